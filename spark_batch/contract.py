@@ -1,0 +1,252 @@
+"""The only reader of `schemas/`: the API's rules, ranges, sizes and error codes, and the manifest.
+
+Every number of the API stands in the schemas and nowhere else; this room hands them out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from spark_batch.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+API = "spark_i2i_3_0"
+RECIPE = "recipe"
+ERRORS = "errors"
+MANIFEST = "manifest"
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRules:
+    """What an input picture must be. Sides in pixels; `ratio` is long side by short side."""
+
+    formats: tuple[str, ...]
+    recommended_format: str
+    max_bytes: int
+    recommended_bytes: int
+    max_side: int
+    max_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The API's defaults and the ranges that are needed to compute, not only to check."""
+
+    model: str
+    default_scale: float
+    default_seed: int
+    random_seed: int
+    default_size: str
+    sizes: Mapping[str, tuple[int, int]]
+    recommended_prompt: int
+    recommended_side: int
+    output_min: int
+    output_max: int
+    output_multiple: int
+    picture: PictureRules
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One error code of the model.
+
+    `again` is what the same request may do: `never`, `new-task`, `create` or `poll`; `fault` is
+    `request` or `vendor`.
+    """
+
+    code: str
+    title: str
+    fault: str
+    again: str
+    advice: str
+
+
+def _folder() -> Path:
+    packaged = files("spark_batch") / "schemas"
+    if packaged.is_dir():
+        return Path(str(packaged))
+    return Path(__file__).parents[1] / "schemas"
+
+
+def _file(name: str) -> str:
+    return f"{name}.schema.json"
+
+
+def names() -> tuple[str, ...]:
+    """The names of the schemas, sorted."""
+    return tuple(sorted(path.name.split(".")[0] for path in _folder().glob(_file("*"))))
+
+
+@cache
+def schema(name: str) -> Schema:
+    """The schema `name`, as it stands in the file.
+
+    Raises UsageError for a name that is none of `names()`.
+    """
+    if name not in names():
+        raise UsageError(f"there is no schema {name!r}: choose one of {', '.join(names())}")
+    text = (_folder() / _file(name)).read_text(encoding="utf-8")
+    loaded: Schema = json.loads(text)
+    return loaded
+
+
+def bundled(name: str) -> Schema:
+    """The schema `name` with every schema that it refers to inside, so that one file is enough."""
+    inside: dict[str, Any] = {}
+    whole = dict(_rewritten(schema(name), here="", inside=inside))
+    if inside:
+        whole["$defs"] = {**whole.get("$defs", {}), **inside}
+    return whole
+
+
+def _rewritten(node: Any, *, here: str, inside: dict[str, Any]) -> Any:
+    """`node` with references to other files turned into references to `#/$defs/FILE`."""
+    if isinstance(node, list):
+        return [_rewritten(item, here=here, inside=inside) for item in node]
+    if not isinstance(node, dict):
+        return node
+    copy = {key: _rewritten(value, here=here, inside=inside) for key, value in node.items()}
+    reference = copy.get("$ref")
+    if isinstance(reference, str):
+        file, _, pointer = reference.partition("#")
+        other = file.split(".")[0]
+        if other and other not in inside:
+            inside[other] = {}
+            part = _rewritten(schema(other), here=f"/$defs/{other}", inside=inside)
+            inside[other] = {k: v for k, v in part.items() if k != "$schema"}
+        copy["$ref"] = f"#/$defs/{other}{pointer}" if other else f"#{here}{pointer}"
+    return copy
+
+
+@cache
+def validator(name: str, part: str = "") -> Validator:
+    """A JSON Schema validator for the schema `name`, or for `$defs/PART` of it."""
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+    from referencing.jsonschema import DRAFT202012
+
+    registry: Registry[Any] = Registry().with_resources(
+        (_file(each), DRAFT202012.create_resource(schema(each))) for each in names()
+    )
+    pointer = f"#/$defs/{part}" if part else ""
+    return Draft202012Validator({"$ref": f"{_file(name)}{pointer}"}, registry=registry)
+
+
+def definition(name: str) -> Schema:
+    """The part `$defs/NAME` of the API's schema, for example `scale` or `prompt`."""
+    part: Schema = schema(API)["$defs"][name]
+    return part
+
+
+@cache
+def rules() -> Rules:
+    """The API's rules as numbers."""
+    side = definition("outputSide")
+    picture = definition("picture")["properties"]
+    named = definition("sizeName")
+    sizes = {
+        each["const"]: (each["x-size"]["width"], each["x-size"]["height"])
+        for each in named["oneOf"]
+    }
+    return Rules(
+        model=definition("model")["const"],
+        default_scale=definition("scale")["default"],
+        default_seed=definition("seed")["default"],
+        random_seed=definition("seed")["x-random"],
+        default_size=named["default"],
+        sizes=MappingProxyType(sizes),
+        recommended_prompt=definition("prompt")["x-recommendedMaxLength"],
+        recommended_side=definition("side")["x-recommendedMinimum"],
+        output_min=side["minimum"],
+        output_max=side["maximum"],
+        output_multiple=side["multipleOf"],
+        picture=PictureRules(
+            formats=tuple(picture["format"]["enum"]),
+            recommended_format=picture["format"]["x-recommended"],
+            max_bytes=picture["bytes"]["maximum"],
+            recommended_bytes=picture["bytes"]["x-recommendedMaximum"],
+            max_side=picture["width"]["maximum"],
+            max_ratio=picture["ratio"]["maximum"],
+        ),
+    )
+
+
+def expected_size(width: int, height: int) -> tuple[int, int]:
+    """The size in pixels that a picture of the asked size comes back at.
+
+    Each side by itself is rounded to the closest multiple of 16, a tie upwards, and then brought
+    within the output range (api-facts, "What the seed leaves open": the vendor's page leaves both
+    the tie and the order open).
+    """
+    return _expected_side(width), _expected_side(height)
+
+
+def _expected_side(side: int) -> int:
+    limits = rules()
+    step = limits.output_multiple
+    rounded = (side + step // 2) // step * step
+    return min(max(rounded, limits.output_min), limits.output_max)
+
+
+@cache
+def error_codes() -> Mapping[str, ErrorCode]:
+    """The error codes of the model, by code."""
+    found = (
+        ErrorCode(
+            code=each["const"],
+            title=each["title"],
+            fault=each["x-fault"],
+            again=each["x-again"],
+            advice=each["x-advice"],
+        )
+        for each in schema(ERRORS)["oneOf"]
+    )
+    return MappingProxyType({each.code: each for each in found})
+
+
+def error_code(code: str | int | None) -> ErrorCode | None:
+    """The error code that `code` names, or None; a number that lost its zeros is still known."""
+    if code is None or isinstance(code, bool):
+        return None
+    text = str(code).strip()
+    width = len(next(iter(error_codes())))
+    return error_codes().get(text.zfill(width)) if text.isdecimal() else None
+
+
+def is_balance_code(code: str | int | None) -> bool:
+    """Whether a gateway's `error_code` says that the balance does not suffice."""
+    limits = schema(ERRORS)["$defs"]["balanceCode"]
+    text = str(code)
+    return text.isdecimal() and limits["minimum"] <= int(text[:9]) <= limits["maximum"]
+
+
+def manifest_columns() -> tuple[str, ...]:
+    """The manifest's columns in their order."""
+    return tuple(schema(MANIFEST)["items"]["required"])
+
+
+def picture_faults() -> Callable[[Mapping[str, object]], list[tuple[str, Any]]]:
+    """A check of picture facts: gives the pairs (property, limit) that are violated."""
+    properties = definition("picture")["properties"]
+    judge = validator(API, "picture")
+
+    def faults(facts: Mapping[str, object]) -> list[tuple[str, Any]]:
+        found = []
+        for error in judge.iter_errors(facts):
+            name = str(error.absolute_path[0])
+            limits = properties[name]
+            found.append((name, limits.get("maximum", limits.get("enum"))))
+        return found
+
+    return faults

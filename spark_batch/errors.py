@@ -1,0 +1,82 @@
+"""Every error that spark-batch raises on purpose, and the exit codes.
+
+SparkBatchError
+├── UsageError              the command line or its surroundings are wrong     exit 2
+│   ├── RecipeError         a recipe has errors; carries its diagnostics       exit 2
+│   └── PictureError        a picture is missing, broken or against the rules  exit 2
+├── CheckpointError         the checkpoint cannot be used                      exit 1
+│   ├── CheckpointLocked    another process runs this recipe
+│   └── CheckpointDamaged   the file is no checkpoint, or is broken
+├── OutputError             a file cannot be written                           exit 1
+└── KeyRefused              the key is refused, or the balance is empty        exit 5
+
+`cli` is the only place that turns one of them into a message and an exit code.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process ends with (product.md, "Commands")."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG = 2
+    OVER_BUDGET = 3
+    UNCERTAIN = 4
+    REFUSED = 5
+    CHANGES = 10
+    INTERRUPTED = 130
+
+
+class SparkBatchError(Exception):
+    """An expected end: its text is one line that says what is wrong, where, and what to do."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+
+class UsageError(SparkBatchError):
+    """The command line, the environment or a file that it names is wrong."""
+
+    exit_code = ExitCode.WRONG
+
+
+class RecipeError(UsageError):
+    """A recipe has errors.
+
+    `diagnostics` holds what is to be shown, ready as objects of `spark_batch.recipe`; the text of
+    the exception is their count in words.
+    """
+
+    def __init__(self, message: str, diagnostics: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.diagnostics = diagnostics
+
+
+class PictureError(UsageError):
+    """A picture is missing, no whole JPEG or PNG file, or against the API's rules."""
+
+
+class CheckpointError(SparkBatchError):
+    """The checkpoint cannot be used as it is."""
+
+
+class CheckpointLocked(CheckpointError):
+    """Another process holds the checkpoint."""
+
+
+class CheckpointDamaged(CheckpointError):
+    """The file is no checkpoint of spark-batch, or its content is broken."""
+
+
+class OutputError(SparkBatchError):
+    """A file cannot be written: no permission, no space, or something else stands there."""
+
+
+class KeyRefused(SparkBatchError):
+    """The API refuses the key, or the balance is empty."""
+
+    exit_code = ExitCode.REFUSED

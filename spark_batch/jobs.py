@@ -1,0 +1,200 @@
+"""The nouns: recipe, job, attempt, result, and the states that an attempt goes through.
+
+All of them are frozen values without behaviour beyond what follows from their own fields.
+Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a text file; line and column count from 1."""
+
+    file: Path
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture file: format as Pillow names it, pixels, bytes and SHA-256 (hex)."""
+
+    format: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input picture: a probed file (`path` and `picture`), or a URL."""
+
+    id: str
+    path: Path | None = None
+    picture: Picture | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One instruction; `variables` are the values that were put in, by name."""
+
+    id: str
+    text: str
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size to ask for; `label` is how file names write it: `16x9`, `1024x768`."""
+
+    label: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A matrix: every combination of its axes is a job. `takes` counts for random seeds only."""
+
+    inputs: tuple[Input, ...]
+    prompts: tuple[Prompt, ...]
+    sizes: tuple[Size, ...]
+    scales: tuple[float, ...]
+    seeds: tuple[int, ...]
+    takes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The recipe's `run` mapping, with the schema's defaults filled in. Times are seconds."""
+
+    concurrency: int
+    submit_rate: float
+    attempts: int
+    task_timeout: float
+    max_uncertain: int
+    max_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A checked recipe. `output_dir` is absolute; `price` is USD a picture."""
+
+    path: Path
+    name: str
+    model: str
+    blocks: tuple[Block, ...]
+    output_dir: Path
+    output_name: str
+    run: RunSettings
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request to the API and the name of its picture below the output folder.
+
+    `key` is the first 16 hex digits of a SHA-256 over what the API will see (product.md, "A job and
+    its key"); `output` has no extension, since the picture's own is not known yet.
+    """
+
+    key: str
+    recipe: str
+    model: str
+    input: Input
+    prompt: Prompt
+    size: Size
+    scale: float
+    seed: int
+    take: int
+    output: str
+
+
+class State(str, Enum):
+    """Where an attempt stands (reliability.md, "States of an attempt"); never moves backwards."""
+
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    FETCHING = "fetching"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+class Status(str, Enum):
+    """Where a job stands: its last attempt's state, `pending` without one.
+
+    `lost` is a job whose picture was paid for, is not on disk, and is no longer to be had.
+    """
+
+    PENDING = "pending"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    FETCHING = "fetching"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a task cost, as the API told it; None where it told nothing."""
+
+    cost: Decimal | None = None
+    discount: Decimal | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    generated_images: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished task: the signed URL of its picture, bytes as the API tells them, its cost."""
+
+    url: str
+    bytes: int | None = None
+    remote_job_id: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A picture on disk: `output` is its path below the output folder, with extension."""
+
+    output: str
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to have a job made: a row of the checkpoint. Money is counted by attempt."""
+
+    id: int
+    key: str
+    number: int
+    state: State
+    reserved: Decimal | None = None
+    unsent: bool = False
+    task_id: str | None = None
+    result: Result | None = None
+    picture: Picture | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    lost: bool = False
+    api: str = ""
