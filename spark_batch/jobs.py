@@ -181,20 +181,67 @@ class SavedFile:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to have a job made: a row of the checkpoint. Money is counted by attempt."""
+    """One try to have a job made: a row of the checkpoint. Money is counted by attempt.
+
+    `unsent` says of a submitting attempt that nothing of it can have reached the API; `again` is
+    what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
+    on disk and no longer to be had; `api` is the base URL, or `sandbox`.
+    """
 
     id: int
     key: str
     number: int
     state: State
-    reserved: Decimal | None = None
     unsent: bool = False
+    reserved: Decimal | None = None
+    api: str = ""
     task_id: str | None = None
     result: Result | None = None
     picture: Picture | None = None
     error_code: str | None = None
     error_message: str | None = None
+    again: str | None = None
+    lost: bool = False
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
-    lost: bool = False
-    api: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One line of a recipe as the checkpoint knows it: what is wanted, and where it stands.
+
+    `output` is the name without extension, `file` the picture's path below the output folder once
+    it has been written, `cost` what all attempts of the job cost as far as the API told, `current`
+    whether the recipe still had the line when it was last run.
+    """
+
+    key: str
+    recipe: str
+    input: str
+    prompt_id: str
+    prompt: str
+    scale: float
+    seed: int
+    take: int
+    width: int
+    height: int
+    output: str
+    file: str | None
+    current: bool
+    attempt: Attempt | None
+    attempts: int
+    cost: Decimal | None
+
+    @property
+    def status(self) -> Status:
+        """Where the job stands."""
+        return status_of(self.attempt)
+
+
+def status_of(attempt: Attempt | None) -> Status:
+    """The status of a job whose last attempt is `attempt`."""
+    if attempt is None or (attempt.state is State.SUBMITTING and attempt.unsent):
+        return Status.PENDING
+    if attempt.lost:
+        return Status.LOST
+    return Status(attempt.state.value)

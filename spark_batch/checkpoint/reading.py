@@ -1,0 +1,155 @@
+"""What can be asked of a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spark_batch.checkpoint.schema import attempt_of, decimal, standing_of
+from spark_batch.checkpoint.store import Store
+from spark_batch.jobs import Attempt, Standing, State
+
+_ATTEMPT_COLUMNS = """
+id, key, number, state, unsent, reserved, api, task_id, url, told_bytes, remote_job_id, cost,
+discount, input_tokens, output_tokens, total_tokens, generated_images, format, width, height, bytes,
+sha256, error_code, error_message, again, lost, submitted_at, completed_at
+"""
+
+_STANDINGS = f"""
+SELECT p.output, p.key, p.recipe, p.input, p.prompt_id, p.current, p.file,
+       r.prompt, r.scale, r.seed, r.take, r.width AS asked_width, r.height AS asked_height,
+       (SELECT count(*) FROM attempt WHERE key = p.key) AS attempts,
+       (SELECT group_concat(cost, ' ') FROM attempt WHERE key = p.key) AS costs,
+       {", ".join(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS.replace(",", " ").split())}
+  FROM placement p
+  JOIN request r ON r.key = p.key
+  LEFT JOIN attempt a
+    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """USD over all attempts: what the API charged, and what stands reserved beside it.
+
+    `reserved` counts attempts that may still cost something, and finished ones for which the API
+    told no price; `unpriced` is the number of those for which nothing could be reserved.
+    """
+
+    spent: Decimal
+    reserved: Decimal
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one picture of a size cost."""
+
+    width: int
+    height: int
+    cost: Decimal
+
+
+class CheckpointReader(Store):
+    """A checkpoint without any way to change it."""
+
+    def standings(self, *, left_over: bool = False) -> Iterator[Standing]:
+        """The recipe's lines in its order, or those that older versions of it left over."""
+        query = f"{_STANDINGS} WHERE p.current = ? ORDER BY p.position, p.output"
+        for row in self._db.execute(query, (int(not left_over),)):
+            yield standing_of(row)
+
+    def standing(self, output: str) -> Standing | None:
+        """The line that writes `output` (no extension), current or left over."""
+        row = self._db.execute(f"{_STANDINGS} WHERE p.output = ?", (output,)).fetchone()
+        return None if row is None else standing_of(row)
+
+    def is_empty(self) -> bool:
+        """Whether nothing has ever been enrolled."""
+        return self._db.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
+
+    def last_attempt(self, key: str) -> Attempt | None:
+        """The last attempt of a job."""
+        query = "SELECT * FROM attempt WHERE key = ? ORDER BY number DESC LIMIT 1"
+        row = self._db.execute(query, (key,)).fetchone()
+        return None if row is None else attempt_of(row)
+
+    def open_attempts(self) -> list[Attempt]:
+        """Every attempt that has been paid for, or may have been, and has not come to its end."""
+        query = (
+            "SELECT * FROM attempt WHERE state NOT IN ('done', 'failed') AND lost = 0 ORDER BY id"
+        )
+        return [attempt_of(row) for row in self._db.execute(query)]
+
+    def attempts_of(self, key: str) -> list[Attempt]:
+        """All attempts of a job, the first one first."""
+        query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
+        return [attempt_of(row) for row in self._db.execute(query, (key,))]
+
+    def request_size(self, key: str) -> tuple[int, int]:
+        """The width and height that were asked for, in pixels."""
+        row = self._db.execute("SELECT width, height FROM request WHERE key = ?", (key,)).fetchone()
+        return row["width"], row["height"]
+
+    def outputs(self, key: str) -> list[str]:
+        """The names (no extension) under which a job's picture is wanted, the recipe's first."""
+        query = "SELECT output FROM placement WHERE key = ? ORDER BY current DESC, position, output"
+        return [row["output"] for row in self._db.execute(query, (key,))]
+
+    def file(self, output: str, key: str) -> str | None:
+        """The file that was written for a job under a name, with extension."""
+        query = "SELECT file FROM placement WHERE output = ? AND key = ?"
+        row = self._db.execute(query, (output, key)).fetchone()
+        return None if row is None else row["file"]
+
+    def files_of(self, key: str) -> list[str]:
+        """All files that were written for a job."""
+        query = "SELECT file FROM placement WHERE key = ? AND file IS NOT NULL"
+        return [row["file"] for row in self._db.execute(query, (key,))]
+
+    def uncertain_count(self) -> int:
+        """How many attempts are uncertain."""
+        query = "SELECT count(*) FROM attempt WHERE state = ?"
+        (count,) = self._db.execute(query, (State.UNCERTAIN.value,)).fetchone()
+        return int(count)
+
+    def money(self) -> Money:
+        """What all attempts cost, and what is reserved for those that may still cost something."""
+        spent = reserved = Decimal(0)
+        unpriced = 0
+        query = "SELECT state, unsent, cost, reserved FROM attempt"
+        for row in self._db.execute(query):
+            if row["cost"] is not None:
+                spent += Decimal(row["cost"])
+            elif row["state"] == State.FAILED.value or row["unsent"]:
+                continue
+            elif row["reserved"] is not None:
+                reserved += Decimal(row["reserved"])
+            else:
+                unpriced += 1
+        return Money(spent=spent, reserved=reserved, unpriced=unpriced)
+
+    def charges(self) -> Iterator[Charge]:
+        """What the API charged for each picture that it made."""
+        query = (
+            "SELECT r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
+            " WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done')"
+        )
+        for row in self._db.execute(query):
+            cost = decimal(row["cost"]) or Decimal(0)
+            yield Charge(width=row["width"], height=row["height"], cost=cost)
+
+    def durations(self, limit: int = 200) -> list[float]:
+        """Seconds that the last tasks took from being sent to being on disk."""
+        query = (
+            "SELECT (julianday(completed_at) - julianday(submitted_at)) * 86400 AS seconds"
+            " FROM attempt WHERE state = 'done' AND submitted_at IS NOT NULL"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        return [row["seconds"] for row in self._db.execute(query, (limit,))]
+
+    def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
+        """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""
+        query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY rowid"
+        return [tuple(row) for row in self._db.execute(query, (attempt,))]

@@ -1,0 +1,183 @@
+"""The checkpoint's tables, their version, and how rows become nouns."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from sqlite3 import Row
+
+from spark_batch.jobs import Attempt, Picture, Result, Standing, State, Usage
+
+# "SPKB" in ASCII: SQLite's own place for the kind of a file.
+APPLICATION_ID = 0x53504B42
+
+# History of the schema:
+# 1  request, placement, attempt, event.
+VERSION = 1
+
+SCHEMA = f"""
+-- What the API sees: one row a key. Rows are never removed, since attempts belong to them.
+CREATE TABLE request (
+    key     TEXT PRIMARY KEY,
+    model   TEXT NOT NULL,
+    prompt  TEXT NOT NULL,
+    picture TEXT,                -- SHA-256 of the input picture's file, or
+    url     TEXT,                -- its URL
+    seed    INTEGER NOT NULL,
+    scale   REAL NOT NULL,
+    width   INTEGER NOT NULL,    -- as asked, in pixels
+    height  INTEGER NOT NULL,
+    take    INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Where a recipe wants the picture of a request. Two placements may share a key.
+CREATE TABLE placement (
+    output    TEXT PRIMARY KEY,  -- below the output folder, without extension
+    key       TEXT NOT NULL REFERENCES request (key),
+    position  INTEGER NOT NULL,  -- in the recipe's order
+    recipe    TEXT NOT NULL,
+    input     TEXT NOT NULL,     -- ids
+    prompt_id TEXT NOT NULL,
+    variables TEXT NOT NULL,     -- a JSON object
+    current   INTEGER NOT NULL,  -- 1 while the recipe has it
+    file      TEXT               -- with extension, once it is on disk
+) WITHOUT ROWID;
+CREATE INDEX placement_key ON placement (key);
+CREATE INDEX placement_position ON placement (position);
+
+-- Every attempt ever made. No state moves backwards, no row is removed.
+CREATE TABLE attempt (
+    id            INTEGER PRIMARY KEY,
+    key           TEXT NOT NULL REFERENCES request (key),
+    number        INTEGER NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ({", ".join(f"'{s.value}'" for s in State)})),
+    unsent        INTEGER NOT NULL DEFAULT 0,
+    reserved      TEXT,          -- USD, a decimal; NULL while no price is known
+    api           TEXT NOT NULL,
+    task_id       TEXT,
+    url           TEXT,          -- signed, of the result; only while it is being fetched
+    told_bytes    INTEGER,
+    remote_job_id TEXT,
+    cost          TEXT,          -- USD, a decimal
+    discount      TEXT,
+    input_tokens  INTEGER,
+    output_tokens INTEGER,
+    total_tokens  INTEGER,
+    generated_images INTEGER,
+    format        TEXT,
+    width         INTEGER,       -- of the picture that came back, in pixels
+    height        INTEGER,
+    bytes         INTEGER,
+    sha256        TEXT,
+    error_code    TEXT,
+    error_message TEXT,
+    again         TEXT,          -- of a failed attempt: never, new-task, create
+    lost          INTEGER NOT NULL DEFAULT 0,
+    submitted_at  TEXT,          -- UTC, ISO 8601
+    completed_at  TEXT,
+    UNIQUE (key, number)
+);
+CREATE UNIQUE INDEX attempt_task ON attempt (api, task_id) WHERE task_id IS NOT NULL;
+CREATE INDEX attempt_open ON attempt (state) WHERE state NOT IN ('done', 'failed');
+
+-- The history, one row a transition.
+CREATE TABLE event (
+    attempt INTEGER NOT NULL REFERENCES attempt (id),
+    at      TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    detail  TEXT
+);
+CREATE INDEX event_attempt ON event (attempt);
+"""
+
+
+def time_text(moment: datetime) -> str:
+    """A UTC time as the checkpoint and the manifest write it: ISO 8601, milliseconds, Z."""
+    utc = moment.astimezone(timezone.utc)
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def decimal(text: str | None) -> Decimal | None:
+    """A decimal that the checkpoint wrote."""
+    return None if text is None else Decimal(text)
+
+
+def attempt_of(row: Row, prefix: str = "") -> Attempt:
+    """The attempt in a row whose attempt columns carry `prefix`."""
+
+    def cell(name: str) -> object:
+        return row[prefix + name]
+
+    return Attempt(
+        id=row[prefix + "id"],
+        key=row[prefix + "key"],
+        number=row[prefix + "number"],
+        state=State(cell("state")),
+        unsent=bool(cell("unsent")),
+        reserved=decimal(row[prefix + "reserved"]),
+        api=row[prefix + "api"],
+        task_id=row[prefix + "task_id"],
+        result=_result(row, prefix),
+        picture=_picture(row, prefix),
+        error_code=row[prefix + "error_code"],
+        error_message=row[prefix + "error_message"],
+        again=row[prefix + "again"],
+        lost=bool(cell("lost")),
+        submitted_at=_time(row[prefix + "submitted_at"]),
+        completed_at=_time(row[prefix + "completed_at"]),
+    )
+
+
+def _result(row: Row, prefix: str) -> Result:
+    return Result(
+        url=row[prefix + "url"] or "",
+        bytes=row[prefix + "told_bytes"],
+        remote_job_id=row[prefix + "remote_job_id"],
+        usage=Usage(
+            cost=decimal(row[prefix + "cost"]),
+            discount=decimal(row[prefix + "discount"]),
+            input_tokens=row[prefix + "input_tokens"],
+            output_tokens=row[prefix + "output_tokens"],
+            total_tokens=row[prefix + "total_tokens"],
+            generated_images=row[prefix + "generated_images"],
+        ),
+    )
+
+
+def _picture(row: Row, prefix: str) -> Picture | None:
+    if row[prefix + "sha256"] is None:
+        return None
+    return Picture(
+        format=row[prefix + "format"],
+        width=row[prefix + "width"],
+        height=row[prefix + "height"],
+        bytes=row[prefix + "bytes"],
+        sha256=row[prefix + "sha256"],
+    )
+
+
+def standing_of(row: Row) -> Standing:
+    """The standing in a row of the checkpoint's `standings` query."""
+    cost = row["costs"]
+    return Standing(
+        key=row["key"],
+        recipe=row["recipe"],
+        input=row["input"],
+        prompt_id=row["prompt_id"],
+        prompt=row["prompt"],
+        scale=row["scale"],
+        seed=row["seed"],
+        take=row["take"],
+        width=row["asked_width"],
+        height=row["asked_height"],
+        output=row["output"],
+        file=row["file"],
+        current=bool(row["current"]),
+        attempt=None if row["a_id"] is None else attempt_of(row, "a_"),
+        attempts=row["attempts"],
+        cost=None if cost is None else sum((Decimal(each) for each in cost.split()), Decimal(0)),
+    )

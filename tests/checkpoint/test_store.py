@@ -1,0 +1,158 @@
+"""The checkpoint's file: one holder, never an empty one in place of a damaged one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spark_batch.checkpoint import Checkpoint, CheckpointReader
+from spark_batch.errors import CheckpointDamaged, CheckpointError, CheckpointLocked, OutputError
+from tests.makers import a_job, some_jobs
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "t.checkpoint"
+
+
+def test_a_second_holder_is_refused_and_told_who_has_it(path: Path) -> None:
+    """The message names the process; the checkpoint is free again once it is closed."""
+    with Checkpoint.open(path):
+        with pytest.raises(CheckpointLocked, match=rf"pid {os.getpid()} on .* since"):
+            Checkpoint.open(path)
+        with CheckpointReader.peek(path) as reader:
+            assert reader.is_empty()
+    Checkpoint.open(path).close()
+
+
+def test_a_killed_holder_frees_it_at_once(path: Path) -> None:
+    """SIGKILL leaves no lock behind, and what was committed is there."""
+    code = (
+        "import sys, pathlib, time\n"
+        "from spark_batch.checkpoint import Checkpoint\n"
+        "from tests.makers import a_job\n"
+        "c = Checkpoint.open(pathlib.Path(sys.argv[1]))\n"
+        "c.enroll([a_job()])\n"
+        "c.intend(a_job().key, number=1, reserved=None, api='sandbox')\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdout=subprocess.PIPE,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        with pytest.raises(CheckpointLocked, match=f"pid {process.pid}"):
+            Checkpoint.open(path)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.last_attempt(a_job().key) is not None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database at all", b"SQLite format 3\0" + b"x" * 5000]
+)
+def test_a_damaged_file_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
+    """Neither opening nor looking replaces it: an empty one would pay for everything again."""
+    path.parent.mkdir()
+    path.write_bytes(content)
+    for way in (Checkpoint.open, CheckpointReader.peek):
+        with pytest.raises(CheckpointDamaged, match="left as it is"):
+            way(path)
+    assert path.read_bytes() == content
+
+
+def test_a_broken_page_is_found(path: Path) -> None:
+    """A checkpoint with a page of garbage in its middle is not written to."""
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.enroll(some_jobs(500))
+    content = bytearray(path.read_bytes())
+    content[8192 : 8192 + 4096] = b"\xa5" * 4096
+    path.write_bytes(content)
+    with pytest.raises(CheckpointDamaged):
+        Checkpoint.open(path)
+    assert path.read_bytes() == content
+
+
+def test_another_database_is_refused(path: Path) -> None:
+    """A healthy SQLite file of something else is no checkpoint."""
+    path.parent.mkdir()
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE t (x)")
+    database.close()
+    with pytest.raises(CheckpointDamaged, match="no checkpoint of spark-batch"):
+        Checkpoint.open(path)
+
+
+def test_a_newer_checkpoint_is_refused(path: Path) -> None:
+    """What a later version wrote is not touched."""
+    Checkpoint.open(path).close()
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 999")
+    database.close()
+    with pytest.raises(CheckpointError, match="newer spark-batch"):
+        Checkpoint.open(path)
+
+
+def test_a_start_that_was_killed_leaves_no_empty_checkpoint(path: Path) -> None:
+    """A half-made file stands under another name, and the next start makes a whole one."""
+    path.parent.mkdir()
+    path.with_name("t.checkpoint.new").write_bytes(b"half")
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.enroll([a_job()])
+
+
+def test_a_missing_one_can_be_looked_at(path: Path) -> None:
+    """Looking at what does not exist is looking at an empty one, and makes no file."""
+    with CheckpointReader.peek(path) as reader:
+        assert reader.is_empty()
+        assert list(reader.standings()) == []
+    assert not path.exists()
+
+
+def test_a_look_cannot_write(path: Path) -> None:
+    """Not even by SQL: the connection itself is read-only."""
+    Checkpoint.open(path).close()
+    with CheckpointReader.peek(path) as reader, pytest.raises(sqlite3.OperationalError):
+        reader._db.execute("DELETE FROM attempt")
+
+
+def test_the_file_can_be_copied_at_any_moment(path: Path, tmp_path: Path) -> None:
+    """There is one file, no log beside it, also while it is open."""
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.enroll([a_job()])
+        copy = tmp_path / "copy.checkpoint"
+        shutil.copy(path, copy)
+    with CheckpointReader.peek(copy) as reader:
+        assert [s.output for s in reader.standings()] == ["cat/beach"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    """A file in the way is told with its name."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot make the folder"):
+        Checkpoint.open(tmp_path / "file" / "state" / "t.checkpoint")
+
+
+def test_a_full_disk_is_an_error_that_loses_nothing(path: Path) -> None:
+    """When SQLite gets no more pages the transaction is taken back and told in one line."""
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.enroll([a_job()])
+        (pages,) = checkpoint._db.execute("PRAGMA page_count").fetchone()
+        checkpoint._db.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(OutputError, match="full"):
+            checkpoint.enroll(some_jobs(2000))
+        assert [s.output for s in checkpoint.standings()] == ["cat/beach"]

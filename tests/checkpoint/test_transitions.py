@@ -1,0 +1,185 @@
+"""The states of an attempt, and the order in which they may follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from spark_batch.checkpoint import Checkpoint, Money
+from spark_batch.errors import CheckpointError
+from spark_batch.jobs import State, Status
+from tests.makers import a_job, a_picture, a_result, some_jobs
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Iterator[Checkpoint]:
+    with Checkpoint.open(tmp_path / "t.checkpoint") as opened:
+        yield opened
+
+
+def intend(checkpoint: Checkpoint, *, number: int = 1, reserved: str | None = "0.03") -> int:
+    job = a_job()
+    checkpoint.enroll([job])
+    amount = None if reserved is None else Decimal(reserved)
+    return checkpoint.intend(job.key, number=number, reserved=amount, api="sandbox")
+
+
+def test_an_attempt_goes_its_whole_way(checkpoint: Checkpoint) -> None:
+    """Each arrow of the road is written, and the standing tells all of it at the end."""
+    attempt = intend(checkpoint)
+    assert checkpoint.last_attempt(a_job().key).state is State.SUBMITTING
+    checkpoint.submitted(attempt, "task-1")
+    assert checkpoint.last_attempt(a_job().key).state is State.RUNNING
+    checkpoint.fetching(attempt, a_result())
+    assert checkpoint.last_attempt(a_job().key).result.url == a_result().url
+    checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
+
+    (standing,) = checkpoint.standings()
+    assert standing.status is Status.DONE
+    assert (standing.file, standing.cost, standing.attempts) == (
+        "cat/beach.jpg",
+        Decimal("0.03"),
+        1,
+    )
+    assert standing.attempt.task_id == "task-1"
+    assert standing.attempt.picture == a_picture()
+    assert standing.attempt.result.url == ""
+    assert [what for _, what, _ in checkpoint.history(attempt)] == [
+        "submitting",
+        "running",
+        "fetching",
+        "done",
+    ]
+
+
+Move = Callable[[Checkpoint, int], None]
+MOVES: dict[str, Move] = {
+    "submitted": lambda c, a: c.submitted(a, "task-2"),
+    "resend": lambda c, a: c.resend(a, reserved=None),
+    "unsent": lambda c, a: c.unsent(a, "429"),
+    "uncertain": lambda c, a: c.uncertain(a, "cut"),
+    "fail": lambda c, a: c.fail(a, code=None, message="no", again="never"),
+    "fetching": lambda c, a: c.fetching(a, a_result()),
+    "done": lambda c, a: c.done(a, a_picture(), {}),
+}
+ROADS: dict[str, tuple[list[Move], set[str]]] = {
+    "submitting": ([], {"submitted", "resend", "unsent", "uncertain", "fail"}),
+    "running": ([MOVES["submitted"]], {"uncertain", "fail", "fetching"}),
+    "fetching": ([MOVES["submitted"], MOVES["fetching"]], {"fetching", "done"}),
+    "done": ([MOVES["submitted"], MOVES["fetching"], MOVES["done"]], set()),
+    "failed": ([MOVES["fail"]], set()),
+    "uncertain": ([MOVES["uncertain"]], set()),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@pytest.mark.parametrize("state", ROADS)
+def test_no_state_moves_backwards(checkpoint: Checkpoint, state: str, move: str) -> None:
+    """A transition that the state does not allow raises, and leaves everything as it was."""
+    attempt = intend(checkpoint)
+    road, allowed = ROADS[state]
+    for step in road:
+        step(checkpoint, attempt)
+    before = (checkpoint.last_attempt(a_job().key), checkpoint.history(attempt))
+    if move in allowed:
+        MOVES[move](checkpoint, attempt)
+        assert checkpoint.history(attempt) != before[1]
+        return
+    with pytest.raises(CheckpointError):
+        MOVES[move](checkpoint, attempt)
+    assert (checkpoint.last_attempt(a_job().key), checkpoint.history(attempt)) == before
+
+
+def test_what_was_being_sent_is_uncertain_at_start(checkpoint: Checkpoint) -> None:
+    """An intent without an answer is uncertain; one that was never sent is not."""
+    jobs = some_jobs(3)
+    checkpoint.enroll(jobs)
+    ids = [checkpoint.intend(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
+    checkpoint.submitted(ids[0], "task-1")
+    checkpoint.unsent(ids[1], "connection refused")
+    assert checkpoint.interrupted() == 1
+    assert [s.status for s in checkpoint.standings()] == [
+        Status.RUNNING,
+        Status.PENDING,
+        Status.UNCERTAIN,
+    ]
+    assert checkpoint.interrupted() == 0
+
+
+def test_one_task_id_belongs_to_one_attempt(checkpoint: Checkpoint) -> None:
+    """The database itself refuses to note a task twice."""
+    jobs = some_jobs(2)
+    checkpoint.enroll(jobs)
+    ids = [checkpoint.intend(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
+    checkpoint.submitted(ids[0], "task-1")
+    with pytest.raises(Exception, match="UNIQUE"):
+        checkpoint.submitted(ids[1], "task-1")
+
+
+def test_money_counts_every_attempt(checkpoint: Checkpoint) -> None:
+    """Spent is what was charged, reserved what may still be; failed and unsent cost nothing."""
+    jobs = some_jobs(7)
+    checkpoint.enroll(jobs)
+    ids = [
+        checkpoint.intend(j.key, number=1, reserved=Decimal("0.10"), api="sandbox")
+        for j in jobs[:6]
+    ]
+    ids.append(checkpoint.intend(jobs[6].key, number=1, reserved=None, api="sandbox"))
+    checkpoint.submitted(ids[0], "t0")
+    checkpoint.fetching(ids[0], a_result("0.03"))
+    checkpoint.submitted(ids[1], "t1")
+    checkpoint.fetching(ids[1], a_result(None))
+    checkpoint.uncertain(ids[2], "cut")
+    checkpoint.fail(ids[3], code="003003095", message="no", again="new-task")
+    checkpoint.unsent(ids[4], "429")
+    assert checkpoint.money() == Money(spent=Decimal("0.03"), reserved=Decimal("0.30"), unpriced=1)
+
+
+def test_enrolling_again_changes_only_what_changed(checkpoint: Checkpoint) -> None:
+    """A changed name forgets its file, a name that left is left over, the order follows."""
+    one, two = some_jobs(2)
+    checkpoint.enroll([one, two])
+    attempt = checkpoint.intend(one.key, number=1, reserved=None, api="sandbox")
+    checkpoint.submitted(attempt, "t1")
+    checkpoint.fetching(attempt, a_result())
+    checkpoint.done(attempt, a_picture(), {one.output: f"{one.output}.jpg"})
+
+    changed = a_job(one.output, seed=99)
+    checkpoint.enroll([two, changed])
+    assert [(s.output, s.file, s.status) for s in checkpoint.standings()] == [
+        (two.output, None, Status.PENDING),
+        (one.output, None, Status.PENDING),
+    ]
+    checkpoint.enroll([one])
+    assert [s.status for s in checkpoint.standings()] == [Status.DONE]
+    assert [s.output for s in checkpoint.standings(left_over=True)] == [two.output]
+
+
+def test_a_lost_picture_is_lost_until_it_is_found(checkpoint: Checkpoint) -> None:
+    """A done attempt whose picture is gone keeps its state and its cost, and says so."""
+    attempt = intend(checkpoint)
+    checkpoint.submitted(attempt, "t1")
+    checkpoint.fetching(attempt, a_result())
+    checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
+    checkpoint.lose(attempt, "the URL has ended")
+    (standing,) = checkpoint.standings()
+    assert (standing.status, standing.cost) == (Status.LOST, Decimal("0.03"))
+    checkpoint.refetched(attempt, a_picture("other"), {"cat/beach": "cat/beach.jpg"})
+    (standing,) = checkpoint.standings()
+    assert (standing.status, standing.attempt.picture) == (Status.DONE, a_picture("other"))
+
+
+def test_transactions_may_be_shared(checkpoint: Checkpoint) -> None:
+    """An error inside a shared transaction takes back all of it."""
+    attempt = intend(checkpoint)
+    with pytest.raises(RuntimeError), checkpoint.transaction():
+        checkpoint.submitted(attempt, "t1")
+        raise RuntimeError
+    assert checkpoint.last_attempt(a_job().key).task_id is None
+    with checkpoint.transaction():
+        checkpoint.submitted(attempt, "t1")
+        checkpoint.fetching(attempt, a_result())
+    assert checkpoint.last_attempt(a_job().key).state is State.FETCHING

@@ -1,0 +1,50 @@
+"""Makers of nouns with sensible values, so that a test names only what it is about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from decimal import Decimal
+
+from spark_batch.jobs import Input, Job, Picture, Prompt, Result, Size, Usage
+
+
+def a_picture(text: str = "picture", *, width: int = 64, height: int = 48) -> Picture:
+    """Facts of a JPEG file whose hash is that of `text`."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Picture(format="JPEG", width=width, height=height, bytes=1000, sha256=digest)
+
+
+def a_job(
+    output: str = "cat/beach", *, prompt: str = "Change background to beach", seed: int = 7
+) -> Job:
+    """A job with a key of its prompt and seed."""
+    key = hashlib.sha256(f"{prompt}|{seed}".encode()).hexdigest()[:16]
+    return Job(
+        key=key,
+        recipe="test",
+        model="spark_i2i_3_0",
+        input=Input(id="cat", picture=a_picture()),
+        prompt=Prompt(id="beach", text=prompt),
+        size=Size(label="1x1", width=1328, height=1328),
+        scale=0.5,
+        seed=seed,
+        take=1,
+        output=output,
+    )
+
+
+def some_jobs(count: int) -> list[Job]:
+    """Jobs with different seeds and names."""
+    return [a_job(f"cat/beach-{n}", seed=n) for n in range(1, count + 1)]
+
+
+def a_result(cost: str | None = "0.03") -> Result:
+    """A finished task."""
+    usage = Usage(cost=None if cost is None else Decimal(cost), generated_images=1)
+    return Result(url="http://127.0.0.1:9/a.jpg", bytes=1000, remote_job_id="r1", usage=usage)
+
+
+def keys(jobs: Iterable[Job]) -> list[str]:
+    """The keys of jobs."""
+    return [job.key for job in jobs]
