@@ -236,12 +236,12 @@ def manifest_columns() -> tuple[str, ...]:
     return tuple(schema(MANIFEST)["items"]["required"])
 
 
-def picture_faults() -> Callable[[Mapping[str, object]], list[tuple[str, Any]]]:
+def picture_faults() -> Callable[[dict[str, Any]], list[tuple[str, Any]]]:
     """A check of picture facts: gives the pairs (property, limit) that are violated."""
     properties = definition("picture")["properties"]
     judge = validator(API, "picture")
 
-    def faults(facts: Mapping[str, object]) -> list[tuple[str, Any]]:
+    def faults(facts: dict[str, Any]) -> list[tuple[str, Any]]:
         found = []
         for error in judge.iter_errors(facts):
             name = str(error.absolute_path[0])

@@ -1,0 +1,133 @@
+"""`spark-batch sandbox`: serves the Spark API on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from spark_batch.errors import UsageError
+
+_TICK = 0.5  # seconds; on Windows a wait without an end is deaf to Ctrl-C
+
+
+@click.command(short_help="serve the Spark API on this machine, with previews for nothing")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the system picks one.")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".spark-sandbox"),
+    show_default=True,
+    help="Where the ledger and the pictures are kept.",
+)
+@click.option("--key-env", metavar="NAME", help="Take only the key in this environment variable.")
+@click.option("--price", default="0.03", show_default=True, help="USD a picture.")
+@click.option(
+    "--task-seconds",
+    metavar="A:B",
+    default="0.4:1.6",
+    show_default=True,
+    help="How long a task takes: between A and B seconds.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    metavar="NAME=RATE",
+    multiple=True,
+    help="Inject a fault, as 429=0.1 or poll:cut=0.05; may be repeated.",
+)
+@click.option(
+    "--script",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A YAML or JSON file: the faults of the next creates, polls and results.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the faults' dice.")
+def command(
+    *,
+    port: int,
+    folder: Path,
+    key_env: str | None,
+    price: str,
+    task_seconds: str,
+    faults: tuple[str, ...],
+    script: Path | None,
+    seed: int,
+) -> None:
+    """Serve the Spark API on this machine, until Ctrl-C.
+
+    Pictures are previews and cost nothing; the ledger tells what the API would have billed.
+    """
+    from spark_batch.sandbox import Faults, Settings, read_script, serve
+    from spark_batch.sandbox.faults import parse_rate
+
+    settings = Settings(
+        folder=folder,
+        key=_key(key_env),
+        price=_price(price),
+        task_seconds=_seconds(task_seconds),
+        faults=Faults(
+            rates=dict(parse_rate(each) for each in faults),
+            script=read_script(script) if script else {},
+        ),
+        seed=seed,
+    )
+    with _until_stopped() as stopped, serve(settings, port=port) as served:
+        click.echo(f"sandbox at {served.url} (ledger {served.ledger.path})")
+        click.echo(f"export SPARK_BASE_URL={served.url}")
+        click.echo(f"export SPARK_API_KEY={f'${key_env}' if key_env else 'sandbox'}")
+        while not stopped.wait(_TICK):
+            pass
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; their former handlers come back afterwards."""
+    stopped = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for each, handler in former.items():
+            signal.signal(each, handler)
+
+
+def _key(name: str | None) -> str | None:
+    if name is None:
+        return None
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise UsageError(f"--key-env {name}: this environment variable is not set")
+    return key
+
+
+def _price(text: str) -> Decimal:
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite() or price < 0:
+        raise UsageError(f"--price {text!r} is no amount in USD, as 0.03 is")
+    return price
+
+
+def _seconds(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    try:
+        seconds = (float(low), float(high or low))
+    except ValueError:
+        seconds = (-1.0, -1.0)
+    if not 0 <= seconds[0] <= seconds[1] < float("inf"):
+        raise UsageError(f"--task-seconds {text!r} is not A:B in seconds, as 0.4:1.6 is")
+    return seconds

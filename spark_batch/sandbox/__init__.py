@@ -1,0 +1,24 @@
+"""A server that speaks the Spark API on this machine: previews instead of paid pictures.
+
+It knows the API from `schemas/` alone (through `contract`) and shares no code with the client but
+that. What it does not imitate: what the model makes of a picture, how long it really takes, rate
+limits (unless injected) and any rule that the vendor's page does not name.
+"""
+
+from spark_batch.sandbox.faults import Dice, Fault, Faults, read_script
+from spark_batch.sandbox.ledger import Entry, Ledger, Note
+from spark_batch.sandbox.server import Served, serve
+from spark_batch.sandbox.settings import Settings
+
+__all__ = [
+    "Dice",
+    "Entry",
+    "Fault",
+    "Faults",
+    "Ledger",
+    "Note",
+    "Served",
+    "Settings",
+    "read_script",
+    "serve",
+]

@@ -1,0 +1,291 @@
+"""The routes of the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from spark_batch.errors import OutputError
+from spark_batch.sandbox import answers, ledger, links, pictures, tasks
+from spark_batch.sandbox.faults import CREATE, POLL, RESULT, Dice, Fault
+from spark_batch.sandbox.ledger import COMPLETED, Entry, Ledger, Note
+from spark_batch.sandbox.orders import Order, Wrong, judge
+from spark_batch.sandbox.settings import Settings
+from spark_batch.sandbox.store import Store, write
+from spark_batch.sandbox.wire import Cut, Slow, Truncated
+
+MAX_BODY = 20 * 1024 * 1024
+
+_WORKERS = 4
+_API = "/model/v1/generation"
+
+T = TypeVar("T")
+
+
+class Sandbox:
+    """The Starlette application `app` and what it holds: the folder, the ledger, worker threads.
+
+    Reading, judging and drawing pictures happen in the workers; a poll of a task at work touches
+    neither them nor the disk.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        ledger: Ledger,
+        dice: Dice,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._ledger = ledger
+        self._dice = dice
+        self._clock = clock
+        self._sizes: dict[str, int] = {}
+        self._workers = ThreadPoolExecutor(
+            max_workers=min(_WORKERS, os.cpu_count() or 1), thread_name_prefix="spark-sandbox"
+        )
+        self.app = Starlette(
+            routes=[
+                Route(_API, self._create, methods=["POST"]),
+                Route(f"{_API}/precharge", self._precharge, methods=["POST"]),
+                Route(f"{_API}/task/{{id}}", self._read, methods=["GET"]),
+                Route(f"{links.PATH}/{{id}}.jpg", self._result, methods=["GET"]),
+                Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
+            ],
+            exception_handlers={HTTPException: _http_error, OutputError: _output_error},
+        )
+
+    def close(self) -> None:
+        """Ends the worker threads."""
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    async def _create(self, request: Request) -> Response:
+        if not self._authorized(request):
+            return answers.unauthorized()
+        fault = self._draw(CREATE)
+        try:
+            body = await _body(request)
+            instead = answers.for_fault(fault, self._dice.settings)
+            if instead is not None:
+                return instead
+            order = await self._judged(request, body)
+        except Wrong as refusal:
+            self._note(ledger.REFUSED, refusal.code, refusal.message, request)
+            return answers.wrong(refusal)
+        task = await self._work(lambda: self._accept(order, fault, _user_agent(request)))
+        return await self._created(task, fault)
+
+    async def _created(self, task: Entry, fault: Fault | None) -> Response:
+        """The answer to an accepted request, which a fault may still spoil."""
+        name = fault.name if fault else ""
+        if name == "cut-after":
+            return Cut()
+        if name == "not-json":
+            return answers.not_json()
+        if name == "slow-answer":
+            await asyncio.sleep(self._dice.settings.slow_seconds)
+        return JSONResponse(tasks.created(task))
+
+    def _accept(self, order: Order, fault: Fault | None, user_agent: str) -> Entry:
+        if order.data is not None:
+            self._store.keep(order.data)
+        task = tasks.entry(
+            order,
+            task_id=f"sandbox-{secrets.token_hex(12)}",
+            time=self._clock(),
+            price=self._settings.price,
+            seconds=self._settings.task_seconds,
+            user_agent=user_agent,
+            fault=fault,
+        )
+        self._ledger.accept(task)
+        return task
+
+    async def _precharge(self, request: Request) -> Response:
+        if not self._authorized(request):
+            return answers.unauthorized()
+        try:
+            order = await self._judged(request, await _body(request))
+        except Wrong as refusal:
+            return answers.wrong(refusal)
+        return JSONResponse(tasks.quote(model=order.model, price=self._settings.price))
+
+    async def _read(self, request: Request) -> Response:
+        if not self._authorized(request):
+            return answers.unauthorized()
+        fault = self._draw(POLL)
+        instead = answers.for_fault(fault, self._dice.settings)
+        if instead is not None:
+            return instead
+        task = self._ledger.find(request.path_params["id"])
+        if task is None:
+            return answers.no_task()
+        if fault and fault.name == "not-json":
+            return answers.not_json()
+        if fault and fault.name == "unknown-status":
+            return JSONResponse({**tasks.created(task), "status": "reviewing"})
+        return JSONResponse(await self._told(task, request))
+
+    async def _told(self, task: Entry, request: Request) -> tasks.Answer:
+        now = self._clock()
+        if not tasks.finished(task, now=now):
+            return tasks.in_progress(task, now=now)
+        if task.outcome != COMPLETED:
+            return tasks.failed(task)
+        name = tasks.preview_name(task)
+        if name not in self._sizes:
+            path = await self._work(lambda: self._preview(task))
+            self._sizes[name] = path.stat().st_size
+        url = links.link(
+            base=f"http://{request.headers.get('host', '')}",
+            secret=self._store.secret,
+            task_id=task.id,
+            expires=now + self._settings.url_seconds,
+        )
+        return tasks.completed(task, url=url, size=self._sizes[name])
+
+    async def _result(self, request: Request) -> Response:
+        if "authorization" in request.headers:
+            why = "a result URL was asked with an Authorization header: it would give the key away"
+            self._note(ledger.MISUSE, "authorization", why, request)
+            return answers.store_error("InvalidRequest", status=400)
+        fault = self._draw(RESULT)
+        instead = answers.for_fault(fault, self._dice.settings)
+        if instead is not None:
+            return instead
+        if not self._signed(request):
+            return answers.expired()
+        task = self._ledger.find(request.path_params["id"])
+        if task is None or task.outcome != COMPLETED:
+            return answers.store_error("NoSuchKey", status=404)
+        data = await self._work(lambda: self._preview(task).read_bytes())
+        return await self._delivered(task, data, fault)
+
+    async def _delivered(self, task: Entry, data: bytes, fault: Fault | None) -> Response:
+        """The picture, which a fault may still spoil."""
+        name = fault.name if fault else ""
+        if name == "truncated":
+            return Truncated(data, media_type=pictures.MEDIA_TYPE)
+        if name == "slow":
+            slow = Slow(data, media_type=pictures.MEDIA_TYPE)
+            slow.seconds = self._dice.settings.slow_seconds
+            return slow
+        if name == "short":
+            data = data[: len(data) // 2]
+        if name == "wrong-size":
+            data = await self._work(lambda: self._drawn(task, (task.height // 2, task.width // 2)))
+        return Response(data, media_type=pictures.MEDIA_TYPE)
+
+    async def _show_ledger(self, request: Request) -> Response:
+        book = self._ledger
+        return JSONResponse(
+            {
+                "accepted": [{**asdict(each), "cost": str(each.cost)} for each in book.accepted()],
+                "refused": [asdict(each) for each in book.refused()],
+                "misuses": [asdict(each) for each in book.misuses()],
+                "faults": [asdict(each) for each in book.faults()],
+                "billed": str(book.billed()),
+            }
+        )
+
+    async def _judged(self, request: Request, body: bytes) -> Order:
+        model = request.headers.get("x-model")
+        return await self._work(
+            lambda: judge(body, model=model, known=lambda each: self._store.image(each).exists())
+        )
+
+    def _preview(self, task: Entry) -> Path:
+        """The preview's file, drawn when it is first asked for."""
+        path = self._store.preview(tasks.preview_name(task))
+        if not path.exists():
+            write(path, self._drawn(task, (task.width, task.height)))
+        return path
+
+    def _drawn(self, task: Entry, size: tuple[int, int]) -> bytes:
+        return pictures.render(
+            source=None if task.image is None else self._store.image(task.image),
+            url=task.url,
+            prompt=task.prompt,
+            scale=task.scale,
+            seed=task.seed,
+            size=size,
+        )
+
+    def _authorized(self, request: Request) -> bool:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        expected = self._settings.key
+        if scheme.lower() != "bearer" or not key.strip():
+            return False
+        return expected is None or hmac.compare_digest(key.strip().encode(), expected.encode())
+
+    def _signed(self, request: Request) -> bool:
+        return links.holds(
+            secret=self._store.secret,
+            task_id=request.path_params["id"],
+            expires=request.query_params.get("expires", ""),
+            signature=request.query_params.get("signature", ""),
+            now=self._clock(),
+        )
+
+    def _draw(self, place: str) -> Fault | None:
+        fault = self._dice.draw(place)
+        if fault is not None:
+            self._ledger.note(
+                Note(event=ledger.FAULT, time=self._clock(), code=place, message=str(fault))
+            )
+        return fault
+
+    def _note(self, event: str, code: str, message: str, request: Request) -> None:
+        self._ledger.note(
+            Note(
+                event=event,
+                time=self._clock(),
+                code=code,
+                message=message,
+                user_agent=_user_agent(request),
+            )
+        )
+
+    async def _work(self, task: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._workers, task)
+
+
+async def _body(request: Request) -> bytes:
+    """The request's body; raises Wrong when it is larger than the sandbox takes."""
+    parts, size = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY:
+            raise Wrong("invalid_request", f"the body has more than {MAX_BODY} bytes", status=413)
+    return b"".join(parts)
+
+
+def _user_agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")
+
+
+def _http_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else str(error)
+    return JSONResponse({"error": tasks.error(str(status), detail)}, status_code=status)
+
+
+def _output_error(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": tasks.error("sandbox", str(error))}, status_code=500)

@@ -1,0 +1,184 @@
+"""The ledger: what the sandbox accepted, billed, refused and spoiled, as JSON Lines.
+
+An accepted request stands in the file before its answer leaves, so the ledger is what the sandbox
+billed, whatever became of the answer. Tasks are computed from their entries; there is no other
+state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from spark_batch.errors import OutputError, UsageError
+
+ACCEPTED = "accepted"
+REFUSED = "refused"
+MISUSE = "misuse"
+FAULT = "fault"
+
+COMPLETED = "completed"
+FAILED = "failed"
+COMPLETED_ERROR = "completed-error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An accepted request: a task, and how it will end.
+
+    `time` is Unix seconds, `duration` seconds, `cost` USD. `image` is the SHA-256 of the picture's
+    bytes, `url` where it stands; there is one of them. `seed` is the real one, drawn when -1 was
+    asked. `width` and `height` are those of the result. `fingerprint` names the request as asked.
+    `outcome` is completed, failed or completed-error; `code` an error's code.
+    """
+
+    id: str
+    time: float
+    fingerprint: str
+    model: str
+    prompt: str
+    scale: float
+    seed: int
+    width: int
+    height: int
+    image: str | None
+    url: str | None
+    outcome: str
+    code: str | int | None
+    cost: Decimal
+    duration: float
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Anything else: a refused request, a client's misuse, an injected fault."""
+
+    event: str
+    time: float
+    code: str
+    message: str
+    user_agent: str = ""
+
+
+class Ledger:
+    """The ledger file and what it says. Safe to use from several threads.
+
+    A last line that a killed process left unfinished is no entry: its answer never left. It is cut
+    off before the next line is written. Raises UsageError for a file that is no ledger.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._entries: dict[str, Entry] = {}
+        self._notes: list[Note] = []
+        for fact in _read(path):
+            self._keep(fact)
+
+    def accept(self, entry: Entry) -> None:
+        """Writes an accepted request; it is in the file when this returns. Raises OutputError."""
+        self._append(ACCEPTED, entry)
+
+    def note(self, note: Note) -> None:
+        """Writes a note. Raises OutputError."""
+        self._append(note.event, note)
+
+    def find(self, task_id: str) -> Entry | None:
+        """The entry of a task, or None."""
+        return self._entries.get(task_id)
+
+    def accepted(self) -> list[Entry]:
+        """Every accepted request, in order."""
+        with self._lock:
+            return list(self._entries.values())
+
+    def billed(self) -> Decimal:
+        """What all accepted requests cost together, in USD; failed ones cost nothing."""
+        return sum((entry.cost for entry in self.accepted()), Decimal(0))
+
+    def refused(self) -> list[Note]:
+        """Every request that was refused as wrong."""
+        return self._noted(REFUSED)
+
+    def misuses(self) -> list[Note]:
+        """Every request that a correct client never makes: its key sent to a result URL."""
+        return self._noted(MISUSE)
+
+    def faults(self) -> list[Note]:
+        """Every fault that was injected: the place in `code`, its name in `message`."""
+        return self._noted(FAULT)
+
+    def close(self) -> None:
+        """Closes the file; reading goes on to work."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+    def _noted(self, event: str) -> list[Note]:
+        with self._lock:
+            return [note for note in self._notes if note.event == event]
+
+    def _keep(self, fact: Entry | Note) -> None:
+        if isinstance(fact, Entry):
+            self._entries[fact.id] = fact
+        else:
+            self._notes.append(fact)
+
+    def _append(self, event: str, fact: Entry | Note) -> None:
+        line = json.dumps({"event": event, **asdict(fact)}, default=str) + "\n"
+        with self._lock:
+            try:
+                if self._file is None:
+                    self._file = _open(self.path)
+                _write(self._file, line.encode())
+            except OSError as error:
+                raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
+            self._keep(fact)
+
+
+def _write(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _open(path: Path) -> int:
+    """Opens for appending, after what stands behind the last line end has been cut off."""
+    if path.exists():
+        whole = path.read_bytes()
+        if not whole.endswith(b"\n"):
+            os.truncate(path, whole.rfind(b"\n") + 1)
+    binary = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | binary, 0o644)
+
+
+def _read(path: Path) -> Iterator[Entry | Note]:
+    if not path.exists():
+        return
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read: {error.strerror}") from None
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            yield _fact(json.loads(line))
+        except (ValueError, KeyError, TypeError, ArithmeticError):
+            raise UsageError(
+                f"{path}:{number}: is no line of a sandbox's ledger: move the file away"
+            ) from None
+
+
+def _fact(line: Mapping[str, Any]) -> Entry | Note:
+    fields = dict(line)
+    if fields["event"] != ACCEPTED:
+        return Note(**fields)
+    del fields["event"]
+    return Entry(**{**fields, "cost": Decimal(fields["cost"])})

@@ -1,0 +1,72 @@
+"""Starts and stops a sandbox inside this process."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from spark_batch.errors import UsageError
+from spark_batch.sandbox.faults import Dice
+from spark_batch.sandbox.ledger import Ledger
+from spark_batch.sandbox.settings import Settings
+from spark_batch.sandbox.store import Store
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A sandbox that answers at `url`; `faults.plan(...)` scripts further faults while it runs."""
+
+    url: str
+    ledger: Ledger
+    faults: Dice
+
+
+@contextmanager
+def serve(
+    settings: Settings,
+    *,
+    host: str = HOST,
+    port: int = 0,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[Served]:
+    """Serves a sandbox from a daemon thread until the block is left; port 0 lets the system pick.
+
+    Touches no signal handler and logs nothing. `clock` gives Unix seconds. Raises UsageError when
+    the extra is not installed, the port is taken or the folder holds no sandbox's ledger, and
+    OutputError when the folder cannot be written.
+    """
+    try:
+        from spark_batch.sandbox.app import Sandbox
+        from spark_batch.sandbox.wire import running
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+            raise
+        raise UsageError(
+            "the sandbox needs its extra: pip install 'spark-batch[sandbox]'"
+        ) from None
+    store = Store(settings.folder)
+    ledger = Ledger(store.ledger)
+    dice = Dice(settings.faults, seed=settings.seed)
+    listener = _listen(host, port)
+    address = listener.getsockname()
+    sandbox = Sandbox(settings=settings, store=store, ledger=ledger, dice=dice, clock=clock)
+    try:
+        with running(sandbox.app, listener):
+            yield Served(url=f"http://{host}:{address[1]}", ledger=ledger, faults=dice)
+    finally:
+        listener.close()
+        sandbox.close()
+        ledger.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=512)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot listen on {host}:{port}: {why}; choose another port") from None

@@ -1,0 +1,28 @@
+"""What a sandbox is told before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from spark_batch.sandbox.faults import Faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a sandbox is told before it starts.
+
+    `folder` keeps its state (ledger, input pictures, previews, secret) and is created when missing.
+    `key` is the one bearer key that is taken; None takes any. `price` is USD a picture. A task
+    takes between the two `task_seconds`, drawn by its id. A result URL lasts `url_seconds` from the
+    moment it is told. `seed` is the seed of the faults' dice.
+    """
+
+    folder: Path
+    key: str | None = field(default=None, repr=False)
+    price: Decimal = Decimal("0.03")
+    task_seconds: tuple[float, float] = (0.4, 1.6)
+    url_seconds: float = 86400
+    faults: Faults = field(default_factory=Faults)
+    seed: int = 0

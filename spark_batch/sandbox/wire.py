@@ -1,0 +1,122 @@
+"""What the wire needs beyond plain answers: cut and dripping connections, a server in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from asyncio import BaseTransport, Transport
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Config, Server
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_TRANSPORT = "sandbox.transport"
+_PIECES = 10
+_START_TICK = 0.5  # seconds; only to notice that the server has died
+_KEEP_ALIVE = 30  # seconds; a client's own idle connection shall not be closed under its hands
+
+
+class Cut(Response):
+    """No answer: the TCP connection is closed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        transport: Transport = scope["state"][_TRANSPORT]
+        transport.abort()
+        await _gone(receive)
+
+
+class Truncated(Response):
+    """An answer whose header tells the whole length and whose body is cut off in the middle."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
+        half = bytes(self.body)[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+        transport: Transport = scope["state"][_TRANSPORT]
+        transport.close()
+        await _gone(receive)
+
+
+class Slow(Response):
+    """An answer whose body drips for `seconds`."""
+
+    seconds: float = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
+        body = bytes(self.body)
+        step = len(body) // _PIECES + 1
+        for start in range(0, len(body), step):
+            piece = body[start : start + step]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await asyncio.sleep(self.seconds / _PIECES)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that hands each request its connection, so that a fault can cut it."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        assert isinstance(transport, Transport)  # asyncio gives TCP connections nothing else
+        self.app_state = {**self.app_state, _TRANSPORT: transport}
+        super().connection_made(transport)
+
+
+class _Server(Server):
+    """A server that tells when it answers."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+
+@contextmanager
+def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serves `app` on a bound socket from a daemon thread, until the block is left.
+
+    The thread is not the main one, so no signal handler is touched. Nothing is logged.
+    """
+    server = _Server(
+        Config(
+            app,
+            http=_Protocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level=logging.CRITICAL + 1,
+            access_log=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(
+        target=server.run, args=([listener],), name="spark-sandbox", daemon=True
+    )
+    thread.start()
+    while not server.ready.wait(_START_TICK):
+        if not thread.is_alive():
+            raise RuntimeError("the sandbox's server ended before it answered")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

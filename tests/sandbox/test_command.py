@@ -1,0 +1,123 @@
+"""`spark-batch sandbox` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from spark_batch.cli.sandbox import command
+from spark_batch.errors import UsageError
+from spark_batch.sandbox import Ledger, Settings, serve
+
+ROOT = Path(__file__).parents[2]
+RUN = "from spark_batch.cli.sandbox import command; command()"
+
+
+@contextmanager
+def running(*options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """The command as a process, and the three lines that it printed."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", RUN, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+    with process:
+        try:
+            assert process.stdout
+            yield process, [process.stdout.readline().strip() for _ in range(3)]
+        finally:
+            process.kill()
+
+
+def create(url: str, key: str) -> str:
+    params = {"prompt": "x", "image_urls": ["https://pictures.example/a.jpg"]}
+    request = urllib.request.Request(
+        f"{url}/model/v1/generation",
+        data=json.dumps({"model": "spark_i2i_3_0", "input": [{"params": params}]}).encode(),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return str(json.load(answer)["id"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serves_until_stopped(tmp_path: Path, number: signal.Signals) -> None:
+    """It says where it is and how to use it, serves, and ends with 0 and in silence when told."""
+    with running("--dir", str(tmp_path), "--key-env", "MINE", MINE="k1") as (process, lines):
+        url = lines[0].split()[2]
+        assert lines == [
+            f"sandbox at {url} (ledger {tmp_path / 'ledger.jsonl'})",
+            f"export SPARK_BASE_URL={url}",
+            "export SPARK_API_KEY=$MINE",
+        ]
+        assert create(url, "k1")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_killed_and_started_again(tmp_path: Path) -> None:
+    """What it accepted before it was killed is known after it is started again."""
+    with running("--dir", str(tmp_path)) as (process, lines):
+        assert lines[2] == "export SPARK_API_KEY=sandbox"
+        made = [create(lines[0].split()[2], "any") for _ in range(5)]
+        process.kill()
+    assert [entry.id for entry in Ledger(tmp_path / "ledger.jsonl").accepted()] == made
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--price", "free"],
+        ["--price", "-1"],
+        ["--task-seconds", "5:1"],
+        ["--task-seconds", "soon"],
+        ["--fault", "boom=0.1"],
+        ["--fault", "429"],
+        ["--script", "missing.yaml"],
+        ["--key-env", "NOT_SET_ANYWHERE"],
+    ],
+)
+def test_wrong_options(tmp_path: Path, options: list[str]) -> None:
+    """A wrong option is a usage error of one line, and nothing is served."""
+    with pytest.raises(UsageError) as told:
+        command.main(["--dir", str(tmp_path / "state"), *options], standalone_mode=False)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "state").exists()
+
+
+def test_extra_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the web server the message says what to install."""
+    for name in [each for each in sys.modules if each.partition(".")[0] == "uvicorn"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("app", "answers", "wire"):
+        monkeypatch.delitem(sys.modules, f"spark_batch.sandbox.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with (
+        pytest.raises(UsageError, match=r"spark-batch\[sandbox\]"),
+        serve(Settings(folder=tmp_path)),
+    ):
+        pass
+
+
+def test_import_is_light() -> None:
+    """Importing the sandbox loads neither the web server nor the schema library nor Pillow."""
+    heavy = "{'starlette', 'uvicorn', 'jsonschema', 'PIL', 'yaml'}"
+    code = f"import sys, spark_batch.sandbox; sys.exit(str({heavy} & set(sys.modules) or ''))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.stderr.strip() == ""

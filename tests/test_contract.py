@@ -1,0 +1,137 @@
+"""The schemas: valid, whole when printed, and with every rule of the vendor's page in them."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from spark_batch import contract
+from spark_batch.errors import UsageError
+
+
+@pytest.mark.parametrize("name", contract.names())
+def test_every_schema_is_valid_and_stands_for_itself(name: str) -> None:
+    """The printed schema is valid 2020-12, and no reference leads out of it."""
+    whole = contract.bundled(name)
+    Draft202012Validator.check_schema(whole)
+    text = json.dumps(whole)
+    assert ".schema.json#" not in text
+    Draft202012Validator(whole).is_valid({})
+
+
+def test_an_unknown_schema_is_told_with_the_known_ones() -> None:
+    """The message lists what there is."""
+    with pytest.raises(UsageError, match="recipe"):
+        contract.schema("nope")
+
+
+PARAMS = {"prompt": "Change background to beach", "image_urls": ["https://a.example/a.jpg"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({}, True),
+        ({"prompt": "x" * 800}, True),
+        ({"prompt": "x" * 801}, False),
+        ({"prompt": ""}, False),
+        ({"prompt": None}, False),
+        ({"scale": 0}, True),
+        ({"scale": 1}, True),
+        ({"scale": -0.01}, False),
+        ({"scale": 1.01}, False),
+        ({"seed": -1}, True),
+        ({"seed": -2}, False),
+        ({"seed": 1.5}, False),
+        ({"width": 512, "height": 2016}, True),
+        ({"width": 511, "height": 1024}, False),
+        ({"width": 1024, "height": 2017}, False),
+        ({"width": 1024}, False),
+        ({"height": 1024}, False),
+        ({"image_urls": []}, False),
+        ({"image_urls": ["https://a.example/a.jpg"] * 2}, False),
+        ({"binary_data_base64": ["aGFsbG8="]}, False),
+    ],
+)
+def test_the_request_is_judged_as_the_vendors_page_has_it(
+    change: dict[str, object], valid: bool
+) -> None:
+    """Ranges at their edges, both sizes or none, exactly one source with exactly one picture."""
+    request = {"model": "spark_i2i_3_0", "input": [{"params": {**PARAMS, **change}}]}
+    assert contract.validator(contract.API, "request").is_valid(request) is valid
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ((1328, 1328), (1328, 1328)),
+        ((1472, 1104), (1472, 1104)),
+        ((1584, 1056), (1536, 1056)),
+        ((1664, 936), (1536, 944)),
+        ((2016, 864), (1536, 864)),
+        ((512, 519), (512, 512)),
+        ((520, 521), (528, 528)),
+    ],
+)
+def test_the_size_that_comes_back(asked: tuple[int, int], given: tuple[int, int]) -> None:
+    """The closest multiple of 16, each side by itself, then within the output's range."""
+    assert contract.expected_size(*asked) == given
+
+
+@given(width=st.integers(512, 2016), height=st.integers(512, 2016))
+def test_every_size_comes_back_as_the_schema_says(width: int, height: int) -> None:
+    """Whatever is asked, both sides are valid output sides, and near where that is possible."""
+    judge = contract.validator(contract.API, "outputSide")
+    for asked, back in zip((width, height), contract.expected_size(width, height), strict=True):
+        assert judge.is_valid(back)
+        assert abs(asked - back) <= 8 or back == contract.rules().output_max
+
+
+def test_codes_that_lost_their_zeros_are_known() -> None:
+    """An integer, a short text and the full text are the same code; others are none."""
+    assert len(contract.error_codes()) == 14
+    for code in (3003006, "3003006", "003003006", " 003003006 "):
+        known = contract.error_code(code)
+        assert known is not None
+        assert known.title == "Invalid scale factor"
+    for code in (None, True, "", "nonsense", 999, "-3003006", "³003006"):
+        assert contract.error_code(code) is None
+
+
+def test_only_faults_of_the_request_are_never_sent_again() -> None:
+    """What each code allows, as api-facts has it."""
+    again = {code: known.again for code, known in contract.error_codes().items()}
+    assert [code for code, may in again.items() if may == "never"] == [
+        f"00300300{n}" for n in range(1, 10)
+    ]
+    assert again["003003098"] == "poll"
+    assert again["003003099"] == "create"
+
+
+def constants(path: Path) -> Iterator[ast.Constant]:
+    """The literals of a module, but for its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in texts:
+            yield node
+
+
+def test_no_number_of_the_api_stands_outside_the_schemas() -> None:
+    """The code asks the contract: no limit, size or error code is written down a second time."""
+    numbers = ("4928307", "4700000", "1536", "2016", "1328", "4096", "3003", "2147483647")
+    package = Path(contract.__file__).parent
+    found = [
+        f"{path.relative_to(package)}:{node.lineno}: {node.value!r}"
+        for path in package.rglob("*.py")
+        for node in constants(path)
+        if any(each in str(node.value) for each in numbers)
+    ]
+    assert found == []
