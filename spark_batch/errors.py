@@ -16,7 +16,7 @@ SparkBatchError
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 
 class ExitCode(IntEnum):
@@ -38,6 +38,13 @@ class SparkBatchError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
+class Renders(Protocol):
+    """What can be shown to a person: the diagnostics of `spark_batch.recipe`."""
+
+    def render(self) -> str:
+        """Lines of text."""
+
+
 class UsageError(SparkBatchError):
     """The command line, the environment or a file that it names is wrong."""
 
@@ -47,11 +54,10 @@ class UsageError(SparkBatchError):
 class RecipeError(UsageError):
     """A recipe has errors.
 
-    `diagnostics` holds what is to be shown, ready as objects of `spark_batch.recipe`; the text of
-    the exception is their count in words.
+    `diagnostics` holds what is to be shown; the text of the exception is their count in words.
     """
 
-    def __init__(self, message: str, diagnostics: tuple[object, ...] = ()) -> None:
+    def __init__(self, message: str, diagnostics: tuple[Renders, ...] = ()) -> None:
         super().__init__(message)
         self.diagnostics = diagnostics
 

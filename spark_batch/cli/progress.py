@@ -1,0 +1,144 @@
+"""What a person sees of a run: a bar on a terminal, dated lines elsewhere. All of it on stderr."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Protocol
+
+import click
+from tqdm import tqdm
+
+from spark_batch.runner.events import (
+    BecameUncertain,
+    Done,
+    Event,
+    Failed,
+    Halted,
+    Lost,
+    Note,
+    Submitted,
+    Tally,
+    Unfinished,
+)
+
+
+_ENDS = (Done, Failed, BecameUncertain, Lost, Unfinished)
+
+
+class Progress(Protocol):
+    """Shows a run's events. Use it in a `with` block."""
+
+    def __enter__(self) -> Progress: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+    def show(self, event: Event, tally: Tally) -> None:
+        """Show what has happened."""
+
+
+def progress(total: int) -> Progress:
+    """The display that suits stderr, for a run of `total` jobs."""
+    return Bar(total) if sys.stderr.isatty() else Lines(total)
+
+
+class Bar:
+    """A tqdm bar: done, failed, in flight, USD spent and expected, time left."""
+
+    def __init__(self, total: int) -> None:
+        self._bar = tqdm(
+            total=total,
+            unit="job",
+            dynamic_ncols=True,
+            bar_format="{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} [{remaining} left{postfix}]",
+        )
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def show(self, event: Event, tally: Tally) -> None:
+        """Move the bar; what a person has to read goes above it."""
+        line = describe(event)
+        if line is not None and not isinstance(event, (Done, Submitted)):
+            self._bar.write(line, file=sys.stderr)
+        self._bar.n = tally.ended
+        self._bar.set_postfix_str(summary(tally), refresh=False)
+        self._bar.update(0)
+
+
+class Lines:
+    """One plain line an event, with the UTC time."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._ended = 0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def show(self, event: Event, tally: Tally) -> None:
+        """Print the event; the events of one turn of the loop share a tally, so count them here."""
+        self._ended += isinstance(event, _ENDS) and not getattr(event, "retrying", False)
+        line = describe(event)
+        if line is None:
+            return
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        count = f"[{self._ended}/{self._total}] " if isinstance(event, Done) else ""
+        click.echo(f"{now} {count}{line}", err=True)
+
+
+def summary(tally: Tally) -> str:
+    """The figures beside the bar."""
+    parts = [f"{tally.failed} failed", f"{tally.in_flight} in flight", f"{tally.spent} USD"]
+    if tally.expected is not None:
+        parts[-1] = f"{tally.spent} of about {tally.expected} USD"
+    return ", ".join(parts)
+
+
+def describe(event: Event) -> str | None:
+    """An event in one line; None for those that only move the bar."""
+    match event:
+        case Submitted():
+            return None
+        case Done(files=files, cost=cost):
+            price = "" if cost is None else f" ({cost} USD)"
+            return f"done {', '.join(files) or 'a picture whose line left the recipe'}{price}"
+        case Halted(reason=reason):
+            return f"stopping: {reason}"
+        case Note(text=text):
+            return text
+        case _:
+            return _trouble(event)
+
+
+def _trouble(event: Failed | BecameUncertain | Lost | Unfinished) -> str:
+    match event:
+        case Failed(name=name, code=code, message=message, retrying=retrying):
+            told = f"{code} {message}" if code else message
+            return f"{'trying again' if retrying else 'failed'} {name}: {told}"
+        case BecameUncertain(name=name, reason=reason):
+            return f"uncertain {name}: {reason}"
+        case Lost(name=name, reason=reason):
+            return f"lost {name}: {reason}; `spark-batch retry` makes it again, for money"
+        case Unfinished(name=name, reason=reason):
+            return f"unfinished {name}: {reason}; it is paid for, run again to fetch it"

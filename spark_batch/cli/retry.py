@@ -1,0 +1,18 @@
+"""`spark-batch retry RECIPE`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spark_batch.cli.options import running_options
+from spark_batch.cli.running import Order, execute
+
+
+@click.command()
+@running_options
+def command(recipe_path: Path, **options: Any) -> int:
+    """Make the jobs anew that failed, or whose picture is lost. Each is paid for again."""
+    return execute(recipe_path, Order(retry=True, **options))

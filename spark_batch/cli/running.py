@@ -1,0 +1,232 @@
+"""What `run` and `retry` share: survey, ask, run, report, exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from types import FrameType
+
+import click
+
+from spark_batch import matrix
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.cli import session
+from spark_batch.cli.progress import progress
+from spark_batch.client import TaskClient
+from spark_batch.client.bodies import Bodies
+from spark_batch.errors import ExitCode, UsageError
+from spark_batch.jobs import Recipe, State
+from spark_batch.reports import manifest
+from spark_batch.runner import Desk, Run, Settings, sender
+from spark_batch.runner.budget import Budget, Prices
+from spark_batch.runner.events import Tally
+from spark_batch.runner.files import STATE_FOLDER, Folders
+from spark_batch.runner.pace import Pace, PollTimes
+from spark_batch.runner.survey import COSTS, WORK, Action, Outlook, Scope, survey
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the command line asks for, beside the recipe. Money in USD."""
+
+    sandbox: bool = False
+    retry: bool = False
+    limit: int | None = None
+    yes: bool = False
+    env_file: Path | None = None
+    concurrency: int | None = None
+    max_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Endpoint:
+    """Where to send; `api` is what the checkpoint calls it. Has no repr that could show the key."""
+
+    base_url: str
+    key: str
+    api: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """A recipe, what is asked for, and what there is to be done."""
+
+    recipe: Recipe
+    order: Order
+    place: session.Place
+    checkpoint: Checkpoint
+    scope: Scope
+    prices: Prices
+    outlook: Outlook
+    paid: int
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.paid and not self.outlook.total(WORK)
+
+
+def execute(recipe_path: Path, order: Order) -> ExitCode:
+    """Do what is to be done for a recipe; results go to stdout, the rest to stderr."""
+    recipe = _overridden(session.load(recipe_path), order)
+    place = session.place_of(recipe, sandbox=order.sandbox)
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.interrupted()
+        errand = _look(recipe, order, place, checkpoint)
+        tally = Tally(
+            stuck=errand.outlook.total((Action.FAILED, Action.LOST)),
+            uncertain_before=checkpoint.uncertain_count(),
+            spent=checkpoint.money().spent,
+        )
+        if errand.idle:
+            checkpoint.enroll(matrix.jobs(recipe))
+        else:
+            _confirm(errand)
+            with _endpoint(order, place) as endpoint:
+                _check_api(checkpoint, endpoint.api)
+                checkpoint.enroll(matrix.jobs(recipe))
+                _run(errand, endpoint, tally)
+        written = manifest.manifest_path(place.output_dir, place.name)
+        manifest.write(written, checkpoint.standings())
+        _conclude(errand, tally)
+        click.echo(f"manifest {written}")
+    return tally.exit_code()
+
+
+def _overridden(recipe: Recipe, order: Order) -> Recipe:
+    run = recipe.run
+    if order.concurrency is not None:
+        run = replace(run, concurrency=order.concurrency)
+    if order.max_cost is not None:
+        run = replace(run, max_cost=order.max_cost)
+    return replace(recipe, run=run)
+
+
+def _look(recipe: Recipe, order: Order, place: session.Place, checkpoint: Checkpoint) -> _Errand:
+    scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
+    prices = Prices(price=recipe.price, charges=checkpoint.charges())
+    outlook = Outlook()
+    for step in survey(matrix.jobs(recipe), reader=checkpoint, scope=scope):
+        outlook.add(step, prices)
+    states = (State.RUNNING, State.FETCHING)
+    paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
+    return _Errand(recipe, order, place, checkpoint, scope, prices, outlook, paid)
+
+
+def _confirm(errand: _Errand) -> None:
+    """Ask a person at a terminal before money is spent; elsewhere max_cost is the guard."""
+    new = errand.outlook.total(COSTS)
+    if errand.order.limit is not None:
+        new = min(new, errand.order.limit)
+    if not new or errand.order.yes or errand.order.sandbox:
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        cost = "at a price that is not known" if errand.outlook.unpriced else "for about"
+        amount = "" if errand.outlook.unpriced else f" {errand.outlook.expected} USD"
+        click.confirm(f"Create {new} pictures {cost}{amount}?", abort=True, err=True)
+
+
+@contextlib.contextmanager
+def _endpoint(order: Order, place: session.Place) -> Iterator[_Endpoint]:
+    """The API that is to be used; the sandbox lives as long as it is."""
+    if not order.sandbox:
+        access = session.access(order.env_file)
+        yield _Endpoint(access.base_url, access.key, access.base_url.rstrip("/"))
+        return
+    from spark_batch import sandbox
+
+    folder = place.output_dir / STATE_FOLDER / session.SANDBOX
+    with sandbox.serve(sandbox.Settings(folder=folder)) as served:
+        yield _Endpoint(served.url, session.SANDBOX, session.SANDBOX)
+
+
+def _check_api(checkpoint: Checkpoint, api: str) -> None:
+    """A task is known only where it was made: asked elsewhere it would seem lost."""
+    others = {each.api for each in checkpoint.open_attempts() if each.task_id} - {api}
+    if others:
+        raise UsageError(
+            f"tasks that are paid for are still open at {', '.join(sorted(others))}, and this is"
+            f" {api}: set SPARK_BASE_URL back and run again before you change it"
+        )
+
+
+def _run(errand: _Errand, endpoint: _Endpoint, tally: Tally) -> None:
+    recipe, checkpoint = errand.recipe, errand.checkpoint
+    if not errand.outlook.unpriced:
+        tally.expected = tally.spent + errand.outlook.expected
+    rng = Random()
+    budget = Budget(limit=recipe.run.max_cost, money=checkpoint.money(), prices=errand.prices)
+    with TaskClient(endpoint.base_url, endpoint.key) as client:
+        desk = Desk(
+            checkpoint=checkpoint,
+            client=client,
+            send=sender(client.submit, Bodies()),
+            settings=_settings(errand, endpoint),
+            folders=Folders(errand.place.output_dir),
+            budget=budget,
+            pace=Pace(rate=recipe.run.submit_rate, rng=rng),
+            polls=PollTimes(checkpoint.durations()),
+            rng=rng,
+            tally=tally,
+        )
+        steps = survey(matrix.jobs(recipe), reader=checkpoint, scope=errand.scope)
+        run = Run(desk, steps=steps, open_jobs=errand.outlook.open_jobs)
+        total = max(errand.outlook.total(WORK), errand.paid)
+        with _signals(run.stop), progress(total) as display:
+            for event in run.events():
+                display.show(event, tally)
+
+
+def _settings(errand: _Errand, endpoint: _Endpoint) -> Settings:
+    run = errand.recipe.run
+    return Settings(
+        concurrency=run.concurrency,
+        attempts=run.attempts,
+        task_timeout=run.task_timeout,
+        max_uncertain=run.max_uncertain,
+        api=endpoint.api,
+        limit=errand.order.limit,
+    )
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop` meanwhile."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(errand: _Errand, tally: Tally) -> None:
+    """The result in a line or two, on stdout."""
+    problems = {
+        "failed": tally.failed,
+        "failed before (`spark-batch retry`)": tally.stuck,
+        "uncertain": tally.uncertain + tally.uncertain_before,
+        "lost": tally.lost,
+        "unfinished": tally.unfinished,
+    }
+    told = "".join(f", {count} {what}" for what, count in problems.items() if count)
+    if errand.idle:
+        click.echo(f"nothing to do: {errand.outlook.counts[Action.KEEP]} pictures are made{told}")
+    else:
+        click.echo(
+            f"{tally.done} pictures written to {errand.place.output_dir}{told},"
+            f" {tally.created} tasks created, {tally.spent} USD spent so far"
+        )
+    if tally.halted is not None:
+        click.echo(f"stopped: {tally.halted.reason}", err=True)

@@ -1,0 +1,78 @@
+"""`spark-batch status RECIPE`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.cli import session
+from spark_batch.jobs import Standing, Status
+
+_TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.LOST, Status.SUBMITTING)
+
+
+@click.command()
+@session.recipe_argument
+@session.sandbox_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(recipe_path: Path, *, sandbox: bool, as_json: bool) -> None:
+    """Show where everything stands, from the checkpoint alone, also while a run goes on."""
+    place = session.find_place(recipe_path, sandbox=sandbox)
+    with session.peek(place) as checkpoint:
+        counts = Counter(standing.status for standing in checkpoint.standings())
+        trouble = [each for each in checkpoint.standings() if each.status in _TROUBLE]
+        if as_json:
+            _print_json(place, checkpoint, counts, trouble)
+        else:
+            _print_text(place, checkpoint, counts, trouble)
+
+
+def _print_text(
+    place: session.Place,
+    checkpoint: CheckpointReader,
+    counts: Counter[Status],
+    trouble: Iterable[Standing],
+) -> None:
+    total = sum(counts.values())
+    click.echo(f"{place.name}: {total} jobs in {place.output_dir}")
+    for status in Status:
+        if counts[status]:
+            click.echo(f"  {counts[status]:>7} {status.value}")
+    money = checkpoint.money()
+    reserved = f", {money.reserved} USD reserved" if money.reserved else ""
+    click.echo(f"  {money.spent} USD spent{reserved}")
+    for each in trouble:
+        click.echo(f"{each.status.value} {each.output} (job {each.key}): {_why(each)}")
+
+
+def _why(standing: Standing) -> str:
+    attempt = standing.attempt
+    if attempt is None:
+        return ""
+    told = attempt.error_message or "a run is sending it, or ended while it did"
+    return f"{attempt.error_code} {told}" if attempt.error_code else told
+
+
+def _print_json(
+    place: session.Place,
+    checkpoint: CheckpointReader,
+    counts: Counter[Status],
+    trouble: Iterable[Standing],
+) -> None:
+    money = checkpoint.money()
+    document = {
+        "recipe": place.name,
+        "output_dir": str(place.output_dir),
+        "jobs": {status.value: counts[status] for status in Status},
+        "cost_usd": {"spent": str(money.spent), "reserved": str(money.reserved)},
+        "trouble": [
+            {"job": e.key, "output": e.output, "status": e.status.value, "why": _why(e)}
+            for e in trouble
+        ],
+    }
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

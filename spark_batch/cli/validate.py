@@ -1,0 +1,102 @@
+"""`validate`: everything that can be known about recipes without the network or the API key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spark_batch import matrix, pictures
+from spark_batch.errors import ExitCode, RecipeError
+from spark_batch.recipe import Diagnostic, load
+from spark_batch.recipe.diagnostics import printable
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is to be said about one recipe; `jobs` is None for one with errors."""
+
+    file: str
+    jobs: int | None
+    errors: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...]
+    summary: str
+
+
+@click.command()
+@click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, one JSON document, or workflow commands for GitHub.",
+)
+@click.pass_context
+def command(ctx: click.Context, recipes: tuple[str, ...], form: str) -> None:
+    """Check recipes: their syntax, ranges, names and pictures.
+
+    Needs neither the network nor the API key. Exits with 2 when a recipe has errors; warnings
+    carry the API's own advice and change nothing.
+    """
+    verdicts = [_judge(recipe) for recipe in recipes]
+    _PRINTERS[form](verdicts)
+    wrong = any(verdict.errors for verdict in verdicts)
+    ctx.exit(ExitCode.WRONG if wrong else ExitCode.DONE)
+
+
+def _judge(recipe: str) -> _Verdict:
+    try:
+        loaded = load(Path(recipe), probe=pictures.probe)
+    except RecipeError as error:
+        found = tuple(each for each in error.diagnostics if isinstance(each, Diagnostic))
+        return _Verdict(recipe, None, found, (), str(error))
+    jobs, warnings = matrix.count(loaded.recipe), loaded.warnings
+    said = [_counted(jobs, "job")]
+    if warnings:
+        said.append(_counted(len(warnings), "warning"))
+    return _Verdict(recipe, jobs, (), warnings, f"{printable(recipe)}: {', '.join(said)}")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _text(verdicts: list[_Verdict]) -> None:
+    for verdict in verdicts:
+        for each in (*verdict.errors, *verdict.warnings):
+            click.echo(each.render(), err=True)
+        click.echo(verdict.summary)
+
+
+def _json(verdicts: list[_Verdict]) -> None:
+    recipes: list[dict[str, Any]] = [
+        {
+            "file": verdict.file,
+            "valid": not verdict.errors,
+            "jobs": verdict.jobs,
+            "errors": [each.as_json() for each in verdict.errors],
+            "warnings": [each.as_json() for each in verdict.warnings],
+        }
+        for verdict in verdicts
+    ]
+    click.echo(json.dumps({"recipes": recipes}, indent=2))
+
+
+def _github(verdicts: list[_Verdict]) -> None:
+    for verdict in verdicts:
+        for each in (*verdict.errors, *verdict.warnings):
+            click.echo(each.as_github())
+        click.echo(verdict.summary)
+
+
+_PRINTERS: dict[str, Callable[[list[_Verdict]], None]] = {
+    "text": _text,
+    "json": _json,
+    "github": _github,
+}

@@ -1,0 +1,224 @@
+"""The only room that speaks HTTP: requests go out, outcomes come back.
+
+`TaskReader` polls and downloads and has no way to create a task; `TaskClient` can submit as well.
+Neither retries anything: that is the runner's affair. What an answer means is decided in
+`submission` and `reading`, how far a request got in `transport`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+
+import spark_batch
+from spark_batch.client import download, reading, submission
+from spark_batch.client.address import check_base_url, check_key, is_public, key_from
+from spark_batch.client.answers import Answer, parse, retry_after, usable_id
+from spark_batch.client.outcomes import (
+    FetchOutcome,
+    PollOutcome,
+    QuoteOutcome,
+    QuoteRefused,
+    SubmitOutcome,
+    TaskUnknown,
+)
+from spark_batch.client.text import washer
+from spark_batch.client.wire import Fault, Request, Wire
+from spark_batch.errors import UsageError
+
+__all__ = ["TaskClient", "TaskReader", "Timeouts", "check_base_url", "check_key", "key_from"]
+
+_CREATE = "/model/v1/generation"
+_TASK = "/model/v1/generation/task/"
+_PRECHARGE = "/model/v1/generation/precharge"
+
+_MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds: for a connection, for a silence of the server, and for whole operations.
+
+    `create` is long, since an answer that is given up makes its attempt uncertain.
+    """
+
+    connect: float = 10.0
+    read: float = 120.0
+    create_total: float = 300.0
+    poll_total: float = 30.0
+    quote_total: float = 60.0
+    fetch_total: float = 300.0
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class TaskReader:
+    """Reads tasks and fetches pictures; safe to share between threads, and to be closed.
+
+    `base_url` and `key` are checked: UsageError. `environ` names a CA bundle in
+    `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`, nothing else. `clock` counts seconds, `now` tells the
+    time, `resolve` is asked once whether the API itself stands on a private address.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        timeouts: Timeouts = Timeouts(),
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _now,
+        resolve: Callable[..., list[Any]] = socket.getaddrinfo,
+        max_picture_bytes: int = download.MAX_BYTES,
+    ) -> None:
+        self._base = check_base_url(base_url)
+        self._key = check_key(key)
+        self._timeouts = timeouts
+        self._resolve = resolve
+        self._near: bool | None = None
+        self._wash = washer(self._key)
+        self._agent = f"spark-batch/{spark_batch.__version__}"
+        self._wait = partial(retry_after, now=now)
+        self._wire = Wire(context=_tls(environ), connect=timeouts.connect, read=timeouts.read)
+        self._terms = download.Terms(
+            agent=self._agent,
+            total=timeouts.fetch_total,
+            admit=self._admits,
+            clock=clock,
+            wait=self._wait,
+            max_bytes=max_picture_bytes,
+        )
+
+    def __enter__(self) -> TaskReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def poll(self, task_id: str) -> PollOutcome:
+        """Ask how the task is doing."""
+        if usable_id(task_id) is None:
+            return TaskUnknown(reason="this is no id of a task")
+        try:
+            answer = self._ask("GET", _TASK + task_id, total=self._timeouts.poll_total)
+        except Fault as fault:
+            return reading.judge_fault(fault)
+        return reading.judge(answer, task_id=task_id, key=self._key, wash=self._wash)
+
+    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        """Write the picture at the signed `url` into the file `part`.
+
+        No key goes to its host. It is taken if it is as long as its server and the API
+        (`expected_bytes`) say; no file is left when it fails. Raises OutputError if the disk
+        refuses it.
+        """
+        return download.fetch(
+            self._wire, url, part, expected_bytes=expected_bytes, terms=self._terms
+        )
+
+    def _ask(self, method: str, path: str, *, total: float, body: bytes | None = None) -> Answer:
+        """One exchange with the API; raises Fault if no answer came."""
+        headers = {
+            "Authorization": f"Bearer {self._key}",
+            "User-Agent": self._agent,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Connection": "close"}
+        request = Request(
+            method=method,
+            url=self._base + path,
+            headers=headers,
+            body=body,
+            total=total,
+            once=body is not None,
+        )
+        with self._wire.open(request) as incoming:
+            data, cut = incoming.read(_MAX_ANSWER)
+            return Answer(
+                status=incoming.status,
+                content=parse(data),
+                excerpt=self._wash(data.decode(errors="replace")),
+                retry_after=self._wait(incoming.headers.get("Retry-After")),
+                cut=cut,
+            )
+
+    def _admits(self, address: str) -> bool:
+        """Whether a download may go to `address`: a public one, or the API is near as well."""
+        return is_public(address) or self._is_near()
+
+    def _is_near(self) -> bool:
+        """Whether the API itself is on a loopback or private address; looked up once."""
+        if self._near is None:
+            host = urlsplit(self._base).hostname
+            try:
+                found = self._resolve(host, None, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError):
+                return False
+            self._near = any(not is_public(str(each[4][0])) for each in found)
+        return self._near
+
+
+class TaskClient(TaskReader):
+    """A reader that can create tasks, each of which costs money."""
+
+    def __enter__(self) -> TaskClient:
+        return self
+
+    def submit(self, body: bytes) -> SubmitOutcome:
+        """Create a task: one POST, sent once, whatever happens to it.
+
+        `body` comes from `bodies.Bodies`. The intent must be on disk before this is called.
+        """
+        try:
+            answer = self._ask("POST", _CREATE, total=self._timeouts.create_total, body=body)
+        except Fault as fault:
+            return submission.judge_fault(fault)
+        return submission.judge(answer, wash=self._wash)
+
+    def quote(self, body: bytes) -> QuoteOutcome:
+        """Ask what a request would cost; no task is made. The API may refuse to tell."""
+        try:
+            answer = self._ask("POST", _PRECHARGE, total=self._timeouts.quote_total, body=body)
+        except Fault as fault:
+            return QuoteRefused(reason=fault.reason)
+        return submission.quote_of(answer, wash=self._wash)
+
+
+def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """A verifying TLS context: of the environment's CA bundle, or of certifi's.
+
+    Raises UsageError for a bundle that cannot be read.
+    """
+    for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        named = environ.get(variable, "")
+        if named:
+            break
+    else:
+        return ssl.create_default_context(cafile=certifi.where())
+    try:
+        if Path(named).is_dir():
+            return ssl.create_default_context(capath=named)
+        return ssl.create_default_context(cafile=named)
+    except OSError as error:
+        reason = error.strerror or "no certificates in it"
+        raise UsageError(f"{variable}: {named}: no usable CA bundle: {reason}") from None

@@ -1,0 +1,106 @@
+"""Request bodies. A picture is read, checked and encoded once, however many jobs use it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
+from pathlib import Path
+
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Input, Job, Picture
+
+_MEMORY = 256 * 1024 * 1024  # bytes of encoded pictures that are kept
+_CHANGED = "the picture has changed since it was planned; plan and run again"
+
+
+class Bodies:
+    """Makes the bodies of jobs; safe to share between threads.
+
+    At most `max_bytes` of encoded pictures are kept, those that were used last.
+    """
+
+    def __init__(self, *, max_bytes: int = _MEMORY) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._bytes = 0
+        self._coming: dict[str, Future[bytes]] = {}
+
+    def body(self, job: Job) -> bytes:
+        """The body of the POST for `job`: JSON with every parameter, the API's defaults too.
+
+        The picture is put between two small pieces of JSON, since a JSON encoder would go through
+        megabytes of it character by character (house.md: 11 ms against 2 ms).
+
+        Raises PictureError if the file cannot be read, or if its SHA-256 is no longer that of the
+        job: sending it would pay for another picture than was planned.
+        """
+        params = json.dumps(
+            {
+                "prompt": job.prompt.text,
+                "seed": job.seed,
+                "scale": job.scale,
+                "width": job.size.width,
+                "height": job.size.height,
+            },
+            allow_nan=False,
+        )
+        name, picture = self._source(job.input)
+        head = f'{{"model": {json.dumps(job.model)}, "input": [{{"params": {params[:-1]}'
+        return b"".join((f'{head}, "{name}": ["'.encode(), picture, b'"]}}]}'))
+
+    def _source(self, source: Input) -> tuple[str, bytes]:
+        if source.path is not None and source.picture is not None:
+            return "binary_data_base64", self._encoded(source.path, source.picture)
+        if source.url is None:
+            raise PictureError(f"input {source.id}: there is neither a file nor a URL")
+        return "image_urls", json.dumps(source.url)[1:-1].encode()
+
+    def _encoded(self, path: Path, picture: Picture) -> bytes:
+        """The file in Base64; whoever asks first reads it, the others wait for that."""
+        key = picture.sha256
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+                return kept
+            coming = self._coming.get(key)
+            if coming is None:
+                mine = self._coming[key] = Future()
+        if coming is not None:
+            return coming.result()
+        try:
+            encoded = _read(path, picture)
+        except BaseException as error:
+            with self._lock:
+                del self._coming[key]
+            mine.set_exception(error)
+            raise
+        self._keep(key, encoded)
+        mine.set_result(encoded)
+        return encoded
+
+    def _keep(self, key: str, encoded: bytes) -> None:
+        with self._lock:
+            del self._coming[key]
+            self._kept[key] = encoded
+            self._bytes += len(encoded)
+            while self._bytes > self._max_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= len(dropped)
+
+
+def _read(path: Path, picture: Picture) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(picture.bytes + 1)
+    except OSError as error:
+        reason = error.strerror or "no reason given"
+        raise PictureError(f"{path}: the picture cannot be read: {reason}") from None
+    if hashlib.sha256(data).hexdigest() != picture.sha256:
+        raise PictureError(f"{path}: {_CHANGED}")
+    return base64.b64encode(data)

@@ -1,0 +1,189 @@
+"""Fetching a picture from the signed URL of a finished task (reliability.md, "Downloads")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO, TypeAlias
+from urllib.parse import urljoin
+
+from requests.utils import requote_uri
+
+from spark_batch.client.address import split_url
+from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
+from spark_batch.client.wire import Fault, Incoming, Request, Wire
+from spark_batch.errors import OutputError
+
+MAX_BYTES = 64 * 1024 * 1024  # no picture of the API's sizes comes near it
+MAX_REDIRECTS = 5
+
+_REDIRECTS = (
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.SEE_OTHER,
+    HTTPStatus.TEMPORARY_REDIRECT,
+    HTTPStatus.PERMANENT_REDIRECT,
+)
+# What object stores answer for a signature that has ended, or for an object that has gone.
+_ENDED = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+)
+_PAGE = (b"<", b"{")  # how HTML, XML and JSON begin, and no picture does
+_SPACE = b" \t\r\n\xef\xbb\xbf"
+
+Wait: TypeAlias = Callable[[str | None], float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for every hop: headers without a key, and who may be spoken to.
+
+    `total` is seconds for all hops together; `clock` counts them; `wait` reads a `Retry-After`.
+    """
+
+    agent: str
+    total: float
+    admit: Callable[[str], bool]
+    clock: Callable[[], float]
+    wait: Wait
+    max_bytes: int = MAX_BYTES
+
+
+def fetch(
+    wire: Wire, url: str, part: Path, *, expected_bytes: int | None, terms: Terms
+) -> FetchOutcome:
+    """Write the picture at `url` into `part`; on failure no file is left there.
+
+    Redirects are followed by hand, and each address is judged anew by the connection itself, once
+    it stands: a name that resolves to something else a moment later gains nothing.
+
+    Raises OutputError if the disk refuses the file.
+    """
+    deadline = terms.clock() + terms.total
+    where: str | None = url
+    for _ in range(MAX_REDIRECTS + 1):
+        target = _target(where)
+        left = deadline - terms.clock()
+        if target is None:
+            return _failed("the URL of the picture is not usable", fresh=True)
+        if left <= 0:
+            return _failed(f"not done within {terms.total:g} s")
+        try:
+            with wire.open(_request(target, left, terms)) as incoming:
+                if incoming.status not in _REDIRECTS:
+                    return _arrived(incoming, part, expected_bytes=expected_bytes, terms=terms)
+                where = urljoin(target, incoming.headers.get("Location", "") or "//")
+        except Fault as fault:
+            return _failed(fault.reason)
+    return _failed(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _target(url: str | None) -> str | None:
+    """`url` in the form that is sent, or None if it is no http(s) URL without a user."""
+    try:
+        quoted = requote_uri(url or "")
+    except ValueError:
+        return None
+    return quoted if split_url(quoted) is not None else None
+
+
+def _request(url: str, total: float, terms: Terms) -> Request:
+    headers = {"User-Agent": terms.agent, "Accept": "image/*", "Accept-Encoding": "identity"}
+    return Request(method="GET", url=url, headers=headers, total=total, admit=terms.admit)
+
+
+def _failed(reason: str, *, fresh: bool = False, wait: float | None = None) -> FetchFailed:
+    return FetchFailed(reason=f"download failed: {reason}", fresh_url=fresh, retry_after=wait)
+
+
+def _arrived(
+    incoming: Incoming, part: Path, *, expected_bytes: int | None, terms: Terms
+) -> FetchOutcome:
+    status = incoming.status
+    if status != HTTPStatus.OK:
+        wait = terms.wait(incoming.headers.get("Retry-After"))
+        return _failed(f"HTTP {status}", fresh=status in _ENDED, wait=wait)
+    announced = _announced(incoming)
+    if max(announced or 0, expected_bytes or 0) > terms.max_bytes:
+        return _failed(f"the picture is longer than {terms.max_bytes} bytes")
+    try:
+        size = _save(_picture(incoming, cap=terms.max_bytes), part, (announced, expected_bytes))
+    except _NoPicture as fault:
+        return _failed(str(fault), fresh=fault.fresh)
+    return Fetched(bytes=size)
+
+
+class _NoPicture(Exception):
+    """What came is not the picture; `fresh` if a new URL may help."""
+
+    def __init__(self, reason: str, *, fresh: bool = False) -> None:
+        super().__init__(reason)
+        self.fresh = fresh
+
+
+def _announced(incoming: Incoming) -> int | None:
+    """The `Content-Length`, where it is the length of the picture itself."""
+    length = incoming.headers.get("Content-Length", "")
+    coded = incoming.headers.get("Content-Encoding", "identity").lower() != "identity"
+    chunked = "Transfer-Encoding" in incoming.headers
+    usable = length.isascii() and length.isdecimal() and not coded and not chunked
+    return int(length[:20]) if usable else None
+
+
+def _picture(incoming: Incoming, *, cap: int) -> Iterator[bytes]:
+    """The picture's bytes; raises _NoPicture for a page, and past `cap`."""
+    size = 0
+    for chunk in incoming.chunks():
+        if not size and chunk.lstrip(_SPACE).startswith(_PAGE):
+            raise _NoPicture("a page came instead of a picture", fresh=True)
+        size += len(chunk)
+        if size > cap:
+            raise _NoPicture(f"the picture is longer than {cap} bytes")
+        yield chunk
+
+
+def _save(chunks: Iterator[bytes], part: Path, told: tuple[int | None, ...]) -> int:
+    """Write `chunks` into `part` and give their length, which must be every length in `told`."""
+    with _new(part) as file:
+        for chunk in chunks:
+            file.write(chunk)
+        size = file.tell()
+        for length in told:
+            if length is not None and length != size:
+                raise _NoPicture(f"{size} bytes came where {length} were announced")
+        if not size:
+            raise _NoPicture("the file is empty")
+    return size
+
+
+@contextmanager
+def _new(part: Path) -> Iterator[IO[bytes]]:
+    """The file `part`, open for writing; removed unless the block ends well."""
+    whole = False
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+        whole = True
+    except OSError as error:
+        reason = error.strerror or "no reason given"
+        raise OutputError(
+            f"{part}: cannot be written: {reason}; free space or change permissions, run again"
+        ) from None
+    finally:
+        if not whole:
+            _remove(part)
+
+
+def _remove(part: Path) -> None:
+    try:
+        part.unlink(missing_ok=True)
+    except OSError:
+        return  # the error that brought us here tells more

@@ -1,0 +1,236 @@
+"""Connections that know how far a request got.
+
+The exceptions of requests and urllib3 cannot tell whether a server had the request. A
+`ConnectionError` covers "refused" as well as "it took everything, then hung up", and an SSL error
+may come before the first byte or after the answer was due (reliability.md, measured facts). So
+each connection writes what it does into the `Trace` of the exchange that it serves, and only that
+is asked.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.retry import Retry
+
+_SLICE = 64 * 1024  # bytes handed to the kernel at once
+
+
+class Reach(IntEnum):
+    """How far a request got: not one byte, some, or all of it handed to the kernel."""
+
+    NOTHING = 0
+    PARTLY = 1
+    FULLY = 2
+
+
+class Overdue(OSError):
+    """The operation's deadline passed before anything was sent."""
+
+
+class Forbidden(OSError):
+    """The connection leads to an address that this exchange may not speak to."""
+
+
+class Trace:
+    """What became of one exchange; shared by its thread and the watchdog.
+
+    `admit` judges the address of the peer before anything is sent to it.
+    """
+
+    def __init__(self, *, total: float, admit: Callable[[str], bool] | None = None) -> None:
+        self.total = total
+        self.reach = Reach.NOTHING
+        self.overdue = False
+        self.forbidden = False
+        self._admit = admit
+        self._lock = threading.Lock()
+        self._line: socket.socket | None = None
+
+    def attach(self, line: socket.socket) -> None:
+        """From now on the watchdog ends the exchange by shutting `line` down."""
+        with self._lock:
+            self._line = line
+            late = self.overdue
+        if late:
+            raise Overdue
+
+    def detach(self) -> None:
+        """The exchange holds no connection any more."""
+        with self._lock:
+            self._line = None
+
+    def check_peer(self, sock: socket.socket) -> None:
+        """Raise Forbidden if `sock` is connected to an address that is not admitted."""
+        if self._admit is not None and not self._admit(str(sock.getpeername()[0])):
+            self.forbidden = True
+            raise Forbidden
+
+    def expire(self) -> None:
+        """End the exchange: whoever waits on its connection wakes up."""
+        with self._lock:
+            self.overdue = True
+            if self._line is not None:
+                _shut_down(self._line)
+
+
+def _shut_down(line: socket.socket) -> None:
+    try:
+        line.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it was down already
+
+
+# A connection is used by the thread that waits for it, and by no other.
+current: ContextVar[Trace] = ContextVar("current")
+
+
+def _leave() -> None:
+    trace = current.get(None)
+    if trace is not None:
+        trace.detach()
+
+
+if TYPE_CHECKING:
+    _Base = HTTPConnection
+else:
+    _Base = object
+
+
+class _Traced(_Base):
+    """What both kinds of connection add to urllib3's."""
+
+    # A second handle on the connection: TLS takes the socket apart while it wraps it, and only
+    # this one can be shut down from outside at any moment.
+    _line: socket.socket | None = None
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        try:
+            self._line = sock.dup()
+            trace = current.get()
+            trace.attach(self._line)
+            trace.check_peer(sock)
+        except BaseException:
+            sock.close()
+            self._drop_line()
+            raise
+        return sock
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request, and note in the trace when all of it is handed to the kernel."""
+        trace = current.get()
+        if self._line is not None:
+            trace.attach(self._line)
+        super().request(*args, **kwargs)
+        trace.reach = Reach.FULLY
+
+    def send(self, data: Any) -> None:
+        """Send bytes of a request, in slices."""
+        trace = current.get()
+        if self.sock is None:
+            self.connect()
+        # urllib3 leaves the timeout for connecting on the socket, which a body of some megabytes
+        # on a slow line would not meet; the operation's deadline holds all the same.
+        self.sock.settimeout(trace.total)
+        view = memoryview(data)
+        for start in range(0, len(view), _SLICE):
+            if trace.overdue:
+                raise Overdue
+            trace.reach = max(trace.reach, Reach.PARTLY)
+            super().send(view[start : start + _SLICE])
+
+    def close(self) -> None:
+        """Close the connection."""
+        try:
+            super().close()
+        finally:
+            self._drop_line()
+
+    def _drop_line(self) -> None:
+        line, self._line = self._line, None
+        _leave()
+        if line is not None:
+            line.close()
+
+
+class _HTTP(_Traced, HTTPConnection):
+    pass
+
+
+class _HTTPS(_Traced, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    """Keeps connections; one that is given back is no longer the exchange's to shut down."""
+
+    ConnectionCls = _HTTP
+
+    def _put_conn(self, conn: Any) -> None:
+        _leave()
+        super()._put_conn(conn)
+
+
+class _TLSPool(HTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = _HTTPS
+
+    def _put_conn(self, conn: Any) -> None:
+        _leave()
+        super()._put_conn(conn)
+
+
+class _OncePool(_Pool):
+    """Takes no connection back.
+
+    A kept-alive connection that the server closes as the next POST arrives fails although the
+    server had it all (reliability.md): a POST goes over a connection of its own.
+    """
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.close()
+
+
+class _OnceTLSPool(_TLSPool):
+    """The same over TLS."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.close()
+
+
+class Adapter(HTTPAdapter):
+    """Sends prepared requests over traced connections, each exactly once.
+
+    `once` gives every request a connection of its own. No redirect is followed, nothing is tried
+    again, and neither proxies nor `.netrc` of the environment are looked at: those belong to
+    `requests.Session`, which is not used.
+    """
+
+    def __init__(self, *, context: ssl.SSLContext, once: bool, connections: int) -> None:
+        self._context = context
+        self._once = once
+        super().__init__(pool_maxsize=connections, max_retries=Retry(0, read=False))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of traced connections; all share one TLS context."""
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _OncePool if self._once else _Pool,
+            "https": _OnceTLSPool if self._once else _TLSPool,
+        }
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing to set: the shared TLS context verifies."""

@@ -1,0 +1,78 @@
+"""Deadlines for whole operations.
+
+A socket's timeout starts anew with every byte, so that a server that drips can hold a call for as
+long as it likes (reliability.md: 4.8 s with `timeout=1`). One thread ends what is overdue.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Watchdog:
+    """Calls back when an operation is overdue; one daemon thread, started with the first of them.
+
+    `clock` counts seconds and never goes back.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wake = threading.Condition()
+        self._numbers = itertools.count()
+        self._queue: list[tuple[float, int]] = []
+        self._watched: dict[int, Callable[[], None]] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextmanager
+    def limit(self, seconds: float, overdue: Callable[[], None]) -> Iterator[None]:
+        """Call `overdue`, from another thread, unless the block ends within `seconds`.
+
+        `overdue` must be quick and must not raise.
+        """
+        number = next(self._numbers)
+        self._add(number, self._clock() + seconds, overdue)
+        try:
+            yield
+        finally:
+            with self._wake:
+                self._watched.pop(number, None)
+
+    def _add(self, number: int, deadline: float, overdue: Callable[[], None]) -> None:
+        with self._wake:
+            self._watched[number] = overdue
+            heapq.heappush(self._queue, (deadline, number))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
+                self._thread.start()
+            if self._queue[0][1] == number:
+                self._wake.notify()
+
+    def _run(self) -> None:
+        with self._wake:
+            while not self._closed:
+                self._end_overdue()
+                pause = self._queue[0][0] - self._clock() if self._queue else None
+                self._wake.wait(pause)
+
+    def _end_overdue(self) -> None:
+        now = self._clock()
+        while self._queue and (self._queue[0][0] <= now or self._queue[0][1] not in self._watched):
+            _, number = heapq.heappop(self._queue)
+            overdue = self._watched.pop(number, None)
+            if overdue is not None:
+                overdue()
+
+    def close(self) -> None:
+        """End the thread; what is still watched is no longer."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()

@@ -1,0 +1,226 @@
+"""One exchange over HTTP: what was sent, what came back, and what went wrong, as plain values.
+
+The only place that knows the exceptions of requests and urllib3; none of them leaves it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import requests
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
+
+from spark_batch.client.transport import Adapter, Reach, Trace, current
+from spark_batch.client.watchdog import Watchdog
+
+CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (house.md, measured)
+
+_CONNECTIONS = 64  # kept open for polls and downloads, by host
+_BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request; `total` is seconds for all of it, the reading of the answer included.
+
+    `once` gives it a connection of its own; `admit` judges the address that it would go to.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    total: float
+    body: bytes | None = None
+    once: bool = False
+    admit: Callable[[str], bool] | None = None
+
+
+class Fault(Exception):
+    """An exchange that broke, and how far the request had got; `reason` is fit to be shown."""
+
+    def __init__(self, reason: str, *, reach: Reach, certificate: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.reach = reach
+        self.certificate = certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An answer whose body has yet to be read; header names are looked up in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    raw: urllib3.HTTPResponse
+    trace: Trace
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, decompressed, in pieces of at most `CHUNK` bytes; raises Fault."""
+        try:
+            yield from _inflated(
+                self.raw.stream(CHUNK, decode_content=False),
+                self.headers.get("Content-Encoding", ""),
+            )
+        except (*_BROKEN, zlib.error) as error:
+            raise _fault(error, self.trace) from None
+        if self.trace.overdue:
+            raise _overdue(self.trace)
+
+    def read(self, cap: int) -> tuple[bytes, str | None]:
+        """The body, and why it is not whole: because it broke off, or is longer than `cap`.
+
+        What came before a cut is kept, since it may hold the id of a task that is billed.
+        """
+        self.raw.enforce_content_length = False
+        body = bytearray()
+        try:
+            for chunk in self.chunks():
+                body += chunk
+                if len(body) > cap:
+                    return b"", f"the answer is longer than {cap} bytes"
+        except Fault as fault:
+            return bytes(body), fault.reason
+        return bytes(body), "the answer was cut" if self.raw.length_remaining else None
+
+
+def _inflated(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """`chunks` decompressed piece by piece, so that a small answer cannot fill the memory.
+
+    Compression is not asked for; a gateway may compress all the same.
+    """
+    if encoding.strip().lower() in ("", "identity"):
+        yield from chunks
+        return
+    machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by the header
+    for chunk in chunks:
+        piece = machine.decompress(chunk, CHUNK)
+        while piece:
+            yield piece
+            piece = machine.decompress(machine.unconsumed_tail, CHUNK)
+    if not machine.eof:
+        raise zlib.error("incomplete")
+
+
+class Wire:
+    """The connections to the API and to the hosts of results; safe to share between threads."""
+
+    def __init__(self, *, context: ssl.SSLContext, connect: float, read: float) -> None:
+        self._connect = connect
+        self._read = read
+        self._once = Adapter(context=context, once=True, connections=1)
+        self._kept = Adapter(context=context, once=False, connections=_CONNECTIONS)
+        self._watchdog = Watchdog()
+
+    @contextmanager
+    def open(self, request: Request) -> Iterator[Incoming]:
+        """Send `request`, exactly once, and give its answer; raises Fault without one."""
+        trace = Trace(total=request.total, admit=request.admit)
+        token = current.set(trace)
+        try:
+            with self._watchdog.limit(request.total, trace.expire):
+                incoming = self._send(request, trace)
+                try:
+                    yield incoming
+                finally:
+                    trace.detach()
+                    incoming.raw.close()
+        finally:
+            current.reset(token)
+
+    def _send(self, request: Request, trace: Trace) -> Incoming:
+        adapter = self._once if request.once else self._kept
+        limits = (min(self._connect, request.total), min(self._read, request.total))
+        try:
+            prepared = requests.Request(
+                request.method, request.url, headers=dict(request.headers), data=request.body
+            ).prepare()
+            response = adapter.send(prepared, stream=True, timeout=limits, proxies={})
+        except _BROKEN as error:
+            raise _fault(error, trace) from None
+        return Incoming(response.status_code, response.headers, response.raw, trace)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._once.close()
+        self._kept.close()
+        self._watchdog.close()
+
+
+def _overdue(trace: Trace) -> Fault:
+    return Fault(f"not done within {trace.total:g} s", reach=trace.reach)
+
+
+def _fault(error: BaseException, trace: Trace) -> Fault:
+    """`error` as a fault; its own text is not used, since it may hold a signed URL."""
+    if trace.overdue:
+        return _overdue(trace)
+    if trace.forbidden:
+        return Fault("the address is not a public one", reach=trace.reach)
+    causes = tuple(_causes(error))
+    for kind, tell in _REASONS:
+        found = next((cause for cause in causes if isinstance(cause, kind)), None)
+        if found is not None:
+            certificate = kind is ssl.SSLCertVerificationError and trace.reach is Reach.NOTHING
+            return Fault(tell(found), reach=trace.reach, certificate=certificate)
+    return Fault("the connection broke, or spoke no HTTP", reach=trace.reach)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """`error` and every exception that it was made from, wherever the libraries keep them."""
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        further = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__)
+        waiting += [inner for inner in further if isinstance(inner, BaseException)]
+
+
+def _said(words: str) -> Callable[[BaseException], str]:
+    return lambda _: words
+
+
+def _certificate(error: BaseException) -> str:
+    message = getattr(error, "verify_message", "")
+    return f"the server's certificate is not valid: {message or 'verification failed'}"
+
+
+def _system(error: BaseException) -> str:
+    number = getattr(error, "errno", None)
+    return f"the connection failed: {os.strerror(number) if number else 'no reason given'}"
+
+
+# In this order: the first kind that is found among the causes tells most.
+_REASONS: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...] = (
+    (ssl.SSLCertVerificationError, _certificate),
+    (socket.gaierror, _said("the host's name was not resolved")),
+    (UnicodeError, _said("the URL or the answer is not readable")),
+    (ConnectionRefusedError, _said("the connection was refused")),
+    (ConnectTimeoutError, _said("no connection within the time allowed")),
+    (ReadTimeoutError, _said("the server fell silent")),
+    (TimeoutError, _said("the server fell silent")),
+    (http.client.RemoteDisconnected, _said("the connection was closed without an answer")),
+    (ConnectionError, _said("the connection was cut")),
+    (http.client.IncompleteRead, _said("the answer was cut")),
+    (zlib.error, _said("the answer is compressed and broken")),
+    (requests.exceptions.InvalidURL, _said("the URL is not usable")),
+    (ssl.SSLError, _said("TLS failed")),
+    (NewConnectionError, _system),
+    (OSError, _system),
+)

@@ -1,0 +1,148 @@
+"""Warnings: what the API's page advises against, told once for each thing and not for each job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from spark_batch import contract
+from spark_batch.jobs import Picture, Size
+from spark_batch.recipe.diagnostics import Findings
+from spark_batch.recipe.document import Node
+from spark_batch.recipe.inputs import Listed
+from spark_batch.recipe.variants import Located, whole
+
+# Where one instruction ends and another may begin. The second list is of verbs that are hardly
+# ever nouns, since "a red hat and paint" is no second instruction.
+_SENTENCE = re.compile(r"[.!?;\n]\s*|\b(?:and )?then\b", re.IGNORECASE)
+_CLAUSE = re.compile(r",\s*(?:and\s+)?|\band\s+", re.IGNORECASE)
+_QUOTED = re.compile("\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|'[^']*'(?![a-z])")
+_STRONG = frozenset(
+    {"add", "remove", "delete", "erase", "replace", "insert", "convert", "transform"}
+)
+_VERBS = _STRONG | {
+    *("make", "give", "put", "change", "turn", "move", "swap"),
+    *("recolor", "recolour", "rotate", "crop", "blur", "paint", "restyle"),
+}
+
+
+def prompts(found: Iterable[Located], findings: Findings) -> None:
+    """Prompts that are long, or that ask for several edits at once."""
+    best = contract.rules().recommended_prompt
+    for each in found:
+        if each.prompt is None:
+            continue
+        text = each.prompt.text
+        if len(text) > best:
+            message = f"the prompt has {len(text)} characters; {best} or fewer work best"
+            findings.warn(each.node.mark, code="prompt-long", path=each.where, message=message)
+        if several_instructions(text):
+            message = "the prompt seems to hold several instructions; one at a time works better"
+            findings.warn(
+                each.node.mark, code="prompt-many-instructions", path=each.where, message=message
+            )
+
+
+def several_instructions(text: str) -> bool:
+    """Whether a prompt seems to ask for more than one edit; rather too seldom than too often."""
+    sentences = [part for part in _SENTENCE.split(_QUOTED.sub("", text)) if part.strip()]
+    if sum(_first_word(part) in _VERBS for part in sentences) > 1:
+        return True
+    return any(
+        _first_word(clauses[0]) in _VERBS and any(_first_word(c) in _STRONG for c in clauses[1:])
+        for clauses in map(_CLAUSE.split, sentences)
+    )
+
+
+def _first_word(text: str) -> str:
+    return text.split(maxsplit=1)[0].lower().strip(",:") if text.strip() else ""
+
+
+def sizes(found: Iterable[Located], findings: Findings) -> None:
+    """Sizes whose picture may come out black, or will not be as asked."""
+    smallest = contract.rules().recommended_side
+    for each in found:
+        if each.size is None:
+            continue
+        width, height = each.size.width, each.size.height
+        if max(width, height) < smallest:
+            message = f"both sides are below {smallest} pixels: the picture may come out black"
+            findings.warn(each.node.mark, code="size-small", path=each.where, message=message)
+        expected = contract.expected_size(width, height)
+        if expected != (width, height):
+            asked, given = f"{width}x{height}", f"{expected[0]}x{expected[1]}"
+            message = f"asked for {asked}, the picture is expected at {given}"
+            findings.warn(each.node.mark, code="size-rounded", path=each.where, message=message)
+
+
+def seeds(node: Node | None, findings: Findings) -> None:
+    """Seeds that the API takes and its page does not speak of."""
+    judge = contract.validator(contract.API, "seed").evolve(
+        schema=contract.definition("seed")["x-recommended"]
+    )
+    for item in node.items() if node is not None else ():
+        if not judge.is_valid(whole(item)):
+            limits = contract.definition("seed")["x-recommended"]["anyOf"][-1]
+            message = (
+                f"{item.raw} is unusual: seeds go from {limits['minimum']} to {limits['maximum']}"
+            )
+            findings.warn(item.mark, code="seed-unusual", path="variants.seed", message=message)
+
+
+def inputs(found: Sequence[Listed], wanted: Sequence[Size], findings: Findings) -> None:
+    """Input pictures that are small, not of the recommended format, or rather large as files."""
+    entries: dict[str, list[Listed]] = {}
+    for each in found:
+        entries.setdefault(each.where, []).append(each)
+    for group in entries.values():
+        for code, hits, advice in _judged(group, wanted):
+            if hits:
+                message = f"{_which(hits, group)} {advice}"
+                mark, where = group[0].node.mark, group[0].where
+                findings.warn(mark, code=code, path=where, message=message)
+
+
+def _judged(
+    group: Sequence[Listed], wanted: Sequence[Size]
+) -> Iterable[tuple[str, list[Listed], str]]:
+    rules = contract.rules().picture
+    outputs = [contract.expected_size(size.width, size.height) for size in wanted]
+    yield (
+        "input-small",
+        [each for each in group if _below(each.input.picture, outputs)],
+        "smaller than the output on both sides; a larger picture gives better results",
+    )
+    yield (
+        "input-png",
+        [each for each in group if _format(each) not in (None, rules.recommended_format)],
+        f"not {rules.recommended_format}, which is the format that the API recommends",
+    )
+    yield (
+        "input-bytes",
+        [each for each in group if _bytes(each) > rules.recommended_bytes],
+        f"over {rules.recommended_bytes} bytes, which the API may refuse; save it smaller",
+    )
+
+
+def _below(picture: Picture | None, outputs: Iterable[tuple[int, int]]) -> bool:
+    if picture is None:
+        return False
+    return any(picture.width < width and picture.height < height for width, height in outputs)
+
+
+def _format(each: Listed) -> str | None:
+    return each.input.picture.format if each.input.picture else None
+
+
+def _bytes(each: Listed) -> int:
+    return each.input.picture.bytes if each.input.picture else 0
+
+
+def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:
+    """What an entry's warning is about: its picture, or how many of a glob's, with an example."""
+    path, picture = hits[0].input.path, hits[0].input.picture
+    name = path.name if path else hits[0].input.id
+    facts = f" ({picture.width}x{picture.height}, {picture.bytes} bytes)" if picture else ""
+    if len(group) == 1:
+        return f"{name}{facts} is"
+    return f"{len(hits)} of {len(group)} pictures, such as {name}{facts}, are"

@@ -1,0 +1,145 @@
+"""Checked document → Recipe: the parts put together, and what only shows when they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from spark_batch import contract, matrix
+from spark_batch.jobs import Block, Recipe
+from spark_batch.recipe import advice, ids, inputs, output, variants
+from spark_batch.recipe.check import start
+from spark_batch.recipe.diagnostics import ERROR, Findings, quoted
+from spark_batch.recipe.document import Node
+from spark_batch.recipe.inputs import Listed, Probe
+from spark_batch.recipe.variants import Located, Variants
+
+MAX_JOBS = 1_000_000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The sections of a recipe; None where one has errors of its own."""
+
+    name: str | None
+    inputs: tuple[Listed, ...] | None
+    prompts: tuple[Located, ...] | None
+    variants: Variants | None
+    folder: Path | None
+    template: str | None
+
+
+def build(
+    root: Node, *, path: Path, broken: frozenset[str], probe: Probe, findings: Findings
+) -> Recipe | None:
+    """The recipe, or None when it has errors.
+
+    Sections whose keys are `broken` by the schema's judgement are passed over; the others are
+    still read, so that one run tells every error.
+    """
+    parts = _parts(root, path.parent, broken, probe, findings)
+    if findings.of(ERROR) or broken:
+        return None
+    recipe = _assembled(parts, root, path)
+    if recipe is None:
+        return None
+    jobs = matrix.count(recipe)
+    if jobs > MAX_JOBS:
+        message = f"the recipe makes {jobs} jobs; at most {MAX_JOBS} are allowed: split it"
+        findings.error(start(root), code="too-many-jobs", path="", message=message)
+        return None
+    section = root.get("output")
+    name_node = section.get("name") if section else None
+    mark = name_node.mark if name_node else start(root)
+    output.check(recipe, parts.inputs or (), mark=mark, findings=findings)
+    return recipe
+
+
+def _parts(
+    root: Node, base: Path, broken: frozenset[str], probe: Probe, findings: Findings
+) -> _Parts:
+    def section(key: str, read: Callable[[Node | None], T]) -> T | None:
+        return None if key in broken else read(root.get(key))
+
+    name = section("name", lambda node: _name(node, findings))
+    folder = section("output", lambda node: _folder(node, base, name, findings))
+    template = section("output", lambda node: output.template(_sub(node, "name"), findings))
+
+    def pictures(node: Node | None) -> tuple[Listed, ...] | None:
+        if node is None:
+            return None
+        return inputs.read(node, folder=base, output=folder, probe=probe, findings=findings)
+
+    def texts(node: Node | None) -> tuple[Located, ...] | None:
+        return None if node is None else variants.prompts(node, findings)
+
+    axes = section("variants", lambda node: variants.variants(node, findings))
+    parts = _Parts(
+        name=name,
+        inputs=section("inputs", pictures),
+        prompts=section("prompts", texts),
+        variants=axes,
+        folder=folder,
+        template=template,
+    )
+    _advise(parts, root, findings)
+    return parts
+
+
+def _advise(parts: _Parts, root: Node, findings: Findings) -> None:
+    advice.prompts(parts.prompts or (), findings)
+    if parts.variants is not None:
+        advice.sizes(parts.variants.located, findings)
+        advice.seeds(_sub(root.get("variants"), "seed"), findings)
+        advice.inputs(parts.inputs or (), parts.variants.sizes, findings)
+
+
+def _name(node: Node | None, findings: Findings) -> str | None:
+    if node is None:
+        return None
+    fault = ids.fault(node.text())
+    if fault:
+        message = f"the name {quoted(node.text())} {fault}"
+        findings.error(node.mark, code="id", path="name", message=message)
+        return None
+    return node.text()
+
+
+def _folder(node: Node | None, base: Path, name: str | None, findings: Findings) -> Path | None:
+    given = _sub(node, "dir")
+    if given is None and name is None:
+        return None
+    return output.folder(given, base=base, name=name or "", findings=findings)
+
+
+def _sub(node: Node | None, key: str) -> Node | None:
+    return node.get(key) if node is not None else None
+
+
+def _assembled(parts: _Parts, root: Node, path: Path) -> Recipe | None:
+    axes = parts.variants
+    if not (parts.name and parts.inputs and parts.prompts and axes):
+        return None
+    if parts.folder is None or parts.template is None:
+        return None
+    block = Block(
+        inputs=tuple(each.input for each in parts.inputs),
+        prompts=tuple(each.prompt for each in parts.prompts if each.prompt is not None),
+        sizes=axes.sizes,
+        scales=axes.scales,
+        seeds=axes.seeds,
+        takes=axes.takes,
+    )
+    return Recipe(
+        path=path,
+        name=parts.name,
+        model=contract.rules().model,
+        blocks=(block,),
+        output_dir=parts.folder,
+        output_name=parts.template,
+        run=variants.run(root.get("run")),
+        price=variants.money(root.get("price")),
+    )

@@ -1,0 +1,142 @@
+"""Located document → errors against the recipe's schema, at their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from spark_batch import contract
+from spark_batch.recipe import wording
+from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
+from spark_batch.recipe.document import Node
+from spark_batch.recipe.wording import Fault, Path, keys_text
+
+_MOST = 1000  # errors that are looked at, so that a hostile recipe cannot make us work for hours
+
+
+def check(root: Node, findings: Findings) -> frozenset[str]:
+    """Judge a document by the recipe's schema; gives the top-level keys that have errors.
+
+    The empty key stands for the document itself.
+    """
+    if not isinstance(root.value, Mapping):
+        wanted = contract.schema(contract.RECIPE)["required"]
+        message = f"a recipe is a mapping with the keys {keys_text(wanted)}"
+        findings.error(root.mark, code="type", path="", message=message)
+        return frozenset({""})
+    errors = contract.validator(contract.RECIPE).iter_errors(_plain(root, ()))
+    faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
+    # jsonschema gives one error a missing key; ours names them all.
+    once = {(fault.path, fault.keyword, _schema_id(fault)): fault for fault in faults}
+    guessed = _guessed(once.values())
+    for each in once.values():
+        _tell(each, root, findings, guessed)
+    return frozenset(str(each.path[0]) if each.path else "" for each in once.values())
+
+
+def judge(value: Any, *, part: str, shown: str, api: bool = False) -> list[str]:
+    """What `$defs/PART` of the recipe's schema, or of the API's, says against one value."""
+    name = contract.API if api else contract.RECIPE
+    errors = contract.validator(name, part).iter_errors(value)
+    return [wording.worded(wording.fault(error), shown, part)[1] for error in errors]
+
+
+def path_text(path: Iterable[str | int]) -> str:
+    """A path as messages write it: `variants.scale[1]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def shown(node: Node) -> str:
+    """A value as messages show it."""
+    if isinstance(node.value, Mapping):
+        return "a mapping"
+    if isinstance(node.value, tuple):
+        return "a list"
+    if node.value is None:
+        return "nothing"
+    return quoted(node.raw) if isinstance(node.value, str) else node.raw
+
+
+def start(node: Node) -> Mark:
+    """Where a mapping begins: at its first key."""
+    return next(iter(node.keys.values()), node.mark)
+
+
+def _is_own(fault: Fault) -> bool:
+    """Whether a fault is one by itself: a text has no keys of which one could be missing."""
+    return isinstance(fault.value, Mapping) or not wording.choice(fault)
+
+
+def _schema_id(fault: Fault) -> int:
+    return id(fault.schema) if fault.keyword != "required" else 0
+
+
+def _plain(node: Node, path: Path) -> Any:
+    """The document as plain values. A prompt's text loses the white space around it."""
+    if isinstance(node.value, Mapping):
+        return {key: _plain(value, (*path, key)) for key, value in node.value.items()}
+    if isinstance(node.value, tuple):
+        return [_plain(value, (*path, at)) for at, value in enumerate(node.value)]
+    if isinstance(node.value, str) and path[:1] == ("prompts",) and path[-1] != "id":
+        return node.value.strip()
+    return node.value
+
+
+def _tell(
+    fault: Fault, root: Node, findings: Findings, guessed: frozenset[tuple[Path, str]]
+) -> None:
+    node, where = _at(root, fault.path), path_text(fault.path)
+    if fault.keyword == "additionalProperties":
+        _tell_unknown(fault, node, findings)
+        return
+    absent = wording.missing(fault)
+    if absent:
+        left = [key for key in absent if (fault.path, key) not in guessed]
+        if left and (fault.keyword == "required" or left == list(absent)):
+            joint, plural = (
+                ("and", "s" * (len(left) > 1)) if fault.keyword == "required" else ("or", "")
+            )
+            message = f"missing key{plural} {keys_text(left, joint)}"
+            findings.error(start(node), code="missing-key", path=where, message=message)
+        return
+    name = next((part for part in reversed(fault.path) if isinstance(part, str)), "")
+    code, message = wording.worded(fault, shown(node), name)
+    findings.error(node.mark, code=code, path=where, message=message)
+
+
+def _tell_unknown(fault: Fault, node: Node, findings: Findings) -> None:
+    known = tuple(fault.schema["properties"])
+    for key in wording.unknown(fault):
+        hint = suggestion(key, known) or f"; known are {keys_text(known)}"
+        if " " in key:
+            hint = "; put a text that holds ': ' in quotes"
+        message = f"unknown key {quoted(key)}{hint}"
+        mark = node.keys.get(key, node.mark)
+        findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
+
+
+def _at(root: Node, path: Path) -> Node:
+    node = root
+    for part in path:
+        child = node.items()[part] if isinstance(part, int) else node.get(part)
+        node = child or node
+    return node
+
+
+def _guessed(faults: Iterable[Fault]) -> frozenset[tuple[Path, str]]:
+    """Keys that a misspelt one seems to mean: they are not told as missing as well.
+
+    A key of several words is a text that lacks its quotes, and stands for them all.
+    """
+    found: set[tuple[Path, str]] = set()
+    for fault in faults:
+        if fault.keyword == "additionalProperties":
+            known = tuple(fault.schema["properties"])
+            for key in wording.unknown(fault):
+                meant = known if " " in key else (closest(key, known),)
+                found.update((fault.path, each) for each in meant if each)
+    return frozenset(found)

@@ -1,0 +1,173 @@
+"""What is wrong with a recipe, or unwise in it, and exactly where."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spark_batch.jobs import Place
+
+ERROR = "error"
+WARNING = "warning"
+
+_SHOWN = 100  # characters of a source line that are shown
+_BEFORE = 60  # of them, those before the place, when the line is longer
+_VALUE = 60  # characters of a value that are shown
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recipe's file and its lines, as YAML counts them."""
+
+    file: Path
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a source; line and column count from 1."""
+
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One error or warning. `path` is the place in the recipe, such as `variants.scale[1]`.
+
+    `code` is stable, for tools to go by; `source` is the line of the file, kept to be shown.
+    """
+
+    place: Place
+    severity: str
+    code: str
+    path: str
+    message: str
+    source: str = field(default="", repr=False)
+
+    def render(self) -> str:
+        """`file:line:column: severity: path: message`, then the line, and a caret below it."""
+        where = f"{printable(str(self.place.file))}:{self.place.line}:{self.place.column}"
+        first = f"{where}: {self.severity}: {self._text()}"
+        if not self.source.strip():
+            return first
+        shown, indent = _excerpt(self.source, self.place.column)
+        return f"{first}\n  {shown}\n  {' ' * indent}^"
+
+    def as_json(self) -> dict[str, str | int]:
+        """The diagnostic as JSON values."""
+        return {
+            "file": str(self.place.file),
+            "line": self.place.line,
+            "column": self.place.column,
+            "severity": self.severity,
+            "code": self.code,
+            "path": self.path,
+            "message": self.message,
+        }
+
+    def as_github(self) -> str:
+        """A workflow command that GitHub shows at the line of the pull request."""
+        properties = {
+            "file": self.place.file.as_posix(),
+            "line": str(self.place.line),
+            "col": str(self.place.column),
+            "title": f"spark-batch {self.code}",
+        }
+        written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+        return f"::{self.severity} {written}::{_escaped(self._text())}"
+
+    def _text(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class Findings:
+    """Collects the diagnostics of one source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._found: list[Diagnostic] = []
+
+    def error(self, mark: Mark, *, code: str, path: str, message: str) -> None:
+        """Add an error at a place."""
+        self._add(mark, severity=ERROR, code=code, path=path, message=message)
+
+    def warn(self, mark: Mark, *, code: str, path: str, message: str) -> None:
+        """Add a warning at a place."""
+        self._add(mark, severity=WARNING, code=code, path=path, message=message)
+
+    def of(self, severity: str) -> tuple[Diagnostic, ...]:
+        """What was found of a severity, each once, in the order of the file."""
+        chosen = dict.fromkeys(each for each in self._found if each.severity == severity)
+        return tuple(sorted(chosen, key=lambda each: (each.place.line, each.place.column)))
+
+    def _add(self, mark: Mark, *, severity: str, code: str, path: str, message: str) -> None:
+        lines = self.source.lines
+        line = lines[mark.line - 1] if mark.line <= len(lines) else ""
+        place = Place(file=self.source.file, line=mark.line, column=mark.column)
+        self._found.append(
+            Diagnostic(
+                place=place,
+                severity=severity,
+                code=code,
+                path=path,
+                message=printable(message),
+                source=line,
+            )
+        )
+
+
+def split_lines(text: str) -> tuple[str, ...]:
+    """The lines of a text, broken where YAML breaks them."""
+    return tuple(_LINE_BREAK.split(text))
+
+
+def printable(text: str) -> str:
+    """A text without control characters, so that it cannot steer a terminal or break a line."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def quoted(text: str) -> str:
+    """A text as messages show it: in quotes, on one line, cut when it is long."""
+    line = printable(" ".join(text.split()))
+    return f"'{line[: _VALUE - 1]}…'" if len(line) > _VALUE else f"'{line}'"
+
+
+def suggestion(word: str, known: tuple[str, ...]) -> str:
+    """`; did you mean 'x'?` when a known word is close, else nothing."""
+    close = closest(word, known)
+    return f"; did you mean {quoted(close)}?" if close else ""
+
+
+def closest(word: str, known: tuple[str, ...]) -> str | None:
+    """The known word that is close to `word`, or None."""
+    from difflib import get_close_matches
+
+    folded: Mapping[str, str] = {each.casefold(): each for each in known}
+    found = get_close_matches(word[:200].casefold(), folded, n=1, cutoff=0.7)
+    return folded[found[0]] if found else None
+
+
+def _excerpt(line: str, column: int) -> tuple[str, int]:
+    """The part of a line around a column, and how many cells of a terminal stand before it."""
+    begin = max(0, column - 1 - _BEFORE) if len(line) > _SHOWN else 0
+    shown = printable(line[begin : begin + _SHOWN].replace("\t", " "))
+    return shown.rstrip(), sum(_cells(c) for c in shown[: column - 1 - begin])
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,263 @@
+"""Text → located document: every value with its line and column, every bound kept on the way.
+
+PyYAML gives the events; nothing of its resolver, composer or constructor is used, since they read
+YAML 1.1, lose the places, and hang or crash on hostile input (reliability.md, "Hostile input").
+One pass without recursion: depth, number of nodes and growth by aliases are bounded before
+anything is built.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, split_lines
+from spark_batch.recipe.scalars import Scalar, resolve
+from spark_batch.recipe.text import Stop, check_characters, explained, read_text, stop
+
+MAX_DEPTH = 40
+MAX_NODES = 100_000  # aliases counted as often as they are used
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value with its place. `value` is a scalar, a tuple of nodes or a mapping of nodes.
+
+    `raw` is a scalar's text as written, `keys` the places of a mapping's keys. `count` and
+    `height` measure the tree below, with aliases expanded.
+    """
+
+    value: Scalar | tuple[Node, ...] | Mapping[str, Node]
+    mark: Mark
+    raw: str = ""
+    keys: Mapping[str, Mark] = field(default_factory=dict)
+    count: int = 1
+    height: int = 1
+
+    def items(self) -> tuple[Node, ...]:
+        """The nodes of a sequence; a value that is none stands for a sequence of one."""
+        return self.value if isinstance(self.value, tuple) else (self,)
+
+    def get(self, key: str) -> Node | None:
+        """The node at `key` of a mapping, or None."""
+        return self.value.get(key) if isinstance(self.value, Mapping) else None
+
+    def text(self) -> str:
+        """The text of a scalar, as written."""
+        return self.raw
+
+
+def read(path: Path) -> tuple[Node | None, Findings]:
+    """Read a recipe's file. The node is None when there is nothing that could be checked."""
+    findings = Findings(Source(path))
+    try:
+        text = read_text(path, findings)
+        findings = Findings(Source(path, split_lines(text)))
+        check_characters(text, findings)
+        with _no_collection():
+            root = _Composer(findings).compose(text)
+    except Stop:
+        return None, findings
+    return root, findings
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without garbage collection: a big file parses twice as fast (house.md, measured)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A sequence or mapping that is being read."""
+
+    mark: Mark
+    anchor: str | None
+    mapping: bool
+    items: list[Node] = field(default_factory=list)
+    values: dict[str, Node] = field(default_factory=dict)
+    keys: dict[str, Mark] = field(default_factory=dict)
+    key: str | None = None
+    dropped: bool = False  # the value of a wrong key, which has been told
+    count: int = 1
+    height: int = 1
+
+
+class _Composer:
+    """Holds the state of one pass over the events of one document."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, Node | None] = {}
+        self._root: Node | None = None
+        self._nodes = 0
+        self._documents = 0
+
+    def compose(self, text: str) -> Node:
+        """The root of the only document. Raises Stop."""
+        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            for event in yaml.parse(text, Loader=loader):
+                self._take(event)
+        except yaml.MarkedYAMLError as error:
+            raise self._syntax(error) from None
+        except yaml.YAMLError:
+            raise stop(self._findings, Mark(), "yaml", "this is not YAML") from None
+        if self._root is None:
+            raise stop(self._findings, Mark(), "empty", "the file is empty; write a recipe")
+        return self._root
+
+    def _take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
+            self._begin(event)
+        elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            self._end()
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise self._fatal(event, "documents", "a recipe is one document; remove '---'")
+
+    def _scalar(self, event: Any) -> None:
+        self._no_tag(event)
+        mark, text, plain = _mark(event), event.value, not event.style
+        if _CONTROL.search(text):
+            message = "a control character is not allowed in a text"
+            self._findings.error(mark, code="character", path="", message=message)
+            text = _CONTROL.sub("", text)
+        value: Scalar = resolve(text) if plain else text
+        top = self._stack[-1] if self._stack else None
+        if top is not None and top.mapping and top.key is None:
+            self._key(top, event, text, value)
+        else:
+            self._add(Node(value=value, mark=mark, raw=text), event.anchor)
+
+    def _key(self, top: _Open, event: Any, text: str, value: Scalar) -> None:
+        mark = _mark(event)
+        if event.anchor is not None:
+            raise self._fatal(event, "anchor", "an anchor at a key is not allowed; remove it")
+        top.key, top.dropped = text, not isinstance(value, str) or text in top.keys
+        if not isinstance(value, str):
+            message = f"a key is a text, {text or 'nothing'} is none; put it in quotes"
+            self._findings.error(mark, code="key", path="", message=message)
+        elif text == "<<" and not event.style:
+            message = "merge keys (<<) are not part of YAML 1.2; write the keys out"
+            raise self._fatal(event, "merge-key", message)
+        elif text in top.keys:
+            first = top.keys[text]
+            message = f"the key {quoted(text)} is given twice, first in line {first.line}"
+            self._findings.error(mark, code="duplicate-key", path="", message=message)
+        else:
+            top.keys[text] = mark
+
+    def _begin(self, event: Any) -> None:
+        self._no_tag(event)
+        top = self._stack[-1] if self._stack else None
+        if top is not None and top.mapping and top.key is None:
+            raise self._fatal(event, "key", "a key is a text, not a list or a mapping")
+        if len(self._stack) >= MAX_DEPTH:
+            raise self._deep(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        self._stack.append(_Open(mark=_mark(event), anchor=event.anchor, mapping=mapping))
+
+    def _end(self) -> None:
+        done = self._stack.pop()
+        node = Node(
+            value=done.values if done.mapping else tuple(done.items),
+            mark=done.mark,
+            keys=done.keys,
+            count=done.count,
+            height=done.height,
+        )
+        self._nodes -= done.count - 1  # they were counted one by one, and are added again below
+        self._add(node, done.anchor)
+
+    def _alias(self, event: Any) -> None:
+        name = event.anchor
+        if name not in self._anchors:
+            raise self._fatal(event, "alias", f"there is no anchor {quoted(name)} before this")
+        node = self._anchors[name]
+        if node is None:
+            raise self._fatal(event, "alias", f"the anchor {quoted(name)} contains itself")
+        top = self._stack[-1]
+        if top.mapping and top.key is None:
+            raise self._fatal(event, "key", "a key is a text, not an alias")
+        if len(self._stack) + node.height > MAX_DEPTH:
+            raise self._deep(event)
+        self._add(node, None)
+
+    def _add(self, node: Node, anchor: str | None) -> None:
+        """Hang a finished node where it belongs, and count what it adds."""
+        self._nodes += node.count
+        if self._nodes > MAX_NODES:
+            message = f"more than {MAX_NODES} values; split the recipe"
+            raise stop(self._findings, node.mark, "too-large", message)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if not self._stack:
+            self._root = node
+            return
+        top = self._stack[-1]
+        top.count += node.count
+        top.height = max(top.height, node.height + 1)
+        if not top.mapping:
+            top.items.append(node)
+        elif top.key is not None:
+            if not top.dropped:
+                top.values[top.key] = node
+            top.key = None
+
+    def _no_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            message = f"tags such as {quoted(_short_tag(event.tag))} are not allowed; remove it"
+            self._findings.error(_mark(event), code="tag", path="", message=message)
+
+    def _deep(self, event: Any) -> Stop:
+        return self._fatal(event, "too-deep", f"nested more than {MAX_DEPTH} levels deep")
+
+    def _fatal(self, event: yaml.Event, code: str, message: str) -> Stop:
+        return stop(self._findings, _mark(event), code, message)
+
+    def _syntax(self, error: yaml.MarkedYAMLError) -> Stop:
+        at = error.problem_mark or error.context_mark
+        if "end of stream" in (error.problem or ""):
+            at = error.context_mark or at
+        mark = self._inside(Mark(at.line + 1, at.column + 1) if at else Mark())
+        line = self._findings.source.lines[mark.line - 1]
+        message = explained(error.problem or "", line[mark.column - 1 : mark.column])
+        return stop(self._findings, mark, "yaml", message)
+
+    def _inside(self, mark: Mark) -> Mark:
+        """The place, or the end of the last line with text when it lies behind that."""
+        lines = self._findings.source.lines
+        last = max((n for n, line in enumerate(lines, 1) if line.strip()), default=1)
+        return mark if mark.line <= last else Mark(last, len(lines[last - 1]) + 1)
+
+
+def _mark(event: Any) -> Mark:
+    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _short_tag(tag: str) -> str:
+    return tag.replace("tag:yaml.org,2002:", "!!")

@@ -1,0 +1,71 @@
+"""Globs, relative to the recipe's folder: `*`, `?`, `[…]`, and `**` for any number of folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from spark_batch.recipe.diagnostics import quoted
+
+MAX_MATCHES = 100_000
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+def is_glob(text: str) -> bool:
+    """Whether a path holds a wildcard."""
+    return _MAGIC.search(text) is not None
+
+
+def find(folder: Path, pattern: str) -> list[Path]:
+    """The files that a glob matches, sorted; what is no file is passed over.
+
+    Names that begin with a dot are found only where the pattern asks for them. Raises ValueError,
+    with a text for the user.
+    """
+    try:
+        matches = list(islice(_matches(folder, pattern), MAX_MATCHES + 1))
+        files = sorted(each for each in matches if each.is_file())
+    except (OSError, ValueError, NotImplementedError, RecursionError):
+        message = f"{quoted(pattern)} is no glob; '**' must be a whole part of the path"
+        raise ValueError(message) from None
+    if len(matches) > MAX_MATCHES:
+        raise ValueError(f"{quoted(pattern)} matches more than {MAX_MATCHES} files; be narrower")
+    return files
+
+
+def outside(
+    files: Iterable[Path], pattern: str, *, folder: Path, output: Path | None
+) -> list[Path]:
+    """The files that are not in the output folder, unless the pattern itself begins in there.
+
+    What a run has made must not become the input of the next one, as `**/*.jpg` would have it.
+    """
+    base, _ = _split(folder, pattern)
+    if output is None or _within(base, output):
+        return list(files)
+    return [file for file in files if not _within(file, output)]
+
+
+def _matches(folder: Path, pattern: str) -> Iterator[Path]:
+    base, parts = _split(folder, pattern)
+    dotted = any(part.startswith(".") for part in parts)
+    for match in base.glob("/".join(parts)):
+        inner = match.relative_to(base).parts
+        if dotted or not any(part.startswith(".") for part in inner):
+            yield match
+
+
+def _split(folder: Path, pattern: str) -> tuple[Path, list[str]]:
+    """The folder where a glob begins, and its parts from the first wildcard on."""
+    parts = list(Path(pattern).parts)
+    base = folder
+    while parts and not is_glob(parts[0]):
+        base = base / parts.pop(0)
+    return base, parts
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())

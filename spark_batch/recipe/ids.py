@@ -1,0 +1,109 @@
+"""Ids: the parts that output names are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spark_batch import contract
+from spark_batch.recipe.diagnostics import Findings, Mark, quoted
+
+_PROMPT_LENGTH = 60  # characters of a slug: what still reads well in a file name
+_OTHER = re.compile(r"[^A-Za-z0-9._-]+")
+_APOSTROPHES = re.compile("['\u2019]")
+_WORD = re.compile("[a-z0-9]+")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something with an id: its kind, what it is, and where the recipe says so."""
+
+    id: str
+    kind: str
+    what: str
+    mark: Mark
+    where: str
+
+
+def from_name(name: str) -> str:
+    """The id of a file or URL, from its last part without extension.
+
+    Letters, digits, `.`, `_` and `-` stay, accents are taken off, anything else becomes `-`. A name
+    that has letters of other scripts gets 8 hex digits of its hash, so that no two become alike.
+    """
+    folded, lost = _folded(name)
+    return _finished(_OTHER.sub("-", folded), name, "picture", lost, _longest())
+
+
+def from_prompt(text: str) -> str:
+    """The id of a prompt: its words in lower case, joined by `-`, at most 60 characters.
+
+    Letters of other scripts than Latin become 8 hex digits of the text's hash.
+    """
+    folded, lost = _folded(_APOSTROPHES.sub("", text))
+    words: list[str] = []
+    for word in _WORD.findall(folded.lower()):
+        if len("-".join([*words, word])) > _PROMPT_LENGTH and words:
+            break
+        words.append(word[:_PROMPT_LENGTH])
+    return _finished("-".join(words), text, "prompt", lost, _longest())
+
+
+def fault(text: str) -> str | None:
+    """What is wrong with an id besides its characters, or None."""
+    if text != text.strip():
+        return "has white space around it; remove it"
+    if text.endswith("."):
+        return "ends with a dot, which Windows drops from names"
+    if _RESERVED.fullmatch(text):
+        return "is a name that Windows reserves"
+    return None
+
+
+def check(named: Iterable[Named], findings: Findings) -> None:
+    """Tell ids that cannot be names, and those that are alike, upper and lower case being equal."""
+    first: dict[str, Named] = {}
+    for each in named:
+        wrong = fault(each.id)
+        if wrong:
+            message = f"the id {quoted(each.id)} {wrong}; give the {each.kind} another id"
+            findings.error(each.mark, code="id", path=each.where, message=message)
+        known = first.setdefault(each.id.casefold(), each)
+        if known is not each:
+            message = _alike(known, each)
+            findings.error(each.mark, code="duplicate-id", path=each.where, message=message)
+
+
+def _alike(first: Named, second: Named) -> str:
+    line = f"first in line {first.mark.line}"
+    if first.what == second.what:
+        return f"the {second.kind} {quoted(second.what)} is given twice, {line}; remove one"
+    key = "text" if second.kind == "prompt" else "url" if "://" in second.what else "path"
+    return (
+        f"the id {quoted(second.id)} is given twice, {line} for {quoted(first.what)}; "
+        f"give one an id of its own: {{id: {second.id[:20]}-2, {key}: …}}"
+    )
+
+
+def _folded(text: str) -> tuple[str, bool]:
+    """The text with its accents taken off, and whether it has letters that are not Latin."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    folded = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return folded, any(c.isalnum() and not c.isascii() for c in folded)
+
+
+def _finished(slug: str, text: str, kind: str, lost: bool, longest: int) -> str:
+    slug = slug.strip("-._")
+    if slug and not lost:
+        return slug[:longest].rstrip("-._")
+    digest = hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()[:8]
+    return f"{(slug or kind)[: longest - len(digest) - 1].rstrip('-._')}-{digest}"
+
+
+def _longest() -> int:
+    length: int = contract.schema(contract.RECIPE)["$defs"]["id"]["maxLength"]
+    return length

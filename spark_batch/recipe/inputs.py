@@ -1,0 +1,211 @@
+"""The recipe's `inputs` → input pictures: globs expanded, URLs judged, files probed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Input, Picture
+from spark_batch.recipe import globs, ids
+from spark_batch.recipe.check import judge
+from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
+from spark_batch.recipe.document import Node
+
+Probe = Callable[[Path], Picture]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
+_THREADS = 8
+_PROBED_ALONE = 3  # fewer pictures are not worth a pool
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One input and the entry of the recipe that it comes from."""
+
+    node: Node
+    where: str
+    input: Input
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One entry as written; `file` stands for each match of a glob in turn."""
+
+    node: Node
+    where: str
+    id: str | None = None
+    file: Path | None = None
+    url: str | None = None
+
+    def named(self, folder: Path) -> ids.Named:
+        what = self.url if self.url is not None else _relative(self.file or folder, folder)
+        name = _url_name(what) if self.url is not None else Path(what).stem
+        return ids.Named(
+            id=self.id if self.id is not None else ids.from_name(name),
+            kind="input",
+            what=what,
+            mark=self.node.mark,
+            where=self.where,
+        )
+
+
+def read(
+    node: Node, *, folder: Path, output: Path | None, probe: Probe, findings: Findings
+) -> tuple[Listed, ...]:
+    """The input pictures, in the recipe's order, a glob's matches sorted.
+
+    Paths are relative to `folder`. Pictures in the `output` folder are no matches of a glob that
+    begins outside it: what a run has made must not become the input of the next one.
+    """
+    entries = [
+        entry
+        for at, item in enumerate(node.items())
+        for entry in _entries(item, f"inputs[{at}]", folder, output, findings)
+    ]
+    named = [entry.named(folder) for entry in entries]
+    ids.check(named, findings)
+    pictures = _probed(entries, probe, findings)
+    return tuple(
+        Listed(
+            node=entry.node,
+            where=entry.where,
+            input=Input(
+                id=name.id,
+                path=entry.file.absolute() if entry.file else None,
+                picture=pictures.get(entry.file) if entry.file else None,
+                url=entry.url,
+            ),
+        )
+        for entry, name in zip(entries, named, strict=True)
+    )
+
+
+def _entries(
+    node: Node, where: str, folder: Path, output: Path | None, findings: Findings
+) -> Iterator[_Entry]:
+    if isinstance(node.value, Mapping):
+        yield from _mapping(node, where, folder, findings)
+        return
+    text = node.text().strip()
+    scheme = _SCHEME.match(text)
+    if scheme and scheme[1].lower() in ("http", "https"):
+        yield from _url(_Entry(node, where, url=text), text, findings)
+    elif scheme and "/" in scheme[0]:
+        message = f"{quoted(text)} is neither a file nor an http or https URL"
+        findings.error(node.mark, code="url", path=where, message=message)
+    elif globs.is_glob(text) and not (folder / text).exists():
+        entry = _Entry(node, where)
+        yield from _glob(entry, text, folder=folder, output=output, findings=findings)
+    elif _exists(node, text, where, folder, findings):
+        yield _Entry(node, where, file=folder / text)
+
+
+def _mapping(node: Node, where: str, folder: Path, findings: Findings) -> Iterator[_Entry]:
+    own = node.get("id")
+    name = own.text() if own else None
+    url, path = node.get("url"), node.get("path")
+    if url is not None:
+        yield from _url(_Entry(url, where, id=name, url=url.text()), url.text(), findings)
+    elif path is not None and _exists(path, path.text(), f"{where}.path", folder, findings):
+        yield _Entry(own or path, where, id=name, file=folder / path.text())
+
+
+def _url(entry: _Entry, text: str, findings: Findings) -> Iterator[_Entry]:
+    try:
+        wrong = judge(text, part="url", shown=quoted(text))
+        parts = urlsplit(text)
+        if not wrong and (not parts.hostname or text != text.strip()):
+            wrong = [f"{quoted(text)} is no URL of a picture"]
+        if not wrong and (parts.username or parts.password):
+            wrong = ["a URL with a user or password would be sent on; use a signed or public one"]
+    except ValueError:
+        wrong = [f"{quoted(text)} is no URL of a picture"]
+    if wrong:
+        findings.error(entry.node.mark, code="url", path=entry.where, message=wrong[0])
+    else:
+        yield entry
+
+
+def _exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
+    file = folder / text
+    try:
+        kind = "file" if file.is_file() else "folder" if file.is_dir() else ""
+    except (OSError, ValueError):
+        kind = ""
+    if kind == "file":
+        return True
+    if kind == "folder":
+        message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
+    elif globs.is_glob(text):
+        message = f"there is no file {quoted(text)}; a glob stands in the list as a text"
+    else:
+        message = f"there is no file {quoted(text)}{_near(file)}"
+    findings.error(node.mark, code="no-file", path=where, message=message)
+    return False
+
+
+def _near(file: Path) -> str:
+    """A hint at a file with a similar name in the same folder."""
+    try:
+        names = tuple(sorted(entry.name for entry in os.scandir(file.parent)))[:1000]
+    except (OSError, ValueError):
+        return "; its folder does not exist either"
+    return suggestion(file.name, names)
+
+
+def _glob(
+    entry: _Entry, pattern: str, *, folder: Path, output: Path | None, findings: Findings
+) -> Iterator[_Entry]:
+    try:
+        matches = globs.find(folder, pattern)
+    except ValueError as error:
+        findings.error(entry.node.mark, code="glob", path=entry.where, message=str(error))
+        return
+    kept = globs.outside(matches, pattern, folder=folder, output=output)
+    for file in kept:
+        yield replace(entry, file=file)
+    if not kept:
+        hint = " but what is in the output folder" if matches else f" in {quoted(str(folder))}"
+        message = f"no file matches {quoted(pattern)}{hint}"
+        findings.error(entry.node.mark, code="no-match", path=entry.where, message=message)
+
+
+def _probed(entries: list[_Entry], probe: Probe, findings: Findings) -> dict[Path, Picture]:
+    """Each distinct file probed once; a refused one is told at every entry that has it."""
+    files = list(dict.fromkeys(entry.file for entry in entries if entry.file is not None))
+    results = dict(zip(files, _each(probe, files), strict=True))
+    for entry in entries:
+        result = results[entry.file] if entry.file is not None else None
+        if isinstance(result, PictureError):
+            findings.error(entry.node.mark, code="picture", path=entry.where, message=str(result))
+    return {file: each for file, each in results.items() if isinstance(each, Picture)}
+
+
+def _each(probe: Probe, files: list[Path]) -> list[Picture | PictureError]:
+    def one(file: Path) -> Picture | PictureError:
+        try:
+            return probe(file)
+        except PictureError as error:
+            return error
+
+    if len(files) < _PROBED_ALONE:
+        return [one(file) for file in files]
+    with ThreadPoolExecutor(max_workers=min(_THREADS, len(files))) as pool:
+        return list(pool.map(one, files))
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
+
+
+def _url_name(url: str) -> str:
+    """What a URL's picture is called: its path's last part, or the host when there is none."""
+    parts = urlsplit(url)
+    last = next((part for part in reversed(parts.path.split("/")) if part), parts.hostname or "")
+    return Path(unquote(last).replace("/", "-").replace("\0", "")).stem or "picture"

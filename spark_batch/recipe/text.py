@@ -1,0 +1,94 @@
+"""A recipe's file → its text, and what is told when that is no YAML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from spark_batch.recipe.diagnostics import Findings, Mark, split_lines
+
+MAX_BYTES = 1 << 20
+
+# YAML's printable characters; surrogates are none of them.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
+)
+
+
+class Stop(Exception):
+    """The document cannot be read any further; what is wrong is in the findings."""
+
+
+def read_text(path: Path, findings: Findings) -> str:
+    """The text of a file: UTF-8, at most 1 MiB. Raises Stop."""
+    data = b""
+    try:
+        if path.is_dir():
+            raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
+        if path.exists() and not path.is_file():
+            raise stop(findings, Mark(), "file", "is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            message = f"the file is larger than {MAX_BYTES} bytes; split the recipe"
+            raise stop(findings, Mark(), "too-large", message)
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise stop(findings, Mark(), "file", "no such file") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise stop(findings, Mark(), "file", f"cannot be read: {reason}") from None
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError):
+            raise stop(findings, Mark(), "file", "is no path of a file") from None
+        before = data[: error.start].decode("utf-8", "replace")
+        message = "the file is not UTF-8 text; save it as UTF-8"
+        raise stop(findings, _mark_at(before), "encoding", message) from None
+
+
+def check_characters(text: str, findings: Findings) -> None:
+    """Raises Stop when the text holds a character that YAML does not print."""
+    match = _FORBIDDEN.search(text)
+    if match:
+        name = f"U+{ord(match[0]):04X}"
+        message = f"the character {name} is not allowed; remove it"
+        raise stop(findings, _mark_at(text[: match.start()]), "character", message)
+
+
+def _mark_at(before: str) -> Mark:
+    """The place right after the text `before`."""
+    lines = split_lines(before)
+    return Mark(len(lines), len(lines[-1]) + 1)
+
+
+def stop(findings: Findings, mark: Mark, code: str, message: str) -> Stop:
+    """Add an error about the file as a whole, and give what is to be raised."""
+    findings.error(mark, code=code, path="", message=message)
+    return Stop()
+
+
+# What PyYAML's two parsers say, by a part of it, and what an author can do about it.
+_EXPLAINED = (
+    ("mapping values", "a colon is not expected here; put a text that holds ': ' in quotes"),
+    ("cannot start any token", "a text cannot begin with this character; put the text in quotes"),
+    ("unexpected end of stream", "a quote is opened here and never closed"),
+    ("',' or ']'", "a ',' or the ']' that closes the list is missing before this"),
+    ("',' or '}'", "a ',' or the '}' that closes the mapping is missing before this"),
+    ("expected key", "this line does not fit the ones above; check the indentation"),
+    ("'-' indicator", "this line does not fit the list above; check the indentation"),
+    ("block end", "this line does not fit the ones above; check the indentation"),
+    ("could not find expected ':'", "a key without ':' or an unfinished text"),
+    ("escape", "an unknown escape after '\\'; use single quotes for a text with a backslash"),
+    ("node content", "a value is missing here"),
+    ("incompatible YAML", "another version of YAML than 1.2 is asked for; remove the %YAML line"),
+)
+
+
+def explained(problem: str, character: str) -> str:
+    """A parser's problem in our words; `character` is the one where it stopped."""
+    if character == "\t" and "start any token" in problem:
+        return "a tab is not allowed in indentation; use spaces"
+    for part, words in _EXPLAINED:
+        if part in problem:
+            return words
+    return f"this is not YAML: {problem or 'it cannot be read'}"

@@ -1,0 +1,183 @@
+"""The recipe's `prompts`, `variants`, `run` and `price` → checked values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from spark_batch import contract
+from spark_batch.jobs import Prompt, RunSettings, Size
+from spark_batch.recipe import ids
+from spark_batch.recipe.check import judge, shown
+from spark_batch.recipe.diagnostics import Findings, quoted
+from spark_batch.recipe.document import Node
+
+_SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
+_DIGITS = 9  # of a side; more are only an error, however many
+T = TypeVar("T", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A prompt or a size with its place."""
+
+    node: Node
+    where: str
+    prompt: Prompt | None = None
+    size: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """The axes of `variants`; what is left out has the API's default."""
+
+    sizes: tuple[Size, ...]
+    scales: tuple[float, ...]
+    seeds: tuple[int, ...]
+    takes: int
+    located: tuple[Located, ...]  # the sizes again, those that the recipe names
+
+
+def prompts(node: Node, findings: Findings) -> tuple[Located, ...]:
+    """The prompts, without the white space around them, with ids given or made."""
+    found, named = [], []
+    for at, item in enumerate(node.items()):
+        where = f"prompts[{at}]"
+        own = item.get("id")
+        text_node = item.get("text") or item
+        text = text_node.text().strip()
+        name = own.text() if own else ids.from_prompt(text)
+        mark = own.mark if own else text_node.mark
+        named.append(ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where))
+        found.append(Located(node=text_node, where=where, prompt=Prompt(id=name, text=text)))
+    ids.check(named, findings)
+    return tuple(found)
+
+
+def variants(node: Node | None, findings: Findings) -> Variants:
+    """The checked axes."""
+    rules = contract.rules()
+
+    def axis(name: str, default: T, read: Callable[[Node, str], T | None]) -> tuple[T, ...]:
+        given = node.get(name) if node is not None else None
+        return (default,) if given is None else _values(given, f"variants.{name}", read, findings)
+
+    located: list[Located] = []
+
+    def size(item: Node, where: str) -> Size | None:
+        value = _size(item, where, findings)
+        if value is not None:
+            located.append(Located(node=item, where=where, size=value))
+        return value
+
+    default = Size(_label(rules.default_size), *rules.sizes[rules.default_size])
+    seeds = axis("seed", rules.default_seed, lambda item, _: whole(item))
+    return Variants(
+        sizes=axis("size", default, size),
+        # A zero with a sign is a zero: both would be the same request under two keys.
+        scales=axis("scale", rules.default_scale, lambda item, _: number(item) + 0.0),
+        seeds=seeds,
+        takes=_takes(node, seeds, findings),
+        located=tuple(located),
+    )
+
+
+def run(node: Node | None) -> RunSettings:
+    """The `run` mapping with the schema's defaults filled in."""
+    known = contract.schema(contract.RECIPE)["properties"]["run"]["properties"]
+
+    def value(name: str) -> Any:
+        given = node.get(name) if node is not None else None
+        return known[name].get("default") if given is None else number(given)
+
+    cost = node.get("max_cost") if node is not None else None
+    return RunSettings(
+        concurrency=int(value("concurrency")),
+        submit_rate=float(value("submit_rate")),
+        attempts=int(value("attempts")),
+        task_timeout=float(value("task_timeout")),
+        max_uncertain=int(value("max_uncertain")),
+        max_cost=money(cost),
+    )
+
+
+def money(node: Node | None) -> Decimal | None:
+    """An amount in USD, exactly as it is written."""
+    if node is None:
+        return None
+    return abs(Decimal(node.value if isinstance(node.value, int) else node.raw))
+
+
+def number(node: Node) -> float:
+    """The number that a checked node holds."""
+    assert isinstance(node.value, int | float)
+    return node.value
+
+
+def whole(node: Node) -> int:
+    """The whole number that a checked node holds; 7.0 is one."""
+    return int(number(node))
+
+
+def _values(
+    node: Node, where: str, read: Callable[[Node, str], T | None], findings: Findings
+) -> tuple[T, ...]:
+    """The values of an axis; one that is given twice would be paid for twice."""
+    first: dict[Hashable, Node] = {}
+    values: list[T] = []
+    for at, item in enumerate(node.items()):
+        here = f"{where}[{at}]" if isinstance(node.value, tuple) else where
+        value = read(item, here)
+        if value is None:
+            continue
+        mark = (value.width, value.height) if isinstance(value, Size) else value
+        known = first.setdefault(mark, item)
+        if known is item:
+            values.append(value)
+            continue
+        same = f", first as {shown(known)}" if shown(known) != shown(item) else ""
+        message = f"{shown(item)} is given twice{same} in line {known.mark.line}; remove one"
+        findings.error(item.mark, code="duplicate-value", path=here, message=message)
+    return tuple(values)
+
+
+def _size(node: Node, where: str, findings: Findings) -> Size | None:
+    if isinstance(node.value, Mapping):
+        width, height = whole(node.value["width"]), whole(node.value["height"])
+        return Size(f"{width}x{height}", width, height)
+    text = node.text().strip()
+    named = contract.rules().sizes.get(text)
+    if named:
+        return Size(_label(text), *named)
+    match = _SIDES.fullmatch(text)
+    if match is None:
+        message = f"{quoted(text)} is no size"
+        findings.error(node.mark, code="value", path=where, message=message)
+        return None
+    sides = []
+    for name, digits in zip(("width", "height"), match.groups(), strict=True):
+        side = int(digits[-_DIGITS:] if len(digits) <= _DIGITS else "9" * _DIGITS)
+        sides.append(side)
+        for message in judge(side, part=name, shown=digits[:20], api=True):
+            findings.error(node.mark, code="range", path=where, message=message)
+    return Size(f"{sides[0]}x{sides[1]}", *sides)
+
+
+def _label(name: str) -> str:
+    return name.replace(":", "x")
+
+
+def _takes(node: Node | None, seeds: tuple[int, ...], findings: Findings) -> int:
+    given = node.get("takes") if node is not None else None
+    if given is None:
+        axes = contract.schema(contract.RECIPE)["properties"]["variants"]["properties"]
+        default: int = axes["takes"]["default"]
+        return default
+    takes, random = whole(given), contract.rules().random_seed
+    if takes > 1 and random not in seeds:
+        message = f"{takes} takes need the random seed {random}: each of them would be the same"
+        findings.error(given.mark, code="takes", path="variants.takes", message=message)
+    return takes

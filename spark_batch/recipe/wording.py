@@ -1,0 +1,192 @@
+"""What a schema says against a value, in our own words; the numbers are the schema's."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spark_batch.recipe.diagnostics import quoted, suggestion
+from spark_batch.recipe.scalars import looks_numeric, resolve
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+Path = tuple[str | int, ...]
+
+_PROPORTIONS = re.compile("([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
+_A = {
+    "array": "a list",
+    "object": "a mapping",
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A violated keyword: its limit, the schema that it stands in, the value and its path."""
+
+    keyword: str
+    limit: Any
+    schema: Mapping[str, Any]
+    value: Any
+    path: Path
+
+
+def fault(error: ValidationError) -> Fault:
+    """What is of use in an error of jsonschema. Its own message is not."""
+    schema: Any = error.schema
+    path: Any = error.absolute_path
+    return Fault(
+        keyword=str(error.validator),
+        limit=error.validator_value,
+        schema=schema,
+        value=error.instance,
+        path=tuple(path),
+    )
+
+
+def unknown(fault: Fault) -> tuple[str, ...]:
+    """The keys that a mapping has and may not have."""
+    return tuple(key for key in fault.value if key not in fault.schema["properties"])
+
+
+def missing(fault: Fault) -> tuple[str, ...]:
+    """The keys that a mapping lacks, or of which it lacks one."""
+    if fault.keyword == "required":
+        return tuple(key for key in fault.limit if key not in fault.value)
+    return () if given(fault) else choice(fault)
+
+
+def choice(fault: Fault) -> tuple[str, ...]:
+    """The keys of a `oneOf` of `required`, of which exactly one is to be given."""
+    if fault.keyword != "oneOf":
+        return ()
+    return tuple(key for branch in fault.limit for key in branch.get("required", ()))
+
+
+def given(fault: Fault) -> tuple[str, ...]:
+    """Those of the choice that a mapping has."""
+    return tuple(key for key in choice(fault) if key in fault.value)
+
+
+def worded(fault: Fault, shown: str, name: str) -> tuple[str, str]:
+    """The code and the message for an error about a value; `name` is what the value is called."""
+    words = _WORDS.get(fault.keyword)
+    if words is None:
+        return "value", f"{shown} is not allowed here"
+    return words(fault, shown, name)
+
+
+def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
+    wanted = fault.schema.get("x-expected") or _A[str(fault.limit)]
+    hint = ""
+    if fault.limit == "string" and isinstance(fault.value, bool | int | float):
+        hint = "; put it in quotes"
+    elif fault.limit == "array" and fault.value is not None:
+        hint = "; write it as one, with '- ' before each value"
+    elif fault.limit in ("number", "integer") and isinstance(fault.value, str):
+        hint = _number_hint(fault.value)
+    return "type", f"expected {wanted}, not {shown}{hint}"
+
+
+def _number_hint(text: str) -> str:
+    """What to do about a text that looks like a number."""
+    if isinstance(resolve(text), int | float):
+        return "; remove the quotes"
+    return "; the number is too large or too long" if looks_numeric(text) else ""
+
+
+def _const(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
+    return "value", f"{shown} is not known; the one value is {fault.limit}"
+
+
+def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
+    both = given(fault) if isinstance(fault.value, Mapping) else ()
+    if both:
+        return "both-keys", f"{keys_text(both)} are both given; give one of them"
+    names = tuple(str(each["const"]) for each in fault.limit if "const" in each)
+    hint = _nearest(fault.value, names) if isinstance(fault.value, str) else ""
+    title = str(fault.schema.get("title", "value")).lower()
+    allowed = f"one of {', '.join(names)} or WIDTHxHEIGHT"
+    return "value", f"{shown} is no {title}{hint or f'; expected {allowed}'}"
+
+
+def _nearest(text: str, names: tuple[str, ...]) -> str:
+    """The name that is meant; for proportions, such as 16:10, the one that comes closest."""
+    given = _PROPORTIONS.fullmatch(text)
+    if given is None:
+        return suggestion(text, names)
+    known = {name: match for name in names if (match := _PROPORTIONS.fullmatch(name))}
+    near = min(known, key=lambda name: abs(_bend(known[name]) - _bend(given)))
+    return f"; the closest is {quoted(near)}, or write WIDTHxHEIGHT"
+
+
+def _bend(proportions: re.Match[str]) -> float:
+    """How far from a square, the same upright (less than 0) as lying."""
+    return math.log(int(proportions[1]) / int(proportions[2]))
+
+
+def _range(fault: Fault, shown: str, name: str) -> tuple[str, str]:
+    limit = fault.limit
+    below = "inimum" in fault.keyword
+    word = "less than" if below else "more than"
+    if fault.keyword.startswith("exclusive"):
+        word = "not more than" if below else "not less than"
+    return "range", f"{shown} is {word} {limit}; {name} is {_allowed(fault.schema)}"
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        above = f"more than {schema['exclusiveMinimum']}"
+        return above if high is None else f"{above} and at most {high}"
+    if low is not None and high is not None:
+        return f"from {low} to {high}"
+    return f"{low} or more" if high is None else f"{high} or less"
+
+
+def _long(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
+    length, limit = len(fault.value), fault.limit
+    return "length", f"{shown} has {length} characters; at most {limit} are allowed"
+
+
+def _empty(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
+    kind = "list" if fault.keyword == "minItems" else "text"
+    return "empty", f"the {kind} is empty; give at least one {_unit(kind)}"
+
+
+def _unit(kind: str) -> str:
+    return "value" if kind == "list" else "character"
+
+
+def _pattern(fault: Fault, shown: str, name: str) -> tuple[str, str]:
+    if not str(fault.value).strip():
+        return _empty(fault, shown, name)
+    wanted = fault.schema.get("x-expected") or f"the form {fault.limit}"
+    return "form", f"expected {wanted}, not {shown}"
+
+
+_WORDS: Mapping[str, Callable[[Fault, str, str], tuple[str, str]]] = {
+    "type": _type,
+    "const": _const,
+    "oneOf": _one_of,
+    "minimum": _range,
+    "maximum": _range,
+    "exclusiveMinimum": _range,
+    "exclusiveMaximum": _range,
+    "maxLength": _long,
+    "minLength": _empty,
+    "minItems": _empty,
+    "pattern": _pattern,
+}
+
+
+def keys_text(keys: Iterable[str], joint: str = "and") -> str:
+    """Keys in a sentence: `'a', 'b' and 'c'`."""
+    *others, last = (quoted(key) for key in keys)
+    return f"{', '.join(others)} {joint} {last}" if others else last

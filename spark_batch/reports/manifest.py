@@ -1,0 +1,170 @@
+"""The manifest CSV: one line a job in the recipe's order, the same bytes for the same state."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+from spark_batch.checkpoint import time_text
+from spark_batch.contract import expected_size, manifest_columns
+from spark_batch.errors import OutputError, UsageError
+from spark_batch.jobs import Attempt, Standing, Usage
+from spark_batch.matrix import number_text
+
+# Columns whose text comes from people or from a server. A spreadsheet would take a cell that begins
+# like these for a formula; an apostrophe before it makes it text (reliability.md, "Hostile input").
+_TEXTS = frozenset(
+    {
+        "recipe",
+        "input",
+        "prompt_id",
+        "prompt",
+        "output",
+        "task_id",
+        "remote_job_id",
+        "error_code",
+        "error_message",
+        "api",
+    }
+)
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+
+def manifest_path(output_dir: Path, name: str) -> Path:
+    """Where the manifest of the recipe `name` stands."""
+    return output_dir / f"{name}.manifest.csv"
+
+
+def write(path: Path, standings: Iterable[Standing]) -> int:
+    """Write the manifest whole and atomically; gives the number of its lines.
+
+    A manifest that already has these bytes is not touched. Raises OutputError.
+    """
+    fresh = path.with_name(path.name + ".part")
+    lines = 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with fresh.open("w", encoding="utf-8", newline="") as file:
+            file.write(_line(manifest_columns()))
+            for standing in standings:
+                cells = _escaped(row(standing))
+                file.write(_line([cells[name] for name in manifest_columns()]))
+                lines += 1
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists() and path.read_bytes() == fresh.read_bytes():
+            fresh.unlink()
+        else:
+            fresh.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write the manifest {path}: {error.strerror}") from None
+    return lines
+
+
+def read(path: Path) -> Iterator[dict[str, str]]:
+    """The manifest's lines as `row` made them.
+
+    Raises UsageError when the file cannot be read or is no manifest.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            if tuple(reader.fieldnames or ()) != manifest_columns():
+                raise UsageError(f"{path} is no manifest of this version: its columns differ")
+            for cells in reader:
+                yield {name: _unescaped(name, text or "") for name, text in cells.items()}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"cannot read the manifest {path}: {error}") from None
+
+
+def _line(cells: Sequence[str]) -> str:
+    """One line that ends in LF. The csv module quotes only what its line end has, so CR LF here."""
+    buffer = StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue()[:-2] + "\n"
+
+
+def row(standing: Standing) -> dict[str, str]:
+    """One line of the manifest, by column, before it is escaped."""
+    width, height = expected_size(standing.width, standing.height)
+    return {
+        "job": standing.key,
+        "status": standing.status.value,
+        "recipe": standing.recipe,
+        "input": standing.input,
+        "prompt_id": standing.prompt_id,
+        "prompt": standing.prompt,
+        "scale": number_text(standing.scale),
+        "seed": str(standing.seed),
+        "take": str(standing.take),
+        "asked_width": str(standing.width),
+        "asked_height": str(standing.height),
+        "expected_width": str(width),
+        "expected_height": str(height),
+        "output": standing.file or "",
+        "cost_usd": _amount(standing.cost),
+        "attempts": str(standing.attempts),
+        **_attempt_cells(standing.attempt),
+    }
+
+
+def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
+    """What the last attempt says; empty cells without one."""
+    picture = attempt.picture if attempt else None
+    result = attempt.result if attempt else None
+    usage = result.usage if result else Usage()
+    sent = attempt.submitted_at if attempt else None
+    ended = attempt.completed_at if attempt else None
+    return {
+        "width": _whole(picture.width if picture else None),
+        "height": _whole(picture.height if picture else None),
+        "bytes": _whole(picture.bytes if picture else None),
+        "sha256": picture.sha256 if picture else "",
+        "discount": _amount(usage.discount),
+        "input_tokens": _whole(usage.input_tokens),
+        "output_tokens": _whole(usage.output_tokens),
+        "total_tokens": _whole(usage.total_tokens),
+        "generated_images": _whole(usage.generated_images),
+        "task_id": (attempt.task_id if attempt else None) or "",
+        "remote_job_id": (result.remote_job_id if result else None) or "",
+        "error_code": (attempt.error_code if attempt else None) or "",
+        "error_message": (attempt.error_message if attempt else None) or "",
+        "submitted_at": _moment(sent),
+        "completed_at": _moment(ended),
+        "seconds": f"{(ended - sent).total_seconds():.3f}" if sent and ended else "",
+        "api": attempt.api if attempt else "",
+    }
+
+
+def _whole(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _amount(number: Decimal | None) -> str:
+    return "" if number is None else format(number, "f")
+
+
+def _moment(moment: datetime | None) -> str:
+    return "" if moment is None else time_text(moment)
+
+
+def _escaped(cells: dict[str, str]) -> dict[str, str]:
+    return {
+        name: f"'{text}" if name in _TEXTS and _needs_escape(text) else text
+        for name, text in cells.items()
+    }
+
+
+def _needs_escape(text: str) -> bool:
+    """Also for what looks as if it were escaped already, so that reading back loses nothing."""
+    return text.lstrip("'").startswith(_RISKY)
+
+
+def _unescaped(name: str, text: str) -> str:
+    escaped = name in _TEXTS and text.startswith("'") and _needs_escape(text)
+    return text[1:] if escaped else text

@@ -1,0 +1,226 @@
+"""The loop: one thread decides and writes, a few others wait for the network and the disk.
+
+How many tasks are in flight has nothing to do with the number of threads: a task in flight is an
+entry in a heap of timers. Every transition is committed before anything follows from it, since
+what follows is a timer, and timers fire between the transactions.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+
+from spark_batch.client.bodies import Bodies
+from spark_batch.client.outcomes import Made, Refused, SubmitOutcome
+from spark_batch.errors import ExitCode, OutputError, PictureError
+from spark_batch.jobs import Attempt, Job, State
+from spark_batch.runner.admission import Admission
+from spark_batch.runner.desk import Call, Desk, Flight, Sender, Settings
+from spark_batch.runner.events import Event
+from spark_batch.runner.fetching import after_fetch, after_restore, fetch_call, restore_call
+from spark_batch.runner.polling import after_poll
+from spark_batch.runner.pool import Broken, Pool
+from spark_batch.runner.submitting import after_submit
+from spark_batch.runner.survey import Step
+
+__all__ = ["Desk", "Run", "Settings", "sender"]
+
+_AFTER: dict[Call, Callable[..., list[Event]]] = {
+    Call.SUBMIT: after_submit,
+    Call.POLL: after_poll,
+    Call.FETCH: after_fetch,
+    Call.RESTORE: after_restore,
+}
+_RESUMED_POLLS_A_SECOND = 100.0
+
+
+def sender(submit: Callable[[bytes], SubmitOutcome], bodies: Bodies) -> Sender:
+    """What sends a job: its body is made in the thread that sends it.
+
+    A picture that is no longer the one that was planned is refused here, before anything is sent.
+    """
+
+    def send(job: Job) -> SubmitOutcome:
+        try:
+            body = bodies.body(job)
+        except PictureError as error:
+            return Refused(code=None, message=f"nothing was sent: {error}")
+        return submit(body)
+
+    return send
+
+
+class Run:
+    """One run. `events` does it, `stop` may be called from a signal handler.
+
+    `steps` are the survey's, lazily; `open_jobs` are the jobs of attempts in flight, by key.
+    """
+
+    def __init__(self, desk: Desk, *, steps: Iterable[Step], open_jobs: dict[str, Job]) -> None:
+        self._desk = desk
+        self._open_jobs = open_jobs
+        self._admission = Admission(desk, steps)
+        self._pool: Pool[tuple[Flight, Call]] = Pool(desk.settings.threads)
+        self._stops = 0
+        self.tally = desk.tally
+
+    def stop(self) -> None:
+        """Once: submit nothing more, let what is paid for finish. Twice: stop now."""
+        self._stops += 1
+        self._pool.wake()
+
+    def events(self) -> Iterator[Event]:
+        """Do the run. Raises OutputError when the checkpoint can no longer be written."""
+        try:
+            self._resume()
+            while not self._stopped_at_once:
+                yield from self._heed_stop()
+                yield from self._admit()
+                self._fire()
+                if self._finished():
+                    break
+                yield from self._settle(self._pool.take(self._patience()))
+                self.tally.in_flight = len(self._desk.flights)
+        finally:
+            self._pool.close(wait=not self._stopped_at_once)
+
+    @property
+    def _stopped_at_once(self) -> bool:
+        return self._stops > 1
+
+    def _heed_stop(self) -> list[Event]:
+        if not self._stops or self.tally.interrupted:
+            return []
+        self.tally.interrupted = True
+        reason = "interrupted: nothing more is sent, what is paid for is let finish"
+        return self._desk.halt(ExitCode.INTERRUPTED, reason)
+
+    def _finished(self) -> bool:
+        return not self._desk.flights and self._admission.finished
+
+    def _patience(self) -> float | None:
+        """Seconds until something is due by itself."""
+        due = [each for each in (self._admission.look_at, self._next_timer()) if each is not None]
+        return max(0.0, min(due) - self._desk.clock()) if due else None
+
+    def _next_timer(self) -> float | None:
+        return self._desk.timers[0][0] if self._desk.timers else None
+
+    def _resume(self) -> None:
+        """Take up what earlier runs paid for, also where the recipe no longer has the line."""
+        desk = self._desk
+        paid = [
+            attempt
+            for attempt in desk.checkpoint.open_attempts()
+            if attempt.state in (State.RUNNING, State.FETCHING)
+        ]
+        for position, attempt in enumerate(paid):
+            flight = self._resumed(attempt)
+            desk.flights[attempt.id] = flight
+            desk.later(flight, Call.POLL, position / _RESUMED_POLLS_A_SECOND)
+            if attempt.result is None or attempt.result.usage.cost is None:
+                desk.budget.resume(attempt.id, attempt.reserved)
+
+    def _resumed(self, attempt: Attempt) -> Flight:
+        desk = self._desk
+        outputs = desk.checkpoint.outputs(attempt.key)
+        return Flight(
+            attempt=attempt.id,
+            key=attempt.key,
+            number=attempt.number,
+            size=desk.checkpoint.request_size(attempt.key),
+            name=outputs[0] if outputs else attempt.key,
+            job=self._open_jobs.get(attempt.key),
+            task_id=attempt.task_id or "",
+            result=attempt.result if attempt.state is State.FETCHING else None,
+            since=desk.clock(),
+        )
+
+    def _admit(self) -> list[Event]:
+        """Take new jobs in: their intent is on disk before any of them is sent."""
+        with self._desk.checkpoint.transaction():
+            admitted, events = self._admission.take()
+        for flight, call in admitted:
+            self._dispatch(flight, call)
+        return events
+
+    def _fire(self) -> None:
+        """Make the calls that are due."""
+        desk = self._desk
+        now = desk.clock()
+        due: list[tuple[Flight, Call]] = []
+        while desk.timers and desk.timers[0][0] <= now:
+            _, _, attempt, call = heapq.heappop(desk.timers)
+            flight = desk.flights.get(attempt)
+            if flight is not None:
+                due.append((flight, call))
+        with desk.checkpoint.transaction():
+            ready = [each for each in due if each[1] is not Call.SUBMIT or self._resend(each[0])]
+        for flight, call in ready:
+            self._dispatch(flight, call)
+
+    def _resend(self, flight: Flight) -> bool:
+        """Write the intent to send an unsent attempt again, when the pace allows it."""
+        desk = self._desk
+        now = desk.clock()
+        ready = desk.pace.ready_at(now)
+        if ready is None or ready > now:
+            desk.later(flight, Call.SUBMIT, 0.25 if ready is None else ready - now)
+            return False
+        desk.pace.sent(now)
+        desk.checkpoint.resend(flight.attempt, reserved=desk.budget.reserved(flight.attempt))
+        flight.waiting_to_send = False
+        return True
+
+    def _dispatch(self, flight: Flight, call: Call) -> None:
+        self._pool.put((flight, call), self._work(flight, call))
+
+    def _work(self, flight: Flight, call: Call) -> Callable[[], object]:
+        desk = self._desk
+        if call is Call.SUBMIT and flight.job is not None and desk.send is not None:
+            send, job = desk.send, flight.job
+            return lambda: send(job)
+        if call is Call.FETCH and flight.result is not None:
+            return fetch_call(
+                desk.client,
+                result=flight.result,
+                attempt=flight.attempt,
+                outputs=desk.checkpoint.outputs(flight.key),
+                folders=desk.folders,
+            )
+        if call is Call.RESTORE and flight.restoring is not None:
+            return restore_call(
+                flight.restoring,
+                outputs=desk.checkpoint.outputs(flight.key),
+                written=desk.checkpoint.files_of(flight.key),
+                folders=desk.folders,
+            )
+        client, task_id = desk.client, flight.task_id
+        return lambda: client.poll(task_id)
+
+    def _settle(self, results: list[tuple[tuple[Flight, Call], object]]) -> list[Event]:
+        """Write down what the calls gave, all of them in one transaction."""
+        events: list[Event] = []
+        broken: BaseException | None = None
+        try:
+            with self._desk.checkpoint.transaction():
+                for (flight, call), outcome in results:
+                    if isinstance(outcome, Broken):
+                        broken = outcome.error
+                    else:
+                        events += _AFTER[call](self._desk, flight, outcome)
+        except OutputError as error:
+            raise OutputError(f"{error}{_unwritten(results)}") from None
+        if broken is not None:
+            raise broken
+        return events
+
+
+def _unwritten(results: list[tuple[tuple[Flight, Call], object]]) -> str:
+    """The task ids that the checkpoint did not take: the last chance to tell them."""
+    made = [
+        f"job {flight.key} is task {outcome.task_id}"
+        for (flight, _), outcome in results
+        if isinstance(outcome, Made)
+    ]
+    return f"; not written down: {', '.join(made)}" if made else ""

@@ -1,0 +1,150 @@
+"""Money: the estimate of a job, and the reservation that keeps a run within its limit."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import median
+
+from spark_batch.checkpoint import Charge, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The job may be sent, with this much reserved; None while no price is known."""
+
+    reserve: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: what is in flight may teach the price or free its reservation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Not in this run."""
+
+    reason: str
+
+
+Verdict = Go | Wait | Over
+
+
+class Prices:
+    """What a picture of a size costs, in USD.
+
+    In this order: the median of what the API has charged for the size in this checkpoint, the
+    recipe's price, unknown (product.md, "Money").
+    """
+
+    def __init__(self, *, price: Decimal | None, charges: Iterable[Charge] = ()) -> None:
+        self._price = price
+        self._charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
+        for each in charges:
+            self.learn((each.width, each.height), each.cost)
+
+    def learn(self, size: tuple[int, int], cost: Decimal) -> None:
+        """The API charged `cost` for a picture of `size` (width and height as asked)."""
+        insort(self._charged[size], cost)
+
+    def estimate(self, size: tuple[int, int]) -> Decimal | None:
+        """What a picture of `size` will cost, or None."""
+        charged = self._charged.get(size)
+        return median(charged) if charged else self._price
+
+    def source(self, size: tuple[int, int]) -> str:
+        """Where the estimate comes from: `charged`, `recipe` or `unknown`."""
+        if self._charged.get(size):
+            return "charged"
+        return "unknown" if self._price is None else "recipe"
+
+
+class Budget:
+    """Spent and reserved, against a limit in USD over all attempts of the checkpoint.
+
+    A job may be sent when what is spent, what is reserved for tasks in flight or uncertain, and
+    its own estimate fit together. With a limit and no price known, one job goes first to learn it.
+    """
+
+    def __init__(self, *, limit: Decimal | None, money: Money, prices: Prices) -> None:
+        self._limit = limit
+        self._prices = prices
+        self._spent = money.spent
+        self._held = money.reserved
+        self._unpriced_before = money.unpriced
+        self._open: dict[int, Decimal | None] = {}
+
+    @property
+    def spent(self) -> Decimal:
+        """What the API charged, in USD."""
+        return self._spent
+
+    @property
+    def committed(self) -> Decimal:
+        """Spent and reserved, in USD."""
+        return self._spent + self._held
+
+    def ask(self, size: tuple[int, int]) -> Verdict:
+        """Whether a job of `size` may be sent now."""
+        estimate = self._prices.estimate(size)
+        if self._limit is None:
+            return Go(estimate)
+        if estimate is None:
+            return self._ask_blind()
+        if self.committed + estimate <= self._limit and None not in self._open.values():
+            return Go(estimate)
+        if self._open:
+            return Wait()
+        return Over(
+            f"the next picture, about {estimate} USD, does not fit: {self.committed} of"
+            f" {self._limit} USD are spent or reserved; raise max_cost to go on"
+        )
+
+    def _ask_blind(self) -> Verdict:
+        if self._open:
+            return Wait()
+        if self._unpriced_before or (self._limit is not None and self.committed >= self._limit):
+            return Over(
+                f"the API has told no price, and there is a limit of {self._limit} USD:"
+                " give the recipe a price"
+            )
+        return Go(None)
+
+    def reserve(self, attempt: int, amount: Decimal | None) -> None:
+        """An attempt is about to be sent."""
+        self._open[attempt] = amount
+        self._held += amount or Decimal(0)
+
+    def reserved(self, attempt: int) -> Decimal | None:
+        """What stands reserved for an attempt in flight."""
+        return self._open.get(attempt)
+
+    def resume(self, attempt: int, amount: Decimal | None) -> None:
+        """An attempt of an earlier run is in flight; it counts already."""
+        self._open[attempt] = amount
+        if amount is None:
+            self._unpriced_before -= 1
+
+    def release(self, attempt: int) -> None:
+        """The attempt costs nothing: it was not made, or failed."""
+        self._held -= self._open.pop(attempt, None) or Decimal(0)
+
+    def charge(self, attempt: int, size: tuple[int, int], cost: Decimal | None) -> None:
+        """The API told what a finished attempt cost; None leaves its reservation standing."""
+        if attempt not in self._open:
+            return
+        if cost is None:
+            self.leave(attempt)
+            return
+        self.release(attempt)
+        self._spent += cost
+        self._prices.learn(size, cost)
+
+    def leave(self, attempt: int) -> None:
+        """The attempt is out of this run's hands, uncertain or unfinished: it stays reserved."""
+        if attempt in self._open and self._open.pop(attempt) is None:
+            self._unpriced_before += 1

@@ -1,0 +1,133 @@
+"""Fetching a picture: download, check, put into place; and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spark_batch import pictures
+from spark_batch.client import TaskReader
+from spark_batch.client.outcomes import Fetched, FetchFailed
+from spark_batch.errors import OutputError, PictureError
+from spark_batch.jobs import Attempt, Picture, Result
+from spark_batch.runner.desk import Call, Desk, Flight
+from spark_batch.runner.events import Done, Event
+from spark_batch.runner.files import Folders, deliver, restore
+from spark_batch.runner.pace import backoff
+from spark_batch.runner.polling import leave, lose, stop_for_disk
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The picture stands under its names."""
+
+    picture: Picture
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NotHere:
+    """No copy of the picture is left on this disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRefused:
+    """The disk did not take the picture."""
+
+    reason: str
+
+
+FetchEnd = Delivered | FetchFailed | DiskRefused
+RestoreEnd = Delivered | NotHere | DiskRefused
+
+
+def fetch_call(
+    client: TaskReader, *, result: Result, attempt: int, outputs: list[str], folders: Folders
+) -> Callable[[], FetchEnd]:
+    """The call that fetches a picture, for another thread."""
+
+    def call() -> FetchEnd:
+        part = folders.part(attempt)
+        try:
+            pictures.make_folder(part.parent)
+            outcome = client.fetch(result.url, part, expected_bytes=result.bytes)
+            if not isinstance(outcome, Fetched):
+                return outcome
+            picture = pictures.accept(part)
+            files = deliver(part, picture, outputs=outputs, folders=folders)
+        except PictureError as error:
+            part.unlink(missing_ok=True)
+            return FetchFailed(reason=str(error), fresh_url=False)
+        except OutputError as error:
+            return DiskRefused(str(error))
+        return Delivered(picture, files)
+
+    return call
+
+
+def restore_call(
+    attempt: Attempt, *, outputs: list[str], written: list[str], folders: Folders
+) -> Callable[[], RestoreEnd]:
+    """The call that looks for a done picture on this disk, for another thread."""
+
+    def call() -> RestoreEnd:
+        if attempt.picture is None:
+            return NotHere()
+        try:
+            files = restore(attempt.picture, outputs=outputs, written=written, folders=folders)
+        except OutputError as error:
+            return DiskRefused(str(error))
+        return NotHere() if files is None else Delivered(attempt.picture, files)
+
+    return call
+
+
+def after_restore(desk: Desk, flight: Flight, outcome: RestoreEnd) -> list[Event]:
+    """A copy was found, or the task is asked for a fresh URL."""
+    match outcome:
+        case NotHere():
+            desk.later(flight, Call.POLL)
+            return []
+        case DiskRefused(reason=reason):
+            return stop_for_disk(desk, flight, reason)
+        case Delivered():
+            return _delivered(desk, flight, outcome)
+
+
+def after_fetch(desk: Desk, flight: Flight, outcome: FetchEnd) -> list[Event]:
+    """Write down what came, and have done what follows. Nothing here can create a task."""
+    match outcome:
+        case Delivered():
+            return _delivered(desk, flight, outcome)
+        case DiskRefused(reason=reason):
+            return stop_for_disk(desk, flight, reason)
+        case FetchFailed():
+            return _failed(desk, flight, outcome)
+
+
+def _delivered(desk: Desk, flight: Flight, outcome: Delivered) -> list[Event]:
+    cost = None
+    if flight.restoring is not None:
+        desk.checkpoint.refetched(flight.attempt, outcome.picture, outcome.files)
+    else:
+        desk.checkpoint.done(flight.attempt, outcome.picture, outcome.files)
+        if flight.watched:
+            desk.polls.learn(desk.clock() - flight.since)
+        cost = flight.result.usage.cost if flight.result else None
+    desk.land(flight)
+    desk.tally.done += 1
+    return [Done(flight.key, tuple(outcome.files.values()), cost)]
+
+
+def _failed(desk: Desk, flight: Flight, outcome: FetchFailed) -> list[Event]:
+    flight.failures += 1
+    flight.stale += outcome.fresh_url
+    settings = desk.settings
+    if flight.stale >= settings.stale_urls:
+        return lose(desk, flight, f"the result is no longer to be had: {outcome.reason}")
+    if flight.failures >= settings.fetch_tries:
+        return leave(desk, flight, f"the picture could not be fetched: {outcome.reason}")
+    wait = backoff(flight.failures, rng=desk.rng) + (outcome.retry_after or 0.0)
+    # A broken download may be the URL's fault too; asking again for one costs nothing.
+    desk.later(flight, Call.POLL, wait)
+    return []

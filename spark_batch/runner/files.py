@@ -1,0 +1,110 @@
+"""Where pictures go: into place under every name that wants them, and never over another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spark_batch import pictures
+from spark_batch.errors import OutputError
+from spark_batch.jobs import Picture
+
+STATE_FOLDER = ".spark-batch"
+_EXTENSIONS = (".jpg", ".png", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The output folder, and in it the places for what is under way and for what was replaced."""
+
+    output: Path
+
+    @property
+    def parts(self) -> Path:
+        """Downloads that are not finished."""
+        return self.output / STATE_FOLDER / "parts"
+
+    @property
+    def kept(self) -> Path:
+        """Pictures that made room for others, and paid ones whose line has left the recipe."""
+        return self.output / STATE_FOLDER / "kept"
+
+    def part(self, attempt: int) -> Path:
+        """Where the picture of an attempt is downloaded to."""
+        return self.parts / f"{attempt}.part"
+
+    def keep(self, picture: Picture) -> Path:
+        """The name under which a picture is kept: its own content's."""
+        return self.kept / f"{picture.sha256[:16]}{pictures.extension(picture)}"
+
+
+def checkpoint_path(output_dir: Path, name: str) -> Path:
+    """The checkpoint of the recipe `name`."""
+    return output_dir / STATE_FOLDER / f"{name}.checkpoint"
+
+
+def deliver(
+    part: Path, picture: Picture, *, outputs: list[str], folders: Folders
+) -> dict[str, str]:
+    """Move a checked download to its names; gives the path with extension by output name.
+
+    What stands there with another content, also with another extension, is moved to the folder
+    `kept`: it may have been paid for. A picture that no line wants goes there itself. Raises
+    OutputError.
+    """
+    if not outputs:
+        pictures.place(part, folders.keep(picture))
+        return {}
+    files = {output: output + pictures.extension(picture) for output in outputs}
+    first, *others = files.values()
+    _make_room(folders.output / first, picture, folders)
+    pictures.place(part, folders.output / first)
+    for other in others:
+        _make_room(folders.output / other, picture, folders)
+        pictures.copy(folders.output / first, folders.output / other)
+    return files
+
+
+def restore(
+    picture: Picture, *, outputs: list[str], written: list[str], folders: Folders
+) -> dict[str, str] | None:
+    """Write the missing names of a picture from a copy that is still on this disk, if there is one.
+
+    `written` are the files that once held it. Raises OutputError.
+    """
+    files = {output: output + pictures.extension(picture) for output in outputs}
+    places = [folders.output / file for file in {*written, *files.values()}]
+    source = next((p for p in [*places, folders.keep(picture)] if _holds(p, picture)), None)
+    if source is None:
+        return None
+    for file in files.values():
+        target = folders.output / file
+        if not target.exists():
+            _inside(target, folders)
+            pictures.copy(source, target)
+    return files
+
+
+def _holds(path: Path, picture: Picture) -> bool:
+    try:
+        return path.stat().st_size == picture.bytes and pictures.sha256(path) == picture.sha256
+    except OSError:
+        return False
+
+
+def _make_room(target: Path, picture: Picture, folders: Folders) -> None:
+    _inside(target, folders)
+    # Not with_suffix: a name may have dots of its own.
+    stem = str(target)[: -len(pictures.extension(picture))]
+    for other in (Path(stem + extension) for extension in _EXTENSIONS):
+        if other.is_file() and not (other == target and _holds(other, picture)):
+            kept = folders.kept / f"{pictures.sha256(other)[:16]}{other.suffix}"
+            pictures.place(other, kept)
+
+
+def _inside(target: Path, folders: Folders) -> None:
+    """Follow symbolic links: what is written must stand in the output folder."""
+    if not target.parent.resolve().is_relative_to(folders.output.resolve()):
+        raise OutputError(
+            f"{target.parent} leads out of the output folder {folders.output}: remove the link"
+        )

@@ -1,0 +1,115 @@
+"""What follows from the answer to a POST (reliability.md, "What an answer to the POST means")."""
+
+from __future__ import annotations
+
+from spark_batch.client.outcomes import (
+    Made,
+    NotMade,
+    NotSent,
+    Refused,
+    StopRun,
+    SubmitOutcome,
+    Uncertain,
+)
+from spark_batch.contract import error_code
+from spark_batch.errors import ExitCode
+from spark_batch.runner.desk import Call, Desk, Flight
+from spark_batch.runner.events import BecameUncertain, Event, Failed, Note, Submitted
+from spark_batch.runner.pace import backoff
+
+
+def after_submit(desk: Desk, flight: Flight, outcome: SubmitOutcome) -> list[Event]:
+    """Write down what the answer says, and have done what follows."""
+    match outcome:
+        case Made(task_id=task_id):
+            return _made(desk, flight, task_id)
+        case NotSent():
+            return _not_sent(desk, flight, outcome)
+        case Refused(code=code, message=message):
+            desk.pace.succeeded()
+            return fail(desk, flight, code=code, message=message, again="never")
+        case NotMade(code=code, message=message):
+            desk.pace.failed(desk.clock())
+            known = error_code(code)
+            again = known.again if known else "create"
+            return fail(desk, flight, code=code, message=message, again=again)
+        case Uncertain(reason=reason):
+            desk.pace.failed(desk.clock())
+            return give_up(desk, flight, reason)
+        case StopRun(exit_code=code, message=message):
+            return _stopped(desk, flight, code, message)
+
+
+def _made(desk: Desk, flight: Flight, task_id: str) -> list[Event]:
+    desk.checkpoint.submitted(flight.attempt, task_id)
+    desk.pace.succeeded()
+    desk.tally.created += 1
+    flight.task_id = task_id
+    flight.failures = 0
+    flight.since = desk.clock()
+    flight.watched = True
+    desk.later(flight, Call.POLL, desk.polls.first())
+    return [Submitted(flight.key, task_id)]
+
+
+def _not_sent(desk: Desk, flight: Flight, outcome: NotSent) -> list[Event]:
+    """The same attempt again, later."""
+    desk.checkpoint.unsent(flight.attempt, outcome.reason)
+    now = desk.clock()
+    if outcome.rate_limited:
+        desk.pace.limited(now, outcome.retry_after)
+    else:
+        desk.pace.failed(now)
+    flight.failures += 1
+    flight.waiting_to_send = True
+    wait = backoff(flight.failures, rng=desk.rng)
+    if outcome.retry_after is not None:
+        wait += outcome.retry_after
+    desk.later(flight, Call.SUBMIT, wait)
+    since = desk.pace.failing_since
+    if since is not None and now - since > desk.settings.unreachable_after:
+        return desk.halt(ExitCode.FAILED, f"{outcome.reason}: nothing was sent; run again later")
+    return [Note(outcome.reason)] if flight.failures == 1 else []
+
+
+def _stopped(desk: Desk, flight: Flight, code: ExitCode, message: str) -> list[Event]:
+    """The API refused to look at the request: nothing was made, a later run may send it."""
+    desk.checkpoint.unsent(flight.attempt, message)
+    desk.budget.release(flight.attempt)
+    desk.land(flight)
+    return desk.halt(code, message)
+
+
+def fail(desk: Desk, flight: Flight, *, code: str | None, message: str, again: str) -> list[Event]:
+    """The attempt failed; a further one follows when that may help and is allowed."""
+    desk.checkpoint.fail(flight.attempt, code=code, message=message, again=again)
+    desk.budget.release(flight.attempt)
+    desk.land(flight)
+    made = flight.number - desk.base.get(flight.key, 0)
+    retrying = (
+        again in ("new-task", "create")
+        and made < desk.settings.attempts
+        and flight.job is not None
+        and desk.send is not None
+        and desk.tally.halted is None
+    )
+    if retrying and flight.job is not None:
+        desk.retry(flight.job, flight.number + 1, backoff(made, rng=desk.rng))
+    else:
+        desk.tally.failed += 1
+    return [Failed(flight.key, flight.name, code, message, retrying)]
+
+
+def give_up(desk: Desk, flight: Flight, reason: str) -> list[Event]:
+    """The attempt is uncertain: it stays reserved and is never sent again by itself."""
+    desk.checkpoint.uncertain(flight.attempt, reason)
+    desk.budget.leave(flight.attempt)
+    desk.land(flight)
+    desk.tally.uncertain += 1
+    events: list[Event] = [BecameUncertain(flight.key, flight.name, reason)]
+    most = desk.settings.max_uncertain
+    if desk.checkpoint.uncertain_count() > most:
+        events += desk.halt(
+            ExitCode.UNCERTAIN, f"more than {most} attempts are uncertain (run.max_uncertain)"
+        )
+    return events

@@ -1,0 +1,164 @@
+"""Each command, its exit code, and where it writes: results to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from spark_batch import contract
+from spark_batch.errors import ExitCode
+from tests.cli.conftest import ROOT, Call, Folder
+
+
+def test_help_is_cheap(own_world: object) -> None:
+    """`--help` lists every command, and imports none of what only some of them need."""
+    code = (
+        "import sys\n"
+        "from spark_batch import cli\n"
+        "code = cli.dispatch(['--help'])\n"
+        "heavy = {'requests', 'jsonschema', 'PIL', 'yaml', 'tqdm', 'starlette', 'sqlite3'}\n"
+        "print(code, sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("0 []\n")
+    for name in ("validate", "plan", "run", "retry", "status", "report", "sandbox", "explain"):
+        assert f"  {name} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["validate", "plan", "run", "retry", "status", "report", "sandbox"]
+)
+def test_every_command_has_help(call: Call, name: str) -> None:
+    """Its usage line, and exit 0."""
+    ended = call(name, "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(f"Usage: spark-batch {name}")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nope"], ["run"], ["run", "a.yaml", "--nope"], ["run", "a.yaml", "--limit", "x"]]
+)
+def test_a_wrong_command_line_is_exit_2(call: Call, arguments: list[str]) -> None:
+    """Usage on stderr, nothing on stdout, no traceback."""
+    ended = call(*arguments)
+    assert (ended.code, ended.out) == (ExitCode.WRONG, "")
+    assert "Error" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_plan_tells_what_there_is_to_do_and_writes_nothing(folder: Folder, call: Call) -> None:
+    """New jobs with their cost; exit 10 when asked; no file is made."""
+    ended = call("plan", folder.recipe, "--detailed-exitcode")
+    assert ended.code == ExitCode.CHANGES
+    assert ended.out.count("  new  about 0.03 USD") == 4
+    assert "expected 0.12 USD" in ended.out
+    assert not (folder.path / "out").exists()
+
+
+def test_a_plan_of_finished_work_is_empty(folder: Folder, call: Call) -> None:
+    """Exit 0 with --detailed-exitcode when there is nothing to do, and the money that was spent."""
+    call("run", folder.recipe, "--sandbox")
+    ended = call("plan", folder.recipe, "--sandbox", "--detailed-exitcode")
+    assert ended.code == ExitCode.DONE
+    assert "nothing to pay; 0.12 USD spent so far" in ended.out
+
+
+def test_a_plan_in_json(folder: Folder, call: Call) -> None:
+    """One document: jobs, counts, money."""
+    document = json.loads(call("plan", folder.recipe, "--json").out)
+    assert [job["action"] for job in document["jobs"]] == ["create"] * 4
+    assert document["counts"]["create"] == 4
+    assert document["cost_usd"] == {
+        "spent": "0",
+        "reserved": "0",
+        "expected": "0.12",
+        "limit": None,
+    }
+
+
+def test_a_plan_tells_what_an_older_recipe_left_over(folder: Folder, call: Call) -> None:
+    """Pictures that the recipe no longer has, and what they cost."""
+    call("run", folder.recipe, "--sandbox")
+    folder.edit("[Beach, Snow]", "[Beach]")
+    assert (
+        "2 left over from an older recipe, 0.06 USD" in call("plan", folder.recipe, "--sandbox").out
+    )
+
+
+def test_status_tells_where_everything_stands(folder: Folder, call: Call) -> None:
+    """As text and as JSON; before any run it says that there is none."""
+    assert call("status", folder.recipe).code == ExitCode.WRONG
+    call("run", folder.recipe, "--sandbox", "--limit", "3")
+    ended = call("status", folder.recipe, "--sandbox")
+    assert "3 done" in ended.out
+    assert "1 pending" in ended.out
+    assert "0.09 USD spent" in ended.out
+    document = json.loads(call("status", folder.recipe, "--sandbox", "--json").out)
+    assert (document["jobs"]["done"], document["cost_usd"]["spent"]) == (3, "0.09")
+
+
+def test_the_limit_on_tasks(folder: Folder, call: Call) -> None:
+    """--limit creates so many and no more; zero creates none."""
+    assert "0 tasks created" in call("run", folder.recipe, "--sandbox", "--limit", "0").out
+    call("run", folder.recipe, "--sandbox", "--limit", "1")
+    assert len(folder.ledger()) == 1
+
+
+def test_the_limit_on_cost(folder: Folder, call: Call) -> None:
+    """--max-cost stops before it would be passed, with exit 3; what fits is made."""
+    ended = call("run", folder.recipe, "--sandbox", "--max-cost", "0.07")
+    assert ended.code == ExitCode.OVER_BUDGET
+    assert (len(folder.ledger()), len(folder.pictures())) == (2, 2)
+    assert "raise max_cost" in ended.err
+    for wrong in ("-1", "nan", "five"):
+        assert call("run", folder.recipe, "--max-cost", wrong).code == ExitCode.WRONG
+
+
+@pytest.mark.parametrize("name", contract.names())
+def test_a_printed_schema_is_the_schema(call: Call, name: str) -> None:
+    """JSON on stdout, whole."""
+    assert json.loads(call("schema", name).out) == contract.bundled(name)
+
+
+def test_schema_and_explain_list_and_refuse(call: Call) -> None:
+    """Without a name they list; a wrong one is exit 2 with the way out."""
+    assert all(name in call("schema").out for name in contract.names())
+    assert all(code in call("explain").out for code in contract.error_codes())
+    assert call("schema", "nope").code == ExitCode.WRONG
+    assert call("explain", "nope").code == ExitCode.WRONG
+    ended = call("explain", "3003002")
+    assert "003003002  Invalid prompt length" in ended.out
+    assert "never" not in ended.err
+
+
+def test_python_dash_m(folder: Folder) -> None:
+    """`python -m spark_batch` is the same command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "spark_batch", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("spark-batch, version 0.")
+
+
+def test_output_that_nobody_reads_is_no_traceback(folder: Folder) -> None:
+    """`plan --all | head -1` ends quietly."""
+    folder.edit("seed: 7", f"seed: [{', '.join(str(n) for n in range(1, 400))}]")
+    done = subprocess.run(
+        f"{sys.executable} -m spark_batch plan --all {folder.recipe} | head -1",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "warnings" in done.stderr

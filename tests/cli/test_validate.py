@@ -1,0 +1,82 @@
+"""`validate` as a command: what goes to which stream, and what it exits with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from spark_batch.cli.validate import command
+
+BASE = "version: 1\nname: x\ninputs: [a.jpg]\nprompts: [Make it red]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one right recipe, one with a warning and one with an error."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (1600, 1600)).save(tmp_path / "a.jpg", quality=5)
+    (tmp_path / "good.yaml").write_text(BASE + "variants: {seed: [1, 2]}\n")
+    (tmp_path / "warned.yaml").write_text(BASE + "variants: {seed: 0}\n")
+    (tmp_path / "bad.yaml").write_text(BASE + "promts: []\n")
+    return tmp_path
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def test_a_good_recipe(folder: Path) -> None:
+    """A right recipe is one line on stdout, and exit code 0."""
+    result = _run("good.yaml")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "good.yaml: 2 jobs\n", "")
+
+
+def test_warnings_change_nothing(folder: Path) -> None:
+    """A warning is told on stderr and counted on stdout; the exit code stays 0."""
+    result = _run("warned.yaml")
+    assert result.exit_code == 0
+    assert result.stdout == "warned.yaml: 1 job, 1 warning\n"
+    assert "warned.yaml:5:18: warning: variants.seed: 0 is unusual" in result.stderr
+
+
+def test_all_recipes_are_judged(folder: Path) -> None:
+    """An error in one recipe does not keep the others from being judged."""
+    result = _run("bad.yaml", "missing.yaml", ".", "good.yaml")
+    assert result.exit_code == 2
+    assert result.stdout.splitlines() == [
+        "bad.yaml: 1 error",
+        "missing.yaml: 1 error",
+        ".: 1 error",
+        "good.yaml: 2 jobs",
+    ]
+    assert "bad.yaml:5:1: error: unknown key 'promts'; did you mean 'prompts'?" in result.stderr
+    assert "missing.yaml:1:1: error: no such file" in result.stderr
+
+
+def test_json(folder: Path) -> None:
+    """As JSON, all of it is one document on stdout."""
+    result = _run("--format", "json", "bad.yaml", "warned.yaml")
+    assert result.exit_code == 2
+    assert result.stderr == ""
+    bad, warned = json.loads(result.stdout)["recipes"]
+    assert (bad["file"], bad["valid"], bad["jobs"]) == ("bad.yaml", False, None)
+    assert [each["code"] for each in bad["errors"]] == ["unknown-key"]
+    assert (warned["valid"], warned["jobs"]) == (True, 1)
+    assert [each["code"] for each in warned["warnings"]] == ["seed-unusual"]
+
+
+def test_github(folder: Path) -> None:
+    """For GitHub, each diagnostic is a workflow command on stdout."""
+    result = _run("--format", "github", "bad.yaml", "warned.yaml")
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("::error file=bad.yaml,line=5,col=1,title=spark-batch unknown-key::")
+    assert lines[2].startswith("::warning file=warned.yaml,line=5,col=18,")
+
+
+def test_no_recipe() -> None:
+    """Without a recipe the command line is wrong."""
+    assert _run().exit_code == 2

@@ -1,0 +1,136 @@
+"""The manifest: stable bytes, its schema, loss-free reading, nothing that a spreadsheet runs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spark_batch import contract
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.errors import OutputError, UsageError
+from spark_batch.jobs import Standing
+from spark_batch.reports import manifest
+from tests.makers import a_job, a_picture, a_result, some_jobs
+
+
+def a_standing(prompt: str = "Beach", **changes: object) -> Standing:
+    facts: dict[str, object] = {
+        "key": "0123456789abcdef",
+        "recipe": "test",
+        "input": "cat",
+        "prompt_id": "beach",
+        "prompt": prompt,
+        "scale": 0.5,
+        "seed": -1,
+        "take": 1,
+        "width": 1328,
+        "height": 936,
+        "output": "cat/beach",
+        "file": None,
+        "current": True,
+        "attempt": None,
+        "attempts": 0,
+        "cost": None,
+    }
+    return Standing(**{**facts, **changes})
+
+
+def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
+    """Pending, submitting, running, fetching, done, failed, uncertain and lost lines."""
+    jobs = some_jobs(8)
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll(jobs)
+        ids = [
+            checkpoint.intend(j.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+            for j in jobs[1:]
+        ]
+        for n, attempt in enumerate(ids[1:5]):
+            checkpoint.submitted(attempt, f"task-{n}")
+        for attempt in ids[2:5]:
+            checkpoint.fetching(attempt, a_result())
+        for attempt in ids[3:5]:
+            checkpoint.done(attempt, a_picture(str(attempt)), {jobs[attempt].output: "a.jpg"})
+        checkpoint.lose(ids[4], "gone")
+        checkpoint.fail(ids[5], code="003003095", message="no", again="new-task")
+        checkpoint.uncertain(ids[6], "cut")
+        path = tmp_path / "m.csv"
+        assert manifest.write(path, checkpoint.standings()) == 8
+    rows = list(manifest.read(path))
+    contract.validator(contract.MANIFEST).validate(rows)
+    assert [row["status"] for row in rows] == [
+        "pending",
+        "submitting",
+        "running",
+        "fetching",
+        "done",
+        "lost",
+        "failed",
+        "uncertain",
+    ]
+
+
+def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_path: Path) -> None:
+    """Lines end in LF on every system, and a second writing does not even change its time."""
+    path = tmp_path / "m.csv"
+    manifest.write(path, [a_standing()])
+    before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+    manifest.write(path, [a_standing()])
+    assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
+    assert b"\r" not in before[0]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1"])
+def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
+    """A prompt that begins like a formula is written with an apostrophe, and read without."""
+    path = tmp_path / "m.csv"
+    manifest.write(path, [a_standing(start)])
+    assert f"'{start}" in path.read_bytes().decode()
+    (row,) = manifest.read(path)
+    assert (row["prompt"], row["seed"]) == (start, "-1")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(texts=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), max_size=5))
+def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -> None:
+    """Quotes, commas, line ends, apostrophes and formulas come back as they were."""
+    path = tmp_path / "m.csv"
+    standings = [a_standing(text) for text in texts]
+    manifest.write(path, standings)
+    assert list(manifest.read(path)) == [manifest.row(standing) for standing in standings]
+
+
+def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
+    """936 is rounded to a multiple of 16."""
+    row = manifest.row(a_standing())
+    assert (row["asked_height"], row["expected_height"], row["height"]) == ("936", "944", "")
+
+
+def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
+    """A file where a folder is wanted."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write the manifest"):
+        manifest.write(tmp_path / "file" / "m.csv", [])
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b'"'])
+def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Other columns, no text, broken quotes: exit 2, not a wrong reading."""
+    path = tmp_path / "m.csv"
+    path.write_bytes(content)
+    with pytest.raises(UsageError):
+        list(manifest.read(path))
+
+
+def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
+    """An attempt that a 429 held back is no attempt that the reader has to worry about."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        attempt = checkpoint.intend(a_job().key, number=1, reserved=None, api="sandbox")
+        checkpoint.unsent(attempt, "429")
+        (standing,) = checkpoint.standings()
+    assert manifest.row(standing)["status"] == "pending"

@@ -1,0 +1,313 @@
+"""Runs against a real sandbox over real HTTP: what is made, what is paid, what is left."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from spark_batch.errors import ExitCode
+from spark_batch.runner import Run
+from spark_batch.runner.events import Done, Event, Failed, Submitted
+from tests.runner.conftest import MakeWorld, World, a_photo
+
+
+def pictures_of(world: World) -> list[str]:
+    """The pictures on disk, below the output folder."""
+    found = [p for p in world.out.rglob("*.jpg") if ".spark-batch" not in p.parts]
+    return sorted(str(path.relative_to(world.out)) for path in found)
+
+
+def kept(world: World) -> list[str]:
+    """What made room for something else."""
+    return [path.name for path in (world.out / ".spark-batch" / "kept").glob("*")]
+
+
+def test_a_recipe_becomes_pictures(make_world: MakeWorld) -> None:
+    """Each job is one task, one picture with its recorded hash, one price."""
+    world = make_world()
+    tally = world.run()
+    assert (tally.done, tally.created, tally.spent) == (2, 2, Decimal("0.06"))
+    assert tally.exit_code() is ExitCode.DONE
+    for standing in world.standings():
+        content = (world.out / standing.file).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == standing.attempt.picture.sha256
+        assert (standing.attempt.picture.width, standing.attempt.picture.height) == (512, 512)
+    assert not list((world.out / ".spark-batch" / "parts").iterdir())
+    world.check_books()
+
+
+def test_a_second_run_asks_nothing(make_world: MakeWorld) -> None:
+    """Nothing is to be done, and the server hears nothing."""
+    world = make_world()
+    world.run()
+    before = pictures_of(world)
+    tally = world.run()
+    assert (tally.done, tally.created, world.events) == (0, 0, [])
+    assert pictures_of(world) == before
+    assert len(world.fingerprints()) == 2
+
+
+def test_a_changed_prompt_makes_just_its_jobs_and_keeps_the_old_picture(
+    make_world: MakeWorld,
+) -> None:
+    """The other jobs stand; the picture that is replaced under its name is not lost."""
+    world = make_world()
+    world.run()
+    (block,) = world.recipe.blocks
+    changed = replace(block.prompts[0], text="Beach at night")
+    old = replace(block, prompts=(changed, block.prompts[1]))
+    first = world.recipe
+    world.recipe = replace(world.recipe, blocks=(old,))
+    assert world.run().created == 1
+    assert len(kept(world)) == 1
+    world.recipe = first
+    tally = world.run()
+    assert (tally.created, tally.done) == (0, 1)
+    assert len(world.fingerprints()) == 3
+
+
+def test_a_deleted_picture_is_fetched_again_without_a_new_task(make_world: MakeWorld) -> None:
+    """While the result is to be had the task is asked again, and the same bytes come back."""
+    world = make_world()
+    world.run()
+    name = pictures_of(world)[0]
+    before = (world.out / name).read_bytes()
+    (world.out / name).unlink()
+    tally = world.run()
+    assert (tally.done, tally.created) == (1, 0)
+    assert (world.out / name).read_bytes() == before
+    assert len(world.fingerprints()) == 2
+
+
+def test_a_deleted_picture_whose_result_is_gone_is_lost_and_made_anew_by_retry(
+    make_world: MakeWorld,
+) -> None:
+    """It is told, never paid again by itself, and `retry` makes it."""
+    world = make_world(script={"poll": [None, None, "404"]})
+    world.run()
+    (world.out / pictures_of(world)[0]).unlink()
+    tally = world.run()
+    assert (tally.lost, tally.exit_code()) == (1, ExitCode.FAILED)
+    assert sorted(world.statuses()) == ["done", "lost"]
+    assert world.run().created == 0
+    assert world.run(retry=True).created == 1
+    assert world.statuses() == ["done", "done"]
+    assert [standing.cost for standing in world.standings()].count(Decimal("0.06")) == 1
+
+
+def test_two_lines_with_one_request_are_made_once_and_written_twice(
+    make_world: MakeWorld,
+) -> None:
+    """The same picture under two names is paid for once."""
+    world = make_world()
+    (block,) = world.recipe.blocks
+    twin = replace(block.inputs[0], id="twin")
+    world.recipe = replace(world.recipe, blocks=(replace(block, inputs=(*block.inputs, twin)),))
+    tally = world.run()
+    assert tally.created == 2
+    assert len(pictures_of(world)) == 4
+    assert world.statuses() == ["done"] * 4
+    assert world.run().done == 0
+
+
+def test_renaming_and_the_template_cost_nothing(make_world: MakeWorld) -> None:
+    """Another name is a copy of what is on this disk, without asking the server."""
+    world = make_world()
+    world.run()
+    world.recipe = replace(world.recipe, output_name="flat-${prompt}")
+    tally = world.run()
+    assert (tally.done, tally.created) == (2, 0)
+    assert {"flat-beach.jpg", "flat-snow.jpg"} <= set(pictures_of(world))
+
+
+@pytest.mark.parametrize(
+    "fault", ["429", "create-code:003003099", "create-code:003003095", "task-code:003003097"]
+)
+def test_what_may_be_sent_again_is(make_world: MakeWorld, fault: str) -> None:
+    """After a fault that made nothing, or a task that failed by the vendor's fault, it is done."""
+    world = make_world(script={"create": [fault]})
+    tally = world.run()
+    assert (tally.done, tally.failed, tally.exit_code()) == (2, 0, ExitCode.DONE)
+    assert world.served.ledger.billed() == Decimal("0.06")
+    world.check_books()
+
+
+def test_attempts_are_bounded_and_retry_gives_further_ones(make_world: MakeWorld) -> None:
+    """Three tasks fail, a run leaves the job, and `retry` makes it."""
+    world = make_world(script={"create": ["task-code-int:003003095"] * 3})
+    world.prompts("Beach")
+    tally = world.run()
+    assert (tally.failed, tally.created, tally.exit_code()) == (1, 3, ExitCode.FAILED)
+    retrying = [event.retrying for event in world.events if isinstance(event, Failed)]
+    assert retrying == [True, True, False]
+    assert world.run().created == 0
+    assert world.run(retry=True).done == 1
+    (standing,) = world.standings()
+    assert (standing.attempts, standing.cost) == (4, Decimal("0.03"))
+
+
+def test_a_wrong_request_is_never_sent_again(make_world: MakeWorld) -> None:
+    """A refusal for what the request says ends the job at once."""
+    world = make_world(script={"create": ["create-code:003003002"]})
+    tally = world.run()
+    assert (tally.failed, tally.done) == (1, 1)
+    (bad,) = [s for s in world.standings() if s.status.value == "failed"]
+    assert (bad.attempt.error_code, bad.attempts) == ("003003002", 1)
+
+
+@pytest.mark.parametrize("fault", ["cut-after", "no-id", "not-json", "502", "500"])
+def test_an_answer_that_tells_nothing_is_uncertain(make_world: MakeWorld, fault: str) -> None:
+    """It is counted, shown and never sent again by itself, whether a task was made or not."""
+    world = make_world(script={"create": [fault]})
+    tally = world.run()
+    assert (tally.uncertain, tally.done) == (1, 1)
+    assert tally.exit_code() is ExitCode.UNCERTAIN
+    assert world.run().exit_code() is ExitCode.UNCERTAIN
+    assert len(world.fingerprints()) == (2 if fault in ("cut-after", "not-json") else 1)
+    world.check_books()
+
+
+def test_too_many_uncertain_ones_stop_the_run(make_world: MakeWorld) -> None:
+    """After more than max_uncertain nothing further is sent."""
+    world = make_world(script={"create": ["cut-after"] * 9}, max_uncertain=2, concurrency=1)
+    world.prompts(*[f"Beach {n}" for n in range(9)])
+    tally = world.run()
+    assert (tally.uncertain, tally.exit_code()) == (3, ExitCode.UNCERTAIN)
+    assert len(world.fingerprints()) == 3
+    world.check_books()
+
+
+@pytest.mark.parametrize("fault", ["401", "403"])
+def test_a_refused_key_stops_the_run_and_nothing_is_lost(make_world: MakeWorld, fault: str) -> None:
+    """Exit 5, and the next run makes the job that was refused as if nothing had been."""
+    world = make_world(script={"create": [fault]}, concurrency=1)
+    tally = world.run()
+    assert (tally.exit_code(), tally.created) == (ExitCode.REFUSED, 0)
+    assert world.statuses() == ["pending", "pending"]
+    assert world.run().done == 2
+    assert [standing.attempts for standing in world.standings()] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["429", "500", "502", "cut", "404", "not-json", "unknown-status", "poll-code:003003098"],
+)
+def test_polling_goes_on_whatever_it_is_told(make_world: MakeWorld, fault: str) -> None:
+    """No answer to a poll makes a further task."""
+    world = make_world(script={"poll": [fault, fault]})
+    tally = world.run()
+    assert (tally.done, tally.created) == (2, 2)
+    assert len(world.fingerprints()) == 2
+
+
+@pytest.mark.parametrize(
+    "fault", ["500", "truncated", "short", "html", "cut", "expired", "wrong-size"]
+)
+def test_a_broken_download_is_fetched_again(make_world: MakeWorld, fault: str) -> None:
+    """No fault of a result leaves a broken picture, and none makes a further task."""
+    world = make_world(script={"result": [fault, fault]})
+    tally = world.run()
+    assert (tally.done, tally.created) == (2, 2)
+    assert len(pictures_of(world)) == 2
+    world.check_books()
+
+
+def test_the_limit_holds_and_the_rest_is_made_when_it_is_raised(make_world: MakeWorld) -> None:
+    """0.07 USD is enough for two of three."""
+    world = make_world(max_cost=Decimal("0.07"))
+    world.prompts("Beach", "Snow", "Rain")
+    tally = world.run()
+    assert (tally.done, tally.exit_code()) == (2, ExitCode.OVER_BUDGET)
+    assert world.served.ledger.billed() == Decimal("0.06")
+    world.recipe = replace(world.recipe, run=replace(world.recipe.run, max_cost=Decimal("0.09")))
+    assert world.run().exit_code() is ExitCode.DONE
+
+
+def test_a_picture_that_changed_after_it_was_planned_is_not_sent(make_world: MakeWorld) -> None:
+    """The bytes that would be sent are no longer those that the key was made of."""
+    world = make_world()
+    a_photo(world.root / "photo.jpg", (1, 2, 3))
+    tally = world.run()
+    assert (tally.failed, tally.created) == (2, 0)
+    assert world.fingerprints() == []
+    assert "nothing was sent" in world.standings()[0].attempt.error_message
+
+
+def test_one_stop_lets_paid_work_finish(make_world: MakeWorld) -> None:
+    """After the first submission nothing more is sent; its picture comes."""
+    world = make_world(seconds=0.2, concurrency=1)
+
+    def stop(run: Run, event: Event) -> None:
+        if isinstance(event, Submitted):
+            run.stop()
+
+    tally = world.run(on_event=stop)
+    assert (tally.created, tally.done) == (1, 1)
+    assert tally.exit_code() is ExitCode.INTERRUPTED
+    assert world.run().done == 1
+    assert len(world.fingerprints()) == 2
+
+
+def test_two_stops_leave_at_once_and_the_next_run_goes_on(make_world: MakeWorld) -> None:
+    """The task stays paid for on disk, and is fetched later without a further one."""
+    world = make_world(seconds=0.3)
+    world.prompts("Beach")
+
+    def stop(run: Run, event: Event) -> None:
+        run.stop()
+        run.stop()
+
+    tally = world.run(on_event=stop)
+    assert (tally.created, tally.done) == (1, 0)
+    assert world.statuses() == ["running"]
+    assert world.run().done == 1
+    assert len(world.fingerprints()) == 1
+
+
+def test_a_task_that_takes_too_long_is_left_for_the_next_run(make_world: MakeWorld) -> None:
+    """It is unfinished, paid for, and fetched when it is done."""
+    world = make_world(seconds=1.0, task_timeout=0.1)
+    world.prompts("Beach")
+    tally = world.run()
+    assert (tally.unfinished, tally.exit_code()) == (1, ExitCode.FAILED)
+    world.recipe = replace(world.recipe, run=replace(world.recipe.run, task_timeout=20.0))
+    assert world.run().done == 1
+    assert len(world.fingerprints()) == 1
+
+
+def test_a_paid_picture_whose_line_left_the_recipe_is_kept(make_world: MakeWorld) -> None:
+    """A prompt edited while its task ran: the old picture comes into the folder of kept ones."""
+    world = make_world(seconds=0.3)
+    world.prompts("Beach")
+
+    def stop(run: Run, event: Event) -> None:
+        run.stop()
+        run.stop()
+
+    world.run(on_event=stop)
+    (block,) = world.recipe.blocks
+    prompt = replace(block.prompts[0], text="Another beach")
+    world.recipe = replace(world.recipe, blocks=(replace(block, prompts=(prompt,)),))
+    world.run()
+    assert len(kept(world)) == 1
+    assert len(pictures_of(world)) == 1
+    assert len(world.fingerprints()) == 2
+
+
+def test_more_tasks_in_flight_than_threads(make_world: MakeWorld) -> None:
+    """Concurrency counts tasks, not threads."""
+    world = make_world(seconds=1.0, concurrency=40)
+    world.prompts(*[f"Beach {n}" for n in range(40)])
+    most = 0
+
+    def watch(run: Run, event: Event) -> None:
+        nonlocal most
+        most = max(most, run.tally.in_flight)
+
+    tally = world.run(on_event=watch)
+    assert tally.done == 40
+    assert most > 4
+    assert all(isinstance(event, (Submitted, Done)) for event in world.events)

@@ -1,0 +1,111 @@
+"""What is to be done for each job, and why: read from the checkpoint and the disk alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.jobs import Job
+from spark_batch.runner.budget import Prices
+from spark_batch.runner.survey import Action, Outlook, Scope, Step, survey
+from tests.makers import a_job, a_picture, a_result
+
+Move = Callable[[Checkpoint, int], None]
+
+
+def look(
+    checkpoint: Checkpoint, tmp_path: Path, *jobs: Job, retry: bool = False, attempts: int = 3
+) -> list[Step]:
+    scope = Scope(tmp_path, attempts, retry=retry)
+    return list(survey(jobs or [a_job()], reader=checkpoint, scope=scope))
+
+
+def made(checkpoint: Checkpoint, attempt: int) -> None:
+    checkpoint.submitted(attempt, f"t{attempt}")
+    checkpoint.fetching(attempt, a_result())
+    checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
+
+
+def lost(checkpoint: Checkpoint, attempt: int) -> None:
+    made(checkpoint, attempt)
+    checkpoint.lose(attempt, "gone")
+
+
+CASES: dict[str, tuple[Move, Action, Action]] = {
+    "intended": (lambda c, a: None, Action.UNCERTAIN, Action.UNCERTAIN),
+    "unsent": (lambda c, a: c.unsent(a, "429"), Action.RESEND, Action.RESEND),
+    "running": (lambda c, a: c.submitted(a, "t"), Action.RESUME, Action.RESUME),
+    "uncertain": (lambda c, a: c.uncertain(a, "cut"), Action.UNCERTAIN, Action.UNCERTAIN),
+    "refused": (
+        lambda c, a: c.fail(a, code="x", message="no", again="never"),
+        Action.FAILED,
+        Action.CREATE,
+    ),
+    "failed": (
+        lambda c, a: c.fail(a, code="x", message="no", again="new-task"),
+        Action.CREATE,
+        Action.CREATE,
+    ),
+    "done, file missing": (made, Action.RESTORE, Action.RESTORE),
+    "lost": (lost, Action.LOST, Action.CREATE),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_state_has_its_action(tmp_path: Path, case: str) -> None:
+    """For `run` and for `retry`; nothing that may have been billed is created anew by `run`."""
+    move, running, retrying = CASES[case]
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        move(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        assert [step.action for step in look(checkpoint, tmp_path)] == [running]
+        assert [step.action for step in look(checkpoint, tmp_path, retry=True)] == [retrying]
+
+
+def test_failed_jobs_are_left_after_the_recipes_attempts(tmp_path: Path) -> None:
+    """The bound counts over runs; a higher one lets a run go on."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        for number in (1, 2):
+            attempt = checkpoint.intend(a_job().key, number=number, reserved=None, api="a")
+            checkpoint.fail(attempt, code="003", message="no", again="new-task")
+        (left,) = look(checkpoint, tmp_path, attempts=2)
+        (goes_on,) = look(checkpoint, tmp_path, attempts=3)
+    assert (left.action, left.reason) == (Action.FAILED, "003: no")
+    assert goes_on.action is Action.CREATE
+
+
+def test_a_done_job_is_kept_while_its_file_is_there(tmp_path: Path) -> None:
+    """A file that is there is left alone."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        (tmp_path / "cat").mkdir()
+        (tmp_path / "cat" / "beach.jpg").write_bytes(b"picture")
+        (step,) = look(checkpoint, tmp_path)
+    assert step.action is Action.KEEP
+
+
+def test_what_changed_is_named(tmp_path: Path) -> None:
+    """A name that was written by another request says in what they differ."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        (step,) = look(checkpoint, tmp_path, a_job(prompt="Beach", seed=8))
+    assert step.reason == (
+        "changed: prompt from 'Change background to beach' to 'Beach', seed from 7 to 8"
+    )
+
+
+def test_two_lines_with_one_request_cost_once(tmp_path: Path) -> None:
+    """The second one shares what the first one makes, and the outlook counts one price."""
+    outlook = Outlook()
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        steps = look(checkpoint, tmp_path, a_job("one"), a_job("two"))
+    for step in steps:
+        outlook.add(step, Prices(price=Decimal("0.03")))
+    assert [step.action for step in steps] == [Action.CREATE, Action.SHARE]
+    assert outlook.expected == Decimal("0.03")
