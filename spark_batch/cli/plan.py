@@ -90,7 +90,8 @@ class _Plan:
             click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{price}")
         if hidden:
             click.echo(f"… and {hidden} more (--all lists them)")
-        click.echo(f"{self._recipe.name}: {self.outlook.total()} jobs in {self._place.output_dir}")
+        total = session.counted(self.outlook.total(), "job")
+        click.echo(f"{self._recipe.name}: {total} in {session.shown(self._place.output_dir)}")
         for action, count in self.outlook.counts.items():
             click.echo(f"  {count:>7} {_WORDS[action]}")
         for line in (*self._left_over_lines(), self._money_line()):
@@ -165,4 +166,6 @@ class _Plan:
         return f"expected {self.outlook.expected} USD{self._sources()}; {spent}{bound}"
 
     def _sources(self) -> str:
-        return "" if self._recipe.price is None else " (as charged before, or by its price)"
+        words = {"charged": "what was charged before", "recipe": "the recipe's price"}
+        found = [words[each] for each in sorted(self.outlook.sources)]
+        return f" (by {' and '.join(found)})"

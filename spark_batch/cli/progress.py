@@ -23,7 +23,6 @@ from spark_batch.runner.events import (
     Unfinished,
 )
 
-
 _ENDS = (Done, Failed, BecameUncertain, Lost, Unfinished)
 
 

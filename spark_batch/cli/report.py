@@ -19,4 +19,4 @@ def command(recipe_path: Path, *, sandbox: bool) -> None:
     with session.peek(place) as checkpoint:
         path = manifest.manifest_path(place.output_dir, place.name)
         lines = manifest.write(path, checkpoint.standings())
-    click.echo(f"{path}: {lines} jobs")
+    click.echo(f"{session.shown(path)}: {session.counted(lines, 'job')}")

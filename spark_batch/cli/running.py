@@ -76,6 +76,8 @@ def execute(recipe_path: Path, order: Order) -> ExitCode:
     """Do what is to be done for a recipe; results go to stdout, the rest to stderr."""
     recipe = _overridden(session.load(recipe_path), order)
     place = session.place_of(recipe, sandbox=order.sandbox)
+    if not order.sandbox and not place.checkpoint.exists():
+        session.access(order.env_file)  # before anything is made on disk
     with Checkpoint.open(place.checkpoint) as checkpoint:
         checkpoint.interrupted()
         errand = _look(recipe, order, place, checkpoint)
@@ -95,7 +97,7 @@ def execute(recipe_path: Path, order: Order) -> ExitCode:
         written = manifest.manifest_path(place.output_dir, place.name)
         manifest.write(written, checkpoint.standings())
         _conclude(errand, tally)
-        click.echo(f"manifest {written}")
+        click.echo(f"manifest {session.shown(written)}")
     return tally.exit_code()
 
 
@@ -129,7 +131,9 @@ def _confirm(errand: _Errand) -> None:
     if sys.stdin.isatty() and sys.stderr.isatty():
         cost = "at a price that is not known" if errand.outlook.unpriced else "for about"
         amount = "" if errand.outlook.unpriced else f" {errand.outlook.expected} USD"
-        click.confirm(f"Create {new} pictures {cost}{amount}?", abort=True, err=True)
+        click.confirm(
+            f"Create {session.counted(new, 'picture')} {cost}{amount}?", abort=True, err=True
+        )
 
 
 @contextlib.contextmanager
@@ -222,11 +226,13 @@ def _conclude(errand: _Errand, tally: Tally) -> None:
     }
     told = "".join(f", {count} {what}" for what, count in problems.items() if count)
     if errand.idle:
-        click.echo(f"nothing to do: {errand.outlook.counts[Action.KEEP]} pictures are made{told}")
+        made = session.counted(errand.outlook.counts[Action.KEEP], "job")
+        click.echo(f"nothing to do: {made} done{told}")
     else:
         click.echo(
-            f"{tally.done} pictures written to {errand.place.output_dir}{told},"
-            f" {tally.created} tasks created, {tally.spent} USD spent so far"
+            f"{session.counted(tally.done, 'job')} done in"
+            f" {session.shown(errand.place.output_dir)}{told};"
+            f" {session.counted(tally.created, 'task')} created, {tally.spent} USD spent so far"
         )
     if tally.halted is not None:
         click.echo(f"stopped: {tally.halted.reason}", err=True)

@@ -48,6 +48,19 @@ class Place:
         return checkpoint_path(self.output_dir, self.name)
 
 
+def shown(path: Path) -> str:
+    """A path as a person would type it: from this folder when it is below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def load(path: Path) -> Recipe:
     """The recipe, checked, its pictures probed; how many warnings it has goes to stderr.
 
@@ -55,8 +68,7 @@ def load(path: Path) -> Recipe:
     """
     loaded = recipe.load(path, probe=pictures.probe)
     if loaded.warnings:
-        count = len(loaded.warnings)
-        words = "1 warning" if count == 1 else f"{count} warnings"
+        words = counted(len(loaded.warnings), "warning")
         click.echo(f"{path}: {words}; `spark-batch validate {path}` shows what", err=True)
     return loaded.recipe
 

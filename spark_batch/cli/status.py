@@ -39,7 +39,9 @@ def _print_text(
     trouble: Iterable[Standing],
 ) -> None:
     total = sum(counts.values())
-    click.echo(f"{place.name}: {total} jobs in {place.output_dir}")
+    click.echo(
+        f"{place.name}: {session.counted(total, 'job')} in {session.shown(place.output_dir)}"
+    )
     for status in Status:
         if counts[status]:
             click.echo(f"  {counts[status]:>7} {status.value}")

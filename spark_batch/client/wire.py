@@ -29,6 +29,7 @@ from spark_batch.client.watchdog import Watchdog
 CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (house.md, measured)
 
 _CONNECTIONS = 64  # kept open for polls and downloads, by host
+_EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that tell nothing by themselves
 _BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
@@ -169,7 +170,7 @@ def _fault(error: BaseException, trace: Trace) -> Fault:
         return _overdue(trace)
     if trace.forbidden:
         return Fault("the address is not a public one", reach=trace.reach)
-    causes = tuple(_causes(error))
+    causes = tuple(each for each in _causes(error) if not isinstance(each, _EMPTY))
     for kind, tell in _REASONS:
         found = next((cause for cause in causes if isinstance(cause, kind)), None)
         if found is not None:
@@ -210,7 +211,6 @@ def _system(error: BaseException) -> str:
 _REASONS: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...] = (
     (ssl.SSLCertVerificationError, _certificate),
     (socket.gaierror, _said("the host's name was not resolved")),
-    (UnicodeError, _said("the URL or the answer is not readable")),
     (ConnectionRefusedError, _said("the connection was refused")),
     (ConnectTimeoutError, _said("no connection within the time allowed")),
     (ReadTimeoutError, _said("the server fell silent")),
@@ -219,7 +219,8 @@ _REASONS: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...]
     (ConnectionError, _said("the connection was cut")),
     (http.client.IncompleteRead, _said("the answer was cut")),
     (zlib.error, _said("the answer is compressed and broken")),
-    (requests.exceptions.InvalidURL, _said("the URL is not usable")),
+    (http.client.HTTPException, _said("the answer is no readable HTTP")),
+    (ValueError, _said("the URL or the answer is not readable")),
     (ssl.SSLError, _said("TLS failed")),
     (NewConnectionError, _system),
     (OSError, _system),

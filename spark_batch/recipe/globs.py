@@ -26,6 +26,8 @@ def find(folder: Path, pattern: str) -> list[Path]:
     with a text for the user.
     """
     try:
+        if any("**" in part and part != "**" for part in Path(pattern).parts):
+            raise ValueError  # which Python itself takes from 3.13 on, as a single star
         matches = list(islice(_matches(folder, pattern), MAX_MATCHES + 1))
         files = sorted(each for each in matches if each.is_file())
     except (OSError, ValueError, NotImplementedError, RecursionError):

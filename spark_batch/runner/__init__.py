@@ -79,8 +79,9 @@ class Run:
                 self._fire()
                 if self._finished():
                     break
-                yield from self._settle(self._pool.take(self._patience()))
+                events = self._settle(self._pool.take(self._patience()))
                 self.tally.in_flight = len(self._desk.flights)
+                yield from events
         finally:
             self._pool.close(wait=not self._stopped_at_once)
 

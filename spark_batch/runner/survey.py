@@ -56,11 +56,15 @@ class Scope:
 
 @dataclass(slots=True)
 class Outlook:
-    """A survey summed up. `open_jobs` are the jobs of attempts that a run has to go on with."""
+    """A survey summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
+
+    `sources` are where the estimates come from, as `Prices.source` names them.
+    """
 
     counts: Counter[Action] = field(default_factory=Counter)
     expected: Decimal = Decimal(0)
     unpriced: int = 0
+    sources: set[str] = field(default_factory=set)
     open_jobs: dict[str, Job] = field(default_factory=dict)
 
     def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
@@ -71,9 +75,11 @@ class Outlook:
         """Count `step`, and its cost if it has one."""
         self.counts[step.action] += 1
         if step.action in COSTS:
-            estimate = prices.estimate((step.job.size.width, step.job.size.height))
+            size = (step.job.size.width, step.job.size.height)
+            estimate = prices.estimate(size)
             self.expected += estimate or Decimal(0)
             self.unpriced += estimate is None
+            self.sources.add(prices.source(size))
         if step.action is Action.RESUME:
             self.open_jobs[step.job.key] = step.job
 

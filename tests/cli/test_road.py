@@ -24,7 +24,7 @@ def test_a_recipe_becomes_pictures_and_a_manifest(folder: Folder, call: Call) ->
     """One command: four pictures, a manifest that its schema accepts, exit 0."""
     ended = call("run", folder.recipe, "--sandbox")
     assert (ended.code, len(folder.pictures())) == (ExitCode.DONE, 4)
-    assert "4 pictures written" in ended.out
+    assert "4 jobs done" in ended.out
     rows = manifest_rows(folder)
     contract.validator(contract.MANIFEST).validate(rows)
     assert tuple(rows[0]) == contract.manifest_columns()
@@ -40,7 +40,7 @@ def test_a_second_run_says_so_and_asks_nothing(folder: Folder, call: Call) -> No
     ledger = folder.ledger()
     ended = call("run", folder.recipe, "--sandbox")
     assert ended.code == ExitCode.DONE
-    assert "nothing to do: 4 pictures are made" in ended.out
+    assert "nothing to do: 4 jobs done" in ended.out
     assert folder.ledger() == ledger
     assert (folder.previews / "tiny.manifest.csv").read_bytes() == manifest
 
@@ -77,7 +77,7 @@ def test_a_deleted_picture_is_fetched_again_without_a_task(folder: Folder, call:
     picture.unlink()
     assert "is missing" in call("plan", folder.recipe, "--sandbox").out
     ended = call("run", folder.recipe, "--sandbox")
-    assert "1 pictures written" in ended.out
+    assert "1 job done" in ended.out
     assert "0 tasks created" in ended.out
     assert picture.read_bytes() == before
     assert len(folder.ledger()) == 4
@@ -131,7 +131,7 @@ def test_one_interrupt_lets_paid_work_finish(folder: Folder, call: Call) -> None
     assert "Traceback" not in err
     made = len(folder.pictures())
     assert 1 <= made < 4
-    assert f"{made} pictures written" in out
+    assert f"{made} job" in out
     folder.edit("submit_rate: 1", "submit_rate: 100")
     assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert len(folder.ledger()) == 4
