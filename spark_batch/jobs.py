@@ -185,7 +185,9 @@ class Attempt:
 
     `unsent` says of a submitting attempt that nothing of it can have reached the API; `again` is
     what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
-    on disk and no longer to be had; `api` is the base URL, or `sandbox`.
+    on disk and no longer to be had; `api` is the base URL, or `sandbox`. `settled` is what the user
+    said of an uncertain one: `not-charged`, or `resubmit`; `suspect` is what is odd about the
+    picture that came.
     """
 
     id: int
@@ -204,6 +206,8 @@ class Attempt:
     lost: bool = False
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
+    settled: str | None = None
+    suspect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +244,9 @@ class Standing:
 
 def status_of(attempt: Attempt | None) -> Status:
     """The status of a job whose last attempt is `attempt`."""
-    if attempt is None or (attempt.state is State.SUBMITTING and attempt.unsent):
+    if attempt is None or attempt.settled:
+        return Status.PENDING
+    if attempt.state is State.SUBMITTING and attempt.unsent:
         return Status.PENDING
     if attempt.lost:
         return Status.LOST

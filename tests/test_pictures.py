@@ -115,6 +115,13 @@ def test_progressive_truncations(tmp_path: Path) -> None:
 
 
 @BOTH
+def test_a_hole_in_the_middle(tmp_path: Path, check: Check) -> None:
+    """A PNG that has its end, but not all before it, is refused: everything is decoded."""
+    data = _encoded("PNG")
+    _refused(check, _file(tmp_path, data[: len(data) // 2] + data[-20:]))
+
+
+@BOTH
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_random_damage(tmp_path: Path, check: Check, kind: str) -> None:
     """Whatever Pillow stumbles over becomes a PictureError."""
@@ -209,6 +216,17 @@ def test_rules_on_bytes(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b"\0")
     assert f"the file has {most + 1} bytes, at most {most}" in _refused(pictures.probe, path)
+
+
+@BOTH
+def test_a_huge_file_is_not_read(tmp_path: Path, check: Check) -> None:
+    """A file larger than any memory is refused by its size."""
+    path = _file(tmp_path, b"\xff\xd8\xff")
+    try:
+        os.truncate(path, 1 << 41)
+    except OSError:
+        pytest.skip("this disk has no files of 2 TiB")
+    assert f"{1 << 41} bytes" in _refused(check, path)
 
 
 @BOTH

@@ -13,13 +13,13 @@ from spark_batch.jobs import Attempt, Standing, State
 _ATTEMPT_COLUMNS = """
 id, key, number, state, unsent, reserved, api, task_id, url, told_bytes, remote_job_id, cost,
 discount, input_tokens, output_tokens, total_tokens, generated_images, format, width, height, bytes,
-sha256, error_code, error_message, again, lost, submitted_at, completed_at
+sha256, error_code, error_message, again, lost, submitted_at, completed_at, settled, suspect
 """
 
 _STANDINGS = f"""
 SELECT p.output, p.key, p.recipe, p.input, p.prompt_id, p.current, p.file,
        r.prompt, r.scale, r.seed, r.take, r.width AS asked_width, r.height AS asked_height,
-       (SELECT count(*) FROM attempt WHERE key = p.key) AS attempts,
+       (SELECT coalesce(max(number), 0) FROM attempt WHERE key = p.key) AS attempts,
        (SELECT group_concat(cost, ' ') FROM attempt WHERE key = p.key) AS costs,
        {", ".join(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS.replace(",", " ").split())}
   FROM placement p
@@ -109,10 +109,35 @@ class CheckpointReader(Store):
         return [row["file"] for row in self._db.execute(query, (key,))]
 
     def uncertain_count(self) -> int:
-        """How many attempts are uncertain."""
-        query = "SELECT count(*) FROM attempt WHERE state = ?"
+        """How many attempts are uncertain, without those that the user settled."""
+        query = "SELECT count(*) FROM attempt WHERE state = ? AND settled IS NULL"
         (count,) = self._db.execute(query, (State.UNCERTAIN.value,)).fetchone()
         return int(count)
+
+    def knows_task(self, task_id: str) -> bool:
+        """Whether an attempt has this task id."""
+        query = "SELECT 1 FROM attempt WHERE task_id = ?"
+        return self._db.execute(query, (task_id,)).fetchone() is not None
+
+    def twin(self, key: str, sha256: str) -> str | None:
+        """The key of another job with the same bytes as picture, though its seed is another one."""
+        query = (
+            "SELECT a.key FROM attempt a JOIN request r ON r.key = a.key"
+            " JOIN request me ON me.key = ?"
+            " WHERE a.sha256 = ? AND a.key <> me.key AND r.prompt = me.prompt"
+            " AND r.picture IS me.picture AND r.url IS me.url"
+            " AND (r.seed <> me.seed OR r.take <> me.take) LIMIT 1"
+        )
+        row = self._db.execute(query, (key, sha256)).fetchone()
+        return None if row is None else str(row["key"])
+
+    def jobs_like(self, text: str) -> list[Standing]:
+        """The lines that `text` names: by output name, by key, or by the beginning of one."""
+        query = (
+            f"{_STANDINGS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
+            " ORDER BY p.current DESC, p.position"
+        )
+        return [standing_of(row) for row in self._db.execute(query, (text,))]
 
     def money(self) -> Money:
         """What all attempts cost, and what is reserved for those that may still cost something."""

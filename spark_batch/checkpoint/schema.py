@@ -13,7 +13,16 @@ APPLICATION_ID = 0x53504B42
 
 # History of the schema:
 # 1  request, placement, attempt, event.
-VERSION = 1
+# 2  attempt.settled (what `resolve` said), attempt.suspect (what is odd about a picture).
+VERSION = 2
+
+# What brings a file of a version to the next one.
+MIGRATIONS = {
+    1: (
+        "ALTER TABLE attempt ADD COLUMN settled TEXT",
+        "ALTER TABLE attempt ADD COLUMN suspect TEXT",
+    ),
+}
 
 SCHEMA = f"""
 -- What the API sees: one row a key. Rows are never removed, since attempts belong to them.
@@ -75,6 +84,8 @@ CREATE TABLE attempt (
     lost          INTEGER NOT NULL DEFAULT 0,
     submitted_at  TEXT,          -- UTC, ISO 8601
     completed_at  TEXT,
+    settled       TEXT,          -- by the user, of an uncertain one: not-charged, resubmit
+    suspect       TEXT,          -- what is odd about the picture that came
     UNIQUE (key, number)
 );
 CREATE UNIQUE INDEX attempt_task ON attempt (api, task_id) WHERE task_id IS NOT NULL;
@@ -127,6 +138,8 @@ def attempt_of(row: Row, prefix: str = "") -> Attempt:
         error_message=row[prefix + "error_message"],
         again=row[prefix + "again"],
         lost=bool(cell("lost")),
+        settled=row[prefix + "settled"],
+        suspect=row[prefix + "suspect"],
         submitted_at=_time(row[prefix + "submitted_at"]),
         completed_at=_time(row[prefix + "completed_at"]),
     )

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from spark_batch.checkpoint.lock import Lock
-from spark_batch.checkpoint.schema import APPLICATION_ID, SCHEMA, VERSION
+from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError
 
 _BUSY_SECONDS = 30.0
@@ -59,7 +59,10 @@ class Store:
             if not path.exists():
                 _make(path)
             connection = _connect(path, mode="rw")
-            _check(connection, path, thorough=True)
+            version = _check(connection, path, thorough=True)
+            if version < VERSION:
+                _back_up(connection, path, version)
+                _migrate(connection, version)
         except BaseException:
             lock.release()
             raise
@@ -71,15 +74,21 @@ class Store:
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
-        if not path.exists():
-            connection = sqlite3.connect(":memory:", isolation_level=None)
-            connection.executescript(SCHEMA)
-        else:
-            # Not mode=ro: after a killed run the first reader has to roll its journal back.
-            connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
-            _check(connection, path, thorough=False)
+        connection = _look(path)
         connection.execute("PRAGMA query_only = ON")
         return cls(connection, path=path, clock=clock, lock=None)
+
+    @classmethod
+    def rehearse(cls: type[_Self], path: Path, *, clock: Clock = utc_now) -> _Self:
+        """A copy of `path` in memory, which may be written without touching the file.
+
+        Raises CheckpointDamaged and CheckpointError as `open` does.
+        """
+        connection = _look(path)
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        connection.backup(copy)
+        connection.close()
+        return cls(copy, path=path, clock=clock, lock=None)
 
     def close(self) -> None:
         """Close the file and free the lock."""
@@ -122,6 +131,52 @@ class Store:
                 self._db.execute("ROLLBACK")
 
 
+def _look(path: Path) -> sqlite3.Connection:
+    """The file to read from; of an older version a copy in memory that has been migrated."""
+    if not path.exists():
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript(SCHEMA)
+        return connection
+    # Not mode=ro: after a killed run the first reader has to roll its journal back.
+    connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
+    version = _check(connection, path, thorough=False)
+    if version == VERSION:
+        return connection
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    connection.backup(copy)
+    connection.close()
+    _migrate(copy, version)
+    return copy
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Keep a whole copy of an older file beside it, before it is changed."""
+    target = path.with_name(f"{path.name}.version{version}")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        part.unlink(missing_ok=True)
+        copy = sqlite3.connect(part)
+        connection.backup(copy)
+        copy.close()
+        part.replace(target)
+    except (OSError, sqlite3.Error) as error:
+        raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring an older version up to this one, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for each in range(version, VERSION):
+            for statement in MIGRATIONS[each]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
 def _make(path: Path) -> None:
     """Make a checkpoint under another name first: a killed start must leave no empty one."""
     fresh = path.with_name(path.name + ".new")
@@ -153,7 +208,8 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
+def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int:
+    """The version of a file that can be trusted."""
     try:
         (kind,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -172,6 +228,7 @@ def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> Non
             f"{path} was written by a newer spark-batch (format {version}, this one knows"
             f" {VERSION}): update spark-batch"
         )
+    return int(version)
 
 
 def _damaged(path: Path, why: object) -> CheckpointDamaged:

@@ -11,7 +11,7 @@ import click
 
 from spark_batch import matrix
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.cli import session
+from spark_batch.cli import adopting, session
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Recipe
 from spark_batch.runner.budget import Prices
@@ -54,7 +54,7 @@ def command(
     """Show what `run` would do and why, job by job, and what it would cost. Sends nothing."""
     recipe = session.load(recipe_path)
     place = session.place_of(recipe, sandbox=sandbox)
-    with CheckpointReader.peek(place.checkpoint) as checkpoint:
+    with adopting.rehearsed(place, recipe) as checkpoint:
         plan = _Plan(recipe, checkpoint, place)
         if as_json:
             plan.print_json()

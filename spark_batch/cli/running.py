@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from random import Random
-from types import FrameType
 
 import click
 
 from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.cli import session
-from spark_batch.cli.progress import progress
+from spark_batch.cli import adopting, crew, session
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.errors import ExitCode, UsageError
+from spark_batch.errors import ExitCode
 from spark_batch.jobs import Recipe, State
 from spark_batch.reports import manifest
-from spark_batch.runner import Desk, Run, Settings, sender
+from spark_batch.runner import Run, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Tally
-from spark_batch.runner.files import STATE_FOLDER, Folders
-from spark_batch.runner.pace import Pace, PollTimes
 from spark_batch.runner.survey import COSTS, WORK, Action, Outlook, Scope, survey
 
 
@@ -42,15 +34,6 @@ class Order:
     env_file: Path | None = None
     concurrency: int | None = None
     max_cost: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Endpoint:
-    """Where to send; `api` is what the checkpoint calls it. Has no repr that could show the key."""
-
-    base_url: str
-    key: str
-    api: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +63,7 @@ def execute(recipe_path: Path, order: Order) -> ExitCode:
         session.access(order.env_file)  # before anything is made on disk
     with Checkpoint.open(place.checkpoint) as checkpoint:
         checkpoint.interrupted()
+        adopting.take_over(checkpoint, place, recipe)
         errand = _look(recipe, order, place, checkpoint)
         tally = Tally(
             stuck=errand.outlook.total((Action.FAILED, Action.LOST)),
@@ -90,8 +74,8 @@ def execute(recipe_path: Path, order: Order) -> ExitCode:
             checkpoint.enroll(matrix.jobs(recipe))
         else:
             _confirm(errand)
-            with _endpoint(order, place) as endpoint:
-                _check_api(checkpoint, endpoint.api)
+            with crew.endpoint(place, sandbox=order.sandbox, env_file=order.env_file) as endpoint:
+                crew.check_api(checkpoint, endpoint.api)
                 checkpoint.enroll(matrix.jobs(recipe))
                 _run(errand, endpoint, tally)
         written = manifest.manifest_path(place.output_dir, place.name)
@@ -136,83 +120,25 @@ def _confirm(errand: _Errand) -> None:
         )
 
 
-@contextlib.contextmanager
-def _endpoint(order: Order, place: session.Place) -> Iterator[_Endpoint]:
-    """The API that is to be used; the sandbox lives as long as it is."""
-    if not order.sandbox:
-        access = session.access(order.env_file)
-        yield _Endpoint(access.base_url, access.key, access.base_url.rstrip("/"))
-        return
-    from spark_batch import sandbox
-
-    folder = place.output_dir / STATE_FOLDER / session.SANDBOX
-    with sandbox.serve(sandbox.Settings(folder=folder)) as served:
-        yield _Endpoint(served.url, session.SANDBOX, session.SANDBOX)
-
-
-def _check_api(checkpoint: Checkpoint, api: str) -> None:
-    """A task is known only where it was made: asked elsewhere it would seem lost."""
-    others = {each.api for each in checkpoint.open_attempts() if each.task_id} - {api}
-    if others:
-        raise UsageError(
-            f"tasks that are paid for are still open at {', '.join(sorted(others))}, and this is"
-            f" {api}: set SPARK_BASE_URL back and run again before you change it"
-        )
-
-
-def _run(errand: _Errand, endpoint: _Endpoint, tally: Tally) -> None:
+def _run(errand: _Errand, endpoint: crew.Endpoint, tally: Tally) -> None:
     recipe, checkpoint = errand.recipe, errand.checkpoint
     if not errand.outlook.unpriced:
         tally.expected = tally.spent + errand.outlook.expected
-    rng = Random()
     budget = Budget(limit=recipe.run.max_cost, money=checkpoint.money(), prices=errand.prices)
     with TaskClient(endpoint.base_url, endpoint.key) as client:
-        desk = Desk(
-            checkpoint=checkpoint,
-            client=client,
+        desk = crew.desk(
+            checkpoint,
+            client,
             send=sender(client.submit, Bodies()),
-            settings=_settings(errand, endpoint),
-            folders=Folders(errand.place.output_dir),
+            settings=crew.settings(recipe.run, endpoint, limit=errand.order.limit),
+            place=errand.place,
             budget=budget,
-            pace=Pace(rate=recipe.run.submit_rate, rng=rng),
-            polls=PollTimes(checkpoint.durations()),
-            rng=rng,
+            submit_rate=recipe.run.submit_rate,
             tally=tally,
         )
         steps = survey(matrix.jobs(recipe), reader=checkpoint, scope=errand.scope)
         run = Run(desk, steps=steps, open_jobs=errand.outlook.open_jobs)
-        total = max(errand.outlook.total(WORK), errand.paid)
-        with _signals(run.stop), progress(total) as display:
-            for event in run.events():
-                display.show(event, tally)
-
-
-def _settings(errand: _Errand, endpoint: _Endpoint) -> Settings:
-    run = errand.recipe.run
-    return Settings(
-        concurrency=run.concurrency,
-        attempts=run.attempts,
-        task_timeout=run.task_timeout,
-        max_uncertain=run.max_uncertain,
-        api=endpoint.api,
-        limit=errand.order.limit,
-    )
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `stop` meanwhile."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        crew.watch(run, total=max(errand.outlook.total(WORK), errand.paid))
 
 
 def _conclude(errand: _Errand, tally: Tally) -> None:

@@ -13,7 +13,7 @@ import click
 from spark_batch import pictures, recipe
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Recipe
+from spark_batch.jobs import Recipe, Standing
 from spark_batch.recipe.header import header
 from spark_batch.runner.files import checkpoint_path
 
@@ -96,6 +96,23 @@ def peek(place: Place) -> CheckpointReader:
             " (with --sandbox, look at the sandbox's with --sandbox)"
         )
     return CheckpointReader.peek(place.checkpoint)
+
+
+def one_job(checkpoint: CheckpointReader, text: str) -> Standing:
+    """The one job that `text` names: a key, the beginning of one, or a picture's name.
+
+    Raises UsageError when there is none, or more than one.
+    """
+    found = checkpoint.jobs_like(text)
+    keys = {standing.key for standing in found}
+    if len(keys) == 1:
+        return found[0]
+    if not keys:
+        raise UsageError(
+            f"no job is called {text!r}: give its key from the manifest or from `spark-batch"
+            " status`, or its picture's name below the output folder"
+        )
+    raise UsageError(f"{len(keys)} jobs begin with {text!r}: {', '.join(sorted(keys)[:5])}, …")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -74,12 +74,12 @@ def fetch(
         if target is None:
             return _failed("the URL of the picture is not usable", fresh=True)
         if left <= 0:
-            return _failed(f"not done within {terms.total:g} s")
+            return _failed(f"not done within {terms.total:.3g} s")
         try:
             with wire.open(_request(target, left, terms)) as incoming:
                 if incoming.status not in _REDIRECTS:
                     return _arrived(incoming, part, expected_bytes=expected_bytes, terms=terms)
-                where = urljoin(target, incoming.headers.get("Location", "") or "//")
+                where = _next(target, incoming.headers.get("Location", ""))
         except Fault as fault:
             return _failed(fault.reason)
     return _failed(f"more than {MAX_REDIRECTS} redirects")
@@ -92,6 +92,13 @@ def _target(url: str | None) -> str | None:
     except ValueError:
         return None
     return quoted if split_url(quoted) is not None else None
+
+
+def _next(url: str, location: str) -> str | None:
+    try:
+        return urljoin(url, location) if location else None
+    except ValueError:
+        return None
 
 
 def _request(url: str, total: float, terms: Terms) -> Request:

@@ -55,6 +55,7 @@ class Trace:
         self._admit = admit
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
+        self._adopted = False
 
     def attach(self, line: socket.socket) -> None:
         """From now on the watchdog ends the exchange by shutting `line` down."""
@@ -64,10 +65,22 @@ class Trace:
         if late:
             raise Overdue
 
-    def detach(self) -> None:
-        """The exchange holds no connection any more."""
+    def adopt(self, line: socket.socket) -> bool:
+        """Take `line` over, if it is this exchange's, from a connection that is being closed.
+
+        http.client closes a connection that will not be kept as soon as it has the headers, while
+        the body is still to come; the watchdog must be able to cut that, too.
+        """
         with self._lock:
-            self._line = None
+            self._adopted = line is self._line
+            return self._adopted
+
+    def release(self) -> None:
+        """The connection is no longer this exchange's: it has gone back, or all is over."""
+        with self._lock:
+            line, self._line = self._line, None
+            if line is not None and self._adopted:
+                line.close()
 
     def check_peer(self, sock: socket.socket) -> None:
         """Raise Forbidden if `sock` is connected to an address that is not admitted."""
@@ -97,7 +110,7 @@ current: ContextVar[Trace] = ContextVar("current")
 def _leave() -> None:
     trace = current.get(None)
     if trace is not None:
-        trace.detach()
+        trace.release()
 
 
 if TYPE_CHECKING:
@@ -158,8 +171,8 @@ class _Traced(_Base):
 
     def _drop_line(self) -> None:
         line, self._line = self._line, None
-        _leave()
-        if line is not None:
+        trace = current.get(None)
+        if line is not None and not (trace is not None and trace.adopt(line)):
             line.close()
 
 

@@ -136,9 +136,9 @@ class Wire:
                 try:
                     yield incoming
                 finally:
-                    trace.detach()
                     incoming.raw.close()
         finally:
+            trace.release()
             current.reset(token)
 
     def _send(self, request: Request, trace: Trace) -> Incoming:
@@ -161,7 +161,7 @@ class Wire:
 
 
 def _overdue(trace: Trace) -> Fault:
-    return Fault(f"not done within {trace.total:g} s", reach=trace.reach)
+    return Fault(f"not done within {trace.total:.3g} s", reach=trace.reach)
 
 
 def _fault(error: BaseException, trace: Trace) -> Fault:

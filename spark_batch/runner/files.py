@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch import pictures
-from spark_batch.errors import OutputError
+from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Picture
 
 STATE_FOLDER = ".spark-batch"
@@ -74,7 +74,7 @@ def restore(
     """
     files = {output: output + pictures.extension(picture) for output in outputs}
     places = [folders.output / file for file in {*written, *files.values()}]
-    source = next((p for p in [*places, folders.keep(picture)] if _holds(p, picture)), None)
+    source = next((p for p in [*places, folders.keep(picture)] if holds(p, picture.sha256)), None)
     if source is None:
         return None
     for file in files.values():
@@ -85,10 +85,11 @@ def restore(
     return files
 
 
-def _holds(path: Path, picture: Picture) -> bool:
+def holds(path: Path, sha256: str) -> bool:
+    """Whether a file is there with this SHA-256."""
     try:
-        return path.stat().st_size == picture.bytes and pictures.sha256(path) == picture.sha256
-    except OSError:
+        return pictures.sha256(path) == sha256
+    except PictureError:
         return False
 
 
@@ -97,7 +98,7 @@ def _make_room(target: Path, picture: Picture, folders: Folders) -> None:
     # Not with_suffix: a name may have dots of its own.
     stem = str(target)[: -len(pictures.extension(picture))]
     for other in (Path(stem + extension) for extension in _EXTENSIONS):
-        if other.is_file() and not (other == target and _holds(other, picture)):
+        if other.is_file() and not (other == target and holds(other, picture.sha256)):
             kept = folders.kept / f"{pictures.sha256(other)[:16]}{other.suffix}"
             pictures.place(other, kept)
 

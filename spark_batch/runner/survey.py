@@ -116,6 +116,8 @@ def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
     attempt = reader.last_attempt(job.key)
     if attempt is None:
         return _new(job, reader, scope)
+    if attempt.settled:
+        return Step(job, Action.CREATE, f"settled as {attempt.settled}: made again", attempt)
     if attempt.lost:
         return _again(job, attempt, scope, Action.LOST, attempt.error_message or "lost")
     if attempt.state is State.FAILED:

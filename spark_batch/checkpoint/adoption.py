@@ -1,0 +1,121 @@
+"""Taking over from a manifest what a checkpoint does not know.
+
+A fresh CI runner, or a restored cache, has a manifest and no checkpoint, or an older one. What the
+manifest tells of is paid for, or may be: it must not cost money again (product.md, "The checkpoint
+and the manifest").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePosixPath
+
+from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.transitions import Checkpoint
+from spark_batch.contract import MANIFEST, error_code, rules, validator
+from spark_batch.errors import UsageError
+from spark_batch.jobs import Attempt, State, Status
+
+Row = Mapping[str, str]
+
+_STATES = {
+    Status.SUBMITTING: State.UNCERTAIN,
+    Status.RUNNING: State.RUNNING,
+    Status.FETCHING: State.RUNNING,
+    Status.DONE: State.DONE,
+    Status.LOST: State.DONE,
+    Status.FAILED: State.FAILED,
+    Status.UNCERTAIN: State.UNCERTAIN,
+}
+_FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+
+
+def adopt(checkpoint: Checkpoint, rows: Iterable[Row], *, holds: Callable[[str, str], bool]) -> int:
+    """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
+
+    A finished job is adopted with its file when `holds` says that the file (below the output
+    folder) still has its SHA-256, else without, so that it is fetched again without a new task. A
+    task id that is not known is polled again. What was being sent, or is uncertain, stays
+    uncertain. Enroll the recipe first. Raises UsageError for a row that is none of a manifest's.
+    """
+    taken = 0
+    with checkpoint.transaction():
+        for number, row in enumerate(rows, 2):
+            if not is_news(checkpoint, row):
+                continue
+            _judge(row, number)
+            _take(checkpoint, row, holds)
+            taken += 1
+    return taken
+
+
+def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
+    """Whether the row tells of a task, or of an attempt, that the checkpoint has never seen."""
+    if row.get("status") == Status.PENDING.value or row.get("attempts") == "0":
+        return False
+    if row.get("task_id"):
+        return not checkpoint.knows_task(row["task_id"])
+    return checkpoint.last_attempt(row.get("job", "")) is None
+
+
+def _judge(row: Row, number: int) -> None:
+    if not validator(MANIFEST).is_valid([dict(row)]):
+        raise UsageError(
+            f"line {number} of the manifest is not one that spark-batch wrote: restore the file"
+            " from git, or move it away if nothing in it is paid for"
+        )
+
+
+def _take(checkpoint: Checkpoint, row: Row, holds: Callable[[str, str], bool]) -> None:
+    last = checkpoint.last_attempt(row["job"])
+    if last is not None and row["task_id"] and _is_same(last):
+        checkpoint.found_task(last.id, row["task_id"])
+        return
+    number = max(int(row["attempts"]), last.number + 1 if last else 1)
+    checkpoint.adopt(_request(row), _attempt(row, number))
+    if row["status"] == Status.DONE.value and holds(row["output"], row["sha256"]):
+        output = str(PurePosixPath(row["output"]).with_suffix(""))
+        checkpoint.placed(row["job"], {output: row["output"]})
+
+
+def _is_same(last: Attempt) -> bool:
+    """Whether the attempt whose answer the older checkpoint did not see is the manifest's."""
+    return last.state is State.UNCERTAIN and last.task_id is None and last.settled is None
+
+
+def _request(row: Row) -> dict[str, object]:
+    return {
+        "key": row["job"],
+        "model": rules().model,
+        "prompt": row["prompt"],
+        "seed": int(row["seed"]),
+        "scale": float(row["scale"]),
+        "width": int(row["asked_width"]),
+        "height": int(row["asked_height"]),
+        "take": int(row["take"]),
+    }
+
+
+def _attempt(row: Row, number: int) -> dict[str, object]:
+    status = Status(row["status"])
+    known = error_code(row["error_code"])
+    state = _STATES[status]
+    if state is State.UNCERTAIN and row["task_id"]:
+        state = State.RUNNING
+    names = {"cost": "cost_usd"}
+    same = (
+        "api task_id remote_job_id cost discount input_tokens output_tokens total_tokens"
+        " generated_images width height bytes sha256 error_code error_message submitted_at"
+        " completed_at"
+    )
+    cells: dict[str, object] = {name: row[names.get(name, name)] or None for name in same.split()}
+    return {
+        **cells,
+        "key": row["job"],
+        "number": number,
+        "state": state.value,
+        "api": row["api"],
+        "format": _FORMATS.get(PurePosixPath(row["output"]).suffix),
+        "again": (known.again if known else "never") if state is State.FAILED else None,
+        "lost": int(status is Status.LOST),
+    }

@@ -1,0 +1,307 @@
+"""The transitions of an attempt: one method is one transition and one commit.
+
+The order of writes is the caller's: intent before the POST, the id before it is polled, done after
+the rename (reliability.md, "States of an attempt"). A transition from a state that does not allow
+it raises CheckpointError and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.schema import time_text
+from spark_batch.errors import CheckpointError
+from spark_batch.jobs import Job, Picture, Result, State
+
+_SUBMITTING = (State.SUBMITTING,)
+_INTERRUPTED = "the run ended between sending the request and writing down its answer"
+
+
+class Checkpoint(CheckpointReader):
+    """A checkpoint that can be written. Raises OutputError when the disk does not take it."""
+
+    def enroll(self, jobs: Iterable[Job]) -> None:
+        """Write down what the recipe wants now; what it no longer wants is left over.
+
+        A placement whose key changed forgets its file: the picture there belongs to the old key.
+        """
+        with self.transaction():
+            self._db.execute("UPDATE placement SET current = 0 WHERE current = 1")
+            for position, job in enumerate(jobs):
+                self._enroll(position, job)
+
+    def _enroll(self, position: int, job: Job) -> None:
+        picture = job.input.picture
+        self._db.execute(
+            "INSERT OR IGNORE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                job.key,
+                job.model,
+                job.prompt.text,
+                picture.sha256 if picture else None,
+                job.input.url,
+                job.seed,
+                job.scale,
+                job.size.width,
+                job.size.height,
+                job.take,
+            ),
+        )
+        self._db.execute(
+            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL)"
+            " ON CONFLICT (output) DO UPDATE SET"
+            " file = CASE WHEN key = excluded.key THEN file END, key = excluded.key,"
+            " position = excluded.position, recipe = excluded.recipe, input = excluded.input,"
+            " prompt_id = excluded.prompt_id, variables = excluded.variables, current = 1",
+            (
+                job.output,
+                job.key,
+                position,
+                job.recipe,
+                job.input.id,
+                job.prompt.id,
+                json.dumps(dict(job.prompt.variables)),
+            ),
+        )
+
+    def intend(self, key: str, *, number: int, reserved: Decimal | None, api: str) -> int:
+        """A new attempt, about to be sent: it must be on disk before the POST leaves."""
+        with self.transaction():
+            cursor = self._db.execute(
+                "INSERT INTO attempt (key, number, state, reserved, api, submitted_at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (key, number, State.SUBMITTING.value, _text(reserved), api, self._now()),
+            )
+            attempt = cursor.lastrowid
+            if attempt is None:
+                raise CheckpointError(f"the checkpoint did not take an attempt of job {key}")
+            self._note(attempt, "submitting", None)
+        return attempt
+
+    def unsent(self, attempt: int, reason: str) -> None:
+        """Nothing of the request can have reached the API, or it refused to look at it."""
+        self._move(attempt, State.SUBMITTING, _SUBMITTING, reason, what="unsent", unsent=1)
+
+    def resend(self, attempt: int, *, reserved: Decimal | None) -> None:
+        """An unsent attempt is about to be sent again: the same intent, anew."""
+        self._move(
+            attempt,
+            State.SUBMITTING,
+            _SUBMITTING,
+            unsent=0,
+            reserved=_text(reserved),
+            submitted_at=self._now(),
+        )
+
+    def submitted(self, attempt: int, task_id: str) -> None:
+        """The API made a task: it must be on disk before it is polled."""
+        self._move(attempt, State.RUNNING, _SUBMITTING, task_id, task_id=task_id)
+
+    def uncertain(self, attempt: int, reason: str) -> None:
+        """Nobody knows whether there is a task, or the API no longer knows the one there was."""
+        allowed = (State.SUBMITTING, State.RUNNING)
+        self._move(attempt, State.UNCERTAIN, allowed, reason, error_message=reason)
+
+    def fail(self, attempt: int, *, code: str | None, message: str, again: str) -> None:
+        """The API refused the request, or the task failed; `again` as in `ErrorCode.again`."""
+        self._move(
+            attempt,
+            State.FAILED,
+            (State.SUBMITTING, State.RUNNING),
+            f"{code}: {message}" if code else message,
+            error_code=code,
+            error_message=message,
+            again=again,
+            completed_at=self._now(),
+        )
+
+    def fetching(self, attempt: int, result: Result) -> None:
+        """The task is done: where its picture is to be had, and what it cost.
+
+        Also for an attempt that is fetching already and was asked again for a fresh URL.
+        """
+        usage = result.usage
+        self._move(
+            attempt,
+            State.FETCHING,
+            (State.RUNNING, State.FETCHING),
+            None if usage.cost is None else f"{usage.cost} USD",
+            url=result.url,
+            told_bytes=result.bytes,
+            remote_job_id=result.remote_job_id,
+            cost=_text(usage.cost),
+            discount=_text(usage.discount),
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            total_tokens=usage.total_tokens,
+            generated_images=usage.generated_images,
+        )
+
+    def done(
+        self,
+        attempt: int,
+        picture: Picture,
+        files: dict[str, str],
+        *,
+        suspect: str | None = None,
+    ) -> None:
+        """The picture is on disk under its final names: `files` by output name.
+
+        `suspect` is what is odd about it: it is kept, told, and never paid for again by itself.
+        """
+        with self.transaction():
+            self._move(
+                attempt,
+                State.DONE,
+                (State.FETCHING,),
+                picture.sha256,
+                url=None,
+                format=picture.format,
+                width=picture.width,
+                height=picture.height,
+                bytes=picture.bytes,
+                sha256=picture.sha256,
+                suspect=suspect,
+                completed_at=self._now(),
+            )
+            self.placed(self._key(attempt), files)
+
+    def refetched(self, attempt: int, picture: Picture, files: dict[str, str]) -> None:
+        """The picture of a done attempt was missing and has been fetched or found again."""
+        with self.transaction():
+            self._move(
+                attempt,
+                None,
+                (State.DONE,),
+                picture.sha256,
+                what="refetched",
+                lost=0,
+                error_message=None,
+                format=picture.format,
+                width=picture.width,
+                height=picture.height,
+                bytes=picture.bytes,
+                sha256=picture.sha256,
+            )
+            self.placed(self._key(attempt), files)
+
+    def placed(self, key: str, files: Mapping[str, str]) -> None:
+        """Pictures of a job stand on disk: `files` gives the path with extension by output name."""
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE placement SET file = ? WHERE output = ? AND key = ?",
+                [(file, output, key) for output, file in files.items()],
+            )
+
+    def _key(self, attempt: int) -> str:
+        (key,) = self._db.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()
+        return str(key)
+
+    def lose(self, attempt: int, reason: str) -> None:
+        """The picture was paid for, is not on disk, and the API no longer has it."""
+        self._move(
+            attempt,
+            None,
+            (State.DONE, State.FETCHING),
+            reason,
+            what="lost",
+            lost=1,
+            error_message=reason,
+        )
+
+    def found_task(self, attempt: int, task_id: str) -> None:
+        """The user, or a manifest, knows the task of an uncertain attempt: it can be polled."""
+        self._move(
+            attempt,
+            State.RUNNING,
+            (State.UNCERTAIN,),
+            task_id,
+            what="task found",
+            task_id=task_id,
+            error_message=None,
+        )
+
+    def settle_not_charged(self, attempt: int) -> None:
+        """The user says that an uncertain attempt made no task: it costs nothing, may go anew."""
+        self._move(
+            attempt,
+            State.FAILED,
+            (State.UNCERTAIN,),
+            "the user says that it was not charged",
+            settled="not-charged",
+            again="create",
+            completed_at=self._now(),
+        )
+
+    def settle_resubmit(self, attempt: int) -> None:
+        """The user asks for the job again; the uncertain attempt stays counted as spent."""
+        self._move(
+            attempt,
+            None,
+            (State.UNCERTAIN,),
+            "the user asks for the job again, though it may be paid for",
+            what="settled",
+            settled="resubmit",
+        )
+
+    def adopt(self, request: Mapping[str, object], attempt: Mapping[str, object]) -> None:
+        """An attempt that another file tells of: its rows, by column. A known request stays."""
+        with self.transaction():
+            self._insert("INSERT OR IGNORE", "request", request)
+            taken = self._insert("INSERT", "attempt", attempt)
+            self._note(taken, "adopted", "from the manifest")
+
+    def _insert(self, verb: str, table: str, cells: Mapping[str, object]) -> int:
+        names = ", ".join(cells)
+        holes = ", ".join("?" for _ in cells)
+        statement = f"{verb} INTO {table} ({names}) VALUES ({holes})"
+        return self._db.execute(statement, tuple(cells.values())).lastrowid or 0
+
+    def interrupted(self) -> int:
+        """At start: what was being sent when a run ended is uncertain. Gives their number."""
+        query = "SELECT id FROM attempt WHERE state = ? AND unsent = 0"
+        with self.transaction():
+            rows = self._db.execute(query, (State.SUBMITTING.value,)).fetchall()
+            for row in rows:
+                self.uncertain(row["id"], _INTERRUPTED)
+        return len(rows)
+
+    def _now(self) -> str:
+        return time_text(self._clock())
+
+    def _note(self, attempt: int, what: str, detail: str | None) -> None:
+        values = (attempt, self._now(), what, detail)
+        self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", values)
+
+    def _move(
+        self,
+        attempt: int,
+        to: State | None,
+        allowed: tuple[State, ...],
+        detail: str | None = None,
+        *,
+        what: str | None = None,
+        **columns: object,
+    ) -> None:
+        """Bring an attempt into the state `to` (None: leave its state) from one of `allowed`."""
+        if to is not None:
+            columns["state"] = to.value
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        states = ", ".join("?" for _ in allowed)
+        with self.transaction():
+            cursor = self._db.execute(
+                f"UPDATE attempt SET {sets} WHERE id = ? AND state IN ({states})",
+                (*columns.values(), attempt, *(state.value for state in allowed)),
+            )
+            if cursor.rowcount != 1:
+                raise CheckpointError(
+                    f"attempt {attempt} cannot become {what or (to and to.value)} from where it is"
+                )
+            self._note(attempt, what or (to.value if to else "changed"), detail)
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")

@@ -1,0 +1,91 @@
+"""`spark-batch resolve RECIPE JOB`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.cli import session
+from spark_batch.client.answers import usable_id
+from spark_batch.errors import UsageError
+from spark_batch.jobs import Attempt, Standing, State
+
+
+@click.command()
+@session.recipe_argument
+@click.argument("job")
+@session.sandbox_option
+@click.option("--task-id", metavar="ID", help="There is a task, and this is its id.")
+@click.option("--not-charged", is_flag=True, help="There is no task: the job costs nothing yet.")
+@click.option("--resubmit", is_flag=True, help="Not known: make the job again, maybe pay twice.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(
+    recipe_path: Path,
+    job: str,
+    *,
+    sandbox: bool,
+    task_id: str | None,
+    not_charged: bool,
+    resubmit: bool,
+    yes: bool,
+) -> None:
+    """Settle an uncertain JOB (its key, the beginning of it, or its picture's name).
+
+    Look the task up at the vendor's first. Nothing is sent: the next `run` or `rescue` goes on.
+    """
+    if sum((task_id is not None, not_charged, resubmit)) != 1:
+        raise UsageError("say one of --task-id ID, --not-charged and --resubmit")
+    if task_id is not None and usable_id(task_id) is None:
+        raise UsageError("this task id has characters that no id of the API has")
+    place = session.find_place(recipe_path, sandbox=sandbox)
+    session.peek(place).close()
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.interrupted()
+        standing = session.one_job(checkpoint, job)
+        for attempt in _uncertain(checkpoint, standing, job):
+            click.echo(_says(standing, attempt, task_id, not_charged))
+            _confirm(yes)
+            _settle(checkpoint, attempt, task_id, not_charged)
+    click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}`")
+
+
+def _uncertain(checkpoint: Checkpoint, standing: Standing, job: str) -> list[Attempt]:
+    """The last attempt, when it is uncertain."""
+    attempt = standing.attempt
+    if attempt is None or attempt.state is not State.UNCERTAIN or attempt.settled:
+        raise UsageError(
+            f"job {job} is {standing.status.value}: only an uncertain job needs to be resolved"
+        )
+    return [attempt]
+
+
+def _says(standing: Standing, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
+    """What this does to the money."""
+    held = f"about {attempt.reserved} USD" if attempt.reserved is not None else "an unknown amount"
+    name = f"{standing.output}, attempt {attempt.number}"
+    if task_id is not None:
+        return f"{name}: task {task_id} will be polled and fetched; what it cost counts, once"
+    if not_charged:
+        return f"{name}: {held} is no longer counted as spent; the job will be made, and paid for"
+    return f"{name}: {held} stays counted as spent, and the job will be made and paid for AGAIN"
+
+
+def _confirm(yes: bool) -> None:
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm("Do this?", abort=True, err=True)
+
+
+def _settle(
+    checkpoint: Checkpoint, attempt: Attempt, task_id: str | None, not_charged: bool
+) -> None:
+    if task_id is not None:
+        if checkpoint.knows_task(task_id):
+            raise UsageError(f"task {task_id} belongs to another attempt already")
+        checkpoint.found_task(attempt.id, task_id)
+    elif not_charged:
+        checkpoint.settle_not_charged(attempt.id)
+    else:
+        checkpoint.settle_resubmit(attempt.id)

@@ -1,0 +1,76 @@
+"""`spark-batch why RECIPE JOB`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.cli import session
+from spark_batch.jobs import Attempt, Standing, State
+
+_NEXT = {
+    "never": "not sent again: the same request would fail again",
+    "new-task": "a further attempt may follow, as often as run.attempts allows",
+    "create": "no task was made: a further attempt may follow",
+}
+
+
+@click.command()
+@session.recipe_argument
+@click.argument("job")
+@session.sandbox_option
+def command(recipe_path: Path, job: str, *, sandbox: bool) -> None:
+    """Show the whole history of one JOB (its key, the beginning of it, or its picture's name)."""
+    place = session.find_place(recipe_path, sandbox=sandbox)
+    with session.peek(place) as checkpoint:
+        standing = session.one_job(checkpoint, job)
+        _print_job(standing)
+        attempts = checkpoint.attempts_of(standing.key)
+        for attempt in attempts:
+            _print_attempt(checkpoint, attempt, last=attempt.number == attempts[-1].number)
+
+
+def _print_job(standing: Standing) -> None:
+    click.echo(f"job {standing.key}  {standing.file or standing.output}  {standing.status.value}")
+    click.echo(f"  input {standing.input}, prompt {standing.prompt_id}: {standing.prompt}")
+    click.echo(
+        f"  scale {standing.scale:g}, {standing.width}x{standing.height}, seed {standing.seed},"
+        f" take {standing.take}"
+    )
+    if standing.cost is not None:
+        click.echo(f"  cost {standing.cost} USD over all attempts")
+    if not standing.current:
+        click.echo("  left over: the recipe no longer has this line")
+
+
+def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool) -> None:
+    task = f", task {attempt.task_id}" if attempt.task_id else ""
+    cost = attempt.result.usage.cost if attempt.result else None
+    paid = "" if cost is None else f", {cost} USD"
+    click.echo(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
+    for moment, what, detail in checkpoint.history(attempt.id):
+        click.echo(f"  {moment}  {what}{': ' + detail if detail else ''}")
+    if attempt.suspect:
+        click.echo(f"  suspect: {attempt.suspect}")
+    click.echo(f"  {_then(attempt, last=last)}")
+
+
+def _then(attempt: Attempt, *, last: bool) -> str:
+    """Why it was, or was not, sent again."""
+    if not last:
+        return "→ a further attempt followed"
+    if attempt.settled:
+        return "→ settled by you: the next run makes a further attempt"
+    if attempt.state is State.UNCERTAIN:
+        return "→ never sent again by itself, since it may be paid for: `spark-batch resolve`"
+    if attempt.state is State.SUBMITTING and attempt.unsent:
+        return "→ the API never looked at it: the next run sends the same attempt"
+    if attempt.state is State.FAILED:
+        return f"→ {_NEXT.get(attempt.again or 'never', _NEXT['never'])}; `spark-batch retry`"
+    if attempt.lost:
+        return "→ paid for, and its picture is no longer to be had: `spark-batch retry`"
+    if attempt.state is State.DONE:
+        return "→ done: nothing is sent"
+    return "→ paid for: the next run, or `spark-batch rescue`, polls and fetches it"

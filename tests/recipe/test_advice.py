@@ -1,0 +1,108 @@
+"""Warnings: each tells one thing once, at its place, and never stops a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from spark_batch import contract
+from spark_batch.jobs import Picture
+from spark_batch.recipe import Loaded, load
+from spark_batch.recipe.advice import several_instructions
+
+Load = Callable[[str], Loaded]
+
+HEAD = "version: 1\nname: x\n"
+INPUTS = "inputs: [photos/hero.jpg]\n"
+BASE = HEAD + INPUTS + "prompts: [Make it red]\n"
+
+
+def _said(found: Loaded) -> list[str]:
+    return [f"{each.path} {each.code}" for each in found.warnings]
+
+
+def test_long_prompt(loaded: Load) -> None:
+    """A prompt over the recommended length is told with both numbers."""
+    best = contract.rules().recommended_prompt
+    found = loaded(HEAD + INPUTS + f"prompts: [{'a' * best}, {'b' * (best + 1)}]\n")
+    assert _said(found) == ["prompts[1] prompt-long"]
+    assert f"{best + 1} characters; {best} or fewer" in found.warnings[0].message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Remove the girl. Add a rainbow",
+        "Change the shirt to pink; remove the hat",
+        "Make him smile and then turn the sky red",
+        "Change the shirt to pink and add a hat",
+        "Remove the car, replace the sky with stars",
+    ],
+)
+def test_several_instructions(text: str) -> None:
+    """Several edits in one prompt are noticed."""
+    assert several_instructions(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Add a man and a dog",
+        "Make him cry and laugh",
+        "Graphic design, a puppy running on the street",
+        "A Christmas card with “Remove the snow. Add the sun.” written on it",
+        "Put the cat under the starry sky. It is a calm, clear night.",
+        "Change to cartoon style, bright and cheerful",
+        "Replace the chicken leg in his hand with a hamburger and change",
+        "!!!",
+        "...and then",
+    ],
+)
+def test_one_instruction(text: str) -> None:
+    """One edit, however long, is left in peace."""
+    assert not several_instructions(text)
+
+
+def test_sizes(loaded: Load) -> None:
+    """A small size and one that will be rounded are told; a plain one is not."""
+    text = "variants: {size: [1024x1024, 592x592, 592x1024, 1000x1024, 16:9]}\n"
+    found = loaded(BASE + text)
+    assert _said(found) == [
+        "variants.size[1] size-small",
+        "variants.size[3] size-rounded",
+        "variants.size[4] size-rounded",
+    ]
+    assert "asked for 1000x1024" in found.warnings[1].message
+    expected = contract.expected_size(1000, 1024)
+    assert f"at {expected[0]}x{expected[1]}" in found.warnings[1].message
+
+
+def test_seeds(loaded: Load) -> None:
+    """Seeds that the API's page does not speak of are told."""
+    found = loaded(BASE + "variants: {seed: [-1, 0, 1, 2147483647, 2147483648]}\n")
+    assert [each.message.split()[0] for each in found.warnings] == ["0", "2147483648"]
+    assert {each.code for each in found.warnings} == {"seed-unusual"}
+
+
+def test_a_globs_pictures_are_told_together(loaded: Load, folder: Path) -> None:
+    """Ten PNG files behind one glob are one warning, not ten."""
+    for n in range(10):
+        Image.new("RGB", (40, 40)).save(folder / "photos" / f"p{n}.png")
+    found = loaded(HEAD + "prompts: [Make it red]\ninputs: ['photos/*']\n")
+    assert _said(found) == ["inputs[0] input-small", "inputs[0] input-png"]
+    assert "10 of 11 pictures, such as p0.png" in found.warnings[1].message
+
+
+def test_large_file(folder: Path) -> None:
+    """A file between the recommended and the allowed bytes is told."""
+    rules = contract.rules().picture
+    path = folder / "r.yaml"
+    path.write_text(BASE)
+
+    def probe(_: Path) -> Picture:
+        return Picture("JPEG", 2000, 2000, rules.recommended_bytes + 1, "0" * 64)
+
+    assert _said(load(path, probe=probe)) == ["inputs[0] input-bytes"]

@@ -1,0 +1,120 @@
+"""The document knows where everything stands, and bounds whatever it is given."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_batch.recipe import document
+from spark_batch.recipe.diagnostics import Mark
+from spark_batch.recipe.document import Node
+
+
+def _read(path: Path, text: str | bytes) -> tuple[Node | None, list[str]]:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    node, findings = document.read(path)
+    return node, [f"{e.place.line}:{e.place.column} {e.code}" for e in findings.of("error")]
+
+
+def test_places(tmp_path: Path) -> None:
+    """Values, keys and items carry their line and column, and scalars their text as written."""
+    node, errors = _read(tmp_path / "a.yaml", "a: 0.50\nb:\n  - {c: 'x'}\n")
+    assert node is not None
+    assert errors == []
+    assert node.keys == {"a": Mark(1, 1), "b": Mark(2, 1)}
+    first = node.get("a")
+    listed = node.get("b")
+    assert first is not None and (first.mark, first.raw, first.value) == (Mark(1, 4), "0.50", 0.5)
+    assert listed is not None and listed.items()[0].keys == {"c": Mark(3, 6)}
+
+
+def test_byte_order_mark_shifts_nothing(tmp_path: Path) -> None:
+    """A byte order mark is no column."""
+    node, _ = _read(tmp_path / "a.yaml", b"\xef\xbb\xbfa: 1")
+    assert node is not None and node.keys == {"a": Mark(1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"a: \xff", "1:4 encoding"),
+        ("a: é".encode("utf-16"), "1:1 encoding"),
+        (b"a: b\nc: \x1b[31m", "2:4 character"),
+        (b"a: \xed\xa0\x80", "1:4 encoding"),
+        (b'a: "\\x1b"', "1:4 character"),
+        (b"", "1:1 empty"),
+        (b"\n\n---\n...\n", ""),
+        (b"#" * ((1 << 20) + 1), "1:1 too-large"),
+        (b"[" * 25_000, "1:41 too-deep"),
+        (b"{a: " * 25_000, "1:161 too-deep"),
+        (b"- " * 25_000, "1:81 too-deep"),
+        (b"? " * 25_000, "1:3 key"),
+        (b"a: [" + b"x," * 200_000 + b"]", "1:200005 too-large"),
+        (b"a: &a [x]\nb: *a\nb2: *c\n", "3:5 alias"),
+        (b"*a : b", "1:1 alias"),
+        (b"&a a: b", "1:1 anchor"),
+        (b"a: 1\n? {b: c}\n: d\n", "2:3 key"),
+        (b"a: 1\n~: 2\ntrue: 3\n", "2:1 key"),
+        (b"a: !!int ''\n", "1:4 tag"),
+        (b"a: !!python/object/apply:os.system [x]\n", "1:4 tag"),
+        (b"!x a: !!bool maybe\n", "1:1 tag"),
+    ],
+)
+def test_bounded(tmp_path: Path, data: bytes, said: str) -> None:
+    """What is no recipe at all is told at its place, and at once."""
+    _, errors = _read(tmp_path / "a.yaml", data)
+    assert (errors or [""])[0] == said
+
+
+def test_a_chain_of_aliases_is_bounded_in_depth(tmp_path: Path) -> None:
+    """Depth counts through aliases, so that nobody who walks the tree runs out of stack."""
+    lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 100)]
+    _, errors = _read(tmp_path / "a.yaml", "\n".join(lines))
+    assert [error.split()[1] for error in errors] == ["too-deep"]
+
+
+def test_a_tree_of_aliases_is_bounded_in_size(tmp_path: Path) -> None:
+    """A few hundred bytes cannot grow into more values than a recipe may have."""
+    lines = ["a0: &a0 [x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    _, errors = _read(tmp_path / "a.yaml", "\n".join(lines))
+    assert [error.split()[1] for error in errors] == ["too-large"]
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "nul"])
+def test_no_file(tmp_path: Path, kind: str) -> None:
+    """A path that is no file is one error."""
+    path = {"missing": tmp_path / "x", "folder": tmp_path, "nul": tmp_path / "a\0b"}[kind]
+    node, findings = document.read(path)
+    assert node is None
+    assert [each.code for each in findings.of("error")] == ["file"]
+
+
+def test_collection_is_on_again_afterwards(tmp_path: Path) -> None:
+    """Reading, well or not, leaves the garbage collector as it was."""
+    _read(tmp_path / "a.yaml", "a: [")
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("text", ["a: [1", "a:\n\t- b", "a: 'x", "a: b: c", "a: &a [*a]", "a: @x"])
+def test_without_the_c_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """PyYAML's own parser serves as well and is explained in the same words."""
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    fast = [each.message for each in document.read(path)[1].of("error")]
+    monkeypatch.delattr(yaml, "CSafeLoader")
+    slow = [each.message for each in document.read(path)[1].of("error")]
+    assert fast == slow != []
+
+
+@given(st.text(alphabet="ab:-[]{},&*!#|>'\"%@`?~<. \n\t\\x0", max_size=60))
+def test_anything_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """No text makes the reader fail in any other way than by telling an error."""
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    node, errors = _read(path, text)
+    assert node is not None or errors

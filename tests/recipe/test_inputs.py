@@ -1,0 +1,153 @@
+"""Inputs: globs, files, URLs, their ids, and the probing of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+
+import pytest
+
+from spark_batch.jobs import Input, Picture
+from spark_batch.recipe import Diagnostic, Loaded, load
+
+Load = Callable[[str], Loaded]
+Errors = Callable[[str], list[Diagnostic]]
+
+HEAD = "version: 1\nname: x\nprompts: [Make it red]\n"
+
+
+def _inputs(found: Loaded) -> tuple[Input, ...]:
+    return found.recipe.blocks[0].inputs
+
+
+def _fill(folder: Path, *names: str) -> None:
+    data = (folder / "photos" / "hero.jpg").read_bytes()
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def test_globs_are_sorted_and_relative_to_the_recipe(loaded: Load, folder: Path) -> None:
+    """Matches come in the order of their names, folders and hidden files passed over."""
+    _fill(folder, "photos/b.jpg", "photos/a.jpg", "photos/.hidden.jpg")
+    (folder / "photos" / "dir.jpg").mkdir()
+    found = _inputs(loaded(HEAD + "inputs: ['photos/*.jpg']\n"))
+    assert [each.id for each in found] == ["a", "b", "hero"]
+    assert found[0].path == folder / "photos" / "a.jpg"
+
+
+def test_two_stars_go_through_folders_but_not_the_output(loaded: Load, folder: Path) -> None:
+    """What a run has made does not become the input of the next one."""
+    _fill(folder, "photos/deep/er/a.jpg", "out/x/hero/made.jpg", ".cache/c.jpg")
+    found = _inputs(loaded(HEAD + "inputs: ['**/*.jpg']\n"))
+    assert [each.id for each in found] == ["a", "hero"]
+
+
+def test_a_glob_may_begin_in_the_output_folder(loaded: Load, folder: Path) -> None:
+    """Who names the output folder in a glob means it."""
+    _fill(folder, "out/x/hero/made.jpg")
+    found = _inputs(loaded(HEAD + "inputs: ['out/x/**/*.jpg']\n"))
+    assert [each.id for each in found] == ["made"]
+
+
+def test_only_the_output_matches(errors: Errors, folder: Path) -> None:
+    """A glob that finds nothing but results says so."""
+    _fill(folder, "out/x/made.jpg")
+    (found,) = errors(HEAD + "inputs: ['*/x/*.jpg']\n")
+    assert "output folder" in found.message
+
+
+def test_a_file_with_wildcards_in_its_name(loaded: Load, folder: Path) -> None:
+    """A path that exists as written is no glob; odd characters leave its id."""
+    _fill(folder, "photos/a [1] é.jpg")
+    (found,) = _inputs(loaded(HEAD + "inputs: ['photos/a [1] é.jpg']\n"))
+    assert found.id == "a-1-e"
+
+
+def test_absolute_glob(loaded: Load, folder: Path) -> None:
+    """A glob may be absolute."""
+    found = _inputs(loaded(HEAD + f"inputs: ['{folder.as_posix()}/photos/h*.jpg']\n"))
+    assert [each.id for each in found] == ["hero"]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://cdn.example.com/path/My%20Photo.v2.jpg?w=1#x", "My-Photo.v2"),
+        ("HTTPS://cdn.example.com/photos/", ""),
+        ("http://cdn.example.com/photos/", "photos"),
+        ("https://cdn.example.com/?id=5", "cdn.example"),
+        ("https://cdn.example.com/%2e%2e", "picture-"),
+    ],
+)
+def test_url_ids(folder: Path, url: str, expected: str) -> None:
+    """A URL's id is the last part of its path, or its host."""
+    path = folder / "r.yaml"
+    path.write_text(HEAD + f"inputs: ['{url}']\n")
+    if not expected:
+        with pytest.raises(Exception, match="1 error"):
+            load(path, probe=_never)
+        return
+    (found,) = _inputs(load(path, probe=_never))
+    assert found.id.startswith(expected)
+    assert (found.url, found.path, found.picture) == (url, None, None)
+
+
+def _never(path: Path) -> Picture:
+    raise AssertionError(f"{path} was probed")
+
+
+def test_each_file_is_probed_once(folder: Path) -> None:
+    """A picture with two ids is read once, and its facts stand at both."""
+    _fill(folder, *(f"photos/p{n}.jpg" for n in range(20)))
+    entries = "".join(f"  - {{id: q{n}, path: photos/p{n}.jpg}}\n" for n in range(20))
+    path = folder / "r.yaml"
+    path.write_text(HEAD + f"inputs:\n  - photos/p*.jpg\n{entries}")
+    calls: list[Path] = []
+    lock = Lock()
+
+    def probe(file: Path) -> Picture:
+        with lock:
+            calls.append(file)
+        return Picture("JPEG", 1500, 1500, 10, file.name)
+
+    found = _inputs(load(path, probe=probe))
+    assert len(found) == 40
+    assert sorted({call.name for call in calls}) == sorted(call.name for call in calls)
+    by_id = {each.id: each.picture for each in found}
+    assert by_id["p7"] == by_id["q7"] is not None
+
+
+def test_every_bad_picture_is_told(errors: Errors, folder: Path) -> None:
+    """Several bad pictures behind one glob are several errors at its place."""
+    for name in ("a", "b", "c", "d"):
+        (folder / "photos" / f"{name}.jpg").write_bytes(b"<html>")
+    found = errors(HEAD + "inputs: ['photos/*.jpg']\n")
+    assert len(found) == 4
+    assert {each.code for each in found} == {"picture"}
+    assert {each.place.line for each in found} == {4}
+
+
+def test_names_alike_but_for_case(errors: Errors, folder: Path) -> None:
+    """Two files whose ids differ only by case would be one file on other disks."""
+    _fill(folder, "a/Hero.jpg")
+    (found,) = errors(HEAD + "inputs: [photos/hero.jpg, a/Hero.jpg]\n")
+    assert found.code == "duplicate-id"
+    assert "photos" in found.message
+
+
+@pytest.mark.parametrize("entry", ["a\\0b.jpg", "x" * 5000, "photos/hero.jpg/x"])
+def test_impossible_paths(errors: Errors, entry: str) -> None:
+    """A path that the system refuses is a clear error."""
+    assert errors(HEAD + f'inputs: ["{entry}"]\n')
+
+
+def test_a_link_that_loops(errors: Errors, loaded: Load, folder: Path) -> None:
+    """A symbolic link to itself is no file, and `**` does not follow one for ever."""
+    (folder / "photos" / "loop").symlink_to(folder / "photos")
+    (folder / "photos" / "self.jpg").symlink_to(folder / "photos" / "self.jpg")
+    assert [each.code for each in errors(HEAD + "inputs: [photos/self.jpg]\n")] == ["no-file"]
+    found = _inputs(loaded(HEAD + "inputs: ['**/*.jpg']\n"))
+    assert [each.id for each in found] == ["hero"]
