@@ -70,7 +70,8 @@ class Bar:
     def show(self, event: Event, tally: Tally) -> None:
         """Move the bar; what a person has to read goes above it."""
         line = describe(event)
-        if line is not None and not isinstance(event, (Done, Submitted)):
+        quiet = isinstance(event, Done) and event.suspect is None
+        if line is not None and not quiet:
             self._bar.write(line, file=sys.stderr)
         self._bar.n = tally.ended
         self._bar.set_postfix_str(summary(tally), refresh=False)
@@ -119,9 +120,10 @@ def describe(event: Event) -> str | None:
     match event:
         case Submitted():
             return None
-        case Done(files=files, cost=cost):
+        case Done(files=files, cost=cost, suspect=suspect):
             price = "" if cost is None else f" ({cost} USD)"
-            return f"done {', '.join(files) or 'a picture whose line left the recipe'}{price}"
+            odd = "" if suspect is None else f"; suspect: {suspect}"
+            return f"done {', '.join(files) or 'a picture whose line left the recipe'}{price}{odd}"
         case Halted(reason=reason):
             return f"stopping: {reason}"
         case Note(text=text):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import certifi
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 import spark_batch
 from spark_batch.client import download, reading, submission
@@ -205,7 +205,7 @@ class TaskClient(TaskReader):
 
 
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """A verifying TLS context: of the environment's CA bundle, or of certifi's.
+    """A verifying TLS context: of the environment's CA bundle, or of the one that requests brings.
 
     Raises UsageError for a bundle that cannot be read.
     """
@@ -214,7 +214,7 @@ def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
         if named:
             break
     else:
-        return ssl.create_default_context(cafile=certifi.where())
+        return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     try:
         if Path(named).is_dir():
             return ssl.create_default_context(capath=named)

@@ -9,6 +9,7 @@ is asked.
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -105,6 +106,18 @@ def _shut_down(line: socket.socket) -> None:
 
 # A connection is used by the thread that waits for it, and by no other.
 current: ContextVar[Trace] = ContextVar("current")
+
+
+class _Quiet(logging.Filter):
+    """Holds back what urllib3 logs about our exchanges: signed URLs, and bytes of answers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether `record` comes from somebody else's exchange."""
+        return current.get(None) is None
+
+
+for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_Quiet())
 
 
 def _leave() -> None:

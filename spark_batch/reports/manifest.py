@@ -132,12 +132,21 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
         "generated_images": _whole(usage.generated_images),
         "task_id": (attempt.task_id if attempt else None) or "",
         "remote_job_id": (result.remote_job_id if result else None) or "",
-        "error_code": (attempt.error_code if attempt else None) or "",
-        "error_message": (attempt.error_message if attempt else None) or "",
+        **_error_cells(attempt),
         "submitted_at": _moment(sent),
         "completed_at": _moment(ended),
         "seconds": f"{(ended - sent).total_seconds():.3f}" if sent and ended else "",
         "api": attempt.api if attempt else "",
+    }
+
+
+def _error_cells(attempt: Attempt | None) -> dict[str, str]:
+    """The last error; of a finished picture what is odd about it."""
+    if attempt is not None and attempt.suspect is not None:
+        return {"error_code": "suspect", "error_message": attempt.suspect}
+    return {
+        "error_code": (attempt.error_code if attempt else None) or "",
+        "error_message": (attempt.error_message if attempt else None) or "",
     }
 
 

@@ -184,8 +184,7 @@ class Run:
         if call is Call.FETCH and flight.result is not None:
             return fetch_call(
                 desk.client,
-                result=flight.result,
-                attempt=flight.attempt,
+                flight,
                 outputs=desk.checkpoint.outputs(flight.key),
                 folders=desk.folders,
             )

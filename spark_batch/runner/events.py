@@ -18,11 +18,15 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A picture is on disk under `files`; `cost` in USD as the API told it."""
+    """A picture is on disk under `files`; `cost` in USD as the API told it.
+
+    `suspect` is what is odd about the picture, if anything is.
+    """
 
     key: str
     files: tuple[str, ...]
     cost: Decimal | None
+    suspect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from spark_batch.runner.polling import leave, lose, stop_for_disk
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The picture stands under its names."""
+    """The picture stands under its names; `suspect` is what is odd about it."""
 
     picture: Picture
     files: dict[str, str]
+    suspect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,30 +38,41 @@ class DiskRefused:
     reason: str
 
 
+# Downloads that have to have the size that the API told; later ones need not.
+_TRIES_WITH_SIZE = 3
+
 FetchEnd = Delivered | FetchFailed | DiskRefused
 RestoreEnd = Delivered | NotHere | DiskRefused
 
 
 def fetch_call(
-    client: TaskReader, *, result: Result, attempt: int, outputs: list[str], folders: Folders
+    client: TaskReader, flight: Flight, *, outputs: list[str], folders: Folders
 ) -> Callable[[], FetchEnd]:
-    """The call that fetches a picture, for another thread."""
+    """The call that fetches a flight's picture, for another thread.
+
+    The API's `size` is insisted on at first; when it goes on to differ from what comes whole, by
+    its Content-Length and to the decoder, what comes is taken.
+    """
+    result = flight.result or Result(url="")
+    told = result.bytes if flight.failures < _TRIES_WITH_SIZE else None
+    part = folders.part(flight.attempt)
+    source = flight.job.input.path if flight.job else None
 
     def call() -> FetchEnd:
-        part = folders.part(attempt)
         try:
             pictures.make_folder(part.parent)
-            outcome = client.fetch(result.url, part, expected_bytes=result.bytes)
+            outcome = client.fetch(result.url, part, expected_bytes=told)
             if not isinstance(outcome, Fetched):
                 return outcome
             picture = pictures.accept(part)
+            suspect = pictures.suspicion(part, asked=flight.size, source=source)
             files = deliver(part, picture, outputs=outputs, folders=folders)
         except PictureError as error:
             part.unlink(missing_ok=True)
             return FetchFailed(reason=str(error), fresh_url=False)
         except OutputError as error:
             return DiskRefused(str(error))
-        return Delivered(picture, files)
+        return Delivered(picture, files, suspect)
 
     return call
 
@@ -106,17 +118,23 @@ def after_fetch(desk: Desk, flight: Flight, outcome: FetchEnd) -> list[Event]:
 
 
 def _delivered(desk: Desk, flight: Flight, outcome: Delivered) -> list[Event]:
-    cost = None
+    cost = suspect = None
     if flight.restoring is not None:
         desk.checkpoint.refetched(flight.attempt, outcome.picture, outcome.files)
     else:
-        desk.checkpoint.done(flight.attempt, outcome.picture, outcome.files)
+        suspect = outcome.suspect or _twin(desk, flight, outcome.picture)
+        desk.checkpoint.done(flight.attempt, outcome.picture, outcome.files, suspect=suspect)
         if flight.watched:
             desk.polls.learn(desk.clock() - flight.since)
         cost = flight.result.usage.cost if flight.result else None
     desk.land(flight)
     desk.tally.done += 1
-    return [Done(flight.key, tuple(outcome.files.values()), cost)]
+    return [Done(flight.key, tuple(outcome.files.values()), cost, suspect)]
+
+
+def _twin(desk: Desk, flight: Flight, picture: Picture) -> str | None:
+    other = desk.checkpoint.twin(flight.key, picture.sha256)
+    return f"the same bytes as job {other}, which has another seed" if other else None
 
 
 def _failed(desk: Desk, flight: Flight, outcome: FetchFailed) -> list[Event]:

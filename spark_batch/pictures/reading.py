@@ -1,22 +1,18 @@
-"""The only place with Pillow: is it a whole picture, and onto the disk with it.
+"""Is it a whole picture, and may the API have it?
 
-Whatever Pillow raises or warns about becomes a PictureError, whatever the disk refuses an
-OutputError. A picture's format is told by its first bytes; its pixels are counted in the header
-before anything is decoded; it is whole when all of it decodes and its end is there (measured:
-Pillow decodes a PNG that lacks its last 21 bytes, and its `verify` sees no truncated JPEG).
+Whatever Pillow raises or warns about becomes a PictureError. A picture's format is told by its
+first bytes; its pixels are counted in the header before anything is decoded; it is whole when all
+of it decodes and its end is there (measured: Pillow decodes a PNG that lacks its last 21 bytes, and
+its `verify` sees no truncated JPEG).
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import shutil
 import stat
 import threading
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -25,8 +21,9 @@ from typing import Any
 from PIL import Image
 
 from spark_batch import contract
-from spark_batch.errors import OutputError, PictureError
+from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
+from spark_batch.pictures.disk import reason
 
 EXTENSIONS: Mapping[str, str] = MappingProxyType({"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"})
 
@@ -34,7 +31,6 @@ EXTENSIONS: Mapping[str, str] = MappingProxyType({"JPEG": ".jpg", "PNG": ".png",
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 100_000_000
 
-_CHUNK = 1 << 20
 _BEGINNINGS = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -97,68 +93,12 @@ def extension(picture: Picture) -> str:
     return EXTENSIONS[picture.format]
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hex. Raises PictureError when it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise PictureError(f"{path}: {_reason(error)}") from None
-    return digest.hexdigest()
-
-
-def place(part: Path, target: Path) -> None:
-    """Move the finished file `part` to `target`, so that a crash leaves all of it or nothing.
-
-    The file is on disk before it has its name, and its name is on disk before this returns, where
-    the system can do that. Both must lie on one disk. The folder is made when it is missing; what
-    stands at `target` is replaced. Raises OutputError.
-    """
-    try:
-        make_folder(target.parent)
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-        _sync_folder(target.parent)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {_reason(error)}") from None
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file, as safely as `place` moves one. Raises OutputError."""
-    part = target.with_name(f"{target.name}.part")
-    try:
-        make_folder(target.parent)
-        part.unlink(missing_ok=True)
-        # A new file, so that nothing is written through a link that somebody left there.
-        with source.open("rb") as old, part.open("xb") as new:
-            shutil.copyfileobj(old, new, _CHUNK)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise OutputError(f"{target}: cannot be written: {_reason(error)}") from None
-    place(part, target)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each on disk before this returns. Raises OutputError."""
-    try:
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in missing:
-            _sync_folder(each.parent)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {_reason(error)}") from None
-
-
 def _file_size(path: Path) -> int:
     """The bytes of a file; a folder, pipe or device is none, and is not opened."""
     try:
         status = path.stat()
     except OSError as error:
-        raise PictureError(f"{path}: {_reason(error)}") from None
+        raise PictureError(f"{path}: {reason(error)}") from None
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise PictureError(f"{path}: is {kind}; name a picture file")
@@ -169,7 +109,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PictureError(f"{path}: {_reason(error)}") from None
+        raise PictureError(f"{path}: {reason(error)}") from None
 
 
 def _format(data: bytes) -> str:
@@ -255,35 +195,3 @@ def _fault(name: str, facts: dict[str, Any], limit: Any) -> str:
             f"{value:.2f} times the short one, at most {limit} is allowed; crop it"
         )
     return f"the {name} is {value} pixels, at most {limit} are allowed; make the picture smaller"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk. Windows cannot, and some network disks refuse."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(handle)
-
-
-def _reason(error: OSError) -> str:
-    """Why the system refused, and what to do."""
-    known = {
-        errno.ENOENT: "no such file or folder",
-        errno.ENOSPC: "no space is left on the disk; make room and run again",
-        getattr(errno, "EDQUOT", -1): "the disk quota is used up; make room and run again",
-        errno.EACCES: "permission denied; check who may read and write there",
-        errno.EPERM: "permission denied; check who may read and write there",
-        errno.EROFS: "the disk is read-only",
-        errno.EISDIR: "a folder of that name stands there; move it away",
-        errno.ENOTEMPTY: "a folder of that name stands there; move it away",
-        errno.ENOTDIR: "a part of the path is a file, not a folder",
-        errno.EEXIST: "a file of that name stands there; move it away",
-        errno.ENAMETOOLONG: "the name is too long for this disk",
-    }
-    return known.get(error.errno or 0, error.strerror or type(error).__name__)

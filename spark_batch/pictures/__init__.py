@@ -1,0 +1,18 @@
+"""Pictures: the only place with Pillow. Read, judge, put on the disk, look at."""
+
+from spark_batch.pictures.disk import copy, make_folder, place, sha256
+from spark_batch.pictures.looks import suspicion
+from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension, probe
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_PIXELS",
+    "accept",
+    "copy",
+    "extension",
+    "make_folder",
+    "place",
+    "probe",
+    "sha256",
+    "suspicion",
+]

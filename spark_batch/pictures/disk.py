@@ -1,0 +1,105 @@
+"""Files onto the disk, so that a crash leaves all of one or nothing. No Pillow here.
+
+Whatever the disk refuses becomes an OutputError in one line.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from spark_batch.errors import OutputError, PictureError
+
+_CHUNK = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex. Raises PictureError when it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise PictureError(f"{path}: {reason(error)}") from None
+    return digest.hexdigest()
+
+
+def place(part: Path, target: Path) -> None:
+    """Move the finished file `part` to `target`, so that a crash leaves all of it or nothing.
+
+    The file is on disk before it has its name, and its name is on disk before this returns, where
+    the system can do that. Both must lie on one disk. The folder is made when it is missing; what
+    stands at `target` is replaced. Raises OutputError.
+    """
+    try:
+        make_folder(target.parent)
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {reason(error)}") from None
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, as safely as `place` moves one. Raises OutputError."""
+    part = target.with_name(f"{target.name}.part")
+    try:
+        make_folder(target.parent)
+        part.unlink(missing_ok=True)
+        # A new file, so that nothing is written through a link that somebody left there.
+        with source.open("rb") as old, part.open("xb") as new:
+            shutil.copyfileobj(old, new, _CHUNK)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise OutputError(f"{target}: cannot be written: {reason(error)}") from None
+    place(part, target)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each on disk before this returns. Raises OutputError."""
+    try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            _sync_folder(each.parent)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {reason(error)}") from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's entries on disk. Windows cannot, and some network disks refuse."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, and what to do."""
+    known = {
+        errno.ENOENT: "no such file or folder",
+        errno.ENOSPC: "no space is left on the disk; make room and run again",
+        getattr(errno, "EDQUOT", -1): "the disk quota is used up; make room and run again",
+        errno.EACCES: "permission denied; check who may read and write there",
+        errno.EPERM: "permission denied; check who may read and write there",
+        errno.EROFS: "the disk is read-only",
+        errno.EISDIR: "a folder of that name stands there; move it away",
+        errno.ENOTEMPTY: "a folder of that name stands there; move it away",
+        errno.ENOTDIR: "a part of the path is a file, not a folder",
+        errno.EEXIST: "a file of that name stands there; move it away",
+        errno.ENAMETOOLONG: "the name is too long for this disk",
+    }
+    return known.get(error.errno or 0, error.strerror or type(error).__name__)

@@ -1,0 +1,67 @@
+"""A look at a picture that came: is it what was asked for, as far as a machine can tell?
+
+A suspect picture is kept and told, and never paid for again by itself (reliability.md,
+"Downloads"): all of it is a guess, and the judge is a person.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, ImageChops, ImageStat
+
+from spark_batch import contract
+
+# How far the proportions may be off: the API rounds each side, by less than two percent.
+_PROPORTION = 0.03
+# Of 255 levels: a picture whose darkest and lightest places are closer than this is one colour,
+# and one whose mean differs by less from another of its size is that other one.
+_ONE_COLOUR = 8
+_BLACK = 16
+_SAME = 2.5
+_SMALL = (64, 64)
+
+
+def suspicion(path: Path, *, asked: tuple[int, int], source: Path | None) -> str | None:
+    """What is odd about the whole picture at `path`, in words; None for nothing.
+
+    `asked` are width and height as asked, in pixels, `source` the input picture's file. Gives None
+    as well when a file cannot be read, since that is told elsewhere.
+    """
+    try:
+        with Image.open(path) as image:
+            odd = _proportions(image.size, asked)
+            small = _reduced(image)
+        return odd or _colour(small) or (_returned(small, path, source) if source else None)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    image.draft("RGB", _SMALL)
+    return image.convert("RGB").resize(_SMALL, Image.Resampling.BOX)
+
+
+def _proportions(size: tuple[int, int], asked: tuple[int, int]) -> str | None:
+    width, height = contract.expected_size(*asked)
+    if abs(size[0] * height / (size[1] * width) - 1) <= _PROPORTION:
+        return None
+    return f"{size[0]}x{size[1]} has not the proportions of {width}x{height}, which is expected"
+
+
+def _colour(small: Image.Image) -> str | None:
+    extremes = ImageStat.Stat(small).extrema
+    if any(high - low > _ONE_COLOUR for low, high in extremes):
+        return None
+    black = all(high < _BLACK for _, high in extremes)
+    return "it is all black" if black else "it is all of one colour"
+
+
+def _returned(small: Image.Image, path: Path, source: Path) -> str | None:
+    with Image.open(source) as before, Image.open(path) as after:
+        if abs(before.width * after.height / (before.height * after.width) - 1) > _PROPORTION:
+            return None
+        difference = ImageChops.difference(small, _reduced(before))
+    if max(ImageStat.Stat(difference).mean) >= _SAME:
+        return None
+    return "it looks like the very input picture"

@@ -1,0 +1,92 @@
+"""What makes a picture suspect, and what must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+from PIL import Image
+
+from spark_batch import pictures
+
+ASKED = (1024, 768)
+
+
+def noise(size: tuple[int, int], seed: int = 1) -> Image.Image:
+    """Coarse coloured noise, as lively as a photo."""
+    small = Image.frombytes("RGB", (16, 12), Random(seed).randbytes(16 * 12 * 3))
+    return small.resize(size, Image.Resampling.BICUBIC)
+
+
+def saved(path: Path, image: Image.Image) -> Path:
+    image.save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_an_ordinary_picture_is_not_suspect(tmp_path: Path, kind: str) -> None:
+    """Of any format, and also when it is made of another one."""
+    source = saved(tmp_path / "source.jpg", noise((1024, 768), 2))
+    result = saved(tmp_path / f"result.{kind}", noise(ASKED))
+    assert pictures.suspicion(result, asked=ASKED, source=source) is None
+
+
+@pytest.mark.parametrize("asked", [(1664, 936), (2016, 864), (936, 1664), (513, 2016)])
+def test_what_the_api_rounds_and_clamps_is_not_suspect(
+    tmp_path: Path, asked: tuple[int, int]
+) -> None:
+    """The proportions are those that the API's own rule gives."""
+    from spark_batch.contract import expected_size
+
+    result = saved(tmp_path / "a.png", noise(expected_size(*asked)))
+    assert pictures.suspicion(result, asked=asked, source=None) is None
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        (Image.new("RGB", ASKED, (0, 0, 0)), "all black"),
+        (Image.new("RGB", ASKED, (9, 3, 12)), "all black"),
+        (Image.new("L", ASKED, 200), "one colour"),
+        (Image.new("RGB", ASKED, (250, 10, 10)), "one colour"),
+        (noise((1024, 1024)), "1024x1024 has not the proportions of 1024x768"),
+    ],
+)
+def test_black_one_colour_and_wrong_proportions(
+    tmp_path: Path, image: Image.Image, told: str
+) -> None:
+    """Each is told in words."""
+    said = pictures.suspicion(saved(tmp_path / "a.png", image), asked=ASKED, source=None)
+    assert said is not None
+    assert told in said
+
+
+def test_the_very_input_back_in_another_size_and_format(tmp_path: Path) -> None:
+    """The model gave back what it got."""
+    image = noise((640, 480))
+    source = saved(tmp_path / "source.jpg", image)
+    result = saved(tmp_path / "result.png", image.resize(ASKED))
+    assert pictures.suspicion(result, asked=ASKED, source=source) == (
+        "it looks like the very input picture"
+    )
+
+
+def test_a_slight_edit_is_an_edit(tmp_path: Path) -> None:
+    """A tenth of the picture in another colour is enough."""
+    image = noise(ASKED)
+    source = saved(tmp_path / "source.png", image)
+    edited = image.copy()
+    edited.paste((255, 0, 200), (100, 100, 400, 400))
+    result = saved(tmp_path / "result.png", edited)
+    assert pictures.suspicion(result, asked=ASKED, source=source) is None
+
+
+def test_files_that_cannot_be_read_are_told_elsewhere(tmp_path: Path) -> None:
+    """A look raises nothing."""
+    broken = tmp_path / "a.jpg"
+    broken.write_bytes(b"no picture")
+    good = saved(tmp_path / "b.png", noise(ASKED))
+    assert pictures.suspicion(broken, asked=ASKED, source=None) is None
+    assert pictures.suspicion(good, asked=ASKED, source=broken) is None
+    assert pictures.suspicion(good, asked=ASKED, source=tmp_path / "missing") is None
