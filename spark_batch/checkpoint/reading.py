@@ -69,6 +69,11 @@ class CheckpointReader(Store):
         """Whether nothing has ever been enrolled."""
         return self._db.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
 
+    def tried(self) -> set[int]:
+        """The keys, as numbers, of all jobs that have an attempt."""
+        rows = self._db.execute("SELECT DISTINCT key FROM attempt")
+        return {int(row["key"], 16) for row in rows}
+
     def last_attempt(self, key: str) -> Attempt | None:
         """The last attempt of a job."""
         query = "SELECT * FROM attempt WHERE key = ? ORDER BY number DESC LIMIT 1"

@@ -160,5 +160,3 @@ def _conclude(errand: _Errand, tally: Tally) -> None:
             f" {session.shown(errand.place.output_dir)}{told};"
             f" {session.counted(tally.created, 'task')} created, {tally.spent} USD spent so far"
         )
-    if tally.halted is not None:
-        click.echo(f"stopped: {tally.halted.reason}", err=True)

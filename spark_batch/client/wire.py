@@ -203,7 +203,7 @@ def _certificate(error: BaseException) -> str:
 
 
 def _system(error: BaseException) -> str:
-    number = getattr(error, "errno", None)
+    number = getattr(error.__cause__ or error, "errno", None)
     return f"the connection failed: {os.strerror(number) if number else 'no reason given'}"
 
 
@@ -212,16 +212,17 @@ _REASONS: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...]
     (ssl.SSLCertVerificationError, _certificate),
     (socket.gaierror, _said("the host's name was not resolved")),
     (ConnectionRefusedError, _said("the connection was refused")),
+    (http.client.RemoteDisconnected, _said("the connection was closed without an answer")),
+    (ConnectionResetError, _said("the connection was cut")),
+    (NewConnectionError, _system),  # before the next one, of which it is a kind
     (ConnectTimeoutError, _said("no connection within the time allowed")),
     (ReadTimeoutError, _said("the server fell silent")),
     (TimeoutError, _said("the server fell silent")),
-    (http.client.RemoteDisconnected, _said("the connection was closed without an answer")),
     (ConnectionError, _said("the connection was cut")),
     (http.client.IncompleteRead, _said("the answer was cut")),
     (zlib.error, _said("the answer is compressed and broken")),
     (http.client.HTTPException, _said("the answer is no readable HTTP")),
     (ValueError, _said("the URL or the answer is not readable")),
     (ssl.SSLError, _said("TLS failed")),
-    (NewConnectionError, _system),
     (OSError, _system),
 )

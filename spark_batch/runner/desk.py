@@ -84,7 +84,8 @@ class Desk:
     """Everything that the deciding thread uses; nothing of it is touched by another thread.
 
     `again` holds further attempts that are due: time, order, job, number. `base` gives, by key,
-    how many attempts a `retry` does not count against the recipe's bound.
+    how many attempts a `retry` does not count against the recipe's bound; `told` are the reasons
+    for waiting that a person has been told.
     """
 
     checkpoint: Checkpoint
@@ -102,6 +103,7 @@ class Desk:
     timers: list[tuple[float, int, int, Call]] = field(default_factory=list)
     again: list[tuple[float, int, Job, int]] = field(default_factory=list)
     base: dict[str, int] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     _order: count[int] = field(default_factory=count)
 
     def later(self, flight: Flight, call: Call, seconds: float = 0.0) -> None:

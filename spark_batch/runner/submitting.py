@@ -69,7 +69,15 @@ def _not_sent(desk: Desk, flight: Flight, outcome: NotSent) -> list[Event]:
     since = desk.pace.failing_since
     if since is not None and now - since > desk.settings.unreachable_after:
         return desk.halt(ExitCode.FAILED, f"{outcome.reason}: nothing was sent; run again later")
-    return [Note(outcome.reason)] if flight.failures == 1 else []
+    return _told_once(desk, outcome.reason)
+
+
+def _told_once(desk: Desk, reason: str) -> list[Event]:
+    """A reason to wait, the first time that it is met in this run."""
+    if reason in desk.told:
+        return []
+    desk.told.add(reason)
+    return [Note(f"{reason}; it is tried again")]
 
 
 def _stopped(desk: Desk, flight: Flight, code: ExitCode, message: str) -> list[Event]:

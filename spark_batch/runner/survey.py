@@ -22,6 +22,7 @@ class Action(str, Enum):
     RESUME = "resume"  # a task that is paid for: poll and fetch
     RESTORE = "restore"  # done, but its file is missing: fetch it again, no new task
     KEEP = "keep"  # nothing
+    LEAVE = "leave"  # nothing in a `retry`: it is new, and `run` makes it
     SHARE = "share"  # another line of the recipe makes the same request
     FAILED = "failed"  # nothing, unless `retry`
     LOST = "lost"  # nothing, unless `retry`
@@ -93,16 +94,21 @@ def survey(
 ) -> Iterator[Step]:
     """A step for each job, in the recipe's order; holds nothing of a job but its key.
 
-    `seen` is filled with the keys, as numbers, for a caller that wants to know them.
+    `seen` is filled with the keys, as numbers, for a caller that wants to know them. Steps may be
+    taken while a run goes on: it makes attempts only for jobs whose step has been given.
     """
     seen = set() if seen is None else seen
+    tried, fresh = reader.tried(), reader.is_empty()
     for job in jobs:
         number = int(job.key, 16)
         if number in seen:
             yield _shared(job, reader, scope)
             continue
         seen.add(number)
-        yield _step(job, reader, scope)
+        if number in tried:
+            yield _step(job, reader, scope)
+        else:
+            yield _new(job, None if fresh else reader, scope)
 
 
 def _shared(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
@@ -138,10 +144,10 @@ def _under_way(attempt: Attempt) -> tuple[Action, str]:
     return Action.UNCERTAIN, "it was being sent when a run ended"
 
 
-def _new(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
+def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
     if scope.retry:
-        return Step(job, Action.KEEP, "new: `run` makes it")
-    before = None if reader.is_empty() else reader.standing(job.output)
+        return Step(job, Action.LEAVE, "new: `run` makes it")
+    before = reader.standing(job.output) if reader else None
     if before is None or before.key == job.key:
         return Step(job, Action.CREATE, "new")
     return Step(job, Action.CREATE, f"changed: {', '.join(changes(before, job))}")
