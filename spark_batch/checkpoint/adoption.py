@@ -54,7 +54,7 @@ def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
     if row.get("status") == Status.PENDING.value or row.get("attempts") == "0":
         return False
     if row.get("task_id"):
-        return not checkpoint.knows_task(row["task_id"])
+        return not checkpoint.knows_task(row.get("api", ""), row["task_id"])
     return checkpoint.last_attempt(row.get("job", "")) is None
 
 

@@ -98,8 +98,14 @@ class CheckpointReader(Store):
         return row["width"], row["height"]
 
     def outputs(self, key: str) -> list[str]:
-        """The names (no extension) under which a job's picture is wanted, the recipe's first."""
-        query = "SELECT output FROM placement WHERE key = ? ORDER BY current DESC, position, output"
+        """The names (no extension) under which a job's picture is wanted.
+
+        Those of the recipe; where it no longer has the job, those that it left over.
+        """
+        query = (
+            "SELECT output FROM placement WHERE key = ?1 AND current ="
+            " (SELECT max(current) FROM placement WHERE key = ?1) ORDER BY position, output"
+        )
         return [row["output"] for row in self._db.execute(query, (key,))]
 
     def file(self, output: str, key: str) -> str | None:
@@ -119,10 +125,10 @@ class CheckpointReader(Store):
         (count,) = self._db.execute(query, (State.UNCERTAIN.value,)).fetchone()
         return int(count)
 
-    def knows_task(self, task_id: str) -> bool:
-        """Whether an attempt has this task id."""
-        query = "SELECT 1 FROM attempt WHERE task_id = ?"
-        return self._db.execute(query, (task_id,)).fetchone() is not None
+    def knows_task(self, api: str, task_id: str) -> bool:
+        """Whether an attempt has this task id of that API."""
+        query = "SELECT 1 FROM attempt WHERE api = ? AND task_id = ?"
+        return self._db.execute(query, (api, task_id)).fetchone() is not None
 
     def twin(self, key: str, sha256: str) -> str | None:
         """The key of another job with the same bytes as picture, though its seed is another one."""

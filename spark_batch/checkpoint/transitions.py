@@ -170,12 +170,12 @@ class Checkpoint(CheckpointReader):
             self.placed(self._key(attempt), files)
 
     def refetched(self, attempt: int, picture: Picture, files: dict[str, str]) -> None:
-        """The picture of a done attempt was missing and has been fetched or found again."""
+        """The picture of a paid attempt was missing or lost, and has been fetched or found."""
         with self.transaction():
             self._move(
                 attempt,
-                None,
-                (State.DONE,),
+                State.DONE,
+                (State.DONE, State.FETCHING),
                 picture.sha256,
                 what="refetched",
                 lost=0,

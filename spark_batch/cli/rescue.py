@@ -20,7 +20,6 @@ from spark_batch.runner.events import Tally
 from spark_batch.runner.survey import Action, Scope, survey
 
 _PAID = (State.RUNNING, State.FETCHING)
-_STUCK = (Status.FAILED, Status.LOST)
 
 
 @click.command()
@@ -38,7 +37,7 @@ def command(recipe_path: Path, *, sandbox: bool, env_file: Path | None) -> int:
         checkpoint.interrupted()
         rescue = _Rescue(checkpoint, place, run_settings(None))
         tally = Tally(
-            stuck=sum(each.status in _STUCK for each in checkpoint.standings()),
+            stuck=sum(each.status is Status.FAILED for each in checkpoint.standings()),
             uncertain_before=checkpoint.uncertain_count(),
             spent=checkpoint.money().spent,
         )
@@ -60,7 +59,7 @@ class _Rescue:
         self._place = place
         self._settings = settings
         jobs = (_job(standing) for standing in checkpoint.standings())
-        scope = Scope(place.output_dir, settings.attempts)
+        scope = Scope(place.output_dir, settings.attempts, rescue=True)
         steps = survey(jobs, reader=checkpoint, scope=scope)
         self._missing = [step for step in steps if step.action is Action.RESTORE]
         paid = sum(each.state in _PAID for each in checkpoint.open_attempts())

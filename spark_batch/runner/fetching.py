@@ -98,12 +98,20 @@ def after_restore(desk: Desk, flight: Flight, outcome: RestoreEnd) -> list[Event
     """A copy was found, or the task is asked for a fresh URL."""
     match outcome:
         case NotHere():
-            desk.later(flight, Call.POLL)
-            return []
+            return _ask_again(desk, flight)
         case DiskRefused(reason=reason):
             return stop_for_disk(desk, flight, reason)
         case Delivered():
             return _delivered(desk, flight, outcome)
+
+
+def _ask_again(desk: Desk, flight: Flight) -> list[Event]:
+    """Ask the task for a fresh URL, where it was made: elsewhere it would seem lost."""
+    made_at = flight.restoring.api if flight.restoring else ""
+    if made_at != desk.settings.api:
+        return leave(desk, flight, f"it was made at {made_at}, which SPARK_BASE_URL does not name")
+    desk.later(flight, Call.POLL)
+    return []
 
 
 def after_fetch(desk: Desk, flight: Flight, outcome: FetchEnd) -> list[Event]:

@@ -79,8 +79,8 @@ def restore(
         return None
     for file in files.values():
         target = folders.output / file
-        if not target.exists():
-            _inside(target, folders)
+        if not holds(target, picture.sha256):
+            _make_room(target, picture, folders)
             pictures.copy(source, target)
     return files
 

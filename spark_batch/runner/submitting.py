@@ -41,6 +41,8 @@ def after_submit(desk: Desk, flight: Flight, outcome: SubmitOutcome) -> list[Eve
 
 
 def _made(desk: Desk, flight: Flight, task_id: str) -> list[Event]:
+    if desk.checkpoint.knows_task(desk.settings.api, task_id):
+        return give_up(desk, flight, f"the API answered with the id of another task, {task_id}")
     desk.checkpoint.submitted(flight.attempt, task_id)
     desk.pace.succeeded()
     desk.tally.created += 1

@@ -47,12 +47,14 @@ class Step:
 class Scope:
     """What decides between doing and leaving.
 
-    `attempts` is the recipe's bound; `retry` makes failed and lost jobs anew and leaves new ones.
+    `attempts` is the recipe's bound; `retry` makes failed and lost jobs anew and leaves new ones;
+    `rescue` looks once more for what was lost.
     """
 
     output_dir: Path
     attempts: int
     retry: bool = False
+    rescue: bool = False
 
 
 @dataclass(slots=True)
@@ -124,6 +126,8 @@ def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
         return _new(job, reader, scope)
     if attempt.settled:
         return Step(job, Action.CREATE, f"settled as {attempt.settled}: made again", attempt)
+    if attempt.lost and scope.rescue:
+        return Step(job, Action.RESTORE, "lost: looked for once more", attempt)
     if attempt.lost:
         return _again(job, attempt, scope, Action.LOST, attempt.error_message or "lost")
     if attempt.state is State.FAILED:

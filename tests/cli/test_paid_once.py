@@ -121,6 +121,21 @@ def test_rescue_with_nothing_to_do_needs_no_key(folder: Folder, call: Call) -> N
     )
 
 
+def test_rescue_looks_once_more_for_what_was_lost(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    """A result that three fresh URLs did not give may still come later, at no cost."""
+    served = server(result=["expired"] * 12)
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    assert call("run", folder.recipe).code == ExitCode.FAILED
+    assert "4 lost" in call("status", folder.recipe).out
+    assert call("run", folder.recipe).code == ExitCode.FAILED
+    assert "4 jobs rescued" in call("rescue", folder.recipe).out
+    assert call("run", folder.recipe).code == ExitCode.DONE
+    assert len(served.ledger.accepted()) == 4
+
+
 def test_why_tells_the_history_of_a_job(folder: Folder, call: Call) -> None:
     """By its picture's name: every transition with its time, the task and the cost."""
     call("run", folder.recipe, "--sandbox")

@@ -57,15 +57,19 @@ def test_a_changed_prompt_makes_just_its_jobs_and_keeps_the_old_picture(
     world = make_world()
     world.run()
     (block,) = world.recipe.blocks
+    before = {name: (world.out / name).read_bytes() for name in pictures_of(world)}
     changed = replace(block.prompts[0], text="Beach at night")
     old = replace(block, prompts=(changed, block.prompts[1]))
     first = world.recipe
     world.recipe = replace(world.recipe, blocks=(old,))
     assert world.run().created == 1
     assert len(kept(world)) == 1
+    assert {name: (world.out / name).read_bytes() for name in pictures_of(world)} != before
     world.recipe = first
     tally = world.run()
     assert (tally.created, tally.done) == (0, 1)
+    assert {name: (world.out / name).read_bytes() for name in pictures_of(world)} == before
+    assert len(kept(world)) == 2
     assert len(world.fingerprints()) == 3
 
 
@@ -311,3 +315,30 @@ def test_more_tasks_in_flight_than_threads(make_world: MakeWorld) -> None:
     assert tally.done == 40
     assert most > 4
     assert all(isinstance(event, (Submitted, Done)) for event in world.events)
+
+
+def test_a_picture_made_elsewhere_is_not_called_lost(make_world: MakeWorld) -> None:
+    """Another endpoint would not know the task: the picture stays to be had where it was made."""
+    world = make_world()
+    world.run()
+    world.api = "https://elsewhere.example"
+    (world.out / pictures_of(world)[0]).unlink()
+    tally = world.run()
+    assert (tally.unfinished, tally.lost, tally.created) == (1, 0, 0)
+    world.api = "sandbox"
+    assert world.run().done == 1
+
+
+def test_a_link_out_of_the_output_folder_is_not_followed(make_world: MakeWorld) -> None:
+    """The picture is paid for and stays to be fetched; nothing is written elsewhere."""
+    world = make_world()
+    elsewhere = world.root / "elsewhere"
+    elsewhere.mkdir()
+    world.out.mkdir()
+    (world.out / "photo").symlink_to(elsewhere)
+    tally = world.run()
+    assert tally.done == 0
+    assert list(elsewhere.iterdir()) == []
+    (world.out / "photo").unlink()
+    assert world.run().done >= 1
+    world.check_books()
