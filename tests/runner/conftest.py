@@ -19,6 +19,7 @@ from spark_batch.client.bodies import Bodies
 from spark_batch.jobs import Block, Input, Prompt, Recipe, RunSettings, Size, Standing
 from spark_batch.runner import Desk, Run, Settings, sender
 from spark_batch.runner.budget import Budget, Prices
+from spark_batch.runner.desk import Sender
 from spark_batch.runner.events import Event, Tally
 from spark_batch.runner.files import Folders, checkpoint_path
 from spark_batch.runner.pace import Pace, PollTimes
@@ -56,6 +57,7 @@ class World:
     api: str = "sandbox"
     settings: dict[str, object] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    send: Sender | None = None
 
     @property
     def out(self) -> Path:
@@ -113,7 +115,7 @@ class World:
         return Desk(
             checkpoint=checkpoint,
             client=client,
-            send=sender(client.submit, Bodies()),
+            send=self.send or sender(client.submit, Bodies()),
             settings=replace(settings, **self.settings),
             folders=Folders(self.out),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=prices),

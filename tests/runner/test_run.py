@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from spark_batch.client.outcomes import Made
 from spark_batch.errors import ExitCode
 from spark_batch.runner import Run
 from spark_batch.runner.events import Done, Event, Failed, Submitted
@@ -342,3 +343,16 @@ def test_a_link_out_of_the_output_folder_is_not_followed(make_world: MakeWorld) 
     (world.out / "photo").unlink()
     assert world.run().done >= 1
     world.check_books()
+
+
+def test_one_id_for_two_requests_is_uncertain(make_world: MakeWorld) -> None:
+    """An API that answers two creates with one id has made nobody knows what."""
+    world = make_world(concurrency=1)
+    world.prompts("Beach")
+    world.run()
+    (task,) = [entry.id for entry in world.served.ledger.accepted()]
+    world.send = lambda job: Made(task_id=task)
+    world.prompts("Beach", "Snow")
+    tally = world.run()
+    assert (tally.uncertain, tally.done) == (1, 0)
+    assert world.statuses() == ["done", "uncertain"]
