@@ -50,7 +50,7 @@ _MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
 class Timeouts:
     """Seconds: for a connection, for a silence of the server, and for whole operations.
 
-    `create` is long, since an answer that is given up makes its attempt uncertain.
+    `create_total` is long, since an answer that is given up makes its attempt uncertain.
     """
 
     connect: float = 10.0

@@ -1,0 +1,158 @@
+"""Bodies: what they say, that a picture is read once, and that only the planned one is sent."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_batch import contract
+from spark_batch.client import bodies
+from spark_batch.client.bodies import Bodies
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Input, Job, Picture, Prompt, Size
+from tests.client.server import within
+
+DATA = bytes(range(256)) * 30
+
+
+def _job(**changes: object) -> Job:
+    job = Job(
+        key="0" * 16,
+        recipe="r",
+        model=contract.rules().model,
+        input=Input(id="a", url="https://cdn.example.com/a.jpg"),
+        prompt=Prompt(id="p", text="Change background to beach"),
+        size=Size(label="1x1", width=1328, height=1000),
+        scale=0.7,
+        seed=-1,
+        take=1,
+        output="a",
+    )
+    return replace(job, **changes)  # type: ignore[arg-type]
+
+
+def _file(path: Path, data: bytes = DATA) -> Input:
+    path.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    picture = Picture(format="PNG", width=1, height=1, bytes=len(data), sha256=digest)
+    return Input(id=path.stem, path=path, picture=picture)
+
+
+def test_body_of_a_file(tmp_path: Path) -> None:
+    """A file goes in Base64, with every parameter, and as the schema wants it."""
+    body = json.loads(Bodies().body(_job(input=_file(tmp_path / "a.png"))))
+    assert list(contract.validator(contract.API, "request").iter_errors(body)) == []
+    assert body == {
+        "model": "spark_i2i_3_0",
+        "input": [
+            {
+                "params": {
+                    "prompt": "Change background to beach",
+                    "seed": -1,
+                    "scale": 0.7,
+                    "width": 1328,
+                    "height": 1000,
+                    "binary_data_base64": [base64.b64encode(DATA).decode()],
+                }
+            }
+        ],
+    }
+
+
+@given(text=st.text(min_size=1), url=st.text(), seed=st.integers(-1, 2**40))
+def test_any_text_survives(text: str, url: str, seed: int) -> None:
+    """Prompt and URL arrive character by character, whatever they are."""
+    job = _job(prompt=Prompt(id="p", text=text), input=Input(id="u", url=url), seed=seed)
+    params = json.loads(Bodies().body(job))["input"][0]["params"]
+    assert (params["prompt"], params["image_urls"], params["seed"]) == (text, [url], seed)
+    assert "binary_data_base64" not in params
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1, 0.3, 0.7, 1.0])
+def test_scale_is_written_as_it_was(scale: float, tmp_path: Path) -> None:
+    """0.7 is 0.7, not its nearest binary fraction written out."""
+    assert f'"scale": {scale}'.encode() in Bodies().body(_job(scale=scale))
+
+
+def test_changed_picture(tmp_path: Path) -> None:
+    """A picture that is no longer the planned one is not sent."""
+    source = _file(tmp_path / "a.png")
+    for data in (DATA + b"x", DATA[:-1], b"", DATA[:-1] + b"x"):
+        (tmp_path / "a.png").write_bytes(data)
+        with pytest.raises(PictureError, match=r"a\.png: the picture has changed"):
+            Bodies().body(_job(input=source))
+
+
+def test_missing_picture(tmp_path: Path) -> None:
+    """A picture that is gone is told, and may come back."""
+    source = _file(tmp_path / "a.png")
+    (tmp_path / "a.png").unlink()
+    made = Bodies()
+    with pytest.raises(PictureError, match="cannot be read"):
+        made.body(_job(input=source))
+    (tmp_path / "a.png").write_bytes(DATA)
+    assert made.body(_job(input=source))
+
+
+def test_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads ask at once, a picture is read and encoded once."""
+    source = _file(tmp_path / "a.png")
+    reads: list[Path] = []
+    start, go = threading.Barrier(9), threading.Event()
+    read = bodies._read
+
+    def counted(path: Path, picture: Picture) -> bytes:
+        reads.append(path)
+        go.wait(5)
+        return read(path, picture)
+
+    monkeypatch.setattr(bodies, "_read", counted)
+    made, results = Bodies(), []
+
+    def ask() -> None:
+        start.wait()
+        results.append(made.body(_job(input=source)))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    assert within(5, lambda: bool(reads))
+    threading.Event().wait(0.05)  # so that the others come while the first still reads
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert len(reads) == 1
+    assert len(results) == 8
+    assert len(set(results)) == 1
+
+
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pictures that were used last are kept, up to so many bytes."""
+    sources = [_file(tmp_path / f"{n}.png", DATA + bytes([n])) for n in range(3)]
+    reads: list[str] = []
+    read = bodies._read
+
+    def counted(path: Path, picture: Picture) -> bytes:
+        reads.append(path.stem)
+        return read(path, picture)
+
+    monkeypatch.setattr(bodies, "_read", counted)
+    made = Bodies(max_bytes=2 * len(base64.b64encode(DATA + b"0")))
+    for n in (0, 1, 0, 2, 0, 1):
+        made.body(_job(input=sources[n]))
+    assert reads == ["0", "1", "2", "1"]
+
+
+def test_neither_file_nor_url() -> None:
+    """An input of nothing is an error, not a request."""
+    with pytest.raises(PictureError):
+        Bodies().body(_job(input=Input(id="a")))

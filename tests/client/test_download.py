@@ -1,0 +1,264 @@
+"""Downloads: what is taken, what is refused, what is left behind, and who is not spoken to."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from spark_batch.client import Timeouts
+from spark_batch.client.outcomes import Fetched, FetchFailed
+from spark_batch.errors import OutputError
+from tests.client.conftest import KEY, Connect, Serve
+from tests.client.faults import FAULTS, redirect
+from tests.client.server import Behaviour, Line, answering, http, then_close
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
+SIGNED = "/a.png?X-Signature=secret"
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Path:
+    """Where the download goes."""
+    return tmp_path / "a.part"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_wire_faults(name: str, serve: Serve, connect: Connect, part: Path) -> None:
+    """No fault of the wire is taken for a picture, and none leaves a file."""
+    fault = FAULTS[name]
+    server = serve(fault.behave, tls=fault.tls)
+    odd = connect(server.url, timeouts=fault.timeouts).fetch(
+        server.url + SIGNED, part, expected_bytes=7_000
+    )
+    assert isinstance(odd, FetchFailed)
+    assert not part.exists()
+    assert "secret" not in repr(odd)
+
+
+def _fetch(
+    serve: Serve, connect: Connect, part: Path, answer: bytes, *, expected: int | None = None
+) -> object:
+    server = serve(answering(answer))
+    return connect(server.url).fetch(server.url + SIGNED, part, expected_bytes=expected)
+
+
+def test_picture_arrives(serve: Serve, connect: Connect, part: Path) -> None:
+    """The bytes are in the part file; the key did not go to the picture's host."""
+    server = serve(answering(http(PNG)))
+    outcome = connect(server.url).fetch(server.url + SIGNED, part, expected_bytes=len(PNG))
+    assert outcome == Fetched(bytes=len(PNG))
+    assert part.read_bytes() == PNG
+    assert server.requests[0].startswith(b"GET /a.png?X-Signature=secret HTTP/1.1\r\n")
+    assert b"authorization" not in server.requests[0].lower()
+    assert KEY.encode() not in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n" + PNG,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + f"{len(PNG):x}\r\n".encode()
+        + PNG
+        + b"\r\n0\r\n\r\n",
+        http(gzip.compress(PNG), headers=("Content-Encoding: gzip",)),
+    ],
+)
+def test_ways_to_send(answer: bytes, serve: Serve, connect: Connect, part: Path) -> None:
+    """A picture may come without length, in chunks, or compressed."""
+    server = serve(then_close(answer))
+    outcome = connect(server.url).fetch(server.url, part, expected_bytes=len(PNG))
+    assert outcome == Fetched(bytes=len(PNG))
+    assert part.read_bytes() == PNG
+
+
+@pytest.mark.parametrize("expected", [1, len(PNG) - 1, len(PNG) + 1])
+def test_length_is_compared(expected: int, serve: Serve, connect: Connect, part: Path) -> None:
+    """A file that is not as long as the API says is a failed download."""
+    outcome = _fetch(serve, connect, part, http(PNG), expected=expected)
+    assert isinstance(outcome, FetchFailed)
+    assert not outcome.fresh_url
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html>", b"\n <html>", b'{"error": "x"}', b"<?xml"])
+def test_pages(page: bytes, serve: Serve, connect: Connect, part: Path) -> None:
+    """A page with status 200 is no picture, whatever type it claims."""
+    answer = http(page + b" " * 50, headers=("Content-Type: image/png",))
+    outcome = _fetch(serve, connect, part, answer)
+    assert isinstance(outcome, FetchFailed)
+    assert outcome.fresh_url
+    assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "fresh"),
+    [(400, True), (403, True), (404, True), (410, True), (416, False), (429, False), (500, False)],
+)
+def test_statuses(status: int, fresh: bool, serve: Serve, connect: Connect, part: Path) -> None:
+    """A URL that has ended wants a fresh one; trouble of the server wants patience."""
+    answer = http(b"no", status=status, headers=("Retry-After: 4",))
+    outcome = _fetch(serve, connect, part, answer)
+    assert outcome == FetchFailed(
+        reason=f"download failed: HTTP {status}", fresh_url=fresh, retry_after=4.0
+    )
+
+
+def test_cap(serve: Serve, connect: Connect, part: Path) -> None:
+    """Past the cap a download ends, whether its length was told before or not."""
+    bomb = gzip.compress(b"a" * 100_000)
+    for answer in (
+        http(PNG),
+        b"HTTP/1.1 200 OK\r\n\r\n" + PNG,
+        http(bomb, headers=("Content-Encoding: gzip",)),
+    ):
+        server = serve(then_close(answer))
+        client = connect(server.url, max_picture_bytes=1000)
+        outcome = client.fetch(server.url, part, expected_bytes=None)
+        assert isinstance(outcome, FetchFailed)
+        assert "longer than 1000 bytes" in outcome.reason
+        assert not part.exists()
+
+
+def _one_answer_a_connection(*answers: bytes) -> Behaviour:
+    waiting = list(answers)
+
+    def behave(line: Line) -> None:
+        line.request()
+        line.send(waiting.pop(0))
+
+    return behave
+
+
+def test_redirects(serve: Serve, connect: Connect, part: Path) -> None:
+    """A redirect leads on, without the key, also when it is relative."""
+    target = serve(answering(http(PNG)))
+    middle = serve(answering(redirect(302, f"{target.url}/b.png")))
+    start = serve(_one_answer_a_connection(redirect(307, "/next"), redirect(301, middle.url)))
+    outcome = connect(start.url).fetch(start.url, part, expected_bytes=None)
+    assert outcome == Fetched(bytes=len(PNG))
+    assert start.requests[1].startswith(b"GET /next HTTP/1.1\r\n")
+    assert b"authorization" not in b"".join(target.requests + middle.requests).lower()
+
+
+def test_endless_redirects(serve: Serve, connect: Connect, part: Path) -> None:
+    """Redirects are counted."""
+    server = serve(answering(redirect(302, "/again")))
+    outcome = connect(server.url).fetch(server.url, part, expected_bytes=None)
+    assert isinstance(outcome, FetchFailed)
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["file:///etc/passwd", "ftp://127.0.0.1/a", "http://user:pw@127.0.0.1/a", "", "http://[::1"],
+)
+def test_redirects_to_nowhere(location: str, serve: Serve, connect: Connect, part: Path) -> None:
+    """A redirect to anything but a plain http(s) URL ends the download."""
+    outcome = _fetch(serve, connect, part, redirect(302, location))
+    assert isinstance(outcome, FetchFailed)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "a.png",
+        "//127.0.0.1/a",
+        "file:///a",
+        "http://",
+        "http://a:b@127.0.0.1/",
+        "http://[",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "https://" + "a" * 99 + ".invalid/",
+        "http://\ud800/",
+        "http://a\r\nHost: b/",
+    ],
+)
+def test_urls_of_nothing(url: str, connect: Connect, part: Path) -> None:
+    """A URL that cannot be used is a failed download, not an exception."""
+    outcome = connect("http://127.0.0.1:1").fetch(url, part, expected_bytes=None)
+    assert isinstance(outcome, FetchFailed)
+    assert not part.exists()
+
+
+def _public(host: str, *_: object, **__: object) -> list[object]:
+    return [(2, 1, 6, "", ("8.8.8.8", 0))]
+
+
+def test_private_addresses_are_not_spoken_to(serve: Serve, connect: Connect, part: Path) -> None:
+    """With the API on the open internet nothing is sent to this machine, redirected or not."""
+    inner = serve(answering(http(PNG)))
+    client = connect("https://api.example.com", resolve=_public)
+    for host in ("127.0.0.1", "localhost"):
+        url = f"http://{host}:{inner.port}/a.png"
+        outcome = client.fetch(url, part, expected_bytes=None)
+        assert isinstance(outcome, FetchFailed)
+        assert "not a public one" in outcome.reason
+    assert inner.requests == []
+
+
+def test_private_addresses_beside_a_private_api(serve: Serve, connect: Connect, part: Path) -> None:
+    """With the API on a private address results may stand on one, too."""
+    inner = serve(answering(http(PNG)))
+    near = [(2, 1, 6, "", ("10.0.0.7", 0))]
+    client = connect("https://api.example.com", resolve=lambda *_, **__: near)
+    outcome = client.fetch(inner.url, part, expected_bytes=None)
+    assert outcome == Fetched(bytes=len(PNG))
+
+
+def test_api_that_is_not_resolved_is_not_near(serve: Serve, connect: Connect, part: Path) -> None:
+    """Not to know where the API stands opens no private address."""
+
+    def fail(*_: object, **__: object) -> list[object]:
+        raise OSError
+
+    inner = serve(answering(http(PNG)))
+    client = connect("https://api.example.com", resolve=fail)
+    assert isinstance(client.fetch(inner.url, part, expected_bytes=None), FetchFailed)
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Length: 100\r\n"])
+def test_deadline_cuts_a_body(head: bytes, serve: Serve, connect: Connect, part: Path) -> None:
+    """A picture that drips in is given up before its server ends, though no wait was long."""
+    ended: list[bool] = []
+
+    def drip(line: Line) -> None:
+        line.request()
+        line.send(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n")
+        line.drip(PNG[:100])
+        ended.append(True)
+
+    server = serve(drip)
+    client = connect(server.url, timeouts=Timeouts(read=5.0, fetch_total=0.3))
+    outcome = client.fetch(server.url, part, expected_bytes=None)
+    assert outcome == FetchFailed(reason="download failed: not done within 0.3 s", fresh_url=False)
+    assert not part.exists()
+    assert ended == []
+
+
+def test_disk_that_refuses(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    """A file that cannot be written is the disk's fault: OutputError, in one line."""
+    server = serve(answering(http(PNG)))
+    client = connect(server.url)
+    with pytest.raises(OutputError, match="cannot be written"):
+        client.fetch(server.url, tmp_path / "no" / "a.part", expected_bytes=None)
+    (tmp_path / "dir.part").mkdir()
+    with pytest.raises(OutputError):
+        client.fetch(server.url, tmp_path / "dir.part", expected_bytes=None)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_disk_that_is_full(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    """No space is told as such, and the name is free again."""
+    full = tmp_path / "a.part"
+    full.symlink_to("/dev/full")
+    server = serve(answering(http(PNG)))
+    with pytest.raises(OutputError, match=os.strerror(28)):
+        connect(server.url).fetch(server.url, full, expected_bytes=None)
+    assert not full.is_symlink()
