@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -65,8 +66,18 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket that names its protocol: asyncio sends without delay only on such a one.
+
+    With `socket.create_server` a poll on a kept-alive connection took 40 ms longer (measured).
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), backlog=512)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
     except (OSError, OverflowError) as error:
+        listener.close()
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"cannot listen on {host}:{port}: {why}; choose another port") from None
+    return listener
