@@ -19,6 +19,14 @@ def is_glob(text: str) -> bool:
     return _MAGIC.search(text) is not None
 
 
+def is_file_name(folder: Path, text: str) -> bool:
+    """Whether a path with wildcards is, to the letter, the name of something that exists."""
+    try:
+        return (folder / text).exists()
+    except (OSError, ValueError):
+        return False  # too long for a name, or with a zero byte
+
+
 def find(folder: Path, pattern: str) -> list[Path]:
     """The files that a glob matches, sorted; what is no file is passed over.
 

@@ -99,7 +99,7 @@ def _entries(
     elif scheme and "/" in scheme[0]:
         message = f"{quoted(text)} is neither a file nor an http or https URL"
         findings.error(node.mark, code="url", path=where, message=message)
-    elif globs.is_glob(text) and not (folder / text).exists():
+    elif globs.is_glob(text) and not globs.is_file_name(folder, text):
         entry = _Entry(node, where)
         yield from _glob(entry, text, folder=folder, output=output, findings=findings)
     elif _exists(node, text, where, folder, findings):

@@ -1,45 +1,105 @@
-"""Whatever is done to a recipe, it loads or is refused with clear messages."""
+"""Whatever is done to a recipe, it loads or is refused with clear messages.
+
+`SPARK_BATCH_MUTANTS` sets how many recipes are tried (10 000 without), `SPARK_BATCH_SEED` the seed.
+"""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from spark_batch import pictures
-from spark_batch.errors import RecipeError
+from spark_batch.errors import ExitCode, PictureError, RecipeError
+from spark_batch.jobs import Picture
 from spark_batch.recipe import Diagnostic, load
 
-EXAMPLES = Path(__file__).parents[1] / "examples" / "valid"
-ROUNDS = 200
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "tests" / "examples" / "valid"
+MUTANTS = int(os.environ.get("SPARK_BATCH_MUTANTS", "10000"))
+SEED = int(os.environ.get("SPARK_BATCH_SEED", "1"))
+NAMES = ("everything.yaml", "smallest.yaml", "flow-json.yaml")
 PIECES = [b"[", b"{", b"*a", b"&a ", b"!!int ", b"\t", b"\0", b"\xff", b": ", b"- ", b"'", b'"']
 PIECES += [b"<<: ", b"\n", b"---\n", b"|", b"1e999", b".nan", b"-1", b"${", b"..", b"/", b"~"]
 PIECES += ["😀".encode(), "é".encode(), b"\xed\xa0\x80", b"9" * 400, b"null", b"true", b"%", b"@"]
+PIECES += [b"[" * 500, b"{a: " * 200, b"!!bool maybe", b"2001-99-99", b"? ", b"0o9", b"16:9"]
 
 
 def _mutated(text: bytes, chance: random.Random) -> bytes:
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(chance.randint(1, 4)):
         at, length = chance.randrange(len(text) + 1), chance.randint(0, 12)
         middle = chance.choice([b"", chance.choice(PIECES), text[at : at + length] * 2])
         text = text[:at] + middle + text[at + length :]
     return text
 
 
-@pytest.mark.parametrize("name", ["everything.yaml", "smallest.yaml", "flow-json.yaml"])
-def test_mutated_recipes(name: str, tmp_path: Path) -> None:
-    """Random damage raises nothing but RecipeError, with one printable line for each error."""
-    chance = random.Random(name)
-    original = (EXAMPLES / name).read_bytes()
+def _mutants(seed: int, count: int) -> Iterator[bytes]:
+    chance = random.Random(seed)
     photos = (EXAMPLES.parent / "photos").as_posix().encode()
-    original = original.replace(b"../photos", photos)
+    originals = [(EXAMPLES / n).read_bytes().replace(b"../photos", photos) for n in NAMES]
+    for _ in range(count):
+        yield _mutated(chance.choice(originals), chance)
+
+
+@pytest.fixture(scope="module")
+def probed() -> dict[Path, Picture | str]:
+    """What is known of the pictures: a photo does not change between two mutants."""
+    return {}
+
+
+def test_mutated_recipes(
+    tmp_path: Path, probed: dict[Path, Picture | str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Random damage raises nothing but RecipeError, with one printable line for each error."""
+
+    def probe(path: Path) -> Picture:
+        if path not in probed:
+            try:
+                probed[path] = pictures.probe(path)
+            except PictureError as error:
+                probed[path] = str(error)
+        found = probed[path]
+        if isinstance(found, str):
+            raise PictureError(found)
+        return found
+
     path = tmp_path / "r.yaml"
-    for _ in range(ROUNDS):
-        path.write_bytes(_mutated(original, chance))
+    refused = 0
+    for text in _mutants(SEED, MUTANTS):
+        path.write_bytes(text)
         try:
-            load(path, probe=pictures.probe)
+            load(path, probe=probe)
         except RecipeError as error:
-            assert error.diagnostics
+            refused += 1
+            assert error.diagnostics, text
             for each in error.diagnostics:
                 assert isinstance(each, Diagnostic)
-                assert each.message.isprintable() and each.message
+                assert each.message, text
+                assert each.message.isprintable(), text
+    assert 0 < refused < MUTANTS
+    with capsys.disabled():
+        print(f"\nmutants seed {SEED}: {MUTANTS} recipes, {refused} refused, 0 tracebacks")
+
+
+def test_mutated_recipes_through_the_command(tmp_path: Path) -> None:
+    """Two hundred more by `spark-batch validate`: a line for each, exit 2, no traceback."""
+    paths = []
+    for number, text in enumerate(_mutants(SEED + 1, 200)):
+        paths.append(tmp_path / f"r{number}.yaml")
+        paths[-1].write_bytes(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "spark_batch", "validate", *map(str, paths)],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    out, err = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == ExitCode.WRONG
+    assert "Traceback" not in out + err
+    assert "this is a bug" not in err
+    assert [path for path in paths if f"{path}: " not in out] == []
