@@ -1,0 +1,116 @@
+"""Faults that are put into the program on purpose, to see that the campaign finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from spark_batch import pictures
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint.store import Store
+from spark_batch.cli import crew
+from spark_batch.jobs import State
+from spark_batch.runner import Run
+from spark_batch.runner.desk import Call, Flight
+from spark_batch.runner.events import Event
+from spark_batch.runner.files import Folders
+from tests.campaign.points import wrap
+
+
+def _resubmit_on_resume() -> None:
+    """An interrupted attempt is treated as if it had never been sent."""
+
+    def interrupted(self: Checkpoint) -> int:
+        found = [
+            attempt
+            for attempt in self.open_attempts()
+            if attempt.state is State.SUBMITTING and not attempt.unsent
+        ]
+        for attempt in found:
+            self.unsent(attempt.id, "planted")
+        return len(found)
+
+    wrap(Checkpoint, "interrupted", lambda original: interrupted)
+
+
+def _intent_after_post() -> None:
+    """The intents are committed only when their POSTs have come back."""
+
+    def admit(self: Any) -> list[Event]:
+        with self._desk.checkpoint.transaction():
+            events: list[Event]
+            admitted, events = self._admission.take()
+            for flight, call in admitted:
+                self._pool.put((flight, call), _called(self, flight, call))
+        return events
+
+    def _called(run: Any, flight: Flight, call: Call) -> Callable[[], object]:
+        work: Callable[[], object] = run._work(flight, call)
+        if call is not Call.SUBMIT:
+            return work
+        outcome = work()
+        return lambda: outcome
+
+    wrap(Run, "_admit", lambda original: admit)
+
+
+def _straight_to_final_name() -> None:
+    """A picture is downloaded to where it is to stand: no part, no rename."""
+
+    class Straight(Folders):
+        """Folders whose parts have the final names already; filled by the checkpoint's outputs."""
+
+        def part(self, attempt: int) -> Path:
+            return self.output / f"{names[attempt]}.jpg"
+
+    names: dict[int, str] = {}
+
+    def remembering(original: Callable[..., Any]) -> Callable[..., Any]:
+        def fetching(self: Checkpoint, attempt: int, *rest: Any) -> None:
+            original(self, attempt, *rest)
+            key = next(each.key for each in self.open_attempts() if each.id == attempt)
+            names[attempt] = self.outputs(key)[0]
+
+        return fetching
+
+    wrap(Checkpoint, "fetching", remembering)
+    wrap(crew, "Folders", lambda original: Straight)
+
+
+def _done_before_rename() -> None:
+    """A picture gets its name only after the commit that says it is done."""
+    waiting: list[tuple[Path, Path]] = []
+    place = pictures.place
+
+    def postpone(part: Path, target: Path) -> None:
+        if target.suffix == ".jpg":
+            waiting.append((part, target))
+        else:
+            place(part, target)
+
+    def and_then(original: Callable[..., Any]) -> Callable[..., Any]:
+        @contextmanager
+        def transaction(self: Store) -> Iterator[None]:
+            outermost = not self._depth
+            with original(self):
+                yield
+            while outermost and waiting:
+                place(*waiting.pop())
+
+        return transaction
+
+    wrap(pictures, "place", lambda original: postpone)
+    wrap(Store, "transaction", and_then)
+
+
+PLANTS: Mapping[str, Callable[[], None]] = MappingProxyType(
+    {
+        "resubmit-on-resume": _resubmit_on_resume,
+        "intent-after-post": _intent_after_post,
+        "straight-to-final-name": _straight_to_final_name,
+        "done-before-rename": _done_before_rename,
+    }
+)

@@ -1,0 +1,157 @@
+"""Named points of the client at which a child kills itself, and what makes a child hasty.
+
+The program has no hooks: its functions are wrapped here, in the child alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import signal
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from spark_batch import client, pictures
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint.store import Store
+from spark_batch.cli import crew
+from spark_batch.client import TaskClient, TaskReader, download
+from spark_batch.reports import manifest
+from spark_batch.runner import Settings
+from spark_batch.runner.pace import PollTimes
+
+# Each gives two points: NAME:before and NAME:after.
+CALLS: Mapping[str, tuple[object, str]] = {
+    "intend": (Checkpoint, "intend"),
+    "submitted": (Checkpoint, "submitted"),
+    "fetching": (Checkpoint, "fetching"),
+    "done": (Checkpoint, "done"),
+    "unsent": (Checkpoint, "unsent"),
+    "resend": (Checkpoint, "resend"),
+    "uncertain": (Checkpoint, "uncertain"),
+    "fail": (Checkpoint, "fail"),
+    "enroll": (Checkpoint, "enroll"),
+    "interrupted": (Checkpoint, "interrupted"),
+    "post": (TaskClient, "submit"),
+    "poll": (TaskReader, "poll"),
+    "fetch": (TaskReader, "fetch"),
+    "accept": (pictures, "accept"),
+    "place": (pictures, "place"),
+    "rename": (Path, "replace"),
+    "manifest": (manifest, "write"),
+}
+COMMIT = "commit"
+DOWNLOAD = "download:middle"
+POINTS = (
+    *(f"{name}:{when}" for name in (*CALLS, COMMIT) for when in ("before", "after")),
+    DOWNLOAD,
+)
+_PIECES = 4
+_THREADS = 4
+
+Passed = Callable[[str], None]
+
+
+def trigger(point: str, passing: int) -> Passed:
+    """What is told of every point that is passed, and kills this process at one of them."""
+    passings = itertools.count(1)
+
+    def passed(name: str) -> None:
+        if name == point and next(passings) == passing:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return passed
+
+
+def arm(passed: Passed) -> None:
+    """Have every point tell `passed` about itself."""
+    for name, (owner, attribute) in CALLS.items():
+        wrap(owner, attribute, functools.partial(_around, passed, name))
+    wrap(Store, "transaction", functools.partial(_around_commit, passed))
+    wrap(download, "_picture", functools.partial(_around_chunks, passed))
+
+
+def wrap(owner: object, attribute: str, around: Callable[[Any], Any]) -> None:
+    """Replace a function by what `around` makes of it; AttributeError when there is none."""
+    setattr(owner, attribute, around(getattr(owner, attribute)))
+
+
+def _around(passed: Passed, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **named: Any) -> Any:
+        passed(f"{name}:before")
+        result = original(*args, **named)
+        passed(f"{name}:after")
+        return result
+
+    return call
+
+
+def _around_commit(passed: Passed, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Around the COMMIT of the outermost transaction; those inside join it."""
+    depth = 0
+
+    @contextmanager
+    def transaction(self: Store) -> Iterator[None]:
+        nonlocal depth
+        outermost = not depth
+        depth += 1
+        try:
+            with original(self):
+                yield
+                if outermost:
+                    passed(f"{COMMIT}:before")
+        finally:
+            depth -= 1
+        if outermost:
+            passed(f"{COMMIT}:after")
+
+    return transaction
+
+
+def _around_chunks(passed: Passed, original: Callable[..., Any]) -> Callable[..., Any]:
+    """A download in small pieces, so that there is a middle."""
+
+    def chunks(*args: Any, **named: Any) -> Iterator[bytes]:
+        for chunk in original(*args, **named):
+            step = len(chunk) // _PIECES + 1
+            for start in range(0, len(chunk), step):
+                yield chunk[start : start + step]
+                passed(DOWNLOAD)
+
+    return chunks
+
+
+class _Hasty(Random):
+    """Jitter that is always near nothing."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return min(b, 0.005)
+
+
+class _Soon(PollTimes):
+    """Asks for a task at once and often."""
+
+    def first(self) -> float:
+        return 0.0
+
+    def next(self, waited: float, *, in_flight: int) -> float:
+        return 0.01
+
+
+def _with_few_threads(original: Callable[..., Settings]) -> Callable[..., Settings]:
+    return lambda *args, **named: replace(original(*args, **named), threads=_THREADS)
+
+
+def hurry() -> None:
+    """Take out waiting that is there for a real API's sake, and what each start would do anew."""
+    context = ssl.create_default_context()
+    wrap(crew, "Random", lambda original: _Hasty)
+    wrap(crew, "PollTimes", lambda original: _Soon)
+    wrap(crew, "settings", _with_few_threads)
+    wrap(client, "_tls", lambda original: lambda environ: context)

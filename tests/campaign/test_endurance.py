@@ -1,0 +1,50 @@
+"""A bad day: every part of the API fails now and then, and the process is killed every second."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from spark_batch.jobs import Status
+from tests.campaign.conftest import Length
+from tests.campaign.planning import AtTime, Mix, Plan
+from tests.campaign.rounds import Rounds
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the children are forked")
+
+_JOBS = 120
+_KILLS = 6
+_BAD_DAY = Mix(
+    {"cut-after": 0.05, "429": 0.1, "502": 0.1, "truncated": 0.1, "expired": 0.05},
+)
+
+
+def test_a_bad_day_bills_each_job_once(arena: Path, length: Length) -> None:
+    """Killed again and again, every job ends done or uncertain, and is billed once or not at all.
+
+    A picture is lost only when its URL ended three times running, as `invariants.ended` checks.
+    """
+    rng = Random(length.seed)
+    plan = Plan(
+        seed=length.seed,
+        number=0,
+        jobs=_JOBS,
+        mix="a bad day",
+        faults=_BAD_DAY.faults,
+        kills=tuple(AtTime(rng.uniform(0.7, 1.3)) for _ in range(_KILLS)),
+        task_seconds=0.3,
+        submit_rate=250,
+        concurrency=16,
+    )
+    with Rounds(arena / "rounds") as rounds:
+        end = rounds.play(plan)
+    assert rounds.figures.kills >= _KILLS // 2
+    assert set(Counter(end.billed).values()) == {1}
+    unclear = end.count(Status.UNCERTAIN)
+    assert end.count(Status.DONE) + unclear + end.count(Status.LOST) == _JOBS
+    paid = end.count(Status.DONE) + end.count(Status.LOST)
+    assert paid <= len(end.billed) <= paid + unclear
