@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Made, Refused, SubmitOutcome
-from spark_batch.errors import ExitCode, OutputError, PictureError
+from spark_batch.errors import ExitCode, OutputError, PictureError, SparkBatchError
 from spark_batch.jobs import Attempt, Job, State
 from spark_batch.runner.admission import Admission
 from spark_batch.runner.desk import Call, Desk, Flight, Sender, Settings
@@ -20,7 +20,7 @@ from spark_batch.runner.events import Event
 from spark_batch.runner.fetching import after_fetch, after_restore, fetch_call, restore_call
 from spark_batch.runner.polling import after_poll
 from spark_batch.runner.pool import Broken, Pool
-from spark_batch.runner.submitting import after_submit
+from spark_batch.runner.submitting import after_submit, too_many_uncertain
 from spark_batch.runner.survey import Step
 
 __all__ = ["Desk", "Run", "Settings", "sender"]
@@ -72,7 +72,7 @@ class Run:
     def events(self) -> Iterator[Event]:
         """Do the run. Raises OutputError when the checkpoint can no longer be written."""
         try:
-            self._resume()
+            yield from self._resume()
             while not self._stopped_at_once:
                 yield from self._heed_stop()
                 yield from self._admit()
@@ -82,8 +82,23 @@ class Run:
                 events = self._settle(self._pool.take(self._patience()))
                 self.tally.in_flight = len(self._desk.flights)
                 yield from events
+        except OutputError as error:
+            raise OutputError(f"{error}{self._drain()}") from None
+        except BaseException:
+            self._drain()
+            raise
         finally:
             self._pool.close(wait=not self._stopped_at_once)
+
+    def _drain(self) -> str:
+        """After an error: write down what calls under way still bring; gives what did not go."""
+        self._pool.close(wait=True)
+        rest = self._pool.take(0.0)
+        try:
+            self._settle(rest)
+        except SparkBatchError:
+            return _unwritten(rest)
+        return ""
 
     @property
     def _stopped_at_once(self) -> bool:
@@ -107,7 +122,7 @@ class Run:
     def _next_timer(self) -> float | None:
         return self._desk.timers[0][0] if self._desk.timers else None
 
-    def _resume(self) -> None:
+    def _resume(self) -> list[Event]:
         """Take up what earlier runs paid for, also where the recipe no longer has the line."""
         desk = self._desk
         paid = [
@@ -121,6 +136,8 @@ class Run:
             desk.later(flight, Call.POLL, position / _RESUMED_POLLS_A_SECOND)
             if attempt.result is None or attempt.result.usage.cost is None:
                 desk.budget.resume(attempt.id, attempt.reserved)
+            desk.resumed.add(attempt.key)
+        return too_many_uncertain(desk)
 
     def _resumed(self, attempt: Attempt) -> Flight:
         desk = self._desk

@@ -115,6 +115,8 @@ class Admission:
         return self._ahead
 
     def _is_ours(self, step: Step) -> bool:
+        if step.job.key in self._desk.resumed:
+            return False
         if step.action is Action.RESTORE:
             return True
         limit = self._desk.settings.limit

@@ -85,7 +85,8 @@ class Desk:
 
     `again` holds further attempts that are due: time, order, job, number. `base` gives, by key,
     how many attempts a `retry` does not count against the recipe's bound; `told` are the reasons
-    for waiting that a person has been told.
+    for waiting that a person has been told; `resumed` are the keys of the jobs that this run took
+    up from an earlier one, which are its own from then on, whatever the survey says of them.
     """
 
     checkpoint: Checkpoint
@@ -104,6 +105,7 @@ class Desk:
     again: list[tuple[float, int, Job, int]] = field(default_factory=list)
     base: dict[str, int] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    resumed: set[str] = field(default_factory=set)
     _order: count[int] = field(default_factory=count)
 
     def later(self, flight: Flight, call: Call, seconds: float = 0.0) -> None:

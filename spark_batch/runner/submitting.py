@@ -116,10 +116,16 @@ def give_up(desk: Desk, flight: Flight, reason: str) -> list[Event]:
     desk.budget.leave(flight.attempt)
     desk.land(flight)
     desk.tally.uncertain += 1
-    events: list[Event] = [BecameUncertain(flight.key, flight.name, reason)]
-    most = desk.settings.max_uncertain
-    if desk.checkpoint.uncertain_count() > most:
-        events += desk.halt(
-            ExitCode.UNCERTAIN, f"more than {most} attempts are uncertain (run.max_uncertain)"
-        )
-    return events
+    return [BecameUncertain(flight.key, flight.name, reason), *too_many_uncertain(desk)]
+
+
+def too_many_uncertain(desk: Desk) -> list[Event]:
+    """More uncertain attempts than the recipe bears stop further submissions."""
+    found, most = desk.checkpoint.uncertain_count(), desk.settings.max_uncertain
+    if found <= most:
+        return []
+    reason = (
+        f"{found} attempts are uncertain, more than {most} (run.max_uncertain):"
+        " `spark-batch status` lists them, `resolve` settles them"
+    )
+    return desk.halt(ExitCode.UNCERTAIN, reason)

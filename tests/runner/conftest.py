@@ -96,6 +96,10 @@ class World:
                         on_event(run, event)
             return run.tally
 
+    def real_send(self) -> Sender:
+        """What sends a job to the world's server."""
+        return sender(TaskClient(self.served.url, "test-key").submit, Bodies())
+
     def run_nothing(self) -> None:
         """Make the checkpoint, with the recipe in it, and do nothing."""
         with Checkpoint.open(self.checkpoint) as checkpoint:

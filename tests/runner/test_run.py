@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from spark_batch.client.outcomes import Made
+from spark_batch.client.outcomes import Made, SubmitOutcome
 from spark_batch.errors import ExitCode
+from spark_batch.jobs import Job
 from spark_batch.runner import Run
 from spark_batch.runner.events import Done, Event, Failed, Submitted
 from tests.runner.conftest import MakeWorld, World, a_photo
@@ -356,3 +358,58 @@ def test_one_id_for_two_requests_is_uncertain(make_world: MakeWorld) -> None:
     tally = world.run()
     assert (tally.uncertain, tally.done) == (1, 0)
     assert world.statuses() == ["done", "uncertain"]
+
+
+def test_a_resumed_task_that_fails_is_made_again_once(make_world: MakeWorld) -> None:
+    """The run that took it up makes the further attempt, and the survey does not make it too."""
+    world = make_world(seconds=0.3, concurrency=1, script={"create": ["task-code:003003095"]})
+    world.prompts("Beach")
+
+    def stop(run: Run, event: Event) -> None:
+        run.stop()
+        run.stop()
+
+    world.run(on_event=stop)
+    assert world.statuses() == ["running"]
+    tally = world.run()
+    assert (tally.done, tally.created) == (1, 1)
+    assert [standing.attempts for standing in world.standings()] == [2]
+    world.check_books()
+
+
+def test_too_many_uncertain_ones_of_earlier_runs_stop_a_run_at_once(make_world: MakeWorld) -> None:
+    """Nothing is sent until they are settled; what is paid for is still fetched."""
+    world = make_world(script={"create": ["cut-after"] * 2}, max_uncertain=1, concurrency=1)
+    world.prompts("Beach", "Snow", "Rain", "Fog")
+    world.run()
+    sent = len(world.fingerprints())
+    assert sent == 2
+    tally = world.run()
+    assert (tally.created, tally.exit_code()) == (0, ExitCode.UNCERTAIN)
+    assert len(world.fingerprints()) == sent
+
+
+def test_an_error_in_the_middle_writes_down_what_still_comes_in(make_world: MakeWorld) -> None:
+    """A defect of ours ends the run; the ids of requests that were under way are kept."""
+    world = make_world(concurrency=4)
+    world.prompts("Beach", "Snow", "Rain", "Fog")
+    real = world.real_send()
+    failed = threading.Event()
+
+    def send(job: Job) -> SubmitOutcome:
+        if job.prompt.text == "Beach":
+            failed.set()
+            raise RuntimeError("a defect")
+        failed.wait(10)
+        return real(job)
+
+    world.send = send
+    with pytest.raises(RuntimeError, match="a defect"):
+        world.run()
+    world.send = None
+    known = [s.attempt.task_id for s in world.standings() if s.attempt and s.attempt.task_id]
+    assert sorted(known) == sorted(entry.id for entry in world.served.ledger.accepted())
+    assert len(known) >= 1
+    tally = world.run()
+    assert tally.exit_code() is ExitCode.UNCERTAIN
+    assert world.statuses().count("done") == 3
