@@ -413,3 +413,30 @@ def test_an_error_in_the_middle_writes_down_what_still_comes_in(make_world: Make
     tally = world.run()
     assert tally.exit_code() is ExitCode.UNCERTAIN
     assert world.statuses().count("done") == 3
+
+
+def test_a_disk_that_refuses_a_picture_stops_sending(make_world: MakeWorld) -> None:
+    """What is paid for waits for room; nothing further is sent; then all of it is made once."""
+    world = make_world(concurrency=2)
+    world.prompts(*[f"Beach {n}" for n in range(8)])
+    in_the_way = world.out / ".spark-batch" / "parts"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("not a folder")
+    tally = world.run()
+    assert tally.halted is not None
+    assert tally.exit_code() is ExitCode.FAILED
+    assert len(world.fingerprints()) <= 2
+    in_the_way.unlink()
+    assert world.run().done == 8
+    assert len(set(world.fingerprints())) == len(world.fingerprints()) == 8
+
+
+def test_an_uncertain_attempt_counts_against_the_limit(make_world: MakeWorld) -> None:
+    """0.06 USD: one that may be paid for, one that is, and no third."""
+    world = make_world(script={"create": ["cut-after"]}, max_cost=Decimal("0.06"), concurrency=1)
+    world.prompts("Beach", "Snow", "Rain")
+    tally = world.run()
+    assert (tally.uncertain, tally.done) == (1, 1)
+    assert tally.halted is not None
+    assert tally.halted.code is ExitCode.OVER_BUDGET
+    assert len(world.fingerprints()) == 2
