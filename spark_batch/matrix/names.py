@@ -78,7 +78,7 @@ def prompt_name(prompt: Prompt) -> str:
     return "-".join((prompt.id, *(slug(value) for _, value in prompt.variables)))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=10_000)
 def slug(value: str) -> str:
     """A variable's value as names write it: `Navy Blue` → `navy-blue`, `0.5` → `0.5`.
 

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Recipe
-from spark_batch.recipe import advice, ids, inputs, output, variants
+from spark_batch.recipe import advice, ids, inputs, output, prompts, variants
 from spark_batch.recipe.check import start
 from spark_batch.recipe.diagnostics import ERROR, Findings, quoted
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed, Probe
-from spark_batch.recipe.variants import Located, Variants
+from spark_batch.recipe.prompts import Entry
+from spark_batch.recipe.variants import Variants
 
 MAX_JOBS = 1_000_000
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class _Parts:
 
     name: str | None
     inputs: tuple[Listed, ...] | None
-    prompts: tuple[Located, ...] | None
+    prompts: tuple[Entry, ...] | None
     variants: Variants | None
     folder: Path | None
     template: str | None
@@ -66,21 +67,20 @@ def _parts(
 
     name = section("name", lambda node: _name(node, findings))
     folder = section("output", lambda node: _folder(node, base, name, findings))
-    template = section("output", lambda node: output.template(_sub(node, "name"), findings))
+    texts = section("prompts", lambda node: prompts.read(node, findings) if node else None)
+    names = None if texts is None else [name for each in texts for name in each.variables]
+    template = section("output", lambda node: output.template(_sub(node, "name"), names, findings))
 
     def pictures(node: Node | None) -> tuple[Listed, ...] | None:
         if node is None:
             return None
         return inputs.read(node, folder=base, output=folder, probe=probe, findings=findings)
 
-    def texts(node: Node | None) -> tuple[Located, ...] | None:
-        return None if node is None else variants.prompts(node, findings)
-
     axes = section("variants", lambda node: variants.variants(node, findings))
     parts = _Parts(
         name=name,
         inputs=section("inputs", pictures),
-        prompts=section("prompts", texts),
+        prompts=texts,
         variants=axes,
         folder=folder,
         template=template,
@@ -127,7 +127,7 @@ def _assembled(parts: _Parts, root: Node, path: Path) -> Recipe | None:
         return None
     block = Block(
         inputs=tuple(each.input for each in parts.inputs),
-        prompts=tuple(each.prompt for each in parts.prompts if each.prompt is not None),
+        prompts=tuple(prompt for each in parts.prompts for prompt in each.prompts),
         sizes=axes.sizes,
         scales=axes.scales,
         seeds=axes.seeds,

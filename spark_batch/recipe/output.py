@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from spark_batch import matrix
@@ -18,14 +18,6 @@ LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
 SANDBOX = "sandbox"  # OUTPUT/sandbox is where previews stand
 
 _LITERAL = re.compile(r"[^A-Za-z0-9._/-]")
-_AXES: tuple[tuple[str, Callable[[Job], object]], ...] = (
-    ("input", lambda job: job.input.id),
-    ("prompt", lambda job: job.prompt.id),
-    ("size", lambda job: job.size),
-    ("scale", lambda job: job.scale),
-    ("seed", lambda job: job.seed),
-    ("take", lambda job: job.take),
-)
 
 
 def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> Path | None:
@@ -57,25 +49,28 @@ def _folder_fault(text: str, path: Path) -> str | None:
     return None
 
 
-def template(node: Node | None, findings: Findings) -> str | None:
-    """The output template: checked as far as that needs no jobs; the schema's default without."""
+def template(node: Node | None, variables: Iterable[str] | None, findings: Findings) -> str | None:
+    """The output template: checked as far as that needs no jobs; the schema's default without.
+
+    `variables` are those of the prompts, None when they are not known.
+    """
     if node is None:
         return matrix.default_template()
-    for message in _template_faults(node.text()):
+    known = None if variables is None else tuple(dict.fromkeys((*matrix.VARIABLES, *variables)))
+    for message in _template_faults(node.text(), known):
         findings.error(node.mark, code="template", path="output.name", message=message)
         return None
     return node.text()
 
 
-def _template_faults(text: str) -> list[str]:
+def _template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
     try:
         parts = matrix.tokens(text)
     except UsageError as error:
         return [str(error)]
     for is_name, part in parts:
-        if is_name and part not in matrix.VARIABLES:
-            known = ", ".join(matrix.VARIABLES)
-            hint = suggestion(part, matrix.VARIABLES) or f"; known are {known}"
+        if is_name and names is not None and part not in names:
+            hint = suggestion(part, names) or f"; known are {', '.join(names)}"
             return [f"unknown variable ${{{part[:40]}}}{hint}"]
         odd = _LITERAL.search(part)
         if odd and not is_name and part != "$":
@@ -109,7 +104,7 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
             message = f"the folder {quoted(each.input.id)} is the sandbox's own; use another id"
             findings.error(each.node.mark, code="name", path=each.where, message=message)
             return
-    fault = _long_part(recipe) or _reserved(recipe)
+    fault = _lacking(recipe) or _long_part(recipe) or _reserved(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
         return
@@ -117,6 +112,17 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
     if pair:
         message = _collision(*pair, matrix.template(recipe))
         findings.error(mark, code="same-name", path="output.name", message=message)
+
+
+def _lacking(recipe: Recipe) -> str | None:
+    """A variable of the template that one of the prompts does not have."""
+    parts = matrix.tokens(matrix.template(recipe))
+    wanted = {part for is_name, part in parts if is_name} - set(matrix.VARIABLES)
+    for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if wanted):
+        for name in sorted(wanted - {name for name, _ in prompt.variables}):
+            advice = "use ${prompt}, which ends in the values of a prompt's variables"
+            return f"the prompt {quoted(prompt.id)} has no variable {quoted(name)}; {advice}"
+    return None
 
 
 def _long_part(recipe: Recipe) -> str | None:
@@ -133,9 +139,13 @@ def _long_part(recipe: Recipe) -> str | None:
 
 
 def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
+    variables: dict[str, object] = {}
+    for name, value in (pair for prompt in block.prompts for pair in prompt.variables):
+        variables[name] = max(str(variables.get(name, "")), matrix.slug(value), key=len)
     return {
+        **variables,
         "input": max((each.id for each in block.inputs), key=len),
-        "prompt": max((each.id for each in block.prompts), key=len),
+        "prompt": max(map(matrix.prompt_name, block.prompts), key=len),
         "size": max((each.label for each in block.sizes), key=len),
         "scale": max((matrix.number_text(each) for each in block.scales), key=len),
         "seed": max((str(each) for each in block.seeds), key=len),
@@ -164,17 +174,31 @@ def _collision(first: Job, second: Job, text: str) -> str:
     names = {part for is_name, part in matrix.tokens(text) if is_name}
     if {"width", "height"} <= names:
         names.add("size")
-    differing = [name for name, value in _AXES if value(first) != value(second)]
+    if "prompt" in names:
+        names.update(name for name, _ in first.prompt.variables)
+    facts, others = _facts(first), _facts(second)
+    if first.prompt.id == second.prompt.id:
+        facts.update(first.prompt.variables)
+        others.update(second.prompt.variables)
+    differing = [name for name in facts if facts[name] != others.get(name)]
     absent = [f"${{{name}}}" for name in differing if name not in names]
     one, other = (
-        ", ".join(f"{name} {_value(name, job)}" for name in differing) for job in (first, second)
+        ", ".join(f"{name} {each.get(name, '')[:60]}" for name in differing)
+        for each in (facts, others)
     )
     advice = f"add {' and '.join(absent)}" if absent else "put a '/' between the variables"
+    if not absent and differing == ["prompt"]:
+        advice = "give one of the prompts another id"
     return f"two jobs would write {quoted(first.output)}: {one}, and {other}; {advice}"
 
 
-def _value(name: str, job: Job) -> str:
-    value = dict(_AXES)[name](job)
-    if name == "size":
-        return job.size.label
-    return matrix.number_text(job.scale) if name == "scale" else str(value)[:60]
+def _facts(job: Job) -> dict[str, str]:
+    """What tells a job from others, as messages show it."""
+    return {
+        "input": job.input.id,
+        "prompt": job.prompt.id,
+        "size": job.size.label,
+        "scale": matrix.number_text(job.scale),
+        "seed": str(job.seed),
+        "take": str(job.take),
+    }

@@ -1,4 +1,4 @@
-"""The recipe's `prompts`, `variants`, `run` and `price` → checked values."""
+"""The recipe's `variants`, `run` and `price` → checked values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from spark_batch import contract
-from spark_batch.jobs import Prompt, RunSettings, Size
-from spark_batch.recipe import ids
+from spark_batch.jobs import RunSettings, Size
 from spark_batch.recipe.check import judge, shown
 from spark_batch.recipe.diagnostics import Findings, quoted
 from spark_batch.recipe.document import Node
@@ -22,12 +21,11 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A prompt or a size with its place."""
+    """A size with its place."""
 
     node: Node
     where: str
-    prompt: Prompt | None = None
-    size: Size | None = None
+    size: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +37,6 @@ class Variants:
     seeds: tuple[int, ...]
     takes: int
     located: tuple[Located, ...]  # the sizes again, those that the recipe names
-
-
-def prompts(node: Node, findings: Findings) -> tuple[Located, ...]:
-    """The prompts, without the white space around them, with ids given or made."""
-    found, named = [], []
-    for at, item in enumerate(node.items()):
-        where = f"prompts[{at}]"
-        own = item.get("id")
-        text_node = item.get("text") or item
-        text = text_node.text().strip()
-        name = own.text() if own else ids.from_prompt(text)
-        mark = own.mark if own else text_node.mark
-        named.append(ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where))
-        found.append(Located(node=text_node, where=where, prompt=Prompt(id=name, text=text)))
-    ids.check(named, findings)
-    return tuple(found)
 
 
 def variants(node: Node | None, findings: Findings) -> Variants:

@@ -28,13 +28,17 @@ _A = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A violated keyword: its limit, the schema that it stands in, the value and its path."""
+    """A violated keyword: its limit, the schema that it stands in, the value and its path.
+
+    `names` says that the value is the name of a key in the mapping at `path`.
+    """
 
     keyword: str
     limit: Any
     schema: Mapping[str, Any]
     value: Any
     path: Path
+    names: bool = False
 
 
 def fault(error: ValidationError) -> Fault:
@@ -47,6 +51,7 @@ def fault(error: ValidationError) -> Fault:
         schema=schema,
         value=error.instance,
         path=tuple(path),
+        names="propertyNames" in error.absolute_schema_path,
     )
 
 
