@@ -4,8 +4,8 @@ A job's key is a hash of what the API will see, and of nothing else (product.md,
 key"); `requests` says of what exactly, `names` how an output template is filled in.
 """
 
-from spark_batch.matrix.clashes import collisions, one_input
-from spark_batch.matrix.making import count, jobs, template
+from spark_batch.matrix.clashes import collisions, in_folders, reduced
+from spark_batch.matrix.making import combinations, count, excluded, idle, jobs, template
 from spark_batch.matrix.names import (
     VARIABLES,
     default_template,
@@ -20,15 +20,19 @@ __all__ = [
     "KEY_DIGITS",
     "VARIABLES",
     "collisions",
+    "combinations",
     "count",
     "default_template",
+    "excluded",
+    "idle",
+    "in_folders",
     "jobs",
     "key",
     "number_text",
-    "one_input",
     "output_name",
     "picture_text",
     "prompt_name",
+    "reduced",
     "slug",
     "template",
     "tokens",

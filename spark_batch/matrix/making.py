@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import reduce
+from itertools import product
 
-from spark_batch import contract
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, Size
-from spark_batch.matrix import names, requests
+from spark_batch.matrix import excluding, names, requests
 from spark_batch.matrix.names import Token
 
 _TAKE_SUFFIX = "-take${take}"
 _JOB = "\0"  # stands for the key while a name is being made; no id or template can hold it
 _INNER = ("scale", "seed", "take")
 
-_Tail = tuple[float, int, int, bytes, tuple[str, ...]]
+_Tails = tuple[tuple[float, int, int, bytes, tuple[str, ...]], ...]
+
+
+def combinations(recipe: Recipe) -> int:
+    """How many combinations the recipe's axes have, those that are excluded too."""
+    return sum(map(_combinations, recipe.blocks))
 
 
 def count(recipe: Recipe) -> int:
     """How many jobs the recipe has, without building one."""
     return sum(
-        len(block.inputs)
-        * len(block.prompts)
-        * len(block.sizes)
-        * len(block.scales)
-        * sum(len(_takes(block, seed)) for seed in block.seeds)
+        excluding.counts(block)[0] if block.excludes else _combinations(block)
         for block in recipe.blocks
     )
+
+
+def excluded(recipe: Recipe) -> tuple[int, ...]:
+    """How many jobs each exclusion drops, in the recipe's order.
+
+    A job that several match is counted for the first of them, so that the sum is what is dropped.
+    """
+    found: list[int] = []
+    for block in filter(_excludes, recipe.blocks):
+        dropped = [0] * len(block.excludes)
+        for mask, times in excluding.counts(block).items():
+            if mask:
+                dropped[(mask & -mask).bit_length() - 1] += times
+        found.extend(dropped)
+    return tuple(found)
+
+
+def idle(recipe: Recipe) -> tuple[int, ...]:
+    """The places, among all exclusions, of those that match no job at all."""
+    found: list[bool] = []
+    for block in filter(_excludes, recipe.blocks):
+        met = reduce(int.__or__, excluding.counts(block), 0)
+        found.extend(bool(met >> at & 1) for at in range(len(block.excludes)))
+    return tuple(at for at, matches in enumerate(found) if not matches)
 
 
 def jobs(recipe: Recipe) -> Iterator[Job]:
@@ -38,26 +64,51 @@ def jobs(recipe: Recipe) -> Iterator[Job]:
     """
     parts = names.tokens(template(recipe))
     for block in recipe.blocks:
-        tails = _tails(block, parts)
-        for picture in block.inputs:
-            for prompt in block.prompts:
-                for size in block.sizes:
-                    yield from _variants(
-                        recipe, picture=picture, prompt=prompt, size=size, tails=tails, parts=parts
-                    )
+        for picture, prompt, size, tails in _groups(block, _tails(block, parts)):
+            if tails:
+                yield from _variants(
+                    recipe, picture=picture, prompt=prompt, size=size, tails=tails, parts=parts
+                )
 
 
 def template(recipe: Recipe) -> str:
     """The recipe's output template; the default one gets `-take${take}` when takes are several."""
-    several = any(len(_takes(block, seed)) > 1 for block in recipe.blocks for seed in block.seeds)
+    several = any(
+        len(excluding.takes(block, seed)) > 1 for block in recipe.blocks for seed in block.seeds
+    )
     if several and recipe.output_name == names.default_template():
         return recipe.output_name + _TAKE_SUFFIX
     return recipe.output_name
 
 
-def _takes(block: Block, seed: int) -> range:
-    random = seed == contract.rules().random_seed
-    return range(1, block.takes + 1 if random else 2)
+def _excludes(block: Block) -> bool:
+    return bool(block.excludes)
+
+
+def _combinations(block: Block) -> int:
+    outer = len(block.inputs) * len(block.prompts) * len(block.sizes)
+    inner = sum(len(excluding.takes(block, seed)) for seed in block.seeds)
+    return outer * len(block.scales) * inner
+
+
+def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
+    """Each input, prompt and size with the innermost values that are not excluded."""
+    if not block.excludes:
+        yield from product(block.inputs, block.prompts, block.sizes, (tails,))
+        return
+    masks = excluding.masks(block)
+    kept: dict[int, _Tails] = {}
+    outer = product(
+        zip(block.inputs, masks.inputs, strict=True),
+        zip(block.prompts, masks.prompts, strict=True),
+        zip(block.sizes, masks.sizes, strict=True),
+    )
+    for (picture, first), (prompt, second), (size, third) in outer:
+        mask = first & second & third
+        if mask not in kept:
+            pairs = zip(tails, masks.tails, strict=True)
+            kept[mask] = tuple(each for each, own in pairs if not mask & own)
+        yield picture, prompt, size, kept[mask]
 
 
 def _variants(
@@ -66,7 +117,7 @@ def _variants(
     picture: Input,
     prompt: Prompt,
     size: Size,
-    tails: tuple[_Tail, ...],
+    tails: _Tails,
     parts: tuple[Token, ...],
 ) -> Iterator[Job]:
     """The jobs of one input, prompt and size; what they have in common is done once."""
@@ -106,16 +157,14 @@ def _outer(recipe: Recipe, picture: Input, prompt: Prompt, size: Size) -> dict[s
     }
 
 
-def _tails(block: Block, parts: tuple[Token, ...]) -> tuple[_Tail, ...]:
+def _tails(block: Block, parts: tuple[Token, ...]) -> _Tails:
     """The innermost axes' values, each with its end of the canonical form and of the name."""
+    wanted = [_INNER.index(part) for is_name, part in parts if is_name and part in _INNER]
     found = []
-    for scale in block.scales:
-        written = requests.number_text(scale)
-        for seed in block.seeds:
-            for take in _takes(block, seed):
-                inner = dict(zip(_INNER, (written, str(seed), str(take)), strict=True))
-                values = tuple(inner[part] for is_name, part in parts if is_name and part in inner)
-                found.append((scale, seed, take, requests.tail(written, seed, take), values))
+    for scale, seed, take in excluding.tails(block):
+        inner = (requests.number_text(scale), str(seed), str(take))
+        values = tuple(inner[at] for at in wanted)
+        found.append((scale, seed, take, requests.tail(inner[0], seed, take), values))
     return tuple(found)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Recipe
-from spark_batch.recipe import advice, ids, inputs, output, prompts, variants
+from spark_batch.recipe import advice, excludes, ids, inputs, output, prompts, variants
 from spark_batch.recipe.check import start
 from spark_batch.recipe.diagnostics import ERROR, Findings, quoted
 from spark_batch.recipe.document import Node
@@ -18,6 +18,7 @@ from spark_batch.recipe.prompts import Entry
 from spark_batch.recipe.variants import Variants
 
 MAX_JOBS = 1_000_000
+MAX_COMBINATIONS = 10 * MAX_JOBS  # before what is excluded is dropped
 T = TypeVar("T")
 
 
@@ -44,19 +45,32 @@ def build(
     parts = _parts(root, path.parent, broken, probe, findings)
     if findings.of(ERROR) or broken:
         return None
-    recipe = _assembled(parts, root, path)
-    if recipe is None:
+    recipe = _assembled(parts, root, path, findings)
+    if recipe is None or findings.of(ERROR):
         return None
-    jobs = matrix.count(recipe)
-    if jobs > MAX_JOBS:
-        message = f"the recipe makes {jobs} jobs; at most {MAX_JOBS} are allowed: split it"
-        findings.error(start(root), code="too-many-jobs", path="", message=message)
+    if not _sensible(recipe, root, findings):
         return None
     section = root.get("output")
     name_node = section.get("name") if section else None
     mark = name_node.mark if name_node else start(root)
     output.check(recipe, parts.inputs or (), mark=mark, findings=findings)
     return recipe
+
+
+def _sensible(recipe: Recipe, root: Node, findings: Findings) -> bool:
+    """Whether there are jobs, and not too many to be looked at one by one."""
+    message = None
+    if matrix.combinations(recipe) > MAX_COMBINATIONS:
+        number = matrix.combinations(recipe)
+        message = f"the recipe has {number} combinations; at most {MAX_COMBINATIONS} are allowed"
+    elif matrix.count(recipe) > MAX_JOBS:
+        number = matrix.count(recipe)
+        message = f"the recipe makes {number} jobs; at most {MAX_JOBS} are allowed"
+    if message:
+        mark, message = start(root), f"{message}: split it"
+        findings.error(mark, code="too-many-jobs", path="", message=message)
+        return False
+    return excludes.check(recipe, root.get("exclude"), findings)
 
 
 def _parts(
@@ -119,7 +133,7 @@ def _sub(node: Node | None, key: str) -> Node | None:
     return node.get(key) if node is not None else None
 
 
-def _assembled(parts: _Parts, root: Node, path: Path) -> Recipe | None:
+def _assembled(parts: _Parts, root: Node, path: Path, findings: Findings) -> Recipe | None:
     axes = parts.variants
     if not (parts.name and parts.inputs and parts.prompts and axes):
         return None
@@ -133,6 +147,7 @@ def _assembled(parts: _Parts, root: Node, path: Path) -> Recipe | None:
         seeds=axes.seeds,
         takes=axes.takes,
     )
+    block = replace(block, excludes=excludes.read(root.get("exclude"), block, findings))
     return Recipe(
         path=path,
         name=parts.name,

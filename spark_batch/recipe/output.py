@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from spark_batch import matrix
@@ -99,7 +100,7 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
 
     `listed` are the recipe's inputs with their places; `mark` is that of the template.
     """
-    for each in listed if matrix.one_input(recipe) is not recipe else ():
+    for each in listed if matrix.in_folders(recipe) else ():
         if each.input.id.casefold() == SANDBOX:
             message = f"the folder {quoted(each.input.id)} is the sandbox's own; use another id"
             findings.error(each.node.mark, code="name", path=each.where, message=message)
@@ -126,15 +127,26 @@ def _lacking(recipe: Recipe) -> str | None:
 
 
 def _long_part(recipe: Recipe) -> str | None:
-    """Too long a part. Every combination is made, so the longest values do meet."""
+    """Too long a part. Where every combination is made, the longest values do meet."""
+    text = matrix.template(recipe)
     for block in recipe.blocks:
-        longest = _longest_values(recipe, block)
-        for part in matrix.output_name(matrix.template(recipe), longest).split("/"):
-            if len(part.encode()) > LONGEST_PART:
-                return (
-                    f"the part {quoted(part)} of a name has {len(part.encode())} bytes; at most "
-                    f"{LONGEST_PART} are allowed: use shorter ids"
-                )
+        fault = _too_long(matrix.output_name(text, _longest_values(recipe, block)))
+        if fault and block.excludes:
+            names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
+            fault = next(filter(None, map(_too_long, names)), None)
+        if fault:
+            return fault
+    return None
+
+
+def _too_long(name: str) -> str | None:
+    for part in name.split("/"):
+        length = len(part.encode())
+        if length > LONGEST_PART:
+            return (
+                f"the part {quoted(part)} of a name has {length} bytes; at most {LONGEST_PART} "
+                "are allowed: use shorter ids"
+            )
     return None
 
 
@@ -159,7 +171,7 @@ def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
 
 def _reserved(recipe: Recipe) -> str | None:
     """A name that begins in the sandbox's folder, or that Windows reserves."""
-    for job in matrix.jobs(matrix.one_input(recipe)):
+    for job in matrix.jobs(matrix.reduced(recipe)):
         first, *others = job.output.split("/")
         if others and first.casefold() == SANDBOX:
             return f"the folder {quoted(first)} is the sandbox's own; choose another"

@@ -50,7 +50,7 @@ def variants(node: Node | None, findings: Findings) -> Variants:
     located: list[Located] = []
 
     def size(item: Node, where: str) -> Size | None:
-        value = _size(item, where, findings)
+        value = size_of(item, where, findings)
         if value is not None:
             located.append(Located(node=item, where=where, size=value))
         return value
@@ -126,7 +126,8 @@ def _values(
     return tuple(values)
 
 
-def _size(node: Node, where: str, findings: Findings) -> Size | None:
+def size_of(node: Node, where: str, findings: Findings) -> Size | None:
+    """The size that a checked node asks for, or None when it is no size; that is told."""
     if isinstance(node.value, Mapping):
         width, height = whole(node.value["width"]), whole(node.value["height"])
         return Size(f"{width}x{height}", width, height)

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 
 _PROPORTIONS = re.compile("([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
+_UNITS = {
+    "minItems": ("list", "value"),
+    "minLength": ("text", "character"),
+    "pattern": ("text", "character"),
+    "minProperties": ("mapping", "key"),
+}
 _A = {
     "array": "a list",
     "object": "a mapping",
@@ -160,13 +166,13 @@ def _long(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     return "length", f"{shown} has {length} characters; at most {limit} are allowed"
 
 
+def _many(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
+    return "length", f"{len(fault.value)} values; at most {fault.limit} are allowed"
+
+
 def _empty(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
-    kind = "list" if fault.keyword == "minItems" else "text"
-    return "empty", f"the {kind} is empty; give at least one {_unit(kind)}"
-
-
-def _unit(kind: str) -> str:
-    return "value" if kind == "list" else "character"
+    kind, unit = _UNITS[fault.keyword]
+    return "empty", f"the {kind} is empty; give at least one {unit}"
 
 
 def _pattern(fault: Fault, shown: str, name: str) -> tuple[str, str]:
@@ -187,6 +193,8 @@ _WORDS: Mapping[str, Callable[[Fault, str, str], tuple[str, str]]] = {
     "maxLength": _long,
     "minLength": _empty,
     "minItems": _empty,
+    "minProperties": _empty,
+    "maxItems": _many,
     "pattern": _pattern,
 }
 
