@@ -69,7 +69,7 @@ class Exclusion:
     """Drops the jobs that match on every axis that it names; None is any value.
 
     Inputs and prompts go by id, sizes by width and height. A prompt without one of the variables
-    is not matched.
+    is not matched, nor is a job that one of `unless` matches.
     """
 
     inputs: frozenset[str] | None = None
@@ -79,12 +79,14 @@ class Exclusion:
     seeds: frozenset[int] | None = None
     takes: frozenset[int] | None = None
     variables: tuple[tuple[str, frozenset[str]], ...] = ()
+    unless: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A matrix: every combination of its axes that nothing in `excludes` matches is a job.
+    """A matrix: every combination of its axes is a job, but for what is dropped.
 
+    `excludes` is what the author does not want, `repeats` what an earlier block makes already.
     `takes` counts for random seeds only.
     """
 
@@ -95,6 +97,7 @@ class Block:
     seeds: tuple[int, ...]
     takes: int = 1
     excludes: tuple[Exclusion, ...] = ()
+    repeats: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,41 @@ def test_fewer_inputs_show_every_collision(rules: tuple[Exclusion, ...], name: s
     assert (matrix.collisions(recipe) is not None) == (len(set(names)) < len(names))
 
 
+def _request(job: Job) -> tuple[object, ...]:
+    size = (job.size.width, job.size.height)
+    return job.input.id, job.prompt, size, job.scale, job.seed, job.take
+
+
+SMALL = st.builds(
+    lambda inputs, prompts, scales, seeds, takes: Block(
+        inputs=BLOCK.inputs[:inputs],
+        prompts=prompts,
+        sizes=SIZES[:1],
+        scales=tuple(scales),
+        seeds=tuple(seeds),
+        takes=takes,
+    ),
+    st.integers(1, 3),
+    st.sampled_from([PROMPTS[:1], PROMPTS[1:3], PROMPTS]),
+    st.sets(st.sampled_from([0.4, 0.5]), min_size=1),
+    st.sets(st.sampled_from([-1, 7, 8]), min_size=1),
+    st.integers(1, 3),
+)
+
+
+@given(RULES, st.lists(SMALL, min_size=1, max_size=3))
+def test_repeats_are_made_once(rules: tuple[Exclusion, ...], further: list[Block]) -> None:
+    """Blocks that know their predecessors make what those do not, and all of that."""
+    blocks = [replace(BLOCK, excludes=rules)]
+    for block in further:
+        blocks.append(replace(block, repeats=tuple(map(matrix.made_by, blocks))))
+    made = [_request(job) for job in matrix.jobs(_recipe(*blocks))]
+    alone = [replace(block, repeats=()) for block in blocks]
+    assert made == list(dict.fromkeys(map(_request, matrix.jobs(_recipe(*alone)))))
+    assert matrix.count(_recipe(*blocks)) == len(made)
+    assert matrix.collisions(_recipe(*blocks)) is None
+
+
 def test_a_million_are_counted_at_once() -> None:
     """Counting multiplies; a matrix that nobody could walk through is counted too."""
     seeds = tuple(range(1, 1001))

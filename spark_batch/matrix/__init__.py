@@ -5,6 +5,7 @@ key"); `requests` says of what exactly, `names` how an output template is filled
 """
 
 from spark_batch.matrix.clashes import collisions, in_folders, reduced
+from spark_batch.matrix.excluding import made_by
 from spark_batch.matrix.making import combinations, count, excluded, idle, jobs, template
 from spark_batch.matrix.names import (
     VARIABLES,
@@ -28,6 +29,7 @@ __all__ = [
     "in_folders",
     "jobs",
     "key",
+    "made_by",
     "number_text",
     "output_name",
     "picture_text",

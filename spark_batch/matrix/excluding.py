@@ -7,9 +7,10 @@ So a million jobs are counted by multiplying how often each mask occurs, and non
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 from spark_batch import contract
 from spark_batch.jobs import Block, Exclusion, Prompt
@@ -41,9 +42,45 @@ def takes(block: Block, seed: int) -> range:
     return range(1, block.takes + 1 if random else 2)
 
 
+def made_by(block: Block) -> Exclusion:
+    """What matches the jobs of a block, for later blocks that shall not repeat them."""
+    return Exclusion(
+        inputs=frozenset(each.id for each in block.inputs),
+        prompts=frozenset(each.id for each in block.prompts),
+        sizes=frozenset((each.width, each.height) for each in block.sizes),
+        scales=frozenset(block.scales),
+        seeds=frozenset(block.seeds),
+        takes=frozenset(range(1, block.takes + 1)),
+        unless=block.excludes,
+    )
+
+
+def dropper(block: Block) -> Callable[[int], bool]:
+    """Tells of a job's mask whether the job is dropped."""
+    plain, conditions = 0, []
+    free = len(block.excludes) + len(block.repeats)
+    for at, rule in enumerate((*block.excludes, *block.repeats)):
+        if rule.unless:
+            conditions.append((1 << at, (1 << len(rule.unless)) - 1 << free))
+            free += len(rule.unless)
+        else:
+            plain |= 1 << at
+
+    def dropped(mask: int) -> bool:
+        return bool(mask & plain) or any(mask & it and not mask & but for it, but in conditions)
+
+    return dropped
+
+
+def _rules(block: Block) -> tuple[Exclusion, ...]:
+    """The rules in the order of their bits: excludes, repeats, and what those are not to match."""
+    rules = (*block.excludes, *block.repeats)
+    return (*rules, *(each for rule in rules for each in rule.unless))
+
+
 def masks(block: Block) -> Masks:
-    """Which of the block's exclusions each value of each axis satisfies."""
-    rules = block.excludes
+    """Which of the block's rules each value of each axis satisfies."""
+    rules = _rules(block)
     scales = dict(_marked(block.scales, [rule.scales for rule in rules]))
     seeds = dict(_marked(block.seeds, [rule.seeds for rule in rules]))
     numbers = dict(_marked(range(1, block.takes + 1), [rule.takes for rule in rules]))
@@ -60,12 +97,12 @@ def masks(block: Block) -> Masks:
 
 def input_masks(block: Block) -> tuple[int, ...]:
     """Those of the inputs alone."""
-    wanted = [rule.inputs for rule in block.excludes]
+    wanted = [rule.inputs for rule in _rules(block)]
     return _masks([each.id for each in block.inputs], wanted)
 
 
 def counts(block: Block) -> Counter[int]:
-    """How many combinations of the block have each mask; 0 is of those that are kept."""
+    """How many combinations of the block have each mask."""
     found = masks(block)
     axes = (found.inputs, found.prompts, found.sizes, found.tails)
     return reduce(_crossed, map(Counter, axes))
@@ -88,22 +125,21 @@ def _prompt_masks(prompts: Sequence[Prompt], rules: Sequence[Exclusion]) -> tupl
     return found
 
 
-def _masks(
-    values: Iterable[Hashable], wanted: Sequence[Iterable[Hashable] | None]
-) -> tuple[int, ...]:
+def _masks(values: Iterable[Hashable], wanted: Iterable[frozenset[Any] | None]) -> tuple[int, ...]:
     return tuple(mask for _, mask in _marked(values, wanted))
 
 
 def _marked(
-    values: Iterable[Hashable], wanted: Sequence[Iterable[Hashable] | None]
+    values: Iterable[Hashable], wanted: Iterable[frozenset[Any] | None]
 ) -> Iterator[tuple[Hashable, int]]:
     """Each value with the bits of the rules that want it, or that want any."""
-    indifferent = 0
-    bits: dict[Hashable, int] = {}
+    rules: dict[frozenset[Any] | None, int] = {}
     for at, chosen in enumerate(wanted):
-        if chosen is None:
-            indifferent |= 1 << at
+        rules[chosen] = rules.get(chosen, 0) | 1 << at
+    indifferent = rules.pop(None, 0)
+    bits: dict[Hashable, int] = {}
+    for chosen, mask in rules.items():
         for value in chosen or ():
-            bits[value] = bits.get(value, 0) | 1 << at
+            bits[value] = bits.get(value, 0) | mask
     for value in values:
         yield value, indifferent | bits.get(value, 0)

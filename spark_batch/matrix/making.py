@@ -26,10 +26,7 @@ def combinations(recipe: Recipe) -> int:
 
 def count(recipe: Recipe) -> int:
     """How many jobs the recipe has, without building one."""
-    return sum(
-        excluding.counts(block)[0] if block.excludes else _combinations(block)
-        for block in recipe.blocks
-    )
+    return sum(map(_count, recipe.blocks))
 
 
 def excluded(recipe: Recipe) -> tuple[int, ...]:
@@ -40,7 +37,9 @@ def excluded(recipe: Recipe) -> tuple[int, ...]:
     found: list[int] = []
     for block in filter(_excludes, recipe.blocks):
         dropped = [0] * len(block.excludes)
-        for mask, times in excluding.counts(block).items():
+        own = (1 << len(block.excludes)) - 1
+        for whole, times in excluding.counts(block).items():
+            mask = whole & own
             if mask:
                 dropped[(mask & -mask).bit_length() - 1] += times
         found.extend(dropped)
@@ -85,6 +84,13 @@ def _excludes(block: Block) -> bool:
     return bool(block.excludes)
 
 
+def _count(block: Block) -> int:
+    if not (block.excludes or block.repeats):
+        return _combinations(block)
+    dropped = excluding.dropper(block)
+    return sum(times for mask, times in excluding.counts(block).items() if not dropped(mask))
+
+
 def _combinations(block: Block) -> int:
     outer = len(block.inputs) * len(block.prompts) * len(block.sizes)
     inner = sum(len(excluding.takes(block, seed)) for seed in block.seeds)
@@ -92,11 +98,11 @@ def _combinations(block: Block) -> int:
 
 
 def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
-    """Each input, prompt and size with the innermost values that are not excluded."""
-    if not block.excludes:
+    """Each input, prompt and size with the innermost values that are not dropped."""
+    if not (block.excludes or block.repeats):
         yield from product(block.inputs, block.prompts, block.sizes, (tails,))
         return
-    masks = excluding.masks(block)
+    masks, dropped = excluding.masks(block), excluding.dropper(block)
     kept: dict[int, _Tails] = {}
     outer = product(
         zip(block.inputs, masks.inputs, strict=True),
@@ -107,7 +113,7 @@ def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, 
         mask = first & second & third
         if mask not in kept:
             pairs = zip(tails, masks.tails, strict=True)
-            kept[mask] = tuple(each for each, own in pairs if not mask & own)
+            kept[mask] = tuple(each for each, own in pairs if not dropped(mask & own))
         yield picture, prompt, size, kept[mask]
 
 

@@ -75,7 +75,7 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
             findings.warn(each.node.mark, code="size-rounded", path=each.where, message=message)
 
 
-def seeds(node: Node | None, findings: Findings) -> None:
+def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
     """Seeds that the API takes and its page does not speak of."""
     judge = contract.validator(contract.API, "seed").evolve(
         schema=contract.definition("seed")["x-recommended"]
@@ -86,7 +86,7 @@ def seeds(node: Node | None, findings: Findings) -> None:
             message = (
                 f"{item.raw} is unusual: seeds go from {limits['minimum']} to {limits['maximum']}"
             )
-            findings.warn(item.mark, code="seed-unusual", path="variants.seed", message=message)
+            findings.warn(item.mark, code="seed-unusual", path=path, message=message)
 
 
 def inputs(found: Sequence[Listed], wanted: Sequence[Size], findings: Findings) -> None:

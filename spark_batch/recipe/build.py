@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Recipe
-from spark_batch.recipe import advice, excludes, ids, inputs, output, prompts, variants
+from spark_batch.recipe import advice, excludes, ids, includes, inputs, output, prompts, variants
 from spark_batch.recipe.check import start
 from spark_batch.recipe.diagnostics import ERROR, Findings, quoted
 from spark_batch.recipe.document import Node
@@ -70,6 +70,7 @@ def _sensible(recipe: Recipe, root: Node, findings: Findings) -> bool:
         mark, message = start(root), f"{message}: split it"
         findings.error(mark, code="too-many-jobs", path="", message=message)
         return False
+    includes.check(recipe, root.get("include"), findings)
     return excludes.check(recipe, root.get("exclude"), findings)
 
 
@@ -152,7 +153,7 @@ def _assembled(parts: _Parts, root: Node, path: Path, findings: Findings) -> Rec
         path=path,
         name=parts.name,
         model=contract.rules().model,
-        blocks=(block,),
+        blocks=(block, *includes.read(root.get("include"), block, findings)),
         output_dir=parts.folder,
         output_name=parts.template,
         run=variants.run(root.get("run")),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Exclusion, Recipe, Size
-from spark_batch.recipe import globs
+from spark_batch.recipe import ids
 from spark_batch.recipe.check import shown, start
 from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.variants import number, size_of, whole
 
 _AXES = ("input", "prompt", "size", "scale", "seed", "take")
-_SHOWN = 10  # values of an axis that a message lists
 
 T = TypeVar("T", bound=Hashable)
 
@@ -46,26 +44,6 @@ def check(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
     return not idle
 
 
-def chosen(
-    node: Node, where: str, *, kind: str, ids: tuple[str, ...], findings: Findings
-) -> frozenset[str]:
-    """The ids that a list of ids and patterns stands for; one that stands for none is told."""
-    known = frozenset(ids)
-    found: set[str] = set()
-    for at, item in enumerate(node.items()):
-        text = item.text().strip()
-        if text in known:
-            found.add(text)
-            continue
-        matches = [each for each in ids if fnmatchcase(each, text)] if globs.is_glob(text) else []
-        found.update(matches)
-        if not matches:
-            hint = suggestion(text, ids) or f"; there are {_listed(ids)}"
-            message = f"no {kind} has the id {quoted(text)}{hint}"
-            findings.error(item.mark, code="no-such-id", path=_at(node, where, at), message=message)
-    return frozenset(found)
-
-
 def _exclusion(
     node: Node,
     where: str,
@@ -73,11 +51,11 @@ def _exclusion(
     variables: Mapping[str, tuple[str, ...]],
     findings: Findings,
 ) -> Exclusion:
-    def ids(axis: str, known: tuple[str, ...]) -> frozenset[str] | None:
+    def names(axis: str, known: tuple[str, ...]) -> frozenset[str] | None:
         given = node.get(axis)
         if given is None:
             return None
-        return chosen(given, f"{where}.{axis}", kind=axis, ids=known, findings=findings)
+        return ids.chosen(given, f"{where}.{axis}", kind=axis, known=known, findings=findings)
 
     def values(
         axis: str, known: Mapping[T, str], value: Callable[[Node, str], T | None]
@@ -91,8 +69,8 @@ def _exclusion(
 
     _unknown(node, where, variables, findings)
     return Exclusion(
-        inputs=ids("input", tuple(each.id for each in block.inputs)),
-        prompts=ids("prompt", tuple(dict.fromkeys(each.id for each in block.prompts))),
+        inputs=names("input", tuple(each.id for each in block.inputs)),
+        prompts=names("prompt", tuple(dict.fromkeys(each.id for each in block.prompts))),
         sizes=values(
             "size", {(each.width, each.height): _written(each) for each in block.sizes}, sides
         ),
@@ -127,7 +105,7 @@ def _values(
     """The values of an axis, each of which has to be one that the recipe has."""
     found: set[T] = set()
     for at, item in enumerate(node.items()):
-        here = _at(node, where, at)
+        here = ids.item_path(node, where, at)
         one = value(item, here)
         if one is None:
             continue
@@ -136,7 +114,7 @@ def _values(
             texts = tuple(known.values())
             hint = suggestion(item.text(), texts) if isinstance(item.value, str) else ""
             what = shown(item) if item.raw else "this size"
-            message = f"{what} is not in the recipe{hint or f'; there are {_listed(texts)}'}"
+            message = f"{what} is not in the recipe{hint or f'; there are {ids.listed(texts)}'}"
             findings.error(item.mark, code="no-such-value", path=here, message=message)
     return frozenset(found)
 
@@ -163,12 +141,3 @@ def _written(size: Size) -> str:
     """A size as recipes write it; its label is for file names."""
     name = size.label.replace("x", ":")
     return name if name in contract.rules().sizes else size.label
-
-
-def _at(node: Node, where: str, at: int) -> str:
-    return f"{where}[{at}]" if isinstance(node.value, tuple) else where
-
-
-def _listed(texts: tuple[str, ...]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more

@@ -39,13 +39,13 @@ class Variants:
     located: tuple[Located, ...]  # the sizes again, those that the recipe names
 
 
-def variants(node: Node | None, findings: Findings) -> Variants:
-    """The checked axes."""
+def variants(node: Node | None, findings: Findings, *, path: str = "variants") -> Variants:
+    """The checked axes of the mapping at `path`."""
     rules = contract.rules()
 
     def axis(name: str, default: T, read: Callable[[Node, str], T | None]) -> tuple[T, ...]:
         given = node.get(name) if node is not None else None
-        return (default,) if given is None else _values(given, f"variants.{name}", read, findings)
+        return (default,) if given is None else _values(given, f"{path}.{name}", read, findings)
 
     located: list[Located] = []
 
@@ -62,7 +62,7 @@ def variants(node: Node | None, findings: Findings) -> Variants:
         # A zero with a sign is a zero: both would be the same request under two keys.
         scales=axis("scale", rules.default_scale, lambda item, _: number(item) + 0.0),
         seeds=seeds,
-        takes=_takes(node, seeds, findings),
+        takes=_takes(node, seeds, path, findings),
         located=tuple(located),
     )
 
@@ -153,7 +153,7 @@ def _label(name: str) -> str:
     return name.replace(":", "x")
 
 
-def _takes(node: Node | None, seeds: tuple[int, ...], findings: Findings) -> int:
+def _takes(node: Node | None, seeds: tuple[int, ...], path: str, findings: Findings) -> int:
     given = node.get("takes") if node is not None else None
     if given is None:
         axes = contract.schema(contract.RECIPE)["properties"]["variants"]["properties"]
@@ -162,5 +162,5 @@ def _takes(node: Node | None, seeds: tuple[int, ...], findings: Findings) -> int
     takes, random = whole(given), contract.rules().random_seed
     if takes > 1 and random not in seeds:
         message = f"{takes} takes need the random seed {random}: each of them would be the same"
-        findings.error(given.mark, code="takes", path="variants.takes", message=message)
+        findings.error(given.mark, code="takes", path=f"{path}.takes", message=message)
     return takes
