@@ -85,10 +85,12 @@ def slug(value: str) -> str:
     Lower-case letters, digits and dots, joined by `-`. A value that loses letters of other scripts,
     or what is beyond 60 characters, or has nothing of the kind, gets 8 hex digits of its hash.
     """
-    decomposed = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", value))
-    folded = "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
+    folded, lost = _APOSTROPHES.sub("", value).lower(), False
+    if not folded.isascii():
+        decomposed = unicodedata.normalize("NFKD", folded)
+        folded = "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
+        lost = any(c.isalnum() and not c.isascii() for c in folded)
     whole = "-".join(word for part in _WORD.findall(folded) if (word := part.strip(".")))
-    lost = any(c.isalnum() and not c.isascii() for c in folded)
     if whole and not lost and len(whole) <= _SLUG_LENGTH:
         return whole
     digest = hashlib.sha256(unicodedata.normalize("NFC", value).encode()).hexdigest()[:8]

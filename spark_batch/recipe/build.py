@@ -9,7 +9,17 @@ from typing import TypeVar
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Recipe
-from spark_batch.recipe import advice, excludes, ids, includes, inputs, output, prompts, variants
+from spark_batch.recipe import (
+    advice,
+    excludes,
+    ids,
+    includes,
+    inputs,
+    output,
+    prompts,
+    rows,
+    variants,
+)
 from spark_batch.recipe.check import start
 from spark_batch.recipe.diagnostics import ERROR, Findings, quoted
 from spark_batch.recipe.document import Node
@@ -45,7 +55,7 @@ def build(
     parts = _parts(root, path.parent, broken, probe, findings)
     if findings.of(ERROR) or broken:
         return None
-    recipe = _assembled(parts, root, path, findings)
+    recipe = _assembled(parts, root, path, probe, findings)
     if recipe is None or findings.of(ERROR):
         return None
     if not _sensible(recipe, root, findings):
@@ -83,7 +93,9 @@ def _parts(
     name = section("name", lambda node: _name(node, findings))
     folder = section("output", lambda node: _folder(node, base, name, findings))
     texts = section("prompts", lambda node: prompts.read(node, findings) if node else None)
-    names = None if texts is None else [name for each in texts for name in each.variables]
+    names = None
+    if "prompts" not in broken:
+        names = [name for each in texts or () for name in each.variables]
     template = section("output", lambda node: output.template(_sub(node, "name"), names, findings))
 
     def pictures(node: Node | None) -> tuple[Listed, ...] | None:
@@ -134,11 +146,34 @@ def _sub(node: Node | None, key: str) -> Node | None:
     return node.get(key) if node is not None else None
 
 
-def _assembled(parts: _Parts, root: Node, path: Path, findings: Findings) -> Recipe | None:
+def _assembled(
+    parts: _Parts, root: Node, path: Path, probe: Probe, findings: Findings
+) -> Recipe | None:
     axes = parts.variants
-    if not (parts.name and parts.inputs and parts.prompts and axes):
+    if not (parts.name and axes) or parts.folder is None or parts.template is None:
         return None
-    if parts.folder is None or parts.template is None:
+    main = _matrix(parts, axes, root, findings)
+    further = includes.read(root.get("include"), main, findings) if main else ()
+    blocks = (main, *further) if main else ()
+    table = root.get("rows")
+    if table is not None and not findings.of(ERROR):
+        listed, given = parts.inputs or (), rows.Given(blocks, axes, path.parent)
+        blocks += rows.read(table, given, listed=listed, probe=probe, findings=findings)
+    return Recipe(
+        path=path,
+        name=parts.name,
+        model=contract.rules().model,
+        blocks=blocks,
+        output_dir=parts.folder,
+        output_name=parts.template,
+        run=variants.run(root.get("run")),
+        price=variants.money(root.get("price")),
+    )
+
+
+def _matrix(parts: _Parts, axes: Variants, root: Node, findings: Findings) -> Block | None:
+    """The block of all inputs and prompts; None in a recipe of rows alone."""
+    if not (parts.inputs and parts.prompts):
         return None
     block = Block(
         inputs=tuple(each.input for each in parts.inputs),
@@ -148,14 +183,4 @@ def _assembled(parts: _Parts, root: Node, path: Path, findings: Findings) -> Rec
         seeds=axes.seeds,
         takes=axes.takes,
     )
-    block = replace(block, excludes=excludes.read(root.get("exclude"), block, findings))
-    return Recipe(
-        path=path,
-        name=parts.name,
-        model=contract.rules().model,
-        blocks=(block, *includes.read(root.get("include"), block, findings)),
-        output_dir=parts.folder,
-        output_name=parts.template,
-        run=variants.run(root.get("run")),
-        price=variants.money(root.get("price")),
-    )
+    return replace(block, excludes=excludes.read(root.get("exclude"), block, findings))

@@ -21,7 +21,7 @@ def check(root: Node, findings: Findings) -> frozenset[str]:
     The empty key stands for the document itself.
     """
     if not isinstance(root.value, Mapping):
-        wanted = contract.schema(contract.RECIPE)["required"]
+        wanted = contract.schema(contract.RECIPE)["else"]["required"]
         message = f"a recipe is a mapping with the keys {keys_text(wanted)}"
         findings.error(root.mark, code="type", path="", message=message)
         return frozenset({""})

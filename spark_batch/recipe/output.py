@@ -129,14 +129,29 @@ def _lacking(recipe: Recipe) -> str | None:
 def _long_part(recipe: Recipe) -> str | None:
     """Too long a part. Where every combination is made, the longest values do meet."""
     text = matrix.template(recipe)
+    if _too_long(matrix.output_name(text, _longest_values(recipe, _together(recipe)))) is None:
+        return None
     for block in recipe.blocks:
         fault = _too_long(matrix.output_name(text, _longest_values(recipe, block)))
-        if fault and block.excludes:
+        if fault and (block.excludes or block.repeats):
             names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
             fault = next(filter(None, map(_too_long, names)), None)
         if fault:
             return fault
     return None
+
+
+def _together(recipe: Recipe) -> Block:
+    """All values of all blocks: when the longest of them fit, no block has to be looked at."""
+    blocks = recipe.blocks
+    return Block(
+        inputs=tuple(each for block in blocks for each in block.inputs),
+        prompts=tuple(each for block in blocks for each in block.prompts),
+        sizes=tuple({each for block in blocks for each in block.sizes}),
+        scales=tuple({each for block in blocks for each in block.scales}),
+        seeds=tuple({each for block in blocks for each in block.seeds}),
+        takes=max(block.takes for block in blocks),
+    )
 
 
 def _too_long(name: str) -> str | None:

@@ -54,6 +54,14 @@ def read(node: Node, findings: Findings) -> tuple[Entry, ...]:
     return tuple(found)
 
 
+def literal(text: str) -> tuple[str, str | None]:
+    """A text that has no variables, its doubled dollars made single, and what is wrong with it."""
+    if "$" not in text:
+        return text, None
+    faults = [fault for match in _TOKEN.finditer(text) if (fault := _fault(match, None))]
+    return text.replace("$$", "$"), faults[0] if faults else None
+
+
 def _named(item: Node, where: str) -> ids.Named:
     own, text_node = item.get("id"), item.get("text") or item
     text = text_node.text().strip()
@@ -142,17 +150,19 @@ def _tokens(
     return tuple(found) if right else None
 
 
-def _fault(match: re.Match[str], names: tuple[str, ...]) -> str | None:
-    literal = "for a dollar write $$"
+def _fault(match: re.Match[str], names: tuple[str, ...] | None) -> str | None:
+    dollar = "for a dollar write $$"
     if match["open"]:
-        return f"a '${{' without its '}}'; {literal}"
+        return f"a '${{' without its '}}'; {dollar}"
     name = match["name"]
-    if name is None or name in names:
+    if name is None or name in (names or ()):
         return None
+    if names is None:
+        return f"{quoted('${' + name + '}')} is no variable here; {dollar}"
     hint = suggestion(name, names)
     if not hint:
         hint = f"; known are {', '.join(names)}" if names else "; give its values in 'vars'"
-        hint += f", or {literal}"
+        hint += f", or {dollar}"
     return f"unknown variable {quoted('${' + name + '}')}{hint}"
 
 
