@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,12 +105,17 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
             message = f"the folder {quoted(each.input.id)} is the sandbox's own; use another id"
             findings.error(each.node.mark, code="name", path=each.where, message=message)
             return
-    fault = _lacking(recipe) or _long_part(recipe) or _reserved(recipe)
+    fault = _lacking(recipe) or _long_part(recipe)
+    pair = None
+    if fault is None:
+        reserved: list[str] = []
+        pair = matrix.collisions(
+            recipe, look=lambda job: reserved or reserved.extend(_reserved(job))
+        )
+        fault = next(iter(reserved), None)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
-        return
-    pair = matrix.collisions(recipe)
-    if pair:
+    elif pair:
         message = _collision(*pair, matrix.template(recipe))
         findings.error(mark, code="same-name", path="output.name", message=message)
 
@@ -184,17 +189,15 @@ def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
     }
 
 
-def _reserved(recipe: Recipe) -> str | None:
-    """A name that begins in the sandbox's folder, or that Windows reserves."""
-    for job in matrix.jobs(matrix.reduced(recipe)):
-        first, *others = job.output.split("/")
-        if others and first.casefold() == SANDBOX:
-            return f"the folder {quoted(first)} is the sandbox's own; choose another"
-        for part in (first, *others):
-            fault = ids.fault(part)
-            if fault:
-                return f"the part {quoted(part)} of the name {quoted(job.output)} {fault}"
-    return None
+def _reserved(job: Job) -> Iterator[str]:
+    """Whether a name begins in the sandbox's folder, or has a part that Windows reserves."""
+    first, *others = job.output.split("/")
+    if others and first.casefold() == SANDBOX:
+        yield f"the folder {quoted(first)} is the sandbox's own; choose another"
+    for part in (first, *others):
+        fault = ids.fault(part)
+        if fault:
+            yield f"the part {quoted(part)} of the name {quoted(job.output)} {fault}"
 
 
 def _collision(first: Job, second: Job, text: str) -> str:
