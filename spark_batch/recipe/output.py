@@ -109,9 +109,12 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
     pair = None
     if fault is None:
         reserved: list[str] = []
-        pair = matrix.collisions(
-            recipe, look=lambda job: reserved or reserved.extend(_reserved(job))
-        )
+
+        def look(job: Job) -> None:
+            if not reserved:
+                reserved.extend(_reserved(job))
+
+        pair = matrix.collisions(recipe, look=look)
         fault = next(iter(reserved), None)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
