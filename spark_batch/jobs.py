@@ -65,8 +65,30 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Drops the jobs that match on every axis that it names; None is any value.
+
+    Inputs and prompts go by id, sizes by width and height. A prompt without one of the variables
+    is not matched, nor is a job that one of `unless` matches.
+    """
+
+    inputs: frozenset[str] | None = None
+    prompts: frozenset[str] | None = None
+    sizes: frozenset[tuple[int, int]] | None = None
+    scales: frozenset[float] | None = None
+    seeds: frozenset[int] | None = None
+    takes: frozenset[int] | None = None
+    variables: tuple[tuple[str, frozenset[str]], ...] = ()
+    unless: tuple[Exclusion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """A matrix: every combination of its axes is a job. `takes` counts for random seeds only."""
+    """A matrix: every combination of its axes is a job, but for what is dropped.
+
+    `excludes` is what the author does not want, `repeats` what an earlier block makes already.
+    `takes` counts for random seeds only.
+    """
 
     inputs: tuple[Input, ...]
     prompts: tuple[Prompt, ...]
@@ -74,6 +96,8 @@ class Block:
     scales: tuple[float, ...]
     seeds: tuple[int, ...]
     takes: int = 1
+    excludes: tuple[Exclusion, ...] = ()
+    repeats: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from spark_batch.jobs import Picture, Size
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
+from spark_batch.recipe.prompts import Entry
 from spark_batch.recipe.variants import Located, whole
 
 # Where one instruction ends and another may begin. The second list is of verbs that are hardly
@@ -17,6 +18,7 @@ from spark_batch.recipe.variants import Located, whole
 _SENTENCE = re.compile(r"[.!?;\n]\s*|\b(?:and )?then\b", re.IGNORECASE)
 _CLAUSE = re.compile(r",\s*(?:and\s+)?|\band\s+", re.IGNORECASE)
 _QUOTED = re.compile("\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|'[^']*'(?![a-z])")
+_LOOKED_AT = 1000  # texts of one entry; that they differ in a value makes them hardly different
 _STRONG = frozenset(
     {"add", "remove", "delete", "erase", "replace", "insert", "convert", "transform"}
 )
@@ -26,17 +28,17 @@ _VERBS = _STRONG | {
 }
 
 
-def prompts(found: Iterable[Located], findings: Findings) -> None:
-    """Prompts that are long, or that ask for several edits at once."""
+def prompts(found: Iterable[Entry], findings: Findings) -> None:
+    """Prompts that are long, or that ask for several edits at once; an entry is told once."""
     best = contract.rules().recommended_prompt
     for each in found:
-        if each.prompt is None:
-            continue
-        text = each.prompt.text
-        if len(text) > best:
-            message = f"the prompt has {len(text)} characters; {best} or fewer work best"
+        texts = [prompt.text for prompt in each.prompts]
+        longest = max(map(len, texts), default=0)
+        if longest > best:
+            which = "the prompt has" if len(texts) == 1 else "the longest of its prompts has"
+            message = f"{which} {longest} characters; {best} or fewer work best"
             findings.warn(each.node.mark, code="prompt-long", path=each.where, message=message)
-        if several_instructions(text):
+        if any(map(several_instructions, texts[:_LOOKED_AT])):
             message = "the prompt seems to hold several instructions; one at a time works better"
             findings.warn(
                 each.node.mark, code="prompt-many-instructions", path=each.where, message=message
@@ -62,8 +64,6 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
     """Sizes whose picture may come out black, or will not be as asked."""
     smallest = contract.rules().recommended_side
     for each in found:
-        if each.size is None:
-            continue
         width, height = each.size.width, each.size.height
         if max(width, height) < smallest:
             message = f"both sides are below {smallest} pixels: the picture may come out black"
@@ -75,7 +75,7 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
             findings.warn(each.node.mark, code="size-rounded", path=each.where, message=message)
 
 
-def seeds(node: Node | None, findings: Findings) -> None:
+def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
     """Seeds that the API takes and its page does not speak of."""
     judge = contract.validator(contract.API, "seed").evolve(
         schema=contract.definition("seed")["x-recommended"]
@@ -86,7 +86,7 @@ def seeds(node: Node | None, findings: Findings) -> None:
             message = (
                 f"{item.raw} is unusual: seeds go from {limits['minimum']} to {limits['maximum']}"
             )
-            findings.warn(item.mark, code="seed-unusual", path="variants.seed", message=message)
+            findings.warn(item.mark, code="seed-unusual", path=path, message=message)
 
 
 def inputs(found: Sequence[Listed], wanted: Sequence[Size], findings: Findings) -> None:

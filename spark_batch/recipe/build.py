@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Recipe
-from spark_batch.recipe import advice, ids, inputs, output, variants
+from spark_batch.recipe import (
+    advice,
+    excludes,
+    ids,
+    includes,
+    inputs,
+    output,
+    prompts,
+    rows,
+    variants,
+)
 from spark_batch.recipe.check import start
 from spark_batch.recipe.diagnostics import ERROR, Findings, quoted
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed, Probe
-from spark_batch.recipe.variants import Located, Variants
+from spark_batch.recipe.prompts import Entry
+from spark_batch.recipe.variants import Variants
 
 MAX_JOBS = 1_000_000
+MAX_COMBINATIONS = 10 * MAX_JOBS  # before what is excluded is dropped
 T = TypeVar("T")
 
 
@@ -26,7 +38,7 @@ class _Parts:
 
     name: str | None
     inputs: tuple[Listed, ...] | None
-    prompts: tuple[Located, ...] | None
+    prompts: tuple[Entry, ...] | None
     variants: Variants | None
     folder: Path | None
     template: str | None
@@ -43,19 +55,33 @@ def build(
     parts = _parts(root, path.parent, broken, probe, findings)
     if findings.of(ERROR) or broken:
         return None
-    recipe = _assembled(parts, root, path)
-    if recipe is None:
+    recipe = _assembled(parts, root, path, probe, findings)
+    if recipe is None or findings.of(ERROR):
         return None
-    jobs = matrix.count(recipe)
-    if jobs > MAX_JOBS:
-        message = f"the recipe makes {jobs} jobs; at most {MAX_JOBS} are allowed: split it"
-        findings.error(start(root), code="too-many-jobs", path="", message=message)
+    if not _sensible(recipe, root, findings):
         return None
     section = root.get("output")
     name_node = section.get("name") if section else None
     mark = name_node.mark if name_node else start(root)
     output.check(recipe, parts.inputs or (), mark=mark, findings=findings)
     return recipe
+
+
+def _sensible(recipe: Recipe, root: Node, findings: Findings) -> bool:
+    """Whether there are jobs, and not too many to be looked at one by one."""
+    message = None
+    if matrix.combinations(recipe) > MAX_COMBINATIONS:
+        number = matrix.combinations(recipe)
+        message = f"the recipe has {number} combinations; at most {MAX_COMBINATIONS} are allowed"
+    elif matrix.count(recipe) > MAX_JOBS:
+        number = matrix.count(recipe)
+        message = f"the recipe makes {number} jobs; at most {MAX_JOBS} are allowed"
+    if message:
+        mark, message = start(root), f"{message}: split it"
+        findings.error(mark, code="too-many-jobs", path="", message=message)
+        return False
+    includes.check(recipe, root.get("include"), findings)
+    return excludes.check(recipe, root.get("exclude"), findings)
 
 
 def _parts(
@@ -66,21 +92,22 @@ def _parts(
 
     name = section("name", lambda node: _name(node, findings))
     folder = section("output", lambda node: _folder(node, base, name, findings))
-    template = section("output", lambda node: output.template(_sub(node, "name"), findings))
+    texts = section("prompts", lambda node: prompts.read(node, findings) if node else None)
+    names = None
+    if "prompts" not in broken:
+        names = [name for each in texts or () for name in each.variables]
+    template = section("output", lambda node: output.template(_sub(node, "name"), names, findings))
 
     def pictures(node: Node | None) -> tuple[Listed, ...] | None:
         if node is None:
             return None
         return inputs.read(node, folder=base, output=folder, probe=probe, findings=findings)
 
-    def texts(node: Node | None) -> tuple[Located, ...] | None:
-        return None if node is None else variants.prompts(node, findings)
-
     axes = section("variants", lambda node: variants.variants(node, findings))
     parts = _Parts(
         name=name,
         inputs=section("inputs", pictures),
-        prompts=section("prompts", texts),
+        prompts=texts,
         variants=axes,
         folder=folder,
         template=template,
@@ -119,27 +146,41 @@ def _sub(node: Node | None, key: str) -> Node | None:
     return node.get(key) if node is not None else None
 
 
-def _assembled(parts: _Parts, root: Node, path: Path) -> Recipe | None:
+def _assembled(
+    parts: _Parts, root: Node, path: Path, probe: Probe, findings: Findings
+) -> Recipe | None:
     axes = parts.variants
-    if not (parts.name and parts.inputs and parts.prompts and axes):
+    if not (parts.name and axes) or parts.folder is None or parts.template is None:
         return None
-    if parts.folder is None or parts.template is None:
-        return None
-    block = Block(
-        inputs=tuple(each.input for each in parts.inputs),
-        prompts=tuple(each.prompt for each in parts.prompts if each.prompt is not None),
-        sizes=axes.sizes,
-        scales=axes.scales,
-        seeds=axes.seeds,
-        takes=axes.takes,
-    )
+    main = _matrix(parts, axes, root, findings)
+    further = includes.read(root.get("include"), main, findings) if main else ()
+    blocks = (main, *further) if main else ()
+    table = root.get("rows")
+    if table is not None and not findings.of(ERROR):
+        listed, given = parts.inputs or (), rows.Given(blocks, axes, path.parent)
+        blocks += rows.read(table, given, listed=listed, probe=probe, findings=findings)
     return Recipe(
         path=path,
         name=parts.name,
         model=contract.rules().model,
-        blocks=(block,),
+        blocks=blocks,
         output_dir=parts.folder,
         output_name=parts.template,
         run=variants.run(root.get("run")),
         price=variants.money(root.get("price")),
     )
+
+
+def _matrix(parts: _Parts, axes: Variants, root: Node, findings: Findings) -> Block | None:
+    """The block of all inputs and prompts; None in a recipe of rows alone."""
+    if not (parts.inputs and parts.prompts):
+        return None
+    block = Block(
+        inputs=tuple(each.input for each in parts.inputs),
+        prompts=tuple(prompt for each in parts.prompts for prompt in each.prompts),
+        sizes=axes.sizes,
+        scales=axes.scales,
+        seeds=axes.seeds,
+        takes=axes.takes,
+    )
+    return replace(block, excludes=excludes.read(root.get("exclude"), block, findings))

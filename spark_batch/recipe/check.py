@@ -21,14 +21,14 @@ def check(root: Node, findings: Findings) -> frozenset[str]:
     The empty key stands for the document itself.
     """
     if not isinstance(root.value, Mapping):
-        wanted = contract.schema(contract.RECIPE)["required"]
+        wanted = contract.schema(contract.RECIPE)["else"]["required"]
         message = f"a recipe is a mapping with the keys {keys_text(wanted)}"
         findings.error(root.mark, code="type", path="", message=message)
         return frozenset({""})
     errors = contract.validator(contract.RECIPE).iter_errors(_plain(root, ()))
     faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
     # jsonschema gives one error a missing key; ours names them all.
-    once = {(fault.path, fault.keyword, _schema_id(fault)): fault for fault in faults}
+    once = {_mark_of(fault): fault for fault in faults}
     guessed = _guessed(once.values())
     for each in once.values():
         _tell(each, root, findings, guessed)
@@ -71,8 +71,9 @@ def _is_own(fault: Fault) -> bool:
     return isinstance(fault.value, Mapping) or not wording.choice(fault)
 
 
-def _schema_id(fault: Fault) -> int:
-    return id(fault.schema) if fault.keyword != "required" else 0
+def _mark_of(fault: Fault) -> tuple[Path, str, int, str]:
+    schema = id(fault.schema) if fault.keyword != "required" else 0
+    return fault.path, fault.keyword, schema, fault.value if fault.names else ""
 
 
 def _plain(node: Node, path: Path) -> Any:
@@ -102,6 +103,11 @@ def _tell(
             )
             message = f"missing key{plural} {keys_text(left, joint)}"
             findings.error(start(node), code="missing-key", path=where, message=message)
+        return
+    if fault.names:
+        _, message = wording.worded(fault, quoted(fault.value), "name")
+        mark = node.keys.get(fault.value, node.mark)
+        findings.error(mark, code="key", path=where, message=message)
         return
     name = next((part for part in reversed(fault.path) if isinstance(part, str)), "")
     code, message = wording.worded(fault, shown(node), name)

@@ -90,10 +90,12 @@ class Findings:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.errors = 0
         self._found: list[Diagnostic] = []
 
     def error(self, mark: Mark, *, code: str, path: str, message: str) -> None:
-        """Add an error at a place."""
+        """Add an error at a place; `errors` counts them."""
+        self.errors += 1
         self._add(mark, severity=ERROR, code=code, path=path, message=message)
 
     def warn(self, mark: Mark, *, code: str, path: str, message: str) -> None:
@@ -103,7 +105,15 @@ class Findings:
     def of(self, severity: str) -> tuple[Diagnostic, ...]:
         """What was found of a severity, each once, in the order of the file."""
         chosen = dict.fromkeys(each for each in self._found if each.severity == severity)
-        return tuple(sorted(chosen, key=lambda each: (each.place.line, each.place.column)))
+        return tuple(sorted(chosen, key=self._order))
+
+    def adopt(self, other: Findings) -> None:
+        """Add what was found in a file that this one names; it comes after what is here."""
+        self.errors += other.errors
+        self._found.extend(other._found)
+
+    def _order(self, each: Diagnostic) -> tuple[bool, int, int]:
+        return each.place.file != self.source.file, each.place.line, each.place.column
 
     def _add(self, mark: Mark, *, severity: str, code: str, path: str, message: str) -> None:
         lines = self.source.lines

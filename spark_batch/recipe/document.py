@@ -25,7 +25,7 @@ from spark_batch.recipe.text import Stop, check_characters, explained, read_text
 MAX_DEPTH = 40
 MAX_NODES = 100_000  # aliases counted as often as they are used
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +140,10 @@ class _Composer:
     def _scalar(self, event: Any) -> None:
         self._no_tag(event)
         mark, text, plain = _mark(event), event.value, not event.style
-        if _CONTROL.search(text):
+        if CONTROL.search(text):
             message = "a control character is not allowed in a text"
             self._findings.error(mark, code="character", path="", message=message)
-            text = _CONTROL.sub("", text)
+            text = CONTROL.sub("", text)
         value: Scalar = resolve(text) if plain else text
         top = self._stack[-1] if self._stack else None
         if top is not None and top.mapping and top.key is None:

@@ -7,10 +7,14 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from spark_batch import contract
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted
+from spark_batch.recipe import globs
+from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
+from spark_batch.recipe.document import Node
 
+_SHOWN = 10  # values that a message lists
 _PROMPT_LENGTH = 60  # characters of a slug: what still reads well in a file name
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 _APOSTROPHES = re.compile("['\u2019]")
@@ -76,6 +80,39 @@ def check(named: Iterable[Named], findings: Findings) -> None:
         if known is not each:
             message = _alike(known, each)
             findings.error(each.mark, code="duplicate-id", path=each.where, message=message)
+
+
+def chosen(
+    node: Node, where: str, *, kind: str, known: tuple[str, ...], findings: Findings
+) -> frozenset[str]:
+    """The ids that a list of ids and patterns stands for; one that stands for none is told."""
+    exact = frozenset(known)
+    found: set[str] = set()
+    for at, item in enumerate(node.items()):
+        text = item.text().strip()
+        if text in exact:
+            found.add(text)
+            continue
+        matches = [each for each in known if fnmatchcase(each, text)] if globs.is_glob(text) else []
+        found.update(matches)
+        if not matches:
+            hint = suggestion(text, known) or f"; there are {listed(known)}"
+            message = f"no {kind} has the id {quoted(text)}{hint}"
+            findings.error(
+                item.mark, code="no-such-id", path=item_path(node, where, at), message=message
+            )
+    return frozenset(found)
+
+
+def item_path(node: Node, where: str, at: int) -> str:
+    """Where a value stands that may be given alone or in a list."""
+    return f"{where}[{at}]" if isinstance(node.value, tuple) else where
+
+
+def listed(texts: tuple[str, ...]) -> str:
+    """The first of many values, as messages list them."""
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
 
 
 def _alike(first: Named, second: Named) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -86,6 +86,78 @@ def read(
     )
 
 
+def single(
+    nodes: Sequence[Node],
+    *,
+    folder: Path,
+    probe: Probe,
+    known: Sequence[Listed],
+    findings: Findings,
+) -> dict[str, Listed]:
+    """The picture that each text names: an input's id, a path or a URL; each file probed once.
+
+    A file or URL among the `known` inputs is that input. Texts that name nothing are told.
+    """
+    by_id = {each.input.id: each for each in known}
+    by_file = {each.input.path or each.input.url: each for each in known}
+    found: dict[str, Listed] = {}
+    entries: dict[str, _Entry] = {}
+    for node in nodes:
+        text = node.text()
+        if text in by_id:
+            found[text] = by_id[text]
+            continue
+        for entry in _entry(node, text, folder, findings):
+            same = by_file.get(_absolute(entry.file) or entry.url)
+            if same is None:
+                entries[text] = entry
+            else:
+                found[text] = same
+    found.update(_apart(entries, by_id, folder, probe, findings))
+    return found
+
+
+def _entry(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[_Entry]:
+    """A text that is a URL or a path, and no glob."""
+    scheme = _SCHEME.match(text)
+    if scheme and scheme[1].lower() in ("http", "https"):
+        yield from _url(_Entry(node, "image", url=text), text, findings)
+    elif exists(node, text, "image", folder, findings):
+        yield _Entry(node, "image", file=folder / text)
+
+
+def _apart(
+    entries: Mapping[str, _Entry],
+    known: Mapping[str, Listed],
+    folder: Path,
+    probe: Probe,
+    findings: Findings,
+) -> Iterator[tuple[str, Listed]]:
+    """The entries as inputs; two files with one id are told."""
+    pictures = _probed(list(entries.values()), probe, findings)
+    first = {each.casefold(): each for each in known}
+    places: dict[object, Listed] = {}
+    for text, entry in entries.items():
+        place = _absolute(entry.file) or entry.url
+        if place not in places:
+            name = entry.named(folder).id
+            other = first.setdefault(name.casefold(), text)
+            wrong = ids.fault(name)
+            if other is not text or wrong:
+                fault = f"is that of {quoted(other)} too" if other is not text else wrong
+                advice = "list it in `inputs` with an id of its own"
+                message = f"the id {quoted(name)} of this picture {fault}; {advice}"
+                findings.error(entry.node.mark, code="id", path="image", message=message)
+            picture = pictures.get(entry.file) if entry.file else None
+            made = Input(name, _absolute(entry.file), picture, entry.url)
+            places[place] = Listed(entry.node, "image", made)
+        yield text, places[place]
+
+
+def _absolute(file: Path | None) -> Path | None:
+    return None if file is None else file.absolute()
+
+
 def _entries(
     node: Node, where: str, folder: Path, output: Path | None, findings: Findings
 ) -> Iterator[_Entry]:
@@ -102,7 +174,7 @@ def _entries(
     elif globs.is_glob(text) and not globs.is_file_name(folder, text):
         entry = _Entry(node, where)
         yield from _glob(entry, text, folder=folder, output=output, findings=findings)
-    elif _exists(node, text, where, folder, findings):
+    elif exists(node, text, where, folder, findings):
         yield _Entry(node, where, file=folder / text)
 
 
@@ -112,7 +184,7 @@ def _mapping(node: Node, where: str, folder: Path, findings: Findings) -> Iterat
     url, path = node.get("url"), node.get("path")
     if url is not None:
         yield from _url(_Entry(url, where, id=name, url=url.text()), url.text(), findings)
-    elif path is not None and _exists(path, path.text(), f"{where}.path", folder, findings):
+    elif path is not None and exists(path, path.text(), f"{where}.path", folder, findings):
         yield _Entry(own or path, where, id=name, file=folder / path.text())
 
 
@@ -132,7 +204,8 @@ def _url(entry: _Entry, text: str, findings: Findings) -> Iterator[_Entry]:
         yield entry
 
 
-def _exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
+def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
+    """Whether there is such a file; if not, that is told."""
     file = folder / text
     try:
         kind = "file" if file.is_file() else "folder" if file.is_dir() else ""

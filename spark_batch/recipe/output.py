@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from spark_batch import matrix
@@ -18,14 +19,6 @@ LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
 SANDBOX = "sandbox"  # OUTPUT/sandbox is where previews stand
 
 _LITERAL = re.compile(r"[^A-Za-z0-9._/-]")
-_AXES: tuple[tuple[str, Callable[[Job], object]], ...] = (
-    ("input", lambda job: job.input.id),
-    ("prompt", lambda job: job.prompt.id),
-    ("size", lambda job: job.size),
-    ("scale", lambda job: job.scale),
-    ("seed", lambda job: job.seed),
-    ("take", lambda job: job.take),
-)
 
 
 def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> Path | None:
@@ -57,25 +50,28 @@ def _folder_fault(text: str, path: Path) -> str | None:
     return None
 
 
-def template(node: Node | None, findings: Findings) -> str | None:
-    """The output template: checked as far as that needs no jobs; the schema's default without."""
+def template(node: Node | None, variables: Iterable[str] | None, findings: Findings) -> str | None:
+    """The output template: checked as far as that needs no jobs; the schema's default without.
+
+    `variables` are those of the prompts, None when they are not known.
+    """
     if node is None:
         return matrix.default_template()
-    for message in _template_faults(node.text()):
+    known = None if variables is None else tuple(dict.fromkeys((*matrix.VARIABLES, *variables)))
+    for message in _template_faults(node.text(), known):
         findings.error(node.mark, code="template", path="output.name", message=message)
         return None
     return node.text()
 
 
-def _template_faults(text: str) -> list[str]:
+def _template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
     try:
         parts = matrix.tokens(text)
     except UsageError as error:
         return [str(error)]
     for is_name, part in parts:
-        if is_name and part not in matrix.VARIABLES:
-            known = ", ".join(matrix.VARIABLES)
-            hint = suggestion(part, matrix.VARIABLES) or f"; known are {known}"
+        if is_name and names is not None and part not in names:
+            hint = suggestion(part, names) or f"; known are {', '.join(names)}"
             return [f"unknown variable ${{{part[:40]}}}{hint}"]
         odd = _LITERAL.search(part)
         if odd and not is_name and part != "$":
@@ -104,38 +100,87 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
 
     `listed` are the recipe's inputs with their places; `mark` is that of the template.
     """
-    for each in listed if matrix.one_input(recipe) is not recipe else ():
+    for each in listed if matrix.in_folders(recipe) else ():
         if each.input.id.casefold() == SANDBOX:
             message = f"the folder {quoted(each.input.id)} is the sandbox's own; use another id"
             findings.error(each.node.mark, code="name", path=each.where, message=message)
             return
-    fault = _long_part(recipe) or _reserved(recipe)
+    fault = _lacking(recipe) or _long_part(recipe)
+    pair = None
+    if fault is None:
+        reserved: list[str] = []
+
+        def look(job: Job) -> None:
+            if not reserved:
+                reserved.extend(_reserved(job))
+
+        pair = matrix.collisions(recipe, look=look)
+        fault = next(iter(reserved), None)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
-        return
-    pair = matrix.collisions(recipe)
-    if pair:
+    elif pair:
         message = _collision(*pair, matrix.template(recipe))
         findings.error(mark, code="same-name", path="output.name", message=message)
 
 
+def _lacking(recipe: Recipe) -> str | None:
+    """A variable of the template that one of the prompts does not have."""
+    parts = matrix.tokens(matrix.template(recipe))
+    wanted = {part for is_name, part in parts if is_name} - set(matrix.VARIABLES)
+    for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if wanted):
+        for name in sorted(wanted - {name for name, _ in prompt.variables}):
+            advice = "use ${prompt}, which ends in the values of a prompt's variables"
+            return f"the prompt {quoted(prompt.id)} has no variable {quoted(name)}; {advice}"
+    return None
+
+
 def _long_part(recipe: Recipe) -> str | None:
-    """Too long a part. Every combination is made, so the longest values do meet."""
+    """Too long a part. Where every combination is made, the longest values do meet."""
+    text = matrix.template(recipe)
+    if _too_long(matrix.output_name(text, _longest_values(recipe, _together(recipe)))) is None:
+        return None
     for block in recipe.blocks:
-        longest = _longest_values(recipe, block)
-        for part in matrix.output_name(matrix.template(recipe), longest).split("/"):
-            if len(part.encode()) > LONGEST_PART:
-                return (
-                    f"the part {quoted(part)} of a name has {len(part.encode())} bytes; at most "
-                    f"{LONGEST_PART} are allowed: use shorter ids"
-                )
+        fault = _too_long(matrix.output_name(text, _longest_values(recipe, block)))
+        if fault and (block.excludes or block.repeats):
+            names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
+            fault = next(filter(None, map(_too_long, names)), None)
+        if fault:
+            return fault
+    return None
+
+
+def _together(recipe: Recipe) -> Block:
+    """All values of all blocks: when the longest of them fit, no block has to be looked at."""
+    blocks = recipe.blocks
+    return Block(
+        inputs=tuple(each for block in blocks for each in block.inputs),
+        prompts=tuple(each for block in blocks for each in block.prompts),
+        sizes=tuple({each for block in blocks for each in block.sizes}),
+        scales=tuple({each for block in blocks for each in block.scales}),
+        seeds=tuple({each for block in blocks for each in block.seeds}),
+        takes=max(block.takes for block in blocks),
+    )
+
+
+def _too_long(name: str) -> str | None:
+    for part in name.split("/"):
+        length = len(part.encode())
+        if length > LONGEST_PART:
+            return (
+                f"the part {quoted(part)} of a name has {length} bytes; at most {LONGEST_PART} "
+                "are allowed: use shorter ids"
+            )
     return None
 
 
 def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
+    variables: dict[str, object] = {}
+    for name, value in (pair for prompt in block.prompts for pair in prompt.variables):
+        variables[name] = max(str(variables.get(name, "")), matrix.slug(value), key=len)
     return {
+        **variables,
         "input": max((each.id for each in block.inputs), key=len),
-        "prompt": max((each.id for each in block.prompts), key=len),
+        "prompt": max(map(matrix.prompt_name, block.prompts), key=len),
         "size": max((each.label for each in block.sizes), key=len),
         "scale": max((matrix.number_text(each) for each in block.scales), key=len),
         "seed": max((str(each) for each in block.seeds), key=len),
@@ -147,34 +192,46 @@ def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
     }
 
 
-def _reserved(recipe: Recipe) -> str | None:
-    """A name that begins in the sandbox's folder, or that Windows reserves."""
-    for job in matrix.jobs(matrix.one_input(recipe)):
-        first, *others = job.output.split("/")
-        if others and first.casefold() == SANDBOX:
-            return f"the folder {quoted(first)} is the sandbox's own; choose another"
-        for part in (first, *others):
-            fault = ids.fault(part)
-            if fault:
-                return f"the part {quoted(part)} of the name {quoted(job.output)} {fault}"
-    return None
+def _reserved(job: Job) -> Iterator[str]:
+    """Whether a name begins in the sandbox's folder, or has a part that Windows reserves."""
+    first, *others = job.output.split("/")
+    if others and first.casefold() == SANDBOX:
+        yield f"the folder {quoted(first)} is the sandbox's own; choose another"
+    for part in (first, *others):
+        fault = ids.fault(part)
+        if fault:
+            yield f"the part {quoted(part)} of the name {quoted(job.output)} {fault}"
 
 
 def _collision(first: Job, second: Job, text: str) -> str:
     names = {part for is_name, part in matrix.tokens(text) if is_name}
     if {"width", "height"} <= names:
         names.add("size")
-    differing = [name for name, value in _AXES if value(first) != value(second)]
+    if "prompt" in names:
+        names.update(name for name, _ in first.prompt.variables)
+    facts, others = _facts(first), _facts(second)
+    if first.prompt.id == second.prompt.id:
+        facts.update(first.prompt.variables)
+        others.update(second.prompt.variables)
+    differing = [name for name in facts if facts[name] != others.get(name)]
     absent = [f"${{{name}}}" for name in differing if name not in names]
     one, other = (
-        ", ".join(f"{name} {_value(name, job)}" for name in differing) for job in (first, second)
+        ", ".join(f"{name} {each.get(name, '')[:60]}" for name in differing)
+        for each in (facts, others)
     )
     advice = f"add {' and '.join(absent)}" if absent else "put a '/' between the variables"
+    if not absent and differing == ["prompt"]:
+        advice = "give one of the prompts another id"
     return f"two jobs would write {quoted(first.output)}: {one}, and {other}; {advice}"
 
 
-def _value(name: str, job: Job) -> str:
-    value = dict(_AXES)[name](job)
-    if name == "size":
-        return job.size.label
-    return matrix.number_text(job.scale) if name == "scale" else str(value)[:60]
+def _facts(job: Job) -> dict[str, str]:
+    """What tells a job from others, as messages show it."""
+    return {
+        "input": job.input.id,
+        "prompt": job.prompt.id,
+        "size": job.size.label,
+        "scale": matrix.number_text(job.scale),
+        "seed": str(job.seed),
+        "take": str(job.take),
+    }

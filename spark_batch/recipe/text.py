@@ -19,8 +19,8 @@ class Stop(Exception):
     """The document cannot be read any further; what is wrong is in the findings."""
 
 
-def read_text(path: Path, findings: Findings) -> str:
-    """The text of a file: UTF-8, at most 1 MiB. Raises Stop."""
+def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
+    """The text of a file: UTF-8, at most `most` bytes, 1 MiB of a recipe. Raises Stop."""
     data = b""
     try:
         if path.is_dir():
@@ -28,9 +28,9 @@ def read_text(path: Path, findings: Findings) -> str:
         if path.exists() and not path.is_file():
             raise stop(findings, Mark(), "file", "is not a regular file")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            message = f"the file is larger than {MAX_BYTES} bytes; split the recipe"
+            data = file.read(most + 1)
+        if len(data) > most:
+            message = f"the file is larger than {most} bytes; split the recipe"
             raise stop(findings, Mark(), "too-large", message)
         return data.decode("utf-8-sig")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The recipe's `prompts`, `variants`, `run` and `price` → checked values."""
+"""The recipe's `variants`, `run` and `price` → checked values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from spark_batch import contract
-from spark_batch.jobs import Prompt, RunSettings, Size
-from spark_batch.recipe import ids
+from spark_batch.jobs import RunSettings, Size
 from spark_batch.recipe.check import judge, shown
 from spark_batch.recipe.diagnostics import Findings, quoted
 from spark_batch.recipe.document import Node
@@ -22,12 +21,11 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A prompt or a size with its place."""
+    """A size with its place."""
 
     node: Node
     where: str
-    prompt: Prompt | None = None
-    size: Size | None = None
+    size: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +39,18 @@ class Variants:
     located: tuple[Located, ...]  # the sizes again, those that the recipe names
 
 
-def prompts(node: Node, findings: Findings) -> tuple[Located, ...]:
-    """The prompts, without the white space around them, with ids given or made."""
-    found, named = [], []
-    for at, item in enumerate(node.items()):
-        where = f"prompts[{at}]"
-        own = item.get("id")
-        text_node = item.get("text") or item
-        text = text_node.text().strip()
-        name = own.text() if own else ids.from_prompt(text)
-        mark = own.mark if own else text_node.mark
-        named.append(ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where))
-        found.append(Located(node=text_node, where=where, prompt=Prompt(id=name, text=text)))
-    ids.check(named, findings)
-    return tuple(found)
-
-
-def variants(node: Node | None, findings: Findings) -> Variants:
-    """The checked axes."""
+def variants(node: Node | None, findings: Findings, *, path: str = "variants") -> Variants:
+    """The checked axes of the mapping at `path`."""
     rules = contract.rules()
 
     def axis(name: str, default: T, read: Callable[[Node, str], T | None]) -> tuple[T, ...]:
         given = node.get(name) if node is not None else None
-        return (default,) if given is None else _values(given, f"variants.{name}", read, findings)
+        return (default,) if given is None else _values(given, f"{path}.{name}", read, findings)
 
     located: list[Located] = []
 
     def size(item: Node, where: str) -> Size | None:
-        value = _size(item, where, findings)
+        value = size_of(item, where, findings)
         if value is not None:
             located.append(Located(node=item, where=where, size=value))
         return value
@@ -80,7 +62,7 @@ def variants(node: Node | None, findings: Findings) -> Variants:
         # A zero with a sign is a zero: both would be the same request under two keys.
         scales=axis("scale", rules.default_scale, lambda item, _: number(item) + 0.0),
         seeds=seeds,
-        takes=_takes(node, seeds, findings),
+        takes=_takes(node, seeds, path, findings),
         located=tuple(located),
     )
 
@@ -144,7 +126,8 @@ def _values(
     return tuple(values)
 
 
-def _size(node: Node, where: str, findings: Findings) -> Size | None:
+def size_of(node: Node, where: str, findings: Findings) -> Size | None:
+    """The size that a checked node asks for, or None when it is no size; that is told."""
     if isinstance(node.value, Mapping):
         width, height = whole(node.value["width"]), whole(node.value["height"])
         return Size(f"{width}x{height}", width, height)
@@ -170,7 +153,7 @@ def _label(name: str) -> str:
     return name.replace(":", "x")
 
 
-def _takes(node: Node | None, seeds: tuple[int, ...], findings: Findings) -> int:
+def _takes(node: Node | None, seeds: tuple[int, ...], path: str, findings: Findings) -> int:
     given = node.get("takes") if node is not None else None
     if given is None:
         axes = contract.schema(contract.RECIPE)["properties"]["variants"]["properties"]
@@ -179,5 +162,5 @@ def _takes(node: Node | None, seeds: tuple[int, ...], findings: Findings) -> int
     takes, random = whole(given), contract.rules().random_seed
     if takes > 1 and random not in seeds:
         message = f"{takes} takes need the random seed {random}: each of them would be the same"
-        findings.error(given.mark, code="takes", path="variants.takes", message=message)
+        findings.error(given.mark, code="takes", path=f"{path}.takes", message=message)
     return takes

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 
 _PROPORTIONS = re.compile("([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
+_UNITS = {
+    "minItems": ("list", "value"),
+    "minLength": ("text", "character"),
+    "pattern": ("text", "character"),
+    "minProperties": ("mapping", "key"),
+}
 _A = {
     "array": "a list",
     "object": "a mapping",
@@ -28,13 +34,17 @@ _A = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A violated keyword: its limit, the schema that it stands in, the value and its path."""
+    """A violated keyword: its limit, the schema that it stands in, the value and its path.
+
+    `names` says that the value is the name of a key in the mapping at `path`.
+    """
 
     keyword: str
     limit: Any
     schema: Mapping[str, Any]
     value: Any
     path: Path
+    names: bool = False
 
 
 def fault(error: ValidationError) -> Fault:
@@ -47,6 +57,7 @@ def fault(error: ValidationError) -> Fault:
         schema=schema,
         value=error.instance,
         path=tuple(path),
+        names="propertyNames" in error.absolute_schema_path,
     )
 
 
@@ -155,13 +166,13 @@ def _long(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     return "length", f"{shown} has {length} characters; at most {limit} are allowed"
 
 
+def _many(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
+    return "length", f"{len(fault.value)} values; at most {fault.limit} are allowed"
+
+
 def _empty(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
-    kind = "list" if fault.keyword == "minItems" else "text"
-    return "empty", f"the {kind} is empty; give at least one {_unit(kind)}"
-
-
-def _unit(kind: str) -> str:
-    return "value" if kind == "list" else "character"
+    kind, unit = _UNITS[fault.keyword]
+    return "empty", f"the {kind} is empty; give at least one {unit}"
 
 
 def _pattern(fault: Fault, shown: str, name: str) -> tuple[str, str]:
@@ -182,6 +193,8 @@ _WORDS: Mapping[str, Callable[[Fault, str, str], tuple[str, str]]] = {
     "maxLength": _long,
     "minLength": _empty,
     "minItems": _empty,
+    "minProperties": _empty,
+    "maxItems": _many,
     "pattern": _pattern,
 }
 

@@ -1,0 +1,41 @@
+"""Recipe → jobs, lazily and in the recipe's order, with their keys and the names of their files.
+
+A job's key is a hash of what the API will see, and of nothing else (product.md, "A job and its
+key"); `requests` says of what exactly, `names` how an output template is filled in.
+"""
+
+from spark_batch.matrix.clashes import collisions, in_folders, reduced
+from spark_batch.matrix.excluding import made_by
+from spark_batch.matrix.making import combinations, count, excluded, idle, jobs, template
+from spark_batch.matrix.names import (
+    VARIABLES,
+    default_template,
+    output_name,
+    prompt_name,
+    slug,
+    tokens,
+)
+from spark_batch.matrix.requests import KEY_DIGITS, key, number_text, picture_text
+
+__all__ = [
+    "KEY_DIGITS",
+    "VARIABLES",
+    "collisions",
+    "combinations",
+    "count",
+    "default_template",
+    "excluded",
+    "idle",
+    "in_folders",
+    "jobs",
+    "key",
+    "made_by",
+    "number_text",
+    "output_name",
+    "picture_text",
+    "prompt_name",
+    "reduced",
+    "slug",
+    "template",
+    "tokens",
+]

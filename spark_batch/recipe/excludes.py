@@ -1,0 +1,143 @@
+"""The recipe's `exclude` → exclusions, each judged against the axes that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
+
+from spark_batch import contract, matrix
+from spark_batch.jobs import Block, Exclusion, Recipe, Size
+from spark_batch.recipe import ids
+from spark_batch.recipe.check import shown, start
+from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
+from spark_batch.recipe.document import Node
+from spark_batch.recipe.variants import number, size_of, whole
+
+_AXES = ("input", "prompt", "size", "scale", "seed", "take")
+
+T = TypeVar("T", bound=Hashable)
+
+
+def read(node: Node | None, block: Block, findings: Findings) -> tuple[Exclusion, ...]:
+    """The exclusions. A value that is in none of the block's axes, or no axis at all, is told."""
+    items = () if node is None else node.items()
+    variables = _variables(block)
+    return tuple(
+        _exclusion(item, f"exclude[{at}]", block, variables, findings)
+        for at, item in enumerate(items)
+    )
+
+
+def check(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
+    """Tells an exclusion that matches no job, and a recipe of which nothing is left."""
+    if node is None:
+        return True
+    idle = matrix.idle(recipe)
+    for at in idle:
+        message = "no combination of the recipe matches this; remove it"
+        mark, where = start(node.items()[at]), f"exclude[{at}]"
+        findings.error(mark, code="exclude-idle", path=where, message=message)
+    if not idle and matrix.count(recipe) == 0:
+        message = "every combination of the recipe is excluded; nothing is left to make"
+        findings.error(node.mark, code="exclude-all", path="exclude", message=message)
+        return False
+    return not idle
+
+
+def _exclusion(
+    node: Node,
+    where: str,
+    block: Block,
+    variables: Mapping[str, tuple[str, ...]],
+    findings: Findings,
+) -> Exclusion:
+    def names(axis: str, known: tuple[str, ...]) -> frozenset[str] | None:
+        given = node.get(axis)
+        if given is None:
+            return None
+        return ids.chosen(given, f"{where}.{axis}", kind=axis, known=known, findings=findings)
+
+    def values(
+        axis: str, known: Mapping[T, str], value: Callable[[Node, str], T | None]
+    ) -> frozenset[T] | None:
+        given = node.get(axis)
+        return None if given is None else _values(given, f"{where}.{axis}", known, value, findings)
+
+    def sides(item: Node, here: str) -> tuple[int, int] | None:
+        size = size_of(item, here, findings)
+        return None if size is None else (size.width, size.height)
+
+    _unknown(node, where, variables, findings)
+    return Exclusion(
+        inputs=names("input", tuple(each.id for each in block.inputs)),
+        prompts=names("prompt", tuple(dict.fromkeys(each.id for each in block.prompts))),
+        sizes=values(
+            "size", {(each.width, each.height): _written(each) for each in block.sizes}, sides
+        ),
+        scales=values(
+            "scale",
+            {each: matrix.number_text(each) for each in block.scales},
+            lambda item, _: number(item) + 0.0,
+        ),
+        seeds=values(
+            "seed", {each: str(each) for each in block.seeds}, lambda item, _: whole(item)
+        ),
+        takes=values(
+            "take",
+            {each: str(each) for each in range(1, block.takes + 1)},
+            lambda item, _: whole(item),
+        ),
+        variables=tuple(
+            (name, found)
+            for name, known in variables.items()
+            if (found := values(name, {each: each for each in known}, lambda item, _: item.text()))
+        ),
+    )
+
+
+def _values(
+    node: Node,
+    where: str,
+    known: Mapping[T, str],
+    value: Callable[[Node, str], T | None],
+    findings: Findings,
+) -> frozenset[T]:
+    """The values of an axis, each of which has to be one that the recipe has."""
+    found: set[T] = set()
+    for at, item in enumerate(node.items()):
+        here = ids.item_path(node, where, at)
+        one = value(item, here)
+        if one is None:
+            continue
+        found.add(one)
+        if one not in known:
+            texts = tuple(known.values())
+            hint = suggestion(item.text(), texts) if isinstance(item.value, str) else ""
+            what = shown(item) if item.raw else "this size"
+            message = f"{what} is not in the recipe{hint or f'; there are {ids.listed(texts)}'}"
+            findings.error(item.mark, code="no-such-value", path=here, message=message)
+    return frozenset(found)
+
+
+def _unknown(
+    node: Node, where: str, variables: Mapping[str, tuple[str, ...]], findings: Findings
+) -> None:
+    known = (*_AXES, *variables)
+    for key, mark in node.keys.items():
+        if key not in known:
+            hint = suggestion(key, known) or f"; known are {', '.join(known)}"
+            message = f"{quoted(key)} is no axis of this recipe{hint}"
+            findings.error(mark, code="unknown-key", path=where, message=message)
+
+
+def _variables(block: Block) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for name, value in (pair for prompt in block.prompts for pair in prompt.variables):
+        found.setdefault(name, {})[value] = None
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def _written(size: Size) -> str:
+    """A size as recipes write it; its label is for file names."""
+    name = size.label.replace("x", ":")
+    return name if name in contract.rules().sizes else size.label

@@ -1,0 +1,189 @@
+"""The recipe's `prompts` → prompts with their variables put in.
+
+`${name}` is a variable, `$$` a dollar; a dollar before anything else is itself, as in `a $5 note`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from spark_batch import contract, matrix
+from spark_batch.jobs import Prompt
+from spark_batch.recipe import ids
+from spark_batch.recipe.check import judge, shown
+from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
+from spark_batch.recipe.document import Node
+
+MAX_TEXTS = 100_000  # that the variables of all prompts make together
+
+_TOKEN = re.compile(r"\$\$|\$\{(?P<name>[^{}$]*)\}|(?P<open>\$\{)")
+
+Token = tuple[bool, str]
+Values = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of `prompts` and the prompts that it stands for."""
+
+    node: Node
+    where: str
+    prompts: tuple[Prompt, ...]
+    variables: Values
+
+
+def read(node: Node, findings: Findings) -> tuple[Entry, ...]:
+    """The prompts, without the white space around them, with ids given or made."""
+    found, named, made = [], [], 0
+    for at, item in enumerate(node.items()):
+        where = f"prompts[{at}]"
+        name = _named(item, where)
+        named.append(name)
+        values = _variables(item.get("vars"), f"{where}.vars", findings)
+        made += math.prod(map(len, values.values()))
+        if made > MAX_TEXTS:
+            message = f"the variables make more than {MAX_TEXTS} prompts; split the recipe"
+            findings.error(name.mark, code="too-many-prompts", path=where, message=message)
+            break
+        found.append(_entry(item, name, values, findings))
+    ids.check(named, findings)
+    return tuple(found)
+
+
+def literal(text: str) -> tuple[str, str | None]:
+    """A text that has no variables, its doubled dollars made single, and what is wrong with it."""
+    if "$" not in text:
+        return text, None
+    faults = [fault for match in _TOKEN.finditer(text) if (fault := _fault(match, None))]
+    return text.replace("$$", "$"), faults[0] if faults else None
+
+
+def _named(item: Node, where: str) -> ids.Named:
+    own, text_node = item.get("id"), item.get("text") or item
+    text = text_node.text().strip()
+    name = own.text() if own else ids.from_prompt(text)
+    mark = own.mark if own else text_node.mark
+    return ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where)
+
+
+def _entry(item: Node, name: ids.Named, values: Values, findings: Findings) -> Entry:
+    node, where = item.get("text") or item, name.where
+    prompts: tuple[Prompt, ...] = ()
+    tokens = _tokens(node, name, values, findings)
+    if tokens is not None:
+        _unused(item.get("vars"), f"{where}.vars", tokens, findings)
+        prompts = _prompts(node, name, tokens, values, findings)
+    return Entry(node=node, where=where, prompts=prompts, variables=values)
+
+
+def _variables(node: Node | None, where: str, findings: Findings) -> Values:
+    """The values of each variable, in the author's own words."""
+    if node is None or not isinstance(node.value, Mapping):
+        return {}
+    for name in node.value:
+        if name in matrix.VARIABLES:
+            message = f"{quoted(name)} has a meaning of its own in output names; use another name"
+            findings.error(node.keys[name], code="variable", path=where, message=message)
+    return {
+        name: _values(values, f"{where}.{name}", findings) for name, values in node.value.items()
+    }
+
+
+def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
+    first: dict[str, Node] = {}
+    for at, item in enumerate(node.items()):
+        known = first.setdefault(matrix.slug(item.text()), item)
+        if known is not item:
+            line = f"in line {known.mark.line}"
+            message = f"{shown(item)} is given twice, first {line}; remove one"
+            if known.text() != item.text():
+                message = f"{shown(item)} and {shown(known)} {line} are alike in names; change one"
+            here = f"{where}[{at}]"
+            findings.error(item.mark, code="duplicate-value", path=here, message=message)
+    return tuple(item.text() for item in node.items())
+
+
+def _prompts(
+    node: Node, name: ids.Named, tokens: tuple[Token, ...], values: Values, findings: Findings
+) -> tuple[Prompt, ...]:
+    """A prompt for each combination; one whose text the API would refuse is told, the first."""
+    limit = contract.definition("prompt")["maxLength"]
+    made = []
+    for chosen in product(*values.values()):
+        put_in = dict(zip(values, chosen, strict=True))
+        whole = "".join(put_in[part] if is_name else part for is_name, part in tokens).strip()
+        if len(whole) > limit or not whole:
+            for fault in judge(whole, part="prompt", shown=quoted(whole), api=True):
+                message = f"with {_combination(put_in)}: {fault}" if put_in else fault
+                findings.error(node.mark, code="length", path=name.where, message=message)
+            return ()
+        made.append(Prompt(id=name.id, text=whole, variables=tuple(put_in.items())))
+    return tuple(made)
+
+
+def _combination(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {quoted(value)}" for name, value in values.items())
+
+
+def _tokens(
+    node: Node, name: ids.Named, values: Values, findings: Findings
+) -> tuple[Token, ...] | None:
+    """A text taken apart: pairs (is it a variable, its name or the literal text); None if wrong."""
+    text = name.what
+    found: list[Token] = []
+    at = 0
+    right = True
+    for match in _TOKEN.finditer(text):
+        found.append((False, text[at : match.start()]))
+        found.append((False, "$") if match["name"] is None else (True, match["name"]))
+        at = match.end()
+        fault = _fault(match, tuple(values))
+        if fault:
+            right = False
+            mark = _spot(match[0], node.mark, findings)
+            findings.error(mark, code="variable", path=name.where, message=fault)
+    found.append((False, text[at:]))
+    return tuple(found) if right else None
+
+
+def _fault(match: re.Match[str], names: tuple[str, ...] | None) -> str | None:
+    dollar = "for a dollar write $$"
+    if match["open"]:
+        return f"a '${{' without its '}}'; {dollar}"
+    name = match["name"]
+    if name is None or name in (names or ()):
+        return None
+    if names is None:
+        return f"{quoted('${' + name + '}')} is no variable here; {dollar}"
+    hint = suggestion(name, names)
+    if not hint:
+        hint = f"; known are {', '.join(names)}" if names else "; give its values in 'vars'"
+        hint += f", or {dollar}"
+    return f"unknown variable {quoted('${' + name + '}')}{hint}"
+
+
+def _spot(token: str, mark: Mark, findings: Findings) -> Mark:
+    """Where a token stands, at or after `mark`; an escaped one is told at `mark`."""
+    lines = findings.source.lines
+    for number in range(mark.line, len(lines) + 1):
+        begin = mark.column - 1 if number == mark.line else 0
+        at = lines[number - 1].find(token, begin)
+        if at >= 0:
+            return Mark(number, at + 1)
+    return mark
+
+
+def _unused(node: Node | None, where: str, tokens: tuple[Token, ...], findings: Findings) -> None:
+    """Variables that the text does not use: their values would be paid for to no effect."""
+    if node is None:
+        return
+    used = {part for is_name, part in tokens if is_name}
+    for name, mark in node.keys.items():
+        if name not in used:
+            hint = f"write ${{{name}}} where it belongs, or remove it"
+            message = f"the text does not use the variable {quoted(name)}; {hint}"
+            findings.error(mark, code="variable", path=f"{where}.{name}", message=message)

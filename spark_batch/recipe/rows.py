@@ -1,0 +1,257 @@
+"""The recipe's `rows` → a block for each row of the table: one picture and one prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from spark_batch import contract, matrix
+from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
+from spark_batch.recipe import advice, ids, inputs, prompts, variants
+from spark_batch.recipe.check import judge
+from spark_batch.recipe.diagnostics import Findings, Mark, quoted
+from spark_batch.recipe.document import Node
+from spark_batch.recipe.inputs import Listed, Probe
+from spark_batch.recipe.table import Row, Table
+from spark_batch.recipe.variants import Variants
+
+MAX_REQUESTS = 1_000_000
+
+_Atom = tuple[str, str, int, int, float, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the recipe says beside the table: its blocks, its variants, its folder."""
+
+    blocks: tuple[Block, ...]
+    axes: Variants
+    folder: Path
+
+
+def read(
+    node: Node, given: Given, *, listed: Sequence[Listed], probe: Probe, findings: Findings
+) -> tuple[Block, ...]:
+    """The rows as blocks. What is wrong in the table is told at its own line and column.
+
+    A row's own scale, size and seed take the place of the variants'. What the matrix, or an
+    earlier row, makes already is made once.
+    """
+    text = node.text().strip()
+    if not text.lower().endswith((".csv", ".jsonl", ".ndjson")):
+        message = f"{quoted(text)} is no table; name a .csv or a .jsonl file"
+        findings.error(node.mark, code="table", path="rows", message=message)
+        return ()
+    if not inputs.exists(node, text, "rows", given.folder, findings):
+        return ()
+    table = Table(given.folder / text)
+    pictures = _pictures(table, given.folder, listed, probe)
+    blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given.axes) else ()
+    if not table.told:
+        _advise(table, pictures, given.axes)
+    findings.adopt(table.findings)
+    return () if table.told else blocks
+
+
+def _pictures(
+    table: Table, folder: Path, listed: Sequence[Listed], probe: Probe
+) -> Mapping[str, Listed]:
+    first: dict[str, Row] = {}
+    for row in table.rows:
+        image = row.cells["image"]
+        if isinstance(image, str):
+            first.setdefault(image, row)
+        else:
+            table.error(row, "image", "expected a text; put it in quotes")
+    nodes = [
+        Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
+    ]
+    return inputs.single(nodes, folder=folder, probe=probe, known=listed, findings=table.findings)
+
+
+def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Iterator[Block]:
+    reader = _Reader(table, given)
+    seen: set[_Atom] = set()
+    repeated: list[Row] = []
+    for row in table.rows:
+        listed = pictures.get(str(row.cells["image"]))
+        block = reader.block(row, listed.input if listed else Input(id=""))
+        if block is None:
+            continue
+        atoms = _atoms(block)
+        fresh = [each for atom, each in atoms if atom not in seen]
+        seen.update(atom for atom, _ in atoms)
+        if not fresh:
+            repeated.append(row)
+        elif len(fresh) == len(atoms):
+            yield block
+        else:
+            yield from fresh
+    if repeated:
+        rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"
+        message = f"{rows} earlier ones, this one first; what they ask for is made once"
+        mark = table.mark(repeated[0], "image")
+        table.findings.warn(mark, code="row-repeated", path="", message=message)
+
+
+def _sensible(table: Table, axes: Variants) -> bool:
+    """Whether there are not too many requests to be looked at one by one."""
+    number = len(table.rows) * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
+    if number > MAX_REQUESTS:
+        message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
+        table.findings.error(Mark(), code="too-many-jobs", path="", message=message)
+    return number <= MAX_REQUESTS
+
+
+def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
+    """The single requests of a row, but for their takes."""
+    names = block.inputs[0].id, matrix.prompt_name(block.prompts[0])
+    axes = list(product(block.sizes, block.scales, block.seeds))
+    return [
+        (
+            (*names, size.width, size.height, scale, seed),
+            block
+            if len(axes) == 1
+            else replace(block, sizes=(size,), scales=(scale,), seeds=(seed,)),
+        )
+        for size, scale, seed in axes
+    ]
+
+
+class _Reader:
+    """Turns rows into blocks; holds what rows have in common, so that it is judged once."""
+
+    def __init__(self, table: Table, given: Given) -> None:
+        self._table = table
+        self._given = given
+        self._made = tuple(map(matrix.made_by, given.blocks))
+        self._prompts = {each.text: each for block in given.blocks for each in block.prompts}
+        self._owners = {each.id.casefold(): each for each in self._prompts.values()}
+        self._longest = contract.definition("prompt")["maxLength"]
+        rule = contract.schema(contract.RECIPE)["$defs"]["id"]
+        self._id = re.compile(rule["pattern"].rstrip("$"))
+        self._longest_id = rule["maxLength"]
+        self._sizes: dict[str, Size] = {}
+
+    def block(self, row: Row, picture: Input) -> Block | None:
+        """The row as a block, or None when something is wrong with it, which is told."""
+        before = self._table.findings.errors
+        prompt = self._prompt(row)
+        sizes = self._size(row)
+        scales = self._number(row, "scale")
+        seeds = self._number(row, "seed")
+        if prompt is None or self._table.findings.errors > before:
+            return None
+        axes = self._given.axes
+        return Block(
+            inputs=(picture,),
+            prompts=(prompt,),
+            sizes=axes.sizes if sizes is None else (sizes,),
+            scales=axes.scales if scales is None else (float(scales),),
+            seeds=axes.seeds if seeds is None else (int(seeds),),
+            takes=axes.takes,
+            repeats=self._repeats(picture, prompt),
+        )
+
+    def _repeats(self, picture: Input, prompt: Prompt) -> tuple[Exclusion, ...]:
+        return tuple(
+            rule
+            for rule in self._made
+            if picture.id in (rule.inputs or ()) and prompt.id in (rule.prompts or ())
+        )
+
+    def _prompt(self, row: Row) -> Prompt | None:
+        given = row.cells["prompt"]
+        if not isinstance(given, str):
+            self._table.error(row, "prompt", "expected a text; put it in quotes")
+            return None
+        text, fault = prompts.literal(given.strip())
+        if fault or not text or len(text) > self._longest:
+            faults = [fault] if fault else judge(text, part="prompt", shown=quoted(text), api=True)
+            self._table.error(row, "prompt", faults[0])
+            return None
+        name = self._name(row)
+        known = self._prompts.get(text)
+        if known is not None and name in (None, known.id):
+            return known
+        prompt = Prompt(matrix.slug(text) if name is None else name, text)
+        owner = self._owners.setdefault(prompt.id.casefold(), prompt)
+        if owner.text != text or owner.variables:
+            message = f"the id {quoted(prompt.id)} is that of {quoted(owner.text)} already"
+            column = "prompt" if name is None else "id"
+            self._table.error(row, column, f"{message}; give the row an id of its own")
+        if name is None:
+            self._prompts[text] = prompt
+        return prompt
+
+    def _name(self, row: Row) -> str | None:
+        name = row.cells.get("id")
+        if name is None:
+            return None
+        if not isinstance(name, str):
+            self._table.error(row, "id", "expected a text; put it in quotes")
+            return None
+        if not self._id.fullmatch(name) or len(name) > self._longest_id:
+            for fault in judge(name, part="id", shown=quoted(name)):
+                self._table.error(row, "id", fault)
+        elif ids.fault(name):
+            self._table.error(row, "id", f"the id {quoted(name)} {ids.fault(name)}")
+        return name
+
+    def _size(self, row: Row) -> Size | None:
+        text = row.cells.get("size")
+        if text is None:
+            return None
+        if not isinstance(text, str):
+            self._table.error(row, "size", "expected a text, such as 16:9 or 1024x768")
+            return None
+        if text not in self._sizes:
+            node = Node(value=text, raw=text, mark=self._table.mark(row, "size"))
+            wrong = judge(text, part="size", shown=quoted(text))
+            for fault in wrong:
+                self._table.error(row, "size", fault)
+            size = None if wrong else variants.size_of(node, "size", self._table.findings)
+            if size is None:
+                return None
+            self._sizes[text] = size
+            advice.sizes([variants.Located(node, "size", size)], self._table.findings)
+        return self._sizes[text]
+
+    def _number(self, row: Row, column: str) -> float | None:
+        """The checked number of a cell: a hand check, since a schema's takes 50 µs a row."""
+        value: Any = row.cells.get(column)
+        if value is None:
+            return None
+        limits = contract.definition(column)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            whole = limits["type"] == "number" or value == int(value)
+            if whole and limits.get("minimum", value) <= value <= limits.get("maximum", value):
+                return value + 0
+        shown = quoted(value) if isinstance(value, str) else _shown(value)
+        for fault in judge(value, part=column, shown=shown, api=True):
+            self._table.error(row, column, fault)
+        return None
+
+
+def _shown(value: object) -> str:
+    """A value of JSON as messages show it."""
+    if isinstance(value, list):
+        return "a list or a mapping"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _advise(table: Table, pictures: Mapping[str, Listed], axes: Variants) -> None:
+    """The API's advice on a table, once for all rows and at the first that it is about."""
+    best = contract.rules().recommended_prompt
+    long = [row for row in table.rows if len(str(row.cells["prompt"])) > best]
+    if long:
+        rows = "1 row has" if len(long) == 1 else f"{len(long)} rows have"
+        message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
+        mark = table.mark(long[0], "prompt")
+        table.findings.warn(mark, code="prompt-long", path="prompt", message=message)
+    own = [each for each in pictures.values() if each.where == "image"]
+    advice.inputs(own, axes.sizes, table.findings)

@@ -1,0 +1,64 @@
+"""`exclude`: what a recipe's words drop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from spark_batch import matrix
+from spark_batch.recipe import Diagnostic, Loaded
+
+Load = Callable[[str], Loaded]
+Errors = Callable[[str], list[Diagnostic]]
+
+BASE = (
+    "version: 1\nname: x\ninputs: [photos/hero.jpg, {id: url-1, url: 'https://a.example/a.jpg'}]\n"
+    "prompts: [Beach, {id: recolor, text: 'A ${color} hat', vars: {color: [pink, red, 0.5]}}]\n"
+    "variants: {size: [1:1, 16:9], scale: [0, 0.7], seed: [-1, 7], takes: 2}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "dropped"),
+    [
+        ("{input: hero}", 48),
+        ("{input: 'h*'}", 48),
+        ("{input: 'url-[0-9]', size: 16:9}", 24),
+        ("{prompt: recolor}", 72),
+        ("{color: pink}", 24),
+        ("{color: [pink, 0.5], input: hero}", 24),
+        ("{size: {width: 1664, height: 936.0}}", 48),
+        ("{size: 1664X936}", 48),
+        ("{scale: -0.0}", 48),
+        ("{seed: 0x7}", 32),
+        ("{take: 2}", 32),
+        ("{take: 2, prompt: [beach, 'rec*']}", 32),
+    ],
+)
+def test_what_is_dropped(loaded: Load, rule: str, dropped: int) -> None:
+    """Every axis can be named by any of its writings, ids by wildcards too."""
+    recipe = loaded(BASE + f"exclude: [{rule}, {{input: hero, seed: 7, color: red}}]\n").recipe
+    assert matrix.excluded(recipe)[0] == dropped
+    jobs = list(matrix.jobs(recipe))
+    assert len(jobs) == matrix.count(recipe) == 96 - sum(matrix.excluded(recipe))
+
+
+def test_a_name_that_only_excluded_jobs_share_is_free(loaded: Load, errors: Errors) -> None:
+    """Names are judged among the jobs that are made."""
+    name = "output: {name: '${input}/${prompt}-${size}-${seed}-${take}'}\n"
+    (error,) = errors(BASE + name)
+    assert error.code == "same-name"
+    loaded(BASE + name + "exclude: [{scale: 0.7}]\n")
+
+
+def test_a_matrix_too_large_to_look_through(errors: Errors) -> None:
+    """What is excluded has to be passed by one after another, and is limited as well."""
+    seeds = ", ".join(str(n) for n in range(1, 2001))
+    text = (
+        "version: 1\nname: x\ninputs: [photos/hero.jpg]\n"
+        f"prompts: [{{id: a, text: '${{a}}', vars: {{a: [{seeds}]}}}}]\n"
+        f"variants: {{seed: [{seeds}], scale: [0.1, 0.2, 0.3]}}\nexclude: [{{scale: [0.1, 0.2]}}]\n"
+    )
+    (error,) = errors(text)
+    assert error.code == "too-many-jobs"

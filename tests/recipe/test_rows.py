@@ -1,0 +1,164 @@
+"""`rows`: a table of which each row is one picture and one prompt."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spark_batch import matrix, pictures
+from spark_batch.jobs import Picture
+from spark_batch.recipe import Diagnostic, Loaded, load
+
+Load = Callable[[str], Loaded]
+Errors = Callable[[str], list[Diagnostic]]
+
+HEAD = "version: 1\nname: x\n"
+ROWS = HEAD + "rows: t.csv\n"
+
+
+def _names(found: Loaded) -> list[str]:
+    names = [job.output for job in matrix.jobs(found.recipe)]
+    assert matrix.count(found.recipe) == len(names)
+    return names
+
+
+def test_defaults_and_own_values(loaded: Load, folder: Path) -> None:
+    """A cell that is empty leaves the axis to the variants; one that is not takes its place."""
+    (folder / "t.csv").write_text(
+        "image,prompt,id,scale,seed,size\nphotos/hero.jpg,Make it red,,,,\n"
+        "photos/hero.jpg,Make it blue,b,1,7,16:9\n"
+    )
+    assert _names(loaded(ROWS + "variants: {scale: [0.4, 0.7], seed: 3}\n")) == [
+        "hero/make-it-red-1x1-scale0.4-seed3",
+        "hero/make-it-red-1x1-scale0.7-seed3",
+        "hero/b-16x9-scale1-seed7",
+    ]
+
+
+def test_a_table_and_a_matrix_give_the_same_keys(loaded: Load, folder: Path) -> None:
+    """A row is the same request as the combination that it spells out."""
+    (folder / "t.csv").write_text("image,prompt,size\nphotos/hero.jpg,  A $$5 tag ,1024x768\n")
+    (row,) = matrix.jobs(loaded(ROWS).recipe)
+    text = "inputs: [photos/hero.jpg]\nprompts: [A $5 tag]\nvariants: {size: 1024x768}\n"
+    (job,) = matrix.jobs(loaded(HEAD + text).recipe)
+    assert row == job
+
+
+def test_what_is_there_already_is_made_once(loaded: Load, folder: Path) -> None:
+    """A row that repeats a row or the matrix, wholly or in part, adds what is new."""
+    (folder / "t.csv").write_text(
+        "image,prompt,scale\nphotos/hero.jpg,Red,0.9\n./photos/hero.jpg,Red,\n"
+        "photos/hero.jpg,Red,0.7\nphotos/hero.jpg,Blue,0.7\nphotos/hero.jpg,Blue,\n"
+    )
+    base = "inputs: [photos/hero.jpg]\nprompts: [{id: r, text: Red}]\n"
+    found = loaded(ROWS + base + "variants: {scale: [0.4, 0.7], seed: 7}\n")
+    assert _names(found) == [
+        "hero/r-1x1-scale0.4-seed7",
+        "hero/r-1x1-scale0.7-seed7",
+        "hero/r-1x1-scale0.9-seed7",
+        "hero/blue-1x1-scale0.7-seed7",
+        "hero/blue-1x1-scale0.4-seed7",
+    ]
+    (warning,) = found.warnings
+    assert (warning.code, warning.place.line) == ("row-repeated", 4)
+
+
+def test_each_picture_is_probed_once(folder: Path) -> None:
+    """However many rows name a file, by whatever path, and whether an input has it too."""
+    (folder / "photos" / "b.jpg").write_bytes((folder / "photos" / "hero.jpg").read_bytes())
+    lines = [
+        f"{path}photos/{name}.jpg,Prompt {n}"
+        for n in range(20)
+        for path in ("", "./")
+        for name in ("hero", "b")
+    ]
+    (folder / "t.csv").write_text("image,prompt\n" + "\n".join(lines))
+    path = folder / "r.yaml"
+    path.write_text(ROWS + "inputs: [{id: own, path: photos/hero.jpg}]\n")
+    probed: list[Path] = []
+
+    def probe(file: Path) -> Picture:
+        probed.append(file.absolute())
+        return pictures.probe(file)
+
+    recipe = load(path, probe=probe).recipe
+    assert len(probed) == len(set(probed)) == 2
+    assert {each.id for block in recipe.blocks for each in block.inputs} == {"own", "b"}
+
+
+def test_jsonl_says_the_same(loaded: Load, folder: Path) -> None:
+    """A table in JSON lines gives the jobs of the same table in CSV."""
+    row = {"image": "photos/hero.jpg", "prompt": "Zwölf, “rot”", "scale": 0.25, "seed": 7}
+    (folder / "t.jsonl").write_text(json.dumps(row) + "\n\n", encoding="utf-8")
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(row))
+    writer.writeheader()
+    writer.writerow(row)
+    (folder / "t.csv").write_text("\ufeff" + buffer.getvalue(), encoding="utf-8")
+    one = list(matrix.jobs(loaded(ROWS).recipe))
+    assert one == list(matrix.jobs(loaded(HEAD + "rows: t.jsonl\n").recipe))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n\n",
+        b"\0",
+        b"image,prompt\n\xff,a\n",
+        b'image,prompt\n"a"b,c\n',
+        b"image\n",
+        b"image,prompt\na,\0\n",
+    ],
+)
+def test_what_is_no_table(errors: Errors, folder: Path, data: bytes) -> None:
+    """A file that is no table is refused, with the table's name."""
+    (folder / "t.csv").write_bytes(data)
+    assert {each.place.file.name for each in errors(ROWS)} == {"t.csv"}
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", '{"seed": NaN}', "null", '{"a": {}}']
+)
+def test_hostile_lines(errors: Errors, folder: Path, line: str) -> None:
+    """No line of JSON brings the program down."""
+    (folder / "t.jsonl").write_text(line)
+    assert errors(HEAD + "rows: t.jsonl\n")
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.sampled_from(["", "0.4", "1"]),
+            st.sampled_from(["", "7", "-1"]),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_order_is_of_no_matter(
+    loaded: Load, folder: Path, rows: list[tuple[str, str, str]], chance: object
+) -> None:
+    """Rows in another order are the same jobs, and each is made once."""
+
+    def keys(lines: list[tuple[str, str, str]]) -> list[str]:
+        text = "".join(f"photos/hero.jpg,{a},{b},{c}\n" for a, b, c in lines)
+        (folder / "t.csv").write_text("image,prompt,scale,seed\n" + text)
+        recipe = loaded(ROWS + "variants: {scale: [0.4, 0.5], seed: [7, -1], takes: 2}\n").recipe
+        found = [job.key for job in matrix.jobs(recipe)]
+        assert len(found) == len(set(found)) == matrix.count(recipe)
+        return sorted(found)
+
+    assert keys(rows) == keys(rows[::-1])
