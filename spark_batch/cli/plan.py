@@ -96,7 +96,7 @@ class _Plan:
         click.echo(f"{self._recipe.name}: {total} in {session.shown(self._place.output_dir)}")
         for action, count in self.outlook.counts.items():
             click.echo(f"  {count:>7} {_WORDS[action]}")
-        for line in (*self._left_over_lines(), self._money_line()):
+        for line in (*self._excluded_lines(), *self._left_over_lines(), self._money_line()):
             click.echo(f"  {line}")
 
     def print_json(self) -> None:
@@ -118,6 +118,7 @@ class _Plan:
             "recipe": self._recipe.name,
             "output_dir": str(self._place.output_dir),
             "counts": {action.value: self.outlook.counts[action] for action in Action},
+            "excluded": list(matrix.excluded(self._recipe)),
             "left_over": {"jobs": count, "cost_usd": str(spent)},
             "cost_usd": {
                 "spent": str(self._checkpoint.money().spent),
@@ -149,6 +150,11 @@ class _Plan:
             if each.attempts and int(each.key, 16) not in self._keys
         }
         return len(gone), sum(gone.values(), Decimal(0))
+
+    def _excluded_lines(self) -> Iterable[str]:
+        """What each entry of `exclude` drops."""
+        for number, dropped in enumerate(matrix.excluded(self._recipe)):
+            yield f"{dropped:>5} dropped by exclude[{number}]"
 
     def _left_over_lines(self) -> Iterable[str]:
         count, spent = self._left_over()

@@ -90,6 +90,16 @@ def test_a_plan_tells_what_an_older_recipe_left_over(folder: Folder, call: Call)
     )
 
 
+def test_a_plan_tells_what_each_exclude_drops(folder: Folder, call: Call) -> None:
+    """As text and in JSON."""
+    folder.edit("price:", "exclude: [{prompt: beach, scale: 0.4}, {scale: 0.7}]\nprice:")
+    out = call("plan", folder.recipe).out
+    assert "1 dropped by exclude[0]" in out
+    assert "2 dropped by exclude[1]" in out
+    document = json.loads(call("plan", folder.recipe, "--json").out)
+    assert (document["excluded"], len(document["jobs"])) == ([1, 2], 1)
+
+
 def test_status_tells_where_everything_stands(folder: Folder, call: Call) -> None:
     """As text and as JSON; before any run it says that there is none."""
     assert call("status", folder.recipe).code == ExitCode.WRONG
