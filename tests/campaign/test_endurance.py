@@ -1,4 +1,4 @@
-"""A bad day: every part of the API fails now and then, and the process is killed every second."""
+"""A bad day: every part of the API fails now and then, and the process is killed over and over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from spark_batch.jobs import Status
 from tests.campaign.conftest import Length
-from tests.campaign.planning import AtTime, Mix, Plan
+from tests.campaign.planning import AtServer, Mix, Plan
 from tests.campaign.rounds import Rounds
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the children are forked")
@@ -26,6 +26,9 @@ _BAD_DAY = Mix(
 def test_a_bad_day_bills_each_job_once(arena: Path, length: Length) -> None:
     """Killed again and again, every job ends done or uncertain, and is billed once or not at all.
 
+    The server chooses the moments, so that every kill hits however fast the machine is: all of them
+    together come before it has been asked half as often as the jobs need.
+
     A picture is lost only when its URL ended three times running, as `invariants.ended` checks.
     """
     rng = Random(length.seed)
@@ -35,14 +38,14 @@ def test_a_bad_day_bills_each_job_once(arena: Path, length: Length) -> None:
         jobs=_JOBS,
         mix="a bad day",
         faults=_BAD_DAY.faults,
-        kills=tuple(AtTime(rng.uniform(0.7, 1.3)) for _ in range(_KILLS)),
+        kills=tuple(AtServer(rng.randint(20, 40)) for _ in range(_KILLS)),
         task_seconds=0.3,
         submit_rate=250,
         concurrency=16,
     )
     with Rounds(arena / "rounds") as rounds:
         end = rounds.play(plan)
-    assert rounds.figures.kills >= _KILLS // 2
+    assert rounds.figures.kills == _KILLS
     assert set(Counter(end.billed).values()) == {1}
     unclear = end.count(Status.UNCERTAIN)
     assert end.count(Status.DONE) + unclear + end.count(Status.LOST) == _JOBS

@@ -76,7 +76,8 @@ def test_a_bad_day_is_paid_once(
     settings = Settings(
         folder=tmp_path / "server",
         task_seconds=(0.1, 0.3),
-        faults=Faults(rates=RATES, retry_after=0),
+        # One that is sure to be uncertain; the others as the dice fall.
+        faults=Faults(rates=RATES, script={"create": ["cut-after"]}, retry_after=0),
         seed=5,
     )
     monkeypatch.setenv("SPARK_API_KEY", "k")
