@@ -183,3 +183,17 @@ def test_transactions_may_be_shared(checkpoint: Checkpoint) -> None:
         checkpoint.submitted(attempt, "t1")
         checkpoint.fetching(attempt, a_result())
     assert checkpoint.last_attempt(a_job().key).state is State.FETCHING
+
+
+def test_the_same_bytes_for_two_seeds_are_noticed(checkpoint: Checkpoint) -> None:
+    """Another seed of the same request with the same picture is a twin; other prompts are not."""
+    one, two, other = a_job("a", seed=1), a_job("b", seed=2), a_job("c", prompt="Snow", seed=3)
+    checkpoint.enroll([one, two, other])
+    attempt = checkpoint.intend(one.key, number=1, reserved=None, api="sandbox")
+    checkpoint.submitted(attempt, "t1")
+    checkpoint.fetching(attempt, a_result())
+    checkpoint.done(attempt, a_picture("same"), {"a": "a.jpg"})
+    assert checkpoint.twin(two.key, a_picture("same").sha256) == one.key
+    assert checkpoint.twin(two.key, a_picture("another").sha256) is None
+    assert checkpoint.twin(other.key, a_picture("same").sha256) is None
+    assert checkpoint.twin(one.key, a_picture("same").sha256) is None
