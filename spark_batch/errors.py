@@ -7,8 +7,10 @@ SparkBatchError
 ├── CheckpointError         the checkpoint cannot be used                      exit 1
 │   ├── CheckpointLocked    another process runs this recipe
 │   └── CheckpointDamaged   the file is no checkpoint, or is broken
-├── OutputError             a file cannot be written                           exit 1
-└── KeyRefused              the key is refused, or the balance is empty        exit 5
+└── OutputError             a file cannot be written                           exit 1
+
+A refused key or an empty balance (exit 5) is no error: the client tells it as an outcome,
+`StopRun`, so that a run lets finish what is paid for.
 
 `cli` is the only place that turns one of them into a message and an exit code.
 """
@@ -80,9 +82,3 @@ class CheckpointDamaged(CheckpointError):
 
 class OutputError(SparkBatchError):
     """A file cannot be written: no permission, no space, or something else stands there."""
-
-
-class KeyRefused(SparkBatchError):
-    """The API refuses the key, or the balance is empty."""
-
-    exit_code = ExitCode.REFUSED

@@ -196,14 +196,6 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class SavedFile:
-    """A picture on disk: `output` is its path below the output folder, with extension."""
-
-    output: str
-    picture: Picture
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try to have a job made: a row of the checkpoint. Money is counted by attempt.
 
