@@ -1,3 +1,72 @@
-"""spark-batch: Terraform for AI picture edits."""
+"""spark-batch: Terraform for AI picture edits.
+
+The Python interface, which the command line itself stands on:
+
+    from spark_batch import Order, load, plan, read_manifest, run
+
+    recipe = load("recipes/quickstart.yaml").recipe
+    with plan(recipe, sandbox=True) as planned:
+        for step in planned.steps():
+            print(step.action.value, step.job.output, step.reason)
+    outcome = run(recipe, Order(sandbox=True), on_event=lambda event, tally: print(event))
+    rows = list(read_manifest(outcome.manifest))
+
+What goes wrong on purpose is a `SparkBatchError`, whose text is one line for a person. Everything
+is imported when it is first used, so that `import spark_batch` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
+    from spark_batch.jobs import Job, Recipe
+    from spark_batch.project import Order, Outcome, Plan, load, plan, run
+    from spark_batch.reports.manifest import read as read_manifest
+    from spark_batch.runner.survey import Action, Step
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Action",
+    "ExitCode",
+    "Job",
+    "Order",
+    "Outcome",
+    "Plan",
+    "Recipe",
+    "RecipeError",
+    "SparkBatchError",
+    "Step",
+    "__version__",
+    "load",
+    "plan",
+    "read_manifest",
+    "run",
+]
+
+_HOMES = {
+    "Action": ("runner.survey", "Action"),
+    "ExitCode": ("errors", "ExitCode"),
+    "Job": ("jobs", "Job"),
+    "Order": ("project", "Order"),
+    "Outcome": ("project", "Outcome"),
+    "Plan": ("project", "Plan"),
+    "Recipe": ("jobs", "Recipe"),
+    "RecipeError": ("errors", "RecipeError"),
+    "SparkBatchError": ("errors", "SparkBatchError"),
+    "Step": ("runner.survey", "Step"),
+    "load": ("project", "load"),
+    "plan": ("project", "plan"),
+    "read_manifest": ("reports.manifest", "read"),
+    "run": ("project", "run"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(f"{__name__}.{module}"), attribute)

@@ -38,21 +38,31 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input picture: a probed file (`path` and `picture`), or a URL."""
+    """One input picture: a probed file (`path` and `picture`), or a URL.
+
+    `image` is the file as seen from the recipe's folder, in POSIX form, or the URL; `fit` says in
+    words what is done to the picture before it is sent.
+    """
 
     id: str
     path: Path | None = None
     picture: Picture | None = None
     url: str | None = None
+    image: str = field(default="", compare=False)
+    fit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One instruction; `variables` are the values that were put in, by name."""
+    """One instruction; `variables` are the values that were put in, by name.
+
+    `source` is where it is written, as `file:line:column` from the recipe's folder.
+    """
 
     id: str
     text: str
     variables: tuple[tuple[str, str], ...] = ()
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +242,8 @@ class Standing:
 
     `output` is the name without extension, `file` the picture's path below the output folder once
     it has been written, `cost` what all attempts of the job cost as far as the API told, `current`
-    whether the recipe still had the line when it was last run.
+    whether the recipe still had the line when it was last run. `image`, `fit` and `source` are
+    those of `Input` and `Prompt`, None where an older version did not write them down.
     """
 
     key: str
@@ -251,6 +262,10 @@ class Standing:
     attempt: Attempt | None
     attempts: int
     cost: Decimal | None
+    variables: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+    fit: str | None = None
+    source: str | None = None
 
     @property
     def status(self) -> Status:

@@ -17,7 +17,8 @@ sha256, error_code, error_message, again, lost, submitted_at, completed_at, sett
 """
 
 _STANDINGS = f"""
-SELECT p.output, p.key, p.recipe, p.input, p.prompt_id, p.current, p.file,
+SELECT p.output, p.key, p.recipe, p.input, p.prompt_id, p.current, p.file, p.variables,
+       p.image, p.source, r.fit,
        r.prompt, r.scale, r.seed, r.take, r.width AS asked_width, r.height AS asked_height,
        (SELECT coalesce(max(number), 0) FROM attempt WHERE key = p.key) AS attempts,
        (SELECT group_concat(cost, ' ') FROM attempt WHERE key = p.key) AS costs,

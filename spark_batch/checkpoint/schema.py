@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from decimal import Decimal
 from sqlite3 import Row
@@ -14,13 +15,19 @@ APPLICATION_ID = 0x53504B42
 # History of the schema:
 # 1  request, placement, attempt, event.
 # 2  attempt.settled (what `resolve` said), attempt.suspect (what is odd about a picture).
-VERSION = 2
+# 3  placement.image, placement.source (where a line's picture and prompt stand), request.fit.
+VERSION = 3
 
 # What brings a file of a version to the next one.
 MIGRATIONS = {
     1: (
         "ALTER TABLE attempt ADD COLUMN settled TEXT",
         "ALTER TABLE attempt ADD COLUMN suspect TEXT",
+    ),
+    2: (
+        "ALTER TABLE request ADD COLUMN fit TEXT",
+        "ALTER TABLE placement ADD COLUMN image TEXT",
+        "ALTER TABLE placement ADD COLUMN source TEXT",
     ),
 }
 
@@ -36,7 +43,8 @@ CREATE TABLE request (
     scale   REAL NOT NULL,
     width   INTEGER NOT NULL,    -- as asked, in pixels
     height  INTEGER NOT NULL,
-    take    INTEGER NOT NULL
+    take    INTEGER NOT NULL,
+    fit     TEXT                 -- what is done to the picture before it is sent, in words
 ) WITHOUT ROWID;
 
 -- Where a recipe wants the picture of a request. Two placements may share a key.
@@ -49,7 +57,9 @@ CREATE TABLE placement (
     prompt_id TEXT NOT NULL,
     variables TEXT NOT NULL,     -- a JSON object
     current   INTEGER NOT NULL,  -- 1 while the recipe has it
-    file      TEXT               -- with extension, once it is on disk
+    file      TEXT,              -- with extension, once it is on disk
+    image     TEXT,              -- the input's file from the recipe's folder, or its URL
+    source    TEXT               -- file:line:column of the prompt, from the recipe's folder
 ) WITHOUT ROWID;
 CREATE INDEX placement_key ON placement (key);
 CREATE INDEX placement_position ON placement (position);
@@ -193,4 +203,8 @@ def standing_of(row: Row) -> Standing:
         attempt=None if row["a_id"] is None else attempt_of(row, "a_"),
         attempts=row["attempts"],
         cost=None if cost is None else sum((Decimal(each) for each in cost.split()), Decimal(0)),
+        variables=tuple(json.loads(row["variables"]).items()),
+        image=row["image"],
+        fit=row["fit"],
+        source=row["source"],
     )

@@ -36,7 +36,7 @@ class Checkpoint(CheckpointReader):
     def _enroll(self, position: int, job: Job) -> None:
         picture = job.input.picture
         self._db.execute(
-            "INSERT OR IGNORE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 job.key,
                 job.model,
@@ -48,14 +48,16 @@ class Checkpoint(CheckpointReader):
                 job.size.width,
                 job.size.height,
                 job.take,
+                job.input.fit,
             ),
         )
         self._db.execute(
-            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL)"
+            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?)"
             " ON CONFLICT (output) DO UPDATE SET"
             " file = CASE WHEN key = excluded.key THEN file END, key = excluded.key,"
             " position = excluded.position, recipe = excluded.recipe, input = excluded.input,"
-            " prompt_id = excluded.prompt_id, variables = excluded.variables, current = 1",
+            " prompt_id = excluded.prompt_id, variables = excluded.variables,"
+            " image = excluded.image, source = excluded.source, current = 1",
             (
                 job.output,
                 job.key,
@@ -64,6 +66,8 @@ class Checkpoint(CheckpointReader):
                 job.input.id,
                 job.prompt.id,
                 json.dumps(dict(job.prompt.variables)),
+                job.input.image or None,
+                job.prompt.source or None,
             ),
         )
 

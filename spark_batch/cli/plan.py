@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from spark_batch import matrix
-from spark_batch.checkpoint import CheckpointReader
-from spark_batch.cli import adopting, session
+from spark_batch import matrix, project
+from spark_batch.cli import session
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Recipe
-from spark_batch.runner.budget import Prices
-from spark_batch.runner.survey import COSTS, WORK, Action, Outlook, Scope, Step, survey
+from spark_batch.runner.survey import COSTS, WORK, Action
 
 _SIGNS = {
     Action.CREATE: "+",
@@ -55,125 +51,91 @@ def command(
 ) -> int:
     """Show what `run` would do and why, job by job, and what it would cost. Sends nothing."""
     recipe = session.load(recipe_path)
-    place = session.place_of(recipe, sandbox=sandbox)
-    with adopting.rehearsed(place, recipe) as checkpoint:
-        plan = _Plan(recipe, checkpoint, place)
+    with project.plan(recipe, sandbox=sandbox) as plan:
+        session.tell_adopted(plan.adopted, plan.place)
         if as_json:
-            plan.print_json()
+            _print_json(plan)
         else:
-            plan.print_text(None if show_all else _SHOWN)
+            _print_text(plan, None if show_all else _SHOWN)
     work = plan.outlook.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
 
-class _Plan:
-    """One pass over the jobs: printed as they come, summed up at the end."""
+def _print_text(plan: project.Plan, shown: int | None) -> None:
+    """Lines for what there is to do or to know, at most `shown`, then the sums."""
+    listed = hidden = 0
+    for step in plan.steps():
+        if step.action is Action.KEEP and shown is not None:
+            continue
+        if shown is not None and listed >= shown:
+            hidden += 1
+            continue
+        listed += 1
+        cost = plan.cost(step)
+        price = f"  about {cost} USD" if cost is not None else ""
+        click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{price}")
+    if hidden:
+        click.echo(f"… and {hidden} more (--all lists them)")
+    total = session.counted(plan.outlook.total(), "job")
+    click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
+    for action, count in plan.outlook.counts.items():
+        click.echo(f"  {count:>7} {_WORDS[action]}")
+    for line in (*_excluded_lines(plan), *_left_over_lines(plan), _money_line(plan)):
+        click.echo(f"  {line}")
 
-    def __init__(self, recipe: Recipe, checkpoint: CheckpointReader, place: session.Place) -> None:
-        self._recipe = recipe
-        self._checkpoint = checkpoint
-        self._place = place
-        self._keys: set[int] = set()
-        self._prices = Prices(price=recipe.price, charges=checkpoint.charges())
-        self.outlook = Outlook()
 
-    def print_text(self, shown: int | None) -> None:
-        """Lines for what there is to do or to know, at most `shown`, then the sums."""
-        listed = hidden = 0
-        for step in self._steps():
-            if step.action is Action.KEEP and shown is not None:
-                continue
-            if shown is not None and listed >= shown:
-                hidden += 1
-                continue
-            listed += 1
-            cost = self._cost(step)
-            price = f"  about {cost} USD" if cost is not None else ""
-            click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{price}")
-        if hidden:
-            click.echo(f"… and {hidden} more (--all lists them)")
-        total = session.counted(self.outlook.total(), "job")
-        click.echo(f"{self._recipe.name}: {total} in {session.shown(self._place.output_dir)}")
-        for action, count in self.outlook.counts.items():
-            click.echo(f"  {count:>7} {_WORDS[action]}")
-        for line in (*self._excluded_lines(), *self._left_over_lines(), self._money_line()):
-            click.echo(f"  {line}")
-
-    def print_json(self) -> None:
-        """The same as one JSON document, its jobs written as they come."""
-        click.echo('{"jobs": [')
-        for position, step in enumerate(self._steps()):
-            cost = self._cost(step)
-            entry = {
-                "job": step.job.key,
-                "output": step.job.output,
-                "action": step.action.value,
-                "reason": step.reason,
-                "cost_usd": None if cost is None else str(cost),
-            }
-            click.echo(f"{',' if position else ''}{json.dumps(entry, ensure_ascii=False)}")
-        count, spent = self._left_over()
-        limit = self._recipe.run.max_cost
-        rest = {
-            "recipe": self._recipe.name,
-            "output_dir": str(self._place.output_dir),
-            "counts": {action.value: self.outlook.counts[action] for action in Action},
-            "excluded": list(matrix.excluded(self._recipe)),
-            "left_over": {"jobs": count, "cost_usd": str(spent)},
-            "cost_usd": {
-                "spent": str(self._checkpoint.money().spent),
-                "reserved": str(self._checkpoint.money().reserved),
-                "expected": None if self.outlook.unpriced else str(self.outlook.expected),
-                "limit": None if limit is None else str(limit),
-            },
+def _print_json(plan: project.Plan) -> None:
+    """The same as one JSON document, its jobs written as they come."""
+    click.echo('{"jobs": [')
+    for position, step in enumerate(plan.steps()):
+        cost = plan.cost(step)
+        entry = {
+            "job": step.job.key,
+            "output": step.job.output,
+            "action": step.action.value,
+            "reason": step.reason,
+            "cost_usd": None if cost is None else str(cost),
         }
-        click.echo(f"],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}")
+        click.echo(f"{',' if position else ''}{json.dumps(entry, ensure_ascii=False)}")
+    count, spent = plan.left_over()
+    limit, outlook = plan.recipe.run.max_cost, plan.outlook
+    rest = {
+        "recipe": plan.recipe.name,
+        "output_dir": str(plan.place.output_dir),
+        "counts": {action.value: outlook.counts[action] for action in Action},
+        "excluded": list(matrix.excluded(plan.recipe)),
+        "left_over": {"jobs": count, "cost_usd": str(spent)},
+        "cost_usd": {
+            "spent": str(plan.money().spent),
+            "reserved": str(plan.money().reserved),
+            "expected": None if outlook.unpriced else str(outlook.expected),
+            "limit": None if limit is None else str(limit),
+        },
+    }
+    click.echo(f"],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}")
 
-    def _steps(self) -> Iterator[Step]:
-        scope = Scope(self._place.output_dir, self._recipe.run.attempts)
-        jobs = matrix.jobs(self._recipe)
-        for step in survey(jobs, reader=self._checkpoint, scope=scope, seen=self._keys):
-            self.outlook.add(step, self._prices)
-            yield step
 
-    def _cost(self, step: Step) -> Decimal | None:
-        if step.action not in COSTS:
-            return None
-        return self._prices.estimate((step.job.size.width, step.job.size.height))
+def _excluded_lines(plan: project.Plan) -> Iterable[str]:
+    """What each entry of `exclude` drops."""
+    for number, dropped in enumerate(matrix.excluded(plan.recipe)):
+        yield f"{dropped:>5} dropped by exclude[{number}]"
 
-    def _left_over(self) -> tuple[int, Decimal]:
-        """Jobs that were paid for and that the recipe no longer has, and what they cost."""
-        gone = {
-            each.key: each.cost or Decimal(0)
-            for part in (False, True)
-            for each in self._checkpoint.standings(left_over=part)
-            if each.attempts and int(each.key, 16) not in self._keys
-        }
-        return len(gone), sum(gone.values(), Decimal(0))
 
-    def _excluded_lines(self) -> Iterable[str]:
-        """What each entry of `exclude` drops."""
-        for number, dropped in enumerate(matrix.excluded(self._recipe)):
-            yield f"{dropped:>5} dropped by exclude[{number}]"
+def _left_over_lines(plan: project.Plan) -> Iterable[str]:
+    count, spent = plan.left_over()
+    return [f"{count:>5} left over from an older recipe, {spent} USD"] if count else []
 
-    def _left_over_lines(self) -> Iterable[str]:
-        count, spent = self._left_over()
-        return [f"{count:>5} left over from an older recipe, {spent} USD"] if count else []
 
-    def _money_line(self) -> str:
-        money = self._checkpoint.money()
-        spent = f"{money.spent} USD spent so far"
-        if money.reserved:
-            spent += f", {money.reserved} USD reserved"
-        limit = self._recipe.run.max_cost
-        bound = "" if limit is None else f", limit {limit} USD"
-        if not self.outlook.total(COSTS):
-            return f"nothing to pay; {spent}{bound}"
-        if self.outlook.unpriced:
-            return f"cost not known (give the recipe a price); {spent}{bound}"
-        return f"expected {self.outlook.expected} USD{self._sources()}; {spent}{bound}"
-
-    def _sources(self) -> str:
-        words = {"charged": "what was charged before", "recipe": "the recipe's price"}
-        found = [words[each] for each in sorted(self.outlook.sources)]
-        return f" (by {' and '.join(found)})"
+def _money_line(plan: project.Plan) -> str:
+    money, outlook, limit = plan.money(), plan.outlook, plan.recipe.run.max_cost
+    spent = f"{money.spent} USD spent so far"
+    if money.reserved:
+        spent += f", {money.reserved} USD reserved"
+    bound = "" if limit is None else f", limit {limit} USD"
+    if not outlook.total(COSTS):
+        return f"nothing to pay; {spent}{bound}"
+    if outlook.unpriced:
+        return f"cost not known (give the recipe a price); {spent}{bound}"
+    words = {"charged": "what was charged before", "recipe": "the recipe's price"}
+    sources = " and ".join(words[each] for each in sorted(outlook.sources))
+    return f"expected {outlook.expected} USD (by {sources}); {spent}{bound}"

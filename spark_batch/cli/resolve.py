@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.cli import session
 from spark_batch.client.answers import usable_id
@@ -40,8 +41,8 @@ def command(
         raise UsageError("say one of --task-id ID, --not-charged and --resubmit")
     if task_id is not None and usable_id(task_id) is None:
         raise UsageError("this task id has characters that no id of the API has")
-    place = session.find_place(recipe_path, sandbox=sandbox)
-    session.peek(place).close()
+    place = project.find_place(recipe_path, sandbox=sandbox)
+    project.peek(place).close()
     with Checkpoint.open(place.checkpoint) as checkpoint:
         checkpoint.interrupted()
         standing = session.one_job(checkpoint, job)

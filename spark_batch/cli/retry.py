@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from spark_batch.cli.options import running_options
-from spark_batch.cli.running import Order, execute
+from spark_batch.cli.running import execute
+from spark_batch.project import Order
 
 
 @click.command()
 @running_options
-def command(recipe_path: Path, **options: Any) -> int:
+def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
     """Make the jobs anew that failed, or whose picture is lost. Each is paid for again."""
-    return execute(recipe_path, Order(retry=True, **options))
+    return execute(recipe_path, Order(retry=True, **options), yes=yes)

@@ -1,24 +1,17 @@
-"""What several commands begin with: options, the recipe, its folders, the key."""
+"""What several commands begin with: options, the recipe, words for people."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from spark_batch import pictures, recipe
+from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
-from spark_batch.recipe.header import header
-from spark_batch.runner.files import checkpoint_path
-
-SANDBOX = "sandbox"
-DEFAULT_URL = "https://cloud.vtrix.ai"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,19 +26,6 @@ def sandbox_option(command: F) -> F:
     """The flag --sandbox."""
     text = "Use the sandbox: its pictures and checkpoint stand under OUTPUT/sandbox."
     return click.option("--sandbox", is_flag=True, help=text)(command)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a recipe's pictures, checkpoint and manifest stand."""
-
-    name: str
-    output_dir: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        """The checkpoint's file."""
-        return checkpoint_path(self.output_dir, self.name)
 
 
 def shown(path: Path) -> str:
@@ -66,36 +46,11 @@ def load(path: Path) -> Recipe:
 
     Raises RecipeError.
     """
-    loaded = recipe.load(path, probe=pictures.probe)
+    loaded = project.load(path)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
         click.echo(f"{path}: {words}; `spark-batch validate {path}` shows what", err=True)
     return loaded.recipe
-
-
-def place_of(loaded: Recipe, *, sandbox: bool) -> Place:
-    """Where the pictures of a recipe go; the sandbox's never mix with paid ones."""
-    return Place(loaded.name, _folder(loaded.output_dir, sandbox=sandbox))
-
-
-def find_place(path: Path, *, sandbox: bool) -> Place:
-    """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
-    name, output_dir = header(path)
-    return Place(name, _folder(output_dir, sandbox=sandbox))
-
-
-def _folder(output_dir: Path, *, sandbox: bool) -> Path:
-    return output_dir / SANDBOX if sandbox else output_dir
-
-
-def peek(place: Place) -> CheckpointReader:
-    """The checkpoint, to look at. Raises UsageError when there is none."""
-    if not place.checkpoint.exists():
-        raise UsageError(
-            f"there is no checkpoint {place.checkpoint}: nothing has been run yet"
-            " (with --sandbox, look at the sandbox's with --sandbox)"
-        )
-    return CheckpointReader.peek(place.checkpoint)
 
 
 def one_job(checkpoint: CheckpointReader, text: str) -> Standing:
@@ -115,42 +70,7 @@ def one_job(checkpoint: CheckpointReader, text: str) -> Standing:
     raise UsageError(f"{len(keys)} jobs begin with {text!r}: {', '.join(sorted(keys)[:5])}, …")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Access:
-    """Where the API is, and the key for it. Has no repr that could show the key."""
-
-    base_url: str
-    key: str
-
-
-def access(env_file: Path | None) -> Access:
-    """The endpoint and the key from the environment, or else from `env_file`.
-
-    Raises UsageError when there is no key.
-    """
-    found: Mapping[str, str] = os.environ
-    if env_file is not None:
-        found = {**_read_env(env_file), **os.environ}
-    key = found.get("SPARK_API_KEY", "").strip()
-    if not key:
-        raise UsageError(
-            "there is no API key: set SPARK_API_KEY, name a file with --env-file,"
-            " or try the recipe with --sandbox, which needs none"
-        )
-    return Access(base_url=found.get("SPARK_BASE_URL", "").strip() or DEFAULT_URL, key=key)
-
-
-def _read_env(path: Path) -> dict[str, str]:
-    """NAME=VALUE lines; `export`, quotes, blank lines and # comments are understood."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"cannot read the file {path} that --env-file names") from None
-    found = {}
-    for line in lines:
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            text = value.strip()
-            quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-            found[name.strip()] = text[1:-1] if quoted else text
-    return found
+def tell_adopted(jobs: int, place: project.Place) -> None:
+    """Say on stderr how many jobs were taken over from the manifest, if any were."""
+    if jobs:
+        click.echo(f"{counted(jobs, 'job')} adopted from {shown(place.manifest)}", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import Standing, Status
@@ -22,8 +23,8 @@ _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.LOST, Status.SUBMITTING)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(recipe_path: Path, *, sandbox: bool, as_json: bool) -> None:
     """Show where everything stands, from the checkpoint alone, also while a run goes on."""
-    place = session.find_place(recipe_path, sandbox=sandbox)
-    with session.peek(place) as checkpoint:
+    place = project.find_place(recipe_path, sandbox=sandbox)
+    with project.peek(place) as checkpoint:
         counts = Counter(standing.status for standing in checkpoint.standings())
         trouble = [each for each in checkpoint.standings() if each.status in _TROUBLE]
         if as_json:
@@ -33,7 +34,7 @@ def command(recipe_path: Path, *, sandbox: bool, as_json: bool) -> None:
 
 
 def _print_text(
-    place: session.Place,
+    place: project.Place,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
     trouble: Iterable[Standing],
@@ -61,7 +62,7 @@ def _why(standing: Standing) -> str:
 
 
 def _print_json(
-    place: session.Place,
+    place: project.Place,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
     trouble: Iterable[Standing],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from spark_batch import project
 from spark_batch.cli import session
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Standing, Status
@@ -17,9 +18,9 @@ from spark_batch.runner.files import holds
 @session.sandbox_option
 def command(recipe_path: Path, *, sandbox: bool) -> int:
     """Check every finished file against its recorded SHA-256; exit 1 when one differs."""
-    place = session.find_place(recipe_path, sandbox=sandbox)
+    place = project.find_place(recipe_path, sandbox=sandbox)
     good = bad = suspect = 0
-    with session.peek(place) as checkpoint:
+    with project.peek(place) as checkpoint:
         for standing in checkpoint.standings():
             if standing.status is not Status.DONE:
                 continue

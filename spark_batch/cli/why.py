@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import Attempt, Standing, State
@@ -23,8 +24,8 @@ _NEXT = {
 @session.sandbox_option
 def command(recipe_path: Path, job: str, *, sandbox: bool) -> None:
     """Show the whole history of one JOB (its key, the beginning of it, or its picture's name)."""
-    place = session.find_place(recipe_path, sandbox=sandbox)
-    with session.peek(place) as checkpoint:
+    place = project.find_place(recipe_path, sandbox=sandbox)
+    with project.peek(place) as checkpoint:
         standing = session.one_job(checkpoint, job)
         _print_job(standing)
         attempts = checkpoint.attempts_of(standing.key)

@@ -157,7 +157,10 @@ def _assembled(
     blocks = (main, *further) if main else ()
     table = root.get("rows")
     if table is not None and not findings.of(ERROR):
-        listed, given = parts.inputs or (), rows.Given(blocks, axes, path.parent)
+        listed, given = (
+            parts.inputs or (),
+            rows.Given(blocks, axes, path.parent, table.text().strip()),
+        )
         blocks += rows.read(table, given, listed=listed, probe=probe, findings=findings)
     return Recipe(
         path=path,

@@ -43,6 +43,15 @@ class _Entry:
     file: Path | None = None
     url: str | None = None
 
+    def image(self, folder: Path) -> str:
+        """The file as seen from the recipe's folder, or the URL."""
+        if self.file is None:
+            return self.url or ""
+        try:
+            return Path(os.path.relpath(self.file, folder)).as_posix()
+        except ValueError:  # on another drive
+            return self.file.as_posix()
+
     def named(self, folder: Path) -> ids.Named:
         what = self.url if self.url is not None else _relative(self.file or folder, folder)
         name = _url_name(what) if self.url is not None else Path(what).stem
@@ -80,6 +89,7 @@ def read(
                 path=entry.file.absolute() if entry.file else None,
                 picture=pictures.get(entry.file) if entry.file else None,
                 url=entry.url,
+                image=entry.image(folder),
             ),
         )
         for entry, name in zip(entries, named, strict=True)
@@ -149,7 +159,7 @@ def _apart(
                 message = f"the id {quoted(name)} of this picture {fault}; {advice}"
                 findings.error(entry.node.mark, code="id", path="image", message=message)
             picture = pictures.get(entry.file) if entry.file else None
-            made = Input(name, _absolute(entry.file), picture, entry.url)
+            made = Input(name, _absolute(entry.file), picture, entry.url, entry.image(folder))
             places[place] = Listed(entry.node, "image", made)
         yield text, places[place]
 

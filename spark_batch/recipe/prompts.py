@@ -112,6 +112,7 @@ def _prompts(
 ) -> tuple[Prompt, ...]:
     """A prompt for each combination; one whose text the API would refuse is told, the first."""
     limit = contract.definition("prompt")["maxLength"]
+    source = f"{findings.source.file.name}:{node.mark.line}:{node.mark.column}"
     made = []
     for chosen in product(*values.values()):
         put_in = dict(zip(values, chosen, strict=True))
@@ -121,7 +122,7 @@ def _prompts(
                 message = f"with {_combination(put_in)}: {fault}" if put_in else fault
                 findings.error(node.mark, code="length", path=name.where, message=message)
             return ()
-        made.append(Prompt(id=name.id, text=whole, variables=tuple(put_in.items())))
+        made.append(Prompt(name.id, whole, tuple(put_in.items()), source))
     return tuple(made)
 
 

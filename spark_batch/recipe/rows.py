@@ -26,11 +26,15 @@ _Atom = tuple[str, str, int, int, float, int]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the recipe says beside the table: its blocks, its variants, its folder."""
+    """What the recipe says beside the table's rows: its blocks, its variants, its folder.
+
+    `table` is the table's path as the recipe has it.
+    """
 
     blocks: tuple[Block, ...]
     axes: Variants
     folder: Path
+    table: str
 
 
 def read(
@@ -149,13 +153,17 @@ class _Reader:
         axes = self._given.axes
         return Block(
             inputs=(picture,),
-            prompts=(prompt,),
+            prompts=(Prompt(prompt.id, prompt.text, prompt.variables, self._source(row)),),
             sizes=axes.sizes if sizes is None else (sizes,),
             scales=axes.scales if scales is None else (float(scales),),
             seeds=axes.seeds if seeds is None else (int(seeds),),
             takes=axes.takes,
             repeats=self._repeats(picture, prompt),
         )
+
+    def _source(self, row: Row) -> str:
+        """Where the row stands, from the recipe's folder."""
+        return f"{self._given.table}:{row.line}:1"
 
     def _repeats(self, picture: Input, prompt: Prompt) -> tuple[Exclusion, ...]:
         return tuple(

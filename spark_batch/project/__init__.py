@@ -1,0 +1,28 @@
+"""A recipe with its folders: load it, plan it, run it, rescue what is paid for.
+
+The only room that puts recipe, checkpoint, client, runner, sandbox and reports together; the
+command line and Python programs (`from spark_batch import load, plan, run, read_manifest`) stand
+on it. Nothing here prints, asks or handles signals.
+"""
+
+from spark_batch.project.place import Place, find_place, load, peek, place_of
+from spark_batch.project.planning import Plan, plan
+from spark_batch.project.rescuing import Rescued, rescue
+from spark_batch.project.running import Errand, Order, Outcome, prepared, run
+
+__all__ = [
+    "Errand",
+    "Order",
+    "Outcome",
+    "Place",
+    "Plan",
+    "Rescued",
+    "find_place",
+    "load",
+    "peek",
+    "place_of",
+    "plan",
+    "prepared",
+    "rescue",
+    "run",
+]

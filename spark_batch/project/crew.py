@@ -1,0 +1,70 @@
+"""What `run`, `retry` and `rescue` put together before they let a run go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.client import TaskReader
+from spark_batch.jobs import RunSettings
+from spark_batch.project.access import Endpoint
+from spark_batch.project.place import Place
+from spark_batch.runner import Desk, Run, Settings
+from spark_batch.runner.budget import Budget
+from spark_batch.runner.desk import Sender
+from spark_batch.runner.events import Event, Tally
+from spark_batch.runner.files import Folders
+from spark_batch.runner.pace import Pace, PollTimes
+
+Watch = Callable[[Run, int], None]
+
+
+def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
+    """What does a run to its end and tells each event, with the run's tally as it then stands."""
+
+    def watch(run: Run, total: int) -> None:
+        for event in run.events():
+            if on_event is not None:
+                on_event(event, run.tally)
+
+    return watch
+
+
+def settings(run: RunSettings, endpoint: Endpoint, *, limit: int | None = None) -> Settings:
+    """The run's settings, from the recipe's `run` mapping."""
+    return Settings(
+        concurrency=run.concurrency,
+        attempts=run.attempts,
+        task_timeout=run.task_timeout,
+        max_uncertain=run.max_uncertain,
+        api=endpoint.api,
+        limit=limit,
+    )
+
+
+def desk(
+    checkpoint: Checkpoint,
+    client: TaskReader,
+    *,
+    send: Sender | None,
+    settings: Settings,
+    place: Place,
+    budget: Budget,
+    submit_rate: float,
+    tally: Tally,
+) -> Desk:
+    """Everything that a run works with. Without `send` it has no way to create a task."""
+    rng = Random()
+    return Desk(
+        checkpoint=checkpoint,
+        client=client,
+        send=send,
+        settings=settings,
+        folders=Folders(place.output_dir),
+        budget=budget,
+        pace=Pace(rate=submit_rate, rng=rng),
+        polls=PollTimes(checkpoint.durations()),
+        rng=rng,
+        tally=tally,
+    )

@@ -1,0 +1,78 @@
+"""What `plan` knows: each job's step, and the sums."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from decimal import Decimal
+
+from spark_batch import matrix
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint.reading import Money
+from spark_batch.jobs import Recipe
+from spark_batch.project import adopting
+from spark_batch.project.place import Place, place_of
+from spark_batch.runner.budget import Prices
+from spark_batch.runner.survey import COSTS, Outlook, Scope, Step, survey
+
+
+class Plan:
+    """What a run would do, job by job; `outlook` sums up the steps that have been taken.
+
+    `adopted` counts the jobs that a run would first take over from the manifest.
+    """
+
+    def __init__(
+        self, recipe: Recipe, place: Place, checkpoint: CheckpointReader, *, adopted: int
+    ) -> None:
+        self.recipe = recipe
+        self.place = place
+        self.adopted = adopted
+        self.outlook = Outlook()
+        self._checkpoint = checkpoint
+        self._keys: set[int] = set()
+        self._prices = Prices(price=recipe.price, charges=checkpoint.charges())
+
+    def steps(self) -> Iterator[Step]:
+        """A step for each job in the recipe's order; take them once."""
+        scope = Scope(self.place.output_dir, self.recipe.run.attempts)
+        jobs = matrix.jobs(self.recipe)
+        for step in survey(jobs, reader=self._checkpoint, scope=scope, seen=self._keys):
+            self.outlook.add(step, self._prices)
+            yield step
+
+    def cost(self, step: Step) -> Decimal | None:
+        """What the step is expected to cost, in USD; None for nothing, or when it is not known."""
+        if step.action not in COSTS:
+            return None
+        return self._prices.estimate((step.job.size.width, step.job.size.height))
+
+    def money(self) -> Money:
+        """What has been spent and reserved so far."""
+        return self._checkpoint.money()
+
+    def left_over(self) -> tuple[int, Decimal]:
+        """Jobs that were paid for and that the recipe no longer has, and what they cost in USD.
+
+        Known once all steps have been taken.
+        """
+        gone = {
+            each.key: each.cost or Decimal(0)
+            for part in (False, True)
+            for each in self._checkpoint.standings(left_over=part)
+            if each.attempts and int(each.key, 16) not in self._keys
+        }
+        return len(gone), sum(gone.values(), Decimal(0))
+
+
+@contextlib.contextmanager
+def plan(recipe: Recipe, *, sandbox: bool = False) -> Iterator[Plan]:
+    """What `run` would do and why. Sends nothing, and touches no file.
+
+    Raises CheckpointError when the checkpoint is damaged, UsageError for a manifest that cannot
+    be read.
+    """
+    place = place_of(recipe, sandbox=sandbox)
+    checkpoint, adopted = adopting.rehearsed(place, recipe)
+    with checkpoint:
+        yield Plan(recipe, place, checkpoint, adopted=adopted)

@@ -1,0 +1,90 @@
+"""What `rescue` does: poll and download what is paid for, without a way to create a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.client import TaskReader
+from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
+from spark_batch.project import access, crew
+from spark_batch.project.crew import Watch
+from spark_batch.project.place import Place, peek
+from spark_batch.recipe.variants import run as run_settings
+from spark_batch.reports import manifest
+from spark_batch.runner import Run
+from spark_batch.runner.budget import Budget, Prices
+from spark_batch.runner.events import Tally
+from spark_batch.runner.survey import Action, Scope, Step, survey
+
+_PAID = (State.RUNNING, State.FETCHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What a rescue came to; `wanted` is how many pictures were paid for and not here."""
+
+    tally: Tally
+    wanted: int
+
+
+def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) -> Rescued:
+    """Poll and download, and write the manifest. Raises UsageError when nothing has been run."""
+    peek(place).close()
+    settings = run_settings(None)
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.interrupted()
+        missing = _missing(checkpoint, place, settings)
+        wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
+        tally = Tally(
+            stuck=sum(each.status is Status.FAILED for each in checkpoint.standings()),
+            uncertain_before=checkpoint.uncertain_count(),
+            spent=checkpoint.money().spent,
+        )
+        if wanted:
+            with access.endpoint(place, sandbox=sandbox, env_file=env_file) as endpoint:
+                access.check_api(checkpoint, endpoint.api)
+                with TaskReader(endpoint.base_url, endpoint.key) as client:
+                    desk = crew.desk(
+                        checkpoint,
+                        client,
+                        send=None,
+                        settings=crew.settings(settings, endpoint),
+                        place=place,
+                        budget=_nothing(checkpoint),
+                        submit_rate=settings.submit_rate,
+                        tally=tally,
+                    )
+                    watch(Run(desk, steps=missing, open_jobs={}), wanted)
+        manifest.write(place.manifest, checkpoint.standings())
+    return Rescued(tally, wanted)
+
+
+def _missing(checkpoint: Checkpoint, place: Place, settings: RunSettings) -> list[Step]:
+    jobs = (_job(standing) for standing in checkpoint.standings())
+    scope = Scope(place.output_dir, settings.attempts, rescue=True)
+    steps = survey(jobs, reader=checkpoint, scope=scope)
+    return [step for step in steps if step.action is Action.RESTORE]
+
+
+def _nothing(checkpoint: Checkpoint) -> Budget:
+    """A budget of which nothing can be spent."""
+    return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))
+
+
+def _job(standing: Standing) -> Job:
+    """What there is of a job in the checkpoint: enough to fetch its picture, not to send it."""
+    return Job(
+        key=standing.key,
+        recipe=standing.recipe,
+        model="",
+        input=Input(id=standing.input),
+        prompt=Prompt(id=standing.prompt_id, text=standing.prompt),
+        size=Size(label="", width=standing.width, height=standing.height),
+        scale=standing.scale,
+        seed=standing.seed,
+        take=standing.take,
+        output=standing.output,
+    )
