@@ -11,8 +11,8 @@ from typing import Any
 from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
-from spark_batch.cli import crew
 from spark_batch.jobs import State
+from spark_batch.project import crew
 from spark_batch.runner import Run
 from spark_batch.runner.desk import Call, Flight
 from spark_batch.runner.events import Event

@@ -20,8 +20,8 @@ from typing import Any
 from spark_batch import client, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
-from spark_batch.cli import crew
 from spark_batch.client import TaskClient, TaskReader, download
+from spark_batch.project import crew
 from spark_batch.reports import manifest
 from spark_batch.runner import Settings
 from spark_batch.runner.pace import PollTimes
