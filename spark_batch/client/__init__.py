@@ -23,7 +23,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 import spark_batch
 from spark_batch.client import download, reading, submission
-from spark_batch.client.address import check_base_url, check_key, is_public, key_from
+from spark_batch.client.address import check_base_url, check_key, is_public
 from spark_batch.client.answers import Answer, parse, retry_after, usable_id
 from spark_batch.client.outcomes import (
     FetchOutcome,
@@ -37,7 +37,7 @@ from spark_batch.client.text import washer
 from spark_batch.client.wire import Fault, Request, Wire
 from spark_batch.errors import UsageError
 
-__all__ = ["TaskClient", "TaskReader", "Timeouts", "check_base_url", "check_key", "key_from"]
+__all__ = ["TaskClient", "TaskReader", "Timeouts", "check_base_url", "check_key"]
 
 _CREATE = "/model/v1/generation"
 _TASK = "/model/v1/generation/task/"

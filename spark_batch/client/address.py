@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from spark_batch.errors import UsageError
@@ -12,11 +11,6 @@ KEY_VARIABLE = "SPARK_API_KEY"
 
 _MAX_URL = 16 * 1024  # a signed URL is long; one past this is no URL
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-def key_from(environ: Mapping[str, str]) -> str:
-    """The API key of the environment; raises UsageError without a usable one."""
-    return check_key(environ.get(KEY_VARIABLE, ""))
 
 
 def check_key(text: str) -> str:
