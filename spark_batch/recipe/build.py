@@ -21,7 +21,7 @@ from spark_batch.recipe import (
     variants,
 )
 from spark_batch.recipe.check import start
-from spark_batch.recipe.diagnostics import ERROR, Findings, quoted
+from spark_batch.recipe.diagnostics import Findings, quoted
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.prompts import Entry
@@ -34,7 +34,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The sections of a recipe; None where one has errors of its own."""
+    """The sections of a recipe; None where one is broken.
+
+    `doubtful` are the sections that have errors: what they would hold without is not known.
+    """
 
     name: str | None
     inputs: tuple[Listed, ...] | None
@@ -42,6 +45,7 @@ class _Parts:
     variants: Variants | None
     folder: Path | None
     template: str | None
+    doubtful: frozenset[str]
 
 
 def build(
@@ -50,13 +54,14 @@ def build(
     """The recipe, or None when it has errors.
 
     Sections whose keys are `broken` by the schema's judgement are passed over; the others are
-    still read, so that one run tells every error.
+    still read, and what refers to them as far as they are known, so that one run tells every error.
     """
     parts = _parts(root, path.parent, broken, probe, findings)
-    if findings.of(ERROR) or broken:
+    blocks = _blocks(parts, root, path.parent, probe, findings)
+    if findings.errors or broken:
         return None
-    recipe = _assembled(parts, root, path, probe, findings)
-    if recipe is None or findings.of(ERROR):
+    recipe = _assembled(parts, blocks, root, path)
+    if recipe is None:
         return None
     if not _sensible(recipe, root, findings):
         return None
@@ -87,8 +92,16 @@ def _sensible(recipe: Recipe, root: Node, findings: Findings) -> bool:
 def _parts(
     root: Node, base: Path, broken: frozenset[str], probe: Probe, findings: Findings
 ) -> _Parts:
+    doubtful = set(broken)
+
     def section(key: str, read: Callable[[Node | None], T]) -> T | None:
-        return None if key in broken else read(root.get(key))
+        if key in broken:
+            return None
+        before = findings.errors
+        value = read(root.get(key))
+        if findings.errors > before:
+            doubtful.add(key)
+        return value
 
     name = section("name", lambda node: _name(node, findings))
     folder = section("output", lambda node: _folder(node, base, name, findings))
@@ -104,13 +117,15 @@ def _parts(
         return inputs.read(node, folder=base, output=folder, probe=probe, findings=findings)
 
     axes = section("variants", lambda node: variants.variants(node, findings))
+    listed = section("inputs", pictures)
     parts = _Parts(
         name=name,
-        inputs=section("inputs", pictures),
+        inputs=listed,
         prompts=texts,
         variants=axes,
         folder=folder,
         template=template,
+        doubtful=frozenset(doubtful),
     )
     _advise(parts, root, findings)
     return parts
@@ -146,22 +161,59 @@ def _sub(node: Node | None, key: str) -> Node | None:
     return node.get(key) if node is not None else None
 
 
-def _assembled(
-    parts: _Parts, root: Node, path: Path, probe: Probe, findings: Findings
-) -> Recipe | None:
-    axes = parts.variants
-    if not (parts.name and axes) or parts.folder is None or parts.template is None:
+def _blocks(
+    parts: _Parts,
+    root: Node,
+    base: Path,
+    probe: Probe,
+    findings: Findings,
+) -> tuple[Block, ...]:
+    """The matrices of the recipe. Where a section has errors, what refers to it is not judged."""
+
+    def part(key: str) -> Node | None:
+        return None if key in parts.doubtful else root.get(key)
+
+    axes = parts.variants or variants.variants(None, findings)
+    main, known = _matrix(parts, axes), _known(parts, root)
+    if (main.inputs and main.prompts) or known.doubtful:
+        main = replace(main, excludes=excludes.read(part("exclude"), main, known, findings))
+        blocks = (main, *includes.read(part("include"), main, known, findings))
+    else:
+        blocks = ()
+    table = part("rows")
+    if table is None:
+        return blocks
+    given = rows.Given(
+        blocks, axes, base, table.text().strip(), sure="inputs" not in parts.doubtful
+    )
+    listed = parts.inputs or ()
+    return blocks + rows.read(table, given, listed=listed, probe=probe, findings=findings)
+
+
+def _known(parts: _Parts, root: Node) -> ids.Known:
+    """The ids of inputs and prompts, those with errors too."""
+    return ids.Known(
+        inputs=inputs.possible(root.get("inputs"), parts.inputs or ()),
+        prompts=prompts.possible(root.get("prompts")),
+        doubtful=parts.doubtful & {"inputs", "prompts", "variants"},
+    )
+
+
+def _matrix(parts: _Parts, axes: Variants) -> Block:
+    """The block of all inputs and prompts; empty in a recipe of rows alone."""
+    return Block(
+        inputs=tuple(each.input for each in parts.inputs or ()),
+        prompts=tuple(prompt for each in parts.prompts or () for prompt in each.prompts),
+        sizes=axes.sizes,
+        scales=axes.scales,
+        seeds=axes.seeds,
+        takes=axes.takes,
+    )
+
+
+def _assembled(parts: _Parts, blocks: tuple[Block, ...], root: Node, path: Path) -> Recipe | None:
+    if parts.name is None or parts.folder is None or parts.template is None:
         return None
-    main = _matrix(parts, axes, root, findings)
-    further = includes.read(root.get("include"), main, findings) if main else ()
-    blocks = (main, *further) if main else ()
-    table = root.get("rows")
-    if table is not None and not findings.of(ERROR):
-        listed, given = (
-            parts.inputs or (),
-            rows.Given(blocks, axes, path.parent, table.text().strip()),
-        )
-        blocks += rows.read(table, given, listed=listed, probe=probe, findings=findings)
     return Recipe(
         path=path,
         name=parts.name,
@@ -172,18 +224,3 @@ def _assembled(
         run=variants.run(root.get("run")),
         price=variants.money(root.get("price")),
     )
-
-
-def _matrix(parts: _Parts, axes: Variants, root: Node, findings: Findings) -> Block | None:
-    """The block of all inputs and prompts; None in a recipe of rows alone."""
-    if not (parts.inputs and parts.prompts):
-        return None
-    block = Block(
-        inputs=tuple(each.input for each in parts.inputs),
-        prompts=tuple(prompt for each in parts.prompts for prompt in each.prompts),
-        sizes=axes.sizes,
-        scales=axes.scales,
-        seeds=axes.seeds,
-        takes=axes.takes,
-    )
-    return replace(block, excludes=excludes.read(root.get("exclude"), block, findings))

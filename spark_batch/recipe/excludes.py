@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from spark_batch import contract, matrix
@@ -18,13 +19,17 @@ _AXES = ("input", "prompt", "size", "scale", "seed", "take")
 T = TypeVar("T", bound=Hashable)
 
 
-def read(node: Node | None, block: Block, findings: Findings) -> tuple[Exclusion, ...]:
-    """The exclusions. A value that is in none of the block's axes, or no axis at all, is told."""
+def read(
+    node: Node | None, block: Block, known: ids.Known, findings: Findings
+) -> tuple[Exclusion, ...]:
+    """The exclusions. A value that is in none of the block's axes, or no axis at all, is told.
+
+    What could refer to something that has errors is not judged.
+    """
     items = () if node is None else node.items()
-    variables = _variables(block)
+    axes = _Axes(block, _variables(block), known)
     return tuple(
-        _exclusion(item, f"exclude[{at}]", block, variables, findings)
-        for at, item in enumerate(items)
+        _exclusion(item, f"exclude[{at}]", axes, findings) for at, item in enumerate(items)
     )
 
 
@@ -44,16 +49,23 @@ def check(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
     return not idle
 
 
-def _exclusion(
-    node: Node,
-    where: str,
-    block: Block,
-    variables: Mapping[str, tuple[str, ...]],
-    findings: Findings,
-) -> Exclusion:
-    def names(axis: str, known: tuple[str, ...]) -> frozenset[str] | None:
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """What there is to be excluded."""
+
+    block: Block
+    variables: Mapping[str, tuple[str, ...]]
+    known: ids.Known
+
+
+def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclusion:
+    block, variables = axes.block, axes.variables
+
+    doubtful = axes.known.doubtful
+
+    def names(axis: str, known: tuple[str, ...] | None) -> frozenset[str] | None:
         given = node.get(axis)
-        if given is None:
+        if given is None or known is None:
             return None
         return ids.chosen(given, f"{where}.{axis}", kind=axis, known=known, findings=findings)
 
@@ -61,16 +73,19 @@ def _exclusion(
         axis: str, known: Mapping[T, str], value: Callable[[Node, str], T | None]
     ) -> frozenset[T] | None:
         given = node.get(axis)
-        return None if given is None else _values(given, f"{where}.{axis}", known, value, findings)
+        if given is None or ("variants" in doubtful and axis not in variables):
+            return None
+        return _values(given, f"{where}.{axis}", known, value, findings)
 
     def sides(item: Node, here: str) -> tuple[int, int] | None:
         size = size_of(item, here, findings)
         return None if size is None else (size.width, size.height)
 
-    _unknown(node, where, variables, findings)
+    if "prompts" not in doubtful:
+        _unknown(node, where, variables, findings)
     return Exclusion(
-        inputs=names("input", tuple(each.id for each in block.inputs)),
-        prompts=names("prompt", tuple(dict.fromkeys(each.id for each in block.prompts))),
+        inputs=names("input", axes.known.inputs),
+        prompts=names("prompt", axes.known.prompts),
         sizes=values(
             "size", {(each.width, each.height): _written(each) for each in block.sizes}, sides
         ),
@@ -90,6 +105,7 @@ def _exclusion(
         variables=tuple(
             (name, found)
             for name, known in variables.items()
+            if "prompts" not in doubtful
             if (found := values(name, {each: each for each in known}, lambda item, _: item.text()))
         ),
     )

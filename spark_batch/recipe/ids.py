@@ -104,6 +104,18 @@ def chosen(
     return frozenset(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The ids that `exclude` and `include` may name; None where errors leave them open.
+
+    `doubtful` are the sections that have errors of their own.
+    """
+
+    inputs: tuple[str, ...] | None
+    prompts: tuple[str, ...] | None
+    doubtful: frozenset[str]
+
+
 def item_path(node: Node, where: str, at: int) -> str:
     """Where a value stands that may be given alone or in a list."""
     return f"{where}[{at}]" if isinstance(node.value, tuple) else where

@@ -96,6 +96,27 @@ def read(
     )
 
 
+def possible(node: Node | None, listed: Sequence[Listed]) -> tuple[str, ...] | None:
+    """The ids that an `inputs` with errors would have without them; None when nobody can tell.
+
+    `listed` are those of its entries that are right.
+    """
+    found = [each.input.id for each in listed]
+    known = {each.where for each in listed}
+    for at, item in enumerate(() if node is None else node.items()):
+        given = item.get("id") or item.get("path") or item.get("url") or item
+        if f"inputs[{at}]" in known:
+            continue
+        if isinstance(given.value, Mapping | tuple) or globs.is_glob(given.text()):
+            return None
+        name = given.text().strip()
+        if item.get("id") is None:
+            url = _SCHEME.match(name)
+            name = ids.from_name(_url_name(name) if url else Path(name).stem)
+        found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
 def single(
     nodes: Sequence[Node],
     *,
@@ -217,13 +238,9 @@ def _url(entry: _Entry, text: str, findings: Findings) -> Iterator[_Entry]:
 def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
     """Whether there is such a file; if not, that is told."""
     file = folder / text
-    try:
-        kind = "file" if file.is_file() else "folder" if file.is_dir() else ""
-    except (OSError, ValueError):
-        kind = ""
-    if kind == "file":
+    if is_file(file):
         return True
-    if kind == "folder":
+    if _is_folder(file):
         message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
     elif globs.is_glob(text):
         message = f"there is no file {quoted(text)}; a glob stands in the list as a text"
@@ -231,6 +248,21 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
         message = f"there is no file {quoted(text)}{_near(file)}"
     findings.error(node.mark, code="no-file", path=where, message=message)
     return False
+
+
+def is_file(file: Path) -> bool:
+    """Whether there is such a file; a name that no disk takes is none."""
+    try:
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(file: Path) -> bool:
+    try:
+        return file.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _near(file: Path) -> str:

@@ -54,6 +54,18 @@ def read(node: Node, findings: Findings) -> tuple[Entry, ...]:
     return tuple(found)
 
 
+def possible(node: Node | None) -> tuple[str, ...] | None:
+    """The ids that a `prompts` with errors would have without them; None when nobody can tell."""
+    found = []
+    for item in () if node is None else node.items():
+        given = item.get("id") or item.get("text") or item
+        if isinstance(given.value, Mapping | tuple):
+            return None
+        text = given.text().strip()
+        found.append(text if item.get("id") else ids.from_prompt(text))
+    return tuple(dict.fromkeys(found))
+
+
 def literal(text: str) -> tuple[str, str | None]:
     """A text that has no variables, its doubled dollars made single, and what is wrong with it."""
     if "$" not in text:

@@ -28,13 +28,14 @@ _Atom = tuple[str, str, int, int, float, int]
 class Given:
     """What the recipe says beside the table's rows: its blocks, its variants, its folder.
 
-    `table` is the table's path as the recipe has it.
+    `table` is the table's path as the recipe has it; `sure` says that its inputs have no errors.
     """
 
     blocks: tuple[Block, ...]
     axes: Variants
     folder: Path
     table: str
+    sure: bool = True
 
 
 def read(
@@ -53,7 +54,7 @@ def read(
     if not inputs.exists(node, text, "rows", given.folder, findings):
         return ()
     table = Table(given.folder / text)
-    pictures = _pictures(table, given.folder, listed, probe)
+    pictures = _pictures(table, given, listed, probe)
     blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given.axes) else ()
     if not table.told:
         _advise(table, pictures, given.axes)
@@ -62,7 +63,7 @@ def read(
 
 
 def _pictures(
-    table: Table, folder: Path, listed: Sequence[Listed], probe: Probe
+    table: Table, given: Given, listed: Sequence[Listed], probe: Probe
 ) -> Mapping[str, Listed]:
     first: dict[str, Row] = {}
     for row in table.rows:
@@ -74,7 +75,11 @@ def _pictures(
     nodes = [
         Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
     ]
-    return inputs.single(nodes, folder=folder, probe=probe, known=listed, findings=table.findings)
+    if not given.sure:  # a text may be the id of an input that is not known for its errors
+        nodes = [each for each in nodes if inputs.is_file(given.folder / each.raw)]
+    return inputs.single(
+        nodes, folder=given.folder, probe=probe, known=listed, findings=table.findings
+    )
 
 
 def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Iterator[Block]:
