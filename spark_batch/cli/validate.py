@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import click
 from spark_batch import matrix, pictures
 from spark_batch.errors import ExitCode, RecipeError
 from spark_batch.recipe import Diagnostic, load
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.recipe.diagnostics import ERROR, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +37,32 @@ class _Verdict:
     show_default=True,
     help="Lines for people, one JSON document, or workflow commands for GitHub.",
 )
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.pass_context
-def command(ctx: click.Context, recipes: tuple[str, ...], form: str) -> None:
+def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
     """Check recipes: their syntax, ranges, names and pictures.
 
     Needs neither the network nor the API key. Exits with 2 when a recipe has errors; warnings
-    carry the API's own advice and change nothing.
+    carry the API's own advice and change nothing, unless --strict makes errors of them. A recipe
+    names those that shall not be told in `silence`.
     """
-    verdicts = [_judge(recipe) for recipe in recipes]
+    verdicts = [_judge(recipe, strict=strict) for recipe in recipes]
     _PRINTERS[form](verdicts)
     wrong = any(verdict.errors for verdict in verdicts)
     ctx.exit(ExitCode.WRONG if wrong else ExitCode.DONE)
 
 
-def _judge(recipe: str) -> _Verdict:
+def _judge(recipe: str, *, strict: bool) -> _Verdict:
     try:
         loaded = load(Path(recipe), probe=pictures.probe)
     except RecipeError as error:
         found = tuple(each for each in error.diagnostics if isinstance(each, Diagnostic))
         return _Verdict(recipe, None, found, (), str(error))
     jobs, warnings = matrix.count(loaded.recipe), loaded.warnings
+    if strict and warnings:
+        errors = tuple(replace(each, severity=ERROR) for each in warnings)
+        counted = f"{printable(recipe)}: {_counted(len(errors), 'warning')}, errors here (--strict)"
+        return _Verdict(recipe, jobs, errors, (), counted)
     said = [_counted(jobs, "job")]
     if warnings:
         said.append(_counted(len(warnings), "warning"))

@@ -15,7 +15,7 @@ from spark_batch.jobs import Picture, Recipe
 from spark_batch.recipe.build import build
 from spark_batch.recipe.check import check
 from spark_batch.recipe.diagnostics import ERROR, WARNING, Diagnostic, Findings, printable
-from spark_batch.recipe.document import read
+from spark_batch.recipe.document import Node, read
 
 __all__ = ["MAX_ERRORS", "Diagnostic", "Loaded", "error_of", "load"]
 
@@ -45,7 +45,13 @@ def load(path: Path, *, probe: Callable[[Path], Picture]) -> Loaded:
         recipe = build(root, path=path, broken=broken, probe=probe, findings=findings)
     if recipe is None or findings.of(ERROR):
         raise error_of(findings)
-    return Loaded(recipe=recipe, warnings=findings.of(WARNING))
+    return Loaded(recipe=recipe, warnings=_told(findings, root.get("silence")))
+
+
+def _told(findings: Findings, silence: Node | None) -> tuple[Diagnostic, ...]:
+    """The warnings that the author has not silenced."""
+    silent = {item.text() for item in silence.items()} if silence else set()
+    return tuple(each for each in findings.of(WARNING) if each.code not in silent)
 
 
 def error_of(findings: Findings) -> RecipeError:

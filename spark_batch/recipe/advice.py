@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from spark_batch import contract
-from spark_batch.jobs import Picture, Size
+from spark_batch.jobs import Block, Input
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
@@ -89,8 +89,16 @@ def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed")
             findings.warn(item.mark, code="seed-unusual", path=path, message=message)
 
 
-def inputs(found: Sequence[Listed], wanted: Sequence[Size], findings: Findings) -> None:
-    """Input pictures that are small, not of the recommended format, or rather large as files."""
+def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings) -> None:
+    """Input pictures that are small, not of the recommended format, or rather large as files.
+
+    `blocks` say at which sizes each of them is wanted.
+    """
+    wanted: dict[str, set[tuple[int, int]]] = {}
+    for block in blocks:
+        sizes = [contract.expected_size(each.width, each.height) for each in block.sizes]
+        for one in block.inputs:
+            wanted.setdefault(one.id, set()).update(sizes)
     entries: dict[str, list[Listed]] = {}
     for each in found:
         entries.setdefault(each.where, []).append(each)
@@ -103,13 +111,12 @@ def inputs(found: Sequence[Listed], wanted: Sequence[Size], findings: Findings) 
 
 
 def _judged(
-    group: Sequence[Listed], wanted: Sequence[Size]
+    group: Sequence[Listed], wanted: Mapping[str, set[tuple[int, int]]]
 ) -> Iterable[tuple[str, list[Listed], str]]:
     rules = contract.rules().picture
-    outputs = [contract.expected_size(size.width, size.height) for size in wanted]
     yield (
         "input-small",
-        [each for each in group if _below(each.input.picture, outputs)],
+        [each for each in group if _below(each.input, wanted)],
         "smaller than the output on both sides; a larger picture gives better results",
     )
     yield (
@@ -124,9 +131,11 @@ def _judged(
     )
 
 
-def _below(picture: Picture | None, outputs: Iterable[tuple[int, int]]) -> bool:
+def _below(each: Input, wanted: Mapping[str, set[tuple[int, int]]]) -> bool:
+    picture = each.picture
     if picture is None:
         return False
+    outputs = wanted.get(each.id, ())
     return any(picture.width < width and picture.height < height for width, height in outputs)
 
 

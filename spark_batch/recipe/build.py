@@ -136,7 +136,6 @@ def _advise(parts: _Parts, root: Node, findings: Findings) -> None:
     if parts.variants is not None:
         advice.sizes(parts.variants.located, findings)
         advice.seeds(_sub(root.get("variants"), "seed"), findings)
-        advice.inputs(parts.inputs or (), parts.variants.sizes, findings)
 
 
 def _name(node: Node | None, findings: Findings) -> str | None:
@@ -180,6 +179,7 @@ def _blocks(
         blocks = (main, *includes.read(part("include"), main, known, findings))
     else:
         blocks = ()
+    advice.inputs(parts.inputs or (), blocks, findings)
     table = part("rows")
     if table is None:
         return blocks

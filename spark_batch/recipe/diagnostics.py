@@ -50,9 +50,11 @@ class Diagnostic:
     source: str = field(default="", repr=False)
 
     def render(self) -> str:
-        """`file:line:column: severity: path: message`, then the line, and a caret below it."""
+        """`file:line:column: severity: path: message`, the line, and a caret below it."""
         where = f"{printable(str(self.place.file))}:{self.place.line}:{self.place.column}"
-        first = f"{where}: {self.severity}: {self._text()}"
+        # The code, for `silence`; that of an error helps nobody.
+        known = f" [{self.code}]" if self.severity == WARNING else ""
+        first = f"{where}: {self.severity}: {self._text()}{known}"
         if not self.source.strip():
             return first
         shown, indent = _excerpt(self.source, self.place.column)

@@ -16,6 +16,7 @@ from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed, Probe
+from spark_batch.recipe.scalars import Scalar
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.variants import Variants
 
@@ -57,7 +58,7 @@ def read(
     pictures = _pictures(table, given, listed, probe)
     blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given.axes) else ()
     if not table.told:
-        _advise(table, pictures, given.axes)
+        _advise(table, pictures, blocks)
     findings.adopt(table.findings)
     return () if table.told else blocks
 
@@ -257,7 +258,7 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _advise(table: Table, pictures: Mapping[str, Listed], axes: Variants) -> None:
+def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block]) -> None:
     """The API's advice on a table, once for all rows and at the first that it is about."""
     best = contract.rules().recommended_prompt
     long = [row for row in table.rows if len(str(row.cells["prompt"])) > best]
@@ -267,4 +268,11 @@ def _advise(table: Table, pictures: Mapping[str, Listed], axes: Variants) -> Non
         mark = table.mark(long[0], "prompt")
         table.findings.warn(mark, code="prompt-long", path="prompt", message=message)
     own = [each for each in pictures.values() if each.where == "image"]
-    advice.inputs(own, axes.sizes, table.findings)
+    advice.inputs(own, blocks, table.findings)
+    seeds: dict[Scalar, Row] = {}
+    for row in table.rows:
+        seeds.setdefault(row.cells.get("seed"), row)
+    seeds.pop(None, None)
+    for seed, row in seeds.items():
+        node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
+        advice.seeds(node, table.findings, path="seed")

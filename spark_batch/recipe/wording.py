@@ -123,7 +123,8 @@ def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     names = tuple(str(each["const"]) for each in fault.limit if "const" in each)
     hint = _nearest(fault.value, names) if isinstance(fault.value, str) else ""
     title = str(fault.schema.get("title", "value")).lower()
-    allowed = f"one of {', '.join(names)} or WIDTHxHEIGHT"
+    also = fault.schema.get("x-also")
+    allowed = f"one of {', '.join(names)}{f' or {also}' if also else ''}"
     return "value", f"{shown} is no {title}{hint or f'; expected {allowed}'}"
 
 

@@ -80,3 +80,22 @@ def test_github(folder: Path) -> None:
 def test_no_recipe() -> None:
     """Without a recipe the command line is wrong."""
     assert _run().exit_code == 2
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+def test_strict_makes_errors_of_warnings(folder: Path, form: str) -> None:
+    """In every format; a recipe without warnings is as right as before."""
+    result = _run("warned.yaml", "good.yaml", "--strict", "--format", form)
+    assert result.exit_code == 2
+    told = result.stdout + result.stderr
+    assert {
+        "text": "warned.yaml:5:18: error: variants.seed: 0 is unusual",
+        "json": '"severity": "error"',
+        "github": "::error file=warned.yaml,line=5,col=18",
+    }[form] in told
+    assert _run("good.yaml", "--strict").exit_code == 0
+
+
+def test_a_warning_shows_the_code_that_silences_it(folder: Path) -> None:
+    """So that nobody has to look it up."""
+    assert " [seed-unusual]\n" in _run("warned.yaml").stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from spark_batch import contract
 from spark_batch.jobs import Picture
-from spark_batch.recipe import Loaded, load
+from spark_batch.recipe import Loaded, advice, load
 from spark_batch.recipe.advice import several_instructions
 
 Load = Callable[[str], Loaded]
@@ -106,3 +107,28 @@ def test_large_file(folder: Path) -> None:
         return Picture("JPEG", 2000, 2000, rules.recommended_bytes + 1, "0" * 64)
 
     assert _said(load(path, probe=probe)) == ["inputs[0] input-bytes"]
+
+
+def test_every_warning_can_be_silenced_by_name() -> None:
+    """The schema knows exactly the codes that the recipe's room warns with."""
+    known = {each["const"] for each in contract.schema("recipe")["$defs"]["warningCode"]["oneOf"]}
+    room = Path(advice.__file__).parent
+    text = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
+    warned = set(re.findall(r'\.warn\([^"]*code="([a-z-]+)"', text))
+    given = set(re.findall(r'^        "(input-[a-z]+)",$', text, re.MULTILINE))
+    assert known == warned | given
+
+
+def test_a_silenced_warning_is_not_told(loaded: Load) -> None:
+    """By its code alone, and no other."""
+    text = BASE + "variants: {size: 592x592, seed: 0}\n"
+    assert _said(loaded(text)) == ["variants.size size-small", "variants.seed seed-unusual"]
+    assert _said(loaded(text + "silence: [size-small]\n")) == ["variants.seed seed-unusual"]
+
+
+def test_a_size_that_only_an_entry_of_include_has_counts(loaded: Load, folder: Path) -> None:
+    """An input is small for the largest output that it is wanted at."""
+    Image.new("RGB", (800, 600)).save(folder / "photos" / "mid.jpg", quality=5)
+    text = HEAD + "inputs: [photos/mid.jpg]\nprompts: [Make it red]\nvariants: {size: 512x512}\n"
+    assert "inputs[0] input-small" not in _said(loaded(text))
+    assert "inputs[0] input-small" in _said(loaded(text + "include: [{size: 1536x1536}]\n"))
