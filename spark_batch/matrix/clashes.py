@@ -7,30 +7,37 @@ from dataclasses import replace
 
 from spark_batch.jobs import Block, Job, Prompt, Recipe, Size
 from spark_batch.matrix import excluding
-from spark_batch.matrix.making import jobs, template
+from spark_batch.matrix.making import jobs, outputs, template
 
 
 def collisions(
-    recipe: Recipe, *, look: Callable[[Job], object] = lambda job: None
+    recipe: Recipe, *, look: Callable[[str], object] = lambda name: None
 ) -> tuple[Job, Job] | None:
     """Two jobs whose pictures would have one name, upper and lower case being alike; or None.
 
     Holds one 64-bit hash a job and confirms a hit by the names themselves; `reduced` says why
-    not every input has to be looked at. `look` is shown each job that is judged, so that whoever
+    not every input has to be looked at. `look` is shown each name that is judged, so that whoever
     has more to ask needs no pass of his own.
     """
     fewer = reduced(recipe)
     seen: set[int] = set()
-    for job in jobs(fewer):
-        look(job)
-        folded = job.output.casefold()
+    for name in outputs(fewer):
+        look(name)
+        folded = name.casefold()
         mark = hash(folded)
-        if mark in seen:
-            first = next(each for each in jobs(fewer) if each.output.casefold() == folded)
-            if _place(first) != _place(job) or first.input is not job.input:
-                return first, job
+        if mark in seen and (pair := _pair(fewer, folded)):
+            return pair
         seen.add(mark)
     return None
+
+
+def _pair(recipe: Recipe, folded: str) -> tuple[Job, Job] | None:
+    """The first two jobs of a name that are not the same request."""
+    same = (job for job in jobs(recipe) if job.output.casefold() == folded)
+    first = next(same)
+    others = (job for job in same if _place(job) != _place(first) or job.input is not first.input)
+    other = next(others, None)
+    return None if other is None else (first, other)
 
 
 def in_folders(recipe: Recipe) -> bool:

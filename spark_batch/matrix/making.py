@@ -70,6 +70,23 @@ def jobs(recipe: Recipe) -> Iterator[Job]:
                 )
 
 
+def outputs(recipe: Recipe) -> Iterator[str]:
+    """The name of every job, in the order of `jobs`; without the keys where no name has one.
+
+    Raises UsageError as `jobs` does.
+    """
+    parts = names.tokens(template(recipe))
+    if (True, "job") in parts:
+        yield from (job.output for job in jobs(recipe))
+        return
+    for block in recipe.blocks:
+        for picture, prompt, size, tails in _groups(block, _tails(block, parts)):
+            if tails:
+                pattern = _pattern(parts, _outer(recipe, picture, prompt, size))
+                for *_, values in tails:
+                    yield pattern % values
+
+
 def template(recipe: Recipe) -> str:
     """The recipe's output template; the default one gets `-take${take}` when takes are several."""
     several = any(

@@ -15,7 +15,7 @@ from spark_batch.jobs import Picture, Recipe
 from spark_batch.recipe.build import build
 from spark_batch.recipe.check import check
 from spark_batch.recipe.diagnostics import ERROR, WARNING, Diagnostic, Findings, printable
-from spark_batch.recipe.document import Node, read
+from spark_batch.recipe.document import Node, no_collection, read
 
 __all__ = ["MAX_ERRORS", "Diagnostic", "Loaded", "error_of", "load"]
 
@@ -36,6 +36,11 @@ def load(path: Path, *, probe: Callable[[Path], Picture]) -> Loaded:
     `probe` reads an input picture, or raises PictureError; it may be called from several threads.
     Raises RecipeError, whose diagnostics are the errors in the file's order, the first 50 of them.
     """
+    with no_collection():
+        return _load(path, probe)
+
+
+def _load(path: Path, probe: Callable[[Path], Picture]) -> Loaded:
     root, findings = read(path)
     if root is None:
         raise error_of(findings)

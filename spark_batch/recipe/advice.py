@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from spark_batch import contract
 from spark_batch.jobs import Block, Input
+from spark_batch.recipe import quick
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
@@ -17,6 +18,7 @@ from spark_batch.recipe.variants import Located, whole
 # ever nouns, since "a red hat and paint" is no second instruction.
 _SENTENCE = re.compile(r"[.!?;\n]\s*|\b(?:and )?then\b", re.IGNORECASE)
 _CLAUSE = re.compile(r",\s*(?:and\s+)?|\band\s+", re.IGNORECASE)
+_JOINT = re.compile(r"[.!?;,\n]|\b(?:and|then)\b", re.IGNORECASE)
 _QUOTED = re.compile("\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|'[^']*'(?![a-z])")
 _LOOKED_AT = 1000  # texts of one entry; that they differ in a value makes them hardly different
 _STRONG = frozenset(
@@ -47,6 +49,8 @@ def prompts(found: Iterable[Entry], findings: Findings) -> None:
 
 def several_instructions(text: str) -> bool:
     """Whether a prompt seems to ask for more than one edit; rather too seldom than too often."""
+    if not _JOINT.search(text):
+        return False
     sentences = [part for part in _SENTENCE.split(_QUOTED.sub("", text)) if part.strip()]
     if sum(_first_word(part) in _VERBS for part in sentences) > 1:
         return True
@@ -77,11 +81,9 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
 
 def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
     """Seeds that the API takes and its page does not speak of."""
-    judge = contract.validator(contract.API, "seed").evolve(
-        schema=contract.definition("seed")["x-recommended"]
-    )
+    usual = quick.judge(contract.API, "/$defs/seed/x-recommended")
     for item in node.items() if node is not None else ():
-        if not judge.is_valid(whole(item)):
+        if not usual(whole(item)):
             limits = contract.definition("seed")["x-recommended"]["anyOf"][-1]
             message = (
                 f"{item.raw} is unusual: seeds go from {limits['minimum']} to {limits['maximum']}"

@@ -192,10 +192,13 @@ def _blocks(
 
 def _known(parts: _Parts, root: Node) -> ids.Known:
     """The ids of inputs and prompts, those with errors too."""
+    listed, texts, doubtful = parts.inputs or (), parts.prompts or (), parts.doubtful
+    right = tuple(each.input.id for each in listed)
+    names = tuple(each.id for each in texts)
     return ids.Known(
-        inputs=inputs.possible(root.get("inputs"), parts.inputs or ()),
-        prompts=prompts.possible(root.get("prompts")),
-        doubtful=parts.doubtful & {"inputs", "prompts", "variants"},
+        inputs=inputs.possible(root.get("inputs"), listed) if "inputs" in doubtful else right,
+        prompts=prompts.possible(root.get("prompts")) if "prompts" in doubtful else names,
+        doubtful=doubtful & {"inputs", "prompts", "variants"},
     )
 
 

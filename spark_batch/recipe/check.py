@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from spark_batch import contract
-from spark_batch.recipe import wording
+from spark_batch.recipe import quick, wording
 from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
 from spark_batch.recipe.document import Node
+from spark_batch.recipe.quick import Judge
 from spark_batch.recipe.wording import Fault, Path, keys_text
 
 _MOST = 1000  # errors that are looked at, so that a hostile recipe cannot make us work for hours
@@ -25,14 +28,45 @@ def check(root: Node, findings: Findings) -> frozenset[str]:
         message = f"a recipe is a mapping with the keys {keys_text(wanted)}"
         findings.error(root.mark, code="type", path="", message=message)
         return frozenset({""})
-    errors = contract.validator(contract.RECIPE).iter_errors(_plain(root, ()))
-    faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
+    plain = _plain(root, ())
+    if quick.judge(contract.RECIPE)(plain):
+        return frozenset()
+    faults = filter(_is_own, islice(_faults(plain), _MOST))
     # jsonschema gives one error a missing key; ours names them all.
     once = {_mark_of(fault): fault for fault in faults}
     guessed = _guessed(once.values())
     for each in once.values():
         _tell(each, root, findings, guessed)
     return frozenset(str(each.path[0]) if each.path else "" for each in once.values())
+
+
+def _faults(plain: dict[str, Any]) -> Iterator[Fault]:
+    """What jsonschema says, without the items of long lists that are plainly right."""
+    right: dict[Path, Judge] = {
+        ("inputs",): quick.judge(contract.RECIPE, "/properties/inputs/items"),
+        ("prompts",): quick.judge(contract.RECIPE, "/properties/prompts/items"),
+        ("exclude",): quick.judge(contract.RECIPE, "/$defs/exclusion"),
+    }
+    left: dict[Path, list[int]] = {}
+    thin = dict(plain)
+    for path, item in right.items():
+        items = plain.get(str(path[0]))
+        if isinstance(items, list) and len(items) <= _most(str(path[0])):
+            left[path] = [at for at, each in enumerate(items) if not at or not item(each)]
+            thin[str(path[0])] = [items[at] for at in left[path]]
+    for error in contract.validator(contract.RECIPE).iter_errors(thin):
+        found = wording.fault(error)
+        kept = left.get(found.path[:1])
+        if kept is not None and len(found.path) > 1:
+            at = kept[int(found.path[1])]
+            found = replace(found, path=(found.path[0], at, *found.path[2:]))
+        yield found
+
+
+def _most(key: str) -> float:
+    """How many items a list may have: one that is longer stays whole, so that this is told."""
+    limit: float = contract.schema(contract.RECIPE)["properties"][key].get("maxItems", math.inf)
+    return limit
 
 
 def judge(value: Any, *, part: str, shown: str, api: bool = False) -> list[str]:

@@ -92,6 +92,7 @@ class Findings:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.file_name = source.file.name
         self.errors = 0
         self._found: list[Diagnostic] = []
 

@@ -50,8 +50,10 @@ def from_prompt(text: str) -> str:
     """
     folded, lost = _folded(_APOSTROPHES.sub("", text))
     words: list[str] = []
+    length = -1
     for word in _WORD.findall(folded.lower()):
-        if len("-".join([*words, word])) > _PROMPT_LENGTH and words:
+        length += 1 + len(word)
+        if length > _PROMPT_LENGTH and words:
             break
         words.append(word[:_PROMPT_LENGTH])
     return _finished("-".join(words), text, "prompt", lost, _longest())
@@ -140,6 +142,8 @@ def _alike(first: Named, second: Named) -> str:
 
 def _folded(text: str) -> tuple[str, bool]:
     """The text with its accents taken off, and whether it has letters that are not Latin."""
+    if text.isascii():
+        return text, False
     decomposed = unicodedata.normalize("NFKD", text)
     folded = "".join(c for c in decomposed if not unicodedata.combining(c))
     return folded, any(c.isalnum() and not c.isascii() for c in folded)

@@ -110,9 +110,9 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
     if fault is None:
         reserved: list[str] = []
 
-        def look(job: Job) -> None:
+        def look(name: str) -> None:
             if not reserved:
-                reserved.extend(_reserved(job))
+                reserved.extend(_reserved(name))
 
         pair = matrix.collisions(recipe, look=look)
         fault = next(iter(reserved), None)
@@ -192,15 +192,15 @@ def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
     }
 
 
-def _reserved(job: Job) -> Iterator[str]:
+def _reserved(name: str) -> Iterator[str]:
     """Whether a name begins in the sandbox's folder, or has a part that Windows reserves."""
-    first, *others = job.output.split("/")
+    first, *others = name.split("/")
     if others and first.casefold() == SANDBOX:
         yield f"the folder {quoted(first)} is the sandbox's own; choose another"
     for part in (first, *others):
         fault = ids.fault(part)
         if fault:
-            yield f"the part {quoted(part)} of the name {quoted(job.output)} {fault}"
+            yield f"the part {quoted(part)} of the name {quoted(name)} {fault}"
 
 
 def _collision(first: Job, second: Job, text: str) -> str:

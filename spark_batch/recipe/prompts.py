@@ -32,6 +32,7 @@ class Entry:
 
     node: Node
     where: str
+    id: str
     prompts: tuple[Prompt, ...]
     variables: Values
 
@@ -89,7 +90,7 @@ def _entry(item: Node, name: ids.Named, values: Values, findings: Findings) -> E
     if tokens is not None:
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)
         prompts = _prompts(node, name, tokens, values, findings)
-    return Entry(node=node, where=where, prompts=prompts, variables=values)
+    return Entry(node=node, where=where, id=name.id, prompts=prompts, variables=values)
 
 
 def _variables(node: Node | None, where: str, findings: Findings) -> Values:
@@ -124,7 +125,7 @@ def _prompts(
 ) -> tuple[Prompt, ...]:
     """A prompt for each combination; one whose text the API would refuse is told, the first."""
     limit = contract.definition("prompt")["maxLength"]
-    source = f"{findings.source.file.name}:{node.mark.line}:{node.mark.column}"
+    source = f"{findings.file_name}:{node.mark.line}:{node.mark.column}"
     made = []
     for chosen in product(*values.values()):
         put_in = dict(zip(values, chosen, strict=True))
@@ -147,6 +148,8 @@ def _tokens(
 ) -> tuple[Token, ...] | None:
     """A text taken apart: pairs (is it a variable, its name or the literal text); None if wrong."""
     text = name.what
+    if "$" not in text:
+        return ((False, text),)
     found: list[Token] = []
     at = 0
     right = True

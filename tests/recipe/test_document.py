@@ -54,7 +54,7 @@ def test_byte_order_mark_shifts_nothing(tmp_path: Path) -> None:
         (b"{a: " * 25_000, "1:161 too-deep"),
         (b"- " * 25_000, "1:81 too-deep"),
         (b"? " * 25_000, "1:3 key"),
-        (b"a: [" + b"x," * 200_000 + b"]", "1:200005 too-large"),
+        (b"a: [" + b"x," * 300_000 + b"]", "1:400005 too-large"),
         (b"a: &a [x]\nb: *a\nb2: *c\n", "3:5 alias"),
         (b"*a : b", "1:1 alias"),
         (b"&a a: b", "1:1 anchor"),

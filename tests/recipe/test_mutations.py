@@ -23,7 +23,15 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "tests" / "examples" / "valid"
 MUTANTS = int(os.environ.get("SPARK_BATCH_MUTANTS", "10000"))
 SEED = int(os.environ.get("SPARK_BATCH_SEED", "1"))
-NAMES = ("everything.yaml", "smallest.yaml", "flow-json.yaml")
+NAMES = (
+    "everything.yaml",
+    "smallest.yaml",
+    "flow-json.yaml",
+    "exclude.yaml",
+    "include.yaml",
+    "vars.yaml",
+)
+NAMES += ("rows.yaml", "rows-and-matrix.yaml")
 PIECES = [b"[", b"{", b"*a", b"&a ", b"!!int ", b"\t", b"\0", b"\xff", b": ", b"- ", b"'", b'"']
 PIECES += [b"<<: ", b"\n", b"---\n", b"|", b"1e999", b".nan", b"-1", b"${", b"..", b"/", b"~"]
 PIECES += ["😀".encode(), "é".encode(), b"\xed\xa0\x80", b"9" * 400, b"null", b"true", b"%", b"@"]
@@ -41,7 +49,9 @@ def _mutated(text: bytes, chance: random.Random) -> bytes:
 def _mutants(seed: int, count: int) -> Iterator[bytes]:
     chance = random.Random(seed)
     photos = (EXAMPLES.parent / "photos").as_posix().encode()
-    originals = [(EXAMPLES / n).read_bytes().replace(b"../photos", photos) for n in NAMES]
+    originals = [
+        (EXAMPLES / n).read_bytes().replace(b"../", photos.removesuffix(b"photos")) for n in NAMES
+    ]
     for _ in range(count):
         yield _mutated(chance.choice(originals), chance)
 
