@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from spark_batch.cli.session import recipe_argument, sandbox_option
+from spark_batch.cli.session import only_option, recipe_argument, sandbox_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +33,7 @@ def running_options(command: F) -> F:
     decorators = [
         recipe_argument,
         sandbox_option,
+        only_option,
         click.option(
             "--max-cost",
             metavar="USD",

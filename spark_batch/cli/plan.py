@@ -31,7 +31,7 @@ _WORDS = {
     Action.RESUME: "under way, paid for",
     Action.RESTORE: "to restore (file missing)",
     Action.KEEP: "done",
-    Action.LEAVE: "new, left to `run`",
+    Action.LEAVE: "left as they are (--only)",
     Action.SHARE: "the same request as another line",
     Action.FAILED: "failed (`spark-batch retry` makes them again)",
     Action.LOST: "lost (`spark-batch retry` makes them again)",
@@ -43,15 +43,22 @@ _SHOWN = 40
 @click.command()
 @session.recipe_argument
 @session.sandbox_option
+@session.only_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
 def command(
-    recipe_path: Path, *, sandbox: bool, detailed_exitcode: bool, as_json: bool, show_all: bool
+    recipe_path: Path,
+    *,
+    sandbox: bool,
+    only: tuple[str, ...],
+    detailed_exitcode: bool,
+    as_json: bool,
+    show_all: bool,
 ) -> int:
     """Show what `run` would do and why, job by job, and what it would cost. Sends nothing."""
     recipe = session.load(recipe_path)
-    with project.plan(recipe, sandbox=sandbox) as plan:
+    with project.plan(recipe, sandbox=sandbox, only=only) as plan:
         session.tell_adopted(plan.adopted, plan.place)
         if as_json:
             _print_json(plan)
@@ -65,7 +72,7 @@ def _print_text(plan: project.Plan, shown: int | None) -> None:
     """Lines for what there is to do or to know, at most `shown`, then the sums."""
     listed = hidden = 0
     for step in plan.steps():
-        if step.action is Action.KEEP and shown is not None:
+        if step.action in (Action.KEEP, Action.LEAVE) and shown is not None:
             continue
         if shown is not None and listed >= shown:
             hidden += 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from spark_batch import project
+from spark_batch import matrix, project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
@@ -26,6 +26,12 @@ def sandbox_option(command: F) -> F:
     """The flag --sandbox."""
     text = "Use the sandbox: its pictures and checkpoint stand under OUTPUT/sandbox."
     return click.option("--sandbox", is_flag=True, help=text)(command)
+
+
+def only_option(command: F) -> F:
+    """The option --only, which may be given several times."""
+    text = "Only jobs that match, such as 'input=hero,status=failed|lost'; again for alternatives."
+    return click.option("--only", multiple=True, metavar="EXPR", help=text)(command)
 
 
 def shown(path: Path) -> str:
@@ -51,6 +57,18 @@ def load(path: Path) -> Recipe:
         words = counted(len(loaded.warnings), "warning")
         click.echo(f"{path}: {words}; `spark-batch validate {path}` shows what", err=True)
     return loaded.recipe
+
+
+def chosen(checkpoint: CheckpointReader, only: tuple[str, ...]) -> Iterator[Standing]:
+    """The recipe's lines that a selection chooses; take them all.
+
+    Raises UsageError at the end when it names what no job has, or chooses nothing.
+    """
+    chooser = matrix.Chooser(only)
+    for standing in checkpoint.standings():
+        if chooser(matrix.standing_facts(standing)):
+            yield standing
+    chooser.check()
 
 
 def one_job(checkpoint: CheckpointReader, text: str) -> Standing:

@@ -20,13 +20,18 @@ _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.LOST, Status.SUBMITTING)
 @click.command()
 @session.recipe_argument
 @session.sandbox_option
+@session.only_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(recipe_path: Path, *, sandbox: bool, as_json: bool) -> None:
+def command(recipe_path: Path, *, sandbox: bool, only: tuple[str, ...], as_json: bool) -> None:
     """Show where everything stands, from the checkpoint alone, also while a run goes on."""
     place = project.find_place(recipe_path, sandbox=sandbox)
     with project.peek(place) as checkpoint:
-        counts = Counter(standing.status for standing in checkpoint.standings())
-        trouble = [each for each in checkpoint.standings() if each.status in _TROUBLE]
+        counts: Counter[Status] = Counter()
+        trouble = []
+        for standing in session.chosen(checkpoint, only):
+            counts[standing.status] += 1
+            if standing.status in _TROUBLE:
+                trouble.append(standing)
         if as_json:
             _print_json(place, checkpoint, counts, trouble)
         else:

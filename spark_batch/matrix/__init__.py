@@ -16,10 +16,13 @@ from spark_batch.matrix.names import (
     tokens,
 )
 from spark_batch.matrix.requests import KEY_DIGITS, key, number_text, picture_text
+from spark_batch.matrix.selecting import Chooser, Facts, job_facts, standing_facts
 
 __all__ = [
     "KEY_DIGITS",
     "VARIABLES",
+    "Chooser",
+    "Facts",
     "collisions",
     "combinations",
     "count",
@@ -27,6 +30,7 @@ __all__ = [
     "excluded",
     "idle",
     "in_folders",
+    "job_facts",
     "jobs",
     "key",
     "made_by",
@@ -36,6 +40,7 @@ __all__ = [
     "prompt_name",
     "reduced",
     "slug",
+    "standing_facts",
     "template",
     "tokens",
 ]

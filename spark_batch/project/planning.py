@@ -23,23 +23,49 @@ class Plan:
     """
 
     def __init__(
-        self, recipe: Recipe, place: Place, checkpoint: CheckpointReader, *, adopted: int
+        self,
+        recipe: Recipe,
+        place: Place,
+        checkpoint: CheckpointReader,
+        *,
+        adopted: int,
+        only: tuple[str, ...] = (),
     ) -> None:
         self.recipe = recipe
         self.place = place
         self.adopted = adopted
         self.outlook = Outlook()
         self._checkpoint = checkpoint
+        self._only = only
         self._keys: set[int] = set()
         self._prices = Prices(price=recipe.price, charges=checkpoint.charges())
 
     def steps(self) -> Iterator[Step]:
         """A step for each job in the recipe's order; take them once."""
-        scope = Scope(self.place.output_dir, self.recipe.run.attempts)
-        jobs = matrix.jobs(self.recipe)
-        for step in survey(jobs, reader=self._checkpoint, scope=scope, seen=self._keys):
+        for step in self._survey(matrix.Chooser(self._only)):
             self.outlook.add(step, self._prices)
             yield step
+
+    def check(self) -> None:
+        """Raise UsageError when the selection names what no job has, or chooses nothing."""
+        chooser = matrix.Chooser(self._only)
+        if chooser:
+            for _ in self._survey(chooser):
+                pass
+            chooser.check()
+
+    def _fresh_keys(self) -> set[int]:
+        self._keys = set()
+        return self._keys
+
+    def _survey(self, chooser: matrix.Chooser) -> Iterator[Step]:
+        return survey(
+            matrix.jobs(self.recipe),
+            reader=self._checkpoint,
+            scope=Scope(self.place.output_dir, self.recipe.run.attempts),
+            seen=self._keys if not chooser else self._fresh_keys(),
+            chosen=chooser or None,
+        )
 
     def cost(self, step: Step) -> Decimal | None:
         """What the step is expected to cost, in USD; None for nothing, or when it is not known."""
@@ -66,13 +92,15 @@ class Plan:
 
 
 @contextlib.contextmanager
-def plan(recipe: Recipe, *, sandbox: bool = False) -> Iterator[Plan]:
+def plan(recipe: Recipe, *, sandbox: bool = False, only: tuple[str, ...] = ()) -> Iterator[Plan]:
     """What `run` would do and why. Sends nothing, and touches no file.
 
-    Raises CheckpointError when the checkpoint is damaged, UsageError for a manifest that cannot
-    be read.
+    `only` are expressions as in `Order`. Raises CheckpointError when the checkpoint is damaged,
+    UsageError for a manifest that cannot be read, and for a selection that chooses nothing.
     """
     place = place_of(recipe, sandbox=sandbox)
     checkpoint, adopted = adopting.rehearsed(place, recipe)
     with checkpoint:
-        yield Plan(recipe, place, checkpoint, adopted=adopted)
+        planned = Plan(recipe, place, checkpoint, adopted=adopted, only=only)
+        planned.check()
+        yield planned

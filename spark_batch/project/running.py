@@ -29,7 +29,8 @@ class Order:
     """What is asked for, beside the recipe. Money in USD.
 
     `retry` makes failed and lost jobs anew and leaves new ones; `limit` bounds the tasks that are
-    created; `concurrency` and `max_cost` take the place of the recipe's.
+    created; `concurrency` and `max_cost` take the place of the recipe's; `only` are the expressions
+    of `matrix.selecting`, of which a job has to meet one.
     """
 
     sandbox: bool = False
@@ -38,6 +39,7 @@ class Order:
     env_file: Path | None = None
     concurrency: int | None = None
     max_cost: Decimal | None = None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class Errand:
                 submit_rate=run.submit_rate,
                 tally=tally,
             )
-            steps = _steps(self.recipe, self.order, self.place, checkpoint)
+            chooser = matrix.Chooser(self.order.only)
+            steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
             going = Run(desk, steps=steps, open_jobs=self.outlook.open_jobs)
             watch(going, max(self.outlook.total(WORK), self.paid))
 
@@ -122,9 +125,11 @@ class Errand:
 def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
     """The checkpoint opened, the manifest's news taken over, and every job looked at.
 
-    Raises UsageError when there is no key, or what is paid for could stand in a file that cannot
-    be read; CheckpointError when the checkpoint is held by another process, or damaged.
+    Raises UsageError when there is no key, when a selection chooses nothing, and when what is paid
+    for could stand in a file that cannot be read; CheckpointError when the checkpoint is held by
+    another process, or damaged.
     """
+    chooser = matrix.Chooser(order.only)
     recipe = _overridden(recipe, order)
     place = place_of(recipe, sandbox=order.sandbox)
     if not order.sandbox and not place.checkpoint.exists():
@@ -134,8 +139,9 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
         adopted = adopting.take_over(checkpoint, place, recipe)
         prices = Prices(price=recipe.price, charges=checkpoint.charges())
         outlook = Outlook()
-        for step in _steps(recipe, order, place, checkpoint):
+        for step in _steps(recipe, order, place, checkpoint, chooser):
             outlook.add(step, prices)
+        chooser.check()
         states = (State.RUNNING, State.FETCHING)
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
         yield Errand(recipe, order, place, checkpoint, prices, outlook, adopted, paid)
@@ -156,9 +162,12 @@ def run(
         return errand.go(crew.watching(on_event))
 
 
-def _steps(recipe: Recipe, order: Order, place: Place, checkpoint: Checkpoint) -> Iterator[Step]:
+def _steps(
+    recipe: Recipe, order: Order, place: Place, checkpoint: Checkpoint, chooser: matrix.Chooser
+) -> Iterator[Step]:
     scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
-    return survey(matrix.jobs(recipe), reader=checkpoint, scope=scope)
+    chosen = chooser or None
+    return survey(matrix.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
 
 
 def _overridden(recipe: Recipe, order: Order) -> Recipe:

@@ -46,14 +46,12 @@ def write(path: Path, standings: Iterable[Standing]) -> int:
     A manifest that already has these bytes is not touched. Raises OutputError.
     """
     fresh = path.with_name(path.name + ".part")
-    lines = 0
+    lines = -1  # the first one names the columns
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with fresh.open("w", encoding="utf-8", newline="") as file:
-            file.write(_line(manifest_columns()))
-            for standing in standings:
-                cells = _escaped(row(standing))
-                file.write(_line([cells[name] for name in manifest_columns()]))
+            for line in text(standings):
+                file.write(line)
                 lines += 1
             file.flush()
             os.fsync(file.fileno())
@@ -64,6 +62,14 @@ def write(path: Path, standings: Iterable[Standing]) -> int:
     except OSError as error:
         raise OutputError(f"cannot write the manifest {path}: {error.strerror}") from None
     return lines
+
+
+def text(standings: Iterable[Standing]) -> Iterator[str]:
+    """The manifest's lines as they stand in the file, the columns' names first."""
+    yield _line(manifest_columns())
+    for standing in standings:
+        cells = _escaped(row(standing))
+        yield _line([cells[name] for name in manifest_columns()])
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:

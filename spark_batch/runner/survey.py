@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 
+from spark_batch import matrix
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, Job, Standing, State
 from spark_batch.runner.budget import Prices
@@ -22,7 +23,7 @@ class Action(str, Enum):
     RESUME = "resume"  # a task that is paid for: poll and fetch
     RESTORE = "restore"  # done, but its file is missing: fetch it again, no new task
     KEEP = "keep"  # nothing
-    LEAVE = "leave"  # nothing in a `retry`: it is new, and `run` makes it
+    LEAVE = "leave"  # nothing: it is new in a `retry`, or left out by `--only`
     SHARE = "share"  # another line of the recipe makes the same request
     FAILED = "failed"  # nothing, unless `retry`
     LOST = "lost"  # nothing, unless `retry`
@@ -93,20 +94,29 @@ def survey(
     reader: CheckpointReader,
     scope: Scope,
     seen: set[int] | None = None,
+    chosen: Callable[[matrix.Facts], bool] | None = None,
 ) -> Iterator[Step]:
     """A step for each job, in the recipe's order; holds nothing of a job but its key.
 
-    `seen` is filled with the keys, as numbers, for a caller that wants to know them. Steps may be
+    `seen` is filled with the keys, as numbers, for a caller that wants to know them. Jobs that are
+    not `chosen` are left as they are; what they share with one that is chosen is made. Steps may be
     taken while a run goes on: it makes attempts only for jobs whose step has been given.
     """
     seen = set() if seen is None else seen
+    given = seen if chosen is None else set[int]()
     tried, fresh = reader.tried(), reader.is_empty()
     for job in jobs:
         number = int(job.key, 16)
-        if number in seen:
+        if chosen is not None:
+            seen.add(number)
+            last = reader.last_attempt(job.key) if number in tried else None
+            if not chosen(matrix.job_facts(job, last)):
+                yield Step(job, Action.LEAVE, "left out by --only", last)
+                continue
+        if number in given:
             yield _shared(job, reader, scope)
             continue
-        seen.add(number)
+        given.add(number)
         if number in tried:
             yield _step(job, reader, scope)
         else:

@@ -1,0 +1,193 @@
+"""Selections: `--only 'input=hero,prompt=re*,status=failed|lost'`.
+
+Clauses joined by commas hold together; several expressions are alternatives. A value is compared as
+a shell's pattern, a number as a number, a job by the beginning of its key; several values of one
+clause are separated by `|`, and `!=` is none of them. A value in double quotes stands for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from glob import escape
+
+from spark_batch.contract import rules
+from spark_batch.errors import UsageError
+from spark_batch.jobs import Attempt, Job, Standing, status_of
+from spark_batch.matrix.requests import number_text
+
+Facts = Mapping[str, tuple[str, ...]]
+
+_CLAUSE = re.compile(
+    r"""\s*(?P<axis>[A-Za-z][A-Za-z0-9_-]*)\s*(?P<sign>!?=)\s*
+    (?P<values>(?:"[^"]*"|[^",])+)(?P<end>,|$)""",
+    re.VERBOSE,
+)
+_VALUE = re.compile(r'(?:"[^"]*"|[^"|])+')
+_NUMBERS = frozenset({"scale", "seed", "take"})
+_LISTED = 8  # values that a message lists
+_REMEMBERED = 1000  # values of an axis that are remembered for messages
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One axis and the patterns of which one has to match, or, `negated`, none may."""
+
+    axis: str
+    patterns: tuple[str, ...]
+    negated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.axis}{'!=' if self.negated else '='}{'|'.join(self.patterns)}"
+
+
+def parse(text: str) -> tuple[Clause, ...]:
+    """An expression as its clauses. Raises UsageError for what is none."""
+    found: list[Clause] = []
+    at = 0
+    while at < len(text) or not found:
+        match = _CLAUSE.match(text, at)
+        values = _patterns(match["values"]) if match else ()
+        if (
+            match is None
+            or not values
+            or not all(values)
+            or (match["end"] and match.end() == len(text))
+        ):
+            raise UsageError(
+                f"--only {text!r}: expected AXIS=VALUE at character {at + 1}, joined by commas,"
+                " such as 'input=hero,status=failed|lost'"
+            )
+        found.append(Clause(match["axis"], values, match["sign"] == "!="))
+        at = match.end()
+    return tuple(found)
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    return tuple(
+        escape(each.strip()[1:-1]) if each.strip()[:1] == '"' else each.strip()
+        for each in _VALUE.findall(text)
+    )
+
+
+def job_facts(job: Job, attempt: Attempt | None) -> Facts:
+    """What can be said of a job, by axis; `attempt` is its last one."""
+    return {
+        **{name: (value,) for name, value in job.prompt.variables},
+        "input": (job.input.id,),
+        "prompt": (job.prompt.id,),
+        "size": _sizes(job.size.width, job.size.height),
+        "scale": (number_text(job.scale),),
+        "seed": (str(job.seed),),
+        "take": (str(job.take),),
+        "job": (job.key,),
+        "output": (job.output,),
+        "status": (status_of(attempt).value,),
+    }
+
+
+def standing_facts(standing: Standing) -> Facts:
+    """The same of a line of the checkpoint."""
+    return {
+        **{name: (value,) for name, value in standing.variables},
+        "input": (standing.input,),
+        "prompt": (standing.prompt_id,),
+        "size": _sizes(standing.width, standing.height),
+        "scale": (number_text(standing.scale),),
+        "seed": (str(standing.seed),),
+        "take": (str(standing.take),),
+        "job": (standing.key,),
+        "output": (standing.output,),
+        "status": (standing.status.value,),
+    }
+
+
+def _sizes(width: int, height: int) -> tuple[str, ...]:
+    """A size in every way that it can be written."""
+    names = (name for name, sides in rules().sizes.items() if sides == (width, height))
+    return (*names, f"{width}x{height}")
+
+
+class Chooser:
+    """Says of each job whether it is chosen, and remembers what no job has.
+
+    Without expressions every job is.
+    """
+
+    def __init__(self, expressions: Sequence[str] = ()) -> None:
+        """Raises UsageError for an expression that is none."""
+        self._terms = tuple(parse(each) for each in expressions)
+        self._axes = dict.fromkeys(clause.axis for term in self._terms for clause in term)
+        self._seen: dict[str, dict[str, None]] = {}
+        self._met: set[tuple[str, str]] = set()
+        self._known: tuple[str, ...] = ()
+        self._some = False
+
+    def __bool__(self) -> bool:
+        return bool(self._terms)
+
+    def __call__(self, facts: Facts) -> bool:
+        """Whether a job with these facts is chosen."""
+        if not self._terms:
+            return True
+        for axis in self._axes:
+            seen = self._seen.setdefault(axis, {})
+            if len(seen) < _REMEMBERED:
+                seen.update(dict.fromkeys(facts.get(axis, ())[:1]))
+        # Each clause is asked, also when another one has said no, so that all of them are judged.
+        chosen = any([all([self._holds(clause, facts) for clause in term]) for term in self._terms])
+        self._some |= chosen
+        self._known = tuple(facts)
+        return chosen
+
+    def _holds(self, clause: Clause, facts: Facts) -> bool:
+        matched = False
+        for pattern in clause.patterns:
+            if any(_matches(clause.axis, pattern, value) for value in facts.get(clause.axis, ())):
+                self._met.add((clause.axis, pattern))
+                matched = True
+        return matched is not clause.negated
+
+    def check(self) -> None:
+        """Raise UsageError for an axis or value that no job has, and when no job is chosen.
+
+        Ask once every job has been looked at. A status that no job has right now is no mistake.
+        """
+        for clause in (clause for term in self._terms for clause in term):
+            for fault in self._faults(clause):
+                raise UsageError(f"--only {clause}: {fault}")
+        if self._terms and not self._some:
+            raise UsageError("--only: no job is chosen; `spark-batch status` shows what there is")
+
+    def _faults(self, clause: Clause) -> Iterator[str]:
+        seen = tuple(self._seen.get(clause.axis, ()))
+        if not seen:
+            yield f"no job has the axis {clause.axis!r}{_meant(clause.axis, self._known)}"
+        for pattern in clause.patterns:
+            if clause.axis != "status" and (clause.axis, pattern) not in self._met:
+                yield f"no job has the {clause.axis} {pattern!r}{_meant(pattern, seen)}"
+
+
+def _matches(axis: str, pattern: str, value: str) -> bool:
+    if axis in _NUMBERS and (number := _number(pattern)) is not None:
+        return number == Decimal(value)
+    return fnmatchcase(value, pattern) or (axis == "job" and value.startswith(pattern))
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def _meant(word: str, known: tuple[str, ...]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.7)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    more = ", …" if len(known) > _LISTED else ""
+    return f"; there are {', '.join(known[:_LISTED])}{more}"

@@ -1,0 +1,137 @@
+"""`--only` expressions: what they mean, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_batch.errors import UsageError
+from spark_batch.matrix import Chooser, Facts, job_facts
+from spark_batch.matrix.selecting import Clause, parse
+from tests.makers import a_job
+
+FACTS: Facts = {
+    "color": ("navy blue",),
+    "input": ("hero",),
+    "prompt": ("recolor",),
+    "size": ("16:9", "1664x936"),
+    "scale": ("0.5",),
+    "seed": ("7",),
+    "take": ("1",),
+    "job": ("0123456789abcdef",),
+    "output": ("hero/recolor",),
+    "status": ("failed",),
+}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "input=hero",
+        "input=h*,prompt=recolor,status=failed",
+        " input = hero , status = failed|lost ",
+        "size=16:9",
+        "size=1664x936",
+        "scale=0.50",
+        "seed=7.0",
+        "job=0123",
+        "output=hero/*",
+        "color=navy blue",
+        'color="navy blue"',
+        "input!=other",
+        "input!=other|third",
+    ],
+)
+def test_what_matches(expression: str) -> None:
+    """Patterns, numbers as numbers, keys by their beginning, sizes however they are written."""
+    assert Chooser([expression])(FACTS)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "input=her",
+        "input=hero,status=done",
+        "scale=0.51",
+        "job=123",
+        "input!=hero",
+        "input!=other|hero",
+        'input="h*"',
+        "nothing=hero",
+    ],
+)
+def test_what_does_not(expression: str) -> None:
+    """All clauses have to hold, and a quoted pattern stands for itself."""
+    assert not Chooser([expression])(FACTS)
+
+
+def test_several_expressions_are_alternatives() -> None:
+    """One of them is enough; none at all chooses everything."""
+    assert Chooser(["input=other", "seed=7"])(FACTS)
+    assert Chooser()(FACTS)
+    assert not Chooser()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", " ", "input", "=hero", "input=", "input=hero,", "input=a,,seed=7", 'input="a', "input=|"],
+)
+def test_an_expression_that_is_none(expression: str) -> None:
+    """Is told with an example of one."""
+    with pytest.raises(UsageError, match="expected AXIS=VALUE at character"):
+        Chooser([expression])
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("inptu=hero", "no job has the axis 'inptu'; did you mean 'input'?"),
+        ("input=heroo", "no job has the input 'heroo'; did you mean 'hero'?"),
+        ("size=4:3", "no job has the size '4:3'; there are 16:9"),
+        ("input=hero,seed=8", "no job has the seed '8'; there are 7"),
+        ("status=done", "no job is chosen"),
+        ("input!=hero", "no job is chosen"),
+    ],
+)
+def test_what_no_job_has(expression: str, said: str) -> None:
+    """A typing error is told, not taken for a selection of nothing."""
+    chooser = Chooser([expression])
+    chooser(FACTS)
+    with pytest.raises(UsageError) as caught:
+        chooser.check()
+    assert said in str(caught.value)
+
+
+def test_a_status_that_no_job_has_now_is_no_mistake() -> None:
+    """`status=failed|lost` is right while nothing is lost."""
+    chooser = Chooser(["status=failed|lost"])
+    chooser(FACTS)
+    chooser.check()
+
+
+def test_facts_of_a_job() -> None:
+    """A job without an attempt is pending, and its size has both its spellings."""
+    facts = job_facts(a_job(), None)
+    assert facts["status"] == ("pending",)
+    assert facts["size"] == ("1:1", "1328x1328")
+
+
+_WORDS = st.text("abc019.-_*? /", min_size=1).filter(lambda word: word == word.strip())
+
+
+@given(
+    st.lists(
+        st.builds(
+            Clause,
+            axis=st.sampled_from(["input", "prompt", "seed", "color"]),
+            patterns=st.lists(_WORDS, min_size=1, max_size=3).map(tuple),
+            negated=st.booleans(),
+        ),
+        min_size=1,
+        max_size=4,
+    ).map(tuple)
+)
+def test_what_is_printed_reads_back(clauses: tuple[Clause, ...]) -> None:
+    """An expression can be logged and given again."""
+    assert parse(",".join(map(str, clauses))) == clauses
