@@ -97,7 +97,8 @@ class Block:
     """A matrix: every combination of its axes is a job, but for what is dropped.
 
     `excludes` is what the author does not want, `repeats` what an earlier block makes already.
-    `takes` counts for random seeds only.
+    `takes` counts for random seeds only. `origin` is the recipe's key that made it: `variants`,
+    `include[0]`, `rows`.
     """
 
     inputs: tuple[Input, ...]
@@ -108,6 +109,7 @@ class Block:
     takes: int = 1
     excludes: tuple[Exclusion, ...] = ()
     repeats: tuple[Exclusion, ...] = ()
+    origin: str = "variants"
 
 
 @dataclass(frozen=True, slots=True)

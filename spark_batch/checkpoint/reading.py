@@ -98,6 +98,11 @@ class CheckpointReader(Store):
         row = self._db.execute("SELECT width, height FROM request WHERE key = ?", (key,)).fetchone()
         return row["width"], row["height"]
 
+    def picture(self, key: str) -> str | None:
+        """What a request sent: its picture's SHA-256, or its URL; None when that is not known."""
+        row = self._db.execute("SELECT picture, url FROM request WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row["url"] or row["picture"]
+
     def outputs(self, key: str) -> list[str]:
         """The names (no extension) under which a job's picture is wanted.
 

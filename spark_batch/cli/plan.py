@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from spark_batch import matrix, project
-from spark_batch.cli import session
+from spark_batch.cli import session, sums
 from spark_batch.errors import ExitCode
 from spark_batch.runner.survey import COSTS, WORK, Action
 
@@ -46,6 +46,7 @@ _SHOWN = 40
 @session.only_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--by", metavar="AXIS[,AXIS]", help="Sum up by axes instead of job by job.")
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
 def command(
     recipe_path: Path,
@@ -54,6 +55,7 @@ def command(
     only: tuple[str, ...],
     detailed_exitcode: bool,
     as_json: bool,
+    by: str | None,
     show_all: bool,
 ) -> int:
     """Show what `run` would do and why, job by job, and what it would cost. Sends nothing."""
@@ -62,6 +64,9 @@ def command(
         session.tell_adopted(plan.adopted, plan.place)
         if as_json:
             _print_json(plan)
+        elif by is not None:
+            sums.show(plan, tuple(each.strip() for each in by.split(",")))
+            _print_sums(plan)
         else:
             _print_text(plan, None if show_all else _SHOWN)
     work = plan.outlook.total(WORK)
@@ -83,11 +88,16 @@ def _print_text(plan: project.Plan, shown: int | None) -> None:
         click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{price}")
     if hidden:
         click.echo(f"… and {hidden} more (--all lists them)")
+    _print_sums(plan)
+
+
+def _print_sums(plan: project.Plan) -> None:
+    """Once every step has been taken."""
     total = session.counted(plan.outlook.total(), "job")
     click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
     for action, count in plan.outlook.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
-    for line in (*_excluded_lines(plan), *_left_over_lines(plan), _money_line(plan)):
+    for line in (*_made_lines(plan), *_left_over_lines(plan), *_money_lines(plan)):
         click.echo(f"  {line}")
 
 
@@ -105,25 +115,31 @@ def _print_json(plan: project.Plan) -> None:
         }
         click.echo(f"{',' if position else ''}{json.dumps(entry, ensure_ascii=False)}")
     count, spent = plan.left_over()
-    limit, outlook = plan.recipe.run.max_cost, plan.outlook
+    limit, most, outlook = plan.recipe.run.max_cost, plan.most(), plan.outlook
     rest = {
         "recipe": plan.recipe.name,
         "output_dir": str(plan.place.output_dir),
         "counts": {action.value: outlook.counts[action] for action in Action},
+        "origins": matrix.origins(plan.recipe),
         "excluded": list(matrix.excluded(plan.recipe)),
         "left_over": {"jobs": count, "cost_usd": str(spent)},
         "cost_usd": {
             "spent": str(plan.money().spent),
             "reserved": str(plan.money().reserved),
             "expected": None if outlook.unpriced else str(outlook.expected),
+            "most": None if most is None else str(most),
             "limit": None if limit is None else str(limit),
+            "sources": sorted(outlook.sources),
         },
     }
     click.echo(f"],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}")
 
 
-def _excluded_lines(plan: project.Plan) -> Iterable[str]:
-    """What each entry of `exclude` drops."""
+def _made_lines(plan: project.Plan) -> Iterable[str]:
+    """What `include` and `rows` add, and what each entry of `exclude` drops."""
+    for origin, count in matrix.origins(plan.recipe).items():
+        if origin != "variants":
+            yield f"{count:>5} of them by {origin}"
     for number, dropped in enumerate(matrix.excluded(plan.recipe)):
         yield f"{dropped:>5} dropped by exclude[{number}]"
 
@@ -133,16 +149,19 @@ def _left_over_lines(plan: project.Plan) -> Iterable[str]:
     return [f"{count:>5} left over from an older recipe, {spent} USD"] if count else []
 
 
-def _money_line(plan: project.Plan) -> str:
+def _money_lines(plan: project.Plan) -> list[str]:
     money, outlook, limit = plan.money(), plan.outlook, plan.recipe.run.max_cost
     spent = f"{money.spent} USD spent so far"
     if money.reserved:
         spent += f", {money.reserved} USD reserved"
     bound = "" if limit is None else f", limit {limit} USD"
     if not outlook.total(COSTS):
-        return f"nothing to pay; {spent}{bound}"
+        return [f"nothing to pay; {spent}{bound}"]
     if outlook.unpriced:
-        return f"cost not known (give the recipe a price); {spent}{bound}"
+        return [f"cost not known (give the recipe a price); {spent}{bound}"]
     words = {"charged": "what was charged before", "recipe": "the recipe's price"}
     sources = " and ".join(words[each] for each in sorted(outlook.sources))
-    return f"expected {outlook.expected} USD (by {sources}); {spent}{bound}"
+    return [
+        f"expected {outlook.expected} USD (by {sources}); {spent}{bound}",
+        f"at most {plan.most()} USD in all, if every job needed all its attempts",
+    ]

@@ -6,7 +6,15 @@ key"); `requests` says of what exactly, `names` how an output template is filled
 
 from spark_batch.matrix.clashes import collisions, in_folders, reduced
 from spark_batch.matrix.excluding import made_by
-from spark_batch.matrix.making import combinations, count, excluded, idle, jobs, template
+from spark_batch.matrix.making import (
+    combinations,
+    count,
+    excluded,
+    idle,
+    jobs,
+    origins,
+    template,
+)
 from spark_batch.matrix.names import (
     VARIABLES,
     default_template,
@@ -35,6 +43,7 @@ __all__ = [
     "key",
     "made_by",
     "number_text",
+    "origins",
     "output_name",
     "picture_text",
     "prompt_name",

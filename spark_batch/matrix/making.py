@@ -29,6 +29,14 @@ def count(recipe: Recipe) -> int:
     return sum(map(_count, recipe.blocks))
 
 
+def origins(recipe: Recipe) -> dict[str, int]:
+    """How many jobs each origin of blocks makes, in the recipe's order; see `Block.origin`."""
+    found: dict[str, int] = {}
+    for block in recipe.blocks:
+        found[block.origin] = found.get(block.origin, 0) + _count(block)
+    return found
+
+
 def excluded(recipe: Recipe) -> tuple[int, ...]:
     """How many jobs each exclusion drops, in the recipe's order.
 

@@ -34,7 +34,7 @@ class Plan:
         self.recipe = recipe
         self.place = place
         self.adopted = adopted
-        self.outlook = Outlook()
+        self.outlook = Outlook(attempts=recipe.run.attempts)
         self._checkpoint = checkpoint
         self._only = only
         self._keys: set[int] = set()
@@ -76,6 +76,19 @@ class Plan:
     def money(self) -> Money:
         """What has been spent and reserved so far."""
         return self._checkpoint.money()
+
+    def most(self) -> Decimal | None:
+        """What all may come to in USD: spent, reserved, and every attempt that a run may make.
+
+        Not more than the recipe's `max_cost`, where that is not passed already; None when a price
+        is not known. Known once all steps have been taken.
+        """
+        money, limit = self.money(), self.recipe.run.max_cost
+        if self.outlook.unpriced or money.unpriced:
+            return limit
+        committed = money.spent + money.reserved
+        most = committed + self.outlook.most
+        return most if limit is None else max(committed, min(most, limit))
 
     def left_over(self) -> tuple[int, Decimal]:
         """Jobs that were paid for and that the recipe no longer has, and what they cost in USD.

@@ -138,7 +138,7 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
         checkpoint.interrupted()
         adopted = adopting.take_over(checkpoint, place, recipe)
         prices = Prices(price=recipe.price, charges=checkpoint.charges())
-        outlook = Outlook()
+        outlook = Outlook(attempts=recipe.run.attempts)
         for step in _steps(recipe, order, place, checkpoint, chooser):
             outlook.add(step, prices)
         chooser.check()

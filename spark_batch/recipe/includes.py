@@ -59,4 +59,5 @@ def _block(node: Node, where: str, source: Block, known: ids.Known, findings: Fi
         scales=axes.scales,
         seeds=axes.seeds,
         takes=axes.takes,
+        origin=where,
     )

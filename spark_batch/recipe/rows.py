@@ -165,6 +165,7 @@ class _Reader:
             seeds=axes.seeds if seeds is None else (int(seeds),),
             takes=axes.takes,
             repeats=self._repeats(picture, prompt),
+            origin="rows",
         )
 
     def _source(self, row: Row) -> str:

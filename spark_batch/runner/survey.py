@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spark_batch import matrix
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Job, Standing, State
+from spark_batch.jobs import Attempt, Job, Picture, Standing, State
 from spark_batch.runner.budget import Prices
 
 
@@ -62,11 +62,15 @@ class Scope:
 class Outlook:
     """A survey summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
 
-    `sources` are where the estimates come from, as `Prices.source` names them.
+    `sources` are where the estimates come from, as `Prices.source` names them. Of what may be
+    created `expected` is the cost when every first attempt succeeds, `most` when every job needs
+    all of its `attempts` and each of them is charged: that failed tasks are free is nowhere said.
     """
 
     counts: Counter[Action] = field(default_factory=Counter)
+    attempts: int = 1
     expected: Decimal = Decimal(0)
+    most: Decimal = Decimal(0)
     unpriced: int = 0
     sources: set[str] = field(default_factory=set)
     open_jobs: dict[str, Job] = field(default_factory=dict)
@@ -82,10 +86,16 @@ class Outlook:
             size = (step.job.size.width, step.job.size.height)
             estimate = prices.estimate(size)
             self.expected += estimate or Decimal(0)
+            self.most += (estimate or Decimal(0)) * self._attempts_left(step)
             self.unpriced += estimate is None
             self.sources.add(prices.source(size))
         if step.action is Action.RESUME:
             self.open_jobs[step.job.key] = step.job
+
+    def _attempts_left(self, step: Step) -> int:
+        """How many attempts the step may lead to in one run."""
+        before = step.attempt.number if step.attempt else 0
+        return max(1, self.attempts - before + (step.action is Action.RESEND))
 
 
 def survey(
@@ -162,12 +172,12 @@ def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
     if scope.retry:
         return Step(job, Action.LEAVE, "new: `run` makes it")
     before = reader.standing(job.output) if reader else None
-    if before is None or before.key == job.key:
+    if reader is None or before is None or before.key == job.key:
         return Step(job, Action.CREATE, "new")
-    return Step(job, Action.CREATE, f"changed: {', '.join(changes(before, job))}")
+    return Step(job, Action.CREATE, f"changed: {', '.join(changes(before, job, reader))}")
 
 
-def changes(before: Standing, job: Job) -> list[str]:
+def changes(before: Standing, job: Job, reader: CheckpointReader) -> list[str]:
     """What of the request differs from the one that wrote this name before."""
     pairs = (
         ("prompt", before.prompt, job.prompt.text),
@@ -178,7 +188,19 @@ def changes(before: Standing, job: Job) -> list[str]:
         ("height", before.height, job.size.height),
     )
     found = [f"{name} from {old!r} to {new!r}" for name, old, new in pairs if old != new]
+    old, new = reader.picture(before.key), job.input.url or job.input.picture
+    if isinstance(new, Picture):
+        new = new.sha256
+    if old != new:
+        found.append(f"picture from {_short(old)} to {_short(new)}")
     return found or ["the picture"]
+
+
+def _short(picture: str | None) -> str:
+    """A URL, or the beginning of a SHA-256; None where an adopted job does not tell."""
+    if picture is None:
+        return "one that is not known"
+    return picture if "://" in picture else f"sha256 {picture[:8]}"
 
 
 def _failed(job: Job, attempt: Attempt, scope: Scope) -> Step:

@@ -77,7 +77,9 @@ def test_a_plan_in_json(folder: Folder, call: Call) -> None:
         "spent": "0",
         "reserved": "0",
         "expected": "0.12",
+        "most": "0.36",
         "limit": None,
+        "sources": ["recipe"],
     }
 
 

@@ -1,0 +1,59 @@
+"""`plan --by`: jobs, what is to be created and what that costs, summed up by axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import click
+
+from spark_batch import matrix, project
+from spark_batch.errors import UsageError
+from spark_batch.runner.survey import COSTS, Step
+
+_HEAD = ("jobs", "to create", "expected USD")
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What the jobs of one combination come to; `unpriced` counts those without an estimate."""
+
+    jobs: int = 0
+    create: int = 0
+    expected: Decimal = Decimal(0)
+    unpriced: int = 0
+
+    def add(self, step: Step, cost: Decimal | None) -> None:
+        self.jobs += 1
+        if step.action in COSTS:
+            self.create += 1
+            self.expected += cost or Decimal(0)
+            self.unpriced += cost is None
+
+    def cells(self) -> tuple[str, ...]:
+        return str(self.jobs), str(self.create), "?" if self.unpriced else str(self.expected)
+
+
+def show(plan: project.Plan, axes: Sequence[str]) -> None:
+    """Print a table with a line for each combination of values, in the order of the recipe.
+
+    Takes every step of the plan. A prompt without one of the variables has `-` there. Raises
+    UsageError for an axis that no job has.
+    """
+    sums: dict[tuple[str, ...], _Sum] = {}
+    known: dict[str, None] = {}
+    for step in plan.steps():
+        facts = {**matrix.job_facts(step.job, step.attempt), "action": (step.action.value,)}
+        known.update(dict.fromkeys(facts))
+        values = tuple(facts.get(axis, ("-",))[0] for axis in axes)
+        sums.setdefault(values, _Sum()).add(step, plan.cost(step))
+    for axis in axes:
+        if axis not in known:
+            raise UsageError(f"--by {axis}: no such axis; there are {', '.join(known)}")
+    rows = [(*axes, *_HEAD), *((*values, *each.cells()) for values, each in sums.items())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        left = [cell.ljust(width) for cell, width in zip(row[:-3], widths, strict=False)]
+        right = [cell.rjust(width) for cell, width in zip(row[-3:], widths[-3:], strict=True)]
+        click.echo("  ".join((*left, *right)).rstrip())

@@ -1,0 +1,72 @@
+"""`plan`: its reasons, sums and figures, and that its JSON is what its schema says."""
+
+from __future__ import annotations
+
+import json
+
+from PIL import Image
+
+from spark_batch import contract
+from tests.cli.conftest import Call, Folder
+
+
+def _document(call: Call, folder: Folder, *more: object) -> dict[str, object]:
+    document: dict[str, object] = json.loads(
+        call("plan", folder.recipe, "--sandbox", "--json", *more).out
+    )
+    contract.validator("plan").validate(document)
+    return document
+
+
+def test_json_is_what_the_schema_says_in_every_state(folder: Folder, call: Call) -> None:
+    """New, half done, changed, without a price, with a selection."""
+    assert _document(call, folder)["counts"]["create"] == 4
+    call("run", folder.recipe, "--sandbox", "--limit", "2")
+    assert _document(call, folder)["counts"]["keep"] == 2
+    folder.edit("Beach", "{id: beach, text: A beach}")
+    document = _document(call, folder)
+    assert document["left_over"] == {"jobs": 2, "cost_usd": "0.06"}
+    assert "prompt from 'Beach' to 'A beach'" in document["jobs"][0]["reason"]
+    folder.edit("price: 0.03\n", "")
+    folder.edit("size: 512x512", "size: 1024x1024")
+    assert _document(call, folder)["cost_usd"]["expected"] is None
+    assert _document(call, folder, "--only", "scale=0.4")["counts"]["leave"] == 2
+
+
+def test_a_changed_picture_is_told_by_its_hashes(folder: Folder, call: Call) -> None:
+    """From what to what, also when only the input's bytes differ."""
+    call("run", folder.recipe, "--sandbox")
+    Image.new("RGB", (96, 64), (10, 20, 30)).save(folder.path / "photo.jpg", "JPEG")
+    told = call("plan", folder.recipe, "--sandbox").out
+    assert "changed: picture from sha256 " in told
+
+
+def test_include_is_counted(folder: Folder, call: Call) -> None:
+    """What each entry adds, beside what each exclude drops."""
+    folder.edit("price:", "include: [{scale: 0.9, size: 512x512}]\nexclude: [{scale: 0.7}]\nprice:")
+    told = call("plan", folder.recipe, "--sandbox").out
+    assert "2 of them by include[0]" in told
+    assert "2 dropped by exclude[0]" in told
+    assert _document(call, folder)["origins"] == {"variants": 2, "include[0]": 2}
+
+
+def test_the_most_that_it_may_cost(folder: Folder, call: Call) -> None:
+    """Every attempt that is allowed, bounded by the limit."""
+    assert "at most 0.36 USD in all" in call("plan", folder.recipe, "--sandbox").out
+    folder.edit("run: {", "run: {max_cost: 0.20, ")
+    assert "at most 0.20 USD in all" in call("plan", folder.recipe, "--sandbox").out
+    call("run", folder.recipe, "--sandbox", "--limit", "1")
+    assert _document(call, folder)["cost_usd"]["most"] == "0.20"
+
+
+def test_sums_by_axis(folder: Folder, call: Call) -> None:
+    """A line for each combination of values, and the sums below."""
+    told = call("plan", folder.recipe, "--sandbox", "--by", "prompt, action").out.splitlines()
+    assert [line.split() for line in told[:3]] == [
+        ["prompt", "action", "jobs", "to", "create", "expected", "USD"],
+        ["beach", "create", "2", "2", "0.06"],
+        ["snow", "create", "2", "2", "0.06"],
+    ]
+    assert told[3].startswith("tiny: 4 jobs")
+    wrong = call("plan", folder.recipe, "--sandbox", "--by", "prompt,colour")
+    assert (wrong.code, "--by colour: no such axis" in wrong.err) == (2, True)
