@@ -16,6 +16,7 @@ from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
 
 # In the order of a day's work, each with the line that `--help` shows.
 COMMANDS = {
+    "init": "Make a folder to start from: recipe, photo, .gitignore, CI workflow.",
     "validate": "Check recipes: all that can be known without the network or a key.",
     "plan": "Show what run would do and why, job by job, and what it would cost.",
     "run": "Make what is missing. Started again it goes on where it was.",

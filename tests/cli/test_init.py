@@ -1,0 +1,93 @@
+"""`init`: what it makes runs as it stands, and nothing that is there is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spark_batch.sandbox import Served
+from tests.cli.conftest import ROOT, Call
+
+
+def test_the_folder_runs_at_once(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`validate --strict` finds nothing, and a run in the sandbox makes every picture."""
+    made = call("init", tmp_path / "new")
+    assert made.code == 0
+    assert made.out.splitlines()[-1].endswith("spark-batch run recipe.yaml --sandbox")
+    monkeypatch.chdir(tmp_path / "new")
+    assert call("validate", "recipe.yaml", "--strict").out == "recipe.yaml: 6 jobs\n"
+    ended = call("run", "recipe.yaml", "--sandbox")
+    assert ended.out.startswith("6 jobs done")
+
+
+def test_the_editor_finds_its_schema(tmp_path: Path, call: Call) -> None:
+    """The modeline names a file that is there, whole in itself, and the recipe is right by it."""
+    from jsonschema import Draft202012Validator
+
+    call("init", tmp_path)
+    first = (tmp_path / "recipe.yaml").read_text().splitlines()[0]
+    schema = json.loads((tmp_path / first.partition("$schema=")[2]).read_text())
+    recipe = yaml.safe_load((tmp_path / "recipe.yaml").read_text().replace("4:3", "'4:3'"))
+    Draft202012Validator(schema).validate(recipe)
+
+
+@pytest.mark.parametrize("name", ["recipe.yaml", ".gitignore", "photos/dandelion.jpg"])
+def test_nothing_is_overwritten(tmp_path: Path, call: Call, name: str) -> None:
+    """One line that names the file, exit 2, and nothing else is written either."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    ended = call("init", tmp_path)
+    assert ended.code == 2
+    assert f"{name} is there already" in ended.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_in_the_way(tmp_path: Path, call: Call) -> None:
+    """A folder that cannot be made is one line, and exit 1."""
+    (tmp_path / "taken").write_text("")
+    ended = call("init", tmp_path / "taken")
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert "cannot write" in ended.err
+
+
+def test_each_step_of_the_workflow_runs(
+    tmp_path: Path, call: Call, server: Callable[..., Served]
+) -> None:
+    """The shell of every step, as GitHub's runner would call it, against a sandbox."""
+    call("init", tmp_path)
+    workflow: dict[str, Any] = yaml.safe_load(
+        (tmp_path / ".github" / "workflows" / "pictures.yml").read_text()
+    )
+    command = tmp_path / "bin" / "spark-batch"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m spark_batch "$@"\n')
+    command.chmod(0o755)
+    environment = {
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "SPARK_API_KEY": "sk-1",
+        "SPARK_BASE_URL": server().url,
+    }
+    ran = []
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            if "run" in step and step["name"] != "install":
+                shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+                subprocess.run(shell, cwd=tmp_path, env=environment, check=True, timeout=120)
+                ran.append(step["name"])
+    assert ran == ["validate", "plan", "run", "rescue"]
+    assert "6 to create" in (tmp_path / "summary.md").read_text()
+    assert len(list((tmp_path / "out" / "first" / "dandelion").iterdir())) == 6
