@@ -15,6 +15,7 @@ from spark_batch.matrix.names import Token
 _TAKE_SUFFIX = "-take${take}"
 _JOB = "\0"  # stands for the key while a name is being made; no id or template can hold it
 _INNER = ("scale", "seed", "take")
+_KEPT = 100  # combinations of innermost axes whose tails are kept
 
 _Tails = tuple[tuple[float, int, int, bytes, tuple[str, ...]], ...]
 
@@ -70,8 +71,9 @@ def jobs(recipe: Recipe) -> Iterator[Job]:
     the axes and none of the job's prompt.
     """
     parts = names.tokens(template(recipe))
+    tails_of = _Tailor(parts)
     for block in recipe.blocks:
-        for picture, prompt, size, tails in _groups(block, _tails(block, parts)):
+        for picture, prompt, size, tails in _groups(block, tails_of(block)):
             if tails:
                 yield from _variants(
                     recipe, picture=picture, prompt=prompt, size=size, tails=tails, parts=parts
@@ -87,8 +89,9 @@ def outputs(recipe: Recipe) -> Iterator[str]:
     if (True, "job") in parts:
         yield from (job.output for job in jobs(recipe))
         return
+    tails_of = _Tailor(parts)
     for block in recipe.blocks:
-        for picture, prompt, size, tails in _groups(block, _tails(block, parts)):
+        for picture, prompt, size, tails in _groups(block, tails_of(block)):
             if tails:
                 pattern = _pattern(parts, _outer(recipe, picture, prompt, size))
                 for *_, values in tails:
@@ -98,7 +101,8 @@ def outputs(recipe: Recipe) -> Iterator[str]:
 def template(recipe: Recipe) -> str:
     """The recipe's output template; the default one gets `-take${take}` when takes are several."""
     several = any(
-        len(excluding.takes(block, seed)) > 1 for block in recipe.blocks for seed in block.seeds
+        block.takes > 1 and any(len(excluding.takes(block, seed)) > 1 for seed in block.seeds)
+        for block in recipe.blocks
     )
     if several and recipe.output_name == names.default_template():
         return recipe.output_name + _TAKE_SUFFIX
@@ -118,7 +122,9 @@ def _count(block: Block) -> int:
 
 def _combinations(block: Block) -> int:
     outer = len(block.inputs) * len(block.prompts) * len(block.sizes)
-    inner = sum(len(excluding.takes(block, seed)) for seed in block.seeds)
+    inner = len(block.seeds)
+    if block.takes > 1:
+        inner = sum(len(excluding.takes(block, seed)) for seed in block.seeds)
     return outer * len(block.scales) * inner
 
 
@@ -186,6 +192,23 @@ def _outer(recipe: Recipe, picture: Input, prompt: Prompt, size: Size) -> dict[s
         "recipe": recipe.name,
         "job": _JOB,
     }
+
+
+class _Tailor:
+    """Gives the tails of blocks, made once for all blocks with the same innermost axes."""
+
+    def __init__(self, parts: tuple[Token, ...]) -> None:
+        self._parts = parts
+        self._made: dict[tuple[tuple[float, ...], tuple[int, ...], int], _Tails] = {}
+
+    def __call__(self, block: Block) -> _Tails:
+        axes = block.scales, block.seeds, block.takes
+        found = self._made.get(axes)
+        if found is None:
+            if len(self._made) >= _KEPT:
+                self._made.clear()
+            found = self._made[axes] = _tails(block, self._parts)
+        return found
 
 
 def _tails(block: Block, parts: tuple[Token, ...]) -> _Tails:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from spark_batch import contract
-from spark_batch.jobs import Block, Input
+from spark_batch.jobs import Block, Input, Size
 from spark_batch.recipe import quick
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
@@ -97,10 +97,13 @@ def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings)
     `blocks` say at which sizes each of them is wanted.
     """
     wanted: dict[str, set[tuple[int, int]]] = {}
+    expected: dict[tuple[Size, ...], set[tuple[int, int]]] = {}
     for block in blocks:
-        sizes = [contract.expected_size(each.width, each.height) for each in block.sizes]
+        if block.sizes not in expected:
+            sizes = {contract.expected_size(each.width, each.height) for each in block.sizes}
+            expected[block.sizes] = sizes
         for one in block.inputs:
-            wanted.setdefault(one.id, set()).update(sizes)
+            wanted.setdefault(one.id, set()).update(expected[block.sizes])
     entries: dict[str, list[Listed]] = {}
     for each in found:
         entries.setdefault(each.where, []).append(each)

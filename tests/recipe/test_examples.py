@@ -41,3 +41,12 @@ def test_every_text_belongs_to_an_example() -> None:
     """No expected message is left over from an example that is gone."""
     texts = {path.stem for path in (EXAMPLES / "invalid").glob("*.txt")}
     assert texts == {Path(name).stem for name in _names("invalid")}
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLES.parents[1] / "recipes").glob("*.yaml")))
+def test_the_recipes_to_start_from_are_right(path: Path) -> None:
+    """Each loads with the photos beside it, and is within its own limit by its own price."""
+    recipe = load(path, probe=pictures.probe).recipe
+    assert recipe.price is not None
+    assert recipe.run.max_cost is not None
+    assert matrix.count(recipe) * recipe.price <= recipe.run.max_cost
