@@ -11,6 +11,7 @@ import click
 from spark_batch import matrix, project
 from spark_batch.cli import session, sums
 from spark_batch.errors import ExitCode
+from spark_batch.project.quoting import Quotes
 from spark_batch.runner.survey import COSTS, WORK, Action
 
 _SIGNS = {
@@ -37,6 +38,11 @@ _WORDS = {
     Action.LOST: "lost (`spark-batch retry` makes them again)",
     Action.UNCERTAIN: "uncertain",
 }
+_SOURCES = {
+    "quoted": "the API's quote",
+    "charged": "what was charged before",
+    "recipe": "the recipe's price",
+}
 _SHOWN = 40
 
 
@@ -46,6 +52,8 @@ _SHOWN = 40
 @session.only_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
+@click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 @click.option("--by", metavar="AXIS[,AXIS]", help="Sum up by axes instead of job by job.")
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
 def command(
@@ -55,6 +63,8 @@ def command(
     only: tuple[str, ...],
     detailed_exitcode: bool,
     as_json: bool,
+    quote: bool,
+    env_file: Path | None,
     by: str | None,
     show_all: bool,
 ) -> int:
@@ -62,6 +72,8 @@ def command(
     recipe = session.load(recipe_path)
     with project.plan(recipe, sandbox=sandbox, only=only) as plan:
         session.tell_adopted(plan.adopted, plan.place)
+        if quote:
+            _tell_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
         if as_json:
             _print_json(plan)
         elif by is not None:
@@ -71,6 +83,15 @@ def command(
             _print_text(plan, None if show_all else _SHOWN)
     work = plan.outlook.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
+
+
+def _tell_quotes(quotes: Quotes) -> None:
+    """What the API did not tell, on stderr; what it told goes into the sums."""
+    for reason in quotes.refused:
+        click.echo(f"no quote: {reason}", err=True)
+    if quotes.unasked:
+        sizes = session.counted(quotes.unasked, "further size")
+        click.echo(f"{sizes} not asked about; the estimates hold for them", err=True)
 
 
 def _print_text(plan: project.Plan, shown: int | None) -> None:
@@ -159,8 +180,7 @@ def _money_lines(plan: project.Plan) -> list[str]:
         return [f"nothing to pay; {spent}{bound}"]
     if outlook.unpriced:
         return [f"cost not known (give the recipe a price); {spent}{bound}"]
-    words = {"charged": "what was charged before", "recipe": "the recipe's price"}
-    sources = " and ".join(words[each] for each in sorted(outlook.sources))
+    sources = " and ".join(_SOURCES[each] for each in sorted(outlook.sources))
     return [
         f"expected {outlook.expected} USD (by {sources}); {spent}{bound}",
         f"at most {plan.most()} USD in all, if every job needed all its attempts",

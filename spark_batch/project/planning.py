@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 from spark_batch import matrix
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.reading import Money
-from spark_batch.jobs import Recipe
+from spark_batch.jobs import Job, Recipe
 from spark_batch.project import adopting
 from spark_batch.project.place import Place, place_of
+from spark_batch.project.quoting import Quotes, ask
 from spark_batch.runner.budget import Prices
 from spark_batch.runner.survey import COSTS, Outlook, Scope, Step, survey
 
@@ -45,6 +47,23 @@ class Plan:
         for step in self._survey(matrix.Chooser(self._only)):
             self.outlook.add(step, self._prices)
             yield step
+
+    def quote(self, *, sandbox: bool, env_file: Path | None = None) -> Quotes:
+        """Ask the API what the jobs to create would cost; the steps then go by its answers.
+
+        Raises UsageError when there is no key.
+        """
+        firsts: dict[tuple[int, int], Job] = {}
+        for step in self._survey(matrix.Chooser(self._only)):
+            if step.action in COSTS:
+                size = (step.job.size.width, step.job.size.height)
+                firsts.setdefault(size, step.job)
+        self._keys = set()
+        if not firsts:
+            return Quotes({}, (), 0)
+        quotes = ask(firsts, self.place, sandbox=sandbox, env_file=env_file)
+        self._prices.quote(quotes.prices)
+        return quotes
 
     def check(self) -> None:
         """Raise UsageError when the selection names what no job has, or chooses nothing."""

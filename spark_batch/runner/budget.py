@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median
@@ -37,12 +37,13 @@ Verdict = Go | Wait | Over
 class Prices:
     """What a picture of a size costs, in USD.
 
-    In this order: the median of what the API has charged for the size in this checkpoint, the
-    recipe's price, unknown (product.md, "Money").
+    In this order: what the API says when it is asked (`quote`), the median of what it has charged
+    for the size in this checkpoint, the recipe's price, unknown (product.md, "Money").
     """
 
     def __init__(self, *, price: Decimal | None, charges: Iterable[Charge] = ()) -> None:
         self._price = price
+        self._quoted: dict[tuple[int, int], Decimal] = {}
         self._charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
         for each in charges:
             self.learn((each.width, each.height), each.cost)
@@ -51,13 +52,21 @@ class Prices:
         """The API charged `cost` for a picture of `size` (width and height as asked)."""
         insort(self._charged[size], cost)
 
+    def quote(self, prices: Mapping[tuple[int, int], Decimal]) -> None:
+        """The API says by itself what pictures of these sizes will cost: that goes before all."""
+        self._quoted = dict(prices)
+
     def estimate(self, size: tuple[int, int]) -> Decimal | None:
         """What a picture of `size` will cost, or None."""
+        if size in self._quoted:
+            return self._quoted[size]
         charged = self._charged.get(size)
         return median(charged) if charged else self._price
 
     def source(self, size: tuple[int, int]) -> str:
-        """Where the estimate comes from: `charged`, `recipe` or `unknown`."""
+        """Where the estimate comes from: `quoted`, `charged`, `recipe` or `unknown`."""
+        if size in self._quoted:
+            return "quoted"
         if self._charged.get(size):
             return "charged"
         return "unknown" if self._price is None else "recipe"

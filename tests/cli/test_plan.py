@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
+import pytest
 from PIL import Image
 
 from spark_batch import contract
+from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
 
 
@@ -70,3 +73,41 @@ def test_sums_by_axis(folder: Folder, call: Call) -> None:
     assert told[3].startswith("tiny: 4 jobs")
     wrong = call("plan", folder.recipe, "--sandbox", "--by", "prompt,colour")
     assert (wrong.code, "--by colour: no such axis" in wrong.err) == (2, True)
+
+
+def test_quote_asks_the_api_and_makes_no_task(
+    folder: Folder,
+    call: Call,
+    server: Callable[..., Served],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One question a size; its answer goes before the recipe's price, and nothing is billed."""
+    folder.edit("price: 0.03", "price: 9")
+    served = server()
+    monkeypatch.setenv("SPARK_API_KEY", "sk-1")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    told = call("plan", folder.recipe, "--quote")
+    assert (told.code, "no quote" in told.err) == (0, False)
+    assert "expected 0.12 USD (by the API's quote)" in told.out
+    assert served.ledger.billed() == 0
+    assert served.ledger.accepted() == []
+    assert not folder.out.exists()
+
+
+def test_quote_in_the_sandbox_touches_nothing(folder: Folder, call: Call) -> None:
+    """It needs no key, and leaves no ledger behind."""
+    assert "by the API's quote" in call("plan", folder.recipe, "--sandbox", "--quote").out
+    assert not folder.out.exists()
+
+
+def test_a_refused_quote_is_told_and_the_estimate_holds(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API that does not answer keeps nobody from planning; without a key it is exit 2."""
+    assert call("plan", folder.recipe, "--quote").code == 2
+    monkeypatch.setenv("SPARK_API_KEY", "sk-1")
+    monkeypatch.setenv("SPARK_BASE_URL", "http://127.0.0.1:9")
+    told = call("plan", folder.recipe, "--quote")
+    assert told.code == 0
+    assert "no quote: the connection was refused" in told.err
+    assert "expected 0.12 USD (by the recipe's price)" in told.out
