@@ -60,7 +60,10 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
         return _Verdict(recipe, None, found, (), str(error))
     jobs, warnings = matrix.count(loaded.recipe), loaded.warnings
     if strict and warnings:
-        errors = tuple(replace(each, severity=ERROR) for each in warnings)
+        errors = tuple(
+            replace(each, severity=ERROR, message=f"{each.message} [{each.code}]")
+            for each in warnings
+        )
         counted = f"{printable(recipe)}: {_counted(len(errors), 'warning')}, errors here (--strict)"
         return _Verdict(recipe, jobs, errors, (), counted)
     said = [_counted(jobs, "job")]
