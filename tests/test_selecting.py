@@ -91,6 +91,7 @@ def test_an_expression_that_is_none(expression: str) -> None:
         ("size=4:3", "no job has the size '4:3'; there are 16:9"),
         ("input=hero,seed=8", "no job has the seed '8'; there are 7"),
         ("status=done", "no job is chosen"),
+        ("status=failed|lots", "there is no status 'lots'; did you mean 'lost'?"),
         ("input!=hero", "no job is chosen"),
     ],
 )

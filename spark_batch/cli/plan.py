@@ -10,7 +10,7 @@ import click
 
 from spark_batch import matrix, project
 from spark_batch.cli import session, sums
-from spark_batch.errors import ExitCode
+from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project.quoting import Quotes
 from spark_batch.runner.survey import COSTS, WORK, Action
 
@@ -68,7 +68,12 @@ def command(
     by: str | None,
     show_all: bool,
 ) -> int:
-    """Show what `run` would do and why, job by job, and what it would cost. Sends nothing."""
+    """Show what `run` would do and why, job by job, and what it would cost.
+
+    Makes no task; nothing is sent at all but the questions of --quote.
+    """
+    if as_json and by is not None:
+        raise UsageError("--json lists every job: give either it or --by")
     recipe = session.load(recipe_path)
     with project.plan(recipe, sandbox=sandbox, only=only) as plan:
         session.tell_adopted(plan.adopted, plan.place)

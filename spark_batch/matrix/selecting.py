@@ -17,7 +17,7 @@ from glob import escape
 
 from spark_batch.contract import rules
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Attempt, Job, Standing, status_of
+from spark_batch.jobs import Attempt, Job, Standing, Status, status_of
 from spark_batch.matrix.requests import number_text
 
 Facts = Mapping[str, tuple[str, ...]]
@@ -29,6 +29,7 @@ _CLAUSE = re.compile(
 )
 _VALUE = re.compile(r'(?:"[^"]*"|[^"|])+')
 _NUMBERS = frozenset({"scale", "seed", "take"})
+_STATUSES = tuple(status.value for status in Status)
 _LISTED = 8  # values that a message lists
 _REMEMBERED = 1000  # values of an axis that are remembered for messages
 
@@ -168,7 +169,10 @@ class Chooser:
         if not seen:
             yield f"no job has the axis {clause.axis!r}{_meant(clause.axis, self._known)}"
         for pattern in clause.patterns:
-            if clause.axis != "status" and (clause.axis, pattern) not in self._met:
+            if clause.axis == "status":
+                if not any(fnmatchcase(each, pattern) for each in _STATUSES):
+                    yield f"there is no status {pattern!r}{_meant(pattern, _STATUSES)}"
+            elif (clause.axis, pattern) not in self._met:
                 yield f"no job has the {clause.axis} {pattern!r}{_meant(pattern, seen)}"
 
 

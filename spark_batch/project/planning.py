@@ -58,7 +58,6 @@ class Plan:
             if step.action in COSTS:
                 size = (step.job.size.width, step.job.size.height)
                 firsts.setdefault(size, step.job)
-        self._keys = set()
         if not firsts:
             return Quotes({}, (), 0)
         quotes = ask(firsts, self.place, sandbox=sandbox, env_file=env_file)
@@ -73,16 +72,13 @@ class Plan:
                 pass
             chooser.check()
 
-    def _fresh_keys(self) -> set[int]:
-        self._keys = set()
-        return self._keys
-
     def _survey(self, chooser: matrix.Chooser) -> Iterator[Step]:
+        self._keys = set()
         return survey(
             matrix.jobs(self.recipe),
             reader=self._checkpoint,
             scope=Scope(self.place.output_dir, self.recipe.run.attempts),
-            seen=self._keys if not chooser else self._fresh_keys(),
+            seen=self._keys,
             chosen=chooser or None,
         )
 
@@ -99,8 +95,8 @@ class Plan:
     def most(self) -> Decimal | None:
         """What all may come to in USD: spent, reserved, and every attempt that a run may make.
 
-        Not more than the recipe's `max_cost`, where that is not passed already; None when a price
-        is not known. Known once all steps have been taken.
+        Not more than the recipe's `max_cost`, where that is not passed already, and just that when
+        a price is not known; None without either. Known once all steps have been taken.
         """
         money, limit = self.money(), self.recipe.run.max_cost
         if self.outlook.unpriced or money.unpriced:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -12,9 +11,9 @@ from spark_batch import contract
 from spark_batch.recipe import quick, wording
 from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
 from spark_batch.recipe.document import Node
-from spark_batch.recipe.quick import Judge
 from spark_batch.recipe.wording import Fault, Path, keys_text
 
+_LISTS = ("inputs", "prompts", "exclude", "include")  # that may be long
 _MOST = 1000  # errors that are looked at, so that a hostile recipe cannot make us work for hours
 
 
@@ -42,31 +41,24 @@ def check(root: Node, findings: Findings) -> frozenset[str]:
 
 def _faults(plain: dict[str, Any]) -> Iterator[Fault]:
     """What jsonschema says, without the items of long lists that are plainly right."""
-    right: dict[Path, Judge] = {
-        ("inputs",): quick.judge(contract.RECIPE, "/properties/inputs/items"),
-        ("prompts",): quick.judge(contract.RECIPE, "/properties/prompts/items"),
-        ("exclude",): quick.judge(contract.RECIPE, "/$defs/exclusion"),
-    }
-    left: dict[Path, list[int]] = {}
     thin = dict(plain)
-    for path, item in right.items():
-        items = plain.get(str(path[0]))
-        if isinstance(items, list) and len(items) <= _most(str(path[0])):
-            left[path] = [at for at, each in enumerate(items) if not at or not item(each)]
-            thin[str(path[0])] = [items[at] for at in left[path]]
+    left: dict[str | int, list[int]] = {}
+    for key in _LISTS:
+        items, schema = plain.get(key), contract.schema(contract.RECIPE)["properties"][key]
+        if not isinstance(items, list):
+            continue
+        most = schema.get("maxItems")
+        if most is not None and len(items) > most:
+            yield Fault("maxItems", most, schema, items, (key,))
+        right = quick.judge(contract.RECIPE, f"/properties/{key}/items")
+        left[key] = [at for at, each in enumerate(items) if not at or not right(each)][:most]
+        thin[key] = [items[at] for at in left[key]]
     for error in contract.validator(contract.RECIPE).iter_errors(thin):
         found = wording.fault(error)
-        kept = left.get(found.path[:1])
-        if kept is not None and len(found.path) > 1:
-            at = kept[int(found.path[1])]
-            found = replace(found, path=(found.path[0], at, *found.path[2:]))
+        top, *rest = found.path or ("",)
+        if top in left and rest:
+            found = replace(found, path=(top, left[top][int(rest[0])], *rest[1:]))
         yield found
-
-
-def _most(key: str) -> float:
-    """How many items a list may have: one that is longer stays whole, so that this is told."""
-    limit: float = contract.schema(contract.RECIPE)["properties"][key].get("maxItems", math.inf)
-    return limit
 
 
 def judge(value: Any, *, part: str, shown: str, api: bool = False) -> list[str]:

@@ -59,9 +59,7 @@ class _Axes:
 
 
 def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclusion:
-    block, variables = axes.block, axes.variables
-
-    doubtful = axes.known.doubtful
+    block, variables, doubtful = axes.block, axes.variables, axes.known.doubtful
 
     def names(axis: str, known: tuple[str, ...] | None) -> frozenset[str] | None:
         given = node.get(axis)

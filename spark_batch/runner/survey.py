@@ -90,12 +90,15 @@ class Outlook:
             self.unpriced += estimate is None
             self.sources.add(prices.source(size))
         if step.action is Action.RESUME:
+            size = (step.job.size.width, step.job.size.height)
+            self.most += (prices.estimate(size) or Decimal(0)) * self._attempts_left(step)
             self.open_jobs[step.job.key] = step.job
 
     def _attempts_left(self, step: Step) -> int:
-        """How many attempts the step may lead to in one run."""
+        """How many attempts the step may lead to in one run, beside one that is under way."""
         before = step.attempt.number if step.attempt else 0
-        return max(1, self.attempts - before + (step.action is Action.RESEND))
+        left = self.attempts - before + (step.action is Action.RESEND)
+        return max(step.action in COSTS, left)
 
 
 def survey(

@@ -73,6 +73,23 @@ def test_sums_by_axis(folder: Folder, call: Call) -> None:
     assert told[3].startswith("tiny: 4 jobs")
     wrong = call("plan", folder.recipe, "--sandbox", "--by", "prompt,colour")
     assert (wrong.code, "--by colour: no such axis" in wrong.err) == (2, True)
+    assert call("plan", folder.recipe, "--by", "prompt", "--json").code == 2
+
+
+def test_a_task_under_way_may_still_need_all_its_attempts(
+    folder: Folder,
+    call: Call,
+    server: Callable[..., Served],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it costs is reserved; two further attempts for each of the four are counted beside."""
+    folder.edit("run: {", "run: {task_timeout: 0.1, ")
+    monkeypatch.setenv("SPARK_API_KEY", "sk-1")
+    monkeypatch.setenv("SPARK_BASE_URL", server(poll=["unknown-status"] * 500).url)
+    call("run", folder.recipe)
+    document = json.loads(call("plan", folder.recipe, "--json").out)
+    assert document["counts"]["resume"] == 4
+    assert document["cost_usd"]["most"] == "0.36"
 
 
 def test_quote_asks_the_api_and_makes_no_task(

@@ -62,3 +62,11 @@ def test_a_matrix_too_large_to_look_through(errors: Errors) -> None:
     )
     (error,) = errors(text)
     assert error.code == "too-many-jobs"
+
+
+def test_too_many_exclusions_are_counted_and_the_wrong_ones_found(errors: Errors) -> None:
+    """A list over its limit is told by its whole length; wrong items at their own place."""
+    items = "".join(f"  - {{seed: {n}}}\n" for n in range(1, 1500))
+    found = [each.render() for each in errors(f"{BASE}exclude:\n{items}  - {{seed: x}}\n")]
+    assert any("1500 values; at most 1000 are allowed" in each for each in found)
+    assert any("exclude[1499].seed: expected a whole number, not 'x'" in each for each in found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_batch import contract
@@ -20,7 +21,26 @@ KEYS = [
     *("id", "path", "url", "text", "vars", "input", "inputs", "prompt", "take", "color"),
     *("scale", "size", "seed", "takes", "width", "height", "max_cost", "attempts", "dir"),
 ]
+
+
+def _limits(node: Any) -> Iterator[float]:
+    """Every number that bounds a value or a length, anywhere in a schema."""
+    if isinstance(node, dict):
+        for key, each in node.items():
+            bounds = key.lower().endswith(("minimum", "maximum", "length", "items"))
+            if bounds and isinstance(each, int | float):
+                yield each
+            yield from _limits(each)
+    elif isinstance(node, list):
+        for each in node:
+            yield from _limits(each)
+
+
+LIMITS = sorted(set(_limits(contract.bundled("recipe"))))
+AROUND = [limit + step for limit in LIMITS for step in (-1, -0.5, 0, 0.5, 1)]
 SCALARS = st.one_of(
+    st.sampled_from(AROUND),
+    st.sampled_from(["x" * int(each) for each in AROUND if 0 <= each <= 2001]),
     st.none(),
     st.booleans(),
     st.integers(-3, 2100),
@@ -49,6 +69,7 @@ def test_it_agrees_with_jsonschema_on_whole_recipes(changes: dict[str, Any]) -> 
     "part", [*contract.schema("recipe")["$defs"], "../spark", "../prompt", "../scale", "../seed"]
 )
 @given(value=VALUES)
+@settings(max_examples=200)
 def test_it_agrees_on_every_part(part: str, value: Any) -> None:
     """Each definition by itself, the API's too."""
     if part.startswith("../"):
@@ -76,3 +97,15 @@ def test_it_agrees_on_the_examples(kind: str) -> None:
 def test_an_unknown_keyword_makes_everything_doubtful() -> None:
     """A schema that grows past what is known here is judged by jsonschema, not waved through."""
     assert not quick._compiled({"type": "string", "format": "date"}, quick.judge)("2026-01-01")
+
+
+@pytest.mark.parametrize("part", ["scale", "seed", "width", "height", "prompt"])
+def test_it_agrees_at_every_limit(part: str) -> None:
+    """Right at a bound, a little below and a little above."""
+    right, judge = (
+        contract.validator(contract.API, part),
+        quick.judge(contract.API, f"/$defs/{part}"),
+    )
+    values: list[Any] = [*AROUND, *("x" * int(each) for each in AROUND if 0 <= each <= 2001)]
+    assert {right.is_valid(each) for each in values} == {True, False}
+    assert [each for each in values if judge(each) != right.is_valid(each)] == []
