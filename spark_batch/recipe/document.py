@@ -24,6 +24,7 @@ from spark_batch.recipe.text import Stop, check_characters, explained, read_text
 
 MAX_DEPTH = 40
 MAX_NODES = 200_000  # aliases counted as often as they are used
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
@@ -235,7 +236,7 @@ class _Composer:
             self._findings.error(_mark(event), code="tag", path="", message=message)
 
     def _deep(self, event: Any) -> Stop:
-        return self._fatal(event, "too-deep", f"nested more than {MAX_DEPTH} levels deep")
+        return self._fatal(event, "too-deep", _TOO_DEEP)
 
     def _fatal(self, event: yaml.Event, code: str, message: str) -> Stop:
         return stop(self._findings, _mark(event), code, message)
@@ -245,6 +246,9 @@ class _Composer:
         if "end of stream" in (error.problem or ""):
             at = error.context_mark or at
         mark = self._inside(Mark(at.line + 1, at.column + 1) if at else Mark())
+        if "nesting depth" in (error.problem or ""):
+            # libyaml from 0.2.6 on looks ahead, and gives up before it has told of level 41.
+            return stop(self._findings, mark, "too-deep", _TOO_DEEP)
         line = self._findings.source.lines[mark.line - 1]
         message = explained(error.problem or "", line[mark.column - 1 : mark.column])
         return stop(self._findings, mark, "yaml", message)

@@ -50,7 +50,6 @@ def test_byte_order_mark_shifts_nothing(tmp_path: Path) -> None:
         (b"", "1:1 empty"),
         (b"\n\n---\n...\n", ""),
         (b"#" * ((1 << 20) + 1), "1:1 too-large"),
-        (b"[" * 25_000, "1:41 too-deep"),
         (b"{a: " * 25_000, "1:161 too-deep"),
         (b"- " * 25_000, "1:81 too-deep"),
         (b"? " * 25_000, "1:3 key"),
@@ -69,6 +68,12 @@ def test_bounded(tmp_path: Path, data: bytes, said: str) -> None:
     """What is no recipe at all is told at its place, and at once."""
     _, errors = _read(tmp_path / "a.yaml", data)
     assert (errors or [""])[0] == said
+
+
+def test_a_thousand_levels_at_once_are_too_deep(tmp_path: Path) -> None:
+    """libyaml from 0.2.6 on gives up by itself, at level 1001; others leave it to us, at 41."""
+    _, errors = _read(tmp_path / "a.yaml", b"[" * 25_000)
+    assert errors in (["1:41 too-deep"], ["1:1001 too-deep"])
 
 
 def test_a_chain_of_aliases_is_bounded_in_depth(tmp_path: Path) -> None:
