@@ -2,7 +2,7 @@
 
 from spark_batch.checkpoint.adoption import adopt, is_news
 from spark_batch.checkpoint.lock import Lock
-from spark_batch.checkpoint.merging import Surplus, join, paid_twice
+from spark_batch.checkpoint.merging import Surplus, join, mark_twins, paid_twice
 from spark_batch.checkpoint.reading import Charge, CheckpointReader, Money
 from spark_batch.checkpoint.schema import time_text
 from spark_batch.checkpoint.store import lock_path
@@ -19,6 +19,7 @@ __all__ = [
     "is_news",
     "join",
     "lock_path",
+    "mark_twins",
     "paid_twice",
     "time_text",
 ]

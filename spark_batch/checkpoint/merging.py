@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
+from sqlite3 import Row
 
 from spark_batch.checkpoint.reading import CheckpointReader
 from spark_batch.checkpoint.records import Cells, Record, numbered, same
@@ -18,20 +19,19 @@ from spark_batch.jobs import State
 
 Owns = Callable[[str], bool]
 
-_PAID = (State.RUNNING.value, State.FETCHING.value, State.DONE.value)
-
 
 @dataclass(frozen=True, slots=True)
 class Surplus:
-    """A job that was paid for more than once.
+    """A job that was paid for more than once, or may be.
 
-    `tasks` are all that it was paid for with, the one that stands last; `cost` is what the others
-    cost in USD, with what is reserved for those that have not told it; None when that is not known.
+    `tasks` are the ids of all its tasks, the one that stands last, None for what is uncertain;
+    `cost` is what the others cost in USD, with what is reserved for those that have not told it;
+    None when that is not known.
     """
 
     key: str
     output: str
-    tasks: tuple[str, ...]
+    tasks: tuple[str | None, ...]
     cost: Decimal | None
 
 
@@ -64,27 +64,49 @@ def join(
 
 
 def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[Surplus]:
-    """Every job with two tasks that were paid for and not lost, and those of `also`.
+    """Every job with two attempts that cost, or may, and were not lost; and those of `also`.
 
     A job whose picture was lost and that was made anew on purpose is none.
     """
     query = (
-        "SELECT key FROM attempt WHERE state IN (?, ?, ?) AND lost = 0"
+        "SELECT key FROM attempt WHERE state <> ? AND unsent = 0 AND lost = 0 AND settled IS NULL"
         " GROUP BY key HAVING count(*) > 1"
     )
-    keys = {row["key"] for row in checkpoint._db.execute(query, _PAID)}
-    return sorted(
-        (_surplus(checkpoint, key) for key in keys | set(also)), key=lambda each: each.output
+    rows = checkpoint._db.execute(query, (State.FAILED.value,))
+    found = [_surplus(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
+    return sorted(found, key=lambda each: each.output)
+
+
+def mark_twins(target: Checkpoint) -> None:
+    """Have the same bytes for two seeds suspected, as a run would have that had made both.
+
+    The one that came first stays above suspicion.
+    """
+    query = (
+        "SELECT a.id, a.key, a.suspect, r.seed, r.take,"
+        " a.sha256 || ' ' || coalesce(r.url, r.picture, '') || ' ' || r.prompt AS what"
+        " FROM attempt a JOIN request r ON r.key = a.key WHERE a.sha256 IN"
+        " (SELECT sha256 FROM attempt GROUP BY sha256 HAVING count(DISTINCT key) > 1)"
+        " ORDER BY a.completed_at, a.key"
     )
+    firsts: dict[str, Row] = {}
+    with target.transaction():
+        for row in target._db.execute(query).fetchall():
+            first = firsts.setdefault(row["what"], row)
+            differs = (row["seed"], row["take"]) != (first["seed"], first["take"])
+            if differs and row["suspect"] is None:
+                suspect = f"the same bytes as job {first['key']}, which has another seed"
+                values = (suspect, row["id"])
+                target._db.execute("UPDATE attempt SET suspect = ? WHERE id = ?", values)
 
 
 def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
-    paid = [each for each in _records(checkpoint, key) if each.is_paid]
-    costs = [each.cells["cost"] or each.cells["reserved"] for each in paid[:-1]]
+    costly = [each for each in _records(checkpoint, key) if each.may_cost]
+    costs = [each.cells["cost"] or each.cells["reserved"] for each in costly[:-1]]
     return Surplus(
         key=key,
         output=next(iter(checkpoint.outputs(key)), key),
-        tasks=tuple(str(each.task or "of unknown id") for each in paid),
+        tasks=tuple(None if each.task is None else str(each.task) for each in costly),
         cost=None if None in costs else sum((Decimal(str(each)) for each in costs), Decimal(0)),
     )
 
@@ -119,12 +141,12 @@ def _join_request(target: Checkpoint, request: Cells) -> None:
 def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
     """Join the attempts of a job; gives whether it was paid for on both sides."""
     ours = _records(target, key)
-    known, paid, twice = len(ours), any(each.is_paid for each in ours), False
+    known, paid, twice = len(ours), any(each.may_cost for each in ours), False
     for their in theirs:
         _give_up_foreign_task(target, key, their)
         mine = same(ours, their)
         if mine is None:
-            twice = twice or (paid and their.is_paid)
+            twice = twice or (paid and their.may_cost)
             ours.append(Record(their.cells, their.events, changed=True))
         else:
             mine.learn(their)

@@ -21,6 +21,7 @@ _RANKS = {
     State.FETCHING: 7,
     State.DONE: 9,
 }
+ADOPTED = "adopted"  # what the history says of an attempt that a manifest told of; once
 _UNSENT, _RESUBMIT, _NOT_CHARGED, _LOST = 0, 3, 4, 8
 
 # What one side may know and the other not, whichever is further.
@@ -65,10 +66,9 @@ class Record:
         return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
 
     @property
-    def is_paid(self) -> bool:
-        """Whether the API made a task of it that costs, or will."""
-        paid = (State.RUNNING.value, State.FETCHING.value, State.DONE.value)
-        return self.cells["state"] in paid or Decimal(str(self.cells["cost"] or 0)) > 0
+    def may_cost(self) -> bool:
+        """Whether there is a task of it that costs, or may be; not what was lost or settled."""
+        return _standing(self.cells) > 0 or Decimal(str(self.cells["cost"] or 0)) > 0
 
     def progress(self) -> tuple[object, ...]:
         """Compares how much is known: a total order, so that joining does not depend on order."""
@@ -82,7 +82,12 @@ class Record:
         for name in _FACTS:
             if cells[name] is None:
                 cells[name] = rest.cells[name]
-        fresh = [event for event in other.events if event not in self.events]
+        adopted = any(what == ADOPTED for _, what, _ in self.events)
+        fresh = [
+            event
+            for event in other.events
+            if event not in self.events and not (adopted and event[1] == ADOPTED)
+        ]
         self.changed = self.changed or cells != self.cells or bool(fresh)
         self.cells = cells
         self.events += fresh

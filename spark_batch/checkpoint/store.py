@@ -90,6 +90,13 @@ class Store:
         connection.close()
         return cls(copy, path=path, clock=clock, lock=None)
 
+    @classmethod
+    def scratch(cls: type[_Self], *, clock: Clock = utc_now) -> _Self:
+        """An empty one in memory, without a file."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript(SCHEMA)
+        return cls(connection, path=Path("in memory"), clock=clock, lock=None)
+
     def close(self) -> None:
         """Close the file and free the lock."""
         self._db.close()

@@ -5,7 +5,7 @@ command line and Python programs (`from spark_batch import load, plan, run, read
 on it. Nothing here prints, asks or handles signals.
 """
 
-from spark_batch.project.place import Place, find_place, load, peek, place_of
+from spark_batch.project.place import Place, find_place, load, peek, place_of, shards_of
 from spark_batch.project.planning import Plan, plan
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
@@ -25,4 +25,5 @@ __all__ = [
     "prepared",
     "rescue",
     "run",
+    "shards_of",
 ]

@@ -46,6 +46,11 @@ class Place:
         """The place of all jobs of the recipe."""
         return Place(self.name, self.output_dir)
 
+    @property
+    def merging(self) -> str:
+        """The command that merges its shards, as a person types it."""
+        return f"spark-batch merge RECIPE{' --sandbox' * (self.output_dir.name == SANDBOX)}"
+
     def owns(self, key: str) -> bool:
         """Whether a job's lines stand in its files. Raises ValueError for what is no key."""
         return self.shard is None or self.shard.owns(key)
@@ -84,9 +89,8 @@ def peek(place: Place) -> CheckpointReader:
     if not place.checkpoint.exists():
         if place.shard is None and (shards := shards_of(place)):
             raise UsageError(
-                f"there is no checkpoint {place.checkpoint} yet, but those of"
-                f" {len(shards)} shards: `spark-batch merge RECIPE` joins them, --shard"
-                f" {shards[0].shard} looks at one"
+                f"there is no checkpoint {place.checkpoint} yet, but there are shards:"
+                f" `{place.merging}` joins them, --shard {shards[0].shard} looks at one"
             )
         raise UsageError(
             f"there is no checkpoint {place.checkpoint}: nothing has been run yet"

@@ -16,6 +16,8 @@ from spark_batch.project.place import Place, shards_of
 
 _CENT = Decimal("0.000001")  # shares of a limit are rounded down to this, in USD
 
+_TOLD = 4  # shards that an error names
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -36,11 +38,11 @@ def refuse_unmerged(place: Place) -> None:
     count = place.shard.count if place.shard else None
     others = [each for each in shards_of(place) if each.shard and each.shard.count != count]
     if others:
-        shards = ", ".join(f"{each.shard}" for each in others[:4])
-        more = ", …" if len(others) > 4 else ""  # noqa: PLR2004
+        shards = ", ".join(str(each.shard) for each in others[:_TOLD])
+        more = ", …" if len(others) > _TOLD else ""
         raise UsageError(
-            f"shards of this recipe are not merged ({shards}{more}), and what they paid for would be"
-            " paid for again: merge first: spark-batch merge RECIPE"
+            f"shards of this recipe are not merged ({shards}{more}): what they paid for would be"
+            f" paid for again; merge first: {place.merging}"
         )
 
 
