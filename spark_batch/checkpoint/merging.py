@@ -13,7 +13,7 @@ from itertools import groupby
 from sqlite3 import Row
 
 from spark_batch.checkpoint.reading import CheckpointReader
-from spark_batch.checkpoint.records import Cells, Record, numbered, same
+from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.jobs import State
 
@@ -55,7 +55,7 @@ def join(
             _join_request(target, request)
         attempts = _rows(source, "SELECT * FROM attempt ORDER BY key, number", owns)
         for key, rows in groupby(attempts, key=lambda row: str(row["key"])):
-            theirs = [_record(source, row) for row in rows]
+            theirs = [record(source, row) for row in rows]
             if _join_job(target, key, theirs):
                 twice.add(key)
         for placement in _rows(source, "SELECT * FROM placement", owns):
@@ -101,7 +101,7 @@ def mark_twins(target: Checkpoint) -> None:
 
 
 def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
-    costly = [each for each in _records(checkpoint, key) if each.may_cost]
+    costly = [each for each in records(checkpoint, key) if each.may_cost]
     costs = [each.cells["cost"] or each.cells["reserved"] for each in costly[:-1]]
     return Surplus(
         key=key,
@@ -117,17 +117,6 @@ def _rows(source: CheckpointReader, query: str, owns: Owns) -> Iterator[Cells]:
             yield dict(row)
 
 
-def _records(checkpoint: CheckpointReader, key: str) -> list[Record]:
-    query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
-    rows = checkpoint._db.execute(query, (key,)).fetchall()
-    return [_record(checkpoint, dict(row)) for row in rows]
-
-
-def _record(checkpoint: CheckpointReader, row: Cells) -> Record:
-    number = int(str(row.pop("id")))
-    return Record(row, checkpoint.history(number), id=number)
-
-
 def _join_request(target: Checkpoint, request: Cells) -> None:
     """A job that was adopted from a manifest does not know its picture; the other side may."""
     target._insert("INSERT OR IGNORE", "request", request)
@@ -140,7 +129,7 @@ def _join_request(target: Checkpoint, request: Cells) -> None:
 
 def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
     """Join the attempts of a job; gives whether it was paid for on both sides."""
-    ours = _records(target, key)
+    ours = records(target, key)
     known, paid, twice = len(ours), any(each.may_cost for each in ours), False
     for their in theirs:
         _give_up_foreign_task(target, key, their)
@@ -168,13 +157,12 @@ def _give_up_foreign_task(target: Checkpoint, key: str, their: Record) -> None:
         their.cells.update(state=State.UNCERTAIN.value, url=None, error_message=reason)
 
 
-def _write(target: Checkpoint, key: str, records: list[Record]) -> None:
-    changed = [each for each in records if each.changed]
+def _write(target: Checkpoint, key: str, found: list[Record]) -> None:
+    changed = [each for each in found if each.changed]
     if not changed:
         return
-    # Out of the way first: two attempts may change their numbers with each other.
-    target._db.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
-    for each in records:
+    make_room(target, key)
+    for each in found:
         if each.id:
             sets = ", ".join(f"{name} = ?" for name in each.cells)
             values = (*each.cells.values(), each.id)

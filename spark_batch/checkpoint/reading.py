@@ -107,6 +107,14 @@ class CheckpointReader(Store):
         query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
         return [attempt_of(row) for row in self._db.execute(query, (key,))]
 
+    def is_paid(self, key: str) -> bool:
+        """Whether an attempt of the job is done, at work or uncertain, so that none may follow."""
+        query = (
+            "SELECT 1 FROM attempt WHERE key = ? AND state <> ? AND unsent = 0 AND lost = 0"
+            " AND settled IS NULL"
+        )
+        return self._db.execute(query, (key, State.FAILED.value)).fetchone() is not None
+
     def request_size(self, key: str) -> tuple[int, int]:
         """The width and height that were asked for, in pixels."""
         row = self._db.execute("SELECT width, height FROM request WHERE key = ?", (key,)).fetchone()

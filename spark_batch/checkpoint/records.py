@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from spark_batch.checkpoint.reading import CheckpointReader
 from spark_batch.jobs import State
 
 Cells = dict[str, object]
@@ -127,31 +128,65 @@ def _one(a: Record, b: Record) -> bool:
     return bool(a.sends and b.sends) and (a.sends[-1] in b.sends or b.sends[-1] in a.sends)
 
 
-def numbered(records: list[Record]) -> None:
-    """Number the attempts of one job anew, so that the last one says where the job stands.
+def records(checkpoint: CheckpointReader, key: str) -> list[Record]:
+    """All attempts of a job, the first one first."""
+    query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
+    rows = checkpoint._db.execute(query, (key,)).fetchall()
+    return [record(checkpoint, dict(row)) for row in rows]
 
-    A finished picture goes before what is open, and that before what has come to nothing: else a
-    job that is done on one side would be made again for what happened on the other.
+
+def record(checkpoint: CheckpointReader, row: Cells) -> Record:
+    """The record in a row of `checkpoint`, with its history."""
+    number = int(str(row.pop("id")))
+    return Record(row, checkpoint.history(number), id=number)
+
+
+def renumber(checkpoint: CheckpointReader, key: str) -> None:
+    """Number the attempts of a job anew, where `numbered` would; inside a transaction.
+
+    Those of one run are in order already: several that were at work at once come from a merge.
     """
-    order = sorted(records, key=lambda each: (_standing(each.cells), each.moment, str(each.task)))
+    found = records(checkpoint, key)
+    if len(found) > 1:
+        numbered(found)
+        make_room(checkpoint, key)
+        for each in found:
+            values = (each.cells["number"], each.id)
+            checkpoint._db.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
+
+
+def make_room(checkpoint: CheckpointReader, key: str) -> None:
+    """Have no attempt of a job in the way of another's number."""
+    checkpoint._db.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
+
+
+def numbered(found: list[Record]) -> None:
+    """Give the attempts of one job numbers so that the last one says where the job stands.
+
+    A finished picture goes before a task at work, that before what is uncertain, and that before
+    what has come to nothing: else a job that is done on one side would be made again for what
+    happened on the other.
+    """
+    order = sorted(found, key=lambda each: (_standing(each.cells), each.moment, str(each.task)))
     number = 0
     # The numbers that there are, made different: an adopted attempt 3 stays the third.
-    for each, given in zip(order, sorted(_number(each) for each in records), strict=True):
+    for each, given in zip(order, sorted(_number(each) for each in found), strict=True):
         number = max(number + 1, given)
         if number != _number(each):
             each.cells["number"] = number
             each.changed = True
 
 
-def _number(record: Record) -> int:
-    return int(str(record.cells["number"]))
+def _number(each: Record) -> int:
+    return int(str(each.cells["number"]))
 
 
 def _standing(cells: Cells) -> int:
-    """2 for a finished picture, 1 for what may still cost or come, 0 for the rest."""
-    if cells["settled"] or cells["lost"]:
+    """3 for a finished picture, 2 for a task, 1 for what is uncertain, 0 for the rest."""
+    if cells["settled"] or cells["lost"] or cells["state"] == State.FAILED.value:
         return 0
     if cells["state"] == State.DONE.value:
+        return 3
+    if cells["state"] in (State.RUNNING.value, State.FETCHING.value):
         return 2
-    unsent = cells["state"] == State.SUBMITTING.value and cells["unsent"]
-    return int(not unsent and cells["state"] != State.FAILED.value)
+    return int(cells["state"] == State.UNCERTAIN.value or not cells["unsent"])

@@ -1,4 +1,4 @@
-"""What `merge` is given, checkpoints, manifests, output folders: judged before a byte is written."""
+"""What `merge` is given, checkpoints, manifests, folders: judged before a byte is written."""
 
 from __future__ import annotations
 
