@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from spark_batch import project
 from spark_batch.checkpoint import Surplus
 from spark_batch.cli import session
 from spark_batch.jobs import Status
-from spark_batch.project.merging import Merged, merge
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> Non
     copied, and a job that was paid for twice is told. Nothing is sent, and doing it again changes
     nothing.
     """
-    merged = merge(session.load(recipe_path), given, sandbox=sandbox)
+    merged = project.merge(session.load(recipe_path), given, sandbox=sandbox)
     if not merged.sources:
         folder = session.shown(merged.place.output_dir)
         click.echo(f"nothing to merge: no shards of {merged.place.name} in {folder}")
@@ -42,7 +42,7 @@ def _told(surplus: Surplus) -> str:
     return f"{paid}: {surplus.output} (job {surplus.key}): tasks {tasks}; {cost}"
 
 
-def _conclude(merged: Merged) -> None:
+def _conclude(merged: project.Merged) -> None:
     counts = ", ".join(
         f"{merged.counts[status]} {status.value}" for status in Status if merged.counts[status]
     )
