@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
     from spark_batch.jobs import Job, Recipe
-    from spark_batch.project import Order, Outcome, Plan, load, plan, run
+    from spark_batch.matrix import Shard
+    from spark_batch.project import Merged, Order, Outcome, Plan, load, merge, plan, run
     from spark_batch.reports.manifest import read as read_manifest
     from spark_batch.runner.survey import Action, Step
 
@@ -33,15 +34,18 @@ __all__ = [
     "Action",
     "ExitCode",
     "Job",
+    "Merged",
     "Order",
     "Outcome",
     "Plan",
     "Recipe",
     "RecipeError",
+    "Shard",
     "SparkBatchError",
     "Step",
     "__version__",
     "load",
+    "merge",
     "plan",
     "read_manifest",
     "run",
@@ -51,14 +55,17 @@ _HOMES = {
     "Action": ("runner.survey", "Action"),
     "ExitCode": ("errors", "ExitCode"),
     "Job": ("jobs", "Job"),
+    "Merged": ("project", "Merged"),
     "Order": ("project", "Order"),
     "Outcome": ("project", "Outcome"),
     "Plan": ("project", "Plan"),
     "Recipe": ("jobs", "Recipe"),
     "RecipeError": ("errors", "RecipeError"),
+    "Shard": ("matrix", "Shard"),
     "SparkBatchError": ("errors", "SparkBatchError"),
     "Step": ("runner.survey", "Step"),
     "load": ("project", "load"),
+    "merge": ("project", "merge"),
     "plan": ("project", "plan"),
     "read_manifest": ("reports.manifest", "read"),
     "run": ("project", "run"),

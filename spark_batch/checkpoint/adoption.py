@@ -30,18 +30,25 @@ _STATES = {
 _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
-def adopt(checkpoint: Checkpoint, rows: Iterable[Row], *, holds: Callable[[str, str], bool]) -> int:
+def adopt(
+    checkpoint: Checkpoint,
+    rows: Iterable[Row],
+    *,
+    holds: Callable[[str, str], bool],
+    wanted: Callable[[Row], bool] = lambda row: True,
+) -> int:
     """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
 
     A finished job is adopted with its file when `holds` says that the file (below the output
     folder) still has its SHA-256, else without, so that it is fetched again without a new task. A
     task id that is not known is polled again. What was being sent, or is uncertain, stays
-    uncertain. Enroll the recipe first. Raises UsageError for a row that is none of a manifest's.
+    uncertain. Rows that are not `wanted` are passed over. Enroll the recipe first. Raises
+    UsageError for a row that is none of a manifest's.
     """
     taken = 0
     with checkpoint.transaction():
         for number, row in enumerate(rows, 2):
-            if not is_news(checkpoint, row):
+            if not wanted(row) or not is_news(checkpoint, row):
                 continue
             _judge(row, number)
             _take(checkpoint, row, holds)

@@ -8,6 +8,7 @@ import socket
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from spark_batch.errors import CheckpointLocked, OutputError
@@ -15,31 +16,35 @@ from spark_batch.errors import CheckpointLocked, OutputError
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(file: BinaryIO) -> None:
-        # Far beyond the text, so that another process can still read who holds it.
-        file.seek(1 << 30)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    def _take(file: BinaryIO, seat: int | None) -> None:
+        # Far beyond the text, so that another process can still read who holds it. It has no locks
+        # to be shared: each who shares has a byte of its own, and who does not takes them all.
+        file.seek((1 << 30) + (seat or 0))
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1 << 16 if seat is None else 1)
 else:
     import fcntl
 
-    def _take(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _take(file: BinaryIO, seat: int | None) -> None:
+        mode = fcntl.LOCK_EX if seat is None else fcntl.LOCK_SH
+        fcntl.flock(file, mode | fcntl.LOCK_NB)
 
 
 class Lock:
     """Holds `path` until `release`, or until the process ends in whatever way.
 
-    Raises CheckpointLocked with the holder's pid, host and time when another process has it, and
+    Alone, or with a `seat` (a small number of its own) together with others that have one. Raises
+    CheckpointLocked with the holder's pid, host and time when another process has it, and
     OutputError when the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, seat: int | None = None) -> None:
+        self._seat = seat
         try:
             self._file = path.open("a+b")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
         try:
-            _take(self._file)
+            _take(self._file, seat)
         except OSError:
             self._file.seek(0)
             holder = self._file.read(200).decode("utf-8", "replace").strip()
@@ -51,11 +56,25 @@ class Lock:
         self._file.seek(0)
         self._file.truncate()
         since = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._file.write(f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+        holder = f"pid {os.getpid()} on {socket.gethostname()} since {since}"
+        # Who shares says nothing of itself: the others could not tell when it has gone.
+        self._file.write(f"{holder if seat is None else 'the runs of its shards'}\n".encode())
         self._file.flush()
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two processes hold two files."""
-        with contextlib.suppress(OSError):
-            self._file.truncate(0)
+        if self._seat is None:
+            with contextlib.suppress(OSError):
+                self._file.truncate(0)
         self._file.close()
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()

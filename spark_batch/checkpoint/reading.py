@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from spark_batch.checkpoint.schema import attempt_of, decimal, standing_of
 from spark_batch.checkpoint.store import Store
 from spark_batch.jobs import Attempt, Standing, State
+
+Owns = Callable[[str], bool]
 
 _ATTEMPT_COLUMNS = """
 id, key, number, state, unsent, reserved, api, task_id, url, told_bytes, remote_job_id, cost,
@@ -28,6 +30,10 @@ SELECT p.output, p.key, p.recipe, p.input, p.prompt_id, p.current, p.file, p.var
   LEFT JOIN attempt a
     ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
 """
+
+
+def _everything(key: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,14 @@ class CheckpointReader(Store):
         row = self._db.execute(f"{_STANDINGS} WHERE p.output = ?", (output,)).fetchone()
         return None if row is None else standing_of(row)
 
+    def recipes(self) -> set[str]:
+        """The names of the recipes whose lines it has; there is one, or none."""
+        return {row["recipe"] for row in self._db.execute("SELECT DISTINCT recipe FROM placement")}
+
+    def apis(self) -> set[str]:
+        """The APIs that attempts were sent to."""
+        return {row["api"] for row in self._db.execute("SELECT DISTINCT api FROM attempt")}
+
     def is_empty(self) -> bool:
         """Whether nothing has ever been enrolled."""
         return self._db.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
@@ -92,6 +106,14 @@ class CheckpointReader(Store):
         """All attempts of a job, the first one first."""
         query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
         return [attempt_of(row) for row in self._db.execute(query, (key,))]
+
+    def is_paid(self, key: str) -> bool:
+        """Whether an attempt of the job is done, at work or uncertain, so that none may follow."""
+        query = (
+            "SELECT 1 FROM attempt WHERE key = ? AND state <> ? AND unsent = 0 AND lost = 0"
+            " AND settled IS NULL"
+        )
+        return self._db.execute(query, (key, State.FAILED.value)).fetchone() is not None
 
     def request_size(self, key: str) -> tuple[int, int]:
         """The width and height that were asked for, in pixels."""
@@ -156,12 +178,17 @@ class CheckpointReader(Store):
         )
         return [standing_of(row) for row in self._db.execute(query, (text,))]
 
-    def money(self) -> Money:
-        """What all attempts cost, and what is reserved for those that may still cost something."""
+    def money(self, owns: Owns = _everything) -> Money:
+        """What all attempts cost, and what is reserved for those that may still cost something.
+
+        Of those jobs alone whose key `owns` accepts.
+        """
         spent = reserved = Decimal(0)
         unpriced = 0
-        query = "SELECT state, unsent, cost, reserved FROM attempt"
+        query = "SELECT key, state, unsent, cost, reserved FROM attempt"
         for row in self._db.execute(query):
+            if not owns(row["key"]):
+                continue
             if row["cost"] is not None:
                 spent += Decimal(row["cost"])
             elif row["state"] == State.FAILED.value or row["unsent"]:
@@ -172,15 +199,16 @@ class CheckpointReader(Store):
                 unpriced += 1
         return Money(spent=spent, reserved=reserved, unpriced=unpriced)
 
-    def charges(self) -> Iterator[Charge]:
-        """What the API charged for each picture that it made."""
+    def charges(self, owns: Owns = _everything) -> Iterator[Charge]:
+        """What the API charged for each picture that it made, of the jobs that `owns` accepts."""
         query = (
-            "SELECT r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
+            "SELECT r.key, r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
             " WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done')"
         )
         for row in self._db.execute(query):
-            cost = decimal(row["cost"]) or Decimal(0)
-            yield Charge(width=row["width"], height=row["height"], cost=cost)
+            if owns(row["key"]):
+                cost = decimal(row["cost"]) or Decimal(0)
+                yield Charge(width=row["width"], height=row["height"], cost=cost)
 
     def durations(self, limit: int = 200) -> list[float]:
         """Seconds that the last tasks took from being sent to being on disk."""
@@ -193,5 +221,5 @@ class CheckpointReader(Store):
 
     def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
         """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""
-        query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY rowid"
+        query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY at, rowid"
         return [tuple(row) for row in self._db.execute(query, (attempt,))]

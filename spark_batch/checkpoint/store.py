@@ -54,7 +54,7 @@ class Store:
                 f"cannot make the folder {path.parent}: {error.strerror}; give output.dir a folder"
                 " that can be written"
             ) from None
-        lock = Lock(path.with_name(path.name + ".lock"))
+        lock = Lock(lock_path(path))
         try:
             if not path.exists():
                 _make(path)
@@ -89,6 +89,13 @@ class Store:
         connection.backup(copy)
         connection.close()
         return cls(copy, path=path, clock=clock, lock=None)
+
+    @classmethod
+    def scratch(cls: type[_Self], *, clock: Clock = utc_now) -> _Self:
+        """An empty one in memory, without a file."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection.executescript(SCHEMA)
+        return cls(connection, path=Path("in memory"), clock=clock, lock=None)
 
     def close(self) -> None:
         """Close the file and free the lock."""
@@ -129,6 +136,11 @@ class Store:
             # Still open means that it did not come to its COMMIT. SQLite may have ended it itself.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def lock_path(path: Path) -> Path:
+    """The lock file beside a checkpoint."""
+    return path.with_name(path.name + ".lock")
 
 
 def _look(path: Path) -> sqlite3.Connection:

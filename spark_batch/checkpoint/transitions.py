@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.records import renumber
 from spark_batch.checkpoint.schema import time_text
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import Job, Picture, Result, State
 
 _SUBMITTING = (State.SUBMITTING,)
+_ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt of the job may be further
 _INTERRUPTED = "the run ended between sending the request and writing down its answer"
 
 
@@ -305,6 +307,8 @@ class Checkpoint(CheckpointReader):
                     f"attempt {attempt} cannot become {what or (to and to.value)} from where it is"
                 )
             self._note(attempt, what or (to.value if to else "changed"), detail)
+            if to in _ENDS or what == "lost":
+                renumber(self, self._key(attempt))
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Make what is missing. Started again it goes on where it was.",
     "retry": "Make only the jobs that failed.",
     "rescue": "Poll and download what is paid for; cannot create a task.",
+    "merge": "Join the checkpoints of shards, machines or branches.",
     "resolve": "Settle an uncertain job.",
     "status": "Show where everything stands.",
     "why": "Show the whole history of one job.",

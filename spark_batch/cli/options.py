@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from spark_batch.cli.session import only_option, recipe_argument, sandbox_option
+from spark_batch.cli.session import only_option, recipe_argument, sandbox_option, shard_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,11 +34,13 @@ def running_options(command: F) -> F:
         recipe_argument,
         sandbox_option,
         only_option,
+        shard_option,
         click.option(
             "--max-cost",
             metavar="USD",
             callback=_amount,
-            help="What all attempts in the checkpoint may cost together.",
+            help="What all attempts in the checkpoint may cost together; with --shard those of all"
+            " shards, of which each may spend an N-th of what is left.",
         ),
         click.option("--limit", type=click.IntRange(min=0), help="Create at most so many tasks."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Tasks in flight, at most."),

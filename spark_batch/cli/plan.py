@@ -49,6 +49,7 @@ _SHOWN = 40
 @click.command()
 @session.recipe_argument
 @session.sandbox_option
+@session.shard_option
 @session.only_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -60,6 +61,7 @@ def command(
     recipe_path: Path,
     *,
     sandbox: bool,
+    shard: matrix.Shard | None,
     only: tuple[str, ...],
     detailed_exitcode: bool,
     as_json: bool,
@@ -75,7 +77,7 @@ def command(
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
     recipe = session.load(recipe_path)
-    with project.plan(recipe, sandbox=sandbox, only=only) as plan:
+    with project.plan(recipe, sandbox=sandbox, only=only, shard=shard) as plan:
         session.tell_adopted(plan.adopted, plan.place)
         if quote:
             _tell_quotes(plan.quote(sandbox=sandbox, env_file=env_file))

@@ -8,20 +8,25 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import session
+from spark_batch.matrix import Shard
 from spark_batch.reports import manifest
 
 
 @click.command()
 @session.recipe_argument
 @session.sandbox_option
+@session.shard_option
 @session.only_option
-def command(recipe_path: Path, *, sandbox: bool, only: tuple[str, ...]) -> None:
+def command(
+    recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...]
+) -> None:
     """Write the manifest CSV from the checkpoint alone; pictures and network are not needed.
 
     With --only the lines that match are printed, and the manifest, which has to be whole, is left
     as it is.
     """
-    place = project.find_place(recipe_path, sandbox=sandbox)
+    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
+    session.tell_shards(place)
     with project.peek(place) as checkpoint:
         if only:
             lines = list(session.chosen(checkpoint, only))

@@ -10,18 +10,20 @@ from spark_batch import project
 from spark_batch.cli import session
 from spark_batch.cli.watching import watch
 from spark_batch.errors import ExitCode
+from spark_batch.matrix import Shard
 
 
 @click.command()
 @session.recipe_argument
 @session.sandbox_option
+@session.shard_option
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
-def command(recipe_path: Path, *, sandbox: bool, env_file: Path | None) -> int:
+def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: Path | None) -> int:
     """Poll and download what has been paid for. Has no way to create a task.
 
     Needs the recipe's name and output folder alone: its pictures may be gone.
     """
-    place = project.find_place(recipe_path, sandbox=sandbox)
+    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     rescued = project.rescue(place, sandbox=sandbox, env_file=env_file, watch=watch)
     _conclude(rescued)
     return rescued.tally.exit_code()

@@ -13,12 +13,14 @@ from spark_batch.cli import session
 from spark_batch.client.answers import usable_id
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.matrix import Shard
 
 
 @click.command()
 @session.recipe_argument
 @click.argument("job")
 @session.sandbox_option
+@session.shard_option
 @click.option("--task-id", metavar="ID", help="There is a task, and this is its id.")
 @click.option("--not-charged", is_flag=True, help="There is no task: the job costs nothing yet.")
 @click.option("--resubmit", is_flag=True, help="Not known: make the job again, maybe pay twice.")
@@ -28,6 +30,7 @@ def command(
     job: str,
     *,
     sandbox: bool,
+    shard: Shard | None,
     task_id: str | None,
     not_charged: bool,
     resubmit: bool,
@@ -41,7 +44,7 @@ def command(
         raise UsageError("say one of --task-id ID, --not-charged and --resubmit")
     if task_id is not None and usable_id(task_id) is None:
         raise UsageError("this task id has characters that no id of the API has")
-    place = project.find_place(recipe_path, sandbox=sandbox)
+    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     project.peek(place).close()
     with Checkpoint.open(place.checkpoint) as checkpoint:
         checkpoint.interrupted()
@@ -54,13 +57,17 @@ def command(
 
 
 def _uncertain(checkpoint: Checkpoint, standing: Standing, job: str) -> list[Attempt]:
-    """The last attempt, when it is uncertain."""
-    attempt = standing.attempt
-    if attempt is None or attempt.state is not State.UNCERTAIN or attempt.settled:
+    """The uncertain attempts: the last one, and after a merge others beside the one that stands."""
+    found = [
+        each
+        for each in checkpoint.attempts_of(standing.key)
+        if each.state is State.UNCERTAIN and not each.settled
+    ]
+    if not found:
         raise UsageError(
             f"job {job} is {standing.status.value}: only an uncertain job needs to be resolved"
         )
-    return [attempt]
+    return found
 
 
 def _says(standing: Standing, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:

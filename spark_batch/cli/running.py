@@ -19,12 +19,22 @@ def execute(recipe_path: Path, order: project.Order, *, yes: bool) -> ExitCode:
     recipe = session.load(recipe_path)
     with project.prepared(recipe, order) as errand:
         session.tell_adopted(errand.adopted, errand.place)
+        _tell_share(errand)
         if not errand.idle and not yes:
             _confirm(errand)
         outcome = errand.go(watch)
     _conclude(errand, outcome)
     click.echo(f"manifest {session.shown(outcome.manifest)}")
+    if order.shard is not None:
+        click.echo(f"`{errand.place.merging}` joins the shards", err=True)
     return outcome.exit_code
+
+
+def _tell_share(errand: project.Errand) -> None:
+    """What a shard may spend of a limit that it shares with the others."""
+    shard, limit = errand.order.shard, errand.recipe.run.max_cost
+    if shard is not None and limit is not None:
+        click.echo(f"shard {shard}: its jobs may cost {limit} USD, its part of the limit", err=True)
 
 
 def _confirm(errand: project.Errand) -> None:

@@ -28,6 +28,16 @@ def sandbox_option(command: F) -> F:
     return click.option("--sandbox", is_flag=True, help=text)(command)
 
 
+def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> matrix.Shard | None:
+    return None if value is None else matrix.read_shard(value)
+
+
+def shard_option(command: F) -> F:
+    """The option --shard."""
+    text = "Only the jobs of shard I of N, with a checkpoint and a manifest of its own."
+    return click.option("--shard", metavar="I/N", callback=_shard, help=text)(command)
+
+
 def only_option(command: F) -> F:
     """The option --only, which may be given several times."""
     text = "Only jobs that match, such as 'input=hero,status=failed|lost'; again for alternatives."
@@ -91,4 +101,13 @@ def one_job(checkpoint: CheckpointReader, text: str) -> Standing:
 def tell_adopted(jobs: int, place: project.Place) -> None:
     """Say on stderr how many jobs were taken over from the manifest, if any were."""
     if jobs:
-        click.echo(f"{counted(jobs, 'job')} adopted from {shown(place.manifest)}", err=True)
+        path = place.manifest if place.manifest.exists() else place.whole.manifest
+        click.echo(f"{counted(jobs, 'job')} adopted from {shown(path)}", err=True)
+
+
+def tell_shards(place: project.Place) -> None:
+    """Say on stderr that there are shards whose jobs are not counted here."""
+    shards = [] if place.shard else project.shards_of(place)
+    if shards:
+        words = counted(len(shards), "shard")
+        click.echo(f"{words} not merged, not counted here: `{place.merging}`", err=True)

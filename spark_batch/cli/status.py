@@ -13,6 +13,7 @@ from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import Standing, Status
+from spark_batch.matrix import Shard
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.LOST, Status.SUBMITTING)
 
@@ -20,11 +21,14 @@ _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.LOST, Status.SUBMITTING)
 @click.command()
 @session.recipe_argument
 @session.sandbox_option
+@session.shard_option
 @session.only_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(recipe_path: Path, *, sandbox: bool, only: tuple[str, ...], as_json: bool) -> None:
+def command(
+    recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
+) -> None:
     """Show where everything stands, from the checkpoint alone, also while a run goes on."""
-    place = project.find_place(recipe_path, sandbox=sandbox)
+    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     with project.peek(place) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
@@ -36,6 +40,7 @@ def command(recipe_path: Path, *, sandbox: bool, only: tuple[str, ...], as_json:
             _print_json(place, checkpoint, counts, trouble)
         else:
             _print_text(place, checkpoint, counts, trouble)
+    session.tell_shards(place)
 
 
 def _print_text(

@@ -10,15 +10,17 @@ from spark_batch import project
 from spark_batch.cli import session
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Standing, Status
+from spark_batch.matrix import Shard
 from spark_batch.runner.files import holds
 
 
 @click.command()
 @session.recipe_argument
 @session.sandbox_option
-def command(recipe_path: Path, *, sandbox: bool) -> int:
+@session.shard_option
+def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
     """Check every finished file against its recorded SHA-256; exit 1 when one differs."""
-    place = project.find_place(recipe_path, sandbox=sandbox)
+    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     good = bad = suspect = 0
     with project.peek(place) as checkpoint:
         for standing in checkpoint.standings():

@@ -10,6 +10,7 @@ from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.matrix import Shard
 
 _NEXT = {
     "never": "not sent again: the same request would fail again",
@@ -22,9 +23,10 @@ _NEXT = {
 @session.recipe_argument
 @click.argument("job")
 @session.sandbox_option
-def command(recipe_path: Path, job: str, *, sandbox: bool) -> None:
+@session.shard_option
+def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:
     """Show the whole history of one JOB (its key, the beginning of it, or its picture's name)."""
-    place = project.find_place(recipe_path, sandbox=sandbox)
+    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     with project.peek(place) as checkpoint:
         standing = session.one_job(checkpoint, job)
         _print_job(standing)

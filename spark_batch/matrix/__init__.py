@@ -25,12 +25,14 @@ from spark_batch.matrix.names import (
 )
 from spark_batch.matrix.requests import KEY_DIGITS, key, number_text, picture_text
 from spark_batch.matrix.selecting import Chooser, Facts, job_facts, standing_facts
+from spark_batch.matrix.sharding import Shard, labelled_shard, read_shard
 
 __all__ = [
     "KEY_DIGITS",
     "VARIABLES",
     "Chooser",
     "Facts",
+    "Shard",
     "collisions",
     "combinations",
     "count",
@@ -41,12 +43,14 @@ __all__ = [
     "job_facts",
     "jobs",
     "key",
+    "labelled_shard",
     "made_by",
     "number_text",
     "origins",
     "output_name",
     "picture_text",
     "prompt_name",
+    "read_shard",
     "reduced",
     "slug",
     "standing_facts",

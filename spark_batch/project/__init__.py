@@ -5,13 +5,15 @@ command line and Python programs (`from spark_batch import load, plan, run, read
 on it. Nothing here prints, asks or handles signals.
 """
 
-from spark_batch.project.place import Place, find_place, load, peek, place_of
+from spark_batch.project.merging import Merged, merge
+from spark_batch.project.place import Place, find_place, load, peek, place_of, shards_of
 from spark_batch.project.planning import Plan, plan
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
 
 __all__ = [
     "Errand",
+    "Merged",
     "Order",
     "Outcome",
     "Place",
@@ -19,10 +21,12 @@ __all__ = [
     "Rescued",
     "find_place",
     "load",
+    "merge",
     "peek",
     "place_of",
     "plan",
     "prepared",
     "rescue",
     "run",
+    "shards_of",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from spark_batch import matrix
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news, join
 from spark_batch.jobs import Recipe
 from spark_batch.project.place import Place
 from spark_batch.reports import manifest
@@ -15,12 +15,23 @@ from spark_batch.runner.files import holds
 def take_over(checkpoint: Checkpoint, place: Place, recipe: Recipe) -> int:
     """Adopt what the manifest tells of and the checkpoint does not know; gives how many jobs.
 
-    Raises UsageError when the manifest cannot be read: what is paid for could stand in it.
+    A shard first takes over what the checkpoint of the whole recipe knows of its jobs, and adopts
+    from the manifest of the whole recipe, too. Raises UsageError when a manifest cannot be read:
+    what is paid for could stand in it.
     """
+    if _has_whole(place):
+        with CheckpointReader.peek(place.whole.checkpoint) as whole:
+            join(checkpoint, whole, owns=place.owns, same_folder=True)
+        checkpoint.interrupted()
     if not _has_news(checkpoint, place):
         return 0
-    checkpoint.enroll(matrix.jobs(recipe))
-    return adopt(checkpoint, manifest.read(place.manifest), holds=_holds(place))
+    checkpoint.enroll(place.jobs(recipe))
+    return sum(
+        adopt(
+            checkpoint, manifest.read(path), holds=held_in(place.output_dir), wanted=_wanted(place)
+        )
+        for path in _manifests(place)
+    )
 
 
 def rehearsed(place: Place, recipe: Recipe) -> tuple[CheckpointReader, int]:
@@ -29,7 +40,7 @@ def rehearsed(place: Place, recipe: Recipe) -> tuple[CheckpointReader, int]:
     No file is touched.
     """
     reader = CheckpointReader.peek(place.checkpoint)
-    if not _has_news(reader, place):
+    if not _has_whole(place) and not _has_news(reader, place):
         return reader, 0
     reader.close()
     copy = Checkpoint.rehearse(place.checkpoint)
@@ -37,10 +48,31 @@ def rehearsed(place: Place, recipe: Recipe) -> tuple[CheckpointReader, int]:
     return copy, take_over(copy, place, recipe)
 
 
+def held_in(folder: Path) -> Callable[[str, str], bool]:
+    """What tells whether a file below `folder` has a SHA-256."""
+    return lambda file, sha256: bool(file) and holds(folder / file, sha256)
+
+
+def _has_whole(place: Place) -> bool:
+    return place.shard is not None and place.whole.checkpoint.exists()
+
+
 def _has_news(checkpoint: CheckpointReader, place: Place) -> bool:
-    rows = manifest.read(place.manifest) if place.manifest.exists() else ()
-    return any(is_news(checkpoint, row) for row in rows)
+    wanted = _wanted(place)
+    rows = (row for path in _manifests(place) for row in manifest.read(path))
+    return any(wanted(row) and is_news(checkpoint, row) for row in rows)
 
 
-def _holds(place: Place) -> Callable[[str, str], bool]:
-    return lambda file, sha256: bool(file) and holds(place.output_dir / file, sha256)
+def _manifests(place: Place) -> list[Path]:
+    paths = {place.whole.manifest, place.manifest}
+    return sorted(path for path in paths if path.exists())
+
+
+def _wanted(place: Place) -> Callable[[Mapping[str, str]], bool]:
+    def wanted(row: Mapping[str, str]) -> bool:
+        try:
+            return place.owns(row.get("job", ""))
+        except ValueError:
+            return True  # no line of a manifest: whoever adopts it says so
+
+    return wanted

@@ -61,7 +61,7 @@ def desk(
         client=client,
         send=send,
         settings=settings,
-        folders=Folders(place.output_dir),
+        folders=Folders(place.output_dir, place.label),
         budget=budget,
         pace=Pace(rate=submit_rate, rng=rng),
         polls=PollTimes(checkpoint.durations()),

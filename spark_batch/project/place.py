@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spark_batch import pictures, recipe
+from spark_batch import matrix, pictures, recipe
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Recipe
+from spark_batch.jobs import Job, Recipe
 from spark_batch.recipe import Loaded
 from spark_batch.recipe.header import header
 from spark_batch.reports import manifest
@@ -19,20 +20,45 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The recipe's name and its output folder, which is absolute."""
+    """The recipe's name and its output folder, which is absolute; which of its jobs, if not all."""
 
     name: str
     output_dir: Path
+    shard: matrix.Shard | None = None
+
+    @property
+    def label(self) -> str:
+        """What the files of its own are called: the recipe's name, and the shard's."""
+        return self.name if self.shard is None else f"{self.name}.{self.shard.label}"
 
     @property
     def checkpoint(self) -> Path:
         """The checkpoint's file."""
-        return checkpoint_path(self.output_dir, self.name)
+        return checkpoint_path(self.output_dir, self.label)
 
     @property
     def manifest(self) -> Path:
         """The manifest's file."""
-        return manifest.manifest_path(self.output_dir, self.name)
+        return manifest.manifest_path(self.output_dir, self.label)
+
+    @property
+    def whole(self) -> Place:
+        """The place of all jobs of the recipe."""
+        return Place(self.name, self.output_dir)
+
+    @property
+    def merging(self) -> str:
+        """The command that merges its shards, as a person types it."""
+        return f"spark-batch merge RECIPE{' --sandbox' * (self.output_dir.name == SANDBOX)}"
+
+    def owns(self, key: str) -> bool:
+        """Whether a job's lines stand in its files. Raises ValueError for what is no key."""
+        return self.shard is None or self.shard.owns(key)
+
+    def jobs(self, recipe: Recipe) -> Iterator[Job]:
+        """The jobs of a recipe that are made here, in its order."""
+        jobs = matrix.jobs(recipe)
+        return jobs if self.shard is None else self.shard.of(jobs)
 
 
 def load(path: str | Path) -> Loaded:
@@ -43,15 +69,15 @@ def load(path: str | Path) -> Loaded:
     return recipe.load(Path(path), probe=pictures.probe)
 
 
-def place_of(loaded: Recipe, *, sandbox: bool) -> Place:
+def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """Where the pictures of a recipe go; the sandbox's never mix with paid ones."""
-    return Place(loaded.name, _folder(loaded.output_dir, sandbox=sandbox))
+    return Place(loaded.name, _folder(loaded.output_dir, sandbox=sandbox), shard)
 
 
-def find_place(path: Path, *, sandbox: bool) -> Place:
+def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     name, output_dir = header(path)
-    return Place(name, _folder(output_dir, sandbox=sandbox))
+    return Place(name, _folder(output_dir, sandbox=sandbox), shard)
 
 
 def _folder(output_dir: Path, *, sandbox: bool) -> Path:
@@ -61,8 +87,28 @@ def _folder(output_dir: Path, *, sandbox: bool) -> Path:
 def peek(place: Place) -> CheckpointReader:
     """The checkpoint, to look at. Raises UsageError when there is none."""
     if not place.checkpoint.exists():
+        if place.shard is None and (shards := shards_of(place)):
+            raise UsageError(
+                f"there is no checkpoint {place.checkpoint} yet, but there are shards:"
+                f" `{place.merging}` joins them, --shard {shards[0].shard} looks at one"
+            )
         raise UsageError(
             f"there is no checkpoint {place.checkpoint}: nothing has been run yet"
             " (with --sandbox, look at the sandbox's with --sandbox)"
         )
     return CheckpointReader.peek(place.checkpoint)
+
+
+def shards_of(place: Place) -> list[Place]:
+    """The shards of a recipe whose checkpoint or manifest stands in its output folder."""
+    head = f"{place.name}."
+    found = {}
+    for tail, folder in (
+        (".checkpoint", place.checkpoint.parent),
+        (".manifest.csv", place.output_dir),
+    ):
+        for path in folder.glob(f"{head}shard-*-of-*{tail}"):
+            shard = matrix.labelled_shard(path.name[len(head) : -len(tail)])
+            if shard is not None:
+                found[shard.count, shard.index] = Place(place.name, place.output_dir, shard)
+    return [found[each] for each in sorted(found)]

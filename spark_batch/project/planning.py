@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from spark_batch import matrix
-from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint import Charge, CheckpointReader
 from spark_batch.checkpoint.reading import Money
 from spark_batch.jobs import Job, Recipe
-from spark_batch.project import adopting
+from spark_batch.project import adopting, sharding
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.quoting import Quotes, ask
 from spark_batch.runner.budget import Prices
@@ -32,6 +33,7 @@ class Plan:
         *,
         adopted: int,
         only: tuple[str, ...] = (),
+        charges: Iterable[Charge] = (),
     ) -> None:
         self.recipe = recipe
         self.place = place
@@ -40,7 +42,8 @@ class Plan:
         self._checkpoint = checkpoint
         self._only = only
         self._keys: set[int] = set()
-        self._prices = Prices(price=recipe.price, charges=checkpoint.charges())
+        charges = chain(charges, checkpoint.charges())
+        self._prices = Prices(price=recipe.price, charges=charges)
 
     def steps(self) -> Iterator[Step]:
         """A step for each job in the recipe's order; take them once."""
@@ -75,7 +78,7 @@ class Plan:
     def _survey(self, chooser: matrix.Chooser) -> Iterator[Step]:
         self._keys = set()
         return survey(
-            matrix.jobs(self.recipe),
+            self.place.jobs(self.recipe),
             reader=self._checkpoint,
             scope=Scope(self.place.output_dir, self.recipe.run.attempts),
             seen=self._keys,
@@ -120,15 +123,25 @@ class Plan:
 
 
 @contextlib.contextmanager
-def plan(recipe: Recipe, *, sandbox: bool = False, only: tuple[str, ...] = ()) -> Iterator[Plan]:
+def plan(
+    recipe: Recipe,
+    *,
+    sandbox: bool = False,
+    only: tuple[str, ...] = (),
+    shard: matrix.Shard | None = None,
+) -> Iterator[Plan]:
     """What `run` would do and why. Sends nothing, and touches no file.
 
-    `only` are expressions as in `Order`. Raises CheckpointError when the checkpoint is damaged,
+    `only` and `shard` are as in `Order`. Raises CheckpointError when the checkpoint is damaged,
     UsageError for a manifest that cannot be read, and for a selection that chooses nothing.
     """
-    place = place_of(recipe, sandbox=sandbox)
+    place = place_of(recipe, sandbox=sandbox, shard=shard)
+    sharding.refuse_unmerged(place)
+    share = sharding.share(recipe, place)
     checkpoint, adopted = adopting.rehearsed(place, recipe)
     with checkpoint:
-        planned = Plan(recipe, place, checkpoint, adopted=adopted, only=only)
+        planned = Plan(
+            share.recipe, place, checkpoint, adopted=adopted, only=only, charges=share.charges
+        )
         planned.check()
         yield planned

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from spark_batch import matrix
@@ -14,7 +15,7 @@ from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Recipe, State
-from spark_batch.project import access, adopting, crew
+from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, place_of
 from spark_batch.reports import manifest
@@ -30,7 +31,8 @@ class Order:
 
     `retry` makes failed and lost jobs anew and leaves new ones; `limit` bounds the tasks that are
     created; `concurrency` and `max_cost` take the place of the recipe's; `only` are the expressions
-    of `matrix.selecting`, of which a job has to meet one.
+    of `matrix.selecting`, of which a job has to meet one. `shard` has a part of the jobs made, with
+    a checkpoint of its own and its part of `max_cost`.
     """
 
     sandbox: bool = False
@@ -40,6 +42,7 @@ class Order:
     concurrency: int | None = None
     max_cost: Decimal | None = None
     only: tuple[str, ...] = ()
+    shard: matrix.Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,14 @@ class Errand:
             spent=self.checkpoint.money().spent,
         )
         if self.idle:
-            self.checkpoint.enroll(matrix.jobs(self.recipe))
+            self.checkpoint.enroll(self.place.jobs(self.recipe))
         else:
             order = self.order
             with access.endpoint(
                 self.place, sandbox=order.sandbox, env_file=order.env_file
             ) as endpoint:
                 access.check_api(self.checkpoint, endpoint.api)
-                self.checkpoint.enroll(matrix.jobs(self.recipe))
+                self.checkpoint.enroll(self.place.jobs(self.recipe))
                 self._run(endpoint, tally, watch)
         manifest.write(self.place.manifest, self.checkpoint.standings())
         return Outcome(tally, self.outlook, self.place.manifest, self.idle)
@@ -131,17 +134,21 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
     """
     chooser = matrix.Chooser(order.only)
     recipe = _overridden(recipe, order)
-    place = place_of(recipe, sandbox=order.sandbox)
+    place = place_of(recipe, sandbox=order.sandbox, shard=order.shard)
     if not order.sandbox and not place.checkpoint.exists():
         access.access(order.env_file)  # before anything is made on disk
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+    with sharding.opened(place) as checkpoint:
         checkpoint.interrupted()
         adopted = adopting.take_over(checkpoint, place, recipe)
-        prices = Prices(price=recipe.price, charges=checkpoint.charges())
+        share = sharding.share(recipe, place)
+        recipe = share.recipe
+        charges = chain(share.charges, checkpoint.charges())
+        prices = Prices(price=recipe.price, charges=charges)
         outlook = Outlook(attempts=recipe.run.attempts)
         for step in _steps(recipe, order, place, checkpoint, chooser):
             outlook.add(step, prices)
         chooser.check()
+        sharding.refuse_blind(recipe, place, unpriced=outlook.unpriced)
         states = (State.RUNNING, State.FETCHING)
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
         yield Errand(recipe, order, place, checkpoint, prices, outlook, adopted, paid)
@@ -167,7 +174,7 @@ def _steps(
 ) -> Iterator[Step]:
     scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
     chosen = chooser or None
-    return survey(matrix.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
+    return survey(place.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
 
 
 def _overridden(recipe: Recipe, order: Order) -> Recipe:

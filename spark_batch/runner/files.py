@@ -15,14 +15,19 @@ _EXTENSIONS = (".jpg", ".png", ".webp")
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The output folder, and in it the places for what is under way and for what was replaced."""
+    """The output folder, and in it the places for what is under way and for what was replaced.
+
+    `owner` names the checkpoint whose attempts are downloaded: those of several, which count their
+    attempts alike, may be at work in one output folder.
+    """
 
     output: Path
+    owner: str = ""
 
     @property
     def parts(self) -> Path:
         """Downloads that are not finished."""
-        return self.output / STATE_FOLDER / "parts"
+        return self.output / STATE_FOLDER / "parts" / self.owner
 
     @property
     def kept(self) -> Path:
@@ -70,7 +75,8 @@ def restore(
 ) -> dict[str, str] | None:
     """Write the missing names of a picture from a copy that is still on this disk, if there is one.
 
-    `written` are the files that once held it. Raises OutputError.
+    `written` are the files that once held it, below the output folder, or with a folder of their
+    own. Raises OutputError.
     """
     files = {output: output + pictures.extension(picture) for output in outputs}
     places = [folders.output / file for file in {*written, *files.values()}]

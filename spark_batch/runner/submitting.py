@@ -102,9 +102,11 @@ def fail(desk: Desk, flight: Flight, *, code: str | None, message: str, again: s
         and flight.job is not None
         and desk.send is not None
         and desk.tally.halted is None
+        and not desk.checkpoint.is_paid(flight.key)  # by another side of a merge
     )
-    if retrying and flight.job is not None:
-        desk.retry(flight.job, flight.number + 1, backoff(made, rng=desk.rng))
+    last = desk.checkpoint.last_attempt(flight.key)
+    if retrying and flight.job is not None and last is not None:
+        desk.retry(flight.job, last.number + 1, backoff(made, rng=desk.rng))
     else:
         desk.tally.failed += 1
     return [Failed(flight.key, flight.name, code, message, retrying)]

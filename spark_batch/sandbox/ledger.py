@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from spark_batch.errors import OutputError, UsageError
+
+if sys.platform != "win32":
+    import fcntl
 
 ACCEPTED = "accepted"
 REFUSED = "refused"
@@ -70,7 +75,8 @@ class Note:
 class Ledger:
     """The ledger file and what it says. Safe to use from several threads.
 
-    A last line that a killed process left unfinished is no entry: its answer never left. It is cut
+    Several processes may write one file; each knows what the others wrote before it opened it. A
+    last line that a killed process left unfinished is no entry: its answer never left. It is cut
     off before the next line is written. Raises UsageError for a file that is no ledger.
     """
 
@@ -146,18 +152,34 @@ class Ledger:
 
 
 def _write(file: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(file, data) :]
+    with _alone(file):
+        while data:
+            data = data[os.write(file, data) :]
 
 
 def _open(path: Path) -> int:
     """Opens for appending, after what stands behind the last line end has been cut off."""
-    if path.exists():
+    binary = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | binary, 0o644)
+    # What stands there now is nobody's half line: who writes one holds the file.
+    with _alone(file):
         whole = path.read_bytes()
         if not whole.endswith(b"\n"):
             os.truncate(path, whole.rfind(b"\n") + 1)
-    binary = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | binary, 0o644)
+    return file
+
+
+@contextmanager
+def _alone(file: int) -> Iterator[None]:
+    """Holds the file against other sandboxes on the same folder: four shards are four of them."""
+    if sys.platform == "win32":  # no lock that would let others read; a line is one write there
+        yield
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _read(path: Path) -> Iterator[Entry | Note]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.checkpoint import Checkpoint, CheckpointReader
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock
 from spark_batch.errors import CheckpointDamaged, CheckpointError, CheckpointLocked, OutputError
 from tests.makers import a_job, some_jobs
 
@@ -30,6 +30,18 @@ def test_a_second_holder_is_refused_and_told_who_has_it(path: Path) -> None:
         with CheckpointReader.peek(path) as reader:
             assert reader.is_empty()
     Checkpoint.open(path).close()
+
+
+def test_a_lock_can_be_shared(tmp_path: Path) -> None:
+    """By those with a seat, while nobody has it alone; and the other way round."""
+    path = tmp_path / "t.checkpoint.lock"
+    with Lock(path, seat=1):
+        Lock(path, seat=2).release()
+        with pytest.raises(CheckpointLocked, match="the runs of its shards"):
+            Lock(path)
+    with Lock(path), pytest.raises(CheckpointLocked, match=rf"pid {os.getpid()}"):
+        Lock(path, seat=1)
+    Lock(path).release()
 
 
 def test_a_killed_holder_frees_it_at_once(path: Path) -> None:

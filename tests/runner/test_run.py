@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import pytest
 
+from spark_batch import matrix
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import Made, SubmitOutcome
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Job
@@ -439,4 +441,29 @@ def test_an_uncertain_attempt_counts_against_the_limit(make_world: MakeWorld) ->
     assert (tally.uncertain, tally.done) == (1, 1)
     assert tally.halted is not None
     assert tally.halted.code is ExitCode.OVER_BUDGET
+    assert len(world.fingerprints()) == 2
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_of_two_tasks_of_one_job_one_may_fail(make_world: MakeWorld, failing: int) -> None:
+    """After a merge a job may have two tasks at work: no third one is made for the one that fails.
+
+    The picture of the other one says where the job stands.
+    """
+    script: list[str | None] = [None, None]
+    script[failing] = "task-code:003003095"
+    world = make_world(script={"create": script})
+    world.prompts("Beach")
+    world.run_nothing()
+    send = world.real_send()
+    (job,) = matrix.jobs(world.recipe)
+    with Checkpoint.open(world.checkpoint) as checkpoint:
+        for number in (1, 2):
+            attempt = checkpoint.intend(job.key, number=number, reserved=None, api="sandbox")
+            outcome = send(job)
+            assert isinstance(outcome, Made)
+            checkpoint.submitted(attempt, outcome.task_id)
+    world.run()
+    assert world.statuses() == ["done"]
+    assert world.run().created == 0
     assert len(world.fingerprints()) == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,29 @@ def test_torn_last_line(tmp_path: Path) -> None:
     again.close()
     assert [each.code for each in Ledger(path).refused()] == ["a", "b"]
     assert len(path.read_bytes().splitlines()) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a line is one write there")
+def test_a_line_that_another_process_is_writing_is_not_cut_off(tmp_path: Path) -> None:
+    """Four shards are four sandboxes on one ledger: who writes a line holds the file."""
+    import fcntl
+
+    path = tmp_path / "ledger.jsonl"
+    first = Ledger(path)
+    first.note(note("a"))
+    first.close()
+    line = path.read_bytes()
+    with path.open("ab", buffering=0) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(line[:9])
+        ledger = Ledger(path)
+        thread = threading.Thread(target=ledger.note, args=(note("b"),))
+        thread.start()
+        thread.join(0.1)
+        other.write(line[9:])
+    thread.join(10)
+    ledger.close()
+    assert [each.code for each in Ledger(path).refused()] == ["a", "a", "b"]
 
 
 @pytest.mark.parametrize("line", ["{}", "[]", "nonsense", '{"event": "accepted", "id": 1}'])

@@ -1,0 +1,184 @@
+"""Joining checkpoints: the union of their attempts, in one transaction.
+
+Joining is idempotent, and which of them is joined first makes no difference but to the numbers of
+the attempts of a job that several of them tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from sqlite3 import Row
+
+from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
+from spark_batch.checkpoint.transitions import Checkpoint
+from spark_batch.jobs import State
+
+Owns = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """A job that was paid for more than once, or may be.
+
+    `tasks` are the ids of all its tasks, the one that stands last, None for what is uncertain;
+    `cost` is what the others cost in USD, with what is reserved for those that have not told it;
+    None when that is not known.
+    """
+
+    key: str
+    output: str
+    tasks: tuple[str | None, ...]
+    cost: Decimal | None
+
+
+def join(
+    target: Checkpoint,
+    source: CheckpointReader,
+    *,
+    owns: Owns = lambda key: True,
+    same_folder: bool = False,
+) -> set[str]:
+    """Take over every attempt of `source`, or what it knows more of one; of jobs that `owns`.
+
+    An attempt is known by its API and task id, or, where a side has no id, by when it was sent.
+    What of it has come further stands; no state moves backwards. What the recipe of `source` wants
+    becomes left over, until the recipe is enrolled; its files are taken over when it has the
+    `same_folder`. Gives the keys of the jobs that were paid for on both sides.
+    """
+    twice = set()
+    with target.transaction():
+        for request in _rows(source, "SELECT * FROM request", owns):
+            _join_request(target, request)
+        attempts = _rows(source, "SELECT * FROM attempt ORDER BY key, number", owns)
+        for key, rows in groupby(attempts, key=lambda row: str(row["key"])):
+            theirs = [record(source, row) for row in rows]
+            if _join_job(target, key, theirs):
+                twice.add(key)
+        for placement in _rows(source, "SELECT * FROM placement", owns):
+            _join_placement(target, placement, same_folder=same_folder)
+    return twice
+
+
+def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[Surplus]:
+    """Every job with two attempts that cost, or may, and were not lost; and those of `also`.
+
+    A job whose picture was lost and that was made anew on purpose is none.
+    """
+    query = (
+        "SELECT key FROM attempt WHERE state <> ? AND unsent = 0 AND lost = 0 AND settled IS NULL"
+        " GROUP BY key HAVING count(*) > 1"
+    )
+    rows = checkpoint._db.execute(query, (State.FAILED.value,))
+    found = [_surplus(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
+    return sorted(found, key=lambda each: each.output)
+
+
+def mark_twins(target: Checkpoint) -> None:
+    """Have the same bytes for two seeds suspected, as a run would have that had made both.
+
+    The one that came first stays above suspicion.
+    """
+    query = (
+        "SELECT a.id, a.key, a.suspect, r.seed, r.take,"
+        " a.sha256 || ' ' || coalesce(r.url, r.picture, '') || ' ' || r.prompt AS what"
+        " FROM attempt a JOIN request r ON r.key = a.key WHERE a.sha256 IN"
+        " (SELECT sha256 FROM attempt GROUP BY sha256 HAVING count(DISTINCT key) > 1)"
+        " ORDER BY a.completed_at, a.key"
+    )
+    firsts: dict[str, Row] = {}
+    with target.transaction():
+        for row in target._db.execute(query).fetchall():
+            first = firsts.setdefault(row["what"], row)
+            differs = (row["seed"], row["take"]) != (first["seed"], first["take"])
+            if differs and row["suspect"] is None:
+                suspect = f"the same bytes as job {first['key']}, which has another seed"
+                values = (suspect, row["id"])
+                target._db.execute("UPDATE attempt SET suspect = ? WHERE id = ?", values)
+
+
+def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
+    costly = [each for each in records(checkpoint, key) if each.may_cost]
+    costs = [each.cells["cost"] or each.cells["reserved"] for each in costly[:-1]]
+    return Surplus(
+        key=key,
+        output=next(iter(checkpoint.outputs(key)), key),
+        tasks=tuple(None if each.task is None else str(each.task) for each in costly),
+        cost=None if None in costs else sum((Decimal(str(each)) for each in costs), Decimal(0)),
+    )
+
+
+def _rows(source: CheckpointReader, query: str, owns: Owns) -> Iterator[Cells]:
+    for row in source._db.execute(query):
+        if owns(row["key"]):
+            yield dict(row)
+
+
+def _join_request(target: Checkpoint, request: Cells) -> None:
+    """A job that was adopted from a manifest does not know its picture; the other side may."""
+    target._insert("INSERT OR IGNORE", "request", request)
+    target._db.execute(
+        "UPDATE request SET picture = coalesce(picture, :picture), url = coalesce(url, :url),"
+        " fit = coalesce(fit, :fit) WHERE key = :key",
+        request,
+    )
+
+
+def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
+    """Join the attempts of a job; gives whether it was paid for on both sides."""
+    ours = records(target, key)
+    known, paid, twice = len(ours), any(each.may_cost for each in ours), False
+    for their in theirs:
+        _give_up_foreign_task(target, key, their)
+        mine = same(ours, their)
+        if mine is None:
+            twice = twice or (paid and their.may_cost)
+            ours.append(Record(their.cells, their.events, changed=True))
+        else:
+            mine.learn(their)
+    if known and len(ours) > 1 and any(each.changed for each in ours):
+        numbered(ours)
+    _write(target, key, ours)
+    return twice
+
+
+def _give_up_foreign_task(target: Checkpoint, key: str, their: Record) -> None:
+    """One id for two requests is nobody's, as in a run: the one that comes later is uncertain."""
+    query = "SELECT key FROM attempt WHERE api = ? AND task_id = ? AND key <> ?"
+    found = target._db.execute(query, (their.cells["api"], their.task, key)).fetchone()
+    if found is None:
+        return
+    reason = f"the API gave the id {their.task} for job {found['key']}, too"
+    their.cells["task_id"] = None
+    if their.cells["state"] in (State.RUNNING.value, State.FETCHING.value):
+        their.cells.update(state=State.UNCERTAIN.value, url=None, error_message=reason)
+
+
+def _write(target: Checkpoint, key: str, found: list[Record]) -> None:
+    changed = [each for each in found if each.changed]
+    if not changed:
+        return
+    make_room(target, key)
+    for each in found:
+        if each.id:
+            sets = ", ".join(f"{name} = ?" for name in each.cells)
+            values = (*each.cells.values(), each.id)
+            target._db.execute(f"UPDATE attempt SET {sets} WHERE id = ?", values)
+        else:
+            each.id = target._insert("INSERT", "attempt", each.cells)
+    for each in changed:
+        known = target.history(each.id)
+        rows = [(each.id, *event) for event in each.events if event not in known]
+        target._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
+
+
+def _join_placement(target: Checkpoint, placement: Cells, *, same_folder: bool) -> None:
+    file = placement["file"] if same_folder else None
+    target._insert("INSERT OR IGNORE", "placement", {**placement, "current": 0, "file": file})
+    target._db.execute(
+        "UPDATE placement SET file = coalesce(file, ?) WHERE output = ? AND key = ?",
+        (file, placement["output"], placement["key"]),
+    )

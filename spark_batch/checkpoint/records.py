@@ -1,0 +1,192 @@
+"""Attempts as two checkpoints know them: which are the same one, and which knows more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.jobs import State
+
+Cells = dict[str, object]
+Event = tuple[str, str, str | None]
+
+# What stands further on its way (reliability.md, "States of an attempt"). Evidence of a task goes
+# before what the user said of an attempt whose task nobody knew.
+_RANKS = {
+    State.SUBMITTING: 1,
+    State.UNCERTAIN: 2,
+    State.RUNNING: 5,
+    State.FAILED: 6,
+    State.FETCHING: 7,
+    State.DONE: 9,
+}
+ADOPTED = "adopted"  # what the history says of an attempt that a manifest told of; once
+_UNSENT, _RESUBMIT, _NOT_CHARGED, _LOST = 0, 3, 4, 8
+
+# What one side may know and the other not, whichever is further.
+_FACTS = (
+    "task_id",
+    "reserved",
+    "told_bytes",
+    "remote_job_id",
+    "cost",
+    "discount",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "generated_images",
+)
+# What decides between two that are equally far; nothing of it is taken over from the other side.
+_TIES = ("completed_at", "submitted_at", "sha256", "error_code", "error_message", "suspect")
+
+
+@dataclass(slots=True)
+class Record:
+    """An attempt: its columns but the id, and its history. `id` is its row here, 0 for none yet."""
+
+    cells: Cells
+    events: list[Event]
+    id: int = 0
+    changed: bool = False
+
+    @property
+    def task(self) -> object:
+        """The task's id; None while nobody knows it."""
+        return self.cells["task_id"]
+
+    @property
+    def moment(self) -> str:
+        """When it was sent; of an old row without a time its number."""
+        return str(self.cells["submitted_at"] or f"number {self.cells['number']}")
+
+    @property
+    def sends(self) -> list[str]:
+        """The times at which it was about to be sent, as its history tells them."""
+        return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether there is a task of it that costs, or may be; not what was lost or settled."""
+        return _standing(self.cells) > 0 or Decimal(str(self.cells["cost"] or 0)) > 0
+
+    def progress(self) -> tuple[object, ...]:
+        """Compares how much is known: a total order, so that joining does not depend on order."""
+        texts = (str(self.cells[name] or "") for name in _TIES)
+        return (_rank(self.cells), self.task is not None, *texts)
+
+    def learn(self, other: Record) -> None:
+        """Take over what `other`, the same attempt, knows more of. No state moves backwards."""
+        best, rest = (other, self) if other.progress() > self.progress() else (self, other)
+        cells = {**best.cells, "number": self.cells["number"]}
+        for name in _FACTS:
+            if cells[name] is None:
+                cells[name] = rest.cells[name]
+        adopted = any(what == ADOPTED for _, what, _ in self.events)
+        fresh = [
+            event
+            for event in other.events
+            if event not in self.events and not (adopted and event[1] == ADOPTED)
+        ]
+        self.changed = self.changed or cells != self.cells or bool(fresh)
+        self.cells = cells
+        self.events += fresh
+
+
+def _rank(cells: Cells) -> int:
+    state = State(cells["state"])
+    if cells["settled"]:
+        return _NOT_CHARGED if state is State.FAILED else _RESUBMIT
+    if cells["lost"]:
+        return _LOST
+    if state is State.SUBMITTING and cells["unsent"]:
+        return _UNSENT
+    return _RANKS[state]
+
+
+def same(ours: Iterable[Record], their: Record) -> Record | None:
+    """The one of `ours` that is the attempt `their`: all of one job.
+
+    A task's id decides. Without one on both sides it is the time of the last sending, which must
+    be one of the other's: a copy that was sent again since is the same attempt, two copies that
+    both were sent again are two attempts.
+    """
+    candidates = [each for each in ours if each.cells["api"] == their.cells["api"]]
+    for each in candidates:
+        if each.task is not None and each.task == their.task:
+            return each
+    for each in candidates:
+        if (each.task is None or their.task is None) and _one(each, their):
+            return each
+    return None
+
+
+def _one(a: Record, b: Record) -> bool:
+    if a.moment == b.moment:
+        return True
+    return bool(a.sends and b.sends) and (a.sends[-1] in b.sends or b.sends[-1] in a.sends)
+
+
+def records(checkpoint: CheckpointReader, key: str) -> list[Record]:
+    """All attempts of a job, the first one first."""
+    query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
+    rows = checkpoint._db.execute(query, (key,)).fetchall()
+    return [record(checkpoint, dict(row)) for row in rows]
+
+
+def record(checkpoint: CheckpointReader, row: Cells) -> Record:
+    """The record in a row of `checkpoint`, with its history."""
+    number = int(str(row.pop("id")))
+    return Record(row, checkpoint.history(number), id=number)
+
+
+def renumber(checkpoint: CheckpointReader, key: str) -> None:
+    """Number the attempts of a job anew, where `numbered` would; inside a transaction.
+
+    Those of one run are in order already: several that were at work at once come from a merge.
+    """
+    found = records(checkpoint, key)
+    if len(found) > 1:
+        numbered(found)
+        make_room(checkpoint, key)
+        for each in found:
+            values = (each.cells["number"], each.id)
+            checkpoint._db.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
+
+
+def make_room(checkpoint: CheckpointReader, key: str) -> None:
+    """Have no attempt of a job in the way of another's number."""
+    checkpoint._db.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
+
+
+def numbered(found: list[Record]) -> None:
+    """Give the attempts of one job numbers so that the last one says where the job stands.
+
+    A finished picture goes before a task at work, that before what is uncertain, and that before
+    what has come to nothing: else a job that is done on one side would be made again for what
+    happened on the other.
+    """
+    order = sorted(found, key=lambda each: (_standing(each.cells), each.moment, str(each.task)))
+    number = 0
+    # The numbers that there are, made different: an adopted attempt 3 stays the third.
+    for each, given in zip(order, sorted(_number(each) for each in found), strict=True):
+        number = max(number + 1, given)
+        if number != _number(each):
+            each.cells["number"] = number
+            each.changed = True
+
+
+def _number(each: Record) -> int:
+    return int(str(each.cells["number"]))
+
+
+def _standing(cells: Cells) -> int:
+    """3 for a finished picture, 2 for a task, 1 for what is uncertain, 0 for the rest."""
+    if cells["settled"] or cells["lost"] or cells["state"] == State.FAILED.value:
+        return 0
+    if cells["state"] == State.DONE.value:
+        return 3
+    if cells["state"] in (State.RUNNING.value, State.FETCHING.value):
+        return 2
+    return int(cells["state"] == State.UNCERTAIN.value or not cells["unsent"])

@@ -1,0 +1,55 @@
+"""`spark-batch merge RECIPE [SOURCE…]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spark_batch import project
+from spark_batch.checkpoint import Surplus
+from spark_batch.cli import session
+from spark_batch.jobs import Status
+
+
+@click.command()
+@session.recipe_argument
+@click.argument("given", metavar="[SOURCE]…", nargs=-1, type=click.Path(path_type=Path))
+@session.sandbox_option
+def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> None:
+    """Join shards, or the checkpoints of other machines and branches, into one.
+
+    SOURCE is an output folder, a checkpoint or a manifest; without any, the shards of this output
+    folder are joined. Every attempt that any of them knows is kept, pictures that are not here are
+    copied, and a job that was paid for twice is told. Nothing is sent, and doing it again changes
+    nothing.
+    """
+    merged = project.merge(session.load(recipe_path), given, sandbox=sandbox)
+    if not merged.sources:
+        folder = session.shown(merged.place.output_dir)
+        click.echo(f"nothing to merge: no shards of {merged.place.name} in {folder}")
+        return
+    for each in merged.surplus:
+        click.echo(_told(each))
+    _conclude(merged)
+
+
+def _told(surplus: Surplus) -> str:
+    """Both tasks, and what one of them too many cost."""
+    tasks = " and ".join(task or "one that is uncertain" for task in surplus.tasks)
+    cost = "at a cost that is not known" if surplus.cost is None else f"{surplus.cost} USD too much"
+    paid = "may be paid twice" if None in surplus.tasks else "paid twice"
+    return f"{paid}: {surplus.output} (job {surplus.key}): tasks {tasks}; {cost}"
+
+
+def _conclude(merged: project.Merged) -> None:
+    counts = ", ".join(
+        f"{merged.counts[status]} {status.value}" for status in Status if merged.counts[status]
+    )
+    brought = f"; {session.counted(merged.brought, 'picture')} copied" if merged.brought else ""
+    files = session.counted(len(merged.sources), "file")
+    click.echo(f"{files} merged: {counts or 'no jobs'}{brought}")
+    if merged.missing:
+        missing = session.counted(merged.missing, "picture")
+        click.echo(f"{missing} missing: `spark-batch rescue` fetches without a new task", err=True)
+    click.echo(f"manifest {session.shown(merged.place.manifest)}")

@@ -1,0 +1,121 @@
+"""What `merge` is given, checkpoints, manifests, folders: judged before a byte is written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, lock_path
+from spark_batch.errors import UsageError
+from spark_batch.project.place import SANDBOX, Place, shards_of
+from spark_batch.reports import manifest
+from spark_batch.runner.files import STATE_FOLDER
+
+_MANIFEST = ".csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to merge, opened: a checkpoint, or a manifest read into one.
+
+    `recipes` are the names of the recipes that it tells of, `folder` is the output folder that its
+    pictures stand in; `files` are those that a manifest names, by job.
+    """
+
+    path: Path
+    folder: Path
+    reader: CheckpointReader
+    recipes: set[str]
+    files: dict[str, str] = field(default_factory=dict)
+
+    def pictures(self, key: str) -> list[Path]:
+        """The files that held the picture of a job."""
+        names = [*self.reader.files_of(key), self.files.get(key, "")]
+        return [self.folder / name for name in names if name]
+
+
+def named(place: Place, given: Iterable[Path]) -> list[Path]:
+    """The files that `given` names, checkpoints first; without any the shards of the place.
+
+    A folder is an output folder: its checkpoint and manifest of the recipe, and those of shards.
+    Raises UsageError for what is not there, and for the place's own files.
+    """
+    found = [file for path in given or (place.output_dir,) for file in _files(place, path)]
+    distinct = {path.resolve(): path for path in found}
+    return sorted(distinct.values(), key=lambda path: path.suffix == _MANIFEST)
+
+
+def _files(place: Place, path: Path) -> list[Path]:
+    own = [each.resolve() for each in (place.checkpoint, place.manifest)]
+    if path.is_dir():
+        folder = Place(place.name, _output(place, path))
+        places = [folder, *shards_of(folder)]
+        files = [file for each in places for file in (each.checkpoint, each.manifest)]
+        found = [file for file in files if file.exists() and file.resolve() not in own]
+        if not found and folder.output_dir.resolve() != place.output_dir.resolve():
+            raise UsageError(f"{path} holds no checkpoint and no manifest of recipe {place.name}")
+        return found
+    if not path.exists():
+        raise UsageError(f"there is no {path} to merge")
+    if path.resolve() in own:
+        raise UsageError(f"{path} is what is merged into: name the others")
+    return [path]
+
+
+def _output(place: Place, path: Path) -> Path:
+    """Previews stand below the output folder, in both."""
+    previews = path / SANDBOX
+    return previews if place.output_dir.name == SANDBOX and previews.is_dir() else path
+
+
+@contextlib.contextmanager
+def opened(place: Place, paths: Iterable[Path], *, sandbox: bool) -> Iterator[list[Source]]:
+    """The sources, read-only, and held against others meanwhile.
+
+    Raises CheckpointLocked while a run goes on, CheckpointDamaged and CheckpointError as
+    `Checkpoint.open` does, UsageError for files of another recipe or another kind of pictures.
+    """
+    with contextlib.ExitStack() as stack:
+        sources = []
+        for path in paths:
+            source = _manifest(path) if path.suffix == _MANIFEST else _checkpoint(path, stack)
+            stack.enter_context(source.reader)
+            _judge(place, source, sandbox=sandbox)
+            sources.append(source)
+        yield sources
+
+
+def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
+    if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody can be at work
+        stack.enter_context(Lock(lock_path(path)))
+    reader = CheckpointReader.peek(path)
+    folder = path.parent.parent if path.parent.name == STATE_FOLDER else path.parent
+    return Source(path, folder, reader, reader.recipes())
+
+
+def _manifest(path: Path) -> Source:
+    """A manifest, as a checkpoint that knows what it tells."""
+    rows = list(manifest.read(path))
+    reader = Checkpoint.scratch()
+    try:
+        adopt(reader, rows, holds=lambda file, sha256: False)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+    files = {row["job"]: row["output"] for row in rows}
+    return Source(path, path.parent, reader, {row["recipe"] for row in rows}, files)
+
+
+def _judge(place: Place, source: Source, *, sandbox: bool) -> None:
+    others = source.recipes - {place.name}
+    if others:
+        raise UsageError(
+            f"{source.path} is of recipe {', '.join(sorted(others))}, not of {place.name}"
+        )
+    apis = source.reader.apis()
+    if not sandbox and SANDBOX in apis:
+        raise UsageError(f"{source.path} tells of previews: merge it with --sandbox")
+    if sandbox and apis - {SANDBOX}:
+        raise UsageError(f"{source.path} tells of paid pictures: merge it without --sandbox")

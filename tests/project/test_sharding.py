@@ -1,0 +1,85 @@
+"""What a shard's run must know before money is spent, as a program uses it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from spark_batch import Order, Recipe, Shard, load, merge, plan, run
+from spark_batch.errors import UsageError
+from spark_batch.project import Place
+from spark_batch.project.sharding import opened, share
+
+RECIPE = """
+version: 1
+name: mine
+inputs: [cat.jpg]
+prompts: [Beach, Snow, Desert]
+price: 0.03
+run: {max_cost: 1}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """A recipe of three jobs with a limit of 1 USD."""
+    Image.new("RGB", (96, 64), (200, 120, 40)).save(tmp_path / "cat.jpg", "JPEG")
+    path = tmp_path / "mine.yaml"
+    path.write_text(RECIPE)
+    return load(path).recipe
+
+
+def place(recipe: Recipe, *shard: int) -> Place:
+    return Place(recipe.name, recipe.output_dir / "sandbox", Shard(*shard) if shard else None)
+
+
+def test_run_the_shards_and_merge_them(recipe: Recipe) -> None:
+    """A program's way: what the plans of the shards tell is what the runs make."""
+    planned = 0
+    for index in (1, 2):
+        with plan(recipe, sandbox=True, shard=Shard(index, 2)) as each:
+            planned += len(list(each.steps()))
+        run(recipe, Order(sandbox=True, shard=Shard(index, 2)))
+    assert planned == 3
+    merged = merge(recipe, sandbox=True)
+    assert sum(merged.counts.values()) == 3
+    assert merged.surplus == []
+    assert run(recipe, Order(sandbox=True)).idle
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_the_shares_of_all_shards_are_the_limit(recipe: Recipe, count: int) -> None:
+    """To a millionth of a USD for each, never more; and a run keeps its share when it goes on."""
+    run(recipe, Order(sandbox=True, limit=1))
+    places = [place(recipe, index, count) for index in range(1, count + 1)]
+
+    def limits() -> list[Decimal]:
+        found = [share(recipe, each).recipe.run.max_cost for each in places]
+        return [limit for limit in found if limit is not None]
+
+    before = limits()
+    assert Decimal(1) - count * Decimal("0.000001") <= sum(before) <= Decimal(1)
+    run(recipe, Order(sandbox=True, shard=Shard(1, count)))
+    assert limits() == before
+
+
+def test_a_limit_that_is_passed_leaves_nothing_to_share(recipe: Recipe) -> None:
+    """Each shard may keep what its jobs cost, and spend nothing more."""
+    run(recipe, Order(sandbox=True))
+    low = Order(sandbox=True, max_cost=Decimal("0.05"), shard=Shard(1, 1))
+    assert run(recipe, low).idle
+    with plan(recipe, sandbox=True, shard=Shard(1, 1)) as planned:
+        assert planned.money().spent == Decimal("0.09")
+
+
+def test_an_empty_checkpoint_does_not_stay_in_the_way(recipe: Recipe) -> None:
+    """Of two numbers of shards that start at once one sees the other, and takes back its file."""
+    first, second = place(recipe, 1, 2), place(recipe, 1, 3)
+    with opened(first) as checkpoint:
+        with pytest.raises(UsageError, match="not merged"), opened(second):
+            pass
+        assert checkpoint.path.exists()
+    assert not second.checkpoint.exists()
