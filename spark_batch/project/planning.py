@@ -15,7 +15,8 @@ from spark_batch.project import adopting
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.quoting import Quotes, ask
 from spark_batch.runner.budget import Prices
-from spark_batch.runner.survey import COSTS, Outlook, Scope, Step, survey
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.survey import COSTS, Scope, Step, survey
 
 
 class Plan:

@@ -21,7 +21,8 @@ from spark_batch.reports import manifest
 from spark_batch.runner import Run, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Event, Tally
-from spark_batch.runner.survey import WORK, Action, Outlook, Scope, Step, survey
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.survey import WORK, Action, Scope, Step, survey
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,20 @@ def holds(path: Path, sha256: str) -> bool:
         return False
 
 
+def stand_ins(files: dict[str, str], folders: Folders) -> dict[str, int] | None:
+    """The bytes of the whole pictures that stand under every one of `files`, by output name.
+
+    None when there is none, or when one of them is missing or no whole picture.
+    """
+    try:
+        found = {
+            output: pictures.accept(folders.output / file).bytes for output, file in files.items()
+        }
+    except PictureError:
+        return None
+    return found or None
+
+
 def _make_room(target: Path, picture: Picture, folders: Folders) -> None:
     _inside(target, folders)
     # Not with_suffix: a name may have dots of its own.

@@ -11,7 +11,8 @@ import pytest
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Job
 from spark_batch.runner.budget import Prices
-from spark_batch.runner.survey import Action, Outlook, Scope, Step, survey
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.survey import Action, Scope, Step, survey
 from tests.makers import a_job, a_picture, a_result
 
 Move = Callable[[Checkpoint, int], None]
@@ -85,7 +86,7 @@ def test_a_done_job_is_kept_while_its_file_is_there(tmp_path: Path) -> None:
         checkpoint.enroll([a_job()])
         made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
         (tmp_path / "cat").mkdir()
-        (tmp_path / "cat" / "beach.jpg").write_bytes(b"picture")
+        (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(1000))
         (step,) = look(checkpoint, tmp_path)
     assert step.action is Action.KEEP
 
