@@ -62,6 +62,11 @@ class Prices:
         charged = self._charged.get(size)
         return median(charged) if charged else self._price
 
+    @property
+    def quotes(self) -> Mapping[tuple[int, int], Decimal]:
+        """What the API said, by width and height."""
+        return self._quoted
+
     def quoted(self, size: tuple[int, int]) -> Decimal | None:
         """What the API said that a picture of `size` will cost, or None."""
         return self._quoted.get(size)
