@@ -278,6 +278,16 @@ class Checkpoint(CheckpointReader):
             taken = self._insert("INSERT", "attempt", attempt)
             self._note(taken, "adopted", "from the manifest")
 
+    def adopt_line(self, line: Mapping[str, object]) -> None:
+        """A line of an older recipe that another file tells of: its row of placement, by column.
+
+        A line with the same key stays as it is.
+        """
+        with self.transaction():
+            query = "DELETE FROM placement WHERE output = ? AND key <> ?"
+            self._db.execute(query, (line["output"], line["key"]))
+            self._insert("INSERT OR IGNORE", "placement", line)
+
     def _insert(self, verb: str, table: str, cells: Mapping[str, object]) -> int:
         names = ", ".join(cells)
         holes = ", ".join("?" for _ in cells)

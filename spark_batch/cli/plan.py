@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -110,17 +111,19 @@ def command(
             _print_text(plan, None if show_all else _SHOWN)
         if out and kept:
             saved = save(plan, kept, out, max_cost=max_cost, env_file=env_file)
-            _tell_saved(saved, out)
+            _tell_saved(saved, out, plan)
     work = plan.outlook.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
 
-def _tell_saved(saved: planfile.SavedPlan, path: Path) -> None:
+def _tell_saved(saved: planfile.SavedPlan, path: Path, plan: project.Plan) -> None:
     """On stderr, so that the plan itself can be read by a program."""
     new = session.counted(sum(each.action in COSTS for each in saved.jobs), "job")
+    recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
+    command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
     click.echo(
         f"saved {session.shown(path)}: {new} to create, at most {saved.ceiling} USD together with"
-        f" the {saved.committed} USD so far; `spark-batch run RECIPE --plan {path}` does it, once",
+        f" the {saved.committed} USD so far; `{command}` does it, once",
         err=True,
     )
     if saved.expected is not None and saved.committed + saved.expected > saved.ceiling:

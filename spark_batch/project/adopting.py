@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news
-from spark_batch.jobs import Recipe
 from spark_batch.project.place import Place
 from spark_batch.reports import manifest
 from spark_batch.runner.files import holds
 
 
-def take_over(checkpoint: Checkpoint, place: Place, recipe: Recipe) -> int:
+def take_over(checkpoint: Checkpoint, place: Place) -> int:
     """Adopt what the manifest tells of and the checkpoint does not know; gives how many jobs.
 
     Raises UsageError when the manifest cannot be read: what is paid for could stand in it.
     """
     if not _has_news(checkpoint, place):
         return 0
-    checkpoint.enroll(matrix.jobs(recipe))
     return adopt(checkpoint, manifest.read(place.manifest), holds=_holds(place))
 
 
-def rehearsed(place: Place, recipe: Recipe) -> tuple[CheckpointReader, int]:
+def rehearsed(place: Place) -> tuple[CheckpointReader, int]:
     """The checkpoint to look at, with what a run would adopt first, and how many jobs that is.
 
     No file is touched.
@@ -34,7 +31,7 @@ def rehearsed(place: Place, recipe: Recipe) -> tuple[CheckpointReader, int]:
     reader.close()
     copy = Checkpoint.rehearse(place.checkpoint)
     copy.interrupted()
-    return copy, take_over(copy, place, recipe)
+    return copy, take_over(copy, place)
 
 
 def _has_news(checkpoint: CheckpointReader, place: Place) -> bool:

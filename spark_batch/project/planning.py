@@ -153,7 +153,7 @@ def plan(recipe: Recipe, *, sandbox: bool = False, only: tuple[str, ...] = ()) -
     UsageError for a manifest that cannot be read, and for a selection that chooses nothing.
     """
     place = place_of(recipe, sandbox=sandbox)
-    checkpoint, adopted = adopting.rehearsed(place, recipe)
+    checkpoint, adopted = adopting.rehearsed(place)
     with checkpoint:
         planned = Plan(recipe, place, checkpoint, adopted=adopted, only=only, sandbox=sandbox)
         planned.check()

@@ -162,7 +162,7 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
         if bound is not None:
             bound.check_unused(checkpoint)
         checkpoint.interrupted()
-        adopted = adopting.take_over(checkpoint, place, recipe)
+        adopted = adopting.take_over(checkpoint, place)
         prices = Prices(price=recipe.price, charges=checkpoint.charges())
         if bound is not None:
             prices.quote(bound.plan.quotes)
