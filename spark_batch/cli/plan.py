@@ -15,7 +15,6 @@ from spark_batch.cli.options import amount
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
-from spark_batch.project.saving import save
 from spark_batch.runner.outlook import Outlook
 from spark_batch.runner.survey import COSTS, WORK, Action, Step
 
@@ -110,7 +109,7 @@ def command(
         else:
             _print_text(plan, None if show_all else _SHOWN)
         if out and kept:
-            saved = save(plan, kept, out, max_cost=max_cost, env_file=env_file)
+            saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
             _tell_saved(saved, out, plan)
     work = plan.outlook.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE

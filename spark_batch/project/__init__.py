@@ -9,6 +9,7 @@ from spark_batch.project.place import Place, find_place, load, peek, place_of
 from spark_batch.project.planning import Plan, plan
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
+from spark_batch.project.saving import save
 
 __all__ = [
     "Errand",
@@ -25,4 +26,5 @@ __all__ = [
     "prepared",
     "rescue",
     "run",
+    "save",
 ]
