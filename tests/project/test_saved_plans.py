@@ -11,6 +11,7 @@ from spark_batch import ExitCode, Order, Recipe, load, plan, run
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.project import planfile, prepared, save
+from spark_batch.project.crew import watching
 from spark_batch.runner import Run
 
 RECIPE = """\
@@ -82,3 +83,20 @@ def test_a_plan_keeps_what_was_shown(recipe: Recipe) -> None:
     assert [job.key for job in planfile.read(path).jobs] == [step.job.key for step in steps]
     with pytest.raises(UsageError, match="no longer holds"):
         run(recipe, Order(sandbox=True, plan=path))
+
+
+def test_what_changes_after_the_check_is_left(recipe: Recipe) -> None:
+    """A picture that goes away while the run begins is not the plan's to put back."""
+    first = run(recipe, Order(sandbox=True, limit=1))
+    (picture,) = first.manifest.parent.glob("*/*.jpg")
+    path = recipe.path.parent / "mine.plan"
+    with plan(recipe, sandbox=True) as planned:
+        kept = planned.keep()
+        list(planned.steps())
+        save(planned, kept, path)
+    with prepared(recipe, Order(sandbox=True, plan=path)) as errand:
+        picture.unlink()
+        outcome = errand.go(watching(None))
+    assert (outcome.tally.created, outcome.tally.done, picture.exists()) == (1, 1, False)
+    assert run(recipe, Order(sandbox=True)).tally.done == 1
+    assert picture.exists()
