@@ -30,11 +30,11 @@ _STATES = {
 _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
-def adopt(checkpoint: Checkpoint, rows: Iterable[Row], *, holds: Callable[[str, str], bool]) -> int:
+def adopt(checkpoint: Checkpoint, rows: Iterable[Row], *, trusted: Callable[[Row], bool]) -> int:
     """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
 
-    A finished job is adopted with its file when `holds` says that the file (below the output
-    folder) still has its SHA-256, else without, so that it is fetched again without a new task. A
+    A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
+    fetched again without a new task. A
     task id that is not known is polled again. What was being sent, or is uncertain, stays
     uncertain. A row that names its picture is a line of the recipe as it was then: the recipe as it
     is now is enrolled after it. Raises UsageError for a row that is none of a manifest's.
@@ -45,7 +45,7 @@ def adopt(checkpoint: Checkpoint, rows: Iterable[Row], *, holds: Callable[[str, 
             if not is_news(checkpoint, row):
                 continue
             _judge(row, number)
-            _take(checkpoint, row, number, holds)
+            _take(checkpoint, row, number, trusted)
             taken += 1
     return taken
 
@@ -67,9 +67,7 @@ def _judge(row: Row, number: int) -> None:
         )
 
 
-def _take(
-    checkpoint: Checkpoint, row: Row, position: int, holds: Callable[[str, str], bool]
-) -> None:
+def _take(checkpoint: Checkpoint, row: Row, position: int, trusted: Callable[[Row], bool]) -> None:
     last = checkpoint.last_attempt(row["job"])
     if last is not None and row["task_id"] and _is_same(last):
         checkpoint.found_task(last.id, row["task_id"])
@@ -79,7 +77,7 @@ def _take(
     if row["output"]:
         output = str(PurePosixPath(row["output"]).with_suffix(""))
         checkpoint.adopt_line(_line(row, output, position))
-        if row["status"] == Status.DONE.value and holds(row["output"], row["sha256"]):
+        if row["status"] == Status.DONE.value and trusted(row):
             checkpoint.placed(row["job"], {output: row["output"]})
 
 

@@ -18,7 +18,7 @@ from spark_batch.project import Order
     "--plan",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Do exactly the plan that `plan --out FILE` saved, once, or refuse.",
+    help="Do exactly the plan that `plan --out FILE` saved, once and unasked, or refuse.",
 )
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
     """Make what is missing. Started again it goes on where it was, and pays for nothing twice."""

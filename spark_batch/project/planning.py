@@ -36,7 +36,8 @@ class Kept:
 class Plan:
     """What a run would do, job by job; `outlook` sums up the steps that have been taken.
 
-    `adopted` counts the jobs that a run would first take over from the manifest.
+    `adopted` counts the jobs that a run would first take over from the manifest; `prices` is what
+    the estimates and quotes go by.
     """
 
     def __init__(

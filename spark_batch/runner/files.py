@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def holds(path: Path, sha256: str) -> bool:
         return pictures.sha256(path) == sha256
     except PictureError:
         return False
+
+
+def size_of(path: Path) -> int | None:
+    """The bytes of a file; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def stand_ins(files: dict[str, str], folders: Folders) -> dict[str, int] | None:

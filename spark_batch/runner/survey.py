@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +10,7 @@ from pathlib import Path
 from spark_batch import matrix
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, Job, State
+from spark_batch.runner.files import size_of
 from spark_batch.runner.reasons import Cause, Change, differences, done, failed
 
 
@@ -179,7 +179,7 @@ def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) ->
         before = reader.files_of(job.key)
         reason = "made before under another name" if before else "paid for, and not written yet"
         return Step(job, Action.RESTORE, reason, attempt, Cause.ELSEWHERE)
-    size = _size(scope.output_dir / file)
+    size = size_of(scope.output_dir / file)
     recorded = attempt.picture.bytes if attempt.picture else None
     if size is None:
         return Step(job, Action.RESTORE, f"{file} is missing", attempt, Cause.MISSING)
@@ -190,12 +190,3 @@ def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) ->
         return Step(job, Action.KEEP, reason, attempt, Cause.DONE)
     reason = f"{file}: its size differs, {size} bytes, {recorded} recorded"
     return Step(job, Action.RESTORE, reason, attempt, Cause.SIZE_DIFFERS)
-
-
-def _size(path: Path) -> int | None:
-    """The bytes of a file; None when there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None

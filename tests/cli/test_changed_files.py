@@ -79,3 +79,21 @@ def test_a_broken_file_that_is_no_longer_to_be_had_is_lost(folder: Folder, call:
     assert ended.code == ExitCode.FAILED
     assert "`spark-batch retry` makes it again, for money" in ended.err
     assert "1 lost" in call("status", folder.recipe, "--sandbox").out
+
+
+def test_a_manifest_and_changed_files_without_a_checkpoint(folder: Folder, call: Call) -> None:
+    """A cut file, a missing one, and one with other bytes of the same size are put back."""
+    call("run", folder.recipe, "--sandbox")
+    cut, missing, spoilt, _ = pictures = folder.pictures()
+    before = [path.read_bytes() for path in pictures]
+    (folder.previews / ".spark-batch" / "tiny.checkpoint").unlink()
+    cut.write_bytes(before[0][:120])
+    missing.unlink()
+    spoilt.write_bytes(before[2][:-1] + b"\0")
+    told = call("plan", folder.recipe, "--sandbox", "--all").out
+    assert f"its size differs, 120 bytes, {len(before[0])} recorded" in told
+    assert f"{missing.relative_to(folder.previews).as_posix()} is missing" in told
+    assert "3 to restore" in told
+    assert "3 jobs done" in call("run", folder.recipe, "--sandbox").out
+    assert [path.read_bytes() for path in pictures] == before
+    assert len(folder.ledger()) == 4
