@@ -23,6 +23,7 @@ API = "spark_i2i_3_0"
 RECIPE = "recipe"
 ERRORS = "errors"
 MANIFEST = "manifest"
+PLANFILE = "planfile"
 
 Schema = Mapping[str, Any]
 

@@ -34,16 +34,17 @@ def adopt(
     checkpoint: Checkpoint,
     rows: Iterable[Row],
     *,
-    holds: Callable[[str, str], bool],
+    trusted: Callable[[Row], bool],
     wanted: Callable[[Row], bool] = lambda row: True,
 ) -> int:
     """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
 
-    A finished job is adopted with its file when `holds` says that the file (below the output
-    folder) still has its SHA-256, else without, so that it is fetched again without a new task. A
-    task id that is not known is polled again. What was being sent, or is uncertain, stays
-    uncertain. Rows that are not `wanted` are passed over. Enroll the recipe first. Raises
-    UsageError for a row that is none of a manifest's.
+    A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
+    fetched again without a new task. A task id that is not known is polled again. What was being
+    sent, or is uncertain, stays
+    uncertain. Rows that are not `wanted` are passed over. A row that names its picture is a line of
+    the recipe as it was then: the recipe as it is now is enrolled after it. Raises UsageError for a
+    row that is none of a manifest's.
     """
     taken = 0
     with checkpoint.transaction():
@@ -51,7 +52,7 @@ def adopt(
             if not wanted(row) or not is_news(checkpoint, row):
                 continue
             _judge(row, number)
-            _take(checkpoint, row, holds)
+            _take(checkpoint, row, number, trusted)
             taken += 1
     return taken
 
@@ -73,21 +74,37 @@ def _judge(row: Row, number: int) -> None:
         )
 
 
-def _take(checkpoint: Checkpoint, row: Row, holds: Callable[[str, str], bool]) -> None:
+def _take(checkpoint: Checkpoint, row: Row, position: int, trusted: Callable[[Row], bool]) -> None:
     last = checkpoint.last_attempt(row["job"])
     if last is not None and row["task_id"] and _is_same(last):
         checkpoint.found_task(last.id, row["task_id"])
         return
     number = max(int(row["attempts"]), last.number + 1 if last else 1)
     checkpoint.adopt(_request(row), _attempt(row, number))
-    if row["status"] == Status.DONE.value and holds(row["output"], row["sha256"]):
+    if row["output"]:
         output = str(PurePosixPath(row["output"]).with_suffix(""))
-        checkpoint.placed(row["job"], {output: row["output"]})
+        checkpoint.adopt_line(_line(row, output, position))
+        if row["status"] == Status.DONE.value and trusted(row):
+            checkpoint.placed(row["job"], {output: row["output"]})
 
 
 def _is_same(last: Attempt) -> bool:
     """Whether the attempt whose answer the older checkpoint did not see is the manifest's."""
     return last.state is State.UNCERTAIN and last.task_id is None and last.settled is None
+
+
+def _line(row: Row, output: str, position: int) -> dict[str, object]:
+    """A line of the recipe that wrote the manifest, by column; its variables are not told there."""
+    return {
+        "output": output,
+        "key": row["job"],
+        "position": position,
+        "recipe": row["recipe"],
+        "input": row["input"],
+        "prompt_id": row["prompt_id"],
+        "variables": "{}",
+        "current": 1,
+    }
 
 
 def _request(row: Row) -> dict[str, object]:

@@ -60,6 +60,8 @@ def join(
                 twice.add(key)
         for placement in _rows(source, "SELECT * FROM placement", owns):
             _join_placement(target, placement, same_folder=same_folder)
+        for used in source._db.execute("SELECT * FROM used_plan"):
+            target._insert("INSERT OR IGNORE", "used_plan", dict(used))
     return twice
 
 

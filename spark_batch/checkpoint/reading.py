@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -142,6 +144,17 @@ class CheckpointReader(Store):
         row = self._db.execute(query, (output, key)).fetchone()
         return None if row is None else row["file"]
 
+    def written(self, key: str) -> dict[str, str]:
+        """The files that were written for a job under the names that want it, by output name."""
+        query = "SELECT output, file FROM placement WHERE key = ? AND current = 1 AND file NOT NULL"
+        return {row["output"]: row["file"] for row in self._db.execute(query, (key,))}
+
+    def replaced(self, output: str, key: str) -> int | None:
+        """The bytes of a file that stays in the place of a job's picture, if one does."""
+        query = "SELECT replaced FROM placement WHERE output = ? AND key = ?"
+        row = self._db.execute(query, (output, key)).fetchone()
+        return None if row is None else row["replaced"]
+
     def files_of(self, key: str) -> list[str]:
         """All files that were written for a job."""
         query = "SELECT file FROM placement WHERE key = ? AND file IS NOT NULL"
@@ -198,6 +211,32 @@ class CheckpointReader(Store):
             else:
                 unpriced += 1
         return Money(spent=spent, reserved=reserved, unpriced=unpriced)
+
+    def costs(self) -> Iterator[tuple[str, Decimal]]:
+        """Every job that has an attempt, by key, and what its attempts cost in USD."""
+        query = "SELECT key, group_concat(cost, ' ') AS costs FROM attempt GROUP BY key"
+        for row in self._db.execute(query):
+            yield row["key"], sum(map(Decimal, (row["costs"] or "").split()), Decimal(0))
+
+    def fingerprint(self) -> str:
+        """A SHA-256 over where every attempt stands and what it costs.
+
+        What was being sent counts as uncertain, since that is what the next run makes of it.
+        """
+        digest = hashlib.sha256()
+        query = (
+            "SELECT key, number, CASE WHEN state = 'submitting' AND unsent = 0 THEN 'uncertain'"
+            " ELSE state END, unsent, lost, settled, cost, reserved, api, task_id"
+            " FROM attempt ORDER BY key, number"
+        )
+        for row in self._db.execute(query):
+            digest.update(f"{json.dumps(tuple(row))}\n".encode())
+        return digest.hexdigest()
+
+    def plan_used(self, plan: str) -> str | None:
+        """When the saved plan of this id was used (UTC, ISO 8601); None when it was not."""
+        row = self._db.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
+        return None if row is None else str(row["at"])
 
     def charges(self, owns: Owns = _everything) -> Iterator[Charge]:
         """What the API charged for each picture that it made, of the jobs that `owns` accepts."""

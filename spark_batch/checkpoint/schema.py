@@ -16,7 +16,9 @@ APPLICATION_ID = 0x53504B42
 # 1  request, placement, attempt, event.
 # 2  attempt.settled (what `resolve` said), attempt.suspect (what is odd about a picture).
 # 3  placement.image, placement.source (where a line's picture and prompt stand), request.fit.
-VERSION = 3
+# 4  used_plan (saved plans that have been used), placement.replaced (a file of other bytes that
+#    stays in a picture's place).
+VERSION = 4
 
 # What brings a file of a version to the next one.
 MIGRATIONS = {
@@ -28,6 +30,10 @@ MIGRATIONS = {
         "ALTER TABLE request ADD COLUMN fit TEXT",
         "ALTER TABLE placement ADD COLUMN image TEXT",
         "ALTER TABLE placement ADD COLUMN source TEXT",
+    ),
+    3: (
+        "ALTER TABLE placement ADD COLUMN replaced INTEGER",
+        "CREATE TABLE used_plan (id TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID",
     ),
 }
 
@@ -59,7 +65,8 @@ CREATE TABLE placement (
     current   INTEGER NOT NULL,  -- 1 while the recipe has it
     file      TEXT,              -- with extension, once it is on disk
     image     TEXT,              -- the input's file from the recipe's folder, or its URL
-    source    TEXT               -- file:line:column of the prompt, from the recipe's folder
+    source    TEXT,              -- file:line:column of the prompt, from the recipe's folder
+    replaced  INTEGER            -- bytes of a file that stays in the picture's place, as it is
 ) WITHOUT ROWID;
 CREATE INDEX placement_key ON placement (key);
 CREATE INDEX placement_position ON placement (position);
@@ -109,6 +116,12 @@ CREATE TABLE event (
     detail  TEXT
 );
 CREATE INDEX event_attempt ON event (attempt);
+
+-- Saved plans that have been used: each may be once.
+CREATE TABLE used_plan (
+    id TEXT PRIMARY KEY,
+    at TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 

@@ -38,7 +38,10 @@ class Checkpoint(CheckpointReader):
     def _enroll(self, position: int, job: Job) -> None:
         picture = job.input.picture
         self._db.execute(
-            "INSERT OR IGNORE INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            # A manifest, from which a request may have been adopted, does not tell the picture.
+            " ON CONFLICT (key) DO UPDATE SET picture = excluded.picture, url = excluded.url,"
+            " fit = excluded.fit WHERE picture IS NULL AND url IS NULL",
             (
                 job.key,
                 job.model,
@@ -54,9 +57,10 @@ class Checkpoint(CheckpointReader):
             ),
         )
         self._db.execute(
-            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?)"
+            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, NULL)"
             " ON CONFLICT (output) DO UPDATE SET"
-            " file = CASE WHEN key = excluded.key THEN file END, key = excluded.key,"
+            " file = CASE WHEN key = excluded.key THEN file END,"
+            " replaced = CASE WHEN key = excluded.key THEN replaced END, key = excluded.key,"
             " position = excluded.position, recipe = excluded.recipe, input = excluded.input,"
             " prompt_id = excluded.prompt_id, variables = excluded.variables,"
             " image = excluded.image, source = excluded.source, current = 1",
@@ -198,9 +202,25 @@ class Checkpoint(CheckpointReader):
         """Pictures of a job stand on disk: `files` gives the path with extension by output name."""
         with self.transaction():
             self._db.executemany(
-                "UPDATE placement SET file = ? WHERE output = ? AND key = ?",
+                "UPDATE placement SET file = ?, replaced = NULL WHERE output = ? AND key = ?",
                 [(file, output, key) for output, file in files.items()],
             )
+
+    def stand_in(self, key: str, files: Mapping[str, int]) -> None:
+        """Files of other bytes stay in the places of a job's picture: `files` gives their bytes.
+
+        The picture itself is no longer to be had, and what stands there is somebody's work.
+        """
+        with self.transaction():
+            self._db.executemany(
+                "UPDATE placement SET replaced = ? WHERE output = ? AND key = ?",
+                [(size, output, key) for output, size in files.items()],
+            )
+
+    def use_plan(self, plan: str) -> None:
+        """A saved plan is about to be done: it must be on disk before anything is sent."""
+        with self.transaction():
+            self._db.execute("INSERT INTO used_plan VALUES (?, ?)", (plan, self._now()))
 
     def _key(self, attempt: int) -> str:
         (key,) = self._db.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()
@@ -259,6 +279,16 @@ class Checkpoint(CheckpointReader):
             self._insert("INSERT OR IGNORE", "request", request)
             taken = self._insert("INSERT", "attempt", attempt)
             self._note(taken, "adopted", "from the manifest")
+
+    def adopt_line(self, line: Mapping[str, object]) -> None:
+        """A line of an older recipe that another file tells of: its row of placement, by column.
+
+        A line with the same key stays as it is.
+        """
+        with self.transaction():
+            query = "DELETE FROM placement WHERE output = ? AND key <> ?"
+            self._db.execute(query, (line["output"], line["key"]))
+            self._insert("INSERT OR IGNORE", "placement", line)
 
     def _insert(self, verb: str, table: str, cells: Mapping[str, object]) -> int:
         names = ", ".join(cells)

@@ -15,7 +15,7 @@ from spark_batch.cli.session import only_option, recipe_argument, sandbox_option
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
+def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
     """An amount of USD. Raises click.BadParameter for what is none."""
     if value is None:
         return None
@@ -38,7 +38,7 @@ def running_options(command: F) -> F:
         click.option(
             "--max-cost",
             metavar="USD",
-            callback=_amount,
+            callback=amount,
             help="What all attempts in the checkpoint may cost together; with --shard those of all"
             " shards, of which each may spend an N-th of what is left.",
         ),

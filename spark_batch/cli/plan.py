@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from spark_batch import matrix, project
-from spark_batch.cli import session, sums
+from spark_batch.cli import plandocument, session, sums
+from spark_batch.cli.options import amount
 from spark_batch.errors import ExitCode, UsageError
+from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
-from spark_batch.runner.survey import COSTS, WORK, Action
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.survey import COSTS, WORK, Action, Step
 
 _SIGNS = {
     Action.CREATE: "+",
@@ -30,7 +34,7 @@ _WORDS = {
     Action.CREATE: "to create",
     Action.RESEND: "to send again (never reached the API)",
     Action.RESUME: "under way, paid for",
-    Action.RESTORE: "to restore (file missing)",
+    Action.RESTORE: "to restore (file missing or changed)",
     Action.KEEP: "done",
     Action.LEAVE: "left as they are (--only)",
     Action.SHARE: "the same request as another line",
@@ -39,7 +43,6 @@ _WORDS = {
     Action.UNCERTAIN: "uncertain",
 }
 _SOURCES = {
-    "quoted": "the API's quote",
     "charged": "what was charged before",
     "recipe": "the recipe's price",
 }
@@ -56,6 +59,18 @@ _SHOWN = 40
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 @click.option("--by", metavar="AXIS[,AXIS]", help="Sum up by axes instead of job by job.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Save the plan, for `run --plan FILE`.",
+)
+@click.option(
+    "--max-cost",
+    metavar="USD",
+    callback=amount,
+    help="With --out: what all attempts, those of the plan too, may cost together.",
+)
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
 def command(
     recipe_path: Path,
@@ -68,6 +83,8 @@ def command(
     quote: bool,
     env_file: Path | None,
     by: str | None,
+    out: Path | None,
+    max_cost: Decimal | None,
     show_all: bool,
 ) -> int:
     """Show what `run` would do and why, job by job, and what it would cost.
@@ -76,20 +93,48 @@ def command(
     """
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
+    if out is None and max_cost is not None:
+        raise UsageError("--max-cost is the ceiling of a saved plan: give --out too")
+    if out is not None and shard is not None:
+        raise UsageError("a saved plan is of the whole recipe: leave --shard out")
+    if out is not None:
+        planfile.check_target(out)
     recipe = session.load(recipe_path)
     with project.plan(recipe, sandbox=sandbox, only=only, shard=shard) as plan:
         session.tell_adopted(plan.adopted, plan.place)
         if quote:
             _tell_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
+        kept = plan.keep() if out else None
         if as_json:
-            _print_json(plan)
+            plandocument.show(plan)
         elif by is not None:
             sums.show(plan, tuple(each.strip() for each in by.split(",")))
             _print_sums(plan)
         else:
             _print_text(plan, None if show_all else _SHOWN)
+        if out and kept:
+            saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
+            _tell_saved(saved, out, plan)
     work = plan.outlook.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
+
+
+def _tell_saved(saved: planfile.SavedPlan, path: Path, plan: project.Plan) -> None:
+    """On stderr, so that the plan itself can be read by a program."""
+    new = session.counted(sum(each.action in COSTS for each in saved.jobs), "job")
+    recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
+    command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
+    click.echo(
+        f"saved {session.shown(path)}: {new} to create, at most {saved.ceiling} USD together with"
+        f" the {saved.committed} USD so far; `{command}` does it, once",
+        err=True,
+    )
+    if saved.expected is not None and saved.committed + saved.expected > saved.ceiling:
+        click.echo(
+            f"it will stop before its end: {saved.expected} USD are expected beside the"
+            f" {saved.committed} USD so far",
+            err=True,
+        )
 
 
 def _tell_quotes(quotes: Quotes) -> None:
@@ -111,12 +156,24 @@ def _print_text(plan: project.Plan, shown: int | None) -> None:
             hidden += 1
             continue
         listed += 1
-        cost = plan.cost(step)
-        price = f"  about {cost} USD" if cost is not None else ""
-        click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{price}")
+        click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{_rest(plan, step)}")
     if hidden:
         click.echo(f"… and {hidden} more (--all lists them)")
     _print_sums(plan)
+
+
+def _rest(plan: project.Plan, step: Step) -> str:
+    """What follows a reason: the cost of what is to be made, or how to go on with what is not."""
+    cost, quoted = plan.cost(step), plan.quoted(step)
+    if cost is not None or quoted is not None:
+        parts = [f"about {cost} USD"] if cost is not None else []
+        return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
+    if step.action is Action.UNCERTAIN:
+        command = plandocument.next_command(plan, step)
+        return f"; settle it: `{command}` (or --not-charged, or --resubmit)"
+    if step.action is Action.LOST:
+        return f"; `{plandocument.next_command(plan, step)}` makes it again, for money"
+    return ""
 
 
 def _print_sums(plan: project.Plan) -> None:
@@ -127,40 +184,6 @@ def _print_sums(plan: project.Plan) -> None:
         click.echo(f"  {count:>7} {_WORDS[action]}")
     for line in (*_made_lines(plan), *_left_over_lines(plan), *_money_lines(plan)):
         click.echo(f"  {line}")
-
-
-def _print_json(plan: project.Plan) -> None:
-    """The same as one JSON document, its jobs written as they come."""
-    click.echo('{"jobs": [')
-    for position, step in enumerate(plan.steps()):
-        cost = plan.cost(step)
-        entry = {
-            "job": step.job.key,
-            "output": step.job.output,
-            "action": step.action.value,
-            "reason": step.reason,
-            "cost_usd": None if cost is None else str(cost),
-        }
-        click.echo(f"{',' if position else ''}{json.dumps(entry, ensure_ascii=False)}")
-    count, spent = plan.left_over()
-    limit, most, outlook = plan.recipe.run.max_cost, plan.most(), plan.outlook
-    rest = {
-        "recipe": plan.recipe.name,
-        "output_dir": str(plan.place.output_dir),
-        "counts": {action.value: outlook.counts[action] for action in Action},
-        "origins": matrix.origins(plan.recipe),
-        "excluded": list(matrix.excluded(plan.recipe)),
-        "left_over": {"jobs": count, "cost_usd": str(spent)},
-        "cost_usd": {
-            "spent": str(plan.money().spent),
-            "reserved": str(plan.money().reserved),
-            "expected": None if outlook.unpriced else str(outlook.expected),
-            "most": None if most is None else str(most),
-            "limit": None if limit is None else str(limit),
-            "sources": sorted(outlook.sources),
-        },
-    }
-    click.echo(f"],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}")
 
 
 def _made_lines(plan: project.Plan) -> Iterable[str]:
@@ -185,10 +208,23 @@ def _money_lines(plan: project.Plan) -> list[str]:
     bound = "" if limit is None else f", limit {limit} USD"
     if not outlook.total(COSTS):
         return [f"nothing to pay; {spent}{bound}"]
+    lines = [f"{_expected(outlook)}{_quoted(outlook)}; {spent}{bound}"]
+    if not outlook.unbounded:
+        lines.append(f"at most {plan.most()} USD in all, if every job needed all its attempts")
+    return lines
+
+
+def _expected(outlook: Outlook) -> str:
     if outlook.unpriced:
-        return [f"cost not known (give the recipe a price); {spent}{bound}"]
+        return "cost not known (give the recipe a price)"
     sources = " and ".join(_SOURCES[each] for each in sorted(outlook.sources))
-    return [
-        f"expected {outlook.expected} USD (by {sources}); {spent}{bound}",
-        f"at most {plan.most()} USD in all, if every job needed all its attempts",
-    ]
+    return f"expected {outlook.expected} USD (by {sources})"
+
+
+def _quoted(outlook: Outlook) -> str:
+    """What the API said by itself, beside the estimate: it is not bound to it."""
+    count = outlook.total(COSTS)
+    if outlook.unquoted == count:
+        return ""
+    part = f" for {count - outlook.unquoted} of {count}" if outlook.unquoted else ""
+    return f", quoted {outlook.quoted} USD by the API{part}"

@@ -14,6 +14,12 @@ from spark_batch.project import Order
 
 @click.command()
 @running_options
+@click.option(
+    "--plan",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Do exactly the plan that `plan --out FILE` saved, once and unasked, or refuse.",
+)
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
     """Make what is missing. Started again it goes on where it was, and pays for nothing twice."""
     return execute(recipe_path, Order(**options), yes=yes)

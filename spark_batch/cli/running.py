@@ -38,11 +38,14 @@ def _tell_share(errand: project.Errand) -> None:
 
 
 def _confirm(errand: project.Errand) -> None:
-    """Ask a person at a terminal before money is spent; elsewhere max_cost is the guard."""
+    """Ask a person at a terminal before money is spent; elsewhere max_cost is the guard.
+
+    A saved plan has been looked at, and has a ceiling: it asks nothing.
+    """
     new = errand.outlook.total(COSTS)
     if errand.order.limit is not None:
         new = min(new, errand.order.limit)
-    if not new or errand.order.sandbox:
+    if not new or errand.order.sandbox or errand.bound is not None:
         return
     if sys.stdin.isatty() and sys.stderr.isatty():
         cost = "at a price that is not known" if errand.outlook.unpriced else "for about"

@@ -23,16 +23,24 @@ class _Sum:
     create: int = 0
     expected: Decimal = Decimal(0)
     unpriced: int = 0
+    quoted: Decimal = Decimal(0)
+    unquoted: int = 0
 
-    def add(self, step: Step, cost: Decimal | None) -> None:
+    def add(self, step: Step, cost: Decimal | None, quoted: Decimal | None) -> None:
         self.jobs += 1
         if step.action in COSTS:
             self.create += 1
             self.expected += cost or Decimal(0)
             self.unpriced += cost is None
+            self.quoted += quoted or Decimal(0)
+            self.unquoted += quoted is None
 
     def cells(self) -> tuple[str, ...]:
-        return str(self.jobs), str(self.create), "?" if self.unpriced else str(self.expected)
+        expected = "?" if self.unpriced else str(self.expected)
+        return str(self.jobs), str(self.create), expected
+
+    def quote(self) -> str:
+        return "?" if self.unquoted else str(self.quoted)
 
 
 def show(plan: project.Plan, axes: Sequence[str]) -> None:
@@ -47,13 +55,21 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
         facts = {**matrix.job_facts(step.job, step.attempt), "action": (step.action.value,)}
         known.update(dict.fromkeys(facts))
         values = tuple(facts.get(axis, ("-",))[0] for axis in axes)
-        sums.setdefault(values, _Sum()).add(step, plan.cost(step))
+        sums.setdefault(values, _Sum()).add(step, plan.cost(step), plan.quoted(step))
     for axis in axes:
         if axis not in known:
             raise UsageError(f"--by {axis}: no such axis; there are {', '.join(known)}")
     rows = [(*axes, *_HEAD), *((*values, *each.cells()) for values, each in sums.items())]
+    if plan.prices.quotes:
+        quotes = ("quoted USD", *(each.quote() for each in sums.values()))
+        rows = [(*row, quote) for row, quote in zip(rows, quotes, strict=True)]
+    _table(rows, len(axes))
+
+
+def _table(rows: Sequence[tuple[str, ...]], left: int) -> None:
+    """Print rows with the first `left` columns to the left, figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        left = [cell.ljust(width) for cell, width in zip(row[:-3], widths, strict=False)]
-        right = [cell.rjust(width) for cell, width in zip(row[-3:], widths[-3:], strict=True)]
-        click.echo("  ".join((*left, *right)).rstrip())
+        words = [cell.ljust(width) for cell, width in zip(row[:left], widths, strict=False)]
+        figures = [cell.rjust(width) for cell, width in zip(row[left:], widths[left:], strict=True)]
+        click.echo("  ".join((*words, *figures)).rstrip())

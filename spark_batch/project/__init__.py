@@ -10,6 +10,7 @@ from spark_batch.project.place import Place, find_place, load, peek, place_of, s
 from spark_batch.project.planning import Plan, plan
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
+from spark_batch.project.saving import save
 
 __all__ = [
     "Errand",
@@ -28,5 +29,6 @@ __all__ = [
     "prepared",
     "rescue",
     "run",
+    "save",
     "shards_of",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
 from spark_batch.project.place import SANDBOX, Place
 from spark_batch.runner.files import STATE_FOLDER
@@ -30,17 +31,33 @@ def access(env_file: Path | None) -> Endpoint:
 
     Raises UsageError when there is no key.
     """
-    found: Mapping[str, str] = os.environ
-    if env_file is not None:
-        found = {**_read_env(env_file), **os.environ}
+    found = _environment(env_file)
     key = found.get("SPARK_API_KEY", "").strip()
     if not key:
         raise UsageError(
             "there is no API key: set SPARK_API_KEY, name a file with --env-file,"
             " or try the recipe with --sandbox, which needs none"
         )
-    base_url = found.get("SPARK_BASE_URL", "").strip() or DEFAULT_URL
+    base_url = _base_url(found)
     return Endpoint(base_url=base_url, key=key, api=base_url.rstrip("/"))
+
+
+def address(*, sandbox: bool, env_file: Path | None) -> str:
+    """What the checkpoint calls the API that would be used; needs no key.
+
+    Raises UsageError for an address that cannot be used: it could hold a password.
+    """
+    if sandbox:
+        return SANDBOX
+    return check_base_url(_base_url(_environment(env_file)))
+
+
+def _environment(env_file: Path | None) -> Mapping[str, str]:
+    return os.environ if env_file is None else {**_read_env(env_file), **os.environ}
+
+
+def _base_url(found: Mapping[str, str]) -> str:
+    return found.get("SPARK_BASE_URL", "").strip() or DEFAULT_URL
 
 
 @contextlib.contextmanager

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news, join
-from spark_batch.jobs import Recipe
 from spark_batch.project.place import Place
 from spark_batch.reports import manifest
-from spark_batch.runner.files import holds
+from spark_batch.runner.files import holds, size_of
 
 
-def take_over(checkpoint: Checkpoint, place: Place, recipe: Recipe) -> int:
+def take_over(checkpoint: Checkpoint, place: Place) -> int:
     """Adopt what the manifest tells of and the checkpoint does not know; gives how many jobs.
 
     A shard first takes over what the checkpoint of the whole recipe knows of its jobs, and adopts
@@ -25,16 +24,13 @@ def take_over(checkpoint: Checkpoint, place: Place, recipe: Recipe) -> int:
         checkpoint.interrupted()
     if not _has_news(checkpoint, place):
         return 0
-    checkpoint.enroll(place.jobs(recipe))
     return sum(
-        adopt(
-            checkpoint, manifest.read(path), holds=held_in(place.output_dir), wanted=_wanted(place)
-        )
+        adopt(checkpoint, manifest.read(path), trusted=_trusted(place), wanted=_wanted(place))
         for path in _manifests(place)
     )
 
 
-def rehearsed(place: Place, recipe: Recipe) -> tuple[CheckpointReader, int]:
+def rehearsed(place: Place) -> tuple[CheckpointReader, int]:
     """The checkpoint to look at, with what a run would adopt first, and how many jobs that is.
 
     No file is touched.
@@ -45,12 +41,7 @@ def rehearsed(place: Place, recipe: Recipe) -> tuple[CheckpointReader, int]:
     reader.close()
     copy = Checkpoint.rehearse(place.checkpoint)
     copy.interrupted()
-    return copy, take_over(copy, place, recipe)
-
-
-def held_in(folder: Path) -> Callable[[str, str], bool]:
-    """What tells whether a file below `folder` has a SHA-256."""
-    return lambda file, sha256: bool(file) and holds(folder / file, sha256)
+    return copy, take_over(copy, place)
 
 
 def _has_whole(place: Place) -> bool:
@@ -76,3 +67,13 @@ def _wanted(place: Place) -> Callable[[Mapping[str, str]], bool]:
             return True  # no line of a manifest: whoever adopts it says so
 
     return wanted
+
+
+def _trusted(place: Place) -> Callable[[Mapping[str, str]], bool]:
+    """Whether a row's file has its SHA-256; a survey sees by itself that one is missing or cut."""
+
+    def trusted(row: Mapping[str, str]) -> bool:
+        file = place.output_dir / row["output"]
+        return str(size_of(file)) != row["bytes"] or holds(file, row["sha256"])
+
+    return trusted

@@ -54,7 +54,7 @@ def merge(recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False) 
         sources.opened(place, paths, sandbox=sandbox) as found,
         Checkpoint.open(place.checkpoint) as checkpoint,
     ):
-        adopting.take_over(checkpoint, place, recipe)
+        adopting.take_over(checkpoint, place)
         twice = _join(checkpoint, found, place, recipe)
         brought, missing = _bring(checkpoint, found, place)
         manifest.write(place.manifest, checkpoint.standings())

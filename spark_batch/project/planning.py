@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -16,13 +17,28 @@ from spark_batch.project import adopting, sharding
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.quoting import Quotes, ask
 from spark_batch.runner.budget import Prices
-from spark_batch.runner.survey import COSTS, Outlook, Scope, Step, survey
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.survey import COSTS, WORK, Scope, Step, survey
+
+
+@dataclass(slots=True)
+class Kept:
+    """What a saved plan binds beside the recipe.
+
+    `fingerprint` and `money` are the checkpoint's as they were before the steps were taken, `steps`
+    those that are work.
+    """
+
+    fingerprint: str
+    money: Money
+    steps: list[Step] = field(default_factory=list)
 
 
 class Plan:
     """What a run would do, job by job; `outlook` sums up the steps that have been taken.
 
-    `adopted` counts the jobs that a run would first take over from the manifest.
+    `adopted` counts the jobs that a run would first take over from the manifest; `prices` is what
+    the estimates and quotes go by.
     """
 
     def __init__(
@@ -33,6 +49,7 @@ class Plan:
         *,
         adopted: int,
         only: tuple[str, ...] = (),
+        sandbox: bool = False,
         charges: Iterable[Charge] = (),
     ) -> None:
         self.recipe = recipe
@@ -40,36 +57,45 @@ class Plan:
         self.adopted = adopted
         self.outlook = Outlook(attempts=recipe.run.attempts)
         self._checkpoint = checkpoint
-        self._only = only
+        self.only = only
+        self.sandbox = sandbox
         self._keys: set[int] = set()
+        self._kept: Kept | None = None
         charges = chain(charges, checkpoint.charges())
-        self._prices = Prices(price=recipe.price, charges=charges)
+        self.prices = Prices(price=recipe.price, charges=charges)
 
     def steps(self) -> Iterator[Step]:
         """A step for each job in the recipe's order; take them once."""
-        for step in self._survey(matrix.Chooser(self._only)):
-            self.outlook.add(step, self._prices)
+        for step in self._survey(matrix.Chooser(self.only)):
+            self.outlook.add(step, self.prices)
+            if self._kept is not None and step.action in WORK:
+                self._kept.steps.append(step)
             yield step
 
+    def keep(self) -> Kept:
+        """What a saved plan is made of, filled while the steps are taken: ask for it before."""
+        self._kept = Kept(self._checkpoint.fingerprint(), self._checkpoint.money())
+        return self._kept
+
     def quote(self, *, sandbox: bool, env_file: Path | None = None) -> Quotes:
-        """Ask the API what the jobs to create would cost; the steps then go by its answers.
+        """Ask the API what the jobs to create would cost; ask before the steps are taken.
 
         Raises UsageError when there is no key.
         """
         firsts: dict[tuple[int, int], Job] = {}
-        for step in self._survey(matrix.Chooser(self._only)):
+        for step in self._survey(matrix.Chooser(self.only)):
             if step.action in COSTS:
                 size = (step.job.size.width, step.job.size.height)
                 firsts.setdefault(size, step.job)
         if not firsts:
             return Quotes({}, (), 0)
         quotes = ask(firsts, self.place, sandbox=sandbox, env_file=env_file)
-        self._prices.quote(quotes.prices)
+        self.prices.quote(quotes.prices)
         return quotes
 
     def check(self) -> None:
         """Raise UsageError when the selection names what no job has, or chooses nothing."""
-        chooser = matrix.Chooser(self._only)
+        chooser = matrix.Chooser(self.only)
         if chooser:
             for _ in self._survey(chooser):
                 pass
@@ -89,7 +115,13 @@ class Plan:
         """What the step is expected to cost, in USD; None for nothing, or when it is not known."""
         if step.action not in COSTS:
             return None
-        return self._prices.estimate((step.job.size.width, step.job.size.height))
+        return self.prices.estimate((step.job.size.width, step.job.size.height))
+
+    def quoted(self, step: Step) -> Decimal | None:
+        """What the API said that the step will cost, in USD; None as in `cost`, or if not asked."""
+        if step.action not in COSTS:
+            return None
+        return self.prices.quoted((step.job.size.width, step.job.size.height))
 
     def money(self) -> Money:
         """What has been spent and reserved so far."""
@@ -102,7 +134,7 @@ class Plan:
         a price is not known; None without either. Known once all steps have been taken.
         """
         money, limit = self.money(), self.recipe.run.max_cost
-        if self.outlook.unpriced or money.unpriced:
+        if self.outlook.unbounded or money.unpriced:
             return limit
         committed = money.spent + money.reserved
         most = committed + self.outlook.most
@@ -113,13 +145,8 @@ class Plan:
 
         Known once all steps have been taken.
         """
-        gone = {
-            each.key: each.cost or Decimal(0)
-            for part in (False, True)
-            for each in self._checkpoint.standings(left_over=part)
-            if each.attempts and int(each.key, 16) not in self._keys
-        }
-        return len(gone), sum(gone.values(), Decimal(0))
+        gone = [cost for key, cost in self._checkpoint.costs() if int(key, 16) not in self._keys]
+        return len(gone), sum(gone, Decimal(0))
 
 
 @contextlib.contextmanager
@@ -138,10 +165,16 @@ def plan(
     place = place_of(recipe, sandbox=sandbox, shard=shard)
     sharding.refuse_unmerged(place)
     share = sharding.share(recipe, place)
-    checkpoint, adopted = adopting.rehearsed(place, recipe)
+    checkpoint, adopted = adopting.rehearsed(place)
     with checkpoint:
         planned = Plan(
-            share.recipe, place, checkpoint, adopted=adopted, only=only, charges=share.charges
+            share.recipe,
+            place,
+            checkpoint,
+            adopted=adopted,
+            only=only,
+            sandbox=sandbox,
+            charges=share.charges,
         )
         planned.check()
         yield planned

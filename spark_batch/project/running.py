@@ -13,16 +13,21 @@ from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.errors import ExitCode
+from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State
 from spark_batch.project import access, adopting, crew, sharding
+from spark_batch.project.binding import Binding, bind
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, place_of
 from spark_batch.reports import manifest
 from spark_batch.runner import Run, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Event, Tally
-from spark_batch.runner.survey import WORK, Action, Outlook, Scope, Step, survey
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.survey import WORK, Action, Scope, Step, survey
+
+# Options that would make another plan of a saved one.
+_PLANNED = ("retry", "only", "limit", "max_cost", "shard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Order:
     `retry` makes failed and lost jobs anew and leaves new ones; `limit` bounds the tasks that are
     created; `concurrency` and `max_cost` take the place of the recipe's; `only` are the expressions
     of `matrix.selecting`, of which a job has to meet one. `shard` has a part of the jobs made, with
-    a checkpoint of its own and its part of `max_cost`.
+    a checkpoint of its own and its part of `max_cost`. `plan` is a saved plan that is to be done as
+    it is, with its own selection and ceiling.
     """
 
     sandbox: bool = False
@@ -43,6 +49,7 @@ class Order:
     max_cost: Decimal | None = None
     only: tuple[str, ...] = ()
     shard: matrix.Shard | None = None
+    plan: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class Errand:
     outlook: Outlook
     adopted: int
     paid: int
+    bound: Binding | None = None
 
     @property
     def idle(self) -> bool:
@@ -90,23 +98,35 @@ class Errand:
             spent=self.checkpoint.money().spent,
         )
         if self.idle:
-            self.checkpoint.enroll(self.place.jobs(self.recipe))
+            self._begin()
         else:
             order = self.order
             with access.endpoint(
                 self.place, sandbox=order.sandbox, env_file=order.env_file
             ) as endpoint:
                 access.check_api(self.checkpoint, endpoint.api)
-                self.checkpoint.enroll(self.place.jobs(self.recipe))
+                self._begin()
                 self._run(endpoint, tally, watch)
         manifest.write(self.place.manifest, self.checkpoint.standings())
         return Outcome(tally, self.outlook, self.place.manifest, self.idle)
+
+    def _begin(self) -> None:
+        """What has to be on disk before anything is sent, in one commit."""
+        with self.checkpoint.transaction():
+            self.checkpoint.enroll(self.place.jobs(self.recipe))
+            if self.bound is not None:
+                self.checkpoint.use_plan(self.bound.plan.id)
 
     def _run(self, endpoint: access.Endpoint, tally: Tally, watch: Watch) -> None:
         run, checkpoint = self.recipe.run, self.checkpoint
         if not self.outlook.unpriced:
             tally.expected = tally.spent + self.outlook.expected
-        budget = Budget(limit=run.max_cost, money=checkpoint.money(), prices=self.prices)
+        budget = Budget(
+            limit=run.max_cost,
+            money=checkpoint.money(),
+            prices=self.prices,
+            cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
+        )
         with TaskClient(endpoint.base_url, endpoint.key) as client:
             desk = crew.desk(
                 checkpoint,
@@ -120,7 +140,10 @@ class Errand:
             )
             chooser = matrix.Chooser(self.order.only)
             steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
-            going = Run(desk, steps=steps, open_jobs=self.outlook.open_jobs)
+            open_jobs = self.outlook.open_jobs
+            if self.bound is not None:
+                steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
+            going = Run(desk, steps=steps, open_jobs=open_jobs)
             watch(going, max(self.outlook.total(WORK), self.paid))
 
 
@@ -128,30 +151,38 @@ class Errand:
 def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
     """The checkpoint opened, the manifest's news taken over, and every job looked at.
 
-    Raises UsageError when there is no key, when a selection chooses nothing, and when what is paid
-    for could stand in a file that cannot be read; CheckpointError when the checkpoint is held by
-    another process, or damaged.
+    Raises UsageError when there is no key, when a selection chooses nothing, when what is paid for
+    could stand in a file that cannot be read, and when a saved plan no longer holds;
+    CheckpointError when the checkpoint is held by another process, or damaged.
     """
+    bound, order = _bound(recipe, order)
     chooser = matrix.Chooser(order.only)
     recipe = _overridden(recipe, order)
     place = place_of(recipe, sandbox=order.sandbox, shard=order.shard)
     if not order.sandbox and not place.checkpoint.exists():
         access.access(order.env_file)  # before anything is made on disk
     with sharding.opened(place) as checkpoint:
+        if bound is not None:
+            bound.check_unused(checkpoint)
         checkpoint.interrupted()
-        adopted = adopting.take_over(checkpoint, place, recipe)
+        adopted = adopting.take_over(checkpoint, place)
         share = sharding.share(recipe, place)
         recipe = share.recipe
-        charges = chain(share.charges, checkpoint.charges())
-        prices = Prices(price=recipe.price, charges=charges)
+        prices = Prices(price=recipe.price, charges=chain(share.charges, checkpoint.charges()))
+        if bound is not None:
+            prices.quote(bound.plan.quotes)
         outlook = Outlook(attempts=recipe.run.attempts)
         for step in _steps(recipe, order, place, checkpoint, chooser):
             outlook.add(step, prices)
+            if bound is not None:
+                bound.look(step)
         chooser.check()
         sharding.refuse_blind(recipe, place, unpriced=outlook.unpriced)
+        if bound is not None:
+            bound.check_state(checkpoint)
         states = (State.RUNNING, State.FETCHING)
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
-        yield Errand(recipe, order, place, checkpoint, prices, outlook, adopted, paid)
+        yield Errand(recipe, order, place, checkpoint, prices, outlook, adopted, paid, bound)
 
 
 def run(
@@ -175,6 +206,22 @@ def _steps(
     scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
     chosen = chooser or None
     return survey(place.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
+
+
+def _bound(recipe: Recipe, order: Order) -> tuple[Binding | None, Order]:
+    """The saved plan that is asked for, and the order as the plan has it. Raises UsageError."""
+    if order.plan is None:
+        return None, order
+    default = Order()
+    given = [
+        name for name in _PLANNED if getattr(order, name, None) != getattr(default, name, None)
+    ]
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"a saved plan is done as it is: leave {names} out, or save a new plan")
+    bound = bind(order.plan)
+    bound.check_surroundings(recipe, sandbox=order.sandbox, env_file=order.env_file)
+    return bound, replace(order, only=bound.plan.only, max_cost=bound.plan.ceiling)
 
 
 def _overridden(recipe: Recipe, order: Order) -> Recipe:

@@ -85,7 +85,7 @@ def share(recipe: Recipe, place: Place) -> Share:
     shard = place.shard
     if shard is None:
         return Share(recipe)
-    whole, _ = rehearsed(place.whole, recipe)
+    whole, _ = rehearsed(place.whole)
     with whole:
         charges = tuple(whole.charges(lambda key: not shard.owns(key)))
         limit = recipe.run.max_cost

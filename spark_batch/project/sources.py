@@ -101,7 +101,7 @@ def _manifest(path: Path) -> Source:
     rows = list(manifest.read(path))
     reader = Checkpoint.scratch()
     try:
-        adopt(reader, rows, holds=lambda file, sha256: False)
+        adopt(reader, rows, trusted=lambda row: False)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     files = {row["job"]: row["output"] for row in rows}

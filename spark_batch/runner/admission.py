@@ -12,6 +12,7 @@ from spark_batch.jobs import Attempt, Job
 from spark_batch.runner.budget import Go, Over
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Event
+from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Action, Step, retriable
 
 # So many jobs that need nothing are passed over before the loop looks at what has come in.
@@ -185,6 +186,7 @@ class Admission:
             name=step.job.output,
             task_id=attempt.task_id or "",
             restoring=attempt,
+            replacing=step.reason if step.cause is Cause.SIZE_DIFFERS else None,
             since=desk.clock(),
         )
         desk.flights[attempt.id] = flight

@@ -37,8 +37,9 @@ Verdict = Go | Wait | Over
 class Prices:
     """What a picture of a size costs, in USD.
 
-    In this order: what the API says when it is asked (`quote`), the median of what it has charged
-    for the size in this checkpoint, the recipe's price, unknown (product.md, "Money").
+    The estimate is, in this order: the median of what the API has charged for the size in this
+    checkpoint, the recipe's price, unknown (product.md, "Money"). What the API says when it is
+    asked (`quote`) stands beside it: it is not bound to it.
     """
 
     def __init__(self, *, price: Decimal | None, charges: Iterable[Charge] = ()) -> None:
@@ -53,20 +54,30 @@ class Prices:
         insort(self._charged[size], cost)
 
     def quote(self, prices: Mapping[tuple[int, int], Decimal]) -> None:
-        """The API says by itself what pictures of these sizes will cost: that goes before all."""
+        """The API says by itself what pictures of these sizes will cost."""
         self._quoted = dict(prices)
 
     def estimate(self, size: tuple[int, int]) -> Decimal | None:
         """What a picture of `size` will cost, or None."""
-        if size in self._quoted:
-            return self._quoted[size]
         charged = self._charged.get(size)
         return median(charged) if charged else self._price
 
+    @property
+    def quotes(self) -> Mapping[tuple[int, int], Decimal]:
+        """What the API said, by width and height."""
+        return self._quoted
+
+    def quoted(self, size: tuple[int, int]) -> Decimal | None:
+        """What the API said that a picture of `size` will cost, or None."""
+        return self._quoted.get(size)
+
+    def upper(self, size: tuple[int, int]) -> Decimal | None:
+        """The quote or the estimate, whichever is higher: what is to be reserved; or None."""
+        known = [each for each in (self.quoted(size), self.estimate(size)) if each is not None]
+        return max(known, default=None)
+
     def source(self, size: tuple[int, int]) -> str:
-        """Where the estimate comes from: `quoted`, `charged`, `recipe` or `unknown`."""
-        if size in self._quoted:
-            return "quoted"
+        """Where the estimate comes from: `charged`, `recipe` or `unknown`."""
         if self._charged.get(size):
             return "charged"
         return "unknown" if self._price is None else "recipe"
@@ -79,8 +90,17 @@ class Budget:
     its own estimate fit together. With a limit and no price known, one job goes first to learn it.
     """
 
-    def __init__(self, *, limit: Decimal | None, money: Money, prices: Prices) -> None:
+    def __init__(
+        self,
+        *,
+        limit: Decimal | None,
+        money: Money,
+        prices: Prices,
+        cure: str = "raise max_cost to go on",
+    ) -> None:
+        """`cure` is what a person has to do when the limit is reached."""
         self._limit = limit
+        self._cure = cure
         self._prices = prices
         self._spent = money.spent
         self._held = money.reserved
@@ -99,7 +119,7 @@ class Budget:
 
     def ask(self, size: tuple[int, int]) -> Verdict:
         """Whether a job of `size` may be sent now."""
-        estimate = self._prices.estimate(size)
+        estimate = self._prices.upper(size)
         if self._limit is None:
             return Go(estimate)
         if estimate is None:
@@ -110,7 +130,7 @@ class Budget:
             return Wait()
         return Over(
             f"the next picture, about {estimate} USD, does not fit: {self.committed} of"
-            f" {self._limit} USD are spent or reserved; raise max_cost to go on"
+            f" {self._limit} USD are spent or reserved; {self._cure}"
         )
 
     def _ask_blind(self) -> Verdict:

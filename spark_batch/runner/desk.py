@@ -56,9 +56,10 @@ class Call(Enum):
 class Flight:
     """An attempt in flight. `job` is None when only polling and fetching are left to do.
 
-    `restoring` is the attempt as it was done, when a missing picture is fetched again; `watched`
-    says that this run saw the task made, so that its time can be learned from; `stale` counts URLs
-    that had ended. Times are the run's clock.
+    `restoring` is the attempt as it was done, when a missing picture is fetched again, `replacing`
+    why a file that stands in its place has to make room; `watched` says that this run saw the task
+    made, so that its time can be learned from; `stale` counts URLs that had ended. Times are the
+    run's clock.
     """
 
     attempt: int
@@ -70,6 +71,7 @@ class Flight:
     task_id: str = ""
     result: Result | None = None
     restoring: Attempt | None = None
+    replacing: str | None = None
     since: float = 0.0
     failures: int = 0
     stale: int = 0

@@ -11,7 +11,7 @@ from spark_batch.client.outcomes import Fetched, FetchFailed
 from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Attempt, Picture, Result
 from spark_batch.runner.desk import Call, Desk, Flight
-from spark_batch.runner.events import Done, Event
+from spark_batch.runner.events import Done, Event, Note
 from spark_batch.runner.files import Folders, deliver, restore
 from spark_batch.runner.pace import backoff
 from spark_batch.runner.polling import leave, lose, stop_for_disk
@@ -137,7 +137,11 @@ def _delivered(desk: Desk, flight: Flight, outcome: Delivered) -> list[Event]:
         cost = flight.result.usage.cost if flight.result else None
     desk.land(flight)
     desk.tally.done += 1
-    return [Done(flight.key, tuple(outcome.files.values()), cost, suspect)]
+    told: list[Event] = [Done(flight.key, tuple(outcome.files.values()), cost, suspect)]
+    if flight.replacing is not None:
+        kept = desk.folders.kept.relative_to(desk.folders.output)
+        told.append(Note(f"{flight.replacing}; what stood there is kept in {kept.as_posix()}"))
+    return told
 
 
 def _twin(desk: Desk, flight: Flight, picture: Picture) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,29 @@ def holds(path: Path, sha256: str) -> bool:
         return pictures.sha256(path) == sha256
     except PictureError:
         return False
+
+
+def size_of(path: Path) -> int | None:
+    """The bytes of a file; None when there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def stand_ins(files: dict[str, str], folders: Folders) -> dict[str, int] | None:
+    """The bytes of the whole pictures that stand under every one of `files`, by output name.
+
+    None when there is none, or when one of them is missing or no whole picture.
+    """
+    try:
+        found = {
+            output: pictures.accept(folders.output / file).bytes for output, file in files.items()
+        }
+    except PictureError:
+        return None
+    return found or None
 
 
 def _make_room(target: Path, picture: Picture, folders: Folders) -> None:

@@ -15,6 +15,7 @@ from spark_batch.errors import ExitCode
 from spark_batch.jobs import Result
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Event, Lost, Note, Unfinished
+from spark_batch.runner.files import stand_ins
 from spark_batch.runner.pace import backoff
 from spark_batch.runner.submitting import fail, give_up
 
@@ -109,7 +110,16 @@ def leave(desk: Desk, flight: Flight, reason: str) -> list[Event]:
 
 
 def lose(desk: Desk, flight: Flight, reason: str) -> list[Event]:
-    """The picture is paid for and no longer to be had: told, and never paid again by itself."""
+    """The picture is paid for and no longer to be had: told, and never paid again by itself.
+
+    Where a whole picture of other bytes stands in its place, somebody worked on it: it stays.
+    """
+    if flight.restoring is not None and flight.replacing is not None:
+        files = desk.checkpoint.written(flight.key)
+        if (found := stand_ins(files, desk.folders)) is not None:
+            desk.checkpoint.stand_in(flight.key, found)
+            desk.land(flight)
+            return [Note(f"{flight.replacing}; it is left as it is, since {reason}")]
     desk.checkpoint.lose(flight.attempt, reason)
     desk.budget.leave(flight.attempt)
     desk.land(flight)

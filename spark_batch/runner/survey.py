@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from spark_batch import matrix
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Job, Picture, Standing, State
-from spark_batch.runner.budget import Prices
+from spark_batch.jobs import Attempt, Job, State
+from spark_batch.runner.files import size_of
+from spark_batch.runner.reasons import Cause, Change, differences, done, failed
 
 
 class Action(str, Enum):
@@ -21,7 +20,7 @@ class Action(str, Enum):
     CREATE = "create"  # a new task, which costs
     RESEND = "resend"  # an attempt that never reached the API
     RESUME = "resume"  # a task that is paid for: poll and fetch
-    RESTORE = "restore"  # done, but its file is missing: fetch it again, no new task
+    RESTORE = "restore"  # done, but its file is missing or changed: fetch it again, no new task
     KEEP = "keep"  # nothing
     LEAVE = "leave"  # nothing: it is new in a `retry`, or left out by `--only`
     SHARE = "share"  # another line of the recipe makes the same request
@@ -36,12 +35,17 @@ WORK = COSTS | {Action.RESUME, Action.RESTORE}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A job, what is to be done, and why, in words."""
+    """A job, what is to be done, and why, in words; `attempt` is its last one.
+
+    `cause` is the reason in one word, `changes` are the fields that make a request another one.
+    """
 
     job: Job
     action: Action
     reason: str
     attempt: Attempt | None = None
+    cause: Cause = Cause.LEFT_OUT
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +60,6 @@ class Scope:
     attempts: int
     retry: bool = False
     rescue: bool = False
-
-
-@dataclass(slots=True)
-class Outlook:
-    """A survey summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
-
-    `sources` are where the estimates come from, as `Prices.source` names them. Of what may be
-    created `expected` is the cost when every first attempt succeeds, `most` when every job needs
-    all of its `attempts` and each of them is charged: that failed tasks are free is nowhere said.
-    """
-
-    counts: Counter[Action] = field(default_factory=Counter)
-    attempts: int = 1
-    expected: Decimal = Decimal(0)
-    most: Decimal = Decimal(0)
-    unpriced: int = 0
-    sources: set[str] = field(default_factory=set)
-    open_jobs: dict[str, Job] = field(default_factory=dict)
-
-    def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
-        """How many jobs have one of `actions`."""
-        return sum(self.counts[each] for each in actions)
-
-    def add(self, step: Step, prices: Prices) -> None:
-        """Count `step`, and its cost if it has one."""
-        self.counts[step.action] += 1
-        if step.action in COSTS:
-            size = (step.job.size.width, step.job.size.height)
-            estimate = prices.estimate(size)
-            self.expected += estimate or Decimal(0)
-            self.most += (estimate or Decimal(0)) * self._attempts_left(step)
-            self.unpriced += estimate is None
-            self.sources.add(prices.source(size))
-        if step.action is Action.RESUME:
-            size = (step.job.size.width, step.job.size.height)
-            self.most += (prices.estimate(size) or Decimal(0)) * self._attempts_left(step)
-            self.open_jobs[step.job.key] = step.job
-
-    def _attempts_left(self, step: Step) -> int:
-        """How many attempts the step may lead to in one run, beside one that is under way."""
-        before = step.attempt.number if step.attempt else 0
-        left = self.attempts - before + (step.action is Action.RESEND)
-        return max(step.action in COSTS, left)
 
 
 def survey(
@@ -140,7 +101,8 @@ def _shared(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
     attempt = reader.last_attempt(job.key)
     if attempt is not None and attempt.state is State.DONE:
         return _done(job, attempt, reader, scope)
-    return Step(job, Action.SHARE, "the same request as another line: made once", attempt)
+    reason = "the same request as another line: made once"
+    return Step(job, Action.SHARE, reason, attempt, Cause.SHARED)
 
 
 def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
@@ -148,27 +110,29 @@ def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
     if attempt is None:
         return _new(job, reader, scope)
     if attempt.settled:
-        return Step(job, Action.CREATE, f"settled as {attempt.settled}: made again", attempt)
-    if attempt.lost and scope.rescue:
-        return Step(job, Action.RESTORE, "lost: looked for once more", attempt)
+        reason = f"settled as {attempt.settled}: made again"
+        return Step(job, Action.CREATE, reason, attempt, Cause.SETTLED)
     if attempt.lost:
-        return _again(job, attempt, scope, Action.LOST, attempt.error_message or "lost")
+        return _lost(job, attempt, scope)
     if attempt.state is State.FAILED:
         return _failed(job, attempt, scope)
     if attempt.state is State.DONE:
         return _done(job, attempt, reader, scope)
-    action, reason = _under_way(attempt)
-    return Step(job, action, reason, attempt)
+    return _under_way(job, attempt)
 
 
-def _under_way(attempt: Attempt) -> tuple[Action, str]:
+def _under_way(job: Job, attempt: Attempt) -> Step:
     if attempt.state is State.UNCERTAIN:
-        return Action.UNCERTAIN, attempt.error_message or "nobody knows whether there is a task"
+        reason = attempt.error_message or "nobody knows whether there is a task"
+        return Step(job, Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
     if attempt.state is not State.SUBMITTING:
-        return Action.RESUME, f"task {attempt.task_id} is paid for"
+        reason = f"task {attempt.task_id} is paid for"
+        return Step(job, Action.RESUME, reason, attempt, Cause.PAID)
     if attempt.unsent:
-        return Action.RESEND, "the last try did not reach the API"
-    return Action.UNCERTAIN, "it was being sent when a run ended"
+        reason = "the last try did not reach the API"
+        return Step(job, Action.RESEND, reason, attempt, Cause.UNSENT)
+    reason = "it was being sent when a run ended"
+    return Step(job, Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
 
 
 def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
@@ -176,42 +140,19 @@ def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
         return Step(job, Action.LEAVE, "new: `run` makes it")
     before = reader.standing(job.output) if reader else None
     if reader is None or before is None or before.key == job.key:
-        return Step(job, Action.CREATE, "new")
-    return Step(job, Action.CREATE, f"changed: {', '.join(changes(before, job, reader))}")
-
-
-def changes(before: Standing, job: Job, reader: CheckpointReader) -> list[str]:
-    """What of the request differs from the one that wrote this name before."""
-    pairs = (
-        ("prompt", before.prompt, job.prompt.text),
-        ("scale", before.scale, job.scale),
-        ("seed", before.seed, job.seed),
-        ("take", before.take, job.take),
-        ("width", before.width, job.size.width),
-        ("height", before.height, job.size.height),
-    )
-    found = [f"{name} from {old!r} to {new!r}" for name, old, new in pairs if old != new]
-    old, new = reader.picture(before.key), job.input.url or job.input.picture
-    if isinstance(new, Picture):
-        new = new.sha256
-    if old != new:
-        found.append(f"picture from {_short(old)} to {_short(new)}")
-    return found or ["the picture"]
-
-
-def _short(picture: str | None) -> str:
-    """A URL, or the beginning of a SHA-256; None where an adopted job does not tell."""
-    if picture is None:
-        return "one that is not known"
-    return picture if "://" in picture else f"sha256 {picture[:8]}"
+        return Step(job, Action.CREATE, "new", cause=Cause.NEW)
+    changes = differences(before, job, reader)
+    reason = f"changed: {', '.join(map(str, changes)) or 'the picture'}"
+    return Step(job, Action.CREATE, reason, cause=Cause.CHANGED, changes=changes)
 
 
 def _failed(job: Job, attempt: Attempt, scope: Scope) -> Step:
-    code = f"{attempt.error_code}: " if attempt.error_code else ""
-    reason = f"{code}{attempt.error_message}"
+    reason = failed(attempt)
     if retriable(attempt, scope.attempts) and not scope.retry:
-        return Step(job, Action.CREATE, f"attempt {attempt.number} failed, {reason}", attempt)
-    return _again(job, attempt, scope, Action.FAILED, reason)
+        reason = f"attempt {attempt.number} failed, {reason}"
+        return Step(job, Action.CREATE, reason, attempt, Cause.FAILED)
+    action = Action.CREATE if scope.retry else Action.FAILED
+    return Step(job, action, reason, attempt, Cause.FAILED)
 
 
 def retriable(attempt: Attempt, attempts: int) -> bool:
@@ -219,14 +160,33 @@ def retriable(attempt: Attempt, attempts: int) -> bool:
     return attempt.again in ("new-task", "create") and attempt.number < attempts
 
 
-def _again(job: Job, attempt: Attempt, scope: Scope, otherwise: Action, reason: str) -> Step:
-    return Step(job, Action.CREATE if scope.retry else otherwise, reason, attempt)
+def _lost(job: Job, attempt: Attempt, scope: Scope) -> Step:
+    if scope.rescue:
+        return Step(job, Action.RESTORE, "lost: looked for once more", attempt, Cause.LOST)
+    action = Action.CREATE if scope.retry else Action.LOST
+    return Step(job, action, attempt.error_message or "lost", attempt, Cause.LOST)
 
 
 def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Step:
+    """A done job is kept while its file has the bytes that were written.
+
+    The size is what one look at the folder tells; `verify` reads the files. A file of another size
+    is an emptied or cut one, or somebody worked on it: the picture is put back without a new task,
+    and what stood there is kept (`files.deliver`).
+    """
     file = reader.file(job.output, job.key)
     if file is None:
-        return Step(job, Action.RESTORE, "made before under another name", attempt)
-    if not (scope.output_dir / file).is_file():
-        return Step(job, Action.RESTORE, f"{file} is missing", attempt)
-    return Step(job, Action.KEEP, "done", attempt)
+        before = reader.files_of(job.key)
+        reason = "made before under another name" if before else "paid for, and not written yet"
+        return Step(job, Action.RESTORE, reason, attempt, Cause.ELSEWHERE)
+    size = size_of(scope.output_dir / file)
+    recorded = attempt.picture.bytes if attempt.picture else None
+    if size is None:
+        return Step(job, Action.RESTORE, f"{file} is missing", attempt, Cause.MISSING)
+    if recorded is None or size == recorded:
+        return Step(job, Action.KEEP, done(attempt), attempt, Cause.DONE)
+    if size == reader.replaced(job.output, job.key):
+        reason = f"{done(attempt)}; another file stands in its place, and is left as it is"
+        return Step(job, Action.KEEP, reason, attempt, Cause.DONE)
+    reason = f"{file}: its size differs, {size} bytes, {recorded} recorded"
+    return Step(job, Action.RESTORE, reason, attempt, Cause.SIZE_DIFFERS)

@@ -90,7 +90,7 @@ def test_a_fresh_file_and_a_migrated_one_have_the_same_columns(old: Path, tmp_pa
         columns.append(
             [
                 {row[1:3] for row in database.execute(f"PRAGMA table_info({table})")}
-                for table in ("request", "placement", "attempt", "event")
+                for table in ("request", "placement", "attempt", "event", "used_plan")
             ]
         )
         database.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.checkpoint import Checkpoint, Money
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Money
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import State, Status
 from tests.makers import a_job, a_picture, a_result, some_jobs
@@ -197,3 +197,35 @@ def test_the_same_bytes_for_two_seeds_are_noticed(checkpoint: Checkpoint) -> Non
     assert checkpoint.twin(two.key, a_picture("another").sha256) is None
     assert checkpoint.twin(other.key, a_picture("same").sha256) is None
     assert checkpoint.twin(one.key, a_picture("same").sha256) is None
+
+
+def test_the_fingerprint_is_of_what_attempts_came_to(tmp_path: Path) -> None:
+    """Every transition changes it; what being interrupted makes of an attempt counts before."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        seen = [checkpoint.fingerprint()]
+        attempt = checkpoint.intend(a_job().key, number=1, reserved=None, api="a")
+        seen.append(checkpoint.fingerprint())
+        assert checkpoint.interrupted() == 1
+        assert checkpoint.fingerprint() == seen[-1]
+        for move in (
+            lambda: checkpoint.found_task(attempt, "t1"),
+            lambda: checkpoint.fetching(attempt, a_result()),
+            lambda: checkpoint.done(attempt, a_picture(), {}),
+            lambda: checkpoint.lose(attempt, "gone"),
+            lambda: checkpoint.refetched(attempt, a_picture(), {}),
+        ):
+            move()
+            seen.append(checkpoint.fingerprint())
+    assert len(set(seen)) == len(seen) - 1  # a picture that is found again is as it was done
+
+
+def test_a_saved_plan_is_used_once(tmp_path: Path) -> None:
+    """The checkpoint knows since when, also after it was closed."""
+    path = tmp_path / "t.checkpoint"
+    with Checkpoint.open(path) as checkpoint:
+        assert checkpoint.plan_used("p") is None
+        checkpoint.use_plan("p")
+    with CheckpointReader.peek(path) as reader:
+        assert reader.plan_used("p") is not None
+        assert reader.plan_used("q") is None

@@ -11,7 +11,7 @@ import pytest
 from spark_batch.client import TaskReader
 from spark_batch.errors import ExitCode
 from spark_batch.sandbox import Served
-from tests.cli.conftest import Call, Folder
+from tests.cli.conftest import ROOT, Call, Folder
 
 MakeServer = Callable[..., Served]
 
@@ -247,3 +247,33 @@ def test_a_manifest_that_cannot_be_trusted_stops_a_run_that_needs_it(
     assert "manifest" in ended.err
     assert len(folder.ledger()) == 4
     assert path.read_text() == broken
+
+
+def test_an_edited_recipe_without_its_checkpoint_is_compared_with_the_manifest(
+    folder: Folder, call: Call
+) -> None:
+    """What changed is told by field, what left the recipe is left over, and money is right."""
+    call("run", folder.recipe, "--sandbox")
+    (folder.previews / ".spark-batch" / "tiny.checkpoint").unlink()
+    folder.edit("[Beach, Snow]", "[{id: beach, text: A beach}]")
+    plan = call("plan", folder.recipe, "--sandbox")
+    assert "changed: prompt from 'Beach' to 'A beach'  about 0.03 USD" in plan.out
+    assert "4 left over from an older recipe, 0.12 USD" in plan.out
+    assert "expected 0.06 USD (by what was charged before); 0.12 USD spent so far" in plan.out
+    ended = call("run", folder.recipe, "--sandbox")
+    assert "4 jobs adopted" in ended.err
+    assert "2 tasks created, 0.18 USD spent so far" in ended.out
+    after = call("plan", folder.recipe, "--sandbox")
+    assert "4 left over from an older recipe, 0.12 USD" in after.out
+    kept = folder.previews / ".spark-batch" / "kept"
+    assert len(list(kept.iterdir())) == 2  # the pictures that made room
+    assert len(folder.ledger()) == 6
+
+
+def test_an_adopted_job_still_knows_its_picture(folder: Folder, call: Call) -> None:
+    """The recipe tells what the manifest does not: a changed photo is named by both hashes."""
+    call("run", folder.recipe, "--sandbox")
+    (folder.previews / ".spark-batch" / "tiny.checkpoint").unlink()
+    call("run", folder.recipe, "--sandbox")
+    (folder.path / "photo.jpg").write_bytes((ROOT / "recipes/photos/dandelion.jpg").read_bytes())
+    assert "changed: picture from sha256 " in call("plan", folder.recipe, "--sandbox").out

@@ -29,7 +29,9 @@ def test_json_is_what_the_schema_says_in_every_state(folder: Folder, call: Call)
     folder.edit("Beach", "{id: beach, text: A beach}")
     document = _document(call, folder)
     assert document["left_over"] == {"jobs": 2, "cost_usd": "0.06"}
-    assert "prompt from 'Beach' to 'A beach'" in document["jobs"][0]["reason"]
+    first = document["jobs"][0]
+    assert "prompt from 'Beach' to 'A beach'" in first["reason"]
+    assert first["changes"] == [{"field": "prompt", "from": "Beach", "to": "A beach"}]
     folder.edit("price: 0.03\n", "")
     folder.edit("size: 512x512", "size: 1024x1024")
     assert _document(call, folder)["cost_usd"]["expected"] is None
@@ -98,14 +100,20 @@ def test_quote_asks_the_api_and_makes_no_task(
     server: Callable[..., Served],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One question a size; its answer goes before the recipe's price, and nothing is billed."""
+    """One question a size; its answer stands beside the recipe's price, and nothing is billed."""
     folder.edit("price: 0.03", "price: 9")
     served = server()
     monkeypatch.setenv("SPARK_API_KEY", "sk-1")
     monkeypatch.setenv("SPARK_BASE_URL", served.url)
     told = call("plan", folder.recipe, "--quote")
     assert (told.code, "no quote" in told.err) == (0, False)
-    assert "expected 0.12 USD (by the API's quote)" in told.out
+    assert "new  about 9 USD, quoted 0.03 USD" in told.out
+    assert "expected 36 USD (by the recipe's price), quoted 0.12 USD by the API;" in told.out
+    assert "at most 108 USD in all" in told.out  # the higher one of the two
+    document = json.loads(call("plan", folder.recipe, "--quote", "--json").out)
+    contract.validator("plan").validate(document)
+    assert document["jobs"][0]["quoted_usd"] == "0.03"
+    assert (document["cost_usd"]["expected"], document["cost_usd"]["quoted"]) == ("36", "0.12")
     assert served.ledger.billed() == 0
     assert served.ledger.accepted() == []
     assert not folder.out.exists()
@@ -113,7 +121,7 @@ def test_quote_asks_the_api_and_makes_no_task(
 
 def test_quote_in_the_sandbox_touches_nothing(folder: Folder, call: Call) -> None:
     """It needs no key, and leaves no ledger behind."""
-    assert "by the API's quote" in call("plan", folder.recipe, "--sandbox", "--quote").out
+    assert "quoted 0.12 USD by the API" in call("plan", folder.recipe, "--sandbox", "--quote").out
     assert not folder.out.exists()
 
 
@@ -128,3 +136,55 @@ def test_a_refused_quote_is_told_and_the_estimate_holds(
     assert told.code == 0
     assert "no quote: the connection was refused" in told.err
     assert "expected 0.12 USD (by the recipe's price)" in told.out
+
+
+def test_the_quote_alone_bounds_what_it_may_cost(folder: Folder, call: Call) -> None:
+    """Without any price the quote is told beside the estimate that is missing."""
+    folder.edit("price: 0.03\n", "")
+    told = call("plan", folder.recipe, "--sandbox", "--quote").out
+    assert "cost not known (give the recipe a price), quoted 0.12 USD by the API;" in told
+    assert "at most 0.36 USD in all" in told
+    by = call("plan", folder.recipe, "--sandbox", "--quote", "--by", "prompt").out.splitlines()
+    assert by[0].split()[-2:] == ["quoted", "USD"]
+    assert by[1].split() == ["beach", "2", "2", "?", "0.06"]
+
+
+def test_every_job_says_why(
+    folder: Folder,
+    call: Call,
+    server: Callable[..., Served],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Done with day and cost, failed with the code's advice, uncertain with what to type."""
+    served = server(create=["cut-after", "create-code:003003005"])
+    monkeypatch.setenv("SPARK_API_KEY", "sk-1")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    call("run", folder.recipe, "--concurrency", "1")
+    lines = call("plan", folder.recipe, "--all").out.splitlines()
+    document = json.loads(call("plan", folder.recipe, "--json").out)
+    contract.validator("plan").validate(document)
+    jobs = {job["cause"]: job for job in document["jobs"]}
+    uncertain, failed, done = jobs["uncertain"], jobs["failed"], jobs["done"]
+    settle = f"spark-batch resolve {folder.recipe} {uncertain['job']} --task-id ID"
+    assert uncertain["next"] == settle
+    assert any(f"`{settle}` (or --not-charged, or --resubmit)" in line for line in lines)
+    known = contract.error_code("003003005")
+    assert known is not None
+    assert failed["error"]["code"] == "003003005"
+    assert failed["error"]["advice"] == known.advice
+    assert any("003003005: " in line and known.advice in line for line in lines)
+    assert failed["next"] == f"spark-batch retry {folder.recipe} --only job={failed['job']}"
+    assert any(line.endswith(f"done {done['done_at'][:10]}, 0.03 USD") for line in lines)
+    assert (done["charged_usd"], done["next"], done["error"]) == ("0.03", None, None)
+
+
+def test_a_lost_job_says_what_to_type(folder: Folder, call: Call) -> None:
+    """With --sandbox where the plan is the sandbox's."""
+    call("run", folder.recipe, "--sandbox")
+    folder.pictures()[0].unlink()
+    for path in (folder.previews / ".spark-batch" / "sandbox").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    call("run", folder.recipe, "--sandbox")
+    told = call("plan", folder.recipe, "--sandbox").out
+    assert f"`spark-batch retry {folder.recipe} --sandbox --only job=" in told

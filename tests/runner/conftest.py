@@ -22,8 +22,9 @@ from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Sender
 from spark_batch.runner.events import Event, Tally
 from spark_batch.runner.files import Folders, checkpoint_path
+from spark_batch.runner.outlook import Outlook
 from spark_batch.runner.pace import Pace, PollTimes
-from spark_batch.runner.survey import Outlook, Scope, survey
+from spark_batch.runner.survey import Scope, survey
 from spark_batch.sandbox import Faults, Served, serve
 from spark_batch.sandbox import Settings as SandboxSettings
 

@@ -112,3 +112,16 @@ def test_no_order_of_ends_passes_the_limit(limit: int, cents: int, asks: list[st
         elif end == "charge":
             budget.charge(attempt, SIZE, cost)
         assert billed <= budget.committed <= most
+
+
+def test_a_quote_lowers_no_reservation() -> None:
+    """The higher one of quote and charge is reserved, also as charges are learned."""
+    prices = Prices(price=Decimal("0.03"))
+    prices.quote({(512, 512): Decimal("0.01")})
+    assert prices.upper((512, 512)) == Decimal("0.03")
+    prices.learn((512, 512), Decimal("0.05"))
+    assert prices.upper((512, 512)) == Decimal("0.05")
+    prices.quote({(512, 512): Decimal("0.07")})
+    assert prices.upper((512, 512)) == Decimal("0.07")
+    assert prices.estimate((512, 512)) == Decimal("0.05")
+    assert Prices(price=None).upper((512, 512)) is None

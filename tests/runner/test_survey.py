@@ -11,7 +11,9 @@ import pytest
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Job
 from spark_batch.runner.budget import Prices
-from spark_batch.runner.survey import Action, Outlook, Scope, Step, survey
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.reasons import Cause
+from spark_batch.runner.survey import Action, Scope, Step, survey
 from tests.makers import a_job, a_picture, a_result
 
 Move = Callable[[Checkpoint, int], None]
@@ -85,7 +87,7 @@ def test_a_done_job_is_kept_while_its_file_is_there(tmp_path: Path) -> None:
         checkpoint.enroll([a_job()])
         made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
         (tmp_path / "cat").mkdir()
-        (tmp_path / "cat" / "beach.jpg").write_bytes(b"picture")
+        (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(1000))
         (step,) = look(checkpoint, tmp_path)
     assert step.action is Action.KEEP
 
@@ -109,3 +111,47 @@ def test_two_lines_with_one_request_cost_once(tmp_path: Path) -> None:
         outlook.add(step, Prices(price=Decimal("0.03")))
     assert [step.action for step in steps] == [Action.CREATE, Action.SHARE]
     assert outlook.expected == Decimal("0.03")
+
+
+@pytest.mark.parametrize(
+    ("size", "action", "reason"),
+    [
+        (1000, Action.KEEP, "done 20"),
+        (0, Action.RESTORE, "cat/beach.jpg: its size differs, 0 bytes, 1000 recorded"),
+        (1001, Action.RESTORE, "cat/beach.jpg: its size differs, 1001 bytes, 1000 recorded"),
+        (None, Action.RESTORE, "cat/beach.jpg is missing"),
+    ],
+)
+def test_a_file_of_another_size_is_not_the_picture(
+    tmp_path: Path, size: int | None, action: Action, reason: str
+) -> None:
+    """Emptied, cut or worked on: the picture is put back, which costs nothing."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        (tmp_path / "cat").mkdir()
+        if size is not None:
+            (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(size))
+        (step,) = look(checkpoint, tmp_path)
+        assert step.action is action
+        assert step.reason.startswith(reason)
+
+
+def test_a_file_that_stays_in_a_pictures_place_is_kept_until_it_changes(tmp_path: Path) -> None:
+    """What was found there once the picture was no longer to be had."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.stand_in(a_job().key, {"cat/beach": 7})
+        (tmp_path / "cat").mkdir()
+        (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(7))
+        (kept,) = look(checkpoint, tmp_path)
+        (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(8))
+        (again,) = look(checkpoint, tmp_path)
+        checkpoint.enroll([a_job()])
+        checkpoint.enroll([a_job(seed=8)])
+        checkpoint.enroll([a_job()])
+        (forgotten,) = look(checkpoint, tmp_path)
+    assert (kept.action, again.action) == (Action.KEEP, Action.RESTORE)
+    assert "another file stands in its place" in kept.reason
+    assert forgotten.cause is Cause.ELSEWHERE

@@ -1,0 +1,95 @@
+"""`plan --json`: the plan as one JSON document, which schemas/plan.schema.json describes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from spark_batch import contract, matrix, project
+from spark_batch.runner.survey import Action, Step
+
+
+def show(plan: project.Plan) -> None:
+    """Print the document, its jobs as they come: takes every step of the plan."""
+    click.echo('{"jobs": [')
+    for position, step in enumerate(plan.steps()):
+        entry = json.dumps(_job(plan, step), ensure_ascii=False)
+        click.echo(f"{',' if position else ''}{entry}")
+    click.echo(f"],\n{json.dumps(_sums(plan), indent=2, ensure_ascii=False)[2:]}")
+
+
+def next_command(plan: project.Plan, step: Step) -> str | None:
+    """What to type so that something follows for a job that a run leaves as it is."""
+    recipe = shlex.quote(str(plan.recipe.path))
+    flag = " --sandbox" if plan.sandbox else ""
+    if step.action is Action.UNCERTAIN:
+        return f"spark-batch resolve {recipe} {step.job.key}{flag} --task-id ID"
+    if step.action in (Action.FAILED, Action.LOST):
+        return f"spark-batch retry {recipe}{flag} --only job={step.job.key}"
+    return None
+
+
+def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
+    attempt = step.attempt
+    charged = attempt.result.usage.cost if attempt and attempt.result else None
+    done_at = attempt.completed_at if attempt and step.action is Action.KEEP else None
+    return {
+        "job": step.job.key,
+        "output": step.job.output,
+        "action": step.action.value,
+        "cause": step.cause.value,
+        "reason": step.reason,
+        "changes": [
+            {"field": each.field, "from": each.before, "to": each.after} for each in step.changes
+        ],
+        "error": _error(step),
+        "done_at": None if done_at is None else done_at.isoformat(timespec="seconds"),
+        "charged_usd": _usd(charged),
+        "cost_usd": _usd(plan.cost(step)),
+        "quoted_usd": _usd(plan.quoted(step)),
+        "next": next_command(plan, step),
+    }
+
+
+def _error(step: Step) -> dict[str, str | None] | None:
+    """The last attempt's error, with what is advised for its code."""
+    attempt = step.attempt
+    if attempt is None or attempt.error_message is None:
+        return None
+    known = contract.error_code(attempt.error_code)
+    return {
+        "code": attempt.error_code,
+        "message": attempt.error_message,
+        "advice": known.advice if known else None,
+    }
+
+
+def _sums(plan: project.Plan) -> dict[str, Any]:
+    """Once every step has been taken."""
+    count, spent = plan.left_over()
+    outlook, money = plan.outlook, plan.money()
+    return {
+        "recipe": plan.recipe.name,
+        "output_dir": str(plan.place.output_dir),
+        "counts": {action.value: outlook.counts[action] for action in Action},
+        "origins": matrix.origins(plan.recipe),
+        "excluded": list(matrix.excluded(plan.recipe)),
+        "left_over": {"jobs": count, "cost_usd": _usd(spent)},
+        "cost_usd": {
+            "spent": _usd(money.spent),
+            "reserved": _usd(money.reserved),
+            "expected": None if outlook.unpriced else _usd(outlook.expected),
+            "quoted": None if outlook.unquoted else _usd(outlook.quoted),
+            "most": _usd(plan.most()),
+            "limit": _usd(plan.recipe.run.max_cost),
+            "sources": sorted(outlook.sources),
+        },
+    }
+
+
+def _usd(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")

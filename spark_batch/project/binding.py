@@ -1,0 +1,115 @@
+"""`run --plan`: everything that a saved plan rests on has to be as it was, or nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.errors import UsageError
+from spark_batch.jobs import Job, Recipe
+from spark_batch.project import access, planfile
+from spark_batch.project.planfile import SavedPlan
+from spark_batch.project.saving import pictures_of
+from spark_batch.recipe.diagnostics import printable
+from spark_batch.recipe.sources import sources
+from spark_batch.runner.survey import COSTS, WORK, Action, Step
+
+_TOLD = 3  # differences that a message names
+
+
+@dataclass(slots=True)
+class Binding:
+    """A saved plan and the file that it came from; `look` compares a survey's steps with it."""
+
+    path: Path
+    plan: SavedPlan
+    _open: dict[str, tuple[str, Action]] = field(init=False)
+    _drift: list[str] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._open = {each.output: (each.key, each.action) for each in self.plan.jobs}
+
+    def check_surroundings(self, recipe: Recipe, *, sandbox: bool, env_file: Path | None) -> None:
+        """Raise UsageError when the recipe, its pictures or the API are others than planned."""
+        plan = self.plan
+        if plan.sandbox is not sandbox:
+            what = "for the sandbox: give --sandbox too" if plan.sandbox else "not for the sandbox"
+            raise UsageError(f"the plan {self.path} is {what}")
+        if plan.recipe != recipe.name:
+            name = printable(plan.recipe)
+            raise UsageError(f"the plan {self.path} is for the recipe {name}, not {recipe.name}")
+        api = access.address(sandbox=sandbox, env_file=env_file)
+        if plan.api != api:
+            self._refuse([f"it is for {printable(plan.api)}, and this is {api}"])
+        self._refuse(_differences(plan.files, sources(recipe.path)))
+        self._refuse(_differences(plan.pictures, pictures_of(recipe)))
+
+    def check_unused(self, checkpoint: Checkpoint) -> None:
+        """Raise UsageError when the plan has been used, whether that run came to its end or not."""
+        at = checkpoint.plan_used(self.plan.id)
+        if at is not None:
+            raise UsageError(
+                f"the plan {self.path} was used at {at}, and a plan is used once: `spark-batch run`"
+                " without --plan goes on with what is missing, or save a new plan"
+            )
+
+    def look(self, step: Step) -> None:
+        """Note whether `step` is what was planned."""
+        planned = self._open.pop(step.job.output, None)
+        found = (step.job.key, step.action) if step.action in WORK else None
+        if planned != found and len(self._drift) <= _TOLD:
+            before = "nothing" if planned is None else planned[1].value
+            what = f"{step.job.output}: {before} was planned, now {step.action.value}"
+            self._drift.append(f"{what} ({step.reason})")
+
+    def check_state(self, checkpoint: Checkpoint) -> None:
+        """Raise UsageError when a step was not as planned, or the checkpoint has gone on.
+
+        Ask once every step has been looked at.
+        """
+        gone = (f"{printable(each)} is no longer in the recipe" for each in self._open)
+        self._refuse([*self._drift, *gone])
+        if checkpoint.fingerprint() != self.plan.state:
+            self._refuse(["a run, rescue, retry or resolve has gone on since then"])
+
+    def steps(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """Those of `steps` that the plan has."""
+        planned = {(each.output, each.key, each.action) for each in self.plan.jobs}
+        for step in steps:
+            if step.action not in WORK or _named(step) in planned:
+                yield step
+
+    def open_jobs(self, jobs: Mapping[str, Job]) -> dict[str, Job]:
+        """Those of `jobs` that the plan creates: others are fetched, and not made again."""
+        created = {each.key for each in self.plan.jobs if each.action in COSTS}
+        return {key: job for key, job in jobs.items() if key in created}
+
+    def _refuse(self, drift: list[str]) -> None:
+        if drift:
+            more = f" (and {len(drift) - _TOLD} more)" if len(drift) > _TOLD else ""
+            raise UsageError(
+                f"the plan {self.path} no longer holds: {'; '.join(drift[:_TOLD])}{more};"
+                " nothing was sent: save a new one with `spark-batch plan --out`"
+            )
+
+
+def bind(path: Path) -> Binding:
+    """The saved plan in `path`. Raises UsageError when there is none."""
+    return Binding(path, planfile.read(path))
+
+
+def _named(step: Step) -> tuple[str, str, Action]:
+    return step.job.output, step.job.key, step.action
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Which files changed, in words."""
+    words = {True: "changed", False: "is gone"}
+    changed = [
+        f"{printable(name)} {words[name in now]}"
+        for name, sha256 in before.items()
+        if now.get(name) != sha256
+    ]
+    return changed + [f"{printable(name)} is new" for name in now if name not in before]

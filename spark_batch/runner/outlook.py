@@ -1,0 +1,73 @@
+"""A survey summed up: how many jobs there are of each kind, and what they would cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from spark_batch.jobs import Job
+from spark_batch.runner.budget import Prices
+from spark_batch.runner.survey import COSTS, Action, Step
+
+
+@dataclass(slots=True)
+class Outlook:
+    """A survey summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
+
+    Of what may be created `expected` is the cost when every first attempt succeeds, `quoted` the
+    same by the API's own quotes; `unpriced` and `unquoted` count the jobs for which there is none.
+    `most` is what is paid when every job needs all of its `attempts` and each of them is charged,
+    since that failed tasks are free is nowhere said: at the quote or at the estimate, whichever is
+    higher; `unbounded` counts the jobs that have neither, and `resumed` is the part of it for
+    further attempts of tasks that are under way. `sources` are where the estimates come from, as
+    `Prices.source` names them.
+    """
+
+    counts: Counter[Action] = field(default_factory=Counter)
+    attempts: int = 1
+    expected: Decimal = Decimal(0)
+    unpriced: int = 0
+    quoted: Decimal = Decimal(0)
+    unquoted: int = 0
+    most: Decimal = Decimal(0)
+    resumed: Decimal = Decimal(0)
+    unbounded: int = 0
+    sources: set[str] = field(default_factory=set)
+    open_jobs: dict[str, Job] = field(default_factory=dict)
+
+    def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
+        """How many jobs have one of `actions`."""
+        return sum(self.counts[each] for each in actions)
+
+    def add(self, step: Step, prices: Prices) -> None:
+        """Count `step`, and its cost if it has one."""
+        self.counts[step.action] += 1
+        size = (step.job.size.width, step.job.size.height)
+        if step.action in COSTS:
+            self._add_cost(size, prices)
+            self.most += self._most(step, size, prices)
+        if step.action is Action.RESUME:
+            again = self._most(step, size, prices)
+            self.most += again
+            self.resumed += again
+            self.open_jobs[step.job.key] = step.job
+
+    def _add_cost(self, size: tuple[int, int], prices: Prices) -> None:
+        estimate, quoted = prices.estimate(size), prices.quoted(size)
+        self.expected += estimate or Decimal(0)
+        self.unpriced += estimate is None
+        self.quoted += quoted or Decimal(0)
+        self.unquoted += quoted is None
+        self.unbounded += prices.upper(size) is None
+        self.sources.add(prices.source(size))
+
+    def _most(self, step: Step, size: tuple[int, int], prices: Prices) -> Decimal:
+        return (prices.upper(size) or Decimal(0)) * self._attempts_left(step)
+
+    def _attempts_left(self, step: Step) -> int:
+        """How many attempts the step may lead to in one run, beside one that is under way."""
+        before = step.attempt.number if step.attempt else 0
+        left = self.attempts - before + (step.action is Action.RESEND)
+        return max(step.action in COSTS, left)

@@ -1,0 +1,102 @@
+"""A saved plan in a Python program: when its use is written down, and what a run takes from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from spark_batch import ExitCode, Order, Recipe, load, plan, run
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.errors import UsageError
+from spark_batch.project import planfile, prepared, save
+from spark_batch.project.crew import watching
+from spark_batch.runner import Run
+
+RECIPE = """\
+version: 1
+name: mine
+inputs: [cat.jpg]
+prompts: [Beach, Snow]
+price: 0.03
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """A recipe of two jobs."""
+    Image.new("RGB", (96, 64), (200, 120, 40)).save(tmp_path / "cat.jpg", "JPEG")
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    return load(tmp_path / "mine.yaml").recipe
+
+
+def saved(recipe: Recipe, *only: str) -> Path:
+    """Save a plan beside the recipe."""
+    path = recipe.path.parent / "mine.plan"
+    with plan(recipe, sandbox=True, only=only) as planned:
+        kept = planned.keep()
+        assert len(list(planned.steps())) == 2
+        save(planned, kept, path)
+    return path
+
+
+def test_its_use_is_on_disk_before_anything_is_sent(recipe: Recipe) -> None:
+    """Another process sees it before the run's first event."""
+    order = Order(sandbox=True, plan=saved(recipe))
+    used = []
+
+    def watch(going: Run, total: int) -> None:
+        with CheckpointReader.peek(errand.place.checkpoint) as reader:
+            used.append(reader.plan_used(planfile.read(order.plan).id))
+            assert reader.open_attempts() == []
+        raise KeyboardInterrupt
+
+    with prepared(recipe, order) as errand, pytest.raises(KeyboardInterrupt):
+        errand.go(watch)
+    assert used != [None]
+    with pytest.raises(UsageError, match="was used at"):
+        run(recipe, order)
+
+
+def test_a_program_does_a_saved_plan(recipe: Recipe) -> None:
+    """Its selection, though the order names none."""
+    outcome = run(recipe, Order(sandbox=True, plan=saved(recipe, "prompt=snow")))
+    assert (outcome.exit_code, outcome.tally.created) == (ExitCode.DONE, 1)
+
+
+def test_a_retry_has_no_plan(recipe: Recipe) -> None:
+    """A plan is of what `run` does."""
+    with pytest.raises(UsageError, match="leave --retry out"):
+        run(recipe, Order(sandbox=True, retry=True, plan=saved(recipe)))
+
+
+def test_a_plan_keeps_what_was_shown(recipe: Recipe) -> None:
+    """A run that goes on while a plan is shown makes it drift, and not another plan."""
+    path = recipe.path.parent / "mine.plan"
+    run(recipe, Order(sandbox=True, limit=0))
+    with plan(recipe, sandbox=True) as planned:
+        kept = planned.keep()
+        steps = list(planned.steps())
+        run(recipe, Order(sandbox=True, limit=1))
+        save(planned, kept, path)
+    assert [job.key for job in planfile.read(path).jobs] == [step.job.key for step in steps]
+    with pytest.raises(UsageError, match="no longer holds"):
+        run(recipe, Order(sandbox=True, plan=path))
+
+
+def test_what_changes_after_the_check_is_left(recipe: Recipe) -> None:
+    """A picture that goes away while the run begins is not the plan's to put back."""
+    first = run(recipe, Order(sandbox=True, limit=1))
+    (picture,) = first.manifest.parent.glob("*/*.jpg")
+    path = recipe.path.parent / "mine.plan"
+    with plan(recipe, sandbox=True) as planned:
+        kept = planned.keep()
+        list(planned.steps())
+        save(planned, kept, path)
+    with prepared(recipe, Order(sandbox=True, plan=path)) as errand:
+        picture.unlink()
+        outcome = errand.go(watching(None))
+    assert (outcome.tally.created, outcome.tally.done, picture.exists()) == (1, 1, False)
+    assert run(recipe, Order(sandbox=True)).tally.done == 1
+    assert picture.exists()
