@@ -172,6 +172,17 @@ class CheckpointReader(Store):
                 unpriced += 1
         return Money(spent=spent, reserved=reserved, unpriced=unpriced)
 
+    def costs(self) -> Iterator[tuple[int, Decimal | None]]:
+        """Each attempt that cost something or may have: its job's key as a number, and USD.
+
+        None where the API has not told yet, or never told.
+        """
+        query = "SELECT key, state, unsent, cost FROM attempt"
+        for row in self._db.execute(query):
+            free = row["state"] == State.FAILED.value or row["unsent"]
+            if row["cost"] is not None or not free:
+                yield int(row["key"], 16), decimal(row["cost"])
+
     def charges(self) -> Iterator[Charge]:
         """What the API charged for each picture that it made."""
         query = (

@@ -92,6 +92,10 @@ class Plan:
         """What has been spent and reserved so far."""
         return self._checkpoint.money()
 
+    def costs(self) -> Iterator[tuple[int, Decimal | None]]:
+        """What each attempt cost so far, by its job's key, as `CheckpointReader.costs` has it."""
+        return self._checkpoint.costs()
+
     def most(self) -> Decimal | None:
         """What all may come to in USD: spent, reserved, and every attempt that a run may make.
 
