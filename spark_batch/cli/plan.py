@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from spark_batch import matrix, project
+from spark_batch.cli import against as comparing
 from spark_batch.cli import session, sums
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project.quoting import Quotes
@@ -55,6 +56,10 @@ _SHOWN = 40
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 @click.option("--by", metavar="AXIS[,AXIS]", help="Sum up by axes instead of job by job.")
+@click.option(
+    "--against", metavar="REF|MANIFEST", help="Show what has changed since a commit or a manifest."
+)
+@click.option("--markdown", is_flag=True, help="With --against: print a comment in Markdown.")
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
 def command(
     recipe_path: Path,
@@ -66,6 +71,8 @@ def command(
     quote: bool,
     env_file: Path | None,
     by: str | None,
+    against: str | None,
+    markdown: bool,
     show_all: bool,
 ) -> int:
     """Show what `run` would do and why, job by job, and what it would cost.
@@ -74,11 +81,15 @@ def command(
     """
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
+    form = comparing.form(against, as_json=as_json, markdown=markdown, others=(*only, by))
     recipe = session.load(recipe_path)
     with project.plan(recipe, sandbox=sandbox, only=only) as plan:
         session.tell_adopted(plan.adopted, plan.place)
         if quote:
             _tell_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
+        if against is not None:
+            changes = comparing.show(plan, against, form=form, shown=None if show_all else _SHOWN)
+            return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
         if as_json:
             _print_json(plan)
         elif by is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -52,8 +52,16 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
         if axis not in known:
             raise UsageError(f"--by {axis}: no such axis; there are {', '.join(known)}")
     rows = [(*axes, *_HEAD), *((*values, *each.cells()) for values, each in sums.items())]
+    for line in aligned(rows, numbers=len(_HEAD)):
+        click.echo(line)
+
+
+def aligned(rows: Sequence[tuple[str, ...]], *, numbers: int) -> Iterator[str]:
+    """The lines of a table; its last columns, so many, are `numbers` and stand to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        left = [cell.ljust(width) for cell, width in zip(row[:-3], widths, strict=False)]
-        right = [cell.rjust(width) for cell, width in zip(row[-3:], widths[-3:], strict=True)]
-        click.echo("  ".join((*left, *right)).rstrip())
+        left = [cell.ljust(width) for cell, width in zip(row[:-numbers], widths, strict=False)]
+        right = [
+            cell.rjust(width) for cell, width in zip(row[-numbers:], widths[-numbers:], strict=True)
+        ]
+        yield "  ".join((*left, *right)).rstrip()

@@ -7,21 +7,16 @@ when its picture had the same name. Each job of before has at most one of now.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path, PurePosixPath
 
 from spark_batch import matrix
-from spark_batch.errors import UsageError
-from spark_batch.jobs import Job, Recipe, Status
-from spark_batch.project.history import past
+from spark_batch.jobs import Job
+from spark_batch.project.bases import Base, Line, Value, line_of
 from spark_batch.project.planning import Plan
-from spark_batch.reports import manifest
 from spark_batch.runner.survey import COSTS, Step
-
-Value = str | int | float | None
 
 
 class Change(str, Enum):
@@ -32,43 +27,6 @@ class Change(str, Enum):
     KEPT = "kept"
     RENAMED = "renamed"  # kept: the same request, and its picture gets another name
     REMOVED = "removed"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A job of before. `output` has no extension; `picture` is None where nobody knows it."""
-
-    key: str
-    output: str
-    input: str
-    prompt_id: str
-    prompt: str
-    scale: float
-    seed: int
-    take: int
-    width: int
-    height: int
-    picture: str | None
-
-    def fields(self) -> dict[str, Value]:
-        """What the API sees of it."""
-        names = ("prompt", "scale", "seed", "take", "width", "height", "picture")
-        return {name: getattr(self, name) for name in names}
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """What is compared with: its jobs, and what of it has to be known.
-
-    `given` is what the user wrote, `commit` None for a manifest. `costs` are USD by key, of a
-    manifest alone, as `Plan.costs` has them.
-    """
-
-    given: str
-    lines: tuple[Line, ...]
-    commit: str | None = None
-    notes: tuple[str, ...] = ()
-    costs: tuple[tuple[int, Decimal | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +86,8 @@ class Totals:
     """A comparison summed up.
 
     `waiting` are kept jobs that are not made yet. What a request has cost is counted once, for the
-    first of its lines; `paid` has it by what has become of it, renamed ones being kept.
+    first of its lines; `paid` has it by what has become of the job: renamed ones are kept, and
+    what changed ones were is removed.
     """
 
     all: Sum = field(default_factory=Sum)
@@ -138,18 +97,6 @@ class Totals:
     waiting_cost: Decimal = Decimal(0)
     waiting_unpriced: int = 0
     paid: dict[Change, Paid] = field(default_factory=lambda: defaultdict(Paid))
-
-
-def base(recipe: Recipe, given: str) -> Base:
-    """What `given` names: the lines of a manifest if it is a file, else the recipe at a commit.
-
-    Raises UsageError when it names neither, and for a manifest that cannot be read.
-    """
-    if _is_file(given):
-        return _from_manifest(given)
-    found = past(recipe, given)
-    lines = tuple(map(_line, matrix.jobs(found.recipe))) if found.recipe else ()
-    return Base(given, lines, found.commit, found.notes)
 
 
 class Comparison:
@@ -192,21 +139,27 @@ class Comparison:
 
     def _entry(self, step: Step) -> Entry:
         job, costs = step.job, step.action in COSTS
-        now, cost = _line(job), self.plan.cost(step)
+        now, cost = line_of(job), self.plan.cost(step)
         at = self._names.get(job.output)
-        same = self._keys.get(job.key)
-        if same is not None:
-            change, before = Change.KEPT, self.base.lines[same[0]]
-            free = [each for each in same if not self._taken[each]]
-            if free and (at is None or self.base.lines[at].key != job.key):
-                self._taken[free[0]] = True
-                change, before = Change.RENAMED, self.base.lines[free[0]]
+        if at is not None and self.base.lines[at].key == job.key:
+            return Entry(Change.KEPT, now, self.base.lines[at], costs=costs, cost=cost)
+        if job.key in self._wanted:
+            change, before = self._elsewhere(job.key)
             return Entry(change, now, before, costs=costs, cost=cost)
         if at is None or self.base.lines[at].key in self._wanted:
             return Entry(Change.NEW, now, costs=costs, cost=cost)
         self._taken[at] = True
         before = self.base.lines[at]
         return Entry(Change.CHANGED, now, before, _differences(before, now), costs, cost)
+
+    def _elsewhere(self, key: str) -> tuple[Change, Line]:
+        """The line of a request that had another name; all may be taken, as one more is added."""
+        places = self._keys[key]
+        free = next((at for at in places if not self._taken[at]), None)
+        if free is None:
+            return Change.KEPT, self.base.lines[places[0]]
+        self._taken[free] = True
+        return Change.RENAMED, self.base.lines[free]
 
     def _counted(self, entry: Entry) -> Entry:
         totals = self.totals
@@ -218,28 +171,16 @@ class Comparison:
             totals.waiting += 1
             totals.waiting_cost += entry.cost or Decimal(0)
             totals.waiting_unpriced += entry.cost is None
-        spent = self._costs.pop(int(entry.job.key, 16), None)
-        if spent is not None:
-            paid = totals.paid[Change.KEPT if kept else entry.change]
-            paid.cost += spent.cost
-            paid.untold += spent.untold
+        self._pay(Change.KEPT if kept else entry.change, entry.job)
+        if entry.change is Change.CHANGED and entry.before:
+            self._pay(Change.REMOVED, entry.before)
         return entry
 
-
-def _line(job: Job) -> Line:
-    return Line(
-        key=job.key,
-        output=job.output,
-        input=job.input.id,
-        prompt_id=job.prompt.id,
-        prompt=job.prompt.text,
-        scale=job.scale,
-        seed=job.seed,
-        take=job.take,
-        width=job.size.width,
-        height=job.size.height,
-        picture=matrix.picture_text(job.input),
-    )
+    def _pay(self, change: Change, line: Line) -> None:
+        spent = self._costs.pop(int(line.key, 16), None)
+        if spent is not None:
+            self.totals.paid[change].cost += spent.cost
+            self.totals.paid[change].untold += spent.untold
 
 
 def _differences(before: Line, now: Line) -> tuple[Difference, ...]:
@@ -262,53 +203,3 @@ def _summed(*costs: Iterable[tuple[int, Decimal | None]]) -> dict[int, Paid]:
                 fresh[key].untold += cost is None
         found.update(fresh)
     return found
-
-
-def _is_file(given: str) -> bool:
-    try:
-        return Path(given).is_file()
-    except (OSError, ValueError):  # no disk takes such a name
-        return False
-
-
-def _from_manifest(given: str) -> Base:
-    lines: list[Line] = []
-    costs: list[tuple[int, Decimal | None]] = []
-    for number, row in enumerate(manifest.read(Path(given)), 2):
-        try:
-            lines.append(_row_line(row))
-            costs.extend(_row_cost(row))
-        except (ValueError, ArithmeticError):
-            raise UsageError(
-                f"line {number} of {given} is not one that spark-batch wrote: give another"
-                " manifest, or a commit"
-            ) from None
-    return Base(given, tuple(lines), costs=tuple(costs))
-
-
-def _row_line(row: Mapping[str, str]) -> Line:
-    """A job of a manifest. One without a picture has no name there: it gets one to be shown."""
-    made = f"{row['input']}/{row['prompt_id']}-{row['asked_width']}x{row['asked_height']}"
-    shown = f"{made}-scale{row['scale']}-seed{row['seed']}"
-    file = row["output"]
-    return Line(
-        key=f"{int(row['job'], 16):0{matrix.KEY_DIGITS}x}",
-        output=str(PurePosixPath(file).with_suffix("")) if file else shown,
-        input=row["input"],
-        prompt_id=row["prompt_id"],
-        prompt=row["prompt"],
-        scale=float(row["scale"]),
-        seed=int(row["seed"]),
-        take=int(row["take"]),
-        width=int(row["asked_width"]),
-        height=int(row["asked_height"]),
-        picture=None,
-    )
-
-
-def _row_cost(row: Mapping[str, str]) -> Iterator[tuple[int, Decimal | None]]:
-    free = Status(row["status"]) in (Status.PENDING, Status.FAILED)
-    if row["cost_usd"]:
-        yield int(row["job"], 16), Decimal(row["cost_usd"])
-    elif not free:
-        yield int(row["job"], 16), None
