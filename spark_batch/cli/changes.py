@@ -17,7 +17,7 @@ def reason(entry: Entry) -> str:
         return f"changed: {', '.join(map(difference, entry.differences)) or 'the picture'}"
     if entry.change is Change.RENAMED and entry.before:
         return f"renamed from {printable(entry.before.output)}"
-    return entry.change.value
+    return str(entry.change.value)
 
 
 def difference(each: Difference) -> str:

@@ -42,8 +42,8 @@ class Difference:
 class Entry:
     """A job and what has become of it.
 
-    `before` is the job of before, if there was one. `cost` is what a run is expected to pay for it,
-    in USD, None for nothing or when that is not known.
+    `before` is the job of before, if there was one. `costs` says that a run would pay for it, and
+    `cost` about how much, in USD; None when that is not known.
     """
 
     change: Change

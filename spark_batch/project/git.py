@@ -75,7 +75,8 @@ class Repository:
         """
         # What begins with a dash is no name of git's, and is not to become an option of its.
         question = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-        found = _ask(self.folder, *question) if ref and not ref.startswith("-") else None
+        possible = ref and not ref.startswith("-") and "\0" not in ref
+        found = _ask(self.folder, *question) if possible else None
         if found is None:
             hint = self._hint(ref)
             raise UsageError(f"there is no file, branch, tag or commit {quoted(ref)}{hint}")

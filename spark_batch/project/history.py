@@ -98,11 +98,12 @@ def _is_inside(path: str) -> bool:
 
 def _first(error: RecipeError, root: Path) -> str:
     """The first error of a recipe, without the folder that it was read in."""
-    found = [each for each in error.diagnostics if isinstance(each, Diagnostic)]
-    if not found:
-        return str(error).replace(f"{root}{os.sep}", "")
-    place, message = found[0].place, found[0].message
-    text = f"{place.file.name}:{place.line}:{place.column}: {message}"
+    found = next((each for each in error.diagnostics if isinstance(each, Diagnostic)), None)
+    text = str(error)
+    if found is not None:
+        place = found.place
+        message = found.message.partition(f" in '{str(root)[:40]}")[0]  # a glob tells its folder
+        text = f"{place.file.name}:{place.line}:{place.column}: {message}"
     return text.replace(f"{root}{os.sep}", "")
 
 
