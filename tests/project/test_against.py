@@ -139,7 +139,7 @@ def test_a_request_that_is_written_twice_now(repo: Repository) -> None:
     assert totals.waiting_cost == Decimal("0.12")
     repo.commit()
     (repo.path / "photos" / "a-copy.jpg").unlink()
-    _, totals, _ = compared(repo, "main")
+    entries, totals, _ = compared(repo, "main")
     assert totals.all.counts == {Change.KEPT: 4, Change.REMOVED: 2}
     assert entries[-1].job.output.startswith("a-copy/")
 
