@@ -26,8 +26,9 @@ _SHALLOW = (
 _LINK = "120000"
 _FILES = ("100644", "100755", _LINK)  # what a submodule (160000) holds is not in the repository
 _CHUNK = 1 << 18
-# A hook's environment names the repository that the hook is about, which need not be the recipe's.
-_INHERITED = frozenset(
+# A hook's environment names the repository that the hook is about, which need not be the recipe's;
+# and the key is nobody's business.
+_KEPT_BACK = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
@@ -40,6 +41,7 @@ _INHERITED = frozenset(
         "GIT_PREFIX",
         "GIT_SHALLOW_FILE",
         "GIT_WORK_TREE",
+        "SPARK_API_KEY",
     }
 )
 
@@ -184,10 +186,11 @@ def repository(folder: Path) -> Repository:
     inside, _, prefix = os.fsdecode(done.stdout).partition("\n")
     if done.returncode or inside != "true":
         said = os.fsdecode(done.stderr).strip().split("\n")[0].removeprefix("fatal: ")
-        reason = printable(said) or "it is no work tree"
+        where, reason = printable(str(folder.absolute())), printable(said) or "it is no work tree"
+        if "dubious ownership" in said:
+            reason += f" (`git config --global --add safe.directory {where}` trusts it)"
         raise UsageError(
-            f"git finds no repository at {printable(str(folder.absolute()))}: {reason}; --against"
-            " also takes a manifest CSV"
+            f"git finds no repository at {where}: {reason}; --against also takes a manifest CSV"
         )
     return Repository(folder, prefix.removesuffix("\n"))
 
@@ -219,5 +222,5 @@ def _run(folder: Path, *question: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if name not in _INHERITED}
+    kept = {name: text for name, text in os.environ.items() if name not in _KEPT_BACK}
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}

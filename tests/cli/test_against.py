@@ -131,6 +131,14 @@ def test_an_unknown_price_is_said(folder: Folder, repo: Repository, call: Call) 
     assert found["prompts"]["fog"]["expected_usd"] is None
 
 
+def test_quoted_prices_go_before_the_recipes(folder: Folder, repo: Repository, call: Call) -> None:
+    """`--quote` asks the API as for a plan; here the sandbox."""
+    folder.edit("price: 0.03", "price: 9")
+    folder.edit("Snow", "Fog")
+    assert "expected 18 USD" in against(call, folder).out
+    assert "expected 0.06 USD" in against(call, folder, "--quote").out
+
+
 def test_json_is_what_the_schema_says(folder: Folder, repo: Repository, call: Call) -> None:
     """New, changed, kept, renamed and removed; before and after a run; against either base."""
     first = document(call, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -249,6 +250,9 @@ def test_a_submodule_is_an_empty_folder(repo: Repository, tmp_path: Path) -> Non
     _, totals, notes = compared(repo, "main")
     assert notes == ()
     assert totals.all.counts == {Change.KEPT: 4, Change.NEW: 2}
+    repo.commit(recipe_yaml=RECIPE.replace("photos/*.jpg", "'[s]*'"))
+    repo.write("recipe.yaml", RECIPE)
+    assert "no file matches '[s]*'" in compared(repo, "main")[2][0]
 
 
 def test_nothing_is_touched(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,8 +356,18 @@ def test_no_repository_and_no_git(
     alone.write("recipe.yaml", RECIPE)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     assert "git finds no repository at" in fault(alone, "main")
+    assert "it is no work tree" in _of_git_itself(repo)
+    with monkeypatch.context() as other:
+        other.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        assert "`git config --global --add safe.directory " in fault(repo, "main")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "needs the program git, which is not installed" in fault(repo, "main")
+
+
+def _of_git_itself(repo: Repository) -> str:
+    with pytest.raises(UsageError) as caught:
+        repository(repo.path / ".git")
+    return str(caught.value)
 
 
 def test_an_empty_repository(tmp_path: Path) -> None:
@@ -402,16 +416,34 @@ def test_a_git_that_hangs_is_ended(
 ) -> None:
     """What reads the contents has a deadline of its own."""
     found = repository(repo.path)
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    _instead_of_git(tmp_path, monkeypatch, "exec sleep 60")
+    began = time.monotonic()
     with (
         found.blobs(seconds=0.2) as blobs,
         pytest.raises(UsageError, match="git cannot read the object abc"),
     ):
         blobs.read("abc")
+    assert time.monotonic() - began < 30
+
+
+def _instead_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_git_is_not_given_the_key(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program of others has no use for it, and asks nobody for a password."""
+    seen = tmp_path / "seen"
+    _instead_of_git(tmp_path, monkeypatch, f"env > {seen}; exit 1")
+    monkeypatch.setenv("SPARK_API_KEY", "sk-canary")
+    fault(repo, "main")
+    assert "sk-canary" not in seen.read_text()
+    assert "GIT_TERMINAL_PROMPT=0" in seen.read_text().splitlines()
 
 
 def test_an_object_that_is_missing(repo: Repository) -> None:
