@@ -131,6 +131,18 @@ def test_two_names_that_are_exchanged_are_two_renamed_jobs(repo: Repository) -> 
     assert len({each.before.output for each in entries if each.before}) == 4
 
 
+def test_a_name_whose_request_moved_away_is_new(repo: Repository) -> None:
+    """What had the name is kept under another one, so that nothing is changed or removed."""
+    prompts = "{id: beach, text: Fog}, {id: snow, text: Snow}, {id: shore, text: Beach}"
+    repo.write(
+        "recipe.yaml", RECIPE.replace("{id: beach, text: Beach}, {id: snow, text: Snow}", prompts)
+    )
+    entries, totals, _ = compared(repo, "main")
+    assert changes(entries)["cat/beach"] == "new"
+    assert changes(entries)["cat/shore"] == "renamed"
+    assert totals.all.counts == {Change.NEW: 2, Change.KEPT: 2, Change.RENAMED: 2}
+
+
 def test_a_request_that_is_written_twice_now(repo: Repository) -> None:
     """The copy is kept too, costs nothing, and leaves the first one where it was."""
     photo = repo.path / "photos" / "cat.jpg"
@@ -497,7 +509,14 @@ def test_against_a_manifest(repo: Repository, tmp_path: Path) -> None:
     assert (totals.waiting, notes) == (2, ())
 
 
-def test_a_picture_that_a_manifest_does_not_know(repo: Repository, tmp_path: Path) -> None:
+def test_what_checkpoint_and_manifest_both_know_is_counted_once(repo: Repository) -> None:
+    """The checkpoint's word goes first."""
+    outcome = run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
+    _, totals, _ = compared(repo, outcome.manifest)
+    assert totals.paid[Change.KEPT].cost == Decimal("0.12")
+
+
+def test_a_picture_that_a_manifest_does_not_know(repo: Repository) -> None:
     """The manifest has no hash of an input: where nothing else differs, it is the picture."""
     outcome = run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
     repo.photo("photos/cat.jpg", "red")
