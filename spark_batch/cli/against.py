@@ -13,7 +13,7 @@ from spark_batch import project
 from spark_batch.cli import changes, comment
 from spark_batch.cli.sums import aligned
 from spark_batch.errors import UsageError
-from spark_batch.project.against import Change, Comparison, Entry, Sum, Totals
+from spark_batch.project.against import Change, Comparison, Entry, Paid, Sum, Totals
 from spark_batch.project.bases import base
 from spark_batch.recipe.diagnostics import printable, quoted
 
@@ -24,7 +24,7 @@ _SIGNS = {
     Change.RENAMED: ">",
     Change.REMOVED: "-",
 }
-_MADE = (Change.NEW, Change.CHANGED)
+_PAID = (Change.NEW, Change.CHANGED, Change.KEPT, Change.REMOVED)
 
 
 class Form(str, Enum):
@@ -130,8 +130,7 @@ def _print_json(comparison: Comparison) -> None:
         },
         "cost_usd": {
             "expected": _usd(totals.all.expected, totals.all.unpriced),
-            "paid": {each.value: _paid_json(totals, each) for each in (*_MADE, Change.KEPT)}
-            | {Change.REMOVED.value: _paid_json(totals, Change.REMOVED)},
+            "paid": {each.value: _paid(totals, each) for each in _PAID},
         },
     }
     click.echo(f"],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}")
@@ -163,6 +162,6 @@ def _usd(cost: Decimal, unpriced: int) -> str | None:
     return None if unpriced else str(cost)
 
 
-def _paid_json(totals: Totals, change: Change) -> dict[str, object]:
-    paid = totals.paid.get(change)
-    return {"usd": str(paid.cost) if paid else "0", "untold": paid.untold if paid else 0}
+def _paid(totals: Totals, change: Change) -> dict[str, object]:
+    paid = totals.paid.get(change, Paid())
+    return {"usd": str(paid.cost), "untold": paid.untold}

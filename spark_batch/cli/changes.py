@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from spark_batch.cli import session
-from spark_batch.project.against import Change, Difference, Entry, Sum, Totals
+from spark_batch.project.against import Change, Difference, Entry, Paid, Sum, Totals
 from spark_batch.recipe.diagnostics import printable
 
 HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis
@@ -59,7 +59,8 @@ def headline(totals: Totals) -> str:
     expected = f"expected {totals.all.expected} USD"
     if totals.all.unpriced:
         expected = "expected cost not known (give the recipe a price)"
-    return f"{', '.join(words)}; {expected}, {_paid(totals, Change.KEPT)} already paid"
+    paid = _paid(totals, Change.KEPT, "already paid")
+    return f"{', '.join(words)}; {expected}, {paid}"
 
 
 def details(totals: Totals) -> Iterator[str]:
@@ -78,14 +79,11 @@ def details(totals: Totals) -> Iterator[str]:
         (Change.REMOVED, "what is removed or replaced"),
     ):
         if change in totals.paid:
-            yield f"{_paid(totals, change)} paid for {what}"
+            yield _paid(totals, change, f"paid for {what}")
 
 
-def _paid(totals: Totals, change: Change) -> str:
-    paid = totals.paid.get(change)
-    if paid is None:
-        return "0 USD"
-    if not paid.untold:
-        return f"{paid.cost} USD"
+def _paid(totals: Totals, change: Change, what: str) -> str:
+    paid = totals.paid.get(change, Paid())
     tasks = session.counted(paid.untold, "task")
-    return f"{paid.cost} USD and {tasks} whose price is not known"
+    untold = f" (and {tasks} whose price is not known)" if paid.untold else ""
+    return f"{paid.cost} USD {what}{untold}"

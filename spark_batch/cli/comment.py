@@ -119,7 +119,8 @@ def _folded(
 
 
 def _entry_row(entry: Entry) -> str:
-    what = entry.change.value
+    """What differs, where the picture was, or, of a new or removed one, its prompt."""
+    what = code(entry.job.prompt)
     if entry.change is Change.CHANGED:
         what = "; ".join(map(_difference, entry.differences)) or "the picture"
     elif entry.change is Change.RENAMED and entry.before:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from markdown_it import MarkdownIt
 
 from spark_batch import contract
 from spark_batch.cli import comment
+from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Ended, Folder
 from tests.repositories import Repository, a_repository
 
@@ -131,6 +133,22 @@ def test_an_unknown_price_is_said(folder: Folder, repo: Repository, call: Call) 
     assert found["prompts"]["fog"]["expected_usd"] is None
 
 
+def test_tasks_whose_price_nobody_told_are_told(
+    folder: Folder,
+    repo: Repository,
+    call: Call,
+    server: Callable[..., Served],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tasks under way have cost something, and it is not said that it was nothing."""
+    folder.edit("run: {", "run: {task_timeout: 0.1, ")
+    monkeypatch.setenv("SPARK_API_KEY", "sk-1")
+    monkeypatch.setenv("SPARK_BASE_URL", server(poll=["unknown-status"] * 500).url)
+    call("run", folder.recipe)
+    told = call("plan", folder.recipe, "--against", "main").out
+    assert "0 USD already paid (and 4 tasks whose price is not known)" in told
+
+
 def test_quoted_prices_go_before_the_recipes(folder: Folder, repo: Repository, call: Call) -> None:
     """`--quote` asks the API as for a plan; here the sandbox."""
     folder.edit("price: 0.03", "price: 9")
@@ -230,6 +248,8 @@ def test_a_comment_says_the_same(folder: Folder, repo: Repository, call: Call) -
     assert ["beach", "0", "2", "0", "0", "0.06"] in page.rows
     name = "photo/beach-512x512-scale0.4-seed7"
     assert [name, "prompt from Beach to Beach at night", "0.03"] in page.rows
+    assert ["photo/fog-512x512-scale0.7-seed7", "Fog", "0.03"] in page.rows
+    assert ["photo/snow-512x512-scale0.7-seed7", "Snow", ""] in page.rows
     assert told.count("<details>") == told.count("</details>") == 3
     assert "<summary>2 removed</summary>" in told
 
@@ -288,7 +308,7 @@ def test_a_long_comment_is_cut_where_github_would(
     assert 30_000 < len(told) <= comment.LONGEST + 1
     assert told.count("<details>") == told.count("</details>") == 3
     assert told.count("`spark-batch plan --against … --all` lists them") == 1
-    listed = sum(row[1:] == ["new", "0.03"] for row in _Page(told).rows)
+    listed = sum(row[-1] == "0.03" for row in _Page(told).rows) - 1  # the changed one
     assert f"… and {2001 - listed} more;" in told
     assert told.rstrip().endswith("</details>")
 
