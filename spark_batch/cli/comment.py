@@ -2,7 +2,7 @@
 
 It begins with an HTML comment that names the recipe, by which a CI step finds the comment of the
 last push and writes over it. What people wrote stands in code, where it is neither Markdown nor
-HTML, and where nobody is mentioned.
+HTML, and where GitHub and GitLab look for no mentions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LONGEST = 60_000  # characters; GitHub takes 65 536
 _ROWS = 25  # of a table by axis
 _LISTED = 1_000  # jobs of a kind that are kept for the lists
 _VALUE = 200  # characters of a text
+_NOTE = 2_000
 _TAIL = 200  # characters that the end of a list may take
 _KINDS = {
     Change.CHANGED: "changed",
@@ -28,7 +29,6 @@ _KINDS = {
 }
 _PRICE = "about USD"
 _NUMBERS = (*changes.HEAD, _PRICE)
-_NOTHING = "\N{ZERO WIDTH SPACE}"
 
 
 def marker(recipe: str) -> str:
@@ -52,10 +52,10 @@ def text(comparison: Comparison) -> str:
     return written
 
 
-def code(words: object) -> str:
+def code(words: object, *, longest: int = _VALUE) -> str:
     """A text of people's as code: nothing in it is Markdown, HTML, a cell's end or a mention."""
     line = printable(" ".join(str(words).split()))
-    line = f"{line[:_VALUE]}…" if len(line) > _VALUE else line
+    line = f"{line[:longest]}…" if len(line) > longest else line
     if not set(line) & set("`|\\"):
         return f"`{line}`" if line else "-"
     # In a table a code span cannot hold these, whatever is put before them.
@@ -66,8 +66,7 @@ def code(words: object) -> str:
 def _entity(character: str) -> str:
     if character.isalnum() or character == " " or not character.isascii():
         return character
-    # Mentions are looked for once entities are read.
-    return f"&#{ord(character)};{_NOTHING if character in '@#' else ''}"
+    return f"&#{ord(character)};"
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
@@ -78,7 +77,8 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield f"### {code(name)} against {code(against.given)}{commit}"
     yield ""
     yield f"**{changes.headline(totals)}**"
-    lines = [*changes.details(totals), *map(code, against.notes)]
+    notes = (code(each, longest=_NOTE) for each in against.notes)
+    lines = [*changes.details(totals), *notes]
     yield from ["", *(f"- {line}" for line in lines)] if lines else []
     for axis, sums in (("prompt", totals.prompts), ("input", totals.inputs)):
         yield from _by_axis(axis, sums)
