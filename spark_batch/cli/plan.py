@@ -57,7 +57,10 @@ _SHOWN = 40
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 @click.option("--by", metavar="AXIS[,AXIS]", help="Sum up by axes instead of job by job.")
 @click.option(
-    "--against", metavar="REF|MANIFEST", help="Show what has changed since a commit or a manifest."
+    "--against",
+    metavar="REF|MANIFEST",
+    help="What has changed since a commit (REF...: since HEAD left REF) or a manifest;"
+    " --detailed-exitcode is then 10 when anything has.",
 )
 @click.option("--markdown", is_flag=True, help="With --against: print a comment in Markdown.")
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
