@@ -151,10 +151,14 @@ def test_against_a_manifest(repo: Repository, tmp_path: Path) -> None:
     assert (totals.waiting, notes) == (2, ())
 
 
-def test_what_checkpoint_and_manifest_both_know_is_counted_once(repo: Repository) -> None:
-    """The checkpoint's word goes first."""
+def test_what_checkpoint_and_manifest_both_know_is_counted_once(
+    repo: Repository, tmp_path: Path
+) -> None:
+    """The checkpoint's word goes first; an older manifest may have less, or another price."""
     outcome = run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
-    _, totals, _ = compared(repo, outcome.manifest)
+    older = tmp_path / "older.csv"
+    older.write_text(outcome.manifest.read_text().replace(",0.03,", ",0.01,"))
+    _, totals, _ = compared(repo, older)
     assert totals.paid[Change.KEPT].cost == Decimal("0.12")
 
 

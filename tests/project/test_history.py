@@ -65,6 +65,16 @@ def test_what_a_run_made_is_no_input_of_before(repo: Repository) -> None:
     assert totals.all.counts == {Change.KEPT: 4}
 
 
+def test_a_picture_elsewhere_is_taken_as_it_is_today(repo: Repository, tmp_path: Path) -> None:
+    """git knows nothing of what an absolute path names outside of the repository."""
+    photo = Repository(tmp_path).photo("elsewhere/owl.jpg", "olive")
+    repo.commit(recipe_yaml=RECIPE.replace("photos/*.jpg", str(photo)))
+    repo.write("recipe.yaml", AT_NIGHT.replace("photos/*.jpg", str(photo)))
+    entries, _, notes = compared(repo, "main")
+    assert changes(entries) == {"owl/beach": "changed", "owl/snow": "kept"}
+    assert notes == ()
+
+
 def test_lfs_pointers_stand_for_the_pictures(repo: Repository) -> None:
     """git has a pointer where the work tree has the photo; its SHA-256 is all that a key needs."""
     photo = (repo.path / "photos" / "cat.jpg").read_bytes()
