@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
+from typing import Any, TypeVar
 
 import click
 
@@ -17,6 +18,8 @@ from spark_batch.project.against import Change, Comparison, Entry, Paid, Sum, To
 from spark_batch.project.bases import base
 from spark_batch.recipe.diagnostics import printable, quoted
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _SIGNS = {
     Change.NEW: "+",
     Change.CHANGED: "~",
@@ -25,6 +28,17 @@ _SIGNS = {
     Change.REMOVED: "-",
 }
 _PAID = (Change.NEW, Change.CHANGED, Change.KEPT, Change.REMOVED)
+
+
+def options(command: F) -> F:
+    """The options --against and --markdown."""
+    text = (
+        "What has changed since a commit (REF...: since HEAD left REF) or a manifest;"
+        " --detailed-exitcode is then 10 when anything has."
+    )
+    against = click.option("--against", metavar="REF|MANIFEST", help=text)
+    text = "With --against: print a comment in Markdown."
+    return against(click.option("--markdown", is_flag=True, help=text)(command))
 
 
 class Form(str, Enum):

@@ -51,40 +51,34 @@ _SHOWN = 40
 @session.recipe_argument
 @session.sandbox_option
 @session.only_option
+@comparing.options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 @click.option("--by", metavar="AXIS[,AXIS]", help="Sum up by axes instead of job by job.")
-@click.option(
-    "--against",
-    metavar="REF|MANIFEST",
-    help="What has changed since a commit (REF...: since HEAD left REF) or a manifest;"
-    " --detailed-exitcode is then 10 when anything has.",
-)
-@click.option("--markdown", is_flag=True, help="With --against: print a comment in Markdown.")
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
 def command(
     recipe_path: Path,
     *,
     sandbox: bool,
     only: tuple[str, ...],
+    against: str | None,
+    markdown: bool,
     detailed_exitcode: bool,
     as_json: bool,
     quote: bool,
     env_file: Path | None,
     by: str | None,
-    against: str | None,
-    markdown: bool,
     show_all: bool,
 ) -> int:
     """Show what `run` would do and why, job by job, and what it would cost.
 
     Makes no task; nothing is sent at all but the questions of --quote.
     """
+    form = comparing.form(against, as_json=as_json, markdown=markdown, others=(*only, by))
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
-    form = comparing.form(against, as_json=as_json, markdown=markdown, others=(*only, by))
     recipe = session.load(recipe_path)
     with project.plan(recipe, sandbox=sandbox, only=only) as plan:
         session.tell_adopted(plan.adopted, plan.place)
