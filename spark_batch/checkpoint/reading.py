@@ -212,7 +212,7 @@ class CheckpointReader(Store):
                 unpriced += 1
         return Money(spent=spent, reserved=reserved, unpriced=unpriced)
 
-    def costs(self) -> Iterator[tuple[str, Decimal]]:
+    def job_costs(self) -> Iterator[tuple[str, Decimal]]:
         """Every job that has an attempt, by key, and what its attempts cost in USD."""
         query = "SELECT key, group_concat(cost, ' ') AS costs FROM attempt GROUP BY key"
         for row in self._db.execute(query):
@@ -257,6 +257,17 @@ class CheckpointReader(Store):
             " ORDER BY id DESC LIMIT ?"
         )
         return [row["seconds"] for row in self._db.execute(query, (limit,))]
+
+    def costs(self) -> Iterator[tuple[int, Decimal | None]]:
+        """Each attempt that cost something or may have: its job's key as a number, and USD.
+
+        None where the API has not told yet, or never told.
+        """
+        query = "SELECT key, state, unsent, cost FROM attempt"
+        for row in self._db.execute(query):
+            free = row["state"] == State.FAILED.value or row["unsent"]
+            if row["cost"] is not None or not free:
+                yield int(row["key"], 16), decimal(row["cost"])
 
     def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
         """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from spark_batch import matrix, project
+from spark_batch.cli import against as comparing
 from spark_batch.cli import plandocument, session, sums
 from spark_batch.cli.options import amount
 from spark_batch.errors import ExitCode, UsageError
@@ -54,6 +55,7 @@ _SHOWN = 40
 @session.sandbox_option
 @session.shard_option
 @session.only_option
+@comparing.options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
@@ -78,6 +80,8 @@ def command(
     sandbox: bool,
     shard: matrix.Shard | None,
     only: tuple[str, ...],
+    against: str | None,
+    markdown: bool,
     detailed_exitcode: bool,
     as_json: bool,
     quote: bool,
@@ -91,6 +95,9 @@ def command(
 
     Makes no task; nothing is sent at all but the questions of --quote.
     """
+    form = comparing.form(
+        against, as_json=as_json, markdown=markdown, others=(*only, by, shard, out)
+    )
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
     if out is None and max_cost is not None:
@@ -104,6 +111,9 @@ def command(
         session.tell_adopted(plan.adopted, plan.place)
         if quote:
             _tell_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
+        if against is not None:
+            changes = comparing.show(plan, against, form=form, shown=None if show_all else _SHOWN)
+            return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
         kept = plan.keep() if out else None
         if as_json:
             plandocument.show(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -63,13 +63,16 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     if plan.prices.quotes:
         quotes = ("quoted USD", *(each.quote() for each in sums.values()))
         rows = [(*row, quote) for row, quote in zip(rows, quotes, strict=True)]
-    _table(rows, len(axes))
+    for line in aligned(rows, numbers=len(rows[0]) - len(axes)):
+        click.echo(line)
 
 
-def _table(rows: Sequence[tuple[str, ...]], left: int) -> None:
-    """Print rows with the first `left` columns to the left, figures to the right."""
+def aligned(rows: Sequence[tuple[str, ...]], *, numbers: int) -> Iterator[str]:
+    """The lines of a table; its last columns, so many, are `numbers` and stand to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        words = [cell.ljust(width) for cell, width in zip(row[:left], widths, strict=False)]
-        figures = [cell.rjust(width) for cell, width in zip(row[left:], widths[left:], strict=True)]
-        click.echo("  ".join((*words, *figures)).rstrip())
+        left = [cell.ljust(width) for cell, width in zip(row[:-numbers], widths, strict=False)]
+        right = [
+            cell.rjust(width) for cell, width in zip(row[-numbers:], widths[-numbers:], strict=True)
+        ]
+        yield "  ".join((*left, *right)).rstrip()

@@ -41,6 +41,7 @@ _BEGINNINGS = (
     (b"%PDF", "PDF"),
 )
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{")
+_LFS = b"version https://git-lfs.github.com/spec/"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
@@ -125,6 +126,8 @@ def _said(data: bytes) -> str:
     """What a file that is no picture seems to be."""
     if not data:
         return "the file is empty"
+    if data.startswith(_LFS):
+        return "this is a Git LFS pointer, not the picture (`git lfs pull` fetches it)"
     if data[:64].lstrip().lower().startswith(_MARKUP):
         return "this is a text or a web page, no picture"
     kind = _format(data)

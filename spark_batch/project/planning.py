@@ -127,6 +127,10 @@ class Plan:
         """What has been spent and reserved so far."""
         return self._checkpoint.money()
 
+    def costs(self) -> Iterator[tuple[int, Decimal | None]]:
+        """What each attempt cost so far, by its job's key, as `CheckpointReader.costs` has it."""
+        return self._checkpoint.costs()
+
     def most(self) -> Decimal | None:
         """What all may come to in USD: spent, reserved, and every attempt that a run may make.
 
@@ -145,7 +149,8 @@ class Plan:
 
         Known once all steps have been taken.
         """
-        gone = [cost for key, cost in self._checkpoint.costs() if int(key, 16) not in self._keys]
+        costs = self._checkpoint.job_costs()
+        gone = [cost for key, cost in costs if int(key, 16) not in self._keys]
         return len(gone), sum(gone, Decimal(0))
 
 

@@ -43,6 +43,10 @@ def find(folder: Path, pattern: str) -> list[Path]:
         raise ValueError(message) from None
     if len(matches) > MAX_MATCHES:
         raise ValueError(f"{quoted(pattern)} matches more than {MAX_MATCHES} files; be narrower")
+    odd = next((each for each in files if not _is_text(str(each)[len(str(folder)) :])), None)
+    if odd is not None:
+        message = f"matches a file whose name is no UTF-8, {quoted(odd.name)}: rename it"
+        raise ValueError(f"{quoted(pattern)} {message}")
     return files
 
 
@@ -57,6 +61,11 @@ def outside(
     if output is None or _within(base, output):
         return list(files)
     return [file for file in files if not _within(file, output)]
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: bytes that are no UTF-8 come as surrogates."""
+    return name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 def _matches(folder: Path, pattern: str) -> Iterator[Path]:

@@ -145,6 +145,7 @@ def test_random_damage(tmp_path: Path, check: Check, kind: str) -> None:
         (b"", "empty"),
         (b"\0" * 3000, "no picture of a known format"),
         (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "(`git lfs pull` fetches it)"),
         (b'{"error": "expired"}', "web page"),
         (b"\xff\xd8\xff", "broken"),
         (b"\x89PNG\r\n\x1a\n", "broken"),

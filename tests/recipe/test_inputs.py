@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -64,6 +65,17 @@ def test_a_file_with_wildcards_in_its_name(loaded: Load, folder: Path) -> None:
     _fill(folder, "photos/a [1] é.jpg")
     (found,) = _inputs(loaded(HEAD + "inputs: ['photos/a [1] é.jpg']\n"))
     assert found.id == "a-1-e"
+
+
+def test_a_file_name_that_is_no_text(errors: Errors, folder: Path) -> None:
+    """A disk may hold any bytes as a name; an id and a manifest cannot."""
+    try:
+        (folder / "photos" / os.fsdecode(b"\xff\xfe.jpg")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this disk takes UTF-8 alone")
+    (error,) = errors(HEAD + "inputs: ['photos/*.jpg']\n")
+    said = "'photos/*.jpg' matches a file whose name is no UTF-8, '\ufffd\ufffd.jpg': rename it"
+    assert error.message == said
 
 
 def test_absolute_glob(loaded: Load, folder: Path) -> None:

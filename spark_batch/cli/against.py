@@ -1,0 +1,179 @@
+"""`plan --against`: what has changed in pictures and money, as text, JSON or Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Any, TypeVar
+
+import click
+
+from spark_batch import project
+from spark_batch.cli import changes, comment
+from spark_batch.cli.sums import aligned
+from spark_batch.errors import UsageError
+from spark_batch.project.against import Change, Comparison, Entry, Paid, Sum, Totals
+from spark_batch.project.bases import base
+from spark_batch.recipe.diagnostics import printable, quoted
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SIGNS = {
+    Change.NEW: "+",
+    Change.CHANGED: "~",
+    Change.KEPT: "=",
+    Change.RENAMED: ">",
+    Change.REMOVED: "-",
+}
+_PAID = (Change.NEW, Change.CHANGED, Change.KEPT, Change.REMOVED)
+
+
+def options(command: F) -> F:
+    """The options --against and --markdown."""
+    text = (
+        "What has changed since a commit (REF...: since HEAD left REF) or a manifest;"
+        " --detailed-exitcode is then 10 when anything has."
+    )
+    against = click.option("--against", metavar="REF|MANIFEST", help=text)
+    text = "With --against: print a comment in Markdown."
+    return against(click.option("--markdown", is_flag=True, help=text)(command))
+
+
+class Form(str, Enum):
+    """How a comparison is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable[object]) -> Form:
+    """What is asked for. Raises UsageError for options that do not go together.
+
+    `others` are the values of the options that choose or save: --only, --by, --shard, --out.
+    """
+    if markdown and against is None:
+        raise UsageError("--markdown is for --against: say with what to compare")
+    if markdown and as_json:
+        raise UsageError("give either --json or --markdown")
+    if against is not None and any(each is not None for each in others):
+        raise UsageError("--against compares whole recipes: give no --only, --by, --shard or --out")
+    return Form.JSON if as_json else Form.MARKDOWN if markdown else Form.TEXT
+
+
+def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bool:
+    """Print what has changed against `given`, in text at most `shown` jobs; says whether any has.
+
+    Raises UsageError when `given` is neither a manifest nor a commit.
+    """
+    comparison = Comparison(plan, base(plan.recipe, given))
+    for note in comparison.base.notes:
+        click.echo(f"note: {note}", err=True)
+    if form is Form.JSON:
+        _print_json(comparison)
+    elif form is Form.MARKDOWN:
+        click.echo(comment.text(comparison))
+    else:
+        _print_text(comparison, shown)
+    counts = comparison.totals.all.counts
+    return counts.total() > counts[Change.KEPT]
+
+
+def _print_text(comparison: Comparison, shown: int | None) -> None:
+    """Lines for what has changed, at most `shown`, then the sums; all lines without a bound."""
+    listed = hidden = 0
+    for entry in comparison.entries():
+        if entry.change is Change.KEPT and shown is not None:
+            continue
+        if shown is not None and listed >= shown:
+            hidden += 1
+            continue
+        listed += 1
+        price = f"  about {entry.cost} USD" if entry.cost is not None else ""
+        click.echo(
+            f"{_SIGNS[entry.change]} {printable(entry.job.output)}  {changes.reason(entry)}{price}"
+        )
+    if hidden:
+        click.echo(f"… and {hidden} more (--all lists them)")
+    totals, against = comparison.totals, comparison.base
+    for axis, sums in (("prompt", totals.prompts), ("input", totals.inputs)):
+        _print_table(axis, sums, shown)
+    commit = f" ({against.commit[:10]})" if against.commit else ""
+    name = f"{comparison.plan.recipe.name} against {quoted(against.given)}{commit}"
+    click.echo(f"{name}: {changes.headline(totals)}")
+    for line in changes.details(totals):
+        click.echo(f"  {line}")
+
+
+def _print_table(axis: str, sums: Mapping[str, Sum], shown: int | None) -> None:
+    rows = changes.rows(sums)
+    if rows:
+        cut = rows if shown is None else rows[:shown]
+        for line in aligned([(axis, *changes.HEAD), *cut], numbers=len(changes.HEAD)):
+            click.echo(line)
+        if len(cut) < len(rows):
+            click.echo(f"… and {len(rows) - len(cut)} more (--all lists them)")
+
+
+def _print_json(comparison: Comparison) -> None:
+    """One JSON document, its jobs written as they come."""
+    click.echo('{"jobs": [')
+    for position, entry in enumerate(comparison.entries()):
+        comma = "," if position else ""
+        click.echo(f"{comma}{json.dumps(_entry(entry), ensure_ascii=False)}")
+    plan, against, totals = comparison.plan, comparison.base, comparison.totals
+    rest = {
+        "recipe": plan.recipe.name,
+        "output_dir": str(plan.place.output_dir),
+        "against": {
+            "given": against.given,
+            "commit": against.commit,
+            "jobs": len(against.lines),
+            "notes": list(against.notes),
+        },
+        "counts": _counts(totals.all),
+        "prompts": {value: _sum(each) for value, each in totals.prompts.items()},
+        "inputs": {value: _sum(each) for value, each in totals.inputs.items()},
+        "waiting": {
+            "jobs": totals.waiting,
+            "cost_usd": _usd(totals.waiting_cost, totals.waiting_unpriced),
+        },
+        "cost_usd": {
+            "expected": _usd(totals.all.expected, totals.all.unpriced),
+            "paid": {each.value: _paid(totals, each) for each in _PAID},
+        },
+    }
+    click.echo(f"],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}")
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    before = entry.before
+    return {
+        "job": entry.job.key,
+        "output": entry.job.output,
+        "change": entry.change.value,
+        "before": None if before is None else {"job": before.key, "output": before.output},
+        "differences": [
+            {"field": each.field, "from": each.before, "to": each.now} for each in entry.differences
+        ],
+        "cost_usd": None if entry.cost is None else str(entry.cost),
+    }
+
+
+def _counts(each: Sum) -> dict[str, int]:
+    return {change.value: each.counts[change] for change in Change}
+
+
+def _sum(each: Sum) -> dict[str, object]:
+    return {**_counts(each), "expected_usd": _usd(each.expected, each.unpriced)}
+
+
+def _usd(cost: Decimal, unpriced: int) -> str | None:
+    return None if unpriced else str(cost)
+
+
+def _paid(totals: Totals, change: Change) -> dict[str, object]:
+    paid = totals.paid.get(change, Paid())
+    return {"usd": str(paid.cost), "untold": paid.untold}

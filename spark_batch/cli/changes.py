@@ -1,0 +1,89 @@
+"""What has changed in a recipe, in words: what the text and the comment of `--against` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from spark_batch.cli import session
+from spark_batch.project.against import Change, Difference, Entry, Paid, Sum, Totals
+from spark_batch.recipe.diagnostics import printable
+
+HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis
+
+
+def reason(entry: Entry) -> str:
+    """What has become of a job, in words."""
+    if entry.change is Change.CHANGED:
+        return f"changed: {', '.join(map(difference, entry.differences)) or 'the picture'}"
+    if entry.change is Change.RENAMED and entry.before:
+        return f"renamed from {printable(entry.before.output)}"
+    return str(entry.change.value)
+
+
+def difference(each: Difference) -> str:
+    """`scale from 0.4 to 0.7`."""
+    if each.field == "picture":
+        return f"picture from {picture(each.before)} to {picture(each.now)}"
+    return f"{each.field} from {each.before!r} to {each.now!r}"
+
+
+def picture(text: object) -> str:
+    """A URL, or the beginning of a SHA-256."""
+    if not isinstance(text, str):
+        return "one that is not known"
+    name, _, digits = text.partition(":")
+    return f"sha256 {digits[:8]}" if name == "sha256" else text
+
+
+def rows(sums: Mapping[str, Sum]) -> list[tuple[str, ...]]:
+    """A row for each value of an axis of whose jobs any has changed, cells as in `HEAD`."""
+    found = []
+    for value, each in sums.items():
+        counts = each.counts
+        kept = counts[Change.KEPT] + counts[Change.RENAMED]
+        if counts.total() > kept:
+            expected = "?" if each.unpriced else str(each.expected)
+            numbers = (counts[Change.NEW], counts[Change.CHANGED], kept, counts[Change.REMOVED])
+            found.append((printable(value), *map(str, numbers), expected))
+    return found
+
+
+def headline(totals: Totals) -> str:
+    """`12 new, 8 changed, 31 kept; expected 0.60 USD, 1.48 USD already paid`."""
+    counts = totals.all.counts
+    kept = counts[Change.KEPT] + counts[Change.RENAMED]
+    words = [f"{counts[each]} {each.value}" for each in (Change.NEW, Change.CHANGED)]
+    words.append(f"{kept} kept")
+    if counts[Change.REMOVED]:
+        words.append(f"{counts[Change.REMOVED]} removed")
+    expected = f"expected {totals.all.expected} USD"
+    if totals.all.unpriced:
+        expected = "expected cost not known (give the recipe a price)"
+    paid = _paid(totals, Change.KEPT, "already paid")
+    return f"{', '.join(words)}; {expected}, {paid}"
+
+
+def details(totals: Totals) -> Iterator[str]:
+    """Lines about what the headline does not say."""
+    renamed = totals.all.counts[Change.RENAMED]
+    if renamed:
+        yield f"{renamed} of the kept ones under another name, which costs nothing"
+    if totals.waiting:
+        cost = f"about {totals.waiting_cost} USD more"
+        if totals.waiting_unpriced:
+            cost = "at a cost that is not known"
+        yield f"{totals.waiting} of the kept ones not made yet, {cost}"
+    for change, what in (
+        (Change.NEW, "new ones that are made already"),
+        (Change.CHANGED, "changed ones that are made already"),
+        (Change.REMOVED, "what is removed or replaced"),
+    ):
+        if change in totals.paid:
+            yield _paid(totals, change, f"paid for {what}")
+
+
+def _paid(totals: Totals, change: Change, what: str) -> str:
+    paid = totals.paid.get(change, Paid())
+    tasks = session.counted(paid.untold, "task")
+    untold = f" (and {tasks} whose price is not known)" if paid.untold else ""
+    return f"{paid.cost} USD {what}{untold}"

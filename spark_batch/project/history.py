@@ -1,0 +1,225 @@
+"""A recipe as it was at a commit, read through git into a folder that is gone afterwards.
+
+The loader is the very one that reads the recipe of today. It is given the recipe and its table as
+they were, and an empty file for each picture: what a picture held is read from git when it is
+probed, so that no picture is written to disk but one that today's recipe does not have.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from spark_batch import pictures, recipe
+from spark_batch.errors import PictureError, RecipeError
+from spark_batch.jobs import Picture, Recipe
+from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
+from spark_batch.recipe import Diagnostic, mentions
+from spark_batch.recipe.diagnostics import printable, quoted
+
+MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git diff REF...`
+
+_POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?"
+    rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n"
+)
+_POINTER_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A recipe at a commit; None where it was not there, or had errors, which `notes` tell."""
+
+    commit: str
+    recipe: Recipe | None
+    notes: tuple[str, ...]
+
+
+def past(now: Recipe, ref: str) -> Past:
+    """The recipe as it was at `ref`, or, for `REF...`, where HEAD and REF parted.
+
+    Pictures that git keeps elsewhere (LFS) are known by their pointers. Raises UsageError when
+    there is no git, no repository, or no such commit.
+    """
+    found = repository(now.path.parent)
+    notes = []
+    if ref.endswith(MERGE_BASE):
+        commit = found.merge_base(ref.removesuffix(MERGE_BASE))
+    else:
+        commit = found.commit(ref)
+        if not found.is_shallow() and not found.is_ancestor(commit):
+            notes.append(
+                f"{quoted(ref)} has commits that HEAD does not have, and what only they add counts"
+                f" as removed; '{printable(ref)}{MERGE_BASE}' compares with where HEAD left it"
+            )
+    old, fault = _loaded(found, commit, now, ref)
+    return Past(commit, old, (*notes, *([f"{fault}: every job counts as new"] if fault else ())))
+
+
+def _loaded(
+    source: Repository, commit: str, now: Recipe, ref: str
+) -> tuple[Recipe | None, str | None]:
+    """The recipe, or what is wrong with it."""
+    name = source.prefix + now.path.name
+    shown = f"{printable(name)} at {quoted(ref)}"
+    tree = source.tree(commit)
+    with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder, source.blobs() as blobs:
+        known = (each.picture for block in now.blocks for each in block.inputs)
+        there = _Folder(Path(folder).resolve(), tree, blobs, known)
+        there.lay([name])
+        if not there.fill(name):
+            return None, f"there is no {shown}"
+        there.lay(_beside(name, mentions.mentioned(there.root / name)))
+        table = mentions.table_of(there.root / name)
+        for path in _beside(name, [table] if table else []):
+            if there.fill(path):
+                there.lay(_beside(name, mentions.images(there.root / path)))
+        try:
+            return recipe.load(there.root / name, probe=there.probe).recipe, None
+        except RecipeError as error:
+            return None, f"{shown} has errors ({_first(error, there.root)})"
+
+
+def _beside(name: str, texts: Iterable[str]) -> list[str]:
+    """Paths that a recipe names, from the top; those that lead out of the repository are none."""
+    folder = posixpath.dirname(name)
+    paths = (posixpath.normpath(posixpath.join(folder, text)) for text in texts)
+    return [path for path in paths if _is_inside(path)]
+
+
+def _is_inside(path: str) -> bool:
+    return not (posixpath.isabs(path) or path == ".." or path.startswith("../") or "\0" in path)
+
+
+def _first(error: RecipeError, root: Path) -> str:
+    """The first error of a recipe, without the folder that it was read in."""
+    found = next((each for each in error.diagnostics if isinstance(each, Diagnostic)), None)
+    text = str(error)
+    if found is not None:
+        place = found.place
+        message = found.message.partition(f" in '{str(root)[:40]}")[0]  # a glob tells its folder
+        text = f"{place.file.name}:{place.line}:{place.column}: {message}"
+    return text.replace(f"{root}{os.sep}", "")
+
+
+class _Folder:
+    """A folder that stands for a commit: names as in its tree, contents where they are needed."""
+
+    def __init__(
+        self,
+        root: Path,
+        tree: Mapping[str, Leaf],
+        blobs: Blobs,
+        known: Iterable[Picture | None],
+    ) -> None:
+        self.root = root
+        self._tree = tree
+        self._blobs = blobs
+        self._known = {each.sha256: each for each in known if each}
+        self._links = {path: self._target(path) for path, leaf in tree.items() if leaf.is_link}
+        self._laid: set[str] = set()
+
+    def lay(self, wanted: Iterable[str]) -> None:
+        """Make an empty file for each of these, and for what is in those that are folders.
+
+        Symbolic links are made where they stay in the repository, with what they lead to.
+        """
+        paths = set(wanted)
+        while True:
+            further = {
+                target
+                for link, target in self._links.items()
+                if target is not None and (_is_below(link, paths) or _holds(link, paths))
+            }
+            if further <= paths:
+                break
+            paths |= further
+        for path in self._tree:
+            link = path in self._links
+            if _is_below(path, paths) or (link and _holds(path, paths)):
+                self._make(path)
+
+    def fill(self, path: str) -> bool:
+        """Write the content of a text; says whether there is such a file."""
+        file = self.root / path
+        leaf = self._leaf(file)
+        if leaf is None:
+            return False
+        file.write_bytes(self._blobs.read(leaf.object).data)
+        return True
+
+    def probe(self, path: Path) -> Picture:
+        """The picture as it was. Its rules are not judged: it is not going to be sent.
+
+        Raises PictureError for a file that is not in the commit.
+        """
+        leaf = self._leaf(path)
+        if leaf is None:
+            if path.is_relative_to(self.root):
+                raise PictureError(f"{path}: it is not in this commit")
+            return pictures.probe(path)  # an absolute path, of which git knows nothing
+        blob = self._blobs.read(leaf.object)
+        size, sha256 = _stored(blob)
+        if sha256 in self._known:
+            return self._known[sha256]
+        with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
+            copy = Path(folder) / "picture"
+            copy.write_bytes(blob.data)
+            try:
+                return pictures.probe(copy)
+            except PictureError:
+                return Picture("", 1, 1, size, sha256)
+
+    def _leaf(self, file: Path) -> Leaf | None:
+        """What stands at a path, when all links on the way have been followed."""
+        try:
+            real = file.resolve(strict=True).relative_to(self.root).as_posix()
+        except (OSError, ValueError, RuntimeError):
+            return None
+        return self._tree.get(real)
+
+    def _target(self, path: str) -> str | None:
+        """Where a link leads, from the top; None when it leads out of the repository."""
+        text = os.fsdecode(self._blobs.read(self._tree[path].object).data)
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), text))
+        return target if _is_inside(target) else None
+
+    def _make(self, path: str) -> None:
+        target = self._links.get(path)
+        if path in self._laid or not _is_inside(posixpath.normpath(path)):
+            return
+        self._laid.add(path)
+        if path in self._links and target is None:
+            return
+        file = self.root / path
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if target is None:
+                file.touch()
+            else:
+                file.symlink_to(os.path.relpath(self.root / target, file.parent))
+        except OSError:
+            pass  # a name that this disk does not take: the loader tells that it is missing
+
+
+def _is_below(path: str, folders: set[str]) -> bool:
+    """Whether a path, or a folder that it is in, is one of these."""
+    if "." in folders or path in folders:
+        return True
+    return any(str(parent) in folders for parent in PurePosixPath(path).parents)
+
+
+def _holds(link: str, paths: set[str]) -> bool:
+    """Whether one of these leads through the link."""
+    return any(path.startswith(f"{link}/") for path in paths)
+
+
+def _stored(blob: Blob) -> tuple[int, str]:
+    """Size and SHA-256 of a picture, also where git has only the pointer to it."""
+    pointer = _POINTER.fullmatch(blob.data) if blob.size <= _POINTER_BYTES else None
+    return (int(pointer[2]), pointer[1].decode()) if pointer else (blob.size, blob.sha256)
