@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from spark_batch import matrix
+from spark_batch import matrix, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
@@ -104,11 +104,13 @@ class Errand:
         if not self.outlook.unpriced:
             tally.expected = tally.spent + self.outlook.expected
         budget = Budget(limit=run.max_cost, money=checkpoint.money(), prices=self.prices)
+        bodies = Bodies(fitted=pictures.fitted)
         with TaskClient(endpoint.base_url, endpoint.key) as client:
             desk = crew.desk(
                 checkpoint,
                 client,
-                send=sender(client.submit, Bodies()),
+                send=sender(client.submit, bodies),
+                prepare=lambda job: bodies.prepare(job.input),
                 settings=crew.settings(run, endpoint, limit=self.order.limit),
                 place=self.place,
                 budget=budget,

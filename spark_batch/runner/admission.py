@@ -111,8 +111,17 @@ class Admission:
                 self._exhausted = True
                 return None
             if self._is_ours(step):
+                self._prepare(step)
                 self._ahead = step
         return self._ahead
+
+    def _prepare(self, step: Step) -> None:
+        """Have the picture fitted before the intent is on disk.
+
+        That may take seconds, and a job that was being sent when the process died is uncertain.
+        """
+        if self._desk.prepare is not None and step.action in COSTS:
+            self._desk.prepare(step.job)
 
     def _is_ours(self, step: Step) -> bool:
         if step.job.key in self._desk.resumed:

@@ -100,6 +100,7 @@ class Desk:
     rng: Random
     clock: Callable[[], float] = time.monotonic
     tally: Tally = field(default_factory=Tally)
+    prepare: Callable[[Job], None] | None = None
     flights: dict[int, Flight] = field(default_factory=dict)
     timers: list[tuple[float, int, int, Call]] = field(default_factory=list)
     again: list[tuple[float, int, Job, int]] = field(default_factory=list)
