@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from spark_batch import matrix, project
-from spark_batch.cli import session, sums
+from spark_batch.cli import fits, session, sums
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project.quoting import Quotes
 from spark_batch.runner.survey import COSTS, WORK, Action
@@ -123,7 +123,8 @@ def _print_sums(plan: project.Plan) -> None:
     click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
     for action, count in plan.outlook.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
-    for line in (*_made_lines(plan), *_left_over_lines(plan), *_money_lines(plan)):
+    said = (_made_lines, fits.lines, _left_over_lines, _money_lines)
+    for line in (line for each in said for line in each(plan)):
         click.echo(f"  {line}")
 
 
@@ -138,6 +139,7 @@ def _print_json(plan: project.Plan) -> None:
             "action": step.action.value,
             "reason": step.reason,
             "cost_usd": None if cost is None else str(cost),
+            "fit": step.job.input.fit,
         }
         click.echo(f"{',' if position else ''}{json.dumps(entry, ensure_ascii=False)}")
     count, spent = plan.left_over()

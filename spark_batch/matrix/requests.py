@@ -7,8 +7,9 @@ The canonical form of a request is this JSON, without spaces, in ASCII, with the
 
 `picture` is the URL itself where the input is one, and `sha256:HEX;fit=…` where `fit` makes another
 picture of the file: the file's own hash and what is done to it, never the bytes that an encoder
-makes of that, so that a key is the same with every version of the imaging library; `scale` is written as `number_text` does;
-`take` is 1 for every seed that is not random. The key is the first 16 hex digits of its SHA-256.
+makes of that, so that a key is the same with every version of the imaging library. `scale` is
+written as `number_text` does; `take` is 1 for every seed that is not random. The key is the first
+16 hex digits of its SHA-256.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ def suspicion(
     """What is odd about the whole picture at `path`, in words; None for nothing.
 
     `asked` are width and height as asked, in pixels, `source` the input picture's file, and `sent`
-    says what was done to it before it was sent (`Picture.treatment`). Gives None as well when a file cannot be read, since that is told elsewhere.
+    says what was done to it before it was sent (`Picture.treatment`). Gives None as well when a
+    file cannot be read, since that is told elsewhere.
     """
     try:
         with Image.open(path) as image:

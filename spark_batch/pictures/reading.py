@@ -40,10 +40,10 @@ MAX_FITTED_BYTES = 800_000_000
 # What is said of a picture that `fit` could mend.
 MENDED = {
     "format": "; `fit: true` converts it",
-    "bytes": "; `fit: true` makes it smaller",
-    "width": "; `fit: true` shrinks it",
-    "height": "; `fit: true` shrinks it",
-    "ratio": "; `fit: true` pads it",
+    "bytes": ", or let `fit: true` do it",
+    "width": ", or let `fit: true` do it",
+    "height": ", or let `fit: true` do it",
+    "ratio": ", or let `fit: true` pad it",
 }
 
 _BEGINNINGS = (

@@ -49,6 +49,7 @@ def read(
     named = [entry.named(folder) for entry in entries]
     ids.check(named, findings)
     pictures = probed(entries, probe, findings)
+    found = [pictures.get((each.file, each.fit)) if each.file else None for each in entries]
     return tuple(
         Listed(
             node=entry.node,
@@ -56,12 +57,13 @@ def read(
             input=Input(
                 id=name.id,
                 path=entry.file.absolute() if entry.file else None,
-                picture=pictures.get(entry.file) if entry.file else None,
+                picture=picture,
                 url=entry.url,
                 image=entry.image(folder),
+                fit=picture.treatment.words if picture and picture.treatment else None,
             ),
         )
-        for entry, name in zip(entries, named, strict=True)
+        for entry, name, picture in zip(entries, named, found, strict=True)
     )
 
 
@@ -139,7 +141,7 @@ def _apart(
                 advice = "list it in `inputs` with an id of its own"
                 message = f"the id {quoted(name)} of this picture {fault}; {advice}"
                 findings.error(entry.node.mark, code="id", path="image", message=message)
-            picture = pictures.get(entry.file) if entry.file else None
+            picture = pictures.get((entry.file, None)) if entry.file else None
             made = Input(name, _absolute(entry.file), picture, entry.url, entry.image(folder))
             places[place] = Listed(entry.node, "image", made)
         yield text, places[place]

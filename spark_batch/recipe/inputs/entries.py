@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from spark_batch.jobs import Fit
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
 from spark_batch.recipe.document import Node
+from spark_batch.recipe.inputs.fits import fit_of
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
@@ -26,6 +28,7 @@ class Entry:
     id: str | None = None
     file: Path | None = None
     url: str | None = None
+    fit: Fit | None = None
 
     def image(self, folder: Path) -> str:
         """The file as seen from the recipe's folder, or the URL."""
@@ -52,7 +55,7 @@ def entries_of(
     node: Node, where: str, folder: Path, output: Path | None, findings: Findings
 ) -> Iterator[Entry]:
     if isinstance(node.value, Mapping):
-        yield from _mapping(node, where, folder, findings)
+        yield from _mapping(node, where, folder, output, findings)
         return
     text = node.text().strip()
     scheme = SCHEME.match(text)
@@ -68,14 +71,35 @@ def entries_of(
         yield Entry(node, where, file=folder / text)
 
 
-def _mapping(node: Node, where: str, folder: Path, findings: Findings) -> Iterator[Entry]:
+def _mapping(
+    node: Node, where: str, folder: Path, output: Path | None, findings: Findings
+) -> Iterator[Entry]:
     own = node.get("id")
     name = own.text() if own else None
     url, path = node.get("url"), node.get("path")
+    fit = fit_of(node.get("fit"))
     if url is not None:
+        _refuse_fit(node.get("fit"), where, findings)
         yield from _url(Entry(url, where, id=name, url=url.text()), url.text(), findings)
-    elif path is not None and exists(path, path.text(), f"{where}.path", folder, findings):
-        yield Entry(own or path, where, id=name, file=folder / path.text())
+        return
+    if path is None:
+        return
+    text = path.text()
+    if own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
+        entry = Entry(path, where, fit=fit)
+        yield from _glob(entry, text, folder=folder, output=output, findings=findings)
+    elif exists(path, text, f"{where}.path", folder, findings):
+        yield Entry(own or path, where, id=name, file=folder / text, fit=fit)
+
+
+def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
+    """Tell that a picture behind a URL cannot be fitted: it never comes to this machine."""
+    if fit_of(node) is not None and node is not None:
+        message = (
+            "the API fetches a URL itself, so that nothing can be done to its picture before;"
+            " download the file and give its path"
+        )
+        findings.error(node.mark, code="fit", path=f"{where}.fit", message=message)
 
 
 def _url(entry: Entry, text: str, findings: Findings) -> Iterator[Entry]:
@@ -102,7 +126,7 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
     if _is_folder(file):
         message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
     elif globs.is_glob(text):
-        message = f"there is no file {quoted(text)}; a glob stands in the list as a text"
+        message = f"there is no file {quoted(text)}; a glob stands in `inputs`, without an id"
     else:
         message = f"there is no file {quoted(text)}{_near(file)}"
     findings.error(node.mark, code="no-file", path=where, message=message)
