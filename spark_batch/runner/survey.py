@@ -189,7 +189,7 @@ def changes(before: Standing, job: Job, reader: CheckpointReader) -> list[str]:
         ("take", before.take, job.take),
         ("width", before.width, job.size.width),
         ("height", before.height, job.size.height),
-        ("fit", before.fit or "", job.input.fit or ""),
+        ("fit", before.fit or "none", job.input.fit or "none"),
     )
     found = [f"{name} from {old!r} to {new!r}" for name, old, new in pairs if old != new]
     old, new = reader.picture(before.key), job.input.url or job.input.picture
