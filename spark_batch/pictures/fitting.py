@@ -54,12 +54,11 @@ def fitted(path: Path, picture: Picture) -> bytes:
     """
     if picture.treatment is None:
         raise PictureError(f"{path}: nothing is to be done to this picture")
-    with _room:
-        image = rendered(path, picture)
-        most = contract.rules().picture.recommended_bytes
-        encode = encoding.png if picture.treatment.format == "PNG" else encoding.jpeg
-        with translated(path, picture.format):
-            return encode(image, most=most)
+    image = rendered(path, picture)
+    most = contract.rules().picture.recommended_bytes
+    encode = encoding.png if picture.treatment.format == "PNG" else encoding.jpeg
+    with translated(path, picture.format):
+        return encode(image, most=most)
 
 
 def rendered(path: Path, picture: Picture) -> Image.Image:
@@ -67,17 +66,22 @@ def rendered(path: Path, picture: Picture) -> Image.Image:
 
     Raises PictureError as `fitted` does.
     """
-    treatment, found = picture.treatment, source(path)
-    if treatment is None or found.picture.sha256 != picture.sha256:
-        raise PictureError(f"{path}: the picture has changed since it was planned")
-    with translated(path, picture.format):
-        ways = geometry(*found.image.size, treatment.ratio or "pad")
-        image = found.image
-        if ways.inner != image.size:
-            lanczos = Image.Resampling.LANCZOS
-            image = image.resize(ways.inner, lanczos, box=ways.box, reducing_gap=3.0)
-        image = colours.to_rgb(image, found.icc)
-        return colours.onto(image, ways.canvas, treatment.background)
+    with _room:
+        found = source(path)
+        if picture.treatment is None or found.picture.sha256 != picture.sha256:
+            raise PictureError(f"{path}: the picture has changed since it was planned")
+        with translated(path, picture.format):
+            return _rendered(found, picture.treatment)
+
+
+def _rendered(found: Source, treatment: Treatment) -> Image.Image:
+    image = found.image
+    ways = geometry(*image.size, treatment.ratio or "pad")
+    if ways.inner != image.size:
+        lanczos = Image.Resampling.LANCZOS
+        image = image.resize(ways.inner, lanczos, box=ways.box, reducing_gap=3.0)
+    image = colours.to_rgb(image, found.icc)
+    return colours.onto(image, ways.canvas, treatment.background)
 
 
 def _treatment(found: Source, fit: Fit) -> Treatment | None:

@@ -9,10 +9,12 @@ its `verify` sees no truncated JPEG).
 from __future__ import annotations
 
 import hashlib
+import logging
 import stat
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -61,6 +63,8 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
 _filters = threading.Lock()
+# What Pillow logs of a broken file is told as an error here; without a handler it went to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def probe_as_it_is(path: Path) -> Picture:
@@ -158,12 +162,18 @@ def said(data: bytes) -> str:
     return f"this is a {kind} file" if kind else "this is no picture of a known format"
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow warns of many pixels, which are judged here, and of odd metadata: not to the user."""
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def opened(path: Path, data: bytes, kind: str) -> tuple[Picture, Image.Image]:
     """The picture's facts from its header, and the image, not yet decoded."""
     try:
-        with _filters, warnings.catch_warnings():
-            # Pillow warns of many pixels, which are judged here, and of odd metadata.
-            warnings.simplefilter("ignore")
+        with quiet():
             image = Image.open(BytesIO(data), formats=(kind,))
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
         raise broken(path, kind) from None

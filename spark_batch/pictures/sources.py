@@ -114,7 +114,8 @@ def translated(path: Path, kind: str) -> Iterator[None]:
 def _orientation(image: Image.Image) -> int:
     """The EXIF orientation, from 1 to 8; 1 where the metadata cannot be read."""
     try:
-        found = image.getexif().get(_ORIENTATION)
+        with reading.quiet():
+            found = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - metadata is whatever somebody wrote there
         return 1
     return found if isinstance(found, int) and found in _TURNS else 1
@@ -122,7 +123,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _several(image: Image.Image) -> bool:
     """Whether there are frames behind the first, but for those of an animated PNG: it is a PNG."""
-    return image.format != "PNG" and bool(getattr(image, "is_animated", False))
+    with reading.quiet():
+        return image.format != "PNG" and bool(getattr(image, "is_animated", False))
 
 
 def _tag(image: Image.Image, number: int) -> tuple[object, ...]:

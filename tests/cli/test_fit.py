@@ -11,7 +11,7 @@ from PIL import Image
 
 from spark_batch import contract
 from spark_batch.errors import ExitCode
-from tests.cli.conftest import Call, Folder
+from tests.cli.conftest import Call, Folder, start
 
 RECIPE = """\
 version: 1
@@ -171,3 +171,26 @@ def test_without_fit_the_error_names_it(fits: Folder, call: Call) -> None:
     assert told.code == ExitCode.WRONG
     assert "this is a TIFF file; the API takes JPEG and PNG; `fit: true` converts it" in told.err
     assert "at most 3 is allowed; crop it, or let `fit: true` pad it" in told.err
+
+
+def test_nothing_but_the_error_is_said_of_hostile_files(fits: Folder) -> None:
+    """Pillow warns of odd metadata and logs of broken tags; neither reaches the user."""
+    scan = fits.path / "scans" / "scan.tif"
+    samples = b"\x15\x01\x03\x00\x01\x00\x00\x00"  # SamplesPerPixel, one short number
+    data = scan.read_bytes()
+    assert data.count(samples) == 1
+    scan.write_bytes(data.replace(samples + b"\x03\x00", samples + b"\x00\x06"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    odd = fits.path / "scans" / "odd.tif"
+    Image.new("RGB", (96, 64)).save(odd, exif=exif)
+    one = b"\x12\x01\x03\x00\x01\x00\x00\x00"  # Orientation, one short number: now two
+    assert odd.read_bytes().count(one) == 1
+    odd.write_bytes(odd.read_bytes().replace(one, b"\x12\x01\x03\x00\x02\x00\x00\x00"))
+    process = start("validate", fits.recipe)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.WRONG
+    assert out == f"{fits.recipe}: 1 error\n"
+    first, *rest = err.splitlines()
+    assert first.endswith("scan.tif: this TIFF file is broken or cut short; get it anew")
+    assert [line.strip() for line in rest] == ["- {path: scans/*.tif, fit: true}", "^"]
