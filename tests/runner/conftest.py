@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,7 @@ class World:
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
     prepare: Callable[[Job], None] | None = None
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def out(self) -> Path:
@@ -129,6 +131,7 @@ class World:
             rng=rng,
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             prepare=self.prepare,
+            clock=self.clock,
         )
 
     def standings(self) -> list[Standing]:

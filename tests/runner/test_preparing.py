@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 
 from spark_batch.jobs import Job
 from tests.runner.conftest import MakeWorld, World
@@ -41,3 +42,23 @@ def test_nothing_is_prepared_that_does_not_go(make_world: MakeWorld) -> None:
     found = _noted(world)
     assert world.run().done == 1
     assert [name for name, _ in found] == ["beach"]
+
+
+def test_the_loop_looks_at_what_comes_in_between_long_preparations(make_world: MakeWorld) -> None:
+    """A stop is heeded before everything that may go has been prepared."""
+    world = make_world()
+    world.prompts(*(f"Prompt {n}" for n in range(8)))
+    seconds = [0.0]
+    world.clock = lambda: time.monotonic() + seconds[0]
+    found = _noted(world)
+    noted = world.prepare
+
+    def prepare(job: Job) -> None:
+        assert noted is not None
+        noted(job)
+        seconds[0] += 1.0
+
+    world.prepare = prepare
+    tally = world.run(on_event=lambda run, _: run.stop() if len(found) < 4 else None)
+    assert tally.interrupted
+    assert len(found) < 8
