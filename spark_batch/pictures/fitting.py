@@ -21,8 +21,8 @@ from spark_batch.pictures import colours, encoding, reading
 from spark_batch.pictures.geometry import Geometry, geometry
 from spark_batch.pictures.sources import Source, source, translated
 
-# Part of the key of every job whose picture is fitted: a change to what is done here that shows in
-# the pixels has to raise it, and makes those jobs new ones.
+# Part of the key of every job whose picture is fitted: a change to what is done here, or to a limit
+# in the schemas, that shows in the pixels has to raise it, and makes those jobs new ones.
 VERSION = 1
 
 # Pictures that are decoded at once: each may take a gigabyte.

@@ -82,6 +82,16 @@ def test_plan_tells_what_is_done(fits: Folder, call: Call) -> None:
     assert not fits.out.exists()
 
 
+def test_a_plan_lists_no_more_than_twenty_of_them(fits: Folder, call: Call) -> None:
+    """A thousand scans are counted; JSON has them all."""
+    data = (fits.path / "scans" / "scan.tif").read_bytes()
+    for number in range(20):
+        (fits.path / "scans" / f"s{number}.tif").write_bytes(data)
+    told = call("plan", fits.recipe, "--sandbox").out.splitlines()
+    assert sum(line.startswith("  fit ") for line in told) == 20
+    assert "  fit: and 5 more inputs (--json tells of each job)" in told
+
+
 def test_what_is_sent_is_upright_in_rgb_and_within_the_limits(fits: Folder, call: Call) -> None:
     """The manifest tells of each, and so does `why`; the originals are as they were."""
     before = {path: path.read_bytes() for path in fits.path.rglob("*.*") if path.is_file()}
