@@ -8,10 +8,14 @@ one that can be used; transparency that stands in a palette or in one colour bec
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import product
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageStat
 
 _OPAQUE = 255
+_LEVELS_OF_8 = 256
+# Of 255 levels: what rounding may do.
+_UNSEEN = 2
 # What a pixel of 16 bits or fewer can be.
 _LEVELS = 1 << 16
 # What Pillow names its modes of one number of 16 bits.
@@ -63,7 +67,8 @@ def _scaled(image: Image.Image, *, bits: int, inverted: bool) -> Image.Image:
 def transform(icc: object, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The way from an embedded profile to sRGB; None without one that can be used.
 
-    A profile of sRGB itself has none either, since there is nothing to do. `mode` is the picture's.
+    A profile that changes no colour, such as that of sRGB itself, has none either. `mode` is the
+    picture's.
     """
     try:
         if mode == "LAB":
@@ -72,14 +77,22 @@ def transform(icc: object, mode: str) -> ImageCms.ImageCmsTransform | None:
             profile = ImageCms.ImageCmsProfile(BytesIO(icc))
             if profile.profile.xcolor_space.strip() != _SPACES[mode]:
                 return None
-            if "sRGB" in ImageCms.getProfileDescription(profile):
-                return None
         else:
             return None
-        inside = "RGB" if mode == "RGBA" else mode
-        return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), inside, "RGB")
+        inside = _SPACES.get(mode, mode)
+        way = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), inside, "RGB")
+        return None if inside == "RGB" and _is_idle(way) else way
     except Exception:  # noqa: BLE001 - a profile is a foreign file, and LittleCMS may be missing
         return None
+
+
+def _is_idle(way: ImageCms.ImageCmsTransform) -> bool:
+    """Whether a transform of RGB changes nothing that is seen, whatever its profile is called."""
+    steps = range(0, _LEVELS_OF_8, _LEVELS_OF_8 // 8)
+    cube = bytes(each for colour in product(steps, repeat=3) for each in colour)
+    before = Image.frombytes("RGB", (64, 8), cube)
+    difference = ImageChops.difference(before, way.apply(before))
+    return all(high <= _UNSEEN for _, high in ImageStat.Stat(difference).extrema)
 
 
 def to_rgb(image: Image.Image, icc: object) -> Image.Image:
