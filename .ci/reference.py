@@ -96,6 +96,8 @@ def keys(node: dict[str, Any], file: str, path: str = "") -> Iterator[str]:
         yield f"| `{here}` | {kind(each, file)} | {default} | {example} | {text(said)} |"
         if found.get("type") == "object":
             yield from keys(found, home, f"{here}.")
+        elif found.get("if") == {"type": "boolean"}:  # or a mapping that says more
+            yield from keys(*whole(found["else"], home), f"{here}.")
         elif found.get("type") == "array":
             yield from keys(_inside(found["items"], home), home, f"{here}[].")
 

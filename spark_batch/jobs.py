@@ -26,14 +26,47 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How an author wants a picture brought within the API's limits: the recipe's `fit`.
+
+    `ratio` is `pad` or `crop`, `background` as `#rrggbb`, `format` is `auto`, `jpeg` or `png`.
+    """
+
+    ratio: str
+    background: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done to a picture file before it is sent; `words` tell it.
+
+    `format`, `width` and `height` are those of what is sent. `ratio` and `background` are None
+    where they play no part. `version` is that of the way it is done.
+    """
+
+    version: int
+    format: str
+    width: int
+    height: int
+    ratio: str | None
+    background: str | None
+    words: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture file: format as Pillow names it, pixels, bytes and SHA-256 (hex)."""
+    """A picture file: format as Pillow names it, pixels, bytes and SHA-256 (hex).
+
+    `treatment` is what is done to it before it is sent; None sends the file as it is.
+    """
 
     format: str
     width: int
     height: int
     bytes: int
     sha256: str
+    treatment: Treatment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from spark_batch import contract, matrix
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Input, Picture, Prompt, Recipe, RunSettings, Size
+from spark_batch.jobs import Block, Input, Picture, Prompt, Recipe, RunSettings, Size, Treatment
 
 RUN = RunSettings(16, 5.0, 3, 600.0, 3, Decimal(5))
 SIDES = st.integers(512, 2016)
@@ -120,6 +120,33 @@ def test_jobs_have_the_key_of_their_facts(block: Block) -> None:
             seed=job.seed,
             take=job.take,
         )
+
+
+# The keys were computed outside the program, of the form in matrix/requests.py written by hand.
+FITTED = [
+    (("JPEG", None, None), ";fit=1,jpeg", "72d0cdacec460866"),
+    (("JPEG", "crop", None), ";fit=1,jpeg,crop", "96f7f9c17464d960"),
+    (("JPEG", "pad", "#ff8800"), ";fit=1,jpeg,pad,#ff8800", "dfcaa6d0c792cce3"),
+    (("PNG", None, None), ";fit=1,png", "2baf75fa0aed4b5a"),
+]
+
+
+@pytest.mark.parametrize(("facts", "text", "key"), FITTED)
+def test_the_key_of_a_fitted_picture_never_changes(
+    facts: tuple[str, str | None, str | None], text: str, key: str
+) -> None:
+    """It is made of the original's hash and of what is done, and not of words or sizes."""
+    kind, ratio, background = facts
+    digest = "ab" * 32
+    keys = set()
+    for name, width, words in (("a", 100, "saved"), ("b", 200, "written otherwise")):
+        treatment = Treatment(1, kind, width, 50, ratio, background, words)
+        picture = Picture("TIFF", 1000, 1000, 10, digest, treatment)
+        source = Input(name, Path("folder") / name, picture)
+        assert matrix.picture_text(source) == f"sha256:{digest}{text}"
+        block = replace(_block(), inputs=(source,))
+        keys.update(job.key for job in matrix.jobs(_recipe(block)))
+    assert keys == {key}
 
 
 def test_the_canonical_form_never_changes() -> None:

@@ -117,6 +117,7 @@ def _request(row: Row) -> dict[str, object]:
         "width": int(row["asked_width"]),
         "height": int(row["asked_height"]),
         "take": int(row["take"]),
+        "fit": row["fit"] or None,
     }
 
 

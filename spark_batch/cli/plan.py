@@ -11,7 +11,7 @@ import click
 
 from spark_batch import matrix, project
 from spark_batch.cli import against as comparing
-from spark_batch.cli import plandocument, session, sums
+from spark_batch.cli import fits, plandocument, session, sums
 from spark_batch.cli.options import amount
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import planfile
@@ -192,7 +192,8 @@ def _print_sums(plan: project.Plan) -> None:
     click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
     for action, count in plan.outlook.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
-    for line in (*_made_lines(plan), *_left_over_lines(plan), *_money_lines(plan)):
+    said = (_made_lines, fits.lines, _left_over_lines, _money_lines)
+    for line in (line for each in said for line in each(plan)):
         click.echo(f"  {line}")
 
 

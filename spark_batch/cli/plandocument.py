@@ -51,6 +51,7 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
         "charged_usd": _usd(charged),
         "cost_usd": _usd(plan.cost(step)),
         "quoted_usd": _usd(plan.quoted(step)),
+        "fit": step.job.input.fit,
         "next": next_command(plan, step),
     }
 

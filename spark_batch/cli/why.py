@@ -42,6 +42,8 @@ def _print_job(standing: Standing) -> None:
         f"  scale {standing.scale:g}, {standing.width}x{standing.height}, seed {standing.seed},"
         f" take {standing.take}"
     )
+    if standing.fit is not None:
+        click.echo(f"  fit: {standing.fit}")
     if standing.cost is not None:
         click.echo(f"  cost {standing.cost} USD over all attempts")
     if not standing.current:

@@ -7,28 +7,38 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 from spark_batch.errors import PictureError
-from spark_batch.jobs import Input, Job, Picture
+from spark_batch.jobs import Input, Job, Picture, Treatment
 
 _MEMORY = 256 * 1024 * 1024  # bytes of encoded pictures that are kept
+_Key = tuple[str, Treatment | None]
 _CHANGED = "the picture has changed since it was planned; plan and run again"
 
 
 class Bodies:
     """Makes the bodies of jobs; safe to share between threads.
 
-    At most `max_bytes` of encoded pictures are kept, those that were used last.
+    At most `max_bytes` of encoded pictures are kept, those that were used last. `fitted` gives the
+    file that is sent for a picture with a treatment, or raises PictureError.
     """
 
-    def __init__(self, *, max_bytes: int = _MEMORY) -> None:
+    def __init__(
+        self,
+        *,
+        fitted: Callable[[Path, Picture], bytes] | None = None,
+        max_bytes: int = _MEMORY,
+    ) -> None:
+        self._fitted = fitted
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._bytes = 0
-        self._coming: dict[str, Future[bytes]] = {}
+        self._coming: dict[_Key, Future[bytes]] = {}
 
     def body(self, job: Job) -> bytes:
         """The body of the POST for `job`: JSON with every parameter, the API's defaults too.
@@ -53,6 +63,15 @@ class Bodies:
         head = f'{{"model": {json.dumps(job.model)}, "input": [{{"params": {params[:-1]}'
         return b"".join((f'{head}, "{name}": ["'.encode(), picture, b'"]}}]}'))
 
+    def prepare(self, source: Input) -> None:
+        """Have a picture with a treatment ready, so that sending it takes no longer than another.
+
+        A picture for which that fails is told when it is sent.
+        """
+        if source.path is not None and source.picture is not None and source.picture.treatment:
+            with suppress(PictureError):
+                self._encoded(source.path, source.picture)
+
     def _source(self, source: Input) -> tuple[str, bytes]:
         if source.path is not None and source.picture is not None:
             return "binary_data_base64", self._encoded(source.path, source.picture)
@@ -62,7 +81,7 @@ class Bodies:
 
     def _encoded(self, path: Path, picture: Picture) -> bytes:
         """The file in Base64; whoever asks first reads it, the others wait for that."""
-        key = picture.sha256
+        key = picture.sha256, picture.treatment
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None:
@@ -74,7 +93,7 @@ class Bodies:
         if coming is not None:
             return coming.result()
         try:
-            encoded = _read(path, picture)
+            encoded = self._made(path, picture)
         except BaseException as error:
             with self._lock:
                 del self._coming[key]
@@ -84,7 +103,14 @@ class Bodies:
         mine.set_result(encoded)
         return encoded
 
-    def _keep(self, key: str, encoded: bytes) -> None:
+    def _made(self, path: Path, picture: Picture) -> bytes:
+        if picture.treatment is None:
+            return _read(path, picture)
+        if self._fitted is None:
+            raise PictureError(f"{path}: there is nothing here that could fit the picture")
+        return base64.b64encode(self._fitted(path, picture))
+
+    def _keep(self, key: _Key, encoded: bytes) -> None:
         with self._lock:
             del self._coming[key]
             self._kept[key] = encoded

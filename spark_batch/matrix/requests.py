@@ -5,8 +5,11 @@ The canonical form of a request is this JSON, without spaces, in ASCII, with the
     {"model":"…","picture":"sha256:HEX","prompt":"…","width":1328,"height":1328,
      "scale":0.5,"seed":7,"take":1}
 
-`picture` is the URL itself where the input is one; `scale` is written as `number_text` does;
-`take` is 1 for every seed that is not random. The key is the first 16 hex digits of its SHA-256.
+`picture` is the URL itself where the input is one, and `sha256:HEX;fit=…` where `fit` makes another
+picture of the file: the file's own hash and what is done to it, never the bytes that an encoder
+makes of that, so that a key is the same with every version of the imaging library. `scale` is
+written as `number_text` does; `take` is 1 for every seed that is not random. The key is the first
+16 hex digits of its SHA-256.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import hashlib
 import json
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Input
+from spark_batch.jobs import Input, Treatment
 
 KEY_DIGITS = 16
 
@@ -37,12 +40,23 @@ def key(
 
 
 def picture_text(picture: Input) -> str:
-    """How the canonical form writes an input: the URL, or `sha256:` and the file's hash."""
+    """How the canonical form writes an input: the URL, or `sha256:` and the file's hash.
+
+    What is done to the file is written behind it, `;fit=1,jpeg,pad,#ffffff`: version, format, and
+    the way with the proportions and the background where they play a part.
+    """
     if picture.url is not None:
         return picture.url
     if picture.picture is None:
         raise UsageError(f"the input {picture.id!r} has neither a URL nor a probed picture")
-    return f"sha256:{picture.picture.sha256}"
+    return f"sha256:{picture.picture.sha256}{_treatment_text(picture.picture.treatment)}"
+
+
+def _treatment_text(treatment: Treatment | None) -> str:
+    if treatment is None:
+        return ""
+    parts = (treatment.format.lower(), treatment.ratio, treatment.background)
+    return f";fit={','.join((str(treatment.version), *filter(None, parts)))}"
 
 
 def number_text(value: float) -> str:

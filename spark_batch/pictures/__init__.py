@@ -1,8 +1,9 @@
 """Pictures: the only place with Pillow. Read, judge, put on the disk, look at."""
 
 from spark_batch.pictures.disk import copy, make_folder, place, sha256
+from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.looks import suspicion
-from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension, probe
+from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
 
 __all__ = [
     "EXTENSIONS",
@@ -10,6 +11,7 @@ __all__ = [
     "accept",
     "copy",
     "extension",
+    "fitted",
     "make_folder",
     "place",
     "probe",

@@ -6,11 +6,15 @@ A suspect picture is kept and told, and never paid for again by itself (reliabil
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageStat
 
 from spark_batch import contract
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Picture
+from spark_batch.pictures.fitting import rendered
 
 # How far the proportions may be off: the API rounds each side, by less than two percent.
 _PROPORTION = 0.03
@@ -23,18 +27,21 @@ _SAME = 6
 _SMALL = (32, 32)
 
 
-def suspicion(path: Path, *, asked: tuple[int, int], source: Path | None) -> str | None:
+def suspicion(
+    path: Path, *, asked: tuple[int, int], source: Path | None, sent: Picture | None = None
+) -> str | None:
     """What is odd about the whole picture at `path`, in words; None for nothing.
 
-    `asked` are width and height as asked, in pixels, `source` the input picture's file. Gives None
-    as well when a file cannot be read, since that is told elsewhere.
+    `asked` are width and height as asked, in pixels, `source` the input picture's file, and `sent`
+    says what was done to it before it was sent (`Picture.treatment`). Gives None as well when a
+    file cannot be read, since that is told elsewhere.
     """
     try:
         with Image.open(path) as image:
             odd = _proportions(image.size, asked)
             small = _reduced(image)
-        return odd or _colour(small) or (_returned(small, path, source) if source else None)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return odd or _colour(small) or (_returned(small, path, source, sent) if source else None)
+    except (PictureError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
 
 
@@ -57,11 +64,31 @@ def _colour(small: Image.Image) -> str | None:
     return "it is all black" if black else "it is all of one colour"
 
 
-def _returned(small: Image.Image, path: Path, source: Path) -> str | None:
-    with Image.open(source) as before, Image.open(path) as after:
-        if abs(before.width * after.height / (before.height * after.width) - 1) > _PROPORTION:
-            return None
-        difference = ImageChops.difference(small, _reduced(before))
+def _returned(small: Image.Image, path: Path, source: Path, sent: Picture | None) -> str | None:
+    with Image.open(path) as after:
+        size = after.size
+    before, (width, height) = _before(source, sent)
+    if abs(width * size[1] / (height * size[0]) - 1) > _PROPORTION:
+        return None
+    difference = ImageChops.difference(small, before)
     if any(high > _SAME for _, high in ImageStat.Stat(difference).extrema):
         return None
     return "it looks like the very input picture"
+
+
+def _before(source: Path, sent: Picture | None) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture as it was sent, reduced, and the size that it was sent at."""
+    if sent is not None and sent.treatment is not None:
+        return _fitted(source, sent)
+    with Image.open(source) as before:
+        size = before.size
+        return _reduced(before), size
+
+
+@lru_cache(maxsize=256)
+def _fitted(source: Path, sent: Picture) -> tuple[Image.Image, tuple[int, int]]:
+    """A fitted picture reduced: kept, since many jobs use one, and fitting may take a second."""
+    image = rendered(source, sent)
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image if image.mode == "RGBA" else None)
+    return _reduced(white), image.size

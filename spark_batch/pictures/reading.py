@@ -1,4 +1,4 @@
-"""Is it a whole picture, and may the API have it?
+"""Is it a whole picture, and may the API have it as it is?
 
 Whatever Pillow raises or warns about becomes a PictureError. A picture's format is told by its
 first bytes; its pixels are counted in the header before anything is decoded; it is whole when all
@@ -9,10 +9,12 @@ its `verify` sees no truncated JPEG).
 from __future__ import annotations
 
 import hashlib
+import logging
 import stat
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +33,21 @@ EXTENSIONS: Mapping[str, str] = MappingProxyType({"JPEG": ".jpg", "PNG": ".png",
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 100_000_000
 
+# What `fit` reads: these formats, of the first frame as many pixels (512 MiB of memory at 4 bytes
+# each) and bytes (as many pixels of 16-bit RGB) as large cameras and scanners make.
+FITTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+MAX_FITTED_PIXELS = 128_000_000
+MAX_FITTED_BYTES = 800_000_000
+
+# What is said of a picture that `fit` could mend.
+MENDED = {
+    "format": "; `fit: true` converts it",
+    "bytes": ", or let `fit: true` do it",
+    "width": ", or let `fit: true` do it",
+    "height": ", or let `fit: true` do it",
+    "ratio": ", or let `fit: true` pad it",
+}
+
 _BEGINNINGS = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -40,32 +57,38 @@ _BEGINNINGS = (
     (b"MM\0*", "TIFF"),
     (b"%PDF", "PDF"),
 )
+_BEGINNING = 64  # bytes that are enough to tell a format
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{")
 _LFS = b"version https://git-lfs.github.com/spec/"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
 _filters = threading.Lock()
+# What Pillow logs of a broken file is told as an error here; without a handler it went to stderr.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def probe(path: Path) -> Picture:
+def probe_as_it_is(path: Path) -> Picture:
     """Read an input picture and judge it by the API's rules for one.
 
     The file is decoded whole. A JPEG with further frames behind the first (MPO) is a JPEG; the
     EXIF orientation plays no part, since the rules are the same for both sides. Raises
     PictureError, in one line that begins with the path.
     """
-    size = _file_size(path)
+    size = file_size(path)
     rules = contract.rules().picture
     if size > rules.max_bytes:
-        raise PictureError(f"{path}: {_fault('bytes', {'bytes': size}, rules.max_bytes)}")
-    data = _read(path)
-    kind = _format(data)
+        mend = MENDED["bytes"] if format_of(_beginning(path)) in FITTED else ""
+        raise PictureError(f"{path}: {_fault('bytes', {'bytes': size}, rules.max_bytes)}{mend}")
+    data = read_bytes(path)
+    kind = format_of(data)
     if kind not in rules.formats:
-        raise PictureError(f"{path}: {_said(data)}; the API takes {' and '.join(rules.formats)}")
-    picture, image = _open(path, data, kind)
-    _refuse(path, _facts(picture))
-    _decode(path, data, kind, image)
+        mend = MENDED["format"] if kind in FITTED else ""
+        taken = f"the API takes {' and '.join(rules.formats)}"
+        raise PictureError(f"{path}: {said(data)}; {taken}{mend}")
+    picture, image = opened(path, data, kind)
+    refuse(path, facts_of(picture))
+    decode(path, data, kind, image)
     return picture
 
 
@@ -74,18 +97,18 @@ def accept(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
 
     Raises PictureError, in one line that begins with the path.
     """
-    size = _file_size(path)
+    size = file_size(path)
     if size > MAX_BYTES:
         raise PictureError(f"{path}: the file has {size} bytes; at most {MAX_BYTES} are taken")
-    data = _read(path)
-    kind = _format(data)
+    data = read_bytes(path)
+    kind = format_of(data)
     if kind not in EXTENSIONS:
-        raise PictureError(f"{path}: {_said(data)}; a JPEG, PNG or WebP picture is expected")
-    picture, image = _open(path, data, kind)
+        raise PictureError(f"{path}: {said(data)}; a JPEG, PNG or WebP picture is expected")
+    picture, image = opened(path, data, kind)
     if picture.width * picture.height > max_pixels:
         sides = f"{picture.width}x{picture.height}"
         raise PictureError(f"{path}: {sides} pixels are too many; at most {max_pixels} are taken")
-    _decode(path, data, kind, image)
+    decode(path, data, kind, image)
     return picture
 
 
@@ -94,7 +117,7 @@ def extension(picture: Picture) -> str:
     return EXTENSIONS[picture.format]
 
 
-def _file_size(path: Path) -> int:
+def file_size(path: Path) -> int:
     """The bytes of a file; a folder, pipe or device is none, and is not opened."""
     try:
         status = path.stat()
@@ -106,14 +129,22 @@ def _file_size(path: Path) -> int:
     return status.st_size
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path}: {reason(error)}") from None
 
 
-def _format(data: bytes) -> str:
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_BEGINNING)
+    except OSError as error:
+        raise PictureError(f"{path}: {reason(error)}") from None
+
+
+def format_of(data: bytes) -> str:
     """The format by the first bytes, as Pillow names it; empty when it is not known."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
@@ -122,7 +153,7 @@ def _format(data: bytes) -> str:
     return next((name for begin, name in _BEGINNINGS if data.startswith(begin)), "")
 
 
-def _said(data: bytes) -> str:
+def said(data: bytes) -> str:
     """What a file that is no picture seems to be."""
     if not data:
         return "the file is empty"
@@ -130,31 +161,37 @@ def _said(data: bytes) -> str:
         return "this is a Git LFS pointer, not the picture (`git lfs pull` fetches it)"
     if data[:64].lstrip().lower().startswith(_MARKUP):
         return "this is a text or a web page, no picture"
-    kind = _format(data)
+    kind = format_of(data)
     return f"this is a {kind} file" if kind else "this is no picture of a known format"
 
 
-def _open(path: Path, data: bytes, kind: str) -> tuple[Picture, Image.Image]:
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow warns of many pixels, which are judged here, and of odd metadata: not to the user."""
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def opened(path: Path, data: bytes, kind: str) -> tuple[Picture, Image.Image]:
     """The picture's facts from its header, and the image, not yet decoded."""
     try:
-        with _filters, warnings.catch_warnings():
-            # Pillow warns of many pixels, which are judged here, and of odd metadata.
-            warnings.simplefilter("ignore")
+        with quiet():
             image = Image.open(BytesIO(data), formats=(kind,))
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
-        raise _broken(path, kind) from None
+        raise broken(path, kind) from None
     width, height = image.size
     digest = hashlib.sha256(data).hexdigest()
     return Picture(kind, width, height, len(data), digest), image
 
 
-def _decode(path: Path, data: bytes, kind: str, image: Image.Image) -> None:
+def decode(path: Path, data: bytes, kind: str, image: Image.Image) -> None:
     try:
         image.load()
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
-        raise _broken(path, kind) from None
+        raise broken(path, kind) from None
     if not _has_end(data, kind):
-        raise _broken(path, kind)
+        raise broken(path, kind)
 
 
 def _has_end(data: bytes, kind: str) -> bool:
@@ -162,14 +199,16 @@ def _has_end(data: bytes, kind: str) -> bool:
         return _PNG_END in data
     if kind == "JPEG":
         return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
+    if kind != "WEBP":
+        return True  # nothing but the pixels can be missing, and they were all decoded
     return int.from_bytes(data[4:8], "little") + 8 <= len(data)
 
 
-def _broken(path: Path, kind: str) -> PictureError:
+def broken(path: Path, kind: str) -> PictureError:
     return PictureError(f"{path}: this {kind} file is broken or cut short; get it anew")
 
 
-def _facts(picture: Picture) -> dict[str, Any]:
+def facts_of(picture: Picture) -> dict[str, Any]:
     sides = picture.width, picture.height
     return {
         "format": picture.format,
@@ -180,12 +219,13 @@ def _facts(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _refuse(path: Path, facts: dict[str, Any]) -> None:
+def refuse(path: Path, facts: dict[str, Any]) -> None:
     """Raise PictureError when the facts violate a rule of the API."""
     faults = contract.picture_faults()(facts)
     if faults:
         words = "; ".join(_fault(name, facts, limit) for name, limit in faults)
-        raise PictureError(f"{path}: {words}")
+        mend = MENDED[faults[0][0]] if facts["width"] * facts["height"] <= MAX_FITTED_PIXELS else ""
+        raise PictureError(f"{path}: {words}{mend}")
 
 
 def _fault(name: str, facts: dict[str, Any], limit: Any) -> str:

@@ -7,7 +7,7 @@ from random import Random
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
-from spark_batch.jobs import RunSettings
+from spark_batch.jobs import Job, RunSettings
 from spark_batch.project.access import Endpoint
 from spark_batch.project.place import Place
 from spark_batch.runner import Desk, Run, Settings
@@ -53,6 +53,7 @@ def desk(
     budget: Budget,
     submit_rate: float,
     tally: Tally,
+    prepare: Callable[[Job], None] | None = None,
 ) -> Desk:
     """Everything that a run works with. Without `send` it has no way to create a task."""
     rng = Random()
@@ -67,4 +68,5 @@ def desk(
         polls=PollTimes(checkpoint.durations()),
         rng=rng,
         tally=tally,
+        prepare=prepare,
     )

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from spark_batch import pictures, recipe
 from spark_batch.errors import PictureError, RecipeError
-from spark_batch.jobs import Picture, Recipe
+from spark_batch.jobs import Fit, Picture, Recipe
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
 from spark_batch.recipe import Diagnostic, mentions
 from spark_batch.recipe.diagnostics import printable, quoted
@@ -120,7 +120,7 @@ class _Folder:
         self.root = root
         self._tree = tree
         self._blobs = blobs
-        self._known = {each.sha256: each for each in known if each}
+        self._known = {each.sha256: each for each in known if each and each.treatment is None}
         self._links = {path: self._target(path) for path, leaf in tree.items() if leaf.is_link}
         self._laid: set[str] = set()
 
@@ -153,7 +153,7 @@ class _Folder:
         file.write_bytes(self._blobs.read(leaf.object).data)
         return True
 
-    def probe(self, path: Path) -> Picture:
+    def probe(self, path: Path, fit: Fit | None = None) -> Picture:
         """The picture as it was. Its rules are not judged: it is not going to be sent.
 
         Raises PictureError for a file that is not in the commit.
@@ -162,16 +162,16 @@ class _Folder:
         if leaf is None:
             if path.is_relative_to(self.root):
                 raise PictureError(f"{path}: it is not in this commit")
-            return pictures.probe(path)  # an absolute path, of which git knows nothing
+            return pictures.probe(path, fit)  # an absolute path, of which git knows nothing
         blob = self._blobs.read(leaf.object)
         size, sha256 = _stored(blob)
-        if sha256 in self._known:
+        if fit is None and sha256 in self._known:
             return self._known[sha256]
         with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
             copy = Path(folder) / "picture"
             copy.write_bytes(blob.data)
             try:
-                return pictures.probe(copy)
+                return pictures.probe(copy, fit)
             except PictureError:
                 return Picture("", 1, 1, size, sha256)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from spark_batch import pictures
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Quoted
@@ -40,7 +41,7 @@ def ask(
     """
     prices: dict[tuple[int, int], Decimal] = {}
     refused: dict[str, None] = {}
-    bodies = Bodies()
+    bodies = Bodies(fitted=pictures.fitted)
     # A sandbox of its own, since a plan touches no file of the recipe's.
     with (
         tempfile.TemporaryDirectory() as folder,

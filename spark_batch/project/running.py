@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from spark_batch import matrix
+from spark_batch import matrix, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
@@ -127,11 +127,13 @@ class Errand:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
+        bodies = Bodies(fitted=pictures.fitted)
         with TaskClient(endpoint.base_url, endpoint.key) as client:
             desk = crew.desk(
                 checkpoint,
                 client,
-                send=sender(client.submit, Bodies()),
+                send=sender(client.submit, bodies),
+                prepare=lambda job: bodies.prepare(job.input),
                 settings=crew.settings(run, endpoint, limit=self.order.limit),
                 place=self.place,
                 budget=budget,

@@ -6,16 +6,16 @@ column; warnings carry the API's own advice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Picture, Recipe
+from spark_batch.jobs import Recipe
 from spark_batch.recipe.build import build
 from spark_batch.recipe.check import check
 from spark_batch.recipe.diagnostics import ERROR, WARNING, Diagnostic, Findings, printable
 from spark_batch.recipe.document import Node, no_collection, read
+from spark_batch.recipe.inputs import Probe
 
 __all__ = ["MAX_ERRORS", "Diagnostic", "Loaded", "error_of", "load"]
 
@@ -30,17 +30,18 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
 
 
-def load(path: Path, *, probe: Callable[[Path], Picture]) -> Loaded:
+def load(path: Path, *, probe: Probe) -> Loaded:
     """Read and check a recipe, its pictures included, without network and API key.
 
-    `probe` reads an input picture, or raises PictureError; it may be called from several threads.
+    `probe` reads an input picture, or raises PictureError; it may be called from several threads,
+    and with the `fit` that the recipe asks for as its second argument.
     Raises RecipeError, whose diagnostics are the errors in the file's order, the first 50 of them.
     """
     with no_collection():
         return _load(path, probe)
 
 
-def _load(path: Path, probe: Callable[[Path], Picture]) -> Loaded:
+def _load(path: Path, probe: Probe) -> Loaded:
     root, findings = read(path)
     if root is None:
         raise error_of(findings)

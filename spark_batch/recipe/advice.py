@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from spark_batch import contract
-from spark_batch.jobs import Block, Input, Size
+from spark_batch.jobs import Block, Input, Picture, Size
 from spark_batch.recipe import quick
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
@@ -94,6 +94,8 @@ def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed")
 def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings) -> None:
     """Input pictures that are small, not of the recommended format, or rather large as files.
 
+    What is judged is what will be sent, where `fit` makes another picture of the file.
+
     `blocks` say at which sizes each of them is wanted.
     """
     wanted: dict[str, set[tuple[int, int]]] = {}
@@ -140,23 +142,33 @@ def _below(each: Input, wanted: Mapping[str, set[tuple[int, int]]]) -> bool:
     picture = each.picture
     if picture is None:
         return False
+    sent = picture.treatment or picture
     outputs = wanted.get(each.id, ())
-    return any(picture.width < width and picture.height < height for width, height in outputs)
+    return any(sent.width < width and sent.height < height for width, height in outputs)
 
 
 def _format(each: Listed) -> str | None:
-    return each.input.picture.format if each.input.picture else None
+    picture = each.input.picture
+    return (picture.treatment or picture).format if picture else None
 
 
 def _bytes(each: Listed) -> int:
-    return each.input.picture.bytes if each.input.picture else 0
+    """The bytes that are sent; what is fitted has no more than are recommended."""
+    picture = each.input.picture
+    return picture.bytes if picture and not picture.treatment else 0
 
 
 def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:
     """What an entry's warning is about: its picture, or how many of a glob's, with an example."""
     path, picture = hits[0].input.path, hits[0].input.picture
     name = path.name if path else hits[0].input.id
-    facts = f" ({picture.width}x{picture.height}, {picture.bytes} bytes)" if picture else ""
+    facts = f" ({_facts(picture)})" if picture else ""
     if len(group) == 1:
         return f"{name}{facts} is"
     return f"{len(hits)} of {len(group)} pictures, such as {name}{facts}, are"
+
+
+def _facts(picture: Picture) -> str:
+    if picture.treatment:
+        return f"{picture.treatment.width}x{picture.treatment.height} as it is sent"
+    return f"{picture.width}x{picture.height}, {picture.bytes} bytes"

@@ -30,8 +30,11 @@ _TEXTS = frozenset(
         "error_code",
         "error_message",
         "api",
+        "fit",
     }
 )
+# Columns that a manifest of an older version lacks, at its end.
+_NEWER = ("fit",)
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -73,17 +76,21 @@ def text(standings: Iterable[Standing]) -> Iterator[str]:
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:
-    """The manifest's lines as `row` made them.
+    """The manifest's lines as `row` made them; what an older version did not write is empty.
 
     Raises UsageError when the file cannot be read or is no manifest.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            if tuple(reader.fieldnames or ()) != manifest_columns():
+            names = tuple(reader.fieldnames or ())
+            older = manifest_columns()[: -len(_NEWER)]
+            if names not in (manifest_columns(), older):
                 raise UsageError(f"{path} is no manifest of this version: its columns differ")
+            lacking = dict.fromkeys(manifest_columns()[len(names) :], "")
             for cells in reader:
-                yield {name: _unescaped(name, text or "") for name, text in cells.items()}
+                found = {name: _unescaped(name, text or "") for name, text in cells.items()}
+                yield {**found, **lacking}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"cannot read the manifest {path}: {error}") from None
 
@@ -116,6 +123,7 @@ def row(standing: Standing) -> dict[str, str]:
         "cost_usd": _amount(standing.cost),
         "attempts": str(standing.attempts),
         **_attempt_cells(standing.attempt),
+        "fit": standing.fit or "",
     }
 
 

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import takewhile
 
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Attempt, Job
@@ -17,6 +18,8 @@ from spark_batch.runner.survey import COSTS, Action, Step, retriable
 
 # So many jobs that need nothing are passed over before the loop looks at what has come in.
 _STEPS_A_TURN = 1000
+# Or after so many seconds, since a picture may have to be fitted before its job goes.
+_SECONDS_A_TURN = 0.5
 
 Admitted = list[tuple[Flight, Call]]
 
@@ -59,7 +62,8 @@ class Admission:
         """What may go now. Writes the intents: call it inside a transaction, send after it."""
         admitted: Admitted = []
         self.look_at = None
-        for _ in range(_STEPS_A_TURN):
+        end = self._desk.clock() + _SECONDS_A_TURN
+        for _ in takewhile(lambda _: self._desk.clock() <= end, range(_STEPS_A_TURN)):
             if self.finished or len(self._desk.flights) >= self._desk.settings.concurrency:
                 return admitted, []
             if (step := self._restorable()) is not None:
@@ -112,8 +116,17 @@ class Admission:
                 self._exhausted = True
                 return None
             if self._is_ours(step):
+                self._prepare(step)
                 self._ahead = step
         return self._ahead
+
+    def _prepare(self, step: Step) -> None:
+        """Have the picture fitted before the intent is on disk.
+
+        That may take seconds, and a job that was being sent when the process died is uncertain.
+        """
+        if self._desk.prepare is not None and step.action in COSTS:
+            self._desk.prepare(step.job)
 
     def _is_ours(self, step: Step) -> bool:
         if step.job.key in self._desk.resumed:

@@ -9,7 +9,7 @@ from spark_batch import pictures
 from spark_batch.client import TaskReader
 from spark_batch.client.outcomes import Fetched, FetchFailed
 from spark_batch.errors import OutputError, PictureError
-from spark_batch.jobs import Attempt, Picture, Result
+from spark_batch.jobs import Attempt, Input, Picture, Result
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Done, Event, Note
 from spark_batch.runner.files import Folders, deliver, restore
@@ -56,7 +56,7 @@ def fetch_call(
     result = flight.result or Result(url="")
     told = result.bytes if flight.failures < _TRIES_WITH_SIZE else None
     part = folders.part(flight.attempt)
-    source = flight.job.input.path if flight.job else None
+    source = flight.job.input if flight.job else Input(id="")
 
     def call() -> FetchEnd:
         try:
@@ -65,7 +65,9 @@ def fetch_call(
             if not isinstance(outcome, Fetched):
                 return outcome
             picture = pictures.accept(part)
-            suspect = pictures.suspicion(part, asked=flight.size, source=source)
+            suspect = pictures.suspicion(
+                part, asked=flight.size, source=source.path, sent=source.picture
+            )
             files = deliver(part, picture, outputs=outputs, folders=folders)
         except PictureError as error:
             part.unlink(missing_ok=True)

@@ -54,6 +54,7 @@ def differences(before: Standing, job: Job, reader: CheckpointReader) -> tuple[C
         Change("take", before.take, job.take),
         Change("width", before.width, job.size.width),
         Change("height", before.height, job.size.height),
+        Change("fit", before.fit or "none", job.input.fit or "none"),
     )
     found = [each for each in fields if each.before != each.after]
     new = job.input.url or job.input.picture

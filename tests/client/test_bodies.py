@@ -17,7 +17,7 @@ from spark_batch import contract
 from spark_batch.client import bodies
 from spark_batch.client.bodies import Bodies
 from spark_batch.errors import PictureError
-from spark_batch.jobs import Input, Job, Picture, Prompt, Size
+from spark_batch.jobs import Input, Job, Picture, Prompt, Size, Treatment
 from tests.client.server import within
 
 DATA = bytes(range(256)) * 30
@@ -156,3 +156,54 @@ def test_neither_file_nor_url() -> None:
     """An input of nothing is an error, not a request."""
     with pytest.raises(PictureError):
         Bodies().body(_job(input=Input(id="a")))
+
+
+def _fitted(source: Input, background: str | None = None) -> Input:
+    treatment = Treatment(1, "JPEG", 1, 1, None, background, "saved as JPEG")
+    assert source.picture is not None
+    return replace(source, picture=replace(source.picture, treatment=treatment))
+
+
+def test_a_fitted_picture_is_sent_in_place_of_the_file(tmp_path: Path) -> None:
+    """It is made once for each way of fitting it, and the file itself may stand beside it."""
+    calls: list[Picture] = []
+
+    def fitted(path: Path, picture: Picture) -> bytes:
+        calls.append(picture)
+        return b"fitted " + (picture.treatment.background or "").encode()  # type: ignore[union-attr]
+
+    source = _file(tmp_path / "a.png")
+    made = Bodies(fitted=fitted)
+    sent = [
+        json.loads(made.body(_job(input=each)))["input"][0]["params"]["binary_data_base64"]
+        for each in (_fitted(source), source, _fitted(source, "#123456"), _fitted(source))
+    ]
+    assert [base64.b64decode(each) for (each,) in sent] == [
+        b"fitted ",
+        DATA,
+        b"fitted #123456",
+        b"fitted ",
+    ]
+    assert len(calls) == 2
+
+
+def test_a_picture_is_prepared_before_it_is_sent(tmp_path: Path) -> None:
+    """Then sending it makes nothing; what fails is told when it is sent, and not before."""
+    source = _fitted(_file(tmp_path / "a.png"))
+    calls: list[Path] = []
+
+    def fitted(path: Path, picture: Picture) -> bytes:
+        calls.append(path)
+        if len(calls) == 1:
+            raise PictureError("broken")
+        return b"fitted"
+
+    made = Bodies(fitted=fitted)
+    made.prepare(source)
+    with pytest.raises(PictureError, match="nothing here that could fit"):
+        Bodies().body(_job(input=source))
+    made.prepare(source)
+    assert made.body(_job(input=source))
+    made.prepare(_file(tmp_path / "b.png"))
+    made.prepare(Input(id="u", url="https://cdn.example.com/a.jpg"))
+    assert len(calls) == 2

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from spark_batch import pictures
+from spark_batch.jobs import Fit
 
 ASKED = (1024, 768)
 
@@ -90,3 +91,26 @@ def test_files_that_cannot_be_read_are_told_elsewhere(tmp_path: Path) -> None:
     assert pictures.suspicion(broken, asked=ASKED, source=None) is None
     assert pictures.suspicion(good, asked=ASKED, source=broken) is None
     assert pictures.suspicion(good, asked=ASKED, source=tmp_path / "missing") is None
+
+
+def test_a_fitted_picture_is_compared_as_it_was_sent(tmp_path: Path) -> None:
+    """A panorama that was padded: the padded picture back is the very input, the edit is not."""
+    source = saved(tmp_path / "source.tif", noise((800, 100)))
+    sent = pictures.probe(source, Fit(ratio="pad", background="#204060", format="auto"))
+    result, asked = tmp_path / "result.jpg", (1536, 512)
+    result.write_bytes(pictures.fitted(source, sent))
+    told = pictures.suspicion(result, asked=asked, source=source, sent=sent)
+    assert told == "it looks like the very input picture"
+    other = saved(tmp_path / "other.png", noise(asked))
+    assert pictures.suspicion(other, asked=asked, source=source, sent=sent) is None
+
+
+def test_a_fitted_picture_that_is_gone_is_told_elsewhere(tmp_path: Path) -> None:
+    """A look raises nothing, whatever happened to the file since it was sent."""
+    source = saved(tmp_path / "source.tif", noise((800, 400)))
+    sent = pictures.probe(source, Fit(ratio="pad", background="#204060", format="auto"))
+    result = saved(tmp_path / "result.png", noise(ASKED))
+    source.write_bytes(b"no picture")
+    assert pictures.suspicion(result, asked=ASKED, source=source, sent=sent) is None
+    source.unlink()
+    assert pictures.suspicion(result, asked=ASKED, source=source, sent=sent) is None

@@ -16,7 +16,7 @@ import pytest
 
 from spark_batch import pictures
 from spark_batch.errors import ExitCode, PictureError, RecipeError
-from spark_batch.jobs import Picture
+from spark_batch.jobs import Fit, Picture
 from spark_batch.recipe import Diagnostic, load
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,8 @@ NAMES = (
     "include.yaml",
     "vars.yaml",
 )
-NAMES += ("rows.yaml", "rows-and-matrix.yaml")
+NAMES += ("rows.yaml", "rows-and-matrix.yaml", "fit.yaml")
+Probed = dict[tuple[Path, Fit | None], Picture | str]
 PIECES = [b"[", b"{", b"*a", b"&a ", b"!!int ", b"\t", b"\0", b"\xff", b": ", b"- ", b"'", b'"']
 PIECES += [b"<<: ", b"\n", b"---\n", b"|", b"1e999", b".nan", b"-1", b"${", b"..", b"/", b"~"]
 PIECES += ["😀".encode(), "é".encode(), b"\xed\xa0\x80", b"9" * 400, b"null", b"true", b"%", b"@"]
@@ -57,23 +58,23 @@ def _mutants(seed: int, count: int) -> Iterator[bytes]:
 
 
 @pytest.fixture(scope="module")
-def probed() -> dict[Path, Picture | str]:
+def probed() -> Probed:
     """What is known of the pictures: a photo does not change between two mutants."""
     return {}
 
 
 def test_mutated_recipes(
-    tmp_path: Path, probed: dict[Path, Picture | str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, probed: Probed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Random damage raises nothing but RecipeError, with one printable line for each error."""
 
-    def probe(path: Path) -> Picture:
-        if path not in probed:
+    def probe(path: Path, fit: Fit | None = None) -> Picture:
+        if (path, fit) not in probed:
             try:
-                probed[path] = pictures.probe(path)
+                probed[path, fit] = pictures.probe(path, fit)
             except PictureError as error:
-                probed[path] = str(error)
-        found = probed[path]
+                probed[path, fit] = str(error)
+        found = probed[path, fit]
         if isinstance(found, str):
             raise PictureError(found)
         return found

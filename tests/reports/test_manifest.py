@@ -134,3 +134,19 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
         checkpoint.unsent(attempt, "429")
         (standing,) = checkpoint.standings()
     assert manifest.row(standing)["status"] == "pending"
+
+
+def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
+    """Its last column is empty; a column that is missing anywhere else is no manifest."""
+    path, columns = tmp_path / "m.csv", contract.manifest_columns()
+    manifest.write(path, [a_standing(fit="saved as JPEG")])
+    assert next(iter(manifest.read(path)))["fit"] == "saved as JPEG"
+    assert columns[-1] == "fit"
+    old = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(old) + "\n")
+    (row,) = manifest.read(path)
+    assert (row["fit"], tuple(row)) == ("", columns)
+    contract.validator(contract.MANIFEST).validate([row])
+    path.write_text(",".join(columns[:-2]) + "\n")
+    with pytest.raises(UsageError, match="its columns differ"):
+        list(manifest.read(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from spark_batch import matrix, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.jobs import Block, Input, Prompt, Recipe, RunSettings, Size, Standing
+from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
 from spark_batch.runner import Desk, Run, Settings, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Sender
@@ -59,6 +60,8 @@ class World:
     settings: dict[str, object] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
+    prepare: Callable[[Job], None] | None = None
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def out(self) -> Path:
@@ -128,6 +131,8 @@ class World:
             polls=Soon(),
             rng=rng,
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
+            prepare=self.prepare,
+            clock=self.clock,
         )
 
     def standings(self) -> list[Standing]:

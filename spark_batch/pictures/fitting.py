@@ -1,0 +1,158 @@
+"""`fit`: pictures brought within the API's limits; the original is never touched.
+
+What is done is decided from the decoded file, and never depends on what an encoder makes of it, so
+that it can be told, and be a part of a job's key, without encoding (measured for a TIFF of 24
+megapixels: to decide takes a third of the time of decoding, resizing and encoding it). In this
+order: the first frame, turned as EXIF says, in 8 bits a channel, cut or resized, in sRGB, laid on
+a background where it is padded or transparency cannot be kept, encoded.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from PIL import Image
+
+from spark_batch import contract
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Fit, Picture, Treatment
+from spark_batch.pictures import colours, encoding, reading
+from spark_batch.pictures.geometry import Geometry, geometry
+from spark_batch.pictures.sources import Source, source, translated
+
+# Part of the key of every job whose picture is fitted: a change to what is done here, or to a limit
+# in the schemas, that shows in the pixels has to raise it, and makes those jobs new ones.
+VERSION = 1
+
+# Pictures that are decoded at once: each may take a gigabyte.
+_room = threading.BoundedSemaphore(2)
+
+
+def probe(path: Path, fit: Fit | None = None) -> Picture:
+    """Read an input picture and judge it; with `fit` say what has to be done to it.
+
+    Without `fit`, or where nothing is to be done, the picture has no treatment: the file is sent
+    as it is. Raises PictureError, in one line that begins with the path.
+    """
+    if fit is None:
+        return reading.probe_as_it_is(path)
+    with _room:
+        found = source(path)
+        with translated(path, found.picture.format):
+            treatment = _treatment(found, fit)
+    facts = found.picture
+    if treatment is None:
+        reading.refuse(path, reading.facts_of(facts))
+    return Picture(facts.format, facts.width, facts.height, facts.bytes, facts.sha256, treatment)
+
+
+def fitted(path: Path, picture: Picture) -> bytes:
+    """The file that is sent for a picture with a treatment: a JPEG or PNG of at most 4.7 MB.
+
+    Raises PictureError when it cannot be read, or is no longer the file that was probed.
+    """
+    if picture.treatment is None:
+        raise PictureError(f"{path}: nothing is to be done to this picture")
+    image = rendered(path, picture)
+    most = contract.rules().picture.recommended_bytes
+    encode = encoding.png if picture.treatment.format == "PNG" else encoding.jpeg
+    with translated(path, picture.format):
+        return encode(image, most=most)
+
+
+def rendered(path: Path, picture: Picture) -> Image.Image:
+    """The pixels that are sent for a picture with a treatment, before they are encoded.
+
+    Raises PictureError as `fitted` does.
+    """
+    with _room:
+        found = source(path)
+        if picture.treatment is None or found.picture.sha256 != picture.sha256:
+            raise PictureError(f"{path}: the picture has changed since it was planned")
+        with translated(path, picture.format):
+            return _rendered(found, picture.treatment)
+
+
+def _rendered(found: Source, treatment: Treatment) -> Image.Image:
+    image = found.image
+    ways = geometry(*image.size, treatment.ratio or "pad")
+    if ways.inner != image.size:
+        lanczos = Image.Resampling.LANCZOS
+        image = image.resize(ways.inner, lanczos, box=ways.box, reducing_gap=3.0)
+    image = colours.to_rgb(image, found.icc)
+    return colours.onto(image, ways.canvas, treatment.background)
+
+
+def _treatment(found: Source, fit: Fit) -> Treatment | None:
+    """What is to be done, or None for nothing. Options that play no part do not show in it."""
+    ways = geometry(*found.image.size, fit.ratio)
+    if not _needed(found, ways, fit):
+        return None
+    clear = found.clear
+    kind = "PNG" if fit.format == "png" or (fit.format == "auto" and clear) else "JPEG"
+    bars = ways.long and fit.ratio == "pad"
+    flat = (clear and kind == "JPEG") or (bars and not clear)
+    background = fit.background.lower() if flat else None
+    return Treatment(
+        version=VERSION,
+        format=kind,
+        width=ways.canvas[0],
+        height=ways.canvas[1],
+        ratio=fit.ratio if ways.long else None,
+        background=background,
+        words=", ".join(_words(found, ways, kind, fit.ratio, background)),
+    )
+
+
+def _needed(found: Source, ways: Geometry, fit: Fit) -> bool:
+    """Whether the API would refuse the file, or might read it wrongly, or another is asked for."""
+    picture, rules = found.picture, contract.rules().picture
+    return (
+        picture.format not in rules.formats
+        or picture.bytes > rules.recommended_bytes
+        or found.turned
+        or found.several
+        or found.deep
+        or found.image.mode in ("CMYK", "LAB")
+        or ways.canvas != found.image.size
+        or ways.inner != found.image.size
+        or (fit.format != "auto" and fit.format.upper() != picture.format)
+    )
+
+
+def _words(
+    found: Source, ways: Geometry, kind: str, ratio: str, background: str | None
+) -> list[str]:
+    """What is done, in words, in the order in which it is done."""
+    words = ["first frame only"] if found.several else []
+    if found.turned:
+        words.append("turned upright")
+    if found.deep:
+        words.append(f"{found.bits}-bit → 8-bit")
+    if ways.long:
+        most = f"{contract.rules().picture.max_ratio:g}:1"
+        ground = "transparent bars" if background is None else background
+        words.append(f"cropped to {most}" if ratio == "crop" else f"padded to {most} with {ground}")
+    if ways.canvas != found.image.size:
+        before, after = found.image.size, ways.canvas
+        words.append(f"{before[0]}x{before[1]} → {after[0]}x{after[1]}")
+    words += _colour_words(found)
+    if found.clear and kind == "JPEG":
+        words.append(f"transparency laid on {background}")
+    return [*words, f"saved as {kind}{_limit_words(found, ways, kind)}"]
+
+
+def _colour_words(found: Source) -> list[str]:
+    if found.image.mode in ("CMYK", "LAB"):
+        return [f"{found.image.mode} → RGB"]
+    return ["colours → sRGB"] if colours.transform(found.icc, found.image.mode) else []
+
+
+def _limit_words(found: Source, ways: Geometry, kind: str) -> str:
+    """What the bytes may ask for: only the encoder knows, so that both cases are told."""
+    most = contract.rules().picture.recommended_bytes
+    channels = 4 if found.clear else 3
+    if kind == "PNG" and ways.canvas[0] * ways.canvas[1] * channels > most:
+        return f", shrunk if it passes {most} bytes"
+    return f" of at most {most} bytes" if found.picture.bytes > most else ""

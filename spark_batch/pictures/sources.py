@@ -1,0 +1,151 @@
+"""A picture file of any kind that `fit` reads, decoded, and what its header says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from PIL import Image
+
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Picture
+from spark_batch.pictures import reading
+from spark_batch.pictures.colours import even
+
+_ORIENTATION = 0x0112
+_TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+)
+_BYTE = 8
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+_PNG_DEPTH = slice(24, 25)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A decoded picture, upright, in mode L, RGB, RGBA, CMYK or LAB.
+
+    `picture` are the facts of its file; `turned` says that EXIF had it another way, `several` that
+    only the first of its frames is here, `bits` are those of a sample in the file, `icc` is the
+    embedded profile.
+    """
+
+    picture: Picture
+    image: Image.Image
+    turned: bool
+    several: bool
+    bits: int
+    icc: object
+
+    @property
+    def deep(self) -> bool:
+        """Whether the file has more than 8 bits a channel."""
+        return self.bits > _BYTE
+
+    @property
+    def clear(self) -> bool:
+        """Whether a place of the picture is not wholly opaque."""
+        return self.image.mode == "RGBA"
+
+
+def source(path: Path) -> Source:
+    """Read and decode a picture, at most 128 megapixels and 800 MB of it.
+
+    Only the first frame is looked at. Whatever EXIF says that nobody understands is passed over.
+    Raises PictureError, in one line that begins with the path.
+    """
+    size = reading.file_size(path)
+    if size > reading.MAX_FITTED_BYTES:
+        most = reading.MAX_FITTED_BYTES
+        raise PictureError(f"{path}: the file has {size} bytes; `fit` reads at most {most}")
+    data = reading.read_bytes(path)
+    kind = reading.format_of(data)
+    if kind not in reading.FITTED:
+        known = ", ".join(reading.FITTED)
+        raise PictureError(f"{path}: {reading.said(data)}; `fit` reads {known}")
+    picture, image = reading.opened(path, data, kind)
+    if picture.width * picture.height > reading.MAX_FITTED_PIXELS:
+        sides, most = f"{picture.width}x{picture.height}", reading.MAX_FITTED_PIXELS
+        raise PictureError(f"{path}: {sides} pixels are too many; `fit` reads at most {most}")
+    before = _orientation(image)
+    reading.decode(path, data, kind, image)
+    with translated(path, kind):
+        bits = _bits(image, data, kind)
+        _refuse_numbers(path, image, kind)
+        inverted = bits > _BYTE and _tag(image, _PHOTOMETRIC) == (_WHITE_IS_ZERO,)
+        # Pillow turns a TIFF itself, and finds the EXIF of some files only behind their pixels.
+        after = _orientation(image)
+        turn = _TURNS.get(after)
+        upright = even(image, bits=bits, inverted=inverted)
+        return Source(
+            picture=picture,
+            image=upright if turn is None else upright.transpose(turn),
+            turned=before in _TURNS or turn is not None,
+            several=_several(image),
+            bits=bits,
+            icc=image.info.get("icc_profile"),
+        )
+
+
+@contextmanager
+def translated(path: Path, kind: str) -> Iterator[None]:
+    """Whatever Pillow raises about a picture becomes a PictureError in one line."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except MemoryError:
+        raise PictureError(f"{path}: there is not enough memory to convert this picture") from None
+    except Exception:  # noqa: BLE001 - Pillow raises whatever it stumbles over
+        raise reading.broken(path, kind) from None
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, from 1 to 8; 1 where the metadata cannot be read."""
+    try:
+        with reading.quiet():
+            found = image.getexif().get(_ORIENTATION)
+    except Exception:  # noqa: BLE001 - metadata is whatever somebody wrote there
+        return 1
+    return found if isinstance(found, int) and found in _TURNS else 1
+
+
+def _several(image: Image.Image) -> bool:
+    """Whether there are frames behind the first, but for those of an animated PNG: it is a PNG."""
+    with reading.quiet():
+        return image.format != "PNG" and bool(getattr(image, "is_animated", False))
+
+
+def _tag(image: Image.Image, number: int) -> tuple[object, ...]:
+    """A tag of a TIFF file; empty elsewhere."""
+    tags = getattr(image, "tag_v2", None) or {}
+    found = tags.get(number, ())
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _bits(image: Image.Image, data: bytes, kind: str) -> int:
+    """Bits of a sample in the file."""
+    if kind == "PNG":
+        return data[_PNG_DEPTH][0]
+    found = [each for each in _tag(image, _BITS) if isinstance(each, int)]
+    return max(found, default=8) if kind == "TIFF" else 8
+
+
+def _refuse_numbers(path: Path, image: Image.Image, kind: str) -> None:
+    """Refuse numbers of which nobody knows what white is: 32 bits, signed, or with a fraction."""
+    if image.mode == "F" or (image.mode == "I" and kind != "PNG"):
+        raise PictureError(
+            f"{path}: this {kind} file holds numbers of which nobody can tell what white is;"
+            " save it with 8 or 16 bits a channel"
+        )

@@ -1,0 +1,194 @@
+"""Entries of `inputs` as written: texts and mappings, globs expanded, URLs judged."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from spark_batch.jobs import Fit
+from spark_batch.recipe import globs, ids
+from spark_batch.recipe.check import judge
+from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
+from spark_batch.recipe.document import Node
+from spark_batch.recipe.inputs.fits import fit_of
+
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry as written; `file` stands for each match of a glob in turn."""
+
+    node: Node
+    where: str
+    id: str | None = None
+    file: Path | None = None
+    url: str | None = None
+    fit: Fit | None = None
+
+    def image(self, folder: Path) -> str:
+        """The file as seen from the recipe's folder, or the URL."""
+        if self.file is None:
+            return self.url or ""
+        try:
+            return Path(os.path.relpath(self.file, folder)).as_posix()
+        except ValueError:  # on another drive
+            return self.file.as_posix()
+
+    def named(self, folder: Path) -> ids.Named:
+        what = self.url if self.url is not None else relative(self.file or folder, folder)
+        name = url_name(what) if self.url is not None else Path(what).stem
+        return ids.Named(
+            id=self.id if self.id is not None else ids.from_name(name),
+            kind="input",
+            what=what,
+            mark=self.node.mark,
+            where=self.where,
+        )
+
+
+def entries_of(
+    node: Node, where: str, folder: Path, output: Path | None, findings: Findings
+) -> Iterator[Entry]:
+    if isinstance(node.value, Mapping):
+        yield from _mapping(node, where, folder, output, findings)
+        return
+    text = node.text().strip()
+    scheme = SCHEME.match(text)
+    if scheme and scheme[1].lower() in ("http", "https"):
+        yield from _url(Entry(node, where, url=text), text, findings)
+    elif scheme and "/" in scheme[0]:
+        message = f"{quoted(text)} is neither a file nor an http or https URL"
+        findings.error(node.mark, code="url", path=where, message=message)
+    elif globs.is_glob(text) and not globs.is_file_name(folder, text):
+        entry = Entry(node, where)
+        yield from _glob(entry, text, folder=folder, output=output, findings=findings)
+    elif exists(node, text, where, folder, findings):
+        yield Entry(node, where, file=folder / text)
+
+
+def _mapping(
+    node: Node, where: str, folder: Path, output: Path | None, findings: Findings
+) -> Iterator[Entry]:
+    own = node.get("id")
+    name = own.text() if own else None
+    url, path = node.get("url"), node.get("path")
+    fit = fit_of(node.get("fit"))
+    if url is not None:
+        _refuse_fit(node.get("fit"), where, findings)
+        yield from _url(Entry(url, where, id=name, url=url.text()), url.text(), findings)
+        return
+    if path is None:
+        return
+    text = path.text()
+    if own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
+        entry = Entry(path, where, fit=fit)
+        yield from _glob(entry, text, folder=folder, output=output, findings=findings)
+    elif exists(path, text, f"{where}.path", folder, findings):
+        yield Entry(own or path, where, id=name, file=folder / text, fit=fit)
+
+
+def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
+    """Tell that a picture behind a URL cannot be fitted: it never comes to this machine."""
+    if fit_of(node) is not None and node is not None:
+        message = (
+            "the API fetches a URL itself, so that nothing can be done to its picture before;"
+            " download the file and give its path"
+        )
+        findings.error(node.mark, code="fit", path=f"{where}.fit", message=message)
+
+
+def _url(entry: Entry, text: str, findings: Findings) -> Iterator[Entry]:
+    try:
+        wrong = judge(text, part="url", shown=quoted(text))
+        parts = urlsplit(text)
+        if not wrong and (not parts.hostname or text != text.strip()):
+            wrong = [f"{quoted(text)} is no URL of a picture"]
+        if not wrong and (parts.username or parts.password):
+            wrong = ["a URL with a user or password would be sent on; use a signed or public one"]
+    except ValueError:
+        wrong = [f"{quoted(text)} is no URL of a picture"]
+    if wrong:
+        findings.error(entry.node.mark, code="url", path=entry.where, message=wrong[0])
+    else:
+        yield entry
+
+
+def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
+    """Whether there is such a file; if not, that is told."""
+    file = folder / text
+    if is_file(file):
+        return True
+    if _is_folder(file):
+        message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
+    elif globs.is_glob(text):
+        message = f"there is no file {quoted(text)}; a glob stands in `inputs`, without an id"
+    else:
+        message = f"there is no file {quoted(text)}{_near(file)}"
+    findings.error(node.mark, code="no-file", path=where, message=message)
+    return False
+
+
+def is_file(file: Path) -> bool:
+    """Whether there is such a file; a name that no disk takes is none."""
+    try:
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(file: Path) -> bool:
+    try:
+        return file.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _near(file: Path) -> str:
+    """A hint at a file with a similar name in the same folder."""
+    try:
+        names = tuple(sorted(entry.name for entry in os.scandir(file.parent)))[:1000]
+    except (OSError, ValueError):
+        return "; its folder does not exist either"
+    return suggestion(file.name, names)
+
+
+def _glob(
+    entry: Entry, pattern: str, *, folder: Path, output: Path | None, findings: Findings
+) -> Iterator[Entry]:
+    try:
+        matches = globs.find(folder, pattern)
+    except ValueError as error:
+        findings.error(entry.node.mark, code="glob", path=entry.where, message=str(error))
+        return
+    kept = globs.outside(matches, pattern, folder=folder, output=output)
+    for file in kept:
+        yield replace(entry, file=file)
+    if not kept:
+        hint = " but what is in the output folder" if matches else f" in {quoted(str(folder))}"
+        message = f"no file matches {quoted(pattern)}{hint}"
+        findings.error(entry.node.mark, code="no-match", path=entry.where, message=message)
+
+
+def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[Entry]:
+    """A text that is a URL or a path, and no glob."""
+    scheme = SCHEME.match(text)
+    if scheme and scheme[1].lower() in ("http", "https"):
+        yield from _url(Entry(node, "image", url=text), text, findings)
+    elif exists(node, text, "image", folder, findings):
+        yield Entry(node, "image", file=folder / text)
+
+
+def relative(file: Path, folder: Path) -> str:
+    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
+
+
+def url_name(url: str) -> str:
+    """What a URL's picture is called: its path's last part, or the host when there is none."""
+    parts = urlsplit(url)
+    last = next((part for part in reversed(parts.path.split("/")) if part), parts.hostname or "")
+    return Path(unquote(last).replace("/", "-").replace("\0", "")).stem or "picture"
