@@ -34,10 +34,10 @@ def adopt(checkpoint: Checkpoint, rows: Iterable[Row], *, trusted: Callable[[Row
     """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
 
     A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
-    fetched again without a new task. A
-    task id that is not known is polled again. What was being sent, or is uncertain, stays
-    uncertain. A row that names its picture is a line of the recipe as it was then: the recipe as it
-    is now is enrolled after it. Raises UsageError for a row that is none of a manifest's.
+    fetched again without a new task. A task id that is not known is polled again. What was being
+    sent, or is uncertain, stays uncertain. A row that names its picture is a line of the recipe as
+    it was then: enroll the recipe as it is now after it. Raises UsageError for a row that is none
+    of a manifest's.
     """
     taken = 0
     with checkpoint.transaction():
