@@ -41,10 +41,9 @@ def adopt(
 
     A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
     fetched again without a new task. A task id that is not known is polled again. What was being
-    sent, or is uncertain, stays
-    uncertain. Rows that are not `wanted` are passed over. A row that names its picture is a line of
-    the recipe as it was then: the recipe as it is now is enrolled after it. Raises UsageError for a
-    row that is none of a manifest's.
+    sent, or is uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that
+    names its picture is a line of the recipe as it was then: enroll the recipe as it is now after
+    it. Raises UsageError for a row that is none of a manifest's.
     """
     taken = 0
     with checkpoint.transaction():

@@ -17,6 +17,7 @@ from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
 from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, WORK, Action, Step
 
 _SIGNS = {
@@ -178,6 +179,8 @@ def _rest(plan: project.Plan, step: Step) -> str:
     if cost is not None or quoted is not None:
         parts = [f"about {cost} USD"] if cost is not None else []
         return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
+    if step.cause is Cause.SIZE_DIFFERS:
+        return "; what stands there is kept in .spark-batch/kept"
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
         return f"; settle it: `{command}` (or --not-charged, or --resubmit)"

@@ -199,8 +199,15 @@ class Admission:
             name=step.job.output,
             task_id=attempt.task_id or "",
             restoring=attempt,
-            replacing=step.reason if step.cause is Cause.SIZE_DIFFERS else None,
+            replacing=_replaced(step),
             since=desk.clock(),
         )
         desk.flights[attempt.id] = flight
         return [(flight, Call.RESTORE)]
+
+
+def _replaced(step: Step) -> str | None:
+    """Why a file that stands in a picture's place makes room for it, if one does."""
+    if step.cause is not Cause.SIZE_DIFFERS:
+        return None
+    return f"{step.job.output}: {step.reason}"

@@ -188,5 +188,5 @@ def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) ->
     if size == reader.replaced(job.output, job.key):
         reason = f"{done(attempt)}; another file stands in its place, and is left as it is"
         return Step(job, Action.KEEP, reason, attempt, Cause.DONE)
-    reason = f"{file}: its size differs, {size} bytes, {recorded} recorded"
+    reason = f"size differs: {size} bytes, {recorded} recorded"
     return Step(job, Action.RESTORE, reason, attempt, Cause.SIZE_DIFFERS)

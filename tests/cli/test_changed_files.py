@@ -18,12 +18,13 @@ def test_a_cut_file_is_put_back_without_a_new_task(folder: Folder, call: Call) -
     path.write_bytes(whole[:120])
     told = call("plan", folder.recipe, "--sandbox", "--detailed-exitcode")
     assert told.code == ExitCode.CHANGES
-    assert f"its size differs, 120 bytes, {len(whole)} recorded" in told.out
+    differs = f"size differs: 120 bytes, {len(whole)} recorded"
+    assert f"{differs}; what stands there is kept in .spark-batch/kept" in told.out
     assert "1 to restore (file missing or changed)" in told.out
     document = json.loads(call("plan", folder.recipe, "--sandbox", "--json").out)
     assert [job["cause"] for job in document["jobs"]].count("size-differs") == 1
     ended = call("run", folder.recipe, "--sandbox")
-    assert "; what stood there is kept in .spark-batch/kept" in ended.err
+    assert f"{differs}; what stood there is kept in .spark-batch/kept" in ended.err
     assert path.read_bytes() == whole
     kept = folder.previews / ".spark-batch" / "kept"
     assert [each.read_bytes() for each in kept.iterdir()] == [whole[:120]]
@@ -91,7 +92,7 @@ def test_a_manifest_and_changed_files_without_a_checkpoint(folder: Folder, call:
     missing.unlink()
     spoilt.write_bytes(before[2][:-1] + b"\0")
     told = call("plan", folder.recipe, "--sandbox", "--all").out
-    assert f"its size differs, 120 bytes, {len(before[0])} recorded" in told
+    assert f"size differs: 120 bytes, {len(before[0])} recorded" in told
     assert f"{missing.relative_to(folder.previews).as_posix()} is missing" in told
     assert "3 to restore" in told
     assert "3 jobs done" in call("run", folder.recipe, "--sandbox").out

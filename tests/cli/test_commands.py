@@ -77,6 +77,7 @@ def test_a_plan_in_json(folder: Folder, call: Call) -> None:
         "spent": "0",
         "reserved": "0",
         "expected": "0.12",
+        "quoted": None,
         "most": "0.36",
         "limit": None,
         "sources": ["recipe"],

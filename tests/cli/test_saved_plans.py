@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from spark_batch import contract
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import ExitCode
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Ended, Folder
@@ -278,6 +280,29 @@ def test_a_resumed_task_that_fails_is_not_made_again(
     assert document["cost_usd"]["ceiling"] == "0.12"  # 0.03 reserved, three attempts of one job
     assert call("run", folder.recipe, "--plan", saved).code == ExitCode.FAILED
     assert len(served.ledger.accepted()) == 2
+
+
+def test_a_plan_of_what_a_manifest_tells(folder: Folder, call: Call, saved: Path) -> None:
+    """What a run first adopts is part of the state that was planned with."""
+    call("run", folder.recipe, "--sandbox")
+    (folder.previews / ".spark-batch" / "tiny.checkpoint").unlink()
+    folder.edit("[Beach, Snow]", "[Beach, Rain]")
+    document = save(call, folder, saved)
+    assert (len(document["jobs"]), document["cost_usd"]["committed"]) == (2, "0.12")
+    ended = call("run", folder.recipe, "--sandbox", "--plan", saved)
+    assert (ended.code, "2 tasks created" in ended.out) == (ExitCode.DONE, True)
+
+
+def test_a_plan_after_a_killed_run_holds(folder: Folder, call: Call, saved: Path) -> None:
+    """What was being sent is uncertain to the plan, and to the run that makes it so."""
+    call("run", folder.recipe, "--sandbox", "--limit", "0")
+    with Checkpoint.open(folder.previews / ".spark-batch" / "tiny.checkpoint") as checkpoint:
+        first = next(checkpoint.standings())
+        checkpoint.intend(first.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+    assert len(save(call, folder, saved)["jobs"]) == 3
+    ended = call("run", folder.recipe, "--sandbox", "--plan", saved)
+    assert ended.code == ExitCode.UNCERTAIN
+    assert "3 jobs done" in ended.out
 
 
 def test_no_secret_is_in_a_plan(

@@ -117,8 +117,8 @@ def test_two_lines_with_one_request_cost_once(tmp_path: Path) -> None:
     ("size", "action", "reason"),
     [
         (1000, Action.KEEP, "done 20"),
-        (0, Action.RESTORE, "cat/beach.jpg: its size differs, 0 bytes, 1000 recorded"),
-        (1001, Action.RESTORE, "cat/beach.jpg: its size differs, 1001 bytes, 1000 recorded"),
+        (0, Action.RESTORE, "size differs: 0 bytes, 1000 recorded"),
+        (1001, Action.RESTORE, "size differs: 1001 bytes, 1000 recorded"),
         (None, Action.RESTORE, "cat/beach.jpg is missing"),
     ],
 )
