@@ -53,7 +53,7 @@ def opened(place: Place) -> Iterator[Checkpoint]:
     Shards share the lock of the whole recipe's checkpoint, so that no run of the whole recipe, and
     no merge, goes on beside them. Raises what `Checkpoint.open` raises, and UsageError.
     """
-    refuse_unmerged(place)  # before a file is made
+    refuse_unmerged(place)  # before a file is made that others would see
     with contextlib.ExitStack() as stack:
         if place.shard is not None:
             make_folder(place.checkpoint.parent)

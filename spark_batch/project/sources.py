@@ -89,6 +89,7 @@ def opened(place: Place, paths: Iterable[Path], *, sandbox: bool) -> Iterator[li
 
 
 def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
+    CheckpointReader.peek(path).close()  # no lock beside what is no checkpoint
     if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody can be at work
         stack.enter_context(Lock(lock_path(path)))
     reader = CheckpointReader.peek(path)
