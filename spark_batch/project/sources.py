@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, lock_path
-from spark_batch.errors import UsageError
+from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.project.place import SANDBOX, Place, shards_of
 from spark_batch.reports import manifest
 from spark_batch.runner.files import STATE_FOLDER
@@ -89,7 +89,13 @@ def opened(place: Place, paths: Iterable[Path], *, sandbox: bool) -> Iterator[li
 
 
 def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
-    CheckpointReader.peek(path).close()  # no lock beside what is no checkpoint
+    try:
+        CheckpointReader.peek(path).close()  # no lock beside what is no checkpoint
+    except CheckpointDamaged:
+        raise CheckpointDamaged(
+            f"{path} is no checkpoint of spark-batch, or a damaged one: nothing was merged;"
+            " name a good copy of it, or its manifest"
+        ) from None
     if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody can be at work
         stack.enter_context(Lock(lock_path(path)))
     reader = CheckpointReader.peek(path)
