@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from spark_batch import load, matrix
 from tests.cli.conftest import RECIPE, Call, Ended, Folder
 
 # What another run of the same recipe has of its own.
@@ -56,3 +57,10 @@ def shard_manifest(folder: Folder, shard: str) -> Path:
     """Where the manifest of a shard stands."""
     index, count = shard.split("/")
     return folder.previews / f"tiny.shard-{index}-of-{count}.manifest.csv"
+
+
+def largest(folder: Folder, count: int) -> str:
+    """The shard of so many with the most jobs."""
+    keys = [job.key for job in matrix.jobs(load(folder.recipe).recipe)]
+    shards = [matrix.Shard(index, count) for index in range(1, count + 1)]
+    return str(max(shards, key=lambda shard: sum(map(shard.owns, keys))))

@@ -5,14 +5,25 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from spark_batch import load, matrix
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import ExitCode
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder, start
-from tests.cli.sharding import another, fingerprints, rows, shard_checkpoint, shard_manifest, split
+from tests.cli.sharding import (
+    another,
+    fingerprints,
+    largest,
+    rows,
+    shard_checkpoint,
+    shard_manifest,
+    split,
+)
 
 MakeServer = Callable[..., Served]
 
@@ -77,6 +88,34 @@ def test_a_job_that_two_branches_paid_for_is_told(
     assert {path.name: path.read_bytes() for path in folder.pictures()}.items() >= before.items()
     assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert len(folder.ledger()) == 1
+
+
+def test_what_a_killed_shard_was_sending_is_uncertain(
+    tmp_path: Path, folder: Folder, call: Call
+) -> None:
+    """Merged without a further run of it: counted, told, and not sent again by the whole."""
+    shard = largest(folder, 2)
+    call("run", folder.recipe, "--sandbox", "--shard", shard, "--limit", "0")
+    place = load(folder.recipe).recipe
+    with Checkpoint.open(shard_checkpoint(folder.previews, shard)) as checkpoint:
+        job = next(matrix.read_shard(shard).of(matrix.jobs(place)))
+        checkpoint.enroll([job])
+        checkpoint.intend(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+    merged = call("merge", folder.recipe, "--sandbox")
+    assert "3 pending, 1 uncertain" in merged.out
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.UNCERTAIN
+    assert len(folder.ledger()) == 3
+    assert "0.09 USD spent, 0.03 USD reserved" in call("status", folder.recipe, "--sandbox").out
+
+
+def test_without_anything_to_merge(folder: Folder, call: Call) -> None:
+    """Before the first run, and when all is merged: said, exit 0, no file made."""
+    ended = call("merge", folder.recipe, "--sandbox")
+    assert (ended.code, "nothing to merge" in ended.out) == (ExitCode.DONE, True)
+    assert not folder.out.exists()
+    call("run", folder.recipe, "--sandbox")
+    for source in ([], [folder.out]):
+        assert "nothing to merge" in call("merge", folder.recipe, "--sandbox", *source).out
 
 
 def test_nothing_is_overwritten(tmp_path: Path, folder: Folder, call: Call) -> None:

@@ -19,6 +19,7 @@ from tests.cli.conftest import Call, Folder, start
 from tests.cli.sharding import (
     another,
     fingerprints,
+    largest,
     masked,
     rows,
     shard_checkpoint,
@@ -47,7 +48,7 @@ def test_four_processes_at_once_make_what_one_makes(
     processes = {
         shard: start("run", folder.recipe, "--sandbox", "--shard", shard) for shard in shards
     }
-    victim = largest(folder)
+    victim = largest(folder, 4)
     _kill_when_all_is_sent(folder, processes.pop(victim), victim)
     for process in processes.values():
         assert process.communicate(timeout=60)[1].count("Traceback") == 0
@@ -61,13 +62,6 @@ def test_four_processes_at_once_make_what_one_makes(
     assert len(folder.pictures()) == 12
     assert "0 changed or missing" in call("verify", folder.recipe, "--sandbox").out
     assert "nothing to do: 12 jobs done" in call("run", folder.recipe, "--sandbox").out
-
-
-def largest(folder: Folder) -> str:
-    """The shard of four with the most jobs."""
-    keys = [job.key for job in matrix.jobs(load(folder.recipe).recipe)]
-    shards = [matrix.Shard(index, 4) for index in range(1, 5)]
-    return str(max(shards, key=lambda shard: sum(map(shard.owns, keys))))
 
 
 def _kill_when_all_is_sent(folder: Folder, process: subprocess.Popen[str], shard: str) -> None:

@@ -56,7 +56,7 @@ def test_run_the_shards_and_merge_them(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_the_shares_of_all_shards_are_the_limit(recipe: Recipe, count: int) -> None:
-    """To a millionth of a USD for each, never more; and a run keeps its share when it goes on."""
+    """All but a rest of it, never more; and a run keeps its share when it goes on."""
     run(recipe, Order(sandbox=True, limit=1))
     places = [place(recipe, index, count) for index in range(1, count + 1)]
 
@@ -65,9 +65,18 @@ def test_the_shares_of_all_shards_are_the_limit(recipe: Recipe, count: int) -> N
         return [limit for limit in found if limit is not None]
 
     before = limits()
-    assert Decimal(1) - count * Decimal("0.000001") <= sum(before) <= Decimal(1)
+    assert Decimal("0.99999") <= sum(before) <= Decimal(1)
     run(recipe, Order(sandbox=True, shard=Shard(1, count)))
     assert limits() == before
+
+
+@pytest.mark.parametrize("limit", ["1e30", "1e-30", "0", "1e400", "12345.678901"])
+def test_any_limit_can_be_shared(recipe: Recipe, limit: str) -> None:
+    """The command line takes every finite amount."""
+    whole = replace(recipe, run=replace(recipe.run, max_cost=Decimal(limit)))
+    part = share(whole, place(recipe, 1, 3)).recipe.run.max_cost
+    assert part is not None
+    assert 0 <= part * 3 <= Decimal(limit)
 
 
 def test_a_limit_that_is_passed_leaves_nothing_to_share(recipe: Recipe) -> None:
