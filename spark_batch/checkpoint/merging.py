@@ -6,18 +6,16 @@ the attempts of a job that several of them tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from sqlite3 import Row
 
-from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.reading import CheckpointReader, Owns, everything
 from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.jobs import State
-
-Owns = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def join(
     target: Checkpoint,
     source: CheckpointReader,
     *,
-    owns: Owns = lambda key: True,
+    owns: Owns = everything,
     same_folder: bool = False,
 ) -> set[str]:
     """Take over every attempt of `source`, or what it knows more of one; of jobs that `owns`.

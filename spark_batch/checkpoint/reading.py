@@ -34,7 +34,8 @@ SELECT p.output, p.key, p.recipe, p.input, p.prompt_id, p.current, p.file, p.var
 """
 
 
-def _everything(key: str) -> bool:
+def everything(key: str) -> bool:
+    """Accepts every key."""
     return True
 
 
@@ -191,7 +192,7 @@ class CheckpointReader(Store):
         )
         return [standing_of(row) for row in self._db.execute(query, (text,))]
 
-    def money(self, owns: Owns = _everything) -> Money:
+    def money(self, owns: Owns = everything) -> Money:
         """What all attempts cost, and what is reserved for those that may still cost something.
 
         Of those jobs alone whose key `owns` accepts.
@@ -238,7 +239,7 @@ class CheckpointReader(Store):
         row = self._db.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
         return None if row is None else str(row["at"])
 
-    def charges(self, owns: Owns = _everything) -> Iterator[Charge]:
+    def charges(self, owns: Owns = everything) -> Iterator[Charge]:
         """What the API charged for each picture that it made, of the jobs that `owns` accepts."""
         query = (
             "SELECT r.key, r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"

@@ -26,7 +26,8 @@ def execute(recipe_path: Path, order: project.Order, *, yes: bool) -> ExitCode:
     _conclude(errand, outcome)
     click.echo(f"manifest {session.shown(outcome.manifest)}")
     if order.shard is not None:
-        click.echo(f"`{errand.place.merging}` joins the shards", err=True)
+        merging = errand.place.merging.replace("RECIPE", str(recipe_path))
+        click.echo(f"`{merging}` joins the shards", err=True)
     return outcome.exit_code
 
 
@@ -34,7 +35,8 @@ def _tell_share(errand: project.Errand) -> None:
     """What a shard may spend of a limit that it shares with the others."""
     shard, limit = errand.order.shard, errand.recipe.run.max_cost
     if shard is not None and limit is not None:
-        click.echo(f"shard {shard}: its jobs may cost {limit} USD, its part of the limit", err=True)
+        part = f"its jobs may cost {limit} USD, its part of the limit (dealt out anew by a merge)"
+        click.echo(f"shard {shard}: {part}", err=True)
 
 
 def _confirm(errand: project.Errand) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 
 from spark_batch.checkpoint import Charge, Checkpoint, Lock, lock_path
 from spark_batch.errors import UsageError
@@ -14,8 +14,7 @@ from spark_batch.pictures import make_folder
 from spark_batch.project.adopting import rehearsed
 from spark_batch.project.place import Place, shards_of
 
-_CENT = Decimal("0.000001")  # shares of a limit are rounded down to this, in USD
-
+_SHARES = Context(prec=9, rounding=ROUND_DOWN)  # never more than the limit, and short to read
 _TOLD = 4  # shards that an error names
 
 
@@ -53,7 +52,7 @@ def opened(place: Place) -> Iterator[Checkpoint]:
     Shards share the lock of the whole recipe's checkpoint, so that no run of the whole recipe, and
     no merge, goes on beside them. Raises what `Checkpoint.open` raises, and UsageError.
     """
-    refuse_unmerged(place)  # before a file is made
+    refuse_unmerged(place)  # before a file is made that others would see
     with contextlib.ExitStack() as stack:
         if place.shard is not None:
             make_folder(place.checkpoint.parent)
@@ -93,7 +92,7 @@ def share(recipe: Recipe, place: Place) -> Share:
             return Share(recipe, charges)
         money, mine = whole.money(), whole.money(shard.owns)
     left = max(Decimal(0), limit - money.spent - money.reserved)
-    part = (left / shard.count).quantize(_CENT, rounding=ROUND_DOWN).normalize()
+    part = _SHARES.divide(left, Decimal(shard.count))
     run = replace(recipe.run, max_cost=mine.spent + mine.reserved + part)
     return Share(replace(recipe, run=run), charges)
 

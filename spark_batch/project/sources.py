@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, lock_path
-from spark_batch.errors import UsageError
+from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.project.place import SANDBOX, Place, shards_of
 from spark_batch.reports import manifest
 from spark_batch.runner.files import STATE_FOLDER
-
-_MANIFEST = ".csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +41,16 @@ def named(place: Place, given: Iterable[Path]) -> list[Path]:
     A folder is an output folder: its checkpoint and manifest of the recipe, and those of shards.
     Raises UsageError for what is not there, and for the place's own files.
     """
-    found = [file for path in given or (place.output_dir,) for file in _files(place, path)]
+    paths = list(given)
+    if not paths and place.output_dir.is_dir():
+        paths = [place.output_dir]
+    found = [file for path in paths for file in _files(place, path)]
     distinct = {path.resolve(): path for path in found}
-    return sorted(distinct.values(), key=lambda path: path.suffix == _MANIFEST)
+    return sorted(distinct.values(), key=_is_manifest)
+
+
+def _is_manifest(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
 
 
 def _files(place: Place, path: Path) -> list[Path]:
@@ -81,7 +86,7 @@ def opened(place: Place, paths: Iterable[Path], *, sandbox: bool) -> Iterator[li
     with contextlib.ExitStack() as stack:
         sources = []
         for path in paths:
-            source = _manifest(path) if path.suffix == _MANIFEST else _checkpoint(path, stack)
+            source = _manifest(path) if _is_manifest(path) else _checkpoint(path, stack)
             stack.enter_context(source.reader)
             _judge(place, source, sandbox=sandbox)
             sources.append(source)
@@ -89,6 +94,13 @@ def opened(place: Place, paths: Iterable[Path], *, sandbox: bool) -> Iterator[li
 
 
 def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
+    try:
+        CheckpointReader.peek(path).close()  # no lock beside what is no checkpoint
+    except CheckpointDamaged:
+        raise CheckpointDamaged(
+            f"{path} is no checkpoint of spark-batch, or a damaged one: nothing was merged;"
+            " name a good copy of it, or its manifest"
+        ) from None
     if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody can be at work
         stack.enter_context(Lock(lock_path(path)))
     reader = CheckpointReader.peek(path)
