@@ -1,8 +1,18 @@
 """The checkpoint: every attempt ever made, in one SQLite file. The only place with SQL."""
 
 from spark_batch.checkpoint.adoption import adopt, is_news
+from spark_batch.checkpoint.overview import Counts
 from spark_batch.checkpoint.reading import Charge, CheckpointReader, Money
 from spark_batch.checkpoint.schema import time_text
 from spark_batch.checkpoint.transitions import Checkpoint
 
-__all__ = ["Charge", "Checkpoint", "CheckpointReader", "Money", "adopt", "is_news", "time_text"]
+__all__ = [
+    "Charge",
+    "Checkpoint",
+    "CheckpointReader",
+    "Counts",
+    "Money",
+    "adopt",
+    "is_news",
+    "time_text",
+]

@@ -130,6 +130,18 @@ class Store:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
 
 def _look(path: Path) -> sqlite3.Connection:
     """The file to read from; of an older version a copy in memory that has been migrated."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import session
+from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
 from spark_batch.errors import ExitCode
 from spark_batch.runner.survey import COSTS, Action
@@ -23,8 +23,9 @@ def execute(recipe_path: Path, order: project.Order, *, yes: bool) -> ExitCode:
             _confirm(errand)
         outcome = errand.go(watch)
     _conclude(errand, outcome)
-    click.echo(f"manifest {session.shown(outcome.manifest)}")
-    return outcome.exit_code
+    session.tell_reports(outcome.written, errand.place)
+    told = github.tell(recipe_path, errand.place)
+    return outcome.exit_code or told
 
 
 def _confirm(errand: project.Errand) -> None:

@@ -7,6 +7,7 @@ on it. Nothing here prints, asks or handles signals.
 
 from spark_batch.project.place import Place, find_place, load, peek, place_of
 from spark_batch.project.planning import Plan, plan
+from spark_batch.project.reporting import write_reports
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
 
@@ -25,4 +26,5 @@ __all__ = [
     "prepared",
     "rescue",
     "run",
+    "write_reports",
 ]

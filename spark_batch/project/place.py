@@ -19,10 +19,11 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The recipe's name and its output folder, which is absolute."""
+    """The recipe's name, its output folder and, where it matters, its own; both absolute."""
 
     name: str
     output_dir: Path
+    recipe_dir: Path | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -45,13 +46,14 @@ def load(path: str | Path) -> Loaded:
 
 def place_of(loaded: Recipe, *, sandbox: bool) -> Place:
     """Where the pictures of a recipe go; the sandbox's never mix with paid ones."""
-    return Place(loaded.name, _folder(loaded.output_dir, sandbox=sandbox))
+    output_dir = _folder(loaded.output_dir, sandbox=sandbox)
+    return Place(loaded.name, output_dir, loaded.path.parent.absolute())
 
 
 def find_place(path: Path, *, sandbox: bool) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     name, output_dir = header(path)
-    return Place(name, _folder(output_dir, sandbox=sandbox))
+    return Place(name, _folder(output_dir, sandbox=sandbox), path.parent.absolute())
 
 
 def _folder(output_dir: Path, *, sandbox: bool) -> Path:
