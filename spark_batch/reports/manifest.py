@@ -31,6 +31,7 @@ _TEXTS = frozenset(
         "api",
     }
 )
+_FIRST = frozenset("'=+-@\t\r")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -175,7 +176,7 @@ def _escaped(cells: dict[str, str]) -> dict[str, str]:
 
 def _needs_escape(text: str) -> bool:
     """Also for what looks as if it were escaped already, so that reading back loses nothing."""
-    return text.lstrip("'").startswith(_RISKY)
+    return text[:1] in _FIRST and text.lstrip("'").startswith(_RISKY)
 
 
 def _unescaped(name: str, text: str) -> str:

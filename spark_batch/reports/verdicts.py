@@ -77,12 +77,12 @@ def verdict(standing: Standing, *, recipe: str) -> Verdict | None:
 
     `recipe` is the recipe's file, as the command names it.
     """
-    attempt = standing.attempt
-    trouble = _OF_STATUS.get(standing.status)
+    attempt, status = standing.attempt, standing.status
     if attempt is None:
         return None
+    trouble = _OF_STATUS.get(status)
     if trouble is None:
-        return _suspect(standing, attempt, recipe)
+        return _suspect(standing, attempt, recipe) if status is Status.DONE else None
     known = contract.error_code(attempt.error_code)
     reason = attempt.error_message or _BEING_SENT
     return Verdict(
@@ -117,7 +117,7 @@ def source(text: str | None) -> Source | None:
 
 
 def _suspect(standing: Standing, attempt: Attempt, recipe: str) -> Verdict | None:
-    if standing.status is not Status.DONE or attempt.suspect is None:
+    if attempt.suspect is None:
         return None
     trouble = Trouble.SUSPECT
     return Verdict(
