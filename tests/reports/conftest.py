@@ -54,6 +54,12 @@ def fill(checkpoint: Checkpoint, said: str = "no", *, prompt: str | None = None)
     The failed one is at its second attempt.
     """
     jobs = [_placed(job, line, prompt) for line, job in enumerate(some_jobs(len(STATUSES)), 6)]
+    with checkpoint.transaction():
+        _fill(checkpoint, jobs, said)
+    return jobs
+
+
+def _fill(checkpoint: Checkpoint, jobs: list[Job], said: str) -> None:
     checkpoint.enroll(jobs)
     ids = [_intend(checkpoint, job) for job in jobs[1:]]
     for n, attempt in enumerate(ids[1:6]):
@@ -68,7 +74,6 @@ def fill(checkpoint: Checkpoint, said: str = "no", *, prompt: str | None = None)
     again = _intend(checkpoint, jobs[7], number=2)
     checkpoint.fail(again, code="003003002", message=said, again="never")
     checkpoint.uncertain(ids[7], said)
-    return jobs
 
 
 def _intend(checkpoint: Checkpoint, job: Job, *, number: int = 1) -> int:
