@@ -31,12 +31,10 @@ SELECT {STATUS} AS status, count(*) AS jobs, count(a.suspect) AS suspect,
 
 # Two lines may share a request: what it cost counts for the first of them.
 _SPENT = """
-SELECT p.prompt_id, a.cost
+SELECT (SELECT prompt_id FROM placement WHERE key = a.key AND current = 1 ORDER BY position LIMIT 1)
+       AS prompt_id, a.cost
   FROM attempt a
-  LEFT JOIN placement p ON p.output =
-       (SELECT output FROM placement WHERE key = a.key AND current = 1 ORDER BY position LIMIT 1)
  WHERE a.cost IS NOT NULL
- ORDER BY p.position IS NULL, p.position, a.id
 """
 
 
@@ -74,11 +72,17 @@ class Overview(Store):
         )
 
     def spent_by_prompt(self) -> Mapping[str | None, Decimal]:
-        """What the API charged, in USD, by the prompt's id in the recipe's order.
+        """What the API charged, in USD, by the id of every prompt in the recipe's order.
 
         None, at the end, is what the recipe left over. The sum is `money().spent`.
         """
-        spent: dict[str | None, Decimal] = {}
+        prompts = (
+            "SELECT prompt_id FROM placement WHERE current = 1"
+            " GROUP BY prompt_id ORDER BY min(position)"
+        )
+        spent: dict[str | None, Decimal] = {
+            row["prompt_id"]: Decimal(0) for row in self._db.execute(prompts)
+        }
         for row in self._db.execute(_SPENT):
             prompt_id = row["prompt_id"]
             spent[prompt_id] = spent.get(prompt_id, Decimal(0)) + Decimal(row["cost"])

@@ -18,7 +18,7 @@ from spark_batch.recipe.diagnostics import printable
 from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdict
 
 SHOWN = 10  # of each level, by GitHub
-_LONGEST = 300  # characters of what a server said
+_LONGEST = 300  # characters of what is wrong
 
 _LEVELS = {
     Trouble.FAILED: "error",
@@ -69,15 +69,14 @@ def _troubled(reader: CheckpointReader) -> Iterator[Standing]:
 def _command(level: str, group: _Group, recipe_dir: Path, workspace: Path) -> str:
     found = group.verdict
     place = source(group.first.source)
-    reason = printable(found.reason)
-    if len(reason) > _LONGEST:
-        reason = f"{reason[: _LONGEST - 1]}…"
+    said = printable(found.said)
+    if len(said) > _LONGEST:
+        said = f"{said[: _LONGEST - 1]}…"
     name = printable(group.first.output)
-    known = f"{found.code} {found.title}: " if found.title != found.trouble.value else ""
     example = "" if group.jobs == 1 else ", for one"
     return workflow.command(
         level,
-        f"{name}{example}: {known}{reason}\n{found.advice}\n{found.command}",
+        f"{name}{example}: {said}\n{found.advice}\n{found.command}",
         title=f"spark-batch: {_counted(group.jobs)} {found.trouble.value}",
         file=_file(place, recipe_dir, workspace) if place else None,
         line=place.line if place else None,

@@ -89,7 +89,7 @@ class Lines:
         told = escape(_clean(_told(standing, found)), {"\r": "&#13;"})
         if element is None:
             return f"<system-out>{told}</system-out>"
-        said = _attributes({"type": found.code, "message": f"{found.title}: {found.reason}"})
+        said = _attributes({"type": found.code, "message": found.said})
         return f"<{element}{said}>{told}</{element}>"
 
 
@@ -114,10 +114,8 @@ def write(
 def _told(standing: Standing, found: Verdict) -> str:
     """The place, what happened, and what to do."""
     place = f"{standing.source}: " if standing.source else ""
-    return (
-        f"{place}{found.code} {found.title}: {found.reason}\n"
-        f"{found.advice}\n{found.command}\njob {standing.key}, attempt {standing.attempts}"
-    )
+    job = f"job {standing.key}, attempt {standing.attempts}"
+    return "\n".join((place + found.said, found.advice, found.command, job))
 
 
 def _timestamp(counts: Counts) -> dict[str, str]:

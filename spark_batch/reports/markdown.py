@@ -168,8 +168,10 @@ def _troubled(
 def _item(standing: Standing, told: Verdict) -> Iterator[str]:
     """A job, why, and what to do; a backslash at a line's end breaks it."""
     place = f", {code(standing.source)}" if standing.source else ""
-    known = f" {code(told.code)} {told.title}:" if told.title != told.trouble.value else ""
-    yield f"- {code(standing.file or standing.output)}{place}:{known} {code(told.reason)}\\"
+    said = [code(told.code), told.title] if told.known else []
+    if told.reason != told.title:
+        said.append(code(told.reason))
+    yield f"- {code(standing.file or standing.output)}{place}: {' '.join(said)}\\"
     if told.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
         yield f"  {told.advice}\\"
         yield f"  {code(told.command)}"

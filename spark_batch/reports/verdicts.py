@@ -52,7 +52,7 @@ _BEING_SENT = "it is being sent, or a run ended while it was"
 class Verdict:
     """What is wrong with a line; `code` is the API's, where it gave one, else the trouble's name.
 
-    `title` says what the code means; `command` is what to type, from the recipe's folder.
+    `title` says what the code means, or names the trouble; `command` is what to type.
     """
 
     trouble: Trouble
@@ -61,6 +61,17 @@ class Verdict:
     reason: str
     advice: str
     command: str
+
+    @property
+    def known(self) -> bool:
+        """Whether the code is one whose meaning is known."""
+        return self.title != self.trouble.value
+
+    @property
+    def said(self) -> str:
+        """Code, meaning and reason in one line, each once."""
+        head = f"{self.code} {self.title}" if self.known else self.code
+        return head if self.reason == self.title else f"{head}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

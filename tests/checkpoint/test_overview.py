@@ -67,7 +67,11 @@ def test_money_by_prompt_is_all_money(tmp_path: Path) -> None:
             checkpoint.done(attempt, a_picture(job.key), {})
         checkpoint.enroll([*jobs[:2], twin])
         spent = checkpoint.spent_by_prompt()
-        assert list(spent.items()) == [("beach", Decimal("0.20")), (None, Decimal("0.10"))]
+        assert list(spent.items()) == [
+            ("beach", Decimal("0.20")),
+            ("later", Decimal(0)),
+            (None, Decimal("0.10")),
+        ]
         assert sum(spent.values()) == checkpoint.money().spent
 
 

@@ -245,6 +245,14 @@ def test_a_folder_with_a_line_end_in_its_name_sets_no_other_value(
     assert list(values) == ["jobs", "done", "failed", "uncertain", "cost", "manifest"]
     assert values["failed"] == "0"
     assert values["manifest"].endswith("out/tiny/sandbox/tiny.manifest.csv")
+    before = runner.outputs.read_text()
+    call("report", place / "recipe.yaml", "--sandbox")
+    first, second = (
+        before.splitlines()[0],
+        runner.outputs.read_text()[len(before) :].splitlines()[0],
+    )
+    assert first.startswith("jobs<<")
+    assert first != second
 
 
 def test_the_key_is_in_none_of_it(

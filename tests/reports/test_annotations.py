@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spark_batch import workflow
@@ -50,6 +50,7 @@ def fail_all(checkpoint: Checkpoint, jobs: list[Job]) -> None:
 
 
 @given(message=TEXTS, title=TEXTS, file=TEXTS)
+@example(message="100%0A", title="50%2C", file="a%3Ab")
 def test_a_command_is_a_line_and_read_back(message: str, title: str, file: str) -> None:
     """Percent signs, line ends, colons and commas come back; nothing ends the command early."""
     line = workflow.command("error", message, title=title, file=file, line=3, column=5)

@@ -64,7 +64,7 @@ def test_a_failure_tells_code_reason_advice_place_and_command(
     (failure,) = list(suite_of(write(checkpoint, tmp_path)))[7].result
     assert (failure.type, failure.message) == (
         "003003002",
-        "Invalid prompt length: the prompt is too long",
+        "003003002 Invalid prompt length: the prompt is too long",
     )
     assert failure.text.splitlines() == [
         "test.yaml:13:5: 003003002 Invalid prompt length: the prompt is too long",
@@ -80,7 +80,7 @@ def test_hostile_texts_stay_texts(checkpoint: Checkpoint, tmp_path: Path, said: 
     fill(checkpoint, said, prompt=said)
     cases = list(suite_of(write(checkpoint, tmp_path)))
     allowed = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", said)
-    assert cases[7].result[0].message == f"Invalid prompt length: {allowed}"
+    assert cases[7].result[0].message == f"003003002 Invalid prompt length: {allowed}"
     assert allowed in cases[7].result[0].text
     assert allowed in cases[5].system_out
 

@@ -91,7 +91,7 @@ def test_what_needs_a_person_comes_with_reason_advice_and_command(
         "## Pictures",
     ]
     said = (
-        "- `cat/beach-8`, `test.yaml:13:5`: `003003002` Invalid prompt length: `too long`\\\n"
+        "- `cat/beach-8`, `test.yaml:13:5`: `003003002` Invalid prompt length `too long`\\\n"
         "  Shorten the prompt to at most 800 characters; 120 or fewer work best.\n"
     )
     assert said in text
@@ -183,5 +183,6 @@ def test_long_lists_are_cut_and_say_so(checkpoint: Checkpoint, tmp_path: Path) -
         checkpoint.fail(attempt, code=None, message="x" * 5000, again="never")
     text = written(checkpoint, tmp_path)
     assert "## 60 jobs failed" in text
+    assert text.count("\n- `cat/beach-") == 50
     assert "- … and 10 more" in text
     assert len(text) < 60 * 500
