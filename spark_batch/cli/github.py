@@ -62,7 +62,7 @@ def tell(recipe_path: Path, place: project.Place, *, summary: bool = True) -> Ex
     if not (around.annotations or around.summary or around.outputs):
         return ExitCode.DONE
     written = True
-    with project.peek(place) as checkpoint, checkpoint.snapshot():
+    with project.copied(place) as checkpoint:
         if around.annotations:
             _annotate(checkpoint, recipe_path, place, around.workspace)
         if around.summary and summary:

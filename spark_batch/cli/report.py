@@ -39,7 +39,7 @@ def command(
     if only and formats and chosen != ("csv",):
         raise UsageError("--only prints lines of the manifest: it goes with --format csv alone")
     place = project.find_place(recipe_path, sandbox=sandbox)
-    with project.peek(place) as checkpoint:
+    with project.copied(place) as checkpoint:
         if only:
             _print(checkpoint, only)
             return ExitCode.DONE

@@ -5,7 +5,7 @@ command line and Python programs (`from spark_batch import load, plan, run, read
 on it. Nothing here prints, asks or handles signals.
 """
 
-from spark_batch.project.place import Place, find_place, load, peek, place_of
+from spark_batch.project.place import Place, copied, find_place, load, peek, place_of
 from spark_batch.project.planning import Plan, plan
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.rescuing import Rescued, rescue
@@ -18,6 +18,7 @@ __all__ = [
     "Place",
     "Plan",
     "Rescued",
+    "copied",
     "find_place",
     "load",
     "peek",

@@ -62,9 +62,22 @@ def _folder(output_dir: Path, *, sandbox: bool) -> Path:
 
 def peek(place: Place) -> CheckpointReader:
     """The checkpoint, to look at. Raises UsageError when there is none."""
+    _check_there(place)
+    return CheckpointReader.peek(place.checkpoint)
+
+
+def copied(place: Place) -> CheckpointReader:
+    """The checkpoint as it is now, copied into memory, so that a long look keeps no run waiting.
+
+    Raises UsageError when there is none.
+    """
+    _check_there(place)
+    return CheckpointReader.rehearse(place.checkpoint)
+
+
+def _check_there(place: Place) -> None:
     if not place.checkpoint.exists():
         raise UsageError(
             f"there is no checkpoint {place.checkpoint}: nothing has been run yet"
             " (with --sandbox, look at the sandbox's with --sandbox)"
         )
-    return CheckpointReader.peek(place.checkpoint)

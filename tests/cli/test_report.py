@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from spark_batch import contract
+from spark_batch import contract, project
 from spark_batch.errors import ExitCode
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
@@ -129,6 +131,18 @@ def test_a_report_that_cannot_be_written_does_not_hide_what_the_run_came_to(
     (folder.previews / name).rmdir()
     assert call("report", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert statuses(folder.previews) == ["done"] * 4
+
+
+def test_reading_for_a_report_keeps_no_run_waiting(folder: Folder, call: Call) -> None:
+    """In the middle of it another process can write at once, and the report does not see that."""
+    call("run", folder.recipe, "--sandbox")
+    place = project.find_place(folder.recipe, sandbox=True)
+    with project.copied(place) as checkpoint, checkpoint.snapshot():
+        lines = checkpoint.standings()
+        next(lines)
+        with contextlib.closing(sqlite3.connect(place.checkpoint, timeout=0)) as run, run:
+            assert run.execute("UPDATE attempt SET suspect = 'later'").rowcount == 4
+        assert [each.attempt.suspect for each in lines if each.attempt] == [None] * 3
 
 
 def test_a_graver_end_keeps_its_code(folder: Folder, call: Call, served: Served) -> None:
