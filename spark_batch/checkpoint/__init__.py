@@ -3,6 +3,7 @@
 from spark_batch.checkpoint.adoption import adopt, is_news
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.merging import Surplus, join, mark_twins, paid_twice
+from spark_batch.checkpoint.overview import Counts
 from spark_batch.checkpoint.reading import Charge, CheckpointReader, Money
 from spark_batch.checkpoint.schema import time_text
 from spark_batch.checkpoint.store import lock_path
@@ -12,6 +13,7 @@ __all__ = [
     "Charge",
     "Checkpoint",
     "CheckpointReader",
+    "Counts",
     "Lock",
     "Money",
     "Surplus",

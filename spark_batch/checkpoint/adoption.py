@@ -142,4 +142,12 @@ def _attempt(row: Row, number: int) -> dict[str, object]:
         "format": _FORMATS.get(PurePosixPath(row["output"]).suffix),
         "again": (known.again if known else "never") if state is State.FAILED else None,
         "lost": int(status is Status.LOST),
+        **_suspect(row, status),
     }
+
+
+def _suspect(row: Row, status: Status) -> dict[str, object]:
+    """What is odd about a picture stands in the manifest where its last error would stand."""
+    if status is not Status.DONE or row["error_code"] != "suspect":
+        return {}
+    return {"suspect": row["error_message"], "error_code": None, "error_message": None}

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from spark_batch.checkpoint.overview import STATUS, Overview
 from spark_batch.checkpoint.schema import attempt_of, decimal, standing_of
-from spark_batch.checkpoint.store import Store
-from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.jobs import Attempt, Standing, State, Status
 
 Owns = Callable[[str], bool]
 
@@ -61,13 +61,25 @@ class Charge:
     cost: Decimal
 
 
-class CheckpointReader(Store):
+class CheckpointReader(Overview):
     """A checkpoint without any way to change it."""
 
     def standings(self, *, left_over: bool = False) -> Iterator[Standing]:
         """The recipe's lines in its order, or those that older versions of it left over."""
         query = f"{_STANDINGS} WHERE p.current = ? ORDER BY p.position, p.output"
         for row in self._db.execute(query, (int(not left_over),)):
+            yield standing_of(row)
+
+    def standings_in(self, status: Status) -> Iterator[Standing]:
+        """The recipe's lines with a status, in its order; the others are not even built."""
+        query = f"{_STANDINGS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
+        for row in self._db.execute(query, (status.value,)):
+            yield standing_of(row)
+
+    def suspects(self) -> Iterator[Standing]:
+        """The recipe's lines whose picture is odd, in its order."""
+        query = f"{_STANDINGS} WHERE p.current = 1 AND a.suspect IS NOT NULL AND {STATUS} = ?"
+        for row in self._db.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
             yield standing_of(row)
 
     def standing(self, output: str) -> Standing | None:

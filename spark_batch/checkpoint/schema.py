@@ -131,7 +131,8 @@ def time_text(moment: datetime) -> str:
     return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _time(text: str | None) -> datetime | None:
+def moment(text: str | None) -> datetime | None:
+    """A time that the checkpoint wrote."""
     return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -163,8 +164,8 @@ def attempt_of(row: Row, prefix: str = "") -> Attempt:
         lost=bool(cell("lost")),
         settled=row[prefix + "settled"],
         suspect=row[prefix + "suspect"],
-        submitted_at=_time(row[prefix + "submitted_at"]),
-        completed_at=_time(row[prefix + "completed_at"]),
+        submitted_at=moment(row[prefix + "submitted_at"]),
+        completed_at=moment(row[prefix + "completed_at"]),
     )
 
 

@@ -137,6 +137,18 @@ class Store:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
 
 def lock_path(path: Path) -> Path:
     """The lock file beside a checkpoint."""

@@ -28,7 +28,7 @@ COMMANDS = {
     "status": "Show where everything stands.",
     "why": "Show the whole history of one job.",
     "verify": "Check every finished file against its recorded SHA-256.",
-    "report": "Write the manifest from the checkpoint alone.",
+    "report": "Write manifest, JUnit XML, Markdown and JSON from the checkpoint alone.",
     "sandbox": "Serve the Spark API on this machine, for nothing.",
     "schema": "Print a JSON Schema.",
     "explain": "Tell what an error code of the API means.",

@@ -8,7 +8,8 @@ import click
 
 from spark_batch import project
 from spark_batch.checkpoint import Surplus
-from spark_batch.cli import session
+from spark_batch.cli import github, session
+from spark_batch.errors import ExitCode
 from spark_batch.jobs import Status
 
 
@@ -16,7 +17,7 @@ from spark_batch.jobs import Status
 @session.recipe_argument
 @click.argument("given", metavar="[SOURCE]…", nargs=-1, type=click.Path(path_type=Path))
 @session.sandbox_option
-def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> None:
+def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> ExitCode:
     """Join shards, or the checkpoints of other machines and branches, into one.
 
     SOURCE is an output folder, a checkpoint or a manifest; without any, the shards of this output
@@ -28,10 +29,12 @@ def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> Non
     if not merged.sources:
         folder = session.shown(merged.place.output_dir)
         click.echo(f"nothing to merge: no shards of {merged.place.name} in {folder}")
-        return
+        return ExitCode.DONE
     for each in merged.surplus:
         click.echo(_told(each))
     _conclude(merged)
+    told = github.tell(recipe_path, merged.place)
+    return merged.written.exit_code or told
 
 
 def _told(surplus: Surplus) -> str:
@@ -52,4 +55,4 @@ def _conclude(merged: project.Merged) -> None:
     if merged.missing:
         missing = session.counted(merged.missing, "picture")
         click.echo(f"{missing} missing: `spark-batch rescue` fetches without a new task", err=True)
-    click.echo(f"manifest {session.shown(merged.place.manifest)}")
+    session.tell_reports(merged.written, merged.place)

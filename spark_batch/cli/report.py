@@ -7,8 +7,11 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import session
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.cli import github, session
+from spark_batch.errors import ExitCode, UsageError
 from spark_batch.matrix import Shard
+from spark_batch.reports import formats as registry
 from spark_batch.reports import manifest
 
 
@@ -17,21 +20,45 @@ from spark_batch.reports import manifest
 @session.sandbox_option
 @session.shard_option
 @session.only_option
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT[,FORMAT]",
+    help=f"Of {', '.join(registry.FORMATS)}; left out: all of them.",
+)
 def command(
-    recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...]
-) -> None:
-    """Write the manifest CSV from the checkpoint alone; pictures and network are not needed.
+    recipe_path: Path,
+    *,
+    sandbox: bool,
+    shard: Shard | None,
+    only: tuple[str, ...],
+    formats: tuple[str, ...],
+) -> ExitCode:
+    """Write the reports from the checkpoint alone; pictures and network are not needed.
 
-    With --only the lines that match are printed, and the manifest, which has to be whole, is left
-    as it is.
+    They are what every run writes too: the manifest CSV, JUnit XML, a Markdown summary and JSON.
+
+    With --only the manifest's lines that match are printed, and no file is touched, since reports
+    have to be whole.
     """
+    chosen = registry.chosen(formats)
+    if only and formats and chosen != ("csv",):
+        raise UsageError("--only prints lines of the manifest: it goes with --format csv alone")
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     session.tell_shards(place)
-    with project.peek(place) as checkpoint:
+    with project.copied(place) as checkpoint:
         if only:
-            lines = list(session.chosen(checkpoint, only))
-            click.echo("".join(manifest.text(lines)), nl=False)
-            return
-        path = manifest.manifest_path(place.output_dir, place.name)
-        written = manifest.write(path, checkpoint.standings())
-    click.echo(f"{session.shown(path)}: {session.counted(written, 'job')}")
+            _print(checkpoint, only)
+            return ExitCode.DONE
+        written = project.write_reports(place, checkpoint, chosen)
+    for path in written.paths:
+        click.echo(f"{session.shown(path)}: {session.counted(written.jobs, 'job')}")
+    session.tell_unwritten(written)
+    told = github.tell(recipe_path, place, summary="markdown" in chosen)
+    return written.exit_code or told
+
+
+def _print(checkpoint: CheckpointReader, only: tuple[str, ...]) -> None:
+    lines = list(session.chosen(checkpoint, only))
+    click.echo("".join(manifest.text(lines)), nl=False)

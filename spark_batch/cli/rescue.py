@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import session
+from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
 from spark_batch.errors import ExitCode
 from spark_batch.matrix import Shard
@@ -26,7 +26,9 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     rescued = project.rescue(place, sandbox=sandbox, env_file=env_file, watch=watch)
     _conclude(rescued)
-    return rescued.tally.exit_code()
+    session.tell_reports(rescued.written, place)
+    told = github.tell(recipe_path, place)
+    return rescued.exit_code or told
 
 
 def _conclude(rescued: project.Rescued) -> None:

@@ -9,9 +9,9 @@ import click
 
 from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.cli import session
+from spark_batch.cli import github, session
 from spark_batch.client.answers import usable_id
-from spark_batch.errors import UsageError
+from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Attempt, Standing, State
 from spark_batch.matrix import Shard
 
@@ -35,7 +35,7 @@ def command(
     not_charged: bool,
     resubmit: bool,
     yes: bool,
-) -> None:
+) -> ExitCode:
     """Settle an uncertain JOB (its key, the beginning of it, or its picture's name).
 
     Look the task up at the vendor's first. Nothing is sent: the next `run` or `rescue` goes on.
@@ -53,7 +53,11 @@ def command(
             click.echo(_says(standing, attempt, task_id, not_charged))
             _confirm(yes)
             _settle(checkpoint, attempt, task_id, not_charged)
+        written = project.write_reports(place, checkpoint)
     click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}`")
+    session.tell_unwritten(written)
+    told = github.tell(recipe_path, place)
+    return written.exit_code or told
 
 
 def _uncertain(checkpoint: Checkpoint, standing: Standing, job: str) -> list[Attempt]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import session
+from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
 from spark_batch.errors import ExitCode
 from spark_batch.runner.survey import COSTS, Action
@@ -24,11 +24,12 @@ def execute(recipe_path: Path, order: project.Order, *, yes: bool) -> ExitCode:
             _confirm(errand)
         outcome = errand.go(watch)
     _conclude(errand, outcome)
-    click.echo(f"manifest {session.shown(outcome.manifest)}")
+    session.tell_reports(outcome.written, errand.place)
     if order.shard is not None:
         merging = errand.place.merging.replace("RECIPE", str(recipe_path))
         click.echo(f"`{merging}` joins the shards", err=True)
-    return outcome.exit_code
+    told = github.tell(recipe_path, errand.place)
+    return outcome.exit_code or told
 
 
 def _tell_share(errand: project.Errand) -> None:

@@ -12,6 +12,7 @@ from spark_batch import matrix, project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
+from spark_batch.reports.formats import Written
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,6 +97,22 @@ def one_job(checkpoint: CheckpointReader, text: str) -> Standing:
             " status`, or its picture's name below the output folder"
         )
     raise UsageError(f"{len(keys)} jobs begin with {text!r}: {', '.join(sorted(keys)[:5])}, …")
+
+
+def tell_reports(written: Written, place: project.Place) -> None:
+    """Say on stdout where the manifest and the other reports stand, on stderr which do not."""
+    others = [path.name for path in written.paths if path != place.manifest]
+    if place.manifest in written.paths:
+        click.echo(f"manifest {shown(place.manifest)}")
+    if others:
+        click.echo(f"reports {', '.join(others)} in {shown(place.output_dir)}")
+    tell_unwritten(written)
+
+
+def tell_unwritten(written: Written) -> None:
+    """Say on stderr which reports are not there, and why."""
+    for failure in written.failures:
+        click.echo(f"spark-batch: {failure}", err=True)
 
 
 def tell_adopted(jobs: int, place: project.Place) -> None:

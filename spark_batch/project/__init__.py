@@ -6,8 +6,17 @@ on it. Nothing here prints, asks or handles signals.
 """
 
 from spark_batch.project.merging import Merged, merge
-from spark_batch.project.place import Place, find_place, load, peek, place_of, shards_of
+from spark_batch.project.place import (
+    Place,
+    copied,
+    find_place,
+    load,
+    peek,
+    place_of,
+    shards_of,
+)
 from spark_batch.project.planning import Plan, plan
+from spark_batch.project.reporting import write_reports
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
 from spark_batch.project.saving import save
@@ -20,6 +29,7 @@ __all__ = [
     "Place",
     "Plan",
     "Rescued",
+    "copied",
     "find_place",
     "load",
     "merge",
@@ -31,4 +41,5 @@ __all__ = [
     "run",
     "save",
     "shards_of",
+    "write_reports",
 ]

@@ -17,8 +17,9 @@ from spark_batch.errors import OutputError
 from spark_batch.jobs import Picture, Recipe, Standing, Status
 from spark_batch.project import adopting, sources
 from spark_batch.project.place import Place, place_of, shards_of
+from spark_batch.project.reporting import write_reports
 from spark_batch.project.sources import Source
-from spark_batch.reports import manifest
+from spark_batch.reports.formats import FORMATS, Written
 from spark_batch.runner.files import Folders, restore
 
 
@@ -28,7 +29,7 @@ class Merged:
 
     `sources` are the files that were merged, `surplus` the jobs that were paid for more than once,
     `counts` the recipe's lines by status, `brought` the pictures that were copied here, `missing`
-    those of finished jobs that are in no source either.
+    those of finished jobs that are in no source either, `written` the reports.
     """
 
     place: Place
@@ -37,6 +38,7 @@ class Merged:
     counts: Counter[Status] = field(default_factory=Counter)
     brought: int = 0
     missing: int = 0
+    written: Written = field(default_factory=Written)
 
 
 def merge(recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False) -> Merged:
@@ -57,7 +59,6 @@ def merge(recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False) 
         adopting.take_over(checkpoint, place)
         twice = _join(checkpoint, found, place, recipe)
         brought, missing = _bring(checkpoint, found, place)
-        manifest.write(place.manifest, checkpoint.standings())
         merged = Merged(
             place=place,
             sources=paths,
@@ -65,6 +66,7 @@ def merge(recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False) 
             counts=Counter(each.status for each in checkpoint.standings()),
             brought=brought,
             missing=missing,
+            written=write_reports(place, checkpoint),
         )
         _put_aside(place, paths)
     return merged
@@ -128,7 +130,8 @@ def _put_aside(place: Place, paths: Iterable[Path]) -> None:
                 path = shard.checkpoint
                 path.replace(path.with_name(f"{path.name}.merged"))
             if shard.manifest.resolve() in merged:
-                shard.manifest.unlink()
+                for each in FORMATS.values():
+                    each.path(shard.output_dir, shard.label).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"merged, but {error.filename} cannot be put aside: {error.strerror}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_batch import matrix, pictures, recipe
@@ -20,11 +20,15 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The recipe's name and its output folder, which is absolute; which of its jobs, if not all."""
+    """The recipe's name and its output folder; which of its jobs, if not all.
+
+    `recipe_dir` is the recipe's own folder, where it matters. Both folders are absolute.
+    """
 
     name: str
     output_dir: Path
     shard: matrix.Shard | None = None
+    recipe_dir: Path | None = None
 
     @property
     def label(self) -> str:
@@ -44,7 +48,7 @@ class Place:
     @property
     def whole(self) -> Place:
         """The place of all jobs of the recipe."""
-        return Place(self.name, self.output_dir)
+        return replace(self, shard=None)
 
     @property
     def merging(self) -> str:
@@ -71,13 +75,15 @@ def load(path: str | Path) -> Loaded:
 
 def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """Where the pictures of a recipe go; the sandbox's never mix with paid ones."""
-    return Place(loaded.name, _folder(loaded.output_dir, sandbox=sandbox), shard)
+    output_dir = _folder(loaded.output_dir, sandbox=sandbox)
+    return Place(loaded.name, output_dir, shard, loaded.path.parent.absolute())
 
 
 def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     name, output_dir = header(path)
-    return Place(name, _folder(output_dir, sandbox=sandbox), shard)
+    output_dir = _folder(output_dir, sandbox=sandbox)
+    return Place(name, output_dir, shard, path.parent.absolute())
 
 
 def _folder(output_dir: Path, *, sandbox: bool) -> Path:
@@ -86,6 +92,20 @@ def _folder(output_dir: Path, *, sandbox: bool) -> Path:
 
 def peek(place: Place) -> CheckpointReader:
     """The checkpoint, to look at. Raises UsageError when there is none."""
+    _check_there(place)
+    return CheckpointReader.peek(place.checkpoint)
+
+
+def copied(place: Place) -> CheckpointReader:
+    """The checkpoint as it is now, copied into memory, so that a long look keeps no run waiting.
+
+    Raises UsageError when there is none.
+    """
+    _check_there(place)
+    return CheckpointReader.rehearse(place.checkpoint)
+
+
+def _check_there(place: Place) -> None:
     if not place.checkpoint.exists():
         if place.shard is None and (shards := shards_of(place)):
             raise UsageError(
@@ -96,7 +116,6 @@ def peek(place: Place) -> CheckpointReader:
             f"there is no checkpoint {place.checkpoint}: nothing has been run yet"
             " (with --sandbox, look at the sandbox's with --sandbox)"
         )
-    return CheckpointReader.peek(place.checkpoint)
 
 
 def shards_of(place: Place) -> list[Place]:
@@ -110,5 +129,5 @@ def shards_of(place: Place) -> list[Place]:
         for path in folder.glob(f"{head}shard-*-of-*{tail}"):
             shard = matrix.labelled_shard(path.name[len(head) : -len(tail)])
             if shard is not None:
-                found[shard.count, shard.index] = Place(place.name, place.output_dir, shard)
+                found[shard.count, shard.index] = replace(place, shard=shard)
     return [found[each] for each in sorted(found)]

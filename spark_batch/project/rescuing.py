@@ -8,12 +8,14 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
+from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
 from spark_batch.project import access, crew
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, peek
+from spark_batch.project.reporting import write_reports
 from spark_batch.recipe.variants import run as run_settings
-from spark_batch.reports import manifest
+from spark_batch.reports.formats import Written
 from spark_batch.runner import Run
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Tally
@@ -28,10 +30,16 @@ class Rescued:
 
     tally: Tally
     wanted: int
+    written: Written
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line would end with; a report that is not there is no success."""
+        return self.tally.exit_code() or self.written.exit_code
 
 
 def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) -> Rescued:
-    """Poll and download, and write the manifest. Raises UsageError when nothing has been run."""
+    """Poll and download, and write the reports. Raises UsageError when nothing has been run."""
     peek(place).close()
     settings = run_settings(None)
     with Checkpoint.open(place.checkpoint) as checkpoint:
@@ -58,8 +66,8 @@ def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) 
                         tally=tally,
                     )
                     watch(Run(desk, steps=missing, open_jobs={}), wanted)
-        manifest.write(place.manifest, checkpoint.standings())
-    return Rescued(tally, wanted)
+        written = write_reports(place, checkpoint)
+    return Rescued(tally, wanted, written)
 
 
 def _missing(checkpoint: Checkpoint, place: Place, settings: RunSettings) -> list[Step]:

@@ -19,7 +19,8 @@ from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.binding import Binding, bind
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, place_of
-from spark_batch.reports import manifest
+from spark_batch.project.reporting import write_reports
+from spark_batch.reports.formats import Written
 from spark_batch.runner import Run, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Event, Tally
@@ -54,17 +55,21 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to: its tally, what was found before it, and where the manifest stands."""
+    """What a run came to: its tally, what was found before it, and where the manifest stands.
+
+    `written` tells of all reports, the manifest among them.
+    """
 
     tally: Tally
     outlook: Outlook
     manifest: Path
     idle: bool
+    written: Written
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command line would end with."""
-        return self.tally.exit_code()
+        """What the command line would end with; a report that is not there is no success."""
+        return self.tally.exit_code() or self.written.exit_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ class Errand:
         return not self.paid and not self.outlook.total(WORK)
 
     def go(self, watch: Watch) -> Outcome:
-        """Do it, and write the manifest. Raises UsageError without a key, and OutputError."""
+        """Do it, and write the reports. Raises UsageError without a key, and OutputError."""
         tally = Tally(
             stuck=self.outlook.total((Action.FAILED, Action.LOST)),
             uncertain_before=self.checkpoint.uncertain_count(),
@@ -107,8 +112,8 @@ class Errand:
                 access.check_api(self.checkpoint, endpoint.api)
                 self._begin()
                 self._run(endpoint, tally, watch)
-        manifest.write(self.place.manifest, self.checkpoint.standings())
-        return Outcome(tally, self.outlook, self.place.manifest, self.idle)
+        written = write_reports(self.place, self.checkpoint)
+        return Outcome(tally, self.outlook, self.place.manifest, self.idle, written)
 
     def _begin(self) -> None:
         """What has to be on disk before anything is sent, in one commit."""

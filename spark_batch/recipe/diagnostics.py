@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spark_batch import workflow
 from spark_batch.jobs import Place
 
 ERROR = "error"
@@ -74,14 +75,14 @@ class Diagnostic:
 
     def as_github(self) -> str:
         """A workflow command that GitHub shows at the line of the pull request."""
-        properties = {
-            "file": self.place.file.as_posix(),
-            "line": str(self.place.line),
-            "col": str(self.place.column),
-            "title": f"spark-batch {self.code}",
-        }
-        written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-        return f"::{self.severity} {written}::{_escaped(self._text())}"
+        return workflow.command(
+            self.severity,
+            self._text(),
+            title=f"spark-batch {self.code}",
+            file=self.place.file.as_posix(),
+            line=self.place.line,
+            column=self.place.column,
+        )
 
     def _text(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
@@ -176,11 +177,3 @@ def _cells(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

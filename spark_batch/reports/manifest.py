@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
-from spark_batch.checkpoint import time_text
+from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size, manifest_columns
-from spark_batch.errors import OutputError, UsageError
+from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, Standing, Usage
 from spark_batch.matrix import number_text
+from spark_batch.reports.facts import amount_text, moment_text, seconds_of
+from spark_batch.reports.writing import write_lines
 
 # Columns whose text comes from people or from a server. A spreadsheet would take a cell that begins
 # like these for a formula; an apostrophe before it makes it text (reliability.md, "Hostile input").
@@ -35,6 +34,7 @@ _TEXTS = frozenset(
 )
 # Columns that a manifest of an older version lacks, at its end.
 _NEWER = ("fit",)
+_FIRST = frozenset("'=+-@\t\r")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -43,36 +43,44 @@ def manifest_path(output_dir: Path, name: str) -> Path:
     return output_dir / f"{name}.manifest.csv"
 
 
+class Lines:
+    """The manifest, piece by piece, for `writing`."""
+
+    def __init__(self) -> None:
+        self._columns = manifest_columns()
+
+    def head(self) -> str:
+        """The columns' names."""
+        return _line(self._columns)
+
+    def line(self, standing: Standing) -> str:
+        """A job's cells."""
+        cells = _escaped(row(standing))
+        return _line([cells[name] for name in self._columns])
+
+    def tail(self) -> str:
+        """Nothing: what comes after the last job is the file's end."""
+        return ""
+
+
+def lines(reader: CheckpointReader, *, name: str) -> Lines:
+    """The manifest of a checkpoint: each line says all there is to say by itself."""
+    return Lines()
+
+
 def write(path: Path, standings: Iterable[Standing]) -> int:
     """Write the manifest whole and atomically; gives the number of its lines.
 
     A manifest that already has these bytes is not touched. Raises OutputError.
     """
-    fresh = path.with_name(path.name + ".part")
-    lines = -1  # the first one names the columns
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("w", encoding="utf-8", newline="") as file:
-            for line in text(standings):
-                file.write(line)
-                lines += 1
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists() and path.read_bytes() == fresh.read_bytes():
-            fresh.unlink()
-        else:
-            fresh.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write the manifest {path}: {error.strerror}") from None
-    return lines
+    return write_lines(path, Lines(), standings)
 
 
 def text(standings: Iterable[Standing]) -> Iterator[str]:
     """The manifest's lines as they stand in the file, the columns' names first."""
-    yield _line(manifest_columns())
-    for standing in standings:
-        cells = _escaped(row(standing))
-        yield _line([cells[name] for name in manifest_columns()])
+    whole = Lines()
+    yield whole.head()
+    yield from map(whole.line, standings)
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:
@@ -120,7 +128,7 @@ def row(standing: Standing) -> dict[str, str]:
         "expected_width": str(width),
         "expected_height": str(height),
         "output": standing.file or "",
-        "cost_usd": _amount(standing.cost),
+        "cost_usd": amount_text(standing.cost) or "",
         "attempts": str(standing.attempts),
         **_attempt_cells(standing.attempt),
         "fit": standing.fit or "",
@@ -132,14 +140,13 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
     picture = attempt.picture if attempt else None
     result = attempt.result if attempt else None
     usage = result.usage if result else Usage()
-    sent = attempt.submitted_at if attempt else None
-    ended = attempt.completed_at if attempt else None
+    seconds = seconds_of(attempt)
     return {
         "width": _whole(picture.width if picture else None),
         "height": _whole(picture.height if picture else None),
         "bytes": _whole(picture.bytes if picture else None),
         "sha256": picture.sha256 if picture else "",
-        "discount": _amount(usage.discount),
+        "discount": amount_text(usage.discount) or "",
         "input_tokens": _whole(usage.input_tokens),
         "output_tokens": _whole(usage.output_tokens),
         "total_tokens": _whole(usage.total_tokens),
@@ -147,9 +154,9 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
         "task_id": (attempt.task_id if attempt else None) or "",
         "remote_job_id": (result.remote_job_id if result else None) or "",
         **_error_cells(attempt),
-        "submitted_at": _moment(sent),
-        "completed_at": _moment(ended),
-        "seconds": f"{(ended - sent).total_seconds():.3f}" if sent and ended else "",
+        "submitted_at": moment_text(attempt.submitted_at if attempt else None) or "",
+        "completed_at": moment_text(attempt.completed_at if attempt else None) or "",
+        "seconds": "" if seconds is None else f"{seconds:.3f}",
         "api": attempt.api if attempt else "",
     }
 
@@ -168,14 +175,6 @@ def _whole(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _amount(number: Decimal | None) -> str:
-    return "" if number is None else format(number, "f")
-
-
-def _moment(moment: datetime | None) -> str:
-    return "" if moment is None else time_text(moment)
-
-
 def _escaped(cells: dict[str, str]) -> dict[str, str]:
     return {
         name: f"'{text}" if name in _TEXTS and _needs_escape(text) else text
@@ -185,7 +184,7 @@ def _escaped(cells: dict[str, str]) -> dict[str, str]:
 
 def _needs_escape(text: str) -> bool:
     """Also for what looks as if it were escaped already, so that reading back loses nothing."""
-    return text.lstrip("'").startswith(_RISKY)
+    return text[:1] in _FIRST and text.lstrip("'").startswith(_RISKY)
 
 
 def _unescaped(name: str, text: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from spark_batch.checkpoint import CheckpointReader, Money
 from spark_batch.contract import rules
 from spark_batch.jobs import Attempt, Standing, State, Status
+from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Entry, Note
 from spark_batch.sandbox.ledger import COMPLETED
 from spark_batch.sandbox.orders import Order
@@ -203,11 +204,18 @@ def _is_there(standing: Standing, attempt: Attempt, output: Path) -> None:
         raise Violation("missing-file", f"{path.name} does not have its recorded hash")
 
 
+def _is_report(name: str) -> bool:
+    """Also one that a kill left half written: it has no final name."""
+    return name.removesuffix(".part").endswith(
+        tuple(f".{each.suffix}" for each in FORMATS.values())
+    )
+
+
 def _pictures(output: Path) -> Iterator[Path]:
-    """Every file below the output folder that a person sees, but the manifest."""
+    """Every file below the output folder that a person sees, but the reports."""
     for path in output.rglob("*"):
         inside = path.relative_to(output).parts
-        if path.is_file() and not inside[0].startswith(".") and ".manifest.csv" not in path.name:
+        if path.is_file() and not inside[0].startswith(".") and not _is_report(path.name):
             yield path
 
 

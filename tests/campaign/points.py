@@ -21,8 +21,7 @@ from spark_batch import client, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
 from spark_batch.client import TaskClient, TaskReader, download
-from spark_batch.project import crew
-from spark_batch.reports import manifest
+from spark_batch.project import crew, running
 from spark_batch.runner import Settings
 from spark_batch.runner.pace import PollTimes
 
@@ -44,7 +43,7 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "accept": (pictures, "accept"),
     "place": (pictures, "place"),
     "rename": (Path, "replace"),
-    "manifest": (manifest, "write"),
+    "manifest": (running, "write_reports"),
 }
 COMMIT = "commit"
 DOWNLOAD = "download:middle"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spark_batch import contract
-from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint import Checkpoint, adopt
 from spark_batch.errors import OutputError, UsageError
-from spark_batch.jobs import Standing
+from spark_batch.jobs import Attempt, Standing, State
 from spark_batch.reports import manifest
 from tests.makers import a_job, a_picture, a_result, some_jobs
 
@@ -113,7 +115,7 @@ def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
 def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
     """A file where a folder is wanted."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write the manifest"):
+    with pytest.raises(OutputError, match=r"cannot write .*m\.csv: .*`spark-batch report`"):
         manifest.write(tmp_path / "file" / "m.csv", [])
 
 
@@ -150,3 +152,66 @@ def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     path.write_text(",".join(columns[:-2]) + "\n")
     with pytest.raises(UsageError, match="its columns differ"):
         list(manifest.read(path))
+
+# What has a meaning in a CSV file or in a cell of a spreadsheet, more often than chance has it.
+CELLS = st.text(
+    alphabet=st.one_of(
+        st.sampled_from("=+-@'\"\t\r\n,; |%"), st.characters(exclude_categories=["Cs"])
+    ),
+    max_size=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(prompt=CELLS, name=CELLS, error=CELLS)
+def test_no_text_is_lost_and_none_is_a_formula(
+    tmp_path: Path, prompt: str, name: str, error: str
+) -> None:
+    """Every text is read back as it was; as a spreadsheet reads it, it begins no formula."""
+    attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_message=error, error_code=name)
+    standing = a_standing(prompt, input=name, file=name, attempt=attempt)
+    path = tmp_path / "m.csv"
+    manifest.write(path, [standing])
+    assert list(manifest.read(path)) == [manifest.row(standing)]
+    with path.open(encoding="utf-8", newline="") as file:
+        (cells,) = csv.DictReader(file, dialect="excel", strict=True)
+    for column in ("prompt", "input", "output", "error_code", "error_message"):
+        plain = manifest.row(standing)[column]
+        assert cells[column] in (plain, f"'{plain}")
+        assert not cells[column].startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_a_clock_that_was_set_back_makes_no_line_that_the_schema_refuses(tmp_path: Path) -> None:
+    """No picture takes less than no time."""
+    sent = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    attempt = Attempt(
+        1,
+        "0123456789abcdef",
+        1,
+        State.FAILED,
+        submitted_at=sent,
+        completed_at=sent - timedelta(seconds=5),
+    )
+    manifest.write(tmp_path / "m.csv", [a_standing(attempt=attempt)])
+    rows = list(manifest.read(tmp_path / "m.csv"))
+    contract.validator(contract.MANIFEST).validate(rows)
+    assert rows[0]["seconds"] == "0.000"
+
+
+def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> None:
+    """A fresh runner learns from the manifest what is odd, and writes the same line again."""
+    job = a_job()
+    with Checkpoint.open(tmp_path / "old.checkpoint") as old:
+        old.enroll([job])
+        attempt = old.intend(job.key, number=1, reserved=None, api="sandbox")
+        old.submitted(attempt, "task-1")
+        old.fetching(attempt, a_result())
+        old.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, suspect="all black")
+        manifest.write(tmp_path / "m.csv", old.standings())
+    before = (tmp_path / "m.csv").read_bytes()
+    with Checkpoint.open(tmp_path / "new.checkpoint") as new:
+        new.enroll([job])
+        assert adopt(new, manifest.read(tmp_path / "m.csv"), trusted=lambda row: True) == 1
+        assert new.counts().suspect == 1
+        manifest.write(tmp_path / "m.csv", new.standings())
+    assert (tmp_path / "m.csv").read_bytes() == before

@@ -1,0 +1,159 @@
+"""What a run tells GitHub Actions: a summary, values for later steps, annotations.
+
+The only reader of GitHub's environment variables.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from spark_batch import project
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.errors import ExitCode
+from spark_batch.jobs import Status
+
+_SUMMARY_BYTES = 1 << 20  # what GitHub takes of a step's summary; more, and it shows none of it
+_CUT = "\n… the summary is cut here, at the 1 MiB that GitHub shows; the whole one is the report.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """Where GitHub wants things written, as far as it does; `pictures` is where OUTPUT is served.
+
+    Below a summary there is no folder, so pictures in it need an address of their own.
+    """
+
+    annotations: bool
+    workspace: Path
+    summary: Path | None
+    outputs: Path | None
+    pictures: str | None
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> _Surroundings:
+        """What the environment says."""
+
+        def path(name: str) -> Path | None:
+            return Path(environ[name]) if environ.get(name) else None
+
+        return cls(
+            annotations=environ.get("GITHUB_ACTIONS") == "true",
+            workspace=path("GITHUB_WORKSPACE") or Path.cwd(),
+            summary=path("GITHUB_STEP_SUMMARY"),
+            outputs=path("GITHUB_OUTPUT"),
+            pictures=_address(environ.get("SPARK_BATCH_PICTURES_URL", "")),
+        )
+
+
+def tell(recipe_path: Path, place: project.Place, *, summary: bool = True) -> ExitCode:
+    """Tell GitHub where the recipe stands, from its checkpoint; nothing where GitHub is not.
+
+    Annotations go to stderr, which GitHub reads as it reads stdout. What cannot be written is said
+    on stderr; gives FAILED then.
+    """
+    around = _Surroundings.of(os.environ)
+    if not (around.annotations or around.summary or around.outputs):
+        return ExitCode.DONE
+    written = True
+    with project.copied(place) as checkpoint:
+        if around.annotations:
+            _annotate(checkpoint, recipe_path, place, around.workspace)
+        if around.summary and summary:
+            text = _summary(checkpoint, recipe_path, place, around)
+            written &= _append(around.summary, text, limit=_SUMMARY_BYTES)
+        if around.outputs:
+            written &= _append(around.outputs, _outputs(_values(checkpoint, place)))
+    return ExitCode.DONE if written else ExitCode.FAILED
+
+
+def _annotate(
+    checkpoint: CheckpointReader, recipe_path: Path, place: project.Place, workspace: Path
+) -> None:
+    from spark_batch.reports import annotations
+
+    folder = place.recipe_dir or recipe_path.parent
+    for each in annotations.commands(
+        checkpoint, recipe=str(recipe_path), recipe_dir=folder, workspace=workspace
+    ):
+        click.echo(each, err=True)
+
+
+def _summary(
+    checkpoint: CheckpointReader, recipe_path: Path, place: project.Place, around: _Surroundings
+) -> str:
+    from spark_batch.reports import markdown
+
+    lines = markdown.lines(
+        checkpoint, name=place.name, recipe=str(recipe_path), pictures=around.pictures
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _values(checkpoint: CheckpointReader, place: project.Place) -> dict[str, str]:
+    """What later steps can go by; `failed` is what `retry` would make again."""
+    counts, money = checkpoint.counts(), checkpoint.money()
+
+    def sum_of(*statuses: Status) -> str:
+        return str(sum(counts.jobs[status] for status in statuses))
+
+    return {
+        "jobs": str(counts.total),
+        "done": sum_of(Status.DONE),
+        "failed": sum_of(Status.FAILED, Status.LOST),
+        "uncertain": sum_of(Status.UNCERTAIN, Status.SUBMITTING),
+        "cost": format(money.spent, "f"),
+        "manifest": str(place.manifest),
+    }
+
+
+def _outputs(values: Mapping[str, str]) -> str:
+    """Values between delimiters that nobody can know before, so that none can end its value."""
+    end = f"spark-batch-{secrets.token_hex(16)}"
+    return "".join(f"{name}<<{end}\n{value}\n{end}\n" for name, value in values.items())
+
+
+def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
+    """Append to one of GitHub's files, at most until it has `limit` bytes."""
+    try:
+        with path.open("ab") as file:
+            data = text.encode()
+            if limit is not None and file.tell() + len(data) > limit:
+                data = _cut(text.splitlines(keepends=True), limit - file.tell())
+            file.write(data)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        click.echo(f"spark-batch: cannot write GitHub's file {path}: {reason}", err=True)
+        return False
+    return True
+
+
+def _cut(lines: Iterable[str], room: int) -> bytes:
+    """As many lines as there is room for, and one that says so; nothing without room for that."""
+    left = room - len(_CUT.encode())
+    kept = b""
+    for line in lines:
+        if len(kept) + len(line.encode()) > left:
+            break
+        kept += line.encode()
+    return kept + _CUT.encode() if left >= 0 else b""
+
+
+def _address(text: str) -> str | None:
+    """A web address that ends in a slash; None for anything else, which is said."""
+    if not text:
+        return None
+    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).netloc:
+        click.echo(
+            "spark-batch: SPARK_BATCH_PICTURES_URL is no http or https address, so the summary has"
+            " no pictures",
+            err=True,
+        )
+        return None
+    return text.rstrip("/") + "/"

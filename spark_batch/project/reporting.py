@@ -1,0 +1,25 @@
+"""The reports of a recipe, written after everything that changes its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.project.place import Place
+from spark_batch.reports.formats import FORMATS, Written, write_all
+
+
+def write_reports(
+    place: Place, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
+) -> Written:
+    """Write them; what cannot be written is told in the answer, and is no error.
+
+    What a run came to, and what it paid for, has to be known in any case.
+    """
+    return write_all(
+        checkpoint,
+        name=place.label,
+        output_dir=place.output_dir,
+        recipe_dir=place.recipe_dir,
+        formats=formats,
+    )

@@ -1,0 +1,108 @@
+"""Which annotations GitHub gets: one a line of the recipe, those with the most jobs first.
+
+GitHub shows no more than ten errors and ten warnings of a step, and drops the others without a
+word; so there are never more, and a notice says how many there would be.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spark_batch import workflow
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.jobs import Standing, Status
+from spark_batch.recipe.diagnostics import printable
+from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdict
+
+SHOWN = 10  # of each level, by GitHub
+_LONGEST = 300  # characters of what is wrong
+
+_LEVELS = {
+    Trouble.FAILED: "error",
+    Trouble.LOST: "error",
+    Trouble.UNCERTAIN: "warning",
+    Trouble.SUSPECT: "warning",
+}
+
+
+@dataclass(slots=True)
+class _Group:
+    """The jobs of one line that have the same trouble; the first of them is told."""
+
+    first: Standing
+    verdict: Verdict
+    jobs: int = 0
+
+
+def commands(
+    reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path
+) -> Iterator[str]:
+    """Workflow commands for what failed, was lost, is uncertain or suspect.
+
+    `recipe` is the recipe's file, as commands name it; files are told from `workspace`, where they
+    stand below it.
+    """
+    groups: dict[tuple[Trouble, str | None], _Group] = {}
+    for standing in _troubled(reader):
+        found = verdict(standing, recipe=recipe)
+        if found is not None:
+            place = (found.trouble, standing.source)
+            groups.setdefault(place, _Group(standing, found)).jobs += 1
+    for level in ("error", "warning"):
+        chosen = [each for each in groups.values() if _LEVELS[each.verdict.trouble] == level]
+        chosen.sort(key=lambda each: -each.jobs)
+        for each in chosen[:SHOWN]:
+            yield _command(level, each, recipe_dir, workspace)
+        if len(chosen) > SHOWN:
+            yield _more(level, chosen[SHOWN:])
+
+
+def _troubled(reader: CheckpointReader) -> Iterator[Standing]:
+    for status in (Status.FAILED, Status.LOST, Status.UNCERTAIN, Status.SUBMITTING):
+        yield from reader.standings_in(status)
+    yield from reader.suspects()
+
+
+def _command(level: str, group: _Group, recipe_dir: Path, workspace: Path) -> str:
+    found = group.verdict
+    place = source(group.first.source)
+    said = printable(found.said)
+    if len(said) > _LONGEST:
+        said = f"{said[: _LONGEST - 1]}…"
+    name = printable(group.first.output)
+    example = "" if group.jobs == 1 else ", for one"
+    return workflow.command(
+        level,
+        f"{name}{example}: {said}\n{found.advice}\n{found.command}",
+        title=f"spark-batch: {_counted(group.jobs)} {found.trouble.value}",
+        file=_file(place, recipe_dir, workspace) if place else None,
+        line=place.line if place else None,
+        column=place.column if place else None,
+    )
+
+
+def _more(level: str, hidden: list[_Group]) -> str:
+    jobs = _counted(sum(each.jobs for each in hidden))
+    lines = "1 more line" if len(hidden) == 1 else f"{len(hidden)} more lines"
+    return workflow.command(
+        "notice",
+        f"{jobs} of {lines} of the recipe have {level}s that are not shown here:"
+        " see the summary, or `spark-batch status`",
+        title=f"spark-batch: more {level}s",
+    )
+
+
+def _counted(jobs: int) -> str:
+    return "1 job" if jobs == 1 else f"{jobs} jobs"
+
+
+def _file(place: Source, recipe_dir: Path, workspace: Path) -> str:
+    """The file as GitHub knows it: from the workspace, without `..`."""
+    whole = Path(os.path.normpath(recipe_dir.absolute() / place.file))
+    try:
+        return whole.relative_to(workspace).as_posix()
+    except ValueError:
+        return whole.as_posix()

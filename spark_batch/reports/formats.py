@@ -1,0 +1,145 @@
+"""The formats of a report, by name, and how all of them are written in one reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.errors import ExitCode, OutputError, UsageError
+from spark_batch.jobs import Standing
+from spark_batch.reports.writing import Lines, Writer, finish, writer
+
+_ROOM = __package__
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A report of a module of this room: `OUTPUT/NAME.SUFFIX`, with a word on what it is for.
+
+    A module with `Lines` shares one reading of the checkpoint with the others; any has `write`.
+    """
+
+    module: str
+    suffix: str
+    shared: bool = True
+
+    def path(self, output_dir: Path, name: str) -> Path:
+        """Where the report of the recipe `name` stands."""
+        return output_dir / f"{name}.{self.suffix}"
+
+
+# In the order in which they are told.
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "csv": Format("manifest", "manifest.csv"),
+        "junit": Format("junit", "junit.xml"),
+        "markdown": Format("markdown", "md", shared=False),
+        "json": Format("document", "json"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of the reports: the files that stand there, and a line for each that does not.
+
+    `jobs` is the number of the recipe's lines.
+    """
+
+    paths: tuple[Path, ...] = ()
+    failures: tuple[str, ...] = ()
+    jobs: int = 0
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """FAILED when a report is missing."""
+        return ExitCode.FAILED if self.failures else ExitCode.DONE
+
+
+def chosen(texts: Iterable[str]) -> tuple[str, ...]:
+    """The formats that comma lists name, each once and in the order of FORMATS; none is all.
+
+    Raises UsageError for a name that there is not.
+    """
+    from spark_batch.recipe.diagnostics import quoted, suggestion
+
+    named = [name.strip() for text in texts for name in text.split(",")]
+    known = tuple(FORMATS)
+    for name in named:
+        if name not in FORMATS:
+            raise UsageError(
+                f"--format: there is no format {quoted(name)}{suggestion(name, known) or ':'}"
+                f" choose from {', '.join(known)}"
+            )
+    return tuple(name for name in known if name in named or not named)
+
+
+def write_all(
+    reader: CheckpointReader,
+    *,
+    name: str,
+    output_dir: Path,
+    recipe_dir: Path | None,
+    formats: Iterable[str] = tuple(FORMATS),
+) -> Written:
+    """Write reports, all of one moment. One that cannot be written keeps none of the others back.
+
+    `recipe_dir` is the folder that `Standing.image` and `source` are relative to.
+    """
+    paths = {each: FORMATS[each].path(output_dir, name) for each in formats}
+    failed: dict[str, str] = {}
+    with reader.snapshot():
+        alone = [each for each in paths if not FORMATS[each].shared]
+        shared = [each for each in paths if FORMATS[each].shared]
+        writing = {each: writer(paths[each], _lines(each, reader, name)) for each in shared}
+        _write_shared(reader, writing, failed)
+        for each in alone:
+            try:
+                import_module(f"{_ROOM}.{FORMATS[each].module}").write(
+                    paths[each], reader, name=name, output_dir=output_dir, recipe_dir=recipe_dir
+                )
+            except OutputError as error:
+                failed[each] = str(error)
+        jobs = reader.counts().total
+    whole = tuple(path for each, path in paths.items() if each not in failed)
+    return Written(whole, tuple(failed.values()), jobs)
+
+
+def _lines(each: str, reader: CheckpointReader, name: str) -> Lines:
+    made: Lines = import_module(f"{_ROOM}.{FORMATS[each].module}").lines(reader, name=name)
+    return made
+
+
+def _write_shared(
+    reader: CheckpointReader, writing: dict[str, Writer], failed: dict[str, str]
+) -> None:
+    """Every report of `writing` in one reading of the recipe's lines."""
+    try:
+        _step(next, writing, failed)
+        for standing in reader.standings() if writing else ():
+            _step(partial(_send, standing), writing, failed)
+        _step(finish, writing, failed)
+    finally:
+        for each in writing.values():
+            each.close()
+
+
+def _send(standing: Standing, to: Writer) -> None:
+    to.send(standing)
+
+
+def _step(
+    step: Callable[[Writer], object], writing: dict[str, Writer], failed: dict[str, str]
+) -> None:
+    """One step of each; one that fails takes no further ones."""
+    for each in tuple(writing):
+        try:
+            step(writing[each])
+        except OutputError as error:
+            del writing[each]
+            failed[each] = str(error)

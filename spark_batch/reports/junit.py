@@ -1,0 +1,132 @@
+"""JUnit XML: a case a job, for what shows test results.
+
+Its structure is that of Jenkins' junit-10.xsd, the strictest that is in use: there a case has no
+`file` and no `line`, so the recipe's place begins the text of a failure, where readers look for it.
+Failed is a failure; uncertain and lost are errors; what is under way or still to be done is
+skipped; a suspect picture is there, and passes with a word about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from spark_batch.checkpoint import CheckpointReader, Counts
+from spark_batch.jobs import Standing, Status
+from spark_batch.reports.facts import seconds_of
+from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
+from spark_batch.reports.writing import write_lines
+
+# What XML 1.0 has no way to write, not even as a reference.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ELEMENTS = {
+    Trouble.FAILED: "failure",
+    Trouble.UNCERTAIN: "error",
+    Trouble.LOST: "error",
+}
+_ERRORS = (Status.UNCERTAIN, Status.SUBMITTING, Status.LOST)
+_SKIPPED = {
+    Status.PENDING: "not made yet: `spark-batch run` makes it",
+    Status.RUNNING: "under way and paid for: `spark-batch rescue` fetches it",
+    Status.FETCHING: "made and paid for: `spark-batch rescue` fetches it",
+}
+
+
+class Lines:
+    """The report, piece by piece, for `writing`."""
+
+    def __init__(self, reader: CheckpointReader, *, name: str) -> None:
+        self._counts = reader.counts()
+        self._recipe = recipe_file(reader)
+        self._name = name
+
+    def head(self) -> str:
+        """The suite's sums."""
+        counts = self._counts
+        sums = {
+            "tests": str(counts.total),
+            "failures": str(counts.jobs[Status.FAILED]),
+            "errors": str(sum(counts.jobs[status] for status in _ERRORS)),
+            "time": f"{counts.seconds:.3f}",
+        }
+        suite = {
+            "name": self._name,
+            **sums,
+            "skipped": str(sum(counts.jobs[status] for status in _SKIPPED)),
+            **_timestamp(counts),
+            "file": self._recipe,
+        }
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f"<testsuites{_attributes({'name': 'spark-batch', **sums})}>\n"
+            f"<testsuite{_attributes(suite)}>\n"
+        )
+
+    def line(self, standing: Standing) -> str:
+        """A job's case."""
+        seconds = seconds_of(standing.attempt) or 0.0
+        case = {
+            "name": standing.output,
+            "classname": f"{self._name}.{standing.prompt_id}",
+            "time": f"{seconds:.3f}",
+        }
+        inside = self._inside(standing)
+        end = f">{inside}</testcase>" if inside else "/>"
+        return f"<testcase{_attributes(case)}{end}\n"
+
+    def tail(self) -> str:
+        """What closes the suite."""
+        return "</testsuite>\n</testsuites>\n"
+
+    def _inside(self, standing: Standing) -> str:
+        found = verdict(standing, recipe=self._recipe)
+        if found is None:
+            skipped = _SKIPPED.get(standing.status)
+            return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
+        element = _ELEMENTS.get(found.trouble)
+        told = escape(_clean(_told(standing, found)), {"\r": "&#13;"})
+        if element is None:
+            return f"<system-out>{told}</system-out>"
+        said = _attributes({"type": found.code, "message": found.said})
+        return f"<{element}{said}>{told}</{element}>"
+
+
+def lines(reader: CheckpointReader, *, name: str) -> Lines:
+    """The report of a checkpoint."""
+    return Lines(reader, name=name)
+
+
+def write(
+    path: Path,
+    reader: CheckpointReader,
+    *,
+    name: str,
+    output_dir: Path,
+    recipe_dir: Path | None,
+) -> int:
+    """Write the report; gives the number of its cases. Raises OutputError."""
+    with reader.snapshot():
+        return write_lines(path, lines(reader, name=name), reader.standings())
+
+
+def _told(standing: Standing, found: Verdict) -> str:
+    """The place, what happened, and what to do."""
+    place = f"{standing.source}: " if standing.source else ""
+    job = f"job {standing.key}, attempt {standing.attempts}"
+    return "\n".join((place + found.said, found.advice, found.command, job))
+
+
+def _timestamp(counts: Counts) -> dict[str, str]:
+    """When the first job was sent, UTC; some readers take no zone and no fraction."""
+    begun = counts.begun
+    return {"timestamp": begun.strftime("%Y-%m-%dT%H:%M:%S")} if begun else {}
+
+
+def _attributes(values: Mapping[str, str]) -> str:
+    return "".join(f" {name}={quoteattr(_clean(value))}" for name, value in values.items())
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

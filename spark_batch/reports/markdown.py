@@ -1,0 +1,195 @@
+"""The summary in GitHub's Markdown: counts, money, what needs a person, and thumbnails.
+
+Whatever comes from people or from a server stands in code spans: there nothing is a link, a
+mention, an emphasis or HTML, whoever reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from html import escape
+from itertools import islice
+from pathlib import Path
+from urllib.parse import quote
+
+from spark_batch.checkpoint import CheckpointReader, Counts
+from spark_batch.jobs import Standing, Status
+from spark_batch.recipe.diagnostics import printable
+from spark_batch.reports.facts import amount_text
+from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
+from spark_batch.reports.writing import draft
+
+_LISTED = 50  # lines of each trouble
+_PROMPTS = 50  # prompts whose cost is shown
+_PICTURES = 24
+_WIDTH = 160  # of a thumbnail, in pixels
+_LONGEST = 300  # characters of a text that is shown
+
+_COLUMNS = {
+    "done": (Status.DONE,),
+    "failed": (Status.FAILED,),
+    "uncertain": (Status.UNCERTAIN, Status.SUBMITTING),
+    "lost": (Status.LOST,),
+    "under way": (Status.RUNNING, Status.FETCHING),
+    "pending": (Status.PENDING,),
+}
+_TICKS = re.compile("`+")
+_PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # a dash is none of them: it means nothing here
+
+
+def write(
+    path: Path,
+    reader: CheckpointReader,
+    *,
+    name: str,
+    output_dir: Path,
+    recipe_dir: Path | None,
+) -> int:
+    """Write the summary, thumbnails by relative link; gives the number of jobs. Raises OutputError.
+
+    Its commands are those to type in the recipe's folder.
+    """
+    with reader.snapshot(), draft(path) as file:
+        for line in lines(reader, name=name, recipe=recipe_file(reader), pictures=""):
+            file.write(f"{line}\n")
+        return reader.counts().total
+
+
+def lines(
+    reader: CheckpointReader, *, name: str, recipe: str, pictures: str | None
+) -> Iterator[str]:
+    """The summary, line by line.
+
+    `recipe` is the recipe's file, as commands name it; `pictures` what stands before a picture's
+    path below the output folder to make it a link, None for a summary without thumbnails.
+    """
+    counts = reader.counts()
+    yield from (f"# {code(name)}", "")
+    yield from _sums(counts)
+    yield from _money(reader)
+    for trouble in Trouble:
+        yield from _section(trouble, reader, counts, recipe)
+    if pictures is not None:
+        yield from _thumbnails(reader, counts, pictures)
+
+
+def code(text: str) -> str:
+    """A text as a code span: on one line, cut when it is long, whatever it holds."""
+    shown = _short(text)
+    longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown[:1] in ("`", " ", "") or shown[-1:] in ("`", " ") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def cell(text: str) -> str:
+    """The same in a table, where a code span would end at a `|`: every sign by its number."""
+    shown = _PUNCTUATION.sub(lambda sign: f"&#{ord(sign[0])};", _short(text))
+    return f"<code>{shown}</code>"
+
+
+def _short(text: str) -> str:
+    line = printable(" ".join(text.split()))
+    return f"{line[: _LONGEST - 1]}…" if len(line) > _LONGEST else line
+
+
+def _sums(counts: Counts) -> Iterator[str]:
+    cells = {"jobs": counts.total}
+    for title, statuses in _COLUMNS.items():
+        cells[title] = sum(counts.jobs[status] for status in statuses)
+    cells["suspect"] = counts.suspect
+    yield from _table(tuple(cells), [tuple(str(number) for number in cells.values())])
+
+
+def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    named = tuple(titles)
+    yield f"| {' | '.join(named)} |"
+    yield f"|---|{'---:|' * (len(named) - 1)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _money(reader: CheckpointReader) -> Iterator[str]:
+    money = reader.money()
+    said = [f"**{amount_text(money.spent)} USD** spent"]
+    if money.reserved:
+        said.append(f"{amount_text(money.reserved)} USD reserved for what may still cost something")
+    if money.unpriced:
+        said.append(f"the price of {money.unpriced} not known")
+    yield from (f"{', '.join(said)}.", "")
+    spent = reader.spent_by_prompt()
+    if len(spent) > 1:
+        rows = (
+            (
+                "left over from an older recipe" if prompt_id is None else cell(prompt_id),
+                str(amount_text(usd)),
+            )
+            for prompt_id, usd in islice(spent.items(), _PROMPTS)
+        )
+        yield from _table(("prompt", "USD spent"), rows)
+    if len(spent) > _PROMPTS:
+        yield from (f"… and {len(spent) - _PROMPTS} more prompts.", "")
+
+
+def _section(
+    trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str
+) -> Iterator[str]:
+    """The lines of one trouble, at most `_LISTED`, and what to type."""
+    total, found = _troubled(trouble, reader, counts)
+    if not total:
+        return
+    jobs = "1 job" if total == 1 else f"{total} jobs"
+    yield from (f"## {jobs} {trouble.value}", "")
+    retry = ""
+    for standing in islice(found, _LISTED):
+        told = verdict(standing, recipe=recipe)
+        if told is not None:
+            yield from _item(standing, told)
+            retry = told.command if trouble in (Trouble.FAILED, Trouble.LOST) else ""
+    if total > _LISTED:
+        yield f"- … and {total - _LISTED} more"
+    yield ""
+    if retry:
+        yield from ("To make them again:", "", f"    {retry}", "")
+
+
+def _troubled(
+    trouble: Trouble, reader: CheckpointReader, counts: Counts
+) -> tuple[int, Iterable[Standing]]:
+    if trouble is Trouble.SUSPECT:
+        return counts.suspect, reader.suspects()
+    statuses = _COLUMNS[trouble.value]
+    total = sum(counts.jobs[status] for status in statuses)
+    return total, (each for status in statuses for each in reader.standings_in(status))
+
+
+def _item(standing: Standing, told: Verdict) -> Iterator[str]:
+    """A job, why, and what to do; a backslash at a line's end breaks it."""
+    place = f", {code(standing.source)}" if standing.source else ""
+    said = [code(told.code), told.title] if told.known else []
+    if told.reason != told.title:
+        said.append(code(told.reason))
+    yield f"- {code(standing.file or standing.output)}{place}: {' '.join(said)}\\"
+    if told.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
+        yield f"  {told.advice}\\"
+        yield f"  {code(told.command)}"
+    else:
+        yield f"  {told.advice}"
+
+
+def _thumbnails(reader: CheckpointReader, counts: Counts, base: str) -> Iterator[str]:
+    """The first pictures, each a link to itself; HTML, since Markdown gives a picture no width."""
+    done = (each.file for each in reader.standings_in(Status.DONE) if each.file)
+    files = list(islice(done, _PICTURES))
+    if not files:
+        return
+    yield from ("## Pictures", "")
+    for file in files:
+        link, name = escape(base + quote(file)), escape(printable(file))
+        shown = f'<img src="{link}" width="{_WIDTH}" alt="{name}" title="{name}">'
+        yield f'<a href="{link}">{shown}</a>'
+    yield ""
+    if counts.jobs[Status.DONE] > len(files):
+        yield from (f"{counts.jobs[Status.DONE]} pictures in all.", "")

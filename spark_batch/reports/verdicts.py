@@ -1,0 +1,157 @@
+"""What is wrong with a job, why, and what a person can do: the same words in every report."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePosixPath
+
+from spark_batch import contract
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.jobs import Attempt, Standing, Status
+
+_TABLES = (".csv", ".jsonl", ".ndjson")
+_SANDBOX = "sandbox"  # what the checkpoint calls the sandbox's API
+
+
+class Trouble(str, Enum):
+    """What can be wrong, the gravest first: what may be paid for twice, then what is not there."""
+
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+    LOST = "lost"
+    SUSPECT = "suspect"
+
+
+_OF_STATUS = {
+    Status.UNCERTAIN: Trouble.UNCERTAIN,
+    Status.SUBMITTING: Trouble.UNCERTAIN,
+    Status.FAILED: Trouble.FAILED,
+    Status.LOST: Trouble.LOST,
+}
+_ADVICE = {
+    Trouble.UNCERTAIN: (
+        "It may be paid for, and is never sent again by itself. Look for it in the vendor's list of"
+        " tasks, then say what you found."
+    ),
+    Trouble.LOST: (
+        "Its picture was paid for, is not on disk, and is no longer to be had. `spark-batch retry`"
+        " makes it again, for money."
+    ),
+    Trouble.SUSPECT: "Look at the picture. It is kept, and not paid for again by itself.",
+}
+_UNKNOWN_CODE = (
+    "This code is not known, so the job is not sent again by itself: `spark-batch retry`."
+)
+_NO_CODE = "`spark-batch retry` sends it again."
+_BEING_SENT = "it is being sent, or a run ended while it was"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a line; `code` is the API's, where it gave one, else the trouble's name.
+
+    `title` says what the code means, or names the trouble; `command` is what to type.
+    """
+
+    trouble: Trouble
+    code: str
+    title: str
+    reason: str
+    advice: str
+    command: str
+
+    @property
+    def known(self) -> bool:
+        """Whether the code is one whose meaning is known."""
+        return self.title != self.trouble.value
+
+    @property
+    def said(self) -> str:
+        """Code, meaning and reason in one line, each once."""
+        head = f"{self.code} {self.title}" if self.known else self.code
+        return head if self.reason == self.title else f"{head}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a line is written: a file as seen from the recipe's folder, line and column from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+def verdict(standing: Standing, *, recipe: str) -> Verdict | None:
+    """What is wrong with a line; None for what is done, under way or still to be done.
+
+    `recipe` is the recipe's file, as the command names it.
+    """
+    attempt, status = standing.attempt, standing.status
+    if attempt is None:
+        return None
+    trouble = _OF_STATUS.get(status)
+    if trouble is None:
+        return _suspect(standing, attempt, recipe) if status is Status.DONE else None
+    known = contract.error_code(attempt.error_code)
+    reason = attempt.error_message or _BEING_SENT
+    return Verdict(
+        trouble=trouble,
+        code=attempt.error_code or trouble.value,
+        title=known.title if known else trouble.value,
+        reason=reason,
+        advice=_ADVICE.get(trouble) or _failed_advice(attempt, known),
+        command=_command(standing, attempt, trouble, recipe),
+    )
+
+
+def recipe_file(reader: CheckpointReader) -> str:
+    """The recipe's file as commands name it, from its own folder; RECIPE when it is not known.
+
+    A checkpoint knows it from the lines that stand in it; those of a table stand elsewhere.
+    """
+    for text in reader.sources():
+        place = source(text)
+        if place and PurePosixPath(place.file).suffix.lower() not in _TABLES:
+            return place.file
+    return "RECIPE"
+
+
+def source(text: str | None) -> Source | None:
+    """`file:line:column` taken apart; None for what is no such text."""
+    file, _, rest = (text or "").rpartition(":")
+    file, _, line = file.rpartition(":")
+    if not (file and line.isdecimal() and rest.isdecimal()):
+        return None
+    return Source(file, int(line), int(rest))
+
+
+def _suspect(standing: Standing, attempt: Attempt, recipe: str) -> Verdict | None:
+    if attempt.suspect is None:
+        return None
+    trouble = Trouble.SUSPECT
+    return Verdict(
+        trouble=trouble,
+        code=trouble.value,
+        title=trouble.value,
+        reason=attempt.suspect,
+        advice=_ADVICE[trouble],
+        command=_command(standing, attempt, trouble, recipe),
+    )
+
+
+def _failed_advice(attempt: Attempt, known: contract.ErrorCode | None) -> str:
+    if known is not None:
+        return known.advice
+    return _UNKNOWN_CODE if attempt.error_code else _NO_CODE
+
+
+def _command(standing: Standing, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
+    named = shlex.quote(recipe)
+    words = {
+        Trouble.UNCERTAIN: f"resolve {named} {standing.key} --task-id ID",
+        Trouble.SUSPECT: f"why {named} {standing.key}",
+    }.get(trouble, f"retry {named}")
+    sandbox = " --sandbox" if attempt.api == _SANDBOX else ""
+    return f"spark-batch {words}{sandbox}"

@@ -1,0 +1,94 @@
+"""How a report comes to its place: whole, atomically, and only where something has changed."""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from spark_batch.errors import OutputError
+from spark_batch.jobs import Standing
+
+Writer = Generator[None, Standing | None, None]
+
+
+class Lines(Protocol):
+    """A report of one piece a line of the recipe, with what stands before and after them."""
+
+    def head(self) -> str:
+        """What stands before the first line."""
+
+    def line(self, standing: Standing) -> str:
+        """What there is to say of a line."""
+
+    def tail(self) -> str:
+        """What stands after the last line."""
+
+
+@contextlib.contextmanager
+def draft(path: Path) -> Iterator[TextIO]:
+    """A file to write that gets its name when the block has ended, and not before.
+
+    A file that has these bytes already is not touched. Raises OutputError, and leaves nothing.
+    """
+    fresh = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with fresh.open("w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.is_file() and filecmp.cmp(path, fresh, shallow=False):
+            fresh.unlink()
+        else:
+            fresh.replace(path)
+    except OSError as error:
+        _remove(fresh)
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; mend that, then `spark-batch report`"
+            " writes it"
+        ) from None
+    except BaseException:
+        _remove(fresh)
+        raise
+
+
+def write_lines(path: Path, lines: Lines, standings: Iterable[Standing]) -> int:
+    """Write one report; gives the number of its lines. Raises OutputError."""
+    count = 0
+    writing = writer(path, lines)
+    next(writing)
+    try:
+        for standing in standings:
+            writing.send(standing)
+            count += 1
+        finish(writing)
+    finally:
+        writing.close()
+    return count
+
+
+def writer(path: Path, lines: Lines) -> Writer:
+    """What writes a report while it is sent the recipe's lines, so that several share one reading.
+
+    None ends it, as `finish` does. Raises OutputError at any of these steps.
+    """
+    with draft(path) as file:
+        file.write(lines.head())
+        while (standing := (yield)) is not None:
+            file.write(lines.line(standing))
+        file.write(lines.tail())
+
+
+def finish(writing: Writer) -> None:
+    """End a writer: the report gets its name. Raises OutputError."""
+    with contextlib.suppress(StopIteration):
+        writing.send(None)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

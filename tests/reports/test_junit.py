@@ -1,0 +1,103 @@
+"""JUnit XML: valid for the strictest reader, its sums true, and no text breaks out of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import xmlschema
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.reports import junit
+from tests.makers import a_job
+from tests.reports.conftest import HOSTILE, fill
+
+SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+
+
+def write(checkpoint: Checkpoint, folder: Path) -> Path:
+    path = folder / "t.junit.xml"
+    junit.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None)
+    return path
+
+
+def suite_of(path: Path) -> TestSuite:
+    """The one suite, as a reader of the format sees it."""
+    SCHEMA.validate(str(path))
+    (suite,) = JUnitXml.fromfile(str(path))
+    return suite
+
+
+def test_a_case_a_job_with_its_outcome(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Failed fails, uncertain and lost are errors, what is not at its end is skipped."""
+    fill(checkpoint)
+    cases = list(suite_of(write(checkpoint, tmp_path)))
+    outcomes = [type(case.result[0]) if case.result else None for case in cases]
+    assert outcomes == [Skipped, Error, Skipped, Skipped, None, None, Error, Failure, Error]
+    assert [case.name for case in cases] == [f"cat/beach-{n}" for n in range(1, 10)]
+    assert {case.classname for case in cases} == {"t.beach"}
+    assert cases[4].system_out is None
+    assert cases[5].system_out.startswith("test.yaml:11:5: suspect")
+
+
+def test_the_sums_are_those_of_the_cases(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """As the reader counts them anew."""
+    fill(checkpoint)
+    suite = suite_of(write(checkpoint, tmp_path))
+    told = (suite.tests, suite.failures, suite.errors, suite.skipped)
+    assert told == (9, 1, 3, 3)
+    time = suite.time
+    suite.update_statistics()
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == told
+    assert suite.time == pytest.approx(time, abs=0.02)
+
+
+def test_a_failure_tells_code_reason_advice_place_and_command(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """Whoever reads the failure alone knows what to do."""
+    jobs = fill(checkpoint, "the prompt is too long")
+    (failure,) = list(suite_of(write(checkpoint, tmp_path)))[7].result
+    assert (failure.type, failure.message) == (
+        "003003002",
+        "003003002 Invalid prompt length: the prompt is too long",
+    )
+    assert failure.text.splitlines() == [
+        "test.yaml:13:5: 003003002 Invalid prompt length: the prompt is too long",
+        "Shorten the prompt to at most 800 characters; 120 or fewer work best.",
+        "spark-batch retry test.yaml",
+        f"job {jobs[7].key}, attempt 2",
+    ]
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+def test_hostile_texts_stay_texts(checkpoint: Checkpoint, tmp_path: Path, said: str) -> None:
+    """Markup, ends of sections and control characters: valid XML that says the same."""
+    fill(checkpoint, said, prompt=said)
+    cases = list(suite_of(write(checkpoint, tmp_path)))
+    allowed = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", said)
+    assert cases[7].result[0].message == f"003003002 Invalid prompt length: {allowed}"
+    assert allowed in cases[7].result[0].text
+    assert allowed in cases[5].system_out
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(said=st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_text_is_valid_xml(tmp_path: Path, said: str) -> None:
+    """Whatever a server says, and whatever a file is called."""
+    with Checkpoint.open(tmp_path / "any.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job(said)])
+        number = len(checkpoint.attempts_of(a_job().key)) + 1
+        attempt = checkpoint.intend(a_job().key, number=number, reserved=None, api="x")
+        checkpoint.fail(attempt, code=said, message=said, again="never")
+        assert suite_of(write(checkpoint, tmp_path)).failures == 1
+
+
+def test_an_empty_recipe_is_an_empty_suite(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Nothing was sent, so there is no time to tell."""
+    suite = suite_of(write(checkpoint, tmp_path))
+    assert (suite.tests, suite.timestamp) == (0, None)
