@@ -39,6 +39,8 @@ class Bodies:
         self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._bytes = 0
         self._coming: dict[_Key, Future[bytes]] = {}
+        self._fitting: set[_Key] = set()
+        self._given_up: set[_Key] = set()
 
     def body(self, job: Job) -> bytes:
         """The body of the POST for `job`: JSON with every parameter, the API's defaults too.
@@ -63,14 +65,35 @@ class Bodies:
         head = f'{{"model": {json.dumps(job.model)}, "input": [{{"params": {params[:-1]}'
         return b"".join((f'{head}, "{name}": ["'.encode(), picture, b'"]}}]}'))
 
-    def prepare(self, source: Input) -> None:
-        """Have a picture with a treatment ready, so that sending it takes no longer than another.
+    def ready(self, source: Input) -> bool:
+        """Whether sending a picture takes no longer than another; if not, it is being fitted.
 
-        A picture for which that fails is told when it is sent.
+        A thread of its own does that: ask again. A picture for which it fails is ready, and told
+        when it is sent.
         """
-        if source.path is not None and source.picture is not None and source.picture.treatment:
+        path, picture = source.path, source.picture
+        if path is None or picture is None or picture.treatment is None:
+            return True
+        key = picture.sha256, picture.treatment
+        with self._lock:
+            if key in self._kept or key in self._given_up:
+                return True
+            if key in self._fitting:
+                return False
+            self._fitting.add(key)
+        # Not to be waited for by a process that was told to stop.
+        threading.Thread(target=self._prepare, args=(path, picture, key), daemon=True).start()
+        return False
+
+    def _prepare(self, path: Path, picture: Picture, key: _Key) -> None:
+        try:
             with suppress(PictureError):
-                self._encoded(source.path, source.picture)
+                self._encoded(path, picture)
+        finally:
+            with self._lock:
+                self._fitting.discard(key)
+                if key not in self._kept:
+                    self._given_up.add(key)
 
     def _source(self, source: Input) -> tuple[str, bytes]:
         if source.path is not None and source.picture is not None:

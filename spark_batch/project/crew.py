@@ -53,7 +53,7 @@ def desk(
     budget: Budget,
     submit_rate: float,
     tally: Tally,
-    prepare: Callable[[Job], None] | None = None,
+    ready: Callable[[Job], bool] | None = None,
 ) -> Desk:
     """Everything that a run works with. Without `send` it has no way to create a task."""
     rng = Random()
@@ -68,5 +68,5 @@ def desk(
         polls=PollTimes(checkpoint.durations()),
         rng=rng,
         tally=tally,
-        prepare=prepare,
+        ready=ready,
     )

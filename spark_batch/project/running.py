@@ -138,7 +138,7 @@ class Errand:
                 checkpoint,
                 client,
                 send=sender(client.submit, bodies),
-                prepare=lambda job: bodies.prepare(job.input),
+                ready=lambda job: bodies.ready(job.input),
                 settings=crew.settings(run, endpoint, limit=self.order.limit),
                 place=self.place,
                 budget=budget,

@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import takewhile
 
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Attempt, Job
@@ -18,8 +17,8 @@ from spark_batch.runner.survey import COSTS, Action, Step, retriable
 
 # So many jobs that need nothing are passed over before the loop looks at what has come in.
 _STEPS_A_TURN = 1000
-# Or after so many seconds, since a picture may have to be fitted before its job goes.
-_SECONDS_A_TURN = 0.5
+# Seconds until a job is looked at again whose picture is still being fitted.
+_LOOK_AGAIN = 0.05
 
 Admitted = list[tuple[Flight, Call]]
 
@@ -62,8 +61,7 @@ class Admission:
         """What may go now. Writes the intents: call it inside a transaction, send after it."""
         admitted: Admitted = []
         self.look_at = None
-        end = self._desk.clock() + _SECONDS_A_TURN
-        for _ in takewhile(lambda _: self._desk.clock() <= end, range(_STEPS_A_TURN)):
+        for _ in range(_STEPS_A_TURN):
             if self.finished or len(self._desk.flights) >= self._desk.settings.concurrency:
                 return admitted, []
             if (step := self._restorable()) is not None:
@@ -73,7 +71,7 @@ class Admission:
             if candidate is None:
                 self.look_at = self._desk.again[0][0] if self._desk.again else None
                 return admitted, []
-            if not self._in_pace():
+            if not (self._is_ready(candidate.job) and self._in_pace()):
                 return admitted, []
             verdict = self._desk.budget.ask(candidate.size)
             if isinstance(verdict, Over):
@@ -116,17 +114,8 @@ class Admission:
                 self._exhausted = True
                 return None
             if self._is_ours(step):
-                self._prepare(step)
                 self._ahead = step
         return self._ahead
-
-    def _prepare(self, step: Step) -> None:
-        """Have the picture fitted before the intent is on disk.
-
-        That may take seconds, and a job that was being sent when the process died is uncertain.
-        """
-        if self._desk.prepare is not None and step.action in COSTS:
-            self._desk.prepare(step.job)
 
     def _is_ours(self, step: Step) -> bool:
         if step.job.key in self._desk.resumed:
@@ -136,6 +125,17 @@ class Admission:
         limit = self._desk.settings.limit
         within = limit is None or self._sent < limit
         return step.action in COSTS and within and self._desk.send is not None
+
+    def _is_ready(self, job: Job) -> bool:
+        """Whether all that is sent is at hand, so that nothing long follows the job's intent.
+
+        To fit a picture may take seconds, and a job that was being sent when the process died is
+        uncertain. Another thread does it, since this one has answers to write down.
+        """
+        if self._desk.ready is None or self._desk.ready(job):
+            return True
+        self.look_at = self._desk.clock() + _LOOK_AGAIN
+        return False
 
     def _in_pace(self) -> bool:
         now = self._desk.clock()

@@ -85,9 +85,9 @@ class Flight:
 class Desk:
     """Everything that the deciding thread uses; nothing of it is touched by another thread.
 
-    `prepare` has what a job sends made ready before its intent is written. `again` holds further
-    attempts that are due: time, order, job, number. `base` gives, by key, how many attempts a
-    `retry` does not count against the recipe's bound; `told` are the reasons for waiting that a
+    `ready` says whether all that a job sends is at hand, and else has it made. `again` holds
+    further attempts that are due: time, order, job, number. `base` gives, by key, how many attempts
+    a `retry` does not count against the recipe's bound; `told` are the reasons for waiting that a
     person has been told; `resumed` are the keys of the jobs that this run took up from an earlier
     one, which are its own from then on, whatever the survey says of them.
     """
@@ -103,7 +103,7 @@ class Desk:
     rng: Random
     clock: Callable[[], float] = time.monotonic
     tally: Tally = field(default_factory=Tally)
-    prepare: Callable[[Job], None] | None = None
+    ready: Callable[[Job], bool] | None = None
     flights: dict[int, Flight] = field(default_factory=dict)
     timers: list[tuple[float, int, int, Call]] = field(default_factory=list)
     again: list[tuple[float, int, Job, int]] = field(default_factory=list)

@@ -187,23 +187,45 @@ def test_a_fitted_picture_is_sent_in_place_of_the_file(tmp_path: Path) -> None:
     assert len(calls) == 2
 
 
-def test_a_picture_is_prepared_before_it_is_sent(tmp_path: Path) -> None:
-    """Then sending it makes nothing; what fails is told when it is sent, and not before."""
-    source = _fitted(_file(tmp_path / "a.png"))
-    calls: list[Path] = []
+def test_a_picture_is_fitted_by_a_thread_of_its_own(tmp_path: Path) -> None:
+    """Who asks whether it is ready is not held up, and sending it then makes nothing."""
+    go, calls = threading.Event(), []
 
     def fitted(path: Path, picture: Picture) -> bytes:
-        calls.append(path)
-        if len(calls) == 1:
-            raise PictureError("broken")
+        calls.append(threading.current_thread())
+        assert go.wait(5)
         return b"fitted"
 
-    made = Bodies(fitted=fitted)
-    made.prepare(source)
+    made, source = Bodies(fitted=fitted), _fitted(_file(tmp_path / "a.png"))
+    assert not made.ready(source)
+    assert not made.ready(source)
+    go.set()
+    assert within(5, lambda: made.ready(source))
+    assert made.body(_job(input=source))
+    assert len(calls) == 1
+    assert calls[0] is not threading.current_thread()
+
+
+def test_what_need_not_be_fitted_is_ready(tmp_path: Path) -> None:
+    """A URL, and a file that is sent as it is."""
+    assert Bodies().ready(_file(tmp_path / "b.png"))
+    assert Bodies().ready(Input(id="u", url="https://cdn.example.com/a.jpg"))
+
+
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_a_picture_that_cannot_be_fitted_is_told_when_it_is_sent(tmp_path: Path, most: int) -> None:
+    """Nor does one that is too large to be kept hold up a run for ever."""
+
+    def fitted(path: Path, picture: Picture) -> bytes:
+        if most:
+            raise PictureError("a.png: broken")
+        return b"fitted"
+
+    made, source = Bodies(fitted=fitted, max_bytes=most), _fitted(_file(tmp_path / "a.png"))
+    assert not made.ready(source)
+    assert within(5, lambda: made.ready(source))
+    if most:
+        with pytest.raises(PictureError, match="broken"):
+            made.body(_job(input=source))
     with pytest.raises(PictureError, match="nothing here that could fit"):
         Bodies().body(_job(input=source))
-    made.prepare(source)
-    assert made.body(_job(input=source))
-    made.prepare(_file(tmp_path / "b.png"))
-    made.prepare(Input(id="u", url="https://cdn.example.com/a.jpg"))
-    assert len(calls) == 2

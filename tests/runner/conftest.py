@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -60,8 +59,7 @@ class World:
     settings: dict[str, object] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
-    prepare: Callable[[Job], None] | None = None
-    clock: Callable[[], float] = time.monotonic
+    ready: Callable[[Job], bool] | None = None
 
     @property
     def out(self) -> Path:
@@ -131,8 +129,7 @@ class World:
             polls=Soon(),
             rng=rng,
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
-            prepare=self.prepare,
-            clock=self.clock,
+            ready=self.ready,
         )
 
     def standings(self) -> list[Standing]:
