@@ -195,3 +195,19 @@ class CheckpointReader(Store):
         """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""
         query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY rowid"
         return [tuple(row) for row in self._db.execute(query, (attempt,))]
+
+    def every_attempt(self) -> Iterator[Attempt]:
+        """All attempts of all jobs, those of a job together, the first one first."""
+        for row in self._db.execute("SELECT * FROM attempt ORDER BY key, number"):
+            yield attempt_of(row)
+
+    def every_history(self) -> Iterator[tuple[int, str, str, str | None]]:
+        """All transitions: the attempt's id, and then as `history` gives them."""
+        query = "SELECT attempt, at, what, detail FROM event ORDER BY attempt, rowid"
+        for row in self._db.execute(query):
+            yield tuple(row)
+
+    def sent_pictures(self) -> dict[str, str]:
+        """By key: the SHA-256 of the picture that a request sends, or its URL."""
+        rows = self._db.execute("SELECT key, picture, url FROM request")
+        return {row["key"]: row["url"] or row["picture"] or "" for row in rows}
