@@ -201,11 +201,12 @@ class CheckpointReader(Store):
         for row in self._db.execute("SELECT * FROM attempt ORDER BY key, number"):
             yield attempt_of(row)
 
-    def every_history(self) -> Iterator[tuple[int, str, str, str | None]]:
-        """All transitions: the attempt's id, and then as `history` gives them."""
-        query = "SELECT attempt, at, what, detail FROM event ORDER BY attempt, rowid"
-        for row in self._db.execute(query):
-            yield tuple(row)
+    def histories(self) -> dict[int, list[tuple[str, str, str | None]]]:
+        """By the ids of all attempts: what `history` gives of each."""
+        found: dict[int, list[tuple[str, str, str | None]]] = {}
+        for row in self._db.execute("SELECT attempt, at, what, detail FROM event ORDER BY rowid"):
+            found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
+        return found
 
     def sent_pictures(self) -> dict[str, str]:
         """By key: the SHA-256 of the picture that a request sends, or its URL."""

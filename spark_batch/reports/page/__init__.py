@@ -1,7 +1,7 @@
 """The HTML page: one file that needs no network, to look at every picture and at what it cost.
 
-`facts` says what the checkpoint knows, `gallery` which thumbnails and links belong to it, `document`
-puts both into one file together with what stands in `page.html`, `style/` and `script/`.
+`facts` says what the checkpoint knows, `gallery` which thumbnails and links belong to it, and
+`document` puts both into one file with what stands in `page.html`, `style/` and `script/`.
 """
 
 from __future__ import annotations

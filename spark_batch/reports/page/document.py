@@ -47,13 +47,17 @@ def text(name: str, facts: dict[str, Any], thumbnails: Sequence[Thumbnail]) -> s
     """The page of the recipe `name`; `thumbnails` are in the order of their numbers in `facts`."""
     style, script = _together("style", _STYLES, "css"), _together("script", _SCRIPTS, "js")
     pictures = [base64.b64encode(each.data).decode() for each in thumbnails]
-    return _environment().get_template("page.html").render(
-        name=name,
-        policy=_policy(style=style, script=script),
-        style=Markup(style),
-        script=Markup(script),
-        facts=embedded(facts),
-        thumbnails=embedded({"type": MEDIA_TYPE, "data": pictures}),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            name=name,
+            policy=_policy(style=style, script=script),
+            style=Markup(style),
+            script=Markup(script),
+            facts=embedded(facts),
+            thumbnails=embedded({"type": MEDIA_TYPE, "data": pictures}),
+        )
     )
 
 

@@ -108,9 +108,7 @@ def _told(
     reader: CheckpointReader, attempts: dict[str, list[Attempt]], keys: set[str]
 ) -> dict[str, list[Facts]]:
     """The attempts of the jobs that are shown, with their histories."""
-    histories: dict[int, _History] = {}
-    for attempt, *line in reader.every_history():
-        histories.setdefault(attempt, []).append((line[0], line[1], line[2]))
+    histories = reader.histories()
     return {
         key: [_attempt(each, histories.get(each.id, [])) for each in tried]
         for key, tried in attempts.items()
@@ -153,9 +151,7 @@ def _codes(attempts: Iterable[Sequence[Attempt]]) -> dict[str, Facts]:
     }
 
 
-def _money(
-    reader: CheckpointReader, attempts: dict[str, list[Attempt]], keys: set[str]
-) -> Facts:
+def _money(reader: CheckpointReader, attempts: dict[str, list[Attempt]], keys: set[str]) -> Facts:
     """The checkpoint's sums, and what was spent when, also for lines that the recipe has lost."""
     sums = reader.money()
     paid = [(each, cost) for tried in attempts.values() for each in tried if (cost := _cost(each))]

@@ -39,7 +39,7 @@ class Gallery:
         """The number and the link of a finished picture, `file` below the output folder."""
         path = self._output_dir / file
         inside = ".." not in PurePosixPath(file).parts and path.is_relative_to(self._output_dir)
-        if not inside or not path.is_file():
+        if not inside or not _is_file(path):
             return None, None
         return self._number(path, picture), self._link(path)
 
@@ -49,9 +49,9 @@ class Gallery:
             return None, None
         if image.startswith(("http://", "https://")):
             return None, image
-        if self._recipe_dir is None or not (self._recipe_dir / image).is_file():
+        path = (self._recipe_dir or Path()) / image
+        if self._recipe_dir is None or not _is_file(path):
             return None, None
-        path = self._recipe_dir / image
         return self._number(path, None), self._link(path)
 
     def thumbnails(self) -> list[Thumbnail]:
@@ -76,3 +76,11 @@ class Gallery:
         except ValueError:
             return None
         return quote(os.fsencode(Path(way).as_posix()))
+
+
+def _is_file(path: Path) -> bool:
+    """Also of a name that no disk can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

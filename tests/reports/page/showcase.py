@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,30 +13,29 @@ from PIL import Image
 
 from spark_batch import Order, load, project
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.jobs import Recipe, Status
+from spark_batch.jobs import Recipe, Result, Status, Usage
+from spark_batch.pictures import accept
 from spark_batch.project import Place
 from spark_batch.reports import page
 from spark_batch.sandbox import Faults, Settings, serve
+from tests.makers import a_job, a_result
 
 PHOTOS = Path(__file__).parents[3] / "recipes" / "photos"
 _PHOTO_SIZE = (360, 240)  # for tests, which have no eyes
 
-# Of the creates in turn: two requests that the API refuses, one that nobody knows about, and tasks
-# that fail at the vendor, of which one fails again at its second attempt.
+# Of the creates in turn: three requests that the API refuses, one that nobody knows about, and a
+# task that fails at the vendor, so that a second attempt follows. Which job gets which is chance.
 CREATE = [
     *[None] * 3,
     "create-code:003003002",
     *[None] * 4,
     "cut-after",
-    *[None] * 5,
+    *[None] * 3,
     "task-code:003003095",
-    *[None] * 6,
-    "create-code:003003002",
+    "create-code:003003009",
     *[None] * 4,
-    "task-code:003003096",
-    "task-code:003003096",
+    "create-code:003003002",
 ]
-RESULT = [*[None] * 5, "wrong-size"]
 
 RECIPE = """\
 version: 1
@@ -50,7 +51,7 @@ prompts:
     vars: {{color: [navy blue, coral]}}
 variants: {{scale: [0.4, 0.8], size: [{sizes}], seed: 7}}
 output: {{dir: out}}
-run: {{submit_rate: 200, attempts: 2, concurrency: 1}}
+run: {{submit_rate: 200, attempts: 2, concurrency: 8}}
 price: 0.03
 """
 
@@ -72,14 +73,12 @@ def recipe_in(folder: Path, *, small: bool = True) -> Recipe:
 
 
 @contextmanager
-def endpoint(
-    folder: Path, *, create: Sequence[str | None] = (), result: Sequence[str | None] = ()
-) -> Iterator[None]:
+def endpoint(folder: Path, *, create: Sequence[str | None] = ()) -> Iterator[None]:
     """A sandbox that the environment names, with faults in its script."""
     settings = Settings(
         folder=folder,
         task_seconds=(0, 0),
-        faults=Faults(script={"create": list(create), "result": list(result)}, retry_after=0),
+        faults=Faults(script={"create": list(create)}, retry_after=0),
     )
     with pytest.MonkeyPatch.context() as environment, serve(settings) as served:
         environment.setenv("SPARK_API_KEY", "canary-key")
@@ -91,15 +90,29 @@ def make_run(folder: Path, *, small: bool = True) -> Place:
     """Make what can be made, lose one picture, and leave the last jobs for later."""
     recipe = recipe_in(folder, small=small)
     place = project.place_of(recipe, sandbox=False)
-    with endpoint(folder / "server", create=CREATE, result=RESULT):
-        project.run(recipe, Order(limit=32 if small else 60))
+    with endpoint(folder / "server", create=CREATE):
+        project.run(recipe, Order(limit=24 if small else 54))
     with Checkpoint.open(place.checkpoint) as checkpoint:
         done = [each for each in checkpoint.standings() if each.status is Status.DONE]
         last = done[-1]
         assert last.attempt is not None and last.file is not None
         (place.output_dir / last.file).unlink()
         checkpoint.lose(last.attempt.id, "the API no longer has the picture of this task")
+        _come_out_black(checkpoint, place)
     return place
+
+
+def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
+    """A job that waits is made, and its picture looks wrong: the sandbox has no such fault."""
+    job = next(each for each in checkpoint.standings() if each.status is Status.PENDING)
+    path = place.output_dir / f"{job.output}.jpg"
+    Image.new("RGB", (job.width, job.height), (4, 4, 6)).save(path)
+    usage = Usage(cost=Decimal("0.03"), generated_images=1)
+    attempt = checkpoint.intend(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+    checkpoint.submitted(attempt, "task-black")
+    checkpoint.fetching(attempt, Result(url="", usage=usage))
+    files = {job.output: f"{job.output}.jpg"}
+    checkpoint.done(attempt, accept(path), files, suspect="it is all black")
 
 
 def write_page(place: Place, recipe_dir: Path | None) -> Path:
@@ -110,3 +123,26 @@ def write_page(place: Place, recipe_dir: Path | None) -> Path:
             path, reader, name=place.name, output_dir=place.output_dir, recipe_dir=recipe_dir
         )
     return path
+
+
+def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> Place:
+    """A checkpoint of `count` finished jobs with a picture each, by ten prompts and their seeds."""
+    place = Place("many", folder)
+    jobs = [
+        a_job(f"cat/{n % 10}-{n}", prompt=f"Make it number {n % 10}", seed=n // 10)
+        for n in range(count)
+    ]
+    (folder / "cat").mkdir(parents=True)
+    with Checkpoint.open(place.checkpoint) as checkpoint, checkpoint.transaction():
+        checkpoint.enroll(
+            replace(job, prompt=replace(job.prompt, id=f"number-{n % 10}"))
+            for n, job in enumerate(jobs)
+        )
+        for n, job in enumerate(jobs):
+            path = folder / f"{job.output}.jpg"
+            Image.effect_noise(sides, 40 + n % 50).save(path, quality=80)
+            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+            checkpoint.submitted(attempt, f"task-{n}")
+            checkpoint.fetching(attempt, a_result())
+            checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})
+    return place

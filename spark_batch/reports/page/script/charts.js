@@ -1,18 +1,19 @@
 // Two charts as SVG: bars by a value, and a sum over time.
 
-const BAR = { height: 26, label: 190, room: 132 };
+const BAR = { height: 26, label: 190, room: 170, wide: 560 };
 const LINE = { height: 260, left: 64, right: 16, top: 14, bottom: 30 };
 
 /** Bars of `{label, spent, reserved, count}`, in millionths of a USD; `width` in pixels. */
 function barChart(items, width, title) {
   const label = Math.min(BAR.label, width * 0.3);
+  const wide = width > BAR.wide;
   const most = Math.max(...items.map((item) => item.spent + item.reserved), 1);
-  const scale = (width - label - BAR.room) / most;
-  const bars = items.flatMap((item, number) => bar(item, number * BAR.height, { label, scale }));
+  const scale = (width - label - (wide ? BAR.room : BAR.room / 2)) / most;
+  const bars = items.flatMap((item, number) => bar(item, number * BAR.height, { label, scale, wide }));
   return chart(width, items.length * BAR.height, title, bars);
 }
 
-function bar(item, y, { label, scale }) {
+function bar(item, y, { label, scale, wide }) {
   const [spent, reserved] = [item.spent * scale, item.reserved * scale];
   const middle = y + BAR.height / 2;
   const box = { y: y + 5, height: BAR.height - 10, rx: 3 };
@@ -20,8 +21,14 @@ function bar(item, y, { label, scale }) {
     svg("text", { x: label - 10, y: middle, class: "name" }, shortened(item.label, label / 7)),
     svg("rect", { ...box, x: label, width: Math.max(spent, spent ? 2 : 0), class: "spent" }),
     svg("rect", { ...box, x: label + spent, width: Math.max(reserved, 0), class: "reserved" }),
-    svg("text", { x: label + spent + reserved + 8, y: middle, class: "amount" }, usd(item.spent + item.reserved)),
+    svg("text", { x: label + spent + reserved + 8, y: middle, class: "amount" }, amount(item, wide)),
   ];
+}
+
+/** On a small screen the table has the number of jobs. */
+function amount(item, wide) {
+  const sum = usd(item.spent + item.reserved);
+  return wide ? `${sum} · ${plural(item.count, "job")}` : sum;
 }
 
 function shortened(text, most) {

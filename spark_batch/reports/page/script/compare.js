@@ -2,6 +2,7 @@
 // moves by pointer, touch and arrow keys alike.
 
 const STEP = 2;
+const CUT = 0.25;
 
 function compare(job) {
   const after = picture(job.thumbnail, job.link, "after");
@@ -16,9 +17,16 @@ function compare(job) {
   const root = el("div", { class: "compare", "--ratio": ratio(job) }, after);
   if (before) {
     before.alt = `Before: ${job.input.image}`;
+    before.addEventListener("load", () => before.classList.toggle("whole", !isAlike(before, ratio(job))));
     root.append(before, el("span", { class: "tag" }, "before"), el("span", { class: "tag" }, "after"), ...slider(root));
   }
   return root;
+}
+
+/** Whether a picture can fill a frame of that ratio with little cut off; else it is shown whole. */
+function isAlike(image, frame) {
+  const times = image.naturalWidth / image.naturalHeight / frame;
+  return Math.min(times, 1 / times) >= 1 - CUT;
 }
 
 /** The picture itself, with its thumbnail until it is there, or in its stead when it is not. */

@@ -41,7 +41,7 @@ function choice(label, id, options, chosen, onchange) {
     { id, onchange: (event) => onchange(event.target.value) },
     options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)),
   );
-  return el("label", { class: "choice" }, el("span", {}, label), select);
+  return el("span", { class: "choice" }, el("label", { for: id }, label), select);
 }
 
 function axisChoice(side) {

@@ -24,6 +24,8 @@ const KINDS = {
   pending: { label: "pending", next: "Not made yet: spark-batch run" },
   done: { label: "done", next: "" },
 };
+/** The value of a variable that a prompt has not. */
+const NOTHING = "none";
 const TROUBLE = ["failed", "uncertain", "lost", "suspect"];
 const FLIGHT = ["submitting", "running", "fetching"];
 
@@ -63,7 +65,7 @@ function named(name, label) {
 
 /** What tells a job from its neighbours: its values on the axes beside `besides`. */
 function caption(job, besides) {
-  const names = wide.filter((name) => !besides.includes(name));
+  const names = wide.filter((name) => !besides.includes(name) && valueOn(job, name) !== NOTHING);
   return names.map((name) => named(name, valueOn(job, name))).join(" · ");
 }
 
@@ -97,8 +99,7 @@ function reason(job) {
 
 /** A job in words, for those who do not see its picture. */
 function spoken(job) {
-  const values = wide.map((name) => named(name, valueOn(job, name))).join(", ");
-  return `${values || job.output}: ${KINDS[job.kind].label}`;
+  return `${caption(job, []) || job.output}: ${KINDS[job.kind].label}`;
 }
 
 /** All that a search looks through, in lower case. */

@@ -21,7 +21,6 @@ function notice(job) {
   return el(
     "div",
     { class: `notice is-${job.kind}` },
-    el("span", { class: "mark" }, KINDS[job.kind].label),
     heading && el("b", {}, heading),
     why.said && why.said !== why.title && el("p", { dir: "auto" }, why.said),
     el("p", { class: "next" }, why.next),
@@ -45,7 +44,7 @@ function requestFacts(job) {
     ["", changed ? el("em", {}, "The file has changed since it was sent.") : null],
     ["sent as", fit],
     ["prompt", valueOn(job, "prompt")],
-    ...variables.map((name) => [name, valueOn(job, name)]),
+    ...variables.map((name) => [name, valueOn(job, name)]).filter(([, value]) => value !== NOTHING),
     ["scale", job.scale],
     ["seed", job.seed < 0 ? `${job.seed} (random), take ${job.take}` : String(job.seed)],
     ["written in", job.source],
@@ -77,7 +76,7 @@ function taskFacts(job) {
     ["completed", last.completed && `${moment(last.completed)} UTC`],
     ["took", last.submitted && last.completed && seconds(last.submitted, last.completed)],
     ["task", last.task && copied(last.task, "task id")],
-    ["at", last.api],
+    ["API", last.api],
   ];
 }
 

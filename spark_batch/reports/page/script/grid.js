@@ -62,7 +62,7 @@ function table(cells) {
 }
 
 function headLine(columns) {
-  const corner = el("td", { class: "corner" }, `${state.rows} ＼ ${state.columns}`);
+  const corner = el("td", { class: "corner" }, `${state.rows} ↓  ${state.columns} →`);
   const heads = columns.map((column) => header("col", state.columns, column));
   return el("thead", {}, el("tr", {}, state.rows === NONE ? null : corner, heads));
 }

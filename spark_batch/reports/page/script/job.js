@@ -16,10 +16,13 @@ function renderJob() {
     return;
   }
   if (!neighbours.includes(job)) neighbours = reading.includes(job) ? reading : [job];
+  const focused = document.activeElement?.id;
   dialog.replaceChildren(titleLine(job), el("div", { class: "stand" }, compare(job)), panel(job));
   dialog.className = `job is-${job.kind}`;
   if (!dialog.open) dialog.showModal();
-  dialog.focus();
+  // What had the focus keeps it; else the dialog itself, so that arrows go to the neighbours.
+  const heir = dialog.contains(byId(focused)) && !byId(focused).disabled;
+  (heir ? byId(focused) : dialog).focus();
 }
 
 function titleLine(job) {
@@ -43,7 +46,7 @@ function step(name, by, possible) {
 }
 
 function iconButton(name, label, onclick) {
-  const attributes = { type: "button", class: "quiet", "aria-label": label, title: label };
+  const attributes = { type: "button", id: `job-${name}`, class: "quiet", "aria-label": label, title: label };
   return el("button", { ...attributes, onclick }, icon(name));
 }
 
@@ -57,6 +60,8 @@ function go(by) {
 function jobClosed() {
   const name = state.job;
   change({ job: "" });
+  // Unless the reader has gone elsewhere already, as with the slash.
+  if (!document.activeElement.matches("body, .tile")) return;
   const tiles = [...document.querySelectorAll("#grid .tile")];
   tiles.find((each) => each.dataset.job === name)?.focus();
 }

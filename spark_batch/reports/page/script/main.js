@@ -37,6 +37,12 @@ function renderViews() {
   byId("money").hidden = state.view !== "money";
 }
 
+/** The grid's heads stick below the toolbar, however many lines that has. */
+function measureControls() {
+  const height = `${byId("controls").offsetHeight}px`;
+  byId("stage").style.setProperty("--controls-height", height);
+}
+
 /** Keeps the reader's choice, where the browser lets a page from disk keep anything. */
 function remembered(theme) {
   try {
@@ -50,7 +56,7 @@ function remembered(theme) {
 function renderTheme(theme) {
   document.documentElement.dataset.theme = theme;
   const button = byId("theme");
-  button.textContent = theme;
+  button.replaceChildren(icon("theme"), ` ${theme}`);
   button.setAttribute("aria-label", `Theme: ${theme}`);
   button.title = "Theme: as the system, light, dark";
 }
@@ -106,6 +112,7 @@ function start() {
   document.addEventListener("keydown", pageKeys);
   window.addEventListener("hashchange", readAddress);
   window.addEventListener("resize", renderMoney);
+  new ResizeObserver(measureControls).observe(byId("controls"));
 }
 
 start();

@@ -53,7 +53,7 @@ function axisPart(width) {
   return el(
     "section",
     {},
-    el("div", { class: "line" }, el("h2", {}, title), choose),
+    el("div", { class: "line" }, el("h2", {}, "What it cost"), choose),
     el("p", { class: "legend" }, el("span", { class: "spent" }), "spent", el("span", { class: "reserved" }), "reserved"),
     barChart(items, width, `${title}: ${rows.map(([label, , spent]) => `${label} ${spent}`).join(", ")}`),
     asTable([moneyAxis, "jobs", "spent", "reserved"], rows),

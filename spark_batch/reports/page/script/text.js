@@ -8,6 +8,7 @@ const ICONS = {
   next: "M6 3l5 5-5 5",
   copy: "M6 6h7v7H6zM3 10V3h7",
   swap: "M3 6h9M9 3l3 3-3 3M13 11H4M7 8l-3 3 3 3",
+  theme: "M8 2a6 6 0 100 12zM8 2a6 6 0 010 12",
   open: "M6 4H3v9h9v-3M9 3h4v4M13 3L7 9",
 };
 

@@ -38,7 +38,7 @@ function fill(button) {
   if (button.firstChild) return;
   const { job, words } = shown.get(button);
   button.append(frame(job));
-  if (words) button.append(el("span", { class: "words" }, words));
+  if (words) button.append(el("span", { class: "words", title: words }, words));
 }
 
 /** The picture, or why there is none. */
@@ -48,6 +48,13 @@ function frame(job) {
   if (source) {
     return el("span", { class: "frame" }, el("img", { src: source, alt: "" }), mark);
   }
+  const before = thumbnail(job.input.thumbnail);
   const said = job.kind === "done" ? "no picture on disk" : reason(job).title || reason(job).said;
-  return el("span", { class: "frame blank" }, mark, el("span", { class: "said" }, said));
+  return el(
+    "span",
+    { class: "frame blank" },
+    before && el("img", { src: before, alt: "" }),
+    mark,
+    el("span", { class: "said" }, said),
+  );
 }
