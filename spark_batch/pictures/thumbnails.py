@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
@@ -28,6 +28,9 @@ MEDIA_TYPE = "image/webp"
 _BOX = (320, 240)
 _QUALITY = 72
 _METHOD = 2
+
+# The EXIF orientations that turn a picture by a quarter.
+_LYING = range(5, 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ def _made(path: Path, folder: Path) -> Thumbnail | None:
     """Made from the picture, and kept under the hash of what was read."""
     picture, image, _ = opened(path)
     try:
-        image.thumbnail(_BOX, reducing_gap=2.0)
+        lying = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
+        image.thumbnail(_BOX[::-1] if lying else _BOX, reducing_gap=2.0)
         upright = ImageOps.exif_transpose(image)
         small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over

@@ -81,7 +81,7 @@ Open = Callable[..., Opened]
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens a page; whatever it asks a host for, and whatever it complains about, fails the test."""
+    """Opens a page; what it asks a host for, and what it complains about, fails the test."""
     all_opened: list[Opened] = []
 
     def open_it(
