@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from tests.reports.page import showcase
 
 JOBS = 2000
 SIDES = (1328, 1328)
+SAMPLE = 100
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -27,7 +27,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         place = showcase.many(Path(name) / "out", JOBS, sides=SIDES)
         pictures = sorted((place.output_dir / "cat").glob("*.jpg"))
-        decoding = seconds(lambda: [accept(each) for each in pictures])
+        sample = pictures[:SAMPLE]
+        decoding = seconds(lambda: [accept(each) for each in sample]) * JOBS / SAMPLE
         cold = seconds(lambda: showcase.write_page(place, None))
         warm = seconds(lambda: showcase.write_page(place, None))
         page = place.output_dir / f"{place.name}.html"
@@ -37,7 +38,6 @@ def main() -> None:
             f" cold {cold:.1f} s, ratio {cold / decoding:.2f}; warm {warm:.2f} s, ratio"
             f" {warm / decoding:.3f}; decoding alone {decoding:.1f} s"
         )
-        shutil.rmtree(place.output_dir)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from spark_batch import Order, load, project
 from spark_batch.checkpoint import Checkpoint
@@ -132,6 +133,7 @@ def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> Plac
         a_job(f"cat/{n % 10}-{n}", prompt=f"Make it number {n % 10}", seed=n // 10)
         for n in range(count)
     ]
+    photos = [_jpeg(photo, sides) for photo in sorted(PHOTOS.glob("*.[jp][pn]g"))]
     (folder / "cat").mkdir(parents=True)
     with Checkpoint.open(place.checkpoint) as checkpoint, checkpoint.transaction():
         checkpoint.enroll(
@@ -140,9 +142,23 @@ def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> Plac
         )
         for n, job in enumerate(jobs):
             path = folder / f"{job.output}.jpg"
-            Image.effect_noise(sides, 40 + n % 50).save(path, quality=80)
+            path.write_bytes(_numbered(photos[n % len(photos)], n))
             attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{n}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})
     return place
+
+
+def _jpeg(photo: Path, sides: tuple[int, int]) -> bytes:
+    """A sample photo as a JPEG file of that size."""
+    file = io.BytesIO()
+    with Image.open(photo) as image:
+        ImageOps.fit(image.convert("RGB"), sides).save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def _numbered(jpeg: bytes, number: int) -> bytes:
+    """The same picture in other bytes: the number stands in a comment of the file."""
+    text = f"{number:08}".encode()
+    return jpeg[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + jpeg[2:]

@@ -109,7 +109,7 @@ function historyLine([at, what, detail]) {
 }
 
 function linkTo(href, text) {
-  return el("a", { href, target: "_blank", rel: "noreferrer noopener" }, text, icon("open"));
+  return el("a", { href, target: "_blank", rel: "noreferrer noopener" }, icon("open"), text);
 }
 
 function copied(text, name) {
