@@ -10,14 +10,14 @@ from spark_batch.matrix import standing_facts
 
 _BEFORE = ("input", "prompt")
 _AFTER = ("size", "scale", "seed", "take")
-_NONE = "none"
+_NONE = "(none)"
 
 
 def axes(standings: Sequence[Standing]) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """The axes with their values in the recipe's order, and for each job its value on each.
 
     The axes are input, prompt, every variable, size, scale, seed and take; a job whose prompt lacks
-    a variable stands at `none` of it, which comes last.
+    a variable stands at `(none)` of it, which comes last.
     """
     variables = dict.fromkeys(name for each in standings for name, _ in each.variables)
     found = [_Axis(name) for name in (*_BEFORE, *variables, *_AFTER)]

@@ -33,6 +33,7 @@ _SCRIPTS = (
     "compare",
     "facts",
     "job",
+    "keys",
     "charts",
     "money",
     "main",

@@ -12,11 +12,11 @@ from tests.reports.page.conftest import Open
 ALL = 32
 HEADS = {
     "input": ["cat", "coffee"],
-    "color": ["color navy blue", "color coral", "color none"],
+    "color": ["color navy blue", "color coral", "color (none)"],
     "size": ["512x512", "768x512"],
     "scale": ["scale 0.4", "scale 0.8"],
     "seed": ["seed 7"],
-    "none": [],
+    "-": [],
 }
 
 
@@ -31,7 +31,7 @@ def test_it_opens_from_disk_with_every_job(open_page: Open, file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "columns"),
-    [("size", "color"), ("scale", "input"), ("none", "seed"), ("color", "none"), ("none", "none")],
+    [("size", "color"), ("scale", "input"), ("-", "seed"), ("color", "-"), ("-", "-")],
 )
 def test_it_turns_on_any_two_axes(open_page: Open, file: Path, rows: str, columns: str) -> None:
     """Every axis, variables too, can be rows or columns; no job gets lost or doubled."""
@@ -114,6 +114,33 @@ def test_slash_goes_to_the_search(open_page: Open, file: Path) -> None:
     expect(opened.page.locator("#grid")).to_have_text("No job matches.")
 
 
+def test_arrows_go_from_tile_to_tile(open_page: Open, file: Path) -> None:
+    """Left and right as they are read, up and down to what stands there; enter opens it."""
+    opened = open_page(file, "#rows=input&columns=-")
+    names = opened.names()
+    opened.tiles().nth(1).focus()
+
+    def here() -> str:
+        found: str = opened.page.evaluate("document.activeElement.dataset.job")
+        return found
+
+    opened.page.keyboard.press("ArrowRight")
+    assert here() == names[2]
+    opened.page.keyboard.press("ArrowLeft")
+    opened.page.keyboard.press("ArrowLeft")
+    opened.page.keyboard.press("ArrowLeft")
+    assert here() == names[0]
+    opened.page.keyboard.press("ArrowDown")
+    below = opened.tiles().nth(names.index(here())).bounding_box()
+    first = opened.tiles().first.bounding_box()
+    assert below is not None and first is not None
+    assert below["x"] == first["x"] and below["y"] > first["y"]
+    opened.page.keyboard.press("ArrowUp")
+    assert here() == names[0]
+    opened.page.keyboard.press("Enter")
+    expect(opened.page.locator("#job-title")).to_have_text(names[0])
+
+
 def test_a_view_can_be_shared(open_page: Open, file: Path) -> None:
     """What was chosen stands in the address, and an address brings it back."""
     opened = open_page(file)
@@ -129,7 +156,13 @@ def test_a_view_can_be_shared(open_page: Open, file: Path) -> None:
 
 @pytest.mark.parametrize(
     "fragment",
-    ["#rows=nothing&columns=__proto__", "#axis.scale=9&axis.x=1", "#job=none", "#kinds=x", "#%zz"],
+    [
+        "#rows=nothing&columns=__proto__",
+        "#axis.scale=9&axis.x=1",
+        "#job=none",
+        "#kinds=toString&tile=toString",
+        "#%zz",
+    ],
 )
 def test_an_address_that_says_nonsense_is_let_be(
     open_page: Open, file: Path, fragment: str

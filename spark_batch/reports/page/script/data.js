@@ -25,7 +25,7 @@ const KINDS = {
   done: { label: "done", next: "" },
 };
 /** The value of a variable that a prompt has not. */
-const NOTHING = "none";
+const NOTHING = "(none)";
 const TROUBLE = ["failed", "uncertain", "lost", "suspect"];
 const FLIGHT = ["submitting", "running", "fetching"];
 

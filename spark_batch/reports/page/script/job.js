@@ -65,12 +65,3 @@ function jobClosed() {
   const tiles = [...document.querySelectorAll("#grid .tile")];
   tiles.find((each) => each.dataset.job === name)?.focus();
 }
-
-function jobKeys(event) {
-  const inSlider = event.target.type === "range";
-  const keys = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1 };
-  const arrow = event.key.startsWith("Arrow");
-  if (!(event.key in keys) || (arrow && inSlider) || event.ctrlKey || event.altKey || event.metaKey) return;
-  event.preventDefault();
-  go(keys[event.key]);
-}

@@ -67,23 +67,6 @@ function nextTheme() {
   renderTheme(theme);
 }
 
-/** The slash goes to the search, unless something is being written. */
-function pageKeys(event) {
-  const writing = event.target.matches?.("input:not([type=range]), select, textarea");
-  if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    event.preventDefault();
-    if (byId("job").open) byId("job").close();
-    change({ view: "pictures" });
-    byId("search").focus();
-    byId("search").select();
-  }
-  if (event.key === "Escape" && event.target.id === "search") {
-    event.target.value = "";
-    change({ search: "" });
-    event.target.blur();
-  }
-}
-
 function render(names) {
   const any = (...of) => of.some((name) => names.includes(name));
   if (any("view")) renderViews();
@@ -109,6 +92,7 @@ function start() {
   byId("job").addEventListener("close", jobClosed);
   byId("job").addEventListener("keydown", jobKeys);
   byId("job").addEventListener("click", (event) => event.target === byId("job") && byId("job").close());
+  byId("grid").addEventListener("keydown", gridKeys);
   document.addEventListener("keydown", pageKeys);
   window.addEventListener("hashchange", readAddress);
   window.addEventListener("resize", renderMoney);

@@ -1,6 +1,6 @@
 // What the reader has chosen. It stands in the address behind the #, so that a view can be shared.
 
-const NONE = "none";
+const NONE = "-"; // no variable is called so
 const TILES = { small: 84, medium: 132, large: 220 };
 
 const state = fresh();
@@ -67,10 +67,10 @@ function readAddress() {
   taken("view", (value) => ["pictures", "money"].includes(value));
   taken("rows", (value) => value === NONE || axisNamed.has(value));
   taken("columns", (value) => value === NONE || axisNamed.has(value));
-  taken("tile", (value) => value in TILES);
+  taken("tile", (value) => Object.hasOwn(TILES, value));
   taken("search", () => true);
   taken("job", (value) => jobNamed.has(value));
-  read.kinds = (parts.get("kinds") ?? "").split(" ").filter((kind) => kind in KINDS);
+  read.kinds = (parts.get("kinds") ?? "").split(" ").filter((kind) => Object.hasOwn(KINDS, kind));
   for (const name of wide) {
     const place = axisNamed.get(name).values.findIndex(
       (value) => value.label === parts.get(`axis.${name}`),
