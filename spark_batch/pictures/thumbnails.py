@@ -28,6 +28,7 @@ MEDIA_TYPE = "image/webp"
 _BOX = (320, 240)
 _QUALITY = 72
 _METHOD = 2
+_FILTER = Image.Resampling.HAMMING  # half of bicubic's time, and as good at making smaller
 
 # The EXIF orientations that turn a picture by a quarter.
 _LYING = range(5, 9)
@@ -83,7 +84,7 @@ def _made(path: Path, folder: Path) -> Thumbnail | None:
     picture, image, _ = opened(path)
     try:
         lying = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
-        image.thumbnail(_BOX[::-1] if lying else _BOX, reducing_gap=2.0)
+        image.thumbnail(_BOX[::-1] if lying else _BOX, _FILTER, reducing_gap=2.0)
         upright = ImageOps.exif_transpose(image)
         small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
