@@ -7,7 +7,6 @@ Makes the showcase's run with the sample photos, opens its page in Chromium and 
 from __future__ import annotations
 
 import io
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -16,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.reports.page import showcase
-from tests.reports.page.conftest import FLAGS
+from tests.reports.page.conftest import FLAGS, find_chromium
 
 TARGET = Path(__file__).parents[1] / "recipes" / "page.jpg"
 JOB = "#job=tulips%2Fwatercolor-1x1-scale0.4-seed7"
@@ -43,11 +42,10 @@ def picture(
 
 def main() -> None:
     """Write the picture, the one view above the other."""
-    chromium = shutil.which("chromium")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         file = showcase.write_page(showcase.make_run(folder, small=False), folder)
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
         views = [picture(browser, file, "", "light"), picture(browser, file, JOB, "dark")]
         browser.close()
     width, height = SIZE

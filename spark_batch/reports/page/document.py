@@ -15,8 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from spark_batch.pictures import MEDIA_TYPE, Thumbnail
 
@@ -48,24 +47,20 @@ def text(name: str, facts: dict[str, Any], thumbnails: Sequence[Thumbnail]) -> s
     """The page of the recipe `name`; `thumbnails` are in the order of their numbers in `facts`."""
     style, script = _together("style", _STYLES, "css"), _together("script", _SCRIPTS, "js")
     pictures = [base64.b64encode(each.data).decode() for each in thumbnails]
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            name=name,
-            policy=_policy(style=style, script=script),
-            style=Markup(style),
-            script=Markup(script),
-            facts=embedded(facts),
-            thumbnails=embedded({"type": MEDIA_TYPE, "data": pictures}),
-        )
+    return _template().render(
+        name=name,
+        policy=_policy(style=style, script=script),
+        style=style,
+        script=script,
+        facts=embedded(facts),
+        thumbnails=embedded({"type": MEDIA_TYPE, "data": pictures}),
     )
 
 
-def embedded(value: object) -> Markup:
+def embedded(value: object) -> str:
     """A value as JSON that can stand in a script element, whatever its texts say."""
-    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=False)
-    return Markup(written.translate(_ESCAPES))
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return written.translate(_ESCAPES)
 
 
 def _policy(*, style: str, script: str) -> str:
@@ -89,10 +84,11 @@ def _together(folder: str, names: tuple[str, ...], extension: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
+def _template() -> Template:
+    environment = Environment(
         loader=PackageLoader("spark_batch.reports.page", "."),
         autoescape=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
+    return environment.get_template("page.html")

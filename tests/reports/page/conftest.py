@@ -28,10 +28,15 @@ FLAGS = (
 DESK = (1280, 800)
 
 
+def find_chromium() -> str | None:
+    """Where the browser is: SPARK_BATCH_CHROMIUM, or what the system calls chromium."""
+    return os.environ.get("SPARK_BATCH_CHROMIUM") or shutil.which("chromium")
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Where the browser is: SPARK_BATCH_CHROMIUM, or what the system calls chromium."""
-    found = os.environ.get("SPARK_BATCH_CHROMIUM") or shutil.which("chromium")
+    """The browser's path; without one the tests are skipped, or fail where it is required."""
+    found = find_chromium()
     if found:
         return found
     reason = "there is no chromium: install Debian's, or name one in SPARK_BATCH_CHROMIUM"

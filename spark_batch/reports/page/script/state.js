@@ -33,7 +33,7 @@ function change(changes) {
   if (!names.length) return;
   Object.assign(state, changes);
   dropFiltersOfTheGrid();
-  history.replaceState(null, "", address());
+  writeAddress();
   for (const listener of listeners) listener(names);
 }
 
@@ -41,6 +41,14 @@ function change(changes) {
 function dropFiltersOfTheGrid() {
   const { [state.rows]: _, [state.columns]: __, ...kept } = state.filters;
   state.filters = kept;
+}
+
+function writeAddress() {
+  try {
+    history.replaceState(null, "", address());
+  } catch {
+    // Some browsers refuse more than so many in a while: the page goes on without.
+  }
 }
 
 function address() {
