@@ -4,10 +4,13 @@ from spark_batch.pictures.disk import copy, make_folder, place, sha256
 from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.looks import suspicion
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
+from spark_batch.pictures.thumbnails import MEDIA_TYPE, Thumbnail, thumbnail
 
 __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
+    "MEDIA_TYPE",
+    "Thumbnail",
     "accept",
     "copy",
     "extension",
@@ -17,4 +20,5 @@ __all__ = [
     "probe",
     "sha256",
     "suspicion",
+    "thumbnail",
 ]

@@ -97,6 +97,16 @@ def accept(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
 
     Raises PictureError, in one line that begins with the path.
     """
+    picture, image, data = admitted(path, max_pixels=max_pixels)
+    decode(path, data, picture.format, image)
+    return picture
+
+
+def admitted(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Picture, Image.Image, bytes]:
+    """What `accept` takes, by its header alone: its facts, the image not yet decoded, its bytes.
+
+    Raises PictureError, in one line that begins with the path.
+    """
     size = file_size(path)
     if size > MAX_BYTES:
         raise PictureError(f"{path}: the file has {size} bytes; at most {MAX_BYTES} are taken")
@@ -108,8 +118,7 @@ def accept(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     if picture.width * picture.height > max_pixels:
         sides = f"{picture.width}x{picture.height}"
         raise PictureError(f"{path}: {sides} pixels are too many; at most {max_pixels} are taken")
-    decode(path, data, kind, image)
-    return picture
+    return picture, image, data
 
 
 def extension(picture: Picture) -> str:

@@ -37,6 +37,7 @@ class Format:
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "csv": Format("manifest", "manifest.csv"),
+        "html": Format("page", "html", shared=False),
         "junit": Format("junit", "junit.xml"),
         "markdown": Format("markdown", "md", shared=False),
         "json": Format("document", "json"),

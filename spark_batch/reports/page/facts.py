@@ -1,0 +1,200 @@
+"""What a page knows: jobs with their attempts, the axes that they differ on, and the money.
+
+Plain dicts and lists, as JSON takes them. Amounts of money are decimals as text, times are UTC in
+ISO 8601. The signed URLs of results are left out: whoever has one has the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from spark_batch import contract
+from spark_batch.checkpoint import CheckpointReader, time_text
+from spark_batch.jobs import Attempt, Standing, State, Usage
+from spark_batch.matrix import number_text
+from spark_batch.pictures import Thumbnail
+from spark_batch.reports.page.axes import axes
+from spark_batch.reports.page.gallery import Gallery
+
+Facts = dict[str, Any]
+_History = list[tuple[str, str, str | None]]
+
+
+def facts(
+    reader: CheckpointReader, gallery: Gallery, *, name: str
+) -> tuple[Facts, list[Thumbnail]]:
+    """All that the page of the recipe `name` shows, and the thumbnails that it goes by."""
+    standings = list(reader.standings())
+    attempts = _by_key(reader.every_attempt())
+    jobs = [_job(each, attempts.get(each.key, ()), gallery) for each in standings]
+    found, places = axes(standings)
+    thumbnails = gallery.thumbnails()
+    sent, met = reader.sent_pictures(), set[str]()
+    for job, place in zip(jobs, places, strict=True):
+        key = job["key"]
+        # The money of two jobs with one key is counted with the first of them.
+        job |= {"at": place, "repeated": key in met}
+        job["input"]["changed"] = _is_changed(job["input"], sent.get(key), thumbnails)
+        met.add(key)
+    return {
+        "name": name,
+        "axes": found,
+        "jobs": jobs,
+        "attempts": _told(reader, attempts, met),
+        "codes": _codes(attempts.values()),
+        "money": _money(reader, attempts, met),
+    }, thumbnails
+
+
+def _by_key(attempts: Iterable[Attempt]) -> dict[str, list[Attempt]]:
+    found: dict[str, list[Attempt]] = {}
+    for each in attempts:
+        found.setdefault(each.key, []).append(each)
+    return found
+
+
+def _job(standing: Standing, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
+    """One line of the recipe: its request, its picture, and where it stands."""
+    last = standing.attempt
+    picture = last.picture if last else None
+    before, source = gallery.input(standing.image)
+    after, link = gallery.result(standing.file, picture) if standing.file else (None, None)
+    return {
+        "key": standing.key,
+        "output": standing.output,
+        "status": standing.status.value,
+        "suspect": last.suspect if last else None,
+        "prompt": standing.prompt,
+        "scale": number_text(standing.scale),
+        "seed": standing.seed,
+        "take": standing.take,
+        "asked": [standing.width, standing.height],
+        "expected": list(contract.expected_size(standing.width, standing.height)),
+        "input": {
+            "image": standing.image,
+            "thumbnail": before,
+            "link": source,
+            "fit": standing.fit,
+        },
+        "source": standing.source,
+        "file": standing.file,
+        "link": link,
+        "thumbnail": after,
+        "picture": None if picture is None else _picture(picture),
+        "cost": _amount(standing.cost),
+        "reserved": _amount(_reserved(attempts)),
+    }
+
+
+def _picture(picture: Any) -> Facts:
+    return {
+        "format": picture.format,
+        "size": [picture.width, picture.height],
+        "bytes": picture.bytes,
+        "sha256": picture.sha256,
+    }
+
+
+def _is_changed(source: Facts, sent: str | None, thumbnails: Sequence[Thumbnail]) -> bool:
+    """Whether the input's file is no longer the one that the request sends."""
+    number = source["thumbnail"]
+    shown = "" if number is None else thumbnails[number].sha256
+    return bool(shown and sent and sent != shown)
+
+
+def _told(
+    reader: CheckpointReader, attempts: dict[str, list[Attempt]], keys: set[str]
+) -> dict[str, list[Facts]]:
+    """The attempts of the jobs that are shown, with their histories."""
+    histories = reader.histories()
+    return {
+        key: [_attempt(each, histories.get(each.id, [])) for each in tried]
+        for key, tried in attempts.items()
+        if key in keys
+    }
+
+
+def _attempt(attempt: Attempt, history: _History) -> Facts:
+    usage = attempt.result.usage if attempt.result else Usage()
+    told = {
+        "state": attempt.state.value,
+        "unsent": attempt.unsent,
+        "lost": attempt.lost,
+        "settled": attempt.settled,
+        "api": attempt.api,
+        "task": attempt.task_id,
+        "remoteJob": attempt.result.remote_job_id if attempt.result else None,
+        "code": attempt.error_code,
+        "message": attempt.error_message,
+        "again": attempt.again,
+        "suspect": attempt.suspect,
+        "cost": _amount(usage.cost),
+        "reserved": _amount(attempt.reserved),
+        "tokens": usage.total_tokens,
+        "submitted": _time(attempt),
+        "completed": time_text(attempt.completed_at) if attempt.completed_at else None,
+    }
+    short = {name: value for name, value in told.items() if value not in (None, False)}
+    return {"number": attempt.number, **short, "history": history}
+
+
+def _codes(attempts: Iterable[Sequence[Attempt]]) -> dict[str, Facts]:
+    """What the error codes that came mean, and what to do."""
+    found = {each.error_code for tried in attempts for each in tried if each.error_code}
+    known = {code: contract.error_code(code) for code in sorted(found)}
+    return {
+        code: {"title": each.title, "advice": each.advice}
+        for code, each in known.items()
+        if each is not None
+    }
+
+
+def _money(reader: CheckpointReader, attempts: dict[str, list[Attempt]], keys: set[str]) -> Facts:
+    """The checkpoint's sums, and what was spent when, also for lines that the recipe has lost."""
+    sums = reader.money()
+    paid = [(each, cost) for tried in attempts.values() for each in tried if (cost := _cost(each))]
+    left = sum((cost for each, cost in paid if each.key not in keys), Decimal(0))
+    timeline = sorted(
+        (moment, str(cost)) for each, cost in paid if (moment := _ended(each)) is not None
+    )
+    return {
+        "spent": _amount(sums.spent),
+        "reserved": _amount(sums.reserved),
+        "unpriced": sums.unpriced,
+        "leftOver": _amount(left),
+        "timeline": timeline,
+    }
+
+
+def _reserved(attempts: Iterable[Attempt]) -> Decimal:
+    """What attempts may still cost, as `CheckpointReader.money` counts it."""
+    return sum(
+        (
+            each.reserved
+            for each in attempts
+            if each.reserved is not None
+            and _cost(each) is None
+            and each.state is not State.FAILED
+            and not each.unsent
+        ),
+        Decimal(0),
+    )
+
+
+def _cost(attempt: Attempt) -> Decimal | None:
+    return attempt.result.usage.cost if attempt.result else None
+
+
+def _ended(attempt: Attempt) -> str | None:
+    moment = attempt.completed_at or attempt.submitted_at
+    return None if moment is None else time_text(moment)
+
+
+def _time(attempt: Attempt) -> str | None:
+    return None if attempt.submitted_at is None else time_text(attempt.submitted_at)
+
+
+def _amount(number: Decimal | None) -> str | None:
+    return None if number is None else format(number, "f")

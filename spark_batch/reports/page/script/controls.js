@@ -1,0 +1,114 @@
+// The toolbar: which axes make the grid, which filter it, which kinds, and a search.
+
+function renderControls() {
+  byId("controls").replaceChildren(
+    el("div", { class: "line" }, searchField(), axisChoice("rows"), swapButton(), axisChoice("columns"), filterChoices(), tileChoice()),
+    el("div", { class: "line" }, kindChips(), el("p", { class: "count", id: "count" }), clearButton()),
+  );
+}
+
+/** Brings the toolbar up to date without taking the search field from under the reader's hands. */
+function updateControls() {
+  const focused = document.activeElement?.id;
+  const field = byId("search");
+  renderControls();
+  if (focused === "search") {
+    byId("search").replaceWith(field);
+    field.focus();
+  } else if (focused) byId(focused)?.focus();
+}
+
+function searchField() {
+  let waiting = 0;
+  const later = (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => change({ search: event.target.value.trim() }), 120);
+  };
+  return el("input", {
+    type: "search",
+    id: "search",
+    placeholder: "Search  /",
+    "aria-label": "Search prompts, names, task ids, messages",
+    "aria-keyshortcuts": "/",
+    value: state.search,
+    oninput: later,
+  });
+}
+
+function choice(label, id, options, chosen, onchange) {
+  const select = el(
+    "select",
+    { id, onchange: (event) => onchange(event.target.value) },
+    options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)),
+  );
+  return el("span", { class: "choice" }, el("label", { for: id }, label), select);
+}
+
+function axisChoice(side) {
+  const options = [[NONE, "—"], ...axes.map(({ name }) => [name, name])];
+  const other = side === "rows" ? "columns" : "rows";
+  return choice(side, `choice-${side}`, options, state[side], (value) => {
+    // The same axis cannot make both sides: then they change places.
+    const swapped = value !== NONE && value === state[other];
+    change(swapped ? { [side]: value, [other]: state[side] } : { [side]: value });
+  });
+}
+
+function swapButton() {
+  const swap = () => change({ rows: state.columns, columns: state.rows });
+  const label = "Swap rows and columns";
+  const attributes = { type: "button", class: "quiet", id: "swap", "aria-label": label, title: label };
+  return el("button", { ...attributes, onclick: swap }, icon("swap"));
+}
+
+function filterChoices() {
+  const names = wide.filter((name) => name !== state.rows && name !== state.columns);
+  return names.map((name) => {
+    const values = axisNamed.get(name).values.map((value, place) => [String(place), value.label]);
+    const chosen = String(state.filters[name] ?? "");
+    return choice(name, `filter-${name}`, [["", "all"], ...values], chosen, (value) => {
+      const { [name]: _, ...others } = state.filters;
+      change({ filters: value === "" ? others : { ...others, [name]: Number(value) } });
+    });
+  });
+}
+
+function tileChoice() {
+  const options = Object.keys(TILES).map((name) => [name, name]);
+  return choice("tiles", "choice-tile", options, state.tile, (value) => change({ tile: value }));
+}
+
+function kindChips() {
+  const chips = Object.keys(KINDS).map((kind) => {
+    const count = jobs.filter((job) => job.kind === kind).length;
+    return count ? kindChip(kind, count) : null;
+  });
+  return el("div", { class: "chips", role: "group", "aria-label": "Show only" }, chips);
+}
+
+function kindChip(kind, count) {
+  const on = state.kinds.includes(kind);
+  const toggled = on ? state.kinds.filter((each) => each !== kind) : [...state.kinds, kind];
+  return el(
+    "button",
+    {
+      type: "button",
+      class: `chip is-${kind}`,
+      id: `chip-${kind}`,
+      "aria-pressed": String(on),
+      onclick: () => change({ kinds: toggled }),
+    },
+    el("span", { class: "dot" }),
+    `${KINDS[kind].label} `,
+    el("b", {}, count.toLocaleString("en")),
+  );
+}
+
+function clearButton() {
+  const clear = () => {
+    change({ filters: {}, kinds: [], search: "" });
+    byId("search").value = "";
+  };
+  if (!isFiltered()) return null;
+  return el("button", { type: "button", class: "quiet", id: "clear", onclick: clear }, "Clear filters");
+}

@@ -1,0 +1,121 @@
+// What the checkpoint knew when this page was written.
+
+const facts = JSON.parse(byId("facts").textContent);
+const thumbnails = JSON.parse(byId("thumbnails").textContent);
+
+// The kinds of jobs, those that need a person first. `next` is what that person can do.
+const KINDS = {
+  failed: { label: "failed", next: "Retry what may be retried: spark-batch retry" },
+  uncertain: {
+    label: "uncertain",
+    next:
+      "It may be paid for, so it is never sent again by itself. Look at the vendor's list of" +
+      " tasks, then: spark-batch resolve",
+  },
+  lost: {
+    label: "lost",
+    next: "It was paid for, and its picture is no longer to be had. To make it again, for money: spark-batch retry",
+  },
+  suspect: {
+    label: "suspect",
+    next: "It is kept, and never made again by itself. Judge it with your own eyes.",
+  },
+  flight: { label: "in flight", next: "It is paid for. To fetch it: spark-batch run, or rescue" },
+  pending: { label: "pending", next: "Not made yet: spark-batch run" },
+  done: { label: "done", next: "" },
+};
+/** The value of a variable that a prompt has not. */
+const NOTHING = "(none)";
+const TROUBLE = ["failed", "uncertain", "lost", "suspect"];
+const FLIGHT = ["submitting", "running", "fetching"];
+
+const axes = facts.axes;
+const axisNamed = new Map(axes.map((axis, number) => [axis.name, { ...axis, number }]));
+/** The axes that the jobs differ on. */
+const wide = axes.filter((axis) => axis.values.length > 1).map((axis) => axis.name);
+
+const jobs = facts.jobs.map((job, number) => ({
+  ...job,
+  number,
+  kind: kindOf(job),
+  attempts: facts.attempts[job.key] ?? [],
+}));
+const jobNamed = new Map(jobs.map((job) => [job.output, job]));
+
+function kindOf(job) {
+  if (FLIGHT.includes(job.status)) return "flight";
+  return job.status === "done" && job.suspect ? "suspect" : job.status;
+}
+
+/** Where a job stands on an axis, as the number of the value; 0 where there is no such axis. */
+function placeOn(job, name) {
+  const axis = axisNamed.get(name);
+  return axis ? job.at[axis.number] : 0;
+}
+
+/** The value of a job on an axis, as it is shown. */
+function valueOn(job, name) {
+  return axisNamed.get(name).values[placeOn(job, name)].label;
+}
+
+/** A value with the name of its axis where the bare value would say too little. */
+function named(name, label) {
+  return ["input", "prompt", "size"].includes(name) ? label : `${name} ${label}`;
+}
+
+/** What tells a job from its neighbours: its values on the axes beside `besides`. */
+function caption(job, besides) {
+  const names = wide.filter((name) => !besides.includes(name) && valueOn(job, name) !== NOTHING);
+  return names.map((name) => named(name, valueOn(job, name))).join(" · ");
+}
+
+/** Width by height of what came, or of what is expected. */
+function ratio(job) {
+  const [width, height] = job.picture?.size ?? job.expected;
+  return Math.min(Math.max(width / height, 0.4), 2.6);
+}
+
+function thumbnail(number) {
+  const data = number === null ? "" : thumbnails.data[number];
+  return data ? `data:${thumbnails.type};base64,${data}` : null;
+}
+
+function lastAttempt(job) {
+  return job.attempts[job.attempts.length - 1];
+}
+
+/** Why a job needs a look: the code, what it means, what was said, and what to do. */
+function reason(job) {
+  const last = lastAttempt(job) ?? {};
+  const code = job.kind === "failed" ? last.code : undefined;
+  const known = facts.codes[code];
+  return {
+    code: code ?? "",
+    title: known?.title ?? "",
+    said: (job.kind === "suspect" ? job.suspect : last.message) ?? "",
+    next: known?.advice ?? KINDS[job.kind].next,
+  };
+}
+
+/** A job in words, for those who do not see its picture. */
+function spoken(job) {
+  return `${caption(job, []) || job.output}: ${KINDS[job.kind].label}`;
+}
+
+/** All that a search looks through, in lower case. */
+function haystack(job) {
+  job.haystack ??= [
+    job.output,
+    job.file,
+    job.key,
+    job.prompt,
+    job.input.image,
+    job.suspect,
+    ...axes.map((axis) => axis.values[job.at[axisNamed.get(axis.name).number]].label),
+    ...job.attempts.flatMap((each) => [each.task, each.code, each.message]),
+  ]
+    .filter(Boolean)
+    .join("\n")
+    .toLowerCase();
+  return job.haystack;
+}

@@ -1,0 +1,90 @@
+// The grid: one axis down, one across; every job of a cell stands in it.
+
+/** The jobs of the grid as they are read, row by row: what an opened job's neighbours are. */
+let reading = [];
+
+function renderGrid() {
+  const found = visible();
+  const root = byId("grid");
+  forget(root);
+  const all = el("b", {}, plural(jobs.length, "job"));
+  byId("count").replaceChildren(found.length === jobs.length ? all : `${found.length} of ${jobs.length} jobs`);
+  announce(`${plural(found.length, "job")} shown`);
+  byId("stage").style.setProperty("--tile", `${TILES[state.tile]}px`);
+  if (!found.length) {
+    reading = [];
+    root.replaceChildren(el("p", { class: "empty" }, jobs.length ? "No job matches." : "There is no job yet."));
+    return;
+  }
+  const cells = sorted(found);
+  reading = cells.rows.flatMap((row) => cells.columns.flatMap((column) => cells.at(row, column)));
+  root.replaceChildren(table(cells));
+}
+
+/** The jobs by row and column; both without those that have no job. */
+function sorted(found) {
+  const byCell = new Map();
+  const rows = new Set();
+  const columns = new Set();
+  for (const job of found) {
+    const [row, column] = [placeOn(job, state.rows), placeOn(job, state.columns)];
+    const name = `${row}/${column}`;
+    if (!byCell.has(name)) byCell.set(name, []);
+    byCell.get(name).push(job);
+    rows.add(row);
+    columns.add(column);
+  }
+  const inOrder = (places) => [...places].sort((one, other) => one - other);
+  return {
+    rows: inOrder(rows),
+    columns: inOrder(columns),
+    at: (row, column) => byCell.get(`${row}/${column}`) ?? [],
+  };
+}
+
+function table(cells) {
+  const besides = [state.rows, state.columns];
+  const lines = cells.rows.map((row) =>
+    el(
+      "tr",
+      {},
+      state.rows === NONE ? null : header("row", state.rows, row),
+      cells.columns.map((column) => cell(cells.at(row, column), besides)),
+    ),
+  );
+  return el(
+    "table",
+    { "data-single": cells.columns.length === 1 },
+    el("caption", { class: "unseen" }, `Pictures by ${besides.filter((name) => name !== NONE).join(" and ") || "nothing"}`),
+    state.columns === NONE ? null : headLine(cells.columns),
+    el("tbody", {}, lines),
+  );
+}
+
+function headLine(columns) {
+  const corner = el("td", { class: "corner" }, `${state.rows} ↓  ${state.columns} →`);
+  const heads = columns.map((column) => header("col", state.columns, column));
+  return el("thead", {}, el("tr", {}, state.rows === NONE ? null : corner, heads));
+}
+
+function header(scope, name, place) {
+  const { label, note } = axisNamed.get(name).values[place];
+  const job = name === "input" ? jobs.find((each) => placeOn(each, name) === place) : null;
+  const source = job && thumbnail(job.input.thumbnail);
+  return el(
+    "th",
+    { scope },
+    el(
+      "div",
+      { class: "head" },
+      source && el("img", { src: source, alt: "", loading: "lazy" }),
+      el("span", { class: "label", dir: "auto" }, named(name, label)),
+      note && el("span", { class: "note", dir: "auto", title: note }, note),
+    ),
+  );
+}
+
+function cell(found, besides) {
+  const tiles = found.map((job) => tile(job, { besides, list: () => reading }));
+  return el("td", {}, el("div", { class: "cell" }, tiles));
+}

@@ -1,0 +1,90 @@
+// What it cost: by any axis, and over time. Each chart stands as a table beside itself.
+
+let moneyAxis = wide[0] ?? "prompt";
+
+function renderMoney() {
+  const root = byId("money");
+  if (state.view !== "money") return;
+  // A chart is drawn for the room that there is.
+  const width = Math.min(root.clientWidth - 2 * 20, 1100);
+  root.replaceChildren(figures(), axisPart(width), timePart(width));
+}
+
+function figures() {
+  const { spent, reserved, unpriced, leftOver } = facts.money;
+  const made = jobs.filter((job) => job.picture && !job.repeated).length;
+  const wasted = jobs.filter((job) => !job.picture && !job.repeated && micros(job.cost)).length;
+  const items = [
+    ["spent", usd(micros(spent)), "by all attempts, as the API told"],
+    ["reserved", usd(micros(reserved)), unpriced ? `and ${unpriced} without a known price` : "in flight, uncertain, or not told"],
+    ["pictures", made.toLocaleString("en"), made ? `${usd(Math.round((micros(spent) - micros(leftOver)) / made))} each` : ""],
+    micros(leftOver) ? ["left over", usd(micros(leftOver)), "for lines that the recipe no longer has"] : null,
+    wasted ? ["without a picture", plural(wasted, "job"), "were paid for"] : null,
+  ];
+  const cards = items.filter(Boolean).map(([name, value, note]) =>
+    el("div", {}, el("dt", {}, name), el("dd", {}, el("b", {}, value), el("span", {}, note))),
+  );
+  return el("dl", { class: "figures" }, cards);
+}
+
+/** Money by the values of an axis; that of two jobs with one key is counted once. */
+function byValue(name) {
+  const items = axisNamed.get(name).values.map(({ label }) => ({ label, spent: 0, reserved: 0, count: 0 }));
+  for (const job of jobs) {
+    const item = items[placeOn(job, name)];
+    item.count += 1;
+    if (job.repeated) continue;
+    item.spent += micros(job.cost);
+    item.reserved += micros(job.reserved);
+  }
+  return items;
+}
+
+function axisPart(width) {
+  const items = byValue(moneyAxis);
+  const title = `Money by ${moneyAxis}`;
+  const options = axes.map(({ name }) => [name, name]);
+  const choose = choice("by", "money-axis", options, moneyAxis, (value) => {
+    moneyAxis = value;
+    renderMoney();
+    byId("money-axis").focus();
+  });
+  const rows = items.map((item) => [item.label, item.count, usd(item.spent), usd(item.reserved)]);
+  return el(
+    "section",
+    {},
+    el("div", { class: "line" }, el("h2", {}, "What it cost"), choose),
+    el("p", { class: "legend" }, el("span", { class: "spent" }), "spent", el("span", { class: "reserved" }), "reserved"),
+    barChart(items, width, `${title}: ${rows.map(([label, , spent]) => `${label} ${spent}`).join(", ")}`),
+    asTable([moneyAxis, "jobs", "spent", "reserved"], rows),
+  );
+}
+
+function timePart(width) {
+  let sum = 0;
+  const points = facts.money.timeline.map(([at, cost]) => {
+    sum += micros(cost);
+    return { at: Date.parse(at), text: at, sum };
+  });
+  const heading = el("h2", {}, "Money over time");
+  if (!points.length) return el("section", {}, heading, el("p", { class: "empty" }, "Nothing has been paid yet."));
+  const last = points[points.length - 1];
+  const title = `${usd(last.sum)} spent from ${moment(points[0].text)} to ${moment(last.text)} UTC`;
+  const rows = points.map((point) => [`${moment(point.text)} UTC`, usd(point.sum)]);
+  return el("section", {}, heading, el("p", { class: "legend" }, title), lineChart(points, width, title), asTable(["time", "spent so far"], rows));
+}
+
+/** Its rows are made when it is opened, since there may be thousands. */
+function asTable(names, rows) {
+  const details = el("details", {}, el("summary", {}, "as a table"));
+  const fillIn = () => {
+    if (!details.open || details.querySelector("table")) return;
+    const head = el("tr", {}, names.map((name) => el("th", { scope: "col" }, name)));
+    const lines = rows.map(([first, ...rest]) =>
+      el("tr", {}, el("th", { scope: "row" }, first), rest.map((value) => el("td", {}, String(value)))),
+    );
+    details.append(el("table", {}, el("thead", {}, head), el("tbody", {}, lines)));
+  };
+  details.addEventListener("toggle", fillIn);
+  return details;
+}

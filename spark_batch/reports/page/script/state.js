@@ -1,0 +1,105 @@
+// What the reader has chosen. It stands in the address behind the #, so that a view can be shared.
+
+const NONE = "-"; // no variable is called so
+const TILES = { small: 84, medium: 132, large: 220 };
+
+const state = fresh();
+const listeners = [];
+
+function fresh() {
+  const [rows = NONE, columns = NONE] = wide;
+  return {
+    view: "pictures",
+    rows,
+    columns,
+    filters: {},
+    kinds: [],
+    search: "",
+    tile: "medium",
+    job: "",
+  };
+}
+
+/** Calls `listener` with the names of what has changed. */
+function onChange(listener) {
+  listeners.push(listener);
+}
+
+/** Takes the changes over, writes the address and tells all listeners. */
+function change(changes) {
+  const names = Object.keys(changes).filter(
+    (name) => JSON.stringify(changes[name]) !== JSON.stringify(state[name]),
+  );
+  if (!names.length) return;
+  Object.assign(state, changes);
+  dropFiltersOfTheGrid();
+  writeAddress();
+  for (const listener of listeners) listener(names);
+}
+
+/** An axis is either a side of the grid or a filter. */
+function dropFiltersOfTheGrid() {
+  const { [state.rows]: _, [state.columns]: __, ...kept } = state.filters;
+  state.filters = kept;
+}
+
+function writeAddress() {
+  try {
+    history.replaceState(null, "", address());
+  } catch {
+    // Some browsers refuse more than so many in a while: the page goes on without.
+  }
+}
+
+function address() {
+  const plain = fresh();
+  const parts = new URLSearchParams();
+  for (const name of ["view", "rows", "columns", "search", "tile", "job"]) {
+    if (state[name] !== plain[name]) parts.set(name, state[name]);
+  }
+  if (state.kinds.length) parts.set("kinds", state.kinds.join(" "));
+  for (const [axis, place] of Object.entries(state.filters)) {
+    parts.set(`axis.${axis}`, axisNamed.get(axis).values[place].label);
+  }
+  return `#${parts}`;
+}
+
+/** Takes the address over; what it says of unknown axes, values and jobs is left out. */
+function readAddress() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  const read = { ...fresh(), filters: {} };
+  const taken = (name, known) => {
+    const value = parts.get(name);
+    if (value !== null && known(value)) read[name] = value;
+  };
+  taken("view", (value) => ["pictures", "money"].includes(value));
+  taken("rows", (value) => value === NONE || axisNamed.has(value));
+  taken("columns", (value) => value === NONE || axisNamed.has(value));
+  taken("tile", (value) => Object.hasOwn(TILES, value));
+  taken("search", () => true);
+  taken("job", (value) => jobNamed.has(value));
+  read.kinds = (parts.get("kinds") ?? "").split(" ").filter((kind) => Object.hasOwn(KINDS, kind));
+  for (const name of wide) {
+    const place = axisNamed.get(name).values.findIndex(
+      (value) => value.label === parts.get(`axis.${name}`),
+    );
+    if (place >= 0) read.filters[name] = place;
+  }
+  change(read);
+}
+
+/** The jobs that pass the filters, the kinds and the search. */
+function visible() {
+  const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
+  const filters = Object.entries(state.filters);
+  return jobs.filter(
+    (job) =>
+      (!state.kinds.length || state.kinds.includes(job.kind)) &&
+      filters.every(([name, place]) => placeOn(job, name) === place) &&
+      words.every((word) => haystack(job).includes(word)),
+  );
+}
+
+function isFiltered() {
+  return Boolean(state.search || state.kinds.length || Object.keys(state.filters).length);
+}

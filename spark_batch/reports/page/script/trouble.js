@@ -1,0 +1,71 @@
+// What needs a person: first on the page, alike ones together, each with its reason.
+
+const GROUPS = 6;
+const SAMPLES = 6;
+
+/** The jobs of a kind and a reason. Numbers in what was said make no other reason. */
+function troubleGroups() {
+  const groups = new Map();
+  for (const kind of TROUBLE) {
+    for (const job of jobs.filter((each) => each.kind === kind)) {
+      const why = reason(job);
+      const name = `${kind}\n${why.code || why.said.replace(/\d+/g, "#")}`;
+      if (!groups.has(name)) groups.set(name, { kind, why, jobs: [] });
+      groups.get(name).jobs.push(job);
+    }
+  }
+  return [...groups.values()];
+}
+
+function renderTrouble() {
+  const groups = troubleGroups();
+  const root = byId("trouble");
+  root.hidden = !groups.length;
+  if (!groups.length) return;
+  const count = groups.reduce((sum, group) => sum + group.jobs.length, 0);
+  const list = el("ul", { class: "groups" }, groups.slice(0, GROUPS).map(card));
+  root.replaceChildren(el("h2", {}, `${plural(count, "job")} to look at`), list);
+  if (groups.length > GROUPS) root.append(moreButton(list, groups.slice(GROUPS)));
+}
+
+function moreButton(list, groups) {
+  const button = el("button", { type: "button", class: "quiet" }, `${groups.length} further reasons`);
+  button.addEventListener("click", () => {
+    list.append(...groups.map(card));
+    button.remove();
+  });
+  return button;
+}
+
+function card(group) {
+  const { kind, why } = group;
+  const heading = [why.code, why.title].filter(Boolean).join(" · ") || why.said;
+  const said = why.said !== heading && why.said !== why.title ? why.said : "";
+  return el(
+    "li",
+    { class: `reason is-${kind}` },
+    el("h3", {}, el("span", { class: "mark" }, `${group.jobs.length} ${KINDS[kind].label}`)),
+    el("p", { class: "what", dir: "auto" }, heading),
+    said && el("p", { class: "said", dir: "auto" }, said),
+    el("p", { class: "next" }, why.next),
+    samples(group),
+  );
+}
+
+function samples(group) {
+  const list = () => group.jobs;
+  const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { besides: wide, list }));
+  const rest = group.jobs.length - tiles.length;
+  const all = el(
+    "button",
+    { type: "button", class: "quiet", onclick: () => showGroup(group) },
+    rest > 0 ? `and ${rest} more` : "show in grid",
+  );
+  return el("div", { class: "samples" }, tiles, all);
+}
+
+/** Leaves only the jobs of a group in the grid. */
+function showGroup(group) {
+  change({ kinds: [group.kind], search: group.why.code, filters: {} });
+  byId("controls").scrollIntoView({ block: "start" });
+}

@@ -1,0 +1,143 @@
+"""Thumbnails: small, upright, made once by content, and never an error."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from spark_batch.pictures import accept, thumbnail
+
+
+def a_photo(path: Path, *, size: tuple[int, int] = (1328, 1000), colour: str = "red") -> Path:
+    """A picture file whose format is that of its name."""
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp"])
+@pytest.mark.parametrize(
+    ("size", "small"), [((1328, 1328), (240, 240)), ((2016, 864), (320, 137)), ((60, 40), (60, 40))]
+)
+def test_it_is_small_and_keeps_its_proportions(
+    tmp_path: Path, extension: str, size: tuple[int, int], small: tuple[int, int]
+) -> None:
+    """Every format that the API gives; a small picture is not made bigger."""
+    photo = a_photo(tmp_path / f"a.{extension}", size=size)
+    made = thumbnail(photo, folder=tmp_path / "thumbs")
+    assert made is not None
+    assert opened(made.data).format == "WEBP"
+    assert opened(made.data).size == (made.width, made.height) == small
+    assert made.sha256 == accept(photo).sha256
+
+
+def test_it_is_made_once_by_content(tmp_path: Path) -> None:
+    """A second call reads the cache, also under another name; other bytes are another thumbnail."""
+    folder = tmp_path / "thumbs"
+    photo = a_photo(tmp_path / "a.jpg")
+    first = thumbnail(photo, folder=folder)
+    (kept,) = folder.iterdir()
+    before = kept.stat().st_mtime_ns
+    assert thumbnail(photo.rename(tmp_path / "b.jpg"), folder=folder) == first
+    assert kept.stat().st_mtime_ns == before
+    a_photo(tmp_path / "b.jpg", colour="blue")
+    assert thumbnail(tmp_path / "b.jpg", folder=folder) != first
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_what_is_known_of_a_file_spares_reading_it(tmp_path: Path) -> None:
+    """While its length is the same; a picture that somebody has replaced is looked at."""
+    folder = tmp_path / "thumbs"
+    photo = a_photo(tmp_path / "a.png")
+    known = accept(photo)
+    first = thumbnail(photo, folder=folder, picture=known)
+    photo.write_bytes(b"x" * known.bytes)
+    assert thumbnail(photo, folder=folder, picture=known) == first
+    a_photo(photo, size=(900, 300), colour="green")
+    replaced = thumbnail(photo, folder=folder, picture=known)
+    assert replaced is not None and (replaced.width, replaced.height) == (320, 107)
+
+
+def test_it_is_upright(tmp_path: Path) -> None:
+    """As a browser shows the picture itself: turned by its EXIF orientation."""
+    image = Image.new("RGB", (400, 200), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "a.jpg", exif=exif)
+    made = thumbnail(tmp_path / "a.jpg", folder=tmp_path / "thumbs")
+    assert made is not None and (made.width, made.height) == (120, 240)
+    assert not opened(made.data).getexif()
+
+
+def test_what_is_transparent_stays_so(tmp_path: Path) -> None:
+    """A cut-out product on nothing."""
+    Image.new("RGBA", (300, 300), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    Image.new("P", (300, 300)).save(tmp_path / "b.png", transparency=0)
+    for name in ("a.png", "b.png"):
+        made = thumbnail(tmp_path / name, folder=tmp_path / "thumbs")
+        assert made is not None
+        assert opened(made.data).convert("RGBA").getpixel((5, 5))[3] == 0
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "I;16", "CMYK"])
+def test_every_colour_mode(tmp_path: Path, mode: str) -> None:
+    """Grey, black and white, 16 bits, and print colours."""
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.new(mode, (500, 400)).save(path)
+    assert thumbnail(path, folder=tmp_path / "thumbs") is not None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF0000WEBP"]
+)
+def test_what_is_no_picture_has_none(tmp_path: Path, content: bytes) -> None:
+    """Nor has a folder, a missing file, or one that is cut short."""
+    (tmp_path / "a.jpg").write_bytes(content)
+    folder = tmp_path / "thumbs"
+    cut = a_photo(tmp_path / "cut.png")
+    cut.write_bytes(cut.read_bytes()[:-40])
+    for path in (tmp_path / "a.jpg", tmp_path, tmp_path / "none.jpg", cut):
+        assert thumbnail(path, folder=folder) is None
+    assert not folder.exists()
+
+
+def test_a_bomb_is_not_decoded(tmp_path: Path) -> None:
+    """More pixels than are taken for a result: told from the header."""
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    assert thumbnail(tmp_path / "bomb.png", folder=tmp_path / "thumbs") is None
+
+
+@pytest.mark.parametrize("spoil", [b"", b"RIFF", b"RIFF\x04\0\0\0WEBP", b"x" * 900])
+def test_a_broken_cache_is_made_again(tmp_path: Path, spoil: bytes) -> None:
+    """A power cut may leave any of these."""
+    folder = tmp_path / "thumbs"
+    photo = a_photo(tmp_path / "a.jpg")
+    first = thumbnail(photo, folder=folder)
+    (kept,) = folder.iterdir()
+    kept.write_bytes(spoil)
+    assert thumbnail(photo, folder=folder) == first
+    assert first is not None and kept.read_bytes() == first.data
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
+    """A file stands where the folder should."""
+    (tmp_path / "thumbs").write_text("")
+    photo = a_photo(tmp_path / "a.jpg")
+    assert thumbnail(photo, folder=tmp_path / "thumbs") is not None
+
+
+def test_many_threads_at_once(tmp_path: Path) -> None:
+    """The same picture from eight threads: one file, whole, and nothing half-written beside it."""
+    folder = tmp_path / "thumbs"
+    photos = [a_photo(tmp_path / f"{n}.jpg", colour="#123456") for n in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda photo: thumbnail(photo, folder=folder), photos))
+    assert None not in made and len(set(made)) == 1
+    assert len(list(folder.iterdir())) == 1

@@ -1,0 +1,238 @@
+"""Writing the page: one file, the same bytes for the same state, and no secret in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from spark_batch import project
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.errors import OutputError
+from spark_batch.jobs import Status
+from spark_batch.pictures import accept
+from spark_batch.project import Place
+from spark_batch.reports import page
+from tests.makers import a_job, a_result, some_jobs
+from tests.reports.page.showcase import write_page
+
+
+class _Scripts(HTMLParser):
+    """The contents of the elements that have an id, as a browser would cut them out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self.outside: list[str] = []
+        self._id: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._id = dict(attrs).get("id") if tag == "script" else None
+        self.outside += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
+
+    def handle_data(self, data: str) -> None:
+        if self._id is not None:
+            self.found[self._id] = self.found.get(self._id, "") + data
+
+
+def facts_of(file: Path) -> dict[str, Any]:
+    """The data that stands in a page."""
+    scripts = _Scripts()
+    scripts.feed(file.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(scripts.found["facts"])
+    return found
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Place:
+    """Two jobs of which one has its picture, and one that the recipe has lost."""
+    place = Place("small", tmp_path / "out")
+    jobs = some_jobs(3)
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.enroll(jobs)
+        for job in jobs[1:]:
+            path = place.output_dir / f"{job.output}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.effect_noise((640, 480), 60).save(path)
+            attempt = checkpoint.intend(job.key, number=1, reserved=Decimal("0.05"), api="sandbox")
+            checkpoint.submitted(attempt, f"task-{attempt}")
+            checkpoint.fetching(attempt, a_result("0.04"))
+            checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})
+        checkpoint.enroll(jobs[:2])
+    return place
+
+
+def test_the_same_state_gives_the_same_bytes(done: Place, tmp_path: Path) -> None:
+    """With cold and with warm thumbnails; a page that is right already is not touched."""
+    file = write_page(done, tmp_path)
+    before = (file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_ino)
+    shutil.rmtree(done.output_dir / ".spark-batch" / "thumbs")
+    write_page(done, tmp_path)
+    assert (file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_ino) == before
+    assert [each.name for each in done.output_dir.glob("*.part")] == []
+
+
+def test_it_says_how_many_jobs_it_has(done: Place) -> None:
+    """The recipe's, without those that it left over."""
+    with project.peek(done) as reader:
+        path = done.output_dir / "elsewhere" / "p.html"
+        count = page.write(path, reader, name="small", output_dir=done.output_dir, recipe_dir=None)
+    assert count == len(facts_of(path)["jobs"]) == 2
+    assert facts_of(path)["jobs"][1]["link"] == "../cat/beach-2.jpg"
+
+
+def test_everything_is_inside(done: Place, tmp_path: Path) -> None:
+    """No script, style or picture stands in another file, and its policy names no host."""
+    text = write_page(done, tmp_path).read_text(encoding="utf-8")
+    scripts = _Scripts()
+    scripts.feed(text)
+    assert scripts.outside == ["data:,"]
+    policy = text.partition('Content-Security-Policy" content="')[2].partition('"')[0]
+    assert "default-src &#39;none&#39;" in policy
+    assert "http" not in policy and "unsafe" not in policy
+
+
+def test_money_of_lines_that_left_the_recipe_is_counted(done: Place, tmp_path: Path) -> None:
+    """So that jobs and what is left over add up to what was spent."""
+    money = facts_of(write_page(done, tmp_path))["money"]
+    assert (money["spent"], money["leftOver"]) == ("0.08", "0.04")
+    assert [cost for _, cost in money["timeline"]] == ["0.04", "0.04"]
+
+
+def test_two_jobs_with_one_key_cost_once(tmp_path: Path) -> None:
+    """They are made once and written twice, and so is their money counted."""
+    place = Place("twins", tmp_path / "out")
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.enroll([a_job("a"), a_job("b")])
+        attempt = checkpoint.intend(a_job().key, number=1, reserved=Decimal(1), api="sandbox")
+        checkpoint.uncertain(attempt, "cut")
+    jobs = facts_of(write_page(place, None))["jobs"]
+    assert [(job["reserved"], job["repeated"]) for job in jobs] == [("1", False), ("1", True)]
+
+
+def test_reserved_money_is_what_the_checkpoint_reserves(place: Place, folder: Path) -> None:
+    """Job by job, by the same rule as the sum that a run goes by."""
+    found = facts_of(write_page(place, folder))
+    by_job = sum(Decimal(job["reserved"]) for job in found["jobs"] if not job["repeated"])
+    with project.peek(place) as reader:
+        assert by_job == reader.money().reserved == Decimal("0.03")
+        assert Decimal(found["money"]["spent"]) == reader.money().spent
+
+
+def test_no_secret_is_in_it(place: Place, folder: Path, file: Path) -> None:
+    """Neither the key nor a signed URL, not even of a picture that is still being fetched."""
+    text = file.read_text(encoding="utf-8")
+    assert "canary-key" not in text
+    assert "/results/" not in text
+    job = a_job()
+    fetching = Place("fetching", folder / "fetching")
+    with Checkpoint.open(fetching.checkpoint) as checkpoint:
+        checkpoint.enroll([job])
+        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+        checkpoint.submitted(attempt, "task")
+        checkpoint.fetching(attempt, replace(a_result(), url="http://127.0.0.1/?signature=canary"))
+    assert "canary" not in write_page(fetching, None).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("spoil", ["missing", "cut", "text", "folder", "link"])
+def test_a_picture_that_is_broken_is_a_placeholder(done: Place, tmp_path: Path, spoil: str) -> None:
+    """Whatever stands at its name; the page is written all the same."""
+    file = done.output_dir / "cat" / "beach-2.jpg"
+    data = file.read_bytes()
+    file.unlink()
+    if spoil == "cut":
+        file.write_bytes(data[: len(data) // 2])
+    elif spoil == "text":
+        file.write_text("<html>")
+    elif spoil == "folder":
+        file.mkdir()
+    elif spoil == "link":
+        file.symlink_to(file)
+    text = write_page(done, tmp_path).read_text(encoding="utf-8")
+    scripts = _Scripts()
+    scripts.feed(text)
+    number = json.loads(scripts.found["facts"])["jobs"][1]["thumbnail"]
+    pictures = json.loads(scripts.found["thumbnails"])["data"]
+    assert number is None or pictures[number] == ""
+
+
+def test_links_stay_in_the_output_folder(tmp_path: Path) -> None:
+    """A checkpoint that somebody has changed cannot make the page read or name other files."""
+    place = Place("leaving", tmp_path / "out")
+    Image.new("RGB", (64, 48)).save(tmp_path / "secret.jpg")
+    job = a_job("a")
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.enroll([job])
+        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+        checkpoint.submitted(attempt, "task")
+        checkpoint.fetching(attempt, a_result())
+        picture = accept(tmp_path / "secret.jpg")
+        checkpoint.done(attempt, picture, {"a": "../secret.jpg"})
+    (found,) = facts_of(write_page(place, None))["jobs"]
+    assert (found["status"], found["link"], found["thumbnail"]) == (Status.DONE.value, None, None)
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.placed(job.key, {"a": str(tmp_path / "secret.jpg")})
+    (found,) = facts_of(write_page(place, None))["jobs"]
+    assert (found["link"], found["thumbnail"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("image", "link"),
+    [
+        ("https://cdn.example.com/a.jpg", "https://cdn.example.com/a.jpg"),
+        ("javascript://x/%0aalert(1)", None),
+        ("file:///etc/passwd", None),
+        ("data:text/html,x", None),
+        (None, None),
+    ],
+)
+def test_an_input_from_the_net_is_linked_and_not_fetched(
+    tmp_path: Path, image: str | None, link: str | None
+) -> None:
+    """A link for http and https alone, and no picture before."""
+    place = Place("net", tmp_path / "out")
+    job = a_job()
+    with Checkpoint.open(place.checkpoint) as checkpoint:
+        checkpoint.enroll([replace(job, input=replace(job.input, image=image or ""))])
+    source = facts_of(write_page(place, tmp_path))["jobs"][0]["input"]
+    assert (source["link"], source["thumbnail"]) == (link, None)
+
+
+def test_an_input_that_has_changed_since_is_told(place: Place, folder: Path) -> None:
+    """What is shown before the edit would not be what was sent."""
+    photo = folder / "cat.jpg"
+    kept = photo.read_bytes()
+    try:
+        Image.new("RGB", (64, 48)).save(photo)
+        jobs = facts_of(write_page(place, folder))["jobs"]
+    finally:
+        photo.write_bytes(kept)
+        write_page(place, folder)
+    assert {job["input"]["image"] for job in jobs if job["input"]["changed"]} == {"cat.jpg"}
+
+
+def test_a_recipe_without_jobs_has_a_page(tmp_path: Path) -> None:
+    """And one whose checkpoint is empty."""
+    place = Place("empty", tmp_path / "out")
+    Checkpoint.open(place.checkpoint).close()
+    assert facts_of(write_page(place, tmp_path))["jobs"] == []
+
+
+def test_an_unwritable_place_is_one_line(done: Place, tmp_path: Path) -> None:
+    """A file where a folder is wanted, and a folder where the file is wanted."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "p.html").mkdir()
+    for path in (tmp_path / "file" / "p.html", tmp_path / "p.html"):
+        with (
+            project.peek(done) as reader,
+            pytest.raises(OutputError, match="cannot write the page"),
+        ):
+            page.write(path, reader, name="x", output_dir=done.output_dir, recipe_dir=None)
+    assert not list(tmp_path.rglob("*.part"))
