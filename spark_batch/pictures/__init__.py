@@ -2,15 +2,19 @@
 
 from spark_batch.pictures.disk import copy, make_folder, place, sha256
 from spark_batch.pictures.looks import suspicion
+from spark_batch.pictures.metadata import Unmarked, facts_in, mark
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension, probe
 
 __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
+    "Unmarked",
     "accept",
     "copy",
     "extension",
+    "facts_in",
     "make_folder",
+    "mark",
     "place",
     "probe",
     "sha256",

@@ -19,10 +19,14 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The recipe's name and its output folder, which is absolute."""
+    """The recipe's name and its output folder, which is absolute.
+
+    `metadata` says that pictures shall carry what they were made of.
+    """
 
     name: str
     output_dir: Path
+    metadata: bool = False
 
     @property
     def checkpoint(self) -> Path:
@@ -45,13 +49,13 @@ def load(path: str | Path) -> Loaded:
 
 def place_of(loaded: Recipe, *, sandbox: bool) -> Place:
     """Where the pictures of a recipe go; the sandbox's never mix with paid ones."""
-    return Place(loaded.name, _folder(loaded.output_dir, sandbox=sandbox))
+    return Place(loaded.name, _folder(loaded.output_dir, sandbox=sandbox), loaded.metadata)
 
 
 def find_place(path: Path, *, sandbox: bool) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
-    name, output_dir = header(path)
-    return Place(name, _folder(output_dir, sandbox=sandbox))
+    name, output_dir, metadata = header(path)
+    return Place(name, _folder(output_dir, sandbox=sandbox), metadata)
 
 
 def _folder(output_dir: Path, *, sandbox: bool) -> Path:

@@ -17,6 +17,7 @@ from spark_batch.jobs import Recipe, State
 from spark_batch.project import access, adopting, crew
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, place_of
+from spark_batch.project.revision import commit_of
 from spark_batch.reports import manifest
 from spark_batch.runner import Run, sender
 from spark_batch.runner.budget import Budget, Prices
@@ -109,7 +110,13 @@ class Errand:
                 checkpoint,
                 client,
                 send=sender(client.submit, Bodies()),
-                settings=crew.settings(run, endpoint, limit=self.order.limit),
+                settings=crew.settings(
+                    run,
+                    endpoint,
+                    metadata=self.place.metadata,
+                    limit=self.order.limit,
+                    commit=commit_of(self.recipe.path),
+                ),
                 place=self.place,
                 budget=budget,
                 submit_rate=run.submit_rate,

@@ -29,6 +29,7 @@ _A = {
     "string": "a text",
     "number": "a number",
     "integer": "a whole number",
+    "boolean": "true or false",
 }
 
 
