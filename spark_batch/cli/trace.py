@@ -125,9 +125,8 @@ def _record(trace: Trace) -> Iterator[str]:
         price = _cost(attempt)
         paid = "" if price is None else f", {price} USD"
         code = f", {attempt.error_code}" if attempt.error_code else ""
-        times = " to ".join(
-            filter(None, map(_moment, (attempt.submitted_at, attempt.completed_at)))
-        )
+        moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
+        times = " to ".join(filter(None, moments))
         mark = "  ← this picture" if attempt.number == trace.made else ""
         state = "lost" if attempt.lost else attempt.state.value
         told = f"attempt {attempt.number}  {state} at {attempt.api}{task}{paid}{code}"

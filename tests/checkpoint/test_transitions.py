@@ -197,3 +197,38 @@ def test_the_same_bytes_for_two_seeds_are_noticed(checkpoint: Checkpoint) -> Non
     assert checkpoint.twin(two.key, a_picture("another").sha256) is None
     assert checkpoint.twin(other.key, a_picture("same").sha256) is None
     assert checkpoint.twin(one.key, a_picture("same").sha256) is None
+
+
+def test_metadata_do_not_hide_the_same_bytes(checkpoint: Checkpoint) -> None:
+    """The bytes as they came are compared, and not the file's, which tells its seed."""
+    one, two = a_job("a", seed=1), a_job("b", seed=2)
+    checkpoint.enroll([one, two])
+    attempt = checkpoint.intend(one.key, number=1, reserved=None, api="sandbox", commit="c" * 40)
+    checkpoint.submitted(attempt, "t1")
+    checkpoint.fetching(attempt, a_result())
+    came = a_picture("came").sha256
+    checkpoint.done(attempt, a_picture("marked"), {"a": "a.jpg"}, received=came)
+    assert checkpoint.twin(two.key, came) == one.key
+    assert checkpoint.twin(two.key, a_picture("marked").sha256) is None
+    assert checkpoint.jobs_with(came) == checkpoint.jobs_with(a_picture("marked").sha256)
+    assert checkpoint.jobs_with(came) == [one.key]
+    checkpoint.refetched(attempt, a_picture("another"), {"a": "a.jpg"})
+    assert checkpoint.jobs_with(came) == []
+
+
+def test_the_provenance_of_an_attempt(checkpoint: Checkpoint) -> None:
+    """The request, the task, and the commit that the recipe was at when the attempt was made."""
+    job = a_job()
+    checkpoint.enroll([job])
+    first = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox", commit="c" * 40)
+    checkpoint.submitted(first, "t1")
+    second = checkpoint.intend(job.key, number=2, reserved=None, api="sandbox")
+    facts = checkpoint.provenance(first)
+    assert (facts.job, facts.model, facts.prompt) == (job.key, job.model, job.prompt.text)
+    assert (facts.seed, facts.scale, facts.take) == (7, 0.5, 1)
+    assert (facts.width, facts.height, facts.recipe) == (1328, 1328, "test")
+    assert (facts.commit, facts.task_id) == ("c" * 40, "t1")
+    other = checkpoint.provenance(second)
+    assert (other.commit, other.task_id) == (None, None)
+    checkpoint.enroll([])
+    assert checkpoint.provenance(first).recipe == "test"
