@@ -27,6 +27,7 @@ _NAMESPACES = (
 _HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _TAIL = '\n<?xpacket end="w"?>'
 _END = b"</rdf:RDF>"
+_RDF = re.compile(rb"""xmlns:rdf\s*=\s*["']http://www\.w3\.org/1999/02/22-rdf-syntax-ns#["']""")
 # What a packet written here holds of ours, to be replaced by what is true now.
 _OURS = re.compile(
     rb'<rdf:Description rdf:about="" xmlns:spark="'
@@ -70,7 +71,7 @@ def _composed(facts: Mapping[str, str]) -> bytes:
 
 def _added(packet: bytes, facts: Mapping[str, str]) -> bytes:
     before, end, after = _OURS.sub(b"", packet).rpartition(_END)
-    if not end or _NAMESPACES[0].encode() not in before:
+    if not end or not _RDF.search(before):
         raise ValueError("it has XMP metadata of a kind that nothing can be added to")
     return before + _description(facts).encode() + end + after
 

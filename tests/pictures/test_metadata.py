@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import tracemalloc
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -172,10 +173,11 @@ def test_what_is_there_of_ours_is_replaced(name: str) -> None:
     assert b"beach" not in twice
 
 
-@pytest.mark.parametrize("name", ["jpeg-xmp", "webp-xmp"])
-def test_what_others_wrote_stays(name: str) -> None:
-    """The vendor's own label is still there beside ours."""
-    kind, data = FILES[name]
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_what_others_wrote_stays(kind: str, quote: str) -> None:
+    """The vendor's own label is still there beside ours, however its XML is written."""
+    data = encoded(kind, xmp=FOREIGN.replace(b'"', quote.encode()))
     described = opened(embed(data, kind, FACTS)).getxmp()["xmpmeta"]["RDF"]["Description"]
     assert [each.get("Credit") for each in described] == ["ACME", None]
 
@@ -200,6 +202,29 @@ def test_any_prompt_comes_back_as_it_was(name: str, prompt: str) -> None:
     marked = embed(data, kind, facts)
     assert extract(marked, kind) == facts
     assert spark_properties(opened(marked))["prompt"] == PROMPTS[prompt]
+
+
+def test_line_ends_stay_in_the_description() -> None:
+    """XML would make one of two; there it is an element, and not an attribute."""
+    marked = embed(FILES["jpeg"][1], "JPEG", replace(FACTS, prompt="a\r\nb"))
+    described = opened(marked).getxmp()["xmpmeta"]["RDF"]["Description"][0]
+    assert described["description"]["Alt"]["li"]["text"] == "a\r\nb"
+
+
+def test_the_places_are_those_of_the_formats() -> None:
+    """Behind JFIF and EXIF, before the first IDAT, at the end of a WebP whose header says so."""
+    jpeg = embed(FILES["jpeg-icc-exif"][1], "JPEG", FACTS)
+    order = [jpeg.index(mark) for mark in (b"JFIF", b"Exif\0\0", xmp.NAMESPACE.encode(), b"ICC_P")]
+    assert order == sorted(order)
+    png = embed(FILES["png-alpha-text"][1], "PNG", FACTS)
+    assert png.index(b"IHDR") < png.index(b"XML:com.adobe.xmp") < png.index(b"IDAT")
+    for name, flags in (("webp-lossy", 0x04), ("webp-lossless", 0x04), ("webp-icc-exif", 0x2C)):
+        webp = embed(FILES[name][1], "WEBP", FACTS)
+        assert (webp[12:16], webp[20]) == (b"VP8X", flags)
+        assert webp.rindex(b"XMP ") > webp.index(b"VP8", 16)
+        assert len(webp) == int.from_bytes(webp[4:8], "little") + 8
+    for name in ("webp-lossy-alpha", "webp-lossless-alpha"):
+        assert embed(FILES[name][1], "WEBP", FACTS)[20] == 0x14
 
 
 def test_characters_that_xml_cannot_write_are_marked() -> None:
@@ -229,11 +254,13 @@ REFUSED = {
     "jpeg-several": ("JPEG", JPEG[:2] + segment(0xE2, b"MPF\0II*\0") + JPEG[2:], "several"),
     "jpeg-full": ("JPEG", encoded("JPEG", xmp=FOREIGN + b" " * 65000), "65502"),
     "jpeg-odd-xmp": ("JPEG", encoded("JPEG", xmp=b"<xmp>none</xmp>"), "XMP"),
+    "jpeg-odd-rdf": ("JPEG", encoded("JPEG", xmp=b"<rdf:RDF xmlns:rdf='x'></rdf:RDF>"), "XMP"),
     "png-signed": ("PNG", PNG[:33] + chunk(b"caBX", b"c2pa") + PNG[33:], "C2PA"),
     "png-without-data": ("PNG", PNG[:33], "laid out"),
     "webp-signed": ("WEBP", riff(WEBP[12:], b"C2PA\4\0\0\0c2pa"), "C2PA"),
     "webp-odd": ("WEBP", riff(b"ABCD\4\0\0\0abcd"), "laid out"),
     "webp-empty": ("WEBP", riff(), "laid out"),
+    "webp-cut-behind": ("WEBP", riff(WEBP[12:], b"EXIF\xff\xff\0\0abc"), "laid out"),
     "webp-cut": ("WEBP", riff(WEBP[12:-9]), "laid out"),
 }
 
@@ -280,6 +307,14 @@ def test_what_would_be_no_whole_picture_is_not_written(tmp_path: Path) -> None:
     assert told == pictures.Unmarked("it would no longer be a whole picture")
     assert path.read_bytes() == JPEG[:-2]
     assert [each.name for each in tmp_path.iterdir()] == ["picture"]
+
+
+def test_another_size_is_not_written(tmp_path: Path) -> None:
+    """The marked file has to be the picture that was checked."""
+    path = picture_file(tmp_path, JPEG)
+    told = pictures.mark(path, replace(pictures.accept(path), width=1), FACTS)
+    assert told == pictures.Unmarked("it would have another size")
+    assert path.read_bytes() == JPEG
 
 
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
@@ -368,8 +403,18 @@ def test_hostile_xml_is_not_read() -> None:
     ]
     for body in bodies:
         assert xmp.read(body) == {}
+    assert extract(carrying(ours()), "JPEG") is not None
+
+
+def test_a_bomb_in_a_compressed_text_is_not_unpacked() -> None:
+    """50 MB of spaces in 50 kB, and a stream that breaks."""
     bomb = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(ours() + b" " * 50_000_000)
-    assert extract(PNG[:33] + chunk(b"iTXt", bomb) + PNG[33:], "PNG") is None
+    data = PNG[:33] + chunk(b"iTXt", bomb) + PNG[33:]
+    tracemalloc.start()
+    assert extract(data, "PNG") is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
     broken = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(ours())[:-20] + b"?" * 30
     assert extract(PNG[:33] + chunk(b"iTXt", broken) + PNG[33:], "PNG") is None
 
