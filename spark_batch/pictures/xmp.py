@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 NAMESPACE = "urn:spark-batch:provenance:1.0:"
 MAX_PACKET = 1 << 20  # bytes of a packet that are read; what a JPEG holds in one piece is 64 KiB
@@ -36,6 +35,18 @@ _OURS = re.compile(
 )
 # Characters that XML 1.0 has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What an attribute and an element cannot hold as it is, line ends included, which XML would change.
+_ESCAPES = str.maketrans(
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        '"': "&quot;",
+        "\t": "&#9;",
+        "\n": "&#10;",
+        "\r": "&#13;",
+    }
+)
 
 
 class _Refused(ValueError):
@@ -137,8 +148,8 @@ def writable(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(writable(text))
+    return f'"{_text(text)}"'
 
 
 def _text(text: str) -> str:
-    return escape(writable(text), {"\r": "&#13;"})
+    return writable(text).translate(_ESCAPES)

@@ -85,20 +85,27 @@ def test_while_a_run_holds_the_checkpoint(marked: Folder, call: Call) -> None:
         assert "by its metadata" in call("trace", marked.previews / NAME).out
 
 
-@pytest.mark.parametrize("where", ["renamed", "elsewhere"])
-def test_a_renamed_or_copied_picture(
-    plain: Folder, call: Call, where: str, tmp_path_factory: pytest.TempPathFactory
+@pytest.mark.parametrize("name", ["sandbox/photo/renamed.jpg", "hero.jpg", "a/b/hero.jpg"])
+def test_a_renamed_or_moved_picture(plain: Folder, call: Call, name: str) -> None:
+    """Anywhere in the output folder, the one above the sandbox's too."""
+    target = plain.out / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(plain.previews / NAME, target)
+    ended = call("trace", target)
+    assert ended.code == ExitCode.DONE
+    assert "line recipe.yaml:4:11" in ended.out
+
+
+def test_a_picture_far_from_its_books(
+    plain: Folder, call: Call, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Beside the others, or out of the output folder with `--in`."""
-    target = plain.previews / "photo" / "renamed.jpg"
-    if where == "elsewhere":
-        target = tmp_path_factory.mktemp("elsewhere") / "hero.jpg"
+    """Nothing above it knows it; `--in` names where to look, and below."""
+    target = tmp_path_factory.mktemp("elsewhere") / "hero.jpg"
     shutil.copy(plain.previews / NAME, target)
-    if where == "elsewhere":
-        ended = call("trace", target)
-        assert (ended.code, ended.out) == (ExitCode.FAILED, "")
-        assert "name the output folder with --in" in ended.err
-        assert "Traceback" not in ended.err
+    ended = call("trace", target)
+    assert (ended.code, ended.out) == (ExitCode.FAILED, "")
+    assert ended.err.count("\n") == 1
+    assert "name the output folder with --in" in ended.err
     ended = call("trace", target, "--in", plain.path)
     assert ended.code == ExitCode.DONE
     assert "line recipe.yaml:4:11" in ended.out
@@ -321,6 +328,7 @@ def test_several_files_and_the_gravest_code(plain: Folder, call: Call) -> None:
     assert ended.err.count("\n") == 5
     assert all(line.startswith("spark-batch: ") for line in ended.err.splitlines())
     assert ended.out.count("← this picture") == 1
+    assert call("trace", text, unknown).code == ExitCode.WRONG
     assert call("trace").code == ExitCode.WRONG
 
 
