@@ -159,7 +159,10 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A checked recipe. `output_dir` is absolute; `price` is USD a picture."""
+    """A checked recipe. `output_dir` is absolute; `price` is USD a picture.
+
+    `metadata` says that each picture shall carry what it was made of.
+    """
 
     path: Path
     name: str
@@ -169,6 +172,7 @@ class Recipe:
     output_name: str
     run: RunSettings
     price: Decimal | None = None
+    metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,8 @@ class Attempt:
     what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
     on disk and no longer to be had; `api` is the base URL, or `sandbox`. `settled` is what the user
     said of an uncertain one: `not-charged`, or `resubmit`; `suspect` is what is odd about the
-    picture that came.
+    picture that came. `commit` is the recipe's in git when the attempt was made; `received` the
+    SHA-256 of the picture as it came, before metadata were written into it.
     """
 
     id: int
@@ -269,6 +274,29 @@ class Attempt:
     completed_at: datetime | None = None
     settled: str | None = None
     suspect: str | None = None
+    commit: str | None = None
+    received: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a picture was made of: what it may carry with it (`output.metadata`), and no secrets.
+
+    `job` is the key; `width` and `height` are as asked; `recipe` is its name, `commit` the git
+    commit that it stood in when the attempt was made, `-dirty` behind it when it differed.
+    """
+
+    job: str
+    model: str
+    prompt: str
+    seed: int
+    scale: float
+    width: int
+    height: int
+    take: int
+    recipe: str = ""
+    commit: str | None = None
+    task_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,11 @@ def mark_twins(target: Checkpoint) -> None:
     The one that came first stays above suspicion.
     """
     query = (
-        "SELECT a.id, a.key, a.suspect, r.seed, r.take,"
-        " a.sha256 || ' ' || coalesce(r.url, r.picture, '') || ' ' || r.prompt AS what"
-        " FROM attempt a JOIN request r ON r.key = a.key WHERE a.sha256 IN"
-        " (SELECT sha256 FROM attempt GROUP BY sha256 HAVING count(DISTINCT key) > 1)"
+        "WITH came AS (SELECT *, coalesce(received_sha256, sha256) AS bytes_sha256 FROM attempt)"
+        " SELECT a.id, a.key, a.suspect, r.seed, r.take,"
+        " a.bytes_sha256 || ' ' || coalesce(r.url, r.picture, '') || ' ' || r.prompt AS what"
+        " FROM came a JOIN request r ON r.key = a.key WHERE a.bytes_sha256 IN"
+        " (SELECT bytes_sha256 FROM came GROUP BY bytes_sha256 HAVING count(DISTINCT key) > 1)"
         " ORDER BY a.completed_at, a.key"
     )
     firsts: dict[str, Row] = {}

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from spark_batch.checkpoint.overview import STATUS, Overview
-from spark_batch.checkpoint.schema import attempt_of, decimal, standing_of
-from spark_batch.jobs import Attempt, Standing, State, Status
+from spark_batch.checkpoint.schema import attempt_of, decimal, provenance_of, standing_of
+from spark_batch.jobs import Attempt, Provenance, Standing, State, Status
 
 Owns = Callable[[str], bool]
 
 _ATTEMPT_COLUMNS = """
 id, key, number, state, unsent, reserved, api, task_id, url, told_bytes, remote_job_id, cost,
 discount, input_tokens, output_tokens, total_tokens, generated_images, format, width, height, bytes,
-sha256, error_code, error_message, again, lost, submitted_at, completed_at, settled, suspect
+sha256, error_code, error_message, again, lost, submitted_at, completed_at, settled, suspect,
+recipe_commit, received_sha256
 """
 
 _STANDINGS = f"""
@@ -130,6 +131,25 @@ class CheckpointReader(Overview):
         )
         return self._db.execute(query, (key, State.FAILED.value)).fetchone() is not None
 
+    def provenance(self, attempt: int) -> Provenance:
+        """What an attempt's picture was made of."""
+        query = (
+            "SELECT r.*, a.task_id, a.recipe_commit, (SELECT p.recipe FROM placement p"
+            " WHERE p.key = r.key ORDER BY p.current DESC, p.position LIMIT 1) AS recipe"
+            " FROM attempt a JOIN request r ON r.key = a.key WHERE a.id = ?"
+        )
+        return provenance_of(self._db.execute(query, (attempt,)).fetchone())
+
+    def jobs_with(self, sha256: str) -> list[str]:
+        """The keys of the jobs whose picture is, or was when it came, the file of this SHA-256."""
+        query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"
+        return [str(row["key"]) for row in self._db.execute(query, (sha256,))]
+
+    def lines_of(self, key: str) -> list[Standing]:
+        """The lines that want a job's picture, or that an older recipe left over."""
+        query = f"{_STANDINGS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
+        return [standing_of(row) for row in self._db.execute(query, (key,))]
+
     def request_size(self, key: str) -> tuple[int, int]:
         """The width and height that were asked for, in pixels."""
         row = self._db.execute("SELECT width, height FROM request WHERE key = ?", (key,)).fetchone()
@@ -185,12 +205,15 @@ class CheckpointReader(Overview):
         return self._db.execute(query, (api, task_id)).fetchone() is not None
 
     def twin(self, key: str, sha256: str) -> str | None:
-        """The key of another job with the same bytes as picture, though its seed is another one."""
+        """The key of another job with the same bytes as picture, though its seed is another one.
+
+        The bytes are those that came: metadata, which are never the same, play no part.
+        """
         query = (
             "SELECT a.key FROM attempt a JOIN request r ON r.key = a.key"
             " JOIN request me ON me.key = ?"
-            " WHERE a.sha256 = ? AND a.key <> me.key AND r.prompt = me.prompt"
-            " AND r.picture IS me.picture AND r.url IS me.url"
+            " WHERE coalesce(a.received_sha256, a.sha256) = ? AND a.key <> me.key"
+            " AND r.prompt = me.prompt AND r.picture IS me.picture AND r.url IS me.url"
             " AND (r.seed <> me.seed OR r.take <> me.take) LIMIT 1"
         )
         row = self._db.execute(query, (key, sha256)).fetchone()

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from sqlite3 import Row
 
-from spark_batch.jobs import Attempt, Picture, Result, Standing, State, Usage
+from spark_batch.jobs import Attempt, Picture, Provenance, Result, Standing, State, Usage
 
 # "SPKB" in ASCII: SQLite's own place for the kind of a file.
 APPLICATION_ID = 0x53504B42
@@ -17,7 +17,8 @@ APPLICATION_ID = 0x53504B42
 # 2  attempt.settled (what `resolve` said), attempt.suspect (what is odd about a picture).
 # 3  placement.image, placement.source (where a line's picture and prompt stand), request.fit.
 # 4  used_plan (saved plans that have been used), placement.replaced (a file of other bytes that
-#    stays in a picture's place).
+#    stays in a picture's place), attempt.recipe_commit, attempt.received_sha256 (a picture as it
+#    came, without metadata).
 VERSION = 4
 
 # What brings a file of a version to the next one.
@@ -34,6 +35,8 @@ MIGRATIONS = {
     3: (
         "ALTER TABLE placement ADD COLUMN replaced INTEGER",
         "CREATE TABLE used_plan (id TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID",
+        "ALTER TABLE attempt ADD COLUMN recipe_commit TEXT",
+        "ALTER TABLE attempt ADD COLUMN received_sha256 TEXT",
     ),
 }
 
@@ -103,6 +106,8 @@ CREATE TABLE attempt (
     completed_at  TEXT,
     settled       TEXT,          -- by the user, of an uncertain one: not-charged, resubmit
     suspect       TEXT,          -- what is odd about the picture that came
+    recipe_commit TEXT,          -- of git, when the attempt was made; -dirty when it differed
+    received_sha256 TEXT,        -- of the picture as it came, before metadata were written into it
     UNIQUE (key, number)
 );
 CREATE UNIQUE INDEX attempt_task ON attempt (api, task_id) WHERE task_id IS NOT NULL;
@@ -164,6 +169,8 @@ def attempt_of(row: Row, prefix: str = "") -> Attempt:
         lost=bool(cell("lost")),
         settled=row[prefix + "settled"],
         suspect=row[prefix + "suspect"],
+        commit=row[prefix + "recipe_commit"],
+        received=row[prefix + "received_sha256"],
         submitted_at=moment(row[prefix + "submitted_at"]),
         completed_at=moment(row[prefix + "completed_at"]),
     )
@@ -194,6 +201,23 @@ def _picture(row: Row, prefix: str) -> Picture | None:
         height=row[prefix + "height"],
         bytes=row[prefix + "bytes"],
         sha256=row[prefix + "sha256"],
+    )
+
+
+def provenance_of(row: Row) -> Provenance:
+    """The provenance in a row of the checkpoint's `provenance` query."""
+    return Provenance(
+        job=row["key"],
+        model=row["model"],
+        prompt=row["prompt"],
+        seed=row["seed"],
+        scale=row["scale"],
+        width=row["width"],
+        height=row["height"],
+        take=row["take"],
+        recipe=row["recipe"] or "",
+        commit=row["recipe_commit"],
+        task_id=row["task_id"],
     )
 
 

@@ -91,11 +91,9 @@ class Store:
         return cls(copy, path=path, clock=clock, lock=None)
 
     @classmethod
-    def scratch(cls: type[_Self], *, clock: Clock = utc_now) -> _Self:
-        """An empty one in memory, without a file."""
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.executescript(SCHEMA)
-        return cls(connection, path=Path("in memory"), clock=clock, lock=None)
+    def blank(cls: type[_Self], *, clock: Clock = utc_now) -> _Self:
+        """An empty one in memory, which has no file."""
+        return cls(_empty(), path=Path(":memory:"), clock=clock, lock=None)
 
     def close(self) -> None:
         """Close the file and free the lock."""
@@ -158,9 +156,7 @@ def lock_path(path: Path) -> Path:
 def _look(path: Path) -> sqlite3.Connection:
     """The file to read from; of an older version a copy in memory that has been migrated."""
     if not path.exists():
-        connection = sqlite3.connect(":memory:", isolation_level=None)
-        connection.executescript(SCHEMA)
-        return connection
+        return _empty()
     # Not mode=ro: after a killed run the first reader has to roll its journal back.
     connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
     version = _check(connection, path, thorough=False)
@@ -171,6 +167,12 @@ def _look(path: Path) -> sqlite3.Connection:
     connection.close()
     _migrate(copy, version)
     return copy
+
+
+def _empty() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(SCHEMA)
+    return connection
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:

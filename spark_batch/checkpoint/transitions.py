@@ -77,13 +77,24 @@ class Checkpoint(CheckpointReader):
             ),
         )
 
-    def intend(self, key: str, *, number: int, reserved: Decimal | None, api: str) -> int:
-        """A new attempt, about to be sent: it must be on disk before the POST leaves."""
+    def intend(
+        self,
+        key: str,
+        *,
+        number: int,
+        reserved: Decimal | None,
+        api: str,
+        commit: str | None = None,
+    ) -> int:
+        """A new attempt, about to be sent: it must be on disk before the POST leaves.
+
+        `commit` is the recipe's, in git.
+        """
         with self.transaction():
             cursor = self._db.execute(
-                "INSERT INTO attempt (key, number, state, reserved, api, submitted_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (key, number, State.SUBMITTING.value, _text(reserved), api, self._now()),
+                "INSERT INTO attempt (key, number, state, reserved, api, submitted_at,"
+                " recipe_commit) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (key, number, State.SUBMITTING.value, _text(reserved), api, self._now(), commit),
             )
             attempt = cursor.lastrowid
             if attempt is None:
@@ -157,10 +168,12 @@ class Checkpoint(CheckpointReader):
         files: dict[str, str],
         *,
         suspect: str | None = None,
+        received: str | None = None,
     ) -> None:
         """The picture is on disk under its final names: `files` by output name.
 
         `suspect` is what is odd about it: it is kept, told, and never paid for again by itself.
+        `received` is its SHA-256 as it came, where metadata have changed that since.
         """
         with self.transaction():
             self._move(
@@ -175,12 +188,23 @@ class Checkpoint(CheckpointReader):
                 bytes=picture.bytes,
                 sha256=picture.sha256,
                 suspect=suspect,
+                received_sha256=received,
                 completed_at=self._now(),
             )
             self.placed(self._key(attempt), files)
 
-    def refetched(self, attempt: int, picture: Picture, files: dict[str, str]) -> None:
-        """The picture of a paid attempt was missing or lost, and has been fetched or found."""
+    def refetched(
+        self,
+        attempt: int,
+        picture: Picture,
+        files: dict[str, str],
+        *,
+        received: str | None = None,
+    ) -> None:
+        """The picture of a paid attempt was missing or lost, and has been fetched or found.
+
+        `received` as in `done`; also of one that was found, which is as it was.
+        """
         with self.transaction():
             self._move(
                 attempt,
@@ -195,6 +219,7 @@ class Checkpoint(CheckpointReader):
                 height=picture.height,
                 bytes=picture.bytes,
                 sha256=picture.sha256,
+                received_sha256=received,
             )
             self.placed(self._key(attempt), files)
 

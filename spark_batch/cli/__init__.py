@@ -27,6 +27,7 @@ COMMANDS = {
     "resolve": "Settle an uncertain job.",
     "status": "Show where everything stands.",
     "why": "Show the whole history of one job.",
+    "trace": "Tell from a picture what made it: line, job, attempts, cost.",
     "verify": "Check every finished file against its recorded SHA-256.",
     "report": "Write manifest, JUnit XML, Markdown and JSON from the checkpoint alone.",
     "sandbox": "Serve the Spark API on this machine, for nothing.",

@@ -3,6 +3,7 @@
 from spark_batch.pictures.disk import copy, make_folder, place, sha256
 from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.looks import suspicion
+from spark_batch.pictures.metadata import Unmarked, facts_in, mark
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
 from spark_batch.pictures.thumbnails import MEDIA_TYPE, Thumbnail, thumbnail
 
@@ -11,11 +12,14 @@ __all__ = [
     "MAX_PIXELS",
     "MEDIA_TYPE",
     "Thumbnail",
+    "Unmarked",
     "accept",
     "copy",
     "extension",
+    "facts_in",
     "fitted",
     "make_folder",
+    "mark",
     "place",
     "probe",
     "sha256",

@@ -107,13 +107,7 @@ def admitted(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Picture, Imag
 
     Raises PictureError, in one line that begins with the path.
     """
-    size = file_size(path)
-    if size > MAX_BYTES:
-        raise PictureError(f"{path}: the file has {size} bytes; at most {MAX_BYTES} are taken")
-    data = read_bytes(path)
-    kind = format_of(data)
-    if kind not in EXTENSIONS:
-        raise PictureError(f"{path}: {said(data)}; a JPEG, PNG or WebP picture is expected")
+    data, kind = _whole_file(path)
     picture, image = opened(path, data, kind)
     if picture.width * picture.height > max_pixels:
         sides = f"{picture.width}x{picture.height}"
@@ -121,9 +115,30 @@ def admitted(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Picture, Imag
     return picture, image, data
 
 
+def look(path: Path) -> tuple[Picture, bytes]:
+    """A JPEG, PNG or WebP file that anybody may have written, and its bytes; it is not decoded.
+
+    Raises PictureError, in one line that begins with the path.
+    """
+    data, kind = _whole_file(path)
+    return opened(path, data, kind)[0], data
+
+
 def extension(picture: Picture) -> str:
     """The extension of a picture's file, with its dot: `.jpg`, `.png` or `.webp`."""
     return EXTENSIONS[picture.format]
+
+
+def _whole_file(path: Path) -> tuple[bytes, str]:
+    """The bytes of a file that is not too large, and their format: one that a result may have."""
+    size = file_size(path)
+    if size > MAX_BYTES:
+        raise PictureError(f"{path}: the file has {size} bytes; at most {MAX_BYTES} are taken")
+    data = read_bytes(path)
+    kind = format_of(data)
+    if kind not in EXTENSIONS:
+        raise PictureError(f"{path}: {said(data)}; a JPEG, PNG or WebP picture is expected")
+    return data, kind
 
 
 def file_size(path: Path) -> int:

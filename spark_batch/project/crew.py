@@ -31,8 +31,18 @@ def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
     return watch
 
 
-def settings(run: RunSettings, endpoint: Endpoint, *, limit: int | None = None) -> Settings:
-    """The run's settings, from the recipe's `run` mapping."""
+def settings(
+    run: RunSettings,
+    endpoint: Endpoint,
+    *,
+    metadata: bool,
+    limit: int | None = None,
+    commit: str | None = None,
+) -> Settings:
+    """The run's settings, from the recipe's `run` mapping.
+
+    `metadata` is its `output.metadata`, `commit` where it stands in git.
+    """
     return Settings(
         concurrency=run.concurrency,
         attempts=run.attempts,
@@ -40,6 +50,8 @@ def settings(run: RunSettings, endpoint: Endpoint, *, limit: int | None = None) 
         max_uncertain=run.max_uncertain,
         api=endpoint.api,
         limit=limit,
+        metadata=metadata,
+        commit=commit,
     )
 
 

@@ -119,7 +119,7 @@ class Repository:
         arguments = ["git", "-C", str(self.folder), "cat-file", "--batch"]
         with subprocess.Popen(
             arguments,
-            env=_environment(),
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -205,7 +205,7 @@ def _run(folder: Path, *question: str) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
             ["git", "-C", str(folder), *question],
-            env=_environment(),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SECONDS,
@@ -221,6 +221,7 @@ def _run(folder: Path, *question: str) -> subprocess.CompletedProcess[bytes]:
         raise UsageError(f"git cannot be run: {printable(str(error))}") from None
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """What git is started with: asks nobody, speaks English, and does not know the key."""
     kept = {name: text for name, text in os.environ.items() if name not in _KEPT_BACK}
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}

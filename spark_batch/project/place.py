@@ -22,13 +22,15 @@ SANDBOX = "sandbox"
 class Place:
     """The recipe's name and its output folder; which of its jobs, if not all.
 
-    `recipe_dir` is the recipe's own folder, where it matters. Both folders are absolute.
+    `recipe_dir` is the recipe's own folder, where it matters. Both folders are absolute. `metadata`
+    says that pictures shall carry what they were made of.
     """
 
     name: str
     output_dir: Path
     shard: matrix.Shard | None = None
     recipe_dir: Path | None = None
+    metadata: bool = False
 
     @property
     def label(self) -> str:
@@ -76,14 +78,14 @@ def load(path: str | Path) -> Loaded:
 def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """Where the pictures of a recipe go; the sandbox's never mix with paid ones."""
     output_dir = _folder(loaded.output_dir, sandbox=sandbox)
-    return Place(loaded.name, output_dir, shard, loaded.path.parent.absolute())
+    return Place(loaded.name, output_dir, shard, loaded.path.parent.absolute(), loaded.metadata)
 
 
 def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
-    name, output_dir = header(path)
+    name, output_dir, metadata = header(path)
     output_dir = _folder(output_dir, sandbox=sandbox)
-    return Place(name, output_dir, shard, path.parent.absolute())
+    return Place(name, output_dir, shard, path.parent.absolute(), metadata)
 
 
 def _folder(output_dir: Path, *, sandbox: bool) -> Path:

@@ -59,7 +59,7 @@ def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) 
                         checkpoint,
                         client,
                         send=None,
-                        settings=crew.settings(settings, endpoint),
+                        settings=crew.settings(settings, endpoint, metadata=place.metadata),
                         place=place,
                         budget=_nothing(checkpoint),
                         submit_rate=settings.submit_rate,

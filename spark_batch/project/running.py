@@ -20,6 +20,7 @@ from spark_batch.project.binding import Binding, bind
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
+from spark_batch.project.revision import commit_of
 from spark_batch.reports.formats import Written
 from spark_batch.runner import Run, sender
 from spark_batch.runner.budget import Budget, Prices
@@ -139,7 +140,13 @@ class Errand:
                 client,
                 send=sender(client.submit, bodies),
                 ready=lambda job: bodies.ready(job.input),
-                settings=crew.settings(run, endpoint, limit=self.order.limit),
+                settings=crew.settings(
+                    run,
+                    endpoint,
+                    metadata=self.place.metadata,
+                    limit=self.order.limit,
+                    commit=commit_of(self.recipe.path),
+                ),
                 place=self.place,
                 budget=budget,
                 submit_rate=run.submit_rate,

@@ -111,7 +111,7 @@ def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
 def _manifest(path: Path) -> Source:
     """A manifest, as a checkpoint that knows what it tells."""
     rows = list(manifest.read(path))
-    reader = Checkpoint.scratch()
+    reader = Checkpoint.blank()
     try:
         adopt(reader, rows, trusted=lambda row: False)
     except UsageError as error:

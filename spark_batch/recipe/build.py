@@ -226,4 +226,5 @@ def _assembled(parts: _Parts, blocks: tuple[Block, ...], root: Node, path: Path)
         output_name=parts.template,
         run=variants.run(root.get("run")),
         price=variants.money(root.get("price")),
+        metadata=output.metadata(root.get("output")),
     )

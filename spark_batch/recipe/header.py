@@ -9,8 +9,10 @@ from spark_batch.recipe.check import check
 from spark_batch.recipe.document import read
 
 
-def header(path: Path) -> tuple[str, Path]:
-    """The name and the absolute output folder, also of a recipe that is wrong in other places.
+def header(path: Path) -> tuple[str, Path, bool]:
+    """The name, the absolute output folder, and whether pictures shall carry metadata.
+
+    Also of a recipe that is wrong in other places.
 
     Raises RecipeError when they cannot be told.
     """
@@ -25,4 +27,4 @@ def header(path: Path) -> tuple[str, Path]:
     folder = output.folder(given, base=path.parent, name=name.text(), findings=findings)
     if folder is None:
         raise error_of(findings)
-    return name.text(), folder
+    return name.text(), folder, output.metadata(section)

@@ -50,6 +50,12 @@ def _folder_fault(text: str, path: Path) -> str | None:
     return None
 
 
+def metadata(section: Node | None) -> bool:
+    """Whether each picture shall carry what it was made of, by the checked `output`."""
+    node = section.get("metadata") if section else None
+    return node is not None and node.value is True
+
+
 def template(node: Node | None, variables: Iterable[str] | None, findings: Findings) -> str | None:
     """The output template: checked as far as that needs no jobs; the schema's default without.
 

@@ -29,6 +29,16 @@ _A = {
     "string": "a text",
     "number": "a number",
     "integer": "a whole number",
+    "boolean": "true or false",
+}
+# Texts in YAML 1.2, and what their authors mean: the first four were booleans in YAML 1.1.
+_TRUTH = {
+    "yes": "true",
+    "on": "true",
+    "no": "false",
+    "off": "false",
+    "true": "true",
+    "false": "false",
 }
 
 
@@ -100,6 +110,9 @@ def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
         hint = "; put it in quotes"
     elif fault.limit == "array" and fault.value is not None:
         hint = "; write it as one, with '- ' before each value"
+    elif fault.limit == "boolean" and isinstance(fault.value, str):
+        word = _TRUTH.get(fault.value.strip().lower())
+        hint = f"; write {word}, without quotes" if word else ""
     elif fault.limit in ("number", "integer") and isinstance(fault.value, str):
         hint = _number_hint(fault.value)
     return "type", f"expected {wanted}, not {shown}{hint}"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Made, Refused, SubmitOutcome
 from spark_batch.errors import ExitCode, OutputError, PictureError, SparkBatchError
-from spark_batch.jobs import Attempt, Job, State
+from spark_batch.jobs import Attempt, Job, Provenance, State
 from spark_batch.runner.admission import Admission
 from spark_batch.runner.desk import Call, Desk, Flight, Sender, Settings
 from spark_batch.runner.events import Event
@@ -204,6 +204,7 @@ class Run:
                 flight,
                 outputs=desk.checkpoint.outputs(flight.key),
                 folders=desk.folders,
+                facts=self._facts(flight),
             )
         if call is Call.RESTORE and flight.restoring is not None:
             return restore_call(
@@ -214,6 +215,11 @@ class Run:
             )
         client, task_id = desk.client, flight.task_id
         return lambda: client.poll(task_id)
+
+    def _facts(self, flight: Flight) -> Provenance | None:
+        """What the flight's picture shall carry, where that is wanted."""
+        desk = self._desk
+        return desk.checkpoint.provenance(flight.attempt) if desk.settings.metadata else None
 
     def _settle(self, results: list[tuple[tuple[Flight, Call], object]]) -> list[Event]:
         """Write down what the calls gave, all of them in one transaction."""

@@ -154,7 +154,11 @@ class Admission:
             desk.checkpoint.resend(attempt, reserved=reserved)
         else:
             attempt = desk.checkpoint.intend(
-                job.key, number=candidate.number, reserved=reserved, api=desk.settings.api
+                job.key,
+                number=candidate.number,
+                reserved=reserved,
+                api=desk.settings.api,
+                commit=desk.settings.commit,
             )
         self._taken(candidate)
         desk.budget.reserve(attempt, reserved)

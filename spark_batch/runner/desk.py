@@ -27,7 +27,8 @@ Sender = Callable[[Job], SubmitOutcome]
 class Settings:
     """How a run behaves. Times are seconds; `api` is the base URL, or `sandbox`.
 
-    `unreachable_after` is how long an API that cannot be reached at all is tried.
+    `unreachable_after` is how long an API that cannot be reached at all is tried; `metadata` says
+    that pictures shall carry what they were made of, `commit` is the recipe's, in git.
     """
 
     concurrency: int
@@ -36,6 +37,8 @@ class Settings:
     max_uncertain: int
     api: str
     limit: int | None = None
+    metadata: bool = False
+    commit: str | None = None
     threads: int = 16
     unreachable_after: float = 60.0
     unknown_after: float = 60.0

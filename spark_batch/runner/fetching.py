@@ -9,7 +9,7 @@ from spark_batch import pictures
 from spark_batch.client import TaskReader
 from spark_batch.client.outcomes import Fetched, FetchFailed
 from spark_batch.errors import OutputError, PictureError
-from spark_batch.jobs import Attempt, Input, Picture, Result
+from spark_batch.jobs import Attempt, Input, Picture, Provenance, Result
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Done, Event, Note
 from spark_batch.runner.files import Folders, deliver, restore
@@ -19,11 +19,17 @@ from spark_batch.runner.polling import leave, lose, stop_for_disk
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The picture stands under its names; `suspect` is what is odd about it."""
+    """The picture stands under its names; `suspect` is what is odd about it.
+
+    `received` is its SHA-256 as it came, where metadata have changed that; `unmarked` says why it
+    could not be given any.
+    """
 
     picture: Picture
     files: dict[str, str]
     suspect: str | None = None
+    received: str | None = None
+    unmarked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,18 @@ RestoreEnd = Delivered | NotHere | DiskRefused
 
 
 def fetch_call(
-    client: TaskReader, flight: Flight, *, outputs: list[str], folders: Folders
+    client: TaskReader,
+    flight: Flight,
+    *,
+    outputs: list[str],
+    folders: Folders,
+    facts: Provenance | None = None,
 ) -> Callable[[], FetchEnd]:
     """The call that fetches a flight's picture, for another thread.
 
     The API's `size` is insisted on at first; when it goes on to differ from what comes whole, by
-    its Content-Length and to the decoder, what comes is taken.
+    its Content-Length and to the decoder, what comes is taken. `facts` are written into it, where
+    it can carry them, before it has its name: what is paid for is never lost for their sake.
     """
     result = flight.result or Result(url="")
     told = result.bytes if flight.failures < _TRIES_WITH_SIZE else None
@@ -68,13 +80,17 @@ def fetch_call(
             suspect = pictures.suspicion(
                 part, asked=flight.size, source=source.path, sent=source.picture
             )
-            files = deliver(part, picture, outputs=outputs, folders=folders)
+            marked = picture if facts is None else pictures.mark(part, picture, facts)
+            unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
+            final = picture if isinstance(marked, pictures.Unmarked) else marked
+            files = deliver(part, final, outputs=outputs, folders=folders)
         except PictureError as error:
             part.unlink(missing_ok=True)
             return FetchFailed(reason=str(error), fresh_url=False)
         except OutputError as error:
             return DiskRefused(str(error))
-        return Delivered(picture, files, suspect)
+        received = None if final is picture else picture.sha256
+        return Delivered(final, files, suspect, received, unmarked)
 
     return call
 
@@ -91,7 +107,9 @@ def restore_call(
             files = restore(attempt.picture, outputs=outputs, written=written, folders=folders)
         except OutputError as error:
             return DiskRefused(str(error))
-        return NotHere() if files is None else Delivered(attempt.picture, files)
+        if files is None:
+            return NotHere()
+        return Delivered(attempt.picture, files, received=attempt.received)
 
     return call
 
@@ -130,10 +148,18 @@ def after_fetch(desk: Desk, flight: Flight, outcome: FetchEnd) -> list[Event]:
 def _delivered(desk: Desk, flight: Flight, outcome: Delivered) -> list[Event]:
     cost = suspect = None
     if flight.restoring is not None:
-        desk.checkpoint.refetched(flight.attempt, outcome.picture, outcome.files)
+        desk.checkpoint.refetched(
+            flight.attempt, outcome.picture, outcome.files, received=outcome.received
+        )
     else:
-        suspect = outcome.suspect or _twin(desk, flight, outcome.picture)
-        desk.checkpoint.done(flight.attempt, outcome.picture, outcome.files, suspect=suspect)
+        suspect = outcome.suspect or _twin(desk, flight, outcome)
+        desk.checkpoint.done(
+            flight.attempt,
+            outcome.picture,
+            outcome.files,
+            suspect=suspect,
+            received=outcome.received,
+        )
         if flight.watched:
             desk.polls.learn(desk.clock() - flight.since)
         cost = flight.result.usage.cost if flight.result else None
@@ -143,11 +169,19 @@ def _delivered(desk: Desk, flight: Flight, outcome: Delivered) -> list[Event]:
     if flight.replacing is not None:
         kept = desk.folders.kept.relative_to(desk.folders.output)
         told.append(Note(f"{flight.replacing}; what stood there is kept in {kept.as_posix()}"))
-    return told
+    return [*told, *_unmarked(desk, flight, outcome.unmarked)]
 
 
-def _twin(desk: Desk, flight: Flight, picture: Picture) -> str | None:
-    other = desk.checkpoint.twin(flight.key, picture.sha256)
+def _unmarked(desk: Desk, flight: Flight, why: str | None) -> list[Event]:
+    """That a picture stands there without metadata: told once for each reason."""
+    if why is None or why in desk.told:
+        return []
+    desk.told.add(why)
+    return [Note(f"{flight.name}: written without its metadata: {why} (told once)")]
+
+
+def _twin(desk: Desk, flight: Flight, outcome: Delivered) -> str | None:
+    other = desk.checkpoint.twin(flight.key, outcome.received or outcome.picture.sha256)
     return f"the same bytes as job {other}, which has another seed" if other else None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from spark_batch.checkpoint import CheckpointReader, Money
 from spark_batch.contract import rules
 from spark_batch.jobs import Attempt, Standing, State, Status
+from spark_batch.pictures.metadata import extract
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Entry, Note
 from spark_batch.sandbox.ledger import COMPLETED
@@ -28,6 +29,7 @@ RANK: Mapping[State, int] = {
     State.FAILED: 3,
     State.UNCERTAIN: 3,
 }
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _STALE = ("expired", "html")
 _URLS = 3  # so many ended URLs make a picture lost
 
@@ -188,7 +190,7 @@ def _files(books: Books, facts: Facts, output: Path) -> None:
         standing = by_output.get(str(path.relative_to(output).with_suffix("")))
         if standing is None or path.suffix == ".part":
             raise Violation("spoiled-file", f"{path.name} stands there and is nobody's")
-        if _sha256(path) not in _right(standing, books, facts):
+        if _as_it_came(path, standing) not in _right(standing, books, facts):
             raise Violation("spoiled-file", f"{path.name} is not the picture of its task")
     for standing in books.standings:
         attempt = standing.attempt
@@ -225,6 +227,19 @@ def _right(standing: Standing, books: Books, facts: Facts) -> set[str]:
     names = (preview_name(each) for each in facts.accepted if each.id in ids)
     paths = (facts.previews / f"{name}.jpg" for name in names)
     return {_sha256(path) for path in paths if path.exists()}
+
+
+def _as_it_came(path: Path, standing: Standing) -> str:
+    """The hash of a picture without the metadata that it carries, which have to be its job's."""
+    data = path.read_bytes()
+    facts = extract(data, "JPEG")
+    if facts is not None:
+        if (facts.job, facts.prompt, facts.seed) != (standing.key, standing.prompt, standing.seed):
+            raise Violation("spoiled-file", f"{path.name} carries metadata of another job")
+        begin = data.index(_XMP) - 4
+        end = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
+        data = data[:begin] + data[end:]
+    return hashlib.sha256(data).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -74,6 +74,7 @@ class Plan:
     max_uncertain: int = 1000
     submit_rate: int = 1000
     concurrency: int = 4
+    metadata: bool = False
 
     @property
     def name(self) -> str:
@@ -101,7 +102,7 @@ class Plan:
             "inputs: [photo.jpg]",
             f"prompts: [{', '.join(f'Place {n}' for n in range(1, self.jobs + 1))}]",
             "variants: {size: 512x512, seed: 7}",
-            "output: {dir: out}",
+            f"output: {{dir: out, metadata: {str(self.metadata).lower()}}}",
             f"run: {{{settings}}}",
         ]
         if self.price:
@@ -180,6 +181,7 @@ def plan(seed: int, number: int, *, kind: type[Kill] | None = None, mix: str | N
         max_cost=PRICE * rng.randint(1, jobs) if limited else None,
         price=rng.random() < 0.8,
         max_uncertain=rng.choice((0, 1, 100, 100, 100)),
+        metadata=rng.random() < 0.3,
     )
 
 

@@ -69,7 +69,7 @@ class World:
         self, base: Checkpoint | None = None, happenings: Sequence[Happening] = ()
     ) -> Checkpoint:
         """A copy of `base`, to which things then happened."""
-        made = Checkpoint.scratch(clock=self.now)
+        made = Checkpoint.blank(clock=self.now)
         if base is None:
             made.enroll(JOBS)
         else:
@@ -254,7 +254,7 @@ def test_numbers_stay_when_only_one_side_tried(world: World) -> None:
 def test_only_the_jobs_that_are_asked_for(world: World) -> None:
     """A shard takes over its own."""
     both = world.make(None, [(0, "intend"), (1, "intend")])
-    target = Checkpoint.scratch()
+    target = Checkpoint.blank()
     join(target, both, owns=lambda key: key == KEY)
     assert [attempt.key for attempt in target.open_attempts()] == [KEY]
     assert [each.key for each in target.standings(left_over=True)] == [KEY]
@@ -265,7 +265,7 @@ def test_files_are_taken_over_from_the_same_folder_alone(world: World) -> None:
     done = world.make(None, [(0, name) for name in ("intend", "submitted", "fetching", "done")])
     done.placed(KEY, {JOBS[0].output: "a.jpg"})
     for same_folder, file in ((True, "a.jpg"), (False, None)):
-        target = Checkpoint.scratch()
+        target = Checkpoint.blank()
         target.enroll(JOBS)
         join(target, done, same_folder=same_folder)
         assert target.file(JOBS[0].output, KEY) == file

@@ -48,6 +48,15 @@ def test_opening_migrates_and_keeps_a_copy(old: Path) -> None:
     assert version_of(old.with_name("t.checkpoint.version1")) == 1
 
 
+def test_a_migrated_attempt_has_no_commit_and_its_picture_is_as_it_came(old: Path) -> None:
+    """Version 4 knows neither of what older versions made."""
+    with Checkpoint.open(old) as checkpoint:
+        (attempt,) = checkpoint.attempts_of("k")
+        assert (attempt.commit, attempt.received) == (None, None)
+        assert checkpoint.provenance(1).commit is None
+        assert checkpoint.provenance(1).task_id == "task-1"
+
+
 def test_looking_does_not_migrate(old: Path) -> None:
     """`status` of an older checkpoint reads it, and leaves it as it is."""
     before = old.read_bytes()

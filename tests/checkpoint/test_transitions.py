@@ -229,3 +229,38 @@ def test_a_saved_plan_is_used_once(tmp_path: Path) -> None:
     with CheckpointReader.peek(path) as reader:
         assert reader.plan_used("p") is not None
         assert reader.plan_used("q") is None
+
+
+def test_metadata_do_not_hide_the_same_bytes(checkpoint: Checkpoint) -> None:
+    """The bytes as they came are compared, and not the file's, which tells its seed."""
+    one, two = a_job("a", seed=1), a_job("b", seed=2)
+    checkpoint.enroll([one, two])
+    attempt = checkpoint.intend(one.key, number=1, reserved=None, api="sandbox", commit="c" * 40)
+    checkpoint.submitted(attempt, "t1")
+    checkpoint.fetching(attempt, a_result())
+    came = a_picture("came").sha256
+    checkpoint.done(attempt, a_picture("marked"), {"a": "a.jpg"}, received=came)
+    assert checkpoint.twin(two.key, came) == one.key
+    assert checkpoint.twin(two.key, a_picture("marked").sha256) is None
+    assert checkpoint.jobs_with(came) == checkpoint.jobs_with(a_picture("marked").sha256)
+    assert checkpoint.jobs_with(came) == [one.key]
+    checkpoint.refetched(attempt, a_picture("another"), {"a": "a.jpg"})
+    assert checkpoint.jobs_with(came) == []
+
+
+def test_the_provenance_of_an_attempt(checkpoint: Checkpoint) -> None:
+    """The request, the task, and the commit that the recipe was at when the attempt was made."""
+    job = a_job()
+    checkpoint.enroll([job])
+    first = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox", commit="c" * 40)
+    checkpoint.submitted(first, "t1")
+    second = checkpoint.intend(job.key, number=2, reserved=None, api="sandbox")
+    facts = checkpoint.provenance(first)
+    assert (facts.job, facts.model, facts.prompt) == (job.key, job.model, job.prompt.text)
+    assert (facts.seed, facts.scale, facts.take) == (7, 0.5, 1)
+    assert (facts.width, facts.height, facts.recipe) == (1328, 1328, "test")
+    assert (facts.commit, facts.task_id) == ("c" * 40, "t1")
+    other = checkpoint.provenance(second)
+    assert (other.commit, other.task_id) == (None, None)
+    checkpoint.enroll([])
+    assert checkpoint.provenance(first).recipe == "test"

@@ -153,6 +153,7 @@ def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="its columns differ"):
         list(manifest.read(path))
 
+
 # What has a meaning in a CSV file or in a cell of a spreadsheet, more often than chance has it.
 CELLS = st.text(
     alphabet=st.one_of(

@@ -28,12 +28,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.parametrize("metadata", [False, True])
 @pytest.mark.parametrize("left", [4, 24, 60, 90, 140])
 def test_a_full_disk_stops_sending_and_loses_nothing(
-    make_world: MakeWorld, small_disk: Path, left: int
+    make_world: MakeWorld, small_disk: Path, left: int, metadata: bool
 ) -> None:
     """With so many kilobytes left: every task is known or its job uncertain, and room mends it."""
     world = make_world(concurrency=2)
+    world.settings["metadata"] = metadata
     world.recipe = replace(world.recipe, output_dir=small_disk / "out")
     world.prompts(*[f"Beach {n}" for n in range(8)])
     world.recipe = replace(world.recipe, run=replace(world.recipe.run, max_uncertain=8))

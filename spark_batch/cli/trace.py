@@ -1,0 +1,208 @@
+"""`spark-batch trace FILE…`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spark_batch.checkpoint import time_text
+from spark_batch.cli import session
+from spark_batch.errors import ExitCode, PictureError
+from spark_batch.jobs import Attempt
+from spark_batch.project import tracing
+from spark_batch.project.tracing import METADATA, SHA256, Books, Trace, Traced
+from spark_batch.recipe.diagnostics import printable
+
+_NOT_FOUND = (
+    "carries no metadata of spark-batch, and no manifest or checkpoint {where} has its SHA-256:"
+    " name the output folder with --in, or a manifest with --manifest"
+)
+_ALONE = (
+    "this is what its metadata say; no manifest or checkpoint {where} knows the job, so its line"
+    " and cost are not known: name the output folder with --in"
+)
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--in",
+    "folder",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Look in DIR and all folders below, not in those above the picture.",
+)
+@click.option(
+    "--manifest",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Look in this manifest, and in the checkpoint that belongs to it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    files: tuple[Path, ...], *, folder: Path | None, manifest: Path | None, as_json: bool
+) -> int:
+    """Tell what made a picture: recipe, line, job, attempts, cost.
+
+    A picture is known by its SHA-256, or by the metadata that it carries (output.metadata), also
+    when it was renamed, moved or edited. Only reads. Exit 1 when one is not known, 2 when one is
+    no picture.
+    """
+    books = _books(folder, manifest)
+    where = "in the folders above it" if books is None else "there"
+    found: list[tuple[Path, Traced]] = []
+    code = ExitCode.DONE
+    for file in files:
+        try:
+            traced = tracing.trace(file, books=books)
+        except PictureError as error:
+            click.echo(f"spark-batch: {error}", err=True)
+            code = ExitCode.WRONG
+            continue
+        for reason in traced.passed_over:
+            click.echo(f"passed over: {reason}", err=True)
+        if not traced.traces:
+            click.echo(f"spark-batch: {file}: {_NOT_FOUND.format(where=where)}", err=True)
+            code = max(code, ExitCode.FAILED)
+        found.append((file, traced))
+    if as_json:
+        document = [_document(file, traced) for file, traced in found]
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for file, traced in found:
+            _print(file, traced, where)
+    return code
+
+
+def _books(folder: Path | None, manifest: Path | None) -> list[Books] | None:
+    """Those that are named; None without."""
+    if folder is None and manifest is None:
+        return None
+    named = [tracing.books_named(manifest)] if manifest else []
+    return [*named, *(tracing.books_below(folder) if folder else ())]
+
+
+def _print(file: Path, traced: Traced, where: str) -> None:
+    if len(traced.traces) > 1:
+        click.echo(f"{file}: {len(traced.traces)} jobs got these very bytes")
+    for trace in traced.traces:
+        click.echo(f"{file}: job {trace.facts.job} of {printable(trace.facts.recipe) or '?'}")
+        for line in (*_made_of(trace), *_record(trace), _known(traced, trace, where)):
+            click.echo(f"  {line}")
+
+
+def _made_of(trace: Trace) -> Iterator[str]:
+    """The line, and what was asked for. All of it may come from a file of anybody's."""
+    facts = trace.facts
+    for line in trace.lines:
+        image = f" ({line.image})" if line.image else ""
+        at = f"line {line.source}, " if line.source else ""
+        ids = f"input {line.input}{image}, prompt {line.prompt_id}"
+        yield printable(f"{at}{ids}, output {line.output or 'not written'}")
+    if facts.commit:
+        yield f"commit {facts.commit}"
+    yield f"prompt: {printable(facts.prompt)}"
+    yield printable(
+        f"scale {facts.scale:g}, {facts.width}x{facts.height}, seed {facts.seed},"
+        f" take {facts.take}, model {facts.model or 'not told'}"
+    )
+    if not trace.attempts and facts.task_id:
+        yield printable(f"task {facts.task_id}")
+
+
+def _record(trace: Trace) -> Iterator[str]:
+    """The attempts, and what they cost."""
+    for attempt in trace.attempts:
+        task = f", task {attempt.task_id}" if attempt.task_id else ""
+        price = _cost(attempt)
+        paid = "" if price is None else f", {price} USD"
+        code = f", {attempt.error_code}" if attempt.error_code else ""
+        moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
+        times = " to ".join(filter(None, moments))
+        mark = "  ← this picture" if attempt.number == trace.made else ""
+        state = "lost" if attempt.lost else attempt.state.value
+        told = f"attempt {attempt.number}  {state} at {attempt.api}{task}{paid}{code}"
+        yield printable(f"{told}{', ' if times else ''}{times}{mark}")
+    if trace.attempts:
+        cost = "not told by the API" if trace.cost is None else f"{trace.cost} USD"
+        yield f"cost {cost} over all attempts"
+
+
+def _known(traced: Traced, trace: Trace, where: str) -> str:
+    """How the picture is known, and whether it is still the one that was made."""
+    if trace.books is None:
+        return _ALONE.format(where=where)
+    place = session.shown(_kept_in(trace.books))
+    if trace.by == METADATA:
+        told = f"CHANGED: its metadata name this job, its SHA-256 is another one than in {place}"
+        other = "; its task is none of these" if trace.made is None else ""
+        return told + other
+    if traced.carried is None:
+        return f"known by its SHA-256 in {place}"
+    if traced.carried.job == trace.facts.job:
+        return f"known by its SHA-256 in {place}, and by its metadata"
+    other = traced.carried.job
+    return f"known by its SHA-256 in {place}; its metadata, which came with it, name job {other}"
+
+
+def _kept_in(books: Books) -> Path:
+    return books.checkpoint if books.checkpoint.exists() else books.manifest
+
+
+def _document(file: Path, traced: Traced) -> dict[str, Any]:
+    """The same for a program."""
+    return {
+        "file": str(file),
+        "sha256": traced.sha256,
+        "known_by": traced.traces[0].by if traced.traces else None,
+        "as_recorded": any(each.by == SHA256 for each in traced.traces),
+        "metadata": None if traced.carried is None else asdict(traced.carried),
+        "jobs": [_job(trace) for trace in traced.traces],
+    }
+
+
+def _job(trace: Trace) -> dict[str, Any]:
+    books = trace.books
+    return {
+        **asdict(trace.facts),
+        "lines": [asdict(line) for line in trace.lines],
+        "attempts": [_attempt(each, trace) for each in trace.attempts],
+        "cost_usd": None if trace.cost is None else str(trace.cost),
+        "checkpoint": str(books.checkpoint) if books and books.checkpoint.exists() else None,
+        "manifest": str(books.manifest) if books and books.manifest.exists() else None,
+    }
+
+
+def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
+    price = _cost(attempt)
+    return {
+        "number": attempt.number,
+        "state": attempt.state.value,
+        "lost": attempt.lost,
+        "made_this": attempt.number == trace.made,
+        "api": attempt.api,
+        "task_id": attempt.task_id,
+        "cost_usd": None if price is None else str(price),
+        "commit": attempt.commit,
+        "sha256": attempt.picture.sha256 if attempt.picture else None,
+        "error_code": attempt.error_code,
+        "error_message": attempt.error_message,
+        "submitted_at": _moment(attempt.submitted_at),
+        "completed_at": _moment(attempt.completed_at),
+    }
+
+
+def _cost(attempt: Attempt) -> Any:
+    return attempt.result.usage.cost if attempt.result else None
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else time_text(moment)

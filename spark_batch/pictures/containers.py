@@ -1,0 +1,223 @@
+"""Where JPEG, PNG and WebP files keep an XMP packet: found, and put there byte by byte.
+
+Nothing is encoded anew: all bytes of the picture itself are copied as they are. The places are
+those of ISO 16684-3 (XMP: storage in files), the PNG specification and the WebP container
+specification. No Pillow here.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from spark_batch.pictures.xmp import MAX_PACKET
+
+Renew = Callable[[bytes | None], bytes]
+
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_JPEG_MOST = 0xFFFF - 2 - len(_JPEG_XMP)  # a segment's length has two bytes, and counts them
+_APP0, _APP1, _APP2, _APP11 = 0xE0, 0xE1, 0xE2, 0xEB
+_SCAN, _EOI, _FILL = 0xDA, 0xD9, 0xFF
+_BARE = frozenset((0x01, *range(0xD0, 0xD8), _FILL))  # markers without a length
+
+_PNG_BEGIN = 8
+_PNG_XMP = b"XML:com.adobe.xmp"
+
+_RIFF_BEGIN = 12
+_FLAG_XMP, _FLAG_ALPHA = 0x04, 0x10
+
+_SIGNED = "it carries Content Credentials (C2PA), which a change of the file would break"
+_ODD = "it is not laid out as its format says"
+_SEVERAL = "it holds several pictures, whose places are written down in it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A JPEG segment, a PNG chunk or a RIFF chunk: its name and places in the file's bytes."""
+
+    name: bytes
+    start: int
+    body: int
+    body_end: int
+    end: int
+
+
+def find(data: bytes, kind: str) -> bytes | None:
+    """The XMP packet of a file of the format `kind`, as far as the file is whole."""
+    if kind == "JPEG":
+        part = next((p for p in _segments(data) if _is_jpeg_xmp(data, p)), None)
+        return data[part.body + len(_JPEG_XMP) : part.body_end] if part else None
+    if kind == "PNG":
+        found = (
+            _png_text(data[p.body : p.body_end], _PNG_XMP)
+            for p in _chunks(data, _PNG_BEGIN, _png_chunk)
+        )
+        return next((text for text in found if text is not None), None)
+    chunks = _chunks(data, _RIFF_BEGIN, _riff_chunk)
+    return next((data[p.body : p.body_end] for p in chunks if p.name == b"XMP "), None)
+
+
+def put(data: bytes, kind: str, renew: Renew, *, texts: Mapping[str, str]) -> bytes:
+    """The whole file `data` with the packet that `renew` makes of the one that it has, or of None.
+
+    `texts` by keyword become PNG text. Raises ValueError, in words, when it cannot carry them.
+    """
+    if kind == "JPEG":
+        return _put_jpeg(data, renew)
+    if kind == "PNG":
+        return _put_png(data, renew, texts)
+    return _put_webp(data, renew)
+
+
+def _segments(data: bytes) -> Iterator[_Part]:
+    """The whole segments of a JPEG before its first scan."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 1 < len(data):
+        marker = data[at + 1]
+        if marker in _BARE:
+            at += 1 if marker == _FILL else 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in (_SCAN, _EOI) or not at + 4 <= end <= len(data):
+            return
+        yield _Part(bytes((marker,)), at, at + 4, end, end)
+        at = end
+
+
+def _is_jpeg_xmp(data: bytes, part: _Part) -> bool:
+    return part.name[0] == _APP1 and data.startswith(_JPEG_XMP, part.body)
+
+
+def _put_jpeg(data: bytes, renew: Renew) -> bytes:
+    """Behind JFIF and EXIF, which want to be first, or in the place of the packet that is there."""
+    start = end = 2
+    packet = None
+    leading = True
+    for part in _segments(data):
+        _refuse_jpeg(data, part)
+        exif = part.name[0] == _APP1 and data.startswith(b"Exif\0", part.body)
+        leading = leading and (part.name[0] == _APP0 or exif)
+        if leading:
+            start = end = part.end
+        if packet is None and _is_jpeg_xmp(data, part):
+            packet, start, end = find(data, "JPEG"), part.start, part.end
+    fresh = renew(packet)
+    if len(fresh) > _JPEG_MOST:
+        raise ValueError(f"its XMP metadata would have {len(fresh)} bytes; a JPEG takes 65502")
+    length = 2 + len(_JPEG_XMP) + len(fresh)
+    segment = b"\xff\xe1" + length.to_bytes(2, "big") + _JPEG_XMP + fresh
+    return data[:start] + segment + data[end:]
+
+
+def _refuse_jpeg(data: bytes, part: _Part) -> None:
+    if part.name[0] == _APP11 and b"c2pa" in data[part.body : part.body_end]:
+        raise ValueError(_SIGNED)
+    if part.name[0] == _APP2 and data.startswith(b"MPF\0", part.body):
+        raise ValueError(_SEVERAL)
+
+
+def _chunks(data: bytes, at: int, reader: Callable[[bytes, int], _Part]) -> Iterator[_Part]:
+    """The whole chunks of a PNG or a WebP file, from `at` on."""
+    while at + 8 <= len(data):
+        part = reader(data, at)
+        if part.body_end > len(data):
+            return
+        yield part
+        at = part.end
+
+
+def _png_chunk(data: bytes, at: int) -> _Part:
+    end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+    return _Part(data[at + 4 : at + 8], at, at + 8, end, end + 4)
+
+
+def _put_png(data: bytes, renew: Renew, texts: Mapping[str, str]) -> bytes:
+    """Before the first chunk of the picture; what had the same keyword goes."""
+    keywords = {_PNG_XMP, *(keyword.encode() for keyword in texts)}
+    kept: list[bytes] = [data[:_PNG_BEGIN]]
+    place = None
+    last = _PNG_BEGIN
+    for part in _chunks(data, _PNG_BEGIN, _png_chunk):
+        if part.name == b"caBX":
+            raise ValueError(_SIGNED)
+        if part.name == b"IDAT" and place is None:
+            place = len(kept)
+        keyword, _, _ = data[part.body : part.body_end].partition(b"\0")
+        if part.name not in (b"iTXt", b"tEXt", b"zTXt") or keyword not in keywords:
+            kept.append(data[part.start : part.end])
+        last = part.end
+    if place is None:
+        raise ValueError(_ODD)
+    fresh = {_PNG_XMP: renew(find(data, "PNG"))}
+    fresh |= {keyword.encode(): text.encode() for keyword, text in texts.items()}
+    kept[place:place] = [_text_chunk(keyword, text) for keyword, text in fresh.items()]
+    return b"".join(kept) + data[last:]
+
+
+def _text_chunk(keyword: bytes, text: bytes) -> bytes:
+    """An iTXt chunk: UTF-8, not compressed, of no language."""
+    named = b"iTXt" + keyword + b"\0\0\0\0\0" + text
+    length = (len(named) - 4).to_bytes(4, "big")
+    return length + named + zlib.crc32(named).to_bytes(4, "big")
+
+
+def _png_text(body: bytes, keyword: bytes) -> bytes | None:
+    """The text of an iTXt chunk's body when it has that keyword."""
+    if not body.startswith(keyword + b"\0"):
+        return None
+    flags, rest = body[len(keyword) + 1 :][:2], body[len(keyword) + 3 :]
+    _, _, rest = rest.partition(b"\0")
+    _, _, text = rest.partition(b"\0")
+    if flags[:1] != b"\1":
+        return text
+    try:
+        return zlib.decompressobj().decompress(text, MAX_PACKET + 1)
+    except zlib.error:
+        return None
+
+
+def _riff_chunk(data: bytes, at: int) -> _Part:
+    end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+    return _Part(data[at : at + 4], at, at + 8, end, end + (end - at) % 2)
+
+
+def _put_webp(data: bytes, renew: Renew) -> bytes:
+    """At the end, and a flag in the header, which a simple file first has to be given."""
+    whole = int.from_bytes(data[4:8], "little") + 8
+    riff, behind = data[:whole], data[whole:]
+    parts = list(_chunks(riff, _RIFF_BEGIN, _riff_chunk))
+    names = {part.name for part in parts}
+    if b"C2PA" in names:
+        raise ValueError(_SIGNED)
+    if not parts or parts[-1].end < len(riff):
+        raise ValueError(_ODD)
+    head, rest = _webp_header(riff, parts)
+    body = b"".join(riff[p.start : p.body_end] + b"\0" * (p.end - p.body_end) for p in rest)
+    fresh = _riff(b"XMP ", renew(find(riff, "WEBP")))
+    content = b"WEBP" + head + body + fresh
+    return b"RIFF" + len(content).to_bytes(4, "little") + content + behind
+
+
+def _webp_header(riff: bytes, parts: list[_Part]) -> tuple[bytes, list[_Part]]:
+    """The extended header with the flag for XMP, and the chunks behind it but an XMP one."""
+    first = parts[0]
+    if first.name == b"VP8X":
+        flags = riff[first.body] | _FLAG_XMP
+        body = bytes((flags,)) + riff[first.body + 1 : first.body_end]
+        return _riff(b"VP8X", body), [p for p in parts[1:] if p.name != b"XMP "]
+    if first.name == b"VP8L":
+        bits = int.from_bytes(riff[first.body + 1 : first.body + 5], "little")
+        width, height, alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
+    elif first.name == b"VP8 ":
+        bits = int.from_bytes(riff[first.body + 6 : first.body + 10], "little")
+        width, height, alpha = (bits & 0x3FFF) - 1, (bits >> 16 & 0x3FFF) - 1, 0
+    else:
+        raise ValueError(_ODD)
+    flags = _FLAG_XMP | (_FLAG_ALPHA if alpha else 0)
+    sides = width.to_bytes(3, "little") + height.to_bytes(3, "little")
+    return _riff(b"VP8X", bytes((flags, 0, 0, 0)) + sides), parts
+
+
+def _riff(name: bytes, body: bytes) -> bytes:
+    return name + len(body).to_bytes(4, "little") + body + b"\0" * (len(body) % 2)

@@ -1,0 +1,137 @@
+"""What a picture was made of, written into its file and read back; its pixels are not touched.
+
+The carrier is XMP in all three formats, and in PNG a text `spark-batch` with the same as JSON, for
+those who look there. No Pillow here but to see that the file is still a whole picture.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from spark_batch.errors import OutputError, PictureError
+from spark_batch.jobs import Picture, Provenance
+from spark_batch.matrix import KEY_DIGITS, number_text
+from spark_batch.pictures import containers, reading, xmp
+from spark_batch.pictures.disk import reason
+
+_KEYWORD = "spark-batch"
+_LONGEST = 4000  # characters of a value that are taken; a prompt has at most 800
+
+_KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
+_COMMIT = re.compile("(?:[0-9a-f]{40}|[0-9a-f]{64})(?:-dirty)?")
+_WHOLE = re.compile("-?[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unmarked:
+    """The file cannot carry its metadata, and is as it was; why, in words."""
+
+    reason: str
+
+
+def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
+    """Write `facts` into the checked file `part`; gives the picture that stands there now.
+
+    The new file takes the place of the old one only after it was seen to be a whole picture of the
+    same size. Raises PictureError when the file cannot be read, OutputError when the disk refuses.
+    """
+    fresh = part.with_name(f"{part.name}.marked")
+    try:
+        data = part.read_bytes()
+        marked = embed(data, picture.format, facts)
+        fresh.unlink(missing_ok=True)
+        with fresh.open("xb") as file:
+            file.write(marked)
+        made = reading.accept(fresh)
+        if (made.width, made.height) != (picture.width, picture.height):
+            return _given_up(fresh, "it would have another size")
+        fresh.replace(part)
+    except OSError as error:
+        _given_up(fresh, "")
+        raise OutputError(f"{fresh}: cannot be written: {reason(error)}") from None
+    except PictureError:
+        return _given_up(fresh, "it would no longer be a whole picture")
+    except ValueError as error:
+        return Unmarked(str(error))
+    return made
+
+
+def _given_up(fresh: Path, why: str) -> Unmarked:
+    with suppress(OSError):
+        fresh.unlink(missing_ok=True)
+    return Unmarked(why)
+
+
+def embed(data: bytes, kind: str, facts: Provenance) -> bytes:
+    """The bytes of a picture file of the format `kind` with `facts` in them.
+
+    The same bytes for the same facts. Raises ValueError, in words, when the file cannot carry them.
+    """
+    named = _texts(facts)
+    return containers.put(
+        data,
+        kind,
+        lambda packet: xmp.renewed(packet, named),
+        texts={_KEYWORD: json.dumps(named, ensure_ascii=False)},
+    )
+
+
+def facts_in(path: Path) -> tuple[Picture, Provenance | None]:
+    """A picture file, also one that is broken behind its header, and the facts that it carries.
+
+    What is carried was written by anybody: only facts of the right form are given. The picture is
+    not decoded. Raises PictureError when it is no picture.
+    """
+    picture, data = reading.look(path)
+    return picture, extract(data, picture.format)
+
+
+def extract(data: bytes, kind: str) -> Provenance | None:
+    """The facts in the bytes of a picture file; None without, or when they make no sense."""
+    packet = containers.find(data, kind)
+    return None if packet is None else _facts(xmp.read(packet))
+
+
+def _texts(facts: Provenance) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in fields(Provenance):
+        value = getattr(facts, each.name)
+        if value is None or value == "":
+            continue
+        found[each.name] = number_text(value) if each.name == "scale" else xmp.writable(str(value))
+    return found
+
+
+def _facts(texts: Mapping[str, str]) -> Provenance | None:
+    try:
+        commit, task_id = texts.get("commit", ""), texts.get("task_id", "")
+        facts = Provenance(
+            job=texts["job"],
+            model=texts.get("model", ""),
+            prompt=texts["prompt"],
+            seed=_whole(texts["seed"]),
+            scale=float(texts["scale"]),
+            width=_whole(texts["width"]),
+            height=_whole(texts["height"]),
+            take=_whole(texts["take"]),
+            recipe=texts.get("recipe", ""),
+            commit=commit if _COMMIT.fullmatch(commit) else None,
+            task_id=task_id or None,
+        )
+    except (KeyError, ValueError):
+        return None
+    sensible = _KEY.fullmatch(facts.job) and math.isfinite(facts.scale)
+    short = all(len(text) <= _LONGEST for text in texts.values())
+    return facts if sensible and short else None
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("no whole number")
+    return int(text)

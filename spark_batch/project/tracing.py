@@ -1,0 +1,234 @@
+"""From a picture back to what made it: by the metadata that it carries, or by its SHA-256.
+
+Only read: the checkpoint may be held by a run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+from spark_batch import pictures
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt
+from spark_batch.errors import CheckpointError, UsageError
+from spark_batch.jobs import Attempt, Provenance
+from spark_batch.project.place import SANDBOX
+from spark_batch.reports import manifest
+from spark_batch.runner.files import STATE_FOLDER, checkpoint_path
+
+SHA256, METADATA = "sha256", "metadata"
+
+_MANIFEST = manifest.manifest_path(Path(), "").name
+_CHECKPOINT = checkpoint_path(Path(), "").name
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """A checkpoint and a manifest of one recipe; either may be missing."""
+
+    manifest: Path
+    checkpoint: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a recipe that wants the picture: its output's name, ids, and where it stands.
+
+    `source` is `file:line:column`, `image` the input's file; None where that is not known.
+    """
+
+    output: str
+    input: str
+    prompt_id: str
+    image: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is known of a picture.
+
+    `by` is SHA256 when a record has this very file, else METADATA: then the file is another one
+    than was recorded, where there is a record. `books` are where the record stands, None when
+    only the picture's metadata tell of it; `attempts` are all those of the job, `made` the number
+    of the one that made the picture. `cost` is USD over all attempts.
+    """
+
+    facts: Provenance
+    by: str
+    books: Books | None = None
+    lines: tuple[Line, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    made: int | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """All that could have made a picture: none, one, or jobs that got the same bytes.
+
+    `carried` are the facts that the picture itself tells; `passed_over` are the books that could
+    not be read, and why.
+    """
+
+    sha256: str
+    carried: Provenance | None
+    traces: tuple[Trace, ...]
+    passed_over: tuple[str, ...] = ()
+
+
+def trace(file: Path, *, books: Iterable[Books] | None = None) -> Traced:
+    """What made the picture `file`, as told by `books`, or by those in the folders above it.
+
+    Raises PictureError when it is no picture.
+    """
+    picture, carried = pictures.facts_in(file)
+    passed: list[str] = []
+    named: list[Trace] = []
+    for each in books_above(file) if books is None else books:
+        for look in (_in_checkpoint, _in_manifest):
+            try:
+                found = look(each, picture.sha256, carried)
+            except (CheckpointError, UsageError) as error:
+                passed.append(str(error))
+                continue
+            exact = tuple(trace for trace in found if trace.by == SHA256)
+            if exact:
+                return Traced(picture.sha256, carried, _meant(exact, carried), tuple(passed))
+            named += found
+    if not named and carried is not None:
+        named = [Trace(carried, METADATA)]
+    # A preview and a paid picture may be of one job: the one whose task it was goes first.
+    named.sort(key=lambda trace: trace.made is None)
+    return Traced(picture.sha256, carried, tuple(named[:1]), tuple(passed))
+
+
+def books_above(file: Path) -> Iterator[Books]:
+    """The books of every output folder that `file` stands in, the nearest ones first."""
+    for folder in file.resolve().parents:
+        yield from books_in(folder)
+        yield from books_in(folder / SANDBOX)
+
+
+def books_below(folder: Path) -> Iterator[Books]:
+    """The books of every output folder in and below `folder`, in the order of their names."""
+    for here, folders, _ in os.walk(folder):
+        folders.sort()
+        if STATE_FOLDER in folders:
+            folders.remove(STATE_FOLDER)
+        yield from books_in(Path(here))
+
+
+def books_in(folder: Path) -> list[Books]:
+    """The books of the recipes whose output folder this is. One that is not to be read has none."""
+    try:
+        names = {path.name.removesuffix(_MANIFEST) for path in folder.glob(f"*{_MANIFEST}")}
+        states = (folder / STATE_FOLDER).glob(f"*{_CHECKPOINT}")
+        names |= {path.name.removesuffix(_CHECKPOINT) for path in states}
+    except OSError:
+        return []
+    return [books_of(manifest.manifest_path(folder, name)) for name in sorted(names)]
+
+
+def books_named(path: Path) -> Books:
+    """The manifest `path` and its checkpoint. Raises UsageError when it is no manifest."""
+    next(manifest.read(path), None)
+    return books_of(path)
+
+
+def books_of(path: Path) -> Books:
+    """The manifest `path` and the checkpoint that belongs to it, whether they are there or not."""
+    return Books(path, checkpoint_path(path.parent, path.name.removesuffix(_MANIFEST)))
+
+
+def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:
+    """Of jobs that got the same bytes the one that the picture names, if it names one of them.
+
+    A manifest tells no commit; the picture, whose bytes are the recorded ones, may.
+    """
+    if carried is None:
+        return exact
+    for each in exact:
+        if each.facts.job == carried.job:
+            commit = each.facts.commit or carried.commit
+            return (replace(each, facts=replace(each.facts, commit=commit)),)
+    return exact
+
+
+def _in_checkpoint(books: Books, sha256: str, carried: Provenance | None) -> list[Trace]:
+    if not books.checkpoint.exists():
+        return []
+    with CheckpointReader.peek(books.checkpoint) as reader:
+        return _known(reader, books, sha256, carried)
+
+
+def _in_manifest(books: Books, sha256: str, carried: Provenance | None) -> list[Trace]:
+    """From the manifest's lines, taken over into an empty checkpoint in memory."""
+    if not books.manifest.exists():
+        return []
+    job = carried.job if carried else None
+    rows = [
+        row for row in manifest.read(books.manifest) if row["sha256"] == sha256 or row["job"] == job
+    ]
+    with Checkpoint.blank() as blank:
+        adopt(blank, rows, holds=lambda _file, _sha256: False)
+        found = _known(blank, books, sha256, carried)
+    return [_with_lines(each, rows) for each in found]
+
+
+def _known(
+    reader: CheckpointReader, books: Books, sha256: str, carried: Provenance | None
+) -> list[Trace]:
+    """By SHA-256, and where nothing has that, by the job that the picture names."""
+    keys, by = reader.jobs_with(sha256), SHA256
+    if not keys and carried is not None:
+        keys, by = [carried.job], METADATA
+    found = (_traced(reader, key, sha256, carried) for key in keys)
+    return [replace(each, by=by, books=books) for each in found if each is not None]
+
+
+def _traced(
+    reader: CheckpointReader, key: str, sha256: str, carried: Provenance | None
+) -> Trace | None:
+    """A job as the checkpoint knows it, or None."""
+    attempts = tuple(reader.attempts_of(key))
+    if not attempts:
+        return None
+    made = _maker(attempts, sha256, carried)
+    costs = [each.result.usage.cost for each in attempts if each.result]
+    charged = [cost for cost in costs if cost is not None]
+    return Trace(
+        facts=reader.provenance((made or attempts[-1]).id),
+        by="",
+        lines=tuple(
+            Line(each.output, each.input, each.prompt_id, each.image, each.source)
+            for each in reader.lines_of(key)
+        ),
+        attempts=attempts,
+        made=made.number if made else None,
+        cost=sum(charged, Decimal(0)) if charged else None,
+    )
+
+
+def _maker(
+    attempts: tuple[Attempt, ...], sha256: str, carried: Provenance | None
+) -> Attempt | None:
+    """The attempt that made the file: it has its bytes, or the task that the file names."""
+    for each in attempts:
+        if sha256 in (each.received, each.picture.sha256 if each.picture else None):
+            return each
+    task = carried.task_id if carried else None
+    return next((each for each in attempts if task and each.task_id == task), None)
+
+
+def _with_lines(trace: Trace, rows: list[dict[str, str]]) -> Trace:
+    """The trace with what only the manifest's lines have; it has no commit, and one attempt."""
+    mine = [row for row in rows if row["job"] == trace.facts.job]
+    lines = tuple(
+        Line(row["output"].rpartition(".")[0], row["input"], row["prompt_id"]) for row in mine
+    )
+    recipe = mine[0]["recipe"]
+    return replace(trace, lines=lines, facts=replace(trace.facts, recipe=recipe))

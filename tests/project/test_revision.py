@@ -1,0 +1,151 @@
+"""Where a recipe stands in git: with real repositories, and never an error."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spark_batch.project.revision import commit_of
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Git, with nobody's settings."""
+    ended = subprocess.run(
+        ["git", "-c", "user.name=n", "-c", "user.email=n@example.com", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ended.stdout.strip()
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """A recipe in a folder of a repository, committed."""
+    path = tmp_path / "repository" / "recipes" / "a[1].yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("version: 1\n")
+    git(tmp_path / "repository", "init", "--quiet")
+    git(tmp_path / "repository", "add", ".")
+    git(tmp_path / "repository", "commit", "--quiet", "-m", "first")
+    return path
+
+
+def head(recipe: Path) -> str:
+    return git(recipe.parent, "rev-parse", "HEAD")
+
+
+def test_a_committed_recipe(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any folder; what else has changed plays no part."""
+    (recipe.parent / "other.yaml").write_text("")
+    (recipe.parent / "a1.yaml").write_text("")
+    assert commit_of(recipe) == head(recipe)
+    monkeypatch.chdir(recipe.parent)
+    assert commit_of(Path(recipe.name)) == head(recipe)
+
+
+def test_a_changed_recipe_is_dirty(recipe: Path) -> None:
+    """Changed, staged, or changed and touched back."""
+    recipe.write_text("version: 1\nname: a\n")
+    assert commit_of(recipe) == f"{head(recipe)}-dirty"
+    git(recipe.parent, "add", ".")
+    assert commit_of(recipe) == f"{head(recipe)}-dirty"
+    git(recipe.parent, "commit", "--quiet", "-m", "second")
+    recipe.write_text("version: 1\nname: a\n")
+    assert commit_of(recipe) == head(recipe)
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_recipe_that_git_does_not_know_is_dirty(recipe: Path, ignored: bool) -> None:
+    """Its text is in no commit."""
+    other = recipe.with_name("new.yaml")
+    other.write_text("version: 1\n")
+    if ignored:
+        (recipe.parent / ".gitignore").write_text("new.yaml\n")
+    assert commit_of(other) == f"{head(recipe)}-dirty"
+
+
+def test_no_repository_no_commit_no_git(recipe: Path, tmp_path: Path) -> None:
+    """None, and never an error."""
+    lonely = tmp_path / "lonely"
+    lonely.mkdir()
+    (lonely / "a.yaml").write_text("")
+    assert commit_of(lonely / "a.yaml") is None
+    git(lonely, "init", "--quiet")
+    assert commit_of(lonely / "a.yaml") is None
+    assert commit_of(recipe, git="no-such-program") is None
+    assert commit_of(tmp_path / "none" / "a.yaml") is None
+    git(tmp_path, "init", "--quiet", "--bare", "bare")
+    (tmp_path / "bare" / "a.yaml").write_text("")
+    assert commit_of(tmp_path / "bare" / "a.yaml") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives away")
+def test_a_repository_that_git_does_not_trust(recipe: Path) -> None:
+    """It belongs to somebody else: git refuses, and that is no error of the run's."""
+    commit = head(recipe)
+    root = recipe.parents[1]
+    for path in (root, root / ".git", *root.rglob("*")):
+        os.chown(path, 12345, 12345)
+    assert commit_of(recipe) is None
+    for path in (root, root / ".git", *root.rglob("*")):
+        os.chown(path, 0, 0)
+    assert commit_of(recipe) == commit
+
+
+def test_inside_a_hook_of_another_repository(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What git tells its hooks about their repository is not about the recipe's."""
+    commit = head(recipe)
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    assert commit_of(recipe) == commit
+
+
+def script(folder: Path, text: str) -> str:
+    """A program in Python that stands in for git."""
+    path = folder / "fake-git"
+    path.write_text(f"#!{sys.executable}\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script as a program")
+def test_a_slow_git_is_not_waited_for(recipe: Path, tmp_path: Path) -> None:
+    """A network disk, or a repository too large."""
+    began = time.monotonic()
+    slow = script(tmp_path, "import time; time.sleep(60)")
+    assert commit_of(recipe, git=slow, seconds=0.5) is None
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script as a program")
+@pytest.mark.parametrize("said", ["''", "'main'", "b'\\xff'.hex()", "'a' * 41", "'A' * 40"])
+def test_what_is_no_commit_is_none(recipe: Path, tmp_path: Path, said: str) -> None:
+    """Only a whole hash is taken."""
+    assert commit_of(recipe, git=script(tmp_path, f"print({said})")) is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script as a program")
+def test_git_does_not_see_the_key(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do the programs that a repository has it call."""
+    monkeypatch.setenv("SPARK_API_KEY", "canary-key")
+    seen = tmp_path / "seen"
+    text = f"import os; open({str(seen)!r}, 'w').write(repr(dict(os.environ))); print('a' * 40)"
+    assert commit_of(recipe, git=script(tmp_path, text)) == "a" * 40 + "-dirty"
+    assert "PATH" in seen.read_text()
+    assert "canary-key" not in seen.read_text()
