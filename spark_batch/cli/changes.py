@@ -32,7 +32,8 @@ def picture(text: object) -> str:
     if not isinstance(text, str):
         return "one that is not known"
     name, _, digits = text.partition(":")
-    return f"sha256 {digits[:8]}" if name == "sha256" else text
+    digits, _, fit = digits.partition(";")
+    return f"sha256 {digits[:8]} {fit}".rstrip() if name == "sha256" else text
 
 
 def rows(sums: Mapping[str, Sum]) -> list[tuple[str, ...]]:

@@ -52,9 +52,12 @@ class _Surroundings:
         )
 
 
-def tell(recipe_path: Path, place: project.Place, *, summary: bool = True) -> ExitCode:
+def tell(
+    recipe_path: Path, place: project.Place, *, news: bool = True, summary: bool = True
+) -> ExitCode:
     """Tell GitHub where the recipe stands, from its checkpoint; nothing where GitHub is not.
 
+    Without `news` it has been told before: then only the values for later steps are written.
     Annotations go to stderr, which GitHub reads as it reads stdout. What cannot be written is said
     on stderr; gives FAILED then.
     """
@@ -63,9 +66,9 @@ def tell(recipe_path: Path, place: project.Place, *, summary: bool = True) -> Ex
         return ExitCode.DONE
     written = True
     with project.copied(place) as checkpoint:
-        if around.annotations:
+        if around.annotations and news:
             _annotate(checkpoint, recipe_path, place, around.workspace)
-        if around.summary and summary:
+        if around.summary and summary and news:
             text = _summary(checkpoint, recipe_path, place, around)
             written &= _append(around.summary, text, limit=_SUMMARY_BYTES)
         if around.outputs:

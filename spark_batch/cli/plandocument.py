@@ -26,6 +26,8 @@ def next_command(plan: project.Plan, step: Step) -> str | None:
     """What to type so that something follows for a job that a run leaves as it is."""
     recipe = shlex.quote(str(plan.recipe.path))
     flag = " --sandbox" if plan.sandbox else ""
+    if plan.place.shard is not None:
+        flag += f" --shard {plan.place.shard}"
     if step.action is Action.UNCERTAIN:
         return f"spark-batch resolve {recipe} {step.job.key}{flag} --task-id ID"
     if step.action in (Action.FAILED, Action.LOST):

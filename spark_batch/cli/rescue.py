@@ -21,13 +21,17 @@ from spark_batch.matrix import Shard
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: Path | None) -> int:
     """Poll and download what has been paid for. Has no way to create a task.
 
-    Needs the recipe's name and output folder alone: its pictures may be gone.
+    Needs the recipe's name and output folder alone: its pictures may be gone. Can always be run:
+    with nothing to rescue it does nothing, and needs no key.
     """
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     rescued = project.rescue(place, sandbox=sandbox, env_file=env_file, watch=watch)
+    if rescued is None:
+        click.echo("nothing to rescue: nothing has been run yet")
+        return ExitCode.DONE
     _conclude(rescued)
     session.tell_reports(rescued.written, place)
-    told = github.tell(recipe_path, place)
+    told = github.tell(recipe_path, place, news=bool(rescued.wanted))
     return rescued.exit_code or told
 
 

@@ -30,6 +30,11 @@ def take_over(checkpoint: Checkpoint, place: Place) -> int:
     )
 
 
+def has_books(place: Place) -> bool:
+    """Whether a checkpoint or a manifest tells of earlier runs."""
+    return place.checkpoint.exists() or _has_whole(place) or bool(_manifests(place))
+
+
 def rehearsed(place: Place) -> tuple[CheckpointReader, int]:
     """The checkpoint to look at, with what a run would adopt first, and how many jobs that is.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,9 +11,9 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
-from spark_batch.project import access, crew
+from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.crew import Watch
-from spark_batch.project.place import Place, peek
+from spark_batch.project.place import Place
 from spark_batch.project.reporting import write_reports
 from spark_batch.recipe.variants import run as run_settings
 from spark_batch.reports.formats import Written
@@ -38,12 +39,18 @@ class Rescued:
         return self.tally.exit_code() or self.written.exit_code
 
 
-def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) -> Rescued:
-    """Poll and download, and write the reports. Raises UsageError when nothing has been run."""
-    peek(place).close()
+def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) -> Rescued | None:
+    """Poll and download, and write the reports; None when nothing has been run yet.
+
+    What the manifest tells of and the checkpoint does not know is taken over first. Raises
+    UsageError without a key, where one is needed, and for a manifest that cannot be read.
+    """
+    if not adopting.has_books(place):
+        return None
     settings = run_settings(None)
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+    with _opened(place) as checkpoint:
         checkpoint.interrupted()
+        adopting.take_over(checkpoint, place)
         missing = _missing(checkpoint, place, settings)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
         tally = Tally(
@@ -68,6 +75,11 @@ def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) 
                     watch(Run(desk, steps=missing, open_jobs={}), wanted)
         written = write_reports(place, checkpoint)
     return Rescued(tally, wanted, written)
+
+
+def _opened(place: Place) -> AbstractContextManager[Checkpoint]:
+    """A shard is held as its run holds it; of the whole, other shards keep nobody from fetching."""
+    return sharding.opened(place) if place.shard else Checkpoint.open(place.checkpoint)
 
 
 def _missing(checkpoint: Checkpoint, place: Place, settings: RunSettings) -> list[Step]:

@@ -174,7 +174,7 @@ def _in_manifest(books: Books, sha256: str, carried: Provenance | None) -> list[
         row for row in manifest.read(books.manifest) if row["sha256"] == sha256 or row["job"] == job
     ]
     with Checkpoint.blank() as blank:
-        adopt(blank, rows, holds=lambda _file, _sha256: False)
+        adopt(blank, rows, trusted=lambda row: False)
         found = _known(blank, books, sha256, carried)
     return [_with_lines(each, rows) for each in found]
 

@@ -111,14 +111,33 @@ def test_rescue_cannot_create_a_task(folder: Folder, call: Call, uncertain: Serv
 
 
 def test_rescue_with_nothing_to_do_needs_no_key(folder: Folder, call: Call) -> None:
-    """CI can always run it, once there has been a run."""
-    assert call("rescue", folder.recipe).code == ExitCode.WRONG
+    """CI can always run it, also before the first run; then it makes no file."""
+    before = sorted(folder.path.rglob("*"))
+    ended = call("rescue", folder.recipe)
+    assert (ended.code, ended.out) == (
+        ExitCode.DONE,
+        "nothing to rescue: nothing has been run yet\n",
+    )
+    assert sorted(folder.path.rglob("*")) == before
     call("run", folder.recipe, "--sandbox")
     ended = call("rescue", folder.recipe, "--sandbox")
     assert (ended.code, ended.out) == (
         ExitCode.DONE,
         "nothing to rescue: every picture that is paid for is here\n",
     )
+
+
+def test_rescue_fetches_what_the_manifest_alone_knows(
+    folder: Folder, call: Call, uncertain: Served
+) -> None:
+    """A fresh machine with the manifest and no checkpoint: polled and fetched, not paid again."""
+    job = the_uncertain_job(folder, call)
+    call("resolve", folder.recipe, job, "--task-id", uncertain.ledger.accepted()[0].id)
+    (folder.out / ".spark-batch" / "tiny.checkpoint").unlink()
+    ended = call("rescue", folder.recipe)
+    assert (ended.code, ended.out.splitlines()[0]) == (ExitCode.DONE, "1 job rescued")
+    assert len(folder.pictures(folder.out)) == 4
+    assert len(uncertain.ledger.accepted()) == 4
 
 
 def test_rescue_looks_once_more_for_what_was_lost(

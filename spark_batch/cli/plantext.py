@@ -1,0 +1,129 @@
+"""`plan` in words: what there is to do or to know, and the sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from spark_batch import matrix, project
+from spark_batch.cli import fits, plandocument, session
+from spark_batch.runner.outlook import Outlook
+from spark_batch.runner.reasons import Cause
+from spark_batch.runner.survey import COSTS, Action, Step
+
+_SIGNS = {
+    Action.CREATE: "+",
+    Action.RESEND: "+",
+    Action.RESUME: ">",
+    Action.RESTORE: "<",
+    Action.KEEP: "=",
+    Action.LEAVE: "=",
+    Action.SHARE: "=",
+    Action.FAILED: "!",
+    Action.LOST: "!",
+    Action.UNCERTAIN: "?",
+}
+_WORDS = {
+    Action.CREATE: "to create",
+    Action.RESEND: "to send again (never reached the API)",
+    Action.RESUME: "under way, paid for",
+    Action.RESTORE: "to restore (file missing or changed)",
+    Action.KEEP: "done",
+    Action.LEAVE: "left as they are (--only)",
+    Action.SHARE: "the same request as another line",
+    Action.FAILED: "failed (`spark-batch retry` makes them again)",
+    Action.LOST: "lost (`spark-batch retry` makes them again)",
+    Action.UNCERTAIN: "uncertain",
+}
+_SOURCES = {
+    "charged": "what was charged before",
+    "recipe": "the recipe's price",
+}
+
+
+def show(plan: project.Plan, shown: int | None) -> None:
+    """Lines for what there is to do or to know, at most `shown`, then the sums."""
+    listed = hidden = 0
+    for step in plan.steps():
+        if step.action in (Action.KEEP, Action.LEAVE) and shown is not None:
+            continue
+        if shown is not None and listed >= shown:
+            hidden += 1
+            continue
+        listed += 1
+        click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{_rest(plan, step)}")
+    if hidden:
+        click.echo(f"… and {hidden} more (--all lists them)")
+    show_sums(plan)
+
+
+def _rest(plan: project.Plan, step: Step) -> str:
+    """What follows a reason: the cost of what is to be made, or how to go on with what is not."""
+    cost, quoted = plan.cost(step), plan.quoted(step)
+    if cost is not None or quoted is not None:
+        parts = [f"about {cost} USD"] if cost is not None else []
+        return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
+    if step.cause is Cause.SIZE_DIFFERS:
+        return "; what stands there is kept in .spark-batch/kept"
+    if step.action is Action.UNCERTAIN:
+        command = plandocument.next_command(plan, step)
+        return f"; settle it: `{command}` (or --not-charged, or --resubmit)"
+    if step.action is Action.LOST:
+        return f"; `{plandocument.next_command(plan, step)}` makes it again, for money"
+    return ""
+
+
+def show_sums(plan: project.Plan) -> None:
+    """Once every step has been taken."""
+    total = session.counted(plan.outlook.total(), "job")
+    click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
+    for action, count in plan.outlook.counts.items():
+        click.echo(f"  {count:>7} {_WORDS[action]}")
+    said = (_made_lines, fits.lines, _left_over_lines, _money_lines)
+    for line in (line for each in said for line in each(plan)):
+        click.echo(f"  {line}")
+
+
+def _made_lines(plan: project.Plan) -> Iterable[str]:
+    """What `include` and `rows` add, and what each entry of `exclude` drops."""
+    for origin, count in matrix.origins(plan.recipe).items():
+        if origin != "variants":
+            yield f"{count:>5} of them by {origin}"
+    for number, dropped in enumerate(matrix.excluded(plan.recipe)):
+        yield f"{dropped:>5} dropped by exclude[{number}]"
+
+
+def _left_over_lines(plan: project.Plan) -> Iterable[str]:
+    count, spent = plan.left_over()
+    return [f"{count:>5} left over from an older recipe, {spent} USD"] if count else []
+
+
+def _money_lines(plan: project.Plan) -> list[str]:
+    money, outlook, limit = plan.money(), plan.outlook, plan.recipe.run.max_cost
+    spent = f"{money.spent} USD spent so far"
+    if money.reserved:
+        spent += f", {money.reserved} USD reserved"
+    bound = "" if limit is None else f", limit {limit} USD"
+    if not outlook.total(COSTS):
+        return [f"nothing to pay; {spent}{bound}"]
+    lines = [f"{_expected(outlook)}{_quoted(outlook)}; {spent}{bound}"]
+    if not outlook.unbounded:
+        lines.append(f"at most {plan.most()} USD in all, if every job needed all its attempts")
+    return lines
+
+
+def _expected(outlook: Outlook) -> str:
+    if outlook.unpriced:
+        return "cost not known (give the recipe a price)"
+    sources = " and ".join(_SOURCES[each] for each in sorted(outlook.sources))
+    return f"expected {outlook.expected} USD (by {sources})"
+
+
+def _quoted(outlook: Outlook) -> str:
+    """What the API said by itself, beside the estimate: it is not bound to it."""
+    count = outlook.total(COSTS)
+    if outlook.unquoted == count:
+        return ""
+    part = f" for {count - outlook.unquoted} of {count}" if outlook.unquoted else ""
+    return f", quoted {outlook.quoted} USD by the API{part}"
