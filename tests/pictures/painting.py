@@ -7,6 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from spark_batch import contract, pictures
+from spark_batch.jobs import Fit, Picture, Treatment
+
 Colour = tuple[int, int, int]
 Size = tuple[int, int]
 
@@ -23,6 +26,11 @@ KINDS: dict[str, tuple[str, ...]] = {
     "BMP": ("1", "L", "P", "RGB"),
     "GIF": ("L", "P", "P clear"),
 }
+DEFAULT = Fit(ratio="pad", background="#ffffff", format="auto")
+CROP = Fit(ratio="crop", background="#ffffff", format="auto")
+JPEG = Fit(ratio="pad", background="#336699", format="jpeg")
+PNG = Fit(ratio="pad", background="#ffffff", format="png")
+ALL = [(kind, mode) for kind, modes in KINDS.items() for mode in modes]
 WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF")
 # What undoes each EXIF orientation: a picture is stored turned by it, and shown upright.
 _UNDONE = {
@@ -134,3 +142,17 @@ def distance(found: tuple[Colour, ...], expected: tuple[Colour, ...]) -> int:
         for here, there in zip(found, expected, strict=True)
         for one, other in zip(here, there, strict=True)
     )
+
+
+def made(path: Path, fit: Fit = DEFAULT) -> tuple[Picture, Treatment, bytes]:
+    """A picture's facts, what is done to it, and the file that is sent; the API has to take it."""
+    picture = pictures.probe(path, fit)
+    assert picture.treatment is not None
+    data = pictures.fitted(path, picture)
+    sent = path.with_name("sent")
+    sent.write_bytes(data)
+    facts = pictures.probe(sent)
+    assert facts.format == picture.treatment.format
+    assert facts.bytes <= contract.rules().picture.recommended_bytes
+    assert facts.width * facts.height <= picture.treatment.width * picture.treatment.height
+    return picture, picture.treatment, data
