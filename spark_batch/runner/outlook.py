@@ -6,10 +6,20 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from spark_batch.jobs import Job
 from spark_batch.runner.budget import Prices
 from spark_batch.runner.survey import COSTS, Action, Step
+
+
+class _Price(NamedTuple):
+    """What `Prices` says of a size."""
+
+    estimate: Decimal | None
+    quoted: Decimal | None
+    upper: Decimal | None
+    source: str
 
 
 @dataclass(slots=True)
@@ -36,35 +46,46 @@ class Outlook:
     unbounded: int = 0
     sources: set[str] = field(default_factory=set)
     open_jobs: dict[str, Job] = field(default_factory=dict)
+    _prices: dict[tuple[int, int], _Price] = field(default_factory=dict)
 
     def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
         """How many jobs have one of `actions`."""
         return sum(self.counts[each] for each in actions)
 
     def add(self, step: Step, prices: Prices) -> None:
-        """Count `step`, and its cost if it has one."""
+        """Count `step`, and its cost by what `prices` say when its size is first met."""
         self.counts[step.action] += 1
+        if step.action not in COSTS and step.action is not Action.RESUME:
+            return
         size = (step.job.size.width, step.job.size.height)
-        if step.action in COSTS:
-            self._add_cost(size, prices)
-            self.most += self._most(step, size, prices)
+        price = self._prices.get(size) or self._look_up(size, prices)
+        most = (price.upper or Decimal(0)) * self._attempts_left(step)
+        self.most += most
         if step.action is Action.RESUME:
-            again = self._most(step, size, prices)
-            self.most += again
-            self.resumed += again
+            self.resumed += most
             self.open_jobs[step.job.key] = step.job
+        else:
+            self._add_cost(price)
 
-    def _add_cost(self, size: tuple[int, int], prices: Prices) -> None:
-        estimate, quoted = prices.estimate(size), prices.quoted(size)
-        self.expected += estimate or Decimal(0)
-        self.unpriced += estimate is None
-        self.quoted += quoted or Decimal(0)
-        self.unquoted += quoted is None
-        self.unbounded += prices.upper(size) is None
-        self.sources.add(prices.source(size))
+    def _add_cost(self, price: _Price) -> None:
+        if price.estimate is None:
+            self.unpriced += 1
+            self.unbounded += price.upper is None
+        else:
+            self.expected += price.estimate
+        if price.quoted is None:
+            self.unquoted += 1
+        else:
+            self.quoted += price.quoted
+        self.sources.add(price.source)
 
-    def _most(self, step: Step, size: tuple[int, int], prices: Prices) -> Decimal:
-        return (prices.upper(size) or Decimal(0)) * self._attempts_left(step)
+    def _look_up(self, size: tuple[int, int], prices: Prices) -> _Price:
+        """Once a size: a recipe has a million jobs of few sizes."""
+        found = _Price(
+            prices.estimate(size), prices.quoted(size), prices.upper(size), prices.source(size)
+        )
+        self._prices[size] = found
+        return found
 
     def _attempts_left(self, step: Step) -> int:
         """How many attempts the step may lead to in one run, beside one that is under way."""
