@@ -40,7 +40,7 @@ def test_only_what_is_near_the_screen_is_there(open_page: Open, big: Path, fragm
 
 def test_tiles_keep_their_place_while_they_fill(open_page: Open, big: Path) -> None:
     """Scrolling to the end and back moves nothing: each tile has its size before its picture."""
-    opened = open_page(big)
+    opened = open_page(big, "#rows=-&columns=-")
     height = opened.page.locator("#grid").evaluate("each => each.offsetHeight")
     opened.page.locator("#stage").evaluate(TO_THE_END)
     expect(opened.tiles().last.locator("img")).to_be_attached()
