@@ -24,7 +24,7 @@ def command(recipe_path: Path, *, sandbox: bool, env_file: Path | None) -> int:
     place = project.find_place(recipe_path, sandbox=sandbox)
     rescued = project.rescue(place, sandbox=sandbox, env_file=env_file, watch=watch)
     _conclude(rescued)
-    session.tell_reports(rescued.written, place)
+    session.tell_unwritten(rescued.written)
     told = github.tell(recipe_path, place)
     return rescued.exit_code or told
 
