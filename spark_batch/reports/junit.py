@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import Standing, Status
 from spark_batch.reports.facts import seconds_of
-from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
+from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import write_lines
 
 # What XML 1.0 has no way to write, not even as a reference.
@@ -56,7 +56,7 @@ class Lines:
             **sums,
             "skipped": str(sum(counts.jobs[status] for status in _SKIPPED)),
             **_timestamp(counts),
-            "file": self._recipe,
+            **({} if self._recipe == UNKNOWN else {"file": self._recipe}),
         }
         return (
             '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -11,6 +11,7 @@ from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, Standing, Status
 
+UNKNOWN = "RECIPE"  # in place of a recipe's file that is not known
 _TABLES = (".csv", ".jsonl", ".ndjson")
 _SANDBOX = "sandbox"  # what the checkpoint calls the sandbox's API
 
@@ -115,7 +116,7 @@ def recipe_file(reader: CheckpointReader) -> str:
         place = source(text)
         if place and PurePosixPath(place.file).suffix.lower() not in _TABLES:
             return place.file
-    return "RECIPE"
+    return UNKNOWN
 
 
 def source(text: str | None) -> Source | None:

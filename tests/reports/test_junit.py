@@ -40,6 +40,7 @@ def test_a_case_a_job_with_its_outcome(checkpoint: Checkpoint, tmp_path: Path) -
     assert outcomes == [Skipped, Error, Skipped, Skipped, None, None, Error, Failure, Error]
     assert [case.name for case in cases] == [f"cat/beach-{n}" for n in range(1, 10)]
     assert {case.classname for case in cases} == {"t.beach"}
+    assert 'file="test.yaml"' in (tmp_path / "t.junit.xml").read_text()
     assert cases[4].system_out is None
     assert cases[5].system_out.startswith("test.yaml:11:5: suspect")
 
@@ -98,6 +99,8 @@ def test_any_text_is_valid_xml(tmp_path: Path, said: str) -> None:
 
 
 def test_an_empty_recipe_is_an_empty_suite(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """Nothing was sent, so there is no time to tell."""
-    suite = suite_of(write(checkpoint, tmp_path))
+    """Nothing was sent, so there is no time to tell, nor a file."""
+    path = write(checkpoint, tmp_path)
+    suite = suite_of(path)
     assert (suite.tests, suite.timestamp) == (0, None)
+    assert "file=" not in path.read_text()
