@@ -53,7 +53,8 @@ def command(
             click.echo(_says(standing, attempt, task_id, not_charged))
             _confirm(yes)
             _settle(checkpoint, attempt, task_id, not_charged)
-    click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}`")
+    part = "" if shard is None else f" --shard {shard}"
+    click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}{part}`")
 
 
 def _uncertain(checkpoint: Checkpoint, standing: Standing, job: str) -> list[Attempt]:
