@@ -22,7 +22,7 @@ _RANKS = {
     State.FETCHING: 7,
     State.DONE: 9,
 }
-ADOPTED = "adopted"  # what the history says of an attempt that a manifest told of; once
+ADOPTED = "adopted"  # what the history says of an attempt that only a manifest told of
 _UNSENT, _RESUBMIT, _NOT_CHARGED, _LOST = 0, 3, 4, 8
 
 # What one side may know and the other not, whichever is further.
@@ -83,11 +83,11 @@ class Record:
         for name in _FACTS:
             if cells[name] is None:
                 cells[name] = rest.cells[name]
-        adopted = any(what == ADOPTED for _, what, _ in self.events)
+        seen = bool(self.events)
         fresh = [
             event
             for event in other.events
-            if event not in self.events and not (adopted and event[1] == ADOPTED)
+            if event not in self.events and not (seen and event[1] == ADOPTED)
         ]
         self.changed = self.changed or cells != self.cells or bool(fresh)
         self.cells = cells

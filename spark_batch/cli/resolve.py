@@ -54,7 +54,8 @@ def command(
             _confirm(yes)
             _settle(checkpoint, attempt, task_id, not_charged)
         written = project.write_reports(place, checkpoint)
-    click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}`")
+    part = "" if shard is None else f" --shard {shard}"
+    click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}{part}`")
     session.tell_unwritten(written)
     told = github.tell(recipe_path, place)
     return written.exit_code or told

@@ -294,6 +294,19 @@ def test_the_history_is_joined_in_the_order_of_time(world: World, base: Checkpoi
     assert [what for _, what, _ in history] == ["submitting", "uncertain", "running"]
 
 
+def test_an_adoption_is_no_news_of_what_is_known(world: World, base: Checkpoint) -> None:
+    """A manifest beside its checkpoint adds nothing to the history, however often it is merged."""
+    (attempt,) = base.attempts_of(KEY)
+    request = dict(base._db.execute("SELECT * FROM request WHERE key = ?", (KEY,)).fetchone())
+    row = dict(base._db.execute("SELECT * FROM attempt").fetchone())
+    row.pop("id")
+    for _ in range(2):
+        told = world.make()
+        told.adopt(request, row)
+        join(base, told)
+        assert [what for _, what, _ in base.history(attempt.id)] == ["submitting"]
+
+
 def test_twins_of_two_sides_are_suspected(world: World) -> None:
     """The same bytes for two seeds, made by two shards: the one that came later is suspect."""
     road = ["intend", "submitted", "fetching", "done"]

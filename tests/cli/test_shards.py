@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -77,6 +78,34 @@ def _kill_when_all_is_sent(folder: Folder, process: subprocess.Popen[str], shard
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=10)
     assert known == wanted
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_any_moment_nothing_is_paid_for_twice(
+    folder: Folder, call: Call, seed: int
+) -> None:
+    """Three shards in one folder, each killed twice at a random moment, and run to their end."""
+    folder.edit("seed: 7", "seed: [7, 8, 9]")
+    folder.edit("submit_rate: 100", "submit_rate: 20, max_uncertain: 99")
+    rng = Random(seed)
+    arguments = [("run", folder.recipe, "--sandbox", "--shard", f"{n}/3") for n in (1, 2, 3)]
+    for _ in range(2):
+        processes = [start(*each) for each in arguments]
+        time.sleep(rng.uniform(0.3, 2.5))
+        for process in processes:
+            process.kill()
+            process.communicate(timeout=10)
+    for each in arguments:
+        assert call(*each).code in (ExitCode.DONE, ExitCode.UNCERTAIN)
+    assert call("merge", folder.recipe, "--sandbox").code == ExitCode.DONE
+    lines = rows(folder.previews / "tiny.manifest.csv")
+    statuses = [line["status"] for line in lines]
+    uncertain = statuses.count("uncertain")
+    assert statuses.count("done") + uncertain == 12
+    assert len(fingerprints(folder)) == len(set(fingerprints(folder)))
+    ids = {json.loads(line)["id"] for line in folder.ledger()}
+    assert len(ids - {line["task_id"] for line in lines}) <= uncertain
+    assert call("verify", folder.recipe, "--sandbox").code == ExitCode.DONE
 
 
 def test_each_shard_has_its_own_lines(folder: Folder, call: Call) -> None:
@@ -189,6 +218,7 @@ def test_what_is_uncertain_is_one_shards(
     task, shard = served.ledger.accepted()[0].id, f"{owner}/4"
     settled = call("resolve", folder.recipe, uncertain, "--task-id", task, "--shard", shard)
     assert settled.code == ExitCode.DONE
+    assert settled.out.endswith(f"now `spark-batch rescue {folder.recipe} --shard {shard}`\n")
     assert call("rescue", folder.recipe, "--shard", shard).code == ExitCode.DONE
     merged = call("merge", folder.recipe)
     assert (merged.code, "4 done" in merged.out) == (ExitCode.DONE, True)
