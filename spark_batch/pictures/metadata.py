@@ -39,7 +39,7 @@ def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
     """Write `facts` into the checked file `part`; gives the picture that stands there now.
 
     The new file takes the place of the old one only after it was seen to be a whole picture of the
-    same size. Raises PictureError when the file cannot be read, OutputError when the disk refuses.
+    same size. Raises OutputError when the disk refuses.
     """
     fresh = part.with_name(f"{part.name}.marked")
     try:

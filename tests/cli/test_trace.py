@@ -129,9 +129,13 @@ def test_a_marked_picture_far_from_its_books(
 def test_an_edited_picture_is_told(marked: Folder, call: Call) -> None:
     """Its metadata name the job, and its bytes are other ones."""
     path = marked.previews / NAME
+    data = path.read_bytes()
+    begin = data.index(b"http://ns.adobe.com/xap") - 4
+    end = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
     with Image.open(path) as image:
-        packet = image.info["xmp"]
-        image.rotate(180).save(path, "JPEG", xmp=packet)
+        image.rotate(180).save(path, "JPEG")
+    turned = path.read_bytes()
+    path.write_bytes(turned[:2] + data[begin:end] + turned[2:])
     ended = call("trace", path)
     assert ended.code == ExitCode.DONE
     assert "CHANGED: its metadata name this job, its SHA-256 is another one" in ended.out
@@ -218,6 +222,23 @@ def test_two_jobs_with_the_same_bytes(plain: Folder, call: Call) -> None:
     ended = call("trace", first)
     assert "2 jobs got these very bytes" in ended.out
     assert ended.out.count("← this picture") == 2
+
+
+def test_metadata_that_came_with_a_picture(marked: Folder, call: Call) -> None:
+    """The API handed on an input's: the record of the file counts, and that is told."""
+    first, second = marked.pictures()[:2]
+    path = marked.previews / ".spark-batch" / "tiny.checkpoint"
+    with Checkpoint.open(path) as checkpoint:
+        one, two = (
+            checkpoint.jobs_like(str(each.relative_to(marked.previews)))[0].attempt
+            for each in (first, second)
+        )
+        checkpoint.refetched(two.id, one.picture, {})
+        assert f"job {one.key} of tiny" in call("trace", first).out.splitlines()[0]
+        checkpoint.refetched(one.id, two.picture, {})
+    ended = call("trace", first)
+    assert f"job {two.key} of tiny" in ended.out.splitlines()[0]
+    assert f"its metadata, which came with it, name job {one.key}" in ended.out
 
 
 def test_a_preview_and_a_paid_picture_of_one_job(
@@ -354,8 +375,11 @@ def test_metadata_of_anybody_cannot_steer_a_terminal(tmp_path: Path, call: Call)
     texts = {"job": "0" * 16, "seed": "1", "scale": "1", "width": "1", "height": "1", "take": "1"}
     texts |= {"prompt": "&#155;31m&#10;FAKE", "recipe": "&#133;x", "task_id": "&#8238;t"}
     values = "".join(f' s:{name}="{text}"' for name, text in texts.items())
-    packet = f'<s:x xmlns:s="{namespace}"{values}/>'.encode()
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", "JPEG", xmp=packet)
+    packet = f'http://ns.adobe.com/xap/1.0/\0<s:x xmlns:s="{namespace}"{values}/>'.encode()
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", "JPEG")
+    data = (tmp_path / "a.jpg").read_bytes()
+    segment = b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet
+    (tmp_path / "a.jpg").write_bytes(data[:2] + segment + data[2:])
     ended = call("trace", tmp_path / "a.jpg")
     assert ended.code == ExitCode.DONE
     assert "prompt: \ufffd31m\ufffdFAKE" in ended.out

@@ -64,9 +64,19 @@ def encoded(kind: str, mode: str = "RGB", size: tuple[int, int] = (61, 43), **ho
         image = noise.convert("I").point(lambda value: value * 257).convert("I;16")
     elif mode != "RGB":
         image = image.convert(mode)
+    packet = how.pop("xmp", None) if kind == "JPEG" else None
     out = io.BytesIO()
     image.save(out, kind, **how)
-    return out.getvalue()
+    data = out.getvalue()
+    if packet is None:
+        return data
+    # Older Pillows write none into a JPEG. Behind EXIF or JFIF, whichever is first.
+    end = 4 + int.from_bytes(data[4:6], "big")
+    return data[:end] + segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet) + data[end:]
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return b"\xff" + bytes((marker,)) + (len(body) + 2).to_bytes(2, "big") + body
 
 
 FILES = {
@@ -232,10 +242,6 @@ def test_characters_that_xml_cannot_write_are_marked() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         marked = embed(encoded(kind), kind, replace(FACTS, prompt="a\x00\x1b[2J\ud800\uffffz"))
         assert extract(marked, kind).prompt == "a\ufffd\ufffd[2J\ufffd\ufffdz"
-
-
-def segment(marker: int, body: bytes) -> bytes:
-    return b"\xff" + bytes((marker,)) + (len(body) + 2).to_bytes(2, "big") + body
 
 
 def chunk(name: bytes, body: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,18 @@ def test_a_file_that_cannot_carry_them_is_delivered_as_it_came(world: World) -> 
         assert standing.attempt.received is None
     (told,) = [event.text for event in world.events if isinstance(event, Note)]
     assert "written without its metadata: it carries Content Credentials (C2PA)" in told
+
+
+@pytest.mark.parametrize(("kind", "end"), [("PNG", ".png"), ("WEBP", ".webp")])
+def test_results_of_other_formats_carry_them_too(world: World, kind: str, end: str) -> None:
+    """Whatever the API gives."""
+    out = io.BytesIO()
+    Image.effect_noise((512, 512), 90).convert("RGB").save(out, kind)
+    serve_instead(world, out.getvalue())
+    for standing in world.standings():
+        picture, facts = pictures.facts_in(world.out / standing.file)
+        assert standing.file.endswith(end)
+        assert (picture, facts.job) == (standing.attempt.picture, standing.key)
 
 
 def test_what_the_vendor_wrote_stays(world: World) -> None:
