@@ -139,7 +139,8 @@ class Comparison:
 
     def _entry(self, step: Step) -> Entry:
         job, costs = step.job, step.action in COSTS
-        now, cost = line_of(job), self.plan.cost(step)
+        now, quoted = line_of(job), self.plan.quoted(step)
+        cost = self.plan.cost(step) if quoted is None else quoted
         at = self._names.get(job.output)
         if at is not None and self.base.lines[at].key == job.key:
             return Entry(Change.KEPT, now, self.base.lines[at], costs=costs, cost=cost)

@@ -130,12 +130,14 @@ def test_rescue_with_nothing_to_do_needs_no_key(folder: Folder, call: Call) -> N
 def test_rescue_fetches_what_the_manifest_alone_knows(
     folder: Folder, call: Call, uncertain: Served
 ) -> None:
-    """A fresh machine with the manifest and no checkpoint: polled and fetched, not paid again."""
+    """A fresh machine without the checkpoint: fetched, kept, and put into place by the next run."""
     job = the_uncertain_job(folder, call)
     call("resolve", folder.recipe, job, "--task-id", uncertain.ledger.accepted()[0].id)
     (folder.out / ".spark-batch" / "tiny.checkpoint").unlink()
     ended = call("rescue", folder.recipe)
     assert (ended.code, ended.out.splitlines()[0]) == (ExitCode.DONE, "1 job rescued")
+    assert len(list((folder.out / ".spark-batch" / "kept").iterdir())) == 1
+    assert call("run", folder.recipe).code == ExitCode.DONE
     assert len(folder.pictures(folder.out)) == 4
     assert len(uncertain.ledger.accepted()) == 4
 
