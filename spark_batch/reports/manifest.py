@@ -176,10 +176,8 @@ def _whole(number: int | None) -> str:
 
 
 def _escaped(cells: dict[str, str]) -> dict[str, str]:
-    return {
-        name: f"'{text}" if name in _TEXTS and _needs_escape(text) else text
-        for name, text in cells.items()
-    }
+    risky = {name: f"'{cells[name]}" for name in _TEXTS if _needs_escape(cells[name])}
+    return {**cells, **risky} if risky else cells
 
 
 def _needs_escape(text: str) -> bool:

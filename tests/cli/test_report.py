@@ -12,10 +12,11 @@ import pytest
 
 from spark_batch import contract, project
 from spark_batch.errors import ExitCode
+from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
 
-NAMES = ("tiny.manifest.csv", "tiny.junit.xml", "tiny.md", "tiny.json")
+NAMES = tuple(f"tiny.{each.suffix}" for each in FORMATS.values())
 MakeServer = Callable[..., Served]
 
 
@@ -46,7 +47,7 @@ def test_a_run_writes_all_of_them_and_report_the_same_anew(folder: Folder, call:
     where = f"in {folder.previews}"
     assert ended.out.splitlines()[-2:] == [
         f"manifest {folder.previews / 'tiny.manifest.csv'}",
-        f"reports tiny.junit.xml, tiny.md, tiny.json {where}",
+        f"reports {', '.join(NAMES[1:])} {where}",
     ]
     before = reports(folder.previews)
     assert set(before) == set(NAMES)
@@ -168,3 +169,9 @@ def test_a_selection_with_the_csv_format(folder: Folder, call: Call) -> None:
     both = call("report", folder.recipe, "--sandbox", "--only", "scale=0.4", "--format", "csv")
     assert (both.code, both.out) == (ExitCode.DONE, alone.out)
     assert len(alone.out.splitlines()) == 3
+
+
+def test_what_the_reports_promise_is_there() -> None:
+    """The manifest first, and a file for each of what CI, people and programs read."""
+    assert NAMES[0] == "tiny.manifest.csv"
+    assert {"tiny.junit.xml", "tiny.md", "tiny.json"} <= set(NAMES)
