@@ -20,10 +20,10 @@ from spark_batch.jobs import Status
 def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> ExitCode:
     """Join shards, or the checkpoints of other machines and branches, into one.
 
-    SOURCE is an output folder, a checkpoint or a manifest; without any, the shards of this output
-    folder are joined. Every attempt that any of them knows is kept, pictures that are not here are
-    copied, and a job that was paid for twice is told. Nothing is sent, and doing it again changes
-    nothing.
+    SOURCE is an output folder, or one that holds some, a checkpoint or a manifest; without any,
+    the shards of this output folder are joined. Every attempt that any of them knows is kept,
+    pictures that are not here are copied, and a job that was paid for twice is told. Nothing is
+    sent, and doing it again changes nothing.
     """
     merged = project.merge(session.load(recipe_path), given, sandbox=sandbox)
     if not merged.sources:

@@ -38,7 +38,8 @@ class Source:
 def named(place: Place, given: Iterable[Path]) -> list[Path]:
     """The files that `given` names, checkpoints first; without any the shards of the place.
 
-    A folder is an output folder: its checkpoint and manifest of the recipe, and those of shards.
+    A folder is an output folder, or one that holds some: their checkpoints and manifests of the
+    recipe, and those of shards.
     Raises UsageError for what is not there, and for the place's own files.
     """
     paths = list(given)
@@ -56,18 +57,33 @@ def _is_manifest(path: Path) -> bool:
 def _files(place: Place, path: Path) -> list[Path]:
     own = [each.resolve() for each in (place.checkpoint, place.manifest)]
     if path.is_dir():
-        folder = Place(place.name, _output(place, path))
-        places = [folder, *shards_of(folder)]
-        files = [file for each in places for file in (each.checkpoint, each.manifest)]
-        found = [file for file in files if file.exists() and file.resolve() not in own]
-        if not found and folder.output_dir.resolve() != place.output_dir.resolve():
+        here = _output(place, path)
+        found = _books(place, here) or [
+            file for folder in _below(place, path) for file in _books(place, folder)
+        ]
+        if not found and here.resolve() != place.output_dir.resolve():
             raise UsageError(f"{path} holds no checkpoint and no manifest of recipe {place.name}")
-        return found
+        return [file for file in found if file.resolve() not in own]
     if not path.exists():
         raise UsageError(f"there is no {path} to merge")
     if path.resolve() in own:
         raise UsageError(f"{path} is what is merged into: name the others")
     return [path]
+
+
+def _books(place: Place, folder: Path) -> list[Path]:
+    """What tells of the recipe's jobs in an output folder."""
+    whole = Place(place.name, folder)
+    files = [f for each in (whole, *shards_of(whole)) for f in (each.checkpoint, each.manifest)]
+    return [file for file in files if file.exists()]
+
+
+def _below(place: Place, path: Path) -> list[Path]:
+    """The output folders in a folder, such as an artifact of CI, that hold the same kind."""
+    found = {each.parent for each in path.rglob(STATE_FOLDER)}
+    found |= {each.parent for each in path.rglob(f"{place.name}.*manifest.csv")}
+    previews = place.output_dir.name == SANDBOX
+    return sorted(each for each in found if (each.name == SANDBOX) is previews)
 
 
 def _output(place: Place, path: Path) -> Path:

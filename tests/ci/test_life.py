@@ -1,0 +1,197 @@
+"""A recipe's whole life in CI: planned, made by four machines of which one is killed, merged."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.sandbox import Served
+from tests.ci.cloud import Cloud, git
+from tests.ci.conftest import RECIPE, ROOT
+from tests.ci.runner import Ran, run_workflow
+
+WORKFLOW = ROOT / ".github" / "workflows" / "pictures.yml"
+KILL_SECONDS = 60
+
+
+def commit(cloud: Cloud, text: str, *, branch: str = "main") -> str:
+    """Commit the recipe's text on a branch; gives the commit."""
+    place = cloud.repository
+    known = git("branch", "--list", branch, cwd=place)
+    if git("branch", "--list", cwd=place):
+        git("checkout", "--quiet", *([] if known else ["-b"]), branch, cwd=place)
+    Image.new("RGB", (96, 64), (200, 120, 40)).save(place / "photo.jpg", "JPEG")
+    (place / "poster.yaml").write_text(text)
+    git("add", ".", cwd=place)
+    git("commit", "--quiet", "--message", "edit", cwd=place)
+    return git("rev-parse", "HEAD", cwd=place)
+
+
+def push(cloud: Cloud, sha: str) -> dict[str, list[Ran]]:
+    """What a push to main starts."""
+    return run_workflow(
+        cloud, WORKFLOW, {"event_name": "push", "sha": sha, "ref": "refs/heads/main"}
+    )
+
+
+def pull_request(cloud: Cloud, sha: str) -> dict[str, list[Ran]]:
+    """What a pull request against main starts."""
+    event = {"pull_request": {"number": 7}}
+    facts = {"event_name": "pull_request", "sha": sha, "ref": "refs/pull/7/merge"}
+    return run_workflow(cloud, WORKFLOW, {**facts, "base_ref": "main", "event": event})
+
+
+def killer(cloud: Cloud, shard: int) -> Callable[..., None]:
+    """Kills one shard's run, with all of its processes, once it has a task that is paid for."""
+
+    def watch(job: str, place: Any, step: str, process: subprocess.Popen[str]) -> None:
+        if (job, place, step) != ("make", shard, "run"):
+            return
+        state = cloud.folder / "machines" / f"{cloud.runs}-make-{shard}" / "work"
+        deadline = time.monotonic() + KILL_SECONDS
+        while not _has_task(state) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+
+    return watch
+
+
+def _has_task(workspace: Path) -> bool:
+    for path in workspace.rglob("*.checkpoint"):
+        with CheckpointReader.peek(path) as checkpoint:
+            if any(attempt.task_id for attempt in checkpoint.open_attempts()):
+                return True
+    return False
+
+
+def results(jobs: dict[str, list[Ran]]) -> dict[str, list[str]]:
+    """How each job ended, machine by machine."""
+    return {name: [each.result for each in ran] for name, ran in jobs.items()}
+
+
+def printed(jobs: dict[str, list[Ran]]) -> str:
+    """Everything that any step printed: for a failing test, and for the search for the key."""
+    return "\n".join(step.out for ran in jobs.values() for job in ran for step in job.steps)
+
+
+def manifest(path: Path) -> list[dict[str, str]]:
+    """The manifest's lines without times and without what the API calls a task."""
+    mine = {"task_id", "remote_job_id", "submitted_at", "completed_at", "seconds"}
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{k: v for k, v in row.items() if k not in mine} for row in csv.DictReader(file)]
+
+
+def masked(path: Path) -> str:
+    """A report without what differs from run to run: times, durations, the ids of tasks."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?", "TIME", text)
+    text = re.sub(r'(time=|"seconds": ?|"took": ?)"?[\d.]+"?', r"\1SECONDS", text)
+    return re.sub(r"(sandbox|remote|job)-[0-9a-f]{16,}", "ID", text)
+
+
+def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
+    """Plan comment, four shards, one killed and rescued, merged; the same as from one machine."""
+    before = commit(cloud, RECIPE.replace("  - Make it snow\n", ""))
+    first = push(cloud, before)
+    assert results(first)["merge"] == ["success"], printed(first)
+    assert len(served.ledger.accepted()) == 8
+
+    change = commit(cloud, RECIPE, branch="snow")
+    proposed = pull_request(cloud, change)
+    assert results(proposed) == {
+        "plan": ["success"],
+        "shards": ["skipped"],
+        "make": ["skipped"],
+        "merge": ["skipped"],
+    }, printed(proposed)
+    pull_request(cloud, change)  # a second push finds its own comment, and writes over it
+    (comment,) = json.loads((cloud.folder / "comments.json").read_text())
+    assert "4 new, 0 changed, 8 kept" in comment["body"]
+    assert "expected 0.12 USD, 0.24 USD already paid" in comment["body"]
+    assert proposed["plan"][0].step("plan").summary == comment["body"]
+    assert len(served.ledger.accepted()) == 8
+
+    git("checkout", "--quiet", "main", cwd=cloud.repository)
+    git("merge", "--quiet", "--no-edit", "snow", cwd=cloud.repository)
+    merged = git("rev-parse", "HEAD", cwd=cloud.repository)
+    shard = a_shard_with_work(cloud, 4)
+    cloud.watch = killer(cloud, shard)
+    killed = push(cloud, merged)
+    cloud.watch = None
+    assert results(killed)["make"].count("failure") == 1, printed(killed)
+    victim = killed["make"][shard - 1]
+    assert victim.step("run").code == -signal.SIGKILL
+    assert "1 job rescued" in victim.step("rescue").out
+    assert results(killed)["merge"] == ["success"], printed(killed)
+
+    again = push(cloud, merged)
+    assert set(results(again)["make"]) == {"success"}, printed(again)
+    outputs = again["merge"][0].outputs
+    assert {name: outputs[name] for name in ("jobs", "done", "failed", "uncertain", "cost")} == {
+        "jobs": "12",
+        "done": "12",
+        "failed": "0",
+        "uncertain": "0",
+        "cost": "0.36",
+    }
+    requests = [entry.fingerprint for entry in served.ledger.accepted()]
+    assert len(requests) == len(set(requests)) == 12
+
+    workspace = again["merge"][0].workspace
+    assert workspace is not None
+    compare(workspace / "out" / "poster", one_machine(cloud, served, merged, tmp_path))
+    everything = [path.read_bytes() for path in cloud.folder.rglob("*") if path.is_file()]
+    assert not any(b"sk-canary-9f2b" in content for content in everything)
+    assert "sk-canary-9f2b" not in printed(first) + printed(killed) + printed(again)
+
+
+def one_machine(cloud: Cloud, served: Served, sha: str, folder: Path) -> Path:
+    """The output folder of an unsharded run, on a machine that knows of nothing before."""
+    place = folder / "alone"
+    git("clone", "--quiet", str(cloud.repository), str(place), cwd=folder)
+    git("checkout", "--quiet", sha, cwd=place)
+    environment = {
+        "PATH": f"{cloud.python}:/usr/bin:/bin",
+        "SPARK_API_KEY": cloud.secrets["SPARK_API_KEY"],
+        "SPARK_BASE_URL": served.url,
+    }
+    command = ["spark-batch", "run", "poster.yaml"]
+    subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True)
+    return place / "out" / "poster"
+
+
+def compare(sharded: Path, alone: Path) -> None:
+    """Manifest, page, JUnit XML and summary are the same but for times and tasks' ids."""
+    name = "poster.manifest.csv"
+    rows = manifest(sharded / name)
+    assert rows == manifest(alone / name)
+    assert [row["status"] for row in rows] == ["done"] * 12
+    for row in rows:
+        assert (sharded / row["output"]).read_bytes() == (alone / row["output"]).read_bytes()
+    for name in ("poster.junit.xml", "poster.md", "poster.json", "poster.html"):
+        assert masked(sharded / name) == masked(alone / name), name
+
+
+def a_shard_with_work(cloud: Cloud, count: int) -> int:
+    """A shard that has a new job to make: which one it is follows from the keys."""
+    environment = {"PATH": f"{cloud.python}:/usr/bin:/bin"}
+    for shard in range(1, count + 1):
+        command = ["spark-batch", "plan", "poster.yaml", "--json", "--shard", f"{shard}/{count}"]
+        told = subprocess.run(
+            command, cwd=cloud.repository, env=environment, check=True, capture_output=True
+        )
+        jobs = json.loads(told.stdout)["jobs"]
+        if any("snow" in job["output"] for job in jobs):
+            return shard
+    raise AssertionError("no shard has a job")
