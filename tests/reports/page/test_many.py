@@ -39,11 +39,12 @@ def test_only_what_is_near_the_screen_is_there(open_page: Open, big: Path, fragm
 
 
 def test_tiles_have_their_size_before_they_fill(open_page: Open, big: Path) -> None:
-    """An empty tile is as big as a full one, so that scrolling moves nothing."""
+    """An empty tile is as big as a full one: to fill it moves, and lays out, nothing else."""
     opened = open_page(big, "#rows=-&columns=-")
     first, last = opened.tiles().first, opened.tiles().last
     expect(first.locator("img")).to_be_attached()
     expect(last.locator("img")).to_have_count(0)
+    assert first.evaluate("each => getComputedStyle(each).contain") == "strict"
     boxes = [each.bounding_box() for each in (first, last)]
     assert boxes[0] is not None and boxes[1] is not None
     assert boxes[0]["height"] == boxes[1]["height"] == 150
