@@ -38,13 +38,17 @@ def test_only_what_is_near_the_screen_is_there(open_page: Open, big: Path, fragm
     assert opened.page.locator("*").count() < 3 * COUNT + 3000
 
 
-def test_tiles_keep_their_place_while_they_fill(open_page: Open, big: Path) -> None:
-    """Scrolling to the end and back moves nothing: each tile has its size before its picture."""
+def test_tiles_have_their_size_before_they_fill(open_page: Open, big: Path) -> None:
+    """An empty tile is as big as a full one: to fill it moves, and lays out, nothing else."""
     opened = open_page(big, "#rows=-&columns=-")
-    height = opened.page.locator("#grid").evaluate("each => each.offsetHeight")
-    opened.page.locator("#stage").evaluate(TO_THE_END)
-    expect(opened.tiles().last.locator("img")).to_be_attached()
-    assert opened.page.locator("#grid").evaluate("each => each.offsetHeight") == height
+    first, last = opened.tiles().first, opened.tiles().last
+    expect(first.locator("img")).to_be_attached()
+    expect(last.locator("img")).to_have_count(0)
+    assert first.evaluate("each => getComputedStyle(each).contain") == "strict"
+    boxes = [each.bounding_box() for each in (first, last)]
+    assert boxes[0] is not None and boxes[1] is not None
+    assert boxes[0]["height"] == boxes[1]["height"] == 150
+    assert boxes[0]["width"] == pytest.approx(boxes[1]["width"], abs=0.5)
 
 
 def test_heads_stay_in_sight(open_page: Open, big: Path) -> None:
