@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -315,10 +315,13 @@ class CheckpointReader(Overview):
         for row in self._db.execute("SELECT * FROM attempt ORDER BY key, number"):
             yield attempt_of(row)
 
-    def histories(self) -> dict[int, list[tuple[str, str, str | None]]]:
-        """By the ids of all attempts: what `history` gives of each."""
+    def histories(self, attempts: Container[int]) -> dict[int, list[tuple[str, str, str | None]]]:
+        """By the ids of `attempts`: what `history` gives of each."""
         found: dict[int, list[tuple[str, str, str | None]]] = {}
-        for row in self._db.execute("SELECT attempt, at, what, detail FROM event ORDER BY rowid"):
+        query = "SELECT attempt, at, what, detail FROM event ORDER BY at, rowid"
+        for row in self._db.execute(query):
+            if row["attempt"] not in attempts:
+                continue
             found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
         return found
 

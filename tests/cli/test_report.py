@@ -42,7 +42,7 @@ def served(server: MakeServer, monkeypatch: pytest.MonkeyPatch) -> Served:
 
 
 def test_a_run_writes_all_of_them_and_report_the_same_anew(folder: Folder, call: Call) -> None:
-    """To the byte, from another folder, and with the photo gone."""
+    """To the byte; all but the page, which shows it, also with the photo gone."""
     ended = call("run", folder.recipe, "--sandbox")
     where = f"in {folder.previews}"
     assert ended.out.splitlines()[-2:] == [
@@ -53,10 +53,14 @@ def test_a_run_writes_all_of_them_and_report_the_same_anew(folder: Folder, call:
     assert set(before) == set(NAMES)
     for name in NAMES:
         (folder.previews / name).unlink()
-    (folder.path / "photo.jpg").unlink()
+    photo = (folder.path / "photo.jpg").rename(folder.path / "aside")
     told = call("report", folder.recipe, "--sandbox")
     assert told.code == ExitCode.DONE
     assert told.out.splitlines() == [f"{folder.previews / name}: 4 jobs" for name in NAMES]
+    after = reports(folder.previews)
+    assert {name for name in NAMES if after[name] != before[name]} == {"tiny.html"}
+    photo.rename(folder.path / "photo.jpg")
+    call("report", folder.recipe, "--sandbox", "--format", "html")
     assert reports(folder.previews) == before
 
 

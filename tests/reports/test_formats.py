@@ -66,10 +66,10 @@ def test_a_folder_of_that_name_keeps_none_of_the_others_back(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 kilobytes, where the machine allows one to be mounted."""
+    """A disk of 256 kilobytes, where the machine allows one to be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
     if os.name != "posix" or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("no small disk can be mounted here")
     yield folder
@@ -82,7 +82,7 @@ def test_a_full_disk_leaves_the_old_reports_and_no_half_ones(
     """Each that does not fit is told; what stood there stands there."""
     write(checkpoint, small_disk)
     before = {path.name: path.read_bytes() for path in reports(small_disk)}
-    fill(checkpoint, "long " * 10_000)
+    fill(checkpoint, "long " * 40_000)
     written = write(checkpoint, small_disk)
     assert not {"t.manifest.csv", "t.junit.xml", "t.json"} & {path.name for path in written.paths}
     assert len(written.failures) + len(written.paths) == len(FORMATS)

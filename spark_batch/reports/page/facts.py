@@ -6,7 +6,7 @@ ISO 8601. The signed URLs of results are left out: whoever has one has the pictu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from spark_batch.jobs import Attempt, Standing, State, Usage
 from spark_batch.matrix import number_text
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.axes import axes
+from spark_batch.reports.page.choice import Chosen, chosen, cost_of
 from spark_batch.reports.page.gallery import Gallery
 
 Facts = dict[str, Any]
@@ -23,13 +24,12 @@ _History = list[tuple[str, str, str | None]]
 
 
 def facts(
-    reader: CheckpointReader, gallery: Gallery, *, name: str
+    reader: CheckpointReader, gallery: Gallery, *, name: str, most: int
 ) -> tuple[Facts, list[Thumbnail]]:
     """All that the page of the recipe `name` shows, and the thumbnails that it goes by."""
-    standings = list(reader.standings())
-    attempts = _by_key(reader.every_attempt())
-    jobs = [_job(each, attempts.get(each.key, ()), gallery) for each in standings]
-    found, places = axes(standings)
+    shown = chosen(reader, most=most)
+    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery) for each in shown.standings]
+    found, places = axes(shown.standings)
     thumbnails = gallery.thumbnails()
     sent, met = reader.sent_pictures(), set[str]()
     for job, place in zip(jobs, places, strict=True):
@@ -42,17 +42,11 @@ def facts(
         "name": name,
         "axes": found,
         "jobs": jobs,
-        "attempts": _told(reader, attempts, met),
-        "codes": _codes(attempts.values()),
-        "money": _money(reader, attempts, met),
+        "hidden": shown.hidden,
+        "attempts": _told(reader, shown.attempts),
+        "codes": _codes(shown.attempts.values()),
+        "money": _money(reader, shown),
     }, thumbnails
-
-
-def _by_key(attempts: Iterable[Attempt]) -> dict[str, list[Attempt]]:
-    found: dict[str, list[Attempt]] = {}
-    for each in attempts:
-        found.setdefault(each.key, []).append(each)
-    return found
 
 
 def _job(standing: Standing, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
@@ -105,14 +99,13 @@ def _is_changed(source: Facts, sent: str | None, thumbnails: Sequence[Thumbnail]
 
 
 def _told(
-    reader: CheckpointReader, attempts: dict[str, list[Attempt]], keys: set[str]
+    reader: CheckpointReader, attempts: Mapping[str, Sequence[Attempt]]
 ) -> dict[str, list[Facts]]:
     """The attempts of the jobs that are shown, with their histories."""
-    histories = reader.histories()
+    histories = reader.histories({each.id for tried in attempts.values() for each in tried})
     return {
         key: [_attempt(each, histories.get(each.id, [])) for each in tried]
         for key, tried in attempts.items()
-        if key in keys
     }
 
 
@@ -151,20 +144,16 @@ def _codes(attempts: Iterable[Sequence[Attempt]]) -> dict[str, Facts]:
     }
 
 
-def _money(reader: CheckpointReader, attempts: dict[str, list[Attempt]], keys: set[str]) -> Facts:
+def _money(reader: CheckpointReader, shown: Chosen) -> Facts:
     """The checkpoint's sums, and what was spent when, also for lines that the recipe has lost."""
     sums = reader.money()
-    paid = [(each, cost) for tried in attempts.values() for each in tried if (cost := _cost(each))]
-    left = sum((cost for each, cost in paid if each.key not in keys), Decimal(0))
-    timeline = sorted(
-        (moment, str(cost)) for each, cost in paid if (moment := _ended(each)) is not None
-    )
     return {
         "spent": _amount(sums.spent),
         "reserved": _amount(sums.reserved),
         "unpriced": sums.unpriced,
-        "leftOver": _amount(left),
-        "timeline": timeline,
+        "leftOver": _amount(shown.left_over),
+        "hidden": _amount(shown.hidden_cost),
+        "timeline": [(moment, _amount(cost)) for moment, cost in shown.payments],
     }
 
 
@@ -175,21 +164,12 @@ def _reserved(attempts: Iterable[Attempt]) -> Decimal:
             each.reserved
             for each in attempts
             if each.reserved is not None
-            and _cost(each) is None
+            and cost_of(each) is None
             and each.state is not State.FAILED
             and not each.unsent
         ),
         Decimal(0),
     )
-
-
-def _cost(attempt: Attempt) -> Decimal | None:
-    return attempt.result.usage.cost if attempt.result else None
-
-
-def _ended(attempt: Attempt) -> str | None:
-    moment = attempt.completed_at or attempt.submitted_at
-    return None if moment is None else time_text(moment)
 
 
 def _time(attempt: Attempt) -> str | None:

@@ -5,7 +5,9 @@ const THEMES = ["auto", "light", "dark"];
 function renderBar() {
   const { spent, reserved } = facts.money;
   const sandbox = jobs.some((job) => lastAttempt(job)?.api === "sandbox");
-  const parts = [plural(jobs.length, "job"), `${usd(micros(spent))} spent`];
+  const total = plural(jobs.length + facts.hidden, "job");
+  const shown = `${jobs.length.toLocaleString("en")} of ${total} shown, those to look at first`;
+  const parts = [facts.hidden ? shown : total, `${usd(micros(spent))} spent`];
   if (micros(reserved)) parts.push(`${usd(micros(reserved))} reserved`);
   byId("sums").replaceChildren(parts.join(" · "));
   if (sandbox) byId("sums").append(el("span", { class: "sandbox" }, "sandbox previews"));

@@ -11,14 +11,15 @@ function renderMoney() {
 }
 
 function figures() {
-  const { spent, reserved, unpriced, leftOver } = facts.money;
+  const { spent, reserved, unpriced, leftOver, hidden } = facts.money;
   const made = jobs.filter((job) => job.picture && !job.repeated).length;
   const wasted = jobs.filter((job) => !job.picture && !job.repeated && micros(job.cost)).length;
   const items = [
     ["spent", usd(micros(spent)), "by all attempts, as the API told"],
     ["reserved", usd(micros(reserved)), unpriced ? `and ${unpriced} without a known price` : "in flight, uncertain, or not told"],
-    ["pictures", made.toLocaleString("en"), made ? `${usd(Math.round((micros(spent) - micros(leftOver)) / made))} each` : ""],
+    ["pictures", made.toLocaleString("en"), made ? `${usd(Math.round((micros(spent) - micros(leftOver) - micros(hidden)) / made))} each` : ""],
     micros(leftOver) ? ["left over", usd(micros(leftOver)), "for lines that the recipe no longer has"] : null,
+    micros(hidden) ? ["not shown", usd(micros(hidden)), `for ${plural(facts.hidden, "job")} that this page leaves out`] : null,
     wasted ? ["without a picture", plural(wasted, "job"), "were paid for"] : null,
   ];
   const cards = items.filter(Boolean).map(([name, value, note]) =>

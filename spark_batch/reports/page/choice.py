@@ -1,0 +1,90 @@
+"""Which of a very large recipe's jobs a page shows, and what the others cost.
+
+A page carries its thumbnails, some 9 kB a job (tests/benchmarks/pages.py): 100 000 jobs would be a
+file of a gigabyte that no browser opens, made anew after every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from spark_batch.checkpoint import CheckpointReader, time_text
+from spark_batch.jobs import Attempt, Standing, Status
+
+MOST_JOBS = 5_000
+MOST_PAYMENTS = 5_000
+
+_TROUBLE = frozenset({Status.FAILED, Status.UNCERTAIN, Status.SUBMITTING, Status.LOST})
+
+
+@dataclass(slots=True)
+class Chosen:
+    """The jobs that are shown, in the recipe's order, with all their attempts by key.
+
+    `hidden` counts the recipe's other jobs, `hidden_cost` is what they cost, `left_over` what jobs
+    cost that the recipe no longer has. `payments` are when money was spent and how much, in USD.
+    """
+
+    standings: list[Standing]
+    hidden: int
+    attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    hidden_cost: Decimal = Decimal(0)
+    left_over: Decimal = Decimal(0)
+    payments: list[tuple[str, Decimal]] = field(default_factory=list)
+
+
+def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
+    """All jobs, or of more than `most` those that need a look, and then the recipe's first."""
+    trouble: list[tuple[int, Standing]] = []
+    others: list[tuple[int, Standing]] = []
+    keys: set[str] = set()
+    total = 0
+    for standing in reader.standings():
+        keys.add(standing.key)
+        kind = trouble if _needs_a_look(standing) else others
+        if len(kind) < most:
+            kind.append((total, standing))
+        total += 1
+    shown = sorted([*trouble, *others][:most], key=lambda each: each[0])
+    found = Chosen([standing for _, standing in shown], total - len(shown))
+    _add_attempts(found, reader.every_attempt(), keys)
+    return found
+
+
+def _needs_a_look(standing: Standing) -> bool:
+    suspect = standing.attempt is not None and standing.attempt.suspect is not None
+    return suspect or standing.status in _TROUBLE
+
+
+def _add_attempts(found: Chosen, attempts: Iterable[Attempt], keys: set[str]) -> None:
+    shown = {each.key for each in found.standings}
+    for each in attempts:
+        if each.key in shown:
+            found.attempts.setdefault(each.key, []).append(each)
+        cost = cost_of(each)
+        if not cost:
+            continue
+        if each.key not in keys:
+            found.left_over += cost
+        elif each.key not in shown:
+            found.hidden_cost += cost
+        moment = each.completed_at or each.submitted_at
+        if moment is not None:
+            found.payments.append((time_text(moment), cost))
+    found.payments = thinned(sorted(found.payments))
+
+
+def thinned(
+    payments: list[tuple[str, Decimal]], *, most: int = MOST_PAYMENTS
+) -> list[tuple[str, Decimal]]:
+    """At most `most` payments, those that follow each other put together; the sums stay right."""
+    step = -(-len(payments) // most) or 1
+    parts = [payments[at : at + step] for at in range(0, len(payments), step)]
+    return [(part[-1][0], sum((cost for _, cost in part), Decimal(0))) for part in parts]
+
+
+def cost_of(attempt: Attempt) -> Decimal | None:
+    """What an attempt cost in USD, as far as the API told."""
+    return attempt.result.usage.cost if attempt.result else None
