@@ -1,16 +1,16 @@
-"""Sums over a whole checkpoint, made by SQLite itself: no line of a recipe is built for them."""
+"""A whole checkpoint at once: sums, made by SQLite itself, and what a page asks for of all jobs."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from spark_batch.checkpoint.schema import moment
+from spark_batch.checkpoint.schema import attempt_of, moment
 from spark_batch.checkpoint.store import Store
-from spark_batch.jobs import Status
+from spark_batch.jobs import Attempt, Status
 
 # `jobs.status_of` in SQL, of the last attempt `a`; a test holds the two together.
 STATUS = """
@@ -95,3 +95,23 @@ class Overview(Store):
             " GROUP BY source ORDER BY min(position)"
         )
         return [row["source"] for row in self._db.execute(query)]
+
+    def every_attempt(self) -> Iterator[Attempt]:
+        """All attempts of all jobs, those of a job together, the first one first."""
+        for row in self._db.execute("SELECT * FROM attempt ORDER BY key, number"):
+            yield attempt_of(row)
+
+    def histories(self, attempts: Container[int]) -> dict[int, list[tuple[str, str, str | None]]]:
+        """By the ids of `attempts`: what `history` gives of each."""
+        found: dict[int, list[tuple[str, str, str | None]]] = {}
+        query = "SELECT attempt, at, what, detail FROM event ORDER BY at, rowid"
+        for row in self._db.execute(query):
+            if row["attempt"] not in attempts:
+                continue
+            found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
+        return found
+
+    def sent_pictures(self) -> dict[str, str]:
+        """By key: the SHA-256 of the picture that a request sends, or its URL."""
+        rows = self._db.execute("SELECT key, picture, url FROM request")
+        return {row["key"]: row["url"] or row["picture"] or "" for row in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -309,23 +309,3 @@ class CheckpointReader(Overview):
         """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""
         query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY at, rowid"
         return [tuple(row) for row in self._db.execute(query, (attempt,))]
-
-    def every_attempt(self) -> Iterator[Attempt]:
-        """All attempts of all jobs, those of a job together, the first one first."""
-        for row in self._db.execute("SELECT * FROM attempt ORDER BY key, number"):
-            yield attempt_of(row)
-
-    def histories(self, attempts: Container[int]) -> dict[int, list[tuple[str, str, str | None]]]:
-        """By the ids of `attempts`: what `history` gives of each."""
-        found: dict[int, list[tuple[str, str, str | None]]] = {}
-        query = "SELECT attempt, at, what, detail FROM event ORDER BY at, rowid"
-        for row in self._db.execute(query):
-            if row["attempt"] not in attempts:
-                continue
-            found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
-        return found
-
-    def sent_pictures(self) -> dict[str, str]:
-        """By key: the SHA-256 of the picture that a request sends, or its URL."""
-        rows = self._db.execute("SELECT key, picture, url FROM request")
-        return {row["key"]: row["url"] or row["picture"] or "" for row in rows}

@@ -7,75 +7,22 @@ it raises CheckpointError and writes nothing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
-from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.placements import Placements
 from spark_batch.checkpoint.records import renumber
 from spark_batch.checkpoint.schema import time_text
 from spark_batch.errors import CheckpointError
-from spark_batch.jobs import Job, Picture, Result, State
+from spark_batch.jobs import Picture, Result, State
 
 _SUBMITTING = (State.SUBMITTING,)
 _ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt of the job may be further
 _INTERRUPTED = "the run ended between sending the request and writing down its answer"
 
 
-class Checkpoint(CheckpointReader):
+class Checkpoint(Placements):
     """A checkpoint that can be written. Raises OutputError when the disk does not take it."""
-
-    def enroll(self, jobs: Iterable[Job]) -> None:
-        """Write down what the recipe wants now; what it no longer wants is left over.
-
-        A placement whose key changed forgets its file: the picture there belongs to the old key.
-        """
-        with self.transaction():
-            self._db.execute("UPDATE placement SET current = 0 WHERE current = 1")
-            for position, job in enumerate(jobs):
-                self._enroll(position, job)
-
-    def _enroll(self, position: int, job: Job) -> None:
-        picture = job.input.picture
-        self._db.execute(
-            "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            # A manifest, from which a request may have been adopted, does not tell the picture.
-            " ON CONFLICT (key) DO UPDATE SET picture = excluded.picture, url = excluded.url,"
-            " fit = excluded.fit WHERE picture IS NULL AND url IS NULL",
-            (
-                job.key,
-                job.model,
-                job.prompt.text,
-                picture.sha256 if picture else None,
-                job.input.url,
-                job.seed,
-                job.scale,
-                job.size.width,
-                job.size.height,
-                job.take,
-                job.input.fit,
-            ),
-        )
-        self._db.execute(
-            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, NULL)"
-            " ON CONFLICT (output) DO UPDATE SET"
-            " file = CASE WHEN key = excluded.key THEN file END,"
-            " replaced = CASE WHEN key = excluded.key THEN replaced END, key = excluded.key,"
-            " position = excluded.position, recipe = excluded.recipe, input = excluded.input,"
-            " prompt_id = excluded.prompt_id, variables = excluded.variables,"
-            " image = excluded.image, source = excluded.source, current = 1",
-            (
-                job.output,
-                job.key,
-                position,
-                job.recipe,
-                job.input.id,
-                job.prompt.id,
-                json.dumps(dict(job.prompt.variables)),
-                job.input.image or None,
-                job.prompt.source or None,
-            ),
-        )
 
     def intend(
         self,
@@ -223,33 +170,10 @@ class Checkpoint(CheckpointReader):
             )
             self.placed(self._key(attempt), files)
 
-    def placed(self, key: str, files: Mapping[str, str]) -> None:
-        """Pictures of a job stand on disk: `files` gives the path with extension by output name."""
-        with self.transaction():
-            self._db.executemany(
-                "UPDATE placement SET file = ?, replaced = NULL WHERE output = ? AND key = ?",
-                [(file, output, key) for output, file in files.items()],
-            )
-
-    def stand_in(self, key: str, files: Mapping[str, int]) -> None:
-        """Files of other bytes stay in the places of a job's picture: `files` gives their bytes.
-
-        The picture itself is no longer to be had, and what stands there is somebody's work.
-        """
-        with self.transaction():
-            self._db.executemany(
-                "UPDATE placement SET replaced = ? WHERE output = ? AND key = ?",
-                [(size, output, key) for output, size in files.items()],
-            )
-
     def use_plan(self, plan: str) -> None:
         """A saved plan is about to be done: it must be on disk before anything is sent."""
         with self.transaction():
             self._db.execute("INSERT INTO used_plan VALUES (?, ?)", (plan, self._now()))
-
-    def _key(self, attempt: int) -> str:
-        (key,) = self._db.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()
-        return str(key)
 
     def lose(self, attempt: int, reason: str) -> None:
         """The picture was paid for, is not on disk, and the API no longer has it."""
@@ -305,22 +229,6 @@ class Checkpoint(CheckpointReader):
             taken = self._insert("INSERT", "attempt", attempt)
             self._note(taken, "adopted", "from the manifest")
 
-    def adopt_line(self, line: Mapping[str, object]) -> None:
-        """A line of an older recipe that another file tells of: its row of placement, by column.
-
-        A line with the same key stays as it is.
-        """
-        with self.transaction():
-            query = "DELETE FROM placement WHERE output = ? AND key <> ?"
-            self._db.execute(query, (line["output"], line["key"]))
-            self._insert("INSERT OR IGNORE", "placement", line)
-
-    def _insert(self, verb: str, table: str, cells: Mapping[str, object]) -> int:
-        names = ", ".join(cells)
-        holes = ", ".join("?" for _ in cells)
-        statement = f"{verb} INTO {table} ({names}) VALUES ({holes})"
-        return self._db.execute(statement, tuple(cells.values())).lastrowid or 0
-
     def interrupted(self) -> int:
         """At start: what was being sent when a run ended is uncertain. Gives their number."""
         query = "SELECT id FROM attempt WHERE state = ? AND unsent = 0"
@@ -329,6 +237,10 @@ class Checkpoint(CheckpointReader):
             for row in rows:
                 self.uncertain(row["id"], _INTERRUPTED)
         return len(rows)
+
+    def _key(self, attempt: int) -> str:
+        (key,) = self._db.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()
+        return str(key)
 
     def _now(self) -> str:
         return time_text(self._clock())

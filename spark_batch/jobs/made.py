@@ -1,0 +1,162 @@
+"""What came of it: attempts, the states that they go through, results, and where a job stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from spark_batch.jobs.wanted import Picture
+
+
+class State(str, Enum):
+    """Where an attempt stands (reliability.md, "States of an attempt"); never moves backwards."""
+
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    FETCHING = "fetching"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+class Status(str, Enum):
+    """Where a job stands: its last attempt's state, `pending` without one.
+
+    `lost` is a job whose picture was paid for, is not on disk, and is no longer to be had.
+    """
+
+    PENDING = "pending"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    FETCHING = "fetching"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a task cost, as the API told it; None where it told nothing."""
+
+    cost: Decimal | None = None
+    discount: Decimal | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    generated_images: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished task: the signed URL of its picture, bytes as the API tells them, its cost."""
+
+    url: str
+    bytes: int | None = None
+    remote_job_id: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to have a job made: a row of the checkpoint. Money is counted by attempt.
+
+    `unsent` says of a submitting attempt that nothing of it can have reached the API; `again` is
+    what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
+    on disk and no longer to be had; `api` is the base URL, or `sandbox`. `settled` is what the user
+    said of an uncertain one: `not-charged`, or `resubmit`; `suspect` is what is odd about the
+    picture that came. `commit` is the recipe's in git when the attempt was made; `received` the
+    SHA-256 of the picture as it came, before metadata were written into it.
+    """
+
+    id: int
+    key: str
+    number: int
+    state: State
+    unsent: bool = False
+    reserved: Decimal | None = None
+    api: str = ""
+    task_id: str | None = None
+    result: Result | None = None
+    picture: Picture | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    again: str | None = None
+    lost: bool = False
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    settled: str | None = None
+    suspect: str | None = None
+    commit: str | None = None
+    received: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a picture was made of: what it may carry with it (`output.metadata`), and no secrets.
+
+    `job` is the key; `width` and `height` are as asked; `recipe` is its name, `commit` the git
+    commit that it stood in when the attempt was made, `-dirty` behind it when it differed.
+    """
+
+    job: str
+    model: str
+    prompt: str
+    seed: int
+    scale: float
+    width: int
+    height: int
+    take: int
+    recipe: str = ""
+    commit: str | None = None
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One line of a recipe as the checkpoint knows it: what is wanted, and where it stands.
+
+    `output` is the name without extension, `file` the picture's path below the output folder once
+    it has been written, `cost` what all attempts of the job cost as far as the API told, `current`
+    whether the recipe still had the line when it was last run. `image`, `fit` and `source` are
+    those of `Input` and `Prompt`, None where an older version did not write them down.
+    """
+
+    key: str
+    recipe: str
+    input: str
+    prompt_id: str
+    prompt: str
+    scale: float
+    seed: int
+    take: int
+    width: int
+    height: int
+    output: str
+    file: str | None
+    current: bool
+    attempt: Attempt | None
+    attempts: int
+    cost: Decimal | None
+    variables: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+    fit: str | None = None
+    source: str | None = None
+
+    @property
+    def status(self) -> Status:
+        """Where the job stands."""
+        return status_of(self.attempt)
+
+
+def status_of(attempt: Attempt | None) -> Status:
+    """The status of a job whose last attempt is `attempt`."""
+    if attempt is None or attempt.settled:
+        return Status.PENDING
+    if attempt.state is State.SUBMITTING and attempt.unsent:
+        return Status.PENDING
+    if attempt.lost:
+        return Status.LOST
+    return Status(attempt.state.value)
