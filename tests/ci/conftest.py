@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from spark_batch.sandbox import Served, Settings, serve
 from tests.ci import gh
 from tests.ci.cloud import Cloud, git
+from tests.ci.runner import Ran, run_workflow
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """\
@@ -83,3 +85,37 @@ def cloud(tmp_path: Path, python: Path, wheel: Path, served: Served) -> Cloud:
             "base-url": served.url,
         },
     )
+
+
+def commit(cloud: Cloud, files: Mapping[str, str], *, branch: str = "main") -> str:
+    """Commit files, and the photo, on a branch of the repository; gives the commit."""
+    place = cloud.repository
+    known = git("branch", "--list", branch, cwd=place)
+    if git("branch", "--list", cwd=place):
+        git("checkout", "--quiet", *([] if known else ["-b"]), branch, cwd=place)
+    Image.new("RGB", (96, 64), (200, 120, 40)).save(place / "photo.jpg", "JPEG")
+    for name, text in files.items():
+        (place / name).write_text(text, encoding="utf-8")
+    git("add", ".", cwd=place)
+    git("commit", "--quiet", "--message", "edit", cwd=place)
+    return git("rev-parse", "HEAD", cwd=place)
+
+
+def started(cloud: Cloud, workflow: Path, sha: str, *, pull_request: bool) -> dict[str, list[Ran]]:
+    """What a push to main, or a pull request against it, starts."""
+    facts = {"event_name": "push", "sha": sha, "ref": "refs/heads/main"}
+    if pull_request:
+        number = {"pull_request": {"number": 7}}
+        facts |= {"event_name": "pull_request", "ref": "refs/pull/7/merge", "base_ref": "main"}
+        return run_workflow(cloud, workflow, {**facts, "event": number})
+    return run_workflow(cloud, workflow, facts)
+
+
+def results(jobs: dict[str, list[Ran]]) -> dict[str, list[str]]:
+    """How each job ended, machine by machine."""
+    return {name: [each.result for each in ran] for name, ran in jobs.items()}
+
+
+def printed(jobs: dict[str, list[Ran]]) -> str:
+    """Everything that any step printed: for a failing test, and for the search for the key."""
+    return "\n".join(step.out for ran in jobs.values() for job in ran for step in job.steps)

@@ -55,7 +55,8 @@ def run_workflow(cloud: Cloud, path: Path, event: Mapping[str, Any]) -> dict[str
     """
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     cloud.runs += 1
-    declared = workflow[True]["workflow_call"]["inputs"]  # YAML 1.1 reads the key `on` as true
+    events = workflow[True]  # YAML 1.1 reads the key `on` as true
+    declared = events.get("workflow_call", {}).get("inputs", {})
     inputs = {name: each.get("default") for name, each in declared.items()} | dict(cloud.inputs)
     github = {"run_id": cloud.runs, "run_attempt": 1, "token": "gh-token", **event}
     done: dict[str, list[Ran]] = {}
@@ -76,6 +77,23 @@ def run_workflow(cloud: Cloud, path: Path, event: Mapping[str, Any]) -> dict[str
         contexts["env"] = fill(workflow.get("env", {}), contexts)
         done[name] = _run_matrix(cloud, name, job, contexts)
     return done
+
+
+def run_action(cloud: Cloud, path: Path, sha: str, **given: str) -> Ran:
+    """Run a composite action with these inputs, in a checkout of a commit."""
+    action = yaml.safe_load(path.read_text(encoding="utf-8"))
+    cloud.runs += 1
+    contexts = {
+        "github": {"run_id": cloud.runs, "sha": sha},
+        "inputs": {name: each.get("default") for name, each in action["inputs"].items()} | given,
+        "env": {"GITHUB_ACTION_PATH": str(path.parent)},
+    }
+    assert action["runs"]["using"] == "composite"
+    job = {
+        "steps": [{"uses": "actions/checkout@v4"}, *action["runs"]["steps"]],
+        "outputs": {name: each["value"] for name, each in action["outputs"].items()},
+    }
+    return _run_job(cloud, "action", job, contexts, {})
 
 
 def _run_matrix(

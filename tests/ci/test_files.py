@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,3 +28,19 @@ def test_the_schema_of_its_reader_takes_it(file: str, kind: str) -> None:
         [*command, str(ROOT / file)], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_readme_calls_the_workflow_as_it_is(tmp_path: Path) -> None:
+    """Its lines are a workflow, and what they hand over is declared there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = [
+        each for each in re.findall(r"```yaml\n(.*?)```", text, re.S) if "uses: OWNER" in each
+    ]
+    assert len(block.splitlines()) <= 10
+    (tmp_path / "caller.yml").write_text(block)
+    test_the_schema_of_its_reader_takes_it(str(tmp_path / "caller.yml"), "github-workflows")
+    call = yaml.safe_load(block)["jobs"]["pictures"]
+    declared = yaml.safe_load((ROOT / ".github/workflows/pictures.yml").read_text())[True]
+    assert call["uses"] == "OWNER/spark-batch/.github/workflows/pictures.yml@main"
+    assert set(call["with"]) <= set(declared["workflow_call"]["inputs"])
+    assert set(call["secrets"]) == set(declared["workflow_call"]["secrets"])

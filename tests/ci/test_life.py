@@ -13,43 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.sandbox import Served
 from tests.ci.cloud import Cloud, git
-from tests.ci.conftest import RECIPE, ROOT
-from tests.ci.runner import Ran, run_workflow
+from tests.ci.conftest import RECIPE, ROOT, commit, printed, results, started
 
 WORKFLOW = ROOT / ".github" / "workflows" / "pictures.yml"
 KILL_SECONDS = 60
-
-
-def commit(cloud: Cloud, text: str, *, branch: str = "main") -> str:
-    """Commit the recipe's text on a branch; gives the commit."""
-    place = cloud.repository
-    known = git("branch", "--list", branch, cwd=place)
-    if git("branch", "--list", cwd=place):
-        git("checkout", "--quiet", *([] if known else ["-b"]), branch, cwd=place)
-    Image.new("RGB", (96, 64), (200, 120, 40)).save(place / "photo.jpg", "JPEG")
-    (place / "poster.yaml").write_text(text)
-    git("add", ".", cwd=place)
-    git("commit", "--quiet", "--message", "edit", cwd=place)
-    return git("rev-parse", "HEAD", cwd=place)
-
-
-def push(cloud: Cloud, sha: str) -> dict[str, list[Ran]]:
-    """What a push to main starts."""
-    return run_workflow(
-        cloud, WORKFLOW, {"event_name": "push", "sha": sha, "ref": "refs/heads/main"}
-    )
-
-
-def pull_request(cloud: Cloud, sha: str) -> dict[str, list[Ran]]:
-    """What a pull request against main starts."""
-    event = {"pull_request": {"number": 7}}
-    facts = {"event_name": "pull_request", "sha": sha, "ref": "refs/pull/7/merge"}
-    return run_workflow(cloud, WORKFLOW, {**facts, "base_ref": "main", "event": event})
 
 
 def killer(cloud: Cloud, shard: int) -> Callable[..., None]:
@@ -75,16 +45,6 @@ def _has_task(workspace: Path) -> bool:
     return False
 
 
-def results(jobs: dict[str, list[Ran]]) -> dict[str, list[str]]:
-    """How each job ended, machine by machine."""
-    return {name: [each.result for each in ran] for name, ran in jobs.items()}
-
-
-def printed(jobs: dict[str, list[Ran]]) -> str:
-    """Everything that any step printed: for a failing test, and for the search for the key."""
-    return "\n".join(step.out for ran in jobs.values() for job in ran for step in job.steps)
-
-
 def manifest(path: Path) -> list[dict[str, str]]:
     """The manifest's lines without times and without what the API calls a task."""
     mine = {"task_id", "remote_job_id", "submitted_at", "completed_at", "seconds"}
@@ -102,20 +62,21 @@ def masked(path: Path) -> str:
 
 def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
     """Plan comment, four shards, one killed and rescued, merged; the same as from one machine."""
-    before = commit(cloud, RECIPE.replace("  - Make it snow\n", ""))
-    first = push(cloud, before)
+    before = commit(cloud, {"poster.yaml": RECIPE.replace("  - Make it snow\n", "")})
+    first = started(cloud, WORKFLOW, before, pull_request=False)
     assert results(first)["merge"] == ["success"], printed(first)
     assert len(served.ledger.accepted()) == 8
 
-    change = commit(cloud, RECIPE, branch="snow")
-    proposed = pull_request(cloud, change)
+    change = commit(cloud, {"poster.yaml": RECIPE}, branch="snow")
+    proposed = started(cloud, WORKFLOW, change, pull_request=True)
     assert results(proposed) == {
         "plan": ["success"],
         "shards": ["skipped"],
         "make": ["skipped"],
         "merge": ["skipped"],
     }, printed(proposed)
-    pull_request(cloud, change)  # a second push finds its own comment, and writes over it
+    # A second push finds the comment of the first, and writes over it.
+    started(cloud, WORKFLOW, change, pull_request=True)
     (comment,) = json.loads((cloud.folder / "comments.json").read_text())
     assert "4 new, 0 changed, 8 kept" in comment["body"]
     assert "expected 0.12 USD, 0.24 USD already paid" in comment["body"]
@@ -127,7 +88,7 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
     merged = git("rev-parse", "HEAD", cwd=cloud.repository)
     shard = a_shard_with_work(cloud, 4)
     cloud.watch = killer(cloud, shard)
-    killed = push(cloud, merged)
+    killed = started(cloud, WORKFLOW, merged, pull_request=False)
     cloud.watch = None
     assert results(killed)["make"].count("failure") == 1, printed(killed)
     victim = killed["make"][shard - 1]
@@ -135,7 +96,7 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
     assert "1 job rescued" in victim.step("rescue").out
     assert results(killed)["merge"] == ["success"], printed(killed)
 
-    again = push(cloud, merged)
+    again = started(cloud, WORKFLOW, merged, pull_request=False)
     assert set(results(again)["make"]) == {"success"}, printed(again)
     outputs = again["merge"][0].outputs
     assert {name: outputs[name] for name in ("jobs", "done", "failed", "uncertain", "cost")} == {

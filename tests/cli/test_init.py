@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from spark_batch.sandbox import Served
-from tests.cli.conftest import ROOT, Call
+from tests.cli.conftest import Call
 
 
 def test_the_folder_runs_at_once(
@@ -59,35 +53,3 @@ def test_a_file_in_the_way(tmp_path: Path, call: Call) -> None:
     ended = call("init", tmp_path / "taken")
     assert (ended.code, ended.err.count("\n")) == (1, 1)
     assert "cannot write" in ended.err
-
-
-def test_each_step_of_the_workflow_runs(
-    tmp_path: Path, call: Call, server: Callable[..., Served]
-) -> None:
-    """The shell of every step, as GitHub's runner would call it, against a sandbox."""
-    call("init", tmp_path)
-    workflow: dict[str, Any] = yaml.safe_load(
-        (tmp_path / ".github" / "workflows" / "pictures.yml").read_text()
-    )
-    command = tmp_path / "bin" / "spark-batch"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m spark_batch "$@"\n')
-    command.chmod(0o755)
-    environment = {
-        "PATH": f"{command.parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "HOME": str(tmp_path),
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        "SPARK_API_KEY": "sk-1",
-        "SPARK_BASE_URL": server().url,
-    }
-    ran = []
-    for job in workflow["jobs"].values():
-        for step in job["steps"]:
-            if "run" in step and step["name"] != "install":
-                shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-                subprocess.run(shell, cwd=tmp_path, env=environment, check=True, timeout=120)
-                ran.append(step["name"])
-    assert ran == ["validate", "plan", "run", "rescue"]
-    assert "6 to create" in (tmp_path / "summary.md").read_text()
-    assert len(list((tmp_path / "out" / "first" / "dandelion").iterdir())) == 6

@@ -232,7 +232,7 @@ def test_an_unwritable_place_is_one_line(done: Place, tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "p.html", tmp_path / "p.html"):
         with (
             project.peek(done) as reader,
-            pytest.raises(OutputError, match="cannot write .*p.html"),
+            pytest.raises(OutputError, match=r"cannot write .*p\.html"),
         ):
             page.write(path, reader, name="x", output_dir=done.output_dir, recipe_dir=None)
     assert not list(tmp_path.rglob("*.part"))

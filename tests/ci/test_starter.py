@@ -1,0 +1,28 @@
+"""The workflow that `init` writes: a pull request's plan, and what main makes, run by run."""
+
+from __future__ import annotations
+
+import subprocess
+
+from spark_batch.sandbox import Served
+from tests.ci.cloud import Cloud
+from tests.ci.conftest import commit, printed, results, started
+
+
+def test_it_plans_makes_and_goes_on(cloud: Cloud, served: Served) -> None:
+    """Six pictures from a fresh repository; the second run knows from the cache that they are."""
+    subprocess.run([cloud.python / "spark-batch", "init", cloud.repository], check=True)
+    workflow = cloud.repository / ".github" / "workflows" / "pictures.yml"
+    cloud.environment = {**cloud.environment, "SPARK_BASE_URL": served.url}
+    commit(cloud, {})
+    text = (cloud.repository / "recipe.yaml").read_text().replace("pixel art", "pencil")
+    change = commit(cloud, {"recipe.yaml": text}, branch="pencil")
+    planned = started(cloud, workflow, change, pull_request=True)
+    assert results(planned) == {"plan": ["success"], "make": ["skipped"]}, printed(planned)
+    assert "2 new" in planned["plan"][0].step("plan").summary
+    assert served.ledger.accepted() == []
+    for _ in range(2):
+        made = started(cloud, workflow, change, pull_request=False)
+        assert results(made) == {"plan": ["skipped"], "make": ["success"]}, printed(made)
+        assert len(served.ledger.accepted()) == 6
+    assert "nothing to do: 6 jobs done" in made["make"][0].step("run").out
