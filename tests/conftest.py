@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test depends on a wall clock: on a loaded machine an example may take any time.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _HEEDED = (
     "SPARK_API_KEY",
@@ -15,6 +20,8 @@ _HEEDED = (
     "HTTPS_PROXY",
     "ALL_PROXY",
 )
+# An environment with the wheel; a browser with a page of many pictures.
+_TOGETHER = ("tests/ci/", "tests/reports/page/")
 
 
 @pytest.fixture(autouse=True)
@@ -26,3 +33,12 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     return home
+
+
+@pytest.hookimpl(tryfirst=True)  # before the marks are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what takes long to make go to one process (`--dist loadgroup`)."""
+    for item in items:
+        for folder in _TOGETHER:
+            if folder in item.path.as_posix():
+                item.add_marker(pytest.mark.xdist_group(folder))

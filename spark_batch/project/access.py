@@ -15,6 +15,8 @@ from spark_batch.project.place import SANDBOX, Place
 from spark_batch.runner.files import STATE_FOLDER
 
 DEFAULT_URL = "https://cloud.vtrix.ai"
+# Of a preview: long enough to see the progress, and not as long as a model would take.
+_PREVIEW_SECONDS = (0.1, 0.5)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,7 +71,7 @@ def endpoint(place: Place, *, sandbox: bool, env_file: Path | None) -> Iterator[
     from spark_batch import sandbox as room
 
     folder = place.output_dir / STATE_FOLDER / SANDBOX
-    with room.serve(room.Settings(folder=folder)) as served:
+    with room.serve(room.Settings(folder=folder, task_seconds=_PREVIEW_SECONDS)) as served:
         yield Endpoint(served.url, SANDBOX, SANDBOX)
 
 
