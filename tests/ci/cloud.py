@@ -16,7 +16,7 @@ class Cloud:
     """What outlives a machine: the repository, caches, artifacts, comments; and what comes next.
 
     `watch` is called with the job's name, its shard and the step's name and process, as the process
-    starts.
+    starts. The machines of the jobs that are `lost` vanish before their first step.
     """
 
     folder: Path
@@ -25,8 +25,10 @@ class Cloud:
     environment: Mapping[str, str]
     secrets: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
     watch: Callable[[str, Any, str, subprocess.Popen[str]], None] | None = None
     runs: int = 0
+    attempt: int = 1
 
     @property
     def caches(self) -> Path:
@@ -109,6 +111,8 @@ def _upload(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -
     target = cloud.artifacts / str(run) / given["name"]
     if not source.exists():
         return {}
+    if given.get("overwrite"):
+        shutil.rmtree(target, ignore_errors=True)
     hidden = None if given.get("include-hidden-files") else shutil.ignore_patterns(".*")
     shutil.copytree(source, target, ignore=hidden)
     return {}
@@ -116,5 +120,7 @@ def _upload(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -
 
 def _download(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -> dict[str, Any]:
     for found in sorted((cloud.artifacts / str(run)).glob(given["pattern"])):
-        shutil.copytree(found, workspace / given["path"] / found.name)
+        target = workspace / given["path"]
+        place = target if given.get("merge-multiple") else target / found.name
+        shutil.copytree(found, place, dirs_exist_ok=True)
     return {}

@@ -101,14 +101,21 @@ def commit(cloud: Cloud, files: Mapping[str, str], *, branch: str = "main") -> s
     return git("rev-parse", "HEAD", cwd=place)
 
 
-def started(cloud: Cloud, workflow: Path, sha: str, *, pull_request: bool) -> dict[str, list[Ran]]:
-    """What a push to main, or a pull request against it, starts."""
+def started(
+    cloud: Cloud,
+    workflow: Path,
+    sha: str,
+    *,
+    pull_request: bool,
+    before: dict[str, list[Ran]] | None = None,
+) -> dict[str, list[Ran]]:
+    """What a push to main, or a pull request against it, starts; or the failed jobs of `before`."""
     facts = {"event_name": "push", "sha": sha, "ref": "refs/heads/main"}
     if pull_request:
         number = {"pull_request": {"number": 7}}
         facts |= {"event_name": "pull_request", "ref": "refs/pull/7/merge", "base_ref": "main"}
         return run_workflow(cloud, workflow, {**facts, "event": number})
-    return run_workflow(cloud, workflow, facts)
+    return run_workflow(cloud, workflow, facts, before)
 
 
 def results(jobs: dict[str, list[Ran]]) -> dict[str, list[str]]:

@@ -44,7 +44,7 @@ def _api(folder: Path, given: argparse.Namespace) -> int:
     path, _, query = given.url.removeprefix(REPOSITORY).partition("?")
     answer: Any = None
     if path == "/actions/artifacts":
-        answer = _artifacts(folder, dict(part.split("=") for part in query.split("&"))["name"])
+        answer = _artifacts(folder, dict(part.split("=") for part in query.split("&")))
     elif path.endswith("/comments") or "/issues/comments/" in path:
         answer = _comments(folder / "comments.json", path, given)
     if answer is None:
@@ -55,10 +55,19 @@ def _api(folder: Path, given: argparse.Namespace) -> int:
     return 0
 
 
-def _artifacts(folder: Path, name: str) -> dict[str, Any]:
-    runs = sorted(int(each.parent.name) for each in (folder / "artifacts").glob(f"*/{name}"))
-    found = [{"name": name, "expired": False, "workflow_run": {"id": run}} for run in runs]
-    return {"artifacts": found[::-1][:1]}
+def _artifacts(folder: Path, asked: dict[str, str]) -> dict[str, Any]:
+    """The newest first, as many as are asked for."""
+    found = [
+        {
+            "name": each.name,
+            "expired": False,
+            "created_at": f"{each.stat().st_ctime_ns:020}",
+            "workflow_run": {"id": int(each.parent.name)},
+        }
+        for each in (folder / "artifacts").glob(f"*/{asked.get('name', '*')}")
+    ]
+    newest = sorted(found, key=lambda each: str(each["created_at"]), reverse=True)
+    return {"artifacts": newest[: int(asked["per_page"])]}
 
 
 def _comments(file: Path, path: str, given: argparse.Namespace) -> Any:

@@ -48,21 +48,32 @@ class Ran:
         return next(each for each in self.steps if each.name == name)
 
 
-def run_workflow(cloud: Cloud, path: Path, event: Mapping[str, Any]) -> dict[str, list[Ran]]:
+def run_workflow(
+    cloud: Cloud,
+    path: Path,
+    event: Mapping[str, Any],
+    before: Mapping[str, list[Ran]] | None = None,
+) -> dict[str, list[Ran]]:
     """Run every job of a workflow, in the order in which it stands, by the name of the job.
 
-    `event` is the context `github`, with the commit as `sha`.
+    `event` is the context `github`, with the commit as `sha`. With what came of a run `before` its
+    failed jobs are run again, and those that need them, as a further attempt of the same run.
     """
+    before = before or {}
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
-    cloud.runs += 1
+    cloud.runs, cloud.attempt = (cloud.runs, 2) if before else (cloud.runs + 1, 1)
     events = workflow[True]  # YAML 1.1 reads the key `on` as true
     declared = events.get("workflow_call", {}).get("inputs", {})
     inputs = {name: each.get("default") for name, each in declared.items()} | dict(cloud.inputs)
-    github = {"run_id": cloud.runs, "run_attempt": 1, "token": "gh-token", **event}
+    github = {"run_id": cloud.runs, "run_attempt": cloud.attempt, "token": "gh-token", **event}
     done: dict[str, list[Ran]] = {}
     for name, job in workflow["jobs"].items():
-        wanted = job.get("needs", [])
-        needs = {e: _summed(done[e]) for e in ([wanted] if isinstance(wanted, str) else wanted)}
+        known = before.get(name, [])
+        wanted = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
+        if known and _stays(known, [(done[each], before[each]) for each in wanted]):
+            done[name] = known
+            continue
+        needs = {each: _summed(done[each]) for each in wanted}
         good = all(each["result"] == "success" for each in needs.values())
         contexts = {
             "github": github,
@@ -75,8 +86,16 @@ def run_workflow(cloud: Cloud, path: Path, event: Mapping[str, Any]) -> dict[str
             done[name] = [Ran(name, "skipped")]
             continue
         contexts["env"] = fill(workflow.get("env", {}), contexts)
-        done[name] = _run_matrix(cloud, name, job, contexts)
+        failed = any(each.result == "failure" for each in known)
+        done[name] = _run_matrix(cloud, name, job, contexts, known if failed else [])
     return done
+
+
+def _stays(known: list[Ran], needs: list[tuple[list[Ran], list[Ran]]]) -> bool:
+    """Whether a job is not run again: it has not failed, nor has one that it needs."""
+    return all(each.result != "failure" for each in known) and all(
+        now is then for now, then in needs
+    )
 
 
 def run_action(cloud: Cloud, path: Path, sha: str, **given: str) -> Ran:
@@ -97,13 +116,25 @@ def run_action(cloud: Cloud, path: Path, sha: str, **given: str) -> Ran:
 
 
 def _run_matrix(
-    cloud: Cloud, name: str, job: Mapping[str, Any], contexts: Mapping[str, Any]
+    cloud: Cloud,
+    name: str,
+    job: Mapping[str, Any],
+    contexts: Mapping[str, Any],
+    known: list[Ran],
 ) -> list[Ran]:
-    """A job's machines, all at once: one for each value of its only axis."""
+    """A job's machines, all at once: one for each value of its only axis.
+
+    Those that are `known` to have done well are not started again.
+    """
     axes = fill(job.get("strategy", {}).get("matrix", {}), contexts)
     places = [{axis: value} for axis, values in axes.items() for value in values] or [{}]
+    good = {each.shard: each for each in known if each.result == "success"}
+
+    def run(at: Mapping[str, Any]) -> Ran:
+        return good.get(next(iter(at.values()), None)) or _run_job(cloud, name, job, contexts, at)
+
     with ThreadPoolExecutor(max_workers=len(places)) as pool:
-        return list(pool.map(lambda at: _run_job(cloud, name, job, contexts, at), places))
+        return list(pool.map(run, places))
 
 
 def _summed(jobs: list[Ran]) -> dict[str, Any]:
@@ -120,12 +151,15 @@ def _run_job(
     at: Mapping[str, Any],
 ) -> Ran:
     place = next(iter(at.values()), None)
-    machine = cloud.folder / "machines" / f"{cloud.runs}-{name}-{place or 0}"
+    machine = cloud.folder / "machines" / f"{cloud.runs}-{name}-{place or 0}-{cloud.attempt}"
     workspace = machine / "work"
     workspace.mkdir(parents=True)
     contexts = {**contexts, "matrix": at, "status": "success", "steps": {}}
     contexts["env"] = {**contexts["env"], **fill(job.get("env", {}), contexts)}
     ran = Ran(name, "success", shard=place, workspace=workspace)
+    if name in cloud.lost:
+        ran.result = "failure"
+        return ran
     for number, step in enumerate(job["steps"]):
         if not condition(step.get("if"), contexts):
             continue

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -28,7 +29,7 @@ def killer(cloud: Cloud, shard: int) -> Callable[..., None]:
     def watch(job: str, place: Any, step: str, process: subprocess.Popen[str]) -> None:
         if (job, place, step) != ("make", shard, "run"):
             return
-        state = cloud.folder / "machines" / f"{cloud.runs}-make-{shard}" / "work"
+        state = cloud.folder / "machines" / f"{cloud.runs}-make-{shard}-{cloud.attempt}" / "work"
         deadline = time.monotonic() + KILL_SECONDS
         while not _has_task(state) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -71,7 +72,7 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
     proposed = started(cloud, WORKFLOW, change, pull_request=True)
     assert results(proposed) == {
         "plan": ["success"],
-        "shards": ["skipped"],
+        "base": ["skipped"],
         "make": ["skipped"],
         "merge": ["skipped"],
     }, printed(proposed)
@@ -115,6 +116,44 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
     everything = [path.read_bytes() for path in cloud.folder.rglob("*") if path.is_file()]
     assert not any(b"sk-canary-9f2b" in content for content in everything)
     assert "sk-canary-9f2b" not in printed(first) + printed(killed) + printed(again)
+
+
+def test_failed_jobs_that_are_run_again_pay_for_nothing_twice(cloud: Cloud, served: Served) -> None:
+    """The killed shard's second attempt knows what its first one paid for; the merge has both."""
+    sha = commit(cloud, {"poster.yaml": RECIPE})
+    shard = a_shard_with_work(cloud, 4)
+    cloud.watch = killer(cloud, shard)
+    killed = started(cloud, WORKFLOW, sha, pull_request=False)
+    cloud.watch = None
+    assert results(killed)["make"].count("failure") == 1, printed(killed)
+    assert 0 < len(served.ledger.accepted()) < 12
+    again = started(cloud, WORKFLOW, sha, pull_request=False, before=killed)
+    assert results(again)["make"] == ["success"] * 4, printed(again)
+    requests = [entry.fingerprint for entry in served.ledger.accepted()]
+    assert len(requests) == len(set(requests)) == 12
+    last = started(cloud, WORKFLOW, sha, pull_request=False)
+    assert last["merge"][0].outputs["done"] == "12", printed(last)
+    assert len(served.ledger.accepted()) == 12
+
+
+def test_what_lost_machines_paid_for_is_known(cloud: Cloud, served: Served) -> None:
+    """Without the merge, and then without the cache: the next run pays for nothing again."""
+    cloud.lost = frozenset({"merge"})
+    sha = commit(cloud, {"poster.yaml": RECIPE})
+    first = started(cloud, WORKFLOW, sha, pull_request=False)
+    assert results(first)["make"] == ["success"] * 4, printed(first)
+    assert results(first)["merge"] == ["failure"]
+    assert (len(served.ledger.accepted()), list(cloud.caches.iterdir())) == (12, [])
+
+    cloud.lost = frozenset()
+    second = started(cloud, WORKFLOW, sha, pull_request=False)
+    assert results(second)["merge"] == ["success"], printed(second)
+    assert second["merge"][0].outputs["done"] == "12"
+    shutil.rmtree(next(cloud.caches.iterdir()))
+    third = started(cloud, WORKFLOW, sha, pull_request=False)
+    assert results(third)["merge"] == ["success"], printed(third)
+    assert third["merge"][0].outputs["done"] == "12"
+    assert len(served.ledger.accepted()) == 12
 
 
 def one_machine(cloud: Cloud, served: Served, sha: str, folder: Path) -> Path:
