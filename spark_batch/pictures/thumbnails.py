@@ -17,8 +17,10 @@ from PIL import ExifTags, Image, ImageOps
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
+from spark_batch.pictures.colours import even
 from spark_batch.pictures.disk import sha256
 from spark_batch.pictures.reading import admitted
+from spark_batch.pictures.sources import source
 
 MEDIA_TYPE = "image/webp"
 
@@ -81,19 +83,33 @@ def _kept(folder: Path, digest: str) -> Thumbnail | None:
 
 def _made(path: Path, folder: Path) -> Thumbnail | None:
     """Made from the picture, and kept under the hash of what was read."""
-    picture, image, _ = admitted(path)
     try:
-        lying = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
-        image.thumbnail(_BOX[::-1] if lying else _BOX, _FILTER, reducing_gap=2.0)
-        upright = ImageOps.exif_transpose(image)
-        small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+        digest, image = _reduced(path)
+        small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    except PictureError:
+        raise
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
         return None
     file = io.BytesIO()
     small.save(file, "WEBP", quality=_QUALITY, method=_METHOD)
-    made = Thumbnail(file.getvalue(), *small.size, picture.sha256)
-    _keep(folder / f"{picture.sha256}.webp", made.data)
+    made = Thumbnail(file.getvalue(), *small.size, digest)
+    _keep(folder / f"{digest}.webp", made.data)
     return made
+
+
+def _reduced(path: Path) -> tuple[str, Image.Image]:
+    """The SHA-256 of a picture, and a small copy of it, upright and in 8 bits."""
+    try:
+        picture, image, _ = admitted(path)
+    except PictureError:
+        found = source(path)  # an input that is sent as another picture, see `fit`
+        found.image.thumbnail(_BOX, _FILTER)
+        return found.picture.sha256, found.image
+    if image.mode.startswith("I"):
+        image = even(image, bits=16)
+    lying = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
+    image.thumbnail(_BOX[::-1] if lying else _BOX, _FILTER, reducing_gap=2.0)
+    return picture.sha256, ImageOps.exif_transpose(image)
 
 
 def _keep(target: Path, data: bytes) -> None:

@@ -94,6 +94,27 @@ def test_every_colour_mode(tmp_path: Path, mode: str) -> None:
     assert thumbnail(path, folder=tmp_path / "thumbs") is not None
 
 
+def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    """A quarter of white stays a quarter of white, and is not clipped to white."""
+    Image.new("I;16", (500, 400), 0x4000).save(tmp_path / "a.png")
+    made = thumbnail(tmp_path / "a.png", folder=tmp_path / "thumbs")
+    assert made is not None
+    (low, high), *_ = opened(made.data).convert("RGB").getextrema()
+    assert 60 <= low <= high <= 68
+
+
+@pytest.mark.parametrize("kind", ["tif", "gif", "bmp"])
+def test_an_input_that_is_fitted_has_one_too(tmp_path: Path, kind: str) -> None:
+    """No browser shows a TIFF: the page has its thumbnail in the stead of the picture."""
+    path = tmp_path / f"a.{kind}"
+    Image.new("RGB", (500, 250), (200, 40, 40)).save(path)
+    made = thumbnail(path, folder=tmp_path / "thumbs")
+    assert made is not None
+    assert (made.width, made.height) == (320, 160)
+    red, green, blue = opened(made.data).convert("RGB").getpixel((5, 5))
+    assert (red > 190, green < 50, blue < 50) == (True, True, True)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"<html>", b"\xff\xd8\xff\xe0", b"GIF89a", b"RIFF0000WEBP"]
 )

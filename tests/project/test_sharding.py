@@ -97,7 +97,6 @@ def test_of_two_numbers_of_shards_at_most_one_is_at_work(recipe: Recipe) -> None
         barrier.wait()
         try:
             with opened(each) as checkpoint:
-                assert not any(other.checkpoint.exists() for other in places if other != each)
                 checkpoint.enroll(each.jobs(recipe))
                 return True
         except UsageError as error:
@@ -107,6 +106,7 @@ def test_of_two_numbers_of_shards_at_most_one_is_at_work(recipe: Recipe) -> None
     with ThreadPoolExecutor(2) as pool:
         for _ in range(20):
             worked = list(pool.map(work, places))
+            assert sum(worked) <= 1
             assert [each.checkpoint.exists() for each in places] == worked
             for each in places:
                 each.checkpoint.unlink(missing_ok=True)
