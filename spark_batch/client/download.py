@@ -103,7 +103,9 @@ def _next(url: str, location: str) -> str | None:
 
 def _request(url: str, total: float, terms: Terms) -> Request:
     headers = {"User-Agent": terms.agent, "Accept": "image/*", "Accept-Encoding": "identity"}
-    return Request(method="GET", url=url, headers=headers, total=total, admit=terms.admit)
+    return Request(
+        method="GET", url=url, headers=headers, total=total, whole=terms.total, admit=terms.admit
+    )
 
 
 def _failed(reason: str, *, fresh: bool = False, wait: float | None = None) -> FetchFailed:

@@ -48,8 +48,15 @@ class Trace:
     `admit` judges the address of the peer before anything is sent to it.
     """
 
-    def __init__(self, *, total: float, admit: Callable[[str], bool] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        total: float,
+        whole: float | None = None,
+        admit: Callable[[str], bool] | None = None,
+    ) -> None:
         self.total = total
+        self.whole = total if whole is None else whole
         self.reach = Reach.NOTHING
         self.overdue = False
         self.forbidden = False

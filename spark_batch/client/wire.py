@@ -37,13 +37,15 @@ _BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSEr
 class Request:
     """A request; `total` is seconds for all of it, the reading of the answer included.
 
-    `once` gives it a connection of its own; `admit` judges the address that it would go to.
+    Where it is a part of a longer operation, `whole` is what that was given, for messages. `once`
+    gives it a connection of its own; `admit` judges the address that it would go to.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
     total: float
+    whole: float | None = None
     body: bytes | None = None
     once: bool = False
     admit: Callable[[str], bool] | None = None
@@ -128,7 +130,7 @@ class Wire:
     @contextmanager
     def open(self, request: Request) -> Iterator[Incoming]:
         """Send `request`, exactly once, and give its answer; raises Fault without one."""
-        trace = Trace(total=request.total, admit=request.admit)
+        trace = Trace(total=request.total, whole=request.whole, admit=request.admit)
         token = current.set(trace)
         try:
             with self._watchdog.limit(request.total, trace.expire):
@@ -161,7 +163,7 @@ class Wire:
 
 
 def _overdue(trace: Trace) -> Fault:
-    return Fault(f"not done within {trace.total:.3g} s", reach=trace.reach)
+    return Fault(f"not done within {trace.whole:.3g} s", reach=trace.reach)
 
 
 def _fault(error: BaseException, trace: Trace) -> Fault:

@@ -242,6 +242,20 @@ def test_deadline_cuts_a_body(head: bytes, serve: Serve, connect: Connect, part:
     assert ended == []
 
 
+def test_what_is_told_is_the_whole_time(serve: Serve, connect: Connect, part: Path) -> None:
+    """Not what a redirect has left of it, which nobody has set."""
+
+    def drip(line: Line) -> None:
+        line.request()
+        line.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        line.drip(PNG[:100])
+
+    start = serve(answering(redirect(302, serve(drip).url)))
+    client = connect(start.url, timeouts=Timeouts(read=5.0, fetch_total=0.3))
+    outcome = client.fetch(start.url, part, expected_bytes=None)
+    assert outcome == FetchFailed(reason="download failed: not done within 0.3 s", fresh_url=False)
+
+
 def test_disk_that_refuses(serve: Serve, connect: Connect, tmp_path: Path) -> None:
     """A file that cannot be written is the disk's fault: OutputError, in one line."""
     server = serve(answering(http(PNG)))
