@@ -37,7 +37,7 @@ def command(
 ) -> ExitCode:
     """Write the reports from the checkpoint alone; pictures and network are not needed.
 
-    They are what every run writes too: the manifest CSV, JUnit XML, a Markdown summary and JSON.
+    They are what every run writes too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON.
 
     With --only the manifest's lines that match are printed, and no file is touched, since reports
     have to be whole.

@@ -16,11 +16,6 @@ from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.writing import draft
 
 
-def page_path(output_dir: Path, name: str) -> Path:
-    """Where the page of the recipe `name` stands."""
-    return output_dir / f"{name}.html"
-
-
 def write(
     path: Path,
     reader: CheckpointReader,

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from spark_batch.checkpoint import CheckpointReader, time_text
+from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, Standing, Status
+from spark_batch.reports.facts import moment_text
 
 MOST_JOBS = 5_000
 MOST_PAYMENTS = 5_000
@@ -70,9 +71,9 @@ def _add_attempts(found: Chosen, attempts: Iterable[Attempt], keys: set[str]) ->
             found.left_over += cost
         elif each.key not in shown:
             found.hidden_cost += cost
-        moment = each.completed_at or each.submitted_at
+        moment = moment_text(each.completed_at or each.submitted_at)
         if moment is not None:
-            found.payments.append((time_text(moment), cost))
+            found.payments.append((moment, cost))
     found.payments = thinned(sorted(found.payments))
 
 

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from spark_batch import contract
-from spark_batch.checkpoint import CheckpointReader, time_text
+from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, Standing, State, Usage
 from spark_batch.matrix import number_text
 from spark_batch.pictures import Thumbnail
+from spark_batch.reports.facts import amount_text, moment_text
 from spark_batch.reports.page.axes import axes
 from spark_batch.reports.page.choice import Chosen, chosen, cost_of
 from spark_batch.reports.page.gallery import Gallery
@@ -77,8 +78,8 @@ def _job(standing: Standing, attempts: Sequence[Attempt], gallery: Gallery) -> F
         "link": link,
         "thumbnail": after,
         "picture": None if picture is None else _picture(picture),
-        "cost": _amount(standing.cost),
-        "reserved": _amount(_reserved(attempts)),
+        "cost": amount_text(standing.cost),
+        "reserved": amount_text(_reserved(attempts)),
     }
 
 
@@ -123,11 +124,11 @@ def _attempt(attempt: Attempt, history: _History) -> Facts:
         "message": attempt.error_message,
         "again": attempt.again,
         "suspect": attempt.suspect,
-        "cost": _amount(usage.cost),
-        "reserved": _amount(attempt.reserved),
+        "cost": amount_text(usage.cost),
+        "reserved": amount_text(attempt.reserved),
         "tokens": usage.total_tokens,
-        "submitted": _time(attempt),
-        "completed": time_text(attempt.completed_at) if attempt.completed_at else None,
+        "submitted": moment_text(attempt.submitted_at),
+        "completed": moment_text(attempt.completed_at),
     }
     short = {name: value for name, value in told.items() if value not in (None, False)}
     return {"number": attempt.number, **short, "history": history}
@@ -148,12 +149,12 @@ def _money(reader: CheckpointReader, shown: Chosen) -> Facts:
     """The checkpoint's sums, and what was spent when, also for lines that the recipe has lost."""
     sums = reader.money()
     return {
-        "spent": _amount(sums.spent),
-        "reserved": _amount(sums.reserved),
+        "spent": amount_text(sums.spent),
+        "reserved": amount_text(sums.reserved),
         "unpriced": sums.unpriced,
-        "leftOver": _amount(shown.left_over),
-        "hidden": _amount(shown.hidden_cost),
-        "timeline": [(moment, _amount(cost)) for moment, cost in shown.payments],
+        "leftOver": amount_text(shown.left_over),
+        "hidden": amount_text(shown.hidden_cost),
+        "timeline": [(moment, amount_text(cost)) for moment, cost in shown.payments],
     }
 
 
@@ -170,11 +171,3 @@ def _reserved(attempts: Iterable[Attempt]) -> Decimal:
         ),
         Decimal(0),
     )
-
-
-def _time(attempt: Attempt) -> str | None:
-    return None if attempt.submitted_at is None else time_text(attempt.submitted_at)
-
-
-def _amount(number: Decimal | None) -> str | None:
-    return None if number is None else format(number, "f")
