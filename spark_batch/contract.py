@@ -56,6 +56,7 @@ class Rules:
     output_max: int
     output_multiple: int
     picture: PictureRules
+    result_hours: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,7 @@ def rules() -> Rules:
             max_side=picture["width"]["maximum"],
             max_ratio=picture["ratio"]["maximum"],
         ),
+        result_hours=definition("content")["properties"]["url"]["x-keptHours"],
     )
 
 

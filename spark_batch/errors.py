@@ -8,6 +8,7 @@ SparkBatchError
 │   ├── CheckpointLocked    another process runs this recipe
 │   └── CheckpointDamaged   the file is no checkpoint, or is broken
 └── OutputError             a file cannot be written                           exit 1
+    └── NameBlocked         something stands in the way of one name alone
 
 A refused key or an empty balance (exit 5) is no error: the client tells it as an outcome,
 `StopRun`, so that a run lets finish what is paid for.
@@ -82,3 +83,7 @@ class CheckpointDamaged(CheckpointError):
 
 class OutputError(SparkBatchError):
     """A file cannot be written: no permission, no space, or something else stands there."""
+
+
+class NameBlocked(OutputError):
+    """One file cannot be written under its name, while others may be: a folder stands there."""

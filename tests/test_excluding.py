@@ -84,7 +84,7 @@ def _recipe(*blocks: Block, name: str | None = None) -> Recipe:
         blocks=blocks,
         output_dir=Path("out"),
         output_name=name or matrix.default_template(),
-        run=RunSettings(16, 5.0, 3, 600.0, 3),
+        run=RunSettings(16, 5.0, 3, 600.0, 8, 60.0, 120.0, 45.0, 3),
     )
 
 

@@ -18,7 +18,7 @@ from spark_batch import contract, matrix
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Input, Picture, Prompt, Recipe, RunSettings, Size, Treatment
 
-RUN = RunSettings(16, 5.0, 3, 600.0, 3, Decimal(5))
+RUN = RunSettings(16, 5.0, 3, 600.0, 8, 60.0, 120.0, 45.0, 3, Decimal(5))
 SIDES = st.integers(512, 2016)
 IDS = st.text("abcxyz019", min_size=1, max_size=4)
 

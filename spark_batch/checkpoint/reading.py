@@ -6,10 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from spark_batch.checkpoint.overview import STATUS, Overview
-from spark_batch.checkpoint.schema import attempt_of, decimal, provenance_of, standing_of
+from spark_batch.checkpoint.schema import (
+    TAKEN_UP,
+    attempt_of,
+    decimal,
+    moment,
+    provenance_of,
+    standing_of,
+)
 from spark_batch.jobs import Attempt, Provenance, Standing, State, Status
 
 Owns = Callable[[str], bool]
@@ -285,14 +293,31 @@ class CheckpointReader(Overview):
                 cost = decimal(row["cost"]) or Decimal(0)
                 yield Charge(width=row["width"], height=row["height"], cost=cost)
 
-    def durations(self, limit: int = 200) -> list[float]:
-        """Seconds that the last tasks took from being sent to being on disk."""
+    def durations(self, longest: float, limit: int = 200) -> list[float]:
+        """Seconds from a task's creation until it was seen to be done, of the last tasks.
+
+        Left out are those that took more than `longest` seconds and those that a run went on with
+        after a break, since the break would count.
+        """
         query = (
-            "SELECT (julianday(completed_at) - julianday(submitted_at)) * 86400 AS seconds"
-            " FROM attempt WHERE state = 'done' AND submitted_at IS NOT NULL"
-            " ORDER BY id DESC LIMIT ?"
+            "SELECT (julianday(min(done.at)) - julianday(made.at)) * 86400 AS seconds"
+            " FROM event AS made JOIN event AS done ON done.attempt = made.attempt"
+            " WHERE made.what = ?1 AND done.what = ?2 AND NOT EXISTS"
+            " (SELECT 1 FROM event WHERE attempt = made.attempt AND what = ?3)"
+            " GROUP BY made.attempt HAVING seconds BETWEEN 0 AND ?4"
+            " ORDER BY made.attempt DESC LIMIT ?5"
         )
-        return [row["seconds"] for row in self._db.execute(query, (limit,))]
+        names = (State.RUNNING.value, State.FETCHING.value, TAKEN_UP)
+        return [row["seconds"] for row in self._db.execute(query, (*names, longest, limit))]
+
+    def finished_at(self, attempt: int) -> datetime | None:
+        """A time at which an attempt's task was finished for sure; None while it may be at work."""
+        query = (
+            "SELECT coalesce((SELECT min(at) FROM event WHERE attempt = ?1 AND what = ?2),"
+            " (SELECT completed_at FROM attempt WHERE id = ?1))"
+        )
+        (found,) = self._db.execute(query, (attempt, State.FETCHING.value)).fetchone()
+        return moment(found)
 
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
         """Each attempt that cost something or may have: its job's key as a number, and USD.

@@ -40,6 +40,9 @@ MIGRATIONS = {
     ),
 }
 
+# What the history says of an attempt that a run went on with after a break.
+TAKEN_UP = "taken up"
+
 SCHEMA = f"""
 -- What the API sees: one row a key. Rows are never removed, since attempts belong to them.
 CREATE TABLE request (

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from spark_batch.checkpoint.placements import Placements
 from spark_batch.checkpoint.records import renumber
-from spark_batch.checkpoint.schema import time_text
+from spark_batch.checkpoint.schema import TAKEN_UP, time_text
 from spark_batch.errors import CheckpointError
-from spark_batch.jobs import Picture, Result, State
+from spark_batch.jobs import NO_USAGE, Picture, Result, State, Usage
 
 _SUBMITTING = (State.SUBMITTING,)
 _ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt of the job may be further
@@ -73,17 +73,31 @@ class Checkpoint(Placements):
         allowed = (State.SUBMITTING, State.RUNNING)
         self._move(attempt, State.UNCERTAIN, allowed, reason, error_message=reason)
 
-    def fail(self, attempt: int, *, code: str | None, message: str, again: str) -> None:
-        """The API refused the request, or the task failed; `again` as in `ErrorCode.again`."""
+    def fail(
+        self,
+        attempt: int,
+        *,
+        code: str | None,
+        message: str,
+        again: str,
+        usage: Usage = NO_USAGE,
+    ) -> None:
+        """The API refused the request, or the task failed; `again` as in `ErrorCode.again`.
+
+        `usage` is what the failed task cost: the API may charge for one.
+        """
+        reason = f"{code}: {message}" if code else message
+        paid = _cost_text(usage)
         self._move(
             attempt,
             State.FAILED,
             (State.SUBMITTING, State.RUNNING),
-            f"{code}: {message}" if code else message,
+            f"{reason}; {paid}" if paid else reason,
             error_code=code,
             error_message=message,
             again=again,
             completed_at=self._now(),
+            columns=_usage_columns(usage),
         )
 
     def fetching(self, attempt: int, result: Result) -> None:
@@ -91,21 +105,15 @@ class Checkpoint(Placements):
 
         Also for an attempt that is fetching already and was asked again for a fresh URL.
         """
-        usage = result.usage
         self._move(
             attempt,
             State.FETCHING,
             (State.RUNNING, State.FETCHING),
-            None if usage.cost is None else f"{usage.cost} USD",
+            _cost_text(result.usage),
             url=result.url,
             told_bytes=result.bytes,
             remote_job_id=result.remote_job_id,
-            cost=_text(usage.cost),
-            discount=_text(usage.discount),
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            total_tokens=usage.total_tokens,
-            generated_images=usage.generated_images,
+            columns=_usage_columns(result.usage),
         )
 
     def done(
@@ -169,6 +177,11 @@ class Checkpoint(Placements):
                 received_sha256=received,
             )
             self.placed(self._key(attempt), files)
+
+    def taken_up(self, attempt: int) -> None:
+        """A run goes on with a task after a break: its time says nothing of how long tasks take."""
+        with self.transaction():
+            self._note(attempt, TAKEN_UP, None)
 
     def use_plan(self, plan: str) -> None:
         """A saved plan is about to be done: it must be on disk before anything is sent."""
@@ -257,9 +270,11 @@ class Checkpoint(Placements):
         detail: str | None = None,
         *,
         what: str | None = None,
-        **columns: object,
+        columns: Mapping[str, object] | None = None,
+        **further: object,
     ) -> None:
         """Bring an attempt into the state `to` (None: leave its state) from one of `allowed`."""
+        columns = {**(columns or {}), **further}
         if to is not None:
             columns["state"] = to.value
         sets = ", ".join(f"{name} = ?" for name in columns)
@@ -276,6 +291,22 @@ class Checkpoint(Placements):
             self._note(attempt, what or (to.value if to else "changed"), detail)
             if to in _ENDS or what == "lost":
                 renumber(self, self._key(attempt))
+
+
+def _usage_columns(usage: Usage) -> dict[str, object]:
+    return {
+        "cost": _text(usage.cost),
+        "discount": _text(usage.discount),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "generated_images": usage.generated_images,
+    }
+
+
+def _cost_text(usage: Usage) -> str | None:
+    """A cost as the history shows it."""
+    return usage.other if usage.cost is None else f"{usage.cost} USD"
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -136,10 +136,14 @@ def _trouble(event: Failed | BecameUncertain | Lost | Unfinished) -> str:
     match event:
         case Failed(name=name, code=code, message=message, retrying=retrying):
             told = f"{code} {message}" if code else message
-            return f"{'trying again' if retrying else 'failed'} {name}: {told}"
+            paid = f" (it cost {event.cost} USD)" if event.cost else ""
+            return f"{'trying again' if retrying else 'failed'} {name}: {told}{paid}"
         case BecameUncertain(name=name, reason=reason):
             return f"uncertain {name}: {reason}"
         case Lost(name=name, reason=reason):
-            return f"lost {name}: {reason}; `spark-batch retry` makes it again, for money"
+            return (
+                f"expired {name}: {reason}; `spark-batch rescue` looks once more for free,"
+                " `retry` makes it again, for money"
+            )
         case Unfinished(name=name, reason=reason):
-            return f"unfinished {name}: {reason}; it is paid for, run again to fetch it"
+            return f"unfinished {name}: {reason}; paid for: the next run or `rescue` fetches it"

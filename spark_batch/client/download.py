@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TypeAlias
-from urllib.parse import urljoin
-
-from requests.utils import requote_uri
+from urllib.parse import quote, urljoin, urlsplit
 
 from spark_batch.client.address import split_url
 from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
-from spark_batch.client.wire import Fault, Incoming, Request, Wire
+from spark_batch.client.wire import Fault, Incoming, Request, Wire, is_coded
 from spark_batch.errors import OutputError
 
 MAX_BYTES = 64 * 1024 * 1024  # no picture of the API's sizes comes near it
@@ -35,6 +33,7 @@ _ENDED = (
     HTTPStatus.NOT_FOUND,
     HTTPStatus.GONE,
 )
+_PRINTABLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 _PAGE = (b"<", b"{")  # how HTML, XML and JSON begin, and no picture does
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
@@ -86,17 +85,21 @@ def fetch(
 
 
 def _target(url: str | None) -> str | None:
-    """`url` in the form that is sent, or None if it is no http(s) URL without a user."""
+    """`url` in the form that is sent, or None if it is no http(s) URL without a user.
+
+    A signature covers its bytes: only those that may not stand in a request line are escaped.
+    """
     try:
-        quoted = requote_uri(url or "")
-    except ValueError:
+        escaped = quote(url or "", safe=_PRINTABLE)
+    except UnicodeEncodeError:  # half of a surrogate pair
         return None
-    return quoted if split_url(quoted) is not None else None
+    return escaped if split_url(escaped) is not None else None
 
 
 def _next(url: str, location: str) -> str | None:
     try:
-        return urljoin(url, location) if location else None
+        absolute = bool(urlsplit(location).scheme)
+        return location if absolute else urljoin(url, location) if location else None
     except ValueError:
         return None
 
@@ -104,7 +107,13 @@ def _next(url: str, location: str) -> str | None:
 def _request(url: str, total: float, terms: Terms) -> Request:
     headers = {"User-Agent": terms.agent, "Accept": "image/*", "Accept-Encoding": "identity"}
     return Request(
-        method="GET", url=url, headers=headers, total=total, whole=terms.total, admit=terms.admit
+        method="GET",
+        url=url,
+        headers=headers,
+        total=total,
+        whole=terms.total,
+        admit=terms.admit,
+        as_it_is=True,
     )
 
 
@@ -140,7 +149,7 @@ class _NoPicture(Exception):
 def _announced(incoming: Incoming) -> int | None:
     """The `Content-Length`, where it is the length of the picture itself."""
     length = incoming.headers.get("Content-Length", "")
-    coded = incoming.headers.get("Content-Encoding", "identity").lower() != "identity"
+    coded = is_coded(incoming.headers.get("Content-Encoding", ""))
     chunked = "Transfer-Encoding" in incoming.headers
     usable = length.isascii() and length.isdecimal() and not coded and not chunked
     return int(length[:20]) if usable else None

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Result
+from spark_batch.jobs import NO_USAGE, Result, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +77,15 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFailed:
-    """The task failed; `again` as in `contract.ErrorCode`, `never` for codes not known."""
+    """The task failed; `again` as in `contract.ErrorCode`, `never` for codes not known.
+
+    `usage` is what it cost all the same.
+    """
 
     code: str | None
     message: str
     again: str
+    usage: Usage = NO_USAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

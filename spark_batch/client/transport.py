@@ -45,7 +45,9 @@ class Forbidden(OSError):
 class Trace:
     """What became of one exchange; shared by its thread and the watchdog.
 
-    `admit` judges the address of the peer before anything is sent to it.
+    `admit` judges the address of the peer before anything is sent to it. `target` stands in the
+    request line in place of what requests and urllib3 make of the URL: they write escapes in their
+    own way, and the signature in a URL covers its bytes.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Trace:
         total: float,
         whole: float | None = None,
         admit: Callable[[str], bool] | None = None,
+        target: str | None = None,
     ) -> None:
+        self.target = target
         self.total = total
         self.whole = total if whole is None else whole
         self.reach = Reach.NOTHING
@@ -166,6 +170,10 @@ class _Traced(_Base):
             trace.attach(self._line)
         super().request(*args, **kwargs)
         trace.reach = Reach.FULLY
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        """Begin a request, with the target that the exchange asks for."""
+        super().putrequest(method, current.get().target or url, *args, **kwargs)
 
     def send(self, data: Any) -> None:
         """Send bytes of a request, in slices."""

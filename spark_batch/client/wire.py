@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import requests
 import urllib3
@@ -29,6 +30,8 @@ from spark_batch.client.watchdog import Watchdog
 CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (house.md, measured)
 
 _CONNECTIONS = 64  # kept open for polls and downloads, by host
+_COMPRESSIONS = ("gzip", "x-gzip", "deflate")
+_COMPRESSED = (b"\x1f\x8b", b"\x78")  # how gzip and zlib begin
 _EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that tell nothing by themselves
 _BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
@@ -38,7 +41,8 @@ class Request:
     """A request; `total` is seconds for all of it, the reading of the answer included.
 
     Where it is a part of a longer operation, `whole` is what that was given, for messages. `once`
-    gives it a connection of its own; `admit` judges the address that it would go to.
+    gives it a connection of its own; `admit` judges the address that it would go to. `as_it_is`
+    sends the path and the query byte for byte, which must be printable ASCII.
     """
 
     method: str
@@ -49,6 +53,7 @@ class Request:
     body: bytes | None = None
     once: bool = False
     admit: Callable[[str], bool] | None = None
+    as_it_is: bool = False
 
 
 class Fault(Exception):
@@ -99,16 +104,27 @@ class Incoming:
         return bytes(body), "the answer was cut" if self.raw.length_remaining else None
 
 
+def is_coded(encoding: str) -> bool:
+    """Whether a `Content-Encoding` names a compression that is undone here.
+
+    Object stores hand out whatever was written down when a file was uploaded: `utf-8`, `none`,
+    `binary` and `aws-chunked` were seen, and say nothing about the bytes.
+    """
+    return any(part.strip().lower() in _COMPRESSIONS for part in encoding.split(","))
+
+
 def _inflated(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """`chunks` decompressed piece by piece, so that a small answer cannot fill the memory.
 
-    Compression is not asked for; a gateway may compress all the same.
+    Compression is not asked for; a gateway may compress all the same, and a store may say so of a
+    file that is not compressed.
     """
-    if encoding.strip().lower() in ("", "identity"):
-        yield from chunks
+    first = next(chunks, b"")
+    if not (is_coded(encoding) and first.startswith(_COMPRESSED)):
+        yield from chain((first,) if first else (), chunks)
         return
     machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by the header
-    for chunk in chunks:
+    for chunk in chain((first,), chunks):
         piece = machine.decompress(chunk, CHUNK)
         while piece:
             yield piece
@@ -130,7 +146,12 @@ class Wire:
     @contextmanager
     def open(self, request: Request) -> Iterator[Incoming]:
         """Send `request`, exactly once, and give its answer; raises Fault without one."""
-        trace = Trace(total=request.total, whole=request.whole, admit=request.admit)
+        trace = Trace(
+            total=request.total,
+            whole=request.whole,
+            admit=request.admit,
+            target=_target(request.url) if request.as_it_is else None,
+        )
         token = current.set(trace)
         try:
             with self._watchdog.limit(request.total, trace.expire):
@@ -160,6 +181,13 @@ class Wire:
         self._once.close()
         self._kept.close()
         self._watchdog.close()
+
+
+def _target(url: str) -> str:
+    """The path and the query of an absolute URL, as they are."""
+    rest = url.partition("#")[0].partition("://")[2]
+    start = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
+    return rest[start:] if rest[start : start + 1] == "/" else f"/{rest[start:]}"
 
 
 def _overdue(trace: Trace) -> Fault:

@@ -5,6 +5,7 @@ Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetim
 """
 
 from spark_batch.jobs.made import (
+    NO_USAGE,
     Attempt,
     Provenance,
     Result,
@@ -30,6 +31,7 @@ from spark_batch.jobs.wanted import (
 )
 
 __all__ = [
+    "NO_USAGE",
     "Attempt",
     "Block",
     "Exclusion",

@@ -39,9 +39,14 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a task cost, as the API told it; None where it told nothing."""
+    """What a task cost, as the API told it; None where it told nothing.
+
+    `cost` is USD. `other` is a cost in another unit, as text to be shown, such as `12 credit`: it
+    is never added to USD.
+    """
 
     cost: Decimal | None = None
+    other: str | None = None
     discount: Decimal | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -49,14 +54,21 @@ class Usage:
     generated_images: int | None = None
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished task: the signed URL of its picture, bytes as the API tells them, its cost."""
+    """A finished task: the signed URL of its picture, bytes as the API tells them, its cost.
+
+    `further` are the URLs of pictures beside the first one.
+    """
 
     url: str
     bytes: int | None = None
     remote_job_id: str | None = None
     usage: Usage = field(default_factory=Usage)
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,10 @@ class RunSettings:
     submit_rate: float
     attempts: int
     task_timeout: float
+    fetch_tries: int
+    unreachable_timeout: float
+    rate_limit_timeout: float
+    stop_timeout: float
     max_uncertain: int
     max_cost: Decimal | None = None
 

@@ -12,9 +12,20 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from spark_batch.errors import OutputError, PictureError
+from spark_batch.errors import NameBlocked, OutputError, PictureError
 
 _CHUNK = 1 << 20
+# What the system says when something is wrong with one name, and not with the disk.
+_OF_ONE_NAME = (
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EPERM,
+)
 
 
 def sha256(path: Path) -> str:
@@ -43,7 +54,7 @@ def place(part: Path, target: Path) -> None:
         part.replace(target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {reason(error)}") from None
+        raise _refusal(error, f"{target}: cannot be written") from None
 
 
 def copy(source: Path, target: Path) -> None:
@@ -58,7 +69,7 @@ def copy(source: Path, target: Path) -> None:
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise OutputError(f"{target}: cannot be written: {reason(error)}") from None
+        raise _refusal(error, f"{target}: cannot be written") from None
     place(part, target)
 
 
@@ -70,7 +81,7 @@ def make_folder(folder: Path) -> None:
         for each in missing:
             _sync_folder(each.parent)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {reason(error)}") from None
+        raise _refusal(error, f"{folder}: cannot be made") from None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -85,6 +96,12 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _refusal(error: OSError, what: str) -> OutputError:
+    """The error for a file that the system refuses: of this name alone, or of the whole disk."""
+    kind = NameBlocked if error.errno in _OF_ONE_NAME else OutputError
+    return kind(f"{what}: {reason(error)}")
 
 
 def reason(error: OSError) -> str:

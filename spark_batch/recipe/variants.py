@@ -82,6 +82,10 @@ def run(node: Node | None) -> RunSettings:
         submit_rate=float(value("submit_rate")),
         attempts=int(value("attempts")),
         task_timeout=float(value("task_timeout")),
+        fetch_tries=int(value("fetch_tries")),
+        unreachable_timeout=float(value("unreachable_timeout")),
+        rate_limit_timeout=float(value("rate_limit_timeout")),
+        stop_timeout=float(value("stop_timeout")),
         max_uncertain=int(value("max_uncertain")),
         max_cost=money(cost),
     )

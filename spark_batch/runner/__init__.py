@@ -7,6 +7,7 @@ what follows is a timer, and timers fire between the transactions.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 
@@ -17,10 +18,21 @@ from spark_batch.jobs import Attempt, Job, Provenance, State
 from spark_batch.runner.admission import Admission
 from spark_batch.runner.desk import Call, Desk, Flight, Sender, Settings
 from spark_batch.runner.events import Event
-from spark_batch.runner.fetching import after_fetch, after_restore, fetch_call, restore_call
-from spark_batch.runner.polling import after_poll
+from spark_batch.runner.fetching import (
+    after_fetch,
+    after_restore,
+    fetch_call,
+    leave_picture,
+    no_pictures,
+    restore_call,
+)
+from spark_batch.runner.polling import after_poll, leave
 from spark_batch.runner.pool import Broken, Pool
-from spark_batch.runner.submitting import after_submit, too_many_uncertain
+from spark_batch.runner.submitting import (
+    after_submit,
+    give_up,
+    too_many_uncertain,
+)
 from spark_batch.runner.survey import Step
 
 __all__ = ["Desk", "Run", "Settings", "sender"]
@@ -32,6 +44,8 @@ _AFTER: dict[Call, Callable[..., list[Event]]] = {
     Call.RESTORE: after_restore,
 }
 _RESUMED_POLLS_A_SECOND = 100.0
+# Seconds by which a wait is longer than it was meant to be when the process was suspended.
+_SUSPENDED = 2.0
 
 
 def sender(submit: Callable[[bytes], SubmitOutcome], bodies: Bodies) -> Sender:
@@ -56,16 +70,24 @@ class Run:
     `steps` are the survey's, lazily; `open_jobs` are the jobs of attempts in flight, by key.
     """
 
-    def __init__(self, desk: Desk, *, steps: Iterable[Step], open_jobs: dict[str, Job]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        steps: Iterable[Step],
+        open_jobs: dict[str, Job],
+        pool: Pool[tuple[Flight, Call]] | None = None,
+    ) -> None:
         self._desk = desk
         self._open_jobs = open_jobs
         self._admission = Admission(desk, steps)
-        self._pool: Pool[tuple[Flight, Call]] = Pool(desk.settings.threads)
+        self._pool = pool or Pool(desk.settings.threads)
         self._stops = 0
+        self._leave_at: float | None = None
         self.tally = desk.tally
 
     def stop(self) -> None:
-        """Once: submit nothing more, let what is paid for finish. Twice: stop now."""
+        """Once: submit nothing more, wait a while for what is paid for. Twice: stop now."""
         self._stops += 1
         self._pool.wake()
 
@@ -76,29 +98,50 @@ class Run:
             while not self._stopped_at_once:
                 yield from self._heed_stop()
                 yield from self._admit()
-                self._fire()
+                yield from self._fire()
                 if self._finished():
                     break
-                events = self._settle(self._pool.take(self._patience()))
+                events = self._settle(self._take())
                 self.tally.in_flight = len(self._desk.flights)
                 yield from events
+                if self._waited_enough():
+                    yield from self._leave_all()
+                    break
+            self._take_back()
         except OutputError as error:
             raise OutputError(f"{error}{self._drain()}") from None
         except BaseException:
             self._drain()
             raise
         finally:
-            self._pool.close(wait=not self._stopped_at_once)
+            self._close(wait=not (self._stopped_at_once or self._waited_enough()))
 
     def _drain(self) -> str:
         """After an error: write down what calls under way still bring; gives what did not go."""
-        self._pool.close(wait=True)
+        with contextlib.suppress(SparkBatchError):
+            self._take_back()
+        self._close(wait=True)
         rest = self._pool.take(0.0)
         try:
             self._settle(rest)
         except SparkBatchError:
             return _unwritten(rest)
         return ""
+
+    def _take_back(self) -> None:
+        """Requests that no thread has begun to send have not been sent, and may be later."""
+        desk = self._desk
+        waiting = [flight for flight, call in self._pool.drop() if call is Call.SUBMIT]
+        if not waiting:
+            return
+        with desk.checkpoint.transaction():
+            for flight in waiting:
+                flight.sending = False
+                desk.checkpoint.unsent(flight.attempt, "the run ended before it was sent")
+                desk.ground(flight)
+
+    def _close(self, *, wait: bool) -> None:
+        self._pool.close(wait=wait, seconds=self._desk.settings.stop_timeout)
 
     @property
     def _stopped_at_once(self) -> bool:
@@ -108,15 +151,60 @@ class Run:
         if not self._stops or self.tally.interrupted:
             return []
         self.tally.interrupted = True
-        reason = "interrupted: nothing more is sent, what is paid for is let finish"
+        patience = self._desk.settings.stop_timeout
+        self._leave_at = self._desk.clock() + patience
+        reason = (
+            f"interrupted: nothing more is sent; waiting at most {patience:g} s for what is paid"
+            " for (again: stop now, the next run fetches it)"
+        )
         return self._desk.halt(ExitCode.INTERRUPTED, reason)
+
+    def _waited_enough(self) -> bool:
+        """Whether an interrupted run has waited for as long as it may."""
+        return self._leave_at is not None and self._desk.clock() >= self._leave_at
+
+    def _leave_all(self) -> list[Event]:
+        """Leave to the next run what an interrupted run has waited for in vain."""
+        desk = self._desk
+        reason = f"interrupted, and not there after {desk.settings.stop_timeout:g} s"
+        events: list[Event] = []
+        self._take_back()
+        with desk.checkpoint.transaction():
+            for flight in list(desk.flights.values()):
+                if flight.sending:
+                    events += give_up(desk, flight, f"{reason}: the API has not answered")
+                elif flight.waiting_to_send:
+                    desk.ground(flight)
+                else:
+                    events += leave(desk, flight, f"{reason} (run.stop_timeout)")
+        return events
+
+    def _take(self) -> list[tuple[tuple[Flight, Call], object]]:
+        """Wait for results, until a timer is due; notice when the process did not run meanwhile."""
+        desk = self._desk
+        patience = self._patience()
+        before = desk.clock()
+        results = self._pool.take(patience)
+        if patience is not None and desk.clock() - before > patience + _SUSPENDED:
+            self._after_break()
+        return results
+
+    def _after_break(self) -> None:
+        """The process was suspended: its tasks say nothing of how long tasks take."""
+        desk = self._desk
+        watched = [flight for flight in desk.flights.values() if flight.watched]
+        with desk.checkpoint.transaction():
+            for flight in watched:
+                flight.watched = False
+                desk.checkpoint.taken_up(flight.attempt)
 
     def _finished(self) -> bool:
         return not self._desk.flights and self._admission.finished
 
     def _patience(self) -> float | None:
         """Seconds until something is due by itself."""
-        due = [each for each in (self._admission.look_at, self._next_timer()) if each is not None]
+        moments = (self._admission.look_at, self._next_timer(), self._leave_at)
+        due = [moment for moment in moments if moment is not None]
         return max(0.0, min(due) - self._desk.clock()) if due else None
 
     def _next_timer(self) -> float | None:
@@ -130,6 +218,9 @@ class Run:
             for attempt in desk.checkpoint.open_attempts()
             if attempt.state in (State.RUNNING, State.FETCHING)
         ]
+        with desk.checkpoint.transaction():
+            for attempt in paid:
+                desk.checkpoint.taken_up(attempt.id)
         for position, attempt in enumerate(paid):
             flight = self._resumed(attempt)
             desk.flights[attempt.id] = flight
@@ -162,8 +253,8 @@ class Run:
             self._dispatch(flight, call)
         return events
 
-    def _fire(self) -> None:
-        """Make the calls that are due."""
+    def _fire(self) -> list[Event]:
+        """Make the calls that are due. While no picture arrives at all, none is fetched."""
         desk = self._desk
         now = desk.clock()
         due: list[tuple[Flight, Call]] = []
@@ -172,10 +263,15 @@ class Run:
             flight = desk.flights.get(attempt)
             if flight is not None:
                 due.append((flight, call))
+        events: list[Event] = []
         with desk.checkpoint.transaction():
             ready = [each for each in due if each[1] is not Call.SUBMIT or self._resend(each[0])]
         for flight, call in ready:
-            self._dispatch(flight, call)
+            if call is Call.FETCH and no_pictures(desk):
+                events += leave_picture(desk, flight, desk.no_picture_reason)
+            else:
+                self._dispatch(flight, call)
+        return events
 
     def _resend(self, flight: Flight) -> bool:
         """Write the intent to send an unsent attempt again, when the pace allows it."""
@@ -191,6 +287,7 @@ class Run:
         return True
 
     def _dispatch(self, flight: Flight, call: Call) -> None:
+        flight.sending = call is Call.SUBMIT
         self._pool.put((flight, call), self._work(flight, call))
 
     def _work(self, flight: Flight, call: Call) -> Callable[[], object]:
@@ -228,6 +325,7 @@ class Run:
         try:
             with self._desk.checkpoint.transaction():
                 for (flight, call), outcome in results:
+                    flight.sending = False
                     if isinstance(outcome, Broken):
                         broken = outcome.error
                     else:

@@ -62,6 +62,11 @@ class Prices:
         charged = self._charged.get(size)
         return median(charged) if charged else self._price
 
+    def highest(self) -> Decimal:
+        """The highest price of any size that is known; 0 when none is."""
+        charged = [costs[-1] for costs in self._charged.values() if costs]
+        return max([*charged, *self._quoted.values(), self._price or Decimal(0)])
+
     @property
     def quotes(self) -> Mapping[tuple[int, int], Decimal]:
         """What the API said, by width and height."""
@@ -104,7 +109,8 @@ class Budget:
         self._prices = prices
         self._spent = money.spent
         self._held = money.reserved
-        self._unpriced_before = money.unpriced
+        self._unpriced = money.unpriced
+        self._learned_nothing = False
         self._open: dict[int, Decimal | None] = {}
 
     @property
@@ -114,8 +120,11 @@ class Budget:
 
     @property
     def committed(self) -> Decimal:
-        """Spent and reserved, in USD."""
-        return self._spent + self._held
+        """Spent and reserved, in USD.
+
+        An attempt for which nothing could be reserved counts with the highest price known.
+        """
+        return self._spent + self._held + self._unpriced * self._prices.highest()
 
     def ask(self, size: tuple[int, int]) -> Verdict:
         """Whether a job of `size` may be sent now."""
@@ -134,9 +143,10 @@ class Budget:
         )
 
     def _ask_blind(self) -> Verdict:
+        """One job goes first to learn the price; when the API names none, nothing more goes."""
         if self._open:
             return Wait()
-        if self._unpriced_before or (self._limit is not None and self.committed >= self._limit):
+        if self._learned_nothing or (self._limit is not None and self.committed >= self._limit):
             return Over(
                 f"the API has told no price, and there is a limit of {self._limit} USD:"
                 " give the recipe a price"
@@ -156,17 +166,26 @@ class Budget:
         """An attempt of an earlier run is in flight; it counts already."""
         self._open[attempt] = amount
         if amount is None:
-            self._unpriced_before -= 1
+            self._unpriced -= 1
 
     def release(self, attempt: int) -> None:
         """The attempt costs nothing: it was not made, or failed."""
         self._held -= self._open.pop(attempt, None) or Decimal(0)
+
+    def charge_failed(self, attempt: int, cost: Decimal | None) -> None:
+        """An attempt failed, and cost this all the same; None where the API named no cost.
+
+        It is no price of a picture.
+        """
+        self.release(attempt)
+        self._spent += cost or Decimal(0)
 
     def charge(self, attempt: int, size: tuple[int, int], cost: Decimal | None) -> None:
         """The API told what a finished attempt cost; None leaves its reservation standing."""
         if attempt not in self._open:
             return
         if cost is None:
+            self._learned_nothing = self._learned_nothing or self._open[attempt] is None
             self.leave(attempt)
             return
         self.release(attempt)
@@ -176,4 +195,4 @@ class Budget:
     def leave(self, attempt: int) -> None:
         """The attempt is out of this run's hands, uncertain or unfinished: it stays reserved."""
         if attempt in self._open and self._open.pop(attempt) is None:
-            self._unpriced_before += 1
+            self._unpriced += 1

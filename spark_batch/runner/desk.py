@@ -6,6 +6,7 @@ import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from enum import Enum
 from itertools import count
 from random import Random
@@ -16,34 +17,41 @@ from spark_batch.client.outcomes import SubmitOutcome
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Attempt, Job, Result
 from spark_batch.runner.budget import Budget
-from spark_batch.runner.events import Event, Halted, Tally
+from spark_batch.runner.events import Event, Halted, Note, Tally
 from spark_batch.runner.files import Folders
 from spark_batch.runner.pace import Pace, PollTimes
+from spark_batch.runner.waits import UNKNOWN_AFTER
 
 Sender = Callable[[Job], SubmitOutcome]
+
+
+def _utc() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a run behaves. Times are seconds; `api` is the base URL, or `sandbox`.
 
-    `unreachable_after` is how long an API that cannot be reached at all is tried; `metadata` says
-    that pictures shall carry what they were made of, `commit` is the recipe's, in git.
+    The timeouts and `fetch_tries` are those of the recipe's `run` (`waits` says what each of them
+    bounds); `metadata` says that pictures shall carry what they were made of, `commit` is the
+    recipe's, in git.
     """
 
     concurrency: int
     attempts: int
     task_timeout: float
+    fetch_tries: int
+    unreachable_timeout: float
+    rate_limit_timeout: float
+    stop_timeout: float
     max_uncertain: int
     api: str
     limit: int | None = None
     metadata: bool = False
     commit: str | None = None
     threads: int = 16
-    unreachable_after: float = 60.0
-    unknown_after: float = 60.0
-    fetch_tries: int = 8
-    stale_urls: int = 3
+    unknown_after: float = UNKNOWN_AFTER
 
 
 class Call(Enum):
@@ -61,8 +69,12 @@ class Flight:
 
     `restoring` is the attempt as it was done, when a missing picture is fetched again, `replacing`
     why a file that stands in its place has to make room; `watched` says that this run saw the task
-    made, so that its time can be learned from; `stale` counts URLs that had ended. Times are the
-    run's clock.
+    made and has not been suspended since, so that its time can be learned from. `failures` counts
+    requests or polls that failed in a row, `fetch_failures` all failed downloads. `since` is when
+    the task was created, or finished, or taken up; `still_at` when it was last seen to be at work;
+    `word` what the API then called it, where that is no documented word. `last_look` says that the
+    API no longer knows the task and the URL that it gave before is being tried; `sending` that its
+    request is under way. Times are the run's clock.
     """
 
     attempt: int
@@ -77,11 +89,14 @@ class Flight:
     replacing: str | None = None
     since: float = 0.0
     failures: int = 0
-    stale: int = 0
+    fetch_failures: int = 0
     unknown_since: float | None = None
     waiting_to_send: bool = False
-    told_strange: bool = False
+    still_at: float | None = None
+    word: str | None = None
+    last_look: bool = False
     watched: bool = False
+    sending: bool = False
 
 
 @dataclass(slots=True)
@@ -92,7 +107,9 @@ class Desk:
     further attempts that are due: time, order, job, number. `base` gives, by key, how many attempts
     a `retry` does not count against the recipe's bound; `told` are the reasons for waiting that a
     person has been told; `resumed` are the keys of the jobs that this run took up from an earlier
-    one, which are its own from then on, whatever the survey says of them.
+    one, which are its own from then on, whatever the survey says of them. `unfetched` counts the
+    pictures given up since the last one arrived, `no_picture_since` is when the first download
+    after that failed, `no_picture_reason` why the last one did.
     """
 
     checkpoint: Checkpoint
@@ -105,6 +122,7 @@ class Desk:
     polls: PollTimes
     rng: Random
     clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = _utc
     tally: Tally = field(default_factory=Tally)
     ready: Callable[[Job], bool] | None = None
     flights: dict[int, Flight] = field(default_factory=dict)
@@ -113,12 +131,22 @@ class Desk:
     base: dict[str, int] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     resumed: set[str] = field(default_factory=set)
+    unfetched: int = 0
+    no_picture_since: float | None = None
+    no_picture_reason: str = ""
     _order: count[int] = field(default_factory=count)
 
     def later(self, flight: Flight, call: Call, seconds: float = 0.0) -> None:
         """Have `call` made for `flight` in so many seconds, after what is being written."""
         due = self.clock() + seconds
         heapq.heappush(self.timers, (due, next(self._order), flight.attempt, call))
+
+    def tell_once(self, reason: str, text: str) -> list[Event]:
+        """A note, the first time that its reason is met in this run."""
+        if reason in self.told:
+            return []
+        self.told.add(reason)
+        return [Note(text)]
 
     def retry(self, job: Job, number: int, seconds: float) -> None:
         """Have a further attempt of `job` made in so many seconds."""
@@ -128,13 +156,17 @@ class Desk:
         """The attempt is no longer in flight."""
         self.flights.pop(flight.attempt, None)
 
+    def ground(self, flight: Flight) -> None:
+        """An attempt that is waiting to be sent is not sent in this run."""
+        self.budget.release(flight.attempt)
+        self.land(flight)
+
     def halt(self, code: ExitCode, reason: str) -> list[Event]:
         """Send nothing more. The first reason stands."""
         if self.tally.halted is not None:
             return []
         self.tally.halted = Halted(code, reason)
         self.again.clear()
-        for flight in [each for each in self.flights.values() if each.waiting_to_send]:
-            self.budget.release(flight.attempt)
-            self.land(flight)
+        for flight in [flight for flight in self.flights.values() if flight.waiting_to_send]:
+            self.ground(flight)
         return [self.tally.halted]

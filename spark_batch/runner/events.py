@@ -31,13 +31,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt failed; `retrying` says that a further one follows in this run."""
+    """An attempt failed; `retrying` says that a further one follows in this run.
+
+    `cost` is USD that the API charged for it all the same.
+    """
 
     key: str
     name: str
     code: str | None
     message: str
     retrying: bool
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from spark_batch import pictures
 from spark_batch.client import TaskReader
 from spark_batch.client.outcomes import Fetched, FetchFailed
-from spark_batch.errors import OutputError, PictureError
+from spark_batch.errors import ExitCode, NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Attempt, Input, Picture, Provenance, Result
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Done, Event, Note
 from spark_batch.runner.files import Folders, deliver, restore
-from spark_batch.runner.pace import backoff
-from spark_batch.runner.polling import leave, lose, stop_for_disk
+from spark_batch.runner.polling import expire, leave, stop_for_disk
+from spark_batch.runner.waits import TRIES_IN_A_ROW, has_expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Delivered:
     """The picture stands under its names; `suspect` is what is odd about it.
 
     `received` is its SHA-256 as it came, where metadata have changed that; `unmarked` says why it
-    could not be given any.
+    could not be given any; `further` are further pictures of the task, where they are kept, or why
+    one could not be fetched.
     """
 
     picture: Picture
@@ -30,6 +33,7 @@ class Delivered:
     suspect: str | None = None
     received: str | None = None
     unmarked: str | None = None
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,22 @@ class DiskRefused:
     reason: str
 
 
-# Downloads that have to have the size that the API told; later ones need not.
-_TRIES_WITH_SIZE = 3
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Something stands in the way of this one picture's name; the others have their own."""
 
-FetchEnd = Delivered | FetchFailed | DiskRefused
-RestoreEnd = Delivered | NotHere | DiskRefused
+    reason: str
+
+
+# Downloads that have to have the size that the API gave; later ones need not.
+_TRIES_WITH_SIZE = 3
+# Seconds between two downloads, at most. An object store may answer 404 for minutes before a new
+# object is seen everywhere; a server that fails is either back soon or not in this run.
+_LONGEST_WAIT = 8.0
+_LONGEST_WAIT_FOR_URL = 60.0
+
+FetchEnd = Delivered | FetchFailed | DiskRefused | Blocked
+RestoreEnd = Delivered | NotHere | DiskRefused | Blocked
 
 
 def fetch_call(
@@ -66,14 +81,17 @@ def fetch_call(
     it can carry them, before it has its name: what is paid for is never lost for their sake.
     """
     result = flight.result or Result(url="")
-    told = result.bytes if flight.failures < _TRIES_WITH_SIZE else None
+    size = result.bytes if flight.fetch_failures < _TRIES_WITH_SIZE else None
     part = folders.part(flight.attempt)
     source = flight.job.input if flight.job else Input(id="")
 
     def call() -> FetchEnd:
         try:
             pictures.make_folder(part.parent)
-            outcome = client.fetch(result.url, part, expected_bytes=told)
+        except OutputError as error:
+            return DiskRefused(str(error))
+        try:
+            outcome = client.fetch(result.url, part, expected_bytes=size)
             if not isinstance(outcome, Fetched):
                 return outcome
             picture = pictures.accept(part)
@@ -84,15 +102,36 @@ def fetch_call(
             unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
             final = picture if isinstance(marked, pictures.Unmarked) else marked
             files = deliver(part, final, outputs=outputs, folders=folders)
+            further = tuple(_keep(client, url, part, folders) for url in result.further)
         except PictureError as error:
             part.unlink(missing_ok=True)
             return FetchFailed(reason=str(error), fresh_url=False)
+        except NameBlocked as error:
+            part.unlink(missing_ok=True)
+            return Blocked(str(error))
         except OutputError as error:
             return DiskRefused(str(error))
         received = None if final is picture else picture.sha256
-        return Delivered(final, files, suspect, received, unmarked)
+        return Delivered(final, files, suspect, received, unmarked, further)
 
     return call
+
+
+def _keep(client: TaskReader, url: str, part: Path, folders: Folders) -> str:
+    """Fetch a further picture of a task into the folder of kept ones; says where it is.
+
+    The job's own picture is in its place already, and is not held back for another one's sake.
+    """
+    outcome = client.fetch(url, part, expected_bytes=None)
+    if isinstance(outcome, FetchFailed):
+        return f"one could not be fetched ({outcome.reason})"
+    try:
+        picture = pictures.accept(part)
+    except PictureError as error:
+        part.unlink(missing_ok=True)
+        return f"one could not be fetched ({error})"
+    deliver(part, picture, outputs=[], folders=folders)
+    return folders.keep(picture).relative_to(folders.output).as_posix()
 
 
 def restore_call(
@@ -105,6 +144,8 @@ def restore_call(
             return NotHere()
         try:
             files = restore(attempt.picture, outputs=outputs, written=written, folders=folders)
+        except NameBlocked as error:
+            return Blocked(str(error))
         except OutputError as error:
             return DiskRefused(str(error))
         if files is None:
@@ -121,6 +162,8 @@ def after_restore(desk: Desk, flight: Flight, outcome: RestoreEnd) -> list[Event
             return _ask_again(desk, flight)
         case DiskRefused(reason=reason):
             return stop_for_disk(desk, flight, reason)
+        case Blocked(reason=reason):
+            return leave(desk, flight, reason)
         case Delivered():
             return _delivered(desk, flight, outcome)
 
@@ -141,6 +184,8 @@ def after_fetch(desk: Desk, flight: Flight, outcome: FetchEnd) -> list[Event]:
             return _delivered(desk, flight, outcome)
         case DiskRefused(reason=reason):
             return stop_for_disk(desk, flight, reason)
+        case Blocked(reason=reason):
+            return leave_picture(desk, flight, reason)
         case FetchFailed():
             return _failed(desk, flight, outcome)
 
@@ -160,15 +205,17 @@ def _delivered(desk: Desk, flight: Flight, outcome: Delivered) -> list[Event]:
             suspect=suspect,
             received=outcome.received,
         )
-        if flight.watched:
-            desk.polls.learn(desk.clock() - flight.since)
         cost = flight.result.usage.cost if flight.result else None
     desk.land(flight)
     desk.tally.done += 1
+    desk.unfetched, desk.no_picture_since = 0, None
     told: list[Event] = [Done(flight.key, tuple(outcome.files.values()), cost, suspect)]
     if flight.replacing is not None:
         kept = desk.folders.kept.relative_to(desk.folders.output)
         told.append(Note(f"{flight.replacing}; what stood there is kept in {kept.as_posix()}"))
+    if outcome.further:
+        places = ", ".join(outcome.further)
+        told.append(Note(f"{flight.name}: the API made further pictures, kept beside it: {places}"))
     return [*told, *_unmarked(desk, flight, outcome.unmarked)]
 
 
@@ -186,14 +233,52 @@ def _twin(desk: Desk, flight: Flight, outcome: Delivered) -> str | None:
 
 
 def _failed(desk: Desk, flight: Flight, outcome: FetchFailed) -> list[Event]:
-    flight.failures += 1
-    flight.stale += outcome.fresh_url
-    settings = desk.settings
-    if flight.stale >= settings.stale_urls:
-        return lose(desk, flight, f"the result is no longer to be had: {outcome.reason}")
-    if flight.failures >= settings.fetch_tries:
-        return leave(desk, flight, f"the picture could not be fetched: {outcome.reason}")
-    wait = backoff(flight.failures, rng=desk.rng) + (outcome.retry_after or 0.0)
+    """Ask the task for a fresh URL and try again, up to `run.fetch_tries` times."""
+    flight.fetch_failures += 1
+    desk.no_picture_reason = outcome.reason
+    if desk.no_picture_since is None:
+        desk.no_picture_since = desk.clock()
+    if flight.last_look:
+        return _after_last_look(desk, flight, outcome)
+    if flight.fetch_failures >= desk.settings.fetch_tries:
+        if outcome.fresh_url and has_expired(_finished(desk, flight), desk.now()):
+            return expire(desk, flight, outcome.reason)
+        tries = f"{flight.fetch_failures} tries (run.fetch_tries)"
+        return leave_picture(desk, flight, f"no picture after {tries}: {outcome.reason}")
+    longest = _LONGEST_WAIT_FOR_URL if outcome.fresh_url else _LONGEST_WAIT
+    half = min(longest, 2.0 ** (flight.fetch_failures - 1)) / 2
+    wait = half + desk.rng.uniform(0, half) + (outcome.retry_after or 0.0)
     # A broken download may be the URL's fault too; asking again for one costs nothing.
     desk.later(flight, Call.POLL, wait)
     return []
+
+
+def _after_last_look(desk: Desk, flight: Flight, outcome: FetchFailed) -> list[Event]:
+    """The API no longer knows the task, and the URL that it gave before did not help."""
+    if outcome.fresh_url:
+        return expire(desk, flight, f"the API no longer knows its task; {outcome.reason}")
+    return leave_picture(desk, flight, outcome.reason)
+
+
+def _finished(desk: Desk, flight: Flight) -> datetime | None:
+    return desk.checkpoint.finished_at(flight.attempt)
+
+
+def leave_picture(desk: Desk, flight: Flight, reason: str) -> list[Event]:
+    """Leave a paid picture to a later run. When none arrives at all, nothing more is sent."""
+    desk.unfetched += 1
+    if desk.no_picture_since is None:
+        desk.no_picture_since = desk.clock()
+    left = leave(desk, flight, reason)
+    if not no_pictures(desk):
+        return left
+    count = f"{desk.unfetched} pictures in a row could not be fetched"
+    text = f"{count} ({reason}); what is paid for is fetched by the next run or `rescue`"
+    return left + desk.halt(ExitCode.FAILED, text)
+
+
+def no_pictures(desk: Desk) -> bool:
+    """Whether no picture has arrived for so long that paying for more makes no sense."""
+    if desk.unfetched < TRIES_IN_A_ROW or desk.no_picture_since is None:
+        return False
+    return desk.clock() - desk.no_picture_since >= desk.settings.unreachable_timeout

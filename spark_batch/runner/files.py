@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch import pictures
-from spark_batch.errors import OutputError, PictureError
+from spark_batch.errors import NameBlocked, PictureError
 from spark_batch.jobs import Picture
 
 STATE_FOLDER = ".spark-batch"
@@ -136,6 +136,6 @@ def _make_room(target: Path, picture: Picture, folders: Folders) -> None:
 def _inside(target: Path, folders: Folders) -> None:
     """Follow symbolic links: what is written must stand in the output folder."""
     if not target.parent.resolve().is_relative_to(folders.output.resolve()):
-        raise OutputError(
+        raise NameBlocked(
             f"{target.parent} leads out of the output folder {folders.output}: remove the link"
         )

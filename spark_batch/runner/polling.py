@@ -16,8 +16,8 @@ from spark_batch.jobs import Result
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Event, Lost, Note, Unfinished
 from spark_batch.runner.files import stand_ins
-from spark_batch.runner.pace import backoff
-from spark_batch.runner.submitting import fail, give_up
+from spark_batch.runner.pace import backoff, duration
+from spark_batch.runner.submitting import fail, give_up, other_money
 
 
 def after_poll(desk: Desk, flight: Flight, outcome: PollOutcome) -> list[Event]:
@@ -30,7 +30,8 @@ def after_poll(desk: Desk, flight: Flight, outcome: PollOutcome) -> list[Event]:
         case InProgress(unknown_status=status):
             flight.failures = 0
             flight.unknown_since = None
-            return _strange(flight, status) + _wait(desk, flight)
+            flight.still_at = desk.clock()
+            return _strange(desk, flight, status) + _wait(desk, flight)
         case PollAgain():
             return _again(desk, flight, outcome)
         case TaskUnknown(reason=reason):
@@ -39,49 +40,76 @@ def after_poll(desk: Desk, flight: Flight, outcome: PollOutcome) -> list[Event]:
             return leave(desk, flight, message) + desk.halt(code, message)
 
 
-def _strange(flight: Flight, status: str | None) -> list[Event]:
-    """A status that nobody documented is told once, and otherwise treated as in progress."""
-    if status is None or flight.told_strange:
+def _strange(desk: Desk, flight: Flight, status: str | None) -> list[Event]:
+    """A status that nobody documented counts as in progress, and is reported once a run."""
+    flight.word = status
+    if status is None:
         return []
-    flight.told_strange = True
-    return [Note(f"{flight.name}: the API calls the task {status!r}; it is asked again")]
+    text = f"{flight.name}: the API calls the task {status!r}, which is not documented; waiting"
+    return desk.tell_once(f"status: {status}", text)
 
 
 def _completed(desk: Desk, flight: Flight, result: Result) -> list[Event]:
     flight.failures = 0
+    flight.unknown_since = None
+    if flight.result is None:
+        _learn(desk, flight)
+        flight.since = desk.clock()  # from here on the wait is for its picture
     flight.result = result
     if flight.restoring is None:
         desk.checkpoint.fetching(flight.attempt, result)
         desk.budget.charge(flight.attempt, flight.size, result.usage.cost)
         desk.tally.spent = desk.budget.spent
     desk.later(flight, Call.FETCH)
-    return []
+    return other_money(desk, result.usage)
+
+
+def _learn(desk: Desk, flight: Flight) -> None:
+    """How long the task took, where this run saw all of it."""
+    if flight.watched:
+        still = None if flight.still_at is None else flight.still_at - flight.since
+        desk.polls.learn(duration(seen=desk.clock() - flight.since, still=still))
 
 
 def _failed(desk: Desk, flight: Flight, outcome: TaskFailed) -> list[Event]:
-    if flight.restoring is not None:
-        return lose(desk, flight, f"the API says that its task failed: {outcome.message}")
-    if flight.result is not None:
+    if flight.restoring is not None or flight.result is not None:
         # It was completed before: its cost stands, and only its picture is not to be had.
-        return lose(desk, flight, f"the API now says that the task failed: {outcome.message}")
-    return fail(desk, flight, code=outcome.code, message=outcome.message, again=outcome.again)
+        return gone(desk, flight, f"the API now says that the task failed: {outcome.message}")
+    return fail(
+        desk,
+        flight,
+        code=outcome.code,
+        message=outcome.message,
+        again=outcome.again,
+        usage=outcome.usage,
+    )
 
 
 def _wait(desk: Desk, flight: Flight) -> list[Event]:
+    if (end := _overdue(desk, flight)) is not None:
+        return leave(desk, flight, end)
     waited = desk.clock() - flight.since
-    if waited > desk.settings.task_timeout:
-        patience = f"{desk.settings.task_timeout:g} s (run.task_timeout)"
-        return leave(desk, flight, f"task {flight.task_id} is not done after {patience}")
     desk.later(flight, Call.POLL, desk.polls.next(waited, in_flight=len(desk.flights)))
     return []
+
+
+def _overdue(desk: Desk, flight: Flight) -> str | None:
+    """Why the run no longer asks for the task; None while it does."""
+    patience = desk.settings.task_timeout
+    if desk.clock() - flight.since <= patience:
+        return None
+    called = f", the API calls it {flight.word!r}" if flight.word else ""
+    if flight.result is not None:
+        return f"task {flight.task_id} gave no picture for {patience:g} s (run.task_timeout)"
+    return f"task {flight.task_id} is not done after {patience:g} s (run.task_timeout){called}"
 
 
 def _again(desk: Desk, flight: Flight, outcome: PollAgain) -> list[Event]:
     flight.failures += 1
     if outcome.rate_limited:
         desk.pace.limited(desk.clock(), outcome.retry_after)
-    if desk.clock() - flight.since > desk.settings.task_timeout:
-        return leave(desk, flight, outcome.reason)
+    if (end := _overdue(desk, flight)) is not None:
+        return leave(desk, flight, f"{end}: {outcome.reason}")
     wait = backoff(flight.failures, rng=desk.rng) + (outcome.retry_after or 0.0)
     desk.later(flight, Call.POLL, wait)
     return []
@@ -92,13 +120,26 @@ def _unknown(desk: Desk, flight: Flight, reason: str) -> list[Event]:
     now = desk.clock()
     if flight.unknown_since is None:
         flight.unknown_since = now
-    if now - flight.unknown_since < desk.settings.unknown_after and flight.restoring is None:
+    if now - flight.unknown_since < desk.settings.unknown_after:
         flight.failures += 1
         desk.later(flight, Call.POLL, backoff(flight.failures, rng=desk.rng, cap=10.0))
         return []
     if flight.restoring is not None or flight.result is not None:
-        return lose(desk, flight, reason)
+        return gone(desk, flight, reason)
     return give_up(desk, flight, reason)
+
+
+def gone(desk: Desk, flight: Flight, reason: str) -> list[Event]:
+    """The API no longer gives a URL for a finished task.
+
+    The URL that it gave before may live longer than the task (results are kept for a day, tasks
+    for half of one), so that it is tried once more.
+    """
+    if flight.result is not None and flight.result.url and not flight.last_look:
+        flight.last_look = True
+        desk.later(flight, Call.FETCH)
+        return []
+    return expire(desk, flight, reason)
 
 
 def leave(desk: Desk, flight: Flight, reason: str) -> list[Event]:
@@ -109,8 +150,8 @@ def leave(desk: Desk, flight: Flight, reason: str) -> list[Event]:
     return [Unfinished(flight.key, flight.name, reason)]
 
 
-def lose(desk: Desk, flight: Flight, reason: str) -> list[Event]:
-    """The picture is paid for and no longer to be had: told, and never paid again by itself.
+def expire(desk: Desk, flight: Flight, reason: str) -> list[Event]:
+    """The picture is paid for and no longer to be had: never paid again by itself.
 
     Where a whole picture of other bytes stands in its place, somebody worked on it: it stays.
     """

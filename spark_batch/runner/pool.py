@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -57,13 +59,23 @@ class Pool(Generic[T]):
         except Empty:
             return found
 
-    def close(self, *, wait: bool) -> None:
-        """Take no more calls; wait for those under way, or leave them to end by themselves."""
+    def drop(self) -> list[T]:
+        """Take back the calls that no thread has begun; gives their tags."""
+        dropped: list[T] = []
+        with contextlib.suppress(Empty):
+            while True:
+                call = self._calls.get_nowait()
+                if call is not None:
+                    dropped.append(call[0])
+        return dropped
+
+    def close(self, *, wait: bool, seconds: float) -> None:
+        """Begin no more calls; wait for those under way for at most `seconds`, or leave them."""
         for _ in self._threads:
             self._calls.put(None)
-        if wait:
-            for thread in self._threads:
-                thread.join()
+        end = time.monotonic() + seconds
+        for thread in self._threads if wait else ():
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
         while (work := self._calls.get()) is not None:

@@ -1,4 +1,4 @@
-"""What follows from the answer to a POST (reliability.md, "What an answer to the POST means")."""
+"""What follows from the answer to a POST: the next state, and whether it is sent again."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from spark_batch.client.outcomes import (
 )
 from spark_batch.contract import error_code
 from spark_batch.errors import ExitCode
+from spark_batch.jobs import NO_USAGE, Usage
+from spark_batch.runner import waits
 from spark_batch.runner.desk import Call, Desk, Flight
-from spark_batch.runner.events import BecameUncertain, Event, Failed, Note, Submitted
+from spark_batch.runner.events import BecameUncertain, Event, Failed, Submitted
 from spark_batch.runner.pace import backoff
 
 
@@ -29,13 +31,14 @@ def after_submit(desk: Desk, flight: Flight, outcome: SubmitOutcome) -> list[Eve
             desk.pace.succeeded()
             return fail(desk, flight, code=code, message=message, again="never")
         case NotMade(code=code, message=message):
-            desk.pace.failed(desk.clock())
+            desk.pace.failed_there(desk.clock())
             known = error_code(code)
             again = known.again if known else "create"
-            return fail(desk, flight, code=code, message=message, again=again)
+            failed = fail(desk, flight, code=code, message=message, again=again)
+            return failed + _give_up_sending(desk, message)
         case Uncertain(reason=reason):
-            desk.pace.failed(desk.clock())
-            return give_up(desk, flight, reason)
+            desk.pace.failed_there(desk.clock())
+            return give_up(desk, flight, reason) + _give_up_sending(desk, reason)
         case StopRun(exit_code=code, message=message):
             return _stopped(desk, flight, code, message)
 
@@ -55,31 +58,53 @@ def _made(desk: Desk, flight: Flight, task_id: str) -> list[Event]:
 
 
 def _not_sent(desk: Desk, flight: Flight, outcome: NotSent) -> list[Event]:
-    """The same attempt again, later."""
+    """The same attempt again, later, until the run gives up."""
     desk.checkpoint.unsent(flight.attempt, outcome.reason)
     now = desk.clock()
     if outcome.rate_limited:
         desk.pace.limited(now, outcome.retry_after)
+        desk.pace.refused(now)
     else:
         desk.pace.failed(now)
     flight.failures += 1
     flight.waiting_to_send = True
+    halted = _give_up_sending(desk, outcome.reason)
+    if desk.tally.halted is not None:
+        desk.ground(flight)
+        return halted
     wait = backoff(flight.failures, rng=desk.rng)
     if outcome.retry_after is not None:
         wait += outcome.retry_after
+    else:
+        wait = _until_giving_up(desk, wait)
     desk.later(flight, Call.SUBMIT, wait)
-    since = desk.pace.failing_since
-    if since is not None and now - since > desk.settings.unreachable_after:
-        return desk.halt(ExitCode.FAILED, f"{outcome.reason}: nothing was sent; run again later")
-    return _told_once(desk, outcome.reason)
+    return desk.tell_once(outcome.reason, f"{outcome.reason}; trying again")
 
 
-def _told_once(desk: Desk, reason: str) -> list[Event]:
-    """A reason to wait, the first time that it is met in this run."""
-    if reason in desk.told:
+def _give_up_sending(desk: Desk, reason: str) -> list[Event]:
+    """Halt the run when the API has taken nothing for too long; `reason` is its last answer."""
+    settings = desk.settings
+    ended = waits.nothing_sent(
+        desk.pace,
+        desk.clock(),
+        unreachable=settings.unreachable_timeout,
+        limited=settings.rate_limit_timeout,
+    )
+    if ended is None:
         return []
-    desk.told.add(reason)
-    return [Note(f"{reason}; it is tried again")]
+    return desk.halt(ExitCode.FAILED, f"{ended}: {reason}; run again later")
+
+
+def _until_giving_up(desk: Desk, wait: float) -> float:
+    """`wait` in seconds, but not past the moment at which the run gives up sending."""
+    settings = desk.settings
+    return waits.last_try(
+        desk.pace,
+        desk.clock(),
+        wait,
+        unreachable=settings.unreachable_timeout,
+        limited=settings.rate_limit_timeout,
+    )
 
 
 def _stopped(desk: Desk, flight: Flight, code: ExitCode, message: str) -> list[Event]:
@@ -90,10 +115,22 @@ def _stopped(desk: Desk, flight: Flight, code: ExitCode, message: str) -> list[E
     return desk.halt(code, message)
 
 
-def fail(desk: Desk, flight: Flight, *, code: str | None, message: str, again: str) -> list[Event]:
-    """The attempt failed; a further one follows when that may help and is allowed."""
-    desk.checkpoint.fail(flight.attempt, code=code, message=message, again=again)
-    desk.budget.release(flight.attempt)
+def fail(
+    desk: Desk,
+    flight: Flight,
+    *,
+    code: str | None,
+    message: str,
+    again: str,
+    usage: Usage = NO_USAGE,
+) -> list[Event]:
+    """The attempt failed; a further one follows when that may help and is allowed.
+
+    `usage` is what it cost all the same.
+    """
+    desk.checkpoint.fail(flight.attempt, code=code, message=message, again=again, usage=usage)
+    desk.budget.charge_failed(flight.attempt, usage.cost)
+    desk.tally.spent = desk.budget.spent
     desk.land(flight)
     made = flight.number - desk.base.get(flight.key, 0)
     retrying = (
@@ -109,7 +146,17 @@ def fail(desk: Desk, flight: Flight, *, code: str | None, message: str, again: s
         desk.retry(flight.job, last.number + 1, backoff(made, rng=desk.rng))
     else:
         desk.tally.failed += 1
-    return [Failed(flight.key, flight.name, code, message, retrying)]
+    failed = Failed(flight.key, flight.name, code, message, retrying, usage.cost)
+    return [failed, *other_money(desk, usage)]
+
+
+def other_money(desk: Desk, usage: Usage) -> list[Event]:
+    """Say, once for each unit, that a cost in another unit than USD is not counted."""
+    if usage.other is None:
+        return []
+    unit = usage.other.split()[-1]
+    text = f"the API gives a cost as {usage.other!r}: it is not counted, max_cost knows USD alone"
+    return desk.tell_once(f"money: {unit}", text)
 
 
 def give_up(desk: Desk, flight: Flight, reason: str) -> list[Event]:

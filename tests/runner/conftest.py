@@ -114,6 +114,10 @@ class World:
             concurrency=run.concurrency,
             attempts=run.attempts,
             task_timeout=run.task_timeout,
+            fetch_tries=run.fetch_tries,
+            unreachable_timeout=run.unreachable_timeout,
+            rate_limit_timeout=run.rate_limit_timeout,
+            stop_timeout=run.stop_timeout,
             max_uncertain=run.max_uncertain,
             api=self.api,
             threads=4,
@@ -178,7 +182,15 @@ def a_recipe(root: Path, **run: object) -> Recipe:
         seeds=(7,),
     )
     settings = RunSettings(
-        concurrency=16, submit_rate=1000.0, attempts=3, task_timeout=20.0, max_uncertain=3
+        concurrency=16,
+        submit_rate=1000.0,
+        attempts=3,
+        task_timeout=20.0,
+        fetch_tries=8,
+        unreachable_timeout=60.0,
+        rate_limit_timeout=120.0,
+        stop_timeout=45.0,
+        max_uncertain=3,
     )
     return Recipe(
         path=root / "recipe.yaml",

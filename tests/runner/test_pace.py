@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from spark_batch.runner.pace import Pace, PollTimes, backoff
+from spark_batch.runner.pace import Pace, PollTimes, backoff, duration
 
 
 def a_pace(rate: float = 10.0) -> Pace:
@@ -79,23 +79,60 @@ def test_backoff_is_jittered_and_capped() -> None:
         assert max(waits) > 0.9 * bound
 
 
-def test_the_first_poll_is_learned_from_how_long_tasks_take() -> None:
-    """When a fifth of the tasks would have been done, whether they take long or not."""
-    assert PollTimes([10.0] * 5).first() == 10.0
-    assert PollTimes([20.0, 10.0, 12.0, 30.0, 15.0]).first() == 12.0
-    times = PollTimes()
-    before = times.first()
-    for _ in range(10):
-        times.learn(8.0)
-    assert times.first() == 8.0 != before
+def looks(times: PollTimes, seconds: float, *, in_flight: int = 1) -> list[float]:
+    """When a task is asked for that takes so long; the last one finds it done."""
+    found = [times.first()]
+    while found[-1] < seconds:
+        found.append(found[-1] + times.next(found[-1], in_flight=in_flight))
+    return found
+
+
+def test_the_usual_time_is_the_one_in_which_a_fifth_of_the_tasks_were_done() -> None:
+    """A task is asked for at a quarter, at a half and at the whole of it."""
+    assert looks(PollTimes([10.0] * 5), 10.0) == [2.5, 5.0, 10.0]
+    assert looks(PollTimes([20.0, 10.0, 12.0, 30.0, 15.0]), 12.0) == [3.0, 6.0, 12.0]
+    assert PollTimes().first() == 0.5
+
+
+def test_a_task_that_takes_as_long_as_the_others_is_found_soon_after_it_is_done() -> None:
+    """At most a fifth of its time later, with few questions."""
+    for seconds in (1.0, 3.0, 8.0, 20.0, 60.0, 300.0):
+        found = looks(PollTimes([seconds] * 20), seconds * 1.05)
+        assert found[-1] <= seconds * 1.25 + 0.2
+        assert len(found) <= 6 + seconds / 8
+
+
+def test_what_is_learned_can_shrink() -> None:
+    """Four tasks of 0.3 s after two of 20 s are not each waited for as long as those."""
+    times = PollTimes([20.0, 20.0])
+    waited = []
+    for _ in range(4):
+        found = looks(times, 0.3)
+        waited.append(found[-1])
+        times.learn(duration(seen=found[-1], still=found[-2] if len(found) > 1 else None))
+    assert sum(waited) < 8.0
+    assert waited[-1] <= 0.6
+
+
+def test_a_long_break_that_was_learned_is_forgotten() -> None:
+    """A wait of a minute that one slow task taught does not hold up the next ones for as long."""
+    times = PollTimes([60.0])
+    assert looks(times, 1.0)[-1] <= 10.0
 
 
 def test_few_polls_are_spent_on_a_long_task_and_many_tasks_share_them() -> None:
     """The pause grows with the time waited, and with the number of tasks in flight."""
-    times = PollTimes()
-    waited, polls = times.first(), 1
-    while waited < 60:
-        waited += times.next(waited, in_flight=1)
-        polls += 1
-    assert polls < 30
-    assert times.next(0.0, in_flight=2000) == 20.0
+    assert len(looks(PollTimes(), 60.0)) < 30
+    assert PollTimes().next(0.0, in_flight=2000) == 20.0
+
+
+def test_only_a_request_that_is_taken_ends_a_refusal() -> None:
+    """429 and no connection by turns are still no task."""
+    pace = a_pace()
+    pace.refused(10.0)
+    pace.failed(20.0)
+    assert (pace.refused_since, pace.failing_since) == (10.0, 20.0)
+    pace.refused(30.0)
+    assert (pace.refused_since, pace.failing_since) == (10.0, None)
+    pace.succeeded()
+    assert (pace.refused_since, pace.failing_since) == (None, None)

@@ -96,6 +96,7 @@ def test_a_deleted_picture_whose_result_is_gone_is_lost_and_made_anew_by_retry(
 ) -> None:
     """It is told, never paid again by itself, and `retry` makes it."""
     world = make_world(script={"poll": [None, None, "404"]})
+    world.settings["unknown_after"] = 0.0
     world.run()
     (world.out / pictures_of(world)[0]).unlink()
     tally = world.run()

@@ -1,0 +1,71 @@
+"""Every wait of a run, and what ends it.
+
+A request that does not reach the API
+    `unreachable_timeout`, since the first failure. Polls and downloads that succeed do not count.
+    The attempt was not sent; the next run sends it.
+An API that takes no new task (429, or an error of its own)
+    `rate_limit_timeout`, since the first such answer. Polls and downloads that succeed do not
+    count. The attempt was not sent, or failed.
+A task at work, or one whose polls fail
+    `task_timeout`, since the run created it or took it up. Answers that it is at work do not count.
+    It stays paid for.
+A finished task that gives no picture
+    `task_timeout`, since it was finished. Polls that succeed do not count. It stays paid for.
+A task that the API does not know
+    `UNKNOWN_AFTER`, since the first 404 in a row. It is uncertain; expired if it was finished.
+A picture that does not arrive
+    `fetch_tries` failed downloads. Polls that succeed do not count. It stays paid for.
+No picture arrives at all
+    `TRIES_IN_A_ROW` pictures given up, and `unreachable_timeout` since the first of the downloads
+    that failed. Only a picture that arrives counts. They stay paid for, and nothing more is sent.
+Room within `max_cost`
+    The attempts in flight, each of which has an end.
+An interrupted run (Ctrl-C, SIGTERM)
+    `stop_timeout`, since the first signal. Tasks stay paid for; a request whose answer is due is
+    uncertain.
+
+The names in backquotes in lower case are keys of the recipe's `run`. What is paid for is fetched by
+the next `run` or by `rescue`. README.md in this package says what a user types after each.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from spark_batch import contract
+from spark_batch.runner.pace import Pace
+
+UNKNOWN_AFTER = 60.0  # seconds of 404 before a task counts as unknown
+TRIES_IN_A_ROW = 5  # pictures given up without one arriving, before nothing more is sent
+
+
+def nothing_sent(pace: Pace, now: float, *, unreachable: float, limited: float) -> str | None:
+    """Why the run gives up sending; None while it is worth trying.
+
+    `now` and the timeouts are seconds. Only a request that the API takes ends these waits: an
+    answer to a poll says nothing about new tasks.
+    """
+    if pace.failing_since is not None and now - pace.failing_since >= unreachable:
+        return f"no request has reached the API for {unreachable:g} s (run.unreachable_timeout)"
+    if pace.refused_since is not None and now - pace.refused_since >= limited:
+        return f"the API has taken no new task for {limited:g} s (run.rate_limit_timeout)"
+    return None
+
+
+def last_try(pace: Pace, now: float, wait: float, *, unreachable: float, limited: float) -> float:
+    """`wait` in seconds, cut so that the last try falls on the moment when the run gives up."""
+    ends = [
+        since + patience - now
+        for since, patience in ((pace.failing_since, unreachable), (pace.refused_since, limited))
+        if since is not None
+    ]
+    return max(0.0, min([wait, *ends]))
+
+
+def has_expired(finished: datetime | None, now: datetime) -> bool:
+    """Whether the API no longer keeps the result of a task that was finished then.
+
+    The vendor's pages say that results are kept for a day.
+    """
+    kept = timedelta(hours=contract.rules().result_hours)
+    return finished is not None and now - finished >= kept

@@ -1,0 +1,518 @@
+"""Every wait of a run has an end: a server that never gives in, on a virtual clock."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from spark_batch import matrix
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.client.outcomes import (
+    Completed,
+    Fetched,
+    FetchFailed,
+    FetchOutcome,
+    InProgress,
+    Made,
+    NotMade,
+    NotSent,
+    PollAgain,
+    PollOutcome,
+    SubmitOutcome,
+    TaskFailed,
+    TaskUnknown,
+    Uncertain,
+)
+from spark_batch.errors import ExitCode
+from spark_batch.jobs import Recipe, Result, Usage
+from spark_batch.runner import Desk, Run, Settings
+from spark_batch.runner.budget import Budget, Prices
+from spark_batch.runner.desk import Call, Flight
+from spark_batch.runner.events import Done, Event, Halted, Lost, Note, Tally, Unfinished
+from spark_batch.runner.files import Folders, checkpoint_path
+from spark_batch.runner.pace import Pace, PollTimes
+from spark_batch.runner.pool import Broken, Pool
+from spark_batch.runner.survey import Scope, survey
+from tests.runner.conftest import MakeWorld, a_photo
+
+RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))
+PATIENCE = {
+    "task_timeout": 600.0,
+    "unreachable_timeout": 60.0,
+    "rate_limit_timeout": 120.0,
+    "stop_timeout": 45.0,
+}
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def utc(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=self.now)
+
+
+class VirtualPool(Pool[tuple[Flight, Call]]):
+    """Does calls in this thread; each takes as long as the server says, by the virtual clock."""
+
+    def __init__(self, clock: Clock, api: Api) -> None:
+        super().__init__(0)
+        self._clock = clock
+        self._api = api
+        self._due: list[tuple[float, int, tuple[Flight, Call], Callable[[], object]]] = []
+        self._order = count()
+
+    def put(self, tag: tuple[Flight, Call], call: Callable[[], object]) -> None:
+        seconds = self._api.seconds.get(tag[1], 0.01)
+        heapq.heappush(self._due, (self._clock.now + seconds, next(self._order), tag, call))
+
+    def take(self, seconds: float | None) -> list[tuple[tuple[Flight, Call], object]]:
+        first = self._due[0][0] if self._due else None
+        wait = None if seconds is None else self._clock.now + seconds
+        if first is None or (wait is not None and wait < first):
+            assert wait is not None, "the run waits for something that never comes"
+            self._clock.now = wait
+            return []
+        self._clock.now = max(self._clock.now, first)
+        _, _, tag, call = heapq.heappop(self._due)
+        try:
+            return [(tag, call())]
+        except Exception as error:  # noqa: BLE001 (as the real pool hands it over)
+            return [(tag, Broken(error))]
+
+
+@dataclass
+class Api:
+    """A server as a model: what it always answers, and how many seconds each call takes."""
+
+    picture: Path
+    submit: Callable[[], SubmitOutcome] | None = None
+    polls: list[PollOutcome] = field(default_factory=lambda: [Completed(result=RESULT)])
+    fetches: list[FetchOutcome] = field(default_factory=list)
+    seconds: dict[Call, float] = field(default_factory=dict)
+    tasks: count[int] = field(default_factory=lambda: count(1))
+    calls: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+
+    def create(self) -> SubmitOutcome:
+        self.calls.append("create")
+        return self.submit() if self.submit else Made(task_id=f"task-{next(self.tasks)}")
+
+    def poll(self, task_id: str) -> PollOutcome:
+        self.calls.append("poll")
+        return self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
+
+    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        self.calls.append("fetch")
+        self.urls.append(url)
+        if self.fetches:
+            return self.fetches.pop(0) if len(self.fetches) > 1 else self.fetches[0]
+        part.write_bytes(self.picture.read_bytes())
+        return Fetched(bytes=part.stat().st_size)
+
+
+@dataclass
+class Life:
+    """A recipe that is run again and again on a virtual clock, against a model of the API."""
+
+    recipe: Recipe
+    api: Api
+    clock: Clock
+    events: list[Event] = field(default_factory=list)
+    rescue: bool = False
+
+    def run(self, *, stop_at: float | None = None) -> Tally:
+        """One run; `stop_at` is a signal at that time of the clock."""
+        with Checkpoint.open(
+            checkpoint_path(self.recipe.output_dir, self.recipe.name), clock=self.clock.utc
+        ) as checkpoint:
+            checkpoint.interrupted()
+            checkpoint.enroll(matrix.jobs(self.recipe))
+            desk = self._desk(checkpoint)
+            scope = Scope(self.recipe.output_dir, self.recipe.run.attempts, rescue=self.rescue)
+            steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
+            pool = VirtualPool(self.clock, self.api)
+            run = Run(desk, steps=steps, open_jobs={}, pool=pool)
+            if stop_at is not None:
+                stopped = False
+                take = pool.take
+
+                def take_and_stop(seconds: float | None) -> list[object]:
+                    nonlocal stopped
+                    if not stopped and self.clock.now >= stop_at:
+                        stopped = True
+                        run.stop()
+                        return []
+                    limit = max(0.0, stop_at - self.clock.now)
+                    waits = [limit, seconds] if not stopped else [seconds]
+                    return take(min((w for w in waits if w is not None), default=None))
+
+                pool.take = take_and_stop  # type: ignore[method-assign,assignment]
+            self.events = list(run.events())
+            return run.tally
+
+    def _desk(self, checkpoint: Checkpoint) -> Desk:
+        run = self.recipe.run
+        rng = Random(5)
+        return Desk(
+            checkpoint=checkpoint,
+            client=self.api,  # type: ignore[arg-type]
+            send=None if self.rescue else lambda job: self.api.create(),
+            settings=Settings(
+                concurrency=run.concurrency,
+                attempts=run.attempts,
+                task_timeout=run.task_timeout,
+                fetch_tries=run.fetch_tries,
+                unreachable_timeout=run.unreachable_timeout,
+                rate_limit_timeout=run.rate_limit_timeout,
+                stop_timeout=run.stop_timeout,
+                max_uncertain=run.max_uncertain,
+                api="sandbox",
+                threads=4,
+            ),
+            folders=Folders(self.recipe.output_dir),
+            budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices(price=None)),
+            pace=Pace(rate=run.submit_rate, rng=rng),
+            polls=PollTimes(checkpoint.durations(longest=run.task_timeout)),
+            rng=rng,
+            clock=self.clock,
+            now=self.clock.utc,
+            tally=Tally(uncertain_before=checkpoint.uncertain_count()),
+        )
+
+    def statuses(self) -> list[str]:
+        path = checkpoint_path(self.recipe.output_dir, self.recipe.name)
+        with Checkpoint.peek(path) as checkpoint:
+            return [standing.status.value for standing in checkpoint.standings()]
+
+    def texts(self) -> str:
+        return "\n".join(
+            getattr(event, "text", "") or getattr(event, "reason", "") for event in self.events
+        )
+
+
+@pytest.fixture
+def life(make_world: MakeWorld, tmp_path: Path) -> Life:
+    world = make_world(submit_rate=5.0, **PATIENCE)
+    world.prompts("Beach")
+    return Life(world.recipe, Api(a_photo(tmp_path / "result.jpg")), Clock())
+
+
+def no_picture(reason: str = "HTTP 503", *, fresh: bool = False) -> FetchFailed:
+    return FetchFailed(reason=reason, fresh_url=fresh)
+
+
+def never(kind: str) -> dict[str, object]:
+    """How a server behaves that never gives in, in each waiting state."""
+    limited = NotSent(reason="HTTP 429", rate_limited=True)
+    return {
+        "429": {"submit": lambda: limited},
+        "429 that asks for five minutes": {
+            "submit": lambda: replace(limited, retry_after=300.0),
+        },
+        "unreachable": {"submit": lambda: NotSent(reason="connection refused")},
+        "no task is made": {"submit": lambda: NotMade(code="003003099", message="no")},
+        "no answer to a create": {
+            "submit": lambda: Uncertain(reason="silence"),
+            "seconds": {Call.SUBMIT: 300.0},
+        },
+        "the task fails": {
+            "polls": [TaskFailed(code="003003095", message="no", again="new-task")],
+        },
+        "at work": {"polls": [InProgress()]},
+        "an odd word": {"polls": [InProgress(unknown_status="pondering")]},
+        "polls fail": {"polls": [PollAgain(reason="HTTP 502")]},
+        "polls are limited": {
+            "polls": [PollAgain(reason="HTTP 429", rate_limited=True, retry_after=300.0)],
+        },
+        "polls are silent": {
+            "polls": [PollAgain(reason="silence")],
+            "seconds": {Call.POLL: 30.0},
+        },
+        "unknown task": {"polls": [TaskUnknown(reason="HTTP 404")]},
+        "completed, no picture, for ever": {"polls": [PollAgain(reason="names no picture")]},
+        "503": {"fetches": [no_picture()]},
+        "403": {"fetches": [no_picture("HTTP 403", fresh=True)]},
+        "the result's host is silent": {
+            "fetches": [no_picture("silence")],
+            "seconds": {Call.FETCH: 120.0},
+        },
+        "no picture, then at work again": {
+            "polls": [Completed(result=RESULT), InProgress()],
+            "fetches": [no_picture()],
+        },
+    }[kind]
+
+
+KINDS = {
+    # what never ends: seconds until the run ends by itself, and how the job stands then
+    "429": (150, "pending"),
+    "429 that asks for five minutes": (330, "pending"),
+    "unreachable": (100, "pending"),
+    "no task is made": (150, "failed"),
+    "no answer to a create": (310, "uncertain"),
+    "the task fails": (120, "failed"),
+    "at work": (620, "running"),
+    "an odd word": (620, "running"),
+    "polls fail": (640, "running"),
+    "polls are limited": (1000, "running"),
+    "polls are silent": (680, "running"),
+    "unknown task": (100, "uncertain"),
+    "completed, no picture, for ever": (640, "running"),
+    "503": (60, "fetching"),
+    "403": (180, "fetching"),
+    "the result's host is silent": (8 * 120 + 120, "fetching"),
+    "no picture, then at work again": (700, "fetching"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_wait_ends_by_itself(life: Life, kind: str) -> None:
+    """Within its bound, with the reason, and what is paid for stays to be fetched."""
+    for name, value in never(kind).items():
+        setattr(life.api, name, value)
+    tally = life.run()
+    seconds, status = KINDS[kind]
+    assert life.clock.now <= seconds
+    assert life.statuses() == [status]
+    assert tally.exit_code() is not ExitCode.DONE
+    assert life.api.calls.count("fetch") <= life.recipe.run.fetch_tries
+    assert any(not isinstance(event, Done) for event in life.events)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("moment", [0.0, 1.0, 20.0])
+def test_one_signal_ends_every_wait(life: Life, kind: str, moment: float) -> None:
+    """SIGTERM once: the run ends within `stop_timeout`, and no task is forgotten or sent again."""
+    for name, value in never(kind).items():
+        setattr(life.api, name, value)
+    tally = life.run(stop_at=moment)
+    ended = life.clock.now
+    assert ended <= moment + PATIENCE["stop_timeout"] + 1
+    if tally.interrupted:
+        assert tally.exit_code() is ExitCode.INTERRUPTED
+    status = life.statuses()
+    paid_or_open = {"running", "fetching", "uncertain", "pending", "failed"}
+    assert set(status) <= paid_or_open
+    created = life.api.calls.count("create")
+    life.run()
+    if status[0] in ("running", "fetching", "uncertain"):
+        failed = life.statuses() == ["failed"]
+        assert failed or life.api.calls.count("create") == created
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, (_, status) in KINDS.items() if status in ("running", "fetching")]
+)
+def test_what_a_bound_left_is_fetched_by_the_next_run_without_a_task(life: Life, kind: str) -> None:
+    """The attempt stays as it is on disk, and the API that has come to its senses gives it."""
+    for name, value in never(kind).items():
+        setattr(life.api, name, value)
+    life.run()
+    life.api.polls, life.api.fetches = [Completed(result=RESULT)], []
+    tally = life.run()
+    assert (tally.done, tally.created) == (1, 0)
+    assert life.api.calls.count("create") == 1
+
+
+def test_a_job_that_is_given_up_frees_its_slot(life: Life, make_world: MakeWorld) -> None:
+    """With one slot, the jobs behind a picture that never arrives are made all the same."""
+    (block,) = life.recipe.blocks
+    prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(3))
+    life.recipe = replace(
+        life.recipe,
+        blocks=(replace(block, prompts=prompts),),
+        run=replace(life.recipe.run, concurrency=1),
+    )
+    tries = life.recipe.run.fetch_tries
+    life.api.fetches = [no_picture()] * tries
+    fetch = life.api.fetch
+    life.api.fetch = lambda url, part, expected_bytes: (  # type: ignore[method-assign]
+        life.api.fetches.pop() if life.api.fetches else fetch(url, part, expected_bytes=None)
+    )
+    tally = life.run()
+    assert (tally.done, tally.unfinished, tally.created) == (2, 1, 3)
+    (left,) = [event for event in life.events if isinstance(event, Unfinished)]
+    assert "HTTP 503" in left.reason
+
+
+def test_nothing_more_is_paid_for_while_no_picture_arrives_at_all(life: Life) -> None:
+    """A result host that is down: a run of many jobs stops sending, and ends."""
+    (block,) = life.recipe.blocks
+    prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(300))
+    life.recipe = replace(life.recipe, blocks=(replace(block, prompts=prompts),))
+    life.api.fetches = [no_picture("connection refused")]
+    tally = life.run()
+    assert tally.halted is not None
+    assert "connection refused" in tally.halted.reason
+    assert tally.created < 100
+    assert life.clock.now < 200
+    assert tally.unfinished == tally.created
+    life.api.fetches = []
+    assert life.run().done == 300
+    assert life.api.calls.count("create") == 300
+
+
+@pytest.mark.parametrize("answer", ["HTTP 404", "HTTP 403", "HTTP 410", "a page came"])
+def test_a_url_that_has_ended_is_not_called_expired_while_the_api_gives_others(
+    life: Life, answer: str
+) -> None:
+    """Only 24 hours after the task was finished the picture has expired."""
+    life.api.fetches = [no_picture(answer, fresh=True)]
+    life.run()
+    assert life.statuses() == ["fetching"]
+    life.clock.now = 23.5 * 3600
+    assert life.run().lost == 0
+    life.clock.now = 24.5 * 3600
+    tally = life.run()
+    assert (tally.lost, life.statuses()) == (1, ["lost"])
+
+
+def test_a_host_that_is_down_never_makes_a_picture_expired(life: Life) -> None:
+    """Whatever the time: it may come back."""
+    life.api.fetches = [no_picture("no such host")]
+    life.run()
+    life.clock.now = 100 * 3600
+    assert life.run().lost == 0
+    assert life.statuses() == ["fetching"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [TaskUnknown(reason="HTTP 404"), TaskFailed(code=None, message="not_found", again="never")],
+)
+def test_the_url_that_is_known_is_tried_before_a_picture_is_called_expired(
+    life: Life, answer: PollOutcome
+) -> None:
+    """The API forgets tasks earlier than results: the last URL may still be good."""
+    life.api.fetches = [no_picture()]
+    life.run()
+    life.api.polls, life.api.fetches = [answer], []
+    tally = life.run()
+    assert (tally.done, tally.lost, tally.created) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("answer", [TaskUnknown(reason="HTTP 404")])
+def test_a_picture_whose_task_and_url_are_gone_has_expired(life: Life, answer: PollOutcome) -> None:
+    """And `rescue` looks once more."""
+    life.api.fetches = [no_picture()]
+    life.run()
+    life.api.polls, life.api.fetches = [answer], [no_picture("HTTP 404", fresh=True)]
+    assert life.run().lost == 1
+    assert any(isinstance(event, Lost) for event in life.events)
+    life.api.polls, life.api.fetches = [Completed(result=RESULT)], []
+    life.rescue = True
+    assert life.run().done == 1
+
+
+def test_an_odd_word_is_reported_once_and_named_at_the_end(life: Life) -> None:
+    """Not once a job, not once a poll."""
+    (block,) = life.recipe.blocks
+    prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(4))
+    life.recipe = replace(life.recipe, blocks=(replace(block, prompts=prompts),))
+    life.api.polls = [InProgress(unknown_status="pondering")]
+    life.run()
+    notes = [event for event in life.events if isinstance(event, Note)]
+    assert len(notes) == 1
+    ends = [event.reason for event in life.events if isinstance(event, Unfinished)]
+    assert len(ends) == 4
+    assert all("pondering" in reason and "run.task_timeout" in reason for reason in ends)
+
+
+def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
+    """0.05 USD, and each failed attempt costs 0.03: there is no second one."""
+    life.recipe = replace(life.recipe, run=replace(life.recipe.run, max_cost=Decimal("0.05")))
+    usage = Usage(cost=Decimal("0.03"))
+    failed = TaskFailed(code="003003095", message="no", again="new-task", usage=usage)
+    life.api.polls = [failed]
+    tally = life.run()
+    assert (tally.created, tally.spent) == (2, Decimal("0.06"))
+    assert tally.exit_code() is ExitCode.OVER_BUDGET
+    path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
+    with Checkpoint.peek(path) as checkpoint:
+        assert checkpoint.money().spent == Decimal("0.06")
+        (standing,) = checkpoint.standings()
+        assert standing.cost == Decimal("0.06")
+
+
+def test_money_in_another_unit_is_reported_once_and_not_counted(life: Life) -> None:
+    """12 credits are no 12 USD."""
+    (block,) = life.recipe.blocks
+    prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(3))
+    life.recipe = replace(life.recipe, blocks=(replace(block, prompts=prompts),))
+    life.api.polls = [Completed(result=replace(RESULT, usage=Usage(other="12 credit")))]
+    tally = life.run()
+    assert (tally.done, tally.spent) == (3, Decimal(0))
+    assert sum("credit" in event.text for event in life.events if isinstance(event, Note)) == 1
+
+
+def test_further_pictures_are_kept_and_reported(life: Life) -> None:
+    """The first is the job's; the others stand in the folder of kept ones."""
+    further = ("http://127.0.0.1/second.jpg", "http://127.0.0.1/third.jpg")
+    life.api.polls = [Completed(result=replace(RESULT, further=further))]
+    tally = life.run()
+    assert tally.done == 1
+    assert life.api.urls == [RESULT.url, *further]
+    kept = list((life.recipe.output_dir / ".spark-batch" / "kept").iterdir())
+    assert kept
+    assert all(path.name in life.texts() for path in kept)
+
+
+def test_a_run_that_was_suspended_learns_nothing_from_it(life: Life) -> None:
+    """35 seconds in which the process did not run are no time that a task took."""
+    (block,) = life.recipe.blocks
+    prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(30))
+    life.recipe = replace(
+        life.recipe,
+        blocks=(replace(block, prompts=prompts),),
+        run=replace(life.recipe.run, concurrency=1, submit_rate=100.0),
+    )
+    put = VirtualPool.put
+    suspended = False
+
+    def poll(task_id: str) -> PollOutcome:
+        nonlocal suspended
+        if not suspended:
+            suspended = True
+            life.clock.now += 35.0
+        return Completed(result=RESULT)
+
+    life.api.poll = poll  # type: ignore[method-assign]
+    life.run()
+    assert VirtualPool.put is put
+    assert life.clock.now < 35.0 + 30 * 1.0
+
+
+def test_a_break_between_runs_teaches_no_wait(life: Life) -> None:
+    """A task that was taken up a day later is no task that takes a day."""
+    life.api.polls = [InProgress()]
+    life.run(stop_at=1.0)
+    life.clock.now = 300.0
+    life.api.polls = [Completed(result=RESULT)]
+    life.run()
+    path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
+    with Checkpoint.peek(path) as checkpoint:
+        assert checkpoint.durations(longest=600.0) == []
+
+
+def test_a_stopped_run_that_is_being_refused_sends_nothing_more(life: Life) -> None:
+    """An answer of 429 that comes after the signal leaves the attempt to the next run."""
+    life.api.submit = lambda: NotSent(reason="HTTP 429", rate_limited=True)
+    life.api.seconds = {Call.SUBMIT: 5.0}
+    life.run(stop_at=2.0)
+    assert life.api.calls.count("create") == 1
+    assert any(isinstance(event, Halted) for event in life.events)
+    assert life.statuses() == ["pending"]
