@@ -88,7 +88,7 @@ def test_json_names_the_axes_and_the_request_of_each_job(folder: Folder, call: C
         "source": {"file": "recipe.yaml", "line": 5, "column": 21},
     }
     row = next(job for job in jobs if job["prompt"]["text"] == "Add a hat")
-    assert row["prompt"]["source"] == {"file": "table.csv", "line": 2, "column": 11}
+    assert row["prompt"]["source"] == {"file": "table.csv", "line": 2, "column": 1}
     assert row["variables"] == {}
 
 
