@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -139,17 +139,34 @@ def test_the_action_gives_the_key_to_commands_that_send_or_fetch(
         "env": {KEY: CANARY} if given == "environment" else {},
         "status": "success",
     }
-    install, run = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["runs"]["steps"]
-    assert fill(install["env"], contexts)[KEY] == ""
+    _, run = _action_steps()
     sends = command in _commands_with_key() - {"plan"}
     sends = sends or (command == "plan" and "--quote" in arguments)
     assert fill(run["env"], contexts)[KEY] == (CANARY if sends else "")
 
 
-def gitlab_faults(text: str, folder: Path) -> list[str]:
-    """Run every job's scripts as a runner does, with programs that only say who has the key.
+def test_the_action_installs_without_the_key(tmp_path: Path) -> None:
+    """Also where the caller's job has it in its environment."""
+    install, _ = _action_steps()
+    assert "env" not in install
+    environment = {KEY: CANARY, "GITHUB_ACTION_PATH": str(ACTION.parent)}
+    ((has_key, call),) = calls_of([install["run"]], environment, tmp_path)
+    assert (has_key, call.startswith("python -m pip install")) == (False, True)
 
-    `before_script` and `script` are one shell, `after_script` is another one.
+
+def _action_steps() -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = yaml.safe_load(ACTION.read_text(encoding="utf-8"))["runs"][
+        "steps"
+    ]
+    return steps
+
+
+def calls_of(
+    scripts: Iterable[str], environment: Mapping[str, str], folder: Path
+) -> list[tuple[bool, str]]:
+    """Run scripts, each in a shell of its own; gives each call of python and spark-batch.
+
+    The programs do nothing but say how they were called, and whether they have the key.
     """
     log, programs = folder / "log", folder / "bin"
     programs.mkdir()
@@ -157,25 +174,35 @@ def gitlab_faults(text: str, folder: Path) -> list[str]:
         program = programs / name
         program.write_text(f'#!/bin/sh\necho "${{{KEY}:+key}}:{name} $*" >> "{log}"\n')
         program.chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    for script in scripts:
+        subprocess.run(
+            ["bash", "--noprofile", "--norc", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env={**environment, "PATH": path},
+            check=True,
+            capture_output=True,
+        )
+    assert CANARY not in log.read_text()
+    calls = (line.partition(":") for line in log.read_text().splitlines())
+    return [(key == "key", call) for key, _, call in calls]
+
+
+def gitlab_faults(text: str, folder: Path) -> list[str]:
+    """Give the calls of a pipeline that have the key and need none, or need it and have none.
+
+    As a runner has it, `before_script` and `script` are one shell, `after_script` is another one.
+    """
     pipeline = yaml.safe_load(text)
     before = pipeline["default"]["before_script"]
-    given = {**pipeline["variables"], "CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "4", KEY: CANARY}
-    environment = {**given, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    for job in pipeline.values():
-        if not isinstance(job, dict) or "script" not in job:
-            continue
-        for lines in ([*before, *job["script"]], job.get("after_script", [])):
-            subprocess.run(
-                ["bash", "--noprofile", "--norc", "-euo", "pipefail", "-c", "\n".join(lines)],
-                cwd=folder,
-                env={"CI_MERGE_REQUEST_DIFF_BASE_SHA": "main", **environment},
-                check=True,
-                capture_output=True,
-            )
-    calls = [line.partition(":")[::2] for line in log.read_text().splitlines()]
-    assert CANARY not in log.read_text()
-    assert {call.split()[0] for _, call in calls} == {"python", "spark-batch"}
-    return [call for key, call in calls if bool(key) is not bool(_SENDS.search(call))]
+    jobs = [job for job in pipeline.values() if isinstance(job, dict) and "script" in job]
+    scripts = [[*before, *job["script"]] for job in jobs]
+    scripts += [job["after_script"] for job in jobs if "after_script" in job]
+    node = {"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "4", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "main"}
+    environment = {**pipeline["variables"], **node, KEY: CANARY}
+    calls = calls_of(map("\n".join, scripts), environment, folder)
+    assert {"python", "spark-batch"} == {call.split()[0] for _, call in calls}
+    return [call for has_key, call in calls if has_key is not bool(_SENDS.search(call))]
 
 
 def test_gitlab_gives_the_key_to_run_and_rescue_alone(tmp_path: Path) -> None:
@@ -189,7 +216,11 @@ def test_gitlab_gives_the_key_to_run_and_rescue_alone(tmp_path: Path) -> None:
         ("    - unset SPARK_API_KEY", "    - echo", "python -m pip install"),
         ('SPARK_API_KEY="$api_key" ', "", "spark-batch run"),
         ("    - spark-batch merge", "    - SPARK_API_KEY=$api_key spark-batch merge", "merge"),
-        ("    - spark-batch rescue", "    - pip=1 python -m pip install a", "pip install"),
+        (
+            "    - spark-batch rescue",
+            "    - python -m pip install a; spark-batch rescue",
+            "pip install",
+        ),
     ],
 )
 def test_a_planted_fault_in_the_pipeline_is_found(
