@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 import click
 
 from spark_batch import contract, matrix, project
+from spark_batch.jobs import Input, Job, Prompt
+from spark_batch.reports.verdicts import source
 from spark_batch.runner.survey import Action, Step
 
 
@@ -42,6 +45,7 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
     return {
         "job": step.job.key,
         "output": step.job.output,
+        **_request(step.job),
         "action": step.action.value,
         "cause": step.cause.value,
         "reason": step.reason,
@@ -56,6 +60,45 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
         "fit": step.job.input.fit,
         "next": next_command(plan, step),
     }
+
+
+def _request(job: Job) -> dict[str, Any]:
+    """The job's value on each axis, and what the request asks for."""
+    width, height = job.size.width, job.size.height
+    return {
+        "input": _input(job.input),
+        "prompt": _prompt(job.prompt),
+        "variables": dict(job.prompt.variables),
+        "model": job.model,
+        "scale": job.scale,
+        "seed": job.seed,
+        "take": job.take,
+        "size": _size(width, height),
+        "expected": _size(*contract.expected_size(width, height)),
+    }
+
+
+def _input(picture: Input) -> dict[str, str | None]:
+    """The file as the recipe's folder sees it, so that the document is the same on any machine."""
+    return {
+        "id": picture.id,
+        "path": None if picture.path is None else picture.image,
+        "url": picture.url,
+        "sha256": None if picture.picture is None else picture.picture.sha256,
+    }
+
+
+def _prompt(prompt: Prompt) -> dict[str, Any]:
+    place = source(prompt.source)
+    return {
+        "id": prompt.id,
+        "text": prompt.text,
+        "source": None if place is None else asdict(place),
+    }
+
+
+def _size(width: int, height: int) -> dict[str, int]:
+    return {"width": width, "height": height}
 
 
 def _error(step: Step) -> dict[str, str | None] | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,9 @@ from spark_batch.sandbox.settings import Settings
 from spark_batch.sandbox.store import Store
 
 HOST = "127.0.0.1"
+# What the extra `sandbox` of pyproject.toml installs. The message names these well-known packages,
+# and not the extra: the index does not have this project, and the name could be anybody's there.
+_EXTRA = ("starlette", "uvicorn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,11 @@ def serve(
         from spark_batch.sandbox.app import Sandbox
         from spark_batch.sandbox.wire import running
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
+        python = shlex.quote(sys.executable or "python")
         raise UsageError(
-            "the sandbox needs its extra: pip install 'spark-batch[sandbox]'"
+            f"the sandbox needs {' and '.join(_EXTRA)}: {python} -m pip install {' '.join(_EXTRA)}"
         ) from None
     store = Store(settings.folder)
     ledger = Ledger(store.ledger)

@@ -123,6 +123,11 @@ def results(jobs: dict[str, list[Ran]]) -> dict[str, list[str]]:
     return {name: [each.result for each in ran] for name, ran in jobs.items()}
 
 
+def steps_with_key(jobs: dict[str, list[Ran]]) -> set[str]:
+    """The names of the steps whose environment held the key, in any job."""
+    return {step.name for ran in jobs.values() for job in ran for step in job.steps if step.has_key}
+
+
 def printed(jobs: dict[str, list[Ran]]) -> str:
     """Everything that any step printed: for a failing test, and for the search for the key."""
     return "\n".join(step.out for ran in jobs.values() for job in ran for step in job.steps)

@@ -1,8 +1,9 @@
 """GitHub's expressions, as far as our workflows use them.
 
 `${{ … }}` with literals, contexts (`a.b.c`, names with `-`), `== != && || !`, brackets and the
-functions `always()`, `success()`, `failure()`, `fromJSON(…)`. What is not known raises, so that a
-workflow cannot use more than is tested. Source: GitHub's documentation of expressions.
+functions `always()`, `success()`, `failure()`, `fromJSON(…)`, `contains(TEXT, TEXT)`. What is not
+known raises, so that a workflow cannot use more than is tested. Source: GitHub's documentation of
+expressions.
 """
 
 from __future__ import annotations
@@ -124,10 +125,14 @@ class _Reader:
 
     def _call(self, name: str) -> Any:
         arguments = [] if self._is(")") else [self.either()]
+        while self._take(","):
+            arguments.append(self.either())
         self._want(")")
         status = self.contexts["status"]
         if name == "fromJSON":
             return json.loads(arguments[0])
+        if name == "contains":  # GitHub ignores case here
+            return text(arguments[1]).lower() in text(arguments[0]).lower()
         return {"always": True, "success": status == "success", "failure": status == "failure"}[
             name
         ]

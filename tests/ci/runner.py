@@ -31,6 +31,7 @@ class Step:
     code: int
     out: str
     summary: str
+    has_key: bool
 
 
 @dataclass
@@ -214,7 +215,8 @@ def _run_step(
         cloud.watch(ran.name, ran.shard, step.get("name", ""), process)
     out, _ = process.communicate(timeout=STEP_SECONDS)
     summary = (folder / "summary").read_text(encoding="utf-8")
-    told = Step(step.get("name", ""), process.returncode, out, summary)
+    has_key = bool(environment.get("SPARK_API_KEY"))
+    told = Step(step.get("name", ""), process.returncode, out, summary, has_key)
     ran.steps.append(told)
     return told
 

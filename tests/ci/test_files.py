@@ -41,6 +41,8 @@ def test_the_readme_calls_the_workflow_as_it_is(tmp_path: Path) -> None:
     test_the_schema_of_its_reader_takes_it(str(tmp_path / "caller.yml"), "github-workflows")
     call = yaml.safe_load(block)["jobs"]["pictures"]
     declared = yaml.safe_load((ROOT / ".github/workflows/pictures.yml").read_text())[True]
-    assert call["uses"] == "OWNER/spark-batch/.github/workflows/pictures.yml@main"
-    assert set(call["with"]) <= set(declared["workflow_call"]["inputs"])
+    assert call["uses"] == "OWNER/spark-batch/.github/workflows/pictures.yml@COMMIT"
+    inputs = declared["workflow_call"]["inputs"]
+    required = {name for name, given in inputs.items() if given.get("required")}
+    assert required <= set(call["with"]) <= set(inputs)
     assert set(call["secrets"]) == set(declared["workflow_call"]["secrets"])

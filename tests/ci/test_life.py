@@ -17,7 +17,7 @@ from typing import Any
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.sandbox import Served
 from tests.ci.cloud import Cloud, git
-from tests.ci.conftest import RECIPE, ROOT, commit, printed, results, started
+from tests.ci.conftest import RECIPE, ROOT, commit, printed, results, started, steps_with_key
 
 WORKFLOW = ROOT / ".github" / "workflows" / "pictures.yml"
 KILL_SECONDS = 60
@@ -67,6 +67,7 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
     first = started(cloud, WORKFLOW, before, pull_request=False)
     assert results(first)["merge"] == ["success"], printed(first)
     assert len(served.ledger.accepted()) == 8
+    assert steps_with_key(first) == {"run", "rescue"}
 
     change = commit(cloud, {"poster.yaml": RECIPE}, branch="snow")
     proposed = started(cloud, WORKFLOW, change, pull_request=True)
@@ -76,6 +77,7 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
         "make": ["skipped"],
         "merge": ["skipped"],
     }, printed(proposed)
+    assert steps_with_key(proposed) == set()
     # A second push finds the comment of the first, and writes over it.
     started(cloud, WORKFLOW, change, pull_request=True)
     (comment,) = json.loads((cloud.folder / "comments.json").read_text())

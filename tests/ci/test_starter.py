@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 from spark_batch.sandbox import Served
 from tests.ci.cloud import Cloud
-from tests.ci.conftest import commit, printed, results, started
+from tests.ci.conftest import commit, printed, results, started, steps_with_key
 
 
-def test_it_plans_makes_and_goes_on(cloud: Cloud, served: Served) -> None:
+def test_it_plans_makes_and_goes_on(cloud: Cloud, served: Served, wheel: Path) -> None:
     """Six pictures from a fresh repository; later runs know that from the cache or the artifact."""
     subprocess.run([cloud.python / "spark-batch", "init", cloud.repository], check=True)
     workflow = cloud.repository / ".github" / "workflows" / "pictures.yml"
+    written = workflow.read_text()
+    placeholder = "git+https://git.example.com/spark-batch@COMMIT"
+    assert written.count(placeholder) == 1
+    workflow.write_text(written.replace(placeholder, str(wheel)))
     cloud.environment = {**cloud.environment, "SPARK_BASE_URL": served.url}
     commit(cloud, {})
     text = (cloud.repository / "recipe.yaml").read_text().replace("pixel art", "pencil")
@@ -21,6 +26,7 @@ def test_it_plans_makes_and_goes_on(cloud: Cloud, served: Served) -> None:
     planned = started(cloud, workflow, change, pull_request=True)
     assert results(planned) == {"plan": ["success"], "make": ["skipped"]}, printed(planned)
     assert "2 new" in planned["plan"][0].step("plan").summary
+    assert steps_with_key(planned) == set()
     assert served.ledger.accepted() == []
     for left in ("nothing", "cache", "artifact"):
         if left == "artifact":
@@ -29,4 +35,5 @@ def test_it_plans_makes_and_goes_on(cloud: Cloud, served: Served) -> None:
         made = started(cloud, workflow, change, pull_request=False)
         assert results(made) == {"plan": ["skipped"], "make": ["success"]}, printed(made)
         assert len(served.ledger.accepted()) == 6
+    assert steps_with_key(made) == {"run", "rescue"}
     assert "nothing to do: 6 jobs done" in made["make"][0].step("run").out

@@ -53,3 +53,44 @@ def test_a_file_in_the_way(tmp_path: Path, call: Call) -> None:
     ended = call("init", tmp_path / "taken")
     assert (ended.code, ended.err.count("\n")) == (1, 1)
     assert "cannot write" in ended.err
+
+
+URL, COMMIT = (
+    "https://git.example.org/us/spark-batch.git",
+    "0123456789abcdef0123456789abcdef01234567",
+)
+GIT = {"vcs": "git", "commit_id": COMMIT, "requested_revision": "main"}
+
+
+@pytest.mark.parametrize(
+    ("record", "origin"),
+    [
+        ({"url": URL, "vcs_info": GIT}, f"git+{URL}@{COMMIT}"),
+        ({"url": URL.replace("//", "//me:secret@"), "vcs_info": GIT}, None),
+        ({"url": "ssh://git@git.example.org/us/spark-batch", "vcs_info": GIT}, None),
+        ({"url": "file:///home/me/spark-batch", "dir_info": {"editable": True}}, None),
+        ({"url": "https://example.org/a.whl", "archive_info": {}}, None),
+        (None, None),
+    ],
+)
+def test_ci_installs_the_commit_that_made_the_folder(
+    tmp_path: Path,
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+    record: dict[str, object] | None,
+    origin: str | None,
+) -> None:
+    """As pip recorded it; otherwise an address that nobody can own, and a line that says so."""
+    installed = tmp_path / "site" / "spark_i2i_batch-0.1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: spark-i2i-batch\n")
+    if record is not None:
+        (installed / "direct_url.json").write_text(json.dumps(record))
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    made = call("init", tmp_path / "new")
+    workflow = (tmp_path / "new" / ".github" / "workflows" / "pictures.yml").read_text()
+    assert yaml.safe_load(workflow)["env"] == {
+        "SPARK_BATCH": origin or "git+https://git.example.com/spark-batch@COMMIT"
+    }
+    assert ("set SPARK_BATCH to the git address" in made.out) is (origin is None)
+    assert "me:secret" not in workflow

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from spark_batch import contract
+from spark_batch.matrix import requests
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
 
@@ -36,6 +39,57 @@ def test_json_is_what_the_schema_says_in_every_state(folder: Folder, call: Call)
     folder.edit("size: 512x512", "size: 1024x1024")
     assert _document(call, folder)["cost_usd"]["expected"] is None
     assert _document(call, folder, "--only", "scale=0.4")["counts"]["leave"] == 2
+
+
+AXES = """\
+version: 1
+name: axes
+inputs: [photo.jpg, {id: web, url: "https://example.com/a.jpg?b=1"}]
+prompts:
+  - {id: sky, text: "Make the sky ${color}, café", vars: {color: [pink, navy blue]}}
+rows: table.csv
+variants: {scale: [0.4, 1], size: [1:1, 1000x1001], seed: [7, -1], takes: 2}
+"""
+TABLE = "image,prompt,seed\nphoto.jpg,Add a hat,3\n"
+
+
+def test_json_names_the_axes_and_the_request_of_each_job(folder: Folder, call: Call) -> None:
+    """Files and URLs, variables, random seeds, a table: the job's id follows from what it says."""
+    folder.recipe.write_text(AXES, encoding="utf-8")
+    (folder.path / "table.csv").write_text(TABLE, encoding="utf-8")
+    jobs: Any = _document(call, folder)["jobs"]
+    digest = hashlib.sha256((folder.path / "photo.jpg").read_bytes()).hexdigest()
+    photo = {"id": "photo", "path": "photo.jpg", "url": None, "sha256": digest}
+    web = {"id": "web", "path": None, "url": "https://example.com/a.jpg?b=1", "sha256": None}
+    for job in jobs:
+        assert job["input"] == (photo if job["input"]["id"] == "photo" else web)
+        sha256, size = job["input"]["sha256"], job["size"]
+        key = requests.key(
+            model=job["model"],
+            picture=f"sha256:{sha256}" if sha256 else job["input"]["url"],
+            prompt=job["prompt"]["text"],
+            width=size["width"],
+            height=size["height"],
+            scale=job["scale"],
+            seed=job["seed"],
+            take=job["take"],
+        )
+        assert key == job["job"]
+        expected = contract.expected_size(size["width"], size["height"])
+        assert tuple(job["expected"].values()) == expected
+    assert len({job["job"] for job in jobs}) == len(jobs)
+    assert {(job["seed"], job["take"]) for job in jobs[:-1]} >= {(7, 1), (-1, 1), (-1, 2)}
+    odd = next(job for job in jobs if job["size"] == {"width": 1000, "height": 1001})
+    assert odd["expected"] == {"width": 1008, "height": 1008}
+    assert odd["variables"] == {"color": "pink"}
+    assert odd["prompt"] == {
+        "id": "sky",
+        "text": "Make the sky pink, café",
+        "source": {"file": "recipe.yaml", "line": 5, "column": 21},
+    }
+    row = next(job for job in jobs if job["prompt"]["text"] == "Add a hat")
+    assert row["prompt"]["source"] == {"file": "table.csv", "line": 2, "column": 1}
+    assert row["variables"] == {}
 
 
 def test_a_changed_picture_is_told_by_its_hashes(folder: Folder, call: Call) -> None:

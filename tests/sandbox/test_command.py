@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,17 +101,22 @@ def test_wrong_options(tmp_path: Path, options: list[str]) -> None:
 
 
 def test_extra_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the web server the message says what to install."""
+    """The message installs what the extra does, by the extra's own requirements."""
     for name in [each for each in sys.modules if each.partition(".")[0] == "uvicorn"]:
         monkeypatch.delitem(sys.modules, name)
     for name in ("app", "answers", "wire"):
         monkeypatch.delitem(sys.modules, f"spark_batch.sandbox.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with (
-        pytest.raises(UsageError, match=r"spark-batch\[sandbox\]"),
+        pytest.raises(UsageError) as told,
         serve(Settings(folder=tmp_path)),
     ):
         pass
+    python, _, packages = str(told.value).partition(" -m pip install ")
+    assert python.endswith(f": {sys.executable}")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (extra,) = re.findall(r"^sandbox = \[(.*)\]$", project, re.MULTILINE)
+    assert packages.split() == re.findall(r'"([\w.-]+)>=', extra)
 
 
 def test_import_is_light() -> None:
