@@ -25,7 +25,9 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     with nothing to rescue it does nothing, and needs no key.
     """
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    rescued = project.rescue(place, sandbox=sandbox, env_file=env_file, watch=watch)
+    rescued = project.rescue(
+        recipe_path, sandbox=sandbox, shard=shard, env_file=env_file, watch=watch
+    )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
         return ExitCode.DONE

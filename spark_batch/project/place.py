@@ -83,9 +83,9 @@ def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None
 
 def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
-    name, output_dir, metadata = header(path)
-    output_dir = _folder(output_dir, sandbox=sandbox)
-    return Place(name, output_dir, shard, path.parent.absolute(), metadata)
+    found = header(path)
+    output_dir = _folder(found.output_dir, sandbox=sandbox)
+    return Place(found.name, output_dir, shard, path.parent.absolute(), found.metadata)
 
 
 def _folder(output_dir: Path, *, sandbox: bool) -> Path:

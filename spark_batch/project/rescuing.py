@@ -11,11 +11,12 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
+from spark_batch.matrix import Shard
 from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.crew import Watch
-from spark_batch.project.place import Place
+from spark_batch.project.place import Place, find_place
 from spark_batch.project.reporting import write_reports
-from spark_batch.recipe.variants import run as run_settings
+from spark_batch.recipe.header import header
 from spark_batch.reports.formats import Written
 from spark_batch.runner import Run
 from spark_batch.runner.budget import Budget, Prices
@@ -39,15 +40,24 @@ class Rescued:
         return self.tally.exit_code() or self.written.exit_code
 
 
-def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) -> Rescued | None:
-    """Poll and download, and write the reports; None when nothing has been run yet.
+def rescue(
+    path: Path,
+    *,
+    sandbox: bool,
+    shard: Shard | None = None,
+    env_file: Path | None,
+    watch: Watch,
+) -> Rescued | None:
+    """Poll and download what the recipe at `path` paid for, and write the reports.
 
-    What the manifest tells of and the checkpoint does not know is taken over first. Raises
-    UsageError without a key, where one is needed, and for a manifest that cannot be read.
+    None when nothing has been run yet. The recipe's `run` mapping holds, as it does in a run. What
+    the manifest has and the checkpoint does not is taken over first. Raises UsageError without a
+    key, where one is needed, and for a manifest that cannot be read.
     """
+    place = find_place(path, sandbox=sandbox, shard=shard)
     if not adopting.has_books(place):
         return None
-    settings = run_settings(None)
+    settings = header(path).run
     with _opened(place) as checkpoint:
         checkpoint.interrupted()
         adopting.take_over(checkpoint, place)

@@ -1,20 +1,31 @@
-"""A recipe's name and output folder alone, for what needs neither its pictures nor its matrix."""
+"""The parts of a recipe that need neither its pictures nor its matrix."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from spark_batch.recipe import error_of, ids, output
+from spark_batch.jobs import RunSettings
+from spark_batch.recipe import error_of, ids, output, variants
 from spark_batch.recipe.check import check
 from spark_batch.recipe.document import read
 
 
-def header(path: Path) -> tuple[str, Path, bool]:
-    """The name, the absolute output folder, and whether pictures shall carry metadata.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A recipe's name, its absolute output folder, `output.metadata`, and its `run` mapping."""
 
-    Also of a recipe that is wrong in other places.
+    name: str
+    output_dir: Path
+    metadata: bool
+    run: RunSettings
 
-    Raises RecipeError when they cannot be told.
+
+def header(path: Path) -> Header:
+    """The header of a recipe, also of one that is wrong in other places.
+
+    A `run` mapping with errors counts as left out, since what is paid for can be fetched all the
+    same. Raises RecipeError when the name or the output folder cannot be read.
     """
     root, findings = read(path)
     if root is None:
@@ -27,4 +38,5 @@ def header(path: Path) -> tuple[str, Path, bool]:
     folder = output.folder(given, base=path.parent, name=name.text(), findings=findings)
     if folder is None:
         raise error_of(findings)
-    return name.text(), folder, output.metadata(section)
+    run = variants.run(None if "run" in broken else root.get("run"))
+    return Header(name.text(), folder, output.metadata(section), run)

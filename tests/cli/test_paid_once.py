@@ -142,16 +142,20 @@ def test_rescue_fetches_what_the_manifest_alone_knows(
     assert len(uncertain.ledger.accepted()) == 4
 
 
-def test_rescue_looks_once_more_for_what_was_lost(
+def test_rescue_fetches_what_a_run_left_and_heeds_the_recipe_s_run(
     folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
 ) -> None:
-    """A result that three fresh URLs did not give may still come later, at no cost."""
-    served = server(result=["expired"] * 12)
+    """One download a picture, as `run.fetch_tries` says, in `run` and in `rescue`."""
+    served = server(result=["expired"] * 8)
     monkeypatch.setenv("SPARK_API_KEY", "k")
     monkeypatch.setenv("SPARK_BASE_URL", served.url)
-    assert call("run", folder.recipe).code == ExitCode.FAILED
-    assert "4 lost" in call("status", folder.recipe).out
-    assert call("run", folder.recipe).code == ExitCode.FAILED
+    text = folder.recipe.read_text()
+    folder.recipe.write_text(text.replace("run: {", "run: {fetch_tries: 1, "))
+    for command in ("run", "rescue"):
+        ended = call(command, folder.recipe)
+        assert ended.code == ExitCode.FAILED
+        assert "4 unfinished" in ended.out
+        assert "after 1 tries" in ended.err
     assert "4 jobs rescued" in call("rescue", folder.recipe).out
     assert call("run", folder.recipe).code == ExitCode.DONE
     assert len(served.ledger.accepted()) == 4

@@ -57,6 +57,70 @@ def test_picture_arrives(serve: Serve, connect: Connect, part: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("/a%7Eb%2Dc%5F/x?sig=q%2Bw%2fz%7E&X=%41", None),
+        ("/a%2fb//c/../d/./e;p=1?x=a+b&y=%20%e4%bd%a0&z", None),
+        ("?sig=%2f", "/?sig=%2f"),
+        ("", "/"),
+        ("/a?x=[1]{2}|3^4`5'6\"7<8>", None),
+        ("/a%zz%?sig=%", None),
+        ("/a b?x=\u4f60", "/a%20b?x=%E4%BD%A0"),
+        ("/a?x=1#part", "/a?x=1"),
+    ],
+)
+def test_a_signed_url_goes_out_byte_for_byte(
+    url: str, sent: str | None, serve: Serve, connect: Connect, part: Path
+) -> None:
+    """The signature covers the bytes: only what may not stand in a request line is escaped."""
+    server = serve(answering(http(PNG)))
+    outcome = connect(server.url).fetch(server.url + url, part, expected_bytes=len(PNG))
+    assert outcome == Fetched(bytes=len(PNG))
+    line = server.requests[0].split(b"\r\n")[0].decode()
+    assert line == f"GET {url if sent is None else sent} HTTP/1.1"
+
+
+@pytest.mark.parametrize("host", [True, False])
+def test_a_signed_url_that_a_redirect_names_goes_out_byte_for_byte(
+    host: bool, serve: Serve, connect: Connect, part: Path
+) -> None:
+    """With its host, or without one."""
+    signed = "/a%7Eb%2Dc/x?sig=q%2Bw%2fz%7E&X=%41"
+
+    def behave(line: Line) -> None:
+        while (request := line.request()) is not None:
+            target = line.server.url + signed if host else signed
+            line.send(redirect(302, target) if request.startswith(b"GET /first") else http(PNG))
+
+    server = serve(behave)
+    outcome = connect(server.url).fetch(f"{server.url}/first", part, expected_bytes=len(PNG))
+    assert outcome == Fetched(bytes=len(PNG))
+    assert server.requests[1].startswith(f"GET {signed} HTTP/1.1\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    "coding", ["none", "utf-8", "UTF-8", "binary", "aws-chunked", "identity", "", "br", "gzip"]
+)
+def test_a_content_coding_that_is_none_is_passed_over(
+    coding: str, serve: Serve, connect: Connect, part: Path
+) -> None:
+    """Stores hand out whatever was written down at the upload; the bytes are the picture's."""
+    answer = http(PNG, headers=(f"Content-Encoding: {coding}",))
+    assert _fetch(serve, connect, part, answer, expected=len(PNG)) == Fetched(bytes=len(PNG))
+    assert part.read_bytes() == PNG
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "aws-chunked, gzip", "GZIP"])
+def test_a_compressed_picture_is_decompressed(
+    coding: str, serve: Serve, connect: Connect, part: Path
+) -> None:
+    """A gateway may compress though nobody asked for it."""
+    answer = http(gzip.compress(PNG), headers=(f"Content-Encoding: {coding}",))
+    assert _fetch(serve, connect, part, answer, expected=len(PNG)) == Fetched(bytes=len(PNG))
+    assert part.read_bytes() == PNG
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         b"HTTP/1.1 200 OK\r\n\r\n" + PNG,

@@ -75,6 +75,31 @@ def test_a_price_that_is_never_told_stops_a_run_with_a_limit() -> None:
     assert isinstance(budget.ask(SIZE), Over)
 
 
+def test_a_price_that_earlier_runs_did_not_learn_is_learned_by_one_job() -> None:
+    """Books that were taken over from a manifest name no price: one job goes first all the same."""
+    before = Money(spent=usd("0.02"), reserved=usd("0"), unpriced=2)
+    budget = a_budget("0.20", None, before)
+    assert budget.ask(SIZE) == Go(None)
+    budget.reserve(1, None)
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(1, SIZE, usd("0.04"))
+    assert budget.committed == usd("0.14")  # the two without a price count with the highest one
+    assert budget.ask(SIZE) == Go(usd("0.04"))
+    budget.reserve(2, usd("0.04"))
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(2, SIZE, usd("0.04"))
+    assert isinstance(budget.ask(SIZE), Over)
+
+
+def test_a_failed_attempt_that_cost_is_spent_and_teaches_no_price() -> None:
+    """What a failed task cost says nothing of what a picture costs."""
+    budget = a_budget("0.10", None)
+    budget.reserve(1, None)
+    budget.charge_failed(1, usd("0.01"))
+    assert (budget.spent, budget.committed) == (usd("0.01"), usd("0.01"))
+    assert budget.ask(SIZE) == Go(None)
+
+
 def test_without_a_limit_everything_goes() -> None:
     """No limit, no price: nothing to reserve and nothing to wait for."""
     budget = a_budget(None, None)
