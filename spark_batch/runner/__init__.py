@@ -34,6 +34,7 @@ from spark_batch.runner.submitting import (
     too_many_uncertain,
 )
 from spark_batch.runner.survey import Step
+from spark_batch.runner.waits import LONGEST_CALL
 
 __all__ = ["Desk", "Run", "Settings", "sender"]
 
@@ -267,11 +268,21 @@ class Run:
         with desk.checkpoint.transaction():
             ready = [each for each in due if each[1] is not Call.SUBMIT or self._resend(each[0])]
         for flight, call in ready:
-            if call is Call.FETCH and no_pictures(desk):
+            if call is Call.CHECK:
+                events += self._check(flight)
+            elif call is Call.FETCH and no_pictures(desk):
                 events += leave_picture(desk, flight, desk.no_picture_reason)
             else:
                 self._dispatch(flight, call)
         return events
+
+    def _check(self, flight: Flight) -> list[Event]:
+        """Give up a call that does not return, such as one that waits for a disk."""
+        desk = self._desk
+        if flight.called_at is None or desk.clock() - flight.called_at < LONGEST_CALL:
+            return []
+        reason = f"a call did not return within {LONGEST_CALL:g} s"
+        return (give_up if flight.sending else leave)(desk, flight, reason)
 
     def _resend(self, flight: Flight) -> bool:
         """Write the intent to send an unsent attempt again, when the pace allows it."""
@@ -288,6 +299,8 @@ class Run:
 
     def _dispatch(self, flight: Flight, call: Call) -> None:
         flight.sending = call is Call.SUBMIT
+        flight.called_at = self._desk.clock()
+        self._desk.later(flight, Call.CHECK, LONGEST_CALL)
         self._pool.put((flight, call), self._work(flight, call))
 
     def _work(self, flight: Flight, call: Call) -> Callable[[], object]:
@@ -325,16 +338,24 @@ class Run:
         try:
             with self._desk.checkpoint.transaction():
                 for (flight, call), outcome in results:
-                    flight.sending = False
                     if isinstance(outcome, Broken):
                         broken = outcome.error
                     else:
-                        events += _AFTER[call](self._desk, flight, outcome)
+                        events += self._after(flight, call, outcome)
         except OutputError as error:
             raise OutputError(f"{error}{_unwritten(results)}") from None
         if broken is not None:
             raise broken
         return events
+
+    def _after(self, flight: Flight, call: Call, outcome: object) -> list[Event]:
+        """What follows from a call; of one that was given up, the id of a task is kept."""
+        flight.sending, flight.called_at = False, None
+        if flight.attempt in self._desk.flights:
+            return _AFTER[call](self._desk, flight, outcome)
+        if isinstance(outcome, Made):
+            self._desk.checkpoint.found_task(flight.attempt, outcome.task_id)
+        return []
 
 
 def _unwritten(results: list[tuple[tuple[Flight, Call], object]]) -> str:

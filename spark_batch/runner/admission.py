@@ -48,6 +48,7 @@ class Admission:
         self._ahead: Step | None = None
         self._exhausted = False
         self._sent = 0
+        self._unready_since: float | None = None
         self.look_at: float | None = None
 
     @property
@@ -71,12 +72,12 @@ class Admission:
             if candidate is None:
                 self.look_at = self._desk.again[0][0] if self._desk.again else None
                 return admitted, []
-            if not (self._is_ready(candidate.job) and self._in_pace()):
-                return admitted, []
+            if not self._is_ready(candidate.job):
+                return admitted, self._waited_for_input(candidate.job)
             verdict = self._desk.budget.ask(candidate.size)
             if isinstance(verdict, Over):
                 return admitted, self._desk.halt(ExitCode.OVER_BUDGET, verdict.reason)
-            if not isinstance(verdict, Go):
+            if not (isinstance(verdict, Go) and self._in_pace()):
                 return admitted, []
             admitted.append((self._send(candidate, verdict.reserve), Call.SUBMIT))
         self.look_at = self._desk.clock()
@@ -133,9 +134,20 @@ class Admission:
         uncertain. Another thread does it, since this one has answers to write down.
         """
         if self._desk.ready is None or self._desk.ready(job):
+            self._unready_since = None
             return True
         self.look_at = self._desk.clock() + _LOOK_AGAIN
         return False
+
+    def _waited_for_input(self, job: Job) -> list[Event]:
+        """Stop when an input takes too long to be fitted: a disk may hang."""
+        now, patience = self._desk.clock(), self._desk.settings.task_timeout
+        if self._unready_since is None:
+            self._unready_since = now
+        if now - self._unready_since < patience:
+            return []
+        reason = f"{job.input.path} is not read and fitted after {patience:g} s (run.task_timeout)"
+        return self._desk.halt(ExitCode.FAILED, reason)
 
     def _in_pace(self) -> bool:
         now = self._desk.clock()

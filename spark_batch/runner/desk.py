@@ -61,6 +61,7 @@ class Call(Enum):
     POLL = "poll"
     FETCH = "fetch"
     RESTORE = "restore"
+    CHECK = "check"  # whether the call under way has returned
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Flight:
     the task was created, or finished, or taken up; `still_at` when it was last seen to be at work;
     `word` what the API then called it, where that is no documented word. `last_look` says that the
     API no longer knows the task and the URL that it gave before is being tried; `sending` that its
-    request is under way. Times are the run's clock.
+    request is under way, `called_at` when the call under way began. Times are the run's clock.
     """
 
     attempt: int
@@ -97,6 +98,7 @@ class Flight:
     last_look: bool = False
     watched: bool = False
     sending: bool = False
+    called_at: float | None = None
 
 
 @dataclass(slots=True)

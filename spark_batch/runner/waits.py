@@ -18,6 +18,11 @@ A picture that does not arrive
 No picture arrives at all
     `TRIES_IN_A_ROW` pictures given up, and `unreachable_timeout` since the first of the downloads
     that failed. Only a picture that arrives counts. They stay paid for, and nothing more is sent.
+A call that does not return (a disk that hangs)
+    `LONGEST_CALL`, which is past what the client allows any of its calls. A request is uncertain; a
+    task stays paid for.
+An input that is being fitted
+    `task_timeout`, since the run began to wait for it. Nothing more is sent.
 Room within `max_cost`
     The attempts in flight, each of which has an end.
 An interrupted run (Ctrl-C, SIGTERM)
@@ -36,6 +41,7 @@ from spark_batch import contract
 from spark_batch.runner.pace import Pace
 
 UNKNOWN_AFTER = 60.0  # seconds of 404 before a task counts as unknown
+LONGEST_CALL = 900.0  # seconds; the client ends each of its calls after at most 300
 TRIES_IN_A_ROW = 5  # pictures given up without one arriving, before nothing more is sent
 
 

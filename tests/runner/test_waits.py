@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -32,7 +33,7 @@ from spark_batch.client.outcomes import (
     Uncertain,
 )
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Recipe, Result, Usage
+from spark_batch.jobs import Job, Recipe, Result, Usage
 from spark_batch.runner import Desk, Run, Settings
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Call, Flight
@@ -133,6 +134,8 @@ class Life:
     clock: Clock
     events: list[Event] = field(default_factory=list)
     rescue: bool = False
+    ready: Callable[[Job], bool] | None = None
+    put: Callable[..., None] = VirtualPool.put
 
     def run(self, *, stop_at: float | None = None) -> Tally:
         """One run; `stop_at` is a signal at that time of the clock."""
@@ -145,6 +148,7 @@ class Life:
             scope = Scope(self.recipe.output_dir, self.recipe.run.attempts, rescue=self.rescue)
             steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
             pool = VirtualPool(self.clock, self.api)
+            pool.put = partial(self.put, pool)  # type: ignore[method-assign]
             run = Run(desk, steps=steps, open_jobs={}, pool=pool)
             if stop_at is not None:
                 stopped = False
@@ -191,6 +195,7 @@ class Life:
             clock=self.clock,
             now=self.clock.utc,
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
+            ready=self.ready,
         )
 
     def statuses(self) -> list[str]:
@@ -250,6 +255,9 @@ def never(kind: str) -> dict[str, object]:
             "fetches": [no_picture("silence")],
             "seconds": {Call.FETCH: 120.0},
         },
+        "a download does not return": {"seconds": {Call.FETCH: 1e9}},
+        "a poll does not return": {"seconds": {Call.POLL: 1e9}},
+        "a create does not return": {"seconds": {Call.SUBMIT: 1e9}},
         "no picture, then at work again": {
             "polls": [Completed(result=RESULT), InProgress()],
             "fetches": [no_picture()],
@@ -276,6 +284,9 @@ KINDS = {
     "403": (180, "fetching"),
     "the result's host is silent": (8 * 120 + 120, "fetching"),
     "no picture, then at work again": (700, "fetching"),
+    "a download does not return": (910, "fetching"),
+    "a poll does not return": (910, "running"),
+    "a create does not return": (910, "uncertain"),
 }
 
 
@@ -323,9 +334,42 @@ def test_what_a_bound_left_is_fetched_by_the_next_run_without_a_task(life: Life,
         setattr(life.api, name, value)
     life.run()
     life.api.polls, life.api.fetches = [Completed(result=RESULT)], []
+    life.api.seconds = {}
     tally = life.run()
     assert (tally.done, tally.created) == (1, 0)
     assert life.api.calls.count("create") == 1
+
+
+def test_an_input_that_is_never_fitted_ends_the_run(life: Life) -> None:
+    """A disk that hangs: nothing is sent, and the run says which file it waited for."""
+    life.ready = lambda job: False
+    tally = life.run()
+    assert life.clock.now <= PATIENCE["task_timeout"] + 1
+    assert tally.halted is not None
+    assert "photo.jpg" in tally.halted.reason
+    assert life.api.calls == []
+
+
+def test_an_answer_that_comes_after_its_call_was_given_up_is_kept(life: Life) -> None:
+    """The attempt was uncertain; its task is known now, and fetched by the next run."""
+    (block,) = life.recipe.blocks
+    prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(2))
+    life.recipe = replace(
+        life.recipe,
+        blocks=(replace(block, prompts=prompts),),
+        run=replace(life.recipe.run, task_timeout=2000.0),
+    )
+    life.api.seconds = {Call.SUBMIT: 950.0}
+    life.api.polls = [InProgress()]
+    put = VirtualPool.put
+
+    def slow_once(pool: VirtualPool, tag: tuple[Flight, Call], call: Callable[[], object]) -> None:
+        put(pool, tag, call)
+        life.api.seconds = {}
+
+    life.put = slow_once
+    life.run()
+    assert life.statuses() == ["running", "running"]
 
 
 def test_a_job_that_is_given_up_frees_its_slot(life: Life, make_world: MakeWorld) -> None:
