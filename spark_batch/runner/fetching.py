@@ -12,7 +12,7 @@ from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Attempt, Input, Picture, Provenance, Result
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Done, Event, Note
-from spark_batch.runner.files import Folders, deliver, restore
+from spark_batch.runner.files import Folders, deliver, pointer_to, restore
 from spark_batch.runner.pace import backoff
 from spark_batch.runner.polling import leave, lose, stop_for_disk
 
@@ -38,6 +38,13 @@ class NotHere:
 
 
 @dataclass(frozen=True, slots=True)
+class PointerOnly:
+    """The only copy on this disk is not fetched yet: `file` is a Git LFS pointer to the picture."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiskRefused:
     """The disk did not take the picture."""
 
@@ -48,7 +55,7 @@ class DiskRefused:
 _TRIES_WITH_SIZE = 3
 
 FetchEnd = Delivered | FetchFailed | DiskRefused
-RestoreEnd = Delivered | NotHere | DiskRefused
+RestoreEnd = Delivered | NotHere | PointerOnly | DiskRefused
 
 
 def fetch_call(
@@ -108,7 +115,8 @@ def restore_call(
         except OutputError as error:
             return DiskRefused(str(error))
         if files is None:
-            return NotHere()
+            pointer = pointer_to(attempt.picture, outputs=outputs, written=written, folders=folders)
+            return NotHere() if pointer is None else PointerOnly(str(pointer))
         return Delivered(attempt.picture, files, received=attempt.received)
 
     return call
@@ -119,6 +127,10 @@ def after_restore(desk: Desk, flight: Flight, outcome: RestoreEnd) -> list[Event
     match outcome:
         case NotHere():
             return _ask_again(desk, flight)
+        case PointerOnly(file=file):
+            # Not lost, even when the API no longer has it: do not ask.
+            reason = f"{file} is a Git LFS pointer to its picture (`git lfs pull` fetches it)"
+            return leave(desk, flight, reason)
         case DiskRefused(reason=reason):
             return stop_for_disk(desk, flight, reason)
         case Delivered():
