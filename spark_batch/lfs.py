@@ -24,6 +24,7 @@ _BEGINNINGS = tuple(b"version " + url for url in _VERSIONS)
 _SHA256 = re.compile(rb"sha256:([0-9a-fA-F]{64})")
 _SIZE = re.compile(rb"[0-9]{1,18}")
 _EXTENSION = re.compile(rb"ext-[0-9]-\w+")
+_KEY = re.compile(rb"[\w.-]+")
 _OID_LINE, _SIZE_LINE = b"oid", b"size"
 
 
@@ -53,7 +54,7 @@ def parse(data: bytes) -> Pointer | None:
     if version not in _BEGINNINGS:
         return None
     pairs = [line.partition(b" ") for line in lines if line]
-    values = {key: value for key, _, value in pairs}
+    values = {key: value for key, _, value in pairs if _KEY.fullmatch(key)}
     size = _SIZE.fullmatch(values.get(_SIZE_LINE, b""))
     oid = _SHA256.fullmatch(values.get(_OID_LINE, b""))
     if len(values) < len(pairs) or size is None or oid is None:
