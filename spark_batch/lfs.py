@@ -25,7 +25,6 @@ _SHA256 = re.compile(rb"sha256:([0-9a-fA-F]{64})")
 _SIZE = re.compile(rb"[0-9]{1,18}")
 _EXTENSION = re.compile(rb"ext-[0-9]-\w+")
 _KEY = re.compile(rb"[\w.-]+")
-_OID_LINE, _SIZE_LINE = b"oid", b"size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,8 @@ def parse(data: bytes) -> Pointer | None:
         return None
     pairs = [line.partition(b" ") for line in lines if line]
     values = {key: value for key, _, value in pairs if _KEY.fullmatch(key)}
-    size = _SIZE.fullmatch(values.get(_SIZE_LINE, b""))
-    oid = _SHA256.fullmatch(values.get(_OID_LINE, b""))
+    size = _SIZE.fullmatch(values.get(b"size", b""))
+    oid = _SHA256.fullmatch(values.get(b"oid", b""))
     if len(values) < len(pairs) or size is None or oid is None:
         return None
     # The first extension got the file of the working tree, and its line has that file's hash.

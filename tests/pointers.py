@@ -13,8 +13,7 @@ def pointer_text(content: bytes, *, version: str = "https://git-lfs.github.com/s
 
 
 def replace_with_pointer(path: Path) -> bytes:
-    """Put the pointer in the place of a file, as a clone without the file has it; gives the file's
-    content."""
+    """Put the pointer in the place of a file, as a clone without it has; gives its content."""
     content = path.read_bytes()
     path.write_bytes(pointer_text(content).encode())
     return content

@@ -103,6 +103,16 @@ def pointer_to(
     return next((place for place in places if _points_to(place, picture.sha256)), None)
 
 
+def other_pointers(picture: Picture, *, written: dict[str, str], folders: Folders) -> set[str]:
+    """The output names whose written file is now a Git LFS pointer to another picture."""
+    found = {output: lfs.read(folders.output / file) for output, file in written.items()}
+    return {
+        output
+        for output, pointer in found.items()
+        if pointer is not None and pointer.sha256 != picture.sha256
+    }
+
+
 def _places(
     picture: Picture, outputs: list[str], written: list[str], folders: Folders
 ) -> list[Path]:

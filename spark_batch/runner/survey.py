@@ -219,6 +219,6 @@ def _pointed(job: Job, attempt: Attempt, pointer: lfs.Pointer, file: str) -> Ste
         return Step(job, Action.KEEP, reason, attempt, Cause.POINTER)
     reason = (
         f"{done(attempt)}; {file} is a Git LFS pointer to another picture (sha256"
-        f" {pointer.sha256[:8]}) and is left as it is; delete it to have the recorded one fetched"
+        f" {pointer.sha256[:8]}), and is left as it is"
     )
     return Step(job, Action.KEEP, reason, attempt, Cause.OTHER_POINTER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -336,6 +337,46 @@ def test_a_checkpoint_or_saved_plan_that_is_a_pointer_says_so(
     assert (ended.code, NOTICE in ended.err) == (ExitCode.FAILED, True)
     assert "pay again" not in ended.err
     assert _unchanged(folder, pointers)
+
+
+@pytest.mark.parametrize("source", ["api", "kept"])
+def test_what_is_put_back_leaves_the_pointer_beside_it(
+    folder: Folder, call: Call, source: str
+) -> None:
+    """Two names of one request: the missing one is written, somebody's pointer stays."""
+    folder.edit("prompts: [Beach, Snow]", "prompts: [Beach, {id: shore, text: Beach}]")
+    call("run", folder.recipe, "--sandbox")
+    beach, _, shore, _ = folder.pictures()
+    content = beach.read_bytes()
+    if source == "kept":
+        kept = folder.previews / ".spark-batch" / "kept"
+        kept.mkdir()
+        name = hashlib.sha256(content).hexdigest()[:16]
+        (kept / f"{name}.jpg").write_bytes(content)
+        _forget(folder)
+    beach.unlink()
+    shore.write_text(pointer_text(b"retouched elsewhere"))
+    assert "1 job done" in call("run", folder.recipe, "--sandbox").out
+    assert beach.read_bytes() == content
+    assert shore.read_text() == pointer_text(b"retouched elsewhere")
+
+
+def test_a_rescued_picture_leaves_a_pointer_in_its_place(folder: Folder, call: Call) -> None:
+    """A job that was lost, and whose place somebody took: what is fetched is kept."""
+    call("run", folder.recipe, "--sandbox")
+    path = folder.pictures()[0]
+    content = path.read_bytes()
+    state = folder.previews / ".spark-batch"
+    path.unlink()
+    (state / "sandbox").rename(folder.path / "away")
+    assert "1 lost" in call("run", folder.recipe, "--sandbox").out
+    shutil.rmtree(state / "sandbox")
+    (folder.path / "away").rename(state / "sandbox")
+    path.write_text(pointer_text(b"somebody's work"))
+    assert "1 job rescued" in call("rescue", folder.recipe, "--sandbox").out
+    assert path.read_text() == pointer_text(b"somebody's work")
+    assert [each.read_bytes() for each in (state / "kept").iterdir()] == [content]
+    assert "4 done" in call("status", folder.recipe, "--sandbox").out
 
 
 def test_a_retouched_picture_beside_a_pointer_stays(folder: Folder, call: Call) -> None:
