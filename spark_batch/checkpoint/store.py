@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from spark_batch import lfs
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError
@@ -258,6 +259,8 @@ def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int
 
 
 def _damaged(path: Path, why: object) -> CheckpointDamaged:
+    if lfs.read(path) is not None:
+        return CheckpointDamaged(f"the checkpoint {path}: {lfs.NOTICE}; nothing was sent")
     return CheckpointDamaged(
         f"the checkpoint {path} cannot be read ({why}); it was left as it is and nothing was sent:"
         " put a good copy in its place, or move it away to start from nothing and pay again"

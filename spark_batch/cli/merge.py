@@ -52,6 +52,13 @@ def _conclude(merged: project.Merged) -> None:
     brought = f"; {session.counted(merged.brought, 'picture')} copied" if merged.brought else ""
     files = session.counted(len(merged.sources), "file")
     click.echo(f"{files} merged: {counts or 'no jobs'}{brought}")
+    if merged.pointers:
+        pointers = session.counted(merged.pointers, "picture")
+        click.echo(
+            f"{pointers} not copied: the sources have Git LFS pointers; run `git lfs pull` there,"
+            " then merge again",
+            err=True,
+        )
     if merged.missing:
         missing = session.counted(merged.missing, "picture")
         click.echo(f"{missing} missing: `spark-batch rescue` fetches without a new task", err=True)

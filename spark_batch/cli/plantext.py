@@ -80,9 +80,13 @@ def show_sums(plan: project.Plan) -> None:
     click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
     for action, count in plan.outlook.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
-    said = (_made_lines, fits.lines, _left_over_lines, _money_lines)
+    said = (_pointer_lines, _made_lines, fits.lines, _left_over_lines, _money_lines)
     for line in (line for each in said for line in each(plan)):
         click.echo(f"  {line}")
+
+
+def _pointer_lines(plan: project.Plan) -> Iterable[str]:
+    return session.pointer_lines(plan.outlook.causes)
 
 
 def _made_lines(plan: project.Plan) -> Iterable[str]:

@@ -32,6 +32,7 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
         click.echo("nothing to rescue: nothing has been run yet")
         return ExitCode.DONE
     _conclude(rescued)
+    session.tell_pointers(rescued.causes)
     session.tell_unwritten(rescued.written)
     told = github.tell(recipe_path, place, news=bool(rescued.wanted))
     return rescued.exit_code or told

@@ -24,6 +24,7 @@ def execute(recipe_path: Path, order: project.Order, *, yes: bool) -> ExitCode:
             _confirm(errand)
         outcome = errand.go(watch)
     _conclude(errand, outcome)
+    session.tell_pointers(outcome.outlook.causes)
     session.tell_reports(outcome.written, errand.place)
     if order.shard is not None:
         merging = errand.place.merging.replace("RECIPE", str(recipe_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
 from spark_batch.reports.formats import Written
+from spark_batch.runner.reasons import Cause
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -120,6 +122,21 @@ def tell_adopted(jobs: int, place: project.Place) -> None:
     if jobs:
         path = place.manifest if place.manifest.exists() else place.whole.manifest
         click.echo(f"{counted(jobs, 'job')} adopted from {shown(path)}", err=True)
+
+
+def tell_pointers(causes: Counter[Cause]) -> None:
+    """Say on stderr how many finished pictures are Git LFS pointers, if any are."""
+    for line in pointer_lines(causes):
+        click.echo(line, err=True)
+
+
+def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
+    """How many finished pictures are Git LFS pointers, and what to do about them."""
+    if count := causes[Cause.POINTER]:
+        yield f"{counted(count, 'Git LFS pointer')}: `git lfs pull` fetches the pictures"
+    if count := causes[Cause.OTHER_POINTER]:
+        pointers = counted(count, "Git LFS pointer")
+        yield f"{pointers} to other pictures than recorded, left as they are (`verify` lists them)"
 
 
 def tell_shards(place: project.Place) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from PIL import Image
 
-from spark_batch import contract
+from spark_batch import contract, lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.pictures.disk import reason
@@ -59,7 +59,6 @@ _BEGINNINGS = (
 )
 _BEGINNING = 64  # bytes that are enough to tell a format
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{")
-_LFS = b"version https://git-lfs.github.com/spec/"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
@@ -154,10 +153,14 @@ def file_size(path: Path) -> int:
 
 
 def read_bytes(path: Path) -> bytes:
+    """The bytes of a picture's file. Raises PictureError, for a Git LFS pointer as well."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path}: {reason(error)}") from None
+    if lfs.is_pointer(data):
+        raise PictureError(f"{path}: {lfs.NOTICE}")
+    return data
 
 
 def _beginning(path: Path) -> bytes:
@@ -181,8 +184,6 @@ def said(data: bytes) -> str:
     """What a file that is no picture seems to be."""
     if not data:
         return "the file is empty"
-    if data.startswith(_LFS):
-        return "this is a Git LFS pointer, not the picture (`git lfs pull` fetches it)"
     if data[:64].lstrip().lower().startswith(_MARKUP):
         return "this is a text or a web page, no picture"
     kind = format_of(data)

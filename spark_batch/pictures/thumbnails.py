@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps
 
+from spark_batch import lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.pictures.colours import even
@@ -53,8 +54,8 @@ def thumbnail(path: Path, *, folder: Path, picture: Picture | None = None) -> Th
     """The thumbnail of the picture file `path`, from `folder` or made and kept there.
 
     `picture` is what is known of the file: while its length is still the same, its SHA-256 is
-    taken as it was told. Gives None when there is no file, or no whole picture in it. Safe to use
-    from several threads.
+    taken as it was told. For a Git LFS pointer, the cache may have the thumbnail. Gives None when
+    there is no file, or no whole picture in it. Safe to use from several threads.
     """
     try:
         digest = _digest(path, picture)
@@ -66,7 +67,8 @@ def thumbnail(path: Path, *, folder: Path, picture: Picture | None = None) -> Th
 def _digest(path: Path, picture: Picture | None) -> str:
     if picture is not None and path.stat().st_size == picture.bytes:
         return picture.sha256
-    return sha256(path)
+    pointer = lfs.read(path)
+    return sha256(path) if pointer is None else pointer.sha256
 
 
 def _kept(folder: Path, digest: str) -> Thumbnail | None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from spark_batch import pictures, recipe
+from spark_batch import lfs, pictures, recipe
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Fit, Picture, Recipe
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
@@ -23,12 +22,6 @@ from spark_batch.recipe import Diagnostic, mentions
 from spark_batch.recipe.diagnostics import printable, quoted
 
 MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git diff REF...`
-
-_POINTER = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?"
-    rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n"
-)
-_POINTER_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,5 +214,5 @@ def _holds(link: str, paths: set[str]) -> bool:
 
 def _stored(blob: Blob) -> tuple[int, str]:
     """Size and SHA-256 of a picture, also where git has only the pointer to it."""
-    pointer = _POINTER.fullmatch(blob.data) if blob.size <= _POINTER_BYTES else None
-    return (int(pointer[2]), pointer[1].decode()) if pointer else (blob.size, blob.sha256)
+    pointer = lfs.parse(blob.data) if blob.size <= lfs.MAX_BYTES else None
+    return (blob.size, blob.sha256) if pointer is None else (pointer.bytes or 0, pointer.sha256)

@@ -20,7 +20,7 @@ from spark_batch.project.place import Place, place_of, shards_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.sources import Source
 from spark_batch.reports.formats import FORMATS, Written
-from spark_batch.runner.files import Folders, restore
+from spark_batch.runner.files import Folders, pointer_to, restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,9 @@ class Merged:
     """What a merge came to.
 
     `sources` are the files that were merged, `surplus` the jobs that were paid for more than once,
-    `counts` the recipe's lines by status, `brought` the pictures that were copied here, `missing`
-    those of finished jobs that are in no source either, `written` the reports.
+    `counts` the recipe's lines by status, `brought` the pictures that were copied here, `pointers`
+    those of finished jobs that the sources have as Git LFS pointers alone, `missing` those that are
+    in no source either, `written` the reports.
     """
 
     place: Place
@@ -37,6 +38,7 @@ class Merged:
     surplus: Sequence[Surplus] = ()
     counts: Counter[Status] = field(default_factory=Counter)
     brought: int = 0
+    pointers: int = 0
     missing: int = 0
     written: Written = field(default_factory=Written)
 
@@ -58,13 +60,14 @@ def merge(recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False) 
     ):
         adopting.take_over(checkpoint, place)
         twice = _join(checkpoint, found, place, recipe)
-        brought, missing = _bring(checkpoint, found, place)
+        brought, pointers, missing = _bring(checkpoint, found, place)
         merged = Merged(
             place=place,
             sources=paths,
             surplus=paid_twice(checkpoint, twice),
             counts=Counter(each.status for each in checkpoint.standings()),
             brought=brought,
+            pointers=pointers,
             missing=missing,
             written=write_reports(place, checkpoint),
         )
@@ -84,27 +87,29 @@ def _join(checkpoint: Checkpoint, found: list[Source], place: Place, recipe: Rec
     return twice
 
 
-def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[int, int]:
-    """Copy the pictures that are not here; gives how many came, and how many are nowhere."""
+def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[int, int, int]:
+    """Copy the pictures that are not here.
+
+    Gives how many came, how many the sources have as Git LFS pointers, and how many are nowhere.
+    """
     lines = [*checkpoint.standings(), *checkpoint.standings(left_over=True)]
     wanted: dict[str, Picture] = {}
     for each in lines:
         picture = each.attempt.picture if each.attempt else None
         if picture is not None and each.status is Status.DONE and not _is_here(each, place):
             wanted[each.key] = picture
-    brought = 0
+    brought = pointers = 0
     for key, picture in wanted.items():
         candidates = [path for source in found for path in _candidates(source, key, picture)]
-        files = restore(
-            picture,
-            outputs=checkpoint.outputs(key),
-            written=[*checkpoint.files_of(key), *map(str, candidates)],
-            folders=Folders(place.output_dir),
-        )
+        outputs, folders = checkpoint.outputs(key), Folders(place.output_dir)
+        written = [*checkpoint.files_of(key), *map(str, candidates)]
+        files = restore(picture, outputs=outputs, written=written, folders=folders)
         if files is not None:
             checkpoint.placed(key, files)
             brought += 1
-    return brought, len(wanted) - brought
+        elif pointer_to(picture, outputs=outputs, written=written, folders=folders):
+            pointers += 1
+    return brought, pointers, len(wanted) - brought - pointers
 
 
 def _is_here(line: Standing, place: Place) -> bool:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from spark_batch import lfs
 from spark_batch.contract import PLANFILE, validator
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.runner.survey import WORK, Action
@@ -120,9 +121,12 @@ def _read(path: Path) -> bytes:
             raise UsageError(f"{path} is no file, so it is no saved plan")
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"{path} has more than {MAX_BYTES} bytes: it is no saved plan")
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the plan {path}: {error.strerror}") from None
+    if lfs.is_pointer(data):
+        raise UsageError(f"{path}: {lfs.NOTICE}")
+    return data
 
 
 def _digest(document: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,7 @@ from spark_batch.reports.formats import Written
 from spark_batch.runner import Run
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Tally
+from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import Action, Scope, Step, survey
 
 _PAID = (State.RUNNING, State.FETCHING)
@@ -28,11 +30,15 @@ _PAID = (State.RUNNING, State.FETCHING)
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What a rescue came to; `wanted` is how many pictures were paid for and not here."""
+    """What a rescue came to; `wanted` is how many pictures were paid for and not here.
+
+    `causes` counts the steps of the survey before it.
+    """
 
     tally: Tally
     wanted: int
     written: Written
+    causes: Counter[Cause]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -61,7 +67,8 @@ def rescue(
     with _opened(place) as checkpoint:
         checkpoint.interrupted()
         adopting.take_over(checkpoint, place)
-        missing = _missing(checkpoint, place, settings)
+        causes: Counter[Cause] = Counter()
+        missing = _missing(checkpoint, place, settings, causes)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
         tally = Tally(
             stuck=sum(each.status is Status.FAILED for each in checkpoint.standings()),
@@ -84,7 +91,7 @@ def rescue(
                     )
                     watch(Run(desk, steps=missing, open_jobs={}), wanted)
         written = write_reports(place, checkpoint)
-    return Rescued(tally, wanted, written)
+    return Rescued(tally, wanted, written, causes)
 
 
 def _opened(place: Place) -> AbstractContextManager[Checkpoint]:
@@ -92,11 +99,18 @@ def _opened(place: Place) -> AbstractContextManager[Checkpoint]:
     return sharding.opened(place) if place.shard else Checkpoint.open(place.checkpoint)
 
 
-def _missing(checkpoint: Checkpoint, place: Place, settings: RunSettings) -> list[Step]:
+def _missing(
+    checkpoint: Checkpoint, place: Place, settings: RunSettings, causes: Counter[Cause]
+) -> list[Step]:
+    """The steps of pictures that are paid for and not here; counts the causes of all steps."""
     jobs = (_job(standing) for standing in checkpoint.standings())
     scope = Scope(place.output_dir, settings.attempts, rescue=True)
-    steps = survey(jobs, reader=checkpoint, scope=scope)
-    return [step for step in steps if step.action is Action.RESTORE]
+    missing = []
+    for step in survey(jobs, reader=checkpoint, scope=scope):
+        causes[step.cause] += 1
+        if step.action is Action.RESTORE:
+            missing.append(step)
+    return missing
 
 
 def _nothing(checkpoint: Checkpoint) -> Budget:

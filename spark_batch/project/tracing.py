@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from spark_batch import pictures
+from spark_batch import lfs, pictures
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt
 from spark_batch.errors import CheckpointError, UsageError
 from spark_batch.jobs import Attempt, Provenance
@@ -83,27 +83,37 @@ class Traced:
 def trace(file: Path, *, books: Iterable[Books] | None = None) -> Traced:
     """What made the picture `file`, as told by `books`, or by those in the folders above it.
 
-    Raises PictureError when it is no picture.
+    Of a Git LFS pointer, what made the picture that it points to. Raises PictureError when it is
+    neither.
     """
-    picture, carried = pictures.facts_in(file)
+    sha256, carried = _identity(file)
     passed: list[str] = []
     named: list[Trace] = []
     for each in books_above(file) if books is None else books:
         for look in (_in_checkpoint, _in_manifest):
             try:
-                found = look(each, picture.sha256, carried)
+                found = look(each, sha256, carried)
             except (CheckpointError, UsageError) as error:
                 passed.append(str(error))
                 continue
             exact = tuple(trace for trace in found if trace.by == SHA256)
             if exact:
-                return Traced(picture.sha256, carried, _meant(exact, carried), tuple(passed))
+                return Traced(sha256, carried, _meant(exact, carried), tuple(passed))
             named += found
     if not named and carried is not None:
         named = [Trace(carried, METADATA)]
     # A preview and a paid picture may be of one job: the one whose task it was goes first.
     named.sort(key=lambda trace: trace.made is None)
-    return Traced(picture.sha256, carried, tuple(named[:1]), tuple(passed))
+    return Traced(sha256, carried, tuple(named[:1]), tuple(passed))
+
+
+def _identity(file: Path) -> tuple[str, Provenance | None]:
+    """A picture's SHA-256, and what it carries; a pointer has the SHA-256 alone."""
+    pointer = lfs.read(file)
+    if pointer is not None:
+        return pointer.sha256, None
+    picture, carried = pictures.facts_in(file)
+    return picture.sha256, carried
 
 
 def books_above(file: Path) -> Iterator[Books]:

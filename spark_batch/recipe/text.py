@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from spark_batch import lfs
 from spark_batch.recipe.diagnostics import Findings, Mark, split_lines
 
 MAX_BYTES = 1 << 20
@@ -32,6 +33,7 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
         if len(data) > most:
             message = f"the file is larger than {most} bytes; split the recipe"
             raise stop(findings, Mark(), "too-large", message)
+        _refuse_pointer(data, findings)
         return data.decode("utf-8-sig")
     except FileNotFoundError:
         raise stop(findings, Mark(), "file", "no such file") from None
@@ -44,6 +46,11 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
         before = data[: error.start].decode("utf-8", "replace")
         message = "the file is not UTF-8 text; save it as UTF-8"
         raise stop(findings, _mark_at(before), "encoding", message) from None
+
+
+def _refuse_pointer(data: bytes, findings: Findings) -> None:
+    if lfs.is_pointer(data):
+        raise stop(findings, Mark(), "file", lfs.NOTICE)
 
 
 def check_characters(text: str, findings: Findings) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
+from spark_batch import lfs
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size, manifest_columns
 from spark_batch.errors import UsageError
@@ -89,6 +90,8 @@ def read(path: Path) -> Iterator[dict[str, str]]:
     Raises UsageError when the file cannot be read or is no manifest.
     """
     try:
+        if lfs.read(path) is not None:
+            raise UsageError(f"{path}: {lfs.NOTICE}")
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             names = tuple(reader.fieldnames or ())

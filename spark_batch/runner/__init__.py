@@ -26,6 +26,7 @@ from spark_batch.runner.fetching import (
     no_pictures,
     restore_call,
 )
+from spark_batch.runner.files import other_pointers
 from spark_batch.runner.polling import after_poll, leave
 from spark_batch.runner.pool import Broken, Pool
 from spark_batch.runner.submitting import (
@@ -312,19 +313,33 @@ class Run:
             return fetch_call(
                 desk.client,
                 flight,
-                outputs=desk.checkpoint.outputs(flight.key),
+                outputs=self._outputs(flight),
                 folders=desk.folders,
                 facts=self._facts(flight),
             )
         if call is Call.RESTORE and flight.restoring is not None:
             return restore_call(
                 flight.restoring,
-                outputs=desk.checkpoint.outputs(flight.key),
+                outputs=self._outputs(flight),
                 written=desk.checkpoint.files_of(flight.key),
                 folders=desk.folders,
             )
         client, task_id = desk.client, flight.task_id
         return lambda: client.poll(task_id)
+
+    def _outputs(self, flight: Flight) -> list[str]:
+        """The names that get the flight's picture.
+
+        One that is only put back does not replace a Git LFS pointer that somebody committed.
+        """
+        checkpoint = self._desk.checkpoint
+        outputs = checkpoint.outputs(flight.key)
+        picture = flight.restoring.picture if flight.restoring else None
+        if picture is None:
+            return outputs
+        written = checkpoint.written(flight.key)
+        work = other_pointers(picture, written=written, folders=self._desk.folders)
+        return [output for output in outputs if output not in work]
 
     def _facts(self, flight: Flight) -> Provenance | None:
         """What the flight's picture shall carry, where that is wanted."""

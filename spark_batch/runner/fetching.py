@@ -14,7 +14,7 @@ from spark_batch.errors import ExitCode, NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Attempt, Input, Picture, Provenance, Result
 from spark_batch.runner.desk import Call, Desk, Flight
 from spark_batch.runner.events import Done, Event, Note
-from spark_batch.runner.files import Folders, deliver, restore
+from spark_batch.runner.files import Folders, deliver, pointer_to, restore
 from spark_batch.runner.polling import expire, leave, stop_for_disk
 from spark_batch.runner.waits import TRIES_IN_A_ROW, has_expired
 
@@ -42,6 +42,13 @@ class NotHere:
 
 
 @dataclass(frozen=True, slots=True)
+class PointerOnly:
+    """The only copy on this disk is not fetched yet: `file` is a Git LFS pointer to the picture."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiskRefused:
     """The disk did not take the picture."""
 
@@ -63,7 +70,7 @@ _LONGEST_WAIT = 8.0
 _LONGEST_WAIT_FOR_URL = 60.0
 
 FetchEnd = Delivered | FetchFailed | DiskRefused | Blocked
-RestoreEnd = Delivered | NotHere | DiskRefused | Blocked
+RestoreEnd = Delivered | NotHere | PointerOnly | DiskRefused | Blocked
 
 
 def fetch_call(
@@ -149,7 +156,8 @@ def restore_call(
         except OutputError as error:
             return DiskRefused(str(error))
         if files is None:
-            return NotHere()
+            pointer = pointer_to(attempt.picture, outputs=outputs, written=written, folders=folders)
+            return NotHere() if pointer is None else PointerOnly(str(pointer))
         return Delivered(attempt.picture, files, received=attempt.received)
 
     return call
@@ -160,6 +168,10 @@ def after_restore(desk: Desk, flight: Flight, outcome: RestoreEnd) -> list[Event
     match outcome:
         case NotHere():
             return _ask_again(desk, flight)
+        case PointerOnly(file=file):
+            # Not lost, even when the API no longer has it: do not ask.
+            reason = f"{file} is a Git LFS pointer to its picture (`git lfs pull` fetches it)"
+            return leave(desk, flight, reason)
         case DiskRefused(reason=reason):
             return stop_for_disk(desk, flight, reason)
         case Blocked(reason=reason):

@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from spark_batch import pictures
+from spark_batch import lfs, pictures
 from spark_batch.errors import NameBlocked, PictureError
 from spark_batch.jobs import Picture
 
@@ -77,19 +77,58 @@ def restore(
     """Write the missing names of a picture from a copy that is still on this disk, if there is one.
 
     `written` are the files that once held it, below the output folder, or with a folder of their
-    own. Raises OutputError.
+    own. A name whose file is a Git LFS pointer to the picture has it already, and a pointer is
+    never copied. Raises OutputError.
     """
     files = {output: output + pictures.extension(picture) for output in outputs}
-    places = [folders.output / file for file in {*written, *files.values()}]
-    source = next((p for p in [*places, folders.keep(picture)] if holds(p, picture.sha256)), None)
+    targets = [folders.output / file for file in files.values()]
+    missing = [target for target in targets if not stands(target, picture.sha256)]
+    if files and not missing:
+        return files
+    places = [*_places(picture, outputs, written, folders), folders.keep(picture)]
+    source = next((place for place in places if holds(place, picture.sha256)), None)
     if source is None:
         return None
-    for file in files.values():
-        target = folders.output / file
-        if not holds(target, picture.sha256):
-            _make_room(target, picture, folders)
-            pictures.copy(source, target)
+    for target in missing:
+        _make_room(target, picture, folders)
+        pictures.copy(source, target)
     return files
+
+
+def pointer_to(
+    picture: Picture, *, outputs: list[str], written: list[str], folders: Folders
+) -> Path | None:
+    """A Git LFS pointer to a picture, among the files that `restore` looks at."""
+    places = _places(picture, outputs, written, folders)
+    return next((place for place in places if _points_to(place, picture.sha256)), None)
+
+
+def other_pointers(picture: Picture, *, written: dict[str, str], folders: Folders) -> set[str]:
+    """The output names whose written file is now a Git LFS pointer to another picture."""
+    found = {output: lfs.read(folders.output / file) for output, file in written.items()}
+    return {
+        output
+        for output, pointer in found.items()
+        if pointer is not None and pointer.sha256 != picture.sha256
+    }
+
+
+def _places(
+    picture: Picture, outputs: list[str], written: list[str], folders: Folders
+) -> list[Path]:
+    """Where a picture may stand: the files that once held it, then the names that want it."""
+    wanted = [output + pictures.extension(picture) for output in outputs]
+    return [folders.output / file for file in dict.fromkeys([*written, *wanted])]
+
+
+def stands(path: Path, sha256: str) -> bool:
+    """Whether a file has this SHA-256, or is a Git LFS pointer to one that has."""
+    return _points_to(path, sha256) or holds(path, sha256)
+
+
+def _points_to(path: Path, sha256: str) -> bool:
+    pointer = lfs.read(path)
+    return pointer is not None and pointer.sha256 == sha256
 
 
 def holds(path: Path, sha256: str) -> bool:
@@ -112,15 +151,20 @@ def size_of(path: Path) -> int | None:
 def stand_ins(files: dict[str, str], folders: Folders) -> dict[str, int] | None:
     """The bytes of the whole pictures that stand under every one of `files`, by output name.
 
-    None when there is none, or when one of them is missing or no whole picture.
+    A Git LFS pointer stands for a whole picture; its own bytes count. None when there is none, or
+    when one of them is missing or no whole picture.
     """
     try:
-        found = {
-            output: pictures.accept(folders.output / file).bytes for output, file in files.items()
-        }
+        found = {output: _bytes_of(folders.output / file) for output, file in files.items()}
     except PictureError:
         return None
     return found or None
+
+
+def _bytes_of(path: Path) -> int:
+    """The bytes of a file that is a whole picture or a pointer. Raises PictureError."""
+    size = size_of(path) if lfs.read(path) else None
+    return pictures.accept(path).bytes if size is None else size
 
 
 def _make_room(target: Path, picture: Picture, folders: Folders) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from spark_batch.jobs import Job
 from spark_batch.runner.budget import Prices
+from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Action, Step
 
 
@@ -36,6 +37,7 @@ class Outlook:
     """
 
     counts: Counter[Action] = field(default_factory=Counter)
+    causes: Counter[Cause] = field(default_factory=Counter)
     attempts: int = 1
     expected: Decimal = Decimal(0)
     unpriced: int = 0
@@ -55,6 +57,7 @@ class Outlook:
     def add(self, step: Step, prices: Prices) -> None:
         """Count `step`, and its cost by what `prices` say when its size is first met."""
         self.counts[step.action] += 1
+        self.causes[step.cause] += 1
         if step.action not in COSTS and step.action is not Action.RESUME:
             return
         size = (step.job.size.width, step.job.size.height)

@@ -25,6 +25,8 @@ class Cause(str, Enum):
     SIZE_DIFFERS = "size-differs"  # done, and its file has other bytes than were written
     ELSEWHERE = "elsewhere"  # done, and not written under this name yet
     DONE = "done"
+    POINTER = "lfs-pointer"  # done, and its file is a Git LFS pointer to the picture
+    OTHER_POINTER = "other-lfs-pointer"  # done, and its file is a pointer to another picture
     LOST = "lost"
     UNCERTAIN = "uncertain"
     SHARED = "shared"  # another line makes the same request

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from spark_batch import matrix
+from spark_batch import lfs, matrix, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, Job, State
-from spark_batch.runner.files import size_of
+from spark_batch.runner.files import size_of, stands
 from spark_batch.runner.reasons import Cause, Change, differences, done, failed
 
 
@@ -113,7 +113,7 @@ def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
         reason = f"settled as {attempt.settled}: made again"
         return Step(job, Action.CREATE, reason, attempt, Cause.SETTLED)
     if attempt.lost:
-        return _lost(job, attempt, scope)
+        return _lost(job, attempt, reader, scope)
     if attempt.state is State.FAILED:
         return _failed(job, attempt, scope)
     if attempt.state is State.DONE:
@@ -160,11 +160,24 @@ def retriable(attempt: Attempt, attempts: int) -> bool:
     return attempt.again in ("new-task", "create") and attempt.number < attempts
 
 
-def _lost(job: Job, attempt: Attempt, scope: Scope) -> Step:
+def _lost(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Step:
     if scope.rescue:
         return Step(job, Action.RESTORE, "lost: looked for once more", attempt, Cause.LOST)
+    if (file := _found(job, attempt, reader, scope)) is not None:
+        reason = f"it was lost, and {file} has the picture again"
+        return Step(job, Action.RESTORE, reason, attempt, Cause.LOST)
     action = Action.CREATE if scope.retry else Action.LOST
     return Step(job, action, attempt.error_message or "lost", attempt, Cause.LOST)
+
+
+def _found(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> str | None:
+    """A file that has the picture of a lost job after all, whole or as a Git LFS pointer."""
+    picture = attempt.picture
+    if picture is None:
+        return None
+    files = [*reader.files_of(job.key), job.output + pictures.extension(picture)]
+    folder = scope.output_dir
+    return next((file for file in files if stands(folder / file, picture.sha256)), None)
 
 
 def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Step:
@@ -172,7 +185,8 @@ def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) ->
 
     The size is what one look at the folder tells; `verify` reads the files. A file of another size
     is an emptied or cut one, or somebody worked on it: the picture is put back without a new task,
-    and what stood there is kept (`files.deliver`).
+    and what stood there is kept (`files.deliver`). A Git LFS pointer stands for a whole picture
+    that is not fetched yet, and stays.
     """
     file = reader.file(job.output, job.key)
     if file is None:
@@ -183,6 +197,9 @@ def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) ->
     recorded = attempt.picture.bytes if attempt.picture else None
     if size is None:
         return Step(job, Action.RESTORE, f"{file} is missing", attempt, Cause.MISSING)
+    pointer = lfs.read(scope.output_dir / file) if size <= lfs.MAX_BYTES else None
+    if pointer is not None:
+        return _pointed(job, attempt, pointer, file)
     if recorded is None or size == recorded:
         return Step(job, Action.KEEP, done(attempt), attempt, Cause.DONE)
     if size == reader.replaced(job.output, job.key):
@@ -190,3 +207,18 @@ def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) ->
         return Step(job, Action.KEEP, reason, attempt, Cause.DONE)
     reason = f"size differs: {size} bytes, {recorded} recorded"
     return Step(job, Action.RESTORE, reason, attempt, Cause.SIZE_DIFFERS)
+
+
+def _pointed(job: Job, attempt: Attempt, pointer: lfs.Pointer, file: str) -> Step:
+    """A done job whose file is a Git LFS pointer is kept, also when it points to another picture.
+
+    Somebody committed that other picture: it is work, and is not here to be put aside in `kept`.
+    """
+    if attempt.picture is None or pointer.sha256 == attempt.picture.sha256:
+        reason = f"{done(attempt)}; {file} is a Git LFS pointer (`git lfs pull` fetches it)"
+        return Step(job, Action.KEEP, reason, attempt, Cause.POINTER)
+    reason = (
+        f"{done(attempt)}; {file} is a Git LFS pointer to another picture (sha256"
+        f" {pointer.sha256[:8]}), and is left as it is"
+    )
+    return Step(job, Action.KEEP, reason, attempt, Cause.OTHER_POINTER)

@@ -15,6 +15,7 @@ from spark_batch.runner.outlook import Outlook
 from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import Action, Scope, Step, survey
 from tests.makers import a_job, a_picture, a_result
+from tests.pointers import pointer_text
 
 Move = Callable[[Checkpoint, int], None]
 
@@ -135,6 +136,42 @@ def test_a_file_of_another_size_is_not_the_picture(
         (step,) = look(checkpoint, tmp_path)
         assert step.action is action
         assert step.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [(b"picture", Cause.POINTER), (b"somebody's work", Cause.OTHER_POINTER)],
+)
+@pytest.mark.parametrize("retry", [False, True])
+def test_a_git_lfs_pointer_is_a_whole_picture(
+    tmp_path: Path, content: bytes, cause: Cause, *, retry: bool
+) -> None:
+    """It is kept, whichever picture it points to; what is said differs."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        (tmp_path / "cat").mkdir()
+        (tmp_path / "cat" / "beach.jpg").write_text(pointer_text(content))
+        (step,) = look(checkpoint, tmp_path, retry=retry)
+    assert (step.action, step.cause) == (Action.KEEP, cause)
+
+
+def test_a_lost_picture_is_looked_for_under_every_name(tmp_path: Path) -> None:
+    """A pointer, or the picture itself: a run writes it down again, and `retry` pays nothing."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.enroll([a_job()])
+        lost(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        renamed = a_job("dog/beach")
+        (tmp_path / "dog").mkdir()
+        for name, content in (("cat/beach", b"other"), ("dog/beach", b"picture")):
+            path = tmp_path / f"{name}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(pointer_text(content))
+        steps = [look(checkpoint, tmp_path, renamed, retry=retry)[0] for retry in (False, True)]
+        assert [step.action for step in steps] == [Action.RESTORE, Action.RESTORE]
+        (tmp_path / "dog" / "beach.jpg").unlink()
+        (step,) = look(checkpoint, tmp_path, renamed)
+    assert step.action is Action.LOST
 
 
 def test_a_file_that_stays_in_a_pictures_place_is_kept_until_it_changes(tmp_path: Path) -> None:

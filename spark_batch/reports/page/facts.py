@@ -76,6 +76,7 @@ def _job(standing: Standing, attempts: Sequence[Attempt], gallery: Gallery) -> F
         "source": standing.source,
         "file": standing.file,
         "link": link,
+        "pointer": after is not None and gallery.is_pointer(standing.file or ""),
         "thumbnail": after,
         "picture": None if picture is None else _picture(picture),
         "cost": amount_text(standing.cost),

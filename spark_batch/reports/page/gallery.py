@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from spark_batch import pictures
+from spark_batch import lfs, pictures
 from spark_batch.jobs import Picture
 from spark_batch.pictures import Thumbnail
 
@@ -43,6 +43,10 @@ class Gallery:
             return None, None
         return self._number(path, picture), self._link(path)
 
+    def is_pointer(self, file: str) -> bool:
+        """Whether a result's file, below the output folder, is a Git LFS pointer."""
+        return lfs.read(self._output_dir / file) is not None
+
     def input(self, image: str | None) -> tuple[int | None, str | None]:
         """The same of an input picture; of a URL the URL itself, without a thumbnail."""
         if image is None:
@@ -70,7 +74,12 @@ class Gallery:
         return number
 
     def _link(self, path: Path) -> str | None:
-        """None when there is no relative way, as from one Windows drive to another."""
+        """None when there is no relative way, as from one Windows drive to another.
+
+        None as well for a Git LFS pointer: a browser could show nothing of it.
+        """
+        if lfs.read(path) is not None:
+            return None
         try:
             way = os.path.relpath(path, self._folder)
         except ValueError:

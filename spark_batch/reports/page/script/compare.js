@@ -63,10 +63,11 @@ function slider(root) {
 
 function blank(job) {
   const why = reason(job);
+  const missing = job.pointer ? POINTER : "The picture is not on disk.";
   return el(
     "p",
     { class: `blank is-${job.kind}` },
     el("span", { class: "mark" }, KINDS[job.kind].label),
-    el("span", { dir: "auto" }, job.kind === "done" ? "The picture is not on disk." : why.title || why.said),
+    el("span", { dir: "auto" }, job.kind === "done" ? missing : why.title || why.said),
   );
 }

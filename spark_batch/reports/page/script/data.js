@@ -24,6 +24,8 @@ const KINDS = {
   pending: { label: "pending", next: "Not made yet: spark-batch run" },
   done: { label: "done", next: "" },
 };
+/** Why a picture is not shown that stands in git, and not on this disk. */
+const POINTER = "A Git LFS pointer: git lfs pull fetches the picture.";
 /** The value of a variable that a prompt has not. */
 const NOTHING = "(none)";
 const TROUBLE = ["failed", "uncertain", "lost", "suspect"];

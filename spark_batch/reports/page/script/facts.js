@@ -57,6 +57,7 @@ function pictureFacts(job) {
   const other = came && String(came.size) !== String(expected);
   return [
     ["file", job.link ? linkTo(job.link, job.file) : job.file],
+    ["", job.pointer ? el("em", {}, POINTER) : null],
     ["asked", sides(asked)],
     ["expected", sides(expected)],
     ["came", came && el("span", { class: other ? "other" : null }, sides(came.size))],

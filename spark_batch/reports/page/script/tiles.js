@@ -49,7 +49,7 @@ function frame(job) {
     return el("span", { class: "frame" }, el("img", { src: source, alt: "" }), mark);
   }
   const before = thumbnail(job.input.thumbnail);
-  const said = job.kind === "done" ? "no picture on disk" : reason(job).title || reason(job).said;
+  const said = job.pointer ? POINTER : job.kind === "done" ? "no picture on disk" : reason(job).title || reason(job).said;
   return el(
     "span",
     { class: "frame blank" },
