@@ -16,23 +16,21 @@ from spark_batch.client.outcomes import Made, Refused, SubmitOutcome
 from spark_batch.errors import ExitCode, OutputError, PictureError, SparkBatchError
 from spark_batch.jobs import Attempt, Job, Provenance, State
 from spark_batch.runner.admission import Admission
+from spark_batch.runner.calls import call_of
 from spark_batch.runner.desk import Call, Desk, Flight, Sender, Settings
 from spark_batch.runner.events import Event
 from spark_batch.runner.fetching import (
     after_fetch,
     after_restore,
-    fetch_call,
     leave_picture,
     no_pictures,
-    restore_call,
 )
-from spark_batch.runner.files import other_pointers
 from spark_batch.runner.polling import after_poll, leave
 from spark_batch.runner.pool import Broken, Pool
+from spark_batch.runner.resuming import resume
 from spark_batch.runner.submitting import (
     after_submit,
     give_up,
-    too_many_uncertain,
 )
 from spark_batch.runner.survey import Step
 from spark_batch.runner.waits import LONGEST_CALL
@@ -45,7 +43,6 @@ _AFTER: dict[Call, Callable[..., list[Event]]] = {
     Call.FETCH: after_fetch,
     Call.RESTORE: after_restore,
 }
-_RESUMED_POLLS_A_SECOND = 100.0
 # Seconds by which a wait is longer than it was meant to be when the process was suspended.
 _SUSPENDED = 2.0
 
@@ -96,7 +93,7 @@ class Run:
     def events(self) -> Iterator[Event]:
         """Do the run. Raises OutputError when the checkpoint can no longer be written."""
         try:
-            yield from self._resume()
+            yield from resume(self._desk, self._open_jobs)
             while not self._stopped_at_once:
                 yield from self._heed_stop()
                 yield from self._admit()
@@ -212,41 +209,6 @@ class Run:
     def _next_timer(self) -> float | None:
         return self._desk.timers[0][0] if self._desk.timers else None
 
-    def _resume(self) -> list[Event]:
-        """Take up what earlier runs paid for, also where the recipe no longer has the line."""
-        desk = self._desk
-        paid = [
-            attempt
-            for attempt in desk.checkpoint.open_attempts()
-            if attempt.state in (State.RUNNING, State.FETCHING)
-        ]
-        with desk.checkpoint.transaction():
-            for attempt in paid:
-                desk.checkpoint.taken_up(attempt.id)
-        for position, attempt in enumerate(paid):
-            flight = self._resumed(attempt)
-            desk.flights[attempt.id] = flight
-            desk.later(flight, Call.POLL, position / _RESUMED_POLLS_A_SECOND)
-            if attempt.result is None or attempt.result.usage.cost is None:
-                desk.budget.resume(attempt.id, attempt.reserved)
-            desk.resumed.add(attempt.key)
-        return too_many_uncertain(desk)
-
-    def _resumed(self, attempt: Attempt) -> Flight:
-        desk = self._desk
-        outputs = desk.checkpoint.outputs(attempt.key)
-        return Flight(
-            attempt=attempt.id,
-            key=attempt.key,
-            number=attempt.number,
-            size=desk.checkpoint.request_size(attempt.key),
-            name=outputs[0] if outputs else attempt.key,
-            job=self._open_jobs.get(attempt.key),
-            task_id=attempt.task_id or "",
-            result=attempt.result if attempt.state is State.FETCHING else None,
-            since=desk.clock(),
-        )
-
     def _admit(self) -> list[Event]:
         """Take new jobs in: their intent is on disk before any of them is sent."""
         with self._desk.checkpoint.transaction():
@@ -302,49 +264,7 @@ class Run:
         flight.sending = call is Call.SUBMIT
         flight.called_at = self._desk.clock()
         self._desk.later(flight, Call.CHECK, LONGEST_CALL)
-        self._pool.put((flight, call), self._work(flight, call))
-
-    def _work(self, flight: Flight, call: Call) -> Callable[[], object]:
-        desk = self._desk
-        if call is Call.SUBMIT and flight.job is not None and desk.send is not None:
-            send, job = desk.send, flight.job
-            return lambda: send(job)
-        if call is Call.FETCH and flight.result is not None:
-            return fetch_call(
-                desk.client,
-                flight,
-                outputs=self._outputs(flight),
-                folders=desk.folders,
-                facts=self._facts(flight),
-            )
-        if call is Call.RESTORE and flight.restoring is not None:
-            return restore_call(
-                flight.restoring,
-                outputs=self._outputs(flight),
-                written=desk.checkpoint.files_of(flight.key),
-                folders=desk.folders,
-            )
-        client, task_id = desk.client, flight.task_id
-        return lambda: client.poll(task_id)
-
-    def _outputs(self, flight: Flight) -> list[str]:
-        """The names that get the flight's picture.
-
-        One that is only put back does not replace a Git LFS pointer that somebody committed.
-        """
-        checkpoint = self._desk.checkpoint
-        outputs = checkpoint.outputs(flight.key)
-        picture = flight.restoring.picture if flight.restoring else None
-        if picture is None:
-            return outputs
-        written = checkpoint.written(flight.key)
-        work = other_pointers(picture, written=written, folders=self._desk.folders)
-        return [output for output in outputs if output not in work]
-
-    def _facts(self, flight: Flight) -> Provenance | None:
-        """What the flight's picture shall carry, where that is wanted."""
-        desk = self._desk
-        return desk.checkpoint.provenance(flight.attempt) if desk.settings.metadata else None
+        self._pool.put((flight, call), call_of(self._desk, flight, call))
 
     def _settle(self, results: list[tuple[tuple[Flight, Call], object]]) -> list[Event]:
         """Write down what the calls gave, all of them in one transaction."""
