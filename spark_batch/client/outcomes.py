@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
 
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Result
+from spark_batch.jobs import Result, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Made:
 class NotSent:
     """Nothing was made for sure, and nothing is wrong with the request: the same attempt, later.
 
-    `retry_after` is in seconds; `rate_limited` says that it was a 429.
+    `retry_after` is in seconds; `rate_limited` says that fewer requests are wanted.
     """
 
     reason: str
@@ -62,7 +62,7 @@ class StopRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InProgress:
-    """The task is at work; `unknown_status` is a status that nobody documented."""
+    """The task is at work; `unknown_status` is a status that no document has."""
 
     progress: float | None = None
     unknown_status: str | None = None
@@ -77,11 +77,15 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFailed:
-    """The task failed; `again` as in `contract.ErrorCode`, `never` for codes not known."""
+    """The task failed; `again` as in `contract.ErrorCode`, `never` for codes not known.
+
+    `usage` is what it cost all the same.
+    """
 
     code: str | None
     message: str
     again: str
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,9 +39,14 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a task cost, as the API told it; None where it told nothing."""
+    """What a task cost, as the API says; None where it says nothing.
+
+    `cost` is in USD. `other` is a cost in another unit, as a text to show ("12 credit"): it is
+    never added up.
+    """
 
     cost: Decimal | None = None
+    other: str | None = None
     discount: Decimal | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -51,12 +56,16 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished task: the signed URL of its picture, bytes as the API tells them, its cost."""
+    """A finished task: the signed URL of its picture, bytes as the API says, its cost.
+
+    `further` are the signed URLs of the pictures that the task made beside it.
+    """
 
     url: str
     bytes: int | None = None
     remote_job_id: str | None = None
     usage: Usage = field(default_factory=Usage)
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
