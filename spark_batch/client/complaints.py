@@ -26,7 +26,7 @@ _SHORT = 4  # digits; so short a number at the beginning of a text may be a coun
 
 # "003003095: text", "[50511] text", "code=50411, text", "Error code: 50411 - text".
 _LEADING = re.compile(
-    r"""(?P<label> [\s\[({<"'\#]* (?:err(?:or)?)? [\s_-]* (?:code)? [\s:=\[("'\#]* )
+    r"""(?P<label> (?: [\s\[({<"'\#:=_-] | err(?:or)? | code )* )
         (?P<code> [0-9]{4,9} ) (?! [\w%-] | [.,][0-9] )
         (?P<sign> \s? [\])}>"':;,|=.-] | $ )?
         [\s\])}>"':;,|=.-]*""",
