@@ -25,7 +25,6 @@ _LARGEST_AMOUNT = 10**9  # of any unit; a task that costs more is a fault of the
 _LARGEST_COUNT = 2**63 - 1  # what a database column holds
 _LONGEST_WAIT = 300.0  # seconds; a longer Retry-After is cut to this
 _ABSURD_WAIT = 86_400.0  # seconds; a Retry-After past a day is taken for a fault
-_TOO_MANY_REQUESTS = 429
 _UNREADABLE = float("nan")
 
 
@@ -46,11 +45,6 @@ class Answer:
     def fine(self) -> bool:
         """Whether the status is one of success."""
         return self.status // 100 == 2  # noqa: PLR2004 - HTTP's own notation is 2xx
-
-    @property
-    def limited(self) -> bool:
-        """Whether the server wants fewer requests."""
-        return self.status == _TOO_MANY_REQUESTS
 
 
 def parse(body: bytes) -> Content | None:
@@ -150,13 +144,18 @@ def usable_id(value: object) -> str | None:
 
 
 def task_ids(content: Content) -> list[object]:
-    """What `content` names its task by, the likeliest first; an empty value names none.
+    """What `content` names its task by, the likeliest first.
 
     The gateway's answers have `id` or `task_id`, some of its services put them into `data`.
     """
     places = (content, mapping(content.get("data")))
     found = [place.get(field) for place in places for field in ("id", "task_id")]
-    return [value for value in found if value not in (None, "")]
+    return [value for value in found if is_named(value)]
+
+
+def is_named(value: object) -> bool:
+    """Whether something stands in the place of an id; a server in Go writes 0 for none."""
+    return value not in (None, "", 0) or value is False
 
 
 def retry_after(header: str | None, *, now: Callable[[], datetime]) -> float | None:

@@ -48,6 +48,16 @@ class Complaint:
     balance: bool
     refuses: bool
 
+    @property
+    def asks_again(self) -> bool:
+        """Whether it says nothing about the task, which has to be asked for again."""
+        return self.known is not None and self.known.again == "poll"
+
+    @property
+    def rate_limit(self) -> bool:
+        """Whether the API wants fewer requests."""
+        return self.known is not None and self.known.rate_limit
+
 
 def complaint(content: Content | None, *, wash: Wash) -> Complaint | None:
     """The error in `content`, in any of the documented shapes; None if there is none of them.

@@ -32,7 +32,6 @@ from spark_batch.client.wire import Fault
 from spark_batch.errors import ExitCode
 
 _UNKNOWN = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_ASK_AGAIN = "poll"
 _WORD_BREAKS = re.compile(r"[\s-]+")
 
 
@@ -101,7 +100,7 @@ def _failed(task: Content, error: Complaint | None, *, wash: Wash) -> PollOutcom
         status = wash(text(task.get("status")))
         message = f"the task ended as {status!r}, and the API gave no reason"
         return TaskFailed(code=None, message=message, again="never", usage=paid)
-    if _asks_again(error):
+    if error.asks_again:
         return PollAgain(reason=f"{error.code}: {error.message}")
     again = error.known.again if error.known else "never"
     return TaskFailed(code=error.code, message=error.message, again=again, usage=paid)
@@ -114,13 +113,7 @@ def _of_no_task(answer: Answer, *, wash: Wash) -> PollOutcome:
     stop = unpaid(error, reason) or denied(status, reason)
     if stop is not None:
         return stop
-    if status in _UNKNOWN and not (error is not None and _asks_again(error)):
+    if status in _UNKNOWN and not (error is not None and error.asks_again):
         return TaskUnknown(reason=reason)
-    limited = status == HTTPStatus.TOO_MANY_REQUESTS or (
-        error is not None and error.known is not None and error.known.rate_limit
-    )
+    limited = status == HTTPStatus.TOO_MANY_REQUESTS or (error is not None and error.rate_limit)
     return PollAgain(reason=reason, retry_after=answer.retry_after, rate_limited=limited)
-
-
-def _asks_again(error: Complaint) -> bool:
-    return error.known is not None and error.known.again == _ASK_AGAIN

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from spark_batch import contract
 from spark_batch.client.answers import (
     Answer,
+    is_named,
     mapping,
     money,
     task_ids,
@@ -124,8 +125,8 @@ def _denied(said: _Said) -> SubmitOutcome | None:
 
 
 def _limited(said: _Said) -> SubmitOutcome | None:
-    known = said.complaint.known if said.complaint and not said.names_id else None
-    if said.status != HTTPStatus.TOO_MANY_REQUESTS and not (known and known.rate_limit):
+    by_code = said.complaint is not None and said.complaint.rate_limit and not said.names_id
+    if said.status != HTTPStatus.TOO_MANY_REQUESTS and not by_code:
         return None
     return NotSent(reason=said.reason, retry_after=said.answer.retry_after, rate_limited=True)
 
@@ -160,13 +161,9 @@ def _no_task(said: _Said) -> SubmitOutcome | None:
     error = said.complaint
     if not said.answer.fine or said.answer.cut or said.names_id:
         return None
-    if error is None or not error.refuses or _asks_again(error):
+    if error is None or not error.refuses or error.asks_again:
         return None
     return Refused(code=error.code, message=error.message)
-
-
-def _asks_again(error: Complaint) -> bool:
-    return error.known is not None and error.known.again == "poll"
 
 
 def _no_endpoint(said: _Said) -> SubmitOutcome | None:
@@ -206,7 +203,7 @@ def _named_ids(answer: Answer) -> list[object]:
     """
     content = mapping(answer.content)
     named = task_ids(content)
-    if answer.fine and content.get("request_id") not in (None, ""):
+    if answer.fine and is_named(content.get("request_id")):
         named.append(content["request_id"])
     return named
 
