@@ -259,6 +259,9 @@ FAULTS: dict[str, Fault] = {
     "a code of 5000 digits": Fault(_error("3" * 5000), Refused),
     "balance code": Fault(_json('{"status": {"code": 1, "error_code": 40203}}'), StopRun),
     "balance code with 500": Fault(_json('{"error": {"code": "40201"}}', status=500), StopRun),
+    "balance code with 500 beside an id": Fault(
+        _json('{"id": "task-1", "error": {"code": "40201"}}', status=500), Uncertain
+    ),
     "balance code with 429": Fault(_json('{"error": {"code": 40201}}', status=429), StopRun),
     "403 with 50411": Fault(_error(50411, status=403), Refused),
     "403 with 003003099 beside an id": Fault(_error("003003099", status=403, id="x"), StopRun),

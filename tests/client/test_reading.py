@@ -25,7 +25,7 @@ DONE = {"id": "task-1", "status": "completed", "output": [{"content": [PICTURE]}
 STOPPING = {
     *("401", "402", "403", "401 with 003003006", "403 with 50411"),
     *("403 with 003003099 beside an id", "balance code", "balance code with 500"),
-    *("balance code with 429", "balance code beside an id"),
+    *("balance code with 429", "balance code with 500 beside an id", "balance code beside an id"),
 }
 
 
