@@ -69,26 +69,16 @@ def complaint(content: Content | None, *, wash: Wash) -> Complaint | None:
     """
     whole = mapping(content)
     error, status = _unfolded(whole.get("error")), mapping(whole.get("status"))
-    inner = mapping(error)
-    provider = _unfolded(inner.get("provider_error"))
-    outer = mapping(provider)
-    message = _first_text(
-        *(inner.get("error_message"), inner.get("message"), error),
-        *(outer.get("error_message"), outer.get("message"), provider),
-        *(status.get("message"), whole.get("error_message"), whole.get("message")),
-    )
-    refusals = _codes(status.get("error_code"), status.get("code"))
-    numbered = error if isinstance(error, int) else None
-    stated = [
-        *_codes(inner.get("code"), inner.get("error_code"), numbered),
-        *refusals,
-        *_codes(whole.get("error_code"), whole.get("code")),
-    ]
+    provider = _unfolded(mapping(error).get("provider_error"))
+    message = _message(error) or _message(provider) or _message(status) or _message(whole)
+    inside = _unfolded(message)
+    message = _message(inside) or message
     leading, rest = _leading_code(message)
-    code = next(filter(_means_something, [*stated, *_codes(leading, outer.get("code"))]), None)
-    if code is None and stated:
-        code = stated[0]
-    refuses = bool(refusals) or _says_error(error)
+    stated = [*_stated(error), *_stated(status), *_stated(whole)]
+    from_provider = (*_stated(provider), _leading_code(_message(provider))[0])
+    derived = _codes(*_stated(inside), leading, *from_provider)
+    code = next(filter(_means_something, [*stated, *derived]), stated[0] if stated else None)
+    refuses = bool(_stated(status)) or _says_error(error)
     if code is None and not message and not refuses:
         return None
     known = contract.error_code(code)
@@ -113,12 +103,23 @@ def _unfolded(value: object) -> object:
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        return parse(value.encode(errors="replace")) or value
+        inside = parse(value.encode(errors="replace"))
+        return mapping(inside).get("error") or inside or value
     return value
 
 
-def _first_text(*values: object) -> str:
-    return next(filter(None, (text(value).strip() for value in values)), "")
+def _message(node: object) -> str:
+    """The words of an error, which is a text or an object."""
+    fields = mapping(node)
+    said = (fields.get("error_message"), fields.get("message"), node)
+    return next(filter(None, (text(value).strip() for value in said)), "")
+
+
+def _stated(node: object) -> list[str | int]:
+    """The codes of an error, which is an object or a number."""
+    fields = mapping(node)
+    number = node if isinstance(node, int) else None
+    return _codes(fields.get("error_code"), fields.get("code"), number)
 
 
 def _says_error(error: object) -> bool:

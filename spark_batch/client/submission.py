@@ -131,7 +131,7 @@ def _limited(said: _Said) -> SubmitOutcome | None:
     return NotSent(reason=said.reason, retry_after=said.answer.retry_after, rate_limited=True)
 
 
-def _told_by_code(said: _Said) -> SubmitOutcome | None:
+def _by_code(said: _Said) -> SubmitOutcome | None:
     """A code tells nothing beside an id, since a task may then be at work."""
     error = said.complaint
     if error is None or said.names_id or error.known is None:
@@ -187,7 +187,7 @@ _RULES: tuple[Callable[[_Said], SubmitOutcome | None], ...] = (
     _without_balance,
     _denied,
     _limited,
-    _told_by_code,
+    _by_code,
     _unknown_model,
     _no_task,
     _no_endpoint,

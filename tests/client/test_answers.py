@@ -127,6 +127,12 @@ def test_an_object_in_a_text() -> None:
     """JSON inside the error's text is read as the error; what is none stays a text."""
     found = _complaint({"error": ' {"code": 50411, "message": "refused"}'})
     assert (found.code, found.message) == ("50411", "refused")
+    found = _complaint({"error": {"code": 500, "message": '{"code": 50411, "message": "refused"}'}})
+    assert (found.code, found.message) == ("50411", "refused")
+    found = _complaint({"message": '{"error": {"code": "50411", "message": "refused"}}'})
+    assert (found.code, found.message) == ("50411", "refused")
+    found = _complaint({"error": '{"error": "50411: refused"}'})
+    assert (found.code, found.message) == ("50411", "refused")
     found = _complaint({"error": '{"code": 7'})
     assert (found.code, found.message) == (None, '{"code": 7')
 
@@ -160,7 +166,7 @@ def test_words_of_the_provider(provider: object, message: str, again: str) -> No
     assert (outcome.message, outcome.again) == (message, again)
     own = _read({"status": "failed", "error": {**error, "message": "our words"}})
     assert isinstance(own, TaskFailed)
-    assert own.message == "our words"
+    assert (own.message, own.again) == ("our words", again)
 
 
 EMPTY_ERRORS: list[object] = [
@@ -403,6 +409,7 @@ def test_shapes_of_output(shape: str) -> None:
         {"output": {"input": {"image_urls": [URL]}}},
         {"output": [{"type": "video_url", "url": URL}]},
         {"output": [{"type": "audio", "url": URL}]},
+        {"output": [{"type": "image_to_video", "url": URL}]},
         {"output": [{"url": "https://"}, {"url": "https:///a.png"}, {"url": "ftp://e.com/a"}]},
         {"output": [{"url": f"https://e.com/{KEY}"}]},
         {"output": [{"url": "https://e.com/" + "a" * 20_000}]},
