@@ -121,7 +121,8 @@ def errors() -> Iterator[str]:
     yield from ("", f"## {schema['title']}", "", schema["description"], "")
     yield from ("| code | what | whose fault | sent again | advice |", "|---|---|---|---|---|")
     for each in schema["oneOf"]:
-        cells = (each["title"], each["x-fault"], each["x-again"], each["x-advice"])
+        again = each["x-again"] + (", later" if each.get("x-rateLimit") else "")
+        cells = (each["title"], each["x-fault"], again, each["x-advice"])
         yield f"| `{each['const']}` | {' | '.join(map(text, cells))} |"
 
 

@@ -6,6 +6,7 @@ Every number of the API stands in the schemas and nowhere else; this room hands 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,10 +62,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """One error code of the model.
+    """One error code of the model, of its upstream service or of the gateway.
 
     `again` is what the same request may do: `never`, `new-task`, `create` or `poll`; `fault` is
-    `request` or `vendor`.
+    `request` or `vendor`; `rate_limit` says that fewer requests are wanted.
     """
 
     code: str
@@ -72,6 +73,23 @@ class ErrorCode:
     fault: str
     again: str
     advice: str
+    rate_limit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRules:
+    """How the fields of an answer are read.
+
+    Status words by what they mean, the ways to write USD, the types of pictures (a pattern), and
+    why precharge names no price, in words. All of them are in lower case but the reasons' keys.
+    """
+
+    waiting: frozenset[str]
+    completed: frozenset[str]
+    failed: frozenset[str]
+    usd: frozenset[str]
+    picture_type: re.Pattern[str]
+    quote_reasons: Mapping[str, str]
 
 
 def _folder() -> Path:
@@ -204,7 +222,7 @@ def _expected_side(side: int) -> int:
 
 @cache
 def error_codes() -> Mapping[str, ErrorCode]:
-    """The error codes of the model, by code."""
+    """The error codes of the model, its upstream service and the gateway, by code."""
     found = (
         ErrorCode(
             code=each["const"],
@@ -212,6 +230,7 @@ def error_codes() -> Mapping[str, ErrorCode]:
             fault=each["x-fault"],
             again=each["x-again"],
             advice=each["x-advice"],
+            rate_limit=each.get("x-rateLimit", False),
         )
         for each in schema(ERRORS)["oneOf"]
     )
@@ -223,15 +242,39 @@ def error_code(code: str | int | None) -> ErrorCode | None:
     if code is None or isinstance(code, bool):
         return None
     text = str(code).strip()
-    width = len(next(iter(error_codes())))
-    return error_codes().get(text.zfill(width)) if text.isdecimal() else None
+    return _by_number().get(text.lstrip("0")) if text.isascii() and text.isdecimal() else None
+
+
+@cache
+def _by_number() -> Mapping[str, ErrorCode]:
+    return {code.lstrip("0"): known for code, known in error_codes().items()}
 
 
 def is_balance_code(code: str | int | None) -> bool:
     """Whether a gateway's `error_code` says that the balance does not suffice."""
     limits = schema(ERRORS)["$defs"]["balanceCode"]
-    text = str(code)
+    text = str(code).strip()
     return text.isdecimal() and limits["minimum"] <= int(text[:9]) <= limits["maximum"]
+
+
+def is_success_code(code: str | int) -> bool:
+    """Whether a code in an answer says that nothing is wrong."""
+    return str(code).strip().lower() in schema(ERRORS)["$defs"]["successCode"]["enum"]
+
+
+@cache
+def answer_rules() -> AnswerRules:
+    """How the fields of an answer are read."""
+    words = definition("status")["x-reads"]
+    quote = definition("quote")["properties"]["data"]["properties"]
+    return AnswerRules(
+        waiting=frozenset(words["waiting"]),
+        completed=frozenset(words["completed"]),
+        failed=frozenset(words["failed"]),
+        usd=frozenset(definition("currency")["x-usd"]),
+        picture_type=re.compile(definition("content")["properties"]["type"]["x-reads"]),
+        quote_reasons=MappingProxyType(quote["reason"]["x-reasons"]),
+    )
 
 
 def manifest_columns() -> tuple[str, ...]:

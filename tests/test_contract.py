@@ -96,21 +96,28 @@ def test_every_size_comes_back_as_the_schema_says(width: int, height: int) -> No
 
 def test_codes_that_lost_their_zeros_are_known() -> None:
     """An integer, a short text and the full text are the same code; others are none."""
-    assert len(contract.error_codes()) == 14
+    assert len(contract.error_codes()) == 30
     for code in (3003006, "3003006", "003003006", " 003003006 "):
         known = contract.error_code(code)
         assert known is not None
         assert known.title == "Invalid scale factor"
-    for code in (None, True, "", "nonsense", 999, "-3003006", "³003006"):
+    assert contract.error_code("000050411") is contract.error_code(50411)
+    for code in (None, True, "", "0", "nonsense", 999, "-3003006", "³003006", "٥٠٤١١", "9" * 5000):
         assert contract.error_code(code) is None
 
 
-def test_only_faults_of_the_request_are_never_sent_again() -> None:
-    """What each code allows, as api-facts has it."""
-    again = {code: known.again for code, known in contract.error_codes().items()}
-    assert [code for code, may in again.items() if may == "never"] == [
-        f"00300300{n}" for n in range(1, 10)
-    ]
+def test_what_each_code_allows() -> None:
+    """A wrong request and a refused one are never sent again; upstream's own errors neither."""
+    codes = contract.error_codes()
+    again = {code: known.again for code, known in codes.items()}
+    refused = ("50411", "50412", "50413", "50512", "50518", "50520", "50521", "50522", "110001")
+    assert {code for code, may in again.items() if may == "never"} == {
+        *(f"00300300{n}" for n in range(1, 10)),
+        *refused,
+        *("50500", "50501"),
+    }
+    assert {code for code, known in codes.items() if known.rate_limit} == {"1002", "50429", "50430"}
+    assert {again[code] for code in ("50511", "50519", "50429", "50430", "1002")} == {"new-task"}
     assert again["003003098"] == "poll"
     assert again["003003099"] == "create"
 

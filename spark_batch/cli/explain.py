@@ -8,6 +8,7 @@ from spark_batch import contract
 from spark_batch.errors import UsageError
 
 _FAULT = {"request": "the request: the recipe's, or ours", "vendor": "the vendor's"}
+_LATER = "sent again later and slower, as often as run.attempts allows"
 _AGAIN = {
     "never": "not sent again: it would fail again",
     "new-task": "a new task is created, as often as run.attempts allows",
@@ -21,13 +22,15 @@ _AGAIN = {
 def command(code: str | None) -> None:
     """Tell what the API's error CODE means and what to do; without CODE, list them."""
     if code is None:
-        for each in contract.error_codes().values():
-            click.echo(f"{each.code}  {each.title}")
+        codes = contract.error_codes()
+        width = max(map(len, codes))
+        for known in codes.values():
+            click.echo(f"{known.code:<{width}}  {known.title}")
         return
-    known = contract.error_code(code)
-    if known is None:
+    found = contract.error_code(code)
+    if found is None:
         raise UsageError(f"{code!r} is no code that the API documents; `spark-batch explain` lists")
-    click.echo(f"{known.code}  {known.title}")
-    click.echo(f"  fault   {_FAULT[known.fault]}")
-    click.echo(f"  again   {_AGAIN[known.again]}")
-    click.echo(f"  advice  {known.advice}")
+    click.echo(f"{found.code}  {found.title}")
+    click.echo(f"  fault   {_FAULT[found.fault]}")
+    click.echo(f"  again   {_LATER if found.rate_limit else _AGAIN[found.again]}")
+    click.echo(f"  advice  {found.advice}")

@@ -38,7 +38,8 @@ def command(
 ) -> ExitCode:
     """Settle an uncertain JOB (its key, the beginning of it, or its picture's name).
 
-    Look the task up at the vendor's first. Nothing is sent: the next `run` or `rescue` goes on.
+    First check the vendor's billing page, or ask its support. Nothing is sent: the next `run` or
+    `rescue` goes on.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
         raise UsageError("say one of --task-id ID, --not-charged and --resubmit")

@@ -33,7 +33,7 @@ from spark_batch.client.outcomes import (
     SubmitOutcome,
     TaskUnknown,
 )
-from spark_batch.client.text import washer
+from spark_batch.client.text import excerpt, washer
 from spark_batch.client.wire import Fault, Request, Wire
 from spark_batch.errors import UsageError
 
@@ -157,7 +157,7 @@ class TaskReader:
             return Answer(
                 status=incoming.status,
                 content=parse(data),
-                excerpt=self._wash(data.decode(errors="replace")),
+                excerpt=excerpt(data, self._wash),
                 retry_after=self._wait(incoming.headers.get("Retry-After")),
                 cut=cut,
             )

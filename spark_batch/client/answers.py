@@ -17,15 +17,15 @@ from functools import cache
 from typing import Any
 
 from spark_batch import contract
-from spark_batch.client.text import Wash
 
 Content = Mapping[str, Any]
 
 _LONGEST_NUMBER = 40  # digits; no field of the API needs as many
+_LARGEST_AMOUNT = 10**9  # of any unit; a task that costs more is a fault of the answer
 _LARGEST_COUNT = 2**63 - 1  # what a database column holds
 _LONGEST_WAIT = 300.0  # seconds; a longer Retry-After is cut to this
 _ABSURD_WAIT = 86_400.0  # seconds; a Retry-After past a day is taken for a fault
-_TOO_MANY_REQUESTS = 429
+_UNREADABLE = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,51 +46,32 @@ class Answer:
         """Whether the status is one of success."""
         return self.status // 100 == 2  # noqa: PLR2004 - HTTP's own notation is 2xx
 
-    @property
-    def limited(self) -> bool:
-        """Whether the server wants fewer requests."""
-        return self.status == _TOO_MANY_REQUESTS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
-    """An error as the API tells it: a known code in its nine digits, another as it came."""
-
-    code: str | None
-    message: str
-    known: contract.ErrorCode | None
-    balance: bool
-
 
 def parse(body: bytes) -> Content | None:
     """The JSON object that `body` is, or None.
 
-    Numbers with a fraction are `Decimal`. NaN, infinities and numbers of absurd length read as
-    null, so that one of them in a field that nobody needs loses no task.
+    Numbers with a fraction are `Decimal`. NaN, infinities and numbers of absurd length become a
+    float NaN, which no field takes: one of them loses no task where nobody needs the field, and
+    still shows that there is an id where it stands in its place.
     """
     try:
         value = json.loads(
             body.decode("utf-8-sig"),
-            parse_float=_decimal,
-            parse_int=_whole,
-            parse_constant=_nothing,
+            parse_float=lambda text: _UNREADABLE if (it := _decimal(text)) is None else it,
+            parse_int=lambda text: int(text) if len(text) <= _LONGEST_NUMBER else _UNREADABLE,
+            parse_constant=lambda _: _UNREADABLE,
         )
     except (ValueError, RecursionError, MemoryError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def _nothing(_: str) -> None:
-    return None
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if len(text) <= _LONGEST_NUMBER else None
-
-
 def _decimal(text: str) -> Decimal | None:
-    """The number `text`, if it is finite and can be written out within `_LONGEST_NUMBER` digits."""
-    if len(text) > _LONGEST_NUMBER:
+    """The number `text`, if it is finite and can be written out within `_LONGEST_NUMBER` digits.
+
+    `Decimal` alone would take `1_000` and the digits of every script.
+    """
+    if len(text) > _LONGEST_NUMBER or not text.isascii() or "_" in text:
         return None
     try:
         number = Decimal(text)
@@ -100,9 +81,15 @@ def _decimal(text: str) -> Decimal | None:
 
 
 def money(value: object) -> Decimal | None:
-    """USD as the API tells them, in a text or a number; None for nothing, or for no such amount."""
+    """An amount in a text or a number; None for nothing, or for no amount that a task may cost."""
+    number = _positive(value)
+    return number if number is not None and number <= _LARGEST_AMOUNT else None
+
+
+def _positive(value: object) -> Decimal | None:
+    """A number of JSON, or one written as a text, that is not below 0."""
     number = _decimal(value.strip()) if isinstance(value, str) else quantity(value)
-    return number if number is not None and number >= 0 else None
+    return abs(number) if number is not None and number >= 0 else None  # abs: -0 is 0
 
 
 def quantity(value: object) -> Decimal | None:
@@ -112,9 +99,15 @@ def quantity(value: object) -> Decimal | None:
     return Decimal(value)
 
 
+def fraction(value: object) -> float | None:
+    """A number from 0 to 1, also one written as a text; None for anything else."""
+    number = _positive(value)
+    return float(number) if number is not None and number <= 1 else None
+
+
 def count(value: object) -> int | None:
     """A whole number that is not negative, also one written as a text; None for anything else."""
-    number = money(value)
+    number = _positive(value)
     if number is None or number != number.to_integral_value() or number > _LARGEST_COUNT:
         return None
     return int(number)
@@ -141,44 +134,28 @@ def _task_id() -> re.Pattern[str]:
 
 
 def usable_id(value: object) -> str | None:
-    """`value` if it may be put into a URL as a task's id (the schema's `taskId`), else None."""
+    """`value` as text if it may be put into a URL as a task's id (`taskId` of the schema).
+
+    None for anything else. A text stays as it is, its leading zeros too.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     return value if isinstance(value, str) and _task_id().fullmatch(value) else None
 
 
-def complaint(content: Content | None, *, wash: Wash) -> Complaint | None:
-    """The error in `content`, in any of the documented shapes (api-facts, "HTTP errors").
+def task_ids(content: Content) -> list[object]:
+    """What `content` names its task by, the likeliest first.
 
-    They are `error` as an object or a text, `message`, and `status` as an object. None if there
-    is none of them.
+    The gateway's answers have `id` or `task_id`, some of its services put them into `data`.
     """
-    whole = mapping(content)
-    error, status = whole.get("error"), mapping(whole.get("status"))
-    inner = mapping(error)
-    code = _first_code(inner.get("code"), status.get("error_code"), status.get("code"))
-    if code is None:
-        code = _first_code(whole.get("error_code"), whole.get("code"))
-    said = (inner.get("error_message"), inner.get("message"), error, status.get("message"))
-    message = next(filter(None, map(text, (*said, whole.get("message")))), "")
-    if code is None and not message and not inner:
-        return None
-    known = contract.error_code(code)
-    return Complaint(
-        code=known.code if known else _shown_code(code, wash),
-        message=wash(message) or (known.title if known else "no reason given"),
-        known=known,
-        balance=contract.is_balance_code(code),
-    )
+    places = (content, mapping(content.get("data")))
+    found = [place.get(field) for place in places for field in ("id", "task_id")]
+    return [value for value in found if is_named(value)]
 
 
-def _first_code(*values: object) -> str | int | None:
-    for value in values:
-        if isinstance(value, int | str) and not isinstance(value, bool) and str(value).strip():
-            return value
-    return None
-
-
-def _shown_code(code: str | int | None, wash: Wash) -> str | None:
-    return None if code is None else wash(str(code))[:_LONGEST_NUMBER] or None
+def is_named(value: object) -> bool:
+    """Whether something stands in the place of an id; a server in Go writes 0 for none."""
+    return value not in (None, "", 0) or value is False
 
 
 def retry_after(header: str | None, *, now: Callable[[], datetime]) -> float | None:

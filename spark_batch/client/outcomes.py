@@ -21,7 +21,7 @@ class Made:
 class NotSent:
     """Nothing was made for sure, and nothing is wrong with the request: the same attempt, later.
 
-    `retry_after` is in seconds; `rate_limited` says that it was a 429.
+    `retry_after` is in seconds; `rate_limited` says that fewer requests are wanted.
     """
 
     reason: str
@@ -62,7 +62,7 @@ class StopRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InProgress:
-    """The task is at work; `unknown_status` is a status that nobody documented."""
+    """The task is at work; `unknown_status` is a status that no document has."""
 
     progress: float | None = None
     unknown_status: str | None = None

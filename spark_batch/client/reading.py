@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from spark_batch import contract
 from spark_batch.client.answers import (
     Answer,
-    Complaint,
     Content,
-    complaint,
-    count,
-    items,
+    fraction,
     mapping,
-    money,
-    quantity,
+    task_ids,
     text,
+    usable_id,
 )
+from spark_batch.client.complaints import Complaint, complaint, status_meant
 from spark_batch.client.outcomes import (
     Completed,
     InProgress,
@@ -26,30 +25,24 @@ from spark_batch.client.outcomes import (
     TaskFailed,
     TaskUnknown,
 )
-from spark_batch.client.submission import denied, described
-from spark_batch.client.text import Wash, carries
+from spark_batch.client.results import result, usage
+from spark_batch.client.submission import denied, described, unpaid
+from spark_batch.client.text import Wash
 from spark_batch.client.wire import Fault
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Result, Usage
 
 _UNKNOWN = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
-_ASK_AGAIN = "poll"
+_WORD_BREAKS = re.compile(r"[\s-]+")
 
 
 def judge(answer: Answer, *, task_id: str, key: str, wash: Wash) -> PollOutcome:
     """The outcome of asking for the task `task_id`."""
-    error = complaint(answer.content, wash=wash)
-    if answer.fine and isinstance(mapping(answer.content).get("status"), str):
-        return _task(mapping(answer.content), task_id=task_id, key=key, wash=wash)
-    stop = denied(answer, error)
-    if stop is not None:
-        return stop
-    if error is not None and error.balance:
-        return StopRun(exit_code=ExitCode.REFUSED, message=described(answer, error))
-    reason = described(answer, error)
-    if answer.status in _UNKNOWN and not _asks_again(error):
-        return TaskUnknown(reason=reason)
-    return PollAgain(reason=reason, retry_after=answer.retry_after, rate_limited=answer.limited)
+    task = _task_in(answer)
+    if task is not None:
+        outcome = _of_task(task, task_id=task_id, key=key, wash=wash)
+        if outcome is not None:
+            return outcome
+    return _of_no_task(answer, wash=wash)
 
 
 def judge_fault(fault: Fault) -> PollOutcome:
@@ -59,78 +52,68 @@ def judge_fault(fault: Fault) -> PollOutcome:
     return PollAgain(reason=fault.reason)
 
 
-def _task(content: Content, *, task_id: str, key: str, wash: Wash) -> PollOutcome:
-    if content.get("id") not in (None, "", task_id):
+def _task_in(answer: Answer) -> Content | None:
+    """The task in an answer: all of it, or what its `data` holds, where the status is there."""
+    if not answer.fine or answer.content is None:
+        return None
+    inner = mapping(answer.content.get("data"))
+    return {**answer.content, **inner} if _word(inner) else answer.content
+
+
+def _of_task(task: Content, *, task_id: str, key: str, wash: Wash) -> PollOutcome | None:
+    """What a task's fields say; None where they say nothing. A picture counts before all else."""
+    if _is_another(task, task_id):
         return PollAgain(reason="the API answered about another task")
-    error = complaint({"error": content.get("error")}, wash=wash)
-    status = text(content["status"]).strip().casefold()
-    in_progress, completed, failed = contract.definition("status")["enum"]
-    if status == completed:
-        return _completed(error, _result(content, key=key, wash=wash))
-    if status == failed:
-        return _failed(error)
-    unknown = None if status == in_progress else wash(text(content["status"])) or "no word"
-    return InProgress(progress=_progress(content.get("progress")), unknown_status=unknown)
+    words, word = contract.answer_rules(), _word(task)
+    completed, failed = word in words.completed, word in words.failed
+    made = result(task, key=key, wash=wash, finished=completed or not word)
+    if made is not None:
+        return Completed(result=made)
+    error = complaint(task if failed else {"error": task.get("error")}, wash=wash)
+    if failed or (completed and error is not None and error.refuses):
+        return _failed(task, error, wash=wash)
+    if completed:
+        return PollAgain(reason="the task is completed, and its answer names no picture")
+    if not word:
+        return None
+    unknown = None if word in words.waiting else wash(text(task.get("status"))) or "no word"
+    return InProgress(progress=fraction(task.get("progress")), unknown_status=unknown)
 
 
-def _completed(error: Complaint | None, result: Result | None) -> PollOutcome:
-    """A picture counts before an error; with neither, the picture may yet come."""
-    if result is not None:
-        return Completed(result=result)
-    if error is not None:
-        return _failed(error)
-    return PollAgain(reason="the task is completed, and its answer names no picture")
+def _is_another(task: Content, task_id: str) -> bool:
+    """Whether an answer names a task, and not this one. A number has lost its leading zeros."""
+    named = [found for value in task_ids(task) if (found := usable_id(value)) is not None]
+    if not named:
+        return False
+    named.append(usable_id(task.get("request_id")) or "")
+    return task_id.lstrip("0") not in [found.lstrip("0") for found in named]
 
 
-def _failed(error: Complaint | None) -> PollOutcome:
+def _word(task: Content) -> str:
+    """The status as the schema writes its words: `In progress` is `in_progress`."""
+    return _WORD_BREAKS.sub("_", text(task.get("status")).strip()).casefold()
+
+
+def _failed(task: Content, error: Complaint | None, *, wash: Wash) -> PollOutcome:
+    paid = usage(task, wash=wash)
     if error is None:
-        return TaskFailed(code=None, message="the API gave no reason", again="never")
-    if _asks_again(error):
+        status = wash(text(task.get("status")))
+        message = f"the task ended as {status!r}, and the API gave no reason"
+        return TaskFailed(code=None, message=message, again="never", usage=paid)
+    if error.asks_again:
         return PollAgain(reason=f"{error.code}: {error.message}")
     again = error.known.again if error.known else "never"
-    return TaskFailed(code=error.code, message=error.message, again=again)
+    return TaskFailed(code=error.code, message=error.message, again=again, usage=paid)
 
 
-def _asks_again(error: Complaint | None) -> bool:
-    return error is not None and error.known is not None and error.known.again == _ASK_AGAIN
-
-
-def _progress(value: object) -> float | None:
-    number = quantity(value)
-    return float(number) if number is not None and 0 <= number <= 1 else None
-
-
-def _result(content: Content, *, key: str, wash: Wash) -> Result | None:
-    """The first picture of a completed task, with what it cost."""
-    pictures = (
-        mapping(picture)
-        for output in items(content.get("output"))
-        for picture in items(mapping(output).get("content"))
-    )
-    for picture in pictures:
-        url, job = text(picture.get("url")).strip(), text(picture.get("jobId")).strip()
-        if url and not carries(url, key) and _is_picture(picture):
-            return Result(
-                url=url,
-                bytes=count(picture.get("size")) or None,
-                remote_job_id=wash(job) or None,
-                usage=_usage(mapping(content.get("usage"))),
-            )
-    return None
-
-
-def _is_picture(picture: Content) -> bool:
-    kind = text(picture.get("type")).strip().casefold()
-    url = text(picture.get("url")).strip()
-    return kind in ("", "image") and url.partition(":")[0].lower() in ("http", "https")
-
-
-def _usage(usage: Content) -> Usage:
-    return Usage(
-        cost=money(usage.get("cost")),
-        discount=quantity(usage.get("discount")),
-        input_tokens=count(usage.get("input_tokens")),
-        output_tokens=count(usage.get("output_tokens")),
-        total_tokens=count(usage.get("total_tokens")),
-        generated_images=count(usage.get("generated_images")),
-    )
+def _of_no_task(answer: Answer, *, wash: Wash) -> PollOutcome:
+    """The outcome of an answer that says nothing about a task."""
+    error = complaint(answer.content, wash=wash)
+    status, reason = status_meant(answer, error), described(answer, error)
+    stop = unpaid(error, reason) or denied(status, reason)
+    if stop is not None:
+        return stop
+    if status in _UNKNOWN and not (error is not None and error.asks_again):
+        return TaskUnknown(reason=reason)
+    limited = status == HTTPStatus.TOO_MANY_REQUESTS or (error is not None and error.rate_limit)
+    return PollAgain(reason=reason, retry_after=answer.retry_after, rate_limited=limited)

@@ -4,18 +4,22 @@ paid twice, in the order in which they are asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from spark_batch import contract
 from spark_batch.client.answers import (
     Answer,
-    Complaint,
-    complaint,
+    is_named,
     mapping,
     money,
+    task_ids,
+    text,
     usable_id,
 )
+from spark_batch.client.complaints import Complaint, complaint, status_meant
 from spark_batch.client.outcomes import (
     Made,
     NotMade,
@@ -28,13 +32,20 @@ from spark_batch.client.outcomes import (
     SubmitOutcome,
     Uncertain,
 )
+from spark_batch.client.results import unit_other_than_usd
 from spark_batch.client.text import Wash
 from spark_batch.client.transport import Reach
 from spark_batch.client.wire import Fault
 from spark_batch.errors import ExitCode
 
-DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN)
+_DENIALS: Mapping[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "the API refuses the key: check SPARK_API_KEY",
+    HTTPStatus.PAYMENT_REQUIRED: "the balance does not suffice",
+    HTTPStatus.FORBIDDEN: "the API denies permission, or the balance does not suffice",
+}
 _NO_ENDPOINT = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+# A path has the word too: /model/v1/generation.
+_MODEL = re.compile(r"(?<!/)model(?!s?/)|模型", re.IGNORECASE)
 _REFUSALS = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -45,22 +56,35 @@ _REFUSALS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Said:
-    """An answer with what the rules ask of it; `names_id` is true of an unusable id as well."""
+    """An answer with what the rules ask of it.
+
+    `names_id` is true of an unusable id as well; `status` is what the answer means by its error's
+    code where its own says success.
+    """
 
     answer: Answer
+    status: int
     task_id: str | None
     names_id: bool
     complaint: Complaint | None
 
+    @property
+    def reason(self) -> str:
+        """The answer in some words."""
+        return described(self.answer, self.complaint)
+
 
 def judge(answer: Answer, *, wash: Wash) -> SubmitOutcome:
     """The outcome of a POST that was answered."""
-    value = mapping(answer.content).get("id")
+    named = _named_ids(answer)
+    usable = (usable_id(value) for value in named if wash(str(value)) == str(value))
+    error = complaint(answer.content, wash=wash)
     said = _Said(
         answer=answer,
-        task_id=usable_id(value) if wash(str(value)) == value else None,
-        names_id=value not in (None, ""),
-        complaint=complaint(answer.content, wash=wash),
+        status=answer.status if named else status_meant(answer, error),
+        task_id=next(filter(None, usable), None),
+        names_id=bool(named),
+        complaint=error,
     )
     for rule in _RULES:
         outcome = rule(said)
@@ -88,28 +112,29 @@ def _made(said: _Said) -> SubmitOutcome | None:
     return None
 
 
+def _without_balance(said: _Said) -> SubmitOutcome | None:
+    return None if said.names_id else unpaid(said.complaint, said.reason)
+
+
 def _denied(said: _Said) -> SubmitOutcome | None:
-    return denied(said.answer, said.complaint)
+    """403 with a known code of the model speaks of this request, and of no key."""
+    known = said.complaint is not None and said.complaint.known is not None
+    if said.status == HTTPStatus.FORBIDDEN and known and not said.names_id:
+        return None
+    return denied(said.status, said.reason)
 
 
 def _limited(said: _Said) -> SubmitOutcome | None:
-    if not said.answer.limited:
+    by_code = said.complaint is not None and said.complaint.rate_limit and not said.names_id
+    if said.status != HTTPStatus.TOO_MANY_REQUESTS and not by_code:
         return None
-    return NotSent(
-        reason=described(said.answer, said.complaint),
-        retry_after=said.answer.retry_after,
-        rate_limited=True,
-    )
+    return NotSent(reason=said.reason, retry_after=said.answer.retry_after, rate_limited=True)
 
 
-def _told_by_code(said: _Said) -> SubmitOutcome | None:
+def _by_code(said: _Said) -> SubmitOutcome | None:
     """A code tells nothing beside an id, since a task may then be at work."""
     error = said.complaint
-    if error is None or said.names_id:
-        return None
-    if error.balance:
-        return StopRun(exit_code=ExitCode.REFUSED, message=described(said.answer, error))
-    if error.known is None:
+    if error is None or said.names_id or error.known is None:
         return None
     if error.known.again == "never":
         return Refused(code=error.code, message=error.message)
@@ -118,13 +143,35 @@ def _told_by_code(said: _Said) -> SubmitOutcome | None:
     return None
 
 
+def _unknown_model(said: _Said) -> SubmitOutcome | None:
+    if said.status != HTTPStatus.NOT_FOUND or said.names_id:
+        return None
+    if _MODEL.search(said.reason) is None:
+        return None
+    model = contract.rules().model
+    return StopRun(
+        exit_code=ExitCode.FAILED,
+        message=f"this endpoint does not know the model {model}: check SPARK_BASE_URL, and that"
+        f" your key may use the model ({said.reason})",
+    )
+
+
+def _no_task(said: _Said) -> SubmitOutcome | None:
+    """A success that has an error and no id made no task; a body that was cut proves nothing."""
+    error = said.complaint
+    if not said.answer.fine or said.answer.cut or said.names_id:
+        return None
+    if error is None or not error.refuses or error.asks_again:
+        return None
+    return Refused(code=error.code, message=error.message)
+
+
 def _no_endpoint(said: _Said) -> SubmitOutcome | None:
     if said.answer.status not in _NO_ENDPOINT:
         return None
-    reason = described(said.answer, said.complaint)
     return StopRun(
         exit_code=ExitCode.FAILED,
-        message=f"the API has no such endpoint: check SPARK_BASE_URL ({reason})",
+        message=f"the API has no such endpoint: check SPARK_BASE_URL ({said.reason})",
     )
 
 
@@ -132,37 +179,56 @@ def _refused(said: _Said) -> SubmitOutcome | None:
     if said.answer.status not in _REFUSALS:
         return None
     code = said.complaint.code if said.complaint else None
-    return Refused(code=code, message=described(said.answer, said.complaint))
+    return Refused(code=code, message=said.reason)
 
 
 _RULES: tuple[Callable[[_Said], SubmitOutcome | None], ...] = (
     _made,
+    _without_balance,
     _denied,
     _limited,
-    _told_by_code,
+    _by_code,
+    _unknown_model,
+    _no_task,
     _no_endpoint,
     _refused,
 )
 
 
-def denied(answer: Answer, error: Complaint | None) -> StopRun | None:
-    """The end of the run, if the answer refuses the key or the account."""
-    if answer.status not in DENIED:
+def _named_ids(answer: Answer) -> list[object]:
+    """What an answer to create may name its task by.
+
+    Of a success any id counts, also `request_id`. Elsewhere that is the gateway's own mark of the
+    request, which every answer may carry.
+    """
+    content = mapping(answer.content)
+    named = task_ids(content)
+    if answer.fine and is_named(content.get("request_id")):
+        named.append(content["request_id"])
+    return named
+
+
+def unpaid(error: Complaint | None, reason: str) -> StopRun | None:
+    """The end of the run, if an error's code says that the balance does not suffice."""
+    if error is None or not error.balance:
         return None
-    what = (
-        "the API refuses the key"
-        if answer.status == HTTPStatus.UNAUTHORIZED
-        else ("the API denies permission, or the balance does not suffice")
-    )
-    return StopRun(exit_code=ExitCode.REFUSED, message=f"{what} ({described(answer, error)})")
+    return StopRun(exit_code=ExitCode.REFUSED, message=f"the balance does not suffice ({reason})")
+
+
+def denied(status: int, reason: str) -> StopRun | None:
+    """The end of the run, if a status refuses the key or the account."""
+    if status not in _DENIALS:
+        return None
+    return StopRun(exit_code=ExitCode.REFUSED, message=f"{_DENIALS[status]} ({reason})")
 
 
 def described(answer: Answer, error: Complaint | None) -> str:
     """An answer in some words: its status, and what it says or the reason why it is not whole."""
-    told = answer.cut or answer.excerpt or "no text"
+    parts = [answer.cut or answer.excerpt or "no text"]
     if error is not None:
-        told = f"{error.code}: {error.message}" if error.code else error.message
-    return f"HTTP {answer.status}: {told}"
+        parts = [part for part in (error.code, error.message) if part]
+    status = str(answer.status)
+    return ": ".join([f"HTTP {status}", *(part for part in parts if part != status)])
 
 
 def _unclear(said: _Said) -> str:
@@ -179,11 +245,25 @@ def _unclear(said: _Said) -> str:
 def quote_of(answer: Answer, *, wash: Wash) -> QuoteOutcome:
     """The price in an answer to precharge.
 
-    Its shape is not documented: `cost` is looked for where the gateway's other answers have it.
+    It stands in `data`, and in a service's own answers beside the other fields. A failure has a
+    `reason` there, in a code.
     """
     whole = mapping(answer.content)
-    for place in (whole, mapping(whole.get("data")), mapping(whole.get("usage"))):
+    data = mapping(whole.get("data"))
+    error = complaint(answer.content, wash=wash)
+    if not answer.fine or (error is not None and error.refuses):
+        return QuoteRefused(reason=described(answer, error))
+    rules = contract.answer_rules()
+    if text(whole.get("status")).strip().casefold() in rules.failed:
+        code = text(data.get("reason")).strip()
+        words = rules.quote_reasons.get(code, "the API gives no price")
+        return QuoteRefused(reason=f"{words} ({wash(code) or 'no reason given'})")
+    for place in (data, whole, mapping(whole.get("usage"))):
         cost = money(place.get("cost"))
-        if answer.fine and cost is not None:
-            return Quoted(cost=cost)
-    return QuoteRefused(reason=described(answer, complaint(answer.content, wash=wash)))
+        if cost is None:
+            continue
+        unit = unit_other_than_usd(place, wash=wash)
+        if unit is not None:
+            return QuoteRefused(reason=f"the price is {cost:f} {unit}, which is not in USD")
+        return Quoted(cost=cost)
+    return QuoteRefused(reason=described(answer, error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +20,10 @@ _UNSEEN = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\ufeff"
     "\\ud800-\\udfff\\U000e0000-\\U000e007f]"
 )
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>([^<]*)", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*>?")
+_LONGEST_TITLE = 80  # characters
+_HEAD = 5000  # characters of a page in which its title is looked for
 _QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
 
 
@@ -38,6 +43,17 @@ def _washed(text: str, *, key: str) -> str:
             plain = plain.replace(form, "[key]")
     plain = _QUERY.sub("?…", plain)
     return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def excerpt(body: bytes, wash: Wash) -> str:
+    """What a body says, fit to be shown: of a page of HTML or XML its title, or its first words."""
+    text = body.decode("utf-8-sig", errors="replace")
+    if not text.lstrip().startswith("<"):
+        return wash(text)
+    head = text[:_HEAD]
+    title = _TITLE.search(head)
+    words = wash(html.unescape(title[2] if title else _TAG.sub(" ", head)))[:_LONGEST_TITLE]
+    return f"a page, {words!r}" if words else "a page"
 
 
 def carries(text: str, key: str) -> bool:

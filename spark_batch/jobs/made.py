@@ -39,10 +39,10 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a task cost, as the API told it; None where it told nothing.
+    """What a task cost, as the API says; None where it says nothing.
 
-    `cost` is USD. `other` is a cost in another unit, as text to be shown, such as `12 credit`: it
-    is never added to USD.
+    `cost` is in USD. `other` is a cost in another unit, as a text to show ("12 credit"): it is
+    never added up.
     """
 
     cost: Decimal | None = None
@@ -59,9 +59,9 @@ NO_USAGE = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished task: the signed URL of its picture, bytes as the API tells them, its cost.
+    """A finished task: the signed URL of its picture, bytes as the API says, its cost.
 
-    `further` are the URLs of pictures beside the first one.
+    `further` are the signed URLs of the pictures that the task made beside it.
     """
 
     url: str

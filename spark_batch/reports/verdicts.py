@@ -33,8 +33,8 @@ _OF_STATUS = {
 }
 _ADVICE = {
     Trouble.UNCERTAIN: (
-        "It may be paid for, and is never sent again by itself. Look for it in the vendor's list of"
-        " tasks, then say what you found."
+        "It may be paid for, and is never sent again by itself. Check the vendor's billing page or"
+        " ask its support, then say what you found."
     ),
     Trouble.LOST: (
         "Its picture was paid for, is not on disk, and is no longer to be had. `spark-batch retry`"

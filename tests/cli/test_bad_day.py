@@ -47,7 +47,7 @@ def killed_again_and_again(folder: Folder, served: Served) -> None:
 
 
 def task_of(standing: Standing, served: Served) -> Entry | None:
-    """What the vendor's list of tasks says of a job, as the user would look it up."""
+    """The task of a job in the server's ledger, as the vendor's support would look it up."""
     same = (standing.prompt, standing.seed)
     found = [e for e in served.ledger.accepted() if (e.prompt, e.seed) == same]
     return found[0] if found else None

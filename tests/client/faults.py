@@ -216,13 +216,26 @@ FAULTS: dict[str, Fault] = {
     "id with slashes": Fault(_json('{"id": "../../precharge"}'), Uncertain),
     "id with a query": Fault(_json('{"id": "a?b=c"}'), Uncertain),
     "id with a line end": Fault(_json('{"id": "task-1\\n"}'), Uncertain),
-    "id an integer": Fault(_json('{"id": 17}'), Uncertain),
+    "id an integer": Fault(_json('{"id": 17}'), Made),
+    "id 0": Fault(_json('{"id": 0}'), Uncertain),
+    "id 0 beside an error": Fault(_error("999", id=0), Refused),
+    "id false beside an error": Fault(_error("999", id=False), Uncertain),
+    "id true": Fault(_json('{"id": true}'), Uncertain),
+    "id below zero": Fault(_json('{"id": -17}'), Uncertain),
+    "id a fraction": Fault(_json('{"id": 17.5}'), Uncertain),
+    "id an object": Fault(_json('{"id": {"task": "task-1"}}'), Uncertain),
     "id an array": Fault(_json('{"id": ["task-1"]}'), Uncertain),
     "id null": Fault(_json('{"id": null}'), Uncertain),
     "id empty": Fault(_json('{"id": ""}'), Uncertain),
     "id too long": Fault(_json('{"id": "' + "a" * 5000 + '"}'), Uncertain),
     "id beside an error": Fault(_error("003003099", id="task-1"), Made),
-    "unusable id beside an error": Fault(_error("003003099", id=17), Uncertain),
+    "integer beside an error": Fault(_error("003003099", id=17), Made),
+    "unusable id beside an error": Fault(_error("003003099", id=True), Uncertain),
+    "a number of 5000 digits as id beside an error": Fault(
+        _json('{"error": {"code": "003003099"}, "id": ' + "9" * 5000 + "}"), Uncertain
+    ),
+    "NaN as id beside an error": Fault(_json('{"error": "no", "id": NaN}'), Uncertain),
+    "id in data beside an error": Fault(_error("003003099", data={"task_id": "t"}), Made),
     # Codes
     "200 with 003003006": Fault(_error("003003006"), Refused),
     "200 with 3003006": Fault(_error(3003006), Refused),
@@ -232,12 +245,26 @@ FAULTS: dict[str, Fault] = {
     "502 with 3003097": Fault(_error(3003097, status=502), NotMade),
     "200 with 003003098": Fault(_error("003003098"), Uncertain),
     "500 with an id and 003003095": Fault(_error("003003095", status=500, id="x"), Uncertain),
-    "200 with a code not known": Fault(_error("999"), Uncertain),
+    "200 with a code not known": Fault(_error("999"), Refused),
+    "200 with a code not known, then cut": Fault(
+        then_close(HEAD + b'Content-Length: 99\r\n\r\n{"error": {"code": "999"}}'), Uncertain
+    ),
+    "200 with an error cut in it": Fault(
+        then_close(HEAD + b'Content-Length: 99\r\n\r\n{"error": {"code": "99'), Uncertain
+    ),
+    "200 with a code without an error": Fault(_json('{"code": 999, "message": "?"}'), Uncertain),
+    "200 with a message alone": Fault(_json('{"message": "accepted"}'), Uncertain),
     "500 with a code not known": Fault(_error("999", status=500), Uncertain),
-    "a code that is true": Fault(_error(True), Uncertain),
-    "a code of 5000 digits": Fault(_error("3" * 5000), Uncertain),
+    "a code that is true": Fault(_error(True), Refused),
+    "a code of 5000 digits": Fault(_error("3" * 5000), Refused),
     "balance code": Fault(_json('{"status": {"code": 1, "error_code": 40203}}'), StopRun),
     "balance code with 500": Fault(_json('{"error": {"code": "40201"}}', status=500), StopRun),
+    "balance code with 500 beside an id": Fault(
+        _json('{"id": "task-1", "error": {"code": "40201"}}', status=500), Uncertain
+    ),
+    "balance code with 429": Fault(_json('{"error": {"code": 40201}}', status=429), StopRun),
+    "403 with 50411": Fault(_error(50411, status=403), Refused),
+    "403 with 003003099 beside an id": Fault(_error("003003099", status=403, id="x"), StopRun),
     "balance code beside an id": Fault(_json('{"id": "task-1", "error": {"code": 40201}}'), Made),
     # Statuses
     **{f"{n}": Fault(_json("{}", status=n), Refused) for n in (400, 413, 415, 422)},

@@ -22,7 +22,11 @@ from tests.client.server import answering, http
 URL = "https://cdn.example.com/a.png?X-Signature=abc"
 PICTURE = {"type": "image", "url": URL, "size": 1234, "jobId": "j-1"}
 DONE = {"id": "task-1", "status": "completed", "output": [{"content": [PICTURE]}]}
-STOPPING = {"401", "402", "403", "balance code", "balance code with 500", "401 with 003003006"}
+STOPPING = {
+    *("401", "402", "403", "401 with 003003006", "403 with 50411"),
+    *("403 with 003003099 beside an id", "balance code", "balance code with 500"),
+    *("balance code with 429", "balance code with 500 beside an id", "balance code beside an id"),
+}
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -31,7 +35,7 @@ def test_wire_faults(name: str, serve: Serve, connect: Connect) -> None:
     fault = FAULTS[name]
     server = serve(fault.behave, tls=fault.tls)
     outcome = connect(server.url, timeouts=fault.timeouts).poll("task-1")
-    if name in STOPPING or name == "balance code beside an id":
+    if name in STOPPING:
         assert isinstance(outcome, StopRun), outcome
     elif name in ("404", "410"):
         assert isinstance(outcome, TaskUnknown)
@@ -75,7 +79,10 @@ def test_ids_that_could_leave_the_path(task_id: str, connect: Connect) -> None:
 
 @pytest.mark.parametrize(
     ("progress", "read"),
-    [(0, 0.0), (0.25, 0.25), (1, 1.0), (1.5, None), (-1, None), ("1", None), (True, None)],
+    [
+        *((0, 0.0), (0.25, 0.25), (1, 1.0), ("0.5", 0.5), ("1", 1.0), ("half", None)),
+        *((1.5, None), (42, None), (-1, None), (True, None), (None, None), ([], None)),
+    ],
 )
 def test_progress(progress: object, read: float | None, serve: Serve, connect: Connect) -> None:
     """Progress is a number from 0 to 1, or not known."""

@@ -18,7 +18,7 @@ from tests.client.server import answering, http
 HERE = Path(__file__).parent
 PAIRS = {path.stem: path for path in sorted((HERE / "pairs").glob("*.json"))}
 WRONG = json.loads((HERE / "wrong.json").read_text(encoding="utf-8"))
-PARTS = ("request", "created", "task", "errorAnswer")
+PARTS = ("request", "created", "task", "errorAnswer", "quote")
 
 
 def _pair(name: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ const KINDS = {
   uncertain: {
     label: "uncertain",
     next:
-      "It may be paid for, so it is never sent again by itself. Look at the vendor's list of" +
-      " tasks, then: spark-batch resolve",
+      "It may be paid for, so it is never sent again by itself. Check the vendor's billing page" +
+      " or ask its support, then: spark-batch resolve",
   },
   lost: {
     label: "lost",

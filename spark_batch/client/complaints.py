@@ -1,0 +1,165 @@
+"""Errors in answers: one reading of all the shapes in which the gateway gives them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from spark_batch import contract
+from spark_batch.client.answers import Answer, Content, mapping, parse, text
+from spark_batch.client.text import Wash
+
+_LONGEST_CODE = 40  # characters of a code that are shown
+_HEAD = 120  # characters of a text in which a code may stand at the beginning
+_STATUSES = frozenset(
+    str(status.value)
+    for status in (
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.PAYMENT_REQUIRED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    )
+)
+_SHORT = 4  # digits; so short a number at the beginning of a text may be a count of something
+
+# "003003095: text", "[50511] text", "code=50411, text", "Error code: 50411 - text".
+_LEADING = re.compile(
+    r"""(?P<label> (?: [\s\[({<"'\#:=_-] | err(?:or)? | code )* )
+        (?P<code> [0-9]{4,9} ) (?! [\w%-] | [.,][0-9] )
+        (?P<sign> \s? [\])}>"':;,|=.-] | $ )?
+        [\s\])}>"':;,|=.-]*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """An error as the API gives it: a known code as the schema writes it, another as it came.
+
+    `refuses` says that an `error`, or a status object with a code, stands in the answer; a mere
+    `message` or `code` may be friendly.
+    """
+
+    code: str | None
+    message: str
+    known: contract.ErrorCode | None
+    balance: bool
+    refuses: bool
+
+    @property
+    def asks_again(self) -> bool:
+        """Whether it says nothing about the task, which has to be asked for again."""
+        return self.known is not None and self.known.again == "poll"
+
+    @property
+    def rate_limit(self) -> bool:
+        """Whether the API wants fewer requests."""
+        return self.known is not None and self.known.rate_limit
+
+
+def complaint(content: Content | None, *, wash: Wash) -> Complaint | None:
+    """The error in `content`, in any of the documented shapes; None if there is none of them.
+
+    They are `error` as an object or a text, `message`, and `status` as an object (the gateway's
+    public clients and their fixtures). An object may be written as JSON inside a text, and may
+    have the upstream's own words in `provider_error`. A known code counts before another one,
+    also where it stands at the beginning of the message.
+    """
+    whole = mapping(content)
+    error, status = _unfolded(whole.get("error")), mapping(whole.get("status"))
+    provider = _unfolded(mapping(error).get("provider_error"))
+    message = _message(error) or _message(provider) or _message(status) or _message(whole)
+    inside = _unfolded(message)
+    message = _message(inside) or message
+    leading, rest = _leading_code(message)
+    stated = [*_stated(error), *_stated(status), *_stated(whole)]
+    from_provider = (*_stated(provider), _leading_code(_message(provider))[0])
+    derived = _codes(*_stated(inside), leading, *from_provider)
+    code = next(filter(_means_something, [*stated, *derived]), stated[0] if stated else None)
+    refuses = bool(_stated(status)) or _says_error(error)
+    if code is None and not message and not refuses:
+        return None
+    known = contract.error_code(code)
+    message = rest if leading is not None and code == leading else message
+    return Complaint(
+        code=known.code if known else _shown_code(code, wash),
+        message=wash(message) or (known.title if known else "no reason given"),
+        known=known,
+        balance=contract.is_balance_code(code),
+        refuses=refuses,
+    )
+
+
+def status_meant(answer: Answer, error: Complaint | None) -> int:
+    """The HTTP status; of a success with an error, the status that the error has as its code."""
+    code = error.code if error is not None and error.refuses else None
+    return int(code) if answer.fine and code in _STATUSES else answer.status
+
+
+def _unfolded(value: object) -> object:
+    """`value`, or the object that it holds as JSON in a text; the first item of a list."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        inside = parse(value.encode(errors="replace"))
+        return mapping(inside).get("error") or inside or value
+    return value
+
+
+def _message(node: object) -> str:
+    """The words of an error, which is a text or an object."""
+    fields = mapping(node)
+    said = (fields.get("error_message"), fields.get("message"), node)
+    return next(filter(None, (text(value).strip() for value in said)), "")
+
+
+def _stated(node: object) -> list[str | int]:
+    """The codes of an error, which is an object or a number."""
+    fields = mapping(node)
+    number = node if isinstance(node, int) else None
+    return _codes(fields.get("error_code"), fields.get("code"), number)
+
+
+def _says_error(error: object) -> bool:
+    """Whether `error` is one: a server in Go writes an object of empty values where none is."""
+    if isinstance(error, dict):
+        return any(map(_says_something, error.values()))
+    return _says_something(error)
+
+
+def _says_something(value: object) -> bool:
+    if isinstance(value, int | str) and value is not True:
+        return bool(_codes(value))
+    return bool(value)
+
+
+def _codes(*values: object) -> list[str | int]:
+    """Those of `values` that may be codes of an error."""
+    return [
+        value
+        for value in values
+        if isinstance(value, int | str)
+        and not isinstance(value, bool)
+        and str(value).strip()
+        and not contract.is_success_code(value)
+    ]
+
+
+def _means_something(code: str | int) -> bool:
+    return contract.error_code(code) is not None or contract.is_balance_code(code)
+
+
+def _leading_code(message: str) -> tuple[str | None, str]:
+    """A known code at the beginning of `message`, and what follows it."""
+    found = _LEADING.match(message[:_HEAD])
+    if found is None or not _means_something(found["code"]):
+        return None, message
+    if len(found["code"]) <= _SHORT and not found["label"].strip() and found["sign"] is None:
+        return None, message
+    return found["code"], message[found.end() :]
+
+
+def _shown_code(code: str | int | None, wash: Wash) -> str | None:
+    return None if code is None else wash(str(code))[:_LONGEST_CODE] or None

@@ -1,0 +1,107 @@
+"""What a finished task gives: its pictures, and what it cost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from spark_batch import contract
+from spark_batch.client.answers import Content, count, mapping, money, quantity, text
+from spark_batch.client.text import Wash, carries
+from spark_batch.jobs import Result, Usage
+
+# Where pictures stand: as documented, and in the other shapes that public clients read. Only below
+# these is anything looked for, since an answer may repeat the request with its input pictures.
+_OUTPUTS = ("output", "outputs")
+_INSIDE = (
+    *("content", *_OUTPUTS, "data", "result", "results"),
+    *("image", "images", "image_url", "image_urls", "urls"),
+)
+_DEEPEST = 6  # levels of lists and objects; the documented form has four
+_MOST = 64  # pictures of one task
+_LONGEST_URL = 16 * 1024
+_LONGEST_UNIT = 20  # characters
+_PICTURE_URL = re.compile(r"https?://[^/\s?#].*", re.IGNORECASE)
+
+
+def result(task: Content, *, key: str, wash: Wash, finished: bool) -> Result | None:
+    """The first usable picture of a task with what it cost, and the URLs of further ones.
+
+    `finished` says that its status is a final one: a `data` that is no output itself is then read
+    as one. None without a picture; a URL that carries the API key is not usable.
+    """
+    places = [task.get(field) for field in _OUTPUTS]
+    data = task.get("data")
+    places += [data] if finished else [mapping(data).get(field) for field in _OUTPUTS]
+    usable = (one for one in _pictures(places) if _is_usable(one, key=key))
+    found: dict[str, Content] = {}
+    for picture in islice(usable, _MOST):
+        found.setdefault(_url(picture), picture)
+    if not found:
+        return None
+    (url, first), *others = found.items()
+    return Result(
+        url=url,
+        bytes=count(first.get("size")) or None,
+        remote_job_id=wash(text(first.get("jobId"))) or None,
+        usage=usage(task, wash=wash),
+        further=tuple(other for other, _ in others),
+    )
+
+
+def _pictures(node: object, depth: int = 0) -> Iterator[Content]:
+    """The objects with a `url` in `node`, at any place where a picture may stand, in order."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(node, str):
+        yield {"url": node}
+    elif isinstance(node, list):
+        for item in node:
+            yield from _pictures(item, depth + 1)
+    elif isinstance(node, dict) and isinstance(node.get("url"), str):
+        yield node
+    elif isinstance(node, dict):
+        for field in _INSIDE:
+            yield from _pictures(node.get(field), depth + 1)
+
+
+def _url(picture: Content) -> str:
+    return text(picture.get("url")).strip()
+
+
+def _is_usable(picture: Content, *, key: str) -> bool:
+    url, kind = _url(picture), text(picture.get("type")).strip().lower()
+    return (
+        len(url) <= _LONGEST_URL
+        and _PICTURE_URL.fullmatch(url) is not None
+        and contract.answer_rules().picture_type.search(kind) is not None
+        and not carries(url, key)
+    )
+
+
+def usage(task: Content, *, wash: Wash) -> Usage:
+    """What a task cost, whatever became of it. A cost that is not in USD is a text, no amount."""
+    fields = mapping(task.get("usage"))
+    cost = money(fields.get("cost"))
+    other = unit_other_than_usd(fields, wash=wash)
+    return Usage(
+        cost=cost if other is None else None,
+        other=None if cost is None or other is None else f"{cost:f} {other}",
+        discount=quantity(fields.get("discount")),
+        input_tokens=count(fields.get("input_tokens")),
+        output_tokens=count(fields.get("output_tokens")),
+        total_tokens=count(fields.get("total_tokens")),
+        generated_images=count(fields.get("generated_images")),
+    )
+
+
+def unit_other_than_usd(amount: Content, *, wash: Wash) -> str | None:
+    """The `currency` that stands beside a cost, fit to be shown; None for USD, and without one."""
+    unit = amount.get("currency")
+    if unit is None:
+        return None
+    shown = wash(text(unit))
+    if isinstance(unit, str) and shown.lower() in contract.answer_rules().usd:
+        return None
+    return shown[:_LONGEST_UNIT] or "of an unknown unit"
