@@ -36,12 +36,15 @@ def test_answers_are_as_documented(start: Any, clock: Any) -> None:
     completed = api.read(created["id"])
     assert valid(completed, "task")
     assert completed["status"] == "completed"
+    assert completed["progress"] == 1.0
     assert completed["usage"]["cost"] == "0.0450"
+    assert completed["usage"]["discount"] == 1
     assert completed["usage"]["generated_images"] == 1
     assert completed["metadata"]["seed"] > 0
     failed = api.read(failing)
     assert valid(failed, "task")
-    assert failed["error"]["code"] == "003003095"
+    assert failed["error"] == {"code": 3003095, "message": "Internal generation error"}
+    assert failed["usage"] == {"cost": ""}
     assert "output" not in failed
     assert valid(api.create(scale=2).json(), "errorAnswer")
     assert api.ledger.billed() == Decimal("0.0450")
@@ -113,9 +116,15 @@ def test_precharge_quotes(api: Any) -> None:
     params = {"prompt": "x", "image_urls": ["https://pictures.example/a.jpg"]}
     body = {"model": "spark_i2i_3_0", "input": [{"params": params}]}
     path = "/model/v1/generation/precharge"
-    assert api.post(body, path=path).json()["data"]["cost"] == "0.03"
+    quote = api.post(body, path=path).json()
+    assert (quote["status"], quote["data"]["cost"], quote["data"]["currency"]) == (
+        "success",
+        "0.03",
+        "USD",
+    )
+    assert {"discount", "hash", "sample_count", "updated_at"} < set(quote["data"])
     params["prompt"] = ""
-    assert api.post(body, path=path).json()["error"]["code"] == "003003001"
+    assert api.post(body, path=path).json()["error"]["code"] == 3003001
     assert len(api.ledger.accepted()) == before
 
 
