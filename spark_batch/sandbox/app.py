@@ -67,7 +67,7 @@ class Sandbox:
                 Route(_API, self._create, methods=["POST"]),
                 Route(f"{_API}/precharge", self._precharge, methods=["POST"]),
                 Route(f"{_API}/task/{{id}}", self._read, methods=["GET"]),
-                Route(f"{links.PATH}/{{name}}.jpg", self._result, methods=["GET"]),
+                Route(f"{links.PATH}/{{name}}.{{form}}", self._result, methods=["GET"]),
                 Route(links.LOOP, _redirect_loop, methods=["GET"]),
                 Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
             ],
@@ -165,35 +165,39 @@ class Sandbox:
             return tasks.in_progress(task, now=now)
         if task.outcome != COMPLETED:
             return tasks.failed(task)
+        name = fault.name if fault else ""
+        form = name if name in deliveries.FORMATS else deliveries.JPEG
         files = {task.id: task}
-        if fault and fault.name == "two-pictures":
+        if name == "two-pictures":
             files[f"{task.id}{_SECOND}"] = tasks.further(task)
         content = []
-        for name, pictured in files.items():
+        for stem, pictured in files.items():
             url = links.link(
                 base=f"http://{request.headers.get('host', '')}",
                 secret=self._store.secret,
-                name=name,
+                name=f"{stem}.{form}",
                 expires=now + self._settings.url_seconds,
-                escaped=fault is not None and fault.name == "url-percent",
+                escaped=name == "url-percent",
             )
-            content.append(tasks.picture(task, url=url, size=await self._size(pictured)))
+            content.append(tasks.picture(task, url=url, size=await self._size(pictured, form)))
         return tasks.completed(task, content=content)
 
-    async def _size(self, task: Entry) -> int:
-        """The bytes of a task's preview."""
-        name = tasks.preview_name(task)
+    async def _size(self, task: Entry, form: str) -> int:
+        """The bytes of a task's preview in a format."""
+        name = f"{tasks.preview_name(task)}.{form}"
         if name not in self._sizes:
-            path = await self._work(lambda: self._preview(task))
-            self._sizes[name] = path.stat().st_size
+            self._sizes[name] = len(await self._work(lambda: self._file(task, form)))
         return self._sizes[name]
+
+    def _file(self, task: Entry, form: str) -> bytes:
+        return deliveries.converted(self._preview(task).read_bytes(), form)
 
     async def _result(self, request: Request) -> Response:
         if "authorization" in request.headers:
             why = "a result URL was asked with an Authorization header: it would give the key away"
             self._note(ledger.MISUSE, "authorization", why, request)
             return answers.store_error("InvalidRequest", status=400)
-        name = request.path_params["name"]
+        name, form = request.path_params["name"], request.path_params["form"]
         task_id = name.removesuffix(_SECOND)
         fault = self._draw(RESULT, task_id)
         instead = answers.for_fault(RESULT, fault, self._dice.settings)
@@ -202,13 +206,11 @@ class Sandbox:
         if not self._signed(request):
             return answers.expired()
         task = self._ledger.find(task_id)
-        if task is None or task.outcome != COMPLETED:
+        if task is None or task.outcome != COMPLETED or form not in deliveries.FORMATS:
             return answers.store_error("NoSuchKey", status=404)
         pictured = task if name == task_id else tasks.further(task)
         return await self._work(
-            lambda: deliveries.deliver(
-                self._preview(pictured).read_bytes(), fault, self._dice.settings
-            )
+            lambda: deliveries.deliver(self._file(pictured, form), form, fault, self._dice.settings)
         )
 
     async def _show_ledger(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Result files as they are delivered, and the faults that spoil them on the way."""
+"""Result files in each format, and the faults that spoil them on the way."""
 
 from __future__ import annotations
 
@@ -12,21 +12,47 @@ from spark_batch.sandbox.faults import Fault, Faults
 from spark_batch.sandbox.pictures import MEDIA_TYPE
 from spark_batch.sandbox.wire import Slow, Truncated
 
+JPEG = "jpg"
+
+# The formats of result files by the ends of their names: what Pillow calls them, and their types.
+FORMATS: Mapping[str, tuple[str, str]] = {
+    JPEG: ("JPEG", MEDIA_TYPE),
+    "png": ("PNG", "image/png"),
+    "webp": ("WEBP", "image/webp"),
+    "gif": ("GIF", "image/gif"),
+    "bmp": ("BMP", "image/bmp"),
+    "tiff": ("TIFF", "image/tiff"),
+    "avif": ("", "image/avif"),
+}
+
 _PIECES = 10
 # The first box of an AVIF file: readers tell the format by it.
 _AVIF = b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf"
 
 
-def deliver(data: bytes, fault: Fault | None, settings: Faults) -> Response:
-    """The answer that carries the JPEG file `data`, spoiled by the fault."""
+def converted(preview: bytes, form: str) -> bytes:
+    """The preview, a JPEG file, in the format that ends a result's name as `form`.
+
+    Pillow cannot write AVIF everywhere: that file has only the first box of one.
+    """
+    if form == JPEG:
+        return preview
+    if form == "avif":
+        return _AVIF + preview
+    with Image.open(io.BytesIO(preview)) as picture:
+        return _saved(picture, FORMATS[form][0])
+
+
+def deliver(data: bytes, form: str, fault: Fault | None, settings: Faults) -> Response:
+    """The answer that carries a file, spoiled by the fault."""
     spoil = _SPOILED.get(fault.name) if fault else None
     if fault is None or spoil is None:
-        return Response(data, media_type=MEDIA_TYPE)
+        return Response(data, media_type=FORMATS[form][1])
     return spoil(data, fault.argument, settings)
 
 
-def _whole(data: bytes, kind: str = MEDIA_TYPE) -> Response:
-    return Response(data, media_type=kind)
+def _whole(data: bytes) -> Response:
+    return Response(data, media_type=MEDIA_TYPE)
 
 
 def _encoded(data: bytes, coding: str, _: Faults) -> Response:
@@ -48,14 +74,6 @@ def _turned(data: bytes, *_: object) -> Response:
     return _whole(_saved(other, "JPEG"))
 
 
-def _converted(form: str) -> Callable[[bytes, str, Faults], Response]:
-    def convert(data: bytes, *_: object) -> Response:
-        with Image.open(io.BytesIO(data)) as picture:
-            return _whole(_saved(picture, form), f"image/{form.lower()}")
-
-    return convert
-
-
 def _saved(picture: Image.Image, form: str) -> bytes:
     file = io.BytesIO()
     picture.save(file, form)
@@ -69,9 +87,4 @@ _SPOILED: Mapping[str, Callable[[bytes, str, Faults], Response]] = {
     "drip": _dripping,
     "wrong-size": _turned,
     "encoding": _encoded,
-    "webp": _converted("WEBP"),
-    "gif": _converted("GIF"),
-    "bmp": _converted("BMP"),
-    "tiff": _converted("TIFF"),
-    "avif": lambda data, *_: _whole(_AVIF + data, "image/avif"),
 }

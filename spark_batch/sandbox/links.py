@@ -20,7 +20,7 @@ def link(*, base: str, secret: bytes, name: str, expires: float, escaped: bool =
     The signature covers each byte before it. `escaped` adds percent-encoding that a client may not
     normalize.
     """
-    target = f"{PATH}/{name}.jpg?expires={round(expires * 1000)}{_ESCAPED if escaped else ''}"
+    target = f"{PATH}/{name}?expires={round(expires * 1000)}{_ESCAPED if escaped else ''}"
     return f"{base}{target}&signature={_signature(secret, target)}"
 
 

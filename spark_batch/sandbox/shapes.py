@@ -64,11 +64,21 @@ def _flat(output: list[Answer], _: str) -> list[Answer]:
     return [picture for group in output for picture in group["content"]]
 
 
-def _outputs(answer: Answer, _: str) -> Answer:
-    if "output" not in answer:
-        return answer
-    rest = {name: value for name, value in answer.items() if name != "output"}
-    return {**rest, "outputs": _flat(answer["output"], "")}
+def _outputs(change: _Change) -> _Change:
+    """The pictures in `outputs`, each as `change` makes it."""
+
+    def changed(answer: Answer, argument: str) -> Answer:
+        if "output" not in answer:
+            return answer
+        rest = {name: value for name, value in answer.items() if name != "output"}
+        pictures = _flat(answer["output"], argument)
+        return {**rest, "outputs": [change(picture, argument) for picture in pictures]}
+
+    return changed
+
+
+def _nested_url(picture: Answer, _: str) -> Answer:
+    return {"type": "image_url", "image_url": {"url": picture["url"]}}
 
 
 _CHANGES: Mapping[str, _Change] = {
@@ -84,7 +94,9 @@ _CHANGES: Mapping[str, _Change] = {
     "no-usage": _without("usage"),
     "type": _contents(lambda picture, kind: {**picture, "type": kind}),
     "flat-output": _inside("output", _flat),
-    "outputs": _outputs,
+    "outputs": _outputs(lambda picture, _: picture),
+    "url-list": _outputs(lambda picture, _: picture["url"]),
+    "nested-url": _contents(_nested_url),
     "no-size": _contents(_without("size")),
     "size-off": _contents(_inside("size", lambda size, _: size + _WRONG_BYTES)),
     "url-refused": _contents(_with("url", _CLOSED_PORT)),

@@ -276,6 +276,8 @@ def described(answer: dict[str, Any]) -> Any:
         ("type:image/jpeg", lambda it: described(it)["type"]),
         ("flat-output", lambda it: it["output"][0]["type"]),
         ("outputs", lambda it: ("output" in it, it["outputs"][0]["type"])),
+        ("url-list", lambda it: it["outputs"][0].startswith("http")),
+        ("nested-url", lambda it: "url" in described(it)["image_url"]),
         ("two-pictures", lambda it: len(it["output"][0]["content"])),
         ("no-size", lambda it: "size" in described(it)),
     ],
@@ -296,6 +298,8 @@ def test_answers_in_other_shapes(api: Any, fault: str, facts: Any) -> None:
         "type:image/jpeg": "image/jpeg",
         "flat-output": "image",
         "outputs": (False, "image"),
+        "url-list": True,
+        "nested-url": True,
         "two-pictures": 2,
         "no-size": False,
     }
@@ -392,6 +396,7 @@ def test_a_content_coding_that_is_none(api: Any, coding: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "beginning"),
     [
+        ("png", b"\x89PNG"),
         ("webp", b"RIFF"),
         ("gif", b"GIF8"),
         ("bmp", b"BM"),
@@ -400,10 +405,12 @@ def test_a_content_coding_that_is_none(api: Any, coding: str) -> None:
     ],
 )
 def test_formats_that_nobody_asked_for(api: Any, fault: str, beginning: bytes) -> None:
-    """A result comes in another format, and says so."""
-    url = api.content(api.made())["url"]
-    api.served.faults.plan("result", fault)
-    answer = api.fetch(url)
+    """A result is a file of another format, with the bytes that were told, and says so."""
+    task = api.made()
+    api.served.faults.plan("poll", fault)
+    content = api.content(task)
+    answer = api.fetch(content["url"])
+    assert len(answer.content) == content["size"]
     assert answer.headers["Content-Type"] == f"image/{fault}"
     assert answer.content.startswith(beginning)
 
