@@ -167,7 +167,7 @@ class Faults:
         for name, count in self.firsts.items():
             if count < 1:
                 raise UsageError(f"the fault {name!r} counts {count} requests: give 1 or more")
-        Dice(self)
+        Dice(self)  # reads every name
         for place in KNOWN:
             total = math.fsum(rate for _, rate in _faults_at(place, self.rates))
             if total > 1:

@@ -189,8 +189,7 @@ def _failed_with_text_code(code: str | int) -> Answer:
 
 
 def _failed_with_error_message(code: str | int) -> Answer:
-    told = error(code)
-    return {"error": {"code": told["code"], "error_message": told["message"]}}
+    return {"error": {"code": _integer(code), "error_message": title(code)}}
 
 
 def _failed_with_text(code: str | int) -> Answer:

@@ -1,4 +1,4 @@
-"""What the wire needs beyond plain answers: cut and dripping connections, a server in a thread."""
+"""What the wire needs beyond plain answers: cut, silent and slow ones, a server in a thread."""
 
 from __future__ import annotations
 

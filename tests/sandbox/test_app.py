@@ -142,6 +142,23 @@ def test_restart_knows_every_task(start: Any, clock: Any) -> None:
     assert [entry.id for entry in second.ledger.accepted()] == [done, running]
 
 
+def test_a_ledger_of_an_earlier_version_is_read(start: Any, clock: Any) -> None:
+    """Its failed tasks are told as failed, with their codes as texts or numbers."""
+    first = start(clock=clock)
+    made = [first.made(seed=seed) for seed in range(3)]
+    first.ledger.close()
+    lines = [json.loads(line) for line in first.ledger.path.read_text().splitlines()]
+    endings = [("failed", "003003095"), ("failed", 3003006), ("completed-error", "003003095")]
+    for line, (outcome, code) in zip(lines, endings, strict=True):
+        line.update(outcome=outcome, code=code, cost="0")
+    first.ledger.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    second = start(clock=clock)
+    read = [second.read(task) for task in made]
+    assert [answer["status"] for answer in read] == ["failed", "failed", "completed"]
+    assert [answer["error"]["code"] for answer in read] == [3003095, 3003006, 3003095]
+    assert second.ledger.billed() == 0
+
+
 def test_url_ends_and_a_poll_gives_a_fresh_one(start: Any, clock: Any) -> None:
     """A signed URL is refused after its time and when it is changed; a poll gives another."""
     api = start(clock=clock, url_seconds=60)
