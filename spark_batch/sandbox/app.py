@@ -68,6 +68,7 @@ class Sandbox:
                 Route(f"{_API}/precharge", self._precharge, methods=["POST"]),
                 Route(f"{_API}/task/{{id}}", self._read, methods=["GET"]),
                 Route(f"{links.PATH}/{{name}}.{{form}}", self._result, methods=["GET"]),
+                Route(f"{links.FOLDER}/{{name}}.{{form}}", self._result, methods=["GET"]),
                 Route(links.LOOP, _redirect_loop, methods=["GET"]),
                 Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
             ],

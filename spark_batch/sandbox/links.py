@@ -9,9 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 PATH = "/results"
 LOOP = f"{PATH}/loop"
 
+FOLDER = f"{PATH}/tplv-obj~"
+
 # Escapes that are equal to what they stand for by RFC 3986, in both cases of letters: whoever
-# writes them anew breaks the signature.
-_ESCAPED = "&x-process=tplv%2dobj%2Fresize%2f%41~%7E!'()*"
+# writes them anew breaks the signature. The folder is FOLDER.
+_ESCAPED_FOLDER = f"{PATH}/tplv%2dobj%7E"
+_ESCAPED_QUERY = "&x-process=%2dresize%2F%2f%41~%7E!'()*"
 
 
 def link(*, base: str, secret: bytes, name: str, expires: float, escaped: bool = False) -> str:
@@ -20,7 +23,8 @@ def link(*, base: str, secret: bytes, name: str, expires: float, escaped: bool =
     The signature covers each byte before it. `escaped` adds percent-encoding that a client may not
     normalize.
     """
-    target = f"{PATH}/{name}?expires={round(expires * 1000)}{_ESCAPED if escaped else ''}"
+    folder, query = (_ESCAPED_FOLDER, _ESCAPED_QUERY) if escaped else (PATH, "")
+    target = f"{folder}/{name}?expires={round(expires * 1000)}{query}"
     return f"{base}{target}&signature={_signature(secret, target)}"
 
 
