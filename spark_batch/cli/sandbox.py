@@ -18,6 +18,14 @@ from spark_batch.errors import UsageError
 _TICK = 0.5  # seconds; on Windows a wait without an end is deaf to Ctrl-C
 
 
+def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    from spark_batch.sandbox.faults import listing
+
+    if wanted:
+        click.echo(listing())
+        context.exit()
+
+
 @click.command(short_help="serve the Spark API on this machine, with previews for nothing")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the system picks one.")
 @click.option(
@@ -42,12 +50,21 @@ _TICK = 0.5  # seconds; on Windows a wait without an end is deaf to Ctrl-C
     "faults",
     metavar="NAME=RATE",
     multiple=True,
-    help="Inject a fault, as 429=0.1 or poll:cut=0.05; may be repeated.",
+    help="Inject a fault at a rate, as 429=0.1 or poll:cut=0.05, or at the first requests about "
+    "each task, as result:404=first:3; may be repeated.",
+)
+@click.option(
+    "--list-faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="List the faults with what they do, and exit.",
 )
 @click.option(
     "--script",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A YAML or JSON file: the faults of the next creates, polls and results.",
+    help="A YAML or JSON file: the faults of the next creates, polls, results and precharges.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the faults' dice.")
 def command(
@@ -65,18 +82,15 @@ def command(
 
     Pictures are previews and cost nothing; the ledger tells what the API would have billed.
     """
-    from spark_batch.sandbox import Faults, Settings, read_script, serve
-    from spark_batch.sandbox.faults import parse_rate
+    from spark_batch.sandbox import Settings, read_script, serve
+    from spark_batch.sandbox.faults import parse
 
     settings = Settings(
         folder=folder,
         key=_key(key_env),
         price=_price(price),
         task_seconds=_seconds(task_seconds),
-        faults=Faults(
-            rates=dict(parse_rate(each) for each in faults),
-            script=read_script(script) if script else {},
-        ),
+        faults=parse(faults, script=read_script(script) if script else {}),
         seed=seed,
     )
     with _until_stopped() as stopped, serve(settings, port=port) as served:

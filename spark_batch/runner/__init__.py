@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Made, Refused, SubmitOutcome
 from spark_batch.errors import ExitCode, OutputError, PictureError, SparkBatchError
-from spark_batch.jobs import Attempt, Job, Provenance, State
+from spark_batch.jobs import Job
 from spark_batch.runner.admission import Admission
 from spark_batch.runner.calls import call_of
 from spark_batch.runner.desk import Call, Desk, Flight, Sender, Settings

@@ -1,8 +1,10 @@
 """A server that speaks the Spark API on this machine: previews instead of paid pictures.
 
 It knows the API from `schemas/` alone (through `contract`) and shares no code with the client but
-that. What it does not imitate: what the model makes of a picture, how long it really takes, rate
-limits (unless injected) and any rule that the vendor's page does not name.
+that. Its answers have the shapes that the vendor's own clients read; `faults` lists the other
+shapes, errors and broken files that it gives on demand. What it does not imitate: what the model
+makes of a picture, how long it really takes, rate limits (unless injected) and any rule that the
+vendor's page does not name.
 """
 
 from spark_batch.sandbox.faults import Dice, Fault, Faults, read_script

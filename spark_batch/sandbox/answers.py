@@ -7,30 +7,33 @@ from collections.abc import Callable, Mapping
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from spark_batch import contract
-from spark_batch.sandbox import tasks
-from spark_batch.sandbox.faults import Fault, Faults
-from spark_batch.sandbox.orders import BAD_REQUEST, Wrong
-from spark_batch.sandbox.wire import Cut
+from spark_batch.sandbox import links, tasks
+from spark_batch.sandbox.faults import CREATE, POLL, PRECHARGE, RESULT, Fault, Faults
+from spark_batch.sandbox.orders import BAD_REQUEST, NOT_FOUND, Wrong, unknown_model
+from spark_batch.sandbox.wire import Cut, Silent
 
 _SERVER_ERROR = 500
+_RATE_LIMIT = 1002  # the gateway's code beside a 429
 _PAGE = "<!DOCTYPE html>\n<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n"
+
+_Make = Callable[[str, Faults], Response]
 
 
 def wrong(refusal: Wrong) -> Response:
     """A request that was refused."""
-    body = {"error": tasks.error(refusal.code, refusal.message)}
-    return JSONResponse(body, status_code=refusal.status)
+    return _error(refusal.status, refusal.code, refusal.message)
 
 
-def unauthorized(message: str = "Invalid or missing API key") -> Response:
+def unauthorized() -> Response:
     """The key is missing or is not the right one."""
-    body = {"error": tasks.error("unauthorized", message)}
-    return JSONResponse(body, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+    answer = _error(401, 401, "Invalid or missing API key")
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def no_task() -> Response:
     """There is no task of that id."""
-    return JSONResponse({"error": tasks.error("not_found", "Task not found")}, status_code=404)
+    return _error(NOT_FOUND, NOT_FOUND, "Task not found")
 
 
 def store_error(code: str, *, status: int) -> Response:
@@ -44,55 +47,112 @@ def expired() -> Response:
     return store_error("AccessDenied", status=403)
 
 
+def redirect_loop() -> Response:
+    """A redirect to a URL that redirects to itself."""
+    return Response(status_code=302, headers={"Location": links.LOOP})
+
+
 def not_json() -> Response:
     """Success, it says, and no JSON."""
     return PlainTextResponse("OK")
 
 
-def for_fault(fault: Fault | None, settings: Faults) -> Response | None:
+def for_fault(place: str, fault: Fault | None, settings: Faults) -> Response | None:
     """What a fault answers in the place of everything else; None when it comes later."""
     if fault is None:
         return None
-    if fault.name in {"create-code", "poll-code"}:
-        return _error_object(fault.code)
-    make = _INSTEAD.get(fault.name)
-    return make(settings) if make else None
+    make = _INSTEAD[place].get(fault.name)
+    return make(fault.argument, settings) if make else None
 
 
-def _error_object(code: str) -> Response:
+def _error(status: int, code: str | int, message: str = "") -> Response:
+    return JSONResponse({"error": tasks.error(code, message)}, status_code=status)
+
+
+def _code(code: str, _: Faults) -> Response:
     known = contract.error_code(code)
-    status = BAD_REQUEST if known and known.fault == "request" else _SERVER_ERROR
-    return JSONResponse({"error": tasks.error(code)}, status_code=status)
+    return _error(BAD_REQUEST if known and known.fault == "request" else _SERVER_ERROR, code)
 
 
-def _rate_limit(settings: Faults) -> Response:
-    after = settings.retry_after
-    headers = {} if after is None else {"Retry-After": str(after)}
-    body = {"error": tasks.error("rate_limited", "Too many requests")}
-    return JSONResponse(body, status_code=429, headers=headers)
+def _rate_limit(_: str, settings: Faults) -> Response:
+    answer = _error(429, _RATE_LIMIT, "Too many requests")
+    if settings.retry_after is not None:
+        answer.headers["Retry-After"] = str(settings.retry_after)
+    return answer
 
 
-def _balance(_: Faults) -> Response:
-    code = contract.schema(contract.ERRORS)["$defs"]["balanceCode"]["minimum"]
-    status = {"code": 403, "message": "Insufficient balance", "error_code": code}
-    return JSONResponse({"status": status}, status_code=403)
+def _status_object(status: int, code: str | int, message: str) -> Response:
+    """The gateway's own error: `status` is an object, its `error_code` says more than HTTP's."""
+    error = tasks.error(code, message)
+    inner = {"code": status, "message": error["message"], "error_code": error["code"]}
+    return JSONResponse({"status": inner}, status_code=status)
 
 
-def _no_id(_: Faults) -> Response:
-    return JSONResponse({"status": "in_progress", "model": contract.rules().model})
+def _balance(status: int) -> _Make:
+    lowest = contract.schema(contract.ERRORS)["$defs"]["balanceCode"]["minimum"]
+    return lambda code, _: _status_object(status, code or lowest, "Insufficient balance")
 
 
-_INSTEAD: Mapping[str, Callable[[Faults], Response]] = {
-    "401": lambda _: unauthorized(),
-    "403": _balance,
-    "404": lambda _: no_task(),
+def _html(status: int, title: str) -> _Make:
+    return lambda *_: HTMLResponse(_PAGE.format(title), status_code=status)
+
+
+def _stored(status: int, code: str) -> _Make:
+    return lambda *_: store_error(code, status=status)
+
+
+_GATEWAY: Mapping[str, _Make] = {
+    "401": lambda *_: unauthorized(),
+    "402": _balance(402),
+    "403": _balance(403),
     "429": _rate_limit,
-    "500": lambda _: JSONResponse({"message": "Internal server error"}, status_code=500),
-    "502": lambda _: HTMLResponse(_PAGE.format("502 Bad Gateway"), status_code=502),
-    "503": lambda _: JSONResponse({"error": "Service unavailable"}, status_code=503),
-    "cut": lambda _: Cut(),
-    "cut-before": lambda _: Cut(),
-    "no-id": _no_id,
-    "expired": lambda _: expired(),
-    "html": lambda _: HTMLResponse(_PAGE.format("Please sign in")),
+    "429-bare": lambda *_: _error(429, _RATE_LIMIT, "Quota exceeded"),
+    "500": lambda *_: JSONResponse({"message": "Internal server error"}, status_code=500),
+    "502": _html(502, "502 Bad Gateway"),
+    "503": lambda *_: JSONResponse({"error": "Service unavailable"}, status_code=503),
+    "503-html": _html(503, "503 Service Temporarily Unavailable"),
+    "504": _html(504, "504 Gateway Time-out"),
+}
+
+_INSTEAD: Mapping[str, Mapping[str, _Make]] = {
+    CREATE: {
+        **_GATEWAY,
+        "404": lambda *_: wrong(unknown_model(contract.rules().model)),
+        "balance": _balance(402),
+        "create-code": _code,
+        "200-error": lambda code, _: _error(200, code),
+        "200-text": lambda code, _: JSONResponse({"error": f"{code}: {tasks.title(code)}"}),
+        "200-status": lambda code, _: _status_object(200, code, ""),
+        "no-id": lambda *_: JSONResponse(
+            {"status": "in_progress", "model": contract.rules().model}
+        ),
+        "cut-before": lambda *_: Cut(),
+    },
+    POLL: {
+        **_GATEWAY,
+        "404": lambda *_: no_task(),
+        "cut": lambda *_: Cut(),
+        "hang": lambda *_: Silent(),
+        "not-json": lambda *_: not_json(),
+        "poll-code": _code,
+    },
+    RESULT: {
+        "403": _stored(403, "SignatureDoesNotMatch"),
+        "404": _stored(404, "NoSuchKey"),
+        "410": _stored(410, "Gone"),
+        "500": _stored(500, "InternalError"),
+        "503": _stored(503, "SlowDown"),
+        "504": _html(504, "504 Gateway Time-out"),
+        "cut": lambda *_: Cut(),
+        "hang": lambda *_: Silent(),
+        "expired": lambda *_: expired(),
+        "redirect-loop": lambda *_: redirect_loop(),
+        "html": _html(200, "Please sign in"),
+    },
+    PRECHARGE: {
+        **_GATEWAY,
+        "404": lambda *_: _error(NOT_FOUND, NOT_FOUND, "Not found"),
+        "cut": lambda *_: Cut(),
+        "not-json": lambda *_: not_json(),
+    },
 }

@@ -19,18 +19,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from spark_batch.errors import OutputError
-from spark_batch.sandbox import answers, ledger, links, pictures, tasks
-from spark_batch.sandbox.faults import CREATE, POLL, RESULT, Dice, Fault
+from spark_batch.sandbox import answers, deliveries, ledger, links, pictures, shapes, tasks
+from spark_batch.sandbox.faults import CREATE, POLL, PRECHARGE, RESULT, Dice, Fault
 from spark_batch.sandbox.ledger import COMPLETED, Entry, Ledger, Note
 from spark_batch.sandbox.orders import Order, Wrong, judge
 from spark_batch.sandbox.settings import Settings
 from spark_batch.sandbox.store import Store, write
-from spark_batch.sandbox.wire import Cut, Slow, Truncated
+from spark_batch.sandbox.wire import Cut, Silent
 
 MAX_BODY = 20 * 1024 * 1024
 
 _WORKERS = 4
 _API = "/model/v1/generation"
+_SECOND = "-2"  # ends the name of a task's second picture
+_INTEGER_BITS = 53  # of an integer id: every JSON reader keeps as many
 
 T = TypeVar("T")
 
@@ -65,7 +67,9 @@ class Sandbox:
                 Route(_API, self._create, methods=["POST"]),
                 Route(f"{_API}/precharge", self._precharge, methods=["POST"]),
                 Route(f"{_API}/task/{{id}}", self._read, methods=["GET"]),
-                Route(f"{links.PATH}/{{id}}.jpg", self._result, methods=["GET"]),
+                Route(f"{links.PATH}/{{name}}.{{form}}", self._result, methods=["GET"]),
+                Route(f"{links.FOLDER}/{{name}}.{{form}}", self._result, methods=["GET"]),
+                Route(links.LOOP, _redirect_loop, methods=["GET"]),
                 Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
             ],
             exception_handlers={HTTPException: _http_error, OutputError: _output_error},
@@ -81,7 +85,7 @@ class Sandbox:
         fault = self._draw(CREATE)
         try:
             body = await _body(request)
-            instead = answers.for_fault(fault, self._dice.settings)
+            instead = answers.for_fault(CREATE, fault, self._dice.settings)
             if instead is not None:
                 return instead
             order = await self._judged(request, body)
@@ -96,18 +100,20 @@ class Sandbox:
         name = fault.name if fault else ""
         if name == "cut-after":
             return Cut()
+        if name == "hang-after":
+            return Silent()
         if name == "not-json":
             return answers.not_json()
         if name == "slow-answer":
             await asyncio.sleep(self._dice.settings.slow_seconds)
-        return JSONResponse(tasks.created(task))
+        return JSONResponse(shapes.reshaped(tasks.created(task), fault))
 
     def _accept(self, order: Order, fault: Fault | None, user_agent: str) -> Entry:
         if order.data is not None:
             self._store.keep(order.data)
         task = tasks.entry(
             order,
-            task_id=f"sandbox-{secrets.token_hex(12)}",
+            task_id=self._new_id(integer=fault is not None and fault.name == "integer-id"),
             time=self._clock(),
             price=self._settings.price,
             seconds=self._settings.task_seconds,
@@ -117,80 +123,96 @@ class Sandbox:
         self._ledger.accept(task)
         return task
 
+    def _new_id(self, *, integer: bool) -> str:
+        while True:
+            number = secrets.randbits(_INTEGER_BITS)
+            task_id = str(number) if integer else f"sandbox-{secrets.token_hex(12)}"
+            if self._ledger.find(task_id) is None:
+                return task_id
+
     async def _precharge(self, request: Request) -> Response:
         if not self._authorized(request):
             return answers.unauthorized()
+        fault = self._draw(PRECHARGE)
         try:
-            order = await self._judged(request, await _body(request))
+            body = await _body(request)
+            instead = answers.for_fault(PRECHARGE, fault, self._dice.settings)
+            if instead is not None:
+                return instead
+            order = await self._judged(request, body)
         except Wrong as refusal:
             return answers.wrong(refusal)
-        return JSONResponse(tasks.quote(model=order.model, price=self._settings.price))
+        if fault and fault.name == "cache-miss":
+            return JSONResponse(tasks.quote_missing(order))
+        quote = tasks.quote(order, price=self._settings.price, time=self._clock())
+        return JSONResponse(shapes.reshaped(quote, fault))
 
     async def _read(self, request: Request) -> Response:
         if not self._authorized(request):
             return answers.unauthorized()
-        fault = self._draw(POLL)
-        instead = answers.for_fault(fault, self._dice.settings)
+        task_id = request.path_params["id"]
+        fault = self._draw(POLL, task_id)
+        instead = answers.for_fault(POLL, fault, self._dice.settings)
         if instead is not None:
             return instead
-        task = self._ledger.find(request.path_params["id"])
+        task = self._ledger.find(task_id)
         if task is None:
             return answers.no_task()
-        if fault and fault.name == "not-json":
-            return answers.not_json()
-        if fault and fault.name == "unknown-status":
-            return JSONResponse({**tasks.created(task), "status": "reviewing"})
-        return JSONResponse(await self._told(task, request))
+        return JSONResponse(shapes.reshaped(await self._answer(task, request, fault), fault))
 
-    async def _told(self, task: Entry, request: Request) -> tasks.Answer:
+    async def _answer(self, task: Entry, request: Request, fault: Fault | None) -> tasks.Answer:
         now = self._clock()
         if not tasks.finished(task, now=now):
             return tasks.in_progress(task, now=now)
         if task.outcome != COMPLETED:
             return tasks.failed(task)
-        name = tasks.preview_name(task)
+        name = fault.name if fault else ""
+        form = name if name in deliveries.FORMATS else deliveries.JPEG
+        files = {task.id: task}
+        if name == "two-pictures":
+            files[f"{task.id}{_SECOND}"] = tasks.further(task)
+        content = []
+        for stem, pictured in files.items():
+            url = links.link(
+                base=f"http://{request.headers.get('host', '')}",
+                secret=self._store.secret,
+                name=f"{stem}.{form}",
+                expires=now + self._settings.url_seconds,
+                escaped=name == "url-percent",
+            )
+            content.append(tasks.picture(task, url=url, size=await self._size(pictured, form)))
+        return tasks.completed(task, content=content)
+
+    async def _size(self, task: Entry, form: str) -> int:
+        """The bytes of a task's preview in a format."""
+        name = f"{tasks.preview_name(task)}.{form}"
         if name not in self._sizes:
-            path = await self._work(lambda: self._preview(task))
-            self._sizes[name] = path.stat().st_size
-        url = links.link(
-            base=f"http://{request.headers.get('host', '')}",
-            secret=self._store.secret,
-            task_id=task.id,
-            expires=now + self._settings.url_seconds,
-        )
-        return tasks.completed(task, url=url, size=self._sizes[name])
+            self._sizes[name] = len(await self._work(lambda: self._file(task, form)))
+        return self._sizes[name]
+
+    def _file(self, task: Entry, form: str) -> bytes:
+        return deliveries.converted(self._preview(task).read_bytes(), form)
 
     async def _result(self, request: Request) -> Response:
         if "authorization" in request.headers:
             why = "a result URL was asked with an Authorization header: it would give the key away"
             self._note(ledger.MISUSE, "authorization", why, request)
             return answers.store_error("InvalidRequest", status=400)
-        fault = self._draw(RESULT)
-        instead = answers.for_fault(fault, self._dice.settings)
+        name, form = request.path_params["name"], request.path_params["form"]
+        task_id = name.removesuffix(_SECOND)
+        fault = self._draw(RESULT, task_id)
+        instead = answers.for_fault(RESULT, fault, self._dice.settings)
         if instead is not None:
             return instead
         if not self._signed(request):
             return answers.expired()
-        task = self._ledger.find(request.path_params["id"])
-        if task is None or task.outcome != COMPLETED:
+        task = self._ledger.find(task_id)
+        if task is None or task.outcome != COMPLETED or form not in deliveries.FORMATS:
             return answers.store_error("NoSuchKey", status=404)
-        data = await self._work(lambda: self._preview(task).read_bytes())
-        return await self._delivered(task, data, fault)
-
-    async def _delivered(self, task: Entry, data: bytes, fault: Fault | None) -> Response:
-        """The picture, which a fault may still spoil."""
-        name = fault.name if fault else ""
-        if name == "truncated":
-            return Truncated(data, media_type=pictures.MEDIA_TYPE)
-        if name == "slow":
-            slow = Slow(data, media_type=pictures.MEDIA_TYPE)
-            slow.seconds = self._dice.settings.slow_seconds
-            return slow
-        if name == "short":
-            data = data[: len(data) // 2]
-        if name == "wrong-size":
-            data = await self._work(lambda: self._drawn(task, (task.height // 2, task.width // 2)))
-        return Response(data, media_type=pictures.MEDIA_TYPE)
+        pictured = task if name == task_id else tasks.further(task)
+        return await self._work(
+            lambda: deliveries.deliver(self._file(pictured, form), form, fault, self._dice.settings)
+        )
 
     async def _show_ledger(self, request: Request) -> Response:
         book = self._ledger
@@ -214,17 +236,17 @@ class Sandbox:
         """The preview's file, drawn when it is first asked for."""
         path = self._store.preview(tasks.preview_name(task))
         if not path.exists():
-            write(path, self._drawn(task, (task.width, task.height)))
+            write(path, self._drawn(task))
         return path
 
-    def _drawn(self, task: Entry, size: tuple[int, int]) -> bytes:
+    def _drawn(self, task: Entry) -> bytes:
         return pictures.render(
             source=None if task.image is None else self._store.image(task.image),
             url=task.url,
             prompt=task.prompt,
             scale=task.scale,
             seed=task.seed,
-            size=size,
+            size=(task.width, task.height),
         )
 
     def _authorized(self, request: Request) -> bool:
@@ -235,16 +257,11 @@ class Sandbox:
         return expected is None or hmac.compare_digest(key.strip().encode(), expected.encode())
 
     def _signed(self, request: Request) -> bool:
-        return links.holds(
-            secret=self._store.secret,
-            task_id=request.path_params["id"],
-            expires=request.query_params.get("expires", ""),
-            signature=request.query_params.get("signature", ""),
-            now=self._clock(),
-        )
+        raw: bytes = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+        return links.holds(raw.decode("latin-1"), secret=self._store.secret, now=self._clock())
 
-    def _draw(self, place: str) -> Fault | None:
-        fault = self._dice.draw(place)
+    def _draw(self, place: str, task_id: str = "") -> Fault | None:
+        fault = self._dice.draw(place, task_id)
         if fault is not None:
             self._ledger.note(
                 Note(event=ledger.FAULT, time=self._clock(), code=place, message=str(fault))
@@ -273,8 +290,12 @@ async def _body(request: Request) -> bytes:
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            raise Wrong("invalid_request", f"the body has more than {MAX_BODY} bytes", status=413)
+            raise Wrong("413", f"the body has more than {MAX_BODY} bytes", status=413)
     return b"".join(parts)
+
+
+async def _redirect_loop(_: Request) -> Response:
+    return answers.redirect_loop()
 
 
 def _user_agent(request: Request) -> str:
@@ -284,8 +305,8 @@ def _user_agent(request: Request) -> str:
 def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else str(error)
-    return JSONResponse({"error": tasks.error(str(status), detail)}, status_code=status)
+    return JSONResponse({"error": tasks.error(status, detail)}, status_code=status)
 
 
 def _output_error(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": tasks.error("sandbox", str(error))}, status_code=500)
+    return JSONResponse({"error": tasks.error(500, str(error))}, status_code=500)

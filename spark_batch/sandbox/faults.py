@@ -1,11 +1,12 @@
-"""Faults on demand: by rate and by script, for creates, polls and results."""
+"""Faults on demand: by rate, by count and by script, for each call of the API."""
 
 from __future__ import annotations
 
 import math
+import re
 import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,85 +17,161 @@ from spark_batch.errors import UsageError
 CREATE = "create"
 POLL = "poll"
 RESULT = "result"
+PRECHARGE = "precharge"
 
-# A name that ends in a colon wants an error code behind it: `task-code:003003095`.
-KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+_GATEWAY = {
+    "401": "the key is refused",
+    "402": "the balance does not suffice, as the vendor's clients expect it",
+    "403": "the balance does not suffice, as the vendor's page has it",
+    "429": "rate limit, with Retry-After",
+    "429-bare": "rate limit, without Retry-After",
+    "500": "server error, as JSON",
+    "502": "a gateway's page, as HTML",
+    "503": "out of service, as JSON",
+    "503-html": "out of service, as HTML",
+    "504": "a gateway's timeout, as HTML",
+}
+
+# The faults of each place, with what they do. CODE, WORD and NAME stand for an argument.
+KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        CREATE: (
-            "401",
-            "403",
-            "429",
-            "500",
-            "502",
-            "503",
-            "cut-before",
-            "cut-after",
-            "no-id",
-            "not-json",
-            "slow-answer",
-            "completed-error",
-            "create-code:",
-            "task-code:",
-            "task-code-int:",
-        ),
-        POLL: (
-            "401",
-            "404",
-            "429",
-            "500",
-            "502",
-            "503",
-            "cut",
-            "not-json",
-            "unknown-status",
-            "poll-code:",
-        ),
-        RESULT: ("500", "cut", "expired", "html", "short", "slow", "truncated", "wrong-size"),
+        CREATE: {
+            **_GATEWAY,
+            "404": "the model is unknown",
+            "balance:CODE": "402 with this balance code",
+            "create-code:CODE": "an HTTP error with this error code; no task is made",
+            "200-error:CODE": "200 without an id, `error` an object with this code",
+            "200-text:CODE": "200 without an id, `error` a text that begins with this code",
+            "200-status:CODE": "200 without an id, `status` an object with this code",
+            "no-id": "200 without an id and without an error; no task is made",
+            "cut-before": "the connection is closed; no task is made",
+            "cut-after": "a task is made, then the connection is closed",
+            "hang-after": "a task is made, and no answer ever comes",
+            "not-json": "a task is made, and the answer is no JSON",
+            "slow-answer": "a task is made, and the answer comes late",
+            "id-name:NAME": "the id stands under this name, as task_id or request_id",
+            "integer-id": "the id is an integer",
+            "task-code:CODE": "the task fails with this code",
+            "task-code-text:CODE": "the task fails, its code is a text",
+            "task-error-message:CODE": "the task fails, its message is called error_message",
+            "task-text:CODE": "the task fails, `error` is a text that begins with this code",
+            "task-provider:CODE": "the task fails with this code and a provider_error",
+            "task-cost:CODE": "the task fails with this code and costs as much as a picture",
+            "task-status:WORD": "the task ends with this status, without error or picture",
+            "completed-error": "the task is completed, with an error and no picture",
+            "never": "the task is never finished",
+        },
+        POLL: {
+            **_GATEWAY,
+            "404": "the task is unknown",
+            "cut": "the connection is closed",
+            "hang": "no answer ever comes",
+            "not-json": "the answer is no JSON",
+            "poll-code:CODE": "an HTTP error with this error code",
+            "unknown-status": "a status that nobody knows",
+            "waiting:WORD": "this status, and the task is not finished",
+            "status:WORD": "the right answer with this status in it",
+            "cost-empty": "the cost is an empty text",
+            "cost-null": "the cost is null",
+            "cost-number": "the cost is a number",
+            "cost-credit": "the cost is in the currency `credit`",
+            "discount": "a discount of 0.7 beside the cost",
+            "no-usage": "nothing about the cost",
+            "type:WORD": "the picture's type is this, as url, image_url or image/jpeg",
+            "flat-output": "`output` lists the pictures without `content`",
+            "outputs": "the pictures stand in `outputs`",
+            "url-list": "`outputs` lists the URLs alone",
+            "nested-url": "the URL stands in an object, `image_url`",
+            "two-pictures": "a second picture behind the first",
+            "no-size": "the picture's bytes are not told",
+            "size-off": "the picture's bytes are told wrongly",
+            "png": "the picture is a PNG file",
+            "webp": "the picture is a WebP file",
+            "gif": "the picture is a GIF file",
+            "bmp": "the picture is a BMP file",
+            "tiff": "the picture is a TIFF file",
+            "avif": "the picture begins as an AVIF file does",
+            "url-percent": "a URL whose percent-encoding counts byte for byte",
+            "url-refused": "a URL whose host refuses connections",
+            "url-unknown-host": "a URL whose host has no address",
+        },
+        RESULT: {
+            "403": "the store refuses the signature",
+            "404": "the store has no such file",
+            "410": "the file is gone",
+            "500": "the store's own error",
+            "503": "the store asks to slow down",
+            "504": "a gateway's timeout, as HTML",
+            "cut": "the connection is closed",
+            "hang": "no answer ever comes",
+            "expired": "the URL has ended",
+            "redirect-loop": "a redirect that never ends",
+            "html": "a page instead of the picture",
+            "short": "half the file, as if it were whole",
+            "truncated": "the connection is closed in the middle of the file",
+            "slow": "the file comes slowly",
+            "drip": "the file comes byte by byte, too slowly to end",
+            "wrong-size": "a picture of another size",
+            "encoding:WORD": "this Content-Encoding, and the file as it is",
+        },
+        PRECHARGE: {
+            **_GATEWAY,
+            "404": "there is no such call",
+            "cut": "the connection is closed",
+            "not-json": "the answer is no JSON",
+            "cache-miss": "no price is known yet (COST_CACHE_MISS)",
+            "credit": "the price is in the currency `credit`",
+        },
     }
 )
+
+_ARGUMENT = re.compile(r"[!-~]([ -~]*[!-~])?")  # goes into headers and texts
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault, for example `cut-after`; `code` is what stands behind the colon of its name."""
+    """One fault, for example `cut-after`; `argument` is what stands behind its name's colon."""
 
     name: str
-    code: str = ""
+    argument: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.code}" if self.code else self.name
+        return f"{self.name}:{self.argument}" if self.argument else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
     """Which faults are to be injected.
 
-    `rates` gives names a probability; a name that several places know counts for all of them
-    unless it says which (`poll:429`). `script` gives each place the faults of its next requests in
-    order, None for no fault; while a script lasts, it rules instead of the rates. `retry_after` is
-    what a 429 tells, in seconds (None: nothing); `slow_seconds` is how long the slow ones take.
+    `rates` gives names a probability, `firsts` a number of requests: the first ones about each
+    task, or the first creates and precharges of all. A name that several places know counts for
+    all of them unless it says which (`poll:429`). `script` gives each place the faults of its next
+    requests in order, None for no fault. A script comes before `firsts`, and those before `rates`.
+    `retry_after` is what a 429 says, in seconds (None: nothing); `slow_seconds` is how long the
+    slow ones take, and the pause between two bytes of `drip`.
 
-    Raises UsageError for a name that no place knows and for rates that are no probabilities.
+    Raises UsageError for a name that no place knows, for rates that are no probabilities and for
+    numbers below 1.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
+    firsts: Mapping[str, int] = field(default_factory=dict)
     script: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     retry_after: int | None = 1
     slow_seconds: float = 2.0
 
     def __post_init__(self) -> None:
         for name, rate in self.rates.items():
-            _applicable(name)
             if not 0 <= rate <= 1:
                 raise UsageError(f"the rate of the fault {name!r} is {rate}: give 0 to 1")
+        for name, count in self.firsts.items():
+            if count < 1:
+                raise UsageError(f"the fault {name!r} counts {count} requests: give 1 or more")
+        Dice(self)  # reads every name
         for place in KNOWN:
-            total = math.fsum(rate for _, rate in _rates_at(place, self.rates))
+            total = math.fsum(rate for _, rate in _faults_at(place, self.rates))
             if total > 1:
                 raise UsageError(f"the fault rates of {place!r} add up to {total:g}: at most 1")
-        for place, names in self.script.items():
-            _known_place(place)
-            for each in names:
-                _named(place, each)
 
 
 class Dice:
@@ -104,7 +181,9 @@ class Dice:
         self.settings = faults
         self._lock = threading.Lock()
         self._random = {place: Random(f"{seed}:{place}") for place in KNOWN}
-        self._rates = {place: _rates_at(place, faults.rates) for place in KNOWN}
+        self._rates = {place: _faults_at(place, faults.rates) for place in KNOWN}
+        self._firsts = {place: _faults_at(place, faults.firsts) for place in KNOWN}
+        self._seen: Counter[tuple[str, str]] = Counter()
         self._script: dict[str, deque[Fault | None]] = {place: deque() for place in KNOWN}
         for place, names in faults.script.items():
             self.plan(place, *names)
@@ -119,23 +198,32 @@ class Dice:
         with self._lock:
             self._script[place].extend(found)
 
-    def draw(self, place: str) -> Fault | None:
-        """The fault of the next request at a place, or None."""
+    def draw(self, place: str, task_id: str = "") -> Fault | None:
+        """The fault of the next request at a place, or None; `task_id` is the task it is about."""
         with self._lock:
             if self._script[place]:
                 return self._script[place].popleft()
+            if self._firsts[place]:
+                self._seen[place, task_id] += 1
+                first = _at(self._firsts[place], self._seen[place, task_id] - 1)
+                if first is not None:
+                    return first
             if not self._rates[place]:
                 return None
-            point = self._random[place].random()
-        for fault, rate in self._rates[place]:
-            point -= rate
-            if point < 0:
-                return fault
-        return None
+            return _at(self._rates[place], self._random[place].random())
+
+
+def _at(faults: Sequence[tuple[Fault, float]], point: float) -> Fault | None:
+    """The fault whose part of a line holds the point, when each is as long as its number."""
+    for fault, length in faults:
+        point -= length
+        if point < 0:
+            return fault
+    return None
 
 
 def read_script(path: Path) -> Mapping[str, Sequence[str | None]]:
-    """The script in a YAML or JSON file: a mapping of create, poll and result to lists of names.
+    """The script in a YAML or JSON file: a mapping of places to lists of names.
 
     Raises UsageError for a file that cannot be read or is no such mapping.
     """
@@ -154,24 +242,48 @@ def read_script(path: Path) -> Mapping[str, Sequence[str | None]]:
     }
 
 
-def parse_rate(text: str) -> tuple[str, float]:
-    """The name and the rate in `NAME=RATE`; raises UsageError when it is written otherwise."""
-    name, _, rate = text.rpartition("=")
-    try:
-        number = float(rate)
-    except ValueError:
-        number = math.nan
-    if not name or math.isnan(number):
-        raise UsageError(f"the fault {text!r} is not NAME=RATE, as 429=0.1 is")
-    return name, number
+def parse(
+    options: Iterable[str], *, script: Mapping[str, Sequence[str | None]] | None = None
+) -> Faults:
+    """The faults in options of the form `NAME=RATE` or `NAME=first:N`, and a script.
+
+    Raises UsageError for an option of another form, and as Faults does.
+    """
+    rates: dict[str, float] = {}
+    firsts: dict[str, int] = {}
+    for option in options:
+        name, _, value = option.rpartition("=")
+        count = value.removeprefix("first:")
+        try:
+            if count == value:
+                rates[name] = float(value)
+            else:
+                firsts[name] = int(count)
+        except ValueError:
+            name = ""
+        if not name:
+            raise UsageError(
+                f"the fault {option!r} is not NAME=RATE, as 429=0.1, or NAME=first:N, "
+                "as result:404=first:3"
+            )
+    return Faults(rates=rates, firsts=firsts, script=script or {})
 
 
-def _rates_at(place: str, rates: Mapping[str, float]) -> tuple[tuple[Fault, float], ...]:
+def listing() -> str:
+    """Every fault with what it does, a line each, below its place."""
+    return "\n".join(
+        line
+        for place, faults in KNOWN.items()
+        for line in (f"{place}:", *(f"  {name:<23} {what}" for name, what in faults.items()))
+    )
+
+
+def _faults_at(place: str, numbers: Mapping[str, float]) -> tuple[tuple[Fault, float], ...]:
     found = []
-    for name in sorted(rates):
+    for name in sorted(numbers):
         fault = _applicable(name).get(place)
         if fault is not None:
-            found.append((fault, rates[name]))
+            found.append((fault, numbers[name]))
     return tuple(found)
 
 
@@ -196,10 +308,11 @@ def _named(place: str, name: str | None) -> Fault | None:
 
 
 def _parse(place: str, text: str) -> Fault | None:
-    name, _, code = text.partition(":")
-    if code:
-        return Fault(name, code) if f"{name}:" in KNOWN[place] else None
-    return Fault(name) if text in KNOWN[place] and not text.endswith(":") else None
+    name, colon, argument = text.partition(":")
+    if not colon:
+        return Fault(name) if name in KNOWN[place] else None
+    wants = any(known.startswith(f"{name}:") for known in KNOWN[place])
+    return Fault(name, argument) if wants and _ARGUMENT.fullmatch(argument) else None
 
 
 def _known_place(place: str) -> None:
@@ -208,5 +321,5 @@ def _known_place(place: str) -> None:
 
 
 def _unknown(name: str, places: Sequence[str]) -> str:
-    lists = (f"{place}: {', '.join(KNOWN[place])}".replace(":,", ":CODE,") for place in places)
-    return f"there is no fault {name!r}; known are {'; '.join(lists)}"
+    lists = "; ".join(f"{place}: {', '.join(KNOWN[place])}" for place in places)
+    return f"there is no fault {name!r}; known are {lists}"

@@ -29,8 +29,6 @@ MISUSE = "misuse"
 FAULT = "fault"
 
 COMPLETED = "completed"
-FAILED = "failed"
-COMPLETED_ERROR = "completed-error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,8 @@ class Entry:
     `time` is Unix seconds, `duration` seconds, `cost` USD. `image` is the SHA-256 of the picture's
     bytes, `url` where it stands; there is one of them. `seed` is the real one, drawn when -1 was
     asked. `width` and `height` are those of the result. `fingerprint` names the request as asked.
-    `outcome` is completed, failed or completed-error; `code` an error's code.
+    `outcome` is completed or the fault after which the task has no picture; `code` is the fault's
+    argument, an error's code.
     """
 
     id: str
@@ -107,7 +106,7 @@ class Ledger:
             return list(self._entries.values())
 
     def billed(self) -> Decimal:
-        """What all accepted requests cost together, in USD; failed ones cost nothing."""
+        """What all accepted requests cost together, in USD; of failed ones only `task-cost`."""
         return sum((entry.cost for entry in self.accepted()), Decimal(0))
 
     def refused(self) -> list[Note]:
@@ -119,7 +118,7 @@ class Ledger:
         return self._noted(MISUSE)
 
     def faults(self) -> list[Note]:
-        """Every fault that was injected: the place in `code`, its name in `message`."""
+        """Every fault that was injected: the place in `code`, the fault in `message`."""
         return self._noted(FAULT)
 
     def close(self) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 BAD_REQUEST = 400
+NOT_FOUND = 404
+
+_LONGEST_NAME = 100  # characters of a model's name that are repeated
 
 
 class Wrong(Exception):
@@ -94,9 +97,9 @@ def _loaded(body: bytes) -> dict[str, Any]:
     try:
         payload = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise Wrong("invalid_request", "the body is no JSON") from None
+        raise Wrong(str(BAD_REQUEST), "the body is no JSON") from None
     if not isinstance(payload, dict):
-        raise Wrong("invalid_request", "the body is no JSON object")
+        raise Wrong(str(BAD_REQUEST), "the body is no JSON object")
     return payload
 
 
@@ -110,9 +113,17 @@ def _check_envelope(payload: Mapping[str, Any]) -> None:
     for error in contract.validator(contract.API, "request").iter_errors(payload):
         path = list(error.absolute_path)
         inside = len(path) > depth or (len(path) == depth and error.validator != "type")
+        if path == ["model"]:
+            raise unknown_model(payload["model"])
         if not inside:
             name = ".".join(map(str, path)) or "body"
-            raise Wrong("invalid_request", f"{name}: violates {error.validator!r}")
+            raise Wrong(str(BAD_REQUEST), f"{name}: violates {error.validator!r}")
+
+
+def unknown_model(name: object) -> Wrong:
+    """The refusal of a request for a model that there is not."""
+    shown = ascii(name)[:_LONGEST_NAME]
+    return Wrong(str(NOT_FOUND), f"model {shown} not found", status=NOT_FOUND)
 
 
 def _check_params(params: Mapping[str, Any]) -> None:
@@ -188,7 +199,7 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Wrong("invalid_request", "a text is no valid Unicode") from None
+        raise Wrong(str(BAD_REQUEST), "a text is no valid Unicode") from None
 
 
 def _bad_picture(why: str) -> Wrong:

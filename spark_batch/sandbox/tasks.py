@@ -1,19 +1,22 @@
-"""Tasks as the API tells them: a pure function of the ledger's entry and the clock."""
+"""Tasks as the API answers about them: a pure function of the ledger's entry and the clock."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from functools import cache
 from random import Random
 from typing import Any
 
 from spark_batch import contract
 from spark_batch.sandbox.faults import Fault
-from spark_batch.sandbox.ledger import COMPLETED, COMPLETED_ERROR, FAILED, Entry
+from spark_batch.sandbox.ledger import COMPLETED, Entry
 from spark_batch.sandbox.orders import Order
 
 Answer = dict[str, Any]
+
+NEVER = "never"
 
 _ALMOST = 0.99  # a task that is at work never says that all is done
 _PIXELS_A_TOKEN = 256  # as sibling models of the family count; for show alone
@@ -33,7 +36,8 @@ def entry(
 
     `time` is Unix seconds; of the faults only those that change a task's end count.
     """
-    outcome, code = _ending(fault)
+    name = fault.name if fault else ""
+    outcome = name if name in _FAILURES or name == NEVER else COMPLETED
     width, height = order.size
     return Entry(
         id=task_id,
@@ -48,29 +52,11 @@ def entry(
         image=order.image,
         url=order.url,
         outcome=outcome,
-        code=code,
-        cost=price if outcome == COMPLETED else Decimal(0),
+        code=(fault.argument or None) if fault and outcome != COMPLETED else None,
+        cost=price if outcome in (COMPLETED, _COSTS) else Decimal(0),
         duration=Random(f"{task_id}:duration").uniform(*seconds),
         user_agent=user_agent,
     )
-
-
-def _ending(fault: Fault | None) -> tuple[str, str | int | None]:
-    name = fault.name if fault else ""
-    code = fault.code if fault else ""
-    if name == "task-code":
-        return FAILED, code
-    if name == "task-code-int":
-        return FAILED, int(code) if code.isdecimal() else code
-    if name == "completed-error":
-        return COMPLETED_ERROR, _vendor_fault()
-    return COMPLETED, None
-
-
-@cache
-def _vendor_fault() -> str:
-    """The first code that blames the vendor."""
-    return next(each.code for each in contract.error_codes().values() if each.fault == "vendor")
 
 
 def _seed(asked: int, task_id: str) -> int:
@@ -87,9 +73,14 @@ def preview_name(task: Entry) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
+def further(task: Entry) -> Entry:
+    """The task of a second picture beside a task's own."""
+    return replace(task, seed=task.seed + 1)
+
+
 def finished(task: Entry, *, now: float) -> bool:
     """Whether a task has come to its end; `now` in Unix seconds."""
-    return now >= task.time + task.duration
+    return task.outcome != NEVER and now >= task.time + task.duration
 
 
 def created(task: Entry) -> Answer:
@@ -104,21 +95,27 @@ def in_progress(task: Entry, *, now: float) -> Answer:
 
 
 def failed(task: Entry) -> Answer:
-    """The answer to read when a task ended with an error."""
-    status = "completed" if task.outcome == COMPLETED_ERROR else "failed"
-    return {**_head(task), "status": status, "error": error(task.code or "")}
+    """The answer to read when a task ended without a picture."""
+    ending = _FAILURES.get(task.outcome, _failure)
+    usage = _usage(task) if task.cost else {"cost": ""}
+    return {**_head(task), "status": "failed", **ending(task.code or ""), "usage": usage}
 
 
-def completed(task: Entry, *, url: str, size: int) -> Answer:
-    """The answer to read when a task has its picture; `size` is the picture's bytes."""
-    content = {"type": "image", "url": url, "size": size, "jobId": f"job-{task.id}"}
+def completed(task: Entry, *, content: list[Answer]) -> Answer:
+    """The answer to read when a task has its picture; `content` lists what `picture` gives."""
     return {
         **_head(task),
         "status": "completed",
-        "output": [{"content": [content]}],
+        "progress": 1.0,
+        "output": [{"content": content}],
         "usage": _usage(task),
         "metadata": {"sandbox": True, "seed": task.seed},
     }
+
+
+def picture(task: Entry, *, url: str, size: int) -> Answer:
+    """A picture in the output of a task; `size` is its bytes."""
+    return {"type": "image", "url": url, "size": size, "jobId": f"job-{task.id}"}
 
 
 def _usage(task: Entry) -> Answer:
@@ -126,32 +123,111 @@ def _usage(task: Entry) -> Answer:
     made = task.width * task.height // _PIXELS_A_TOKEN
     return {
         "cost": str(task.cost),
-        "discount": 0,
+        "discount": 1,
         "input_tokens": asked,
         "output_tokens": made,
         "total_tokens": asked + made,
-        "generated_images": 1,
+        "generated_images": 1 if task.outcome == COMPLETED else 0,
     }
 
 
-def quote(*, model: str, price: Decimal) -> Answer:
-    """The answer to precharge, in the shape that the gateway's public clients read."""
+def quote(order: Order, *, price: Decimal, time: float) -> Answer:
+    """The answer to precharge, in the shape that the gateway's public clients read.
+
+    `time` is Unix seconds; `updated_at` has milliseconds, as in the Python client's tests.
+    """
     data = {
-        "model": model,
-        "original_model": model,
-        "billing_model": model,
+        "model": order.model,
+        "original_model": order.model,
+        "billing_model": order.model,
         "cost": str(price),
         "currency": "USD",
-        "discount": 0,
+        "discount": 1,
+        "hash": f"v1:{order.fingerprint}",
+        "sample_count": 1,
+        "updated_at": int(time * 1000),
     }
     return {"data": data, "status": "success"}
 
 
+def quote_missing(order: Order) -> Answer:
+    """The answer to precharge when no price is known yet."""
+    data = {
+        "model": order.model,
+        "original_model": order.model,
+        "cost": None,
+        "hash": f"v1:{order.fingerprint}",
+        "reason": "COST_CACHE_MISS",
+    }
+    return {"data": data, "status": "failed"}
+
+
 def error(code: str | int, message: str = "") -> Answer:
-    """An error object; without a message the code's own meaning is told."""
+    """An error object; without a message the code's own meaning stands there.
+
+    A code of digits is an integer: the vendor's Go client reads no other.
+    """
+    return {"code": _integer(code), "message": message or title(code)}
+
+
+def title(code: str | int) -> str:
+    """What an error code means."""
     known = contract.error_code(code)
-    return {"code": code, "error_message": message or (known.title if known else "Unknown error")}
+    return known.title if known else "Unknown error"
+
+
+def _integer(code: str | int) -> str | int:
+    return int(code) if str(code).isdecimal() else code
+
+
+def _failure(code: str | int) -> Answer:
+    return {"error": error(code)}
+
+
+def _failed_with_text_code(code: str | int) -> Answer:
+    return {"error": {**error(code), "code": str(code)}}
+
+
+def _failed_with_error_message(code: str | int) -> Answer:
+    return {"error": {"code": _integer(code), "error_message": title(code)}}
+
+
+def _failed_with_text(code: str | int) -> Answer:
+    return {"error": f"{code}: {title(code)}"}
+
+
+def _failed_at_provider(code: str | int) -> Answer:
+    provider = {"code": str(code), "message": title(code), "request_id": "sandbox"}
+    return {"error": {**error(code), "provider_error": provider}}
+
+
+def _ended_with_status(status: str | int) -> Answer:
+    return {"status": status}
+
+
+def _completed_with_error(_: str | int) -> Answer:
+    faults = contract.error_codes().values()
+    return {
+        "status": "completed",
+        "error": error(next(known.code for known in faults if known.fault == "vendor")),
+    }
+
+
+_COSTS = "task-cost"
+
+# The faults after which a task has no picture, with what its answer then holds.
+_FAILURES: Mapping[str, Callable[[str | int], Answer]] = {
+    "task-code": _failure,
+    _COSTS: _failure,
+    "task-code-text": _failed_with_text_code,
+    "task-error-message": _failed_with_error_message,
+    "task-text": _failed_with_text,
+    "task-provider": _failed_at_provider,
+    "task-status": _ended_with_status,
+    "completed-error": _completed_with_error,
+}
 
 
 def _head(task: Entry) -> Answer:
-    return {"id": task.id, "created_at": int(task.time), "model": task.model}
+    task_id = int(task.id) if task.id.isdecimal() else task.id
+    return {"id": task_id, "created_at": int(task.time), "model": task.model}

@@ -1,4 +1,4 @@
-"""What the wire needs beyond plain answers: cut and dripping connections, a server in a thread."""
+"""What the wire needs beyond plain answers: cut, silent and slow ones, a server in a thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _TRANSPORT = "sandbox.transport"
-_PIECES = 10
 _START_TICK = 0.5  # seconds; only to notice that the server has died
 _KEEP_ALIVE = 30  # seconds; a client's own idle connection shall not be closed under its hands
 
@@ -44,21 +43,40 @@ class Truncated(Response):
         await _gone(receive)
 
 
-class Slow(Response):
-    """An answer whose body drips for `seconds`."""
+class Silent(Response):
+    """No answer, on a connection that stays open until the client closes it."""
 
-    seconds: float = 0
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _gone(receive)
+
+
+class Slow(Response):
+    """A JPEG file that comes `step` bytes at a time, with `pause` seconds between.
+
+    It ends early when the client closes the connection.
+    """
+
+    media_type = "image/jpeg"
+
+    def __init__(self, data: bytes, *, step: int, pause: float) -> None:
+        super().__init__(data)
+        self._step = step
+        self._pause = pause
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
         body = bytes(self.body)
-        step = len(body) // _PIECES + 1
-        for start in range(0, len(body), step):
-            piece = body[start : start + step]
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(self.seconds / _PIECES)
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            for start in range(0, len(body), self._step):
+                piece = body[start : start + self._step]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                if (await asyncio.wait({gone}, timeout=self._pause))[0]:
+                    return
+        finally:
+            gone.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -138,7 +138,7 @@ MIXES: Mapping[str, Mix] = {
     "strange polls": Mix({"unknown-status": 0.3, "poll-code:003003098": 0.2}),
     "tasks that fail": Mix({"task-code:003003095": 0.25, "task-code:003003001": 0.1}, ("fail",)),
     "tasks that fail oddly": Mix(
-        {"task-code-int:003003096": 0.2, "completed-error": 0.2}, ("fail",)
+        {"task-code-text:003003096": 0.2, "completed-error": 0.2}, ("fail",)
     ),
     "not made": Mix({"create-code:003003099": 0.3, "create-code:003003007": 0.1}, ("fail",)),
     "storm": Mix(

@@ -147,7 +147,7 @@ def test_what_may_be_sent_again_is(make_world: MakeWorld, fault: str) -> None:
 
 def test_attempts_are_bounded_and_retry_gives_further_ones(make_world: MakeWorld) -> None:
     """Three tasks fail, a run leaves the job, and `retry` makes it."""
-    world = make_world(script={"create": ["task-code-int:003003095"] * 3})
+    world = make_world(script={"create": ["task-code:003003095"] * 3})
     world.prompts("Beach")
     tally = world.run()
     assert (tally.failed, tally.created, tally.exit_code()) == (1, 3, ExitCode.FAILED)

@@ -36,12 +36,15 @@ def test_answers_are_as_documented(start: Any, clock: Any) -> None:
     completed = api.read(created["id"])
     assert valid(completed, "task")
     assert completed["status"] == "completed"
+    assert completed["progress"] == 1.0
     assert completed["usage"]["cost"] == "0.0450"
+    assert completed["usage"]["discount"] == 1
     assert completed["usage"]["generated_images"] == 1
     assert completed["metadata"]["seed"] > 0
     failed = api.read(failing)
     assert valid(failed, "task")
-    assert failed["error"]["code"] == "003003095"
+    assert failed["error"] == {"code": 3003095, "message": "Internal generation error"}
+    assert failed["usage"] == {"cost": ""}
     assert "output" not in failed
     assert valid(api.create(scale=2).json(), "errorAnswer")
     assert api.ledger.billed() == Decimal("0.0450")
@@ -113,9 +116,15 @@ def test_precharge_quotes(api: Any) -> None:
     params = {"prompt": "x", "image_urls": ["https://pictures.example/a.jpg"]}
     body = {"model": "spark_i2i_3_0", "input": [{"params": params}]}
     path = "/model/v1/generation/precharge"
-    assert api.post(body, path=path).json()["data"]["cost"] == "0.03"
+    quote = api.post(body, path=path).json()
+    assert (quote["status"], quote["data"]["cost"], quote["data"]["currency"]) == (
+        "success",
+        "0.03",
+        "USD",
+    )
+    assert {"discount", "hash", "sample_count", "updated_at"} < set(quote["data"])
     params["prompt"] = ""
-    assert api.post(body, path=path).json()["error"]["code"] == "003003001"
+    assert api.post(body, path=path).json()["error"]["code"] == 3003001
     assert len(api.ledger.accepted()) == before
 
 
@@ -131,6 +140,23 @@ def test_restart_knows_every_task(start: Any, clock: Any) -> None:
     moved = old["url"].replace(first.url, second.url)
     assert len(second.fetch(moved).content) == old["size"]
     assert [entry.id for entry in second.ledger.accepted()] == [done, running]
+
+
+def test_a_ledger_of_an_earlier_version_is_read(start: Any, clock: Any) -> None:
+    """Its failed tasks are told as failed, with their codes as texts or numbers."""
+    first = start(clock=clock)
+    made = [first.made(seed=seed) for seed in range(3)]
+    first.ledger.close()
+    lines = [json.loads(line) for line in first.ledger.path.read_text().splitlines()]
+    endings = [("failed", "003003095"), ("failed", 3003006), ("completed-error", "003003095")]
+    for line, (outcome, code) in zip(lines, endings, strict=True):
+        line.update(outcome=outcome, code=code, cost="0")
+    first.ledger.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    second = start(clock=clock)
+    read = [second.read(task) for task in made]
+    assert [answer["status"] for answer in read] == ["failed", "failed", "completed"]
+    assert [answer["error"]["code"] for answer in read] == [3003095, 3003006, 3003095]
+    assert second.ledger.billed() == 0
 
 
 def test_url_ends_and_a_poll_gives_a_fresh_one(start: Any, clock: Any) -> None:

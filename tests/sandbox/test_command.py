@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from spark_batch.cli.sandbox import command
 from spark_batch.errors import UsageError
 from spark_batch.sandbox import Ledger, Settings, serve
+from spark_batch.sandbox.faults import listing
 
 ROOT = Path(__file__).parents[2]
 RUN = "from spark_batch.cli.sandbox import command; command()"
@@ -88,6 +90,7 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         ["--task-seconds", "soon"],
         ["--fault", "boom=0.1"],
         ["--fault", "429"],
+        ["--fault", "429=first:none"],
         ["--script", "missing.yaml"],
         ["--key-env", "NOT_SET_ANYWHERE"],
     ],
@@ -100,11 +103,17 @@ def test_wrong_options(tmp_path: Path, options: list[str]) -> None:
     assert not (tmp_path / "state").exists()
 
 
+def test_faults_are_listed() -> None:
+    """`--list-faults` prints every fault and serves nothing."""
+    done = CliRunner().invoke(command, ["--list-faults"])
+    assert (done.exit_code, done.output) == (0, listing() + "\n")
+
+
 def test_extra_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message installs what the extra does, by the extra's own requirements."""
     for name in [each for each in sys.modules if each.partition(".")[0] == "uvicorn"]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("app", "answers", "wire"):
+    for name in ("app", "answers", "deliveries", "wire"):
         monkeypatch.delitem(sys.modules, f"spark_batch.sandbox.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with (

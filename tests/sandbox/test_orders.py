@@ -49,8 +49,8 @@ def test_wrong_request(api: Any, code: str, params: dict[str, Any]) -> None:
     before = len(api.ledger.accepted()), api.ledger.billed(), len(api.ledger.refused())
     answer = api.create(**params)
     assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == code
-    assert answer.json()["error"]["error_message"]
+    assert answer.json()["error"]["code"] == int(code)
+    assert answer.json()["error"]["message"]
     assert (len(api.ledger.accepted()), api.ledger.billed()) == before[:2]
     assert len(api.ledger.refused()) == before[2] + 1
     assert api.ledger.refused()[-1].code == code
@@ -113,7 +113,7 @@ def test_picture_beyond_the_limits(api: Any, photo: Any, encoded: Any) -> None:
     ]
     for data in wrong:
         answer = api.create(binary_data_base64=encoded(data))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "003003009")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, 3003009)
 
 
 def test_picture_bytes(api: Any, photo: Any, encoded: Any) -> None:
@@ -121,7 +121,7 @@ def test_picture_bytes(api: Any, photo: Any, encoded: Any) -> None:
     most = photo().ljust(4_928_307, b"\0")
     assert api.create(binary_data_base64=encoded(most)).status_code == 200
     answer = api.create(binary_data_base64=encoded(most + b"\0"))
-    assert answer.json()["error"]["code"] == "003003009"
+    assert answer.json()["error"]["code"] == 3003009
     assert len(answer.content) < 1000
 
 
@@ -135,7 +135,6 @@ def test_picture_bytes(api: Any, photo: Any, encoded: Any) -> None:
         {"model": "spark_i2i_3_0", "input": [{}]},
         {"model": "spark_i2i_3_0", "input": [{"params": []}]},
         {"model": "spark_i2i_3_0", "input": [{"params": {}}, {"params": {}}]},
-        {"model": "another", "input": [{"params": {"prompt": "x", "image_urls": URL}}]},
         {"input": [{"params": {"prompt": "x", "image_urls": URL}}]},
     ],
 )
@@ -144,7 +143,7 @@ def test_wrong_envelope(api: Any, body: Any) -> None:
     before = len(api.ledger.accepted())
     answer = api.post(body)
     assert answer.status_code == 400
-    assert answer.json()["error"]["code"] == "invalid_request"
+    assert answer.json()["error"]["code"] == 400
     assert len(api.ledger.accepted()) == before
 
 
@@ -163,7 +162,7 @@ def test_no_json(api: Any, body: bytes) -> None:
 def test_half_a_character(api: Any) -> None:
     """A text that is no Unicode is refused: nothing could write it down."""
     for params in ({"prompt": "\ud800"}, {"image_urls": ["https://a.example/\udc00"]}):
-        assert api.create(**params).json()["error"]["code"] == "invalid_request"
+        assert api.create(**params).json()["error"]["code"] == 400
 
 
 def test_body_too_large(api: Any) -> None:
@@ -177,7 +176,20 @@ def test_model_in_header(api: Any) -> None:
     body = {"input": [{"params": {"prompt": "x", "image_urls": URL}}]}
     taken = api.post(body, headers={**api.headers, "X-Model": "spark_i2i_3_0"})
     assert taken.json()["model"] == "spark_i2i_3_0"
-    assert api.post(body, headers={**api.headers, "X-Model": "other"}).status_code == 400
+    assert api.post(body, headers={**api.headers, "X-Model": "other"}).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["another", "", 7, None, "\ud800", "x" * 10_000])
+@pytest.mark.parametrize("path", ["", "/precharge"])
+def test_an_unknown_model_is_not_found_and_named(api: Any, name: Any, path: str) -> None:
+    """Create and precharge answer 404 with the model's name, shortened and as ASCII."""
+    before = len(api.ledger.accepted())
+    body = {"model": name, "input": [{"params": {"prompt": "x", "image_urls": URL}}]}
+    answer = api.post(body, path=f"/model/v1/generation{path}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, 404)
+    assert ascii(name)[:50] in answer.json()["error"]["message"]
+    assert len(answer.content) < 300
+    assert len(api.ledger.accepted()) == before
 
 
 def test_fingerprint(api: Any, photo: Any, encoded: Any) -> None:

@@ -1,0 +1,90 @@
+"""Result files in each format, and the faults that spoil them on the way."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+
+from PIL import Image
+from starlette.responses import Response
+
+from spark_batch.sandbox.faults import Fault, Faults
+from spark_batch.sandbox.pictures import MEDIA_TYPE
+from spark_batch.sandbox.wire import Slow, Truncated
+
+JPEG = "jpg"
+
+# The formats of result files by the ends of their names: what Pillow calls them, and their types.
+FORMATS: Mapping[str, tuple[str, str]] = {
+    JPEG: ("JPEG", MEDIA_TYPE),
+    "png": ("PNG", "image/png"),
+    "webp": ("WEBP", "image/webp"),
+    "gif": ("GIF", "image/gif"),
+    "bmp": ("BMP", "image/bmp"),
+    "tiff": ("TIFF", "image/tiff"),
+    "avif": ("", "image/avif"),
+}
+
+_PIECES = 10
+# The first box of an AVIF file: readers tell the format by it.
+_AVIF = b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf"
+
+
+def converted(preview: bytes, form: str) -> bytes:
+    """The preview, a JPEG file, in the format that ends a result's name as `form`.
+
+    Pillow cannot write AVIF everywhere: that file has only the first box of one.
+    """
+    if form == JPEG:
+        return preview
+    if form == "avif":
+        return _AVIF + preview
+    with Image.open(io.BytesIO(preview)) as picture:
+        return _saved(picture, FORMATS[form][0])
+
+
+def deliver(data: bytes, form: str, fault: Fault | None, settings: Faults) -> Response:
+    """The answer that carries a file, spoiled by the fault."""
+    spoil = _SPOILED.get(fault.name) if fault else None
+    if fault is None or spoil is None:
+        return Response(data, media_type=FORMATS[form][1])
+    return spoil(data, fault.argument, settings)
+
+
+def _whole(data: bytes) -> Response:
+    return Response(data, media_type=MEDIA_TYPE)
+
+
+def _encoded(data: bytes, coding: str, _: Faults) -> Response:
+    return Response(data, media_type=MEDIA_TYPE, headers={"Content-Encoding": coding})
+
+
+def _slow(data: bytes, _: str, settings: Faults) -> Response:
+    return Slow(data, step=len(data) // _PIECES + 1, pause=settings.slow_seconds / _PIECES)
+
+
+def _dripping(data: bytes, _: str, settings: Faults) -> Response:
+    return Slow(data, step=1, pause=settings.slow_seconds)
+
+
+def _turned(data: bytes, *_: object) -> Response:
+    """A picture of half the sides, upright for lying."""
+    with Image.open(io.BytesIO(data)) as picture:
+        other = picture.resize((picture.height // 2, picture.width // 2))
+    return _whole(_saved(other, "JPEG"))
+
+
+def _saved(picture: Image.Image, form: str) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, form)
+    return file.getvalue()
+
+
+_SPOILED: Mapping[str, Callable[[bytes, str, Faults], Response]] = {
+    "short": lambda data, *_: _whole(data[: len(data) // 2]),
+    "truncated": lambda data, *_: Truncated(data, media_type=MEDIA_TYPE),
+    "slow": _slow,
+    "drip": _dripping,
+    "wrong-size": _turned,
+    "encoding": _encoded,
+}
