@@ -141,6 +141,7 @@ class _Reader:
         self._made = tuple(map(matrix.made_by, given.blocks))
         self._prompts = {each.text: each for block in given.blocks for each in block.prompts}
         self._owners = {each.id.casefold(): each for each in self._prompts.values()}
+        self._texts = self._texts_by_id()
         self._longest = contract.definition("prompt")["maxLength"]
         rule = contract.schema(contract.RECIPE)["$defs"]["id"]
         self._id = re.compile(rule["pattern"].rstrip("$"))
@@ -159,7 +160,7 @@ class _Reader:
         axes = self._given.axes
         return Block(
             inputs=(picture,),
-            prompts=(Prompt(prompt.id, prompt.text, prompt.variables, self._source(row)),),
+            prompts=(replace(prompt, source=self._source(row)),),
             sizes=axes.sizes if sizes is None else (sizes,),
             scales=axes.scales if scales is None else (float(scales),),
             seeds=axes.seeds if seeds is None else (int(seeds),),
@@ -193,7 +194,7 @@ class _Reader:
         known = self._prompts.get(text)
         if known is not None and name in (None, known.id):
             return known
-        prompt = Prompt(matrix.slug(text) if name is None else name, text)
+        prompt = Prompt(self._made_id(text) if name is None else name, text)
         owner = self._owners.setdefault(prompt.id.casefold(), prompt)
         if owner.text != text or owner.variables:
             message = f"the id {quoted(prompt.id)} is that of {quoted(owner.text)} already"
@@ -202,6 +203,25 @@ class _Reader:
         if name is None:
             self._prompts[text] = prompt
         return prompt
+
+    def _texts_by_id(self) -> dict[str, set[str]]:
+        """The texts that have each id, or would have it, upper and lower case being equal."""
+        found: dict[str, set[str]] = {}
+        for prompt in self._prompts.values():
+            found.setdefault(prompt.id.casefold(), set()).add(prompt.text)
+        for row in self._table.rows:
+            text, name = row.cells["prompt"], row.cells.get("id")
+            if isinstance(text, str):
+                text = prompts.literal(text)[0]
+                made = matrix.prompt_id(text) if name is None else str(name)
+                found.setdefault(made.casefold(), set()).add(text)
+        return found
+
+    def _made_id(self, text: str) -> str:
+        """The id of a prompt that has none, the same in whatever order the rows stand."""
+        made = matrix.prompt_id(text)
+        alike = len(self._texts[made.casefold()]) > 1
+        return matrix.prompt_id(text, distinct=True) if alike else made
 
     def _name(self, row: Row) -> str | None:
         name = row.cells.get("id")

@@ -21,6 +21,7 @@ Errors = Callable[[str], list[Diagnostic]]
 
 HEAD = "version: 1\nname: x\n"
 ROWS = HEAD + "rows: t.csv\n"
+JSONL = HEAD + "rows: t.jsonl\n"
 
 
 def _names(found: Loaded) -> list[str]:
@@ -49,6 +50,57 @@ def test_a_table_and_a_matrix_give_the_same_keys(loaded: Load, folder: Path) -> 
     text = "inputs: [photos/hero.jpg]\nprompts: [A $5 tag]\nvariants: {size: 1024x768}\n"
     (job,) = matrix.jobs(loaded(HEAD + text).recipe)
     assert row == job
+
+
+TEXTS = [
+    "Make it red",
+    "Make it red!",
+    "A 0.5 inch frame",
+    "把天空变成红色",
+    "Graphic design, a puppy running on the street with a red balloon, add the text “SALE”",
+    "Graphic design, a puppy running on the street with a red balloon, add the text “50%”",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_prompt_has_the_same_id_in_a_table_and_in_prompts(
+    loaded: Load, folder: Path, text: str
+) -> None:
+    """A prompt that moves from the one to the other moves no picture."""
+    line = json.dumps({"image": "photos/hero.jpg", "prompt": text})
+    (folder / "t.jsonl").write_text(line)
+    (row,) = matrix.jobs(loaded(JSONL).recipe)
+    listed = f"inputs: [photos/hero.jpg]\nprompts: [{json.dumps(text)}]\n"
+    (job,) = matrix.jobs(loaded(HEAD + listed).recipe)
+    assert row == job
+
+
+@pytest.mark.parametrize("given", [TEXTS, TEXTS[::-1]])
+def test_prompts_of_the_same_words_get_a_hash_in_any_order(
+    loaded: Load, folder: Path, given: list[str]
+) -> None:
+    """A table may hold prompts that differ in signs, or only behind their first words."""
+    (folder / "t.jsonl").write_text(
+        "".join(json.dumps({"image": "photos/hero.jpg", "prompt": text}) + "\n" for text in given)
+    )
+    found = {job.prompt.text: job.prompt.id for job in matrix.jobs(loaded(JSONL).recipe)}
+    distinct = [matrix.prompt_id(text, distinct=True) for text in TEXTS]
+    assert [found[text] for text in TEXTS] == [
+        *distinct[:2],
+        matrix.prompt_id(TEXTS[2]),
+        *distinct[3:],
+    ]
+
+
+def test_a_made_id_gives_way_to_one_that_is_given(loaded: Load, folder: Path) -> None:
+    """An id that stands in `prompts` or in the table is its author's; others get a hash."""
+    (folder / "t.csv").write_text(
+        "image,prompt,id\nphotos/hero.jpg,Blue!,\nphotos/hero.jpg,Sea,blue\nphotos/hero.jpg,Red!,\n"
+    )
+    base = "inputs: [photos/hero.jpg]\nprompts: [{id: Red, text: A rose}]\n"
+    ids = [job.prompt.id for job in matrix.jobs(loaded(ROWS + base).recipe)]
+    digests = [matrix.prompt_id(text, distinct=True) for text in ("Blue!", "Red!")]
+    assert ids == ["Red", digests[0], "blue", digests[1]]
 
 
 def test_what_is_there_already_is_made_once(loaded: Load, folder: Path) -> None:
@@ -103,7 +155,7 @@ def test_jsonl_says_the_same(loaded: Load, folder: Path) -> None:
     writer.writerow(row)
     (folder / "t.csv").write_text("\ufeff" + buffer.getvalue(), encoding="utf-8")
     one = list(matrix.jobs(loaded(ROWS).recipe))
-    assert one == list(matrix.jobs(loaded(HEAD + "rows: t.jsonl\n").recipe))
+    assert one == list(matrix.jobs(loaded(JSONL).recipe))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +182,7 @@ def test_what_is_no_table(errors: Errors, folder: Path, data: bytes) -> None:
 def test_hostile_lines(errors: Errors, folder: Path, line: str) -> None:
     """No line of JSON brings the program down."""
     (folder / "t.jsonl").write_text(line)
-    assert errors(HEAD + "rows: t.jsonl\n")
+    assert errors(JSONL)
 
 
 @settings(
