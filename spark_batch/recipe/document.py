@@ -9,7 +9,6 @@ anything is built.
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,13 +19,20 @@ import yaml
 
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, split_lines
 from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.recipe.text import Stop, check_characters, explained, read_text, stop
+from spark_batch.recipe.text import (
+    Stop,
+    check_characters,
+    explained,
+    forbidden,
+    line_feeds,
+    printable_only,
+    read_text,
+    stop,
+)
 
 MAX_DEPTH = 40
 MAX_NODES = 200_000  # aliases counted as often as they are used
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
-
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +148,12 @@ class _Composer:
     def _scalar(self, event: Any) -> None:
         self._no_tag(event)
         mark, text, plain = _mark(event), event.value, not event.style
-        if CONTROL.search(text):
-            message = "a control character is not allowed in a text"
-            self._findings.error(mark, code="character", path="", message=message)
-            text = CONTROL.sub("", text)
+        if not plain:
+            text = line_feeds(text)
+        wrong = forbidden(text)
+        if wrong:
+            self._findings.error(mark, code="character", path="", message=wrong)
+            text = printable_only(text)
         value: Scalar = resolve(text) if plain else text
         top = self._stack[-1] if self._stack else None
         if top is not None and top.mapping and top.key is None:

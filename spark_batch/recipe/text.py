@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from spark_batch.recipe.characters import named
 from spark_batch.recipe.diagnostics import Findings, Mark, split_lines
 
 MAX_BYTES = 1 << 20
@@ -13,6 +14,7 @@ MAX_BYTES = 1 << 20
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
 )
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 class Stop(Exception):
@@ -44,6 +46,22 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
         before = data[: error.start].decode("utf-8", "replace")
         message = "the file is not UTF-8 text; save it as UTF-8"
         raise stop(findings, _mark_at(before), "encoding", message) from None
+
+
+def line_feeds(text: str) -> str:
+    """The text with a line feed at each line's end, so that CRLF makes no other prompt of it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def forbidden(text: str) -> str | None:
+    """What is wrong with a text that holds a control character or half a surrogate pair."""
+    match = _CONTROL.search(text)
+    return f"the character {named(match[0])} is not allowed in a text; remove it" if match else None
+
+
+def printable_only(text: str) -> str:
+    """The text without what is `forbidden`."""
+    return _CONTROL.sub("", text)
 
 
 def check_characters(text: str, findings: Findings) -> None:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import matrix, pictures
+from spark_batch import contract, matrix, pictures
+from spark_batch.errors import RecipeError
 from spark_batch.jobs import Picture
 from spark_batch.recipe import Diagnostic, Loaded, load
 
@@ -183,6 +184,93 @@ def test_hostile_lines(errors: Errors, folder: Path, line: str) -> None:
     """No line of JSON brings the program down."""
     (folder / "t.jsonl").write_text(line)
     assert errors(JSONL)
+
+
+COLUMNS = list(contract.schema("recipe")["$defs"]["row"]["properties"])
+NO_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 19, "9" * 5000]
+ODD = [*NO_NUMBERS, "true", "[7]", '{"seed": 7}', '"\\ud800"', '"a\\u0000b"', '"a\\u001bb"']
+
+
+def _json_row(**cells: str) -> str:
+    row = {"image": '"photos/hero.jpg"', "prompt": '"Make it red"', **cells}
+    return "{" + ", ".join(f'"{key}": {value}' for key, value in row.items()) + "}"
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("column", COLUMNS)
+def test_what_is_no_value_is_told_at_its_place(
+    errors: Errors, folder: Path, column: str, value: str
+) -> None:
+    """No number, none that is too large, no other type, no half of a character: in any column."""
+    line = _json_row(**{column: value})
+    (folder / "t.jsonl").write_text(f"\n{line}\n")
+    (error,) = errors(JSONL + "variants: {scale: [0.2, 0.8]}\n")
+    column_number = line.index(f'"{column}": ') + len(f'"{column}": ') + 1
+    assert (error.path, error.place.line, error.place.column) == (column, 2, column_number)
+
+
+@pytest.mark.parametrize("number", [*NO_NUMBERS, "1e3", "7.0", "-1", "7.5", "0.25", "2", "-0.0"])
+@pytest.mark.parametrize("column", ["scale", "seed"])
+def test_numbers_are_judged_alike_in_every_form(folder: Path, column: str, number: str) -> None:
+    """In JSON, in CSV and in YAML the same number is the same request, or an error."""
+    head = HEAD + "inputs: [photos/hero.jpg]\nprompts: [Make it red]\n"
+    (folder / "t.jsonl").write_text(_json_row(**{column: number}))
+    (folder / "t.csv").write_text(f"image,prompt,{column}\nphotos/hero.jpg,Make it red,{number}\n")
+    found = []
+    for text in (ROWS, JSONL, head + f"variants: {{{column}: {number}}}\n"):
+        (folder / "r.yaml").write_text(text)
+        try:
+            recipe = load(folder / "r.yaml", probe=pictures.probe).recipe
+            found.append([job.key for job in matrix.jobs(recipe)])
+        except RecipeError:
+            found.append([])
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "said"),
+    [
+        ('{"image":\xa0"a.jpg"}', 10, "U+00A0 (no-break space)"),
+        ('\ufeff{"image": "a.jpg"}', 1, "U+FEFF"),
+        ('{\u201cimage\u201d: "a.jpg"}', 2, 'write "'),
+        ('{"image": "a.jpg", "seed": \u22121}', 28, "write -"),
+        ('{"image": "a.jpg", "image": "b.jpg"}', 20, "the key 'image' is given twice"),
+        ('{"image": "a.jpg", "im\\u0061ge": "b.jpg"}', 20, "the key 'image' is given twice"),
+        ('{"image": "a.jpg", "prompt": "a\tb"}', 32, "U+0009"),
+    ],
+)
+def test_what_is_no_json_is_told_at_its_place(
+    errors: Errors, folder: Path, line: str, column: int, said: str
+) -> None:
+    """The character that is wrong, and what to write instead."""
+    (folder / "t.jsonl").write_text(f"\n  {line}\n", encoding="utf-8")
+    (error,) = errors(JSONL)
+    assert (error.place.line, error.place.column) == (2, column + 2)
+    assert said in error.message
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_line_ends_are_of_no_matter(loaded: Load, folder: Path, end: str) -> None:
+    """A table that git checks out on Windows is the same table, in cells of several lines too."""
+    text = 'image,prompt,seed\n\nphotos/hero.jpg,"Make it red,\n\nwith a frame\n",7\n'
+    (folder / "t.csv").write_text(text, newline="")
+    keys = [job.key for job in matrix.jobs(loaded(ROWS).recipe)]
+    (folder / "t.csv").write_text(text.replace("\n", end), newline="")
+    jobs = list(matrix.jobs(loaded(ROWS).recipe))
+    assert [job.key for job in jobs] == keys
+    assert [job.prompt.text for job in jobs] == ["Make it red,\n\nwith a frame"]
+    row = _json_row(prompt=json.dumps(f"Make it red,{end}{end}with a frame{end}"), seed="7")
+    (folder / "t.jsonl").write_text(row + end, newline="")
+    assert [job.key for job in matrix.jobs(loaded(JSONL).recipe)] == keys
+
+
+def test_places_are_right_with_every_line_end(errors: Errors, folder: Path) -> None:
+    """The same line and column, behind a cell of several lines as well."""
+    text = 'image,prompt,seed\nphotos/hero.jpg,"a\nb",x\nphotos/hero.jpg,a,y\n'
+    for end in ("\n", "\r\n", "\r"):
+        (folder / "t.csv").write_text(text.replace("\n", end), newline="")
+        places = [(each.place.line, each.place.column) for each in errors(ROWS)]
+        assert places == [(3, 4), (4, 19)]
 
 
 @settings(
