@@ -8,8 +8,9 @@ import unicodedata
 # Spaces that are no plain space, soft hyphens and characters of no width: no editor shows them.
 ODD = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 
+DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
+
 _INVISIBLE = re.compile(f"[{ODD}]")
-_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _QUOTES = re.compile("[\u201c-\u201f\u00ab\u00bb\u300c-\u300f\uff02]")
 _ENCLOSED = re.compile(
     "[\u201c\u201e\u201f][^\u201c-\u201f]*[\u201c\u201d]|[\u00ab\u00bb][^\u00ab\u00bb]*[\u00ab\u00bb]"
@@ -31,7 +32,7 @@ def visible(text: str) -> str:
 
 def plain(text: str) -> str:
     """The text with plain spaces, dashes, quotes and digits in the place of those alike."""
-    text = _QUOTES.sub('"', _DASHES.sub("-", text))
+    text = _QUOTES.sub('"', re.sub(f"[{DASHES}]", "-", text))
     without = "".join(c for c in text if unicodedata.category(c) != "Cf")
     return unicodedata.normalize("NFKC", without)
 

@@ -12,6 +12,7 @@ from typing import Any
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
 from spark_batch.recipe import advice, ids, inputs, prompts, quick, variants
+from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted
 from spark_batch.recipe.document import Node
@@ -285,6 +286,13 @@ def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block
         message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
         mark = table.mark(long[0], "prompt")
         table.findings.warn(mark, code="prompt-long", path="prompt", message=message)
+    quotes = [row for row in table.rows if in_curly_quotes(str(row.cells["prompt"]))]
+    if quotes:
+        which = "the prompt is"
+        if len(quotes) > 1:
+            which = f"{len(quotes)} prompts, this one first, are"
+        mark, message = table.mark(quotes[0], "prompt"), f"{which} {advice.QUOTES}"
+        table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
     own = [each for each in pictures.values() if each.where == "image"]
     advice.inputs(own, blocks, table.findings)
     seeds: dict[Scalar, Row] = {}

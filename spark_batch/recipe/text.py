@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from spark_batch.recipe.characters import named
+from spark_batch import contract
+from spark_batch.recipe.characters import DASHES, ODD, advice, named
 from spark_batch.recipe.diagnostics import Findings, Mark, split_lines
 
 MAX_BYTES = 1 << 20
@@ -13,6 +16,17 @@ MAX_BYTES = 1 << 20
 # YAML's printable characters; surrogates are none of them.
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
+)
+TAB = "a tab is not allowed in indentation; use spaces"
+
+_ODD = re.compile(f"[{ODD}]")
+_WORD = r"[A-Za-z_][\w-]*"
+_STRUCTURE = re.compile(
+    rf"(?: *(?=[\t{ODD}])"  # in the indentation
+    rf"| *(?:- *)*-(?=[{ODD}])"  # behind a dash
+    rf"| *(?=[{DASHES}] )"  # a dash of another width
+    rf"|(?:[ -]*|.*[{{,] *){_WORD}(?: *:(?=[{ODD}])|(?=[{ODD}]+ *:))"  # on a side of a key's colon
+    rf"|[ -]*{_WORD} *(?=\uff1a))(?P<odd>.)"  # a colon of another width
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
@@ -64,6 +78,42 @@ def printable_only(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def in_structure(line: str) -> tuple[int, str] | None:
+    """Where a line of YAML has a character in its structure that no parser takes, and what to do.
+
+    A tab or an odd space in the indentation, an odd space behind a dash or beside a key's colon.
+    """
+    match = None if line.lstrip().startswith("#") else _STRUCTURE.match(line)
+    return _found(line, match.start("odd")) if match else None
+
+
+def misplaced(line: str, begin: int) -> tuple[int, str] | None:
+    """The same of a text without quotes that begins like an item or a key: `-` or `text:`.
+
+    YAML takes it for a text, since only a plain space makes an item or a key of it.
+    """
+    match = _beginning().match(line, begin)
+    odd = _ODD.search(match[0]) if match else None
+    return _found(line, begin + odd.start()) if odd else None
+
+
+def _found(line: str, at: int) -> tuple[int, str]:
+    return at, TAB if line[at] == "\t" else advice(line[at]) or ""
+
+
+@cache
+def _beginning() -> re.Pattern[str]:
+    keys = "|".join(sorted(_keys(contract.schema(contract.RECIPE))))
+    return re.compile(f"[ {ODD}]*(?:-|(?:{keys})[ {ODD}]*:)[ {ODD}]")
+
+
+def _keys(schema: Any) -> set[str]:
+    """The names of all keys that a schema knows."""
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("properties", ())).union(*map(_keys, schema.values()))
+
+
 def check_characters(text: str, findings: Findings) -> None:
     """Raises Stop when the text holds a character that YAML does not print."""
     match = _FORBIDDEN.search(text)
@@ -105,7 +155,7 @@ _EXPLAINED = (
 def explained(problem: str, character: str) -> str:
     """A parser's problem in our words; `character` is the one where it stopped."""
     if character == "\t" and "start any token" in problem:
-        return "a tab is not allowed in indentation; use spaces"
+        return TAB
     for part, words in _EXPLAINED:
         if part in problem:
             return words
