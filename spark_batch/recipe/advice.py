@@ -87,9 +87,13 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
             findings.warn(each.node.mark, code="size-rounded", path=each.where, message=message)
 
 
+def usual(seed: int) -> bool:
+    """Whether the API's page speaks of a seed."""
+    return quick.judge(contract.API, "/$defs/seed/x-recommended")(seed)
+
+
 def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
     """Seeds that the API takes and its page does not speak of."""
-    usual = quick.judge(contract.API, "/$defs/seed/x-recommended")
     for item in node.items() if node is not None else ():
         if not usual(whole(item)):
             limits = contract.definition("seed")["x-recommended"]["anyOf"][-1]

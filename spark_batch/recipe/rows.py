@@ -142,6 +142,7 @@ class _Reader:
         self._made = tuple(map(matrix.made_by, given.blocks))
         self._prompts = {each.text: each for block in given.blocks for each in block.prompts}
         self._owners = {each.id.casefold(): each for each in self._prompts.values()}
+        self._ids: dict[str, str] = {}
         self._texts = self._texts_by_id()
         self._longest = contract.definition("prompt")["maxLength"]
         rule = contract.schema(contract.RECIPE)["$defs"]["id"]
@@ -211,16 +212,19 @@ class _Reader:
         for prompt in self._prompts.values():
             found.setdefault(prompt.id.casefold(), set()).add(prompt.text)
         for row in self._table.rows:
-            text, name = row.cells["prompt"], row.cells.get("id")
-            if isinstance(text, str):
-                text = prompts.literal(text)[0]
-                made = name if isinstance(name, str) else matrix.prompt_id(text)
-                found.setdefault(made.casefold(), set()).add(text)
+            if not isinstance(row.cells["prompt"], str):
+                continue
+            text, name = prompts.literal(row.cells["prompt"])[0], row.cells.get("id")
+            if not isinstance(name, str):
+                if text in self._prompts:
+                    continue
+                name = self._ids[text] = matrix.prompt_id(text)
+            found.setdefault(name.casefold(), set()).add(text)
         return found
 
     def _made_id(self, text: str) -> str:
         """The id of a prompt that has none, the same in whatever order the rows stand."""
-        made = matrix.prompt_id(text)
+        made = self._ids[text]
         alike = len(self._texts[made.casefold()]) > 1
         return matrix.prompt_id(text, distinct=True) if alike else made
 
@@ -297,8 +301,9 @@ def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block
     advice.inputs(own, blocks, table.findings)
     seeds: dict[Scalar, Row] = {}
     for row in table.rows:
-        seeds.setdefault(row.cells.get("seed"), row)
-    seeds.pop(None, None)
+        seed = row.cells.get("seed")
+        if isinstance(seed, int | float) and not advice.usual(int(seed)):
+            seeds.setdefault(seed, row)
     for seed, row in seeds.items():
         node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
         advice.seeds(node, table.findings, path="seed")

@@ -96,12 +96,13 @@ def test_prompts_of_the_same_words_get_a_hash_in_any_order(
 def test_a_made_id_gives_way_to_one_that_is_given(loaded: Load, folder: Path) -> None:
     """An id that stands in `prompts` or in the table is its author's; others get a hash."""
     (folder / "t.csv").write_text(
-        "image,prompt,id\nphotos/hero.jpg,Blue!,\nphotos/hero.jpg,Sea,blue\nphotos/hero.jpg,Red!,\n"
+        "image,prompt,id\nphotos/hero.jpg,Blue!,\nphotos/hero.jpg,Sea,blue\n"
+        "photos/hero.jpg,Red!,\nphotos/hero.jpg,Sky,\nphotos/hero.jpg,Sky!,\n"
     )
-    base = "inputs: [photos/hero.jpg]\nprompts: [{id: Red, text: A rose}]\n"
+    base = "inputs: [photos/hero.jpg]\nprompts: [{id: Red, text: A rose}, {id: s, text: Sky}]\n"
     ids = [job.prompt.id for job in matrix.jobs(loaded(ROWS + base).recipe)]
     digests = [matrix.prompt_id(text, distinct=True) for text in ("Blue!", "Red!")]
-    assert ids == ["Red", digests[0], "blue", digests[1]]
+    assert ids == ["Red", "s", digests[0], "blue", digests[1], "sky"]
 
 
 def test_what_is_there_already_is_made_once(loaded: Load, folder: Path) -> None:
