@@ -14,6 +14,7 @@ from spark_batch.recipe.document import Node
 
 _SHOWN = 10  # values that a message lists
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
+_HASHED = re.compile("-[0-9a-f]{8}$")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
@@ -79,6 +80,9 @@ def chosen(
             found.add(text)
             continue
         matches = [each for each in known if fnmatchcase(each, text)] if globs.is_glob(text) else []
+        hashed = _HASHED.search(text) if kind == "prompt" else None
+        if hashed:  # the words before the hash were fewer when other scripts were left out
+            matches = [each for each in known if each.endswith(hashed[0])]
         found.update(matches)
         if not matches:
             hint = suggestion(text, known) or f"; there are {listed(known)}"
