@@ -139,6 +139,7 @@ def romanized(text: str) -> tuple[str, bool]:
     return "".join(map(_romanized, unicodedata.normalize("NFC", text))), True
 
 
+@lru_cache(maxsize=10_000)
 def _romanized(character: str) -> str:
     from anyascii import anyascii  # its tables are needed for few recipes
 

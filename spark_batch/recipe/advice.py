@@ -20,7 +20,7 @@ _SENTENCE = re.compile(r"[.!?;\n]\s*|\b(?:and )?then\b", re.IGNORECASE)
 _CLAUSE = re.compile(r",\s*(?:and\s+)?|\band\s+", re.IGNORECASE)
 _JOINT = re.compile(r"[.!?;,\n]|\b(?:and|then)\b", re.IGNORECASE)
 _QUOTED = re.compile("\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|'[^']*'(?![a-z])")
-QUOTES = "in typographic quotes, which would be sent as well; remove them, or write plain ones"
+QUOTES = "in typographic quotes, which are sent as well; remove them, or write plain ones"
 _LOOKED_AT = 1000  # texts of one entry; that they differ in a value makes them hardly different
 _STRONG = frozenset(
     {"add", "remove", "delete", "erase", "replace", "insert", "convert", "transform"}

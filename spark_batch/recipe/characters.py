@@ -1,4 +1,4 @@
-"""Characters that look like others, or like nothing: what they are, and what to write instead."""
+"""Characters that look like others, or that no editor shows: their names, and what to write."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import unicodedata
 
 # Spaces that are no plain space, soft hyphens and characters of no width: no editor shows them.
 ODD = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
-
 DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 
 _INVISIBLE = re.compile(f"[{ODD}]")
@@ -47,7 +46,7 @@ def advice(character: str) -> str | None:
     if _INVISIBLE.match(character):
         hint = "replace it by a space" if instead == " " else "remove it"
         return f"{named(character)}, which editors do not show, is not allowed here; {hint}"
-    return None if instead == character else f"{named(character)} stands here; write {instead}"
+    return None if instead == character else f"write {instead} instead of {named(character)}"
 
 
 def in_curly_quotes(text: str) -> bool:

@@ -137,7 +137,11 @@ def _tell(
         mark = node.keys.get(fault.value, node.mark)
         findings.error(mark, code="key", path=where, message=message)
         return
-    if fault.keyword == "type" and isinstance(node.value, str) and _told_odd(node, findings):
+    if (
+        fault.keyword == "type"
+        and isinstance(node.value, str)
+        and _report_odd_value(node, findings)
+    ):
         return
     name = next((part for part in reversed(fault.path) if isinstance(part, str)), "")
     code, message = wording.worded(fault, shown(node), name)
@@ -145,8 +149,8 @@ def _tell(
     findings.error(node.mark, code=code, path=where, message=message)
 
 
-def _told_odd(node: Node, findings: Findings) -> bool:
-    """Whether a value is none since an odd space makes a text of a list or mapping; tells it."""
+def _report_odd_value(node: Node, findings: Findings) -> bool:
+    """Report an odd space that makes a text of a list or mapping; whether there is one."""
     line = findings.source.lines[node.mark.line - 1]
     odd = in_structure(line[node.mark.column - 1 :])
     if odd is not None:
@@ -156,10 +160,10 @@ def _told_odd(node: Node, findings: Findings) -> bool:
 
 
 def _comment_hint(node: Node, findings: Findings) -> str:
-    """What to do where nothing is left of a value, since it begins with a hash."""
+    """Advice for a value of which nothing is left, because it begins with a hash."""
     lines, mark = findings.source.lines, node.mark
     if node.value is None and lines[mark.line - 1][mark.column - 1 :].lstrip().startswith("#"):
-        return "; ' #' begins a comment: put the text in quotes"
+        return "; ' #' starts a comment: put the text in quotes"
     return ""
 
 
@@ -167,7 +171,7 @@ def _tell_unknown(fault: Fault, node: Node, findings: Findings) -> None:
     known = tuple(fault.schema["properties"])
     for key in wording.unknown(fault):
         mark = node.keys.get(key, node.mark)
-        if _told_odd_key(key, mark, known, findings):
+        if _report_odd_key(key, mark, known, findings):
             continue
         hint = suggestion(key, known) or f"; known are {keys_text(known)}"
         if " " in key:
@@ -176,8 +180,8 @@ def _tell_unknown(fault: Fault, node: Node, findings: Findings) -> None:
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
 
 
-def _told_odd_key(key: str, mark: Mark, known: tuple[str, ...], findings: Findings) -> bool:
-    """Whether a key is unknown for a character that looks like another, or like nothing; tells it.
+def _report_odd_key(key: str, mark: Mark, known: tuple[str, ...], findings: Findings) -> bool:
+    """Report a character that makes a key an unknown one; whether there is one.
 
     A key of several words is a text that lacks its quotes, and may hold such characters.
     """

@@ -168,7 +168,7 @@ class _Composer:
             self._add(Node(value=value, mark=mark, raw=text), event.anchor)
 
     def _judge_plain(self, event: Any, value: Scalar) -> None:
-        """Tell what YAML allows in a text without quotes and its author hardly meant."""
+        """Report what YAML allows in a text without quotes, and its author hardly meant."""
         lines, start, end = self._findings.source.lines, event.start_mark, event.end_mark
         for number in range(start.line, end.line + 1) if not event.value.isascii() else ():
             begin = start.column if number == start.line else 0
@@ -178,13 +178,12 @@ class _Composer:
                 self._findings.error(mark, code="character", path="", message=odd[1])
         cut = _CUT.match(lines[end.line], end.column) if isinstance(value, str) else None
         if cut:
-            self._findings.warn(
-                Mark(end.line + 1, cut.end()),
-                code="hash-cuts",
-                path="",
-                message=f"the text ends before this, at {quoted(event.value[-20:])}, since ' #' "
-                "begins a comment; put the text in quotes, or a space behind the '#'",
+            message = (
+                f"the text ends here, after {quoted(event.value[-20:])}, because ' #' starts a "
+                "comment; put the text in quotes, or a space after the '#'"
             )
+            mark = Mark(end.line + 1, cut.end())
+            self._findings.warn(mark, code="hash-cuts", path="", message=message)
 
     def _key(self, top: _Open, event: Any, text: str, value: Scalar) -> None:
         mark = _mark(event)
@@ -291,7 +290,7 @@ class _Composer:
         return stop(self._findings, mark, "yaml", message)
 
     def _odd_before(self, mark: Mark, context: Any) -> tuple[Mark, str] | None:
-        """The last odd space in the structure of what could not be parsed, and what to do."""
+        """The last character that spoils the structure before a parser's error, and what to do."""
         first = min(context.line + 1, mark.line) if context else mark.line
         for number in range(mark.line, first - 1, -1):
             odd = in_structure(self._findings.source.lines[number - 1])

@@ -82,7 +82,7 @@ def chosen(
         matches = [each for each in known if fnmatchcase(each, text)] if globs.is_glob(text) else []
         hashed = _HASHED.search(text) if kind == "prompt" else None
         if hashed:  # the words before the hash were fewer when other scripts were left out
-            matches = [each for each in known if each.endswith(hashed[0])]
+            matches = [name for name in known if name.endswith(hashed[0])]
         found.update(matches)
         if not matches:
             hint = suggestion(text, known) or f"; there are {listed(known)}"

@@ -203,8 +203,8 @@ class _Pairs(list[tuple[str, Any]]):
     """The keys and values of a JSON object, as they stand."""
 
 
-class _NoNumber(str):
-    """What stands in JSON without quotes and is no number that anything could be done with."""
+class _BadNumber(str):
+    """A number of JSON that cannot be used: NaN, Infinity, 1e999; its text as written."""
 
     __slots__ = ()
 
@@ -212,29 +212,29 @@ class _NoNumber(str):
 def _number(text: str) -> Any:
     """A number of JSON by the rules for those of YAML and CSV."""
     value = resolve(text)
-    return _NoNumber(text) if isinstance(value, str) else value
+    return _BadNumber(text) if isinstance(value, str) else value
 
 
 _JSON = json.JSONDecoder(
-    object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_NoNumber
+    object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_BadNumber
 )
 
 
 def _cell(value: Any) -> Any:
-    """A value of JSON as a cell; None where it is empty. A number that is none stays to be told."""
-    if not isinstance(value, str) or isinstance(value, _NoNumber):
+    """A value of JSON as a cell; None where it is empty."""
+    if not isinstance(value, str) or isinstance(value, _BadNumber):
         return value
     return line_feeds(value).strip() or None
 
 
 def _fault(column: str, value: object) -> str | None:
     """What is wrong with a cell, whatever the rules for its column."""
-    if isinstance(value, _NoNumber):
+    if isinstance(value, _BadNumber):
         if column in _TEXTS:
             return "expected a text; put it in quotes"
         if value[-1].isdigit():
             return f"{quoted(value)} is too large or too long for a number"
-        return f"{quoted(value)} is no JSON; write a number, or leave it out"
+        return f"{quoted(value)} is not valid JSON; write a number, or leave it out"
     return forbidden(value) if isinstance(value, str) else None
 
 
@@ -248,7 +248,7 @@ def _places(line: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _twice(line: str) -> tuple[str, int]:
-    """What is to be told of an object that has a key twice, and the second one's column."""
+    """The message for an object that has a key twice, and the column of the second one."""
     seen: set[str] = set()
     for key, column, _ in _places(line):
         if key in seen:

@@ -80,10 +80,10 @@ def test_an_odd_space_elsewhere_is_not_blamed(errors: Errors) -> None:
         ("variants: {seed: \uff17}", 18, "write 7, without U+FF17"),
         ("variants: {size: \uff11\uff16\uff1a\uff19}", 18, "the closest is '16:9'"),
         ("run: {max_cost: \u22123}", 17, "write -3, without U+2212"),
-        ("variants\uff1a {seed: 1}", 9, "U+FF1A (fullwidth colon) stands here; write :"),
-        ("variants\uff1a\n  seed: 1", 9, "U+FF1A (fullwidth colon) stands here; write :"),
-        ("\u201cvariants\u201d: {seed: 1}", 1, 'stands here; write "'),
-        ("silence:\n\u2013 size-small", 1, "U+2013 (en dash) stands here; write -"),
+        ("variants\uff1a {seed: 1}", 9, "write : instead of U+FF1A (fullwidth colon)"),
+        ("variants\uff1a\n  seed: 1", 9, "write : instead of U+FF1A (fullwidth colon)"),
+        ("\u201cvariants\u201d: {seed: 1}", 1, 'write " instead'),
+        ("silence:\n\u2013 size-small", 1, "write - instead of U+2013 (en dash)"),
     ],
 )
 def test_typographic_signs_are_helped(errors: Errors, line: str, column: int, said: str) -> None:
@@ -158,7 +158,7 @@ def test_a_hash_that_leaves_nothing_is_helped(errors: Errors, text: str) -> None
     """The message says what became of the text."""
     (error,) = errors(HEAD + INPUTS + text)
     assert "not nothing" in error.message
-    assert error.message.endswith("; ' #' begins a comment: put the text in quotes")
+    assert error.message.endswith("; ' #' starts a comment: put the text in quotes")
 
 
 def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
