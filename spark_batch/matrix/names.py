@@ -95,7 +95,8 @@ def slug(value: str, *, distinct: bool = False) -> str:
     whole = "-".join(word for part in _VALUE.findall(text.lower()) if (word := part.strip(".")))
     if whole and len(whole) <= _SLUG_LENGTH and not (foreign or distinct):
         return whole
-    return f"{(whole or 'value')[:_SLUG_LENGTH].rstrip('-.')}-{digest(value)}"
+    hashed = digest(seen(value) if distinct else value)
+    return f"{(whole or 'value')[:_SLUG_LENGTH].rstrip('-.')}-{hashed}"
 
 
 def prompt_id(text: str, *, distinct: bool = False) -> str:
@@ -114,12 +115,20 @@ def prompt_id(text: str, *, distinct: bool = False) -> str:
             break
         words.append(word[:_SLUG_LENGTH])
     whole = "-".join(words)
-    return whole if whole and not (foreign or distinct) else f"{whole or 'prompt'}-{digest(text)}"
+    if whole and not (foreign or distinct):
+        return whole
+    return f"{whole or 'prompt'}-{digest(seen(text) if distinct else text)}"
 
 
 def digest(text: str) -> str:
     """8 hex digits of a text's SHA-256, the same however its accents are encoded."""
     return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()[:8]
+
+
+def seen(text: str) -> str:
+    """The text as readers see it: accents composed, one space for several, nothing of no width."""
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join("".join(c for c in composed if unicodedata.category(c) != "Cf").split())
 
 
 def without_accents(text: str) -> tuple[str, bool]:

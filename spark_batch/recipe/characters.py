@@ -12,9 +12,9 @@ DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 _INVISIBLE = re.compile(f"[{ODD}]")
 _QUOTES = re.compile("[\u201c-\u201f\u00ab\u00bb\u300c-\u300f\uff02]")
 _ENCLOSED = re.compile(
-    "[\u201c\u201e\u201f][^\u201c-\u201f]*[\u201c\u201d]|[\u00ab\u00bb][^\u00ab\u00bb]*[\u00ab\u00bb]"
-    "|[\u2018\u201a\u201b][^\u2018-\u201b]*[\u2018\u2019]|\u300c[^\u300c\u300d]*\u300d"
-    "|\u300e[^\u300e\u300f]*\u300f|\uff02[^\uff02]*\uff02",
+    "[\u201c\u201e\u201f][^\u201c-\u201f]*[\u201c\u201d]?|[\u00ab\u00bb][^\u00ab\u00bb]*[\u00ab\u00bb]?"
+    "|[\u2018\u201a\u201b][^\u2018-\u201b]*[\u2018\u2019]|\u300c[^\u300c\u300d]*\u300d?"
+    "|\u300e[^\u300e\u300f]*\u300f?|\uff02[^\uff02]*\uff02?",
 )
 
 
@@ -50,5 +50,8 @@ def advice(character: str) -> str | None:
 
 
 def in_curly_quotes(text: str) -> bool:
-    """Whether typographic quotes enclose the whole text."""
+    """Whether typographic quotes enclose the whole text, or open before it and are never closed.
+
+    The latter is what a comma leaves of a quoted text in a list.
+    """
     return _ENCLOSED.fullmatch(text) is not None

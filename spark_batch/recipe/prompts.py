@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,13 +109,13 @@ def _variables(node: Node | None, where: str, findings: Findings) -> Values:
 
 def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
     """The values of a variable; one that is given twice would be paid for twice."""
-    first: dict[str, Node] = {}
+    first: dict[tuple[str, str], Node] = {}
     for at, item in enumerate(node.items()):
-        known = first.setdefault(" ".join(unicodedata.normalize("NFC", item.text()).split()), item)
+        known = first.setdefault((matrix.slug(item.text()), matrix.seen(item.text())), item)
         if known is not item:
             message = f"{shown(item)} is given twice, first in line {known.mark.line}; remove one"
             if known.text() != item.text():
-                message += ": they differ in white space or encoding only"
+                message += ": they differ in white space or invisible characters only"
             here = f"{where}[{at}]"
             findings.error(item.mark, code="duplicate-value", path=here, message=message)
     return tuple(item.text() for item in node.items())

@@ -127,6 +127,8 @@ def _number_hint(text: str) -> str:
     meant = characters.plain(text).replace(" ", "")
     if odd is not None and isinstance(resolve(meant), int | float):
         return f"; write {meant}, without {characters.named(odd)}"
+    if isinstance(resolve(text.replace(",", ".", 1)), float):
+        return f"; write {text.replace(',', '.', 1)}"
     return "; the number is too large or too long" if looks_numeric(text) else ""
 
 

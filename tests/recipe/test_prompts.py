@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 
 from hypothesis import HealthCheck, given, settings
@@ -138,7 +137,7 @@ VALUES = st.lists(
     st.text("abcXYZ 019.-é€日", min_size=1, max_size=70).filter(str.strip),
     min_size=1,
     max_size=4,
-    unique_by=lambda value: " ".join(unicodedata.normalize("NFC", value).split()),
+    unique_by=lambda value: (matrix.slug(value), matrix.seen(value)),
 )
 
 

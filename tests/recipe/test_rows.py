@@ -93,6 +93,17 @@ def test_prompts_of_the_same_words_get_a_hash_in_any_order(
     ]
 
 
+@pytest.mark.parametrize("other", ["Make  it red!", "Make\xa0it red!", "Make it\u200b red!"])
+def test_prompts_that_nobody_can_tell_apart_are_an_error(
+    errors: Errors, folder: Path, other: str
+) -> None:
+    """They would be paid for twice; an id of its own says that this is meant."""
+    rows = [{"image": "photos/hero.jpg", "prompt": text} for text in ("Make it red!", other)]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (error,) = errors(JSONL)
+    assert "give the row an id of its own" in error.message
+
+
 def test_a_made_id_gives_way_to_one_that_is_given(loaded: Load, folder: Path) -> None:
     """An id that stands in `prompts` or in the table is its author's; others get a hash."""
     (folder / "t.csv").write_text(
