@@ -83,13 +83,15 @@ class Input:
 class Prompt:
     """One instruction; `variables` are the values that were put in, by name.
 
-    `source` is where it is written, as `file:line:column` from the recipe's folder.
+    `source` is where it is written, as `file:line:column` from the recipe's folder. `distinct` are
+    the variables of which another value has the same words, such as C and C++: names add a hash.
     """
 
     id: str
     text: str
     variables: tuple[tuple[str, str], ...] = ()
     source: str = field(default="", compare=False)
+    distinct: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,15 @@ from spark_batch.matrix.making import (
 from spark_batch.matrix.names import (
     VARIABLES,
     default_template,
+    digest,
     output_name,
+    prompt_id,
     prompt_name,
+    seen,
     slug,
     tokens,
+    value_names,
+    without_accents,
 )
 from spark_batch.matrix.requests import KEY_DIGITS, key, number_text, picture_text
 from spark_batch.matrix.selecting import Chooser, Facts, job_facts, standing_facts
@@ -37,6 +42,7 @@ __all__ = [
     "combinations",
     "count",
     "default_template",
+    "digest",
     "excluded",
     "idle",
     "in_folders",
@@ -49,11 +55,15 @@ __all__ = [
     "origins",
     "output_name",
     "picture_text",
+    "prompt_id",
     "prompt_name",
     "read_shard",
     "reduced",
+    "seen",
     "slug",
     "standing_facts",
     "template",
     "tokens",
+    "value_names",
+    "without_accents",
 ]

@@ -183,7 +183,7 @@ def _variants(
 def _outer(recipe: Recipe, picture: Input, prompt: Prompt, size: Size) -> dict[str, str]:
     """What a template's variables stand for, but for the innermost axes."""
     return {
-        **{name: names.slug(value) for name, value in prompt.variables},
+        **names.value_names(prompt),
         "input": picture.id,
         "prompt": names.prompt_name(prompt),
         "size": size.label,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from spark_batch import contract
 from spark_batch.jobs import Block, Input, Picture, Size
-from spark_batch.recipe import quick
+from spark_batch.recipe import characters, quick
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
@@ -20,6 +20,7 @@ _SENTENCE = re.compile(r"[.!?;\n]\s*|\b(?:and )?then\b", re.IGNORECASE)
 _CLAUSE = re.compile(r",\s*(?:and\s+)?|\band\s+", re.IGNORECASE)
 _JOINT = re.compile(r"[.!?;,\n]|\b(?:and|then)\b", re.IGNORECASE)
 _QUOTED = re.compile("\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|'[^']*'(?![a-z])")
+QUOTES = "in typographic quotes, which are sent as well; remove them, or write plain ones"
 _LOOKED_AT = 1000  # texts of one entry; that they differ in a value makes them hardly different
 _STRONG = frozenset(
     {"add", "remove", "delete", "erase", "replace", "insert", "convert", "transform"}
@@ -34,6 +35,13 @@ def prompts(found: Iterable[Entry], findings: Findings) -> None:
     """Prompts that are long, or that ask for several edits at once; an entry is told once."""
     best = contract.rules().recommended_prompt
     for each in found:
+        if characters.in_curly_quotes(each.node.text().strip()):
+            findings.warn(
+                each.node.mark,
+                code="prompt-quotes",
+                path=each.where,
+                message=f"the prompt is {QUOTES}",
+            )
         texts = [prompt.text for prompt in each.prompts]
         longest = max(map(len, texts), default=0)
         if longest > best:
@@ -79,9 +87,13 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
             findings.warn(each.node.mark, code="size-rounded", path=each.where, message=message)
 
 
+def usual(seed: int) -> bool:
+    """Whether the API's page speaks of a seed."""
+    return quick.judge(contract.API, "/$defs/seed/x-recommended")(seed)
+
+
 def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
     """Seeds that the API takes and its page does not speak of."""
-    usual = quick.judge(contract.API, "/$defs/seed/x-recommended")
     for item in node.items() if node is not None else ():
         if not usual(whole(item)):
             limits = contract.definition("seed")["x-recommended"]["anyOf"][-1]

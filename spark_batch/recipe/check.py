@@ -9,8 +9,10 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.recipe import quick, wording
+from spark_batch.recipe.characters import advice, plain
 from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
 from spark_batch.recipe.document import Node
+from spark_batch.recipe.text import in_structure
 from spark_batch.recipe.wording import Fault, Path, keys_text
 
 _LISTS = ("inputs", "prompts", "exclude", "include")  # that may be long
@@ -135,20 +137,62 @@ def _tell(
         mark = node.keys.get(fault.value, node.mark)
         findings.error(mark, code="key", path=where, message=message)
         return
+    if (
+        fault.keyword == "type"
+        and isinstance(node.value, str)
+        and _report_odd_value(node, findings)
+    ):
+        return
     name = next((part for part in reversed(fault.path) if isinstance(part, str)), "")
     code, message = wording.worded(fault, shown(node), name)
+    message += _comment_hint(node, findings)
     findings.error(node.mark, code=code, path=where, message=message)
+
+
+def _report_odd_value(node: Node, findings: Findings) -> bool:
+    """Report an odd space that makes a text of a list or mapping; whether there is one."""
+    line = findings.source.lines[node.mark.line - 1]
+    odd = in_structure(line[node.mark.column - 1 :])
+    if odd is not None:
+        mark = Mark(node.mark.line, node.mark.column + odd[0])
+        findings.error(mark, code="character", path="", message=odd[1])
+    return odd is not None
+
+
+def _comment_hint(node: Node, findings: Findings) -> str:
+    """Advice for a value of which nothing is left, because it begins with a hash."""
+    lines, mark = findings.source.lines, node.mark
+    if node.value is None and lines[mark.line - 1][mark.column - 1 :].lstrip().startswith("#"):
+        return "; ' #' starts a comment: put the text in quotes"
+    return ""
 
 
 def _tell_unknown(fault: Fault, node: Node, findings: Findings) -> None:
     known = tuple(fault.schema["properties"])
     for key in wording.unknown(fault):
+        mark = node.keys.get(key, node.mark)
+        if _report_odd_key(key, mark, known, findings):
+            continue
         hint = suggestion(key, known) or f"; known are {keys_text(known)}"
         if " " in key:
             hint = "; put a text that holds ': ' in quotes"
         message = f"unknown key {quoted(key)}{hint}"
-        mark = node.keys.get(key, node.mark)
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
+
+
+def _report_odd_key(key: str, mark: Mark, known: tuple[str, ...], findings: Findings) -> bool:
+    """Report a character that makes a key an unknown one; whether there is one.
+
+    A key of several words is a text that lacks its quotes, and may hold such characters.
+    """
+    at = next((at for at, character in enumerate(key) if advice(character)), None)
+    several = " " in plain(key).strip() and not closest(plain(key).replace(" ", ""), known)
+    if at is None or (several and not in_structure(key)):
+        return False
+    begin = findings.source.lines[mark.line - 1].find(key, mark.column - 1)
+    place = mark if begin < 0 else Mark(mark.line, begin + at + 1)  # an escaped key is not found
+    findings.error(place, code="character", path="", message=advice(key[at]) or "")
+    return True
 
 
 def _at(root: Node, path: Path) -> Node:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spark_batch import workflow
 from spark_batch.jobs import Place
+from spark_batch.recipe.characters import visible
 
 ERROR = "error"
 WARNING = "warning"
@@ -146,8 +147,11 @@ def printable(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as messages show it: in quotes, on one line, cut when it is long."""
-    line = printable(" ".join(text.split()))
+    """A text as messages show it: in quotes, on one line, cut when it is long.
+
+    What no editor shows, such as a no-break space, is written as `<U+00A0>`.
+    """
+    line = printable(" ".join(visible(text).split()))
     return f"'{line[: _VALUE - 1]}…'" if len(line) > _VALUE else f"'{line}'"
 
 

@@ -20,13 +20,23 @@ import yaml
 
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, split_lines
 from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.recipe.text import Stop, check_characters, explained, read_text, stop
+from spark_batch.recipe.text import (
+    Stop,
+    check_characters,
+    explained,
+    forbidden,
+    in_structure,
+    line_feeds,
+    misplaced,
+    printable_only,
+    read_text,
+    stop,
+)
 
 MAX_DEPTH = 40
 MAX_NODES = 200_000  # aliases counted as often as they are used
+_CUT = re.compile(r"[ \t]+#(?=[^\s#])")
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
-
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +152,38 @@ class _Composer:
     def _scalar(self, event: Any) -> None:
         self._no_tag(event)
         mark, text, plain = _mark(event), event.value, not event.style
-        if CONTROL.search(text):
-            message = "a control character is not allowed in a text"
-            self._findings.error(mark, code="character", path="", message=message)
-            text = CONTROL.sub("", text)
+        if not plain:
+            text = line_feeds(text)
+        wrong = forbidden(text)
+        if wrong:
+            self._findings.error(mark, code="character", path="", message=wrong)
+            text = printable_only(text)
         value: Scalar = resolve(text) if plain else text
+        if plain:
+            self._judge_plain(event, value)
         top = self._stack[-1] if self._stack else None
         if top is not None and top.mapping and top.key is None:
             self._key(top, event, text, value)
         else:
             self._add(Node(value=value, mark=mark, raw=text), event.anchor)
+
+    def _judge_plain(self, event: Any, value: Scalar) -> None:
+        """Report what YAML allows in a text without quotes, and its author hardly meant."""
+        lines, start, end = self._findings.source.lines, event.start_mark, event.end_mark
+        for number in range(start.line, end.line + 1) if not event.value.isascii() else ():
+            begin = start.column if number == start.line else 0
+            odd = misplaced(lines[number], begin)
+            if odd is not None:
+                mark = Mark(number + 1, odd[0] + 1)
+                self._findings.error(mark, code="character", path="", message=odd[1])
+        cut = _CUT.match(lines[end.line], end.column) if isinstance(value, str) else None
+        if cut:
+            message = (
+                f"the text ends here, after {quoted(event.value[-20:])}, because ' #' starts a "
+                "comment; put the text in quotes, or a space after the '#'"
+            )
+            mark = Mark(end.line + 1, cut.end())
+            self._findings.warn(mark, code="hash-cuts", path="", message=message)
 
     def _key(self, top: _Open, event: Any, text: str, value: Scalar) -> None:
         mark = _mark(event)
@@ -249,9 +281,22 @@ class _Composer:
         if "nesting depth" in (error.problem or ""):
             # libyaml from 0.2.6 on looks ahead, and gives up before it has told of level 41.
             return stop(self._findings, mark, "too-deep", _TOO_DEEP)
+        odd = self._odd_before(mark, error.context_mark)
+        if odd is not None:
+            mark, message = odd
+            return stop(self._findings, mark, "character", message)
         line = self._findings.source.lines[mark.line - 1]
         message = explained(error.problem or "", line[mark.column - 1 : mark.column])
         return stop(self._findings, mark, "yaml", message)
+
+    def _odd_before(self, mark: Mark, context: Any) -> tuple[Mark, str] | None:
+        """The last character that spoils the structure before a parser's error, and what to do."""
+        first = min(context.line + 1, mark.line) if context else mark.line
+        for number in range(mark.line, first - 1, -1):
+            odd = in_structure(self._findings.source.lines[number - 1])
+            if odd is not None:
+                return Mark(number, odd[0] + 1), odd[1]
+        return None
 
     def _inside(self, mark: Mark) -> Mark:
         """The place, or the end of the last line with text when it lies behind that."""

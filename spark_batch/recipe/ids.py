@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from spark_batch import contract
+from spark_batch import contract, matrix
 from spark_batch.recipe import globs
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
 from spark_batch.recipe.document import Node
 
 _SHOWN = 10  # values that a message lists
-_PROMPT_LENGTH = 60  # characters of a slug: what still reads well in a file name
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")
-_APOSTROPHES = re.compile("['\u2019]")
-_WORD = re.compile("[a-z0-9]+")
+_HASHED = re.compile("-[0-9a-f]{8}$")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
@@ -39,24 +35,12 @@ def from_name(name: str) -> str:
     Letters, digits, `.`, `_` and `-` stay, accents are taken off, anything else becomes `-`. A name
     that has letters of other scripts gets 8 hex digits of its hash, so that no two become alike.
     """
-    folded, lost = _folded(name)
-    return _finished(_OTHER.sub("-", folded), name, "picture", lost, _longest())
-
-
-def from_prompt(text: str) -> str:
-    """The id of a prompt: its words in lower case, joined by `-`, at most 60 characters.
-
-    Letters of other scripts than Latin become 8 hex digits of the text's hash.
-    """
-    folded, lost = _folded(_APOSTROPHES.sub("", text))
-    words: list[str] = []
-    length = -1
-    for word in _WORD.findall(folded.lower()):
-        length += 1 + len(word)
-        if length > _PROMPT_LENGTH and words:
-            break
-        words.append(word[:_PROMPT_LENGTH])
-    return _finished("-".join(words), text, "prompt", lost, _longest())
+    folded, foreign = matrix.without_accents(name)
+    slug, longest = _OTHER.sub("-", folded).strip("-._"), _longest()
+    if slug and not foreign:
+        return slug[:longest].rstrip("-._")
+    digest = matrix.digest(name)
+    return f"{(slug or 'picture')[: longest - len(digest) - 1].rstrip('-._')}-{digest}"
 
 
 def fault(text: str) -> str | None:
@@ -96,6 +80,9 @@ def chosen(
             found.add(text)
             continue
         matches = [each for each in known if fnmatchcase(each, text)] if globs.is_glob(text) else []
+        hashed = _HASHED.search(text) if kind == "prompt" else None
+        if hashed:  # the words before the hash were fewer when other scripts were left out
+            matches = [name for name in known if name.endswith(hashed[0])]
         found.update(matches)
         if not matches:
             hint = suggestion(text, known) or f"; there are {listed(known)}"
@@ -138,23 +125,6 @@ def _alike(first: Named, second: Named) -> str:
         f"the id {quoted(second.id)} is given twice, {line} for {quoted(first.what)}; "
         f"give one an id of its own: {{id: {second.id[:20]}-2, {key}: …}}"
     )
-
-
-def _folded(text: str) -> tuple[str, bool]:
-    """The text with its accents taken off, and whether it has letters that are not Latin."""
-    if text.isascii():
-        return text, False
-    decomposed = unicodedata.normalize("NFKD", text)
-    folded = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return folded, any(c.isalnum() and not c.isascii() for c in folded)
-
-
-def _finished(slug: str, text: str, kind: str, lost: bool, longest: int) -> str:
-    slug = slug.strip("-._")
-    if slug and not lost:
-        return slug[:longest].rstrip("-._")
-    digest = hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()[:8]
-    return f"{(slug or kind)[: longest - len(digest) - 1].rstrip('-._')}-{digest}"
 
 
 def _longest() -> int:

@@ -181,8 +181,8 @@ def _too_long(name: str) -> str | None:
 
 def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
     variables: dict[str, object] = {}
-    for name, value in (pair for prompt in block.prompts for pair in prompt.variables):
-        variables[name] = max(str(variables.get(name, "")), matrix.slug(value), key=len)
+    for name, value in (pair for p in block.prompts for pair in matrix.value_names(p).items()):
+        variables[name] = max(str(variables.get(name, "")), value, key=len)
     return {
         **variables,
         "input": max((each.id for each in block.inputs), key=len),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -63,7 +64,7 @@ def possible(node: Node | None) -> tuple[str, ...] | None:
         if isinstance(given.value, Mapping | tuple):
             return None
         text = given.text().strip()
-        found.append(text if item.get("id") else ids.from_prompt(text))
+        found.append(text if item.get("id") else matrix.prompt_id(text))
     return tuple(dict.fromkeys(found))
 
 
@@ -78,7 +79,7 @@ def literal(text: str) -> tuple[str, str | None]:
 def _named(item: Node, where: str) -> ids.Named:
     own, text_node = item.get("id"), item.get("text") or item
     text = text_node.text().strip()
-    name = own.text() if own else ids.from_prompt(text)
+    name = own.text() if own else matrix.prompt_id(text)
     mark = own.mark if own else text_node.mark
     return ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where)
 
@@ -107,17 +108,23 @@ def _variables(node: Node | None, where: str, findings: Findings) -> Values:
 
 
 def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
-    first: dict[str, Node] = {}
+    """The values of a variable; one that is given twice would be paid for twice."""
+    first: dict[tuple[str, str], Node] = {}
     for at, item in enumerate(node.items()):
-        known = first.setdefault(matrix.slug(item.text()), item)
+        known = first.setdefault((matrix.slug(item.text()), matrix.seen(item.text())), item)
         if known is not item:
-            line = f"in line {known.mark.line}"
-            message = f"{shown(item)} is given twice, first {line}; remove one"
+            message = f"{shown(item)} is given twice, first in line {known.mark.line}; remove one"
             if known.text() != item.text():
-                message = f"{shown(item)} and {shown(known)} {line} are alike in names; change one"
+                message += ": they differ in white space or invisible characters only"
             here = f"{where}[{at}]"
             findings.error(item.mark, code="duplicate-value", path=here, message=message)
     return tuple(item.text() for item in node.items())
+
+
+def _alike(values: tuple[str, ...]) -> frozenset[str]:
+    """The values that have the same words as another, such as C and C++, or SALE and Sale."""
+    times = Counter(map(matrix.slug, values))
+    return frozenset(value for value in values if times[matrix.slug(value)] > 1)
 
 
 def _prompts(
@@ -126,6 +133,7 @@ def _prompts(
     """A prompt for each combination; one whose text the API would refuse is told, the first."""
     limit = contract.definition("prompt")["maxLength"]
     source = f"{findings.file_name}:{node.mark.line}:{node.mark.column}"
+    alike = {name: _alike(several) for name, several in values.items()}
     made = []
     for chosen in product(*values.values()):
         put_in = dict(zip(values, chosen, strict=True))
@@ -135,7 +143,8 @@ def _prompts(
                 message = f"with {_combination(put_in)}: {fault}" if put_in else fault
                 findings.error(node.mark, code="length", path=name.where, message=message)
             return ()
-        made.append(Prompt(name.id, whole, tuple(put_in.items()), source))
+        distinct = frozenset(name for name, value in put_in.items() if value in alike[name])
+        made.append(Prompt(name.id, whole, tuple(put_in.items()), source, distinct))
     return tuple(made)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
-from spark_batch.recipe import advice, ids, inputs, prompts, variants
+from spark_batch.recipe import advice, ids, inputs, prompts, quick, variants
+from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted
 from spark_batch.recipe.document import Node
@@ -141,6 +142,8 @@ class _Reader:
         self._made = tuple(map(matrix.made_by, given.blocks))
         self._prompts = {each.text: each for block in given.blocks for each in block.prompts}
         self._owners = {each.id.casefold(): each for each in self._prompts.values()}
+        self._ids: dict[str, str] = {}
+        self._texts = self._texts_by_id()
         self._longest = contract.definition("prompt")["maxLength"]
         rule = contract.schema(contract.RECIPE)["$defs"]["id"]
         self._id = re.compile(rule["pattern"].rstrip("$"))
@@ -159,9 +162,9 @@ class _Reader:
         axes = self._given.axes
         return Block(
             inputs=(picture,),
-            prompts=(Prompt(prompt.id, prompt.text, prompt.variables, self._source(row)),),
+            prompts=(replace(prompt, source=self._source(row)),),
             sizes=axes.sizes if sizes is None else (sizes,),
-            scales=axes.scales if scales is None else (float(scales),),
+            scales=axes.scales if scales is None else (scales,),
             seeds=axes.seeds if seeds is None else (int(seeds),),
             takes=axes.takes,
             repeats=self._repeats(picture, prompt),
@@ -193,7 +196,7 @@ class _Reader:
         known = self._prompts.get(text)
         if known is not None and name in (None, known.id):
             return known
-        prompt = Prompt(matrix.slug(text) if name is None else name, text)
+        prompt = Prompt(self._made_id(text) if name is None else name, text)
         owner = self._owners.setdefault(prompt.id.casefold(), prompt)
         if owner.text != text or owner.variables:
             message = f"the id {quoted(prompt.id)} is that of {quoted(owner.text)} already"
@@ -202,6 +205,28 @@ class _Reader:
         if name is None:
             self._prompts[text] = prompt
         return prompt
+
+    def _texts_by_id(self) -> dict[str, set[str]]:
+        """The texts that have each id, or would have it, upper and lower case being equal."""
+        found: dict[str, set[str]] = {}
+        for prompt in self._prompts.values():
+            found.setdefault(prompt.id.casefold(), set()).add(prompt.text)
+        for row in self._table.rows:
+            if not isinstance(row.cells["prompt"], str):
+                continue
+            text, name = prompts.literal(row.cells["prompt"])[0], row.cells.get("id")
+            if not isinstance(name, str):
+                if text in self._prompts:
+                    continue
+                name = self._ids[text] = matrix.prompt_id(text)
+            found.setdefault(name.casefold(), set()).add(text)
+        return found
+
+    def _made_id(self, text: str) -> str:
+        """The id of a prompt that has none, the same in whatever order the rows stand."""
+        made = self._ids[text]
+        alike = len(self._texts[made.casefold()]) > 1
+        return matrix.prompt_id(text, distinct=True) if alike else made
 
     def _name(self, row: Row) -> str | None:
         name = row.cells.get("id")
@@ -237,15 +262,12 @@ class _Reader:
         return self._sizes[text]
 
     def _number(self, row: Row, column: str) -> float | None:
-        """The checked number of a cell: a hand check, since a schema's takes 50 µs a row."""
+        """The checked number of a cell."""
         value: Any = row.cells.get(column)
         if value is None:
             return None
-        limits = contract.definition(column)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            whole = limits["type"] == "number" or value == int(value)
-            if whole and limits.get("minimum", value) <= value <= limits.get("maximum", value):
-                return value + 0
+        if quick.judge(contract.API, f"/$defs/{column}")(value):
+            return float(value) + 0.0 if column == "scale" else int(value)
         shown = quoted(value) if isinstance(value, str) else _shown(value)
         for fault in judge(value, part=column, shown=shown, api=True):
             self._table.error(row, column, fault)
@@ -255,7 +277,7 @@ class _Reader:
 def _shown(value: object) -> str:
     """A value of JSON as messages show it."""
     if isinstance(value, list):
-        return "a list or a mapping"
+        return "a list or an object"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -268,12 +290,20 @@ def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block
         message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
         mark = table.mark(long[0], "prompt")
         table.findings.warn(mark, code="prompt-long", path="prompt", message=message)
+    quotes = [row for row in table.rows if in_curly_quotes(str(row.cells["prompt"]))]
+    if quotes:
+        which = "the prompt is"
+        if len(quotes) > 1:
+            which = f"{len(quotes)} prompts, this one first, are"
+        mark, message = table.mark(quotes[0], "prompt"), f"{which} {advice.QUOTES}"
+        table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
     own = [each for each in pictures.values() if each.where == "image"]
     advice.inputs(own, blocks, table.findings)
     seeds: dict[Scalar, Row] = {}
     for row in table.rows:
-        seeds.setdefault(row.cells.get("seed"), row)
-    seeds.pop(None, None)
+        seed = row.cells.get("seed")
+        if isinstance(seed, int | float) and not advice.usual(int(seed)):
+            seeds.setdefault(seed, row)
     for seed, row in seeds.items():
         node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
         advice.seeds(node, table.findings, path="seed")

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from spark_batch import contract
+from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, suggestion
-from spark_batch.recipe.document import CONTROL
 from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.recipe.text import Stop, read_text, stop
+from spark_batch.recipe.text import Stop, forbidden, line_feeds, read_text, stop
 
 MAX_BYTES = 64 << 20
 MAX_ERRORS = 1000  # then reading stops
 
 _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')  # of JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ class Table:
     def mark(self, row: Row, column: str) -> Mark:
         """Where a cell of a row stands, or would."""
         if not self._columns:
-            match = re.search(rf'"{re.escape(column)}"\s*:\s*', self._lines[row.line - 1])
-            return Mark(row.line, match.end() + 1 if match else 1)
+            places = {key: value for key, _, value in _places(self._lines[row.line - 1])}
+            return Mark(row.line, places.get(column, 1))
         if column not in self._columns:
             return Mark(row.line)
         return self._cell(row.line, self._columns.index(column))
@@ -101,9 +102,10 @@ class Table:
                 right = False
                 self.error(row, column, "the row has none; write one")
         for column, value in row.cells.items():
-            if isinstance(value, str) and CONTROL.search(value):
+            wrong = _fault(column, value)
+            if wrong:
                 right = False
-                self.error(row, column, "a control character is not allowed in a text")
+                self.error(row, column, wrong)
         if right:
             self.rows.append(row)
 
@@ -129,7 +131,7 @@ class Table:
         return {
             column: text if column in _TEXTS else resolve(text)
             for column, cell in zip(self._columns, cells, strict=True)
-            if (text := cell.strip())
+            if (text := line_feeds(cell).strip())
         }
 
     def _header(self, line: int, columns: list[str]) -> None:
@@ -158,6 +160,9 @@ class Table:
     def _uneven(self, line: int, count: int) -> None:
         wanted = len(self._columns)
         hint = "; put a text that holds a comma in quotes" if count > wanted else ""
+        text = self._lines[line - 1]
+        if hint and characters.plain(text).count('"') > text.count('"'):
+            hint += ', straight ones (")'
         message = f"the row has {count} cells, the header {wanted}{hint}"
         self.findings.error(Mark(line), code="row", path="", message=message)
 
@@ -178,13 +183,16 @@ class Table:
         """The object of a line; an empty one when it is none, which is told."""
         message, column = "each line is one JSON object, in {}", 1
         try:
-            pairs: Any = json.loads(text.strip(), object_pairs_hook=_Pairs)
-            if isinstance(pairs, _Pairs) and len({key for key, _ in pairs}) < len(pairs):
-                message = "a key is given twice"
-            elif isinstance(pairs, _Pairs) and pairs:
-                return {key: value for key, value in pairs if value is not None and value != ""}
+            pairs: Any = _JSON.decode(text.strip())
+            if isinstance(pairs, _Pairs) and pairs:
+                keys = [key for key, _ in pairs]
+                if len(set(keys)) == len(keys):
+                    return {key: cell for key, value in pairs if (cell := _cell(value)) is not None}
+                message, column = _twice(text)
         except json.JSONDecodeError as error:
-            message, column = "this is no JSON; each line is one object", error.colno
+            column = error.pos + len(text) - len(text.lstrip()) + 1
+            found = text[column - 1 : column].strip("\r\n")
+            message = characters.advice(found) or "this is no JSON; each line is one object"
         except (ValueError, RecursionError):
             message = "this is no JSON that can be read"
         self.findings.error(Mark(line, column), code="table", path="", message=message)
@@ -193,3 +201,57 @@ class Table:
 
 class _Pairs(list[tuple[str, Any]]):
     """The keys and values of a JSON object, as they stand."""
+
+
+class _BadNumber(str):
+    """A number of JSON that cannot be used: NaN, Infinity, 1e999; its text as written."""
+
+    __slots__ = ()
+
+
+def _number(text: str) -> Any:
+    """A number of JSON by the rules for those of YAML and CSV."""
+    value = resolve(text)
+    return _BadNumber(text) if isinstance(value, str) else value
+
+
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_BadNumber
+)
+
+
+def _cell(value: Any) -> Any:
+    """A value of JSON as a cell; None where it is empty."""
+    if not isinstance(value, str) or isinstance(value, _BadNumber):
+        return value
+    return line_feeds(value).strip() or None
+
+
+def _fault(column: str, value: object) -> str | None:
+    """What is wrong with a cell, whatever the rules for its column."""
+    if isinstance(value, _BadNumber):
+        if column in _TEXTS:
+            return "expected a text; put it in quotes"
+        if value[-1].isdigit():
+            return f"{quoted(value)} is too large or too long for a number"
+        return f"{quoted(value)} is not valid JSON; write a number, or leave it out"
+    return forbidden(value) if isinstance(value, str) else None
+
+
+def _places(line: str) -> Iterator[tuple[str, int, int]]:
+    """The keys of a line's JSON object, each with its column and that of its value."""
+    depth, tokens = 0, list(_TOKEN.finditer(line))
+    for token, colon, value in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        depth += (token[0] in "{[") - (token[0] in "}]")
+        if depth == 1 and token[0][0] == '"' and colon[0] == ":":
+            yield json.loads(token[0]), token.start() + 1, value.start() + 1
+
+
+def _twice(line: str) -> tuple[str, int]:
+    """The message for an object that has a key twice, and the column of the second one."""
+    seen: set[str] = set()
+    for key, column, _ in _places(line):
+        if key in seen:
+            return f"the key {quoted(key)} is given twice", column
+        seen.add(key)
+    return "a key is given twice", 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from spark_batch import lfs
+from spark_batch import contract, lfs
+from spark_batch.recipe.characters import DASHES, ODD, advice, named
 from spark_batch.recipe.diagnostics import Findings, Mark, split_lines
 
 MAX_BYTES = 1 << 20
@@ -14,6 +17,18 @@ MAX_BYTES = 1 << 20
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
 )
+TAB = "a tab is not allowed in indentation; use spaces"
+
+_ODD = re.compile(f"[{ODD}]")
+_WORD = r"[A-Za-z_][\w-]*"
+_STRUCTURE = re.compile(
+    rf"(?: *(?=[\t{ODD}])"  # in the indentation
+    rf"| *(?:- *)*-(?=[{ODD}])"  # behind a dash
+    rf"| *(?=[{DASHES}] )"  # a dash of another width
+    rf"|(?:[ -]*|.*[{{,] *){_WORD}(?: *:(?=[{ODD}])|(?=[{ODD}]+ *:))"  # on a side of a key's colon
+    rf"|[ -]*{_WORD} *(?=\uff1a))(?P<odd>.)"  # a colon of another width
+)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 class Stop(Exception):
@@ -51,6 +66,58 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
 def _refuse_pointer(data: bytes, findings: Findings) -> None:
     if lfs.is_pointer(data):
         raise stop(findings, Mark(), "file", lfs.NOTICE)
+
+
+def line_feeds(text: str) -> str:
+    """The text with a line feed at each line's end, so that CRLF makes no other prompt of it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def forbidden(text: str) -> str | None:
+    """What is wrong with a text that holds a control character or half a surrogate pair."""
+    match = _CONTROL.search(text)
+    return f"the character {named(match[0])} is not allowed in a text; remove it" if match else None
+
+
+def printable_only(text: str) -> str:
+    """The text without what is `forbidden`."""
+    return _CONTROL.sub("", text)
+
+
+def in_structure(line: str) -> tuple[int, str] | None:
+    """Where a line of YAML has a character in its structure that no parser takes, and what to do.
+
+    A tab or an odd space in the indentation, an odd space behind a dash or beside a key's colon.
+    """
+    match = None if line.lstrip().startswith("#") else _STRUCTURE.match(line)
+    return _found(line, match.start("odd")) if match else None
+
+
+def misplaced(line: str, begin: int) -> tuple[int, str] | None:
+    """The same of a text without quotes that begins like an item or a key: `-` or `text:`.
+
+    YAML takes it for a text, since only a plain space makes an item or a key of it.
+    """
+    match = _beginning().match(line, begin)
+    odd = _ODD.search(match[0]) if match else None
+    return _found(line, begin + odd.start()) if odd else None
+
+
+def _found(line: str, at: int) -> tuple[int, str]:
+    return at, TAB if line[at] == "\t" else advice(line[at]) or ""
+
+
+@cache
+def _beginning() -> re.Pattern[str]:
+    keys = "|".join(sorted(_keys(contract.schema(contract.RECIPE))))
+    return re.compile(f"[ {ODD}]*(?:-|(?:{keys})[ {ODD}]*:)[ {ODD}]")
+
+
+def _keys(schema: Any) -> set[str]:
+    """The names of all keys that a schema knows."""
+    if not isinstance(schema, dict):
+        return set()
+    return set(schema.get("properties", ())).union(*map(_keys, schema.values()))
 
 
 def check_characters(text: str, findings: Findings) -> None:
@@ -94,7 +161,7 @@ _EXPLAINED = (
 def explained(problem: str, character: str) -> str:
     """A parser's problem in our words; `character` is the one where it stopped."""
     if character == "\t" and "start any token" in problem:
-        return "a tab is not allowed in indentation; use spaces"
+        return TAB
     for part, words in _EXPLAINED:
         if part in problem:
             return words

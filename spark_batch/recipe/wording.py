@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import quoted, suggestion
 from spark_batch.recipe.scalars import looks_numeric, resolve
 
@@ -122,6 +123,12 @@ def _number_hint(text: str) -> str:
     """What to do about a text that looks like a number."""
     if isinstance(resolve(text), int | float):
         return "; remove the quotes"
+    odd = next((character for character in text if not character.isascii()), None)
+    meant = characters.plain(text).replace(" ", "")
+    if odd is not None and isinstance(resolve(meant), int | float):
+        return f"; write {meant}, without {characters.named(odd)}"
+    if isinstance(resolve(text.replace(",", ".", 1)), float):
+        return f"; write {text.replace(',', '.', 1)}"
     return "; the number is too large or too long" if looks_numeric(text) else ""
 
 
@@ -134,7 +141,7 @@ def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     if both:
         return "both-keys", f"{keys_text(both)} are both given; give one of them"
     names = tuple(str(each["const"]) for each in fault.limit if "const" in each)
-    hint = _nearest(fault.value, names) if isinstance(fault.value, str) else ""
+    hint = _nearest(characters.plain(fault.value), names) if isinstance(fault.value, str) else ""
     title = str(fault.schema.get("title", "value")).lower()
     also = fault.schema.get("x-also")
     allowed = f"one of {', '.join(names)}{f' or {also}' if also else ''}"

@@ -117,7 +117,11 @@ def test_without_the_c_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
     assert fast == slow != []
 
 
-@given(st.text(alphabet="ab:-[]{},&*!#|>'\"%@`?~<. \n\t\\x0", max_size=60))
+@given(
+    st.text(
+        "ab:-[]{},&*!#|>'\"%@`?~<. \n\t\\x0\r\x85\u2028\xa0\u200b\ufeff\u2013\uff1a", max_size=60
+    )
+)
 def test_anything_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """No text makes the reader fail in any other way than by telling an error."""
     path = tmp_path_factory.getbasetemp() / "any.yaml"

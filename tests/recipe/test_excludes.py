@@ -44,6 +44,18 @@ def test_what_is_dropped(loaded: Load, rule: str, dropped: int) -> None:
     assert len(jobs) == matrix.count(recipe) == 96 - sum(matrix.excluded(recipe))
 
 
+@pytest.mark.parametrize("id", ["prompt-41d585c9", "ba-tian-kong-bian-cheng-hong-se-41d585c9"])
+def test_a_prompt_of_another_script_has_its_older_id_as_well(
+    loaded: Load, errors: Errors, id: str
+) -> None:
+    """A recipe that was written when such an id was only a hash stays right."""
+    text = BASE.replace("Beach", "把天空变成红色")
+    recipe = loaded(text + f"exclude: [{{prompt: {id}}}]\n").recipe
+    assert matrix.excluded(recipe) == (24,)
+    (error,) = errors(text + f"exclude: [{{prompt: {id[:-1]}8}}]\n")
+    assert error.code == "no-such-id"
+
+
 def test_a_name_that_only_excluded_jobs_share_is_free(loaded: Load, errors: Errors) -> None:
     """Names are judged among the jobs that are made."""
     name = "output: {name: '${input}/${prompt}-${size}-${seed}-${take}'}\n"

@@ -80,6 +80,21 @@ def test_a_value_is_put_in_as_it_is(loaded: Load) -> None:
     ]
 
 
+def test_values_of_the_same_words_are_told_apart_by_a_hash(loaded: Load) -> None:
+    """C and C++ are two pictures: those that are alike get a hash, the others keep their name."""
+    text = (
+        "prompts:\n  - {id: l, text: 'Write ${t}', vars: {t: [C, C++, SALE, Sale, 50, 50%, Go]}}\n"
+    )
+    name = "output: {name: '${t}'}\n"
+    names = [job.output for job in matrix.jobs(loaded(HEAD + text + name).recipe)]
+    words = ["c", "c", "sale", "sale", "50", "50"]
+    assert [each[:-9] for each in names[:-1]] == words
+    assert names[-1] == "go"
+    assert len(set(names)) == 7
+    turned = text.replace("C, C++, SALE", "C++, SALE, C")
+    assert {job.output for job in matrix.jobs(loaded(HEAD + turned + name).recipe)} == set(names)
+
+
 def test_the_final_text_is_what_counts(loaded: Load, errors: Errors) -> None:
     """A long name of a variable is no length; a text as long as the API takes is taken."""
     limit = contract.definition("prompt")["maxLength"]
@@ -122,7 +137,7 @@ VALUES = st.lists(
     st.text("abcXYZ 019.-é€日", min_size=1, max_size=70).filter(str.strip),
     min_size=1,
     max_size=4,
-    unique_by=matrix.slug,
+    unique_by=lambda value: (matrix.slug(value), matrix.seen(value)),
 )
 
 

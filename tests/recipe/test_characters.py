@@ -1,0 +1,199 @@
+"""Characters that look like others, or like nothing: pointed at, with what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spark_batch.recipe import Diagnostic, Loaded, document
+from spark_batch.recipe.characters import in_curly_quotes
+
+Load = Callable[[str], Loaded]
+Errors = Callable[[str], list[Diagnostic]]
+
+HEAD = "version: 1\nname: x\n"
+INPUTS = "inputs: [photos/hero.jpg]\n"
+BASE = HEAD + INPUTS + "prompts: [Make it red]\n"
+ODD = ["\xa0", "\u202f", "\u2007", "\u3000", "\u200b", "\xad", "\u2060"]
+# Where a recipe's structure can hold an odd space, written as ~.
+STRUCTURES = [
+    HEAD + "prompts: [a]\ninputs:\n~~- photos/hero.jpg\n",
+    HEAD + "inputs:\n~~- photos/hero.jpg\nprompts: [a]\n",
+    HEAD + "inputs:~[photos/hero.jpg]\nprompts: [a]\n",
+    HEAD + "inputs:\n  -~photos/hero.jpg\nprompts: [a]\n",
+    HEAD + "inputs:\n  - photos/hero.jpg\n  ~- photos/hero.jpg\nprompts: [a]\n",
+    HEAD + INPUTS + "prompts:\n  - Make it red\n   ~- Make it blue\n",
+    HEAD + INPUTS + "prompts:\n  - text:~Make it red\n",
+    HEAD + INPUTS + "prompts:\n  - text: Make it red\n~~~~id: a\n",
+    HEAD + INPUTS + "prompts:\n  - text: Make it red\n  ~~id: a\n",
+    HEAD + INPUTS + "prompts:\n  - {text: Make it red, id:~a}\n",
+    HEAD + INPUTS + "prompts:\n  - text: Make ${c} red\n    vars: {c:~[a, b]}\n",
+    HEAD + INPUTS + "prompts:\n  - text: Make ${c} red\n    vars:\n      c:~[a, b]\n",
+    BASE + "variants:\n  scale:~0.5\n",
+    BASE + "variants:\n  sca~le: 0.5\n",
+    BASE + "~variants: {scale: 0.5}\n",
+    BASE + "variants~: {scale: 0.5}\n",
+    BASE + '"var~iants": {scale: 0.5}\n',
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("text", STRUCTURES)
+def test_an_odd_space_in_the_structure_is_pointed_at(errors: Errors, text: str, odd: str) -> None:
+    """Wherever it stands: its own line and column, and its name, since no editor shows it."""
+    before = text[: text.index("~")]
+    place = before.count("\n") + 1, len(before) - before.rfind("\n")
+    found = [each for each in errors(text.replace("~", odd)) if each.code == "character"]
+    assert [(each.place.line, each.place.column) for each in found] == [place]
+    assert f"U+{ord(odd):04X} (" in found[0].message
+    assert "replace it by a space" in found[0].message or "remove it" in found[0].message
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_text_may_hold_odd_spaces(loaded: Load, odd: str) -> None:
+    """French and Japanese typography use them, and what is inside a text harms nothing."""
+    text = f"prompts: ['a:{odd}b', \"-{odd}x\", Write «{odd}Soldes{odd}», 10{odd}km]\n"
+    found = loaded(HEAD + INPUTS + text + "silence: [prompt-quotes]\n")
+    texts = [each.text for each in found.recipe.blocks[0].prompts]
+    assert texts == [f"a:{odd}b", f"-{odd}x", f"Write «{odd}Soldes{odd}»", f"10{odd}km"]
+    assert found.warnings == ()
+
+
+def test_an_odd_space_elsewhere_is_not_blamed(errors: Errors) -> None:
+    """An error of another kind is told as itself, whatever a text or a comment before it holds."""
+    text = (
+        "# -\xa0see\nprompts:\n  - |\n    Titre\xa0est\n  - Write «\xa0Soldes\xa0»: now\n  b: c\n"
+    )
+    (error,) = errors(HEAD + INPUTS + text)
+    assert error.code != "character"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "said"),
+    [
+        ("variants: {seed: \u22121}", 18, "write -1, without U+2212 (minus sign)"),
+        ("variants: {seed: \u20131}", 18, "write -1, without U+2013 (en dash)"),
+        ("variants: {scale: 0.5\xa0}", 19, "write 0.5, without U+00A0"),
+        ("variants: {seed: 1\u202f000}", 18, "'1<U+202F>000'; write 1000"),
+        ("variants: {seed: \uff17}", 18, "write 7, without U+FF17"),
+        ("variants:\n  scale: 0,5", 10, "expected a number, not '0,5'; write 0.5"),
+        ("variants: {size: \uff11\uff16\uff1a\uff19}", 18, "the closest is '16:9'"),
+        ("run: {max_cost: \u22123}", 17, "write -3, without U+2212"),
+        ("variants\uff1a {seed: 1}", 9, "write : instead of U+FF1A (fullwidth colon)"),
+        ("variants\uff1a\n  seed: 1", 9, "write : instead of U+FF1A (fullwidth colon)"),
+        ("\u201cvariants\u201d: {seed: 1}", 1, 'write " instead'),
+        ("silence:\n\u2013 size-small", 1, "write - instead of U+2013 (en dash)"),
+    ],
+)
+def test_typographic_signs_are_helped(errors: Errors, line: str, column: int, said: str) -> None:
+    """What word processors and input methods write is told by its name, with the plain sign."""
+    (error,) = errors(BASE + line + "\n")
+    assert error.place.column == column
+    assert said in error.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompts:\n\t- a\n",
+        "prompts: [a]\nvariants:\n  seed: 7\n\tscale: 0.5\n",
+        "variants:\n  scale: 0.5\n\tseed: 7\nprompts: [a]\n",
+    ],
+)
+def test_a_tab_in_the_indentation_is_pointed_at(errors: Errors, text: str) -> None:
+    """Also where YAML complains of something behind it."""
+    (error,) = errors(HEAD + INPUTS + text)
+    assert "a tab is not allowed in indentation; use spaces" in error.message
+    assert error.source.startswith("\t")
+
+
+CUT = [
+    "prompts:\n  - Change the car to #ff0000, keep the wheels\n",
+    "prompts: [Make it the #1 bestseller\n  ]\n",
+    "prompts:\n  - text: Make it\n      the\t#1 bestseller\n",
+    "prompts: [{id: a #b\n  , text: Make it red}]\n",
+    "prompts:\n  - text: Make it ${c}\n    vars:\n      c: [red, dark #1\n  ]\n",
+    "prompts: [a]\nrows: t.csv #1\n",
+    "prompts: [a]\noutput: {dir: out #1\n  }\n",
+    "prompts: [a]\noutput:\n  name: a-${job} #1\n",
+]
+
+
+@pytest.mark.parametrize("text", CUT)
+def test_a_hash_that_cuts_a_text_is_a_warning(tmp_path: Path, text: str) -> None:
+    """In any text without quotes, at the hash."""
+    path = tmp_path / "a.yaml"
+    path.write_text(HEAD + INPUTS + text)
+    (warning,) = document.read(path)[1].of("warning")
+    assert warning.code == "hash-cuts"
+    assert warning.source[warning.place.column - 1] == "#"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "- a # a comment",
+        "- a ## a comment",
+        "- a #",
+        "- 'a' #comment",
+        "- a#b",
+        "- https://e.org/a#b",
+        "- 7 #seven",
+        "- |  #comment\n    a #1",
+        "- {a: b} #comment",
+        "#- a",
+        "- a\n  #- b",
+    ],
+)
+def test_a_plain_comment_is_no_warning(tmp_path: Path, line: str) -> None:
+    """A space behind the hash, quotes, a number or a block: nothing that was meant is lost."""
+    path = tmp_path / "a.yaml"
+    path.write_text(f"prompts:\n  - x\n  {line}\n")
+    assert document.read(path)[1].of("warning") == ()
+
+
+@pytest.mark.parametrize("text", ["prompts:\n  - #1 bestseller\n", "prompts: #1 bestseller\n"])
+def test_a_hash_that_leaves_nothing_is_helped(errors: Errors, text: str) -> None:
+    """The message says what became of the text."""
+    (error,) = errors(HEAD + INPUTS + text)
+    assert "not nothing" in error.message
+    assert error.message.endswith("; ' #' starts a comment: put the text in quotes")
+
+
+def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
+    """As any warning of a recipe."""
+    text = HEAD + INPUTS + "prompts:\n  - Make it the #1 bestseller\n"
+    assert [each.code for each in loaded(text).warnings] == ["hash-cuts"]
+    assert loaded(text + "silence: [hash-cuts]\n").warnings == ()
+
+
+def test_quotes_around_a_prompt_are_a_warning(loaded: Load, folder: Path) -> None:
+    """They would be sent; those around a part of it are what the API's page advises."""
+    texts = ["“Make it red”", "Write “Sale” on it", "„Mach es rot“", "“Sale” and “50%”"]
+    listed = loaded(HEAD + INPUTS + f"prompts: [{', '.join(texts)}]\n")
+    assert [each.path for each in listed.warnings] == ["prompts[0]", "prompts[2]"]
+    rows = "".join(f"photos/hero.jpg,{text}\n" for text in texts)
+    (folder / "t.csv").write_text("image,prompt\n" + rows, encoding="utf-8")
+    (warning,) = loaded(HEAD + "rows: t.csv\n").warnings
+    assert (warning.code, warning.place.line) == ("prompt-quotes", 2)
+    assert warning.message.startswith("2 prompts, this one first, are in typographic quotes")
+
+
+@pytest.mark.parametrize(
+    ("text", "enclosed"),
+    [
+        ("«a»", True),
+        ("\u2018a b\u2019", True),
+        ("「红」", True),
+        ("“Make it red", True),
+        ("“Sale” and “50%", False),
+        ("”a”", False),
+        ("“a” b", False),
+        ('"a"', False),
+    ],
+)
+def test_what_is_enclosed(text: str, enclosed: bool) -> None:
+    """By one pair of quotes, from end to end."""
+    assert in_curly_quotes(text) == enclosed
