@@ -19,9 +19,9 @@ from spark_batch.errors import CheckpointError, CheckpointLocked, OutputError
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 NO_LOCKS = (
-    "its disk seems to have no file locks, as some network and FUSE file systems have none, and"
-    " without them two runs at once could pay twice: set output.dir to a folder on a local disk,"
-    " or mount this one with locks"
+    "its disk has no file locks, as some network and FUSE file systems have none, so two runs at"
+    " once could pay twice: set output.dir to a folder on a local disk, or mount this one with"
+    " locks"
 )
 """What to do about a checkpoint that cannot be locked."""
 

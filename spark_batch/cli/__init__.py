@@ -93,7 +93,8 @@ def _process(arguments: list[str]) -> int:
     acts = _named(arguments) in _ACTING
     out, err = output.finish()
     if out is not None:
-        _say(f"cannot write to standard output: {out}")
+        cure = "`spark-batch status` shows it" if acts else "make room, and run it again"
+        _say(f"cannot write to standard output: {out}; what was printed is incomplete: {cure}")
         code = code or (ExitCode.DONE if acts else ExitCode.FAILED)
     if err is not None and acts:  # what other commands print may be JSON
         click.echo(f"spark-batch: cannot write to standard error: {err}; messages are missing")
