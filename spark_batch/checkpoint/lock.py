@@ -8,9 +8,9 @@ import os
 import socket
 import sys
 from datetime import datetime, timezone
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 from spark_batch.errors import CheckpointError, CheckpointLocked, OutputError
 
@@ -28,7 +28,7 @@ NO_LOCKS = (
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(file: BinaryIO, seat: int | None) -> None:
+    def _take(file: FileIO, seat: int | None) -> None:
         # Far beyond the text, so that another process can still read who holds it. It has no locks
         # to be shared: each who shares has a byte of its own, and who does not takes them all.
         file.seek((1 << 30) + (seat or 0))
@@ -36,7 +36,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _take(file: BinaryIO, seat: int | None) -> None:
+    def _take(file: FileIO, seat: int | None) -> None:
         mode = fcntl.LOCK_EX if seat is None else fcntl.LOCK_SH
         fcntl.flock(file, mode | fcntl.LOCK_NB)
 
@@ -52,7 +52,7 @@ class Lock:
     def __init__(self, path: Path, *, seat: int | None = None) -> None:
         self._seat = seat
         try:
-            self._file = path.open("a+b")
+            self._file = path.open("a+b", buffering=0)  # so that `close` cannot fail
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
         try:
@@ -86,7 +86,6 @@ class Lock:
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {since}"
         # Who shares says nothing of itself: the others could not tell when it has gone.
         self._file.write(f"{holder if self._seat is None else 'the runs of its shards'}\n".encode())
-        self._file.flush()
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two processes hold two files."""

@@ -10,12 +10,13 @@ import signal
 import sys
 import threading
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from spark_batch import __version__
 from spark_batch.cli import streams
-from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
+from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
 
 # In the order of a day's work, each with the line that `--help` shows.
 COMMANDS = {
@@ -130,6 +131,10 @@ def _expecting(arguments: list[str]) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder was deleted: change to another one") from None
     result = cli.main(arguments, prog_name="spark-batch", standalone_mode=False)
     return int(result or 0)
 
