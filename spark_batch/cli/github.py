@@ -130,7 +130,7 @@ def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
         with path.open("ab") as file:
             data = text.encode("utf-8", ESCAPE)  # a folder's name need not be UTF-8
             if limit is not None and file.tell() + len(data) > limit:
-                data = _cut(text.splitlines(keepends=True), limit - file.tell())
+                data = _cut(data.splitlines(keepends=True), limit - file.tell())
             file.write(data)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -139,14 +139,14 @@ def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
     return True
 
 
-def _cut(lines: Iterable[str], room: int) -> bytes:
+def _cut(lines: Iterable[bytes], room: int) -> bytes:
     """As many lines as there is room for, and one that says so; nothing without room for that."""
     left = room - len(_CUT.encode())
     kept = b""
     for line in lines:
-        if len(kept) + len(line.encode()) > left:
+        if len(kept) + len(line) > left:
             break
-        kept += line.encode()
+        kept += line
     return kept + _CUT.encode() if left >= 0 else b""
 
 
