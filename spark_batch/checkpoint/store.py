@@ -257,23 +257,27 @@ def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int
     return int(version)
 
 
-# What SQLite says when it cannot lock a file (BUSY, PROTOCOL, PERM, IOERR). Python 3.10 does not
-# give the code itself.
+# What SQLite says when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).
+# Python 3.10 does not give the codes themselves.
 _BUSY = "database is locked"
+_CLOSED = "unable to open database file"
 _UNLOCKABLE = ("locking protocol", "access permission denied", "disk I/O error")
+_UNWRITABLE = ("database or disk is full", "attempt to write a readonly database")
 
 
 def _reason(error: Exception) -> str:
-    """What SQLite said, and what that means if it could not lock the file."""
+    """What SQLite said, and what that can mean."""
     text = str(error)
     if text == _BUSY:
         return f"{text}: another program has it open, such as a database browser, or {NO_LOCKS}"
+    if text == _CLOSED:
+        return f"{text}: check who may read and write it and its folder"
     return f"{text}: the disk does not work, or {NO_LOCKS}" if text in _UNLOCKABLE else text
 
 
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> CheckpointError:
     """The error to raise when SQLite cannot read a checkpoint."""
-    if str(error) == _BUSY or str(error) in _UNLOCKABLE:
+    if str(error) in (_BUSY, _CLOSED, *_UNLOCKABLE, *_UNWRITABLE):
         return CheckpointError(f"cannot use {path}: {_reason(error)}")
     return _damaged(path, error)
 

@@ -52,12 +52,11 @@ def headline(error: BaseException) -> str:
             "out of memory: lower run.concurrency, split the recipe with --shard, or give the"
             " process more memory"
         )
-    kind = f"unexpected {type(error).__name__}"
     if isinstance(error, OSError) and error.strerror:
         # The disk, the system or a permission: more often a fault of the surroundings than a bug.
-        place = "" if error.filename is None else f": {error.filename}"
-        return redacted(f"{kind}: {error.strerror}{place}").replace("\n", " ")
-    return f"{kind}: this is a bug"
+        place = "go on" if error.filename is None else f"use {error.filename}"
+        return redacted(f"cannot {place}: {error.strerror}").replace("\n", " ")
+    return f"unexpected {type(error).__name__}: this is a bug"
 
 
 def write(content: str) -> Path | None:

@@ -66,13 +66,21 @@ def test_a_full_disk_takes_no_lock_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["database is locked", "locking protocol", "access permission denied", "disk I/O error"]
+    ("said", "cure"),
+    [
+        ("database is locked", "output.dir"),
+        ("locking protocol", "output.dir"),
+        ("access permission denied", "output.dir"),
+        ("disk I/O error", "output.dir"),
+        ("unable to open database file", "who may read and write it"),
+    ],
 )
 @pytest.mark.parametrize("way", [Checkpoint.open, CheckpointReader.peek])
-def test_a_file_that_sqlite_cannot_lock_is_not_damaged(
+def test_a_file_that_sqlite_cannot_lock_or_open_is_not_damaged(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     said: str,
+    cure: str,
     way: Callable[[Path], Checkpoint | CheckpointReader],
 ) -> None:
     """Nobody is told to put another file in its place, and pay again."""
@@ -86,7 +94,7 @@ def test_a_file_that_sqlite_cannot_lock_is_not_damaged(
     with pytest.raises(CheckpointError, match=said) as caught:
         way(path)
     assert not isinstance(caught.value, CheckpointDamaged)
-    assert "output.dir" in str(caught.value)
+    assert cure in str(caught.value)
 
 
 def test_a_checkpoint_that_another_program_has_open(

@@ -86,8 +86,12 @@ def test_debug_prints_the_log_too(state: Path, broken: Break, call: Call) -> Non
     [
         (MemoryError(), "out of memory"),
         (RuntimeError("can't start new thread"), "out of memory"),
-        (OSError(28, "No space left on device", "/a/b"), "No space left on device: /a/b"),
-        (PermissionError(13, "Permission denied", "/a/b"), "Permission denied: /a/b"),
+        (
+            OSError(28, "No space left on device", "/a/b"),
+            "cannot use /a/b: No space left on device",
+        ),
+        (OSError(24, "Too many open files"), "cannot go on: Too many open files"),
+        (PermissionError(13, "Permission denied", "/a/b"), "cannot use /a/b: Permission denied"),
     ],
 )
 def test_what_the_machine_lacks_is_no_bug(
