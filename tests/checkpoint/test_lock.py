@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -60,9 +61,14 @@ def test_a_lock_that_another_process_holds(
 def test_a_full_disk_takes_no_lock_file(tmp_path: Path) -> None:
     """An error in writing who holds it is reported, and the lock is free again."""
     path = tmp_path / "t.checkpoint.lock"
-    path.symlink_to("/dev/full")
-    with pytest.raises(OutputError, match="cannot write"):
-        Lock(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OutputError, match="cannot write"):
+            Lock(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    Lock(path).release()
 
 
 @pytest.mark.parametrize(

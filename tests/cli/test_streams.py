@@ -12,6 +12,7 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import pytest
@@ -118,6 +119,22 @@ def test_a_run_needs_no_standard_streams(folder: Folder, redirect: str, unbuffer
     connection.close()
 
 
+def test_no_file_gets_the_number_of_a_standard_stream() -> None:
+    """With all three closed, the first file that is opened would be descriptor 0."""
+    code = (
+        "import os\n"
+        "from spark_batch.cli import streams\n"
+        "streams.prepare()\n"
+        "os._exit(os.open(os.devnull, os.O_RDONLY))\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code],
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 3
+
+
 def test_a_full_stream_is_named_on_the_other(folder: Folder) -> None:
     """In one line."""
     ended = command("run", folder.recipe, "--sandbox", redirect=">/dev/full")
@@ -170,19 +187,22 @@ def test_a_reader_that_goes_away_stops_nothing(folder: Folder, stream: str) -> N
     assert len(folder.pictures()) == 4
 
 
-def test_a_pipe_that_is_full_for_a_while_gets_everything() -> None:
+def test_a_pipe_that_is_full_for_a_while_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody made it non-blocking, as some CI runners do: the command waits for its reader."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spark_batch", "schema", "recipe"], cwd=ROOT, stdout=writing
-    )
-    os.close(writing)
-    with process, open(reading, "rb") as pipe:  # noqa: PTH123 (a descriptor)
-        # Once it is full, the command cannot have written the rest before it is read.
-        data = pipe.read()
-    assert process.returncode == ExitCode.DONE
-    assert json.loads(data)["title"]
+    with open(reading, "rb", buffering=0) as pipe:  # noqa: PTH123 (a descriptor)
+        with streams._Output(writing, "wb") as output:
+            filling = os.write(writing, bytes(1 << 20))
+            read = []
+
+            def reader(*_streams: object) -> None:
+                read.append(pipe.read(filling))
+
+            monkeypatch.setattr(streams, "select", SimpleNamespace(select=reader))
+            assert output.write(b"the rest") == len(b"the rest")
+        assert read == [bytes(filling)]
+        assert pipe.read() == b"the rest"
 
 
 @pytest.mark.parametrize("encoding", ["cp437", "ascii", "utf-8"])
