@@ -15,10 +15,12 @@ settings.load_profile("unhurried")
 _HEEDED = (
     "SPARK_API_KEY",
     "SPARK_BASE_URL",
+    "SPARK_ENV_FILE",
     "SPARK_BATCH_PICTURES_URL",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
+    "XDG_STATE_HOME",
 )
 # An environment with the wheel; a browser with a page of many pictures.
 _TOGETHER = ("tests/ci/", "tests/reports/page/")

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import sys
 from datetime import datetime, timezone
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
-from spark_batch.errors import CheckpointLocked, OutputError
+from spark_batch.errors import CheckpointError, CheckpointLocked, OutputError
+
+# How flock(2), the fcntl(2) locks that stand in for it on NFS, and Windows' _locking say that
+# another process has the lock. Any other error means that there are no locks to be had.
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+
+NO_LOCKS = (
+    "its disk has no file locks, as some network and FUSE file systems have none, so two runs at"
+    " once could pay twice: set output.dir to a folder on a local disk, or mount this one with"
+    " locks"
+)
+"""What to do about a checkpoint that cannot be locked."""
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(file: BinaryIO, seat: int | None) -> None:
+    def _take(file: FileIO, seat: int | None) -> None:
         # Far beyond the text, so that another process can still read who holds it. It has no locks
         # to be shared: each who shares has a byte of its own, and who does not takes them all.
         file.seek((1 << 30) + (seat or 0))
@@ -24,7 +36,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _take(file: BinaryIO, seat: int | None) -> None:
+    def _take(file: FileIO, seat: int | None) -> None:
         mode = fcntl.LOCK_EX if seat is None else fcntl.LOCK_SH
         fcntl.flock(file, mode | fcntl.LOCK_NB)
 
@@ -33,33 +45,47 @@ class Lock:
     """Holds `path` until `release`, or until the process ends in whatever way.
 
     Alone, or with a `seat` (a small number of its own) together with others that have one. Raises
-    CheckpointLocked with the holder's pid, host and time when another process has it, and
-    OutputError when the file cannot be written.
+    CheckpointLocked with the holder's pid, host and time when another process has it,
+    CheckpointError when the disk has no locks, and OutputError when the file cannot be written.
     """
 
     def __init__(self, path: Path, *, seat: int | None = None) -> None:
         self._seat = seat
         try:
-            self._file = path.open("a+b")
+            self._file = path.open("a+b", buffering=0)  # so that `close` cannot fail
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
         try:
-            _take(self._file, seat)
-        except OSError:
+            self._acquire(path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _acquire(self, path: Path) -> None:
+        try:
+            _take(self._file, self._seat)
+        except OSError as error:
+            if error.errno not in _HELD:
+                raise CheckpointError(f"cannot lock {path}: {error.strerror}; {NO_LOCKS}") from None
             self._file.seek(0)
             holder = self._file.read(200).decode("utf-8", "replace").strip()
-            self._file.close()
             raise CheckpointLocked(
                 f"another run holds {path.with_suffix('')}"
                 f" ({holder or 'it does not say who'}): wait for it, or end it, and start again"
             ) from None
+        try:
+            self._sign()
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+    def _sign(self) -> None:
+        """Write who holds the lock into its file."""
         self._file.seek(0)
         self._file.truncate()
         since = datetime.now(timezone.utc).isoformat(timespec="seconds")
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {since}"
         # Who shares says nothing of itself: the others could not tell when it has gone.
-        self._file.write(f"{holder if seat is None else 'the runs of its shards'}\n".encode())
-        self._file.flush()
+        self._file.write(f"{holder if self._seat is None else 'the runs of its shards'}\n".encode())
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two processes hold two files."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from spark_batch import lfs
-from spark_batch.checkpoint.lock import Lock
+from spark_batch.checkpoint.lock import NO_LOCKS, Lock
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError
 
@@ -129,7 +129,7 @@ class Store:
             yield
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            raise OutputError(f"cannot write {self.path}: {error}") from None
+            raise OutputError(f"cannot write {self.path}: {_reason(error)}") from None
         finally:
             self._depth = 0
             # Still open means that it did not come to its COMMIT. SQLite may have ended it itself.
@@ -219,7 +219,7 @@ def _make(path: Path) -> None:
             connection.close()
         fresh.replace(path)
     except (OSError, sqlite3.OperationalError) as error:
-        raise OutputError(f"cannot make the checkpoint {path}: {error}") from None
+        raise OutputError(f"cannot make the checkpoint {path}: {_reason(error)}") from None
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
@@ -231,7 +231,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.DatabaseError as error:
-        raise _damaged(path, error) from None
+        raise _unusable(path, error) from None
     return connection
 
 
@@ -245,7 +245,7 @@ def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int
             (healthy,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise _damaged(path, error) from None
+        raise _unusable(path, error) from None
     if kind != APPLICATION_ID or healthy != "ok":
         connection.close()
         raise _damaged(path, "it is no checkpoint of spark-batch" if healthy == "ok" else healthy)
@@ -256,6 +256,31 @@ def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int
             f" {VERSION}): update spark-batch"
         )
     return int(version)
+
+
+# What SQLite says when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).
+# Python 3.10 does not give the codes themselves.
+_BUSY = "database is locked"
+_CLOSED = "unable to open database file"
+_UNLOCKABLE = ("locking protocol", "access permission denied", "disk I/O error")
+_UNWRITABLE = ("database or disk is full", "attempt to write a readonly database")
+
+
+def _reason(error: Exception) -> str:
+    """What SQLite said, and what that can mean."""
+    text = str(error)
+    if text == _BUSY:
+        return f"{text}: another program has it open, such as a database browser, or {NO_LOCKS}"
+    if text == _CLOSED:
+        return f"{text}: check who may read and write it and its folder"
+    return f"{text}: the disk does not work, or {NO_LOCKS}" if text in _UNLOCKABLE else text
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> CheckpointError:
+    """The error to raise when SQLite cannot read a checkpoint."""
+    if str(error) in (_BUSY, _CLOSED, *_UNLOCKABLE, *_UNWRITABLE):
+        return CheckpointError(f"cannot use {path}: {_reason(error)}")
+    return _damaged(path, error)
 
 
 def _damaged(path: Path, why: object) -> CheckpointDamaged:

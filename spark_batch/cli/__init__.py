@@ -6,14 +6,17 @@ A command's module is imported when it is called, so that `--help` does not pay 
 from __future__ import annotations
 
 import gc
-import os
+import signal
 import sys
+import threading
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from spark_batch import __version__
-from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
+from spark_batch.cli import streams
+from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
 
 # In the order of a day's work, each with the line that `--help` shows.
 COMMANDS = {
@@ -35,6 +38,8 @@ COMMANDS = {
     "explain": "Tell what an error code of the API means.",
 }
 
+# What these do stands in files: their exit code does not depend on what could be printed.
+_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve"}
 
 _ALLOCATIONS = 100_000  # between two looks for garbage; Python has 700
 
@@ -58,7 +63,7 @@ class _LazyGroup(click.Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="spark-batch")
-@click.option("--debug", is_flag=True, help="Show the traceback of an unexpected error.")
+@click.option("--debug", is_flag=True, help="Print the log of an unexpected error, too.")
 def cli(debug: bool) -> None:
     """Terraform for AI picture edits: recipes in YAML, pictures and a manifest out.
 
@@ -71,23 +76,40 @@ def main() -> None:
     # A big recipe is a million objects that stay to the end: looking for garbage among them takes
     # longer than planning it (tests/benchmarks/tables.py: 12 s against 7 s).
     gc.set_threshold(_ALLOCATIONS, 50, 50)
-    sys.exit(dispatch(sys.argv[1:]))
+    try:
+        code = _process(sys.argv[1:])
+    except KeyboardInterrupt:  # while an error was being shown
+        code = ExitCode.INTERRUPTED
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Nothing is left to do: from here on Ctrl-C ends the process without a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _process(arguments: list[str]) -> int:
+    """Run the command line with streams that never fail; gives the exit code."""
+    output = streams.prepare()
+    threading.excepthook = lambda crash: _thread_crashed(crash, arguments)
+    code = dispatch(arguments)
+    acts = _named(arguments) in _ACTING
+    out, err = output.finish()
+    if out is not None:
+        cure = "`spark-batch status` shows it" if acts else "make room, and run it again"
+        _say(f"cannot write to standard output: {out}; what was printed is incomplete: {cure}")
+        code = code or (ExitCode.DONE if acts else ExitCode.FAILED)
+    if err is not None and acts:  # what other commands print may be JSON
+        click.echo(f"spark-batch: cannot write to standard error: {err}; messages are missing")
+    output.finish()
+    return code
 
 
 def dispatch(arguments: list[str]) -> int:
-    """Run the command line; gives the exit code. Raises nothing but what `--debug` lets through."""
+    """Run the command line; gives the exit code. Raises nothing but KeyboardInterrupt."""
     try:
         return _expecting(arguments)
-    except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does; Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # noqa: BLE001 (reported, and written to a log)
+        _report(error, arguments)
         return ExitCode.FAILED
-    except Exception as error:
-        if "--debug" in arguments:
-            raise
-        kind = type(error).__name__
-        text = f"unexpected {kind}: this is a bug; `spark-batch --debug …` shows where"
-        return _say(text, ExitCode.FAILED)
 
 
 def _expecting(arguments: list[str]) -> int:
@@ -98,19 +120,50 @@ def _expecting(arguments: list[str]) -> int:
         if isinstance(error, RecipeError):
             for diagnostic in error.diagnostics:
                 click.echo(diagnostic.render(), err=True)
-        return _say(str(error), error.exit_code)
+        _say(str(error))
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return ExitCode.WRONG
     except (KeyboardInterrupt, click.Abort):
-        return _say("interrupted", ExitCode.INTERRUPTED)
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
 
 
 def _invoke(arguments: list[str]) -> int:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder was deleted: change to another one") from None
     result = cli.main(arguments, prog_name="spark-batch", standalone_mode=False)
     return int(result or 0)
 
 
-def _say(text: str, code: ExitCode) -> int:
+def _named(arguments: list[str]) -> str | None:
+    """The command among the arguments; None without one."""
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def _thread_crashed(crash: threading.ExceptHookArgs, arguments: list[str]) -> None:
+    """Report an exception that ended a background thread; the command goes on."""
+    if crash.exc_value is not None:
+        _report(crash.exc_value, arguments)
+
+
+def _report(error: BaseException, arguments: list[str]) -> None:
+    """Say in one line what happened, and write a log about it. `--debug` prints the log, too."""
+    from spark_batch.cli import errorlog
+
+    content = errorlog.text(error, arguments)
+    path = errorlog.write(content)
+    if path is None or "--debug" in arguments:
+        click.echo(content, err=True)
+    where = "is above; no log could be written" if path is None else f"is in {path}"
+    again = ""
+    if _named(arguments) in _ACTING:
+        again = "; nothing that is paid for is lost: run the command again, or `spark-batch rescue`"
+    _say(f"{errorlog.headline(error)}; the traceback {where}{again}")
+
+
+def _say(text: str) -> None:
     click.echo(f"spark-batch: {text}", err=True)
-    return code

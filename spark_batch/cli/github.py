@@ -16,6 +16,7 @@ import click
 
 from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.cli.streams import ESCAPE
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Status
 
@@ -41,7 +42,8 @@ class _Surroundings:
         """What the environment says."""
 
         def path(name: str) -> Path | None:
-            return Path(environ[name]) if environ.get(name) else None
+            value = environ.get(name, "").strip()
+            return Path(value) if value else None
 
         return cls(
             annotations=environ.get("GITHUB_ACTIONS") == "true",
@@ -126,9 +128,9 @@ def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
     """Append to one of GitHub's files, at most until it has `limit` bytes."""
     try:
         with path.open("ab") as file:
-            data = text.encode()
+            data = text.encode("utf-8", ESCAPE)  # a folder's name need not be UTF-8
             if limit is not None and file.tell() + len(data) > limit:
-                data = _cut(text.splitlines(keepends=True), limit - file.tell())
+                data = _cut(data.splitlines(keepends=True), limit - file.tell())
             file.write(data)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -137,14 +139,14 @@ def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
     return True
 
 
-def _cut(lines: Iterable[str], room: int) -> bytes:
+def _cut(lines: Iterable[bytes], room: int) -> bytes:
     """As many lines as there is room for, and one that says so; nothing without room for that."""
     left = room - len(_CUT.encode())
     kept = b""
     for line in lines:
-        if len(kept) + len(line.encode()) > left:
+        if len(kept) + len(line) > left:
             break
-        kept += line.encode()
+        kept += line
     return kept + _CUT.encode() if left >= 0 else b""
 
 

@@ -51,7 +51,7 @@ def shown(path: Path) -> str:
     """A path as a person would type it: from this folder when it is below it."""
     try:
         return str(path.relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError):  # OSError: this folder was deleted
         return str(path)
 
 

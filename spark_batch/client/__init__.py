@@ -210,7 +210,7 @@ def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
     Raises UsageError for a bundle that cannot be read.
     """
     for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
-        named = environ.get(variable, "")
+        named = environ.get(variable, "").strip()
         if named:
             break
     else:

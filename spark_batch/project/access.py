@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from dotenv import dotenv_values
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
@@ -17,6 +22,14 @@ from spark_batch.runner.files import STATE_FOLDER
 DEFAULT_URL = "https://cloud.vtrix.ai"
 # Of a preview: long enough to see the progress, and not as long as a model would take.
 _PREVIEW_SECONDS = (0.1, 0.5)
+_ENV_FILE = "SPARK_ENV_FILE"
+_MAX_ENV_FILE = 64 * 1024  # bytes
+_keys_read: set[str] = set()
+
+
+def keys_read() -> frozenset[str]:
+    """Every API key that this process has used; no log may show one."""
+    return frozenset(_keys_read)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,15 +44,18 @@ class Endpoint:
 def access(env_file: Path | None) -> Endpoint:
     """The endpoint and the key from the environment, or else from `env_file`.
 
-    Raises UsageError when there is no key.
+    Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key.
     """
     found = _environment(env_file)
-    key = found.get("SPARK_API_KEY", "").strip()
+    key = found.get("SPARK_API_KEY", "")
     if not key:
+        named = env_file or _named_file()
+        also = "" if named is None else f" in the environment or in {named}"
         raise UsageError(
-            "there is no API key: set SPARK_API_KEY, name a file with --env-file,"
+            f"there is no API key{also}: set SPARK_API_KEY, name a file with --env-file,"
             " or try the recipe with --sandbox, which needs none"
         )
+    _keys_read.add(key)
     base_url = _base_url(found)
     return Endpoint(base_url=base_url, key=key, api=base_url.rstrip("/"))
 
@@ -55,11 +71,27 @@ def address(*, sandbox: bool, env_file: Path | None) -> str:
 
 
 def _environment(env_file: Path | None) -> Mapping[str, str]:
-    return os.environ if env_file is None else {**_read_env(env_file), **os.environ}
+    """Variables of the environment and of the file, stripped, without those that are empty.
+
+    CI systems set a variable to the empty string for a secret that they do not have.
+    """
+    path = env_file or _named_file()
+    from_file = {} if path is None else _read_env(path)
+    merged = {}
+    for variables in (from_file, os.environ):
+        for name, value in variables.items():
+            if value is not None and value.strip():
+                merged[name] = value.strip()
+    return merged
+
+
+def _named_file() -> Path | None:
+    name = os.environ.get(_ENV_FILE, "").strip()
+    return Path(name) if name else None
 
 
 def _base_url(found: Mapping[str, str]) -> str:
-    return found.get("SPARK_BASE_URL", "").strip() or DEFAULT_URL
+    return found.get("SPARK_BASE_URL", DEFAULT_URL)
 
 
 @contextlib.contextmanager
@@ -88,17 +120,31 @@ def check_api(checkpoint: Checkpoint, api: str) -> None:
         )
 
 
-def _read_env(path: Path) -> dict[str, str]:
-    """NAME=VALUE lines; `export`, quotes, blank lines and # comments are understood."""
+def _read_env(path: Path) -> dict[str, str | None]:
+    """The variables of a `.env` file, as python-dotenv reads them; no `${…}` is replaced.
+
+    Raises UsageError, which shows nothing of the content.
+    """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"cannot read the file {path} that --env-file names") from None
-    found = {}
-    for line in lines:
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            text = value.strip()
-            quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-            found[name.strip()] = text[1:-1] if quoted else text
-    return found
+        # A pipe could keep the command waiting, and can be read only once.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"cannot read {_described(path)}: it is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(_MAX_ENV_FILE + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise UsageError(f"cannot read {_described(path)}: {reason}") from None
+    if len(data) > _MAX_ENV_FILE:
+        raise UsageError(f"cannot read {_described(path)}: more than {_MAX_ENV_FILE // 1024} KiB")
+    # PowerShell's `>` writes UTF-16 with a byte order mark.
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"cannot read {_described(path)}: it is not UTF-8 text") from None
+    return dotenv_values(stream=io.StringIO(text), interpolate=False)
+
+
+def _described(path: Path) -> str:
+    by = _ENV_FILE if path == _named_file() else "--env-file"
+    return f"the file {path} that {by} names"

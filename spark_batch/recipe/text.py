@@ -39,6 +39,7 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
     """The text of a file: UTF-8, at most `most` bytes, 1 MiB of a recipe. Raises Stop."""
     data = b""
     try:
+        path.name.encode()  # the checkpoint and the reports hold it
         if path.is_dir():
             raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
         if path.exists() and not path.is_file():
@@ -57,7 +58,8 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
         raise stop(findings, Mark(), "file", f"cannot be read: {reason}") from None
     except ValueError as error:
         if not isinstance(error, UnicodeDecodeError):
-            raise stop(findings, Mark(), "file", "is no path of a file") from None
+            message = "is no path of a file: it has a null character, or is not UTF-8"
+            raise stop(findings, Mark(), "file", message) from None
         before = data[: error.start].decode("utf-8", "replace")
         message = "the file is not UTF-8 text; save it as UTF-8"
         raise stop(findings, _mark_at(before), "encoding", message) from None

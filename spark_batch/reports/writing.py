@@ -37,7 +37,8 @@ def draft(path: Path) -> Iterator[TextIO]:
     fresh = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with fresh.open("w", encoding="utf-8", newline="") as file:
+        # A folder's name that is not UTF-8 has surrogates, which JSON and people read as \udcff.
+        with fresh.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

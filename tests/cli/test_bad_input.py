@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +169,30 @@ def test_retry_makes_what_failed_and_nothing_else(
     ended = call("retry", folder.recipe)
     assert "1 job done" in ended.out
     assert len(served.ledger.accepted()) == 2
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_current_folder_that_was_deleted(
+    folder: Folder, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Exit 2, before anything is made."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ended = call(command, folder.recipe, "--sandbox")
+    assert ended.code == ExitCode.WRONG
+    assert "the current folder was deleted" in ended.err
+    assert not (folder.path / "out").exists()
+
+
+def test_a_recipe_whose_name_is_not_utf_8(folder: Folder, call: Call) -> None:
+    """The checkpoint could not hold it: exit 2, before anything is made."""
+    name = os.fsdecode(b"caf\xe9.yaml")
+    try:
+        recipe = folder.recipe.rename(folder.path / name)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    ended = call("run", recipe, "--sandbox")
+    assert ended.code == ExitCode.WRONG
+    assert "not UTF-8" in ended.err
+    assert not (folder.path / "out").exists()

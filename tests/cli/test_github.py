@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -270,3 +271,32 @@ def test_the_key_is_in_none_of_it(
     assert len(written) > 8
     assert not any(canary.encode() in content for content in written)
     assert canary not in ended.out + ended.err
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_empty_variables_are_none(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    """A run outside GitHub whose starter sets them all the same."""
+    for name in ("ACTIONS", "WORKSPACE", "STEP_SUMMARY", "OUTPUT"):
+        monkeypatch.setenv(f"GITHUB_{name}", empty)
+    ended = call("run", folder.recipe, "--sandbox")
+    assert ended.code == ExitCode.DONE
+    assert "GitHub" not in ended.err
+
+
+def test_a_folder_that_is_not_utf_8(
+    tmp_path: Path, call: Call, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub's files and the reports are UTF-8 all the same."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    Image.new("RGB", (96, 64), (200, 120, 40)).save(folder / "photo.jpg", "JPEG")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    monkeypatch.chdir(folder)
+    assert call("run", "recipe.yaml", "--sandbox").code == ExitCode.DONE
+    assert "caf\\udce9" in runner.values()["manifest"]
+    runner.summary.read_text(encoding="utf-8")

@@ -1,0 +1,129 @@
+"""The log file of an unexpected error: versions, command line and traceback, without secrets."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shlex
+import sqlite3
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+from spark_batch import __version__
+
+_KEPT = 20  # logs in the folder; the oldest make room
+_PACKAGES = ("click", "jsonschema", "Pillow", "python-dotenv", "PyYAML", "requests", "urllib3")
+_SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and hides nothing
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)
+_QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")  # a result's URL is signed by its query
+_USER = re.compile(r"://[^\s/@\"']+@")
+
+
+def text(error: BaseException, arguments: Sequence[str]) -> str:
+    """What the log of `error` says, with keys, credentials and queries of URLs blotted out."""
+    parts = [
+        f"time: {datetime.now(timezone.utc).isoformat(timespec='seconds')}",
+        f"command: {shlex.join(['spark-batch', *arguments])}",
+        f"folder: {_folder()}",
+        f"spark-batch: {__version__}",
+        f"Python: {sys.version}",
+        f"platform: {platform.platform()}",
+        f"encodings: files {sys.getfilesystemencoding()}, stdout {sys.stdout.encoding}",
+        f"SQLite: {sqlite3.sqlite_version}",
+        *(f"{name}: {_version(name)}" for name in _PACKAGES),
+        "",
+        "".join(traceback.format_exception(error)),
+    ]
+    return redacted("\n".join(parts))
+
+
+def headline(error: BaseException) -> str:
+    """What happened, in a few words on one line."""
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return (
+            "out of memory: lower run.concurrency, split the recipe with --shard, or give the"
+            " process more memory"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        # The disk, the system or a permission: more often a fault of the surroundings than a bug.
+        place = "go on" if error.filename is None else f"use {error.filename}"
+        return redacted(f"cannot {place}: {error.strerror}").replace("\n", " ")
+    return f"unexpected {type(error).__name__}: this is a bug"
+
+
+def write(content: str) -> Path | None:
+    """Write a log that only its owner can read; None when it cannot be written.
+
+    It stands in `spark-batch` below XDG_STATE_HOME (~/.local/state), or else in the folder for
+    temporary files.
+    """
+    for folder in _folders():
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return _written(folder, content)
+    return None
+
+
+def redacted(content: str) -> str:
+    """`content` without keys, credentials and queries of URLs."""
+    for secret in sorted(_secrets(), key=len, reverse=True):
+        content = content.replace(secret, "[secret]")
+    content = _BEARER.sub(r"\1\2[secret]", content)
+    return _USER.sub("://[secret]@", _QUERY.sub("?…", content))
+
+
+def _secrets() -> Iterator[str]:
+    """Every secret that this process knows of, also as `repr` would write it."""
+    from spark_batch.project.access import keys_read
+
+    values = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
+    for value in (*values, *keys_read()):
+        if len(secret := value.strip()) >= _SHORTEST:
+            yield from {secret, repr(secret)[1:-1]}
+
+
+def _folders() -> Iterator[Path]:
+    with suppress(RuntimeError):  # there is no home
+        state = Path(os.environ.get("XDG_STATE_HOME", ""))
+        # The specification has relative paths ignored.
+        yield (state if state.is_absolute() else Path.home() / ".local/state") / "spark-batch"
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir())
+
+
+def _written(folder: Path, content: str) -> Path:
+    moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    handle, name = tempfile.mkstemp(prefix=f"spark-batch-{moment}-", suffix=".log", dir=folder)
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(content)
+    except OSError:
+        path.unlink()
+        raise
+    for old in sorted(folder.glob("spark-batch-*.log"))[:-_KEPT]:
+        with suppress(OSError):
+            old.unlink()
+    return path
+
+
+def _folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError as error:
+        return f"none ({error.strerror})"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

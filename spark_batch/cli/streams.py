@@ -1,0 +1,122 @@
+"""Standard streams that are always there, take every character, and never stop a command."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import json
+import os
+import select
+import sys
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+ESCAPE = "spark_batch.escape"
+"""Error handler for encoding: writes what an encoding lacks as JSON does, such as `\\u2192`.
+
+JSON that was escaped in this way still means the same, which `backslashreplace` does not promise
+(`\\xe9`, `\\U0001f600`).
+"""
+
+# How a pipe says that its reader has gone, as `head` does; Windows says EINVAL.
+_READER_GONE = {errno.EPIPE, errno.EINVAL} if sys.platform == "win32" else {errno.EPIPE}
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error(ESCAPE, _escape)
+
+
+class _Output(io.FileIO):
+    """A file descriptor to write to. An error is kept in `failure`, and the bytes are dropped."""
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            # None: somebody made the descriptor non-blocking, and it is full.
+            while (written := super().write(data)) is None:
+                select.select((), (self,), ())
+        except OSError as error:
+            if error.errno not in _READER_GONE:
+                self.failure = self.failure or error
+            return memoryview(data).nbytes
+        return written
+
+
+class _AsciiText(io.TextIOWrapper):
+    """An ASCII stream without `buffer`, into which click would write UTF-8."""
+
+    buffer = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """stdout and stderr of this process; None where writing cannot fail."""
+
+    out: _Output | None
+    err: _Output | None
+
+    def finish(self) -> tuple[str | None, str | None]:
+        """Flush both; the reason why something could not be written to stdout, and to stderr.
+
+        A reader that has gone away is no such reason.
+        """
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return _reason(self.out), _reason(self.err)
+
+
+def prepare() -> Streams:
+    """Replace the standard streams of this process. To be called before any file is opened.
+
+    A closed descriptor 0, 1 or 2 is opened on the null device: otherwise the next file, such as a
+    checkpoint, would get its number, and with it what a library or a child process prints.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is given out, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    elif sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 (open to the end)
+    sys.stdout, out = _tolerant(sys.stdout)
+    sys.stderr, err = _tolerant(sys.stderr)
+    return Streams(out, err)
+
+
+def _tolerant(stream: TextIO | None) -> tuple[TextIO, _Output | None]:
+    """A stream in the place of `stream`, with the same encoding, that writes or drops all text."""
+    if stream is None:  # its descriptor was closed when Python started
+        return open(os.devnull, "w", encoding="utf-8", errors=ESCAPE), None  # noqa: PTH123
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream, None
+    stream.reconfigure(errors=ESCAPE)
+    # With `python -u` there is no buffer between the text and the descriptor.
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    if not isinstance(raw, io.FileIO):  # a console of Windows, which takes Unicode
+        return stream, None
+    output = _Output(raw.fileno(), "wb", closefd=False)
+    kind = _AsciiText if codecs.lookup(stream.encoding).name == "ascii" else io.TextIOWrapper
+    text = kind(
+        io.BufferedWriter(output),
+        encoding=stream.encoding,
+        errors=ESCAPE,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+    return text, output
+
+
+def _reason(output: _Output | None) -> str | None:
+    if output is None or output.failure is None:
+        return None
+    return output.failure.strerror or type(output.failure).__name__

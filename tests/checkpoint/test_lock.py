@@ -1,0 +1,121 @@
+"""A lock that is held, a disk without locks and a full disk: each has its own words."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, lock, store
+from spark_batch.errors import CheckpointDamaged, CheckpointError, CheckpointLocked, OutputError
+
+
+def failing(number: int) -> Callable[..., None]:
+    """What takes no lock, and says so by an errno."""
+
+    def take(*_arguments: object) -> None:
+        raise OSError(number, errno.errorcode[number])
+
+    return take
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        errno.ENOLCK,
+        errno.ENOSYS,
+        errno.EOPNOTSUPP,
+        errno.EBADF,
+        errno.EINVAL,
+        errno.EPERM,
+        errno.EIO,
+    ],
+)
+def test_a_disk_without_locks_is_reported_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Where, why and what to do; not that another run holds the checkpoint."""
+    monkeypatch.setattr(lock, "_take", failing(number))
+    with pytest.raises(CheckpointError, match="no file locks") as caught:
+        Lock(tmp_path / "t.checkpoint.lock")
+    assert not isinstance(caught.value, CheckpointLocked)
+    assert "t.checkpoint.lock" in str(caught.value)
+    assert errno.errorcode[number] in str(caught.value)
+    assert "output.dir" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES])
+def test_a_lock_that_another_process_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The values that flock, fcntl and Windows document for it."""
+    monkeypatch.setattr(lock, "_take", failing(number))
+    with pytest.raises(CheckpointLocked, match="another run holds"):
+        Lock(tmp_path / "t.checkpoint.lock")
+
+
+def test_a_full_disk_takes_no_lock_file(tmp_path: Path) -> None:
+    """An error in writing who holds it is reported, and the lock is free again."""
+    path = tmp_path / "t.checkpoint.lock"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OutputError, match="cannot write"):
+            Lock(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    Lock(path).release()
+
+
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ("database is locked", "output.dir"),
+        ("locking protocol", "output.dir"),
+        ("access permission denied", "output.dir"),
+        ("disk I/O error", "output.dir"),
+        ("unable to open database file", "who may read and write it"),
+    ],
+)
+@pytest.mark.parametrize("way", [Checkpoint.open, CheckpointReader.peek])
+def test_a_file_that_sqlite_cannot_lock_or_open_is_not_damaged(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    cure: str,
+    way: Callable[[Path], Checkpoint | CheckpointReader],
+) -> None:
+    """Nobody is told to put another file in its place, and pay again."""
+    path = tmp_path / "t.checkpoint"
+    Checkpoint.open(path).close()
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise sqlite3.OperationalError(said)
+
+    monkeypatch.setattr(store.sqlite3, "connect", refuse)
+    with pytest.raises(CheckpointError, match=said) as caught:
+        way(path)
+    assert not isinstance(caught.value, CheckpointDamaged)
+    assert cure in str(caught.value)
+
+
+def test_a_checkpoint_that_another_program_has_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a database browser with an open transaction: it is named as a cause."""
+    path = tmp_path / "t.checkpoint"
+    Checkpoint.open(path).close()
+    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(CheckpointError, match="another program has it open") as caught:
+            Checkpoint.open(path)
+        assert not isinstance(caught.value, CheckpointDamaged)
+    finally:
+        other.close()
+    Checkpoint.open(path).close()

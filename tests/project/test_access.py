@@ -1,0 +1,130 @@
+"""Where the key and the address come from: the environment first, then a `.env` file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from spark_batch.errors import UsageError
+from spark_batch.project.access import DEFAULT_URL, access, address
+
+KEY = "sk-0123456789-key"
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    """A `.env` file that is not there yet."""
+    return tmp_path / ".env"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"SPARK_API_KEY={KEY}".encode(),
+        f"SPARK_API_KEY={KEY} # the team's key\n".encode(),
+        f"SPARK_API_KEY='{KEY}' # the team's key\n".encode(),
+        f'export SPARK_API_KEY="{KEY}"   # the team\'s key\r\n'.encode(),
+        f"# first\r\n\r\nSPARK_API_KEY = {KEY}\r\nOTHER=1\r\n".encode(),
+        f"SPARK_API_KEY={KEY}\n".encode("utf-8-sig"),
+        f"SPARK_API_KEY={KEY}\r\n".encode("utf-16"),
+        f"SPARK_API_KEY=old\nSPARK_API_KEY={KEY}\n".encode(),
+        f"not a variable\nSPARK_API_KEY={KEY}".encode(),
+        f'TEXT="two\nlines"\nSPARK_API_KEY={KEY}\n'.encode(),
+    ],
+)
+def test_ways_to_write_a_file(env_file: Path, content: bytes) -> None:
+    """Comments, quotes, `export`, byte order marks, Windows line ends, lines of other programs."""
+    env_file.write_bytes(content)
+    assert access(env_file).key == KEY
+
+
+def test_nothing_is_replaced_in_a_value(env_file: Path) -> None:
+    """A key may hold `$`."""
+    env_file.write_text("A=b\nSPARK_API_KEY=x${A}$A-0123\n")
+    assert access(env_file).key == "x${A}$A-0123"
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t\n"])
+def test_an_empty_variable_is_none(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    """As CI sets it for a secret that it does not have: the file's value is taken."""
+    env_file.write_text(f"SPARK_API_KEY={KEY}\nSPARK_BASE_URL=https://api.example\n")
+    for name in ("SPARK_API_KEY", "SPARK_BASE_URL"):
+        monkeypatch.setenv(name, empty)
+    assert access(env_file).key == KEY
+    assert access(env_file).base_url == "https://api.example"
+    assert address(sandbox=False, env_file=None) == DEFAULT_URL
+    monkeypatch.setenv("SPARK_ENV_FILE", empty)
+    with pytest.raises(UsageError, match="there is no API key: set SPARK_API_KEY"):
+        access(None)
+
+
+def test_an_empty_value_in_the_file_is_none(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes nothing away, and the error names the file."""
+    env_file.write_text('SPARK_API_KEY=\nSPARK_BASE_URL=""\n')
+    with pytest.raises(UsageError, match=r"no API key in the environment or in .*\.env"):
+        access(env_file)
+    monkeypatch.setenv("SPARK_API_KEY", KEY)
+    assert (access(env_file).key, access(env_file).base_url) == (KEY, DEFAULT_URL)
+
+
+def test_which_wins(env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment before a file, --env-file before the file of SPARK_ENV_FILE."""
+    env_file.write_text(f"SPARK_API_KEY={KEY}\n")
+    other = tmp_path / "other.env"
+    other.write_text("SPARK_API_KEY=other-key\nSPARK_BASE_URL=https://api.example\n")
+    monkeypatch.setenv("SPARK_ENV_FILE", str(other))
+    assert access(None).key == "other-key"
+    assert address(sandbox=False, env_file=None) == "https://api.example"
+    assert access(env_file).key == KEY
+    monkeypatch.setenv("SPARK_API_KEY", "of-the-environment")
+    assert access(env_file).key == "of-the-environment"
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _binary(path: Path) -> None:
+    path.write_bytes(f"SPARK_API_KEY={KEY}\xff".encode("latin-1"))
+
+
+def _large(path: Path) -> None:
+    path.write_text(f"SPARK_API_KEY={KEY}\n" + "#" * 70_000)
+
+
+@pytest.mark.parametrize("named", ["--env-file", "SPARK_ENV_FILE"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (None, "No such file"),
+        (_folder, "not a regular file"),
+        (_pipe, "not a regular file"),
+        (_binary, "not UTF-8"),
+        (_large, "more than 64 KiB"),
+    ],
+)
+def test_a_file_that_cannot_be_read(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch, named: str, make: object, words: str
+) -> None:
+    """The error says which file, who named it and why, and nothing of what is in it."""
+    if callable(make):
+        make(env_file)
+    if named == "SPARK_ENV_FILE":
+        monkeypatch.setenv(named, str(env_file))
+    with pytest.raises(UsageError) as caught:
+        access(env_file if named == "--env-file" else None)
+    text = str(caught.value)
+    assert str(env_file) in text
+    assert named in text
+    assert words in text
+    assert KEY not in text
