@@ -257,6 +257,10 @@ def _failed(desk: Desk, flight: Flight, outcome: FetchFailed) -> list[Event]:
             return expire(desk, flight, outcome.reason)
         tries = f"{flight.fetch_failures} tries (run.fetch_tries)"
         return leave_picture(desk, flight, f"no picture after {tries}: {outcome.reason}")
+    patience = desk.settings.task_timeout
+    if desk.clock() - flight.since > patience:
+        late = f"no picture {patience:g} s after its task was finished (run.task_timeout)"
+        return leave_picture(desk, flight, f"{late}: {outcome.reason}")
     longest = _LONGEST_WAIT_FOR_URL if outcome.fresh_url else _LONGEST_WAIT
     half = min(longest, 2.0 ** (flight.fetch_failures - 1)) / 2
     wait = half + desk.rng.uniform(0, half) + (outcome.retry_after or 0.0)

@@ -14,7 +14,8 @@ A finished task that gives no picture
 A task that the API does not know
     `UNKNOWN_AFTER`, since the first 404 in a row. It is uncertain; expired if it was finished.
 A picture that does not arrive
-    `fetch_tries` failed downloads. Polls that succeed do not count. It stays paid for.
+    `fetch_tries` failed downloads, or `task_timeout` since its task was finished. Polls that
+    succeed do not count. It stays paid for.
 No picture arrives at all
     `TRIES_IN_A_ROW` pictures given up, and `unreachable_timeout` since the first of the downloads
     that failed. Only a picture that arrives counts. They stay paid for, and nothing more is sent.

@@ -282,7 +282,7 @@ KINDS = {
     "completed, no picture, for ever": (640, "running"),
     "503": (60, "fetching"),
     "403": (180, "fetching"),
-    "the result's host is silent": (8 * 120 + 120, "fetching"),
+    "the result's host is silent": (600 + 120 + 60, "fetching"),
     "no picture, then at work again": (700, "fetching"),
     "a download does not return": (910, "fetching"),
     "a poll does not return": (910, "running"),
