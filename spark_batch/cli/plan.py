@@ -71,7 +71,7 @@ def command(
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
     _check_saving(out, max_cost, shard)
-    recipe, shown = session.load(recipe_path), None if show_all else _SHOWN
+    recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     with project.plan(recipe, sandbox=sandbox, only=only, shard=shard) as plan:
         session.tell_adopted(plan.adopted, plan.place)
         if quote:

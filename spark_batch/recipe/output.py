@@ -13,10 +13,9 @@ from spark_batch.jobs import Block, Job, Recipe
 from spark_batch.recipe import ids
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
 from spark_batch.recipe.document import Node
-from spark_batch.recipe.inputs import Listed
+from spark_batch.recipe.inputs import SANDBOX, Listed
 
 LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
-SANDBOX = "sandbox"  # OUTPUT/sandbox is where previews stand
 
 _LITERAL = re.compile(r"[^A-Za-z0-9._/-]")
 
