@@ -30,9 +30,10 @@ def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
     """
     origins: dict[Path, set[Origin]] = defaultdict(set)
     unreadable = []
+    state = cache(_state_folder)
     for file in files:
-        if STATE_FOLDER in file.parts:
-            origins[file].add(Origin(_state_folder(file), ""))
+        if folder := state(file.parent):
+            origins[file].add(Origin(folder, ""))
     for folder, (records, below) in _by_folder(files, top).items():
         for record_file in records:
             try:
@@ -45,8 +46,9 @@ def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
     return Generated(origins, tuple(unreadable))
 
 
-def _state_folder(file: Path) -> Path:
-    return Path(*file.parts[: file.parts.index(STATE_FOLDER) + 1])
+def _state_folder(folder: Path) -> Path | None:
+    """The `.spark-batch` that a folder is, or stands in."""
+    return next((each for each in (folder, *folder.parents) if each.name == STATE_FOLDER), None)
 
 
 def _by_folder(
@@ -57,13 +59,12 @@ def _by_folder(
     found: dict[Path, tuple[tuple[RecordFile, ...], dict[str, Path]]] = {}
     above: dict[Path, list[Path]] = {}
     for file in files:
-        if file.parent not in above:
-            above[file.parent] = [
-                folder for folder in _upwards(file.parent, top) if records(folder)
-            ]
-        for folder in above[file.parent]:
-            name = str(file)[len(str(folder)) :].replace(os.sep, "/").lstrip("/")
-            found.setdefault(folder, (records(folder), {}))[1][_normal(name)] = file
+        folder = file.parent
+        if folder not in above:
+            above[folder] = list(filter(records, _upwards(folder, top)))
+        for output in above[folder]:
+            name = str(file)[len(str(output)) :].replace(os.sep, "/").lstrip("/")
+            found.setdefault(output, (records(output), {}))[1][_normal(name)] = file
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -82,12 +83,10 @@ def select(files: Sequence[Path], pattern: str, around: Surroundings) -> Selecti
     base = globs.base(around.folder, pattern).resolve()
     output = around.output.resolve() if around.output else None
     real = _resolved(files)
-    # In its own output folder a recipe expects nothing but results.
-    own = {
-        file
-        for file in files
-        if output and not base.is_relative_to(output) and real[file].is_relative_to(output)
-    }
+    own: set[Path] = set()
+    if output and not base.is_relative_to(output):  # nothing but results stands there
+        within = cache(lambda folder: folder.is_relative_to(output))
+        own = {file for file in files if within(real[file].parent)}
     home = around.folder.resolve()
     top = (home if base.is_relative_to(home) else base).parent
     found = around.find([real[file] for file in files if file not in own], top=top)
@@ -98,7 +97,7 @@ def select(files: Sequence[Path], pattern: str, around: Surroundings) -> Selecti
             for file in files
             if file not in own and _is_named(found.origins[real[file]], base, output, around.name)
         ]
-    left = set(files) - set(kept)
+    left = set(files).difference(kept)
     folders = {origin.folder for file in left - own for origin in found.origins[real[file]]}
     if own and output:
         folders.add(output)
