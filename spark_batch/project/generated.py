@@ -61,14 +61,14 @@ def _by_folder(
     for file in files:
         folder = file.parent
         if folder not in above:
-            above[folder] = list(filter(records, _upwards(folder, top)))
+            above[folder] = list(filter(records, upwards(folder, top)))
         for output in above[folder]:
             name = str(file)[len(str(output)) :].replace(os.sep, "/").lstrip("/")
             found.setdefault(output, (records(output), {}))[1][_normal(name)] = file
     return found
 
 
-def _upwards(folder: Path, top: Path) -> Iterator[Path]:
+def upwards(folder: Path, top: Path) -> Iterator[Path]:
     """A folder and those above it, up to `top` where it is below that (a link may lead out)."""
     for each in (folder, *folder.parents):
         yield each

@@ -82,9 +82,9 @@ def _loaded(
             if there.fill(path):
                 there.lay(_beside(name, mentions.images(there.root / path)))
         there.fill_manifests()
-        path = there.root / name
+        file = there.root / name
         try:
-            return recipe.load(path, probe=there.probe, find=find_generated).recipe, None
+            return recipe.load(file, probe=there.probe, find=find_generated).recipe, None
         except RecipeError as error:
             return None, f"{shown} has errors ({_first(error, there.root)})"
 

@@ -1,0 +1,278 @@
+"""What belongs to other recipes: files that they write, and jobs that they have paid for.
+
+Looked at before any money is spent. Two recipes that write one file would overwrite each other's
+pictures. A recipe that was renamed, or whose folder was moved, has its checkpoint under another
+name or elsewhere, and would pay for all of its jobs again.
+"""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint.foreign import Claim
+from spark_batch.errors import RecipeError, SparkBatchError
+from spark_batch.jobs import Recipe
+from spark_batch.project import record_files
+from spark_batch.project.generated import upwards
+from spark_batch.project.place import Place
+from spark_batch.project.record_files import RecordFile
+from spark_batch.recipe.header import header
+from spark_batch.recipe.inputs import SANDBOX
+from spark_batch.runner.survey import COSTS, Step
+
+_MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
+_LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder
+_RECIPES = (".yaml", ".yml")
+_RECIPE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A file that this recipe would write and that belongs to another one.
+
+    `is_live` is whether that recipe's own file was found beside its output folder.
+    """
+
+    output: str
+    owner: RecordFile
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaidElsewhere:
+    """Jobs of this recipe that another checkpoint or manifest has paid for; `cost` is in USD."""
+
+    record_file: RecordFile
+    jobs: int
+    cost: Decimal
+
+
+class Ownership:
+    """Looks at each step of a plan or run for what belongs to other recipes."""
+
+    def __init__(
+        self, recipe: Recipe, place: Place, reader: CheckpointReader, *, sandbox: bool
+    ) -> None:
+        self._recipe = recipe
+        self._place = place
+        self._reader = reader
+        self._sandbox = sandbox
+        self._is_fresh = not reader.tried()
+        self._wanted: set[str] = set()
+        self._claims = _Claims(place)
+        self._conflict: Conflict | None = None
+
+    def look(self, step: Step) -> None:
+        """Take note of a step that would cost money."""
+        if step.action not in COSTS:
+            return
+        if self._is_fresh:
+            self._wanted.add(step.job.key)
+        if self._conflict is None:
+            self._conflict = self._conflict_at(step.job.output)
+
+    def problem(self, *, pay_again: bool = False) -> str | None:
+        """Why a run would be refused, and what to do; None when nothing stands in its way.
+
+        Once all steps have been looked at. With `pay_again` what is paid for elsewhere does not
+        count.
+        """
+        paid = self.paid_elsewhere()
+        if paid and not pay_again:
+            return self._renamed(paid)
+        conflict = self._conflict
+        if conflict is None or conflict.owner.recipe in {each.record_file.recipe for each in paid}:
+            return None
+        return self._overwriting(conflict)
+
+    def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
+        """Where the jobs are paid for, of a recipe that has no attempts of its own yet.
+
+        Without recipes that are still there: who copies a recipe has two, each with its own jobs.
+        """
+        found = []
+        missing = set(self._wanted)
+        for folder in _neighbours(self._place, sandbox=self._sandbox) if missing else ():
+            for record_file in record_files.in_folder(folder):
+                if not missing or _is_own(record_file, self._place):
+                    continue
+                costs = _paid(record_file, missing)
+                if costs and self._home(record_file) is None:
+                    missing -= costs.keys()
+                    cost = sum(costs.values(), Decimal(0))
+                    found.append(PaidElsewhere(record_file, len(costs), cost))
+        return found
+
+    def _conflict_at(self, output: str) -> Conflict | None:
+        claimed = self._claims.owner(output)
+        if claimed is None:
+            return None
+        owner, claim = claimed
+        home = self._home(owner)
+        folder = owner.folder.parent if self._sandbox else owner.folder
+        is_live = home == folder
+        there = claim.file is not None and (owner.folder / claim.file).is_file()
+        if not there and not (claim.current and home in (None, folder)):
+            return None  # it never wrote it, and no longer will
+        if not is_live and self._has_written(output):
+            return None  # what stands there is this recipe's
+        return Conflict(output, owner, is_live)
+
+    def _has_written(self, output: str) -> bool:
+        line = self._reader.standing(output)
+        return line is not None and line.file is not None
+
+    def _home(self, record_file: RecordFile) -> Path | None:
+        """The output folder that the recipe of a record file now has; None if it is not found."""
+        return output_of(record_file, besides=self._recipe.path)
+
+    def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
+        jobs = sum(each.jobs for each in paid)
+        cost = sum((each.cost for each in paid), Decimal(0))
+        names = sorted({each.record_file.recipe for each in paid})
+        paths = [each.record_file.path for each in paid]
+        done = "was made" if jobs == 1 else "were made"
+        return (
+            f"{jobs} of the jobs of {self._place.name} {done} before for {cost} USD, as"
+            f" {_shown(paths[0])} records (recipe {', '.join(names)}). If this recipe was renamed"
+            f" or moved, take them over: `{self._merge(paths, names)}`; to pay for them once more,"
+            " run it with --pay-again"
+        )
+
+    def _overwriting(self, conflict: Conflict) -> str:
+        owner = conflict.owner
+        text = (
+            f"{self._place.name} would write {conflict.output}, which belongs to recipe"
+            f" {owner.recipe} ({_shown(owner.path)}): give one of them another output.dir or"
+            " output.name"
+        )
+        if conflict.is_live:
+            return text
+        merge = self._merge([owner.path], [owner.recipe])
+        return f"{text}; if {owner.recipe} is an earlier name of this recipe, run `{merge}`"
+
+    def _merge(self, paths: Sequence[Path], names: Sequence[str]) -> str:
+        flags = " --sandbox" * self._sandbox + " --renamed" * (names != [self._place.name])
+        files = " ".join(shlex.quote(_shown(path)) for path in paths)
+        return f"spark-batch merge {shlex.quote(str(self._recipe.path))} {files}{flags}"
+
+
+class _Claims:
+    """The names that other recipes write in and around an output folder, read when asked for."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        home = place.recipe_dir or place.output_dir
+        inside = place.output_dir.is_relative_to(home)
+        self._top = (home if inside else place.output_dir).parent
+        self._read = cache(self._claimed)
+        self._around = cache(self._folders)
+
+    def owner(self, output: str) -> tuple[RecordFile, Claim] | None:
+        """Who else writes a file of this name, upper and lower case being alike."""
+        for folder in self._around((self._place.output_dir / output).parent):
+            name = (self._place.output_dir / output).relative_to(folder).as_posix()
+            if found := self._read(folder).get(_folded(name)):
+                return found
+        return None
+
+    def _folders(self, folder: Path) -> list[Path]:
+        return [each for each in upwards(folder, self._top) if self._read(each)]
+
+    def _claimed(self, folder: Path) -> dict[str, tuple[RecordFile, Claim]]:
+        found: dict[str, tuple[RecordFile, Claim]] = {}
+        for record_file in record_files.in_folder(folder):
+            if _is_own(record_file, self._place):
+                continue
+            try:
+                for claim in record_file.claims():
+                    found.setdefault(_folded(claim.output), (record_file, claim))
+            except SparkBatchError:
+                continue  # whoever made it is told when it is used
+        return found
+
+
+def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
+    """The output folder that the recipe of a record file has now, `besides` another recipe.
+
+    Its file is looked for beside that other recipe, and in the output folder and those above it.
+    None when it is not found: it was renamed, or stands elsewhere.
+    """
+    above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
+    for folder in dict.fromkeys([besides.parent.absolute(), *above]):
+        for path in _recipes(folder):
+            if path.name == besides.name and path.samefile(besides):
+                continue
+            try:
+                if _mentions(path, record_file.recipe) and header(path)[0] == record_file.recipe:
+                    return header(path)[1]
+            except (RecipeError, OSError):
+                continue
+    return None
+
+
+def _recipes(folder: Path) -> list[Path]:
+    found = record_files.entries(
+        folder, lambda entry: entry.name.endswith(_RECIPES) and entry.is_file()
+    )
+    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
+
+
+def _mentions(path: Path, name: str) -> bool:
+    with path.open("rb") as file:
+        return name.encode() in file.read(_RECIPE_BYTES)
+
+
+def _is_own(record_file: RecordFile, place: Place) -> bool:
+    return record_file.folder == place.output_dir and record_file.recipe == place.name
+
+
+def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
+    """The jobs among those that are wanted that it has paid for, and their cost."""
+    try:
+        return {key: cost for key, cost in record_file.paid() if key in wanted}
+    except SparkBatchError:
+        return {}
+
+
+def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
+    """The output folders that the recipe may have had, the likely ones first.
+
+    Its own with another name of the recipe; those beside it and beside the recipe; its place as
+    seen from the folders around, from which the recipe, or to which its pictures, were moved.
+    """
+    output = place.output_dir.parent if sandbox else place.output_dir
+    home = place.recipe_dir or output.parent
+    beside = _subfolders(home)
+    found = [output, *_subfolders(output.parent), *_subfolders(home / "out"), home, *beside]
+    found += [folder / output.name for folder in beside]
+    if output.is_relative_to(home) and output != home:
+        inner = output.relative_to(home)
+        found += [folder / inner for folder in (home.parent, *_subfolders(home.parent), *beside)]
+    for folder in dict.fromkeys(found):
+        yield folder / SANDBOX if sandbox else folder
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    found = record_files.entries(
+        folder, lambda entry: not entry.name.startswith(".") and entry.is_dir()
+    )
+    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
+
+
+def _folded(name: str) -> str:
+    """A name as a disk sees it that minds neither case nor Unicode's forms."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _shown(path: Path) -> str:
+    """A path as a person types it: from this folder when it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
