@@ -81,6 +81,8 @@ def command(
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
         kept = plan.keep() if out else None
         _show(plan, as_json=as_json, by=by, shown=shown)
+        if problem := plan.refusal():
+            click.echo(f"note: `run` will refuse this: {problem}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
             _tell_saved(saved, out, plan)

@@ -245,19 +245,31 @@ def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
 def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
     """The output folders that the recipe may have had, the likely ones first.
 
-    Its own with another name of the recipe; those beside it and beside the recipe; its place as
-    seen from the folders around, from which the recipe, or to which its pictures, were moved.
+    Its own, where the recipe had another name; those beside it and beside the recipe; and its
+    place as seen from the folders around the recipe, if the recipe or its pictures were moved.
+    Folders beside the recipe's own are looked into only within a git repository: elsewhere nothing
+    says that they are of the same project.
     """
     output = place.output_dir.parent if sandbox else place.output_dir
     home = place.recipe_dir or output.parent
+    inside = output.is_relative_to(home) and output != home
     beside = _subfolders(home)
-    found = [output, *_subfolders(output.parent), *_subfolders(home / "out"), home, *beside]
+    found = [output]
+    if inside or output.name == place.name:
+        found += _subfolders(output.parent)
+    found += [*_subfolders(home / "out"), home, *beside]
     found += [folder / output.name for folder in beside]
-    if output.is_relative_to(home) and output != home:
-        inner = output.relative_to(home)
-        found += [folder / inner for folder in (home.parent, *_subfolders(home.parent), *beside)]
+    if inside:
+        around = [home.parent, *beside]
+        if _is_in_repository(home.parent):
+            around += _subfolders(home.parent)
+        found += [folder / output.relative_to(home) for folder in around]
     for folder in dict.fromkeys(found):
         yield folder / SANDBOX if sandbox else folder
+
+
+def _is_in_repository(folder: Path) -> bool:
+    return any((each / ".git").exists() for each in (folder, *folder.parents))
 
 
 def _subfolders(folder: Path) -> list[Path]:
