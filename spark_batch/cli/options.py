@@ -47,7 +47,7 @@ def running_options(command: F) -> F:
         click.option(
             "--pay-again",
             is_flag=True,
-            help="Make jobs that a renamed or moved recipe has paid for, as `plan` shows.",
+            help="Pay again for jobs that this recipe paid for under another name or elsewhere.",
         ),
         click.option("--yes", is_flag=True, help="Do not ask before money is spent."),
         click.option(

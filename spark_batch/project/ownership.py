@@ -64,33 +64,33 @@ class Ownership:
         self._place = place
         self._reader = reader
         self._sandbox = sandbox
-        self._is_fresh = not reader.tried()
+        self._others = [] if reader.tried() else list(_others(place, sandbox=sandbox))
         self._wanted: set[str] = set()
         self._claims = _Claims(place)
-        self._conflict: Conflict | None = None
+        self._conflicts: dict[bool, Conflict] = {}  # the first one with each `is_live`
 
     def look(self, step: Step) -> None:
         """Take note of a step that would cost money."""
         if step.action not in COSTS:
             return
-        if self._is_fresh:
+        if self._others:
             self._wanted.add(step.job.key)
-        if self._conflict is None:
-            self._conflict = self._conflict_at(step.job.output)
+        conflict = None if True in self._conflicts else self._conflict_at(step.job.output)
+        if conflict is not None:
+            self._conflicts.setdefault(conflict.is_live, conflict)
 
     def problem(self, *, pay_again: bool = False) -> str | None:
         """Why a run would be refused, and what to do; None when nothing stands in its way.
 
         Once all steps have been looked at. With `pay_again` what is paid for elsewhere does not
-        count.
+        count, nor files of recipes that are no longer there.
         """
-        paid = self.paid_elsewhere()
-        if paid and not pay_again:
+        if not pay_again and (paid := self.paid_elsewhere()):
             return self._renamed(paid)
-        conflict = self._conflict
-        if conflict is None or conflict.owner.recipe in {each.record_file.recipe for each in paid}:
-            return None
-        return self._overwriting(conflict)
+        conflict = self._conflicts.get(True)
+        if conflict is None and not pay_again:
+            conflict = self._conflicts.get(False)
+        return self._overwriting(conflict) if conflict else None
 
     def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
         """Where the jobs are paid for, of a recipe that has no attempts of its own yet.
@@ -99,15 +99,12 @@ class Ownership:
         """
         found = []
         missing = set(self._wanted)
-        for folder in _neighbours(self._place, sandbox=self._sandbox) if missing else ():
-            for record_file in record_files.in_folder(folder):
-                if not missing or _is_own(record_file, self._place):
-                    continue
-                costs = _paid(record_file, missing)
-                if costs and self._home(record_file) is None:
-                    missing -= costs.keys()
-                    cost = sum(costs.values(), Decimal(0))
-                    found.append(PaidElsewhere(record_file, len(costs), cost))
+        for record_file in self._others if missing else ():
+            costs = _paid(record_file, missing)
+            if costs and self._home(record_file) is None:
+                missing -= costs.keys()
+                cost = sum(costs.values(), Decimal(0))
+                found.append(PaidElsewhere(record_file, len(costs), cost))
         return found
 
     def _conflict_at(self, output: str) -> Conflict | None:
@@ -156,7 +153,10 @@ class Ownership:
         if conflict.is_live:
             return text
         merge = self._merge([owner.path], [owner.recipe])
-        return f"{text}; if {owner.recipe} is an earlier name of this recipe, run `{merge}`"
+        return (
+            f"{text}; if {owner.recipe} is an earlier name of this recipe, run `{merge}`, or"
+            " --pay-again to replace its pictures"
+        )
 
     def _merge(self, paths: Sequence[Path], names: Sequence[str]) -> str:
         flags = " --sandbox" * self._sandbox + " --renamed" * (names != [self._place.name])
@@ -177,14 +177,14 @@ class _Claims:
 
     def owner(self, output: str) -> tuple[RecordFile, Claim] | None:
         """Who else writes a file of this name, upper and lower case being alike."""
-        for folder in self._around((self._place.output_dir / output).parent):
+        for folder in self._around(output.rpartition("/")[0]):
             name = (self._place.output_dir / output).relative_to(folder).as_posix()
             if found := self._read(folder).get(_folded(name)):
                 return found
         return None
 
-    def _folders(self, folder: Path) -> list[Path]:
-        return [each for each in upwards(folder, self._top) if self._read(each)]
+    def _folders(self, below: str) -> list[Path]:
+        return list(filter(self._read, upwards(self._place.output_dir / below, self._top)))
 
     def _claimed(self, folder: Path) -> dict[str, tuple[RecordFile, Claim]]:
         found: dict[str, tuple[RecordFile, Claim]] = {}
@@ -240,6 +240,14 @@ def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
         return {key: cost for key, cost in record_file.paid() if key in wanted}
     except SparkBatchError:
         return {}
+
+
+def _others(place: Place, *, sandbox: bool) -> Iterator[RecordFile]:
+    """The checkpoints and manifests around, without the recipe's own."""
+    for folder in _neighbours(place, sandbox=sandbox):
+        for record_file in record_files.in_folder(folder):
+            if not _is_own(record_file, place):
+                yield record_file
 
 
 def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:

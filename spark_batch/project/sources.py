@@ -45,12 +45,11 @@ def named(place: Place, given: Iterable[Path], *, renamed: bool = False) -> list
     recipe which has another name there.
     Raises UsageError for what is not there, and for the place's own files.
     """
-    if renamed:
-        return [file for path in given for file in _of_old_name(place, path)]
     paths = list(given)
     if not paths and place.output_dir.is_dir():
         paths = [place.output_dir]
-    found = [file for path in paths for file in _files(place, path)]
+    files = _of_old_name if renamed else _files
+    found = [file for path in paths for file in files(place, path)]
     distinct = {path.resolve(): path for path in found}
     return sorted(distinct.values(), key=_is_manifest)
 
