@@ -83,6 +83,8 @@ def command(
         _show(plan, as_json=as_json, by=by, shown=shown)
         if problem := plan.refusal():
             click.echo(f"note: `run` will refuse this: {problem}", err=True)
+        if shared := plan.shared():
+            click.echo(f"note: {shared}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
             _tell_saved(saved, out, plan)

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
@@ -47,11 +47,15 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class PaidElsewhere:
-    """Jobs of this recipe that another checkpoint or manifest has paid for; `cost` is in USD."""
+    """Jobs of this recipe that another checkpoint or manifest has paid for; `cost` is in USD.
+
+    `is_live` is whether the recipe that it belongs to is still there.
+    """
 
     record_file: RecordFile
     jobs: int
     cost: Decimal
+    is_live: bool
 
 
 class Ownership:
@@ -85,26 +89,38 @@ class Ownership:
         Once all steps have been looked at. With `pay_again` what is paid for elsewhere does not
         count, nor files of recipes that are no longer there.
         """
-        if not pay_again and (paid := self.paid_elsewhere()):
+        paid = [] if pay_again else [each for each in self.paid_elsewhere if not each.is_live]
+        if paid:
             return self._renamed(paid)
         conflict = self._conflicts.get(True)
         if conflict is None and not pay_again:
             conflict = self._conflicts.get(False)
         return self._overwriting(conflict) if conflict else None
 
+    def shared(self) -> str | None:
+        """Which jobs recipes that are still there have paid for, too; None when there are none.
+
+        They are no reason to refuse: who copies a recipe has two, each with its own pictures.
+        """
+        paid = [each for each in self.paid_elsewhere if each.is_live]
+        if not paid:
+            return None
+        return f"{self._made_before(paid)}; {self._place.name} pays for its own pictures"
+
+    @cached_property
     def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
         """Where the jobs are paid for, of a recipe that has no attempts of its own yet.
 
-        Without recipes that are still there: who copies a recipe has two, each with its own jobs.
+        Known once all steps have been looked at.
         """
         found = []
         missing = set(self._wanted)
         for record_file in self._others if missing else ():
             costs = _paid(record_file, missing)
-            if costs and self._home(record_file) is None:
+            if costs:
                 missing -= costs.keys()
-                cost = sum(costs.values(), Decimal(0))
-                found.append(PaidElsewhere(record_file, len(costs), cost))
+                cost, is_live = sum(costs.values(), Decimal(0)), self._home(record_file) is not None
+                found.append(PaidElsewhere(record_file, len(costs), cost, is_live))
         return found
 
     def _conflict_at(self, output: str) -> Conflict | None:
@@ -131,16 +147,21 @@ class Ownership:
         return output_of(record_file, besides=self._recipe.path)
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
+        names = sorted({each.record_file.recipe for each in paid})
+        merge = self._merge([each.record_file.path for each in paid], names)
+        return (
+            f"{self._made_before(paid)}. If this recipe was renamed or moved, take them over:"
+            f" `{merge}`; to pay for them once more, run it with --pay-again"
+        )
+
+    def _made_before(self, paid: Sequence[PaidElsewhere]) -> str:
         jobs = sum(each.jobs for each in paid)
         cost = sum((each.cost for each in paid), Decimal(0))
         names = sorted({each.record_file.recipe for each in paid})
-        paths = [each.record_file.path for each in paid]
-        done = "was made" if jobs == 1 else "were made"
         return (
-            f"{jobs} of the jobs of {self._place.name} {done} before for {cost} USD, as"
-            f" {_shown(paths[0])} records (recipe {', '.join(names)}). If this recipe was renamed"
-            f" or moved, take them over: `{self._merge(paths, names)}`; to pay for them once more,"
-            " run it with --pay-again"
+            f"{jobs} of the jobs of {self._place.name} {'was' if jobs == 1 else 'were'} made before"
+            f" for {cost} USD, as {_shown(paid[0].record_file.path)} records"
+            f" (recipe {', '.join(names)})"
         )
 
     def _overwriting(self, conflict: Conflict) -> str:

@@ -141,6 +141,13 @@ class Plan:
         """
         return self._ownership.problem()
 
+    def shared(self) -> str | None:
+        """Which jobs other recipes have paid for, for themselves, or None.
+
+        Known once all steps have been taken.
+        """
+        return self._ownership.shared()
+
     def most(self) -> Decimal | None:
         """What all may come to in USD: spent, reserved, and every attempt that a run may make.
 

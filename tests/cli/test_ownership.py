@@ -275,6 +275,9 @@ def test_a_copied_recipe_pays_for_its_own(folder: Folder, call: Call) -> None:
     """Both recipes are there: they share requests, and each has its pictures, as ever."""
     call("run", folder.recipe, "--sandbox")
     other = _other(folder, RECIPE.replace("tiny", "other"))
+    planned = call("plan", other, "--sandbox")
+    assert "4 of the jobs of other were made before for 0.12 USD" in planned.err
+    assert "other pays for its own pictures" in planned.err
     ended = call("run", other, "--sandbox")
     assert (ended.code, "4 tasks created" in ended.out) == (ExitCode.DONE, True)
 
