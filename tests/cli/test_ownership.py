@@ -34,6 +34,20 @@ def _shared(folder: Folder, output: str = "{dir: out}") -> None:
     folder.recipe.write_text(f"{RECIPE}output: {output}\n")
 
 
+# What one recipe made, another one would take
+
+
+def test_rounds_of_two_recipes_end(folder: Folder, call: Call) -> None:
+    """Both take every picture of the folder: those that they made are none of them."""
+    for name in ("tiny", "other"):
+        text = RECIPE.replace("tiny", name).replace("[photo.jpg]", "['**/*.jpg']")
+        _other(folder, text.replace("[Beach, Snow]", f"[{name}]"), f"{name}.yaml")
+    for said in ("2 tasks created", "nothing to do", "nothing to do"):
+        for name in ("tiny", "other"):
+            assert said in call("run", folder.path / f"{name}.yaml", "--sandbox").out
+    assert "4 of 5 matches" in call("plan", folder.path / "tiny.yaml").err
+
+
 # Two recipes, one file
 
 
