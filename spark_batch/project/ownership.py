@@ -25,6 +25,7 @@ from spark_batch.project.place import Place
 from spark_batch.project.record_files import RecordFile
 from spark_batch.recipe.header import header
 from spark_batch.recipe.inputs import SANDBOX
+from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Step
 
 _MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
@@ -71,6 +72,7 @@ class Ownership:
         self._others = [] if reader.tried() else list(_others(place, sandbox=sandbox))
         self._wanted: set[str] = set()
         self._claims = _Claims(place)
+        self._namesake: str | None = None  # why a recipe of the same name is in the way
         self._conflicts: dict[bool, Conflict] = {}  # the first one with each `is_live`
 
     def look(self, step: Step) -> None:
@@ -79,6 +81,8 @@ class Ownership:
             return
         if self._others:
             self._wanted.add(step.job.key)
+        if self._namesake is None and step.cause is Cause.CHANGED:
+            self._namesake = self._replaces_namesake(step.job.output)
         conflict = None if True in self._conflicts else self._conflict_at(step.job.output)
         if conflict is not None:
             self._conflicts.setdefault(conflict.is_live, conflict)
@@ -89,6 +93,8 @@ class Ownership:
         Once all steps have been looked at. With `pay_again` what is paid for elsewhere does not
         count, nor files of recipes that are no longer there.
         """
+        if self._namesake:
+            return self._namesake
         paid = [] if pay_again else [each for each in self.paid_elsewhere if not each.is_live]
         if paid:
             return self._renamed(paid)
@@ -122,6 +128,23 @@ class Ownership:
                 cost, is_live = sum(costs.values(), Decimal(0)), self._home(record_file) is not None
                 found.append(PaidElsewhere(record_file, len(costs), cost, is_live))
         return found
+
+    def _replaces_namesake(self, output: str) -> str | None:
+        """Why a picture must not be replaced: another recipe file of the same name made it."""
+        line = self._reader.standing(output)
+        if line is None or line.file is None or not line.source:
+            return None
+        path = self._recipe.path.parent / line.source.rsplit(":", 2)[0]
+        if path.name == self._recipe.path.name or _header(path) != (
+            self._recipe.name,
+            self._recipe.output_dir,
+        ):
+            return None
+        return (
+            f"{self._place.name} would replace {line.file}, which {path.name} made: both recipes"
+            f" are called {self._recipe.name} and write to {_shown(self._recipe.output_dir)}; give"
+            " one of them another `name`, or delete the one that is no longer used"
+        )
 
     def _conflict_at(self, output: str) -> Conflict | None:
         claimed = self._claims.owner(output)
@@ -231,12 +254,18 @@ def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
         for path in _recipes(folder):
             if path.name == besides.name and path.samefile(besides):
                 continue
-            try:
-                if _mentions(path, record_file.recipe) and header(path)[0] == record_file.recipe:
-                    return header(path)[1]
-            except (RecipeError, OSError):
-                continue
+            found = _header(path) if _mentions(path, record_file.recipe) else None
+            if found is not None and found[0] == record_file.recipe:
+                return found[1]
     return None
+
+
+def _header(path: Path) -> tuple[str, Path] | None:
+    """The name and the output folder of a recipe; None for what is none."""
+    try:
+        return header(path)[:2]
+    except (RecipeError, OSError):
+        return None
 
 
 def _recipes(folder: Path) -> list[Path]:
@@ -247,8 +276,11 @@ def _recipes(folder: Path) -> list[Path]:
 
 
 def _mentions(path: Path, name: str) -> bool:
-    with path.open("rb") as file:
-        return name.encode() in file.read(_RECIPE_BYTES)
+    try:
+        with path.open("rb") as file:
+            return name.encode() in file.read(_RECIPE_BYTES)
+    except OSError:
+        return False
 
 
 def _is_own(record_file: RecordFile, place: Place) -> bool:

@@ -107,6 +107,19 @@ def test_previews_that_would_meet_are_refused_too(folder: Folder, call: Call) ->
     assert _tasks(folder.path) == 4
 
 
+def test_two_recipes_of_one_name(folder: Folder, call: Call) -> None:
+    """A copy whose name was forgotten would replace the pictures of the first."""
+    call("run", folder.recipe, "--sandbox")
+    text = RECIPE.replace("[Beach, Snow]", "[{id: beach, text: Rain}, {id: snow, text: Snow}]")
+    copy = _other(folder, text, "copy.yaml")
+    ended = call("run", copy, "--sandbox")
+    assert ended.code == ExitCode.WRONG
+    assert "which recipe.yaml made: both recipes are called tiny" in ended.err
+    assert _tasks(folder.path) == 4
+    folder.recipe.unlink()
+    assert "2 tasks created" in call("run", copy, "--sandbox").out
+
+
 def test_the_other_recipe_goes_on_as_before(folder: Folder, call: Call) -> None:
     """The one that was first keeps its files: only who comes later is refused."""
     _shared(folder)
