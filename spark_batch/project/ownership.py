@@ -72,6 +72,8 @@ class Ownership:
         self._others = [] if reader.tried() else list(_others(place, sandbox=sandbox))
         self._wanted: set[str] = set()
         self._claims = _Claims(place)
+        # The output folder that the recipe of a record file now has; None if it is not found.
+        self._home = cache(lambda found: output_of(found, besides=recipe.path))
         self._namesake: str | None = None  # why a recipe of the same name is in the way
         self._conflicts: dict[bool, Conflict] = {}  # the first one with each `is_live`
 
@@ -164,10 +166,6 @@ class Ownership:
     def _has_written(self, output: str) -> bool:
         line = self._reader.standing(output)
         return line is not None and line.file is not None
-
-    def _home(self, record_file: RecordFile) -> Path | None:
-        """The output folder that the recipe of a record file now has; None if it is not found."""
-        return output_of(record_file, besides=self._recipe.path)
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
         names = sorted({each.record_file.recipe for each in paid})
