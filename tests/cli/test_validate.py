@@ -107,7 +107,10 @@ def test_pictures_of_spark_batch_are_left_out_with_a_note(folder: Path) -> None:
     picture = folder / "out" / "x" / "a.jpg"
     picture.parent.mkdir(parents=True)
     picture.write_bytes((folder / "a.jpg").read_bytes())
-    said = "1 of 2 matches of '**/*.jpg' left out: pictures that spark-batch made"
+    said = (
+        "1 of 2 matches of '**/*.jpg' left out: pictures that spark-batch made, in the output"
+        " folder 'out/x'"
+    )
     result = _run("globbed.yaml", "--strict")
     assert (result.exit_code, result.stdout) == (0, "globbed.yaml: 1 job\n")
     assert f"globbed.yaml:3:10: note: inputs[0]: {said}" in result.stderr

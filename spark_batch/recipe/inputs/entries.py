@@ -167,11 +167,12 @@ def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) 
         message = f"no file matches {quoted(pattern)} in {quoted(str(around.folder))}"
         findings.error(entry.node.mark, code="no-match", path=entry.where, message=message)
     if selected.left_out:
-        _report_left_out(entry, pattern, selected, around.folder, findings)
+        _report_left_out(entry, pattern, selected, around.folder.resolve(), findings)
     for path in selected.unreadable:
+        shown = quoted(relative(path, around.folder.resolve()))
         message = (
-            f"{quoted(relative(path, around.folder))} cannot be read: pictures that it alone knows"
-            f" as made by spark-batch are inputs where {quoted(pattern)} matches them"
+            f"{shown} cannot be read: pictures that it alone knows as made by spark-batch are inputs"
+            f" where {quoted(pattern)} matches them"
         )
         findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
 
