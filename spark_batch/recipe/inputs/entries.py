@@ -171,7 +171,7 @@ def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) 
     for path in selected.unreadable:
         shown = quoted(relative(path, around.folder.resolve()))
         message = (
-            f"{shown} cannot be read: pictures that it alone knows as made by spark-batch are inputs"
+            f"{shown} cannot be read: pictures that only it knows as made by spark-batch are inputs"
             f" where {quoted(pattern)} matches them"
         )
         findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
