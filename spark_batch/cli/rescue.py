@@ -28,6 +28,8 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     rescued = project.rescue(place, sandbox=sandbox, env_file=env_file, watch=watch)
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
+        if hint := project.earlier_hint(recipe_path, place, sandbox=sandbox):
+            click.echo(f"note: {hint}", err=True)
         return ExitCode.DONE
     _conclude(rescued)
     session.tell_unwritten(rescued.written)

@@ -168,8 +168,10 @@ class Ownership:
         return line is not None and line.file is not None
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
+        own = [self._place.name]
         names = sorted({each.record_file.recipe for each in paid})
-        merge = self._merge([each.record_file.path for each in paid], names)
+        paths = [each.record_file.path for each in paid]
+        merge = merge_command(self._recipe.path, paths, sandbox=self._sandbox, renamed=names != own)
         return (
             f"{self._made_before(paid)}. If this recipe was renamed or moved, take them over:"
             f" `{merge}`; to pay for them once more, run it with --pay-again"
@@ -194,16 +196,34 @@ class Ownership:
         )
         if conflict.is_live:
             return text
-        merge = self._merge([owner.path], [owner.recipe])
+        merge = merge_command(self._recipe.path, [owner.path], sandbox=self._sandbox, renamed=True)
         return (
             f"{text}; if {owner.recipe} is an earlier name of this recipe, run `{merge}`, or"
             " --pay-again to replace its pictures"
         )
 
-    def _merge(self, paths: Sequence[Path], names: Sequence[str]) -> str:
-        flags = " --sandbox" * self._sandbox + " --renamed" * (names != [self._place.name])
-        files = " ".join(shlex.quote(_shown(path)) for path in paths)
-        return f"spark-batch merge {shlex.quote(str(self._recipe.path))} {files}{flags}"
+
+def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed: bool) -> str:
+    """The command that takes over what these checkpoints and manifests record."""
+    flags = " --sandbox" * sandbox + " --renamed" * renamed
+    files = " ".join(shlex.quote(_shown(path)) for path in paths)
+    return f"spark-batch merge {shlex.quote(str(recipe))} {files}{flags}"
+
+
+def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
+    """What to do when a recipe that has never run seems to have had another name or place.
+
+    That is so when there is a checkpoint or manifest around it whose own recipe is gone.
+    """
+    for found in _others(place, sandbox=sandbox):
+        if output_of(found, besides=recipe) is None:
+            renamed = found.recipe != place.name
+            merge = merge_command(recipe, [found.path], sandbox=sandbox, renamed=renamed)
+            return (
+                f"{_shown(found.path)} is of a recipe {found.recipe} that is no longer there: if"
+                f" this recipe was renamed or moved, run `{merge}` and rescue again"
+            )
+    return None
 
 
 class _Claims:

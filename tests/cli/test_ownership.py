@@ -298,6 +298,19 @@ def test_shards_under_the_old_name_are_taken_over_together(folder: Folder, call:
     assert "nothing to do" in call("run", folder.recipe, "--sandbox").out
 
 
+def test_rescue_after_a_rename_says_where_the_paid_work_is(folder: Folder, call: Call) -> None:
+    """Results expire: who rescues under the new name must not hear that there is nothing."""
+    call("run", folder.recipe, "--sandbox")
+    assert "note" not in call("rescue", _other(folder), "--sandbox").err
+    folder.edit("name: tiny", "name: small")
+    ended = call("rescue", folder.recipe, "--sandbox")
+    assert (ended.code, "nothing to rescue" in ended.out) == (ExitCode.DONE, True)
+    assert "4 done" in call(*_merge_command(ended.err)).out
+    assert (
+        "every picture that is paid for is here" in call("rescue", folder.recipe, "--sandbox").out
+    )
+
+
 def test_a_copied_recipe_pays_for_its_own(folder: Folder, call: Call) -> None:
     """Both recipes are there: they share requests, and each has its pictures, as ever."""
     call("run", folder.recipe, "--sandbox")
