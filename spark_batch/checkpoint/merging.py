@@ -39,13 +39,15 @@ def join(
     *,
     owns: Owns = everything,
     same_folder: bool = False,
+    recipe: str | None = None,
 ) -> set[str]:
     """Take over every attempt of `source`, or what it knows more of one; of jobs that `owns`.
 
     An attempt is known by its API and task id, or, where a side has no id, by when it was sent.
     What of it has come further stands; no state moves backwards. What the recipe of `source` wants
     becomes left over, until the recipe is enrolled; its files are taken over when it has the
-    `same_folder`. Gives the keys of the jobs that were paid for on both sides.
+    `same_folder`. With `recipe` its lines become those of a recipe of that name. Gives the keys of
+    the jobs that were paid for on both sides.
     """
     twice = set()
     with target.transaction():
@@ -57,6 +59,7 @@ def join(
             if _join_job(target, key, theirs):
                 twice.add(key)
         for placement in _rows(source, "SELECT * FROM placement", owns):
+            placement["recipe"] = recipe or placement["recipe"]
             _join_placement(target, placement, same_folder=same_folder)
         for used in source._db.execute("SELECT * FROM used_plan"):
             target._insert("INSERT OR IGNORE", "used_plan", dict(used))

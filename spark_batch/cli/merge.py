@@ -9,7 +9,7 @@ import click
 from spark_batch import project
 from spark_batch.checkpoint import Surplus
 from spark_batch.cli import github, session
-from spark_batch.errors import ExitCode
+from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Status
 
 
@@ -17,7 +17,14 @@ from spark_batch.jobs import Status
 @session.recipe_argument
 @click.argument("given", metavar="[SOURCE]…", nargs=-1, type=click.Path(path_type=Path))
 @session.sandbox_option
-def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> ExitCode:
+@click.option(
+    "--renamed",
+    is_flag=True,
+    help="SOURCE is of this recipe under an earlier name: take over what it paid for.",
+)
+def command(
+    recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool, renamed: bool
+) -> ExitCode:
     """Join shards, or the checkpoints of other machines and branches, into one.
 
     SOURCE is an output folder, or one that holds some, a checkpoint or a manifest; without any,
@@ -25,7 +32,9 @@ def command(recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool) -> Exi
     pictures that are not here are copied, and a job that was paid for twice is told. Nothing is
     sent, and doing it again changes nothing.
     """
-    merged = project.merge(session.load(recipe_path), given, sandbox=sandbox)
+    if renamed and not given:
+        raise UsageError("--renamed needs a SOURCE: the checkpoint or manifest of the earlier name")
+    merged = project.merge(session.load(recipe_path), given, sandbox=sandbox, renamed=renamed)
     if not merged.sources:
         folder = session.shown(merged.place.output_dir)
         click.echo(f"nothing to merge: no shards of {merged.place.name} in {folder}")

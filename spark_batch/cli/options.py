@@ -44,6 +44,11 @@ def running_options(command: F) -> F:
         ),
         click.option("--limit", type=click.IntRange(min=0), help="Create at most so many tasks."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Tasks in flight, at most."),
+        click.option(
+            "--pay-again",
+            is_flag=True,
+            help="Pay again for jobs that this recipe paid for under another name or elsewhere.",
+        ),
         click.option("--yes", is_flag=True, help="Do not ask before money is spent."),
         click.option(
             "--env-file",

@@ -71,7 +71,7 @@ def command(
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
     _check_saving(out, max_cost, shard)
-    recipe, shown = session.load(recipe_path), None if show_all else _SHOWN
+    recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     with project.plan(recipe, sandbox=sandbox, only=only, shard=shard) as plan:
         session.tell_adopted(plan.adopted, plan.place)
         if quote:
@@ -81,6 +81,10 @@ def command(
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
         kept = plan.keep() if out else None
         _show(plan, as_json=as_json, by=by, shown=shown)
+        if problem := plan.refusal():
+            click.echo(f"note: `run` will refuse this: {problem}", err=True)
+        if shared := plan.shared():
+            click.echo(f"note: {shared}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
             _tell_saved(saved, out, plan)

@@ -30,6 +30,8 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
+        if hint := project.earlier_hint(recipe_path, place, sandbox=sandbox):
+            click.echo(f"note: {hint}", err=True)
         return ExitCode.DONE
     _conclude(rescued)
     session.tell_pointers(rescued.causes)

@@ -60,12 +60,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def load(path: Path) -> Recipe:
+def load(path: Path, *, notes: bool = False) -> Recipe:
     """The recipe, checked, its pictures probed; how many warnings it has goes to stderr.
 
-    Raises RecipeError.
+    With `notes` those are printed as well. Raises RecipeError.
     """
     loaded = project.load(path)
+    for note in loaded.notes if notes else ():
+        click.echo(f"note: {note.message}", err=True)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
         click.echo(f"{path}: {words}; `spark-batch validate {path}` shows what", err=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import click
 
-from spark_batch import matrix, pictures
+from spark_batch import matrix, project
 from spark_batch.errors import ExitCode, RecipeError
-from spark_batch.recipe import Diagnostic, load
+from spark_batch.recipe import Diagnostic
 from spark_batch.recipe.diagnostics import ERROR, printable
 
 
@@ -25,6 +24,7 @@ class _Verdict:
     errors: tuple[Diagnostic, ...]
     warnings: tuple[Diagnostic, ...]
     summary: str
+    notes: tuple[Diagnostic, ...] = ()
 
 
 @click.command()
@@ -54,7 +54,7 @@ def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: 
 
 def _judge(recipe: str, *, strict: bool) -> _Verdict:
     try:
-        loaded = load(Path(recipe), probe=pictures.probe)
+        loaded = project.load(recipe)
     except RecipeError as error:
         found = tuple(each for each in error.diagnostics if isinstance(each, Diagnostic))
         return _Verdict(recipe, None, found, (), str(error))
@@ -65,11 +65,12 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
             for each in warnings
         )
         counted = f"{printable(recipe)}: {_counted(len(errors), 'warning')}, errors here (--strict)"
-        return _Verdict(recipe, jobs, errors, (), counted)
+        return _Verdict(recipe, jobs, errors, (), counted, loaded.notes)
     said = [_counted(jobs, "job")]
     if warnings:
         said.append(_counted(len(warnings), "warning"))
-    return _Verdict(recipe, jobs, (), warnings, f"{printable(recipe)}: {', '.join(said)}")
+    summary = f"{printable(recipe)}: {', '.join(said)}"
+    return _Verdict(recipe, jobs, (), warnings, summary, loaded.notes)
 
 
 def _counted(number: int, thing: str) -> str:
@@ -78,7 +79,7 @@ def _counted(number: int, thing: str) -> str:
 
 def _text(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
-        for each in (*verdict.errors, *verdict.warnings):
+        for each in (*verdict.errors, *verdict.warnings, *verdict.notes):
             click.echo(each.render(), err=True)
         click.echo(verdict.summary)
 
@@ -91,6 +92,7 @@ def _json(verdicts: list[_Verdict]) -> None:
             "jobs": verdict.jobs,
             "errors": [each.as_json() for each in verdict.errors],
             "warnings": [each.as_json() for each in verdict.warnings],
+            "notes": [each.as_json() for each in verdict.notes],
         }
         for verdict in verdicts
     ]
@@ -99,7 +101,7 @@ def _json(verdicts: list[_Verdict]) -> None:
 
 def _github(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
-        for each in (*verdict.errors, *verdict.warnings):
+        for each in (*verdict.errors, *verdict.warnings, *verdict.notes):
             click.echo(each.as_github())
         click.echo(verdict.summary)
 

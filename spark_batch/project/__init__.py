@@ -6,6 +6,7 @@ on it. Nothing here prints, asks or handles signals.
 """
 
 from spark_batch.project.merging import Merged, merge
+from spark_batch.project.ownership import earlier_hint
 from spark_batch.project.place import (
     Place,
     copied,
@@ -30,6 +31,7 @@ __all__ = [
     "Plan",
     "Rescued",
     "copied",
+    "earlier_hint",
     "find_place",
     "load",
     "merge",

@@ -16,7 +16,8 @@ from dotenv import dotenv_values
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
-from spark_batch.project.place import SANDBOX, Place
+from spark_batch.project.place import Place
+from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.runner.files import STATE_FOLDER
 
 DEFAULT_URL = "https://cloud.vtrix.ai"

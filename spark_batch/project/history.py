@@ -17,7 +17,9 @@ from pathlib import Path, PurePosixPath
 from spark_batch import lfs, pictures, recipe
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Fit, Picture, Recipe
+from spark_batch.project.generated import find_generated
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
+from spark_batch.project.record_files import MANIFEST
 from spark_batch.recipe import Diagnostic, mentions
 from spark_batch.recipe.diagnostics import printable, quoted
 
@@ -72,8 +74,10 @@ def _loaded(
         for path in _beside(name, [table] if table else []):
             if there.fill(path):
                 there.lay(_beside(name, mentions.images(there.root / path)))
+        there.fill_manifests()
+        file = there.root / name
         try:
-            return recipe.load(there.root / name, probe=there.probe).recipe, None
+            return recipe.load(file, probe=there.probe, find=find_generated).recipe, None
         except RecipeError as error:
             return None, f"{shown} has errors ({_first(error, there.root)})"
 
@@ -145,6 +149,14 @@ class _Folder:
             return False
         file.write_bytes(self._blobs.read(leaf.object).data)
         return True
+
+    def fill_manifests(self) -> None:
+        """Write the manifests that may list what has been laid out: those in folders above it."""
+        folders = {parent for path in self._laid for parent in PurePosixPath(path).parents}
+        for path in self._tree:
+            if path.endswith(MANIFEST) and PurePosixPath(path).parent in folders:
+                self._make(path)
+                self.fill(path)
 
     def probe(self, path: Path, fit: Fit | None = None) -> Picture:
         """The picture as it was. Its rules are not judged: it is not going to be sent.

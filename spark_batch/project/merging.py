@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, Surplus, join, mark_twins, paid_twice
-from spark_batch.errors import OutputError
+from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import Picture, Recipe, Standing, Status
-from spark_batch.project import adopting, sources
-from spark_batch.project.place import Place, place_of, shards_of
+from spark_batch.project import adopting, record_files, sources
+from spark_batch.project.ownership import output_of
+from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.sources import Source
 from spark_batch.reports.formats import FORMATS, Written
@@ -43,19 +44,24 @@ class Merged:
     written: Written = field(default_factory=Written)
 
 
-def merge(recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False) -> Merged:
+def merge(
+    recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False, renamed: bool = False
+) -> Merged:
     """Join `given` into the recipe's checkpoint; without any the shards of its output folder.
 
-    They are checkpoints, manifests and output folders. Nothing is sent, no picture is overwritten,
-    and doing it again changes nothing. Raises UsageError for what is no source, CheckpointError
-    for one that is damaged, newer, or at work, and OutputError.
+    They are checkpoints, manifests and output folders; with `renamed` those of the recipe under
+    another name, of which what stands in its output folder is put aside. Nothing is sent, no
+    picture is overwritten, and doing it again changes nothing. Raises UsageError for what is no
+    source, CheckpointError for one that is damaged, newer, or at work, and OutputError.
     """
     place = place_of(recipe, sandbox=sandbox)
-    paths = sources.named(place, given)
+    paths = sources.named(place, given, renamed=renamed)
+    if renamed:
+        _refuse_live(recipe, place, paths)
     if not paths:
         return Merged(place, ())
     with (
-        sources.opened(place, paths, sandbox=sandbox) as found,
+        sources.opened(place, paths, sandbox=sandbox, renamed=renamed) as found,
         Checkpoint.open(place.checkpoint) as checkpoint,
     ):
         adopting.take_over(checkpoint, place)
@@ -75,12 +81,25 @@ def merge(recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False) 
     return merged
 
 
+def _refuse_live(recipe: Recipe, place: Place, paths: Iterable[Path]) -> None:
+    """Raise UsageError when the recipe that would be taken over is still there, and not renamed."""
+    merged = {path.resolve() for path in paths}
+    for record_file in record_files.in_folder(place.output_dir):
+        if record_file.path.resolve() not in merged or record_file.recipe == place.name:
+            continue
+        if output_of(record_file, besides=recipe.path) is not None:
+            raise UsageError(
+                f"recipe {record_file.recipe} is still there, so that {place.name} is not its new"
+                " name: give one of them another output.dir"
+            )
+
+
 def _join(checkpoint: Checkpoint, found: list[Source], place: Place, recipe: Recipe) -> set[str]:
     twice = set()
     with checkpoint.transaction():
         for source in found:
             here = source.folder.resolve() == place.output_dir.resolve()
-            twice |= join(checkpoint, source.reader, same_folder=here)
+            twice |= join(checkpoint, source.reader, same_folder=here, recipe=place.name)
         checkpoint.interrupted()
         mark_twins(checkpoint)
         checkpoint.enroll(place.jobs(recipe))
@@ -123,20 +142,23 @@ def _candidates(source: Source, key: str, picture: Picture) -> list[Path]:
 
 
 def _put_aside(place: Place, paths: Iterable[Path]) -> None:
-    """Shards of this folder that have been merged no longer stand in the way of a run.
+    """What has been merged from this folder no longer stands in the way of a run.
 
-    Their checkpoints are kept under another name; what their manifests tell stands in the whole
-    one's. A later run of the same shard begins from there.
+    That is shards, and the recipe's files under an earlier name. Their checkpoints are kept under
+    another name; what their manifests tell stands in the whole one's. A later run of the same
+    shard begins from there.
     """
     merged = {path.resolve() for path in paths}
     try:
-        for shard in shards_of(place):
-            if shard.checkpoint.resolve() in merged:
-                path = shard.checkpoint
+        for record_file in record_files.in_folder(place.output_dir):
+            path = record_file.path
+            if path.resolve() not in merged or record_file.label == place.name:
+                continue
+            if not record_file.is_manifest:
                 path.replace(path.with_name(f"{path.name}.merged"))
-            if shard.manifest.resolve() in merged:
-                for each in FORMATS.values():
-                    each.path(shard.output_dir, shard.label).unlink(missing_ok=True)
+                continue
+            for each in FORMATS.values():
+                each.path(place.output_dir, record_file.label).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"merged, but {error.filename} cannot be put aside: {error.strerror}"

@@ -10,12 +10,12 @@ from spark_batch import matrix, pictures, recipe
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
+from spark_batch.project.generated import find_generated
 from spark_batch.recipe import Loaded
 from spark_batch.recipe.header import header
+from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
 from spark_batch.runner.files import checkpoint_path
-
-SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def load(path: str | Path) -> Loaded:
 
     Needs neither network nor key. Raises RecipeError, which has every error with its place.
     """
-    return recipe.load(Path(path), probe=pictures.probe)
+    return recipe.load(Path(path), probe=pictures.probe, find=find_generated)
 
 
 def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:

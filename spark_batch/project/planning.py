@@ -14,6 +14,7 @@ from spark_batch.checkpoint import Charge, CheckpointReader
 from spark_batch.checkpoint.reading import Money
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project import adopting, sharding
+from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.quoting import Quotes, ask
 from spark_batch.runner.budget import Prices
@@ -59,6 +60,7 @@ class Plan:
         self._checkpoint = checkpoint
         self.only = only
         self.sandbox = sandbox
+        self._ownership = Ownership(recipe, place, checkpoint, sandbox=sandbox)
         self._keys: set[int] = set()
         self._kept: Kept | None = None
         charges = chain(charges, checkpoint.charges())
@@ -68,6 +70,7 @@ class Plan:
         """A step for each job in the recipe's order; take them once."""
         for step in self._survey(matrix.Chooser(self.only)):
             self.outlook.add(step, self.prices)
+            self._ownership.look(step)
             if self._kept is not None and step.action in WORK:
                 self._kept.steps.append(step)
             yield step
@@ -130,6 +133,20 @@ class Plan:
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
         """What each attempt cost so far, by its job's key, as `CheckpointReader.costs` has it."""
         return self._checkpoint.costs()
+
+    def refusal(self) -> str | None:
+        """Why `run` would refuse, since files or paid jobs belong to another recipe, or None.
+
+        Known once all steps have been taken.
+        """
+        return self._ownership.problem()
+
+    def shared(self) -> str | None:
+        """Which jobs other recipes have paid for, for themselves, or None.
+
+        Known once all steps have been taken.
+        """
+        return self._ownership.shared()
 
     def most(self) -> Decimal | None:
         """What all may come to in USD: spent, reserved, and every attempt that a run may make.

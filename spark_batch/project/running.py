@@ -18,6 +18,7 @@ from spark_batch.jobs import Recipe, State
 from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.binding import Binding, bind
 from spark_batch.project.crew import Watch
+from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.revision import commit_of
@@ -40,7 +41,8 @@ class Order:
     created; `concurrency` and `max_cost` take the place of the recipe's; `only` are the expressions
     of `matrix.selecting`, of which a job has to meet one. `shard` has a part of the jobs made, with
     a checkpoint of its own and its part of `max_cost`. `plan` is a saved plan that is to be done as
-    it is, with its own selection and ceiling.
+    it is, with its own selection and ceiling. `pay_again` makes jobs that another checkpoint or
+    manifest nearby has paid for, as that of a recipe that was renamed.
     """
 
     sandbox: bool = False
@@ -52,6 +54,7 @@ class Order:
     only: tuple[str, ...] = ()
     shard: matrix.Shard | None = None
     plan: Path | None = None
+    pay_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
     """The checkpoint opened, the manifest's news taken over, and every job looked at.
 
     Raises UsageError when there is no key, when a selection chooses nothing, when what is paid for
-    could stand in a file that cannot be read, and when a saved plan no longer holds;
+    could stand in a file that cannot be read, when files or paid jobs belong to another recipe, and
+    when a saved plan no longer holds;
     CheckpointError when the checkpoint is held by another process, or damaged.
     """
     bound, order = _bound(recipe, order)
@@ -186,11 +190,15 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
         if bound is not None:
             prices.quote(bound.plan.quotes)
         outlook = Outlook(attempts=recipe.run.attempts)
+        ownership = Ownership(recipe, place, checkpoint, sandbox=order.sandbox)
         for step in _steps(recipe, order, place, checkpoint, chooser):
             outlook.add(step, prices)
+            ownership.look(step)
             if bound is not None:
                 bound.look(step)
         chooser.check()
+        if problem := ownership.problem(pay_again=order.pay_again):
+            raise UsageError(problem)
         sharding.refuse_blind(recipe, place, unpriced=outlook.unpriced)
         if bound is not None:
             bound.check_state(checkpoint)

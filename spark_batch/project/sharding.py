@@ -62,10 +62,10 @@ def opened(place: Place) -> Iterator[Checkpoint]:
         # Once more, now that this one can be seen: of two that start at once one sees the other.
         try:
             refuse_unmerged(place)
+            yield checkpoint
         except UsageError:
             _withdraw(checkpoint)
             raise
-        yield checkpoint
 
 
 def _withdraw(checkpoint: Checkpoint) -> None:

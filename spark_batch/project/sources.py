@@ -10,7 +10,9 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, lock_path
 from spark_batch.errors import CheckpointDamaged, UsageError
-from spark_batch.project.place import SANDBOX, Place, shards_of
+from spark_batch.project import record_files
+from spark_batch.project.place import Place, shards_of
+from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
 from spark_batch.runner.files import STATE_FOLDER
 
@@ -35,17 +37,19 @@ class Source:
         return [self.folder / name for name in names if name]
 
 
-def named(place: Place, given: Iterable[Path]) -> list[Path]:
+def named(place: Place, given: Iterable[Path], *, renamed: bool = False) -> list[Path]:
     """The files that `given` names, checkpoints first; without any the shards of the place.
 
     A folder is an output folder, or one that holds some: their checkpoints and manifests of the
-    recipe, and those of shards.
+    recipe, and those of shards. With `renamed` each path stands for everything that tells of the
+    recipe which has another name there.
     Raises UsageError for what is not there, and for the place's own files.
     """
     paths = list(given)
     if not paths and place.output_dir.is_dir():
         paths = [place.output_dir]
-    found = [file for path in paths for file in _files(place, path)]
+    files = _of_old_name if renamed else _files
+    found = [file for path in paths for file in files(place, path)]
     distinct = {path.resolve(): path for path in found}
     return sorted(distinct.values(), key=_is_manifest)
 
@@ -71,6 +75,27 @@ def _files(place: Place, path: Path) -> list[Path]:
     return [path]
 
 
+def _of_old_name(place: Place, path: Path) -> list[Path]:
+    """The checkpoints and manifests of the recipe that `path` tells of, its shards' too."""
+    if not path.exists():
+        raise UsageError(f"there is no {path} to merge")
+    is_state = path.parent.name == STATE_FOLDER
+    folder = _output(place, path) if path.is_dir() else path.parents[1 if is_state else 0]
+    found = record_files.in_folder(folder.resolve())
+    names = {
+        each.recipe
+        for each in found
+        if (path.is_dir() and each.recipe != place.name) or each.path == path.resolve()
+    }
+    if len(names) != 1:
+        listed = ", ".join(sorted(names)) or "none"
+        raise UsageError(
+            f"--renamed takes over one other recipe, and {path} has these: {listed}; name the"
+            " checkpoint or the manifest of the one that was renamed"
+        )
+    return [each.path for each in found if each.recipe in names]
+
+
 def _books(place: Place, folder: Path) -> list[Path]:
     """What tells of the recipe's jobs in an output folder."""
     whole = Place(place.name, folder)
@@ -93,18 +118,21 @@ def _output(place: Place, path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def opened(place: Place, paths: Iterable[Path], *, sandbox: bool) -> Iterator[list[Source]]:
+def opened(
+    place: Place, paths: Iterable[Path], *, sandbox: bool, renamed: bool = False
+) -> Iterator[list[Source]]:
     """The sources, read-only, and held against others meanwhile.
 
     Raises CheckpointLocked while a run goes on, CheckpointDamaged and CheckpointError as
-    `Checkpoint.open` does, UsageError for files of another recipe or another kind of pictures.
+    `Checkpoint.open` does, UsageError for files of another recipe, unless it was `renamed`, or
+    another kind of pictures.
     """
     with contextlib.ExitStack() as stack:
         sources = []
         for path in paths:
             source = _manifest(path) if _is_manifest(path) else _checkpoint(path, stack)
             stack.enter_context(source.reader)
-            _judge(place, source, sandbox=sandbox)
+            _judge(place, source, sandbox=sandbox, renamed=renamed)
             sources.append(source)
         yield sources
 
@@ -136,11 +164,12 @@ def _manifest(path: Path) -> Source:
     return Source(path, path.parent, reader, {row["recipe"] for row in rows}, files)
 
 
-def _judge(place: Place, source: Source, *, sandbox: bool) -> None:
+def _judge(place: Place, source: Source, *, sandbox: bool, renamed: bool) -> None:
     others = source.recipes - {place.name}
-    if others:
+    if others and not renamed:
         raise UsageError(
-            f"{source.path} is of recipe {', '.join(sorted(others))}, not of {place.name}"
+            f"{source.path} is of recipe {', '.join(sorted(others))}, not of {place.name}: if that"
+            " is an earlier name of this recipe, add --renamed"
         )
     apis = source.reader.apis()
     if not sandbox and SANDBOX in apis:

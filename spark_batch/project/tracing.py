@@ -15,14 +15,12 @@ from spark_batch import lfs, pictures
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt
 from spark_batch.errors import CheckpointError, UsageError
 from spark_batch.jobs import Attempt, Provenance
-from spark_batch.project.place import SANDBOX
+from spark_batch.project import record_files
+from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
 from spark_batch.runner.files import STATE_FOLDER, checkpoint_path
 
 SHA256, METADATA = "sha256", "metadata"
-
-_MANIFEST = manifest.manifest_path(Path(), "").name
-_CHECKPOINT = checkpoint_path(Path(), "").name
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +132,8 @@ def books_below(folder: Path) -> Iterator[Books]:
 
 def books_in(folder: Path) -> list[Books]:
     """The books of the recipes whose output folder this is. One that is not to be read has none."""
-    try:
-        names = {path.name.removesuffix(_MANIFEST) for path in folder.glob(f"*{_MANIFEST}")}
-        states = (folder / STATE_FOLDER).glob(f"*{_CHECKPOINT}")
-        names |= {path.name.removesuffix(_CHECKPOINT) for path in states}
-    except OSError:
-        return []
-    return [books_of(manifest.manifest_path(folder, name)) for name in sorted(names)]
+    labels = {found.label for found in record_files.in_folder(folder)}
+    return [books_of(manifest.manifest_path(folder, label)) for label in sorted(labels)]
 
 
 def books_named(path: Path) -> Books:
@@ -151,7 +144,7 @@ def books_named(path: Path) -> Books:
 
 def books_of(path: Path) -> Books:
     """The manifest `path` and the checkpoint that belongs to it, whether they are there or not."""
-    return Books(path, checkpoint_path(path.parent, path.name.removesuffix(_MANIFEST)))
+    return Books(path, checkpoint_path(path.parent, path.name.removesuffix(record_files.MANIFEST)))
 
 
 def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:

@@ -23,7 +23,7 @@ from spark_batch.recipe import (
 from spark_batch.recipe.check import start
 from spark_batch.recipe.diagnostics import Findings, quoted
 from spark_batch.recipe.document import Node
-from spark_batch.recipe.inputs import Listed, Probe
+from spark_batch.recipe.inputs import FindGenerated, Listed, Probe
 from spark_batch.recipe.prompts import Entry
 from spark_batch.recipe.variants import Variants
 
@@ -49,14 +49,20 @@ class _Parts:
 
 
 def build(
-    root: Node, *, path: Path, broken: frozenset[str], probe: Probe, findings: Findings
+    root: Node,
+    *,
+    path: Path,
+    broken: frozenset[str],
+    probe: Probe,
+    find: FindGenerated,
+    findings: Findings,
 ) -> Recipe | None:
     """The recipe, or None when it has errors.
 
     Sections whose keys are `broken` by the schema's judgement are passed over; the others are
     still read, and what refers to them as far as they are known, so that one run tells every error.
     """
-    parts = _parts(root, path.parent, broken, probe, findings)
+    parts = _parts(root, path.parent, broken=broken, probe=probe, find=find, findings=findings)
     blocks = _blocks(parts, root, path.parent, probe, findings)
     if findings.errors or broken:
         return None
@@ -90,7 +96,13 @@ def _sensible(recipe: Recipe, root: Node, findings: Findings) -> bool:
 
 
 def _parts(
-    root: Node, base: Path, broken: frozenset[str], probe: Probe, findings: Findings
+    root: Node,
+    base: Path,
+    *,
+    broken: frozenset[str],
+    probe: Probe,
+    find: FindGenerated,
+    findings: Findings,
 ) -> _Parts:
     doubtful = set(broken)
 
@@ -114,7 +126,8 @@ def _parts(
     def pictures(node: Node | None) -> tuple[Listed, ...] | None:
         if node is None:
             return None
-        return inputs.read(node, folder=base, output=folder, probe=probe, findings=findings)
+        around = inputs.Surroundings(base, folder, name, find)
+        return inputs.read(node, around, probe=probe, findings=findings)
 
     axes = section("variants", lambda node: variants.variants(node, findings))
     listed = section("inputs", pictures)

@@ -14,6 +14,7 @@ from spark_batch.recipe.characters import visible
 
 ERROR = "error"
 WARNING = "warning"
+NOTE = "note"
 
 _SHOWN = 100  # characters of a source line that are shown
 _BEFORE = 60  # of them, those before the place, when the line is longer
@@ -39,7 +40,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One error or warning. `path` is the place in the recipe, such as `variants.scale[1]`.
+    """One error, warning or note. `path` is the place in the recipe, such as `variants.scale[1]`.
 
     `code` is stable, for tools to go by; `source` is the line of the file, kept to be shown.
     """
@@ -77,7 +78,7 @@ class Diagnostic:
     def as_github(self) -> str:
         """A workflow command that GitHub shows at the line of the pull request."""
         return workflow.command(
-            self.severity,
+            "notice" if self.severity == NOTE else self.severity,
             self._text(),
             title=f"spark-batch {self.code}",
             file=self.place.file.as_posix(),
@@ -106,6 +107,10 @@ class Findings:
     def warn(self, mark: Mark, *, code: str, path: str, message: str) -> None:
         """Add a warning at a place."""
         self._add(mark, severity=WARNING, code=code, path=path, message=message)
+
+    def note(self, mark: Mark, *, code: str, path: str, message: str) -> None:
+        """Add what is good to know about a place, and nothing to be mended."""
+        self._add(mark, severity=NOTE, code=code, path=path, message=message)
 
     def of(self, severity: str) -> tuple[Diagnostic, ...]:
         """What was found of a severity, each once, in the order of the file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -50,17 +50,9 @@ def find(folder: Path, pattern: str) -> list[Path]:
     return files
 
 
-def outside(
-    files: Iterable[Path], pattern: str, *, folder: Path, output: Path | None
-) -> list[Path]:
-    """The files that are not in the output folder, unless the pattern itself begins in there.
-
-    What a run has made must not become the input of the next one, as `**/*.jpg` would have it.
-    """
-    base, _ = _split(folder, pattern)
-    if output is None or _within(base, output):
-        return list(files)
-    return [file for file in files if not _within(file, output)]
+def base(folder: Path, pattern: str) -> Path:
+    """The folder where a glob begins: that of its first wildcard."""
+    return _split(folder, pattern)[0]
 
 
 def _is_text(name: str) -> bool:
@@ -69,10 +61,10 @@ def _is_text(name: str) -> bool:
 
 
 def _matches(folder: Path, pattern: str) -> Iterator[Path]:
-    base, parts = _split(folder, pattern)
+    start, parts = _split(folder, pattern)
     dotted = any(part.startswith(".") for part in parts)
-    for match in base.glob("/".join(parts)):
-        inner = match.relative_to(base).parts
+    for match in start.glob("/".join(parts)):
+        inner = match.relative_to(start).parts
         if dotted or not any(part.startswith(".") for part in inner):
             yield match
 
@@ -80,11 +72,7 @@ def _matches(folder: Path, pattern: str) -> Iterator[Path]:
 def _split(folder: Path, pattern: str) -> tuple[Path, list[str]]:
     """The folder where a glob begins, and its parts from the first wildcard on."""
     parts = list(Path(pattern).parts)
-    base = folder
+    start = folder
     while parts and not is_glob(parts[0]):
-        base = base / parts.pop(0)
-    return base, parts
-
-
-def _within(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+        start = start / parts.pop(0)
+    return start, parts

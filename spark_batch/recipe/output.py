@@ -13,10 +13,11 @@ from spark_batch.jobs import Block, Job, Recipe
 from spark_batch.recipe import ids
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
 from spark_batch.recipe.document import Node
-from spark_batch.recipe.inputs import Listed
+from spark_batch.recipe.inputs import SANDBOX, Listed
 
 LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
-SANDBOX = "sandbox"  # OUTPUT/sandbox is where previews stand
+
+_WRITTEN = (".jpg", ".png", ".webp")  # the extensions of results
 
 _LITERAL = re.compile(r"[^A-Za-z0-9._/-]")
 
@@ -102,7 +103,7 @@ def _part_fault(part: str, whole: str) -> str | None:
 
 
 def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Findings) -> None:
-    """Judge the names that the jobs will get: their length, reserved ones, and two alike.
+    """Judge the names that the jobs will get: their length, reserved ones, inputs, and two alike.
 
     `listed` are the recipe's inputs with their places; `mark` is that of the template.
     """
@@ -121,7 +122,7 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
                 reserved.extend(_reserved(name))
 
         pair = matrix.collisions(recipe, look=look)
-        fault = next(iter(reserved), None)
+        fault = next(iter(reserved), None) or _over_input(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
     elif pair:
@@ -196,6 +197,24 @@ def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
         "job": "0" * matrix.KEY_DIGITS,
         "recipe": recipe.name,
     }
+
+
+def _over_input(recipe: Recipe) -> str | None:
+    """A name whose picture would take the place of an input: each run would have a new input."""
+    paths = {each.path for block in recipe.blocks for each in block.inputs if each.path}
+    real = {folder: folder.resolve() for folder in {path.parent for path in paths}}
+    inside = {
+        (real[path.parent] / path.stem).relative_to(recipe.output_dir).as_posix().casefold(): path
+        for path in paths
+        if path.suffix.lower() in _WRITTEN and real[path.parent].is_relative_to(recipe.output_dir)
+    }
+    for job in matrix.jobs(recipe) if inside else ():
+        if file := inside.get(job.output.casefold()):
+            return (
+                f"the picture {quoted(job.output)} would replace the input {quoted(file.name)}:"
+                " give it another name, or output.dir another folder"
+            )
+    return None
 
 
 def _reserved(name: str) -> Iterator[str]:

@@ -99,3 +99,21 @@ def test_strict_makes_errors_of_warnings(folder: Path, form: str) -> None:
 def test_a_warning_shows_the_code_that_silences_it(folder: Path) -> None:
     """So that nobody has to look it up."""
     assert " [seed-unusual]\n" in _run("warned.yaml").stderr
+
+
+def test_pictures_of_spark_batch_are_left_out_with_a_note(folder: Path) -> None:
+    """A note in each form, and no error with --strict: it is so after every run."""
+    Path("globbed.yaml").write_text(BASE.replace("[a.jpg]", "['**/*.jpg']"))
+    picture = folder / "out" / "x" / "a.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes((folder / "a.jpg").read_bytes())
+    said = (
+        "1 of 2 matches of '**/*.jpg' left out: pictures that spark-batch made, in the output"
+        " folder 'out/x'"
+    )
+    result = _run("globbed.yaml", "--strict")
+    assert (result.exit_code, result.stdout) == (0, "globbed.yaml: 1 job\n")
+    assert f"globbed.yaml:3:10: note: inputs[0]: {said}" in result.stderr
+    (found,) = json.loads(_run("globbed.yaml", "--format", "json").stdout)["recipes"][0]["notes"]
+    assert (found["severity"], said in found["message"]) == ("note", True)
+    assert "::notice file=globbed.yaml,line=3" in _run("globbed.yaml", "--format", "github").stdout

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from spark_batch.contract import manifest_columns
 from spark_batch.project.against import Change
 from tests.project.conftest import AT_NIGHT, RECIPE, changes, compared
 from tests.repositories import Repository, a_repository
@@ -193,3 +194,17 @@ def test_a_recipe_that_was_wrong(repo: Repository, text: str, said: str) -> None
     assert notes[0].endswith(": every job counts as new")
     assert "\n" not in notes[0]
     assert "spark-batch-" not in notes[0]
+
+
+def test_generated_pictures_of_then_were_no_inputs_either(repo: Repository) -> None:
+    """They are known by the manifest of the commit."""
+    everywhere = RECIPE.replace("photos/*.jpg", "'**/*.jpg'")
+    repo.photo("made/other/owl.jpg", "olive")
+    columns = {name: "" for name in manifest_columns()}
+    row = {**columns, "job": "0" * 16, "status": "done", "output": "other/owl.jpg"}
+    text = f"{','.join(columns)}\n{','.join(row.values())}\n"
+    repo.write("made/other.manifest.csv", text)
+    repo.commit(recipe_yaml=everywhere)
+    entries, _, notes = compared(repo, "main")
+    assert notes == ()
+    assert [each.change.value for each in entries] == ["kept"] * 4

@@ -163,3 +163,28 @@ def test_a_link_that_loops(errors: Errors, loaded: Load, folder: Path) -> None:
     assert [each.code for each in errors(HEAD + "inputs: [photos/self.jpg]\n")] == ["no-file"]
     found = _inputs(loaded(HEAD + "inputs: ['**/*.jpg']\n"))
     assert [each.id for each in found] == ["hero"]
+
+
+@pytest.mark.parametrize(
+    ("output", "inputs"),
+    [
+        ("{dir: ., name: 'photos/${input}'}", "'photos/*.jpg'"),
+        ("{dir: photos, name: '${input}'}", "photos/hero.jpg"),
+        ("{dir: photos, name: HERO}", "photos/hero.jpg"),
+        ("{dir: photos, name: 'more/${prompt}'}", "photos/more/make-it-red.jpg"),
+    ],
+)
+def test_a_picture_that_would_replace_an_input(
+    errors: Errors, folder: Path, output: str, inputs: str
+) -> None:
+    """Each run would have another input, and pay for it."""
+    _fill(folder, "photos/more/make-it-red.jpg")
+    (found,) = errors(f"{HEAD}inputs: [{inputs}]\noutput: {output}\n")
+    assert "would replace the input" in found.message
+    assert found.place.line == 5
+
+
+def test_names_beside_the_inputs_are_fine(loaded: Load, folder: Path) -> None:
+    """Another name, or another kind of file, replaces nothing."""
+    tail = "output: {dir: photos, name: '${input}-${prompt}'}\n"
+    assert _inputs(loaded(f"{HEAD}inputs: ['photos/*.jpg']\n{tail}"))

@@ -19,9 +19,31 @@ from spark_batch.recipe.inputs.entries import (
     is_file,
     url_name,
 )
+from spark_batch.recipe.inputs.generated import (
+    SANDBOX,
+    FindGenerated,
+    Generated,
+    Origin,
+    Surroundings,
+    nothing_generated,
+)
 from spark_batch.recipe.inputs.probing import Probe, probed
 
-__all__ = ["Listed", "Probe", "exists", "is_file", "possible", "read", "single"]
+__all__ = [
+    "SANDBOX",
+    "FindGenerated",
+    "Generated",
+    "Listed",
+    "Origin",
+    "Probe",
+    "Surroundings",
+    "exists",
+    "is_file",
+    "nothing_generated",
+    "possible",
+    "read",
+    "single",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +56,18 @@ class Listed:
 
 
 def read(
-    node: Node, *, folder: Path, output: Path | None, probe: Probe, findings: Findings
+    node: Node, around: Surroundings, *, probe: Probe, findings: Findings
 ) -> tuple[Listed, ...]:
     """The input pictures, in the recipe's order, a glob's matches sorted.
 
-    Paths are relative to `folder`. Pictures in the `output` folder are no matches of a glob that
-    begins outside it: what a run has made must not become the input of the next one.
+    Paths are relative to the recipe's folder. A glob leaves out what spark-batch made, as
+    `generated.select` has it.
     """
+    folder = around.folder
     entries = [
         entry
         for at, item in enumerate(node.items())
-        for entry in entries_of(item, f"inputs[{at}]", folder, output, findings)
+        for entry in entries_of(item, f"inputs[{at}]", around, findings)
     ]
     named = [entry.named(folder) for entry in entries]
     ids.check(named, findings)

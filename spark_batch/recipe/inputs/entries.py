@@ -15,6 +15,7 @@ from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs.fits import fit_of
+from spark_batch.recipe.inputs.generated import Selection, Surroundings, select
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
@@ -51,12 +52,11 @@ class Entry:
         )
 
 
-def entries_of(
-    node: Node, where: str, folder: Path, output: Path | None, findings: Findings
-) -> Iterator[Entry]:
+def entries_of(node: Node, where: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
     if isinstance(node.value, Mapping):
-        yield from _mapping(node, where, folder, output, findings)
+        yield from _mapping(node, where, around, findings)
         return
+    folder = around.folder
     text = node.text().strip()
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
@@ -65,15 +65,13 @@ def entries_of(
         message = f"{quoted(text)} is neither a file nor an http or https URL"
         findings.error(node.mark, code="url", path=where, message=message)
     elif globs.is_glob(text) and not globs.is_file_name(folder, text):
-        entry = Entry(node, where)
-        yield from _glob(entry, text, folder=folder, output=output, findings=findings)
+        yield from _glob(Entry(node, where), text, around, findings)
     elif exists(node, text, where, folder, findings):
         yield Entry(node, where, file=folder / text)
 
 
-def _mapping(
-    node: Node, where: str, folder: Path, output: Path | None, findings: Findings
-) -> Iterator[Entry]:
+def _mapping(node: Node, where: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
+    folder = around.folder
     own = node.get("id")
     name = own.text() if own else None
     url, path = node.get("url"), node.get("path")
@@ -86,8 +84,7 @@ def _mapping(
         return
     text = path.text()
     if own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
-        entry = Entry(path, where, fit=fit)
-        yield from _glob(entry, text, folder=folder, output=output, findings=findings)
+        yield from _glob(Entry(path, where, fit=fit), text, around, findings)
     elif exists(path, text, f"{where}.path", folder, findings):
         yield Entry(own or path, where, id=name, file=folder / text, fit=fit)
 
@@ -157,21 +154,47 @@ def _near(file: Path) -> str:
     return suggestion(file.name, names)
 
 
-def _glob(
-    entry: Entry, pattern: str, *, folder: Path, output: Path | None, findings: Findings
-) -> Iterator[Entry]:
+def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
     try:
-        matches = globs.find(folder, pattern)
+        matches = globs.find(around.folder, pattern)
     except ValueError as error:
         findings.error(entry.node.mark, code="glob", path=entry.where, message=str(error))
         return
-    kept = globs.outside(matches, pattern, folder=folder, output=output)
-    for file in kept:
+    selected = select(matches, pattern, around)
+    for file in selected.files:
         yield replace(entry, file=file)
-    if not kept:
-        hint = " but what is in the output folder" if matches else f" in {quoted(str(folder))}"
-        message = f"no file matches {quoted(pattern)}{hint}"
+    if not matches:
+        message = f"no file matches {quoted(pattern)} in {quoted(str(around.folder))}"
         findings.error(entry.node.mark, code="no-match", path=entry.where, message=message)
+    if selected.left_out:
+        _report_left_out(entry, pattern, selected, around.folder.resolve(), findings)
+    for path in selected.unreadable:
+        shown = quoted(relative(path, around.folder.resolve()))
+        message = (
+            f"{shown} cannot be read: pictures that only it knows as made by spark-batch are inputs"
+            f" where {quoted(pattern)} matches them"
+        )
+        findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
+
+
+def _report_left_out(
+    entry: Entry, pattern: str, selected: Selection, folder: Path, findings: Findings
+) -> None:
+    """Say which matches are no inputs because spark-batch made them."""
+    folders = selected.folders
+    shown = quoted(relative(folders[0], folder)) + f" and {len(folders) - 1} more" * (
+        len(folders) > 1
+    )
+    which = f"pictures that spark-batch made, in the output folder {shown}"
+    mark, where = entry.node.mark, entry.where
+    if selected.files:
+        total = len(selected.files) + selected.left_out
+        message = f"{selected.left_out} of {total} matches of {quoted(pattern)} left out: {which}"
+        findings.note(mark, code="generated", path=where, message=message)
+    else:
+        advice = "to use them as inputs, name them by their paths"
+        message = f"{quoted(pattern)} matches nothing but {which}; {advice}"
+        findings.error(mark, code="no-match", path=where, message=message)
 
 
 def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[Entry]:

@@ -1,0 +1,108 @@
+"""Checkpoints that were found on disk, perhaps those of other recipes: opened with care, to read.
+
+Nothing is trusted: a file may be damaged, may only be called like a checkpoint, or may have been
+made to keep its reader busy. A query is bounded by the steps that SQLite takes for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.schema import APPLICATION_ID
+from spark_batch.errors import CheckpointDamaged
+
+# SQLite's file format, "The Database Header".
+_HEADER_BYTES = 100
+_MAGIC = b"SQLite format 3\0"
+_ROLLBACK_JOURNAL = b"\x01\x01"  # at 18; ours are never in WAL mode
+_APPLICATION_ID = slice(68, 72)
+
+# A checkpoint of a million jobs is read in some 20 million steps.
+_STEPS_PER_CALL = 1_000_000
+_MOST_CALLS = 500
+
+_CLAIMS = "SELECT output, key, file, current FROM placement"
+# As `CheckpointReader.is_paid` has it, and what all attempts of the job cost.
+_PAID = """
+SELECT key, (SELECT group_concat(cost, ' ') FROM attempt b WHERE b.key = a.key)
+  FROM attempt a
+ WHERE state <> 'failed' AND unsent = 0 AND lost = 0 AND settled IS NULL
+ GROUP BY key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A name that a recipe writes, below its output folder and without extension.
+
+    `file` has the extension, and is None until a picture was written; `current` is whether the
+    recipe still wanted it when the checkpoint was written.
+    """
+
+    output: str
+    key: str
+    file: str | None
+    current: bool
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file begins as a checkpoint does. SQLite does not open it."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except OSError:
+        return False
+    identity = int.from_bytes(header[_APPLICATION_ID], "big")
+    return (
+        header.startswith(_MAGIC)
+        and header[18:20] == _ROLLBACK_JOURNAL
+        and identity == APPLICATION_ID
+    )
+
+
+def claims(path: Path) -> Iterator[Claim]:
+    """The names that the checkpoint's recipe writes, those of its older versions too.
+
+    Raises CheckpointError when it cannot be read.
+    """
+    for output, key, file, current in _rows(path, _CLAIMS):
+        if isinstance(output, str) and isinstance(key, str):
+            yield Claim(output, key, file if isinstance(file, str) else None, bool(current))
+
+
+def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
+    """The jobs that are done, under way or uncertain, by key, and what each cost so far, in USD.
+
+    Raises CheckpointError when it cannot be read.
+    """
+    for key, costs in _rows(path, _PAID):
+        try:
+            yield str(key), sum(map(Decimal, str(costs or "").split()), Decimal(0))
+        except InvalidOperation:
+            raise _unreadable(path, f"job {key} has a cost that is no number") from None
+
+
+def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
+    """Raises CheckpointDamaged, also for a query that takes too long."""
+    calls = 0
+
+    def stop() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > _MOST_CALLS
+
+    try:
+        with CheckpointReader.peek(path) as reader:
+            reader._db.set_progress_handler(stop, _STEPS_PER_CALL)
+            yield from map(tuple, reader._db.execute(query))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, why: object) -> CheckpointDamaged:
+    return CheckpointDamaged(f"the checkpoint {path} cannot be read ({why})")

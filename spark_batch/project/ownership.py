@@ -1,0 +1,369 @@
+"""What belongs to other recipes: files that they write, and jobs that they have paid for.
+
+Looked at before any money is spent. Two recipes that write one file would overwrite each other's
+pictures. A recipe that was renamed, or whose folder was moved, has its checkpoint under another
+name or elsewhere, and would pay for all of its jobs again.
+"""
+
+from __future__ import annotations
+
+import shlex
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache, cached_property
+from pathlib import Path
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint.foreign import Claim
+from spark_batch.errors import RecipeError, SparkBatchError
+from spark_batch.jobs import Recipe
+from spark_batch.project import record_files
+from spark_batch.project.generated import upwards
+from spark_batch.project.place import Place
+from spark_batch.project.record_files import RecordFile
+from spark_batch.recipe.header import header
+from spark_batch.recipe.inputs import SANDBOX
+from spark_batch.runner.reasons import Cause
+from spark_batch.runner.survey import COSTS, Step
+
+_MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
+_LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder
+_RECIPES = (".yaml", ".yml")
+_RECIPE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A file that this recipe would write and that belongs to another one.
+
+    `is_live` is whether that recipe's own file was found beside its output folder.
+    """
+
+    output: str
+    owner: RecordFile
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaidElsewhere:
+    """Jobs of this recipe that another checkpoint or manifest has paid for; `cost` is in USD.
+
+    `is_live` is whether the recipe that it belongs to is still there.
+    """
+
+    record_file: RecordFile
+    jobs: int
+    cost: Decimal
+    is_live: bool
+
+
+class Ownership:
+    """Looks at each step of a plan or run for what belongs to other recipes."""
+
+    def __init__(
+        self, recipe: Recipe, place: Place, reader: CheckpointReader, *, sandbox: bool
+    ) -> None:
+        self._recipe = recipe
+        self._place = place
+        self._reader = reader
+        self._sandbox = sandbox
+        self._others = [] if reader.tried() else list(_others(place, sandbox=sandbox))
+        self._wanted: set[str] = set()
+        self._claims = _Claims(place)
+        # The output folder that the recipe of a record file now has; None if it is not found.
+        self._home = cache(lambda found: output_of(found, besides=recipe.path))
+        self._namesake: str | None = None  # why a recipe of the same name is in the way
+        self._conflicts: dict[bool, Conflict] = {}  # the first one with each `is_live`
+
+    def look(self, step: Step) -> None:
+        """Take note of a step that would cost money."""
+        if step.action not in COSTS:
+            return
+        if self._others:
+            self._wanted.add(step.job.key)
+        if self._namesake is None and step.cause is Cause.CHANGED:
+            self._namesake = self._replaces_namesake(step.job.output)
+        conflict = None if True in self._conflicts else self._conflict_at(step.job.output)
+        if conflict is not None:
+            self._conflicts.setdefault(conflict.is_live, conflict)
+
+    def problem(self, *, pay_again: bool = False) -> str | None:
+        """Why a run would be refused, and what to do; None when nothing stands in its way.
+
+        Once all steps have been looked at. With `pay_again` what is paid for elsewhere does not
+        count, nor files of recipes that are no longer there.
+        """
+        if self._namesake:
+            return self._namesake
+        paid = [] if pay_again else [each for each in self.paid_elsewhere if not each.is_live]
+        if paid:
+            return self._renamed(paid)
+        conflict = self._conflicts.get(True)
+        if conflict is None and not pay_again:
+            conflict = self._conflicts.get(False)
+        return self._overwriting(conflict) if conflict else None
+
+    def shared(self) -> str | None:
+        """Which jobs recipes that are still there have paid for, too; None when there are none.
+
+        They are no reason to refuse: who copies a recipe has two, each with its own pictures.
+        """
+        paid = [each for each in self.paid_elsewhere if each.is_live]
+        if not paid:
+            return None
+        return f"{self._made_before(paid)}; {self._place.name} pays for its own pictures"
+
+    @cached_property
+    def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
+        """Where the jobs are paid for, of a recipe that has no attempts of its own yet.
+
+        Known once all steps have been looked at.
+        """
+        found = []
+        missing = set(self._wanted)
+        for record_file in self._others if missing else ():
+            costs = _paid(record_file, missing)
+            if costs:
+                missing -= costs.keys()
+                cost, is_live = sum(costs.values(), Decimal(0)), self._home(record_file) is not None
+                found.append(PaidElsewhere(record_file, len(costs), cost, is_live))
+        return found
+
+    def _replaces_namesake(self, output: str) -> str | None:
+        """Why a picture must not be replaced: another recipe file of the same name made it."""
+        line = self._reader.standing(output)
+        if line is None or line.file is None or not line.source:
+            return None
+        path = self._recipe.path.parent / line.source.rsplit(":", 2)[0]
+        if path.name == self._recipe.path.name or _header(path) != (
+            self._recipe.name,
+            self._recipe.output_dir,
+        ):
+            return None
+        return (
+            f"{self._place.name} would replace {line.file}, which {path.name} made: both recipes"
+            f" are called {self._recipe.name} and write to {_shown(self._recipe.output_dir)}; give"
+            " one of them another `name`, or delete the one that is no longer used"
+        )
+
+    def _conflict_at(self, output: str) -> Conflict | None:
+        claimed = self._claims.owner(output)
+        if claimed is None:
+            return None
+        owner, claim = claimed
+        home = self._home(owner)
+        folder = owner.folder.parent if self._sandbox else owner.folder
+        is_live = home == folder
+        there = claim.file is not None and (owner.folder / claim.file).is_file()
+        if not there and not (claim.current and home in (None, folder)):
+            return None  # it never wrote it, and no longer will
+        if not is_live and self._has_written(output):
+            return None  # what stands there is this recipe's
+        return Conflict(output, owner, is_live)
+
+    def _has_written(self, output: str) -> bool:
+        line = self._reader.standing(output)
+        return line is not None and line.file is not None
+
+    def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
+        own = [self._place.name]
+        names = sorted({each.record_file.recipe for each in paid})
+        paths = [each.record_file.path for each in paid]
+        merge = merge_command(self._recipe.path, paths, sandbox=self._sandbox, renamed=names != own)
+        return (
+            f"{self._made_before(paid)}. If this recipe was renamed or moved, take them over:"
+            f" `{merge}`; to pay for them once more, run it with --pay-again"
+        )
+
+    def _made_before(self, paid: Sequence[PaidElsewhere]) -> str:
+        jobs = sum(each.jobs for each in paid)
+        cost = sum((each.cost for each in paid), Decimal(0))
+        names = sorted({each.record_file.recipe for each in paid})
+        return (
+            f"{jobs} of the jobs of {self._place.name} {'was' if jobs == 1 else 'were'} made before"
+            f" for {cost} USD, as {_shown(paid[0].record_file.path)} records"
+            f" (recipe {', '.join(names)})"
+        )
+
+    def _overwriting(self, conflict: Conflict) -> str:
+        owner = conflict.owner
+        text = (
+            f"{self._place.name} would write {conflict.output}, which belongs to recipe"
+            f" {owner.recipe} ({_shown(owner.path)}): give one of them another output.dir or"
+            " output.name"
+        )
+        if conflict.is_live:
+            return text
+        merge = merge_command(self._recipe.path, [owner.path], sandbox=self._sandbox, renamed=True)
+        return (
+            f"{text}; if {owner.recipe} is an earlier name of this recipe, run `{merge}`, or"
+            " --pay-again to replace its pictures"
+        )
+
+
+def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed: bool) -> str:
+    """The command that takes over what these checkpoints and manifests record."""
+    flags = " --sandbox" * sandbox + " --renamed" * renamed
+    files = " ".join(shlex.quote(_shown(path)) for path in paths)
+    return f"spark-batch merge {shlex.quote(str(recipe))} {files}{flags}"
+
+
+def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
+    """What to do when a recipe that has never run seems to have had another name or place.
+
+    That is so when there is a checkpoint or manifest around it whose own recipe is gone.
+    """
+    for found in _others(place, sandbox=sandbox):
+        if output_of(found, besides=recipe) is None:
+            renamed = found.recipe != place.name
+            merge = merge_command(recipe, [found.path], sandbox=sandbox, renamed=renamed)
+            return (
+                f"{_shown(found.path)} is of a recipe {found.recipe} that is no longer there: if"
+                f" this recipe was renamed or moved, run `{merge}` and rescue again"
+            )
+    return None
+
+
+class _Claims:
+    """The names that other recipes write in and around an output folder, read when asked for."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        home = place.recipe_dir or place.output_dir
+        inside = place.output_dir.is_relative_to(home)
+        self._top = (home if inside else place.output_dir).parent
+        self._read = cache(self._claimed)
+        self._around = cache(self._folders)
+
+    def owner(self, output: str) -> tuple[RecordFile, Claim] | None:
+        """Who else writes a file of this name, upper and lower case being alike."""
+        for folder in self._around(output.rpartition("/")[0]):
+            name = (self._place.output_dir / output).relative_to(folder).as_posix()
+            if found := self._read(folder).get(_folded(name)):
+                return found
+        return None
+
+    def _folders(self, below: str) -> list[Path]:
+        return list(filter(self._read, upwards(self._place.output_dir / below, self._top)))
+
+    def _claimed(self, folder: Path) -> dict[str, tuple[RecordFile, Claim]]:
+        found: dict[str, tuple[RecordFile, Claim]] = {}
+        for record_file in record_files.in_folder(folder):
+            if _is_own(record_file, self._place):
+                continue
+            try:
+                for claim in record_file.claims():
+                    found.setdefault(_folded(claim.output), (record_file, claim))
+            except SparkBatchError:
+                continue  # whoever made it is told when it is used
+        return found
+
+
+def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
+    """The output folder that the recipe of a record file has now, `besides` another recipe.
+
+    Its file is looked for beside that other recipe, and in the output folder and those above it.
+    None when it is not found: it was renamed, or stands elsewhere.
+    """
+    above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
+    for folder in dict.fromkeys([besides.parent.absolute(), *above]):
+        for path in _recipes(folder):
+            if path.name == besides.name and path.samefile(besides):
+                continue
+            found = _header(path) if _mentions(path, record_file.recipe) else None
+            if found is not None and found[0] == record_file.recipe:
+                return found[1]
+    return None
+
+
+def _header(path: Path) -> tuple[str, Path] | None:
+    """The name and the output folder of a recipe; None for what is none."""
+    try:
+        return header(path)[:2]
+    except (RecipeError, OSError):
+        return None
+
+
+def _recipes(folder: Path) -> list[Path]:
+    found = record_files.entries(
+        folder, lambda entry: entry.name.endswith(_RECIPES) and entry.is_file()
+    )
+    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
+
+
+def _mentions(path: Path, name: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return name.encode() in file.read(_RECIPE_BYTES)
+    except OSError:
+        return False
+
+
+def _is_own(record_file: RecordFile, place: Place) -> bool:
+    return record_file.folder == place.output_dir and record_file.recipe == place.name
+
+
+def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
+    """The jobs among those that are wanted that it has paid for, and their cost."""
+    try:
+        return {key: cost for key, cost in record_file.paid() if key in wanted}
+    except SparkBatchError:
+        return {}
+
+
+def _others(place: Place, *, sandbox: bool) -> Iterator[RecordFile]:
+    """The checkpoints and manifests around, without the recipe's own."""
+    for folder in _neighbours(place, sandbox=sandbox):
+        for record_file in record_files.in_folder(folder):
+            if not _is_own(record_file, place):
+                yield record_file
+
+
+def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
+    """The output folders that the recipe may have had, the likely ones first.
+
+    Its own, where the recipe had another name; those beside it and beside the recipe; and its
+    place as seen from the folders around the recipe, if the recipe or its pictures were moved.
+    Folders beside the recipe's own are looked into only within a git repository: elsewhere nothing
+    says that they are of the same project.
+    """
+    output = place.output_dir.parent if sandbox else place.output_dir
+    home = place.recipe_dir or output.parent
+    inside = output.is_relative_to(home) and output != home
+    beside = _subfolders(home)
+    found = [output]
+    if inside or output.name == place.name:
+        found += _subfolders(output.parent)
+    found += [*_subfolders(home / "out"), home, *beside]
+    found += [folder / output.name for folder in beside]
+    if inside:
+        around = [home.parent, *beside]
+        if _is_in_repository(home.parent):
+            around += _subfolders(home.parent)
+        found += [folder / output.relative_to(home) for folder in around]
+    for folder in dict.fromkeys(found):
+        yield folder / SANDBOX if sandbox else folder
+
+
+def _is_in_repository(folder: Path) -> bool:
+    return any((each / ".git").exists() for each in (folder, *folder.parents))
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    found = record_files.entries(
+        folder, lambda entry: not entry.name.startswith(".") and entry.is_dir()
+    )
+    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
+
+
+def _folded(name: str) -> str:
+    """A name as a disk sees it that minds neither case nor Unicode's forms."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _shown(path: Path) -> str:
+    """A path as a person types it: from this folder when it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
