@@ -137,10 +137,11 @@ def test_a_size_that_only_an_entry_of_include_has_counts(loaded: Load, folder: P
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_photo_that_exif_turns_is_a_warning(loaded: Load, folder: Path, kind: str) -> None:
     """Where the file is sent as it is; `fit` turns it, and `silence` keeps it from being told."""
+    head = HEAD + "prompts: [Make it red]\n"
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (1600, 1600)).save(folder / "photos" / "turned", kind, exif=exif)
-    plain = loaded(HEAD + "inputs: [photos/turned]\n")
+    plain = loaded(head + "inputs: [photos/turned]\n")
     (found,) = [each for each in plain.warnings if each.code == "input-turned"]
     assert "lying on its side" in found.message
     assert "`fit: true` turns it upright" in found.message
@@ -149,7 +150,7 @@ def test_a_photo_that_exif_turns_is_a_warning(loaded: Load, folder: Path, kind: 
         "inputs: [photos/turned]\nsilence: [input-turned]\n",
         "inputs: [photos/hero.jpg]\n",
     ):
-        assert "input-turned" not in [each.code for each in loaded(HEAD + text).warnings]
+        assert "input-turned" not in [each.code for each in loaded(head + text).warnings]
 
 
 def test_a_turned_photo_in_a_table_is_a_warning(loaded: Load, folder: Path) -> None:
