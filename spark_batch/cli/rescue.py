@@ -29,6 +29,7 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
         return ExitCode.DONE
+    session.tell_adopted(rescued.adopted, place)
     _conclude(rescued)
     session.tell_unwritten(rescued.written)
     told = github.tell(recipe_path, place, news=bool(rescued.wanted))

@@ -5,6 +5,7 @@ command line and Python programs (`from spark_batch import load, plan, run, read
 on it. Nothing here prints, asks or handles signals.
 """
 
+from spark_batch.project.adopting import Adoption
 from spark_batch.project.merging import Merged, merge
 from spark_batch.project.place import (
     Place,
@@ -22,6 +23,7 @@ from spark_batch.project.running import Errand, Order, Outcome, prepared, run
 from spark_batch.project.saving import save
 
 __all__ = [
+    "Adoption",
     "Errand",
     "Merged",
     "Order",

@@ -16,7 +16,7 @@ from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place
 from spark_batch.project.reporting import write_reports
 from spark_batch.recipe.variants import run as run_settings
-from spark_batch.reports.formats import Written
+from spark_batch.reports.formats import FORMATS, Written
 from spark_batch.runner import Run
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Tally
@@ -27,30 +27,36 @@ _PAID = (State.RUNNING, State.FETCHING)
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What a rescue came to; `wanted` is how many pictures were paid for and not here."""
+    """What a rescue came to; `wanted` is how many pictures were paid for and not here.
+
+    `adopted` is what was taken over from the manifest. One that may tell of more than could be read
+    is left as it is, so that no later run pays for that again.
+    """
 
     tally: Tally
     wanted: int
     written: Written
+    adopted: adopting.Adoption
 
     @property
     def exit_code(self) -> ExitCode:
         """What the command line would end with; a report that is not there is no success."""
-        return self.tally.exit_code() or self.written.exit_code
+        unread = ExitCode.WRONG if self.adopted.unknown else ExitCode.DONE
+        return self.tally.exit_code() or self.written.exit_code or unread
 
 
 def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) -> Rescued | None:
     """Poll and download, and write the reports; None when nothing has been run yet.
 
-    What the manifest tells of and the checkpoint does not know is taken over first. Raises
-    UsageError without a key, where one is needed, and for a manifest that cannot be read.
+    What can be read of the manifest and the checkpoint does not know is taken over first. Raises
+    UsageError without a key, where one is needed.
     """
     if not adopting.has_books(place):
         return None
     settings = run_settings(None)
     with _opened(place) as checkpoint:
         checkpoint.interrupted()
-        adopting.take_over(checkpoint, place)
+        adopted = adopting.take_over_readable(checkpoint, place)
         missing = _missing(checkpoint, place, settings)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
         tally = Tally(
@@ -73,8 +79,9 @@ def rescue(place: Place, *, sandbox: bool, env_file: Path | None, watch: Watch) 
                         tally=tally,
                     )
                     watch(Run(desk, steps=missing, open_jobs={}), wanted)
-        written = write_reports(place, checkpoint)
-    return Rescued(tally, wanted, written)
+        formats = [name for name in FORMATS if name != "csv" or not adopted.unknown]
+        written = write_reports(place, checkpoint, formats)
+    return Rescued(tally, wanted, written, adopted)
 
 
 def _opened(place: Place) -> AbstractContextManager[Checkpoint]:
