@@ -33,7 +33,7 @@ def may_know_more(checkpoint: CheckpointReader, path: Path, *, owns: Callable[[s
     it is not, jobs may be paid for.
     """
     if not path.is_file():
-        return checkpoint.is_empty()  # a folder or a pipe tells of nothing
+        return False  # a folder or a pipe tells of nothing
     try:
         if path.stat().st_size > _MAX_BYTES:
             return True

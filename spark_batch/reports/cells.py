@@ -36,18 +36,18 @@ _TIMES = (
 )
 
 
-def restored(name: str, text: str, *, decimal_comma: bool) -> str:
-    """The text of the column `name` as a manifest has it, or as it is where that is not known."""
-    restore = _RESTORED.get(name)
-    if restore is None or not text or _is_as_written(name, text):
-        return text
-    number = _COMMA if decimal_comma and "," in text else _POINT
-    return restore(text.strip(), number) or text
+def restore(cells: dict[str, str], *, decimal_comma: bool) -> None:
+    """Put the cells of a row, by column, back as a manifest has them.
 
-
-def _is_as_written(name: str, text: str) -> bool:
-    pattern = _patterns().get(name)
-    return pattern is not None and pattern.search(text) is not None
+    `decimal_comma` says that a comma in a number separates its fraction.
+    """
+    patterns = _patterns()
+    for name, restored in _RESTORED.items():
+        text = cells[name]
+        if not text or (name in patterns and patterns[name].search(text)):
+            continue
+        number = _COMMA if decimal_comma and "," in text else _POINT
+        cells[name] = restored(text.strip(), number) or text
 
 
 @cache

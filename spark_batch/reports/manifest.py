@@ -14,7 +14,7 @@ from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, Standing, Status, Usage
 from spark_batch.matrix import KEY_DIGITS, number_text
 from spark_batch.reports import spreadsheet
-from spark_batch.reports.cells import restored
+from spark_batch.reports.cells import restore
 from spark_batch.reports.facts import amount_text, moment_text, seconds_of
 from spark_batch.reports.writing import write_lines
 
@@ -96,19 +96,18 @@ def read(path: Path) -> Iterator[dict[str, str]]:
     spreadsheet has spoilt is given as it is. Raises ManifestError.
     """
     columns = manifest_columns()
+    lacking = dict.fromkeys(columns, "")
     for sheet, found in spreadsheet.rows(path, columns, required=required_columns()):
-        cells = {name: _restored(name, found.cells.get(name, ""), sheet) for name in columns}
+        cells = {**lacking, **found.cells}
+        for name in _TEXTS:
+            text = cells[name].replace("\r\n", "\n") if sheet.crlf else cells[name]
+            cells[name] = _unescaped(text)
+        restore(cells, decimal_comma=sheet.delimiter != ",")
         if not _is_of_a_job(cells):
             continue
         if cells["status"] != Status.PENDING.value and _LAST_NEEDED.intersection(found.absent):
             raise ManifestError(f"cannot read the manifest {path}: row {found.number} is cut short")
         yield cells
-
-
-def _restored(name: str, text: str, sheet: spreadsheet.Sheet) -> str:
-    if name in _TEXTS:
-        text = _unescaped(name, text.replace("\r\n", "\n") if sheet.crlf else text)
-    return restored(name, text, decimal_comma=sheet.delimiter != ",")
 
 
 def _is_of_a_job(cells: Mapping[str, str]) -> bool:
@@ -199,6 +198,5 @@ def _needs_escape(text: str) -> bool:
     return text[:1] in _FIRST and text.lstrip("'").startswith(_RISKY)
 
 
-def _unescaped(name: str, text: str) -> str:
-    escaped = name in _TEXTS and text.startswith("'") and _needs_escape(text)
-    return text[1:] if escaped else text
+def _unescaped(text: str) -> str:
+    return text[1:] if text.startswith("'") and _needs_escape(text) else text

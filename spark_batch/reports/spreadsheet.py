@@ -136,8 +136,10 @@ def _rows(
             raise ValueError(f"it has more than {MAX_ROWS} rows")
         if len(cells) > len(names) and any(cells[len(names) :]):
             raise ValueError(f"row {number} has more cells than there are columns")
-        found = {name: cells[at] if at < len(cells) else "" for name, at in places.items()}
-        absent = [name for name, at in places.items() if at >= len(cells)]
+        short = len(cells) < len(names)
+        absent = [name for name, at in places.items() if at >= len(cells)] if short else []
+        cells.extend([""] * (len(names) - len(cells)))
+        found = {name: cells[at] for name, at in places.items()}
         if any(found.values()):
             yield sheet, Row(number, found, absent)
 
