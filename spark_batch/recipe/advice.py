@@ -166,8 +166,7 @@ def _bytes(each: Listed) -> int:
 
 def _turned(each: Listed) -> bool:
     """Whether the file is sent as it is, and its EXIF orientation turns it."""
-    picture = each.input.picture
-    return picture is not None and picture.turned and not picture.treatment
+    return each.input.picture is not None and each.input.picture.turned
 
 
 def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:

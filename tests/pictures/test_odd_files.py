@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -103,6 +103,7 @@ PNGS = {
     "much EXIF": png_with(chunk(b"eXIf", b"MM\0*" + b"\xff" * 1_500_000)),
     "data behind its end": PNG + bytes(5000),
     "a wrong checksum of a text": png_with(chunk(b"tEXt", b"w\0x", spoilt=True)),
+    "a wrong checksum of EXIF": png_with(chunk(b"eXIf", ORIENTED.tobytes()[6:], spoilt=True)),
     "a wrong checksum of a time": PNG[:-12] + chunk(b"tIME", b"1234567", spoilt=True) + PNG[-12:],
     "short ancillary chunks": png_with(
         *(chunk(name, b"") for name in (b"pHYs", b"gAMA", b"sRGB", b"cHRM", b"acTL", b"tRNS"))
@@ -135,6 +136,7 @@ def test_odd_metadata_break_no_picture(tmp_path: Path, check: Check, data: bytes
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(behind=st.binary(max_size=200), cut=st.integers(1, 400))
+@example(behind=b"", cut=8)
 def test_only_the_picture_itself_decides(tmp_path: Path, behind: bytes, cut: int) -> None:
     """Any bytes behind a whole picture change nothing, and a whole picture mends no cut one."""
     path = tmp_path / "a"

@@ -113,6 +113,16 @@ def test_a_saved_sheet_has_the_same_rows(
     assert list(manifest.read(path)) == before == [manifest.row(each) for each in standings]
 
 
+def test_line_ends_within_a_cell_are_those_of_the_prompt(tmp_path: Path) -> None:
+    """Where the whole file was given CR LF; a manifest of our own keeps what a prompt has."""
+    path = tmp_path / "m.csv"
+    manifest.write(path, [a_row(prompt="Beach\nat dawn")])
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert next(manifest.read(path))["prompt"] == "Beach\nat dawn"
+    manifest.write(path, [a_row(prompt="Beach\r\nat dawn")])
+    assert next(manifest.read(path))["prompt"] == "Beach\r\nat dawn"
+
+
 REWRITTEN = {
     "as LibreOffice shows them": {
         "scale": "0.50",
