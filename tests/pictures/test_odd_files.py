@@ -55,6 +55,7 @@ def png_with(*chunks: bytes) -> bytes:
 
 
 JPEG, PNG = encoded("JPEG"), encoded("PNG")
+LARGE_JPEG = encoded("JPEG", (400, 300))  # longer than what a segment's length can pass over
 PACKED = zlib.compress(b"x" * 3_000_000)
 ORIENTED = Image.Exif()
 ORIENTED[0x0112] = 6
@@ -155,7 +156,7 @@ def test_a_whole_picture_behind_a_cut_one_does_not_mend_it(
     """The first picture is what the API sees."""
     data = {"JPEG": JPEG, "PNG": PNG}[kind]
     path = tmp_path / "a"
-    path.write_bytes(data[:-cut] + data)
+    path.write_bytes(data[:-cut] + {"JPEG": LARGE_JPEG, "PNG": PNG}[kind])
     with pytest.raises(PictureError, match="broken or cut short"):
         pictures.accept(path)
 
