@@ -55,7 +55,7 @@ def png_with(*chunks: bytes) -> bytes:
 
 
 JPEG, PNG = encoded("JPEG"), encoded("PNG")
-LARGE_JPEG = encoded("JPEG", (400, 300))  # longer than what a segment's length can pass over
+LARGE_JPEG = encoded("JPEG", (520, 400))  # longer than what a segment's length can pass over
 PACKED = zlib.compress(b"x" * 3_000_000)
 ORIENTED = Image.Exif()
 ORIENTED[0x0112] = 6
