@@ -157,6 +157,7 @@ def test_a_whole_picture_behind_a_cut_one_does_not_mend_it(
     data = {"JPEG": JPEG, "PNG": PNG}[kind]
     path = tmp_path / "a"
     path.write_bytes(data[:-cut] + {"JPEG": LARGE_JPEG, "PNG": PNG}[kind])
+    assert not structure.is_whole(path.read_bytes(), kind)
     with pytest.raises(PictureError, match="broken or cut short"):
         pictures.accept(path)
 
