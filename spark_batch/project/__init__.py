@@ -17,7 +17,7 @@ from spark_batch.project.place import (
     shards_of,
 )
 from spark_batch.project.planning import Plan, plan
-from spark_batch.project.reporting import write_reports
+from spark_batch.project.reporting import write_known_reports
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
 from spark_batch.project.saving import save
@@ -43,5 +43,5 @@ __all__ = [
     "run",
     "save",
     "shards_of",
-    "write_reports",
+    "write_known_reports",
 ]

@@ -95,6 +95,21 @@ def _until_fault(path: Path, unread: list[str]) -> Iterator[dict[str, str]]:
         unread.append(str(error))
 
 
+def unknown_in(checkpoint: CheckpointReader, place: Place) -> str | None:
+    """Why the manifest must not be written anew from the checkpoint; None when it may be."""
+    path = place.manifest
+    if not path.exists():
+        return None
+    try:
+        if not _has_news(checkpoint, place, path):
+            return None
+        advice = "`spark-batch rescue` takes them over"
+        return f"{path} is kept: it tells of jobs that the checkpoint does not know; {advice}"
+    except ManifestError as error:
+        more = may_know_more(checkpoint, path, owns=_owned(place))
+        return f"{error}; {_UNKNOWN}" if more else None
+
+
 def has_books(place: Place) -> bool:
     """Whether a checkpoint or a manifest tells of earlier runs."""
     return place.checkpoint.exists() or _has_whole(place) or bool(_manifests(place))

@@ -156,6 +156,24 @@ def test_without_a_checkpoint_nothing_is_paid_for(made: Folder, call: Call, chan
     assert len(made.ledger()) == JOBS
 
 
+@pytest.mark.parametrize("change", [in_an_old_encoding, as_csv_utf8])
+def test_no_report_is_written_over_what_the_checkpoint_does_not_know(
+    made: Folder, call: Call, change: Change
+) -> None:
+    """The next run would pay for it again."""
+    whole = the_manifest(made).read_bytes()
+    forget(made)
+    the_manifest(made).unlink()
+    assert call("run", made.recipe, "--sandbox", "--limit", "1").code == ExitCode.DONE
+    the_manifest(made).write_bytes(whole)
+    change(the_manifest(made))
+    kept = the_manifest(made).read_bytes()
+    ended = call("report", made.recipe, "--sandbox")
+    assert (ended.code, the_manifest(made).read_bytes()) == (ExitCode.FAILED, kept)
+    assert "that the checkpoint does not know" in ended.err
+    assert "tiny.html: 4 jobs" in ended.out
+
+
 def test_rows_before_a_fault_are_adopted(made: Folder, call: Call) -> None:
     """Then nothing in the manifest is unknown, and `run` goes on."""
     with_an_open_quote(the_manifest(made))
