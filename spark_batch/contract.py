@@ -282,6 +282,12 @@ def manifest_columns() -> tuple[str, ...]:
     return tuple(schema(MANIFEST)["items"]["required"])
 
 
+def required_columns() -> tuple[str, ...]:
+    """The manifest's columns without which nobody can tell what is paid for."""
+    columns = schema(MANIFEST)["items"]["properties"]
+    return tuple(name for name in manifest_columns() if not columns[name].get("x-optional"))
+
+
 def picture_faults() -> Callable[[dict[str, Any]], list[tuple[str, Any]]]:
     """A check of picture facts: gives the pairs (property, limit) that are violated."""
     properties = definition("picture")["properties"]

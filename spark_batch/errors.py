@@ -3,7 +3,8 @@
 SparkBatchError
 ├── UsageError              the command line or its surroundings are wrong     exit 2
 │   ├── RecipeError         a recipe has errors; carries its diagnostics       exit 2
-│   └── PictureError        a picture is missing, broken or against the rules  exit 2
+│   ├── PictureError        a picture is missing, broken or against the rules  exit 2
+│   └── ManifestError       a manifest cannot be read, or not understood       exit 2
 ├── CheckpointError         the checkpoint cannot be used                      exit 1
 │   ├── CheckpointLocked    another process runs this recipe
 │   └── CheckpointDamaged   the file is no checkpoint, or is broken
@@ -67,6 +68,10 @@ class RecipeError(UsageError):
 
 class PictureError(UsageError):
     """A picture is missing, no whole JPEG or PNG file, or against the API's rules."""
+
+
+class ManifestError(UsageError):
+    """A manifest cannot be read, or says what spark-batch did not write."""
 
 
 class CheckpointError(SparkBatchError):

@@ -7,13 +7,14 @@ and the manifest").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from spark_batch.checkpoint.reading import CheckpointReader
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.contract import MANIFEST, error_code, rules, validator
-from spark_batch.errors import UsageError
+from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, State, Status
 
 Row = Mapping[str, str]
@@ -27,6 +28,9 @@ _STATES = {
     Status.FAILED: State.FAILED,
     Status.UNCERTAIN: State.UNCERTAIN,
 }
+# What a spreadsheet makes of an id that looks like a large number: 1.23457E+15.
+_LOST_DIGITS = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+")
+_SHOWN = 60  # characters of a cell in an error
 _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
@@ -36,6 +40,7 @@ def adopt(
     *,
     trusted: Callable[[Row], bool],
     wanted: Callable[[Row], bool] = lambda row: True,
+    passed_over: Callable[[str], None] | None = None,
 ) -> int:
     """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
 
@@ -43,16 +48,22 @@ def adopt(
     fetched again without a new task. A task id that is not known is polled again. What was being
     sent, or is uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that
     names its picture is a line of the recipe as it was then: enroll the recipe as it is now after
-    it. Raises UsageError for a row that is none of a manifest's.
+    it. For a row that spark-batch did not write so `passed_over` is called with what is wrong, or
+    ManifestError is raised without it.
     """
     taken = 0
     with checkpoint.transaction():
         for number, row in enumerate(rows, 2):
             if not wanted(row) or not is_news(checkpoint, row):
                 continue
-            _judge(row, number)
-            _take(checkpoint, row, number, trusted)
-            taken += 1
+            fault = _fault(row, number)
+            if fault is None:
+                _take(checkpoint, row, number, trusted)
+                taken += 1
+            elif passed_over is not None:
+                passed_over(fault)
+            else:
+                raise ManifestError(fault)
     return taken
 
 
@@ -60,17 +71,28 @@ def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
     """Whether the row tells of a task, or of an attempt, that the checkpoint has never seen."""
     if row.get("status") == Status.PENDING.value or row.get("attempts") == "0":
         return False
-    if row.get("task_id"):
-        return not checkpoint.knows_task(row.get("api", ""), row["task_id"])
-    return checkpoint.last_attempt(row.get("job", "")) is None
+    task = row.get("task_id", "")
+    if task and not _LOST_DIGITS.fullmatch(task):
+        return not checkpoint.knows_task(row.get("api", ""), task)
+    last = checkpoint.last_attempt(row.get("job", ""))
+    if last is None or not task:
+        return last is None
+    attempts = row.get("attempts", "")  # all that tells attempts apart without the task's id
+    return not attempts.isdecimal() or int(attempts) > last.number
 
 
-def _judge(row: Row, number: int) -> None:
-    if not validator(MANIFEST).is_valid([dict(row)]):
-        raise UsageError(
-            f"line {number} of the manifest is not one that spark-batch wrote: restore the file"
-            " from git, or move it away if nothing in it is paid for"
-        )
+def _fault(row: Row, number: int) -> str | None:
+    """What is wrong with a row that spark-batch did not write so; None when it is right."""
+    error = next(validator(MANIFEST).iter_errors([dict(row)]), None)
+    if error is None:
+        return None
+    column = str(error.absolute_path[-1])
+    text = row.get(column, "")
+    lost = (
+        ", a number of which a spreadsheet dropped digits" if _LOST_DIGITS.fullmatch(text) else ""
+    )
+    shown = f"{column} is {text[:_SHOWN]!r}{lost}"
+    return f"line {number} of the manifest is not one that spark-batch wrote: {shown}"
 
 
 def _take(checkpoint: Checkpoint, row: Row, position: int, trusted: Callable[[Row], bool]) -> None:

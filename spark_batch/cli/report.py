@@ -51,7 +51,7 @@ def command(
         if only:
             _print(checkpoint, only)
             return ExitCode.DONE
-        written = project.write_reports(place, checkpoint, chosen)
+        written = project.write_known_reports(place, checkpoint, chosen)
     for path in written.paths:
         click.echo(f"{session.shown(path)}: {session.counted(written.jobs, 'job')}")
     session.tell_unwritten(written)

@@ -33,6 +33,7 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
         if hint := project.earlier_hint(recipe_path, place, sandbox=sandbox):
             click.echo(f"note: {hint}", err=True)
         return ExitCode.DONE
+    session.tell_adopted(rescued.adopted, place)
     _conclude(rescued)
     session.tell_pointers(rescued.causes)
     session.tell_unwritten(rescued.written)

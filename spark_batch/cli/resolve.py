@@ -54,7 +54,7 @@ def command(
             click.echo(_says(standing, attempt, task_id, not_charged))
             _confirm(yes)
             _settle(checkpoint, attempt, task_id, not_charged)
-        written = project.write_reports(place, checkpoint)
+        written = project.write_known_reports(place, checkpoint)
     part = "" if shard is None else f" --shard {shard}"
     click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}{part}`")
     session.tell_unwritten(written)

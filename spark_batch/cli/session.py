@@ -119,11 +119,13 @@ def tell_unwritten(written: Written) -> None:
         click.echo(f"spark-batch: {failure}", err=True)
 
 
-def tell_adopted(jobs: int, place: project.Place) -> None:
-    """Say on stderr how many jobs were taken over from the manifest, if any were."""
-    if jobs:
+def tell_adopted(adoption: project.Adoption, place: project.Place) -> None:
+    """Say on stderr how many jobs were taken over from the manifest, and what cannot be read."""
+    if adoption.jobs:
         path = place.manifest if place.manifest.exists() else place.whole.manifest
-        click.echo(f"{counted(jobs, 'job')} adopted from {shown(path)}", err=True)
+        click.echo(f"{counted(adoption.jobs, 'job')} adopted from {shown(path)}", err=True)
+    for fault in (*adoption.faults, *adoption.unknown):
+        click.echo(f"spark-batch: {fault}", err=True)
 
 
 def tell_pointers(causes: Counter[Cause]) -> None:

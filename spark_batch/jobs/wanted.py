@@ -52,7 +52,8 @@ class Treatment:
 class Picture:
     """A picture file: format as Pillow names it, pixels, bytes and SHA-256 (hex).
 
-    `treatment` is what is done to it before it is sent; None sends the file as it is.
+    `treatment` is what is done to it before it is sent; None sends the file as it is. `turned` says
+    of a file that is sent as it is that its EXIF orientation turns or mirrors it.
     """
 
     format: str
@@ -61,6 +62,7 @@ class Picture:
     bytes: int
     sha256: str
     treatment: Treatment | None = None
+    turned: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ _PNG_BEGIN = 8
 _PNG_XMP = b"XML:com.adobe.xmp"
 
 _RIFF_BEGIN = 12
+_WEBP_SIZED = 10  # bytes of the first chunk that hold the size, in all three kinds
 _FLAG_XMP, _FLAG_ALPHA = 0x04, 0x10
 
 _SIGNED = "it carries Content Credentials (C2PA), which a change of the file would break"
@@ -33,7 +34,7 @@ _SEVERAL = "it holds several pictures, whose places are written down in it"
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """A JPEG segment, a PNG chunk or a RIFF chunk: its name and places in the file's bytes."""
 
     name: bytes
@@ -46,16 +47,16 @@ class _Part:
 def find(data: bytes, kind: str) -> bytes | None:
     """The XMP packet of a file of the format `kind`, as far as the file is whole."""
     if kind == "JPEG":
-        part = next((p for p in _segments(data) if _is_jpeg_xmp(data, p)), None)
+        part = next((p for p in segments(data) if _is_jpeg_xmp(data, p)), None)
         return data[part.body + len(_JPEG_XMP) : part.body_end] if part else None
     if kind == "PNG":
         found = (
             _png_text(data[p.body : p.body_end], _PNG_XMP)
-            for p in _chunks(data, _PNG_BEGIN, _png_chunk)
+            for p in chunks(data, _PNG_BEGIN, png_chunk)
         )
         return next((text for text in found if text is not None), None)
-    chunks = _chunks(data, _RIFF_BEGIN, _riff_chunk)
-    return next((data[p.body : p.body_end] for p in chunks if p.name == b"XMP "), None)
+    parts = chunks(data, _RIFF_BEGIN, _riff_chunk)
+    return next((data[p.body : p.body_end] for p in parts if p.name == b"XMP "), None)
 
 
 def put(data: bytes, kind: str, renew: Renew, *, texts: Mapping[str, str]) -> bytes:
@@ -70,7 +71,7 @@ def put(data: bytes, kind: str, renew: Renew, *, texts: Mapping[str, str]) -> by
     return _put_webp(data, renew)
 
 
-def _segments(data: bytes) -> Iterator[_Part]:
+def segments(data: bytes) -> Iterator[Part]:
     """The whole segments of a JPEG before its first scan."""
     at = 2
     while data[at : at + 1] == b"\xff" and at + 1 < len(data):
@@ -81,11 +82,11 @@ def _segments(data: bytes) -> Iterator[_Part]:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in (_SCAN, _EOI) or not at + 4 <= end <= len(data):
             return
-        yield _Part(bytes((marker,)), at, at + 4, end, end)
+        yield Part(bytes((marker,)), at, at + 4, end, end)
         at = end
 
 
-def _is_jpeg_xmp(data: bytes, part: _Part) -> bool:
+def _is_jpeg_xmp(data: bytes, part: Part) -> bool:
     return part.name[0] == _APP1 and data.startswith(_JPEG_XMP, part.body)
 
 
@@ -94,7 +95,7 @@ def _put_jpeg(data: bytes, renew: Renew) -> bytes:
     start = end = 2
     packet = None
     leading = True
-    for part in _segments(data):
+    for part in segments(data):
         _refuse_jpeg(data, part)
         exif = part.name[0] == _APP1 and data.startswith(b"Exif\0", part.body)
         leading = leading and (part.name[0] == _APP0 or exif)
@@ -110,14 +111,14 @@ def _put_jpeg(data: bytes, renew: Renew) -> bytes:
     return data[:start] + segment + data[end:]
 
 
-def _refuse_jpeg(data: bytes, part: _Part) -> None:
+def _refuse_jpeg(data: bytes, part: Part) -> None:
     if part.name[0] == _APP11 and b"c2pa" in data[part.body : part.body_end]:
         raise ValueError(_SIGNED)
     if part.name[0] == _APP2 and data.startswith(b"MPF\0", part.body):
         raise ValueError(_SEVERAL)
 
 
-def _chunks(data: bytes, at: int, reader: Callable[[bytes, int], _Part]) -> Iterator[_Part]:
+def chunks(data: bytes, at: int, reader: Callable[[bytes, int], Part]) -> Iterator[Part]:
     """The whole chunks of a PNG or a WebP file, from `at` on."""
     while at + 8 <= len(data):
         part = reader(data, at)
@@ -127,9 +128,9 @@ def _chunks(data: bytes, at: int, reader: Callable[[bytes, int], _Part]) -> Iter
         at = part.end
 
 
-def _png_chunk(data: bytes, at: int) -> _Part:
+def png_chunk(data: bytes, at: int) -> Part:
     end = at + 8 + int.from_bytes(data[at : at + 4], "big")
-    return _Part(data[at + 4 : at + 8], at, at + 8, end, end + 4)
+    return Part(data[at + 4 : at + 8], at, at + 8, end, end + 4)
 
 
 def _put_png(data: bytes, renew: Renew, texts: Mapping[str, str]) -> bytes:
@@ -138,7 +139,7 @@ def _put_png(data: bytes, renew: Renew, texts: Mapping[str, str]) -> bytes:
     kept: list[bytes] = [data[:_PNG_BEGIN]]
     place = None
     last = _PNG_BEGIN
-    for part in _chunks(data, _PNG_BEGIN, _png_chunk):
+    for part in chunks(data, _PNG_BEGIN, png_chunk):
         if part.name == b"caBX":
             raise ValueError(_SIGNED)
         if part.name == b"IDAT" and place is None:
@@ -177,16 +178,16 @@ def _png_text(body: bytes, keyword: bytes) -> bytes | None:
         return None
 
 
-def _riff_chunk(data: bytes, at: int) -> _Part:
+def _riff_chunk(data: bytes, at: int) -> Part:
     end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")
-    return _Part(data[at : at + 4], at, at + 8, end, end + (end - at) % 2)
+    return Part(data[at : at + 4], at, at + 8, end, end + (end - at) % 2)
 
 
 def _put_webp(data: bytes, renew: Renew) -> bytes:
     """At the end, and a flag in the header, which a simple file first has to be given."""
     whole = int.from_bytes(data[4:8], "little") + 8
     riff, behind = data[:whole], data[whole:]
-    parts = list(_chunks(riff, _RIFF_BEGIN, _riff_chunk))
+    parts = list(chunks(riff, _RIFF_BEGIN, _riff_chunk))
     names = {part.name for part in parts}
     if b"C2PA" in names:
         raise ValueError(_SIGNED)
@@ -199,24 +200,36 @@ def _put_webp(data: bytes, renew: Renew) -> bytes:
     return b"RIFF" + len(content).to_bytes(4, "little") + content + behind
 
 
-def _webp_header(riff: bytes, parts: list[_Part]) -> tuple[bytes, list[_Part]]:
+def _webp_header(riff: bytes, parts: list[Part]) -> tuple[bytes, list[Part]]:
     """The extended header with the flag for XMP, and the chunks behind it but an XMP one."""
     first = parts[0]
     if first.name == b"VP8X":
         flags = riff[first.body] | _FLAG_XMP
         body = bytes((flags,)) + riff[first.body + 1 : first.body_end]
         return _riff(b"VP8X", body), [p for p in parts[1:] if p.name != b"XMP "]
-    if first.name == b"VP8L":
-        bits = int.from_bytes(riff[first.body + 1 : first.body + 5], "little")
-        width, height, alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
-    elif first.name == b"VP8 ":
-        bits = int.from_bytes(riff[first.body + 6 : first.body + 10], "little")
-        width, height, alpha = (bits & 0x3FFF) - 1, (bits >> 16 & 0x3FFF) - 1, 0
-    else:
+    size = webp_size(riff)
+    if size is None:
         raise ValueError(_ODD)
+    alpha = first.name == b"VP8L" and riff[first.body + 4] >> 4 & 1
     flags = _FLAG_XMP | (_FLAG_ALPHA if alpha else 0)
-    sides = width.to_bytes(3, "little") + height.to_bytes(3, "little")
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in size)
     return _riff(b"VP8X", bytes((flags, 0, 0, 0)) + sides), parts
+
+
+def webp_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height by the header of a WebP file, in pixels; None without one."""
+    name, body = data[_RIFF_BEGIN : _RIFF_BEGIN + 4], data[_RIFF_BEGIN + 8 : _RIFF_BEGIN + 18]
+    if len(body) < _WEBP_SIZED:
+        return None
+    if name == b"VP8X":
+        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    if name == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if name == b"VP8 ":
+        width, height = (int.from_bytes(body[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+        return width, height
+    return None
 
 
 def _riff(name: bytes, body: bytes) -> bytes:

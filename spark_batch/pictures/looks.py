@@ -15,6 +15,7 @@ from spark_batch import contract
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.pictures.fitting import rendered
+from spark_batch.pictures.reading import admitted
 
 # How far the proportions may be off: the API rounds each side, by less than two percent.
 _PROPORTION = 0.03
@@ -37,11 +38,15 @@ def suspicion(
     file cannot be read, since that is told elsewhere.
     """
     try:
-        with Image.open(path) as image:
-            odd = _proportions(image.size, asked)
-            small = _reduced(image)
-        return odd or _colour(small) or (_returned(small, path, source, sent) if source else None)
-    except (PictureError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        _, image, _ = admitted(path)
+        odd = _proportions(image.size, asked)
+        small = _reduced(image)
+        return (
+            odd
+            or _colour(small)
+            or (_returned(small, image.size, source, sent) if source else None)
+        )
+    except (PictureError, OSError, ValueError, SyntaxError):
         return None
 
 
@@ -64,9 +69,9 @@ def _colour(small: Image.Image) -> str | None:
     return "it is all black" if black else "it is all of one colour"
 
 
-def _returned(small: Image.Image, path: Path, source: Path, sent: Picture | None) -> str | None:
-    with Image.open(path) as after:
-        size = after.size
+def _returned(
+    small: Image.Image, size: tuple[int, int], source: Path, sent: Picture | None
+) -> str | None:
     before, (width, height) = _before(source, sent)
     if abs(width * size[1] / (height * size[0]) - 1) > _PROPORTION:
         return None
@@ -80,9 +85,8 @@ def _before(source: Path, sent: Picture | None) -> tuple[Image.Image, tuple[int,
     """The picture as it was sent, reduced, and the size that it was sent at."""
     if sent is not None and sent.treatment is not None:
         return _fitted(source, sent)
-    with Image.open(source) as before:
-        size = before.size
-        return _reduced(before), size
+    _, before, _ = admitted(source)
+    return _reduced(before), before.size
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,8 @@
 Whatever Pillow raises or warns about becomes a PictureError. A picture's format is told by its
 first bytes; its pixels are counted in the header before anything is decoded; it is whole when all
 of it decodes and its end is there (measured: Pillow decodes a PNG that lacks its last 21 bytes, and
-its `verify` sees no truncated JPEG).
+its `verify` sees no truncated JPEG). Metadata that Pillow cannot read, and what stands behind the
+end, make no picture broken.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +28,8 @@ from PIL import Image
 from spark_batch import contract, lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
+from spark_batch.pictures import structure
+from spark_batch.pictures.containers import webp_size
 from spark_batch.pictures.disk import reason
 
 EXTENSIONS: Mapping[str, str] = MappingProxyType({"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"})
@@ -57,10 +62,19 @@ _BEGINNINGS = (
     (b"MM\0*", "TIFF"),
     (b"%PDF", "PDF"),
 )
-_BEGINNING = 64  # bytes that are enough to tell a format
+_BEGINNING = 1 << 20  # bytes in which the size stands, but for a TIFF
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{")
-_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+# Pillow's readers. `Image.open` would refuse what has very many pixels before it says how many.
+_READERS = {
+    "JPEG": ("JpegImagePlugin", "jpeg_factory"),
+    "PNG": ("PngImagePlugin", "PngImageFile"),
+    "WEBP": ("WebPImagePlugin", "WebPImageFile"),
+    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
+    "BMP": ("BmpImagePlugin", "BmpImageFile"),
+    "GIF": ("GifImagePlugin", "GifImageFile"),
+}
+_ORIENTATION = 0x0112
+_TURNED = range(2, 9)  # EXIF orientations that turn or mirror a picture (EXIF 2.32, 4.6.4)
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
 _filters = threading.Lock()
 # What Pillow logs of a broken file is told as an error here; without a handler it went to stderr.
@@ -70,25 +84,28 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 def probe_as_it_is(path: Path) -> Picture:
     """Read an input picture and judge it by the API's rules for one.
 
-    The file is decoded whole. A JPEG with further frames behind the first (MPO) is a JPEG; the
-    EXIF orientation plays no part, since the rules are the same for both sides. Raises
-    PictureError, in one line that begins with the path.
+    The file is decoded whole. A JPEG with further frames behind the first (MPO) is a JPEG. The
+    rules are the same for both sides, so that the EXIF orientation plays no part in them; it is
+    kept as `Picture.turned`. Raises PictureError, in one line that begins with the path.
     """
     size = file_size(path)
     rules = contract.rules().picture
+    side = f"the API takes at most {rules.max_side} a side"
+    limit = f"{side}, and `fit` reads at most {MAX_FITTED_PIXELS}; make the picture smaller"
     if size > rules.max_bytes:
-        mend = MENDED["bytes"] if format_of(_beginning(path)) in FITTED else ""
+        mend = _bytes_mend(path, limit)
         raise PictureError(f"{path}: {_fault('bytes', {'bytes': size}, rules.max_bytes)}{mend}")
     data = read_bytes(path)
     kind = format_of(data)
+    if kind not in FITTED:
+        raise PictureError(f"{path}: {said(data)}; the API takes {' and '.join(rules.formats)}")
+    picture, image = opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)
     if kind not in rules.formats:
-        mend = MENDED["format"] if kind in FITTED else ""
         taken = f"the API takes {' and '.join(rules.formats)}"
-        raise PictureError(f"{path}: {said(data)}; {taken}{mend}")
-    picture, image = opened(path, data, kind)
+        raise PictureError(f"{path}: {said(data)}; {taken}{MENDED['format']}")
     refuse(path, facts_of(picture))
     decode(path, data, kind, image)
-    return picture
+    return replace(picture, turned=orientation(image) in _TURNED)
 
 
 def accept(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -107,10 +124,8 @@ def admitted(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Picture, Imag
     Raises PictureError, in one line that begins with the path.
     """
     data, kind = _whole_file(path)
-    picture, image = opened(path, data, kind)
-    if picture.width * picture.height > max_pixels:
-        sides = f"{picture.width}x{picture.height}"
-        raise PictureError(f"{path}: {sides} pixels are too many; at most {max_pixels} are taken")
+    limit = f"at most {max_pixels} are taken"
+    picture, image = opened(path, data, kind, most=max_pixels, limit=limit)
     return picture, image, data
 
 
@@ -120,7 +135,8 @@ def look(path: Path) -> tuple[Picture, bytes]:
     Raises PictureError, in one line that begins with the path.
     """
     data, kind = _whole_file(path)
-    return opened(path, data, kind)[0], data
+    limit = f"at most {MAX_FITTED_PIXELS} are read"
+    return opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)[0], data
 
 
 def extension(picture: Picture) -> str:
@@ -163,12 +179,28 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def _beginning(path: Path) -> bytes:
+def _bytes_mend(path: Path, limit: str) -> str:
+    """Advice about too large a file. Raises PictureError when it has too many pixels as well."""
     try:
         with path.open("rb") as file:
-            return file.read(_BEGINNING)
+            beginning = file.read(_BEGINNING)
     except OSError as error:
         raise PictureError(f"{path}: {reason(error)}") from None
+    kind = format_of(beginning)
+    if kind not in FITTED:
+        return ""
+    _refuse_pixels(path, _claimed(path, beginning, kind), MAX_FITTED_PIXELS, limit)
+    return MENDED["bytes"]
+
+
+def _claimed(path: Path, beginning: bytes, kind: str) -> tuple[int, int]:
+    """The size that a file's first bytes claim, in pixels; zeros when it stands elsewhere."""
+    if kind == "WEBP":
+        return webp_size(beginning) or (0, 0)
+    try:
+        return _header(path, beginning, kind).size
+    except PictureError:
+        return 0, 0
 
 
 def format_of(data: bytes) -> str:
@@ -198,35 +230,76 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def opened(path: Path, data: bytes, kind: str) -> tuple[Picture, Image.Image]:
-    """The picture's facts from its header, and the image, not yet decoded."""
-    try:
-        with quiet():
-            image = Image.open(BytesIO(data), formats=(kind,))
-    except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
-        raise broken(path, kind) from None
-    width, height = image.size
+def opened(
+    path: Path, data: bytes, kind: str, *, most: int, limit: str
+) -> tuple[Picture, Image.Image]:
+    """The picture's facts from its header, and the image, not yet decoded.
+
+    Raises PictureError for more than `most` pixels, which `limit` says in words.
+    """
+    if kind == "WEBP":  # Pillow allocates the canvas of a WebP as it opens the file
+        _refuse_pixels(path, _claimed(path, data, kind), most, limit)
+    image = _header(path, data, kind)
+    _refuse_pixels(path, image.size, most, limit)
     digest = hashlib.sha256(data).hexdigest()
-    return Picture(kind, width, height, len(data), digest), image
+    return Picture(kind, *image.size, len(data), digest), image
+
+
+def _header(path: Path, data: bytes, kind: str) -> Image.Image:
+    """The image, not yet decoded; without the metadata that Pillow cannot read."""
+    if kind == "JPEG":  # the file itself first: only Pillow tells how many pictures it holds
+        with suppress(Exception):
+            return _read_header(data, kind)
+    try:
+        return _read_header(structure.essential(data, kind), kind)
+    except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
+        raise _undecodable(path, data, kind) from None
+
+
+def _read_header(data: bytes, kind: str) -> Image.Image:
+    module, name = _READERS[kind]
+    with quiet():
+        image = getattr(import_module(f"PIL.{module}"), name)(BytesIO(data))
+    if not isinstance(image, Image.Image):
+        raise TypeError(f"{name} made no image")
+    return image
+
+
+def _refuse_pixels(path: Path, size: tuple[int, int], most: int, limit: str) -> None:
+    width, height = size
+    if width * height > most:
+        raise PictureError(f"{path}: {width}x{height} pixels are too many; {limit}")
 
 
 def decode(path: Path, data: bytes, kind: str, image: Image.Image) -> None:
+    """Decode all pixels. Raises PictureError when some are missing, or the file's end is."""
     try:
         image.load()
+    except MemoryError:
+        raise PictureError(f"{path}: there is not enough memory to read this picture") from None
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
-        raise broken(path, kind) from None
-    if not _has_end(data, kind):
+        raise _undecodable(path, data, kind) from None
+    if not structure.is_whole(data, kind):
         raise broken(path, kind)
 
 
-def _has_end(data: bytes, kind: str) -> bool:
-    if kind == "PNG":
-        return _PNG_END in data
-    if kind == "JPEG":
-        return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
-    if kind != "WEBP":
-        return True  # nothing but the pixels can be missing, and they were all decoded
-    return int.from_bytes(data[4:8], "little") + 8 <= len(data)
+def _undecodable(path: Path, data: bytes, kind: str) -> PictureError:
+    why = structure.unsupported(data, kind)
+    if why is None:
+        return broken(path, kind)
+    return PictureError(
+        f"{path}: this {kind} file cannot be read here: {why}; save it as a plain one"
+    )
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, from 1 to 8; 1 where the metadata cannot be read."""
+    try:
+        with quiet():
+            found = image.getexif().get(_ORIENTATION)
+    except Exception:  # noqa: BLE001 - metadata is whatever somebody wrote there
+        return 1
+    return found if isinstance(found, int) and found in _TURNED else 1
 
 
 def broken(path: Path, kind: str) -> PictureError:

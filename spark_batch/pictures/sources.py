@@ -12,11 +12,10 @@ from PIL import Image
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
-from spark_batch.pictures import reading
+from spark_batch.pictures import reading, structure
 from spark_batch.pictures.colours import even
 
-_ORIENTATION = 0x0112
-_TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
+TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
     {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -74,27 +73,26 @@ def source(path: Path) -> Source:
     if kind not in reading.FITTED:
         known = ", ".join(reading.FITTED)
         raise PictureError(f"{path}: {reading.said(data)}; `fit` reads {known}")
-    picture, image = reading.opened(path, data, kind)
-    if picture.width * picture.height > reading.MAX_FITTED_PIXELS:
-        sides, most = f"{picture.width}x{picture.height}", reading.MAX_FITTED_PIXELS
-        raise PictureError(f"{path}: {sides} pixels are too many; `fit` reads at most {most}")
-    before = _orientation(image)
+    most = reading.MAX_FITTED_PIXELS
+    limit = f"`fit` reads at most {most}"
+    picture, image = reading.opened(path, data, kind, most=most, limit=limit)
+    before = reading.orientation(image)
     reading.decode(path, data, kind, image)
     with translated(path, kind):
         bits = _bits(image, data, kind)
         _refuse_numbers(path, image, kind)
         inverted = bits > _BYTE and _tag(image, _PHOTOMETRIC) == (_WHITE_IS_ZERO,)
         # Pillow turns a TIFF itself, and finds the EXIF of some files only behind their pixels.
-        after = _orientation(image)
-        turn = _TURNS.get(after)
+        after = reading.orientation(image)
+        turn = TURNS.get(after)
         upright = even(image, bits=bits, inverted=inverted)
         return Source(
             picture=picture,
             image=upright if turn is None else upright.transpose(turn),
-            turned=before in _TURNS or turn is not None,
+            turned=before in TURNS or turn is not None,
             several=_several(image),
             bits=bits,
-            icc=image.info.get("icc_profile"),
+            icc=_profile(path, image, data, kind),
         )
 
 
@@ -111,14 +109,14 @@ def translated(path: Path, kind: str) -> Iterator[None]:
         raise reading.broken(path, kind) from None
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, from 1 to 8; 1 where the metadata cannot be read."""
+def _profile(path: Path, image: Image.Image, data: bytes, kind: str) -> object:
+    """The embedded colour profile, as far as there is one."""
+    if kind != "PNG":
+        return image.info.get("icc_profile")
     try:
-        with reading.quiet():
-            found = image.getexif().get(_ORIENTATION)
-    except Exception:  # noqa: BLE001 - metadata is whatever somebody wrote there
-        return 1
-    return found if isinstance(found, int) and found in _TURNS else 1
+        return structure.png_profile(data)
+    except ValueError as error:
+        raise PictureError(f"{path}: {error}; save the picture with an sRGB profile") from None
 
 
 def _several(image: Image.Image) -> bool:

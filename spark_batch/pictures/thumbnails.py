@@ -13,15 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
 from spark_batch import lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
+from spark_batch.pictures import reading
 from spark_batch.pictures.colours import even
 from spark_batch.pictures.disk import sha256
-from spark_batch.pictures.reading import admitted
-from spark_batch.pictures.sources import source
+from spark_batch.pictures.sources import TURNS, source
 
 MEDIA_TYPE = "image/webp"
 
@@ -102,16 +102,18 @@ def _made(path: Path, folder: Path) -> Thumbnail | None:
 def _reduced(path: Path) -> tuple[str, Image.Image]:
     """The SHA-256 of a picture, and a small copy of it, upright and in 8 bits."""
     try:
-        picture, image, _ = admitted(path)
+        picture, image, _ = reading.admitted(path)
     except PictureError:
         found = source(path)  # an input that is sent as another picture, see `fit`
         found.image.thumbnail(_BOX, _FILTER)
         return found.picture.sha256, found.image
     if image.mode.startswith("I"):
         image = even(image, bits=16)
-    lying = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
-    image.thumbnail(_BOX[::-1] if lying else _BOX, _FILTER, reducing_gap=2.0)
-    return picture.sha256, ImageOps.exif_transpose(image)
+    orientation = reading.orientation(image)
+    box = _BOX[::-1] if orientation in _LYING else _BOX
+    image.thumbnail(box, _FILTER, reducing_gap=2.0)
+    turn = TURNS.get(orientation)
+    return picture.sha256, image if turn is None else image.transpose(turn)
 
 
 def _keep(target: Path, data: bytes) -> None:

@@ -5,6 +5,7 @@ command line and Python programs (`from spark_batch import load, plan, run, read
 on it. Nothing here prints, asks or handles signals.
 """
 
+from spark_batch.project.adopting import Adoption
 from spark_batch.project.merging import Merged, merge
 from spark_batch.project.ownership import earlier_hint
 from spark_batch.project.place import (
@@ -17,12 +18,13 @@ from spark_batch.project.place import (
     shards_of,
 )
 from spark_batch.project.planning import Plan, plan
-from spark_batch.project.reporting import write_reports
+from spark_batch.project.reporting import write_known_reports
 from spark_batch.project.rescuing import Rescued, rescue
 from spark_batch.project.running import Errand, Order, Outcome, prepared, run
 from spark_batch.project.saving import save
 
 __all__ = [
+    "Adoption",
     "Errand",
     "Merged",
     "Order",
@@ -43,5 +45,5 @@ __all__ = [
     "run",
     "save",
     "shards_of",
-    "write_reports",
+    "write_known_reports",
 ]

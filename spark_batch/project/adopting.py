@@ -2,32 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news, join
+from spark_batch.errors import ManifestError
 from spark_batch.project.place import Place
+from spark_batch.project.unread import may_know_more
 from spark_batch.reports import manifest
 from spark_batch.runner.files import holds, size_of
 
+# What to do about a manifest that cannot be read.
+_KNOWN = "the checkpoint knows every job in it, and `spark-batch report` writes it anew"
+_UNKNOWN = (
+    "it may tell of paid work that the checkpoint does not know: restore the file from git, or save"
+    " it as 'CSV UTF-8'; move it away only if nothing in it is paid for"
+)
 
-def take_over(checkpoint: Checkpoint, place: Place) -> int:
-    """Adopt what the manifest tells of and the checkpoint does not know; gives how many jobs.
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """How many jobs were taken over from manifests, and what could not be read, in words.
+
+    `faults` are of manifests of which the checkpoint knows every job, `unknown` of those that may
+    tell of paid work that it does not know.
+    """
+
+    jobs: int = 0
+    faults: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def take_over(checkpoint: Checkpoint, place: Place) -> Adoption:
+    """Adopt what the manifest tells of and the checkpoint does not know, before jobs are paid for.
+
+    Does what `take_over_readable` does. Raises ManifestError for a manifest that may tell of paid
+    work that the checkpoint does not know.
+    """
+    adoption = take_over_readable(checkpoint, place)
+    if adoption.unknown:
+        raise ManifestError(adoption.unknown[0])
+    return adoption
+
+
+def take_over_readable(checkpoint: Checkpoint, place: Place) -> Adoption:
+    """Adopt what can be read of the manifest and the checkpoint does not know.
 
     A shard first takes over what the checkpoint of the whole recipe knows of its jobs, and adopts
-    from the manifest of the whole recipe, too. Raises UsageError when a manifest cannot be read:
-    what is paid for could stand in it.
+    from the manifest of the whole recipe, too.
     """
     if _has_whole(place):
         with CheckpointReader.peek(place.whole.checkpoint) as whole:
             join(checkpoint, whole, owns=place.owns, same_folder=True)
         checkpoint.interrupted()
-    if not _has_news(checkpoint, place):
-        return 0
-    return sum(
-        adopt(checkpoint, manifest.read(path), trusted=_trusted(place), wanted=_wanted(place))
-        for path in _manifests(place)
+    found = [_adopted(checkpoint, place, path) for path in _manifests(place)]
+    return Adoption(
+        jobs=sum(each.jobs for each in found),
+        faults=tuple(fault for each in found for fault in each.faults),
+        unknown=tuple(fault for each in found for fault in each.unknown),
     )
+
+
+def _adopted(checkpoint: Checkpoint, place: Place, path: Path) -> Adoption:
+    try:
+        news = _has_news(checkpoint, place, path)
+    except ManifestError:
+        news = True  # what can be read is adopted
+    if not news:
+        return Adoption()
+    unread: list[str] = []
+    spoilt: list[str] = []
+    jobs = adopt(
+        checkpoint,
+        _until_fault(path, unread),
+        trusted=_trusted(place),
+        wanted=_wanted(place),
+        passed_over=spoilt.append,
+    )
+    if spoilt:
+        return Adoption(jobs, unknown=(f"{path}: {spoilt[0]}; {_UNKNOWN}",))
+    if unread and may_know_more(checkpoint, path, owns=_owned(place)):
+        return Adoption(jobs, unknown=(f"{unread[0]}; {_UNKNOWN}",))
+    return Adoption(jobs, tuple(f"{fault}; {_KNOWN}" for fault in unread))
+
+
+def _until_fault(path: Path, unread: list[str]) -> Iterator[dict[str, str]]:
+    """The rows up to where the file cannot be read; why it cannot goes to `unread`."""
+    try:
+        yield from manifest.read(path)
+    except ManifestError as error:
+        unread.append(str(error))
+
+
+def unknown_in(checkpoint: CheckpointReader, place: Place) -> str | None:
+    """Why the manifest must not be written anew from the checkpoint; None when it may be."""
+    path = place.manifest
+    if not path.exists():
+        return None
+    try:
+        if not _has_news(checkpoint, place, path):
+            return None
+        advice = "`spark-batch rescue` takes them over"
+        return f"{path} is kept: it tells of jobs that the checkpoint does not know; {advice}"
+    except ManifestError as error:
+        more = may_know_more(checkpoint, path, owns=_owned(place))
+        return f"{error}; {_UNKNOWN}" if more else None
 
 
 def has_books(place: Place) -> bool:
@@ -35,28 +115,35 @@ def has_books(place: Place) -> bool:
     return place.checkpoint.exists() or _has_whole(place) or bool(_manifests(place))
 
 
-def rehearsed(place: Place) -> tuple[CheckpointReader, int]:
-    """The checkpoint to look at, with what a run would adopt first, and how many jobs that is.
+def rehearsed(place: Place) -> tuple[CheckpointReader, Adoption]:
+    """The checkpoint to look at, with what a run would adopt first, and what that is.
 
-    No file is touched.
+    No file is touched. Raises ManifestError as `take_over` does.
     """
     reader = CheckpointReader.peek(place.checkpoint)
-    if not _has_whole(place) and not _has_news(reader, place):
-        return reader, 0
+    if not _has_whole(place) and not _is_any_news(reader, place):
+        return reader, Adoption()
     reader.close()
     copy = Checkpoint.rehearse(place.checkpoint)
     copy.interrupted()
     return copy, take_over(copy, place)
 
 
+def _is_any_news(reader: CheckpointReader, place: Place) -> bool:
+    """Whether there is something to adopt, or a manifest that cannot be read."""
+    try:
+        return any(_has_news(reader, place, path) for path in _manifests(place))
+    except ManifestError:
+        return True
+
+
 def _has_whole(place: Place) -> bool:
     return place.shard is not None and place.whole.checkpoint.exists()
 
 
-def _has_news(checkpoint: CheckpointReader, place: Place) -> bool:
+def _has_news(checkpoint: CheckpointReader, place: Place, path: Path) -> bool:
     wanted = _wanted(place)
-    rows = (row for path in _manifests(place) for row in manifest.read(path))
-    return any(wanted(row) and is_news(checkpoint, row) for row in rows)
+    return any(wanted(row) and is_news(checkpoint, row) for row in manifest.read(path))
 
 
 def _manifests(place: Place) -> list[Path]:
@@ -65,13 +152,20 @@ def _manifests(place: Place) -> list[Path]:
 
 
 def _wanted(place: Place) -> Callable[[Mapping[str, str]], bool]:
-    def wanted(row: Mapping[str, str]) -> bool:
-        try:
-            return place.owns(row.get("job", ""))
-        except ValueError:
-            return True  # no line of a manifest: whoever adopts it says so
+    owned = _owned(place)
+    return lambda row: owned(row.get("job", ""))
 
-    return wanted
+
+def _owned(place: Place) -> Callable[[str], bool]:
+    """Whether a job's lines stand in the files of a place; what is no key is judged elsewhere."""
+
+    def owned(key: str) -> bool:
+        try:
+            return place.owns(key)
+        except ValueError:
+            return True
+
+    return owned
 
 
 def _trusted(place: Place) -> Callable[[Mapping[str, str]], bool]:

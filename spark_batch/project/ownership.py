@@ -23,7 +23,7 @@ from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
 from spark_batch.project.record_files import RecordFile
-from spark_batch.recipe.header import header
+from spark_batch.recipe.header import Header, header
 from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Step
@@ -273,15 +273,15 @@ def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
             if path.name == besides.name and path.samefile(besides):
                 continue
             found = _header(path) if _mentions(path, record_file.recipe) else None
-            if found is not None and found[0] == record_file.recipe:
-                return found[1]
+            if found is not None and found.name == record_file.recipe:
+                return found.output_dir
     return None
 
 
-def _header(path: Path) -> tuple[str, Path] | None:
-    """The name and the output folder of a recipe; None for what is none."""
+def _header(path: Path) -> Header | None:
+    """The header of a recipe; None for what is none."""
     try:
-        return header(path)[:2]
+        return header(path)
     except (RecipeError, OSError):
         return None
 

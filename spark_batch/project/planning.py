@@ -38,7 +38,7 @@ class Kept:
 class Plan:
     """What a run would do, job by job; `outlook` sums up the steps that have been taken.
 
-    `adopted` counts the jobs that a run would first take over from the manifest; `prices` is what
+    `adopted` is what a run would first take over from the manifest; `prices` is what
     the estimates and quotes go by.
     """
 
@@ -48,7 +48,7 @@ class Plan:
         place: Place,
         checkpoint: CheckpointReader,
         *,
-        adopted: int,
+        adopted: adopting.Adoption,
         only: tuple[str, ...] = (),
         sandbox: bool = False,
         charges: Iterable[Charge] = (),

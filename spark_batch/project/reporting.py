@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.project.adopting import unknown_in
 from spark_batch.project.place import Place
 from spark_batch.reports.formats import FORMATS, Written, write_all
 
@@ -23,3 +25,19 @@ def write_reports(
         recipe_dir=place.recipe_dir,
         formats=formats,
     )
+
+
+def write_known_reports(
+    place: Place, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
+) -> Written:
+    """Write reports where no manifest was taken over first.
+
+    One that may tell of paid work that the checkpoint does not know is kept, which counts as a
+    report that cannot be written.
+    """
+    chosen = tuple(formats)
+    fault = unknown_in(checkpoint, place) if "csv" in chosen else None
+    if fault is None:
+        return write_reports(place, checkpoint, chosen)
+    written = write_reports(place, checkpoint, [name for name in chosen if name != "csv"])
+    return replace(written, failures=(fault, *written.failures))

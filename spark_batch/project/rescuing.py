@@ -18,7 +18,7 @@ from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, find_place
 from spark_batch.project.reporting import write_reports
 from spark_batch.recipe.header import header
-from spark_batch.reports.formats import Written
+from spark_batch.reports.formats import FORMATS, Written
 from spark_batch.runner import Run
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.events import Tally
@@ -32,18 +32,22 @@ _PAID = (State.RUNNING, State.FETCHING)
 class Rescued:
     """What a rescue came to; `wanted` is how many pictures were paid for and not here.
 
-    `causes` counts the steps of the survey before it.
+    `causes` counts the steps of the survey before it. `adopted` is what was taken over from the
+    manifest. One that may tell of more than could be read is left as it is, so that no later run
+    pays for that again.
     """
 
     tally: Tally
     wanted: int
     written: Written
     causes: Counter[Cause]
+    adopted: adopting.Adoption
 
     @property
     def exit_code(self) -> ExitCode:
         """What the command line would end with; a report that is not there is no success."""
-        return self.tally.exit_code() or self.written.exit_code
+        unread = ExitCode.WRONG if self.adopted.unknown else ExitCode.DONE
+        return self.tally.exit_code() or self.written.exit_code or unread
 
 
 def rescue(
@@ -57,8 +61,8 @@ def rescue(
     """Poll and download what the recipe at `path` paid for, and write the reports.
 
     None when nothing has been run yet. The recipe's `run` mapping holds, as it does in a run. What
-    the manifest has and the checkpoint does not is taken over first. Raises UsageError without a
-    key, where one is needed, and for a manifest that cannot be read.
+    can be read of the manifest and the checkpoint does not have is taken over first. Raises
+    UsageError without a key, where one is needed.
     """
     place = find_place(path, sandbox=sandbox, shard=shard)
     if not adopting.has_books(place):
@@ -66,7 +70,7 @@ def rescue(
     settings = header(path).run
     with _opened(place) as checkpoint:
         checkpoint.interrupted()
-        adopting.take_over(checkpoint, place)
+        adopted = adopting.take_over_readable(checkpoint, place)
         causes: Counter[Cause] = Counter()
         missing = _missing(checkpoint, place, settings, causes)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
@@ -90,8 +94,9 @@ def rescue(
                         tally=tally,
                     )
                     watch(Run(desk, steps=missing, open_jobs={}), wanted)
-        written = write_reports(place, checkpoint)
-    return Rescued(tally, wanted, written, causes)
+        formats = [name for name in FORMATS if name != "csv" or not adopted.unknown]
+        written = write_reports(place, checkpoint, formats)
+    return Rescued(tally, wanted, written, causes, adopted)
 
 
 def _opened(place: Place) -> AbstractContextManager[Checkpoint]:

@@ -80,7 +80,7 @@ class Outcome:
 class Errand:
     """A recipe, what is asked for, and what there is to be done.
 
-    `adopted` counts the jobs that were taken over from the manifest, `paid` the tasks of earlier
+    `adopted` is what was taken over from the manifest, `paid` counts the tasks of earlier
     runs that are still open.
     """
 
@@ -90,7 +90,7 @@ class Errand:
     checkpoint: Checkpoint
     prices: Prices
     outlook: Outlook
-    adopted: int
+    adopted: adopting.Adoption
     paid: int
     bound: Binding | None = None
 

@@ -159,7 +159,7 @@ def _manifest(path: Path) -> Source:
     try:
         adopt(reader, rows, trusted=lambda row: False)
     except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{path}: {error}; restore the file from git") from None
     files = {row["job"]: row["output"] for row in rows}
     return Source(path, path.parent, reader, {row["recipe"] for row in rows}, files)
 

@@ -104,7 +104,7 @@ def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed")
 
 
 def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings) -> None:
-    """Input pictures that are small, not of the recommended format, or rather large as files.
+    """Input pictures that are small, turned, not of the recommended format, or large as files.
 
     What is judged is what will be sent, where `fit` makes another picture of the file.
 
@@ -148,6 +148,12 @@ def _judged(
         [each for each in group if _bytes(each) > rules.recommended_bytes],
         f"over {rules.recommended_bytes} bytes, which the API may refuse; save it smaller",
     )
+    yield (
+        "input-turned",
+        [each for each in group if _turned(each)],
+        "turned by EXIF alone: the API may see it lying on its side or mirrored;"
+        " `fit: true` turns it upright",
+    )
 
 
 def _below(each: Input, wanted: Mapping[str, set[tuple[int, int]]]) -> bool:
@@ -168,6 +174,11 @@ def _bytes(each: Listed) -> int:
     """The bytes that are sent; what is fitted has no more than are recommended."""
     picture = each.input.picture
     return picture.bytes if picture and not picture.treatment else 0
+
+
+def _turned(each: Listed) -> bool:
+    """Whether the file is sent as it is, and its EXIF orientation turns it."""
+    return each.input.picture is not None and each.input.picture.turned
 
 
 def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:

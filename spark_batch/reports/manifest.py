@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
 from spark_batch import lfs
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.contract import expected_size, manifest_columns
-from spark_batch.errors import UsageError
-from spark_batch.jobs import Attempt, Standing, Usage
-from spark_batch.matrix import number_text
+from spark_batch.contract import expected_size, manifest_columns, required_columns
+from spark_batch.errors import ManifestError
+from spark_batch.jobs import Attempt, Standing, Status, Usage
+from spark_batch.matrix import KEY_DIGITS, number_text
+from spark_batch.reports import spreadsheet
+from spark_batch.reports.cells import restore
 from spark_batch.reports.facts import amount_text, moment_text, seconds_of
 from spark_batch.reports.writing import write_lines
 
@@ -33,8 +36,10 @@ _TEXTS = frozenset(
         "fit",
     }
 )
-# Columns that a manifest of an older version lacks, at its end.
-_NEWER = ("fit",)
+_KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
+_STATUSES = frozenset(status.value for status in Status)
+# Cells that a row of a job that was sent has in any case: without them it was cut short.
+_LAST_NEEDED = frozenset(("attempts", "api"))
 _FIRST = frozenset("'=+-@\t\r")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
@@ -85,25 +90,33 @@ def text(standings: Iterable[Standing]) -> Iterator[str]:
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:
-    """The manifest's lines as `row` made them; what an older version did not write is empty.
+    """The manifest's rows as `row` made them, also from a file that a spreadsheet has saved.
 
-    Raises UsageError when the file cannot be read or is no manifest.
+    Columns are found by their names; those that others added are passed over, and so is a row that
+    is none of a job. A column that an older version did not write is empty. A cell that a
+    spreadsheet has spoilt is given as it is. Raises ManifestError.
     """
-    try:
-        if lfs.read(path) is not None:
-            raise UsageError(f"{path}: {lfs.NOTICE}")
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            names = tuple(reader.fieldnames or ())
-            older = manifest_columns()[: -len(_NEWER)]
-            if names not in (manifest_columns(), older):
-                raise UsageError(f"{path} is no manifest of this version: its columns differ")
-            lacking = dict.fromkeys(manifest_columns()[len(names) :], "")
-            for cells in reader:
-                found = {name: _unescaped(name, text or "") for name, text in cells.items()}
-                yield {**found, **lacking}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"cannot read the manifest {path}: {error}") from None
+    if lfs.read(path) is not None:
+        raise ManifestError(f"{path}: {lfs.NOTICE}")
+    columns = manifest_columns()
+    lacking = dict.fromkeys(columns, "")
+    for sheet, found in spreadsheet.rows(path, columns, required=required_columns()):
+        cells = {**lacking, **found.cells}
+        for name in _TEXTS:
+            text = cells[name].replace("\r\n", "\n") if sheet.crlf else cells[name]
+            cells[name] = _unescaped(text)
+        restore(cells, decimal_comma=sheet.delimiter != ",")
+        if not _is_of_a_job(cells):
+            continue
+        if cells["status"] != Status.PENDING.value and _LAST_NEEDED.intersection(found.absent):
+            raise ManifestError(f"cannot read the manifest {path}: row {found.number} is cut short")
+        yield cells
+
+
+def _is_of_a_job(cells: Mapping[str, str]) -> bool:
+    """Whether a row tells of a job: no total, note or mark of a merge that people put there."""
+    known = _KEY.fullmatch(cells["job"]) is not None or cells["status"] in _STATUSES
+    return known or bool(cells["task_id"])
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -188,6 +201,5 @@ def _needs_escape(text: str) -> bool:
     return text[:1] in _FIRST and text.lstrip("'").startswith(_RISKY)
 
 
-def _unescaped(name: str, text: str) -> str:
-    escaped = name in _TEXTS and text.startswith("'") and _needs_escape(text)
-    return text[1:] if escaped else text
+def _unescaped(text: str) -> str:
+    return text[1:] if text.startswith("'") and _needs_escape(text) else text

@@ -223,7 +223,7 @@ def test_notes_go_to_stderr_and_into_the_other_forms(
         (["--against", "main", "--by", "prompt"], "give no --only, --by"),
         (["--against", "mian"], "did you mean 'main'?"),
         (["--against", "README"], "there is no file, branch, tag or commit 'README'"),
-        (["--against", "recipe.yaml"], "is no manifest of this version"),
+        (["--against", "recipe.yaml"], "it has no column job"),
     ],
 )
 def test_what_cannot_be_compared(

@@ -258,7 +258,7 @@ def test_what_cannot_be_merged_is_told_and_changes_nothing(
         (large / "large.manifest.csv", ExitCode.WRONG, "of recipe large"),
         (damaged, ExitCode.FAILED, "nothing was merged"),
         (newer, ExitCode.FAILED, "newer spark-batch"),
-        (broken, ExitCode.WRONG, "no manifest of this version"),
+        (broken, ExitCode.WRONG, "it has no column"),
     ):
         ended = call("merge", folder.recipe, "--sandbox", source)
         assert (ended.code, words in ended.err) == (code, True), ended

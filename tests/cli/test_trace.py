@@ -171,7 +171,7 @@ def test_a_manifest_that_is_named(plain: Folder, call: Call, tmp_path: Path) -> 
     assert (ended.code, ended.out.count("attempt 1")) == (ExitCode.DONE, 1)
     ended = call("trace", tmp_path / "a.jpg", "--manifest", plain.recipe)
     assert (ended.code, ended.err.count("\n")) == (ExitCode.WRONG, 1)
-    assert "is no manifest of this version" in ended.err
+    assert "it has no column job" in ended.err
     assert call("trace", tmp_path / "a.jpg", "--manifest", tmp_path / "none").code == ExitCode.WRONG
     assert call("trace", tmp_path / "a.jpg", "--in", tmp_path / "none").code == ExitCode.WRONG
 

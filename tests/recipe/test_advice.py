@@ -132,3 +132,32 @@ def test_a_size_that_only_an_entry_of_include_has_counts(loaded: Load, folder: P
     text = HEAD + "inputs: [photos/mid.jpg]\nprompts: [Make it red]\nvariants: {size: 512x512}\n"
     assert "inputs[0] input-small" not in _said(loaded(text))
     assert "inputs[0] input-small" in _said(loaded(text + "include: [{size: 1536x1536}]\n"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_photo_that_exif_turns_is_a_warning(loaded: Load, folder: Path, kind: str) -> None:
+    """Where the file is sent as it is; `fit` turns it, and `silence` keeps it from being told."""
+    head = HEAD + "prompts: [Make it red]\n"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (1600, 1600)).save(folder / "photos" / "turned", kind, exif=exif)
+    plain = loaded(head + "inputs: [photos/turned]\n")
+    (found,) = [each for each in plain.warnings if each.code == "input-turned"]
+    assert "lying on its side" in found.message
+    assert "`fit: true` turns it upright" in found.message
+    for text in (
+        "inputs: [{path: photos/turned, fit: true}]\n",
+        "inputs: [photos/turned]\nsilence: [input-turned]\n",
+        "inputs: [photos/hero.jpg]\n",
+    ):
+        assert "input-turned" not in [each.code for each in loaded(head + text).warnings]
+
+
+def test_a_turned_photo_in_a_table_is_a_warning(loaded: Load, folder: Path) -> None:
+    """Once for the table."""
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.new("RGB", (1600, 1600)).save(folder / "photos" / "turned.jpg", exif=exif)
+    (folder / "shots.csv").write_text("image,prompt\n" + "photos/turned.jpg,Make it red\n" * 2)
+    found = loaded("version: 1\nname: x\nrows: shots.csv\n")
+    assert [each.code for each in found.warnings].count("input-turned") == 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint, adopt
-from spark_batch.errors import OutputError, UsageError
+from spark_batch.errors import ManifestError, OutputError, UsageError
 from spark_batch.jobs import Attempt, Standing, State
 from spark_batch.reports import manifest
 from tests.makers import a_job, a_picture, a_result, some_jobs
@@ -139,7 +139,7 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
 
 
 def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
-    """Its last column is empty; a column that is missing anywhere else is no manifest."""
+    """Its last column is empty; without a column that tells what is paid for it is no manifest."""
     path, columns = tmp_path / "m.csv", contract.manifest_columns()
     manifest.write(path, [a_standing(fit="saved as JPEG")])
     assert next(iter(manifest.read(path)))["fit"] == "saved as JPEG"
@@ -150,7 +150,7 @@ def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     assert (row["fit"], tuple(row)) == ("", columns)
     contract.validator(contract.MANIFEST).validate([row])
     path.write_text(",".join(columns[:-2]) + "\n")
-    with pytest.raises(UsageError, match="its columns differ"):
+    with pytest.raises(ManifestError, match="it has no column api"):
         list(manifest.read(path))
 
 

@@ -1,0 +1,170 @@
+"""Read a CSV file by its columns' names, also one that a spreadsheet program has saved.
+
+Excel writes "CSV UTF-8" with a byte order mark and CR LF, in many countries with semicolons, and
+"Unicode text" as UTF-16 with tabs; people add columns and change their order. Nothing is guessed:
+text in an encoding that cannot be recognized is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from spark_batch.errors import ManifestError
+
+# Bounds of a file that anybody may have written. A recipe has at most a million jobs.
+MAX_BYTES = 2 << 30
+MAX_ROWS = 2_000_000
+MAX_COLUMNS = 16_384  # what a spreadsheet has
+_MAX_RECORD = 1 << 20  # characters of one row, its line ends included
+
+_NAMED = 5  # columns that an error lists
+_DELIMITERS = (",", ";", "\t")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """How a file is written: what separates its cells, and whether its lines end in CR LF."""
+
+    delimiter: str
+    crlf: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cells of the columns that were asked for; `number` is the one that a spreadsheet shows.
+
+    `absent` are the columns behind the row's last cell, whose cells are empty.
+    """
+
+    number: int
+    cells: Mapping[str, str]
+    absent: Collection[str]
+
+
+def rows(
+    path: Path, columns: Collection[str], *, required: Collection[str]
+) -> Iterator[tuple[Sheet, Row]]:
+    """The rows of a regular file, and how it is written. Other columns are passed over.
+
+    A column that is not `required` and that the file lacks has no cells. Raises ManifestError.
+    """
+    try:
+        with _opened(path) as file:
+            yield from _rows(file, columns, required)
+    except (OSError, UnicodeError, csv.Error, ValueError) as error:
+        raise ManifestError(f"cannot read the manifest {path}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeError):
+        return "it is not in UTF-8; a spreadsheet saves it so as 'CSV UTF-8'"
+    return str(error)
+
+
+def _opened(path: Path) -> TextIO:
+    # A pipe without a writer would block, hence O_NONBLOCK, which regular files do not heed.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(handle, "rb")
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise ValueError(f"it has {status.st_size} bytes; at most {MAX_BYTES} are read")
+        return io.TextIOWrapper(file, encoding=_encoding(file), newline="")
+    except BaseException:
+        file.close()
+        raise
+
+
+def _encoding(file: BinaryIO) -> str:
+    beginning = file.read(len(codecs.BOM_UTF8))
+    file.seek(0)
+    return next((name for mark, name in _MARKS if beginning.startswith(mark)), "utf-8")
+
+
+class _Lines:
+    """The lines of a file, at most `_MAX_RECORD` characters between two calls of `next_record`."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._left = _MAX_RECORD
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(self._left + 1):
+            self._left -= len(line)
+            if self._left < 0:
+                raise ValueError(f"a row has more than {_MAX_RECORD} characters")
+            yield line
+
+    def next_record(self) -> None:
+        self._left = _MAX_RECORD
+
+
+def _rows(
+    file: TextIO, columns: Collection[str], required: Collection[str]
+) -> Iterator[tuple[Sheet, Row]]:
+    lines = _Lines(file)
+    first = file.readline(_MAX_RECORD)
+    sheet = _sheet(first, columns)
+    reader = csv.reader(chain([first], lines), delimiter=sheet.delimiter, strict=True)
+    names = _cleaned(next(reader, []))
+    places = _places(names, columns)
+    lacking = [name for name in required if name not in places]
+    if lacking:
+        more = ", …" if len(lacking) > _NAMED else ""
+        raise ValueError(f"it has no column {', '.join(lacking[:_NAMED])}{more}")
+    for number, cells in enumerate(reader, 2):
+        lines.next_record()
+        if number > MAX_ROWS:
+            raise ValueError(f"it has more than {MAX_ROWS} rows")
+        if len(cells) > len(names) and any(cells[len(names) :]):
+            raise ValueError(f"row {number} has more cells than there are columns")
+        short = len(cells) < len(names)
+        absent = [name for name, at in places.items() if at >= len(cells)] if short else []
+        cells.extend([""] * (len(names) - len(cells)))
+        found = {name: cells[at] for name, at in places.items()}
+        if any(found.values()):
+            yield sheet, Row(number, found, absent)
+
+
+def _sheet(first: str, columns: Collection[str]) -> Sheet:
+    """How the file is written, by its first line: the delimiter that gives the most columns."""
+
+    def known(delimiter: str) -> int:
+        names = _cleaned(next(csv.reader([first], delimiter=delimiter), []))
+        return len(set(names).intersection(columns))
+
+    return Sheet(max(_DELIMITERS, key=known), first.endswith("\r\n"))
+
+
+def _cleaned(names: list[str]) -> list[str]:
+    return [name.strip().lower() for name in names]
+
+
+def _places(names: list[str], columns: Collection[str]) -> dict[str, int]:
+    if len(names) > MAX_COLUMNS:
+        raise ValueError(f"it has {len(names)} columns; at most {MAX_COLUMNS} are read")
+    places: dict[str, int] = {}
+    for at, name in enumerate(names):
+        if name in places:
+            raise ValueError(f"it has two columns {name!r}")
+        if name in columns:
+            places[name] = at
+    return places
