@@ -10,7 +10,7 @@ from spark_batch.client import TaskReader
 from spark_batch.jobs import Job, RunSettings
 from spark_batch.project.access import Endpoint
 from spark_batch.project.place import Place
-from spark_batch.runner import Desk, Run, Settings
+from spark_batch.runner import Desk, Run, Settings, waits
 from spark_batch.runner.budget import Budget
 from spark_batch.runner.desk import Sender
 from spark_batch.runner.events import Event, Tally
@@ -51,6 +51,7 @@ def settings(
         unreachable_timeout=run.unreachable_timeout,
         rate_limit_timeout=run.rate_limit_timeout,
         stop_timeout=run.stop_timeout,
+        unknown_after=waits.UNKNOWN_AFTER,
         max_uncertain=run.max_uncertain,
         api=endpoint.api,
         limit=limit,

@@ -137,10 +137,9 @@ class Ownership:
         if line is None or line.file is None or not line.source:
             return None
         path = self._recipe.path.parent / line.source.rsplit(":", 2)[0]
-        if path.name == self._recipe.path.name or _header(path) != (
-            self._recipe.name,
-            self._recipe.output_dir,
-        ):
+        made = None if path.name == self._recipe.path.name else _header(path)
+        here = self._recipe.name, self._recipe.output_dir
+        if made is None or (made.name, made.output_dir) != here:
             return None
         return (
             f"{self._place.name} would replace {line.file}, which {path.name} made: both recipes"

@@ -20,7 +20,6 @@ from spark_batch.runner.budget import Budget
 from spark_batch.runner.events import Event, Halted, Note, Tally
 from spark_batch.runner.files import Folders
 from spark_batch.runner.pace import Pace, PollTimes
-from spark_batch.runner.waits import UNKNOWN_AFTER
 
 Sender = Callable[[Job], SubmitOutcome]
 
@@ -45,13 +44,13 @@ class Settings:
     unreachable_timeout: float
     rate_limit_timeout: float
     stop_timeout: float
+    unknown_after: float
     max_uncertain: int
     api: str
     limit: int | None = None
     metadata: bool = False
     commit: str | None = None
     threads: int = 16
-    unknown_after: float = UNKNOWN_AFTER
 
 
 class Call(Enum):

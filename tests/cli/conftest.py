@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from spark_batch import cli
+from spark_batch.runner import waits
 from spark_batch.sandbox import Faults, Served, Settings, serve
 
 ROOT = Path(__file__).parents[2]
@@ -86,8 +87,12 @@ Call = Callable[..., Ended]
 
 
 @pytest.fixture
-def call(capfd: pytest.CaptureFixture[str]) -> Call:
-    """The command line in this process."""
+def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    """The command line in this process; a task that the API does not know is given up soon.
+
+    `tests/runner/test_waits.py` proves the real patience on a virtual clock.
+    """
+    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.5)
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()

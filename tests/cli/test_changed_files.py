@@ -78,7 +78,7 @@ def test_a_broken_file_that_is_no_longer_to_be_had_is_lost(folder: Folder, call:
     _forget(folder)
     ended = call("run", folder.recipe, "--sandbox")
     assert ended.code == ExitCode.FAILED
-    assert "`spark-batch retry` makes it again, for money" in ended.err
+    assert "`spark-batch rescue` looks once more for free" in ended.err
     assert "1 lost" in call("status", folder.recipe, "--sandbox").out
 
 

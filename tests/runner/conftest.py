@@ -25,6 +25,7 @@ from spark_batch.runner.files import Folders, checkpoint_path
 from spark_batch.runner.outlook import Outlook
 from spark_batch.runner.pace import Pace, PollTimes
 from spark_batch.runner.survey import Scope, survey
+from spark_batch.runner.waits import UNKNOWN_AFTER
 from spark_batch.sandbox import Faults, Served, serve
 from spark_batch.sandbox import Settings as SandboxSettings
 
@@ -118,6 +119,7 @@ class World:
             unreachable_timeout=run.unreachable_timeout,
             rate_limit_timeout=run.rate_limit_timeout,
             stop_timeout=run.stop_timeout,
+            unknown_after=UNKNOWN_AFTER,
             max_uncertain=run.max_uncertain,
             api=self.api,
             threads=4,

@@ -42,6 +42,7 @@ from spark_batch.runner.files import Folders, checkpoint_path
 from spark_batch.runner.pace import Pace, PollTimes
 from spark_batch.runner.pool import Broken, Pool
 from spark_batch.runner.survey import Scope, survey
+from spark_batch.runner.waits import UNKNOWN_AFTER
 from tests.runner.conftest import MakeWorld, a_photo
 
 RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))
@@ -183,6 +184,7 @@ class Life:
                 unreachable_timeout=run.unreachable_timeout,
                 rate_limit_timeout=run.rate_limit_timeout,
                 stop_timeout=run.stop_timeout,
+                unknown_after=UNKNOWN_AFTER,
                 max_uncertain=run.max_uncertain,
                 api="sandbox",
                 threads=4,
