@@ -91,7 +91,7 @@ def test_an_expression_that_is_none(expression: str) -> None:
         ("size=4:3", "no job has the size '4:3'; there are 16:9"),
         ("input=hero,seed=8", "no job has the seed '8'; there are 7"),
         ("status=done", "no job is chosen"),
-        ("status=failed|lots", "there is no status 'lots'; did you mean 'lost'?"),
+        ("status=failed|expird", "there is no status 'expird'; did you mean 'expired'?"),
         ("input!=hero", "no job is chosen"),
     ],
 )
@@ -105,10 +105,17 @@ def test_what_no_job_has(expression: str, said: str) -> None:
 
 
 def test_a_status_that_no_job_has_now_is_no_mistake() -> None:
-    """`status=failed|lost` is right while nothing is lost."""
-    chooser = Chooser(["status=failed|lost"])
-    chooser(FACTS)
-    chooser.check()
+    """`status=failed|expired` is right while nothing has expired, and so is its older word."""
+    for word in ("expired", "lost"):
+        chooser = Chooser([f"status=failed|{word}"])
+        chooser(FACTS)
+        chooser.check()
+
+
+def test_an_older_word_for_a_status_chooses_the_same_jobs() -> None:
+    """Version 0.1.0 called an expired job lost."""
+    assert Chooser(["status=lost"])({**FACTS, "status": ("expired",)})
+    assert not Chooser(["status!=lost"])({**FACTS, "status": ("expired",)})
 
 
 def test_facts_of_a_job() -> None:

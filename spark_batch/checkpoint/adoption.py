@@ -24,7 +24,7 @@ _STATES = {
     Status.RUNNING: State.RUNNING,
     Status.FETCHING: State.RUNNING,
     Status.DONE: State.DONE,
-    Status.LOST: State.DONE,
+    Status.EXPIRED: State.DONE,
     Status.FAILED: State.FAILED,
     Status.UNCERTAIN: State.UNCERTAIN,
 }
@@ -163,7 +163,7 @@ def _attempt(row: Row, number: int) -> dict[str, object]:
         "api": row["api"],
         "format": _FORMATS.get(PurePosixPath(row["output"]).suffix),
         "again": (known.again if known else "never") if state is State.FAILED else None,
-        "lost": int(status is Status.LOST),
+        "lost": int(status is Status.EXPIRED),
         **_suspect(row, status),
     }
 

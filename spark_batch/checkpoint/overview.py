@@ -15,7 +15,7 @@ from spark_batch.jobs import Attempt, Status
 # `jobs.status_of` in SQL, of the last attempt `a`; a test holds the two together.
 STATUS = """
 CASE WHEN a.id IS NULL OR a.settled IS NOT NULL OR (a.state = 'submitting' AND a.unsent)
-     THEN 'pending' WHEN a.lost THEN 'lost' ELSE a.state END
+     THEN 'pending' WHEN a.lost THEN 'expired' ELSE a.state END
 """
 
 _COUNTS = f"""

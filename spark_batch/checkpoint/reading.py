@@ -108,6 +108,14 @@ class CheckpointReader(Overview):
         """Whether nothing has ever been enrolled."""
         return self._db.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
 
+    def has_unnamed(self) -> bool:
+        """Whether there are attempts of jobs whose output names are not known.
+
+        A manifest names those of finished jobs alone; the recipe's lines name the others.
+        """
+        query = "SELECT 1 FROM attempt WHERE key NOT IN (SELECT key FROM placement) LIMIT 1"
+        return self._db.execute(query).fetchone() is not None
+
     def tried(self) -> set[int]:
         """The keys, as numbers, of all jobs that have an attempt."""
         rows = self._db.execute("SELECT DISTINCT key FROM attempt")

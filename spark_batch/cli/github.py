@@ -111,7 +111,7 @@ def _values(checkpoint: CheckpointReader, place: project.Place) -> dict[str, str
     return {
         "jobs": str(counts.total),
         "done": sum_of(Status.DONE),
-        "failed": sum_of(Status.FAILED, Status.LOST),
+        "failed": sum_of(Status.FAILED, Status.EXPIRED),
         "uncertain": sum_of(Status.UNCERTAIN, Status.SUBMITTING),
         "cost": format(money.spent, "f"),
         "manifest": str(place.manifest),

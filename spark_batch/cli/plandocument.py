@@ -33,7 +33,9 @@ def next_command(plan: project.Plan, step: Step) -> str | None:
         flag += f" --shard {plan.place.shard}"
     if step.action is Action.UNCERTAIN:
         return f"spark-batch resolve {recipe} {step.job.key}{flag} --task-id ID"
-    if step.action in (Action.FAILED, Action.LOST):
+    if step.action is Action.EXPIRED:
+        return f"spark-batch rescue {recipe}{flag}"
+    if step.action is Action.FAILED:
         return f"spark-batch retry {recipe}{flag} --only job={step.job.key}"
     return None
 

@@ -21,7 +21,7 @@ _SIGNS = {
     Action.LEAVE: "=",
     Action.SHARE: "=",
     Action.FAILED: "!",
-    Action.LOST: "!",
+    Action.EXPIRED: "!",
     Action.UNCERTAIN: "?",
 }
 _WORDS = {
@@ -33,7 +33,7 @@ _WORDS = {
     Action.LEAVE: "left as they are (--only)",
     Action.SHARE: "the same request as another line",
     Action.FAILED: "failed (`spark-batch retry` makes them again)",
-    Action.LOST: "lost (`spark-batch retry` makes them again)",
+    Action.EXPIRED: "expired (`spark-batch rescue` looks once more for free)",
     Action.UNCERTAIN: "uncertain",
 }
 _SOURCES = {
@@ -69,8 +69,9 @@ def _rest(plan: project.Plan, step: Step) -> str:
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
         return f"; settle it: `{command}` (or --not-charged, or --resubmit)"
-    if step.action is Action.LOST:
-        return f"; `{plandocument.next_command(plan, step)}` makes it again, for money"
+    if step.action is Action.EXPIRED:
+        free = f"`{plandocument.next_command(plan, step)}` looks once more for free"
+        return f"; {free}, `retry` makes it again, for money"
     return ""
 
 

@@ -14,16 +14,16 @@ from spark_batch.runner.events import (
     BecameUncertain,
     Done,
     Event,
+    Expired,
     Failed,
     Halted,
-    Lost,
     Note,
     Submitted,
     Tally,
     Unfinished,
 )
 
-_ENDS = (Done, Failed, BecameUncertain, Lost, Unfinished)
+_ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
 
 
 class Progress(Protocol):
@@ -132,7 +132,7 @@ def describe(event: Event) -> str | None:
             return _trouble(event)
 
 
-def _trouble(event: Failed | BecameUncertain | Lost | Unfinished) -> str:
+def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> str:
     match event:
         case Failed(name=name, code=code, message=message, retrying=retrying):
             told = f"{code} {message}" if code else message
@@ -140,7 +140,7 @@ def _trouble(event: Failed | BecameUncertain | Lost | Unfinished) -> str:
             return f"{'trying again' if retrying else 'failed'} {name}: {told}{paid}"
         case BecameUncertain(name=name, reason=reason):
             return f"uncertain {name}: {reason}"
-        case Lost(name=name, reason=reason):
+        case Expired(name=name, reason=reason):
             return (
                 f"expired {name}: {reason}; `spark-batch rescue` looks once more for free,"
                 " `retry` makes it again, for money"

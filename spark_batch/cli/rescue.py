@@ -46,7 +46,7 @@ def _conclude(rescued: project.Rescued) -> None:
     if not rescued.wanted:
         click.echo("nothing to rescue: every picture that is paid for is here")
         return
-    rest = {"lost": tally.lost, "unfinished": tally.unfinished, "failed": tally.failed}
+    rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
     told = "".join(f", {count} {what}" for what, count in rest.items() if count)
     click.echo(f"{session.counted(tally.done, 'job')} rescued{told}")
     if tally.uncertain_before:

@@ -66,7 +66,7 @@ def _conclude(errand: project.Errand, outcome: project.Outcome) -> None:
         "failed": tally.failed,
         "failed before (`spark-batch retry`)": tally.stuck,
         "uncertain": tally.uncertain + tally.uncertain_before,
-        "lost": tally.lost,
+        "expired": tally.expired,
         "unfinished": tally.unfinished,
     }
     told = "".join(f", {count} {what}" for what, count in problems.items() if count)

@@ -43,7 +43,9 @@ def shard_option(command: F) -> F:
 
 def only_option(command: F) -> F:
     """The option --only, which may be given several times."""
-    text = "Only jobs that match, such as 'input=hero,status=failed|lost'; again for alternatives."
+    text = (
+        "Only jobs that match, such as 'input=hero,status=failed|expired'; again for alternatives."
+    )
     return click.option("--only", multiple=True, metavar="EXPR", help=text)(command)
 
 

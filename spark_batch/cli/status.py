@@ -15,7 +15,7 @@ from spark_batch.cli import session
 from spark_batch.jobs import Standing, Status
 from spark_batch.matrix import Shard
 
-_TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.LOST, Status.SUBMITTING)
+_TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 
 
 @click.command()

@@ -128,7 +128,7 @@ def _record(trace: Trace) -> Iterator[str]:
         moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
         times = " to ".join(filter(None, moments))
         mark = "  ← this picture" if attempt.number == trace.made else ""
-        state = "lost" if attempt.lost else attempt.state.value
+        state = "expired" if attempt.lost else attempt.state.value
         told = f"attempt {attempt.number}  {state} at {attempt.api}{task}{paid}{code}"
         yield printable(f"{told}{', ' if times else ''}{times}{mark}")
     if trace.attempts:
@@ -186,7 +186,7 @@ def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "state": attempt.state.value,
-        "lost": attempt.lost,
+        "expired": attempt.lost,
         "made_this": attempt.number == trace.made,
         "api": attempt.api,
         "task_id": attempt.task_id,

@@ -75,7 +75,10 @@ def _then(attempt: Attempt, *, last: bool) -> str:
     if attempt.state is State.FAILED:
         return f"→ {_NEXT.get(attempt.again or 'never', _NEXT['never'])}; `spark-batch retry`"
     if attempt.lost:
-        return "→ paid for, and its picture is no longer to be had: `spark-batch retry`"
+        return (
+            "→ paid for, and the API no longer gave its picture: `spark-batch rescue` looks once"
+            " more for free, `spark-batch retry` makes it again, for money"
+        )
     if attempt.state is State.DONE:
         return "→ done: nothing is sent"
     return "→ paid for: the next run, or `spark-batch rescue`, polls and fetches it"

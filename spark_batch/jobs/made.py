@@ -24,7 +24,9 @@ class State(str, Enum):
 class Status(str, Enum):
     """Where a job stands: its last attempt's state, `pending` without one.
 
-    `lost` is a job whose picture was paid for, is not on disk, and is no longer to be had.
+    `expired` is a job whose picture was paid for, is not on disk, and is no longer to be had: the
+    API gives no URL for it. Version 0.1.0 called it `lost`, which manifests and selections may
+    still say.
     """
 
     PENDING = "pending"
@@ -34,7 +36,11 @@ class Status(str, Enum):
     DONE = "done"
     FAILED = "failed"
     UNCERTAIN = "uncertain"
-    LOST = "lost"
+    EXPIRED = "expired"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        return cls.EXPIRED if value == "lost" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,5 +176,5 @@ def status_of(attempt: Attempt | None) -> Status:
     if attempt.state is State.SUBMITTING and attempt.unsent:
         return Status.PENDING
     if attempt.lost:
-        return Status.LOST
+        return Status.EXPIRED
     return Status(attempt.state.value)

@@ -1,4 +1,4 @@
-"""Selections: `--only 'input=hero,prompt=re*,status=failed|lost'`.
+"""Selections: `--only 'input=hero,prompt=re*,status=failed|expired'`.
 
 Clauses joined by commas hold together; several expressions are alternatives. A value is compared as
 a shell's pattern, a number as a number, a job by the beginning of its key; several values of one
@@ -30,6 +30,7 @@ _CLAUSE = re.compile(
 _VALUE = re.compile(r'(?:"[^"]*"|[^"|])+')
 _NUMBERS = frozenset({"scale", "seed", "take"})
 _STATUSES = tuple(status.value for status in Status)
+_OLDER = {"lost": Status.EXPIRED.value}  # what version 0.1.0 called a status
 _LISTED = 8  # values that a message lists
 _REMEMBERED = 1000  # values of an axis that are remembered for messages
 
@@ -61,8 +62,10 @@ def parse(text: str) -> tuple[Clause, ...]:
         ):
             raise UsageError(
                 f"--only {text!r}: expected AXIS=VALUE at character {at + 1}, joined by commas,"
-                " such as 'input=hero,status=failed|lost'"
+                " such as 'input=hero,status=failed|expired'"
             )
+        if match["axis"] == "status":
+            values = tuple(_OLDER.get(value, value) for value in values)
         found.append(Clause(match["axis"], values, match["sign"] == "!="))
         at = match.end()
     return tuple(found)

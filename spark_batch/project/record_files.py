@@ -21,7 +21,7 @@ CHECKPOINT = checkpoint_path(Path(), "").name
 MANIFEST = manifest.manifest_path(Path(), "").name
 _MOST_ENTRIES = 200_000  # of a folder that is looked through
 # Rows whose job was paid for, or may have been.
-_PAID = frozenset(Status) - {Status.PENDING, Status.FAILED, Status.LOST}
+_PAID = frozenset(Status) - {Status.PENDING, Status.FAILED, Status.EXPIRED}
 
 
 @dataclass(frozen=True, slots=True)

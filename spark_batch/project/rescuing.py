@@ -94,7 +94,9 @@ def rescue(
                         tally=tally,
                     )
                     watch(Run(desk, steps=missing, open_jobs={}), wanted)
-        formats = [name for name in FORMATS if name != "csv" or not adopted.unknown]
+        # A manifest without those jobs would let a fresh clone pay for them again.
+        kept = adopted.unknown or checkpoint.has_unnamed()
+        formats = [name for name in FORMATS if name != "csv" or not kept]
         written = write_reports(place, checkpoint, formats)
     return Rescued(tally, wanted, written, causes, adopted)
 

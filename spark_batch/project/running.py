@@ -37,7 +37,7 @@ _PLANNED = ("retry", "only", "limit", "max_cost", "shard")
 class Order:
     """What is asked for, beside the recipe. Money in USD.
 
-    `retry` makes failed and lost jobs anew and leaves new ones; `limit` bounds the tasks that are
+    `retry` makes failed and expired jobs anew and leaves new ones; `limit` bounds tasks that are
     created; `concurrency` and `max_cost` take the place of the recipe's; `only` are the expressions
     of `matrix.selecting`, of which a job has to meet one. `shard` has a part of the jobs made, with
     a checkpoint of its own and its part of `max_cost`. `plan` is a saved plan that is to be done as
@@ -102,7 +102,7 @@ class Errand:
     def go(self, watch: Watch) -> Outcome:
         """Do it, and write the reports. Raises UsageError without a key, and OutputError."""
         tally = Tally(
-            stuck=self.outlook.total((Action.FAILED, Action.LOST)),
+            stuck=self.outlook.total((Action.FAILED, Action.EXPIRED)),
             uncertain_before=self.checkpoint.uncertain_count(),
             spent=self.checkpoint.money().spent,
         )

@@ -22,7 +22,7 @@ _LONGEST = 300  # characters of what is wrong
 
 _LEVELS = {
     Trouble.FAILED: "error",
-    Trouble.LOST: "error",
+    Trouble.EXPIRED: "error",
     Trouble.UNCERTAIN: "warning",
     Trouble.SUSPECT: "warning",
 }
@@ -40,7 +40,7 @@ class _Group:
 def commands(
     reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path
 ) -> Iterator[str]:
-    """Workflow commands for what failed, was lost, is uncertain or suspect.
+    """Workflow commands for what failed, has expired, is uncertain or suspect.
 
     `recipe` is the recipe's file, as commands name it; files are told from `workspace`, where they
     stand below it.
@@ -61,7 +61,7 @@ def commands(
 
 
 def _troubled(reader: CheckpointReader) -> Iterator[Standing]:
-    for status in (Status.FAILED, Status.LOST, Status.UNCERTAIN, Status.SUBMITTING):
+    for status in (Status.FAILED, Status.EXPIRED, Status.UNCERTAIN, Status.SUBMITTING):
         yield from reader.standings_in(status)
     yield from reader.suspects()
 

@@ -2,7 +2,7 @@
 
 Its structure is that of Jenkins' junit-10.xsd, the strictest that is in use: there a case has no
 `file` and no `line`, so the recipe's place begins the text of a failure, where readers look for it.
-Failed is a failure; uncertain and lost are errors; what is under way or still to be done is
+Failed is a failure; uncertain and expired are errors; what is under way or still to be done is
 skipped; a suspect picture is there, and passes with a word about it.
 """
 
@@ -24,9 +24,9 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _ELEMENTS = {
     Trouble.FAILED: "failure",
     Trouble.UNCERTAIN: "error",
-    Trouble.LOST: "error",
+    Trouble.EXPIRED: "error",
 }
-_ERRORS = (Status.UNCERTAIN, Status.SUBMITTING, Status.LOST)
+_ERRORS = (Status.UNCERTAIN, Status.SUBMITTING, Status.EXPIRED)
 _SKIPPED = {
     Status.PENDING: "not made yet: `spark-batch run` makes it",
     Status.RUNNING: "under way and paid for: `spark-batch rescue` fetches it",

@@ -20,6 +20,10 @@ from spark_batch.reports.facts import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import draft
 
+_COMMANDS = {
+    Trouble.FAILED: "To make them again:",
+    Trouble.EXPIRED: "To look for them once more, for free:",
+}
 _LISTED = 50  # lines of each trouble
 _PROMPTS = 50  # prompts whose cost is shown
 _PICTURES = 24
@@ -30,7 +34,7 @@ _COLUMNS = {
     "done": (Status.DONE,),
     "failed": (Status.FAILED,),
     "uncertain": (Status.UNCERTAIN, Status.SUBMITTING),
-    "lost": (Status.LOST,),
+    "expired": (Status.EXPIRED,),
     "under way": (Status.RUNNING, Status.FETCHING),
     "pending": (Status.PENDING,),
 }
@@ -142,17 +146,17 @@ def _section(
         return
     jobs = "1 job" if total == 1 else f"{total} jobs"
     yield from (f"## {jobs} {trouble.value}", "")
-    retry = ""
+    command = ""
     for standing in islice(found, _LISTED):
         told = verdict(standing, recipe=recipe)
         if told is not None:
             yield from _item(standing, told)
-            retry = told.command if trouble in (Trouble.FAILED, Trouble.LOST) else ""
+            command = told.command if trouble in _COMMANDS else ""
     if total > _LISTED:
         yield f"- … and {total - _LISTED} more"
     yield ""
-    if retry:
-        yield from ("To make them again:", "", f"    {retry}", "")
+    if command:
+        yield from (_COMMANDS[trouble], "", f"    {command}", "")
 
 
 def _troubled(

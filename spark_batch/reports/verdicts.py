@@ -21,7 +21,7 @@ class Trouble(str, Enum):
 
     UNCERTAIN = "uncertain"
     FAILED = "failed"
-    LOST = "lost"
+    EXPIRED = "expired"
     SUSPECT = "suspect"
 
 
@@ -29,16 +29,16 @@ _OF_STATUS = {
     Status.UNCERTAIN: Trouble.UNCERTAIN,
     Status.SUBMITTING: Trouble.UNCERTAIN,
     Status.FAILED: Trouble.FAILED,
-    Status.LOST: Trouble.LOST,
+    Status.EXPIRED: Trouble.EXPIRED,
 }
 _ADVICE = {
     Trouble.UNCERTAIN: (
         "It may be paid for, and is never sent again by itself. Check the vendor's billing page or"
         " ask its support, then say what you found."
     ),
-    Trouble.LOST: (
-        "Its picture was paid for, is not on disk, and is no longer to be had. `spark-batch retry`"
-        " makes it again, for money."
+    Trouble.EXPIRED: (
+        "Its picture was paid for, is not on disk, and the API no longer gives it. `spark-batch"
+        " rescue` looks once more for free; `spark-batch retry` makes it again, for money."
     ),
     Trouble.SUSPECT: "Look at the picture. It is kept, and not paid for again by itself.",
 }
@@ -152,6 +152,7 @@ def _command(standing: Standing, attempt: Attempt, trouble: Trouble, recipe: str
     named = shlex.quote(recipe)
     words = {
         Trouble.UNCERTAIN: f"resolve {named} {standing.key} --task-id ID",
+        Trouble.EXPIRED: f"rescue {named}",
         Trouble.SUSPECT: f"why {named} {standing.key}",
     }.get(trouble, f"retry {named}")
     sandbox = " --sandbox" if attempt.api == _SANDBOX else ""

@@ -163,10 +163,11 @@ class Desk:
         self.land(flight)
 
     def halt(self, code: ExitCode, reason: str) -> list[Event]:
-        """Send nothing more. The first reason stands."""
+        """Send nothing more; what waits for a further attempt failed. The first reason holds."""
         if self.tally.halted is not None:
             return []
         self.tally.halted = Halted(code, reason)
+        self.tally.failed += len(self.again)
         self.again.clear()
         for flight in [flight for flight in self.flights.values() if flight.waiting_to_send]:
             self.ground(flight)

@@ -54,7 +54,7 @@ class BecameUncertain:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Expired:
     """A paid picture is not on disk, and the API no longer has it."""
 
     key: str
@@ -86,21 +86,21 @@ class Halted:
     reason: str
 
 
-Event = Submitted | Done | Failed | BecameUncertain | Lost | Unfinished | Note | Halted
+Event = Submitted | Done | Failed | BecameUncertain | Expired | Unfinished | Note | Halted
 
 
 @dataclass(slots=True)
 class Tally:
     """Where the run stands: jobs by how they ended in this run, and money in USD.
 
-    `stuck` counts the jobs that failed, or whose picture was lost, before this run and are left as
+    `stuck` counts the jobs that failed, or whose picture expired, before this run and are left as
     they are; `uncertain_before` the attempts that earlier runs left uncertain.
     """
 
     done: int = 0
     failed: int = 0
     uncertain: int = 0
-    lost: int = 0
+    expired: int = 0
     unfinished: int = 0
     created: int = 0
     in_flight: int = 0
@@ -114,7 +114,7 @@ class Tally:
     @property
     def ended(self) -> int:
         """How many jobs have come to an end in this run, whichever."""
-        return self.done + self.failed + self.uncertain + self.lost + self.unfinished
+        return self.done + self.failed + self.uncertain + self.expired + self.unfinished
 
     def exit_code(self) -> ExitCode:
         """The exit code that product.md gives to this end; the gravest first."""
@@ -127,6 +127,6 @@ class Tally:
             return ExitCode.UNCERTAIN
         if halt is not ExitCode.DONE:
             return halt
-        if self.failed or self.lost or self.unfinished or self.stuck:
+        if self.failed or self.expired or self.unfinished or self.stuck:
             return ExitCode.FAILED
         return ExitCode.DONE

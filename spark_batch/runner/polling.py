@@ -14,7 +14,7 @@ from spark_batch.client.outcomes import (
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Result
 from spark_batch.runner.desk import Call, Desk, Flight
-from spark_batch.runner.events import Event, Lost, Note, Unfinished
+from spark_batch.runner.events import Event, Expired, Note, Unfinished
 from spark_batch.runner.files import stand_ins
 from spark_batch.runner.pace import backoff, duration
 from spark_batch.runner.submitting import fail, give_up, other_money
@@ -164,8 +164,8 @@ def expire(desk: Desk, flight: Flight, reason: str) -> list[Event]:
     desk.checkpoint.lose(flight.attempt, reason)
     desk.budget.leave(flight.attempt)
     desk.land(flight)
-    desk.tally.lost += 1
-    return [Lost(flight.key, flight.name, reason)]
+    desk.tally.expired += 1
+    return [Expired(flight.key, flight.name, reason)]
 
 
 def stop_for_disk(desk: Desk, flight: Flight, reason: str) -> list[Event]:

@@ -27,7 +27,7 @@ class Cause(str, Enum):
     DONE = "done"
     POINTER = "lfs-pointer"  # done, and its file is a Git LFS pointer to the picture
     OTHER_POINTER = "other-lfs-pointer"  # done, and its file is a pointer to another picture
-    LOST = "lost"
+    EXPIRED = "expired"
     UNCERTAIN = "uncertain"
     SHARED = "shared"  # another line makes the same request
     LEFT_OUT = "left-out"  # by a selection, or new in a `retry`

@@ -25,7 +25,7 @@ class Action(str, Enum):
     LEAVE = "leave"  # nothing: it is new in a `retry`, or left out by `--only`
     SHARE = "share"  # another line of the recipe makes the same request
     FAILED = "failed"  # nothing, unless `retry`
-    LOST = "lost"  # nothing, unless `retry`
+    EXPIRED = "expired"  # nothing, unless `retry`
     UNCERTAIN = "uncertain"  # nothing, until it is resolved
 
 
@@ -52,8 +52,8 @@ class Step:
 class Scope:
     """What decides between doing and leaving.
 
-    `attempts` is the recipe's bound; `retry` makes failed and lost jobs anew and leaves new ones;
-    `rescue` looks once more for what was lost.
+    `attempts` is the recipe's bound; `retry` makes failed and expired jobs anew and leaves new
+    ones; `rescue` looks once more for what has expired.
     """
 
     output_dir: Path
@@ -113,7 +113,7 @@ def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
         reason = f"settled as {attempt.settled}: made again"
         return Step(job, Action.CREATE, reason, attempt, Cause.SETTLED)
     if attempt.lost:
-        return _lost(job, attempt, reader, scope)
+        return _expired(job, attempt, reader, scope)
     if attempt.state is State.FAILED:
         return _failed(job, attempt, scope)
     if attempt.state is State.DONE:
@@ -160,18 +160,18 @@ def retriable(attempt: Attempt, attempts: int) -> bool:
     return attempt.again in ("new-task", "create") and attempt.number < attempts
 
 
-def _lost(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Step:
+def _expired(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Step:
     if scope.rescue:
-        return Step(job, Action.RESTORE, "lost: looked for once more", attempt, Cause.LOST)
+        return Step(job, Action.RESTORE, "expired: looked for once more", attempt, Cause.EXPIRED)
     if (file := _found(job, attempt, reader, scope)) is not None:
-        reason = f"it was lost, and {file} has the picture again"
-        return Step(job, Action.RESTORE, reason, attempt, Cause.LOST)
-    action = Action.CREATE if scope.retry else Action.LOST
-    return Step(job, action, attempt.error_message or "lost", attempt, Cause.LOST)
+        reason = f"it had expired, and {file} has the picture again"
+        return Step(job, Action.RESTORE, reason, attempt, Cause.EXPIRED)
+    action = Action.CREATE if scope.retry else Action.EXPIRED
+    return Step(job, action, attempt.error_message or "expired", attempt, Cause.EXPIRED)
 
 
 def _found(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> str | None:
-    """A file that has the picture of a lost job after all, whole or as a Git LFS pointer."""
+    """A file that has the picture of an expired job after all, whole or as a Git LFS pointer."""
     picture = attempt.picture
     if picture is None:
         return None

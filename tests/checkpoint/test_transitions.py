@@ -166,7 +166,7 @@ def test_a_lost_picture_is_lost_until_it_is_found(checkpoint: Checkpoint) -> Non
     checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
     checkpoint.lose(attempt, "the URL has ended")
     (standing,) = checkpoint.standings()
-    assert (standing.status, standing.cost) == (Status.LOST, Decimal("0.03"))
+    assert (standing.status, standing.cost) == (Status.EXPIRED, Decimal("0.03"))
     checkpoint.refetched(attempt, a_picture("other"), {"cat/beach": "cat/beach.jpg"})
     (standing,) = checkpoint.standings()
     assert (standing.status, standing.attempt.picture) == (Status.DONE, a_picture("other"))

@@ -88,7 +88,7 @@ def test_a_bad_day_is_paid_once(
         for _ in range(8):
             call("run", folder.recipe)
             statuses = Counter(standing.status for standing in standings(folder))
-            assert set(statuses) <= {Status.DONE, Status.UNCERTAIN, Status.LOST}
+            assert set(statuses) <= {Status.DONE, Status.UNCERTAIN, Status.EXPIRED}
             if statuses[Status.DONE] == JOBS:
                 break
             settled += settle(folder, call, served)

@@ -79,7 +79,7 @@ def test_a_broken_file_that_is_no_longer_to_be_had_is_lost(folder: Folder, call:
     ended = call("run", folder.recipe, "--sandbox")
     assert ended.code == ExitCode.FAILED
     assert "`spark-batch rescue` looks once more for free" in ended.err
-    assert "1 lost" in call("status", folder.recipe, "--sandbox").out
+    assert "1 expired" in call("status", folder.recipe, "--sandbox").out
 
 
 def test_a_manifest_and_changed_files_without_a_checkpoint(folder: Folder, call: Call) -> None:

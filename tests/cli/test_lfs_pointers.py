@@ -129,7 +129,7 @@ def test_a_new_name_waits_for_the_pull(
     assert ended.code == ExitCode.FAILED
     assert ended.err.count("is a Git LFS pointer to its picture (`git lfs pull` fetches it)") == 4
     assert "4 unfinished" in ended.out
-    assert "lost" not in ended.out + ended.err
+    assert "expired" not in ended.out + ended.err
     assert "4 unfinished" in call("retry", folder.recipe, "--sandbox").out
     assert _unchanged(folder, pointers)
     for path, content in pointers.items():
@@ -164,7 +164,7 @@ def test_a_job_that_was_lost_is_not_paid_for_when_its_picture_is_there(
     """An older version called it lost, or it came back with a pull: it is done, for nothing."""
     path, content = next(iter(pointers.items()))
     path.unlink()
-    assert "1 lost" in call("run", folder.recipe, "--sandbox").out
+    assert "1 expired" in call("run", folder.recipe, "--sandbox").out
     path.write_bytes(content if form == "whole" else pointer_text(content).encode())
     if books == "manifest":
         shutil.rmtree(folder.previews / ".spark-batch")
@@ -369,7 +369,7 @@ def test_a_rescued_picture_leaves_a_pointer_in_its_place(folder: Folder, call: C
     state = folder.previews / ".spark-batch"
     path.unlink()
     (state / "sandbox").rename(folder.path / "away")
-    assert "1 lost" in call("run", folder.recipe, "--sandbox").out
+    assert "1 expired" in call("run", folder.recipe, "--sandbox").out
     shutil.rmtree(state / "sandbox")
     (folder.path / "away").rename(state / "sandbox")
     path.write_text(pointer_text(b"somebody's work"))
@@ -390,7 +390,7 @@ def test_a_retouched_picture_beside_a_pointer_stays(folder: Folder, call: Call) 
     before = beach.read_bytes(), shore.read_bytes()
     ended = call("run", folder.recipe, "--sandbox")
     assert "it is left as it is, since" in ended.err
-    assert (ended.code, "lost" in ended.out) == (ExitCode.DONE, False)
+    assert (ended.code, "expired" in ended.out) == (ExitCode.DONE, False)
     assert (beach.read_bytes(), shore.read_bytes()) == before
     assert (
         "another file stands in its place" in call("plan", folder.recipe, "--sandbox", "--all").out

@@ -232,7 +232,7 @@ def test_every_job_says_why(
     assert (done["charged_usd"], done["next"], done["error"]) == ("0.03", None, None)
 
 
-def test_a_lost_job_says_what_to_type(folder: Folder, call: Call) -> None:
+def test_an_expired_job_says_what_to_type(folder: Folder, call: Call) -> None:
     """With --sandbox where the plan is the sandbox's."""
     call("run", folder.recipe, "--sandbox")
     folder.pictures()[0].unlink()
@@ -241,4 +241,4 @@ def test_a_lost_job_says_what_to_type(folder: Folder, call: Call) -> None:
             path.unlink()
     call("run", folder.recipe, "--sandbox")
     told = call("plan", folder.recipe, "--sandbox").out
-    assert f"`spark-batch retry {folder.recipe} --sandbox --only job=" in told
+    assert f"`spark-batch rescue {folder.recipe} --sandbox` looks once more for free" in told

@@ -20,7 +20,7 @@ STATUSES = (
     "fetching",
     "done",
     "done",
-    "lost",
+    "expired",
     "failed",
     "uncertain",
 )

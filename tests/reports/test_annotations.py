@@ -70,7 +70,7 @@ def test_failed_and_lost_are_errors_uncertain_and_suspect_warnings(checkpoint: C
     found = told(checkpoint)
     assert [(each["level"], each["title"], each["line"]) for each in found] == [
         ("error", "spark-batch: 1 job failed", "13"),
-        ("error", "spark-batch: 1 job lost", "12"),
+        ("error", "spark-batch: 1 job expired", "12"),
         ("warning", "spark-batch: 1 job uncertain", "14"),
         ("warning", "spark-batch: 1 job uncertain", "7"),
         ("warning", "spark-batch: 1 job suspect", "11"),

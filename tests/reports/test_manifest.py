@@ -69,7 +69,7 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
         "running",
         "fetching",
         "done",
-        "lost",
+        "expired",
         "failed",
         "uncertain",
     ]

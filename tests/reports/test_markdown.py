@@ -68,7 +68,7 @@ def test_counts_and_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
         "done": "2",
         "failed": "1",
         "uncertain": "2",
-        "lost": "1",
+        "expired": "1",
         "under way": "2",
         "pending": "1",
         "suspect": "1",
@@ -86,7 +86,7 @@ def test_what_needs_a_person_comes_with_reason_advice_and_command(
     assert titles == [
         "## 2 jobs uncertain",
         "## 1 job failed",
-        "## 1 job lost",
+        "## 1 job expired",
         "## 1 job suspect",
         "## Pictures",
     ]

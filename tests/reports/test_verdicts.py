@@ -65,7 +65,7 @@ def test_what_is_on_its_way_has_no_verdict(checkpoint: Checkpoint) -> None:
         None,
         None,
         "suspect",
-        "lost",
+        "expired",
         "failed",
         "uncertain",
     ]

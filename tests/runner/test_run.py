@@ -100,8 +100,8 @@ def test_a_deleted_picture_whose_result_is_gone_is_lost_and_made_anew_by_retry(
     world.run()
     (world.out / pictures_of(world)[0]).unlink()
     tally = world.run()
-    assert (tally.lost, tally.exit_code()) == (1, ExitCode.FAILED)
-    assert sorted(world.statuses()) == ["done", "lost"]
+    assert (tally.expired, tally.exit_code()) == (1, ExitCode.FAILED)
+    assert sorted(world.statuses()) == ["done", "expired"]
     assert world.run().created == 0
     assert world.run(retry=True).created == 1
     assert world.statuses() == ["done", "done"]
@@ -330,7 +330,7 @@ def test_a_picture_made_elsewhere_is_not_called_lost(make_world: MakeWorld) -> N
     world.api = "https://elsewhere.example"
     (world.out / pictures_of(world)[0]).unlink()
     tally = world.run()
-    assert (tally.unfinished, tally.lost, tally.created) == (1, 0, 0)
+    assert (tally.unfinished, tally.expired, tally.created) == (1, 0, 0)
     world.api = "sandbox"
     assert world.run().done == 1
 

@@ -54,7 +54,7 @@ CASES: dict[str, tuple[Move, Action, Action]] = {
         Action.CREATE,
     ),
     "done, file missing": (made, Action.RESTORE, Action.RESTORE),
-    "lost": (lost, Action.LOST, Action.CREATE),
+    "lost": (lost, Action.EXPIRED, Action.CREATE),
 }
 
 
@@ -171,7 +171,7 @@ def test_a_lost_picture_is_looked_for_under_every_name(tmp_path: Path) -> None:
         assert [step.action for step in steps] == [Action.RESTORE, Action.RESTORE]
         (tmp_path / "dog" / "beach.jpg").unlink()
         (step,) = look(checkpoint, tmp_path, renamed)
-    assert step.action is Action.LOST
+    assert step.action is Action.EXPIRED
 
 
 def test_a_file_that_stays_in_a_pictures_place_is_kept_until_it_changes(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from spark_batch.jobs import Job, Recipe, Result, Usage
 from spark_batch.runner import Desk, Run, Settings
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Call, Flight
-from spark_batch.runner.events import Done, Event, Halted, Lost, Note, Tally, Unfinished
+from spark_batch.runner.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.runner.files import Folders, checkpoint_path
 from spark_batch.runner.pace import Pace, PollTimes
 from spark_batch.runner.pool import Broken, Pool
@@ -421,10 +421,10 @@ def test_a_url_that_has_ended_is_not_called_expired_while_the_api_gives_others(
     life.run()
     assert life.statuses() == ["fetching"]
     life.clock.now = 23.5 * 3600
-    assert life.run().lost == 0
+    assert life.run().expired == 0
     life.clock.now = 24.5 * 3600
     tally = life.run()
-    assert (tally.lost, life.statuses()) == (1, ["lost"])
+    assert (tally.expired, life.statuses()) == (1, ["expired"])
 
 
 def test_a_host_that_is_down_never_makes_a_picture_expired(life: Life) -> None:
@@ -432,7 +432,7 @@ def test_a_host_that_is_down_never_makes_a_picture_expired(life: Life) -> None:
     life.api.fetches = [no_picture("no such host")]
     life.run()
     life.clock.now = 100 * 3600
-    assert life.run().lost == 0
+    assert life.run().expired == 0
     assert life.statuses() == ["fetching"]
 
 
@@ -448,7 +448,7 @@ def test_the_url_that_is_known_is_tried_before_a_picture_is_called_expired(
     life.run()
     life.api.polls, life.api.fetches = [answer], []
     tally = life.run()
-    assert (tally.done, tally.lost, tally.created) == (1, 0, 0)
+    assert (tally.done, tally.expired, tally.created) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("answer", [TaskUnknown(reason="HTTP 404")])
@@ -457,8 +457,8 @@ def test_a_picture_whose_task_and_url_are_gone_has_expired(life: Life, answer: P
     life.api.fetches = [no_picture()]
     life.run()
     life.api.polls, life.api.fetches = [answer], [no_picture("HTTP 404", fresh=True)]
-    assert life.run().lost == 1
-    assert any(isinstance(event, Lost) for event in life.events)
+    assert life.run().expired == 1
+    assert any(isinstance(event, Expired) for event in life.events)
     life.api.polls, life.api.fetches = [Completed(result=RESULT)], []
     life.rescue = True
     assert life.run().done == 1

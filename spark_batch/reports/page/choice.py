@@ -17,7 +17,7 @@ from spark_batch.reports.facts import moment_text
 MOST_JOBS = 5_000
 MOST_PAYMENTS = 5_000
 
-_TROUBLE = frozenset({Status.FAILED, Status.UNCERTAIN, Status.SUBMITTING, Status.LOST})
+_TROUBLE = frozenset({Status.FAILED, Status.UNCERTAIN, Status.SUBMITTING, Status.EXPIRED})
 
 
 @dataclass(slots=True)

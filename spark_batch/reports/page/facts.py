@@ -116,7 +116,7 @@ def _attempt(attempt: Attempt, history: _History) -> Facts:
     told = {
         "state": attempt.state.value,
         "unsent": attempt.unsent,
-        "lost": attempt.lost,
+        "expired": attempt.lost,
         "settled": attempt.settled,
         "api": attempt.api,
         "task": attempt.task_id,

@@ -93,7 +93,7 @@ def test_kinds_filter(open_page: Open, file: Path) -> None:
     failed.click()
     expect(failed).to_have_attribute("aria-pressed", "true")
     assert opened.tiles().count() == 3
-    opened.page.get_by_role("button", name="lost 1").click()
+    opened.page.get_by_role("button", name="expired 1").click()
     assert opened.tiles().count() == 4
     failed.click()
     assert opened.tiles().count() == 1

@@ -123,14 +123,14 @@ def test_what_needs_a_look_says_why_and_what_to_do(
     opened = open_page(file)
     reasons = opened.page.locator("#trouble .reason")
     marks = [text.split("\n")[0] for text in reasons.all_inner_texts()]
-    assert marks == ["2 failed", "1 failed", "1 uncertain", "1 lost", "1 suspect"]
+    assert marks == ["2 failed", "1 failed", "1 uncertain", "1 expired", "1 suspect"]
     expect(reasons.nth(0)).to_contain_text("003003002 · Invalid prompt length")
     expect(reasons.nth(0)).to_contain_text("Shorten the prompt")
     expect(reasons.nth(2)).to_contain_text("spark-batch resolve")
     expect(reasons.nth(4)).to_contain_text("it is all black")
     for status, words in (
         (Status.UNCERTAIN, "It may be paid for"),
-        (Status.LOST, "the API no longer has the picture"),
+        (Status.EXPIRED, "the API no longer has the picture"),
     ):
         opened.page.goto(f"{file.as_uri()}#job={one(place, status).output}")
         expect(opened.page.locator("#job .notice")).to_contain_text(words)

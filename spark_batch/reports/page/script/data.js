@@ -12,9 +12,11 @@ const KINDS = {
       "It may be paid for, so it is never sent again by itself. Check the vendor's billing page" +
       " or ask its support, then: spark-batch resolve",
   },
-  lost: {
-    label: "lost",
-    next: "It was paid for, and its picture is no longer to be had. To make it again, for money: spark-batch retry",
+  expired: {
+    label: "expired",
+    next: 
+      "It was paid for, and the API no longer gives its picture. To look once more, for free: spark-batch rescue." +
+      " To make it again, for money: spark-batch retry",
   },
   suspect: {
     label: "suspect",
@@ -28,7 +30,7 @@ const KINDS = {
 const POINTER = "A Git LFS pointer: git lfs pull fetches the picture.";
 /** The value of a variable that a prompt has not. */
 const NOTHING = "(none)";
-const TROUBLE = ["failed", "uncertain", "lost", "suspect"];
+const TROUBLE = ["failed", "uncertain", "expired", "suspect"];
 const FLIGHT = ["submitting", "running", "fetching"];
 
 const axes = facts.axes;

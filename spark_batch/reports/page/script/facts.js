@@ -87,7 +87,7 @@ function attemptList(job) {
     el(
       "li",
       {},
-      el("h4", {}, `Attempt ${each.number}`, el("span", { class: "state" }, each.lost ? "lost" : each.state)),
+      el("h4", {}, `Attempt ${each.number}`, el("span", { class: "state" }, each.expired ? "expired" : each.state)),
       el("ol", { class: "history" }, each.history.map(historyLine)),
     ),
   );
