@@ -123,21 +123,29 @@ class PollTimes:
         """A task took this long."""
         insort(self._durations, max(0.0, seconds))
 
-    def first(self) -> float:
+    def first(self, *, in_flight: int) -> float:
         """Seconds from a task's creation to the first question."""
         usual = self._usual()
-        return _FIRST_LOOK if usual is None else min(max(usual * _EARLY[0], _SOON), _LONGEST_WAIT)
+        if usual is None:
+            return _FIRST_LOOK
+        return min(max(usual * _EARLY[0], min(_pause(in_flight), usual), _SOON), _LONGEST_WAIT)
 
     def next(self, waited: float, *, in_flight: int) -> float:
         """Seconds to the next question for a task that has been waited for so long."""
         usual = self._usual() or 0.0
-        early = next((usual * part for part in _EARLY if usual * part > waited + _SOON), None)
+        soon = waited + _pause(in_flight)
+        early = next((usual * part for part in _EARLY if usual * part > soon), None)
         wait = _SOON + waited * 0.15 if early is None else early - waited
         return max(min(wait, _LONGEST_WAIT), in_flight / _POLLS_A_SECOND)
 
     def _usual(self) -> float | None:
         """The time in which a fifth of the tasks were done."""
         return self._durations[len(self._durations) // 5] if self._durations else None
+
+
+def _pause(in_flight: int) -> float:
+    """Seconds between two questions for one task, at least."""
+    return max(_SOON, in_flight / _POLLS_A_SECOND)
 
 
 def duration(*, seen: float, still: float | None) -> float:

@@ -53,7 +53,7 @@ def _made(desk: Desk, flight: Flight, task_id: str) -> list[Event]:
     flight.failures = 0
     flight.since = desk.clock()
     flight.watched = True
-    desk.later(flight, Call.POLL, desk.polls.first())
+    desk.later(flight, Call.POLL, desk.polls.first(in_flight=len(desk.flights)))
     return [Submitted(flight.key, task_id)]
 
 

@@ -136,7 +136,7 @@ class _Hasty(Random):
 class _Soon(PollTimes):
     """Asks for a task at once and often."""
 
-    def first(self) -> float:
+    def first(self, *, in_flight: int) -> float:
         return 0.0
 
     def next(self, waited: float, *, in_flight: int) -> float:

@@ -42,7 +42,7 @@ class Hasty(Random):
 class Soon(PollTimes):
     """Asks for a task at once and often, since the sandbox's tasks take no time here."""
 
-    def first(self) -> float:
+    def first(self, *, in_flight: int) -> float:
         return 0.0
 
     def next(self, waited: float, *, in_flight: int) -> float:

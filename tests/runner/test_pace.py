@@ -81,7 +81,7 @@ def test_backoff_is_jittered_and_capped() -> None:
 
 def looks(times: PollTimes, seconds: float, *, in_flight: int = 1) -> list[float]:
     """When a task is asked for that takes so long; the last one finds it done."""
-    found = [times.first()]
+    found = [times.first(in_flight=in_flight)]
     while found[-1] < seconds:
         found.append(found[-1] + times.next(found[-1], in_flight=in_flight))
     return found
@@ -91,7 +91,7 @@ def test_the_usual_time_is_the_one_in_which_a_fifth_of_the_tasks_were_done() -> 
     """A task is asked for at a quarter, at a half and at the whole of it."""
     assert looks(PollTimes([10.0] * 5), 10.0) == [2.5, 5.0, 10.0]
     assert looks(PollTimes([20.0, 10.0, 12.0, 30.0, 15.0]), 12.0) == [3.0, 6.0, 12.0]
-    assert PollTimes().first() == 0.5
+    assert PollTimes().first(in_flight=1) == 0.5
 
 
 def test_a_task_that_takes_as_long_as_the_others_is_found_soon_after_it_is_done() -> None:
@@ -124,6 +124,13 @@ def test_few_polls_are_spent_on_a_long_task_and_many_tasks_share_them() -> None:
     """The pause grows with the time waited, and with the number of tasks in flight."""
     assert len(looks(PollTimes(), 60.0)) < 30
     assert PollTimes().next(0.0, in_flight=2000) == 20.0
+
+
+def test_where_questions_are_few_none_is_asked_too_early() -> None:
+    """With many tasks each is asked for seldom: then first when it is usually done."""
+    times = PollTimes([3.0] * 5)
+    assert looks(times, 3.0, in_flight=2000) == [3.0]
+    assert looks(times, 3.0, in_flight=100) == [1.0, 3.0]
 
 
 def test_only_a_request_that_is_taken_ends_a_refusal() -> None:
