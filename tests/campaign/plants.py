@@ -14,6 +14,7 @@ from spark_batch.checkpoint.store import Store
 from spark_batch.jobs import State
 from spark_batch.project import crew
 from spark_batch.runner import Run
+from spark_batch.runner.calls import call_of
 from spark_batch.runner.desk import Call, Flight
 from spark_batch.runner.events import Event
 from spark_batch.runner.files import Folders
@@ -48,7 +49,7 @@ def _intent_after_post() -> None:
         return events
 
     def _called(run: Any, flight: Flight, call: Call) -> Callable[[], object]:
-        work: Callable[[], object] = run._work(flight, call)
+        work = call_of(run._desk, flight, call)
         if call is not Call.SUBMIT:
             return work
         outcome = work()
