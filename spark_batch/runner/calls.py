@@ -22,6 +22,7 @@ def call_of(desk: Desk, flight: Flight, call: Call) -> Callable[[], object]:
             outputs=_outputs(desk, flight),
             folders=desk.folders,
             facts=_facts(desk, flight),
+            last=flight.fetch_failures + 1 >= desk.settings.fetch_tries,
         )
     if call is Call.RESTORE and flight.restoring is not None:
         return restore_call(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -24,8 +24,8 @@ class Delivered:
     """The picture stands under its names; `suspect` is what is odd about it.
 
     `received` is its SHA-256 as it came, where metadata have changed that; `unmarked` says why it
-    could not be given any; `further` are further pictures of the task, where they are kept, or why
-    one could not be fetched.
+    could not be given any. `further` are the places of further pictures that the task made,
+    `missing` is why one of them could not be fetched.
     """
 
     picture: Picture
@@ -34,6 +34,7 @@ class Delivered:
     received: str | None = None
     unmarked: str | None = None
     further: tuple[str, ...] = ()
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,14 @@ def fetch_call(
     outputs: list[str],
     folders: Folders,
     facts: Provenance | None = None,
+    last: bool = False,
 ) -> Callable[[], FetchEnd]:
     """The call that fetches a flight's picture, for another thread.
 
     The API's `size` is insisted on at first; when it goes on to differ from what comes whole, by
     its Content-Length and to the decoder, what comes is taken. `facts` are written into it, where
-    it can carry them, before it has its name: what is paid for is never lost for their sake.
+    it can carry them, before it has its name: what is paid for is never lost for their sake. A
+    further picture that does not arrive holds up the job's own until the `last` try.
     """
     result = flight.result or Result(url="")
     size = result.bytes if flight.fetch_failures < _TRIES_WITH_SIZE else None
@@ -98,6 +101,10 @@ def fetch_call(
         except OutputError as error:
             return DiskRefused(str(error))
         try:
+            further = tuple(_kept(client, url, part, folders) for url in result.further)
+            failed = next((each for each in further if isinstance(each, FetchFailed)), None)
+            if failed is not None and not last:
+                return failed
             outcome = client.fetch(result.url, part, expected_bytes=size)
             if not isinstance(outcome, Fetched):
                 return outcome
@@ -109,7 +116,6 @@ def fetch_call(
             unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
             final = picture if isinstance(marked, pictures.Unmarked) else marked
             files = deliver(part, final, outputs=outputs, folders=folders)
-            further = tuple(_keep(client, url, part, folders) for url in result.further)
         except PictureError as error:
             part.unlink(missing_ok=True)
             return FetchFailed(reason=str(error), fresh_url=False)
@@ -119,24 +125,26 @@ def fetch_call(
         except OutputError as error:
             return DiskRefused(str(error))
         received = None if final is picture else picture.sha256
-        return Delivered(final, files, suspect, received, unmarked, further)
+        places = tuple(str(each) for each in further if not isinstance(each, FetchFailed))
+        missing = None if failed is None else failed.reason
+        return Delivered(final, files, suspect, received, unmarked, places, missing)
 
     return call
 
 
-def _keep(client: TaskReader, url: str, part: Path, folders: Folders) -> str:
-    """Fetch a further picture of a task into the folder of kept ones; says where it is.
+def _kept(client: TaskReader, url: str, part: Path, folders: Folders) -> str | FetchFailed:
+    """Fetch a further picture of a task into the folder of kept ones; says where it stands.
 
-    The job's own picture is in its place already, and is not held back for another one's sake.
+    Raises OutputError.
     """
     outcome = client.fetch(url, part, expected_bytes=None)
     if isinstance(outcome, FetchFailed):
-        return f"one could not be fetched ({outcome.reason})"
+        return replace(outcome, reason=f"a further picture: {outcome.reason}")
     try:
         picture = pictures.accept(part)
     except PictureError as error:
         part.unlink(missing_ok=True)
-        return f"one could not be fetched ({error})"
+        return FetchFailed(reason=f"a further picture: {error}", fresh_url=False)
     deliver(part, picture, outputs=[], folders=folders)
     return folders.keep(picture).relative_to(folders.output).as_posix()
 
@@ -225,10 +233,16 @@ def _delivered(desk: Desk, flight: Flight, outcome: Delivered) -> list[Event]:
     if flight.replacing is not None:
         kept = desk.folders.kept.relative_to(desk.folders.output)
         told.append(Note(f"{flight.replacing}; what stood there is kept in {kept.as_posix()}"))
-    if outcome.further:
-        places = ", ".join(outcome.further)
-        told.append(Note(f"{flight.name}: the API made further pictures, kept beside it: {places}"))
+    told += _further(flight, outcome)
     return [*told, *_unmarked(desk, flight, outcome.unmarked)]
+
+
+def _further(flight: Flight, outcome: Delivered) -> list[Event]:
+    """That the task made more than one picture: the first is the job's, the others are kept."""
+    places = ", ".join(outcome.further)
+    kept = [Note(f"{flight.name}: the task made further pictures; kept as {places}")]
+    lack = [Note(f"{flight.name}: {outcome.missing}; it was paid for and is not kept")]
+    return [*(kept if places else []), *(lack if outcome.missing else [])]
 
 
 def _unmarked(desk: Desk, flight: Flight, why: str | None) -> list[Event]:

@@ -248,3 +248,16 @@ def test_a_terminal_that_is_closed_stops_nothing(folder: Folder) -> None:
     os.close(ours)
     assert process.wait(60) == ExitCode.DONE
     assert len(folder.pictures()) == 4
+
+
+@pytest.mark.parametrize("flag", [(), ("-u",)])
+def test_a_line_is_there_when_it_was_written(flag: tuple[str, ...]) -> None:
+    """On stderr, with and without `python -u`: a bar ends before the result is printed."""
+    program = (
+        "import os, sys; from spark_batch.cli import streams; streams.prepare();"
+        " print('first', file=sys.stderr); os.write(2, b'second\\n');"
+        " print('third', file=sys.stderr); os._exit(0)"
+    )
+    command = [sys.executable, *flag, "-c", program]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert ended.stderr.split() == [b"first", b"second", b"third"]

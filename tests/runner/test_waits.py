@@ -511,10 +511,34 @@ def test_further_pictures_are_kept_and_reported(life: Life) -> None:
     life.api.polls = [Completed(result=replace(RESULT, further=further))]
     tally = life.run()
     assert tally.done == 1
-    assert life.api.urls == [RESULT.url, *further]
+    assert life.api.urls == [*further, RESULT.url]
     kept = list((life.recipe.output_dir / ".spark-batch" / "kept").iterdir())
     assert kept
     assert all(path.name in life.texts() for path in kept)
+
+
+@pytest.mark.parametrize("failures", [3, 100])
+def test_a_further_picture_is_tried_again_and_never_costs_the_first(
+    life: Life, failures: int
+) -> None:
+    """Up to the last try; then the job is done without it, and the run says so."""
+    further = ("http://127.0.0.1/second.jpg",)
+    life.api.polls = [Completed(result=replace(RESULT, further=further))]
+    fetch = life.api.fetch
+    left = failures
+
+    def sometimes(url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        nonlocal left
+        if url in further and left:
+            left -= 1
+            return no_picture()
+        return fetch(url, part, expected_bytes=expected_bytes)
+
+    life.api.fetch = sometimes  # type: ignore[method-assign]
+    assert life.run().done == 1
+    kept = life.recipe.output_dir / ".spark-batch" / "kept"
+    assert kept.exists() is (failures == 3)
+    assert ("is not kept" in life.texts()) is (failures == 100)
 
 
 def test_a_run_that_was_suspended_learns_nothing_from_it(life: Life) -> None:
