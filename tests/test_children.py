@@ -87,6 +87,7 @@ def test_a_child_gets_named_variables_only(monkeypatch: pytest.MonkeyPatch) -> N
     assert path == FOLDER
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a process group")
 def test_a_child_and_its_own_children_end_in_time() -> None:
     """Also one that holds the pipe open when its parent is gone."""
     text = "import subprocess; subprocess.run(['sleep', '99'])"

@@ -180,13 +180,16 @@ def test_git_is_not_given_the_key(
 def test_git_is_not_taken_from_the_repository(
     repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
 ) -> None:
-    """Whatever PATH says: a branch may have brought a file of that name."""
+    """Nor from the current folder, whatever PATH says: a stranger may have brought the file."""
     ran = tmp_path / "ran"
-    for folder in (".", "bin", "node_modules/.bin"):
-        repo.write(f"{folder}/git", f"#!/bin/sh\ntouch {ran}\n").chmod(0o755)
-    monkeypatch.chdir(repo.path)
+    elsewhere = Repository(tmp_path / "elsewhere")
+    for place in (repo, elsewhere):
+        for folder in (".", "bin", "node_modules/.bin"):
+            place.write(f"{folder}/git", f"#!/bin/sh\ntouch {ran}\n").chmod(0o755)
     monkeypatch.setenv("PATH", f"{entry.format(repo=repo.path)}{os.pathsep}{os.environ['PATH']}")
-    assert commit_of(repo.path / "recipe.yaml") is not None
+    for place in (repo, elsewhere):
+        monkeypatch.chdir(place.path)
+        assert commit_of(repo.path / "recipe.yaml") is not None
     assert not ran.exists()
 
 
@@ -414,14 +417,24 @@ def test_a_git_folder_that_is_not_for_its_work_tree(
     assert said in refusal(inside)
 
 
-@pytest.mark.parametrize("content", ["", "gitdir: nowhere\n", "gitdir: ../photos\n", None])
-def test_a_damaged_git_folder_is_not_passed_over(repo: Repository, content: str | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "invalid gitfile format"),
+        ("gitdir: nowhere\n", "not a git repository"),
+        ("gitdir: ../photos\n", "not a git repository"),
+        (None, "not a git repository"),
+    ],
+)
+def test_a_damaged_git_folder_is_not_passed_over(
+    repo: Repository, content: str | None, said: str
+) -> None:
     """An empty folder, or a file that leads to none: when in doubt there is no commit."""
     if content is None:
         (repo.path / "recipes" / ".git").mkdir(parents=True)
     else:
         repo.write("recipes/.git", content)
-    assert "git finds no repository at" in refusal(repo.path / "recipes")
+    assert said in refusal(repo.path / "recipes")
 
 
 def test_worktrees_submodules_and_folders_of_git_elsewhere(
