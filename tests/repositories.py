@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 _WHO = ("-c", "user.name=Tess", "-c", "user.email=tess@example.com")
@@ -19,13 +21,14 @@ class Repository:
 
     path: Path
 
-    def git(self, *arguments: str) -> str:
+    def git(self, *arguments: str, stdin: str = "") -> str:
         """What git says."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
         done = subprocess.run(
             ["git", *_WHO, *arguments],
             cwd=self.path,
             env={**kept, **_ALONE},
+            input=stdin,
             capture_output=True,
             text=True,
             check=True,
@@ -73,3 +76,16 @@ def a_repository(path: Path) -> Repository:
     made = Repository(path)
     made.git("init", "--quiet", "--initial-branch=main")
     return made
+
+
+def instead_of_git(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, script: str
+) -> None:
+    """Put a git on PATH, in this folder, that runs a shell script for one of git's commands."""
+    program = folder / "bin" / "git"
+    program.parent.mkdir()
+    real = shutil.which("git")
+    text = f'case " $* " in *" {command} "*) {script};; esac\nexec {real} "$@"\n'
+    program.write_text(f"#!/bin/sh\n{text}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")

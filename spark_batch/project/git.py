@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import subprocess
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from spark_batch import children
 from spark_batch.errors import UsageError
 from spark_batch.recipe.diagnostics import printable, quoted, suggestion
 
@@ -26,24 +27,34 @@ _SHALLOW = (
 _LINK = "120000"
 _FILES = ("100644", "100755", _LINK)  # what a submodule (160000) holds is not in the repository
 _CHUNK = 1 << 18
-# A hook's environment names the repository that the hook is about, which need not be the recipe's;
-# and the key is nobody's business.
-_KEPT_BACK = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_DIR",
-        "GIT_GRAFT_FILE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_NAMESPACE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-        "SPARK_API_KEY",
-    }
-)
+_SHA1_DIGITS = 40
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+# Git runs programs that a repository's configuration names. The repository, or what its
+# configuration includes, may be a stranger's. So only commands are used that read objects and
+# never the work tree, which no filter, textconv, external diff or alias takes part in; and what
+# could still start a program or reach a host is off:
+# - the folder is the one with `.git`, found by `repository`. Git itself would also take a bare
+#   repository, which files of a branch can be; `safe.bareRepository` (git 2.38) forbids that again.
+# - a partial clone fetches missing objects by programs of its configuration. GIT_NO_LAZY_FETCH (git
+#   2.44.1 and 2.39.4) forbids it; before, GIT_ALLOW_PROTOCOL (git 2.6) does, which overrides any
+#   `protocol.*.allow`: no transport has the name `none`.
+# Versions of git that do not know one of these settings pass it over. The user's and the system's
+# configuration are read: they hold `safe.directory`, and no branch can write them.
+_SETTINGS = {
+    "safe.bareRepository": "explicit",
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "protocol.allow": "never",
+    "credential.helper": "",
+    "diff.external": "",
+}
+_VARIABLES = {
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",  # its messages are read
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +76,16 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A work tree, by a folder in it; `prefix` leads to it from the top, and ends in a slash."""
+    """A work tree that git trusts, and a folder in it.
 
-    folder: Path
+    `root` is the top of the work tree, and `prefix` leads from there to the folder: empty, or with
+    a slash at its end. `program` is git, and `seconds` what one question may take.
+    """
+
+    root: Path
     prefix: str
+    program: str
+    seconds: float
 
     def commit(self, ref: str) -> str:
         """The id of the commit that a branch, a tag or another expression of git's names.
@@ -78,15 +95,15 @@ class Repository:
         # What begins with a dash is no name of git's, and is not to become an option of its.
         question = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
         possible = ref and not ref.startswith("-") and "\0" not in ref
-        found = _ask(self.folder, *question) if possible else None
-        if found is None:
+        found = self._ask(*question) if possible else None
+        if found is None or not _COMMIT.fullmatch(found.strip()):
             hint = self._hint(ref)
             raise UsageError(f"there is no file, branch, tag or commit {quoted(ref)}{hint}")
         return found.strip()
 
     def merge_base(self, ref: str) -> str:
         """The commit where HEAD and `ref` parted. Raises UsageError when there is none."""
-        found = _ask(self.folder, "merge-base", "HEAD", self.commit(ref))
+        found = self._ask("merge-base", "HEAD", self.commit(ref))
         if found is None:
             hint = _SHALLOW if self.is_shallow() else "; give the commit to compare with"
             raise UsageError(f"{quoted(ref)} and HEAD have no commit in common{hint}")
@@ -94,15 +111,15 @@ class Repository:
 
     def is_ancestor(self, commit: str) -> bool:
         """Whether HEAD has all that the commit has."""
-        return _ask(self.folder, "merge-base", "--is-ancestor", commit, "HEAD") is not None
+        return self._ask("merge-base", "--is-ancestor", commit, "HEAD") is not None
 
     def is_shallow(self) -> bool:
         """Whether this is a clone without its whole history."""
-        return _ask(self.folder, "rev-parse", "--is-shallow-repository") == "true\n"
+        return self._ask("rev-parse", "--is-shallow-repository") == "true\n"
 
     def tree(self, commit: str) -> dict[str, Leaf]:
         """The files and links of a commit, by their path from the top. Raises UsageError."""
-        listed = _ask(self.folder, "ls-tree", "-r", "-z", "--full-tree", commit)
+        listed = self._ask("ls-tree", "-r", "-z", "--full-tree", commit)
         if listed is None:
             raise UsageError(f"git cannot list the commit {commit}: `git fsck` says what is wrong")
         found = {}
@@ -113,33 +130,35 @@ class Repository:
                 found[path] = Leaf(name, mode == _LINK)
         return found
 
+    def object(self, commit: str, path: str) -> str | None:
+        """The id of what a commit has at a path from the top; None when it has nothing there."""
+        found = self._ask(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}:{path}"
+        )
+        return None if found is None else found.strip()
+
     @contextlib.contextmanager
     def blobs(self, *, seconds: float = READING_SECONDS) -> Iterator[Blobs]:
         """What reads the contents of files; ends git after `seconds`, however that goes on."""
-        arguments = ["git", "-C", str(self.folder), "cat-file", "--batch"]
-        with subprocess.Popen(
-            arguments,
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+        command, variables = _command(self.program, self.root, "cat-file", "--batch")
+        with children.started(
+            command, variables, seconds=seconds, stdin=children.PIPE, stdout=children.PIPE
         ) as process:
-            watch = threading.Timer(seconds, process.kill)
-            watch.start()
-            try:
-                if process.stdin and process.stdout:
-                    yield Blobs(process.stdin, process.stdout)
-            finally:
-                watch.cancel()
-                process.kill()
+            if process.stdin and process.stdout:
+                yield Blobs(process.stdin, process.stdout)
 
     def _hint(self, ref: str) -> str:
         """What may have been meant, or why it is not here."""
-        listed = _ask(self.folder, "for-each-ref", "--format=%(refname:short)") or ""
+        listed = self._ask("for-each-ref", "--format=%(refname:short)") or ""
         names = tuple(listed.split())
         remote = tuple(each for each in names if each.endswith(f"/{ref}"))
         close = f"; did you mean {quoted(remote[0])}?" if remote else suggestion(ref, names)
         return close or (_SHALLOW if self.is_shallow() else "")
+
+    def _ask(self, *question: str) -> str | None:
+        """What git answers, or None when it says no."""
+        ended = _run(self.program, self.root, self.seconds, *question)
+        return None if ended.code else os.fsdecode(ended.output)
 
 
 class Blobs:
@@ -180,48 +199,73 @@ class Blobs:
         return Blob(b"".join(kept), size, digest.hexdigest())
 
 
-def repository(folder: Path) -> Repository:
-    """The repository in whose work tree a folder stands. Raises UsageError when it is in none."""
-    done = _run(folder, "rev-parse", "--is-inside-work-tree", "--show-prefix")
-    inside, _, prefix = os.fsdecode(done.stdout).partition("\n")
-    if done.returncode or inside != "true":
-        said = os.fsdecode(done.stderr).strip().split("\n")[0].removeprefix("fatal: ")
-        where, reason = printable(str(folder.absolute())), printable(said) or "it is no work tree"
-        if "dubious ownership" in said:
+def blob_id(data: bytes, like: str) -> str:
+    """The id that git gives this content when no filter applies, by the hash of the id `like`."""
+    name = "sha1" if len(like) == _SHA1_DIGITS else "sha256"
+    return hashlib.new(name, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def repository(folder: Path, *, seconds: float = SECONDS) -> Repository:
+    """The repository in whose work tree a folder stands; a question may take `seconds`.
+
+    Its root is the nearest folder with a `.git`, which git puts into no work tree from a commit.
+    Raises UsageError when there is none, when git is not installed, and when git does not trust it.
+    """
+    folder = folder.resolve()
+    root = next((top for top in (folder, *folder.parents) if os.path.lexists(top / ".git")), None)
+    if root is None:
+        raise _none_at(folder, "neither it nor a folder above it has a .git")
+    parts = folder.relative_to(root).parts
+    if ".git" in map(str.lower, parts):
+        raise _none_at(folder, "it is no work tree, but a folder of git's own")
+    program = children.find_program("git", outside=root)
+    if program is None:
+        raise UsageError(
+            "--against needs the program git, which is not installed (one inside the repository is"
+            " not run); it also takes a manifest CSV"
+        )
+    _check(program, root, folder, seconds)
+    return Repository(root, "".join(f"{part}/" for part in parts), program, seconds)
+
+
+def _check(program: str, root: Path, folder: Path, seconds: float) -> None:
+    """Raise UsageError unless git takes this folder for the root of a work tree, and trusts it."""
+    question = ("rev-parse", "--show-toplevel")
+    ended = _run(program, root, seconds, *question)
+    if ended.code:
+        complaint = _run(program, root, seconds, *question, errors=True).output
+        said = os.fsdecode(complaint).strip().split("\n")[0].removeprefix("fatal: ")
+        reason = printable(said) or "it is no work tree"
+        if "dubious ownership" in said or "unsafe repository" in said:
+            where = printable(str(root))
             reason += f" (`git config --global --add safe.directory {where}` trusts it)"
-        raise UsageError(
-            f"git finds no repository at {where}: {reason}; --against also takes a manifest CSV"
-        )
-    return Repository(folder, prefix.removesuffix("\n"))
+        raise _none_at(folder, reason)
+    top = Path(os.fsdecode(ended.output).removesuffix("\n"))
+    if not top.is_dir() or not top.samefile(root):
+        shown = printable(str(root))
+        raise _none_at(folder, f"the .git in {shown} is for the work tree {printable(str(top))}")
 
 
-def _ask(folder: Path, *question: str) -> str | None:
-    """What git answers, or None when it says no."""
-    done = _run(folder, *question)
-    return None if done.returncode else os.fsdecode(done.stdout)
+def _none_at(folder: Path, reason: str) -> UsageError:
+    return UsageError(
+        f"git finds no repository at {printable(str(folder))}: {reason};"
+        " --against also takes a manifest CSV"
+    )
 
 
-def _run(folder: Path, *question: str) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    program: str, root: Path, seconds: float, *question: str, errors: bool = False
+) -> children.Ended:
+    """What git prints; raises UsageError when it does not run to its end."""
     try:
-        return subprocess.run(
-            ["git", "-C", str(folder), *question],
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UsageError(
-            "--against needs the program git, which is not installed; it also takes a manifest CSV"
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"git {question[0]} did not answer within {SECONDS:.0f} seconds") from None
+        return children.run(*_command(program, root, *question), seconds=seconds, errors=errors)
     except (OSError, ValueError) as error:
-        raise UsageError(f"git cannot be run: {printable(str(error))}") from None
+        raise UsageError(f"git {question[0]} failed: {printable(str(error))}") from None
 
 
-def environment() -> dict[str, str]:
-    """What git is started with: asks nobody, speaks English, and does not know the key."""
-    kept = {name: text for name, text in os.environ.items() if name not in _KEPT_BACK}
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+def _command(program: str, root: Path, *question: str) -> tuple[list[str], dict[str, str]]:
+    """A command line of git's and its environment; every call of git is made of them."""
+    settings = (word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}"))
+    # Git looks for a repository in the root alone, and not above it when that one is damaged.
+    variables = children.environment(**_VARIABLES, GIT_CEILING_DIRECTORIES=str(root.parent))
+    return [program, "-C", str(root), "--no-pager", *settings, *question], variables

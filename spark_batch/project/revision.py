@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
+import hashlib
 from pathlib import Path
 
-from spark_batch.project.git import environment
+from spark_batch import lfs
+from spark_batch.errors import UsageError
+from spark_batch.project.git import Repository, blob_id, repository
 
 _SECONDS = 5.0
-_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def commit_of(recipe: Path, *, git: str = "git", seconds: float = _SECONDS) -> str | None:
+def commit_of(recipe: Path, *, seconds: float = _SECONDS) -> str | None:
     """The commit that a recipe's folder is at; `-dirty` behind it when the recipe differs from it.
 
-    A recipe that git does not know differs. None without git or a repository, in one that git does
-    not trust, and when it has not answered after `seconds`: that is never an error.
+    The file's content is compared with the commit's; the index, modes and git's filters play no
+    part. Line ends do not make a difference, and a Git LFS pointer stands for its file. A recipe
+    that git does not know differs. None without git or a repository, in one that git does not
+    trust, and when git has not answered a question after `seconds`: that is never an error.
     """
-    path = recipe.absolute()
-    commit = _ask(git, seconds, path.parent, "rev-parse", "--verify", "HEAD")
-    if commit is None or not _COMMIT.fullmatch(commit):
-        return None
-    # Only this file is looked at, ignored or not: a large repository costs nothing.
-    state = _ask(git, seconds, path.parent, "status", "--porcelain", "--ignored", "--", path.name)
-    if state is None:
-        return None
-    return f"{commit}-dirty" if state else commit
-
-
-def _ask(git: str, seconds: float, folder: Path, *arguments: str) -> str | None:
-    """What git prints, stripped; None when it refuses, is not there, or takes too long."""
-    # No program of the repository's choice, nothing fetched, nothing written, no pattern in names.
-    command = [git, "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false"]
+    path = recipe.resolve()
     try:
-        ended = subprocess.run(
-            [*command, *arguments],
-            cwd=folder,
-            env={**environment(), "GIT_NO_LAZY_FETCH": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
+        found = repository(path.parent, seconds=seconds)
+        commit = found.commit("HEAD")
+        same = _is_in(found, commit, path)
+    except (OSError, UsageError):
         return None
-    return ended.stdout.decode("utf-8", "replace").strip() if ended.returncode == 0 else None
+    return commit if same else f"{commit}-dirty"
+
+
+def _is_in(source: Repository, commit: str, path: Path) -> bool:
+    """Whether a file's content is the one in the commit."""
+    stored = source.object(commit, source.prefix + path.name)
+    if stored is None:
+        return False
+    data = path.read_bytes()
+    if blob_id(data, stored) == stored:
+        return True
+    with source.blobs(seconds=source.seconds) as blobs:
+        committed = blobs.read(stored).data
+    pointer = lfs.parse(committed)
+    if pointer is not None:
+        return pointer.sha256 == hashlib.sha256(data).hexdigest()
+    return _unix_lines(data) == _unix_lines(committed)
+
+
+def _unix_lines(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n")

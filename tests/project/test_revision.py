@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from spark_batch.project.revision import commit_of
+from tests.repositories import instead_of_git
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -72,7 +73,9 @@ def test_a_recipe_that_git_does_not_know_is_dirty(recipe: Path, ignored: bool) -
     assert commit_of(other) == f"{head(recipe)}-dirty"
 
 
-def test_no_repository_no_commit_no_git(recipe: Path, tmp_path: Path) -> None:
+def test_no_repository_no_commit_no_git(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """None, and never an error."""
     lonely = tmp_path / "lonely"
     lonely.mkdir()
@@ -80,11 +83,12 @@ def test_no_repository_no_commit_no_git(recipe: Path, tmp_path: Path) -> None:
     assert commit_of(lonely / "a.yaml") is None
     git(lonely, "init", "--quiet")
     assert commit_of(lonely / "a.yaml") is None
-    assert commit_of(recipe, git="no-such-program") is None
     assert commit_of(tmp_path / "none" / "a.yaml") is None
     git(tmp_path, "init", "--quiet", "--bare", "bare")
     (tmp_path / "bare" / "a.yaml").write_text("")
     assert commit_of(tmp_path / "bare" / "a.yaml") is None
+    monkeypatch.setenv("PATH", str(lonely))
+    assert commit_of(recipe) is None
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives away")
@@ -114,38 +118,75 @@ def test_inside_a_hook_of_another_repository(
     assert commit_of(recipe) == commit
 
 
-def script(folder: Path, text: str) -> str:
-    """A program in Python that stands in for git."""
-    path = folder / "fake-git"
-    path.write_text(f"#!{sys.executable}\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="a script as a program")
-def test_a_slow_git_is_not_waited_for(recipe: Path, tmp_path: Path) -> None:
+def test_a_slow_git_is_not_waited_for(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A network disk, or a repository too large."""
+    instead_of_git(tmp_path, monkeypatch, "rev-parse", "sleep 60")
     began = time.monotonic()
-    slow = script(tmp_path, "import time; time.sleep(60)")
-    assert commit_of(recipe, git=slow, seconds=0.5) is None
+    assert commit_of(recipe, seconds=0.5) is None
     assert time.monotonic() - began < 20
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a script as a program")
-@pytest.mark.parametrize("said", ["''", "'main'", "b'\\xff'.hex()", "'a' * 41", "'A' * 40"])
-def test_what_is_no_commit_is_none(recipe: Path, tmp_path: Path, said: str) -> None:
-    """Only a whole hash is taken."""
-    assert commit_of(recipe, git=script(tmp_path, f"print({said})")) is None
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a script as a program")
-def test_git_does_not_see_the_key(
-    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("said", ["", "main", "\\377", "a" * 41, "A" * 40])
+def test_what_is_no_commit_is_none(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
-    """Nor do the programs that a repository has it call."""
-    monkeypatch.setenv("SPARK_API_KEY", "canary-key")
-    seen = tmp_path / "seen"
-    text = f"import os; open({str(seen)!r}, 'w').write(repr(dict(os.environ))); print('a' * 40)"
-    assert commit_of(recipe, git=script(tmp_path, text)) == "a" * 40 + "-dirty"
-    assert "PATH" in seen.read_text()
-    assert "canary-key" not in seen.read_text()
+    """Only a whole hash is taken."""
+    instead_of_git(tmp_path, monkeypatch, "HEAD^{commit}", f"printf '{said}\\n'; exit")
+    assert commit_of(recipe) is None
+
+
+@pytest.mark.parametrize("committed", ["a: 1\nb: 2\n", "a: 1\r\nb: 2\r\n"])
+@pytest.mark.parametrize("there", ["a: 1\nb: 2\n", "a: 1\r\nb: 2\r\n"])
+def test_line_ends_make_no_difference(recipe: Path, committed: str, there: str) -> None:
+    """A checkout on Windows (`core.autocrlf`) has other ones than the commit."""
+    recipe.write_bytes(committed.encode())
+    git(recipe.parent, "-c", "core.autocrlf=false", "commit", "--quiet", "-a", "-m", "second")
+    recipe.write_bytes(there.encode())
+    assert commit_of(recipe) == head(recipe)
+    recipe.write_bytes(there.replace("2", "3").encode())
+    assert commit_of(recipe) == f"{head(recipe)}-dirty"
+
+
+def test_a_recipe_in_git_lfs(recipe: Path) -> None:
+    """The commit has the pointer to it, and the work tree has the file."""
+    data = recipe.read_bytes()
+    oid = hashlib.sha256(data).hexdigest()
+    recipe.write_text(
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(data)}\n"
+    )
+    git(recipe.parent, "commit", "--quiet", "-a", "-m", "a pointer")
+    recipe.write_bytes(data)
+    assert commit_of(recipe) == head(recipe)
+    recipe.write_bytes(data + b"#")
+    assert commit_of(recipe) == f"{head(recipe)}-dirty"
+
+
+def test_a_link_is_followed(recipe: Path) -> None:
+    """What counts is the text that is used, and not the name that it is used by."""
+    link = recipe.with_name("link.yaml")
+    link.symlink_to(recipe.name)
+    assert commit_of(link) == head(recipe)
+    recipe.write_text("version: 1\nname: a\n")
+    assert commit_of(link) == f"{head(recipe)}-dirty"
+
+
+@pytest.mark.parametrize("hashes", ["sha1", "sha256"])
+def test_content_that_git_lacks_is_compared_by_its_id(tmp_path: Path, hashes: str) -> None:
+    """A partial clone: what is the same needs nothing else, and nothing is fetched."""
+    git(tmp_path, "init", "--quiet", f"--object-format={hashes}")
+    recipe = tmp_path / "a.yaml"
+    recipe.write_text("version: 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "first")
+    name = git(tmp_path, "rev-parse", "HEAD:a.yaml")
+    stored = tmp_path / ".git" / "objects" / name[:2] / name[2:]
+    stored.rename(tmp_path / "away")
+    assert commit_of(recipe) == head(recipe)
+    recipe.write_text("version: 1\nname: a\n")
+    assert commit_of(recipe) is None
+    (tmp_path / "away").rename(stored)
+    assert commit_of(recipe) == f"{head(recipe)}-dirty"

@@ -1,0 +1,125 @@
+"""The only place that starts other programs: which file, which environment, for how long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BYTES = 100_000_000  # of what one call may print
+PIPE = subprocess.PIPE
+
+_CHUNK = 1 << 18
+# A child gets these variables and no others: neither the API key nor any other secret of the shell
+# or the CI job, and no GIT_* or SSH_* variable, some of which name programs to run. SUDO_UID tells
+# git who calls it through sudo, whose repositories it trusts as well.
+_INHERITED = (
+    *("HOME", "LANG", "SUDO_UID", "TMPDIR", "XDG_CONFIG_HOME"),
+    *("APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "PROGRAMDATA", "USERPROFILE"),  # Windows
+    *("SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "TMP"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The exit code of a program, and what it printed to the stream that was read."""
+
+    code: int
+    output: bytes
+
+
+def find_program(name: str, *, outside: Path) -> str | None:
+    """Find a program on PATH, as an absolute path; None when it is not there.
+
+    Empty and relative entries of PATH do not count, since they lead to the current folder. Nor do
+    entries below `outside`, a folder whose files may be a stranger's (`node_modules/.bin`).
+    """
+    file = f"{name}.exe" if os.name == "nt" else name
+    for folder in _search_path():
+        path = folder / file
+        is_program = os.access(path, os.X_OK) and path.is_file()
+        if is_program and not folder.resolve().is_relative_to(outside):
+            return str(path)
+    return None
+
+
+def environment(**further: str) -> dict[str, str]:
+    """The environment of a child: a fixed list of variables, and `further` ones."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, "PATH": os.pathsep.join(map(str, _search_path())), **further}
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str],
+    variables: dict[str, str],
+    *,
+    seconds: float,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
+    stderr: int = subprocess.DEVNULL,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program; it and what it started are ended with the block, or after `seconds`.
+
+    It runs in a session of its own, so that it has no terminal to ask for a password on. Raises
+    OSError when it cannot be started.
+    """
+    with subprocess.Popen(
+        command,
+        env=variables,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    ) as process:
+        watch = threading.Timer(seconds, _end, [process])
+        watch.daemon = True
+        watch.start()
+        try:
+            yield process
+        finally:
+            watch.cancel()
+            _end(process)
+
+
+def run(
+    command: Sequence[str], variables: dict[str, str], *, seconds: float, errors: bool = False
+) -> Ended:
+    """Run a program to its end and read what it prints, with `errors` its standard error instead.
+
+    Raises TimeoutError after `seconds`, ValueError when it prints more than `MAX_BYTES`, and
+    OSError when it cannot be started.
+    """
+    began = time.monotonic()
+    stream = {"stderr" if errors else "stdout": PIPE}
+    with started(command, variables, seconds=seconds, **stream) as process:
+        pipe = process.stderr if errors else process.stdout
+        output = bytearray()
+        while pipe and (chunk := pipe.read(_CHUNK)):
+            output += chunk
+            if len(output) > MAX_BYTES:
+                raise ValueError(f"it printed more than {MAX_BYTES // 1_000_000} MB")
+        code = process.wait()
+    if code and time.monotonic() - began >= seconds:
+        raise TimeoutError(f"it did not answer within {seconds:g} seconds")
+    return Ended(code, bytes(output))
+
+
+def _search_path() -> list[Path]:
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return [folder for folder in map(Path, entries) if folder.is_absolute()]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is not None:
+        return  # its number may be another process's by now
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
