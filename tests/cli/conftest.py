@@ -94,7 +94,7 @@ def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     `tests/runner/test_waits.py` proves the real patience on a virtual clock,
     `tests/runner/test_pace.py` the times between two questions.
     """
-    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.5)
+    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.05)
     monkeypatch.setattr(pace, "_FIRST_LOOK", 0.01)
     monkeypatch.setattr(pace, "_SOON", 0.02)
     monkeypatch.setattr(access, "_PREVIEW_SECONDS", (0.0, 0.02))
