@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from spark_batch import cli
-from spark_batch.project import access
-from spark_batch.runner import pace, waits
+from spark_batch.runner import waits
 from spark_batch.sandbox import Faults, Served, Settings, serve
 
 ROOT = Path(__file__).parents[2]
@@ -88,16 +87,14 @@ Call = Callable[..., Ended]
 
 
 @pytest.fixture
-def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """The command line in this process, which hardly waits: tasks are short, and asked for often.
+def call(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, short_waits: None
+) -> Call:
+    """The command line in this process; a task that the API does not know is given up soon.
 
-    `tests/runner/test_waits.py` proves the real patience on a virtual clock,
-    `tests/runner/test_pace.py` the times between two questions.
+    `tests/runner/test_waits.py` proves the real patience on a virtual clock.
     """
     monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.05)
-    monkeypatch.setattr(pace, "_FIRST_LOOK", 0.01)
-    monkeypatch.setattr(pace, "_SOON", 0.02)
-    monkeypatch.setattr(access, "_PREVIEW_SECONDS", (0.0, 0.02))
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()
