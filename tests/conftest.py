@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from spark_batch.project import access
+from spark_batch.runner import pace
+
 # No test depends on a wall clock: on a loaded machine an example may take any time.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
@@ -35,6 +38,17 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     return home
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks of `--sandbox` in this process are short, and polled often.
+
+    `tests/runner/test_pace.py` proves the real times between polls.
+    """
+    monkeypatch.setattr(access, "_PREVIEW_SECONDS", (0.0, 0.02))
+    monkeypatch.setattr(pace, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(pace, "_SOON", 0.02)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the marks are read

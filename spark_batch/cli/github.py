@@ -127,16 +127,26 @@ def _outputs(values: Mapping[str, str]) -> str:
 def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
     """Append to one of GitHub's files, at most until it has `limit` bytes."""
     try:
-        with path.open("ab") as file:
+        with open(path, "ab", opener=_without_waiting) as file:
             data = text.encode("utf-8", ESCAPE)  # a folder's name need not be UTF-8
-            if limit is not None and file.tell() + len(data) > limit:
-                data = _cut(data.splitlines(keepends=True), limit - file.tell())
+            size = file.tell() if file.seekable() else 0
+            if limit is not None and size + len(data) > limit:
+                data = _cut(data.splitlines(keepends=True), limit - size)
             file.write(data)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         click.echo(f"spark-batch: cannot write GitHub's file {path}: {reason}", err=True)
         return False
     return True
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Open a file; raises OSError for a pipe that nobody reads, which would wait for ever."""
+    if not hasattr(os, "O_NONBLOCK"):
+        return os.open(name, flags, 0o666)
+    descriptor = os.open(name, flags | os.O_NONBLOCK, 0o666)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _cut(lines: Iterable[bytes], room: int) -> bytes:

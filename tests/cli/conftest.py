@@ -87,12 +87,14 @@ Call = Callable[..., Ended]
 
 
 @pytest.fixture
-def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+def call(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, short_waits: None
+) -> Call:
     """The command line in this process; a task that the API does not know is given up soon.
 
     `tests/runner/test_waits.py` proves the real patience on a virtual clock.
     """
-    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.5)
+    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.05)
 
     def run(*arguments: object) -> Ended:
         capfd.readouterr()

@@ -233,6 +233,37 @@ def test_a_file_that_cannot_be_written_is_told(
     assert runner.summary.stat().st_size + runner.outputs.stat().st_size > 0
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in the file system are POSIX")
+@pytest.mark.parametrize("name", ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"])
+def test_a_pipe_that_nobody_reads_is_told(
+    folder: Folder, call: Call, runner: Runner, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The run ends, as with any other file that cannot be written."""
+    pipe = folder.path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv(name, str(pipe))
+    ended = call("run", folder.recipe, "--sandbox")
+    assert ended.code == ExitCode.FAILED
+    assert ended.err.splitlines()[-1].startswith(f"spark-batch: cannot write GitHub's file {pipe}:")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in the file system are POSIX")
+@pytest.mark.parametrize("name", ["GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"])
+def test_a_pipe_that_is_read_gets_it(
+    folder: Folder, call: Call, runner: Runner, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As with `/dev/stdout` for a file, to look at it."""
+    pipe = folder.path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv(name, str(pipe))
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    ended = call("run", folder.recipe, "--sandbox")
+    written = os.read(reader, 1 << 16).decode()
+    os.close(reader)
+    assert ended.code == ExitCode.DONE, ended.err
+    assert "0.12" in written
+
+
 def test_a_folder_with_a_line_end_in_its_name_sets_no_other_value(
     tmp_path: Path, call: Call, runner: Runner
 ) -> None:

@@ -271,7 +271,7 @@ def test_a_resumed_task_that_fails_is_not_made_again(
 ) -> None:
     """It was not the plan's to create: the plan's own job is made, and nothing else."""
     folder.edit("run: {", "run: {task_timeout: 0.1, ")
-    served = api(poll=["unknown-status"] * 3, create=["task-code:003003095"])
+    served = api(poll=["unknown-status"] * 10, create=["task-code:003003095"])
     call("run", folder.recipe, "--limit", "1")
     folder.edit("task_timeout: 0.1", "task_timeout: 60")
     call("plan", folder.recipe, "--out", saved, "--only", "scale=0.4")

@@ -23,6 +23,11 @@ price: 0.03
 AT_NIGHT = RECIPE.replace("text: Beach", "text: Beach at night")
 
 
+@pytest.fixture(autouse=True)
+def quick(short_waits: None) -> None:
+    """Every run here is one of the sandbox's."""
+
+
 @pytest.fixture
 def repo(tmp_path: Path) -> Repository:
     """Two photos and two prompts on main: four jobs, none of them made."""

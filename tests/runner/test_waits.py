@@ -43,7 +43,7 @@ from spark_batch.runner.pace import Pace, PollTimes
 from spark_batch.runner.pool import Broken, Pool
 from spark_batch.runner.survey import Scope, survey
 from spark_batch.runner.waits import UNKNOWN_AFTER
-from tests.runner.conftest import MakeWorld, a_photo
+from tests.runner.conftest import a_photo, a_recipe
 
 RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))
 PATIENCE = {
@@ -212,10 +212,11 @@ class Life:
 
 
 @pytest.fixture
-def life(make_world: MakeWorld, tmp_path: Path) -> Life:
-    world = make_world(submit_rate=5.0, **PATIENCE)
-    world.prompts("Beach")
-    return Life(world.recipe, Api(a_photo(tmp_path / "result.jpg")), Clock())
+def life(tmp_path: Path) -> Life:
+    recipe = a_recipe(tmp_path, submit_rate=5.0, **PATIENCE)
+    (block,) = recipe.blocks
+    recipe = replace(recipe, blocks=(replace(block, prompts=block.prompts[:1]),))
+    return Life(recipe, Api(a_photo(tmp_path / "result.jpg")), Clock())
 
 
 def no_picture(reason: str = "HTTP 503", *, fresh: bool = False) -> FetchFailed:
@@ -374,7 +375,7 @@ def test_an_answer_that_comes_after_its_call_was_given_up_is_kept(life: Life) ->
     assert life.statuses() == ["running", "running"]
 
 
-def test_a_job_that_is_given_up_frees_its_slot(life: Life, make_world: MakeWorld) -> None:
+def test_a_job_that_is_given_up_frees_its_slot(life: Life) -> None:
     """With one slot, the jobs behind a picture that never arrives are made all the same."""
     (block,) = life.recipe.blocks
     prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(3))
