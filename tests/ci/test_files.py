@@ -112,4 +112,4 @@ def test_the_log_of_an_unexpected_error_is_printed(tmp_path: Path) -> None:
             ended = subprocess.run(
                 command, env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
             )
-            assert ended.stdout == "| Traceback\n| ::add-path::/tmp\n| a # #[add-path]/tmp\n"
+            assert ended.stdout == "| Traceback\n| ::add-path::/tmp\n| a # [add-path]/tmp\n"
