@@ -36,6 +36,11 @@ def no_task() -> Response:
     return _error(NOT_FOUND, NOT_FOUND, "Task not found")
 
 
+def foreign_host() -> Response:
+    """The request's Host is no loopback name; the answer does not repeat it."""
+    return _error(421, 421, "The sandbox answers to 127.0.0.1, localhost and [::1] alone")
+
+
 def store_error(code: str, *, status: int) -> Response:
     """An error of the object store that results stand in."""
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>\n'

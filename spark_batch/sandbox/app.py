@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spark_batch.errors import OutputError
 from spark_batch.sandbox import answers, deliveries, ledger, links, pictures, shapes, tasks
@@ -33,6 +37,7 @@ _WORKERS = 4
 _API = "/model/v1/generation"
 _SECOND = "-2"  # ends the name of a task's second picture
 _INTEGER_BITS = 53  # of an integer id: every JSON reader keeps as many
+_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 
 T = TypeVar("T")
 
@@ -72,6 +77,7 @@ class Sandbox:
                 Route(links.LOOP, _redirect_loop, methods=["GET"]),
                 Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
             ],
+            middleware=[Middleware(_LoopbackOnly)],
             exception_handlers={HTTPException: _http_error, OutputError: _output_error},
         )
 
@@ -174,7 +180,7 @@ class Sandbox:
         content = []
         for stem, pictured in files.items():
             url = links.link(
-                base=f"http://{request.headers.get('host', '')}",
+                base="http://{}:{}".format(*request.scope["server"]),
                 secret=self._store.secret,
                 name=f"{stem}.{form}",
                 expires=now + self._settings.url_seconds,
@@ -215,6 +221,8 @@ class Sandbox:
         )
 
     async def _show_ledger(self, request: Request) -> Response:
+        if not self._authorized(request):
+            return answers.unauthorized()
         book = self._ledger
         return JSONResponse(
             {
@@ -281,6 +289,22 @@ class Sandbox:
 
     async def _work(self, task: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, task)
+
+
+class _LoopbackOnly:
+    """Answer only requests whose Host is a loopback name.
+
+    A page in a browser could otherwise read prompts and pictures: its own host name, resolved to
+    127.0.0.1 (DNS rebinding), makes the sandbox part of its origin.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host", "")
+        app = self._app if _LOOPBACK.fullmatch(host) else answers.foreign_host()
+        await app(scope, receive, send)
 
 
 async def _body(request: Request) -> bytes:

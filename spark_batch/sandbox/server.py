@@ -36,7 +36,6 @@ class Served:
 def serve(
     settings: Settings,
     *,
-    host: str = HOST,
     port: int = 0,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[Served]:
@@ -59,19 +58,19 @@ def serve(
     store = Store(settings.folder)
     ledger = Ledger(store.ledger)
     dice = Dice(settings.faults, seed=settings.seed)
-    listener = _listen(host, port)
-    address = listener.getsockname()
+    listener = _listen(port)
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
     sandbox = Sandbox(settings=settings, store=store, ledger=ledger, dice=dice, clock=clock)
     try:
         with running(sandbox.app, listener):
-            yield Served(url=f"http://{host}:{address[1]}", ledger=ledger, faults=dice)
+            yield Served(url=url, ledger=ledger, faults=dice)
     finally:
         listener.close()
         sandbox.close()
         ledger.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(port: int) -> socket.socket:
     """A listening socket that names its protocol: asyncio sends without delay only on such a one.
 
     With `socket.create_server` a poll on a kept-alive connection took 40 ms longer (measured).
@@ -80,10 +79,10 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind((HOST, port))
         listener.listen(512)
     except (OSError, OverflowError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot listen on {host}:{port}: {why}; choose another port") from None
+        raise UsageError(f"cannot listen on {HOST}:{port}: {why}; choose another port") from None
     return listener

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+REPOSITORY_ID = 4711
 
 
 @dataclass
@@ -38,25 +43,37 @@ class Cloud:
     def artifacts(self) -> Path:
         return self.folder / "artifacts"
 
+    def record(self, run: int, **facts: Any) -> None:
+        """Write down what GitHub knows of a run: its event, the branch and repository of its head.
+
+        The artifacts of a run that is `expired` are listed, and cannot be had.
+        """
+        path = self.folder / "runs" / f"{run}.json"
+        path.parent.mkdir(exist_ok=True)
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**known, **facts}))
+
 
 def use(
     cloud: Cloud, workspace: Path, step: Mapping[str, Any], contexts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What one of GitHub's own actions does, with folders; gives its outputs."""
     name, _, version = step["uses"].partition("@")
-    assert version.startswith("v")
+    assert re.fullmatch(r"[0-9a-f]{40}", version), f"{name} is not pinned to a commit"
     given = step.get("with", {})
     if name == "actions/checkout":
+        assert given.get("persist-credentials") is False
         return _checkout(
             cloud, workspace, contexts["github"]["sha"], deep=given.get("fetch-depth") == 0
         )
     if name == "actions/setup-python":
         return {}
     if name == "actions/cache/restore":
-        return _restore(cloud, workspace, given)
+        return _restore(cloud, workspace, given, contexts["github"])
     if name == "actions/cache/save":
         if (workspace / given["path"]).exists():  # GitHub warns of a path that is not there
-            shutil.copytree(workspace / given["path"], cloud.caches / given["key"])
+            scope = cloud.caches / quote(contexts["github"]["ref"], safe="")
+            shutil.copytree(workspace / given["path"], scope / given["key"])
         return {}
     if name == "actions/upload-artifact":
         return _upload(cloud, workspace, given, contexts["github"]["run_id"])
@@ -94,15 +111,20 @@ def _checkout(cloud: Cloud, workspace: Path, sha: str, *, deep: bool) -> dict[st
     return {}
 
 
-def _restore(cloud: Cloud, workspace: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+def _restore(
+    cloud: Cloud, workspace: Path, given: Mapping[str, Any], github: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The newest cache of the run's own branch, else of the branch that it is for, else of main."""
     prefix = given["restore-keys"].strip()
-    # Not the time of the last change, which a copy takes along.
-    known = sorted(cloud.caches.glob("*"), key=lambda path: path.stat().st_ctime_ns)
-    found = [path for path in known if path.name == given["key"] or path.name.startswith(prefix)]
-    if not found:
-        return {"cache-matched-key": ""}
-    shutil.copytree(found[-1], workspace / given["path"], dirs_exist_ok=True)
-    return {"cache-matched-key": found[-1].name}
+    for ref in (github["ref"], f"refs/heads/{github.get('base_ref', 'main')}", "refs/heads/main"):
+        # Not the time of the last change, which a copy takes along.
+        scope = cloud.caches / quote(ref, safe="")
+        known = sorted(scope.glob("*"), key=lambda path: path.stat().st_ctime_ns)
+        found = [path for path in known if path.name.startswith((given["key"], prefix))]
+        if found:
+            shutil.copytree(found[-1], workspace / given["path"], dirs_exist_ok=True)
+            return {"cache-matched-key": found[-1].name}
+    return {"cache-matched-key": ""}
 
 
 def _upload(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -> dict[str, Any]:
@@ -119,6 +141,12 @@ def _upload(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -
 
 
 def _download(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -> dict[str, Any]:
+    """Of another run one artifact by its name, else all of this run's that match a pattern."""
+    if "run-id" in given:
+        assert given["github-token"]
+        source = cloud.artifacts / str(given["run-id"]) / given["name"]
+        shutil.copytree(source, workspace / given["path"], dirs_exist_ok=True)
+        return {}
     for found in sorted((cloud.artifacts / str(run)).glob(given["pattern"])):
         target = workspace / given["path"]
         place = target if given.get("merge-multiple") else target / found.name

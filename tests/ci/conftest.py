@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -60,12 +61,8 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path, python: Path, wheel: Path, served: Served) -> Cloud:
-    """A repository with a recipe on main, and machines that know where the API is."""
-    repository = tmp_path / "repository"
-    repository.mkdir()
-    git("init", "--quiet", "--initial-branch=main", ".", cwd=repository)
-    git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=repository)
+def bare_cloud(tmp_path: Path) -> Cloud:
+    """GitHub's side alone: caches, artifacts, and a `gh` that answers from them."""
     folder = tmp_path / "cloud"
     for name in ("bin", "caches", "artifacts"):
         (folder / name).mkdir(parents=True)
@@ -74,17 +71,28 @@ def cloud(tmp_path: Path, python: Path, wheel: Path, served: Served) -> Cloud:
     command.chmod(0o755)
     return Cloud(
         folder=folder,
-        repository=repository,
-        python=python,
+        repository=tmp_path / "repository",
+        python=Path("/usr/bin"),
         environment={"LANG": "C.UTF-8"},
         secrets={"SPARK_API_KEY": "sk-canary-9f2b"},
-        inputs={
-            "recipe": "poster.yaml",
-            "shards": 4,
-            "install": f"{wheel}[sandbox]",
-            "base-url": served.url,
-        },
     )
+
+
+@pytest.fixture
+def cloud(bare_cloud: Cloud, python: Path, wheel: Path, served: Served) -> Cloud:
+    """A repository with a recipe on main, and machines that know where the API is."""
+    repository = bare_cloud.repository
+    repository.mkdir()
+    git("init", "--quiet", "--initial-branch=main", ".", cwd=repository)
+    git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=repository)
+    bare_cloud.python = python
+    bare_cloud.inputs = {
+        "recipe": "poster.yaml",
+        "shards": 4,
+        "install": f"{wheel}[sandbox]",
+        "base-url": served.url,
+    }
+    return bare_cloud
 
 
 def commit(cloud: Cloud, files: Mapping[str, str], *, branch: str = "main") -> str:
@@ -108,14 +116,17 @@ def started(
     *,
     pull_request: bool,
     before: dict[str, list[Ran]] | None = None,
+    **more: Any,
 ) -> dict[str, list[Ran]]:
-    """What a push to main, or a pull request against it, starts; or the failed jobs of `before`."""
-    facts = {"event_name": "push", "sha": sha, "ref": "refs/heads/main"}
+    """What a push to main, or a pull request against it, starts; or the failed jobs of `before`.
+
+    `more` stands in the context `github` in place of what it has otherwise.
+    """
+    facts: dict[str, Any] = {"event_name": "push", "sha": sha, "ref": "refs/heads/main"}
     if pull_request:
-        number = {"pull_request": {"number": 7}}
         facts |= {"event_name": "pull_request", "ref": "refs/pull/7/merge", "base_ref": "main"}
-        return run_workflow(cloud, workflow, {**facts, "event": number})
-    return run_workflow(cloud, workflow, facts, before)
+        facts |= {"event": {"pull_request": {"number": 7}}, "head_ref": "snow"}
+    return run_workflow(cloud, workflow, {**facts, **more}, before)
 
 
 def results(jobs: dict[str, list[Ran]]) -> dict[str, list[str]]:

@@ -16,6 +16,8 @@ from typing import Any
 import jq
 
 REPOSITORY = "repos/someone/pictures"
+REPOSITORY_ID = 4711  # of `tests.ci.cloud`, which a process of its own cannot import
+_MAX_PAGE = 100  # GitHub gives no more at once
 
 
 def main() -> int:
@@ -43,31 +45,61 @@ def main() -> int:
 def _api(folder: Path, given: argparse.Namespace) -> int:
     path, _, query = given.url.removeprefix(REPOSITORY).partition("?")
     answer: Any = None
-    if path == "/actions/artifacts":
-        answer = _artifacts(folder, dict(part.split("=") for part in query.split("&")))
+    if not path:
+        answer = {"default_branch": "main"}
+    elif path == "/actions/artifacts":
+        return _print_artifacts(folder, dict(part.split("=") for part in query.split("&")), given)
+    elif path.startswith("/actions/runs/"):
+        answer = json.loads((folder / "runs" / f"{path.rpartition('/')[2]}.json").read_text())
     elif path.endswith("/comments") or "/issues/comments/" in path:
         answer = _comments(folder / "comments.json", path, given)
     if answer is None:
         sys.stderr.write(f"gh: no such call here: {given.method} {given.url}\n")
         return 2
-    for each in jq.compile(given.jq).input_value(answer):
-        print(each if isinstance(each, str) else json.dumps(each))
+    _print(answer, given)
     return 0
 
 
-def _artifacts(folder: Path, asked: dict[str, str]) -> dict[str, Any]:
-    """The newest first, as many as are asked for."""
+def _print(answer: Any, given: argparse.Namespace) -> None:
+    for each in jq.compile(given.jq).input_value(answer):
+        print(each if isinstance(each, str) else json.dumps(each))
+
+
+def _print_artifacts(folder: Path, asked: dict[str, str], given: argparse.Namespace) -> int:
+    """The newest first, page by page, each with `--jq` on its own; one page without `--paginate`.
+
+    A file `offline` beside the artifacts stands for a GitHub that answers the second page with an
+    error.
+    """
     found = [
-        {
-            "name": each.name,
-            "expired": False,
-            "created_at": f"{each.stat().st_ctime_ns:020}",
-            "workflow_run": {"id": int(each.parent.name)},
-        }
-        for each in (folder / "artifacts").glob(f"*/{asked.get('name', '*')}")
+        _artifact(folder, path)
+        for path in (folder / "artifacts").glob(f"*/{asked.get('name', '*')}")
     ]
     newest = sorted(found, key=lambda each: str(each["created_at"]), reverse=True)
-    return {"artifacts": newest[: int(asked["per_page"])]}
+    size = min(int(asked.get("per_page", 30)), _MAX_PAGE)
+    pages = [newest[at : at + size] for at in range(0, len(newest), size)] or [[]]
+    for page in pages if given.paginate else pages[:1]:
+        _print({"total_count": len(newest), "artifacts": page}, given)
+        if (folder / "offline").exists():
+            sys.stderr.write("gh: HTTP 502\n")
+            return 1
+    return 0
+
+
+def _artifact(folder: Path, path: Path) -> dict[str, Any]:
+    run = int(path.parent.name)
+    known = json.loads((folder / "runs" / f"{run}.json").read_text())
+    return {
+        "name": path.name,
+        "expired": known.get("expired", False),
+        "created_at": f"{path.stat().st_ctime_ns:020}",
+        "workflow_run": {
+            "id": run,
+            "repository_id": REPOSITORY_ID,
+            "head_repository_id": known["head_repository_id"],
+            "head_branch": known["head_branch"],
+        },
+    }
 
 
 def _comments(file: Path, path: str, given: argparse.Namespace) -> Any:
@@ -79,7 +111,8 @@ def _comments(file: Path, path: str, given: argparse.Namespace) -> Any:
     if given.method == "PATCH":
         next(each for each in known if str(each["id"]) == number)["body"] = body
     else:
-        known.append({"id": len(known) + 1, "body": body})
+        user = {"login": "github-actions[bot]"}
+        known.append({"id": len(known) + 1, "user": user, "body": body})
     file.write_text(json.dumps(known))
     return known[-1]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.ci.cloud import Cloud, use
+from tests.ci.cloud import REPOSITORY_ID, Cloud, use
 from tests.ci.expressions import condition, fill, text
 
 STEP_SECONDS = 120
@@ -66,7 +66,20 @@ def run_workflow(
     events = workflow[True]  # YAML 1.1 reads the key `on` as true
     declared = events.get("workflow_call", {}).get("inputs", {})
     inputs = {name: each.get("default") for name, each in declared.items()} | dict(cloud.inputs)
-    github = {"run_id": cloud.runs, "run_attempt": cloud.attempt, "token": "gh-token", **event}
+    github = {
+        "run_id": cloud.runs,
+        "run_attempt": cloud.attempt,
+        "token": "gh-token",
+        "repository": "someone/pictures",
+        "ref_name": event["ref"].removeprefix("refs/heads/").removeprefix("refs/"),
+        **event,
+    }
+    cloud.record(
+        cloud.runs,
+        event=event["event_name"],
+        head_branch=event.get("head_ref", github["ref_name"]),
+        head_repository_id=event.get("head_repository_id", REPOSITORY_ID),
+    )
     done: dict[str, list[Ran]] = {}
     for name, job in workflow["jobs"].items():
         known = before.get(name, [])
@@ -110,7 +123,10 @@ def run_action(cloud: Cloud, path: Path, sha: str, **given: str) -> Ran:
     }
     assert action["runs"]["using"] == "composite"
     job = {
-        "steps": [{"uses": "actions/checkout@v4"}, *action["runs"]["steps"]],
+        "steps": [
+            {"uses": f"actions/checkout@{'0' * 40}", "with": {"persist-credentials": False}},
+            *action["runs"]["steps"],
+        ],
         "outputs": {name: each["value"] for name, each in action["outputs"].items()},
     }
     return _run_job(cloud, "action", job, contexts, {})
@@ -155,6 +171,7 @@ def _run_job(
     machine = cloud.folder / "machines" / f"{cloud.runs}-{name}-{place or 0}-{cloud.attempt}"
     workspace = machine / "work"
     workspace.mkdir(parents=True)
+    (machine / "temp").mkdir()
     contexts = {**contexts, "matrix": at, "status": "success", "steps": {}}
     contexts["env"] = {**contexts["env"], **fill(job.get("env", {}), contexts)}
     ran = Ran(name, "success", shard=place, workspace=workspace)
@@ -162,18 +179,20 @@ def _run_job(
         ran.result = "failure"
         return ran
     for number, step in enumerate(job["steps"]):
-        if not condition(step.get("if"), contexts):
-            continue
         outputs: dict[str, Any] = {}
+        outcome = "success"
+        if not condition(step.get("if"), contexts):
+            contexts["steps"][step.get("id")] = {"outputs": {}, "outcome": "skipped"}
+            continue
         if "uses" in step:
             outputs = use(cloud, workspace, fill(step, contexts), contexts)
         else:
             told = _run_step(cloud, ran, step, contexts, machine / f"step-{number}")
             outputs = _read_outputs(machine / f"step-{number}" / "output")
+            outcome = "failure" if told.code else "success"
             if told.code and not step.get("continue-on-error"):
                 ran.result = contexts["status"] = "failure"
-        if "id" in step:
-            contexts["steps"][step["id"]] = {"outputs": outputs}
+        contexts["steps"][step.get("id")] = {"outputs": outputs, "outcome": outcome}
     ran.outputs = fill(job.get("outputs", {}), contexts)
     return ran
 
@@ -196,6 +215,10 @@ def _run_step(
         "GITHUB_OUTPUT": str(folder / "output"),
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
         "GITHUB_REPOSITORY": "someone/pictures",
+        "GITHUB_REPOSITORY_ID": str(REPOSITORY_ID),
+        "GITHUB_EVENT_NAME": github.get("event_name", ""),
+        "GITHUB_REF_NAME": github.get("ref_name", ""),
+        "RUNNER_TEMP": str(folder.parent / "temp"),
         "GITHUB_BASE_REF": github.get("base_ref", ""),
         "GITHUB_SHA": github["sha"],
         **{key: text(value) for key, value in {**contexts["env"], **own}.items()},

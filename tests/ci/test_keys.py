@@ -139,7 +139,7 @@ def test_the_action_gives_the_key_to_commands_that_send_or_fetch(
         "env": {KEY: CANARY} if given == "environment" else {},
         "status": "success",
     }
-    _, run = _action_steps()
+    _, run, _ = _action_steps()
     sends = command in _commands_with_key() - {"plan"}
     sends = sends or (command == "plan" and "--quote" in arguments)
     assert fill(run["env"], contexts)[KEY] == (CANARY if sends else "")
@@ -147,7 +147,7 @@ def test_the_action_gives_the_key_to_commands_that_send_or_fetch(
 
 def test_the_action_installs_without_the_key(tmp_path: Path) -> None:
     """Also where the caller's job has it in its environment."""
-    install, _ = _action_steps()
+    install, *_ = _action_steps()
     assert "env" not in install
     environment = {KEY: CANARY, "GITHUB_ACTION_PATH": str(ACTION.parent)}
     ((has_key, call),) = calls_of([install["run"]], environment, tmp_path)

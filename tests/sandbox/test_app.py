@@ -186,15 +186,50 @@ def test_key_sent_to_a_result(start: Any) -> None:
     assert api.fetch(url).status_code == 200
 
 
-def test_url_has_the_host_that_was_asked(api: Any) -> None:
-    """A result URL stands on the host by which the request came."""
-    port = api.url.rpartition(":")[2]
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
-    headers = {**api.headers, "Host": f"localhost:{port}"}
-    connection.request("GET", f"/model/v1/generation/task/{api.made()}", headers=headers)
-    content = json.loads(connection.getresponse().read())["output"][0]["content"][0]
+def asked_as(api: Any, host: str | None, path: str) -> tuple[int, str]:
+    """Ask with a Host header of its own, or with none; gives the status, and headers and body."""
+    connection = http.client.HTTPConnection(*api.url.removeprefix("http://").split(":"), timeout=20)
+    connection.putrequest("GET", path, skip_host=True)
+    for name, value in {**api.headers, **({"Host": host} if host is not None else {})}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    text = f"{answer.headers}{answer.read().decode()}"
     connection.close()
-    assert content["url"].startswith(f"http://localhost:{port}/")
+    return answer.status, text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost:1", "[::1]", "[::1]:65535"])
+def test_loopback_names_are_answered(api: Any, host: str) -> None:
+    """Whatever the port. A result's URL has the sandbox's own address, not the Host header's."""
+    status, text = asked_as(api, host, f"/model/v1/generation/task/{api.made()}")
+    content = json.loads(text[text.index("{") :])["output"][0]["content"][0]
+    assert (status, content["url"].startswith(f"{api.url}/")) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "rebound.example",
+        "rebound.example:80",
+        "localhost.rebound.example",
+        "127.0.0.1.rebound.example",
+        "127.0.0.1@rebound.example",
+        "rebound.example#localhost",
+        "localhost:1:2",
+        "127.0.0.2",
+        "[::2]",
+        "",
+        None,
+    ],
+)
+@pytest.mark.parametrize("path", ["/sandbox/ledger", "/model/v1/generation/task/{}", "/results/a"])
+def test_another_host_is_told_nothing(api: Any, host: str | None, path: str) -> None:
+    """A page in a browser whose name resolves to 127.0.0.1 reads no prompt, nor its own name."""
+    status, text = asked_as(api, host, path.format(api.made(prompt="Add a hidden word")))
+    assert 400 <= status < 500
+    assert "rebound" not in text
+    assert "hidden" not in text
 
 
 def test_fifty_clients(start: Any) -> None:
@@ -209,11 +244,13 @@ def test_fifty_clients(start: Any) -> None:
 
 
 def test_ledger_route(start: Any) -> None:
-    """The ledger can be read over HTTP."""
+    """The ledger can be read over HTTP, with the key: it has every prompt."""
     api = start()
     task = api.made(prompt="Add a rainbow")
     api.create(scale=3)
-    told = api.fetch(f"{api.url}/sandbox/ledger").json()
+    refused = api.fetch(f"{api.url}/sandbox/ledger")
+    assert (refused.status_code, "rainbow" in refused.text) == (401, False)
+    told = api.fetch(f"{api.url}/sandbox/ledger", headers=api.headers).json()
     assert [entry["id"] for entry in told["accepted"]] == [task]
     assert told["accepted"][0]["user_agent"] == "tests/1"
     assert (len(told["refused"]), told["billed"]) == (1, "0.03")
