@@ -103,8 +103,10 @@ class Checkpoint(Placements):
     def fetching(self, attempt: int, result: Result) -> None:
         """The task is done: where its picture is to be had, and what it cost.
 
-        Also for an attempt that is fetching already and was asked again for a fresh URL.
+        Also for an attempt that is fetching already and was asked again for a fresh URL: an answer
+        that no longer names the cost does not take back what was charged.
         """
+        told = _usage_columns(result.usage).items()
         self._move(
             attempt,
             State.FETCHING,
@@ -113,7 +115,7 @@ class Checkpoint(Placements):
             url=result.url,
             told_bytes=result.bytes,
             remote_job_id=result.remote_job_id,
-            columns=_usage_columns(result.usage),
+            columns={name: value for name, value in told if value is not None},
         )
 
     def done(

@@ -21,6 +21,7 @@ def call_of(desk: Desk, flight: Flight, call: Call) -> Callable[[], object]:
             flight,
             outputs=_outputs(desk, flight),
             folders=desk.folders,
+            tries=desk.settings.fetch_tries,
             facts=_facts(desk, flight),
         )
     if call is Call.RESTORE and flight.restoring is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +65,8 @@ class Blocked:
 
 # Downloads that have to have the size that the API gave; later ones need not.
 _TRIES_WITH_SIZE = 3
+# Seconds for the further pictures of a task; a call has to end within `LONGEST_CALL`.
+_FURTHER_SECONDS = 120.0
 # Seconds between two downloads, at most. An object store may answer 404 for minutes before a new
 # object is seen everywhere; a server that fails is either back soon or not in this run.
 _LONGEST_WAIT = 8.0
@@ -79,16 +82,19 @@ def fetch_call(
     *,
     outputs: list[str],
     folders: Folders,
+    tries: int,
     facts: Provenance | None = None,
 ) -> Callable[[], FetchEnd]:
     """The call that fetches a flight's picture, for another thread.
 
-    The API's `size` is insisted on at first; when it goes on to differ from what comes whole, by
-    its Content-Length and to the decoder, what comes is taken. `facts` are written into it, where
-    it can carry them, before it has its name: what is paid for is never lost for their sake.
+    The API's `size` is insisted on at first, but not in the last of `tries`; when it goes on to
+    differ from what comes whole, by its Content-Length and to the decoder, what comes is taken.
+    `facts` are written into it, where it can carry them, before it has its name: what is paid for
+    is never lost for their sake.
     """
     result = flight.result or Result(url="")
-    size = result.bytes if flight.fetch_failures < _TRIES_WITH_SIZE else None
+    insists = flight.fetch_failures < min(_TRIES_WITH_SIZE, tries - 1)
+    size = result.bytes if insists else None
     part = folders.part(flight.attempt)
     source = flight.job.input if flight.job else Input(id="")
 
@@ -109,7 +115,7 @@ def fetch_call(
             unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
             final = picture if isinstance(marked, pictures.Unmarked) else marked
             files = deliver(part, final, outputs=outputs, folders=folders)
-            further = tuple(_keep(client, url, part, folders) for url in result.further)
+            further = tuple(_keep_further(client, result.further, part, folders))
         except PictureError as error:
             part.unlink(missing_ok=True)
             return FetchFailed(reason=str(error), fresh_url=False)
@@ -124,19 +130,32 @@ def fetch_call(
     return call
 
 
-def _keep(client: TaskReader, url: str, part: Path, folders: Folders) -> str:
-    """Fetch a further picture of a task into the folder of kept ones; says where it is.
+def _keep_further(
+    client: TaskReader, urls: tuple[str, ...], part: Path, folders: Folders
+) -> Iterator[str]:
+    """Fetch the further pictures of a task into the folder of kept ones; says where they are.
 
-    The job's own picture is in its place already, and is not held back for another one's sake.
+    The job's own picture is in its place already, and is not held back for long: after a failure,
+    or `_FURTHER_SECONDS`, the rest is not fetched.
     """
+    end = time.monotonic() + _FURTHER_SECONDS
+    for position, url in enumerate(urls):
+        try:
+            if time.monotonic() > end:
+                raise PictureError(f"not done within {_FURTHER_SECONDS:g} s")
+            yield _keep(client, url, part, folders)
+        except PictureError as error:
+            part.unlink(missing_ok=True)
+            yield f"{len(urls) - position} could not be fetched ({error})"
+            return
+
+
+def _keep(client: TaskReader, url: str, part: Path, folders: Folders) -> str:
+    """Fetch a picture into the folder of kept ones; raises PictureError when there is none."""
     outcome = client.fetch(url, part, expected_bytes=None)
     if isinstance(outcome, FetchFailed):
-        return f"one could not be fetched ({outcome.reason})"
-    try:
-        picture = pictures.accept(part)
-    except PictureError as error:
-        part.unlink(missing_ok=True)
-        return f"one could not be fetched ({error})"
+        raise PictureError(outcome.reason)
+    picture = pictures.accept(part)
     deliver(part, picture, outputs=[], folders=folders)
     return folders.keep(picture).relative_to(folders.output).as_posix()
 
@@ -197,7 +216,7 @@ def after_fetch(desk: Desk, flight: Flight, outcome: FetchEnd) -> list[Event]:
         case DiskRefused(reason=reason):
             return stop_for_disk(desk, flight, reason)
         case Blocked(reason=reason):
-            return leave_picture(desk, flight, reason)
+            return leave(desk, flight, reason)
         case FetchFailed():
             return _failed(desk, flight, outcome)
 
