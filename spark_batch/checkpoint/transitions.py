@@ -253,6 +253,16 @@ class Checkpoint(Placements):
                 self.uncertain(row["id"], _INTERRUPTED)
         return len(rows)
 
+    def look_again(self) -> None:
+        """At start: a task that the API did not know may have come back, and a look is free."""
+        query = (
+            "SELECT id, task_id FROM attempt"
+            " WHERE state = ? AND task_id IS NOT NULL AND settled IS NULL"
+        )
+        with self.transaction():
+            for row in self._db.execute(query, (State.UNCERTAIN.value,)).fetchall():
+                self.found_task(row["id"], row["task_id"])
+
     def _key(self, attempt: int) -> str:
         (key,) = self._db.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()
         return str(key)

@@ -144,6 +144,7 @@ class Life:
             checkpoint_path(self.recipe.output_dir, self.recipe.name), clock=self.clock.utc
         ) as checkpoint:
             checkpoint.interrupted()
+            checkpoint.look_again()
             checkpoint.enroll(matrix.jobs(self.recipe))
             desk = self._desk(checkpoint)
             scope = Scope(self.recipe.output_dir, self.recipe.run.attempts, rescue=self.rescue)
@@ -485,13 +486,14 @@ def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
     failed = TaskFailed(code="003003095", message="no", again="new-task", usage=usage)
     life.api.polls = [failed]
     tally = life.run()
-    assert (tally.created, tally.spent) == (2, Decimal("0.06"))
+    assert (tally.created, tally.spent) == (1, Decimal("0.03"))
     assert tally.exit_code() is ExitCode.OVER_BUDGET
+    assert "does not fit" in life.texts()
     path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
     with Checkpoint.peek(path) as checkpoint:
-        assert checkpoint.money().spent == Decimal("0.06")
+        assert checkpoint.money().spent == Decimal("0.03")
         (standing,) = checkpoint.standings()
-        assert standing.cost == Decimal("0.06")
+        assert standing.cost == Decimal("0.03")
 
 
 def test_money_in_another_unit_is_reported_once_and_not_counted(life: Life) -> None:
@@ -734,3 +736,29 @@ def test_a_call_that_waits_for_a_thread_has_not_hung(life: Life, call: Call) -> 
     tally = life.run()
     assert (tally.done, tally.uncertain, tally.created) == (1, 0, 1)
     assert life.clock.now >= 900.0
+
+
+@pytest.mark.parametrize("command", ["run", "rescue"])
+def test_a_task_that_was_unknown_for_a_while_is_looked_for_again(life: Life, command: str) -> None:
+    """An outage of a minute's 404s: its id is known, and a look is free."""
+    life.api.polls = [TaskUnknown(reason="HTTP 404")]
+    life.run()
+    assert life.statuses() == ["uncertain"]
+    life.api.polls = [Completed(result=RESULT)]
+    life.rescue = command == "rescue"
+    tally = life.run()
+    assert (tally.done, tally.created) == (1, 0)
+    assert life.statuses() == ["done"]
+    assert tally.exit_code() is ExitCode.DONE
+
+
+@pytest.mark.parametrize("command", ["run", "rescue"])
+def test_a_task_that_stays_unknown_is_uncertain_again(life: Life, command: str) -> None:
+    """It is counted once, and no task is made in its place."""
+    life.api.polls = [TaskUnknown(reason="HTTP 404")]
+    life.run()
+    life.rescue = command == "rescue"
+    tally = life.run()
+    assert life.statuses() == ["uncertain"]
+    assert (tally.uncertain, tally.uncertain_before) == (1, 0)
+    assert life.api.calls.count("create") == 1
