@@ -103,8 +103,10 @@ class Checkpoint(Placements):
     def fetching(self, attempt: int, result: Result) -> None:
         """The task is done: where its picture is to be had, and what it cost.
 
-        Also for an attempt that is fetching already and was asked again for a fresh URL.
+        Also for an attempt that is fetching already and was asked again for a fresh URL: an answer
+        that no longer names the cost does not take back what was charged.
         """
+        told = _usage_columns(result.usage).items()
         self._move(
             attempt,
             State.FETCHING,
@@ -113,7 +115,7 @@ class Checkpoint(Placements):
             url=result.url,
             told_bytes=result.bytes,
             remote_job_id=result.remote_job_id,
-            columns=_usage_columns(result.usage),
+            columns={name: value for name, value in told if value is not None},
         )
 
     def done(
@@ -250,6 +252,16 @@ class Checkpoint(Placements):
             for row in rows:
                 self.uncertain(row["id"], _INTERRUPTED)
         return len(rows)
+
+    def look_again(self) -> None:
+        """At start: a task that the API did not know may have come back, and a look is free."""
+        query = (
+            "SELECT id, task_id FROM attempt"
+            " WHERE state = ? AND task_id IS NOT NULL AND settled IS NULL"
+        )
+        with self.transaction():
+            for row in self._db.execute(query, (State.UNCERTAIN.value,)).fetchall():
+                self.found_task(row["id"], row["task_id"])
 
     def _key(self, attempt: int) -> str:
         (key,) = self._db.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()

@@ -76,13 +76,16 @@ def main() -> None:
     # A big recipe is a million objects that stay to the end: looking for garbage among them takes
     # longer than planning it (tests/benchmarks/tables.py: 12 s against 7 s).
     gc.set_threshold(_ALLOCATIONS, 50, 50)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         code = _process(sys.argv[1:])
     except KeyboardInterrupt:  # while an error was being shown
         code = ExitCode.INTERRUPTED
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Nothing is left to do: from here on Ctrl-C ends the process without a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.default_int_handler:
+            # Nothing is left to do: from here on a signal ends the process without a traceback.
+            signal.signal(number, signal.SIG_DFL)
     sys.exit(code)
 
 

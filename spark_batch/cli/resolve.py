@@ -96,7 +96,7 @@ def _settle(
     checkpoint: Checkpoint, attempt: Attempt, task_id: str | None, not_charged: bool
 ) -> None:
     if task_id is not None:
-        if checkpoint.knows_task(attempt.api, task_id):
+        if task_id != attempt.task_id and checkpoint.knows_task(attempt.api, task_id):
             raise UsageError(f"task {task_id} belongs to another attempt already")
         checkpoint.found_task(attempt.id, task_id)
     elif not_charged:

@@ -70,6 +70,7 @@ def rescue(
     settings = header(path).run
     with _opened(place) as checkpoint:
         checkpoint.interrupted()
+        checkpoint.look_again()
         adopted = adopting.take_over_readable(checkpoint, place)
         causes: Counter[Cause] = Counter()
         missing = _missing(checkpoint, place, settings, causes)

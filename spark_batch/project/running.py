@@ -183,6 +183,7 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
         if bound is not None:
             bound.check_unused(checkpoint)
         checkpoint.interrupted()
+        checkpoint.look_again()
         adopted = adopting.take_over(checkpoint, place)
         share = sharding.share(recipe, place)
         recipe = share.recipe

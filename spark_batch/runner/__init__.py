@@ -95,7 +95,10 @@ class Run:
         try:
             yield from resume(self._desk, self._open_jobs)
             while not self._stopped_at_once:
-                yield from self._heed_stop()
+                stopped = self._heed_stop()
+                if self.tally.halted is not None:
+                    self._take_back(only_requests=True)
+                yield from stopped
                 yield from self._admit()
                 yield from self._fire()
                 if self._finished():
@@ -127,14 +130,15 @@ class Run:
             return _unwritten(rest)
         return ""
 
-    def _take_back(self) -> None:
-        """Requests that no thread has begun to send have not been sent, and may be later."""
+    def _take_back(self, *, only_requests: bool = False) -> None:
+        """Take back the calls that no thread has begun; such a request may be sent later."""
         desk = self._desk
-        waiting = [flight for flight, call in self._pool.drop() if call is Call.SUBMIT]
-        if not waiting:
+        dropped = self._pool.drop(lambda tag: tag[1] is Call.SUBMIT or not only_requests)
+        requests = [flight for flight, call in dropped if call is Call.SUBMIT]
+        if not requests:
             return
         with desk.checkpoint.transaction():
-            for flight in waiting:
+            for flight in requests:
                 flight.sending = False
                 desk.checkpoint.unsent(flight.attempt, "the run ended before it was sent")
                 desk.ground(flight)
@@ -218,7 +222,21 @@ class Run:
         return events
 
     def _fire(self) -> list[Event]:
-        """Make the calls that are due. While no picture arrives at all, none is fetched."""
+        """Make the calls that are due; requests last, since the others may halt the run."""
+        due = self._due()
+        events: list[Event] = []
+        for flight, call in due:
+            if call is not Call.SUBMIT:
+                events += self._make(flight, call)
+        requests = [flight for flight, call in due if call is Call.SUBMIT]
+        with self._desk.checkpoint.transaction():
+            ready = [flight for flight in requests if self._resend(flight)]
+        for flight in ready:
+            self._dispatch(flight, Call.SUBMIT)
+        return events
+
+    def _due(self) -> list[tuple[Flight, Call]]:
+        """Remove the calls that are due from the timers."""
         desk = self._desk
         now = desk.clock()
         due: list[tuple[Flight, Call]] = []
@@ -227,29 +245,42 @@ class Run:
             flight = desk.flights.get(attempt)
             if flight is not None:
                 due.append((flight, call))
-        events: list[Event] = []
-        with desk.checkpoint.transaction():
-            ready = [each for each in due if each[1] is not Call.SUBMIT or self._resend(each[0])]
-        for flight, call in ready:
-            if call is Call.CHECK:
-                events += self._check(flight)
-            elif call is Call.FETCH and no_pictures(desk):
-                events += leave_picture(desk, flight, desk.no_picture_reason)
-            else:
-                self._dispatch(flight, call)
-        return events
+        return due
+
+    def _make(self, flight: Flight, call: Call) -> list[Event]:
+        """Make a call. While no picture arrives, or none can be written, none is fetched."""
+        desk = self._desk
+        if call is Call.CHECK:
+            return self._check(flight)
+        if call is Call.FETCH and desk.disk_reason is not None:
+            return leave(desk, flight, desk.disk_reason)
+        if call is Call.FETCH and no_pictures(desk):
+            return leave_picture(desk, flight, desk.no_picture_reason)
+        self._dispatch(flight, call)
+        return []
 
     def _check(self, flight: Flight) -> list[Event]:
-        """Give up a call that does not return, such as one that waits for a disk."""
+        """Give up a call that does not return, such as one that waits for a disk.
+
+        One that no thread has begun yet, behind many slow ones, has its time before it.
+        """
         desk = self._desk
         if flight.called_at is None or desk.clock() - flight.called_at < LONGEST_CALL:
             return []
+        if waiting := self._pool.drop(lambda tag: tag[0] is flight):
+            self._dispatch(*waiting[0])
+            return []
         reason = f"a call did not return within {LONGEST_CALL:g} s"
-        return (give_up if flight.sending else leave)(desk, flight, reason)
+        if not flight.sending:
+            return leave(desk, flight, reason)
+        desk.pace.failed_there(desk.clock())
+        return give_up(desk, flight, reason)
 
     def _resend(self, flight: Flight) -> bool:
         """Write the intent to send an unsent attempt again, when the pace allows it."""
         desk = self._desk
+        if flight.attempt not in desk.flights:  # the run has halted meanwhile
+            return False
         now = desk.clock()
         ready = desk.pace.ready_at(now)
         if ready is None or ready > now:

@@ -111,6 +111,7 @@ class Budget:
         self._held = money.reserved
         self._unpriced = money.unpriced
         self._learned_nothing = False
+        self._failed_cost: Decimal | None = None
         self._open: dict[int, Decimal | None] = {}
 
     @property
@@ -132,26 +133,34 @@ class Budget:
         if self._limit is None:
             return Go(estimate)
         if estimate is None:
-            return self._ask_blind()
+            return self._ask_blind(self._limit)
         if self.committed + estimate <= self._limit and None not in self._open.values():
             return Go(estimate)
-        if self._open:
-            return Wait()
-        return Over(
-            f"the next picture, about {estimate} USD, does not fit: {self.committed} of"
-            f" {self._limit} USD are spent or reserved; {self._cure}"
-        )
+        return Wait() if self._open else self._over(estimate, self._limit)
 
-    def _ask_blind(self) -> Verdict:
-        """One job goes first to learn the price; when the API names none, nothing more goes."""
+    def _ask_blind(self, limit: Decimal) -> Verdict:
+        """One job goes first to learn the price; when the API names none, nothing more goes.
+
+        What a failed attempt cost is no price of a picture, but the next one may cost it as well.
+        """
         if self._open:
             return Wait()
-        if self._learned_nothing or (self._limit is not None and self.committed >= self._limit):
+        if self._learned_nothing:
             return Over(
-                f"the API has told no price, and there is a limit of {self._limit} USD:"
+                f"the API has told no price, and there is a limit of {limit} USD:"
                 " give the recipe a price"
             )
-        return Go(None)
+        least = self._failed_cost or Decimal(0)
+        if self.committed >= limit or self.committed + least > limit:
+            return self._over(self._failed_cost, limit)
+        return Go(self._failed_cost)
+
+    def _over(self, estimate: Decimal | None, limit: Decimal) -> Over:
+        about = "" if estimate is None else f", about {estimate} USD,"
+        return Over(
+            f"the next picture{about} does not fit: {self.committed} of"
+            f" {limit} USD are spent or reserved; {self._cure}"
+        )
 
     def reserve(self, attempt: int, amount: Decimal | None) -> None:
         """An attempt is about to be sent."""
@@ -175,8 +184,11 @@ class Budget:
     def charge_failed(self, attempt: int, cost: Decimal | None) -> None:
         """An attempt failed, and cost this all the same; None where the API named no cost.
 
-        It is no price of a picture.
+        It is no price of a picture, but what the next one is expected to cost while no price is
+        known.
         """
+        if cost:
+            self._failed_cost = max(cost, self._failed_cost or cost)
         self.release(attempt)
         self._spent += cost or Decimal(0)
 

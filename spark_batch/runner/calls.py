@@ -21,8 +21,8 @@ def call_of(desk: Desk, flight: Flight, call: Call) -> Callable[[], object]:
             flight,
             outputs=_outputs(desk, flight),
             folders=desk.folders,
+            tries=desk.settings.fetch_tries,
             facts=_facts(desk, flight),
-            last=flight.fetch_failures + 1 >= desk.settings.fetch_tries,
         )
     if call is Call.RESTORE and flight.restoring is not None:
         return restore_call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -110,7 +111,9 @@ class Desk:
     person has been told; `resumed` are the keys of the jobs that this run took up from an earlier
     one, which are its own from then on, whatever the survey says of them. `unfetched` counts the
     pictures given up since the last one arrived, `no_picture_since` is when the first download
-    after that failed, `no_picture_reason` why the last one did.
+    after that failed, `no_picture_reason` why the last one did. `overdue` counts the tasks left
+    unfinished since `finished_at`, when the last one was seen to be finished; `disk_reason` is why
+    the disk takes no more pictures.
     """
 
     checkpoint: Checkpoint
@@ -135,6 +138,9 @@ class Desk:
     unfetched: int = 0
     no_picture_since: float | None = None
     no_picture_reason: str = ""
+    overdue: int = 0
+    finished_at: float = -math.inf
+    disk_reason: str | None = None
     _order: count[int] = field(default_factory=count)
 
     def later(self, flight: Flight, call: Call, seconds: float = 0.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -65,6 +66,8 @@ class Blocked:
 
 # Downloads that have to have the size that the API gave; later ones need not.
 _TRIES_WITH_SIZE = 3
+# Seconds for the further pictures of a task; a call has to end within `LONGEST_CALL`.
+_FURTHER_SECONDS = 120.0
 # Seconds between two downloads, at most. An object store may answer 404 for minutes before a new
 # object is seen everywhere; a server that fails is either back soon or not in this run.
 _LONGEST_WAIT = 8.0
@@ -80,18 +83,20 @@ def fetch_call(
     *,
     outputs: list[str],
     folders: Folders,
+    tries: int,
     facts: Provenance | None = None,
-    last: bool = False,
 ) -> Callable[[], FetchEnd]:
     """The call that fetches a flight's picture, for another thread.
 
-    The API's `size` is insisted on at first; when it goes on to differ from what comes whole, by
-    its Content-Length and to the decoder, what comes is taken. `facts` are written into it, where
-    it can carry them, before it has its name: what is paid for is never lost for their sake. A
-    further picture that does not arrive holds up the job's own until the `last` try.
+    The API's `size` is insisted on at first, but not in the last of `tries`; when it goes on to
+    differ from what comes whole, by its Content-Length and to the decoder, what comes is taken.
+    `facts` are written into it, where it can carry them, before it has its name: what is paid for
+    is never lost for their sake. A further picture that does not arrive holds up the job's own
+    until the last try.
     """
     result = flight.result or Result(url="")
-    size = result.bytes if flight.fetch_failures < _TRIES_WITH_SIZE else None
+    insists = flight.fetch_failures < min(_TRIES_WITH_SIZE, tries - 1)
+    size = result.bytes if insists else None
     part = folders.part(flight.attempt)
     source = flight.job.input if flight.job else Input(id="")
 
@@ -101,9 +106,8 @@ def fetch_call(
         except OutputError as error:
             return DiskRefused(str(error))
         try:
-            further = tuple(_kept(client, url, part, folders) for url in result.further)
-            failed = next((each for each in further if isinstance(each, FetchFailed)), None)
-            if failed is not None and not last:
+            further, failed = _fetch_further(client, result.further, part, folders)
+            if failed is not None and flight.fetch_failures + 1 < tries:
                 return failed
             outcome = client.fetch(result.url, part, expected_bytes=size)
             if not isinstance(outcome, Fetched):
@@ -125,28 +129,39 @@ def fetch_call(
         except OutputError as error:
             return DiskRefused(str(error))
         received = None if final is picture else picture.sha256
-        places = tuple(str(each) for each in further if not isinstance(each, FetchFailed))
         missing = None if failed is None else failed.reason
-        return Delivered(final, files, suspect, received, unmarked, places, missing)
+        return Delivered(final, files, suspect, received, unmarked, further, missing)
 
     return call
 
 
-def _kept(client: TaskReader, url: str, part: Path, folders: Folders) -> str | FetchFailed:
-    """Fetch a further picture of a task into the folder of kept ones; says where it stands.
+def _fetch_further(
+    client: TaskReader, urls: tuple[str, ...], part: Path, folders: Folders
+) -> tuple[tuple[str, ...], FetchFailed | None]:
+    """Fetch the further pictures of a task into the folder of kept ones.
 
-    Raises OutputError.
+    Gives their places, and why the rest is missing: after a failure, or `_FURTHER_SECONDS`, it is
+    not fetched in this try. Raises OutputError.
     """
-    outcome = client.fetch(url, part, expected_bytes=None)
-    if isinstance(outcome, FetchFailed):
-        return replace(outcome, reason=f"a further picture: {outcome.reason}")
-    try:
-        picture = pictures.accept(part)
-    except PictureError as error:
-        part.unlink(missing_ok=True)
-        return FetchFailed(reason=f"a further picture: {error}", fresh_url=False)
-    deliver(part, picture, outputs=[], folders=folders)
-    return folders.keep(picture).relative_to(folders.output).as_posix()
+    end = time.monotonic() + _FURTHER_SECONDS
+    places: list[str] = []
+    for url in urls:
+        if time.monotonic() > end:
+            late = f"a further picture: not done within {_FURTHER_SECONDS:g} s"
+            return tuple(places), FetchFailed(reason=late, fresh_url=False)
+        outcome = client.fetch(url, part, expected_bytes=None)
+        if isinstance(outcome, FetchFailed):
+            failed = replace(outcome, reason=f"a further picture: {outcome.reason}")
+            return tuple(places), failed
+        try:
+            picture = pictures.accept(part)
+        except PictureError as error:
+            part.unlink(missing_ok=True)
+            bad = FetchFailed(reason=f"a further picture: {error}", fresh_url=False)
+            return tuple(places), bad
+        deliver(part, picture, outputs=[], folders=folders)
+        places.append(folders.keep(picture).relative_to(folders.output).as_posix())
+    return tuple(places), None
 
 
 def restore_call(
@@ -205,7 +220,7 @@ def after_fetch(desk: Desk, flight: Flight, outcome: FetchEnd) -> list[Event]:
         case DiskRefused(reason=reason):
             return stop_for_disk(desk, flight, reason)
         case Blocked(reason=reason):
-            return leave_picture(desk, flight, reason)
+            return leave(desk, flight, reason)
         case FetchFailed():
             return _failed(desk, flight, outcome)
 

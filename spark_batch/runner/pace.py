@@ -90,6 +90,7 @@ class Pace:
 
     def refused(self, now: float) -> None:
         """The API was reached and took no task, for no fault of the request."""
+        self._probing = False
         self.failing_since = None
         if self.refused_since is None:
             self.refused_since = now

@@ -18,6 +18,7 @@ from spark_batch.runner.events import Event, Expired, Note, Unfinished
 from spark_batch.runner.files import stand_ins
 from spark_batch.runner.pace import backoff, duration
 from spark_batch.runner.submitting import fail, give_up, other_money
+from spark_batch.runner.waits import TRIES_IN_A_ROW
 
 
 def after_poll(desk: Desk, flight: Flight, outcome: PollOutcome) -> list[Event]:
@@ -52,6 +53,7 @@ def _strange(desk: Desk, flight: Flight, status: str | None) -> list[Event]:
 def _completed(desk: Desk, flight: Flight, result: Result) -> list[Event]:
     flight.failures = 0
     flight.unknown_since = None
+    desk.overdue, desk.finished_at = 0, desk.clock()
     if flight.result is None:
         _learn(desk, flight)
         flight.since = desk.clock()  # from here on the wait is for its picture
@@ -87,7 +89,7 @@ def _failed(desk: Desk, flight: Flight, outcome: TaskFailed) -> list[Event]:
 
 def _wait(desk: Desk, flight: Flight) -> list[Event]:
     if (end := _overdue(desk, flight)) is not None:
-        return leave(desk, flight, end)
+        return _leave_overdue(desk, flight, end)
     waited = desk.clock() - flight.since
     desk.later(flight, Call.POLL, desk.polls.next(waited, in_flight=len(desk.flights)))
     return []
@@ -95,6 +97,8 @@ def _wait(desk: Desk, flight: Flight) -> list[Event]:
 
 def _overdue(desk: Desk, flight: Flight) -> str | None:
     """Why the run no longer asks for the task; None while it does."""
+    if desk.disk_reason is not None:
+        return f"its picture could not be written: {desk.disk_reason}"
     patience = desk.settings.task_timeout
     if desk.clock() - flight.since <= patience:
         return None
@@ -104,12 +108,24 @@ def _overdue(desk: Desk, flight: Flight) -> str | None:
     return f"task {flight.task_id} is not done after {patience:g} s (run.task_timeout){called}"
 
 
+def _leave_overdue(desk: Desk, flight: Flight, reason: str) -> list[Event]:
+    """Leave a task to a later run. When no task is finished any more, nothing more is sent."""
+    desk.overdue += 1
+    left = leave(desk, flight, reason)
+    patience = desk.settings.task_timeout
+    if desk.overdue < TRIES_IN_A_ROW or desk.clock() - desk.finished_at < patience:
+        return left
+    text = f"{desk.overdue} tasks in a row were not finished ({reason}); what is paid for is"
+    return left + desk.halt(ExitCode.FAILED, f"{text} fetched by the next run or `rescue`")
+
+
 def _again(desk: Desk, flight: Flight, outcome: PollAgain) -> list[Event]:
     flight.failures += 1
+    flight.unknown_since = None  # only answers of 404 in a row count
     if outcome.rate_limited:
         desk.pace.limited(desk.clock(), outcome.retry_after)
     if (end := _overdue(desk, flight)) is not None:
-        return leave(desk, flight, f"{end}: {outcome.reason}")
+        return _leave_overdue(desk, flight, f"{end}: {outcome.reason}")
     wait = backoff(flight.failures, rng=desk.rng) + (outcome.retry_after or 0.0)
     desk.later(flight, Call.POLL, wait)
     return []
@@ -169,5 +185,9 @@ def expire(desk: Desk, flight: Flight, reason: str) -> list[Event]:
 
 
 def stop_for_disk(desk: Desk, flight: Flight, reason: str) -> list[Event]:
-    """The disk takes nothing: send nothing more, the picture is fetched by a later run."""
+    """The disk takes nothing: send nothing more, all pictures are fetched by a later run.
+
+    The tasks at work are asked for once more, since that tells what they cost.
+    """
+    desk.disk_reason = desk.disk_reason or reason
     return leave(desk, flight, reason) + desk.halt(ExitCode.FAILED, reason)

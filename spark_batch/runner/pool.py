@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -59,14 +58,21 @@ class Pool(Generic[T]):
         except Empty:
             return found
 
-    def drop(self) -> list[T]:
-        """Take back the calls that no thread has begun; gives their tags."""
+    def drop(self, which: Callable[[T], bool]) -> list[T]:
+        """Take back the calls that no thread has begun and whose tag is wanted; gives their tags.
+
+        The other calls keep their order.
+        """
         dropped: list[T] = []
-        with contextlib.suppress(Empty):
-            while True:
+        for _ in range(self._calls.qsize()):
+            try:
                 call = self._calls.get_nowait()
-                if call is not None:
-                    dropped.append(call[0])
+            except Empty:
+                break
+            if call is not None and which(call[0]):
+                dropped.append(call[0])
+            else:
+                self._calls.put(call)
         return dropped
 
     def close(self, *, wait: bool, seconds: float) -> None:

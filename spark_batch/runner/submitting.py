@@ -44,10 +44,10 @@ def after_submit(desk: Desk, flight: Flight, outcome: SubmitOutcome) -> list[Eve
 
 
 def _made(desk: Desk, flight: Flight, task_id: str) -> list[Event]:
+    desk.pace.succeeded()
     if desk.checkpoint.knows_task(desk.settings.api, task_id):
         return give_up(desk, flight, f"the API answered with the id of another task, {task_id}")
     desk.checkpoint.submitted(flight.attempt, task_id)
-    desk.pace.succeeded()
     desk.tally.created += 1
     flight.task_id = task_id
     flight.failures = 0

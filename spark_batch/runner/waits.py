@@ -9,16 +9,22 @@ An API that takes no new task (429, or an error of its own)
 A task at work, or one whose polls fail
     `task_timeout`, since the run created it or took it up. Answers that it is at work do not count.
     It stays paid for.
+No task is finished at all
+    `TRIES_IN_A_ROW` tasks left after `task_timeout`, and as long since one was seen to be finished.
+    They stay paid for, and nothing more is sent.
 A finished task that gives no picture
     `task_timeout`, since it was finished. Polls that succeed do not count. It stays paid for.
 A task that the API does not know
-    `UNKNOWN_AFTER`, since the first 404 in a row. It is uncertain; expired if it was finished.
+    `UNKNOWN_AFTER`, since the first 404 in a row. It is uncertain, and the next run looks for it
+    again; expired if it was finished.
 A picture that does not arrive
     `fetch_tries` failed downloads, or `task_timeout` since its task was finished. Polls that
     succeed do not count. It stays paid for.
 No picture arrives at all
     `TRIES_IN_A_ROW` pictures given up, and `unreachable_timeout` since the first of the downloads
     that failed. Only a picture that arrives counts. They stay paid for, and nothing more is sent.
+A disk that takes no more pictures
+    One more poll of each task at work. They stay paid for, and nothing more is sent.
 A call that does not return (a disk that hangs)
     `LONGEST_CALL`, which is past what the client allows any of its calls. A request is uncertain; a
     task stays paid for.
@@ -43,7 +49,7 @@ from spark_batch.runner.pace import Pace
 
 UNKNOWN_AFTER = 60.0  # seconds of 404 before a task counts as unknown
 LONGEST_CALL = 900.0  # seconds; the client ends each of its calls after at most 300
-TRIES_IN_A_ROW = 5  # pictures given up without one arriving, before nothing more is sent
+TRIES_IN_A_ROW = 5  # pictures or tasks given up, none arriving, before nothing more is sent
 
 
 def nothing_sent(pace: Pace, now: float, *, unreachable: float, limited: float) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import os
 import re
@@ -10,7 +11,6 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
 
 from starlette.applications import Starlette
@@ -78,7 +78,11 @@ class Sandbox:
                 Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
             ],
             middleware=[Middleware(_LoopbackOnly)],
-            exception_handlers={HTTPException: _http_error, OutputError: _output_error},
+            exception_handlers={
+                HTTPException: _http_error,
+                OutputError: _output_error,
+                OSError: _output_error,
+            },
         )
 
     def close(self) -> None:
@@ -197,7 +201,7 @@ class Sandbox:
         return self._sizes[name]
 
     def _file(self, task: Entry, form: str) -> bytes:
-        return deliveries.converted(self._preview(task).read_bytes(), form)
+        return deliveries.converted(self._preview(task), form)
 
     async def _result(self, request: Request) -> Response:
         if "authorization" in request.headers:
@@ -240,12 +244,15 @@ class Sandbox:
             lambda: judge(body, model=model, known=lambda each: self._store.image(each).exists())
         )
 
-    def _preview(self, task: Entry) -> Path:
-        """The preview's file, drawn when it is first asked for."""
+    def _preview(self, task: Entry) -> bytes:
+        """The preview, drawn when it is first asked for, and each time when the disk is full."""
         path = self._store.preview(tasks.preview_name(task))
-        if not path.exists():
-            write(path, self._drawn(task))
-        return path
+        if path.exists():
+            return path.read_bytes()
+        drawn = self._drawn(task)
+        with contextlib.suppress(OSError):
+            write(path, drawn)
+        return drawn
 
     def _drawn(self, task: Entry) -> bytes:
         return pictures.render(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.errors import ExitCode
 from spark_batch.sandbox import Served
@@ -302,3 +303,35 @@ def test_an_adopted_job_still_knows_its_picture(folder: Folder, call: Call) -> N
     call("run", folder.recipe, "--sandbox")
     (folder.path / "photo.jpg").write_bytes((ROOT / "recipes/photos/dandelion.jpg").read_bytes())
     assert "changed: picture from sha256 " in call("plan", folder.recipe, "--sandbox").out
+
+
+def an_unknown_task(folder: Folder, served: Served) -> str:
+    """Make the uncertain attempt one whose task is known: the API answered 404 for a minute."""
+    task = served.ledger.accepted()[0].id
+    path = next((folder.out / ".spark-batch").glob("*.checkpoint"))
+    with Checkpoint.open(path) as checkpoint:
+        (attempt,) = checkpoint.open_attempts()
+        checkpoint.found_task(attempt.id, task)
+        checkpoint.uncertain(attempt.id, "HTTP 404")
+    return task
+
+
+@pytest.mark.parametrize("command", ["run", "rescue"])
+def test_a_task_that_the_api_did_not_know_is_looked_for_again(
+    folder: Folder, call: Call, uncertain: Served, command: str
+) -> None:
+    """Its id is known: a look is free, and nobody has to settle it by hand."""
+    an_unknown_task(folder, uncertain)
+    assert call(command, folder.recipe).code == ExitCode.DONE
+    assert len(folder.pictures(folder.out)) == 4
+    assert len(uncertain.ledger.accepted()) == 4
+
+
+def test_a_task_that_the_api_did_not_know_can_be_named_by_its_id(
+    folder: Folder, call: Call, uncertain: Served
+) -> None:
+    """The id is the attempt's own, and no other's."""
+    task = an_unknown_task(folder, uncertain)
+    job = the_uncertain_job(folder, call)
+    assert call("resolve", folder.recipe, job, "--task-id", task).code == ExitCode.DONE
+    assert call("rescue", folder.recipe).code == ExitCode.DONE

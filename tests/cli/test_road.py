@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -150,4 +152,24 @@ def test_sigterm_twice_stops_now(folder: Folder, call: Call) -> None:
     assert process.returncode in (ExitCode.INTERRUPTED, ExitCode.DONE)
     assert "Traceback" not in err
     call("run", folder.recipe, "--sandbox")
+    assert len(folder.ledger()) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_sigterm_while_reports_are_written_is_an_interruption(folder: Folder, call: Call) -> None:
+    """The run is over, and its signal handlers with it: exit 130, and the pictures stay paid."""
+    program = f"""
+import signal, sys
+from spark_batch import cli
+from spark_batch.project import running
+running.write_reports = lambda *_: signal.raise_signal(signal.SIGTERM)
+sys.argv = ["spark-batch", "run", {str(folder.recipe)!r}, "--sandbox"]
+cli.main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (ExitCode.INTERRUPTED, False)
+    assert "interrupted" in ended.stderr
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert len(folder.ledger()) == 4

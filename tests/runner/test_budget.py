@@ -91,13 +91,16 @@ def test_a_price_that_earlier_runs_did_not_learn_is_learned_by_one_job() -> None
     assert isinstance(budget.ask(SIZE), Over)
 
 
-def test_a_failed_attempt_that_cost_is_spent_and_teaches_no_price() -> None:
-    """What a failed task cost says nothing of what a picture costs."""
+def test_a_failed_attempt_that_cost_is_spent_and_reserved_for_the_next_one() -> None:
+    """It is no price of a picture, but with none known the next one may cost as much."""
     budget = a_budget("0.10", None)
     budget.reserve(1, None)
     budget.charge_failed(1, usd("0.01"))
     assert (budget.spent, budget.committed) == (usd("0.01"), usd("0.01"))
-    assert budget.ask(SIZE) == Go(None)
+    assert budget.ask(SIZE) == Go(usd("0.01"))
+    budget.reserve(2, usd("0.01"))
+    budget.charge_failed(2, usd("0.06"))
+    assert isinstance(budget.ask(SIZE), Over)
 
 
 def test_without_a_limit_everything_goes() -> None:

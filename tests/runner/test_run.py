@@ -15,7 +15,7 @@ from spark_batch.client.outcomes import Made, SubmitOutcome
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Job
 from spark_batch.runner import Run
-from spark_batch.runner.events import Done, Event, Failed, Submitted
+from spark_batch.runner.events import Done, Event, Failed, Halted, Submitted
 from tests.runner.conftest import MakeWorld, World, a_photo
 
 
@@ -468,3 +468,30 @@ def test_of_two_tasks_of_one_job_one_may_fail(make_world: MakeWorld, failing: in
     assert world.statuses() == ["done"]
     assert world.run().created == 0
     assert len(world.fingerprints()) == 2
+
+
+def test_requests_that_wait_for_a_thread_are_not_sent_after_a_stop(make_world: MakeWorld) -> None:
+    """The only thread is sending the second job at the signal; three jobs wait behind it."""
+    world = make_world(seconds=0.3)
+    world.prompts(*[f"Beach {n}" for n in range(5)])
+    world.settings = {"threads": 1}
+    send, going = world.real_send(), threading.Event()
+    sent: list[str] = []
+
+    def second_waits(job: Job) -> SubmitOutcome:
+        sent.append(job.key)
+        assert len(sent) == 1 or going.wait(10.0)
+        return send(job)
+
+    def stop(run: Run, event: Event) -> None:
+        if isinstance(event, Submitted) and not run.tally.interrupted:
+            run.stop()
+        elif isinstance(event, Halted):
+            going.set()
+
+    world.send = second_waits
+    tally = world.run(on_event=stop)
+    assert tally.created == len(sent) == tally.done <= 2
+    assert world.statuses().count("pending") == 5 - tally.created
+    assert world.run().done == 5 - tally.created
+    assert len(world.fingerprints()) == 5

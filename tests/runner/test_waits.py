@@ -32,7 +32,7 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.errors import ExitCode
+from spark_batch.errors import ExitCode, OutputError
 from spark_batch.jobs import Job, Recipe, Result, Usage
 from spark_batch.runner import Desk, Run, Settings
 from spark_batch.runner.budget import Budget, Prices
@@ -144,6 +144,7 @@ class Life:
             checkpoint_path(self.recipe.output_dir, self.recipe.name), clock=self.clock.utc
         ) as checkpoint:
             checkpoint.interrupted()
+            checkpoint.look_again()
             checkpoint.enroll(matrix.jobs(self.recipe))
             desk = self._desk(checkpoint)
             scope = Scope(self.recipe.output_dir, self.recipe.run.attempts, rescue=self.rescue)
@@ -486,13 +487,14 @@ def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
     failed = TaskFailed(code="003003095", message="no", again="new-task", usage=usage)
     life.api.polls = [failed]
     tally = life.run()
-    assert (tally.created, tally.spent) == (2, Decimal("0.06"))
+    assert (tally.created, tally.spent) == (1, Decimal("0.03"))
     assert tally.exit_code() is ExitCode.OVER_BUDGET
+    assert "does not fit" in life.texts()
     path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
     with Checkpoint.peek(path) as checkpoint:
-        assert checkpoint.money().spent == Decimal("0.06")
+        assert checkpoint.money().spent == Decimal("0.03")
         (standing,) = checkpoint.standings()
-        assert standing.cost == Decimal("0.06")
+        assert standing.cost == Decimal("0.03")
 
 
 def test_money_in_another_unit_is_reported_once_and_not_counted(life: Life) -> None:
@@ -587,3 +589,201 @@ def test_a_stopped_run_that_is_being_refused_sends_nothing_more(life: Life) -> N
     assert life.api.calls.count("create") == 1
     assert any(isinstance(event, Halted) for event in life.events)
     assert life.statuses() == ["pending"]
+
+
+def many_prompts(life: Life, number: int, **settings: object) -> None:
+    """Make the recipe one of so many jobs, with these `run` settings."""
+    (block,) = life.recipe.blocks
+    prompts = tuple(replace(block.prompts[0], id=f"p{n}", text=f"Beach {n}") for n in range(number))
+    life.recipe = replace(
+        life.recipe,
+        blocks=(replace(block, prompts=prompts),),
+        run=replace(life.recipe.run, **settings),  # type: ignore[arg-type]
+    )
+
+
+LIMITED = NotSent(reason="HTTP 429", rate_limited=True)
+UNREACHED = NotSent(reason="connection refused")
+
+
+@pytest.mark.parametrize("then", [LIMITED, replace(LIMITED, retry_after=1.0)])
+def test_an_api_that_comes_back_and_limits_the_probe_ends_the_run(
+    life: Life, then: SubmitOutcome
+) -> None:
+    """Failed connections first, then 429 for ever: the probe's answer frees the next probe."""
+    answers = iter([UNREACHED] * 5)
+    life.api.submit = lambda: next(answers, then)
+    tally = life.run()
+    assert life.clock.now <= PATIENCE["unreachable_timeout"] + PATIENCE["rate_limit_timeout"] + 30
+    assert tally.exit_code() is ExitCode.FAILED
+    assert life.statuses() == ["pending"]
+
+
+@pytest.mark.parametrize("probe", ["hangs", "names another task"])
+def test_a_probe_that_ends_as_uncertain_frees_the_next_one(life: Life, probe: str) -> None:
+    """The jobs behind it are made, once the API takes requests again."""
+    many_prompts(life, 3, concurrency=1)
+    answers: list[SubmitOutcome] = [Made(task_id="task-1"), *[UNREACHED] * 5]
+    life.api.tasks = count(2)
+    if probe == "names another task":
+        answers.append(Made(task_id="task-1"))
+    put = VirtualPool.put
+
+    def slow_probe(pool: VirtualPool, tag: tuple[Flight, Call], call: Callable[[], object]) -> None:
+        hangs = probe == "hangs" and tag[1] is Call.SUBMIT and len(answers) == 0 and not hung
+        life.api.seconds = {Call.SUBMIT: 1e9} if hangs else {}
+        hung.extend([tag] if hangs else [])
+        put(pool, tag, call)
+
+    hung: list[object] = []
+    life.put = slow_probe
+    life.api.submit = lambda: (
+        answers.pop(0) if answers else Made(task_id=f"task-{next(life.api.tasks)}")
+    )
+    tally = life.run()
+    assert (tally.done, tally.uncertain) == (2, 1)
+
+
+def test_tasks_that_are_never_finished_end_the_submissions(life: Life) -> None:
+    """An API that takes everything and finishes nothing is not paid for a hundred tasks."""
+    many_prompts(life, 100, concurrency=5)
+    life.api.polls = [PollAgain(reason="HTTP 500")]
+    tally = life.run()
+    assert tally.created <= 10
+    assert tally.exit_code() is ExitCode.FAILED
+    assert "in a row were not finished" in life.texts()
+    life.api.polls = [Completed(result=RESULT)]
+    assert life.run().done == 100
+
+
+def test_some_tasks_that_are_never_finished_do_not_stop_the_others(life: Life) -> None:
+    """Six of them stay at work for ever, and the other pictures are made meanwhile."""
+    many_prompts(life, 30, concurrency=10)
+    stuck = {f"task-{n}" for n in range(1, 7)}
+    life.api.poll = lambda task_id: (  # type: ignore[method-assign]
+        InProgress() if task_id in stuck else Completed(result=RESULT)
+    )
+    life.api.seconds = {Call.FETCH: 120.0}
+    tally = life.run()
+    assert (tally.done, tally.unfinished) == (24, 6)
+
+
+def test_a_cost_that_the_next_answer_leaves_out_stays(life: Life) -> None:
+    """The task is asked again for a fresh URL, and that answer names no usage."""
+    life.api.polls = [Completed(result=RESULT), Completed(result=replace(RESULT, usage=Usage()))]
+    life.api.fetches = [no_picture(), no_picture()]
+    life.run(stop_at=0.0)
+    life.run()
+    path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
+    with Checkpoint.peek(path) as checkpoint:
+        assert checkpoint.money().spent == Decimal("0.03")
+
+
+def test_two_404s_between_other_failures_are_not_an_unknown_task(life: Life) -> None:
+    """Only answers of 404 in a row count: an outage may show one here and there."""
+    unknown, failed = TaskUnknown(reason="HTTP 404"), PollAgain(reason="HTTP 502")
+    life.api.polls = [unknown, *[failed] * 12, unknown, Completed(result=RESULT)]
+    life.api.seconds = {Call.POLL: 10.0}
+    assert life.run().done == 1
+
+
+@pytest.mark.parametrize("tries", [1, 2, 8])
+def test_a_size_that_is_off_costs_no_picture_however_few_tries(life: Life, tries: int) -> None:
+    """The last try takes what arrives whole, whatever size the API gave."""
+    many_prompts(life, 1, fetch_tries=tries)
+    asked: list[int | None] = []
+    fetch = life.api.fetch
+
+    def insist(url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        asked.append(expected_bytes)
+        return no_picture("size") if expected_bytes else fetch(url, part, expected_bytes=None)
+
+    life.api.fetch = insist  # type: ignore[method-assign]
+    life.api.polls = [Completed(result=replace(RESULT, bytes=7))]
+    assert life.run().done == 1
+    assert len(asked) <= tries
+
+
+def test_blocked_names_do_not_stop_the_other_pictures(life: Life) -> None:
+    """Six folders stand in the way, and half a minute passes between two pictures."""
+    many_prompts(life, 8, concurrency=1)
+    for job in list(matrix.jobs(life.recipe))[:6]:
+        (life.recipe.output_dir / f"{job.output}.jpg").mkdir(parents=True)
+    life.api.seconds = {Call.POLL: 30.0}
+    tally = life.run()
+    assert (tally.done, tally.unfinished, tally.halted) == (2, 6, None)
+
+
+def test_a_full_disk_leaves_the_tasks_at_work_soon(life: Life) -> None:
+    """Their pictures could not be written either: nobody waits `task_timeout` for them."""
+    many_prompts(life, 10, concurrency=10, submit_rate=100.0)
+    life.api.poll = lambda task_id: (  # type: ignore[method-assign]
+        Completed(result=RESULT) if task_id == "task-1" else PollAgain(reason="HTTP 500")
+    )
+
+    def full(url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        raise OutputError("No space left on device")
+
+    life.api.fetch = full  # type: ignore[method-assign]
+    tally = life.run()
+    assert life.clock.now < 60.0
+    assert tally.unfinished == tally.created
+    assert tally.spent == Decimal("0.03")
+
+
+def test_further_pictures_that_do_not_arrive_hold_nothing_back(life: Life) -> None:
+    """After the first that fails the rest is not tried: a call has to end."""
+    urls = tuple(f"http://127.0.0.1/{n}.jpg" for n in range(20))
+    life.api.polls = [Completed(result=replace(RESULT, further=urls))]
+    fetch = life.api.fetch
+    life.api.fetch = lambda url, part, *, expected_bytes: (  # type: ignore[method-assign]
+        fetch(url, part, expected_bytes=None) if url == RESULT.url else no_picture("silence")
+    )
+    tally = life.run()
+    assert tally.done == 1
+    assert "a further picture: silence; it was paid for and is not kept" in life.texts()
+
+
+@pytest.mark.parametrize("call", [Call.SUBMIT, Call.POLL, Call.FETCH])
+def test_a_call_that_waits_for_a_thread_has_not_hung(life: Life, call: Call) -> None:
+    """All threads are busy with slow calls for a quarter of an hour: it is not given up."""
+    many_prompts(life, 1, task_timeout=3000.0)
+    held: list[tuple[Flight, Call]] = []
+
+    def hold_once(pool: VirtualPool, tag: tuple[Flight, Call], made: Callable[[], object]) -> None:
+        if tag[1] is call and not held:
+            held.append(tag)
+            Pool.put(pool, tag, made)  # no thread takes it
+        else:
+            VirtualPool.put(pool, tag, made)
+
+    life.put = hold_once
+    tally = life.run()
+    assert (tally.done, tally.uncertain, tally.created) == (1, 0, 1)
+    assert life.clock.now >= 900.0
+
+
+@pytest.mark.parametrize("command", ["run", "rescue"])
+def test_a_task_that_was_unknown_for_a_while_is_looked_for_again(life: Life, command: str) -> None:
+    """An outage of a minute's 404s: its id is known, and a look is free."""
+    life.api.polls = [TaskUnknown(reason="HTTP 404")]
+    life.run()
+    assert life.statuses() == ["uncertain"]
+    life.api.polls = [Completed(result=RESULT)]
+    life.rescue = command == "rescue"
+    tally = life.run()
+    assert (tally.done, tally.created) == (1, 0)
+    assert life.statuses() == ["done"]
+    assert tally.exit_code() is ExitCode.DONE
+
+
+@pytest.mark.parametrize("command", ["run", "rescue"])
+def test_a_task_that_stays_unknown_is_uncertain_again(life: Life, command: str) -> None:
+    """It is counted once, and no task is made in its place."""
+    life.api.polls = [TaskUnknown(reason="HTTP 404")]
+    life.run()
+    life.rescue = command == "rescue"
+    tally = life.run()
+    assert life.statuses() == ["uncertain"]
+    assert (tally.uncertain, tally.uncertain_before) == (1, 0)
+    assert life.api.calls.count("create") == 1

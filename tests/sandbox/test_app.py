@@ -266,6 +266,18 @@ def test_taken_port(api: Any, tmp_path: Any) -> None:
         pass
 
 
+def test_previews_that_cannot_be_written_are_served_all_the_same(
+    api: Any, photo: Any, encoded: Any
+) -> None:
+    """A full disk: a preview is drawn anew each time; an answer of 500 would be polled on."""
+    task = api.made(binary_data_base64=encoded(photo()))
+    folder = api.ledger.path.parent / "previews"
+    folder.rmdir()
+    folder.write_bytes(b"a file stands in the folder's place, and takes no previews")
+    content = api.content(task)
+    assert len(api.fetch(content["url"]).content) == content["size"]
+
+
 def test_folder_that_cannot_be(tmp_path: Any) -> None:
     """A folder that cannot be made is an output error that names it."""
     (tmp_path / "file").write_text("")
