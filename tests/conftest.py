@@ -24,6 +24,7 @@ _HEEDED = (
     "HTTPS_PROXY",
     "ALL_PROXY",
     "XDG_STATE_HOME",
+    "CI",
 )
 # An environment with the wheel; a browser with a page of many pictures.
 _TOGETHER = ("tests/ci/", "tests/reports/page/")

@@ -154,12 +154,15 @@ def _thread_crashed(crash: threading.ExceptHookArgs, arguments: list[str]) -> No
 
 
 def _report(error: BaseException, arguments: list[str]) -> None:
-    """Say in one line what happened, and write a log about it. `--debug` prints the log, too."""
+    """Say in one line what happened, and write a log about it.
+
+    The log is printed as well with `--debug`, and in CI, where the file ends with the machine.
+    """
     from spark_batch.cli import errorlog
 
     content = errorlog.text(error, arguments)
     path = errorlog.write(content)
-    if path is None or "--debug" in arguments:
+    if path is None or "--debug" in arguments or errorlog.is_in_ci():
         click.echo(content, err=True)
     where = "is above; no log could be written" if path is None else f"is in {path}"
     again = ""

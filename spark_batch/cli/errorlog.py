@@ -59,6 +59,11 @@ def headline(error: BaseException) -> str:
     return f"unexpected {type(error).__name__}: this is a bug"
 
 
+def is_in_ci() -> bool:
+    """Whether CI is set, as GitHub, GitLab and most others set it."""
+    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false")
+
+
 def write(content: str) -> Path | None:
     """Write a log that only its owner can read; None when it cannot be written.
 

@@ -29,7 +29,9 @@ def command(code: str | None) -> None:
         return
     found = contract.error_code(code)
     if found is None:
-        raise UsageError(f"{code!r} is no code that the API documents; `spark-batch explain` lists")
+        raise UsageError(
+            f"{code!r} is not a documented error code of the API: `spark-batch explain` lists them"
+        )
     click.echo(f"{found.code}  {found.title}")
     click.echo(f"  fault   {_FAULT[found.fault]}")
     click.echo(f"  again   {_LATER if found.rate_limit else _AGAIN[found.again]}")

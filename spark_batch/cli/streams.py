@@ -120,7 +120,8 @@ def _tolerant(stream: TextIO | None) -> tuple[TextIO, _Output | None]:
         _Unbuffered(output) if unbuffered else io.BufferedWriter(output),
         encoding=stream.encoding,
         errors=ESCAPE,
-        line_buffering=stream.line_buffering,
+        # PYTHONUNBUFFERED, which images of containers set, asks for no delay either.
+        line_buffering=stream.line_buffering or stream.write_through,
         write_through=stream.write_through,
     )
     return text, output

@@ -108,16 +108,19 @@ def copied(place: Place) -> CheckpointReader:
 
 
 def _check_there(place: Place) -> None:
-    if not place.checkpoint.exists():
-        if place.shard is None and (shards := shards_of(place)):
-            raise UsageError(
-                f"there is no checkpoint {place.checkpoint} yet, but there are shards:"
-                f" `{place.merging}` joins them, --shard {shards[0].shard} looks at one"
-            )
+    if place.checkpoint.exists():
+        return
+    if place.shard is None and (shards := shards_of(place)):
         raise UsageError(
-            f"there is no checkpoint {place.checkpoint}: nothing has been run yet"
-            " (with --sandbox, look at the sandbox's with --sandbox)"
+            f"there is no checkpoint {place.checkpoint} yet, but there are shards:"
+            f" `{place.merging}` joins them, --shard {shards[0].shard} looks at one"
         )
+    why = "nothing has been run yet"
+    if place.manifest.exists():
+        why = f"`spark-batch rescue` makes it from {place.manifest} and pays for nothing"
+    elif replace(place, output_dir=place.output_dir / SANDBOX).checkpoint.exists():
+        why += "; to look at the sandbox's pictures, add --sandbox"
+    raise UsageError(f"there is no checkpoint {place.checkpoint}: {why}")
 
 
 def shards_of(place: Place) -> list[Place]:

@@ -175,3 +175,23 @@ def test_output_that_nobody_reads_is_no_traceback(folder: Folder) -> None:
     assert len(done.stdout.splitlines()) == 1
     assert len(done.stderr.splitlines()) == 1
     assert "warnings" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "report"])
+def test_without_a_checkpoint_the_next_step_is_named(
+    folder: Folder, call: Call, command: str
+) -> None:
+    """Nothing was run, only previews were made, or there is the manifest alone."""
+    ended = call(command, folder.recipe, "--sandbox")
+    assert ended.code == ExitCode.WRONG
+    assert ended.err.endswith("nothing has been run yet\n")
+    call("run", folder.recipe, "--sandbox")
+    ended = call(command, folder.recipe)
+    assert ended.code == ExitCode.WRONG
+    assert ended.err.endswith("to look at the sandbox's pictures, add --sandbox\n")
+    (folder.previews / ".spark-batch" / "tiny.checkpoint").unlink()
+    ended = call(command, folder.recipe, "--sandbox")
+    assert ended.code == ExitCode.WRONG
+    assert "`spark-batch rescue` makes it from" in ended.err
+    assert call("rescue", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert call(command, folder.recipe, "--sandbox").code == ExitCode.DONE

@@ -81,6 +81,18 @@ def test_debug_prints_the_log_too(state: Path, broken: Break, call: Call) -> Non
     assert "Traceback" in only_log(state).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("value", ["true", "1", "", "false"])
+def test_in_ci_the_log_is_printed(
+    state: Path, broken: Break, call: Call, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """The file ends with the machine; the one line that names it is the last one all the same."""
+    monkeypatch.setenv("CI", value)
+    broken(KeyError("surprise"))
+    ended = call("plan", "recipe.yaml")
+    assert ("Traceback" in ended.err) is (value in ("true", "1"))
+    assert ended.err.splitlines()[-1].endswith(str(only_log(state)))
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

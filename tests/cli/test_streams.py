@@ -137,6 +137,29 @@ def test_no_file_gets_the_number_of_a_standard_stream() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_on_stderr_is_not_delayed(unbuffered: str) -> None:
+    """Otherwise the end of the bar's line comes after the result that follows it on stdout."""
+    code = (
+        "import os, sys\n"
+        "from spark_batch.cli import streams\n"
+        "streams.prepare()\n"
+        "sys.stderr.write('bar')\n"
+        "sys.stderr.flush()\n"
+        "sys.stderr.write('\\n')\n"
+        "os.write(2, b'result')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "bar\nresult"
+
+
 def test_a_full_stream_is_named_on_the_other(folder: Folder) -> None:
     """In one line."""
     ended = command("run", folder.recipe, "--sandbox", redirect=">/dev/full")
