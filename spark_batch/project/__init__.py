@@ -5,7 +5,7 @@ command line and Python programs (`from spark_batch import load, plan, run, read
 on it. Nothing here prints, asks or handles signals.
 """
 
-from spark_batch.project.adopting import Adoption
+from spark_batch.project.adopting import Adoption, recorded
 from spark_batch.project.merging import Merged, merge
 from spark_batch.project.ownership import earlier_hint
 from spark_batch.project.place import (
@@ -41,6 +41,7 @@ __all__ = [
     "place_of",
     "plan",
     "prepared",
+    "recorded",
     "rescue",
     "run",
     "save",

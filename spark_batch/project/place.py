@@ -114,6 +114,11 @@ def _check_there(place: Place) -> None:
                 f"there is no checkpoint {place.checkpoint} yet, but there are shards:"
                 f" `{place.merging}` joins them, --shard {shards[0].shard} looks at one"
             )
+        if place.manifest.exists():
+            raise UsageError(
+                f"there is no checkpoint {place.checkpoint}, but {place.manifest.name}:"
+                " `spark-batch rescue` takes over what it tells of"
+            )
         raise UsageError(
             f"there is no checkpoint {place.checkpoint}: nothing has been run yet"
             " (with --sandbox, look at the sandbox's with --sandbox)"
