@@ -192,6 +192,22 @@ def test_a_text_of_no_width_is_empty(errors: Errors, line: str, odd: str) -> Non
     assert "the text is empty" in error.message
 
 
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("t.csv", "image,prompt\nphotos/hero.jpg,\u200b\n"),
+        ("t.jsonl", '{"image": "photos/hero.jpg", "prompt": "\\u200b"}\n'),
+    ],
+)
+def test_a_text_of_no_width_is_empty_in_a_table(
+    errors: Errors, folder: Path, name: str, table: str
+) -> None:
+    """It is judged as in `prompts`."""
+    (folder / name).write_text(table)
+    (error,) = errors(HEAD + f"rows: {name}\n")
+    assert "the text is empty" in error.message
+
+
 def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
     """As any warning of a recipe."""
     text = HEAD + INPUTS + "prompts:\n  - Make it the #1 bestseller\n"
