@@ -6,10 +6,11 @@ from spark_batch.checkpoint.merging import Surplus, join, mark_twins, paid_twice
 from spark_batch.checkpoint.overview import Counts
 from spark_batch.checkpoint.reading import Charge, CheckpointReader, Money
 from spark_batch.checkpoint.schema import time_text
-from spark_batch.checkpoint.store import lock_path
+from spark_batch.checkpoint.store import STATE_FOLDER, checkpoint_path, lock_path
 from spark_batch.checkpoint.transitions import Checkpoint
 
 __all__ = [
+    "STATE_FOLDER",
     "Charge",
     "Checkpoint",
     "CheckpointReader",
@@ -18,6 +19,7 @@ __all__ = [
     "Money",
     "Surplus",
     "adopt",
+    "checkpoint_path",
     "is_news",
     "join",
     "lock_path",

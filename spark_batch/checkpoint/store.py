@@ -16,6 +16,7 @@ from spark_batch.checkpoint.lock import NO_LOCKS, Lock
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError
 
+STATE_FOLDER = ".spark-batch"  # in an output folder: checkpoints, and what no person looks at
 _BUSY_SECONDS = 30.0
 _Self = TypeVar("_Self", bound="Store")
 
@@ -25,6 +26,11 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(timezone.utc)
+
+
+def checkpoint_path(output_dir: Path, name: str) -> Path:
+    """The checkpoint of the recipe `name`."""
+    return output_dir / STATE_FOLDER / f"{name}.checkpoint"
 
 
 class Store:

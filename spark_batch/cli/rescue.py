@@ -30,15 +30,22 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
-        if hint := project.earlier_hint(recipe_path, place, sandbox=sandbox):
-            click.echo(f"note: {hint}", err=True)
+        _tell_earlier(recipe_path, place, sandbox=sandbox)
         return ExitCode.DONE
     session.tell_adopted(rescued.adopted, place)
     _conclude(rescued)
+    if not rescued.wanted:
+        _tell_earlier(recipe_path, place, sandbox=sandbox)
     session.tell_pointers(rescued.causes)
     session.tell_unwritten(rescued.written)
     told = github.tell(recipe_path, place, news=bool(rescued.wanted))
     return rescued.exit_code or told
+
+
+def _tell_earlier(recipe_path: Path, place: project.Place, *, sandbox: bool) -> None:
+    """Say on stderr where paid work may stand that the recipe did under an earlier name."""
+    if hint := project.earlier_hint(recipe_path, place, sandbox=sandbox):
+        click.echo(f"note: {hint}", err=True)
 
 
 def _conclude(rescued: project.Rescued) -> None:

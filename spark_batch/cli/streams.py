@@ -49,15 +49,6 @@ class _Output(io.FileIO):
         return written
 
 
-class _Unbuffered(io.BufferedWriter):
-    """Hands everything on at once, as `python -u` and PYTHONUNBUFFERED ask for."""
-
-    def write(self, data: Any, /) -> int:
-        written = super().write(data)
-        self.flush()
-        return written
-
-
 class _AsciiText(io.TextIOWrapper):
     """An ASCII stream without `buffer`, into which click would write UTF-8."""
 
@@ -110,14 +101,13 @@ def _tolerant(stream: TextIO | None) -> tuple[TextIO, _Output | None]:
         return stream, None
     stream.reconfigure(errors=ESCAPE)
     # With `python -u` there is no buffer between the text and the descriptor.
-    unbuffered = not hasattr(stream.buffer, "raw")
-    raw = stream.buffer if unbuffered else stream.buffer.raw
+    raw = getattr(stream.buffer, "raw", stream.buffer)
     if not isinstance(raw, io.FileIO):  # a console of Windows, which takes Unicode
         return stream, None
     output = _Output(raw.fileno(), "wb", closefd=False)
     kind = _AsciiText if codecs.lookup(stream.encoding).name == "ascii" else io.TextIOWrapper
     text = kind(
-        _Unbuffered(output) if unbuffered else io.BufferedWriter(output),
+        io.BufferedWriter(output),
         encoding=stream.encoding,
         errors=ESCAPE,
         # PYTHONUNBUFFERED, which images of containers set, asks for no delay either.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import click
 
-from spark_batch import matrix, project
+from spark_batch import matrix, pictures
 from spark_batch.errors import ExitCode, RecipeError
-from spark_batch.recipe import Diagnostic
+from spark_batch.recipe import Diagnostic, load
 from spark_batch.recipe.diagnostics import ERROR, printable
+from spark_batch.recipe.inputs import Generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: 
 
 def _judge(recipe: str, *, strict: bool) -> _Verdict:
     try:
-        loaded = project.load(recipe)
+        loaded = load(Path(recipe), probe=pictures.probe, find=_find_generated)
     except RecipeError as error:
         found = tuple(each for each in error.diagnostics if isinstance(each, Diagnostic))
         return _Verdict(recipe, None, found, (), str(error))
@@ -71,6 +73,13 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
         said.append(_counted(len(warnings), "warning"))
     summary = f"{printable(recipe)}: {', '.join(said)}"
     return _Verdict(recipe, jobs, (), warnings, summary, loaded.notes)
+
+
+def _find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
+    """Do what `project.load` does with the matches of a glob, imported when there are any."""
+    from spark_batch.project.generated import find_generated
+
+    return find_generated(files, top=top)
 
 
 def _counted(number: int, thing: str) -> str:

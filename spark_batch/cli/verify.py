@@ -21,11 +21,12 @@ from spark_batch.runner.files import stands
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
     """Check every finished file against its recorded SHA-256; exit 1 when one differs.
 
-    A Git LFS pointer is as recorded when it names that SHA-256.
+    A Git LFS pointer is as recorded when it names that SHA-256. Without a checkpoint the manifest
+    tells what is recorded.
     """
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     good = bad = suspect = pointers = 0
-    with project.peek(place) as checkpoint:
+    with project.recorded(place) as checkpoint:
         for standing in checkpoint.standings():
             if standing.status is not Status.DONE:
                 continue

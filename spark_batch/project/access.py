@@ -13,12 +13,11 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint import STATE_FOLDER, Checkpoint
 from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
 from spark_batch.project.place import Place
 from spark_batch.recipe.inputs import SANDBOX
-from spark_batch.runner.files import STATE_FOLDER
 
 DEFAULT_URL = "https://cloud.vtrix.ai"
 # Of a preview: long enough to see the progress, and not as long as a model would take.

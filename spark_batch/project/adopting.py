@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news, join
 from spark_batch.errors import ManifestError
-from spark_batch.project.place import Place
+from spark_batch.project.place import Place, peek
 from spark_batch.project.unread import may_know_more
 from spark_batch.reports import manifest
 from spark_batch.runner.files import holds, size_of
@@ -113,6 +113,16 @@ def unknown_in(checkpoint: CheckpointReader, place: Place) -> str | None:
 def has_books(place: Place) -> bool:
     """Whether a checkpoint or a manifest tells of earlier runs."""
     return place.checkpoint.exists() or _has_whole(place) or bool(_manifests(place))
+
+
+def recorded(place: Place) -> CheckpointReader:
+    """The checkpoint, to look at; in a fresh clone without one, what the manifest tells of.
+
+    Raises UsageError when there is neither, ManifestError as `take_over` does.
+    """
+    if place.checkpoint.exists() or not has_books(place):
+        return peek(place)
+    return rehearsed(place)[0]
 
 
 def rehearsed(place: Place) -> tuple[CheckpointReader, Adoption]:

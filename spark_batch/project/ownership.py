@@ -212,8 +212,12 @@ def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed
 def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
     """What to do when a recipe that has never run seems to have had another name or place.
 
-    That is so when there is a checkpoint or manifest around it whose own recipe is gone.
+    That is so when there is a checkpoint or manifest around it whose own recipe is gone. None for
+    a recipe that has attempts of its own.
     """
+    with CheckpointReader.peek(place.checkpoint) as reader:
+        if reader.tried():
+            return None
     for found in _others(place, sandbox=sandbox):
         if output_of(found, besides=recipe) is None:
             renamed = found.recipe != place.name
@@ -325,8 +329,8 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
 
     Its own, where the recipe had another name; those beside it and beside the recipe; and its
     place as seen from the folders around the recipe, if the recipe or its pictures were moved.
-    Folders beside the recipe's own are looked into only within a git repository: elsewhere nothing
-    says that they are of the same project.
+    Folders beside the recipe's own are looked into only within a git repository and below the
+    current folder: elsewhere nothing says that they are of the same project.
     """
     output = place.output_dir.parent if sandbox else place.output_dir
     home = place.recipe_dir or output.parent
@@ -339,15 +343,20 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
     found += [folder / output.name for folder in beside]
     if inside:
         around = [home.parent, *beside]
-        if _is_in_repository(home.parent):
+        if _is_one_project(home.parent):
             around += _subfolders(home.parent)
-        found += [folder / output.relative_to(home) for folder in around]
+        below = output.relative_to(home)
+        found += [folder / below for folder in around]
+        if output.name == place.name:  # its folder had its earlier name
+            found += [each for folder in around for each in _subfolders(folder / below.parent)]
     for folder in dict.fromkeys(found):
         yield folder / SANDBOX if sandbox else folder
 
 
-def _is_in_repository(folder: Path) -> bool:
-    return any((each / ".git").exists() for each in (folder, *folder.parents))
+def _is_one_project(folder: Path) -> bool:
+    """Whether a folder is in a git repository, or is the current folder or below it."""
+    above = (folder, *folder.parents)
+    return Path.cwd() in above or any((each / ".git").exists() for each in above)
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_batch import matrix, pictures, recipe
-from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint import CheckpointReader, checkpoint_path
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project.generated import find_generated
@@ -15,7 +15,6 @@ from spark_batch.recipe import Loaded
 from spark_batch.recipe.header import header
 from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
-from spark_batch.runner.files import checkpoint_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from spark_batch import matrix
-from spark_batch.checkpoint import foreign
+from spark_batch.checkpoint import STATE_FOLDER, checkpoint_path, foreign
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.jobs import Status
 from spark_batch.reports import manifest
-from spark_batch.runner.files import STATE_FOLDER, checkpoint_path
 
 CHECKPOINT = checkpoint_path(Path(), "").name
 MANIFEST = manifest.manifest_path(Path(), "").name

@@ -8,13 +8,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, lock_path
+from spark_batch.checkpoint import (
+    STATE_FOLDER,
+    Checkpoint,
+    CheckpointReader,
+    Lock,
+    adopt,
+    lock_path,
+)
 from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.project import record_files
 from spark_batch.project.place import Place, shards_of
 from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
-from spark_batch.runner.files import STATE_FOLDER
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,18 @@ from decimal import Decimal
 from pathlib import Path
 
 from spark_batch import lfs, pictures
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt
+from spark_batch.checkpoint import (
+    STATE_FOLDER,
+    Checkpoint,
+    CheckpointReader,
+    adopt,
+    checkpoint_path,
+)
 from spark_batch.errors import CheckpointError, UsageError
 from spark_batch.jobs import Attempt, Provenance
 from spark_batch.project import record_files
 from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
-from spark_batch.runner.files import STATE_FOLDER, checkpoint_path
 
 SHA256, METADATA = "sha256", "metadata"
 

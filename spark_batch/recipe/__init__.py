@@ -6,7 +6,8 @@ column; warnings carry the API's own advice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_batch.errors import RecipeError
@@ -62,9 +63,24 @@ def _told(findings: Findings, silence: Node | None) -> tuple[Diagnostic, ...]:
     return tuple(each for each in findings.of(WARNING) if each.code not in silent)
 
 
+def _with_hash_hint(findings: Findings) -> Iterator[Diagnostic]:
+    """The errors. Where a comment cut the text that one is about, its message says so.
+
+    A syntax error has such a hint already.
+    """
+    warnings = findings.of(WARNING)
+    cut = {(each.place.file, each.place.line) for each in warnings if each.code == "hash-cuts"}
+    for error in findings.of(ERROR):
+        if error.code == "yaml" or (error.place.file, error.place.line) not in cut:
+            yield error
+            continue
+        hint = "the text ends before ' #', which starts a comment: put it in quotes"
+        yield replace(error, message=f"{error.message}; {hint}")
+
+
 def error_of(findings: Findings) -> RecipeError:
     """The error that tells what was found, the first 50 of it."""
-    errors = findings.of(ERROR)
+    errors = tuple(_with_hash_hint(findings))
     counted = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     if len(errors) > MAX_ERRORS:
         counted += f", the first {MAX_ERRORS} are shown"

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from spark_batch.recipe.characters import advice, visible
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, split_lines
 from spark_batch.recipe.scalars import Scalar, resolve
 from spark_batch.recipe.text import (
@@ -287,10 +288,22 @@ class _Composer:
             return stop(self._findings, mark, "character", message)
         line = self._findings.source.lines[mark.line - 1]
         message = explained(error.problem or "", line[mark.column - 1 : mark.column])
-        return stop(self._findings, mark, "yaml", message)
+        return stop(self._findings, mark, "yaml", message + self._hash_hint(mark))
+
+    def _hash_hint(self, mark: Mark) -> str:
+        """Advice where a comment that may be part of a text ends this line, or the one before."""
+        for number in range(mark.line, max(mark.line - 2, 0), -1):
+            if _CUT.search(self._findings.source.lines[number - 1]):
+                return (
+                    f"; ' #' in line {number} starts a comment: put a text that holds it in quotes"
+                )
+        return ""
 
     def _odd_before(self, mark: Mark, context: Any) -> tuple[Mark, str] | None:
         """The last character that spoils the structure before a parser's error, and what to do."""
+        character = self._findings.source.lines[mark.line - 1][mark.column - 1 : mark.column]
+        if visible(character) != character:
+            return mark, advice(character) or ""
         first = min(context.line + 1, mark.line) if context else mark.line
         for number in range(mark.line, first - 1, -1):
             odd = in_structure(self._findings.source.lines[number - 1])

@@ -144,7 +144,7 @@ class _Reader:
         self._owners = {each.id.casefold(): each for each in self._prompts.values()}
         self._ids: dict[str, str] = {}
         self._texts = self._texts_by_id()
-        self._longest = contract.definition("prompt")["maxLength"]
+        self._is_prompt = quick.judge(contract.API, "/$defs/prompt")
         rule = contract.schema(contract.RECIPE)["$defs"]["id"]
         self._id = re.compile(rule["pattern"].rstrip("$"))
         self._longest_id = rule["maxLength"]
@@ -188,7 +188,7 @@ class _Reader:
             self._table.error(row, "prompt", "expected a text; put it in quotes")
             return None
         text, fault = prompts.literal(given.strip())
-        if fault or not text or len(text) > self._longest:
+        if fault or not self._is_prompt(text):
             faults = [fault] if fault else judge(text, part="prompt", shown=quoted(text), api=True)
             self._table.error(row, "prompt", faults[0])
             return None

@@ -197,7 +197,7 @@ def _empty(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
 
 
 def _pattern(fault: Fault, shown: str, name: str) -> tuple[str, str]:
-    if not str(fault.value).strip():
+    if not characters.plain(str(fault.value)).strip():  # white space, or of no width
         return _empty(fault, shown, name)
     wanted = fault.schema.get("x-expected") or f"the form {fault.limit}"
     return "form", f"expected {wanted}, not {shown}"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch import lfs, pictures
+from spark_batch.checkpoint import STATE_FOLDER
 from spark_batch.errors import NameBlocked, PictureError
 from spark_batch.jobs import Picture
 
-STATE_FOLDER = ".spark-batch"
 _EXTENSIONS = (".jpg", ".png", ".webp")
 
 
@@ -42,11 +42,6 @@ class Folders:
     def keep(self, picture: Picture) -> Path:
         """The name under which a picture is kept: its own content's."""
         return self.kept / f"{picture.sha256[:16]}{pictures.extension(picture)}"
-
-
-def checkpoint_path(output_dir: Path, name: str) -> Path:
-    """The checkpoint of the recipe `name`."""
-    return output_dir / STATE_FOLDER / f"{name}.checkpoint"
 
 
 def deliver(

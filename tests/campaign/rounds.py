@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from spark_batch.checkpoint import checkpoint_path
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Status
-from spark_batch.runner.files import checkpoint_path
 from spark_batch.sandbox import Served, Settings, serve
 from tests.campaign import invariants
 from tests.campaign.children import KILLED, Zygote

@@ -138,6 +138,22 @@ def test_a_printed_schema_is_the_schema(call: Call, name: str) -> None:
     assert json.loads(call("schema", name).out) == contract.bundled(name)
 
 
+def test_validate_loads_no_client(folder: Folder) -> None:
+    """It needs no network, and starts without what speaks to it, globs included."""
+    folder.edit("photo.jpg", '"*.jpg"')
+    code = (
+        "import sys\n"
+        "from spark_batch import cli\n"
+        f"code = cli.dispatch(['validate', {str(folder.recipe)!r}])\n"
+        "heavy = {'requests', 'tqdm', 'starlette', 'jinja2', 'spark_batch.runner'}\n"
+        "print(code, sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("0 []\n")
+
+
 def test_schema_and_explain_list_and_refuse(call: Call) -> None:
     """Without a name they list; a wrong one is exit 2 with the way out."""
     assert all(name in call("schema").out for name in contract.names())

@@ -89,7 +89,7 @@ def test_a_fresh_clone_with_the_manifest_alone(
     repository.git("commit", "--quiet", "--message", "pictures")
     repository.git("clone", "--quiet", ".", "clone")
     clone = Folder(folder.path / "clone")
-    for command in ("plan", "run", "retry", "rescue", "verify"):
+    for command in ("verify", "plan", "run", "retry", "rescue", "verify"):
         ended = call(command, clone.recipe, "--sandbox")
         assert ended.code == ExitCode.DONE
         assert "`git lfs pull` fetches the pictures" in ended.out + ended.err

@@ -205,6 +205,11 @@ def _moved_recipe(folder: Folder) -> tuple[Path, Path]:
 def _moved_aside(folder: Folder) -> tuple[Path, Path]:
     """The recipe's folder has another name, in git, and the pictures are in the old one."""
     subprocess.run(["git", "init", "-q", folder.path], check=True)
+    return _moved_to_a_new_folder(folder)
+
+
+def _moved_to_a_new_folder(folder: Folder) -> tuple[Path, Path]:
+    """The same below the current folder."""
     old, new = folder.path / "old", folder.path / "new"
     old.mkdir()
     new.mkdir()
@@ -212,6 +217,12 @@ def _moved_aside(folder: Folder) -> tuple[Path, Path]:
     folder.recipe.rename(new / "recipe.yaml")
     shutil.copy(folder.path / "photo.jpg", new / "photo.jpg")
     return new / "recipe.yaml", old / "out" / "tiny" / "sandbox"
+
+
+def _moved_and_renamed(folder: Folder) -> tuple[Path, Path]:
+    """Last year's recipe, copied to this year's folder under this year's name, and deleted."""
+    folder.edit("name: tiny", "name: small")
+    return _moved_to_a_new_folder(folder)
 
 
 MOVES = [
@@ -222,16 +233,20 @@ MOVES = [
     _moved_out,
     _moved_recipe,
     _moved_aside,
+    _moved_to_a_new_folder,
+    _moved_and_renamed,
 ]
 
 
 @pytest.mark.parametrize("books", ["checkpoint", "manifest"])
 @pytest.mark.parametrize("move", MOVES)
 def test_a_renamed_or_moved_recipe_finds_its_paid_work(
-    folder: Folder, call: Call, move: object, books: str
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, move: object, books: str
 ) -> None:
     """Refused with the command that takes it over; after that there is nothing to do."""
     assert callable(move)
+    if move is not _moved_aside:
+        monkeypatch.chdir(folder.path)
     if move is _renamed_beside:
         _shared(folder)
     call("run", folder.recipe, "--sandbox")
@@ -248,7 +263,7 @@ def test_a_renamed_or_moved_recipe_finds_its_paid_work(
     for said in (planned.err, refused.err):
         assert "4 of the jobs of" in said
         assert "0.12 USD" in said
-        assert str(source) in said
+        assert source.name in said
         assert "--pay-again" in said
     command = _merge_command(refused.err)
     merged = call(*command)
@@ -298,11 +313,16 @@ def test_shards_under_the_old_name_are_taken_over_together(folder: Folder, call:
     assert "nothing to do" in call("run", folder.recipe, "--sandbox").out
 
 
-def test_rescue_after_a_rename_says_where_the_paid_work_is(folder: Folder, call: Call) -> None:
+@pytest.mark.parametrize("first", [None, "run", "retry"])
+def test_rescue_after_a_rename_says_where_the_paid_work_is(
+    folder: Folder, call: Call, first: str | None
+) -> None:
     """Results expire: who rescues under the new name must not hear that there is nothing."""
     call("run", folder.recipe, "--sandbox")
     assert "note" not in call("rescue", _other(folder), "--sandbox").err
     folder.edit("name: tiny", "name: small")
+    if first is not None:
+        call(first, folder.recipe, "--sandbox")
     ended = call("rescue", folder.recipe, "--sandbox")
     assert (ended.code, "nothing to rescue" in ended.out) == (ExitCode.DONE, True)
     assert "4 done" in call(*_merge_command(ended.err)).out

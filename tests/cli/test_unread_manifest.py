@@ -217,6 +217,60 @@ def test_beside_an_older_checkpoint_it_may_know_more(made: Folder, call: Call) -
     assert len(made.ledger()) == sent + JOBS - 1
 
 
+@pytest.mark.parametrize(
+    "output",
+    [
+        "/tmp/x.jpg",
+        "../../x.jpg",
+        "a/../../../x.jpg",
+        "a//x.jpg",
+        "C:/x.jpg",
+        "a\\x.jpg",
+        ".spark-batch/x.jpg",
+        "x\x01.jpg",
+        "x.svg",
+        "X.JPG",
+        "x",
+        "",
+    ],
+)
+def test_a_name_that_no_picture_has_is_a_spoilt_row(made: Folder, call: Call, output: str) -> None:
+    """Nothing is written under it, inside or outside the output folder, and nothing crashes."""
+    text = the_manifest(made).read_text()
+    (first, *_) = manifest.read(the_manifest(made))
+    the_manifest(made).write_text(text.replace(first["output"], output))
+    forget(made)
+    for picture in made.pictures():
+        picture.unlink()
+    for command in ("plan", "run", "rescue"):
+        ended = call(command, made.recipe, "--sandbox")
+        assert (ended.code, f"output is {output!r}" in ended.err) == (ExitCode.WRONG, True)
+    assert len(made.pictures()) == JOBS - 1
+    assert len(made.ledger()) == JOBS
+
+
+@pytest.mark.parametrize("status", ["running", "fetching"])
+def test_a_task_without_its_id_is_a_spoilt_row(made: Folder, call: Call, status: str) -> None:
+    """There is nothing to poll: the cell was emptied, and the task may be paid for."""
+    (first, *_) = manifest.read(the_manifest(made))
+    text = the_manifest(made).read_text().replace(",done,", f",{status},")
+    the_manifest(made).write_text(text.replace(f",{first['task_id']},", ",,"))
+    forget(made)
+    ended = call("plan", made.recipe, "--sandbox")
+    assert (ended.code, "task_id is ''" in ended.err) == (ExitCode.WRONG, True)
+
+
+def test_without_a_checkpoint_files_are_verified_by_the_manifest(made: Folder, call: Call) -> None:
+    """A fresh clone; what looks at the checkpoint alone says how to get one."""
+    forget(made)
+    assert "4 files as recorded, 0 changed" in call("verify", made.recipe, "--sandbox").out
+    made.pictures()[0].write_bytes(b"spoilt")
+    assert call("verify", made.recipe, "--sandbox").code == ExitCode.FAILED
+    assert not (made.previews / ".spark-batch" / "tiny.checkpoint").exists()
+    ended = call("status", made.recipe, "--sandbox")
+    assert "`spark-batch rescue` takes over what it tells of" in ended.err
+
+
 def test_a_prompt_that_says_pending_is_no_pending_job(made: Folder, call: Call) -> None:
     """Of a manifest that cannot be read only the status counts."""
     spoilt = the_manifest(made).read_bytes()

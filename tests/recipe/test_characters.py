@@ -36,6 +36,10 @@ STRUCTURES = [
     BASE + "~variants: {scale: 0.5}\n",
     BASE + "variants~: {scale: 0.5}\n",
     BASE + '"var~iants": {scale: 0.5}\n',
+    HEAD + INPUTS + "prompts: [a]~\n",
+    HEAD + "inputs: [photos/hero.jpg] ~# photos\nprompts: [a]\n",
+    HEAD + "inputs:\n  - {path: photos/hero.jpg}~\nprompts: [a]\n",
+    HEAD + INPUTS + "prompts:\n  - 'a'~\n",
 ]
 
 
@@ -160,6 +164,48 @@ def test_a_hash_that_leaves_nothing_is_helped(errors: Errors, text: str) -> None
     (error,) = errors(HEAD + INPUTS + text)
     assert "not nothing" in error.message
     assert error.message.endswith("; ' #' starts a comment: put the text in quotes")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("inputs:\n  - photos/a #1.jpg\nprompts: [a]\n", "'photos/a'; the text ends before ' #'"),
+        ("rows: t #1.csv\n", "name a .csv or a .jsonl file; the text ends before ' #'"),
+        (INPUTS + "prompts: [Make it the #1, b]\n", "; ' #' in line 4 starts a comment"),
+        (INPUTS + "prompts: [{id: a #b, text: c}]\n", "; ' #' in line 4 starts a comment"),
+        (INPUTS + "prompts: [\n  a #1,\n  b]\n", "; ' #' in line 5 starts a comment"),
+        (INPUTS + "prompts:\n  - Make it\n    the #1\n    shop\n", "; ' #' in line 6 starts"),
+    ],
+)
+def test_an_error_that_a_hash_made_says_so(errors: Errors, text: str, said: str) -> None:
+    """Of the text that was cut, and of the list or mapping whose end went with it; once."""
+    (error,) = errors(HEAD + text)
+    assert said in error.message
+    assert error.message.count("' #'") == 1
+
+
+@pytest.mark.parametrize("odd", ["\u200b", "\u2060 \ufeff", "\xad", "\u200e"])
+@pytest.mark.parametrize("line", ['prompts: ["~"]', 'prompts: [{text: "a ${c}", vars: {c: "~"}}]'])
+def test_a_text_of_no_width_is_empty(errors: Errors, line: str, odd: str) -> None:
+    """It would be paid for, and ask for nothing."""
+    (error,) = errors(HEAD + INPUTS + line.replace("~", odd) + "\n")
+    assert "the text is empty" in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("t.csv", "image,prompt\nphotos/hero.jpg,\u200b\n"),
+        ("t.jsonl", '{"image": "photos/hero.jpg", "prompt": "\\u200b"}\n'),
+    ],
+)
+def test_a_text_of_no_width_is_empty_in_a_table(
+    errors: Errors, folder: Path, name: str, table: str
+) -> None:
+    """It is judged as in `prompts`."""
+    (folder / name).write_text(table)
+    (error,) = errors(HEAD + f"rows: {name}\n")
+    assert "the text is empty" in error.message
 
 
 def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:

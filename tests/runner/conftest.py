@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from spark_batch import matrix, pictures
-from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint import Checkpoint, checkpoint_path
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
 from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
@@ -21,7 +21,7 @@ from spark_batch.runner import Desk, Run, Settings, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Sender
 from spark_batch.runner.events import Event, Tally
-from spark_batch.runner.files import Folders, checkpoint_path
+from spark_batch.runner.files import Folders
 from spark_batch.runner.outlook import Outlook
 from spark_batch.runner.pace import Pace, PollTimes
 from spark_batch.runner.survey import Scope, survey

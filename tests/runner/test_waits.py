@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from spark_batch import matrix
-from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint import Checkpoint, checkpoint_path
 from spark_batch.client.outcomes import (
     Completed,
     Fetched,
@@ -38,7 +38,7 @@ from spark_batch.runner import Desk, Run, Settings
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Call, Flight
 from spark_batch.runner.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
-from spark_batch.runner.files import Folders, checkpoint_path
+from spark_batch.runner.files import Folders
 from spark_batch.runner.pace import Pace, PollTimes
 from spark_batch.runner.pool import Broken, Pool
 from spark_batch.runner.survey import Scope, survey
