@@ -207,6 +207,9 @@ def test_without_a_checkpoint_the_next_step_is_named(
     assert ended.err.endswith("to look at the sandbox's pictures, add --sandbox\n")
     (folder.previews / ".spark-batch" / "tiny.checkpoint").unlink()
     ended = call(command, folder.recipe, "--sandbox")
+    if command == "verify":  # the manifest is enough for it
+        assert ended.code == ExitCode.DONE
+        return
     assert ended.code == ExitCode.WRONG
     assert "`spark-batch rescue` makes it from" in ended.err
     assert call("rescue", folder.recipe, "--sandbox").code == ExitCode.DONE
