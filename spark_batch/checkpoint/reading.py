@@ -53,12 +53,14 @@ class Money:
     """USD over all attempts: what the API charged, and what stands reserved beside it.
 
     `reserved` counts attempts that may still cost something, and finished ones for which the API
-    told no price; `unpriced` is the number of those for which nothing could be reserved.
+    told no price; `unpriced` is the number of those for which nothing could be reserved, and
+    `doubtful` the number of these that may yet be billed: all but the finished ones.
     """
 
     spent: Decimal
     reserved: Decimal
     unpriced: int
+    doubtful: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,7 @@ class CheckpointReader(Overview):
         Of those jobs alone whose key `owns` accepts.
         """
         spent = reserved = Decimal(0)
-        unpriced = 0
+        unpriced = doubtful = 0
         query = "SELECT key, state, unsent, cost, reserved FROM attempt"
         for row in self._db.execute(query):
             if not owns(row["key"]):
@@ -262,7 +264,8 @@ class CheckpointReader(Overview):
                 reserved += Decimal(row["reserved"])
             else:
                 unpriced += 1
-        return Money(spent=spent, reserved=reserved, unpriced=unpriced)
+                doubtful += row["state"] != State.DONE.value
+        return Money(spent=spent, reserved=reserved, unpriced=unpriced, doubtful=doubtful)
 
     def job_costs(self) -> Iterator[tuple[str, Decimal]]:
         """Every job that has an attempt, by key, and what its attempts cost in USD."""

@@ -110,6 +110,7 @@ class Budget:
         self._spent = money.spent
         self._held = money.reserved
         self._unpriced = money.unpriced
+        self._doubtful = money.doubtful
         self._learned_nothing = False
         self._failed_cost: Decimal | None = None
         self._open: dict[int, Decimal | None] = {}
@@ -141,13 +142,21 @@ class Budget:
     def _ask_blind(self, limit: Decimal) -> Verdict:
         """One job goes first to learn the price; when the API names none, nothing more goes.
 
-        What a failed attempt cost is no price of a picture, but the next one may cost it as well.
+        Nor does anything while no price is known at all and an attempt may be billed that nothing
+        could be reserved for: it may be that first job. What a failed attempt cost is no price of a
+        picture, but the next one may cost it as well.
         """
         if self._open:
             return Wait()
         if self._learned_nothing:
             return Over(
                 f"the API has told no price, and there is a limit of {limit} USD:"
+                " give the recipe a price"
+            )
+        if self._doubtful and not self._prices.highest():
+            return Over(
+                f"attempts of unknown price may be billed ({self._doubtful}), and there is a limit"
+                f" of {limit} USD: `spark-batch status` lists them; settle them with `resolve`, or"
                 " give the recipe a price"
             )
         least = self._failed_cost or Decimal(0)
@@ -176,6 +185,7 @@ class Budget:
         self._open[attempt] = amount
         if amount is None:
             self._unpriced -= 1
+            self._doubtful -= 1
 
     def release(self, attempt: int) -> None:
         """The attempt costs nothing: it was not made, or failed."""
@@ -197,8 +207,9 @@ class Budget:
         if attempt not in self._open:
             return
         if cost is None:
-            self._learned_nothing = self._learned_nothing or self._open[attempt] is None
-            self.leave(attempt)
+            if self._open.pop(attempt) is None:  # else its reservation stands
+                self._learned_nothing = True
+                self._unpriced += 1
             return
         self.release(attempt)
         self._spent += cost
@@ -208,3 +219,4 @@ class Budget:
         """The attempt is out of this run's hands, uncertain or unfinished: it stays reserved."""
         if attempt in self._open and self._open.pop(attempt) is None:
             self._unpriced += 1
+            self._doubtful += 1

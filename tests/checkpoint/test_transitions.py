@@ -135,7 +135,9 @@ def test_money_counts_every_attempt(checkpoint: Checkpoint) -> None:
     checkpoint.uncertain(ids[2], "cut")
     checkpoint.fail(ids[3], code="003003095", message="no", again="new-task")
     checkpoint.unsent(ids[4], "429")
-    assert checkpoint.money() == Money(spent=Decimal("0.03"), reserved=Decimal("0.30"), unpriced=1)
+    assert checkpoint.money() == Money(
+        spent=Decimal("0.03"), reserved=Decimal("0.30"), unpriced=1, doubtful=1
+    )
 
 
 def test_enrolling_again_changes_only_what_changed(checkpoint: Checkpoint) -> None:

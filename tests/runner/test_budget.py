@@ -91,6 +91,26 @@ def test_a_price_that_earlier_runs_did_not_learn_is_learned_by_one_job() -> None
     assert isinstance(budget.ask(SIZE), Over)
 
 
+def test_an_attempt_that_may_be_billed_keeps_others_back_while_no_price_is_known() -> None:
+    """Of this run or of an earlier one: it may have been the one that goes first."""
+    before = Money(spent=usd("0"), reserved=usd("0"), unpriced=1, doubtful=1)
+    assert isinstance(a_budget("0.20", None, before).ask(SIZE), Over)
+    budget = a_budget("0.20", None)
+    budget.reserve(1, None)
+    budget.leave(1)
+    assert isinstance(budget.ask(SIZE), Over)
+
+
+def test_a_task_of_an_earlier_run_that_is_resumed_teaches_the_price() -> None:
+    """It was in doubt, and is no longer once the API has told what it cost."""
+    before = Money(spent=usd("0"), reserved=usd("0"), unpriced=1, doubtful=1)
+    budget = a_budget("0.20", None, before)
+    budget.resume(1, None)
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(1, SIZE, usd("0.04"))
+    assert budget.ask(SIZE) == Go(usd("0.04"))
+
+
 def test_a_failed_attempt_that_cost_is_spent_and_reserved_for_the_next_one() -> None:
     """It is no price of a picture, but with none known the next one may cost as much."""
     budget = a_budget("0.10", None)

@@ -270,10 +270,10 @@ def test_previews_that_cannot_be_written_are_served_all_the_same(
     api: Any, photo: Any, encoded: Any
 ) -> None:
     """A full disk: a preview is drawn anew each time; an answer of 500 would be polled on."""
-    task = api.made(binary_data_base64=encoded(photo()))
     folder = api.ledger.path.parent / "previews"
     folder.rmdir()
     folder.write_bytes(b"a file stands in the folder's place, and takes no previews")
+    task = api.made(binary_data_base64=encoded(photo()))
     content = api.content(task)
     assert len(api.fetch(content["url"]).content) == content["size"]
 
