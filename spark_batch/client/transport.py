@@ -84,8 +84,12 @@ class Trace:
         the body is still to come; the watchdog must be able to cut that, too.
         """
         with self._lock:
-            self._adopted = line is self._line
-            return self._adopted
+            if line is not self._line:
+                # Another connection, closed meanwhile: by the garbage collector, for example. That
+                # says nothing about the one that this exchange has taken over.
+                return False
+            self._adopted = True
+            return True
 
     def release(self) -> None:
         """The connection is no longer this exchange's: it has gone back, or all is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -221,3 +222,15 @@ def test_one_answer_for_one_poll(serve: Serve, connect: Connect) -> None:
     for _ in range(200):
         client.poll("task-1")
     assert (server.connections, len(server.requests)) == (1, 200)
+
+
+def test_another_connection_that_is_closed_meanwhile_changes_nothing() -> None:
+    """The garbage collector may close one in any thread; what was taken over is still closed."""
+    trace = Trace(total=1.0)
+    mine, other = socket.socket(), socket.socket()
+    with other:
+        trace.attach(mine)
+        assert trace.adopt(mine)
+        assert not trace.adopt(other)
+        trace.release()
+    assert mine.fileno() == -1

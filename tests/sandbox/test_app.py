@@ -267,9 +267,10 @@ def test_taken_port(api: Any, tmp_path: Any) -> None:
 
 
 def test_previews_that_cannot_be_written_are_served_all_the_same(
-    api: Any, photo: Any, encoded: Any
+    start: Any, photo: Any, encoded: Any
 ) -> None:
     """A full disk: a preview is drawn anew each time; an answer of 500 would be polled on."""
+    api = start()
     folder = api.ledger.path.parent / "previews"
     folder.rmdir()
     folder.write_bytes(b"a file stands in the folder's place, and takes no previews")
