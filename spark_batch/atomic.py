@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from spark_batch.errors import UsageError
+from spark_batch.redact import KeyFreeText
 
 # Windows' links to folders ("junctions") are no symbolic links for Python before 3.12.
 _MOUNT_POINT = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
@@ -30,7 +31,7 @@ def replacing(
     """A new file to write that takes the place of `path` when the block ends, and not before.
 
     It takes bytes, or `text` that becomes UTF-8; half a surrogate pair, as in a path that is not
-    UTF-8, is written as `\\udcff`, which JSON reads back.
+    UTF-8, is written as `\\udcff`, which JSON reads back. The API key is in no such text.
 
     It is written under a random name in the same folder; an error removes it. With `durable` the
     file and its name are on disk before this returns, as far as the system can do that. With
@@ -57,7 +58,8 @@ def replacing(
 
 def _new(path: Path, *, text: bool) -> IO[Any]:
     if text:
-        return path.open("x", encoding="utf-8", errors="backslashreplace", newline="")
+        file = path.open("xb")
+        return KeyFreeText(file, encoding="utf-8", errors="backslashreplace", newline="")
     return path.open("xb")
 
 

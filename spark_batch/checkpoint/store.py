@@ -14,9 +14,13 @@ from typing import TypeVar
 from spark_batch import atomic, lfs
 from spark_batch.checkpoint.lock import NO_LOCKS, Lock
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
-from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError
+from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError, UsageError
 
 _BUSY_SECONDS = 30.0
+# At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
+# it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
+# transactions over several files have one.
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _COMPANIONS = ("-journal", "-wal", "-shm")
 _Self = TypeVar("_Self", bound="Store")
 
@@ -226,9 +230,32 @@ def _make(path: Path) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def _check_names(path: Path) -> None:
+    """Raise CheckpointError where opening `path` would have SQLite write to a file of others."""
+    try:
+        # SQLite follows a link at each of these names; it writes to the file when it rolls back.
+        atomic.refuse_links(path, *(path.with_name(path.name + end) for end in _COMPANIONS))
+    except UsageError as error:
+        raise CheckpointError(str(error)) from None
+    journal = path.with_name(f"{path.name}-journal")
+    if _ends_with(journal, _JOURNAL_MAGIC):
+        raise CheckpointError(
+            f"{journal} names a further file that SQLite would delete, which no run of ours writes:"
+            " nothing was read; remove both files, or put good copies in their place"
+        )
+
+
+def _ends_with(path: Path, end: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(end), os.SEEK_END)
+            return file.read() == end
+    except OSError:  # there is none, or it is too short
+        return False
+
+
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    # SQLite follows a link at each of these names; it writes to the file when it rolls back.
-    atomic.refuse_links(path, *(path.with_name(path.name + end) for end in _COMPANIONS))
+    _check_names(path)
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)

@@ -13,6 +13,7 @@ from spark_batch import matrix, project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
+from spark_batch.recipe import boundary
 from spark_batch.reports.formats import Written
 from spark_batch.runner.reasons import Cause
 
@@ -20,9 +21,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def recipe_argument(command: F) -> F:
-    """The argument RECIPE."""
+    """The argument RECIPE, and the flag --allow-outside."""
     kind = click.Path(path_type=Path)
-    return click.argument("recipe_path", metavar="RECIPE", type=kind)(command)
+    return click.argument("recipe_path", metavar="RECIPE", type=kind)(outside_option(command))
+
+
+def outside_option(command: F) -> F:
+    """The flag --allow-outside, which holds until the command has ended."""
+    return click.option(
+        boundary.OPTION,
+        is_flag=True,
+        expose_value=False,
+        envvar="SPARK_ALLOW_OUTSIDE",
+        callback=_allow_outside,
+        help="Let the recipe name files outside of its git repository, and links that lead there.",
+    )(command)
+
+
+def _allow_outside(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.with_resource(boundary.outside_allowed())
 
 
 def sandbox_option(command: F) -> F:

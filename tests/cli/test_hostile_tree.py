@@ -171,3 +171,15 @@ def test_reports_are_written_over_older_ones(folder: Folder, call: Call, end: st
     for name in FOREIGN:
         (folder.previews / name).write_bytes(b"")
     assert call("report", folder.recipe, "--sandbox").code == ExitCode.DONE
+
+
+@pytest.mark.parametrize("name", ["photos", ".github", ".github/workflows"])
+def test_init_fills_no_linked_folder(tmp_path: Path, call: Call, outside: Path, name: str) -> None:
+    """Nothing is written at all."""
+    target = tmp_path / "new" / name
+    target.parent.mkdir(parents=True)
+    target.symlink_to(outside, target_is_directory=True)
+    ended = call("init", tmp_path / "new")
+    assert (ended.code, "symbolic link" in ended.err) == (ExitCode.WRONG, True)
+    assert untouched(outside)
+    assert not (tmp_path / "new" / "recipe.yaml").exists()
