@@ -12,6 +12,7 @@ from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
+from spark_batch import atomic
 from spark_batch.errors import CheckpointError, CheckpointLocked, OutputError
 
 # How flock(2), the fcntl(2) locks that stand in for it on NFS, and Windows' _locking say that
@@ -41,6 +42,10 @@ else:
         fcntl.flock(file, mode | fcntl.LOCK_NB)
 
 
+def _open(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 class Lock:
     """Holds `path` until `release`, or until the process ends in whatever way.
 
@@ -52,7 +57,9 @@ class Lock:
     def __init__(self, path: Path, *, seat: int | None = None) -> None:
         self._seat = seat
         try:
-            self._file = path.open("a+b", buffering=0)  # so that `close` cannot fail
+            atomic.refuse_links(path)
+            # Without a buffer, so that `close` cannot fail.
+            self._file = FileIO(path, "a+", opener=_open)
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
         try:

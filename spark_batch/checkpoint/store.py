@@ -11,13 +11,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from spark_batch import lfs
+from spark_batch import atomic, lfs
 from spark_batch.checkpoint.lock import NO_LOCKS, Lock
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
-from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError
+from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError, UsageError
 
 STATE_FOLDER = ".spark-batch"  # in an output folder: checkpoints, and what no person looks at
 _BUSY_SECONDS = 30.0
+# At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
+# it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
+# transactions over several files have one.
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+_COMPANIONS = ("-journal", "-wal", "-shm")
 _Self = TypeVar("_Self", bound="Store")
 
 Clock = Callable[[], datetime]
@@ -54,6 +59,7 @@ class Store:
         checkpoint (it is left as it is: an empty one in its place would pay for everything again),
         CheckpointError when a newer version wrote it, OutputError when it cannot be written.
         """
+        atomic.refuse_links(path.parent)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -185,15 +191,16 @@ def _empty() -> sqlite3.Connection:
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a whole copy of an older file beside it, before it is changed."""
     target = path.with_name(f"{path.name}.version{version}")
-    part = target.with_name(f"{target.name}.part")
+    part = atomic.temporary(target)
     try:
-        part.unlink(missing_ok=True)
         copy = sqlite3.connect(part)
         connection.backup(copy)
         copy.close()
         part.replace(target)
     except (OSError, sqlite3.Error) as error:
         raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -212,9 +219,8 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def _make(path: Path) -> None:
     """Make a checkpoint under another name first: a killed start must leave no empty one."""
-    fresh = path.with_name(path.name + ".new")
+    fresh = atomic.temporary(path)
     try:
-        fresh.unlink(missing_ok=True)
         connection = sqlite3.connect(fresh, isolation_level=None)
         try:
             connection.executescript(
@@ -226,9 +232,36 @@ def _make(path: Path) -> None:
         fresh.replace(path)
     except (OSError, sqlite3.OperationalError) as error:
         raise OutputError(f"cannot make the checkpoint {path}: {_reason(error)}") from None
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _check_names(path: Path) -> None:
+    """Raise CheckpointError where opening `path` would have SQLite write to a file of others."""
+    try:
+        # SQLite follows a link at each of these names; it writes to the file when it rolls back.
+        atomic.refuse_links(path, *(path.with_name(path.name + end) for end in _COMPANIONS))
+    except UsageError as error:
+        raise CheckpointError(str(error)) from None
+    journal = path.with_name(f"{path.name}-journal")
+    if _ends_with(journal, _JOURNAL_MAGIC):
+        raise CheckpointError(
+            f"{journal} names a further file that SQLite would delete, which no run of ours writes:"
+            " nothing was read; remove both files, or put good copies in their place"
+        )
+
+
+def _ends_with(path: Path, end: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(end), os.SEEK_END)
+            return file.read() == end
+    except OSError:  # there is none, or it is too short
+        return False
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
+    _check_names(path)
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shlex
 import sqlite3
 import sys
@@ -17,14 +16,10 @@ from importlib import metadata
 from pathlib import Path
 
 from spark_batch import __version__
+from spark_batch.redact import redacted
 
 _KEPT = 20  # logs in the folder; the oldest make room
 _PACKAGES = ("click", "jsonschema", "Pillow", "python-dotenv", "PyYAML", "requests", "urllib3")
-_SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and hides nothing
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
-_BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)
-_QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")  # a result's URL is signed by its query
-_USER = re.compile(r"://[^\s/@\"']+@")
 
 
 def text(error: BaseException, arguments: Sequence[str]) -> str:
@@ -75,24 +70,6 @@ def write(content: str) -> Path | None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return _written(folder, content)
     return None
-
-
-def redacted(content: str) -> str:
-    """`content` without keys, credentials and queries of URLs."""
-    for secret in sorted(_secrets(), key=len, reverse=True):
-        content = content.replace(secret, "[secret]")
-    content = _BEARER.sub(r"\1\2[secret]", content)
-    return _USER.sub("://[secret]@", _QUERY.sub("?…", content))
-
-
-def _secrets() -> Iterator[str]:
-    """Every secret that this process knows of, also as `repr` would write it."""
-    from spark_batch.project.access import keys_read
-
-    values = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
-    for value in (*values, *keys_read()):
-        if len(secret := value.strip()) >= _SHORTEST:
-            yield from {secret, repr(secret)[1:-1]}
 
 
 def _folders() -> Iterator[Path]:

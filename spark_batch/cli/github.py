@@ -16,9 +16,10 @@ import click
 
 from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.cli.streams import ESCAPE
+from spark_batch.cli.streams import ESCAPE, print_command
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Status
+from spark_batch.redact import key_free
 
 _SUMMARY_BYTES = 1 << 20  # what GitHub takes of a step's summary; more, and it shows none of it
 _CUT = "\n… the summary is cut here, at the 1 MiB that GitHub shows; the whole one is the report.\n"
@@ -87,7 +88,7 @@ def _annotate(
     for each in annotations.commands(
         checkpoint, recipe=str(recipe_path), recipe_dir=folder, workspace=workspace
     ):
-        click.echo(each, err=True)
+        print_command(each, err=True)
 
 
 def _summary(
@@ -128,7 +129,7 @@ def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
     """Append to one of GitHub's files, at most until it has `limit` bytes."""
     try:
         with open(path, "ab", opener=_without_waiting) as file:
-            data = text.encode("utf-8", ESCAPE)  # a folder's name need not be UTF-8
+            data = key_free(text).encode("utf-8", ESCAPE)  # a folder's name need not be UTF-8
             size = file.tell() if file.seekable() else 0
             if limit is not None and size + len(data) > limit:
                 data = _cut(data.splitlines(keepends=True), limit - size)

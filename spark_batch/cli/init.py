@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 import click
 
 from spark_batch import contract
+from spark_batch.atomic import refuse_links
 from spark_batch.cli.session import shown
 from spark_batch.errors import OutputError, UsageError
 
@@ -44,6 +45,8 @@ def command(folder: Path) -> None:
             f"{shown(folder / there[0])} is there already, and is left as it is: name another"
             " folder, or move it away"
         )
+    for name in content:
+        refuse_links(*(folder / part for part in PurePath(name).parents if part != PurePath()))
     for name, data in content.items():
         _write(folder / name, data)
     for name in content:

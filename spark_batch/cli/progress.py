@@ -10,6 +10,8 @@ from typing import Protocol
 import click
 from tqdm import tqdm
 
+from spark_batch.cli.streams import terminal
+from spark_batch.redact import harmless
 from spark_batch.runner.events import (
     BecameUncertain,
     Done,
@@ -49,8 +51,10 @@ class Bar:
     """A tqdm bar: done, failed, in flight, USD spent and expected, time left."""
 
     def __init__(self, total: int) -> None:
+        self._terminal = terminal(sys.stderr)
         self._bar = tqdm(
             total=total,
+            file=self._terminal,
             unit="job",
             dynamic_ncols=True,
             bar_format="{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} [{remaining} left{postfix}]",
@@ -72,7 +76,7 @@ class Bar:
         line = describe(event)
         quiet = isinstance(event, Done) and event.suspect is None
         if line is not None and not quiet:
-            self._bar.write(line, file=sys.stderr)
+            self._bar.write(harmless(line), file=self._terminal)
         self._bar.n = tally.ended
         self._bar.set_postfix_str(summary(tally), refresh=False)
         self._bar.update(0)

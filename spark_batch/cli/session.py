@@ -11,6 +11,7 @@ import click
 
 from spark_batch import matrix, project
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.cli.outside import outside_option
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
 from spark_batch.reports.formats import Written
@@ -20,9 +21,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def recipe_argument(command: F) -> F:
-    """The argument RECIPE."""
+    """The argument RECIPE, and the flag --allow-outside."""
     kind = click.Path(path_type=Path)
-    return click.argument("recipe_path", metavar="RECIPE", type=kind)(command)
+    return click.argument("recipe_path", metavar="RECIPE", type=kind)(outside_option(command))
 
 
 def sandbox_option(command: F) -> F:

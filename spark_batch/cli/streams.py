@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from spark_batch.redact import KeyFreeText, harmless, without_controls
+
 ESCAPE = "spark_batch.escape"
 """Error handler for encoding: writes what an encoding lacks as JSON does, such as `\\u2192`.
 
@@ -49,7 +51,40 @@ class _Output(io.FileIO):
         return written
 
 
-class _AsciiText(io.TextIOWrapper):
+class _Text(KeyFreeText):
+    """A stream that shows no key, and no character that steers a terminal or GitHub's runner."""
+
+    def write(self, text: str, /) -> int:
+        return super().write(harmless(text))
+
+
+class _Raw:
+    """The same stream for what we write to steer a terminal ourselves. The key is still hidden."""
+
+    def __init__(self, stream: _Text) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write `text` as it is, but for the key."""
+        return KeyFreeText.write(self._stream, text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def terminal(stream: TextIO) -> Any:
+    """The stream to draw on with control characters."""
+    return _Raw(stream) if isinstance(stream, _Text) else stream
+
+
+def print_command(line: str, *, err: bool = False) -> None:
+    """Print a workflow command of GitHub, which any other text is kept from being."""
+    stream = terminal(sys.stderr if err else sys.stdout)
+    stream.write(f"{without_controls(line)}\n")
+    stream.flush()
+
+
+class _AsciiText(_Text):
     """An ASCII stream without `buffer`, into which click would write UTF-8."""
 
     buffer = None  # type: ignore[assignment]
@@ -102,12 +137,14 @@ def _tolerant(stream: TextIO | None) -> tuple[TextIO, _Output | None]:
     stream.reconfigure(errors=ESCAPE)
     # With `python -u` there is no buffer between the text and the descriptor.
     raw = getattr(stream.buffer, "raw", stream.buffer)
-    if not isinstance(raw, io.FileIO):  # a console of Windows, which takes Unicode
-        return stream, None
-    output = _Output(raw.fileno(), "wb", closefd=False)
-    kind = _AsciiText if codecs.lookup(stream.encoding).name == "ascii" else io.TextIOWrapper
+    output = None
+    buffer = stream.buffer
+    if isinstance(raw, io.FileIO):  # and not a console of Windows, which takes Unicode
+        output = _Output(raw.fileno(), "wb", closefd=False)
+        buffer = io.BufferedWriter(output)
+    kind = _AsciiText if codecs.lookup(stream.encoding).name == "ascii" else _Text
     text = kind(
-        io.BufferedWriter(output),
+        buffer,
         encoding=stream.encoding,
         errors=ESCAPE,
         # PYTHONUNBUFFERED, which images of containers set, asks for no delay either.

@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from spark_batch import matrix, pictures
+from spark_batch.cli.outside import outside_option
+from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
 from spark_batch.recipe import Diagnostic, load
 from spark_batch.recipe.diagnostics import ERROR, printable
@@ -39,6 +41,7 @@ class _Verdict:
     show_default=True,
     help="Lines for people, one JSON document, or workflow commands for GitHub.",
 )
+@outside_option
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.pass_context
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
@@ -111,7 +114,7 @@ def _json(verdicts: list[_Verdict]) -> None:
 def _github(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
         for each in (*verdict.errors, *verdict.warnings, *verdict.notes):
-            click.echo(each.as_github())
+            print_command(each.as_github())
         click.echo(verdict.summary)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 
+from spark_batch import atomic
 from spark_batch.client.address import split_url
 from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
 from spark_batch.client.wire import Fault, Incoming, Request, Wire, is_coded
@@ -186,7 +187,7 @@ def _new(part: Path) -> Iterator[IO[bytes]]:
     """The file `part`, open for writing; removed unless the block ends well."""
     whole = False
     try:
-        with part.open("wb") as file:
+        with atomic.create(part) as file:
             yield file
             file.flush()
         whole = True

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from spark_batch import atomic
 from spark_batch.errors import NameBlocked, OutputError, PictureError
 
 _CHUNK = 1 << 20
@@ -48,23 +48,19 @@ def place(part: Path, target: Path) -> None:
     stands at `target` is replaced. Raises OutputError.
     """
     try:
-        make_folder(target.parent)
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-        _sync_folder(target.parent)
+        atomic.make_folder(target.parent)
+        atomic.move(part, target)
     except OSError as error:
         raise _refusal(error, f"{target}: cannot be written") from None
 
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file, as safely as `place` moves one. Raises OutputError."""
+    # Not a random name: what a killed run has left among the pictures is written over.
     part = target.with_name(f"{target.name}.part")
     try:
-        make_folder(target.parent)
-        part.unlink(missing_ok=True)
-        # A new file, so that nothing is written through a link that somebody left there.
-        with source.open("rb") as old, part.open("xb") as new:
+        atomic.make_folder(target.parent)
+        with source.open("rb") as old, atomic.create(part) as new:
             shutil.copyfileobj(old, new, _CHUNK)
     except OSError as error:
         with suppress(OSError):
@@ -76,26 +72,9 @@ def copy(source: Path, target: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, each on disk before this returns. Raises OutputError."""
     try:
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in missing:
-            _sync_folder(each.parent)
+        atomic.make_folder(folder)
     except OSError as error:
         raise _refusal(error, f"{folder}: cannot be made") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the folder's entries on disk. Windows cannot, and some network disks refuse."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(handle)
 
 
 def _refusal(error: OSError, what: str) -> OutputError:
@@ -114,6 +93,7 @@ def reason(error: OSError) -> str:
         errno.EPERM: "permission denied; check who may read and write there",
         errno.EROFS: "the disk is read-only",
         errno.EISDIR: "a folder of that name stands there; move it away",
+        errno.ELOOP: "a symbolic link stands there; remove it",
         errno.ENOTEMPTY: "a folder of that name stands there; move it away",
         errno.ENOTDIR: "a part of the path is a file, not a folder",
         errno.EEXIST: "a file of that name stands there; move it away",

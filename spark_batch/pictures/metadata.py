@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from spark_batch import atomic
 from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Picture, Provenance
 from spark_batch.matrix import KEY_DIGITS, number_text
@@ -45,8 +46,7 @@ def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
     try:
         data = part.read_bytes()
         marked = embed(data, picture.format, facts)
-        fresh.unlink(missing_ok=True)
-        with fresh.open("xb") as file:
+        with atomic.create(fresh) as file:
             file.write(marked)
         made = reading.accept(fresh)
         if (made.width, made.height) != (picture.width, picture.height):

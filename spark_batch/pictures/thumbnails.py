@@ -7,15 +7,13 @@ any time, what is broken in it is made again, and a disk that takes nothing more
 from __future__ import annotations
 
 import io
-import os
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import lfs
+from spark_batch import atomic, lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.pictures import reading
@@ -118,8 +116,7 @@ def _reduced(path: Path) -> tuple[str, Image.Image]:
 
 def _keep(target: Path, data: bytes) -> None:
     """Put a thumbnail into the cache; it is not waited for until it is on disk."""
-    part = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
     with suppress(OSError):
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(target)
+        with atomic.replacing(target, durable=False) as file:
+            file.write(data)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from spark_batch import redact
 from spark_batch.checkpoint import STATE_FOLDER, Checkpoint
 from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
@@ -24,12 +25,6 @@ DEFAULT_URL = "https://cloud.vtrix.ai"
 _PREVIEW_SECONDS = (0.1, 0.5)
 _ENV_FILE = "SPARK_ENV_FILE"
 _MAX_ENV_FILE = 64 * 1024  # bytes
-_keys_read: set[str] = set()
-
-
-def keys_read() -> frozenset[str]:
-    """Every API key that this process has used; no log may show one."""
-    return frozenset(_keys_read)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,7 +50,7 @@ def access(env_file: Path | None) -> Endpoint:
             f"there is no API key{also}: set SPARK_API_KEY, name a file with --env-file,"
             " or try the recipe with --sandbox, which needs none"
         )
-    _keys_read.add(key)
+    redact.remember(key)
     base_url = _base_url(found)
     return Endpoint(base_url=base_url, key=key, api=base_url.rstrip("/"))
 

@@ -21,6 +21,7 @@ from spark_batch.project.generated import find_generated
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
 from spark_batch.project.record_files import MANIFEST
 from spark_batch.recipe import Diagnostic, mentions
+from spark_batch.recipe.boundary import outside_allowed
 from spark_batch.recipe.diagnostics import printable, quoted
 
 MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git diff REF...`
@@ -77,7 +78,9 @@ def _loaded(
         there.fill_manifests()
         file = there.root / name
         try:
-            return recipe.load(file, probe=there.probe, find=find_generated).recipe, None
+            # No repository stands around the folder, and its links lead nowhere else.
+            with outside_allowed():
+                return recipe.load(file, probe=there.probe, find=find_generated).recipe, None
         except RecipeError as error:
             return None, f"{shown} has errors ({_first(error, there.root)})"
 

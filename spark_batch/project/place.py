@@ -11,6 +11,7 @@ from spark_batch.checkpoint import CheckpointReader, checkpoint_path
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project.generated import find_generated
+from spark_batch.project.links import check_output
 from spark_batch.recipe import Loaded
 from spark_batch.recipe.header import header
 from spark_batch.recipe.inputs import SANDBOX
@@ -75,16 +76,26 @@ def load(path: str | Path) -> Loaded:
 
 
 def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
-    """Where the pictures of a recipe go; the sandbox's never mix with paid ones."""
+    """Where the pictures of a recipe go; the sandbox's never mix with paid ones.
+
+    Raises UsageError for links and foreign files where the recipe's own files go.
+    """
     output_dir = _folder(loaded.output_dir, sandbox=sandbox)
-    return Place(loaded.name, output_dir, shard, loaded.path.parent.absolute(), loaded.metadata)
+    folder = loaded.path.parent.absolute()
+    return _checked(Place(loaded.name, output_dir, shard, folder, loaded.metadata))
 
 
 def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     found = header(path)
     output_dir = _folder(found.output_dir, sandbox=sandbox)
-    return Place(found.name, output_dir, shard, path.parent.absolute(), found.metadata)
+    return _checked(Place(found.name, output_dir, shard, path.parent.absolute(), found.metadata))
+
+
+def _checked(place: Place) -> Place:
+    """Refuse a place whose files we may not write: before anything is read there, or paid for."""
+    check_output(place.output_dir, place.label)
+    return place
 
 
 def _folder(output_dir: Path, *, sandbox: bool) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from spark_batch import lfs
+from spark_batch import atomic, lfs
 from spark_batch.contract import PLANFILE, validator
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.runner.survey import WORK, Action
@@ -80,13 +79,9 @@ def write(path: Path, plan: SavedPlan) -> None:
     """Write a plan whole and atomically. Raises OutputError."""
     document = _document(plan)
     document["sha256"] = _digest(document)
-    fresh = path.with_name(path.name + ".part")
     try:
-        with fresh.open("w", encoding="utf-8", newline="\n") as file:
+        with atomic.replacing(path, text=True) as file:
             file.writelines(_lines(document))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write the plan {path}: {error.strerror}") from None
 

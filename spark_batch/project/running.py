@@ -18,6 +18,7 @@ from spark_batch.jobs import Recipe, State
 from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.binding import Binding, bind
 from spark_batch.project.crew import Watch
+from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
@@ -169,8 +170,8 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
     """The checkpoint opened, the manifest's news taken over, and every job looked at.
 
     Raises UsageError when there is no key, when a selection chooses nothing, when what is paid for
-    could stand in a file that cannot be read, when files or paid jobs belong to another recipe, and
-    when a saved plan no longer holds;
+    could stand in a file that cannot be read, when files or paid jobs belong to another recipe,
+    when a link stands where something is to be written, and when a saved plan no longer holds;
     CheckpointError when the checkpoint is held by another process, or damaged.
     """
     bound, order = _bound(recipe, order)
@@ -192,12 +193,15 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
             prices.quote(bound.plan.quotes)
         outlook = Outlook(attempts=recipe.run.attempts)
         ownership = Ownership(recipe, place, checkpoint, sandbox=order.sandbox)
+        links = PictureLinks(place.output_dir)
         for step in _steps(recipe, order, place, checkpoint, chooser):
             outlook.add(step, prices)
             ownership.look(step)
+            links.look(step)
             if bound is not None:
                 bound.look(step)
         chooser.check()
+        links.check()
         if problem := ownership.problem(pay_again=order.pay_again):
             raise UsageError(problem)
         sharding.refuse_blind(recipe, place, unpriced=outlook.unpriced)

@@ -11,6 +11,7 @@ from pathlib import Path
 from spark_batch import workflow
 from spark_batch.jobs import Place
 from spark_batch.recipe.characters import visible
+from spark_batch.redact import key_free
 
 ERROR = "error"
 WARNING = "warning"
@@ -148,7 +149,8 @@ def split_lines(text: str) -> tuple[str, ...]:
 
 def printable(text: str) -> str:
     """A text without control characters, so that it cannot steer a terminal or break a line."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    shown = key_free(text)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
 def quoted(text: str) -> str:
@@ -177,6 +179,7 @@ def closest(word: str, known: tuple[str, ...]) -> str | None:
 
 def _excerpt(line: str, column: int) -> tuple[str, int]:
     """The part of a line around a column, and how many cells of a terminal stand before it."""
+    line = key_free(line)  # before it is cut
     begin = max(0, column - 1 - _BEFORE) if len(line) > _SHOWN else 0
     shown = printable(line[begin : begin + _SHOWN].replace("\t", " "))
     return shown.rstrip(), sum(_cells(c) for c in shown[: column - 1 - begin])

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from spark_batch.recipe.boundary import Boundary
 from spark_batch.recipe.characters import advice, visible
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, split_lines
 from spark_batch.recipe.scalars import Scalar, resolve
@@ -74,6 +75,8 @@ def read(path: Path) -> tuple[Node | None, Findings]:
     findings = Findings(Source(path))
     try:
         text = read_text(path, findings)
+        if fault := Boundary(path.parent).fault(path):  # before any of the text is shown
+            raise stop(findings, Mark(), "outside", fault)
         findings = Findings(Source(path, split_lines(text)))
         check_characters(text, findings)
         with no_collection():

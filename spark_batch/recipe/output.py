@@ -11,6 +11,7 @@ from spark_batch import matrix
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Job, Recipe
 from spark_batch.recipe import ids
+from spark_batch.recipe.boundary import Boundary
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import SANDBOX, Listed
@@ -24,18 +25,19 @@ _LITERAL = re.compile(r"[^A-Za-z0-9._/-]")
 
 def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> Path | None:
     """The output folder, absolute: as given relative to `base`, or out/NAME there."""
-    if node is None:
-        return (base / "out" / name).resolve()
-    text = node.text()
+    text = f"out/{name}" if node is None else node.text()
     wrong = None
     path = None
     try:
         path = (base / text).resolve()
         wrong = _folder_fault(text, path)
+        if wrong is None and (fault := Boundary(base).fault(base / text)):
+            wrong = f"{quoted(text)} {fault}"
     except (OSError, ValueError, RuntimeError):
         wrong = f"{quoted(text)} is no path of a folder"
     if wrong:
-        findings.error(node.mark, code="output-dir", path="output.dir", message=wrong)
+        mark = Mark() if node is None else node.mark
+        findings.error(mark, code="output-dir", path="output.dir", message=wrong)
         return None
     return path
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spark_batch import contract, lfs
+from spark_batch.recipe import boundary
 from spark_batch.recipe.characters import DASHES, ODD, advice, named
 from spark_batch.recipe.diagnostics import Findings, Mark, split_lines
 
@@ -40,10 +41,7 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
     data = b""
     try:
         path.name.encode()  # the checkpoint and the reports hold it
-        if path.is_dir():
-            raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
-        if path.exists() and not path.is_file():
-            raise stop(findings, Mark(), "file", "is not a regular file")
+        _refuse_kind(path, findings)
         with path.open("rb") as file:
             data = file.read(most + 1)
         if len(data) > most:
@@ -63,6 +61,16 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
         before = data[: error.start].decode("utf-8", "replace")
         message = "the file is not UTF-8 text; save it as UTF-8"
         raise stop(findings, _mark_at(before), "encoding", message) from None
+
+
+def _refuse_kind(path: Path, findings: Findings) -> None:
+    """Raise Stop for what is no file, or a file whose text may not be shown."""
+    if path.is_dir():
+        raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
+    if path.exists() and not path.is_file():
+        raise stop(findings, Mark(), "file", "is not a regular file")
+    if fault := boundary.text_fault(path):
+        raise stop(findings, Mark(), "outside", fault)
 
 
 def _refuse_pointer(data: bytes, findings: Findings) -> None:

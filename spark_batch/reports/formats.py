@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
+from spark_batch import lfs
+from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ExitCode, OutputError, UsageError
 from spark_batch.jobs import Standing
 from spark_batch.reports.writing import Lines, Writer, finish, writer
 
 _ROOM = __package__
+_MARKED_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +28,56 @@ class Format:
     """A report of a module of this room: `OUTPUT/NAME.SUFFIX`, with a word on what it is for.
 
     A module with `Lines` shares one reading of the checkpoint with the others; any has `write`.
+    `mark` is found in the first and last bytes of each such report, also of older versions.
     """
 
     module: str
     suffix: str
+    mark: re.Pattern[bytes]
     shared: bool = True
 
     def path(self, output_dir: Path, name: str) -> Path:
         """Where the report of the recipe `name` stands."""
         return output_dir / f"{name}.{self.suffix}"
 
+    def is_ours(self, path: Path) -> bool:
+        """Whether a file may be replaced: a report of this format, or an empty file.
+
+        A Git LFS pointer counts as the report that it stands for. Raises OSError.
+        """
+        with path.open("rb") as file:
+            data = file.read(_MARKED_BYTES)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - _MARKED_BYTES, len(data)))
+            data += file.read()
+        # A spreadsheet may have saved a manifest as UTF-16.
+        is_marked = self.mark.search(data.replace(b"\0", b"")) is not None
+        return is_marked or size == 0 or lfs.is_pointer(data)
+
 
 # In the order in which they are told.
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "csv": Format("manifest", "manifest.csv"),
-        "html": Format("page", "html", shared=False),
-        "junit": Format("junit", "junit.xml"),
-        "markdown": Format("markdown", "md", shared=False),
-        "json": Format("document", "json"),
+        # One column is enough: a manifest may have been changed in a spreadsheet.
+        "csv": Format("manifest", "manifest.csv", re.compile(b"prompt_id|remote_job_id|cost_usd")),
+        "html": Format(
+            "page",
+            "html",
+            re.compile(b'<meta name="generator" content="spark-batch"'),
+            shared=False,
+        ),
+        "junit": Format("junit", "junit.xml", re.compile(b'<testsuites name="spark-batch"')),
+        "markdown": Format(
+            "markdown",
+            "md",
+            re.compile(rb"\A\W*# `.*\r?\n\s*\| *jobs *\| *done *\|"),
+            shared=False,
+        ),
+        "json": Format(
+            "document",
+            "json",
+            re.compile(rb'\A\s*\{\s*"jobs"\s*:\s*\[.*"by_prompt"', re.DOTALL),
+        ),
     }
 )
 
@@ -78,6 +115,18 @@ def chosen(texts: Iterable[str]) -> tuple[str, ...]:
                 f" choose from {', '.join(known)}"
             )
     return tuple(name for name in known if name in named or not named)
+
+
+def check_targets(output_dir: Path, name: str) -> None:
+    """Raise UsageError when a report of the recipe `name` would replace a file that is none."""
+    for form in FORMATS.values():
+        path = form.path(output_dir, name)
+        with suppress(OSError):  # who writes it says what is wrong
+            if is_regular(path) and not form.is_ours(path):
+                raise UsageError(
+                    f"{path} is there already and is no report of spark-batch: it is left as it is;"
+                    " move it, or give the recipe another name or output.dir"
+                )
 
 
 def write_all(

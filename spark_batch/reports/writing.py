@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
-import os
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import IO, Protocol
 
+from spark_batch import atomic
 from spark_batch.errors import OutputError
 from spark_batch.jobs import Standing
 
@@ -29,32 +28,20 @@ class Lines(Protocol):
 
 
 @contextlib.contextmanager
-def draft(path: Path) -> Iterator[TextIO]:
+def draft(path: Path) -> Iterator[IO[str]]:
     """A file to write that gets its name when the block has ended, and not before.
 
     A file that has these bytes already is not touched. Raises OutputError, and leaves nothing.
     """
-    fresh = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A folder's name that is not UTF-8 has surrogates, which JSON and people read as \udcff.
-        with fresh.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        with atomic.replacing(path, text=True, keep_same=True) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if path.is_file() and filecmp.cmp(path, fresh, shallow=False):
-            fresh.unlink()
-        else:
-            fresh.replace(path)
     except OSError as error:
-        _remove(fresh)
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}; mend that, then `spark-batch report`"
             " writes it"
         ) from None
-    except BaseException:
-        _remove(fresh)
-        raise
 
 
 def write_lines(path: Path, lines: Lines, standings: Iterable[Standing]) -> int:
@@ -88,8 +75,3 @@ def finish(writing: Writer) -> None:
     """End a writer: the report gets its name. Raises OutputError."""
     with contextlib.suppress(StopIteration):
         writing.send(None)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)

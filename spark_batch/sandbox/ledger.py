@@ -159,7 +159,8 @@ def _write(file: int, data: bytes) -> None:
 def _open(path: Path) -> int:
     """Opens for appending, after what stands behind the last line end has been cut off."""
     binary = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
-    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | binary, 0o644)
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | no_link | binary, 0o644)
     # What stands there now is nobody's half line: who writes one holds the file.
     with _alone(file):
         whole = path.read_bytes()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import tempfile
 from pathlib import Path
 
+from spark_batch import atomic
 from spark_batch.errors import OutputError
 
 LEDGER = "ledger.jsonl"
@@ -24,6 +24,7 @@ class Store:
         self.ledger = folder / LEDGER
         self._images = folder / "images"
         self._previews = folder / "previews"
+        atomic.refuse_links(folder, self.ledger, self._images, self._previews)
         try:
             self._images.mkdir(parents=True, exist_ok=True)
             self._previews.mkdir(exist_ok=True)
@@ -50,19 +51,15 @@ class Store:
 
 def write(path: Path, data: bytes) -> None:
     """Writes a file so that it is there whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with atomic.replacing(path, durable=False) as file:
+        file.write(data)
 
 
 def _secret(path: Path) -> bytes:
-    """The folder's secret, made at first; `mkstemp` gives it mode 600."""
+    """The folder's secret, made at first; only its owner can read it."""
     if not path.exists():
-        write(path, secrets.token_bytes(_SECRET_BYTES))
+        with atomic.replacing(path, durable=False) as file:
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), 0o600)
+            file.write(secrets.token_bytes(_SECRET_BYTES))
     return path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -206,7 +207,7 @@ def _is_there(standing: Standing, attempt: Attempt, output: Path) -> None:
 
 def _is_report(name: str) -> bool:
     """Also one that a kill left half written: it has no final name."""
-    return name.removesuffix(".part").endswith(
+    return re.sub(r"\.[0-9a-f]{8}\.part$", "", name).endswith(
         tuple(f".{each.suffix}" for each in FORMATS.values())
     )
 

@@ -68,7 +68,7 @@ def test_looking_does_not_migrate(old: Path) -> None:
 
 def test_without_a_copy_nothing_is_migrated(old: Path) -> None:
     """When the copy cannot be kept, the file stays of its version."""
-    old.with_name("t.checkpoint.version1.part").mkdir()
+    old.with_name("t.checkpoint.version1").mkdir()
     with pytest.raises(OutputError, match="cannot keep a copy"):
         Checkpoint.open(old)
     assert version_of(old) == 1

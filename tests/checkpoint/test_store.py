@@ -168,3 +168,40 @@ def test_a_full_disk_is_an_error_that_loses_nothing(path: Path) -> None:
         with pytest.raises(OutputError, match="full"):
             checkpoint.enroll(some_jobs(2000))
         assert [s.output for s in checkpoint.standings()] == ["cat/beach"]
+
+
+def test_a_journal_that_names_a_further_file_is_refused(tmp_path: Path) -> None:
+    """SQLite deletes the super-journal that a hot journal names, whatever file that is."""
+    path, victim = tmp_path / "t.checkpoint", tmp_path / "victim-file.txt"
+    Checkpoint.open(path).close()
+    victim.write_bytes(b"\0")
+    script = f"""
+import os, sqlite3
+database = sqlite3.connect({str(path)!r}, isolation_level=None)
+database.execute("PRAGMA synchronous = EXTRA")
+database.execute("PRAGMA cache_spill = ON")
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN IMMEDIATE")
+database.execute("CREATE TABLE filler (text)")
+database.executemany("INSERT INTO filler VALUES (?)", [("x" * 4000,)] * 100)
+os._exit(1)
+"""
+    subprocess.run([sys.executable, "-c", script], check=False)
+    journal = path.with_name("t.checkpoint-journal")
+    data = journal.read_bytes()
+    name = os.fsencode(victim)
+    checksum = sum(byte if byte < 128 else byte - 256 for byte in name) & 0xFFFFFFFF
+    page = (1 << 30) // 4096 + 1
+    journal.write_bytes(
+        data
+        + page.to_bytes(4, "big")
+        + name
+        + len(name).to_bytes(4, "big")
+        + checksum.to_bytes(4, "big")
+        + bytes.fromhex("d9d505f920a163d7")
+    )
+    with pytest.raises(CheckpointError, match="further file"):
+        Checkpoint.open(path)
+    with pytest.raises(CheckpointError, match="further file"):
+        CheckpointReader.peek(path)
+    assert victim.exists()

@@ -160,7 +160,7 @@ def test_a_file_in_place_of_the_output_folder_is_told(folder: Folder, call: Call
     """`report` says what it cannot write, and ends with 1."""
     call("run", folder.recipe, "--sandbox")
     (folder.previews / "tiny.md").unlink()
-    (folder.previews / "tiny.md.part").mkdir()
+    (folder.previews / "tiny.md").mkdir()
     ended = call("report", folder.recipe, "--sandbox", "--format", "markdown")
     assert (ended.code, ended.out) == (ExitCode.FAILED, "")
     assert "cannot write" in ended.err

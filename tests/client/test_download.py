@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -331,12 +333,28 @@ def test_disk_that_refuses(serve: Serve, connect: Connect, tmp_path: Path) -> No
         client.fetch(server.url, tmp_path / "dir.part", expected_bytes=None)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_disk_that_is_full(serve: Serve, connect: Connect, tmp_path: Path) -> None:
-    """No space is told as such, and the name is free again."""
-    full = tmp_path / "a.part"
-    full.symlink_to("/dev/full")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of a file")
+def test_disk_that_is_full(serve: Serve, connect: Connect, part: Path) -> None:
+    """The system's reason is reported, and no part of the file is left."""
+    import resource
+
     server = serve(answering(http(PNG)))
-    with pytest.raises(OutputError, match=os.strerror(28)):
-        connect(server.url).fetch(server.url, full, expected_bytes=None)
-    assert not full.is_symlink()
+    client = connect(server.url)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(OutputError, match=os.strerror(errno.EFBIG)):
+            client.fetch(server.url, part, expected_bytes=None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not part.exists()
+
+
+def test_a_link_at_the_part_is_replaced(serve: Serve, connect: Connect, part: Path) -> None:
+    """The file that it leads to is not touched."""
+    outside = part.with_name("outside")
+    outside.write_text("precious")
+    part.symlink_to(outside)
+    server = serve(answering(http(PNG)))
+    assert isinstance(connect(server.url).fetch(server.url, part, expected_bytes=None), Fetched)
+    assert (outside.read_text(), part.is_symlink()) == ("precious", False)

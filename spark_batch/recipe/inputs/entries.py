@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from spark_batch.jobs import Fit
 from spark_batch.recipe import globs, ids
+from spark_batch.recipe.boundary import Boundary
 from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
 from spark_batch.recipe.document import Node
@@ -119,7 +120,9 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
     """Whether there is such a file; if not, that is told."""
     file = folder / text
     if is_file(file):
-        return True
+        if fault := Boundary(folder).fault(file):
+            findings.error(node.mark, code="outside", path=where, message=f"{quoted(text)} {fault}")
+        return fault is None
     if _is_folder(file):
         message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
     elif globs.is_glob(text):
@@ -160,6 +163,12 @@ def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) 
     except ValueError as error:
         findings.error(entry.node.mark, code="glob", path=entry.where, message=str(error))
         return
+    boundary = Boundary(around.folder)
+    for file in matches:
+        if fault := boundary.fault(file):
+            message = f"{quoted(relative(file, around.folder))} {fault}"
+            findings.error(entry.node.mark, code="outside", path=entry.where, message=message)
+            return
     selected = select(matches, pattern, around)
     for file in selected.files:
         yield replace(entry, file=file)

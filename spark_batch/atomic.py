@@ -1,0 +1,148 @@
+"""Atomic file writes: a file gets its name when it is whole, and no symbolic link is followed.
+
+The one way in which a file of ours gets its final name. A new file is made with `O_EXCL`, which
+POSIX defines not to follow a symbolic link in the last part of the path; `os.replace` replaces a
+link and not the file that it names. Links in the folders above are refused by `refuse_links`.
+"""
+
+from __future__ import annotations
+
+import errno
+import filecmp
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from spark_batch.errors import UsageError
+from spark_batch.redact import KeyFreeText
+
+# Windows' links to folders ("junctions") are no symbolic links for Python before 3.12.
+_MOUNT_POINT = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
+
+
+@contextmanager
+def replacing(
+    path: Path, *, text: bool = False, durable: bool = True, keep_same: bool = False
+) -> Iterator[IO[Any]]:
+    """A new file to write that takes the place of `path` when the block ends, and not before.
+
+    It takes bytes, or `text` that becomes UTF-8; half a surrogate pair, as in a path that is not
+    UTF-8, is written as `\\udcff`, which JSON reads back. The API key is in no such text.
+
+    It is written under a random name in the same folder; an error removes it. With `durable` the
+    file and its name are on disk before this returns, as far as the system can do that. With
+    `keep_same` a file that has these bytes already is not touched. Raises OSError.
+    """
+    fresh = temporary(path)
+    try:
+        with _new(fresh, text=text) as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        if keep_same and is_regular(path) and filecmp.cmp(path, fresh, shallow=False):
+            fresh.unlink()
+            return
+        fresh.replace(path)
+        if durable:
+            sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+
+
+def _new(path: Path, *, text: bool) -> IO[Any]:
+    if text:
+        file = path.open("xb")
+        return KeyFreeText(file, encoding="utf-8", errors="backslashreplace", newline="")
+    return path.open("xb")
+
+
+def temporary(path: Path) -> Path:
+    """A name in the same folder that nobody can have put a file or a link at."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+
+
+def create(path: Path) -> IO[bytes]:
+    """A new, empty file at `path`; a file or link that stands there is removed first.
+
+    Raises OSError.
+    """
+    path.unlink(missing_ok=True)
+    return path.open("xb")
+
+
+def move(part: Path, target: Path) -> None:
+    """Give the finished file `part` its final name: its bytes are on disk first, then its name.
+
+    Both must be on one disk; what stands at `target` is replaced. Raises OSError, also when `part`
+    is a link.
+    """
+    # Some systems need a file that was opened for writing to flush it.
+    handle = os.open(part, os.O_RDWR | _NO_LINK | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    part.replace(target)
+    sync_folder(target.parent)
+
+
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, each on disk before this returns. Raises OSError."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk. Windows cannot, and some network disks refuse.
+
+    Raises OSError.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
+
+
+def is_link(path: Path | os.DirEntry[str]) -> bool:
+    """Whether a path is a symbolic link, or a junction on Windows; False when nothing is there."""
+    try:
+        status = path.stat(follow_symlinks=False)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == _MOUNT_POINT
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a path is a regular file, and not a link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_links(*paths: Path) -> None:
+    """Raise UsageError for the first of `paths` that is a link: nothing is written through it."""
+    for path in paths:
+        if is_link(path):
+            raise UsageError(
+                f"{path} is a symbolic link: spark-batch writes there, and a link could lead to any"
+                " file; remove the link"
+            )

@@ -1,0 +1,118 @@
+"""Which files a recipe may name: those of its repository, unless a person allows others.
+
+A pull request may bring a recipe, a table or a picture that is a link to `.env`, or a path that
+leads out of the checkout: the file would be shown in an error's excerpt, or sent to the API.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from spark_batch.recipe.diagnostics import quoted
+
+OPTION = "--allow-outside"
+
+_SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
+_ORDINARY = (Path("/dev/shm"),)  # files in memory, as in any other folder
+_SECRETS = (".env", ".netrc", ".git-credentials", ".npmrc", ".pypirc")
+_allowed: ContextVar[bool] = ContextVar("outside_allowed", default=False)
+
+
+@contextmanager
+def outside_allowed() -> Iterator[None]:
+    """Within the block recipes may name files outside of their repository."""
+    token = _allowed.set(True)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+class Boundary:
+    """What the recipe in `folder` may name.
+
+    In a git repository: what stands in it once links are followed. Elsewhere: anything by its path,
+    but no link in the recipe's folder, or in the current one, that leads out of both.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = Path(os.path.normpath(folder.absolute()))
+        self._root = _repository(self._folder) or _repository(self._folder.resolve())
+        self._real: dict[Path, Path] = {}
+
+    def fault(self, file: Path) -> str | None:
+        """Why the recipe may not name `file`; None when it may."""
+        path = Path(os.path.normpath(file.absolute()))
+        real = self._resolved(file)
+        if fault := _system_fault(real):
+            return fault
+        if _allowed.get():
+            return None
+        if self._root is not None:
+            if _is_in(real, [self._root.resolve()]):
+                return None
+            return (
+                f"leads to {quoted(str(real))}, outside of the repository"
+                f" {quoted(str(self._root))}: copy it into the repository, or allow it with"
+                f" {OPTION}"
+            )
+        folders = [self._folder, *_current()]
+        if not _is_in(path, folders) or _is_in(real, [each.resolve() for each in folders]):
+            return None
+        return (
+            f"is or stands behind a link that leads out of the folder, to {quoted(str(real))}:"
+            f" copy it, or allow it with {OPTION}"
+        )
+
+    def _resolved(self, file: Path) -> Path:
+        """`file` with all links followed; each folder is looked at once."""
+        folder = self._real.get(file.parent)
+        if folder is None:
+            folder = self._real[file.parent] = file.parent.resolve()
+        try:
+            # `..` is a name for Path, too.
+            final = file.name != ".." and not file.is_symlink()
+            return folder / file.name if final else file.resolve()
+        except (OSError, RuntimeError):  # a loop
+            return folder / file.name
+
+
+def text_fault(path: Path) -> str | None:
+    """Why the text of `path` may not be read as a recipe or a table, which errors quote."""
+    try:
+        real = path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None  # who opens it says what is wrong
+    if fault := _system_fault(real):
+        return fault
+    if real.name in _SECRETS or real.name.startswith(".env.") or ".git" in real.parts:
+        return f"leads to {quoted(str(real))}, which may hold secrets: it is not read as a recipe"
+    return None
+
+
+def _system_fault(real: Path) -> str | None:
+    if not _is_in(real, _SYSTEM) or _is_in(real, _ORDINARY):
+        return None
+    return f"leads to {quoted(str(real))}, a file of the system and not of a recipe"
+
+
+def _repository(folder: Path) -> Path | None:
+    """The folder above, or this one, that has a `.git`: git lets no commit bring one."""
+    return next(
+        (each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None
+    )
+
+
+def _current() -> list[Path]:
+    try:
+        return [Path.cwd()]
+    except OSError:  # it was deleted
+        return []
+
+
+def _is_in(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path == folder or folder in path.parents for folder in folders)

@@ -1,0 +1,104 @@
+"""Secrets and control characters: what no output, report or log of ours may contain.
+
+One home for both rules. Texts from outside (recipes, file names, servers) pass `key_free` wherever
+they are written, and `harmless` where a terminal or GitHub's runner reads them.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from urllib.parse import quote
+
+KEY_NAME = "SPARK_API_KEY"
+
+_SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and hides nothing
+_ASSIGNED = re.compile(rf"({KEY_NAME}\s*=\s*\\?[\"']?)(?![…$<]|\[secret)[^\s\"'\\<>,;&|]+")
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)
+_QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")  # a result's URL is signed by its query
+_USER = re.compile(r"://[^\s/@\"']+@")
+
+# Control characters but line feed and tab, line separators, and marks that change the direction of
+# writing ("Trojan Source", CVE-2021-42574).
+_CONTROL = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]"
+)
+# What GitHub's runner takes for a command: `::` where a line begins, `##[` anywhere in it
+# (actions/runner, ActionCommand.cs).
+_COMMAND = re.compile(r"^([^\S\n]*)::|##\[", re.MULTILINE)
+
+_known: set[str] = set()
+
+
+def remember(secret: str) -> None:
+    """Have a secret that was read from a file blotted out from now on."""
+    _known.add(secret)
+
+
+def key_free(text: str) -> str:
+    """`text` without the API key and without the value of any `SPARK_API_KEY=`."""
+    text = _without(text, (os.environ.get(KEY_NAME, ""), *_known))
+    return _ASSIGNED.sub(r"\1[secret]", text) if KEY_NAME in text else text
+
+
+def redacted(text: str) -> str:
+    """`text` for a log that is sent to others: no secret at all, and no query of a URL."""
+    named = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
+    text = key_free(_without(text, (*named, *_known)))
+    text = _BEARER.sub(r"\1\2[secret]", text)
+    return _USER.sub("://[secret]@", _QUERY.sub("?…", text))
+
+
+def without_controls(text: str) -> str:
+    """`text` whose characters cannot steer a terminal.
+
+    They are written as JSON escapes them, such as `\\u001b`, so that JSON means the same.
+    """
+    return text if text.isprintable() else _CONTROL.sub(_escaped, text)
+
+
+def harmless(text: str) -> str:
+    """`text` that steers neither a terminal nor, in GitHub Actions, the runner."""
+    text = without_controls(text)
+    if os.environ.get("GITHUB_ACTIONS") == "true" and ("::" in text or "##[" in text):
+        text = _COMMAND.sub(_defused, text)
+    return text
+
+
+class KeyFreeText(io.TextIOWrapper):
+    """A text file in which the key is blotted out. A text is to be written in one call."""
+
+    def write(self, text: str, /) -> int:
+        return super().write(key_free(text))
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in sorted({secret.strip() for secret in secrets}, key=len, reverse=True):
+        for form in _forms(secret):
+            text = text.replace(form, "[secret]")
+    return text
+
+
+@lru_cache(maxsize=256)
+def _forms(secret: str) -> tuple[str, ...]:
+    """A secret as texts may have it: as it is, or escaped."""
+    return tuple(dict.fromkeys(_escapes(secret))) if len(secret) >= _SHORTEST else ()
+
+
+def _escapes(secret: str) -> Iterator[str]:
+    yield from (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1])
+    yield from (json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret), quote(secret))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def _defused(match: re.Match[str]) -> str:
+    return r"##\u005b" if match[0] == "##[" else rf"{match[1]}\u003a:"

@@ -1,0 +1,85 @@
+"""The key and other secrets in texts, and characters that steer what shows them."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_batch import atomic, redact
+
+KEY = "sk-canary/0123+456&789=é"
+
+
+@pytest.mark.parametrize(
+    "form", [str, repr, json.dumps, html.escape, quote], ids=lambda form: form.__name__
+)
+def test_the_key_is_blotted_out_in_every_form(
+    monkeypatch: pytest.MonkeyPatch, form: object
+) -> None:
+    """As it is, and as Python, JSON, HTML and URLs write it."""
+    assert callable(form)
+    monkeypatch.setenv("SPARK_API_KEY", f" {KEY} ")
+    text = redact.key_free(f"before {form(KEY)} behind")
+    assert "canary" not in text
+    assert text.startswith("before")
+    assert text.endswith("behind")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SPARK_API_KEY=sk-other",
+        "export SPARK_API_KEY = 'sk-other'",
+        'SPARK_API_KEY="sk-other"',
+        json.dumps({"a": 'SPARK_API_KEY="sk-other"'}),
+    ],
+)
+def test_whatever_is_assigned_to_its_name_is_a_key(
+    monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """Also a key that this process does not use; what is quoted stays quoted."""
+    monkeypatch.delenv("SPARK_API_KEY", raising=False)
+    assert redact.key_free(line) == line.replace("sk-other", "[secret]")
+
+
+@pytest.mark.parametrize("text", ["SPARK_API_KEY=…", "SPARK_API_KEY=${{ secrets.X }}", "sandbox"])
+def test_words_about_the_key_stay(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Instructions, references to secrets, and a key that is a word."""
+    monkeypatch.setenv("SPARK_API_KEY", "sandbox")
+    assert redact.key_free(text) == text
+
+
+def test_no_file_of_ours_has_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Reports and plans are written by one function."""
+    monkeypatch.setenv("SPARK_API_KEY", KEY)
+    with atomic.replacing(tmp_path / "a", text=True) as file:
+        file.write(f"a {KEY}\n")
+        file.writelines([f"b {KEY}\n"])
+    assert (tmp_path / "a").read_text() == "a [secret]\nb [secret]\n"
+
+
+@given(st.text())
+def test_harmless_json_means_the_same(text: str) -> None:
+    """Escapes are those of JSON."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_ACTIONS", "true")
+        shown = redact.harmless(json.dumps([text], ensure_ascii=False))
+    assert json.loads(shown) == [text]
+
+
+@given(st.text(alphabet=" \t\r\n:#[a\x1b\x0b\x85\u2028\u202e"))
+def test_no_text_is_a_command_or_steers(text: str) -> None:
+    """However its lines are broken."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GITHUB_ACTIONS", "true")
+        shown = redact.harmless(text)
+    assert not any(line.strip().startswith("::") for line in io.StringIO(shown))
+    assert "##[" not in shown
+    assert all(sign.isprintable() or sign in "\n\t" for sign in shown)
