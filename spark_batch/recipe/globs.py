@@ -129,10 +129,9 @@ class _Walk:
     def _open(self, places: set[int]) -> set[int]:
         """`places`, and what comes after a `**` among them, which may stand for no folder."""
         found = set(places)
-        for place in sorted(places):
-            while place < len(self._tests) - 1 and self._tests[place] is None:
-                place += 1
-                found.add(place)
+        for place in range(min(places, default=0), len(self._tests) - 1):
+            if place in found and self._tests[place] is None:
+                found.add(place + 1)
         return found
 
 
