@@ -184,6 +184,21 @@ class Store:
                 with contextlib.suppress(sqlite3.DatabaseError):
                     self._db.execute("ROLLBACK")
 
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[Callable[[], None]]:
+        """Inside a transaction: gives a function that takes back what the block has written."""
+
+        def undo() -> None:
+            self._db.execute("ROLLBACK TO block")
+
+        self._db.execute("SAVEPOINT block")
+        yield undo
+        self._db.execute("RELEASE block")
+
+    def fault_of(self, key: str) -> str | None:
+        """What the rows of a job have that spark-batch does not write; None if nothing."""
+        return validation.row_fault(self._db, VERSION, key=key)
+
     def _check_unchanged(self) -> None:
         """Raise CheckpointReplaced when another file stands in its place, or a part is missing.
 

@@ -42,7 +42,12 @@ def fault(connection: sqlite3.Connection, version: int) -> str | None:
 
     Raises sqlite3.Error when SQLite cannot read it.
     """
-    return _schema_fault(connection, version) or _row_fault(connection, version)
+    fault = _schema_fault(connection, version) or row_fault(connection, version)
+    if fault is None:
+        for table in ("placement", "attempt"):
+            if connection.execute(f"PRAGMA foreign_key_check({table})").fetchone():
+                return f"a row of its table {table} belongs to no request"
+    return fault
 
 
 @cache
@@ -115,21 +120,23 @@ def _parsed(sql: str) -> _Definition:
     return " ".join(head), tuple(sorted(map(" ".join, parts))), " ".join(tail)
 
 
-def _row_fault(connection: sqlite3.Connection, version: int) -> str | None:
+def row_fault(
+    connection: sqlite3.Connection, version: int, *, key: str | None = None
+) -> str | None:
+    """What a row has that spark-batch does not write; with `key` a row of that job alone."""
     for table, rules in _RULES.items():
         known = {name: rules[name] for name in columns(table, version)}
-        if not known:
+        if not known or (key is not None and "key" not in known):
             continue
         cases = " ".join(
             f"WHEN NOT coalesce({rule}, 0) THEN '{name}'" for name, rule in known.items()
         )
-        query = f"SELECT wrong FROM (SELECT CASE {cases} END AS wrong FROM {table})"
-        wrong = connection.execute(f"{query} WHERE wrong NOT NULL LIMIT 1").fetchone()
+        rows = table if key is None else f"{table} WHERE key = ?"
+        query = f"SELECT wrong FROM (SELECT CASE {cases} END AS wrong FROM {rows})"
+        given = () if key is None else (key,)
+        wrong = connection.execute(f"{query} WHERE wrong NOT NULL LIMIT 1", given).fetchone()
         if wrong is not None:
             return f"a row of its table {table} has a {wrong[0]} that spark-batch does not write"
-    for table in ("placement", "attempt"):
-        if connection.execute(f"PRAGMA foreign_key_check({table})").fetchone():
-            return f"a row of its table {table} belongs to no request"
     return None
 
 

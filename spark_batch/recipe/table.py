@@ -19,6 +19,7 @@ from spark_batch.recipe.scalars import Scalar, resolve
 from spark_batch.recipe.text import Stop, forbidden, line_feeds, read_text, stop
 
 MAX_BYTES = 64 << 20
+MAX_COLUMNS = 100  # a table has at most one column a key of a row
 MAX_ERRORS = 1000  # then reading stops
 
 _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
@@ -137,6 +138,9 @@ class Table:
     def _header(self, line: int, columns: list[str]) -> None:
         row = contract.schema(contract.RECIPE)["$defs"]["row"]
         known = tuple(row["properties"])
+        if len(columns) > MAX_COLUMNS:
+            message = f"the header has {len(columns)} columns; known are {', '.join(known)}"
+            raise stop(self.findings, Mark(line), "table", message)
         faults = []
         self._columns = columns
         for at, column in enumerate(columns):
