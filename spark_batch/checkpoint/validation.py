@@ -21,7 +21,7 @@ from spark_batch.matrix import KEY_DIGITS
 _MOST_OBJECTS = 100  # of a schema; ours has 16
 _MOST_SQL = 100_000  # characters of an object's SQL; ours has 2 500
 _MOST_TEXT = 1 << 20  # bytes; the recipe that a prompt comes from has no more
-_MOST_NAME = 4096  # bytes of a path or an id
+_MOST_NAME = 4 << 10  # bytes of a path or an id
 _MOST_NUMBER = 10_000_000  # of an attempt
 _WHOLE_DIGITS = 10  # of an amount in USD; the client takes no larger one from the API
 _SHOWN = 60  # characters of a name in an error
