@@ -9,6 +9,7 @@ SparkBatchError
 │   ├── CheckpointLocked    another process runs this recipe
 │   └── CheckpointDamaged   the file is no checkpoint, or is broken
 └── OutputError             a file cannot be written                           exit 1
+    ├── CheckpointReplaced  it is no longer the file that a run began with
     └── NameBlocked         something stands in the way of one name alone
 
 A refused key or an empty balance (exit 5) is no error: the client tells it as an outcome,
@@ -88,6 +89,10 @@ class CheckpointDamaged(CheckpointError):
 
 class OutputError(SparkBatchError):
     """A file cannot be written: no permission, no space, or something else stands there."""
+
+
+class CheckpointReplaced(OutputError):
+    """The checkpoint was deleted, replaced, cut or damaged while it was open."""
 
 
 class NameBlocked(OutputError):

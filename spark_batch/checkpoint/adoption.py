@@ -30,6 +30,7 @@ _STATES = {
 }
 # What a spreadsheet makes of an id that looks like a large number: 1.23457E+15.
 _LOST_DIGITS = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+")
+_MOST_DIGITS = 18  # of a number that SQLite can hold
 _SHOWN = 60  # characters of a cell in an error
 _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
@@ -56,9 +57,8 @@ def adopt(
         for number, row in enumerate(rows, 2):
             if not wanted(row) or not is_news(checkpoint, row):
                 continue
-            fault = _fault(row, number)
+            fault = _fault(row, number) or _taken(checkpoint, row, number, trusted)
             if fault is None:
-                _take(checkpoint, row, number, trusted)
                 taken += 1
             elif passed_over is not None:
                 passed_over(fault)
@@ -78,7 +78,8 @@ def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
     if last is None or not task:
         return last is None
     attempts = row.get("attempts", "")  # all that tells attempts apart without the task's id
-    return not attempts.isdecimal() or int(attempts) > last.number
+    digits = attempts.isdecimal() and len(attempts) <= _MOST_DIGITS
+    return not digits or int(attempts) > last.number
 
 
 def _fault(row: Row, number: int) -> str | None:
@@ -91,8 +92,27 @@ def _fault(row: Row, number: int) -> str | None:
     lost = (
         ", a number of which a spreadsheet dropped digits" if _LOST_DIGITS.fullmatch(text) else ""
     )
-    shown = f"{column} is {text[:_SHOWN]!r}{lost}"
-    return f"line {number} of the manifest is not one that spark-batch wrote: {shown}"
+    return _not_ours(number, f"{column} is {text[:_SHOWN]!r}{lost}")
+
+
+def _not_ours(number: int, why: str) -> str:
+    return f"line {number} of the manifest is not one that spark-batch wrote: {why}"
+
+
+def _taken(
+    checkpoint: Checkpoint, row: Row, number: int, trusted: Callable[[Row], bool]
+) -> str | None:
+    """Take a row over; if the checkpoint would then be refused, take that back and say why."""
+    with checkpoint.savepoint() as undo:
+        try:
+            _take(checkpoint, row, number, trusted)
+            fault = checkpoint.fault_of(row["job"])
+        except (OverflowError, ValueError):
+            fault = "a number or a name in it is too long"
+        if fault is None:
+            return None
+        undo()
+    return _not_ours(number, fault)
 
 
 def _take(checkpoint: Checkpoint, row: Row, position: int, trusted: Callable[[Row], bool]) -> None:

@@ -22,10 +22,6 @@ _MAGIC = b"SQLite format 3\0"
 _ROLLBACK_JOURNAL = b"\x01\x01"  # at 18; ours are never in WAL mode
 _APPLICATION_ID = slice(68, 72)
 
-# A checkpoint of a million jobs is read in some 20 million steps.
-_STEPS_PER_CALL = 1_000_000
-_MOST_CALLS = 500
-
 _CLAIMS = "SELECT output, key, file, current FROM placement"
 # As `CheckpointReader.is_paid` has it, and what all attempts of the job cost.
 _PAID = """
@@ -89,18 +85,10 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
 
 def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
     """Raises CheckpointDamaged, also for a query that takes too long."""
-    calls = 0
-
-    def stop() -> bool:
-        nonlocal calls
-        calls += 1
-        return calls > _MOST_CALLS
-
     try:
         with CheckpointReader.peek(path) as reader:
-            reader._db.set_progress_handler(stop, _STEPS_PER_CALL)
             yield from map(tuple, reader._db.execute(query))
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except sqlite3.Error as error:
         raise _unreadable(path, error) from None
 
 

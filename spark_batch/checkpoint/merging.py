@@ -15,6 +15,7 @@ from sqlite3 import Row
 from spark_batch.checkpoint.reading import CheckpointReader, Owns, everything
 from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
 from spark_batch.checkpoint.transitions import Checkpoint
+from spark_batch.checkpoint.validation import columns
 from spark_batch.jobs import State
 
 
@@ -51,17 +52,17 @@ def join(
     """
     twice = set()
     with target.transaction():
-        for request in _rows(source, "SELECT * FROM request", owns):
+        for request in _rows(source, _select("request"), owns):
             _join_request(target, request)
-        attempts = _rows(source, "SELECT * FROM attempt ORDER BY key, number", owns)
+        attempts = _rows(source, f"{_select('attempt')} ORDER BY key, number", owns)
         for key, rows in groupby(attempts, key=lambda row: str(row["key"])):
             theirs = [record(source, row) for row in rows]
             if _join_job(target, key, theirs):
                 twice.add(key)
-        for placement in _rows(source, "SELECT * FROM placement", owns):
+        for placement in _rows(source, _select("placement"), owns):
             placement["recipe"] = recipe or placement["recipe"]
             _join_placement(target, placement, same_folder=same_folder)
-        for used in source._db.execute("SELECT * FROM used_plan"):
+        for used in source._db.execute(_select("used_plan")):
             target._insert("INSERT OR IGNORE", "used_plan", dict(used))
     return twice
 
@@ -113,6 +114,11 @@ def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
         tasks=tuple(None if each.task is None else str(each.task) for each in costly),
         cost=None if None in costs else sum((Decimal(str(each)) for each in costs), Decimal(0)),
     )
+
+
+def _select(table: str) -> str:
+    """A query for all columns of a table, by the names that this version knows."""
+    return f"SELECT {', '.join(columns(table))} FROM {table}"
 
 
 def _rows(source: CheckpointReader, query: str, owns: Owns) -> Iterator[Cells]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.validation import columns
 from spark_batch.jobs import State
 
 Cells = dict[str, object]
@@ -130,7 +131,7 @@ def _one(a: Record, b: Record) -> bool:
 
 def records(checkpoint: CheckpointReader, key: str) -> list[Record]:
     """All attempts of a job, the first one first."""
-    query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
+    query = f"SELECT {', '.join(columns('attempt'))} FROM attempt WHERE key = ? ORDER BY number"
     rows = checkpoint._db.execute(query, (key,)).fetchall()
     return [record(checkpoint, dict(row)) for row in rows]
 

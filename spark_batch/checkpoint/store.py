@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from spark_batch import atomic, lfs
+from spark_batch.checkpoint import validation
 from spark_batch.checkpoint.lock import NO_LOCKS, Lock
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
-from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError, UsageError
+from spark_batch.errors import (
+    CheckpointDamaged,
+    CheckpointError,
+    CheckpointReplaced,
+    OutputError,
+    UsageError,
+)
 
 STATE_FOLDER = ".spark-batch"  # in an output folder: checkpoints, and what no person looks at
 _BUSY_SECONDS = 30.0
@@ -23,7 +32,12 @@ _BUSY_SECONDS = 30.0
 # transactions over several files have one.
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _COMPANIONS = ("-journal", "-wal", "-shm")
+# A checkpoint of a million jobs is checked in some 2 000 million steps of SQLite.
+_STEPS_PER_CALL = 1_000_000
+_MOST_CALLS = 20_000
 _Self = TypeVar("_Self", bound="Store")
+# Errors of SQLite that say nothing about the file.
+_OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 Clock = Callable[[], datetime]
 
@@ -38,6 +52,25 @@ def checkpoint_path(output_dir: Path, name: str) -> Path:
     return output_dir / STATE_FOLDER / f"{name}.checkpoint"
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A checkpoint's file: which one it is, its size, and the number of others' changes."""
+
+    identity: tuple[int, int]
+    bytes: int
+    data_version: int
+
+
+def _file_of(path: Path, connection: sqlite3.Connection) -> _File | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # Changes when another connection has changed the file, and not by changes of this one.
+    (data_version,) = connection.execute("PRAGMA data_version").fetchone()
+    return _File((status.st_dev, status.st_ino), status.st_size, data_version)
+
+
 class Store:
     """A checkpoint's open file. Use `open` or `peek`, and `close` or a `with` block."""
 
@@ -49,6 +82,7 @@ class Store:
         self._clock = clock
         self._lock = lock
         self._depth = 0
+        self._seen = None if lock is None else _file_of(path, connection)
         self.path = path
 
     @classmethod
@@ -69,10 +103,11 @@ class Store:
             ) from None
         lock = Lock(lock_path(path))
         try:
-            if not path.exists():
+            if not os.path.lexists(path):
                 _make(path)
             connection = _connect(path, mode="rw")
             version = _check(connection, path, thorough=True)
+            connection.set_progress_handler(None, 0)
             if version < VERSION:
                 _back_up(connection, path, version)
                 _migrate(connection, version)
@@ -125,28 +160,76 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OF_A_BUG):
+            raise _unusable(self.path, error) from None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. Inside another one it joins that one, so that writes share a commit.
 
-        Raises OutputError when the disk is full or the file can no longer be written.
+        Raises OutputError when the disk is full or the file can no longer be written, and
+        CheckpointReplaced when it is no longer the file that was opened.
         """
         if self._depth:
             yield
             return
         try:
+            self._check_unchanged()
             self._db.execute("BEGIN IMMEDIATE")
             self._depth = 1
             yield
             self._db.execute("COMMIT")
+            self._check_unchanged()
         except sqlite3.OperationalError as error:
             raise OutputError(f"cannot write {self.path}: {_reason(error)}") from None
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, _OF_A_BUG):
+                raise
+            raise CheckpointReplaced(
+                f"the checkpoint {self.path} was damaged while the run used it ({error})"
+            ) from None
         finally:
             self._depth = 0
             # Still open means that it did not come to its COMMIT. SQLite may have ended it itself.
             if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.DatabaseError):
+                    self._db.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[Callable[[], None]]:
+        """Inside a transaction: gives a function that takes back what the block has written."""
+
+        def undo() -> None:
+            self._db.execute("ROLLBACK TO block")
+
+        self._db.execute("SAVEPOINT block")
+        yield undo
+        self._db.execute("RELEASE block")
+
+    def fault_of(self, key: str) -> str | None:
+        """What the rows of a job have that spark-batch does not write; None if nothing."""
+        return validation.row_fault(self._db, VERSION, key=key)
+
+    def _check_unchanged(self) -> None:
+        """Raise CheckpointReplaced when another file stands in its place, or a part is missing.
+
+        SQLite itself goes on writing into a file that was deleted.
+        """
+        if self._seen is None:
+            return
+        now = _file_of(self.path, self._db)
+        if now is None:
+            what = "was deleted"
+        elif now.identity != self._seen.identity:
+            what = "was replaced by another file"
+        elif now.bytes < self._seen.bytes:
+            what = "was cut short"
+        elif now.data_version != self._seen.data_version:
+            what = "was changed by another program"
+        else:
+            self._seen = now
+            return
+        raise CheckpointReplaced(f"the checkpoint {self.path} {what} while the run used it")
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -168,7 +251,7 @@ def lock_path(path: Path) -> Path:
 
 def _look(path: Path) -> sqlite3.Connection:
     """The file to read from; of an older version a copy in memory that has been migrated."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return _empty()
     # Not mode=ro: after a killed run the first reader has to roll its journal back.
     connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
@@ -236,14 +319,22 @@ def _make(path: Path) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def _check_names(path: Path) -> None:
-    """Raise CheckpointError where opening `path` would have SQLite write to a file of others."""
+def _check_files(path: Path) -> None:
+    """Raise CheckpointError for what SQLite must not open: it would hang, or harm other files."""
+    companions = [path.with_name(path.name + end) for end in _COMPANIONS]
     try:
         # SQLite follows a link at each of these names; it writes to the file when it rolls back.
-        atomic.refuse_links(path, *(path.with_name(path.name + end) for end in _COMPANIONS))
+        atomic.refuse_links(path, *companions)
+        for file in (path, *companions):
+            # A run that works on it makes and removes the journal meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISREG(file.lstat().st_mode):
+                    raise _damaged(path, f"{file.name} is no regular file")
     except UsageError as error:
         raise CheckpointError(str(error)) from None
-    journal = path.with_name(f"{path.name}-journal")
+    except OSError as error:
+        raise CheckpointError(f"cannot use {path}: {error.strerror}") from None
+    journal = companions[0]
     if _ends_with(journal, _JOURNAL_MAGIC):
         raise CheckpointError(
             f"{journal} names a further file that SQLite would delete, which no run of ours writes:"
@@ -261,10 +352,14 @@ def _ends_with(path: Path, end: bytes) -> bool:
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    _check_names(path)
+    _check_files(path)
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        _limit(connection)
+        # Nothing that a file's schema holds may do more than read (SQLite's security.html).
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         # Measured (reliability.md): survives SIGKILL at any moment, and leaves one file to copy.
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
@@ -274,32 +369,53 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _limit(connection: sqlite3.Connection) -> None:
+    """Have SQLite end a query with an error when all of them took too many steps."""
+    calls = 0
+
+    def stop() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > _MOST_CALLS
+
+    connection.set_progress_handler(stop, _STEPS_PER_CALL)
+
+
 def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int:
     """The version of a file that can be trusted."""
     try:
-        (kind,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        healthy = "ok"
-        if thorough and kind == APPLICATION_ID:
-            (healthy,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        return _checked(connection, path, thorough=thorough)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise _unusable(path, error) from None
-    if kind != APPLICATION_ID or healthy != "ok":
+    except CheckpointError:
         connection.close()
-        raise _damaged(path, "it is no checkpoint of spark-batch" if healthy == "ok" else healthy)
+        raise
+
+
+def _checked(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int:
+    (kind,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if kind != APPLICATION_ID or version < 1:
+        raise _damaged(path, "it is no checkpoint of spark-batch")
     if version > VERSION:
-        connection.close()
         raise CheckpointError(
             f"{path} was written by a newer spark-batch (format {version}, this one knows"
             f" {VERSION}): update spark-batch"
         )
+    if thorough:
+        (healthy,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if healthy != "ok":
+            raise _damaged(path, healthy)
+    if fault := validation.fault(connection, version):
+        raise _damaged(path, fault)
     return int(version)
 
 
 # What SQLite says when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).
 # Python 3.10 does not give the codes themselves.
 _BUSY = "database is locked"
+_STOPPED = "interrupted"
 _CLOSED = "unable to open database file"
 _UNLOCKABLE = ("locking protocol", "access permission denied", "disk I/O error")
 _UNWRITABLE = ("database or disk is full", "attempt to write a readonly database")
@@ -308,6 +424,8 @@ _UNWRITABLE = ("database or disk is full", "attempt to write a readonly database
 def _reason(error: Exception) -> str:
     """What SQLite said, and what that can mean."""
     text = str(error)
+    if text == _STOPPED:
+        return "it takes too long to read"
     if text == _BUSY:
         return f"{text}: another program has it open, such as a database browser, or {NO_LOCKS}"
     if text == _CLOSED:
@@ -319,7 +437,7 @@ def _unusable(path: Path, error: sqlite3.DatabaseError) -> CheckpointError:
     """The error to raise when SQLite cannot read a checkpoint."""
     if str(error) in (_BUSY, _CLOSED, *_UNLOCKABLE, *_UNWRITABLE):
         return CheckpointError(f"cannot use {path}: {_reason(error)}")
-    return _damaged(path, error)
+    return _damaged(path, _reason(error))
 
 
 def _damaged(path: Path, why: object) -> CheckpointDamaged:

@@ -10,7 +10,40 @@ from spark_batch.errors import UsageError
 KEY_VARIABLE = "SPARK_API_KEY"
 
 _MAX_URL = 16 * 1024  # a signed URL is long; one past this is no URL
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What is not of the open internet by IANA's special-purpose registries, iana-ipv4-special-registry
+# and iana-ipv6-special-registry on iana.org; of networks with exceptions, such as anycast addresses
+# in 192.0.0.0/24, all. Python's own `is_global` gives other answers in other versions ("Changed in
+# version 3.13" in its documentation of `ipaddress`).
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this network, RFC 791
+        "10.0.0.0/8",  # private use, RFC 1918
+        "100.64.0.0/10",  # shared address space, RFC 6598
+        "127.0.0.0/8",  # loopback, RFC 1122
+        "169.254.0.0/16",  # link local, RFC 3927
+        "172.16.0.0/12",  # private use, RFC 1918
+        "192.0.0.0/24",  # IETF protocol assignments, RFC 6890
+        "192.0.2.0/24",  # documentation, RFC 5737
+        "192.88.99.0/24",  # 6to4 relays, RFC 7526
+        "192.168.0.0/16",  # private use, RFC 1918
+        "198.18.0.0/15",  # benchmarking, RFC 2544
+        "198.51.100.0/24",  # documentation, RFC 5737
+        "203.0.113.0/24",  # documentation, RFC 5737
+        "224.0.0.0/4",  # multicast, RFC 5771
+        "240.0.0.0/4",  # reserved, and limited broadcast, RFC 1112 and RFC 919
+        "2001::/23",  # IETF protocol assignments with Teredo and ORCHID, RFC 2928
+        "2001:db8::/32",  # documentation, RFC 3849
+        "3fff::/20",  # documentation, RFC 9637
+    )
+)
+_UNICAST = ipaddress.ip_network("2000::/3")  # all global unicast that IANA gives out, RFC 4291
+# IPv6 addresses that carry an IPv4 one: the network, and the bits behind the carried address.
+_CARRIERS = (
+    (ipaddress.ip_network("::ffff:0:0/96"), 0),  # mapped, RFC 4291
+    (ipaddress.ip_network("64:ff9b::/96"), 0),  # NAT64, RFC 6052
+    (ipaddress.ip_network("2002::/16"), 80),  # 6to4, RFC 3056
+)
 
 
 def check_key(text: str) -> str:
@@ -71,17 +104,16 @@ def _is_this_machine(host: str) -> bool:
 def is_public(address: str) -> bool:
     """Whether the IP address `address` is one of the open internet.
 
-    An IPv6 address that carries an IPv4 one is judged by what it carries; what is no address is
-    not public.
+    An IPv6 address that carries an IPv4 one is judged by what it carries; of the others those are
+    public that IANA gives out and has no special purpose for. What is no address is not public.
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour
-        if parsed in _NAT64:
-            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast
+    for network, bits in _CARRIERS:
+        if parsed in network:
+            return is_public(str(ipaddress.IPv4Address(int(parsed) >> bits & 0xFFFFFFFF)))
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _UNICAST:
+        return False
+    return not any(parsed in network for network in _NOT_PUBLIC)

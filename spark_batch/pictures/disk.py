@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,9 +30,11 @@ _OF_ONE_NAME = (
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hex. Raises PictureError when it cannot be read."""
+    """The SHA-256 of a regular file, in hex. Raises PictureError when it cannot be read."""
     digest = hashlib.sha256()
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise PictureError(f"{path}: is not a regular file")  # a pipe or device may not end
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)

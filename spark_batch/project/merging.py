@@ -136,9 +136,14 @@ def _is_here(line: Standing, place: Place) -> bool:
 
 
 def _candidates(source: Source, key: str, picture: Picture) -> list[Path]:
-    """Where a source may have a picture: absolute, since it is not below this output folder."""
+    """Where a source may have a picture: absolute, since it is not below this output folder.
+
+    A link in it that leads elsewhere is passed over: that file is none of the source's.
+    """
     kept = Folders(source.folder).keep(picture)
-    return [path.absolute() for path in (*source.pictures(key), kept)]
+    folder = source.folder.resolve()
+    found = [path.absolute() for path in (*source.pictures(key), kept)]
+    return [path for path in found if path.resolve().is_relative_to(folder)]
 
 
 def _put_aside(place: Place, paths: Iterable[Path]) -> None:

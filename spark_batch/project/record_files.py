@@ -46,7 +46,8 @@ class RecordFile:
         """The names that its recipe writes. Raises SparkBatchError when it cannot be read."""
         if self.is_manifest:
             for row in manifest.read(self.path):
-                if file := row.get("output"):
+                file = row.get("output", "")
+                if PurePosixPath(file).name:
                     output = str(PurePosixPath(file).with_suffix(""))
                     yield Claim(output, row.get("job", ""), file, current=True)
         elif foreign.is_checkpoint(self.path):
@@ -96,4 +97,4 @@ def _cost(text: str | None) -> Decimal:
         amount = Decimal(text or 0)
     except InvalidOperation:
         return Decimal(0)
-    return amount if amount.is_finite() else Decimal(0)
+    return amount if amount.is_finite() and amount > 0 else Decimal(0)

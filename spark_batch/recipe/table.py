@@ -19,6 +19,7 @@ from spark_batch.recipe.scalars import Scalar, resolve
 from spark_batch.recipe.text import Stop, forbidden, line_feeds, read_text, stop
 
 MAX_BYTES = 64 << 20
+MAX_COLUMNS = 100  # a table has at most one column a key of a row
 MAX_ERRORS = 1000  # then reading stops
 
 _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
@@ -43,6 +44,7 @@ class Table:
         self.rows: list[Row] = []
         self._columns: list[str] = []
         self._lines: list[str] = []
+        self._placed: tuple[int, Mapping[str, int]] = (0, {})  # a line of JSON, and its keys
         try:
             readers = {".csv": self._csv, ".jsonl": self._jsonl, ".ndjson": self._jsonl}
             reader = readers.get(path.suffix.lower())
@@ -73,8 +75,10 @@ class Table:
     def mark(self, row: Row, column: str) -> Mark:
         """Where a cell of a row stands, or would."""
         if not self._columns:
-            places = {key: value for key, _, value in _places(self._lines[row.line - 1])}
-            return Mark(row.line, places.get(column, 1))
+            if self._placed[0] != row.line:  # a long line may have many errors
+                places = {key: value for key, _, value in _places(self._lines[row.line - 1])}
+                self._placed = row.line, places
+            return Mark(row.line, self._placed[1].get(column, 1))
         if column not in self._columns:
             return Mark(row.line)
         return self._cell(row.line, self._columns.index(column))
@@ -137,6 +141,7 @@ class Table:
     def _header(self, line: int, columns: list[str]) -> None:
         row = contract.schema(contract.RECIPE)["$defs"]["row"]
         known = tuple(row["properties"])
+        self._bound(line, "columns", columns, known)
         faults = []
         self._columns = columns
         for at, column in enumerate(columns):
@@ -157,6 +162,12 @@ class Table:
         if faults:
             raise Stop
 
+    def _bound(self, line: int, what: str, names: list[str], known: tuple[str, ...]) -> None:
+        """Raise Stop when there are too many names to say something about each."""
+        if len(names) > MAX_COLUMNS:
+            message = f"{len(names)} {what} are too many; known are {', '.join(known)}"
+            raise stop(self.findings, Mark(line), "table", message)
+
     def _uneven(self, line: int, count: int) -> None:
         wanted = len(self._columns)
         hint = "; put a text that holds a comma in quotes" if count > wanted else ""
@@ -173,6 +184,7 @@ class Table:
                 continue
             row = Row(line, self._object(line, text))
             unknown = [key for key in row.cells if key not in known]
+            self._bound(line, "unknown keys", unknown, known)
             for key in unknown:
                 hint = suggestion(key, known) or f"; known are {', '.join(known)}"
                 self.error(row, key, f"unknown key {quoted(key)}{hint}")

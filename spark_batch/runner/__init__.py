@@ -13,7 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Made, Refused, SubmitOutcome
-from spark_batch.errors import ExitCode, OutputError, PictureError, SparkBatchError
+from spark_batch.errors import (
+    CheckpointReplaced,
+    ExitCode,
+    OutputError,
+    PictureError,
+    SparkBatchError,
+)
 from spark_batch.jobs import Job
 from spark_batch.runner.admission import Admission
 from spark_batch.runner.calls import call_of
@@ -110,6 +116,8 @@ class Run:
                     yield from self._leave_all()
                     break
             self._take_back()
+        except CheckpointReplaced as error:
+            raise CheckpointReplaced(self._with_tasks(f"{error}{self._drain()}")) from None
         except OutputError as error:
             raise OutputError(f"{error}{self._drain()}") from None
         except BaseException:
@@ -129,6 +137,19 @@ class Run:
         except SparkBatchError:
             return _unwritten(rest)
         return ""
+
+    def _with_tasks(self, message: str) -> str:
+        """`message` with the ids of all tasks in flight, which no file may know any more."""
+        named = [
+            f"job {flight.key} is task {flight.task_id}"
+            for flight in self._desk.flights.values()
+            if flight.task_id and flight.task_id not in message
+        ]
+        tasks = f"; in flight: {', '.join(named)}" if named else ""
+        return (
+            f"{message}{tasks}; nothing more is sent: put a copy of the checkpoint back, and name"
+            " tasks that it does not know with `spark-batch resolve`"
+        )
 
     def _take_back(self, *, only_requests: bool = False) -> None:
         """Take back the calls that no thread has begun; such a request may be sent later."""
@@ -309,7 +330,7 @@ class Run:
                     else:
                         events += self._after(flight, call, outcome)
         except OutputError as error:
-            raise OutputError(f"{error}{_unwritten(results)}") from None
+            raise type(error)(f"{error}{_unwritten(results)}") from None
         if broken is not None:
             raise broken
         return events

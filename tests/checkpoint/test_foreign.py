@@ -53,16 +53,17 @@ def test_one_of_the_first_version(tmp_path: Path) -> None:
     database.executescript(Path(__file__).with_name("v1.sql").read_text())
     database.executescript(
         f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
-        "INSERT INTO request VALUES ('k', 'm', 'Beach', 'sha', NULL, 7, 0.5, 512, 512, 1);"
-        "INSERT INTO placement VALUES ('a/b', 'k', 0, 'r', 'a', 'b', '{}', 1, NULL);"
+        "INSERT INTO request VALUES ('0123456789abcdef', 'm', 'Beach', 'sha', NULL, 7, 0.5, 512,"
+        " 512, 1);"
+        "INSERT INTO placement VALUES ('a/b', '0123456789abcdef', 0, 'r', 'a', 'b', '{}', 1, NULL);"
         "INSERT INTO attempt (id, key, number, state, api, task_id)"
-        " VALUES (1, 'k', 1, 'running', 'sandbox', 'task-1');"
+        " VALUES (1, '0123456789abcdef', 1, 'running', 'sandbox', 'task-1');"
     )
     database.close()
     before = path.read_bytes()
     assert foreign.is_checkpoint(path)
     assert [claim.output for claim in foreign.claims(path)] == ["a/b"]
-    assert dict(foreign.paid(path)) == {"k": Decimal(0)}
+    assert dict(foreign.paid(path)) == {"0123456789abcdef": Decimal(0)}
     assert path.read_bytes() == before
 
 
@@ -92,13 +93,10 @@ def test_a_database_of_others_is_no_checkpoint(tmp_path: Path, change: str) -> N
         " 0 AS lost, NULL AS settled FROM n",
     ],
 )
-def test_what_cannot_be_read_is_one_kind_of_error(
-    path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_read_is_one_kind_of_error(path: Path, spoil: str) -> None:
     """Also a query that would never end."""
-    monkeypatch.setattr(foreign, "_MOST_CALLS", 3)
     database = sqlite3.connect(path)
     database.executescript(spoil)
     database.close()
     with pytest.raises(CheckpointError):
-        assert list(foreign.paid(path)) == [("", 0)]
+        list(foreign.paid(path))

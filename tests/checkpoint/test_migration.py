@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.checkpoint import Checkpoint, CheckpointReader
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, store
 from spark_batch.checkpoint.schema import APPLICATION_ID, VERSION
 from spark_batch.errors import OutputError
 from spark_batch.jobs import Status
@@ -21,10 +21,11 @@ def old(tmp_path: Path) -> Path:
     database.executescript(Path(__file__).with_name("v1.sql").read_text())
     database.executescript(
         f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
-        "INSERT INTO request VALUES ('k', 'm', 'Beach', 'sha', NULL, 7, 0.5, 512, 512, 1);"
-        "INSERT INTO placement VALUES ('a/b', 'k', 0, 'r', 'a', 'b', '{}', 1, NULL);"
+        "INSERT INTO request VALUES ('0123456789abcdef', 'm', 'Beach', 'sha', NULL, 7, 0.5, 512,"
+        " 512, 1);"
+        "INSERT INTO placement VALUES ('a/b', '0123456789abcdef', 0, 'r', 'a', 'b', '{}', 1, NULL);"
         "INSERT INTO attempt (id, key, number, state, api, task_id)"
-        " VALUES (1, 'k', 1, 'running', 'sandbox', 'task-1');"
+        " VALUES (1, '0123456789abcdef', 1, 'running', 'sandbox', 'task-1');"
     )
     database.close()
     return path
@@ -51,7 +52,7 @@ def test_opening_migrates_and_keeps_a_copy(old: Path) -> None:
 def test_a_migrated_attempt_has_no_commit_and_its_picture_is_as_it_came(old: Path) -> None:
     """Version 4 knows neither of what older versions made."""
     with Checkpoint.open(old) as checkpoint:
-        (attempt,) = checkpoint.attempts_of("k")
+        (attempt,) = checkpoint.attempts_of("0123456789abcdef")
         assert (attempt.commit, attempt.received) == (None, None)
         assert checkpoint.provenance(1).commit is None
         assert checkpoint.provenance(1).task_id == "task-1"
@@ -74,12 +75,11 @@ def test_without_a_copy_nothing_is_migrated(old: Path) -> None:
     assert version_of(old) == 1
 
 
-def test_a_migration_that_breaks_is_taken_back(old: Path) -> None:
+def test_a_migration_that_breaks_is_taken_back(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it or none of it."""
-    database = sqlite3.connect(old)
-    database.execute("ALTER TABLE attempt ADD COLUMN suspect TEXT")
-    database.close()
-    with pytest.raises(sqlite3.OperationalError, match="duplicate column"):
+    broken = {**store.MIGRATIONS, 3: (*store.MIGRATIONS[3], "ALTER TABLE no_such ADD COLUMN a")}
+    monkeypatch.setattr(store, "MIGRATIONS", broken)
+    with pytest.raises(sqlite3.OperationalError, match="no_such"):
         Checkpoint.open(old)
     database = sqlite3.connect(old)
     columns = [row[1] for row in database.execute("PRAGMA table_info(attempt)")]

@@ -185,10 +185,9 @@ def _newer(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [_damaged, _hostile, _newer])
 def test_a_checkpoint_that_cannot_be_read_stops_nothing(
-    folder: Path, spoil: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    folder: Path, spoil: Callable[[Path], None]
 ) -> None:
     """The manifest beside it still tells; without one the user is told what is not known."""
-    monkeypatch.setattr("spark_batch.checkpoint.foreign._MOST_CALLS", 3)
     _made(folder / "made", "flat")
     path = folder / "made/.spark-batch/alpha.checkpoint"
     spoil(path)

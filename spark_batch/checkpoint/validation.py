@@ -1,0 +1,257 @@
+"""Check that an open SQLite file is a checkpoint as spark-batch writes it: its schema and its rows.
+
+A checkpoint may come from a cache, an artifact or a branch, so that a stranger may have written it.
+A view, a trigger or a generated column in it would run as SQL; a negative cost would raise a limit;
+a file name with `..` would lead out of the output folder. See "Defense Against The Dark Arts",
+https://www.sqlite.org/security.html.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from spark_batch.checkpoint.schema import MIGRATIONS, SCHEMA, VERSION
+from spark_batch.jobs import State
+from spark_batch.matrix import KEY_DIGITS
+
+_MOST_OBJECTS = 100  # of a schema; ours has 16
+_MOST_SQL = 100_000  # characters of an object's SQL; ours has 2 500
+_MOST_TEXT = 1 << 20  # bytes; the recipe that a prompt comes from has no more
+_MOST_NAME = 4 << 10  # bytes of a path or an id
+_MOST_NUMBER = 10_000_000  # of an attempt
+_WHOLE_DIGITS = 10  # of an amount in USD; the client takes no larger one from the API
+_SHOWN = 60  # characters of a name in an error
+
+# Parameters of SQL; SQLite's own rule for what is white space, a comment and a literal.
+_TOKEN = re.compile(
+    r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|\s+|.""", re.ASCII | re.DOTALL
+)
+
+# What a definition of a table is like: its beginning, its columns and constraints, its end. Columns
+# have another order in a file that was migrated.
+_Definition = tuple[str, tuple[str, ...], str]
+_Object = tuple[str, str, str]  # type, name, table
+
+
+def fault(connection: sqlite3.Connection, version: int) -> str | None:
+    """What a checkpoint of a version has that spark-batch does not write; None if nothing.
+
+    Raises sqlite3.Error when SQLite cannot read it.
+    """
+    fault = _schema_fault(connection, version) or row_fault(connection, version)
+    if fault is None:
+        for table in ("placement", "attempt"):
+            if connection.execute(f"PRAGMA foreign_key_check({table})").fetchone():
+                return f"a row of its table {table} belongs to no request"
+    return fault
+
+
+@cache
+def columns(table: str, version: int = VERSION) -> tuple[str, ...]:
+    """The names of a table's columns, in no particular order; none of a table that is not there."""
+    definition = _expected(version).get(("table", table, table))
+    names = [part.split()[0] for part in definition[1]] if definition else []
+    return tuple(name for name in names if name != "UNIQUE")
+
+
+def _schema_fault(connection: sqlite3.Connection, version: int) -> str | None:
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT ?"
+    expected = dict(_expected(version))
+    for kind, name, table, sql in connection.execute(query, (_MOST_OBJECTS,)):
+        if kind == "index" and sql is None:  # SQLite makes it for a constraint of the table
+            continue
+        definition = expected.pop((kind, name, table), None)
+        if definition is None:
+            return f"it has a {kind} that is not spark-batch's: {repr(name)[:_SHOWN]}"
+        if not isinstance(sql, str) or len(sql) > _MOST_SQL or _parsed(sql) != definition:
+            return f"its {kind} {name} is not defined as spark-batch does"
+    missing = next(iter(expected), None)
+    return f"it has no {missing[0]} {missing[1]}" if missing else None
+
+
+@cache
+def _expected(version: int) -> Mapping[_Object, _Definition]:
+    """The objects of a version's schema: those of today without what was added since."""
+    database = sqlite3.connect(":memory:")
+    database.executescript(SCHEMA)
+    rows = database.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql NOT NULL"
+    )
+    objects = {(kind, name, table): _parsed(sql) for kind, name, table, sql in rows}
+    database.close()
+    for statement in (text for later in range(version, VERSION) for text in MIGRATIONS[later]):
+        words = statement.split()
+        key = ("table", words[2], words[2])
+        if words[0] == "CREATE":
+            del objects[key]
+        else:  # ALTER TABLE … ADD COLUMN …
+            head, parts, tail = objects[key]
+            added = " ".join(words[5:])
+            objects[key] = head, tuple(part for part in parts if part != added), tail
+    return MappingProxyType(objects)
+
+
+def _parsed(sql: str) -> _Definition:
+    tokens = [
+        token
+        for token in _TOKEN.findall(sql)
+        if not token.isspace() and not token.startswith(("--", "/*"))
+    ]
+    head: list[str] = []
+    parts: list[list[str]] = [[]]
+    tail: list[str] = []
+    depth, now = 0, head
+    for token in tokens:
+        depth -= token == ")"
+        if token == "(" and depth == 0 and now is head:
+            now = parts[-1]
+        elif token == ")" and depth == 0 and now is not tail:
+            now = tail
+        elif token == "," and depth == 1:
+            now = []
+            parts.append(now)
+        else:
+            now.append(token)
+        depth += token == "("
+    return " ".join(head), tuple(sorted(map(" ".join, parts))), " ".join(tail)
+
+
+def row_fault(
+    connection: sqlite3.Connection, version: int, *, key: str | None = None
+) -> str | None:
+    """What a row has that spark-batch does not write; with `key` a row of that job alone."""
+    for table, rules in _RULES.items():
+        known = {name: rules[name] for name in columns(table, version)}
+        if not known or (key is not None and "key" not in known):
+            continue
+        cases = " ".join(f"WHEN ({rule}) IS NOT TRUE THEN '{name}'" for name, rule in known.items())
+        sound = " AND ".join(f"({rule})" for rule in known.values())
+        query = f"SELECT CASE {cases} END FROM {table} WHERE ({sound}) IS NOT TRUE"
+        if key is not None:
+            query += " AND key = ?"
+        given = () if key is None else (key,)
+        wrong = connection.execute(f"{query} LIMIT 1", given).fetchone()
+        if wrong is not None:
+            return f"a row of its table {table} has a {wrong[0]} that spark-batch does not write"
+    return None
+
+
+def _rules(**rules: str) -> Mapping[str, str]:
+    """The condition for each column, in SQL: `rules` with the column's name for `@`."""
+    return MappingProxyType({name: rule.replace("@", name) for name, rule in rules.items()})
+
+
+def _text(most: int = _MOST_TEXT) -> str:
+    # instr: for most functions of SQLite a text ends at a zero byte.
+    return f"typeof(@) = 'text' AND length(CAST(@ AS BLOB)) <= {most} AND NOT instr(@, char(0))"
+
+
+def _hex(digits: int) -> str:
+    return f"{_text(digits)} AND length(@) = {digits} AND @ NOT GLOB '*[^0-9a-f]*'"
+
+
+def _whole(least: int, most: int = (1 << 63) - 1) -> str:
+    return f"typeof(@) = 'integer' AND @ BETWEEN {least} AND {most}"
+
+
+def _optional(rule: str) -> str:
+    return f"(@ IS NULL OR ({rule}))"
+
+
+def _one_of(*texts: str) -> str:
+    listed = ", ".join(f"'{text}'" for text in texts)
+    return f"@ IN ({listed})"
+
+
+_FLAG = "@ IN (0, 1)"
+_AMOUNT = (
+    f"{_text(256)} AND @ GLOB '[0-9]*' AND @ NOT GLOB '*[^0-9.]*' AND @ NOT GLOB '*.*.*'"
+    f" AND instr(@ || '.', '.') <= {_WHOLE_DIGITS + 1}"
+)
+_DISCOUNT = f"{_text(256)} AND @ GLOB '*[0-9]*' AND substr(@, 2) NOT GLOB '*[^0-9.]*'"
+# A date that is none, such as February 30, comes back as another one. A day later has to be a date.
+_TIME = (
+    f"{_text(40)} AND @ BETWEEN '1' AND '3' AND @ GLOB '*Z'"
+    " AND strftime('%Y-%m-%dT%H:%M:%S', substr(@, 1, 19), '+0 days') = substr(@, 1, 19)"
+    " AND substr(@, 20) NOT GLOB '*[^0-9.Z]*'"
+)
+_PATH = (  # below a folder; a backslash separates names on Windows
+    f"{_text(_MOST_NAME)} AND length(@) > 0"
+    r" AND '/' || replace(@, '\', '/') || '/' NOT GLOB '*/../*'"
+    r" AND '/' || replace(@, '\', '/') NOT GLOB '//*' AND @ NOT GLOB '?:*'"
+)
+_OBJECT = f"{_text()} AND json_valid(@) AND json_type(@) = 'object'"
+
+_RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "request": _rules(
+            key=_hex(KEY_DIGITS),
+            model=_text(_MOST_NAME),
+            prompt=_text(),
+            picture=_optional(_text(_MOST_NAME)),
+            url=_optional(_text()),
+            seed=_whole(-1),
+            scale="typeof(@) = 'real' AND @ BETWEEN 0 AND 1",
+            width=_whole(0, 1 << 31),
+            height=_whole(0, 1 << 31),
+            take=_whole(1),
+            fit=_optional(_text()),
+        ),
+        "placement": _rules(
+            output=_PATH,
+            key=_hex(KEY_DIGITS),
+            position=_whole(0),
+            recipe=_text(_MOST_NAME),
+            input=_text(_MOST_NAME),
+            prompt_id=_text(_MOST_NAME),
+            variables=_OBJECT,
+            current=_FLAG,
+            file=_optional(_PATH),
+            image=_optional(_text()),
+            source=_optional(_text()),
+            replaced=_optional(_whole(0)),
+        ),
+        "attempt": _rules(
+            id=_whole(1),
+            key=_hex(KEY_DIGITS),
+            number=_whole(1, _MOST_NUMBER),
+            state=_one_of(*(state.value for state in State)),
+            unsent=_FLAG,
+            reserved=_optional(_AMOUNT),
+            api=_text(_MOST_NAME),
+            task_id=_optional(_text(_MOST_NAME)),
+            url=_optional(_text()),
+            told_bytes=_optional(_whole(0)),
+            remote_job_id=_optional(_text()),
+            cost=_optional(_AMOUNT),
+            discount=_optional(_DISCOUNT),
+            input_tokens=_optional(_whole(0)),
+            output_tokens=_optional(_whole(0)),
+            total_tokens=_optional(_whole(0)),
+            generated_images=_optional(_whole(0)),
+            format=_optional(_one_of("JPEG", "PNG", "WEBP")),
+            width=_optional(_whole(0, 1 << 31)),
+            height=_optional(_whole(0, 1 << 31)),
+            bytes=_optional(_whole(0)),
+            sha256=_optional(_hex(64)),
+            error_code=_optional(_text()),
+            error_message=_optional(_text()),
+            again=_optional(_text(_MOST_NAME)),
+            lost=_FLAG,
+            submitted_at=_optional(_TIME),
+            completed_at=_optional(_TIME),
+            settled=_optional(_one_of("not-charged", "resubmit")),
+            suspect=_optional(_text()),
+            recipe_commit=_optional(_text(_MOST_NAME)),
+            received_sha256=_optional(_hex(64)),
+        ),
+        "event": _rules(
+            attempt=_whole(1), at=_TIME, what=_text(_MOST_NAME), detail=_optional(_text())
+        ),
+        "used_plan": _rules(id=_text(_MOST_NAME), at=_TIME),
+    }
+)

@@ -1,0 +1,132 @@
+"""Checkpoints, manifests and devices that a stranger put into the tree: an error, and no money."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Call, Folder
+
+ODD_COLUMN = "state = 'failed', number"
+
+
+def _spoil(path: Path, script: str) -> None:
+    database = sqlite3.connect(path)
+    database.executescript(script)
+    database.close()
+
+
+def _previewed(folder: Folder, call: Call) -> Path:
+    """A preview of everything; gives its checkpoint."""
+    assert call("run", folder.recipe, "--sandbox").code == 0
+    return folder.previews / ".spark-batch/tiny.checkpoint"
+
+
+def test_a_cost_below_nothing_raises_no_limit(folder: Folder, call: Call) -> None:
+    """No command uses the checkpoint, and it stays as it is."""
+    path = _previewed(folder, call)
+    _spoil(path, "UPDATE attempt SET cost = '-1000'")
+    before = path.read_bytes()
+    for command in ("plan", "run", "status", "report"):
+        ended = call(command, folder.recipe, "--sandbox")
+        assert ended.code == 1
+        assert "a row of its table attempt has a cost" in ended.err
+    assert path.read_bytes() == before
+
+
+def test_a_column_of_a_source_is_no_sql(folder: Folder, call: Call, tmp_path: Path) -> None:
+    """Its name would have set all attempts to failed, to be paid for again."""
+    path = _previewed(folder, call)
+    source = tmp_path / "artifact.checkpoint"
+    source.write_bytes(path.read_bytes())
+    _spoil(source, f'ALTER TABLE attempt ADD COLUMN "{ODD_COLUMN}" TEXT')
+    ended = call("merge", folder.recipe, source, "--sandbox")
+    assert (ended.code, "nothing was merged" in ended.err) == (1, True)
+    assert "nothing to pay" in call("plan", folder.recipe, "--sandbox").out
+
+
+def test_a_link_in_a_source_brings_no_other_file(
+    folder: Folder, call: Call, tmp_path: Path
+) -> None:
+    """A picture that a source has only as a link out of it is one that it does not have."""
+    path = _previewed(folder, call)
+    source = tmp_path / "artifact"
+    (source / "sandbox/.spark-batch").mkdir(parents=True)
+    path.replace(source / "sandbox/.spark-batch/tiny.checkpoint")
+    pictures = sorted(folder.previews.glob("[!.]*/*.jpg"))
+    for picture in pictures:
+        elsewhere = picture.replace(tmp_path / picture.name)
+        link = source / "sandbox" / picture.relative_to(folder.previews)
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(elsewhere)
+    ended = call("merge", folder.recipe, source, "--sandbox")
+    assert ended.code in (0, 1)
+    assert not list(folder.previews.glob("[!.]*/*.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("attempts", "9" * 30),
+        ("attempts", "9" * 5000),
+        ("bytes", "9" * 30),
+        ("output", "../../../outside.jpg"),
+        ("output", "/etc/passwd"),
+        ("output", ".."),
+        ("submitted_at", "2026-13-45T99:99:99Z"),
+        ("cost_usd", "99999999999999"),
+        ("api", "x" * 5000),
+    ],
+)
+def test_a_row_that_no_checkpoint_may_hold_is_not_taken_over(
+    folder: Folder, call: Call, column: str, value: str
+) -> None:
+    """The line is named, and the next run finds a checkpoint that it can use."""
+    path = _previewed(folder, call)
+    path.unlink()
+    manifest = folder.previews / "tiny.manifest.csv"
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[0][column] = value
+    with manifest.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    ended = call("run", folder.recipe, "--sandbox")
+    assert ended.code == 2
+    assert "line 2 of the manifest is not one that spark-batch wrote" in ended.err
+    manifest.unlink()
+    assert call("run", folder.recipe, "--sandbox").code == 0
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "/dev/zero"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "photo.jpg",
+        "recipe.yaml",
+        "out/tiny/sandbox/tiny.manifest.csv",
+        "out/tiny/sandbox/.spark-batch/tiny.checkpoint",
+        "the first picture",
+    ],
+)
+def test_what_never_ends_keeps_no_command_waiting(
+    folder: Folder, call: Call, file: str, kind: str
+) -> None:
+    """Wherever a file is expected."""
+    _previewed(folder, call)
+    picture = next(iter(folder.previews.glob("[!.]*/*.jpg")))
+    path = picture if file == "the first picture" else folder.path / file
+    path.unlink()
+    if kind == "a FIFO":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(kind)
+    for command in ("plan", "run"):
+        ended = call(command, folder.recipe, "--sandbox")
+        assert "unexpected" not in ended.err
+        assert ended.code in (0, 1, 2)

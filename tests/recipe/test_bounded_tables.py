@@ -1,0 +1,40 @@
+"""Tables that somebody made to be slow to read end soon, with few errors."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from spark_batch.recipe.table import Table
+
+ROWS = {
+    "a header of 16 000 columns": ("t.csv", ",".join(f"c{n}" for n in range(16_000))),
+    "a column 16 000 times": ("t.csv", ",".join(["image"] * 16_000)),
+    "a row of a million cells": ("t.csv", "image,prompt\n" + "a," * 1_000_000),
+    "an object of 100 000 keys": (
+        "t.jsonl",
+        "{" + ",".join(f'"c{n}": 1' for n in range(100_000)) + "}",
+    ),
+    "90 unknown keys in a long line": (
+        "t.jsonl",
+        '{"image": "' + "[" * 300_000 + '",' + ",".join(f'"c{n}": 1' for n in range(90)) + "}",
+    ),
+    "a million brackets": ("t.jsonl", "[" * 1_000_000),
+    "a number of 100 000 digits": (
+        "t.jsonl",
+        '{"image": "a", "prompt": "b", "seed": ' + "9" * 100_000 + "}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_hostile_table_is_an_error_soon(name: str, tmp_path: Path) -> None:
+    """No time grows with the square of a row."""
+    file, text = ROWS[name]
+    path = tmp_path / file
+    path.write_text(f"{text}\n")
+    begun = time.process_time()
+    assert 0 < Table(path).findings.errors <= 100
+    assert time.process_time() - begun < 5
