@@ -88,7 +88,7 @@ def test_data_cannot_end_its_script(text: str) -> None:
     assert json.loads(written) == {"text": text}
 
 
-@pytest.mark.parametrize("name", ["a b#c?d%41", "ü ☂", "x:y", 'it\'s "so"', "a&b<c>", "100%"])
+@pytest.mark.parametrize("name", ["a b#c?d%41", "ü ☂", "xx:y", 'it\'s "so"', "a&b<c>", "100%"])
 def test_odd_names_are_links_that_work(open_page: Open, tmp_path: Path, name: str) -> None:
     """The picture opens under its URL-encoded name, and so does the input."""
     place = Place("odd", tmp_path / "out")

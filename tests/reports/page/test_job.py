@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Locator, expect
@@ -162,10 +163,11 @@ def test_left_and_right_go_to_the_neighbours(open_page: Open, file: Path) -> Non
     expect(title).to_have_text(names[2])
     opened.page.get_by_role("button", name="Previous job").click()
     expect(title).to_have_text(names[1])
-    assert f"job={names[1].replace('/', '%2F')}" in opened.page.url
+    job = re.escape(names[1].replace("/", "%2F"))
+    expect(opened.page).to_have_url(re.compile(f"job={job}"))
     opened.page.keyboard.press("Escape")
     expect(opened.page.locator("#job")).to_be_hidden()
-    assert "job=" not in opened.page.url
+    expect(opened.page).not_to_have_url(re.compile("job="))
     focused = opened.page.evaluate("document.activeElement.dataset.job")
     assert focused == names[1]
 

@@ -16,7 +16,6 @@ from PIL import Image
 from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import OutputError
-from spark_batch.jobs import Status
 from spark_batch.pictures import accept
 from spark_batch.project import Place
 from spark_batch.reports import page
@@ -161,26 +160,6 @@ def test_a_picture_that_is_broken_is_a_placeholder(done: Place, tmp_path: Path, 
     number = json.loads(scripts.found["facts"])["jobs"][1]["thumbnail"]
     pictures = json.loads(scripts.found["thumbnails"])["data"]
     assert number is None or pictures[number] == ""
-
-
-def test_links_stay_in_the_output_folder(tmp_path: Path) -> None:
-    """A checkpoint that somebody has changed cannot make the page read or name other files."""
-    place = Place("leaving", tmp_path / "out")
-    Image.new("RGB", (64, 48)).save(tmp_path / "secret.jpg")
-    job = a_job("a")
-    with Checkpoint.open(place.checkpoint) as checkpoint:
-        checkpoint.enroll([job])
-        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
-        checkpoint.submitted(attempt, "task")
-        checkpoint.fetching(attempt, a_result())
-        picture = accept(tmp_path / "secret.jpg")
-        checkpoint.done(attempt, picture, {"a": "../secret.jpg"})
-    (found,) = facts_of(write_page(place, None))["jobs"]
-    assert (found["status"], found["link"], found["thumbnail"]) == (Status.DONE.value, None, None)
-    with Checkpoint.open(place.checkpoint) as checkpoint:
-        checkpoint.placed(job.key, {"a": str(tmp_path / "secret.jpg")})
-    (found,) = facts_of(write_page(place, None))["jobs"]
-    assert (found["link"], found["thumbnail"]) == (None, None)
 
 
 @pytest.mark.parametrize(
