@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from spark_batch.errors import UsageError
+from spark_batch.paths import PART_SUFFIX
 from spark_batch.redact import KeyFreeText
 
 # Windows' links to folders ("junctions") are no symbolic links for Python before 3.12.
@@ -65,7 +66,7 @@ def _new(path: Path, *, text: bool) -> IO[Any]:
 
 def temporary(path: Path) -> Path:
     """A name in the same folder that nobody can have put a file or a link at."""
-    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
 
 
 def create(path: Path) -> IO[bytes]:

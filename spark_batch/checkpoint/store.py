@@ -24,8 +24,8 @@ from spark_batch.errors import (
     OutputError,
     UsageError,
 )
+from spark_batch.paths import backup_path, lock_path
 
-STATE_FOLDER = ".spark-batch"  # in an output folder: checkpoints, and what no person looks at
 _BUSY_SECONDS = 30.0
 # At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
 # it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
@@ -45,11 +45,6 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(timezone.utc)
-
-
-def checkpoint_path(output_dir: Path, name: str) -> Path:
-    """The checkpoint of the recipe `name`."""
-    return output_dir / STATE_FOLDER / f"{name}.checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +239,6 @@ class Store:
             self._db.execute("COMMIT")
 
 
-def lock_path(path: Path) -> Path:
-    """The lock file beside a checkpoint."""
-    return path.with_name(path.name + ".lock")
-
-
 def _look(path: Path) -> sqlite3.Connection:
     """The file to read from; of an older version a copy in memory that has been migrated."""
     if not os.path.lexists(path):
@@ -273,7 +263,7 @@ def _empty() -> sqlite3.Connection:
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a whole copy of an older file beside it, before it is changed."""
-    target = path.with_name(f"{path.name}.version{version}")
+    target = backup_path(path, version)
     part = atomic.temporary(target)
     try:
         copy = sqlite3.connect(part)

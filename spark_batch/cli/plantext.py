@@ -65,7 +65,8 @@ def _rest(plan: project.Plan, step: Step) -> str:
         parts = [f"about {cost} USD"] if cost is not None else []
         return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
     if step.cause is Cause.SIZE_DIFFERS:
-        return "; what stands there is kept in .spark-batch/kept"
+        kept = plan.place.kept.relative_to(plan.place.output_dir).as_posix()
+        return f"; what stands there is kept in {kept}"
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
         return f"; settle it: `{command}` (or --not-charged, or --resubmit)"

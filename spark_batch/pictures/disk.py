@@ -14,6 +14,7 @@ from pathlib import Path
 
 from spark_batch import atomic
 from spark_batch.errors import NameBlocked, OutputError, PictureError
+from spark_batch.paths import PART_SUFFIX
 
 _CHUNK = 1 << 20
 # What the system says when something is wrong with one name, and not with the disk.
@@ -60,7 +61,7 @@ def place(part: Path, target: Path) -> None:
 def copy(source: Path, target: Path) -> None:
     """Copy a file, as safely as `place` moves one. Raises OutputError."""
     # Not a random name: what a killed run has left among the pictures is written over.
-    part = target.with_name(f"{target.name}.part")
+    part = target.with_name(f"{target.name}{PART_SUFFIX}")
     try:
         atomic.make_folder(target.parent)
         with source.open("rb") as old, atomic.create(part) as new:

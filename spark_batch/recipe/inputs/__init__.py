@@ -20,7 +20,6 @@ from spark_batch.recipe.inputs.entries import (
     url_name,
 )
 from spark_batch.recipe.inputs.generated import (
-    SANDBOX,
     FindGenerated,
     Generated,
     Origin,
@@ -30,7 +29,6 @@ from spark_batch.recipe.inputs.generated import (
 from spark_batch.recipe.inputs.probing import Probe, probed
 
 __all__ = [
-    "SANDBOX",
     "FindGenerated",
     "Generated",
     "Listed",
