@@ -264,16 +264,13 @@ def _empty() -> sqlite3.Connection:
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a whole copy of an older file beside it, before it is changed."""
     target = backup_path(path, version)
-    part = atomic.temporary(target)
     try:
-        copy = sqlite3.connect(part)
-        connection.backup(copy)
-        copy.close()
-        part.replace(target)
+        with atomic.replacing_path(target) as fresh:
+            copy = sqlite3.connect(fresh)
+            connection.backup(copy)
+            copy.close()
     except (OSError, sqlite3.Error) as error:
         raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -292,21 +289,17 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def _make(path: Path) -> None:
     """Make a checkpoint under another name first: a killed start must leave no empty one."""
-    fresh = atomic.temporary(path)
     try:
-        connection = sqlite3.connect(fresh, isolation_level=None)
-        try:
+        with (
+            atomic.replacing_path(path) as fresh,
+            contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection,
+        ):
             connection.executescript(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
                 f"BEGIN; {SCHEMA} COMMIT;"
             )
-        finally:
-            connection.close()
-        fresh.replace(path)
     except (OSError, sqlite3.OperationalError) as error:
         raise OutputError(f"cannot make the checkpoint {path}: {_reason(error)}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _check_files(path: Path) -> None:

@@ -9,12 +9,10 @@ import errno
 import hashlib
 import shutil
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from spark_batch import atomic
 from spark_batch.errors import NameBlocked, OutputError, PictureError
-from spark_batch.paths import PART_SUFFIX
 
 _CHUNK = 1 << 20
 # What the system says when something is wrong with one name, and not with the disk.
@@ -60,17 +58,13 @@ def place(part: Path, target: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file, as safely as `place` moves one. Raises OutputError."""
-    # Not a random name: what a killed run has left among the pictures is written over.
-    part = target.with_name(f"{target.name}{PART_SUFFIX}")
     try:
         atomic.make_folder(target.parent)
-        with source.open("rb") as old, atomic.create(part) as new:
+        # What a killed run has left among the pictures is written over.
+        with source.open("rb") as old, atomic.replacing(target, fixed_name=True) as new:
             shutil.copyfileobj(old, new, _CHUNK)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise _refusal(error, f"{target}: cannot be written") from None
-    place(part, target)
 
 
 def make_folder(folder: Path) -> None:
