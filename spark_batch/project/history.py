@@ -22,7 +22,7 @@ from spark_batch.project.generated import find_generated
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
 from spark_batch.recipe import Diagnostic, mentions
 from spark_batch.recipe.boundary import outside_allowed
-from spark_batch.recipe.diagnostics import printable, quoted
+from spark_batch.text import printable, quoted
 
 MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git diff REF...`
 

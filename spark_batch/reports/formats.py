@@ -97,7 +97,7 @@ def chosen(texts: Iterable[str]) -> tuple[str, ...]:
 
     Raises UsageError for a name that there is not.
     """
-    from spark_batch.recipe.diagnostics import quoted, suggestion
+    from spark_batch.text import quoted, suggestion
 
     named = [name.strip() for text in texts for name in text.split(",")]
     known = tuple(FORMATS)
