@@ -24,8 +24,8 @@ from spark_batch.errors import (
     OutputError,
     UsageError,
 )
+from spark_batch.paths import backup_path, lock_path
 
-STATE_FOLDER = ".spark-batch"  # in an output folder: checkpoints, and what no person looks at
 _BUSY_SECONDS = 30.0
 # At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
 # it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
@@ -45,11 +45,6 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(timezone.utc)
-
-
-def checkpoint_path(output_dir: Path, name: str) -> Path:
-    """The checkpoint of the recipe `name`."""
-    return output_dir / STATE_FOLDER / f"{name}.checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +239,6 @@ class Store:
             self._db.execute("COMMIT")
 
 
-def lock_path(path: Path) -> Path:
-    """The lock file beside a checkpoint."""
-    return path.with_name(path.name + ".lock")
-
-
 def _look(path: Path) -> sqlite3.Connection:
     """The file to read from; of an older version a copy in memory that has been migrated."""
     if not os.path.lexists(path):
@@ -273,17 +263,14 @@ def _empty() -> sqlite3.Connection:
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a whole copy of an older file beside it, before it is changed."""
-    target = path.with_name(f"{path.name}.version{version}")
-    part = atomic.temporary(target)
+    target = backup_path(path, version)
     try:
-        copy = sqlite3.connect(part)
-        connection.backup(copy)
-        copy.close()
-        part.replace(target)
+        with atomic.replacing_path(target) as fresh:
+            copy = sqlite3.connect(fresh)
+            connection.backup(copy)
+            copy.close()
     except (OSError, sqlite3.Error) as error:
         raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -302,21 +289,17 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def _make(path: Path) -> None:
     """Make a checkpoint under another name first: a killed start must leave no empty one."""
-    fresh = atomic.temporary(path)
     try:
-        connection = sqlite3.connect(fresh, isolation_level=None)
-        try:
+        with (
+            atomic.replacing_path(path) as fresh,
+            contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection,
+        ):
             connection.executescript(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
                 f"BEGIN; {SCHEMA} COMMIT;"
             )
-        finally:
-            connection.close()
-        fresh.replace(path)
     except (OSError, sqlite3.OperationalError) as error:
         raise OutputError(f"cannot make the checkpoint {path}: {_reason(error)}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _check_files(path: Path) -> None:

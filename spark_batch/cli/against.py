@@ -16,7 +16,7 @@ from spark_batch.cli.sums import aligned
 from spark_batch.errors import UsageError
 from spark_batch.project.against import Change, Comparison, Entry, Paid, Sum, Totals
 from spark_batch.project.bases import base
-from spark_batch.recipe.diagnostics import printable, quoted
+from spark_batch.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
 

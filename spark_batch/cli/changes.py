@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from spark_batch.cli import session
 from spark_batch.project.against import Change, Difference, Entry, Paid, Sum, Totals
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.text import counted, printable
 
 HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis
 
@@ -85,6 +84,6 @@ def details(totals: Totals) -> Iterator[str]:
 
 def _paid(totals: Totals, change: Change, what: str) -> str:
     paid = totals.paid.get(change, Paid())
-    tasks = session.counted(paid.untold, "task")
+    tasks = counted(paid.untold, "task")
     untold = f" (and {tasks} whose price is not known)" if paid.untold else ""
     return f"{paid.cost} USD {what}{untold}"

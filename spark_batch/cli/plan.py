@@ -16,6 +16,7 @@ from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
 from spark_batch.runner.survey import COSTS, WORK
+from spark_batch.text import counted
 
 _SHOWN = 40
 
@@ -116,7 +117,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | Non
 
 def _tell_saved(saved: planfile.SavedPlan, path: Path, plan: project.Plan) -> None:
     """On stderr, so that the plan itself can be read by a program."""
-    new = session.counted(sum(each.action in COSTS for each in saved.jobs), "job")
+    new = counted(sum(each.action in COSTS for each in saved.jobs), "job")
     recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
     command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
     click.echo(
@@ -137,5 +138,5 @@ def _tell_quotes(quotes: Quotes) -> None:
     for reason in quotes.refused:
         click.echo(f"no quote: {reason}", err=True)
     if quotes.unasked:
-        sizes = session.counted(quotes.unasked, "further size")
+        sizes = counted(quotes.unasked, "further size")
         click.echo(f"{sizes} not asked about; the estimates hold for them", err=True)

@@ -11,6 +11,7 @@ from spark_batch.cli import fits, plandocument, session
 from spark_batch.runner.outlook import Outlook
 from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Action, Step
+from spark_batch.text import counted
 
 _SIGNS = {
     Action.CREATE: "+",
@@ -65,7 +66,8 @@ def _rest(plan: project.Plan, step: Step) -> str:
         parts = [f"about {cost} USD"] if cost is not None else []
         return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
     if step.cause is Cause.SIZE_DIFFERS:
-        return "; what stands there is kept in .spark-batch/kept"
+        kept = plan.place.kept.relative_to(plan.place.output_dir).as_posix()
+        return f"; what stands there is kept in {kept}"
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
         return f"; settle it: `{command}` (or --not-charged, or --resubmit)"
@@ -77,7 +79,7 @@ def _rest(plan: project.Plan, step: Step) -> str:
 
 def show_sums(plan: project.Plan) -> None:
     """Once every step has been taken."""
-    total = session.counted(plan.outlook.total(), "job")
+    total = counted(plan.outlook.total(), "job")
     click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
     for action, count in plan.outlook.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")

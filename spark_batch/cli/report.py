@@ -13,6 +13,7 @@ from spark_batch.errors import ExitCode, UsageError
 from spark_batch.matrix import Shard
 from spark_batch.reports import formats as registry
 from spark_batch.reports import manifest
+from spark_batch.text import counted
 
 
 @click.command()
@@ -53,7 +54,7 @@ def command(
             return ExitCode.DONE
         written = project.write_known_reports(place, checkpoint, chosen)
     for path in written.paths:
-        click.echo(f"{session.shown(path)}: {session.counted(written.jobs, 'job')}")
+        click.echo(f"{session.shown(path)}: {counted(written.jobs, 'job')}")
     session.tell_unwritten(written)
     told = github.tell(recipe_path, place, summary="markdown" in chosen)
     return written.exit_code or told

@@ -11,6 +11,7 @@ from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
 from spark_batch.errors import ExitCode
 from spark_batch.matrix import Shard
+from spark_batch.text import counted
 
 
 @click.command()
@@ -55,9 +56,9 @@ def _conclude(rescued: project.Rescued) -> None:
         return
     rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
     told = "".join(f", {count} {what}" for what, count in rest.items() if count)
-    click.echo(f"{session.counted(tally.done, 'job')} rescued{told}")
+    click.echo(f"{counted(tally.done, 'job')} rescued{told}")
     if tally.uncertain_before:
-        count = session.counted(tally.uncertain_before, "attempt")
+        count = counted(tally.uncertain_before, "attempt")
         click.echo(f"{count} uncertain: `spark-batch status` lists, `resolve` settles", err=True)
     if tally.exit_code() is ExitCode.INTERRUPTED:
         click.echo("interrupted: run it again for the rest", err=True)

@@ -16,6 +16,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
 from spark_batch.reports.formats import Written
 from spark_batch.runner.reasons import Cause
+from spark_batch.text import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,11 +57,6 @@ def shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):  # OSError: this folder was deleted
         return str(path)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def load(path: Path, *, notes: bool = False) -> Recipe:

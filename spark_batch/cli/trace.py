@@ -17,7 +17,7 @@ from spark_batch.errors import ExitCode, PictureError
 from spark_batch.jobs import Attempt
 from spark_batch.project import tracing
 from spark_batch.project.tracing import METADATA, SHA256, Books, Trace, Traced
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.text import printable
 
 _NOT_FOUND = (
     "carries no metadata of spark-batch, and no manifest or checkpoint {where} has its SHA-256:"

@@ -15,8 +15,9 @@ from spark_batch.cli.outside import outside_option
 from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
 from spark_batch.recipe import Diagnostic, load
-from spark_batch.recipe.diagnostics import ERROR, printable
+from spark_batch.recipe.diagnostics import ERROR
 from spark_batch.recipe.inputs import Generated
+from spark_batch.text import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
             replace(each, severity=ERROR, message=f"{each.message} [{each.code}]")
             for each in warnings
         )
-        counted = f"{printable(recipe)}: {_counted(len(errors), 'warning')}, errors here (--strict)"
-        return _Verdict(recipe, jobs, errors, (), counted, loaded.notes)
-    said = [_counted(jobs, "job")]
+        summary = f"{printable(recipe)}: {counted(len(errors), 'warning')}, errors here (--strict)"
+        return _Verdict(recipe, jobs, errors, (), summary, loaded.notes)
+    said = [counted(jobs, "job")]
     if warnings:
-        said.append(_counted(len(warnings), "warning"))
+        said.append(counted(len(warnings), "warning"))
     summary = f"{printable(recipe)}: {', '.join(said)}"
     return _Verdict(recipe, jobs, (), warnings, summary, loaded.notes)
 
@@ -83,10 +84,6 @@ def _find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
     from spark_batch.project.generated import find_generated
 
     return find_generated(files, top=top)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _text(verdicts: list[_Verdict]) -> None:

@@ -12,6 +12,7 @@ from spark_batch.errors import ExitCode
 from spark_batch.jobs import Standing, Status
 from spark_batch.matrix import Shard
 from spark_batch.runner.files import stands
+from spark_batch.text import counted
 
 
 @click.command()
@@ -42,13 +43,13 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
                 click.echo(f"{standing.file}: suspect: {standing.attempt.suspect}")
     odd = f", {suspect} suspect" if suspect else ""
     of_them = f" ({_pointed(pointers)})" if pointers else ""
-    files = session.counted(good, "file")
+    files = counted(good, "file")
     click.echo(f"{files} as recorded{of_them}, {bad} changed or missing{odd}")
     return ExitCode.FAILED if bad else ExitCode.DONE
 
 
 def _pointed(count: int) -> str:
-    pointers = session.counted(count, "Git LFS pointer")
+    pointers = counted(count, "Git LFS pointer")
     return f"{pointers} among them: `git lfs pull` fetches the pictures"
 
 

@@ -6,6 +6,7 @@ Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetim
 
 from spark_batch.jobs.made import (
     NO_USAGE,
+    SANDBOX_API,
     Attempt,
     Provenance,
     Result,
@@ -32,6 +33,7 @@ from spark_batch.jobs.wanted import (
 
 __all__ = [
     "NO_USAGE",
+    "SANDBOX_API",
     "Attempt",
     "Block",
     "Exclusion",

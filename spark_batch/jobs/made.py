@@ -9,6 +9,8 @@ from enum import Enum
 
 from spark_batch.jobs.wanted import Picture
 
+SANDBOX_API = "sandbox"  # the value of `Attempt.api` for attempts that the sandbox answered
+
 
 class State(str, Enum):
     """Where an attempt stands (reliability.md, "States of an attempt"); never moves backwards."""

@@ -18,15 +18,10 @@ from spark_batch.matrix.making import (
 from spark_batch.matrix.names import (
     VARIABLES,
     default_template,
-    digest,
     output_name,
-    prompt_id,
     prompt_name,
-    seen,
-    slug,
     tokens,
     value_names,
-    without_accents,
 )
 from spark_batch.matrix.requests import KEY_DIGITS, key, number_text, picture_text
 from spark_batch.matrix.selecting import Chooser, Facts, job_facts, standing_facts
@@ -42,7 +37,6 @@ __all__ = [
     "combinations",
     "count",
     "default_template",
-    "digest",
     "excluded",
     "idle",
     "in_folders",
@@ -55,15 +49,11 @@ __all__ = [
     "origins",
     "output_name",
     "picture_text",
-    "prompt_id",
     "prompt_name",
     "read_shard",
     "reduced",
-    "seen",
-    "slug",
     "standing_facts",
     "template",
     "tokens",
     "value_names",
-    "without_accents",
 ]

@@ -10,7 +10,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -42,30 +41,22 @@ def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
     The new file takes the place of the old one only after it was seen to be a whole picture of the
     same size. Raises OutputError when the disk refuses.
     """
-    fresh = part.with_name(f"{part.name}.marked")
     try:
-        data = part.read_bytes()
-        marked = embed(data, picture.format, facts)
-        with atomic.create(fresh) as file:
-            file.write(marked)
-        made = reading.accept(fresh)
-        if (made.width, made.height) != (picture.width, picture.height):
-            return _given_up(fresh, "it would have another size")
-        fresh.replace(part)
+        marked = embed(part.read_bytes(), picture.format, facts)
+        with atomic.replacing_path(part, durable=False, fixed_name=True) as fresh:
+            with atomic.create(fresh) as file:
+                file.write(marked)
+            made = reading.accept(fresh)
+            if (made.width, made.height) != (picture.width, picture.height):
+                raise ValueError("it would have another size")
     except OSError as error:
-        _given_up(fresh, "")
-        raise OutputError(f"{fresh}: cannot be written: {reason(error)}") from None
+        refused = error.filename or part
+        raise OutputError(f"{refused}: cannot be written: {reason(error)}") from None
     except PictureError:
-        return _given_up(fresh, "it would no longer be a whole picture")
+        return Unmarked("it would no longer be a whole picture")
     except ValueError as error:
         return Unmarked(str(error))
     return made
-
-
-def _given_up(fresh: Path, why: str) -> Unmarked:
-    with suppress(OSError):
-        fresh.unlink(missing_ok=True)
-    return Unmarked(why)
 
 
 def embed(data: bytes, kind: str, facts: Provenance) -> bytes:

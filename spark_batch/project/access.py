@@ -14,15 +14,16 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from spark_batch import redact
-from spark_batch.checkpoint import STATE_FOLDER, Checkpoint
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
+from spark_batch.jobs import SANDBOX_API
 from spark_batch.project.place import Place
-from spark_batch.recipe.inputs import SANDBOX
 
 DEFAULT_URL = "https://cloud.vtrix.ai"
 # Of a preview: long enough to see the progress, and not as long as a model would take.
 _PREVIEW_SECONDS = (0.1, 0.5)
+_PREVIEW_KEY = "sandbox"
 _ENV_FILE = "SPARK_ENV_FILE"
 _MAX_ENV_FILE = 64 * 1024  # bytes
 
@@ -61,7 +62,7 @@ def address(*, sandbox: bool, env_file: Path | None) -> str:
     Raises UsageError for an address that cannot be used: it could hold a password.
     """
     if sandbox:
-        return SANDBOX
+        return SANDBOX_API
     return check_base_url(_base_url(_environment(env_file)))
 
 
@@ -97,9 +98,8 @@ def endpoint(place: Place, *, sandbox: bool, env_file: Path | None) -> Iterator[
         return
     from spark_batch import sandbox as room
 
-    folder = place.output_dir / STATE_FOLDER / SANDBOX
-    with room.serve(room.Settings(folder=folder, task_seconds=_PREVIEW_SECONDS)) as served:
-        yield Endpoint(served.url, SANDBOX, SANDBOX)
+    with room.serve(room.Settings(folder=place.sandbox, task_seconds=_PREVIEW_SECONDS)) as served:
+        yield Endpoint(served.url, key=_PREVIEW_KEY, api=SANDBOX_API)
 
 
 def check_api(checkpoint: Checkpoint, api: str) -> None:

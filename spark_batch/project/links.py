@@ -12,25 +12,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spark_batch.atomic import is_link, refuse_links
-from spark_batch.checkpoint import STATE_FOLDER
 from spark_batch.errors import UsageError
+from spark_batch.paths import Layout
 from spark_batch.pictures import EXTENSIONS
 from spark_batch.reports import formats
 from spark_batch.runner.survey import WORK, Step
 
 
-def check_output(output_dir: Path, label: str) -> None:
+def check_output(layout: Layout) -> None:
     """Check everything but the pictures: the state folder and the reports' files.
 
     Raises UsageError for a link, for what is neither a file nor a folder, and for a file at a
     report's name that spark-batch did not write.
     """
-    reports = [form.path(output_dir, label) for form in formats.FORMATS.values()]
-    refuse_links(output_dir, output_dir / STATE_FOLDER, *reports)
-    for path in _odd(output_dir / STATE_FOLDER):
+    reports = map(layout.report, formats.FORMATS)
+    refuse_links(layout.output_dir, layout.state, *reports)
+    for path in _odd(layout.state):
         refuse_links(path)
         raise UsageError(f"{path} is neither a file nor a folder: remove it")
-    formats.check_targets(output_dir, label)
+    formats.check_targets(layout)
 
 
 def _odd(folder: Path) -> Iterator[Path]:

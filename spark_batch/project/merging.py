@@ -15,6 +15,7 @@ from pathlib import Path
 from spark_batch.checkpoint import Checkpoint, Surplus, join, mark_twins, paid_twice
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import Picture, Recipe, Standing, Status
+from spark_batch.paths import Layout, merged_path
 from spark_batch.project import adopting, record_files, sources
 from spark_batch.project.ownership import output_of
 from spark_batch.project.place import Place, place_of
@@ -160,10 +161,11 @@ def _put_aside(place: Place, paths: Iterable[Path]) -> None:
             if path.resolve() not in merged or record_file.label == place.name:
                 continue
             if not record_file.is_manifest:
-                path.replace(path.with_name(f"{path.name}.merged"))
+                path.replace(merged_path(path))
                 continue
-            for each in FORMATS.values():
-                each.path(place.output_dir, record_file.label).unlink(missing_ok=True)
+            layout = Layout(record_file.label, place.output_dir)
+            for report in map(layout.report, FORMATS):
+                report.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"merged, but {error.filename} cannot be put aside: {error.strerror}"

@@ -19,12 +19,12 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.errors import RecipeError, SparkBatchError
 from spark_batch.jobs import Recipe
+from spark_batch.paths import pictures_folder
 from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
 from spark_batch.project.record_files import RecordFile
 from spark_batch.recipe.header import Header, header
-from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Step
 
@@ -350,7 +350,7 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
         if output.name == place.name:  # its folder had its earlier name
             found += [each for folder in around for each in _subfolders(folder / below.parent)]
     for folder in dict.fromkeys(found):
-        yield folder / SANDBOX if sandbox else folder
+        yield pictures_folder(folder, sandbox=sandbox)
 
 
 def _is_one_project(folder: Path) -> bool:

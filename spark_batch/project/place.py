@@ -7,27 +7,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_batch import matrix, pictures, recipe
-from spark_batch.checkpoint import CheckpointReader, checkpoint_path
+from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
+from spark_batch.paths import (
+    CHECKPOINT_SUFFIX,
+    MANIFEST_SUFFIX,
+    SANDBOX,
+    Layout,
+    pictures_folder,
+)
 from spark_batch.project.generated import find_generated
 from spark_batch.project.links import check_output
 from spark_batch.recipe import Loaded
 from spark_batch.recipe.header import header
-from spark_batch.recipe.inputs import SANDBOX
-from spark_batch.reports import manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Place(Layout):
     """The recipe's name and its output folder; which of its jobs, if not all.
 
     `recipe_dir` is the recipe's own folder, where it matters. Both folders are absolute. `metadata`
     says that pictures shall carry what they were made of.
     """
 
-    name: str
-    output_dir: Path
     shard: matrix.Shard | None = None
     recipe_dir: Path | None = None
     metadata: bool = False
@@ -38,16 +41,6 @@ class Place:
         return self.name if self.shard is None else f"{self.name}.{self.shard.label}"
 
     @property
-    def checkpoint(self) -> Path:
-        """The checkpoint's file."""
-        return checkpoint_path(self.output_dir, self.label)
-
-    @property
-    def manifest(self) -> Path:
-        """The manifest's file."""
-        return manifest.manifest_path(self.output_dir, self.label)
-
-    @property
     def whole(self) -> Place:
         """The place of all jobs of the recipe."""
         return replace(self, shard=None)
@@ -55,7 +48,7 @@ class Place:
     @property
     def merging(self) -> str:
         """The command that merges its shards, as a person types it."""
-        return f"spark-batch merge RECIPE{' --sandbox' * (self.output_dir.name == SANDBOX)}"
+        return f"spark-batch merge RECIPE{' --sandbox' * self.is_preview}"
 
     def owns(self, key: str) -> bool:
         """Whether a job's lines stand in its files. Raises ValueError for what is no key."""
@@ -80,7 +73,7 @@ def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None
 
     Raises UsageError for links and foreign files where the recipe's own files go.
     """
-    output_dir = _folder(loaded.output_dir, sandbox=sandbox)
+    output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
     folder = loaded.path.parent.absolute()
     return _checked(Place(loaded.name, output_dir, shard, folder, loaded.metadata))
 
@@ -88,18 +81,14 @@ def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None
 def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     found = header(path)
-    output_dir = _folder(found.output_dir, sandbox=sandbox)
+    output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
     return _checked(Place(found.name, output_dir, shard, path.parent.absolute(), found.metadata))
 
 
 def _checked(place: Place) -> Place:
     """Refuse a place whose files we may not write: before anything is read there, or paid for."""
-    check_output(place.output_dir, place.label)
+    check_output(place)
     return place
-
-
-def _folder(output_dir: Path, *, sandbox: bool) -> Path:
-    return output_dir / SANDBOX if sandbox else output_dir
 
 
 def peek(place: Place) -> CheckpointReader:
@@ -138,10 +127,10 @@ def shards_of(place: Place) -> list[Place]:
     head = f"{place.name}."
     found = {}
     for tail, folder in (
-        (".checkpoint", place.checkpoint.parent),
-        (".manifest.csv", place.output_dir),
+        (CHECKPOINT_SUFFIX, place.state),
+        (MANIFEST_SUFFIX, place.output_dir),
     ):
-        for path in folder.glob(f"{head}shard-*-of-*{tail}"):
+        for path in folder.glob(f"{head}*{tail}"):
             shard = matrix.labelled_shard(path.name[len(head) : -len(tail)])
             if shard is not None:
                 found[shard.count, shard.index] = replace(place, shard=shard)

@@ -12,17 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from spark_batch import lfs, pictures
-from spark_batch.checkpoint import (
-    STATE_FOLDER,
-    Checkpoint,
-    CheckpointReader,
-    adopt,
-    checkpoint_path,
-)
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt
 from spark_batch.errors import CheckpointError, UsageError
 from spark_batch.jobs import Attempt, Provenance
+from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, Layout
 from spark_batch.project import record_files
-from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
 
 SHA256, METADATA = "sha256", "metadata"
@@ -138,7 +132,7 @@ def books_below(folder: Path) -> Iterator[Books]:
 def books_in(folder: Path) -> list[Books]:
     """The books of the recipes whose output folder this is. One that is not to be read has none."""
     labels = {found.label for found in record_files.in_folder(folder)}
-    return [books_of(manifest.manifest_path(folder, label)) for label in sorted(labels)]
+    return [books_of(Layout(label, folder).manifest) for label in sorted(labels)]
 
 
 def books_named(path: Path) -> Books:
@@ -149,7 +143,7 @@ def books_named(path: Path) -> Books:
 
 def books_of(path: Path) -> Books:
     """The manifest `path` and the checkpoint that belongs to it, whether they are there or not."""
-    return Books(path, checkpoint_path(path.parent, path.name.removesuffix(record_files.MANIFEST)))
+    return Books(path, Layout(path.name.removesuffix(MANIFEST_SUFFIX), path.parent).checkpoint)
 
 
 def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:

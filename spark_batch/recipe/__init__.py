@@ -14,9 +14,10 @@ from spark_batch.errors import RecipeError
 from spark_batch.jobs import Recipe
 from spark_batch.recipe.build import build
 from spark_batch.recipe.check import check
-from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings, printable
+from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.document import Node, no_collection, read
 from spark_batch.recipe.inputs import FindGenerated, Probe, nothing_generated
+from spark_batch.text import counted, printable
 
 __all__ = ["MAX_ERRORS", "Diagnostic", "Loaded", "error_of", "load"]
 
@@ -81,8 +82,8 @@ def _with_hash_hint(findings: Findings) -> Iterator[Diagnostic]:
 def error_of(findings: Findings) -> RecipeError:
     """The error that tells what was found, the first 50 of it."""
     errors = tuple(_with_hash_hint(findings))
-    counted = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    number = counted(len(errors), "error")
     if len(errors) > MAX_ERRORS:
-        counted += f", the first {MAX_ERRORS} are shown"
+        number += f", the first {MAX_ERRORS} are shown"
     file = printable(str(findings.source.file))
-    return RecipeError(f"{file}: {counted}", errors[:MAX_ERRORS])
+    return RecipeError(f"{file}: {number}", errors[:MAX_ERRORS])

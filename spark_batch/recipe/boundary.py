@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from spark_batch.recipe.diagnostics import quoted
+from spark_batch.text import quoted
 
 OPTION = "--allow-outside"
 

@@ -21,11 +21,12 @@ from spark_batch.recipe import (
     variants,
 )
 from spark_batch.recipe.check import start
-from spark_batch.recipe.diagnostics import Findings, quoted
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import FindGenerated, Listed, Probe
 from spark_batch.recipe.prompts import Entry
 from spark_batch.recipe.variants import Variants
+from spark_batch.text import quoted
 
 MAX_JOBS = 1_000_000
 MAX_COMBINATIONS = 10 * MAX_JOBS  # before what is excluded is dropped

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Spaces that are no plain space, soft hyphens and characters of no width: no editor shows them.
-ODD = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
+from spark_batch.text import INVISIBLE
+
 DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 
-_INVISIBLE = re.compile(f"[{ODD}]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _QUOTES = re.compile("[\u201c-\u201f\u00ab\u00bb\u300c-\u300f\uff02]")
 _ENCLOSED = re.compile(
     "[\u201c\u201e\u201f][^\u201c-\u201f]*[\u201c\u201d]?|[\u00ab\u00bb][^\u00ab\u00bb]*[\u00ab\u00bb]?"
@@ -22,11 +22,6 @@ def named(character: str) -> str:
     """A character as messages name it: `U+00A0 (no-break space)`."""
     name = unicodedata.name(character, "").lower()
     return f"U+{ord(character):04X}" + (f" ({name})" if name else "")
-
-
-def visible(text: str) -> str:
-    """The text with `<U+00A0>` in the place of each character that no editor shows."""
-    return text if text.isascii() else _INVISIBLE.sub(lambda c: f"<U+{ord(c[0]):04X}>", text)
 
 
 def plain(text: str) -> str:

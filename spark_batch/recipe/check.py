@@ -10,10 +10,11 @@ from typing import Any
 from spark_batch import contract
 from spark_batch.recipe import quick, wording
 from spark_batch.recipe.characters import advice, plain
-from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.text import in_structure
 from spark_batch.recipe.wording import Fault, Path, keys_text
+from spark_batch.text import closest, quoted, suggestion
 
 _LISTS = ("inputs", "prompts", "exclude", "include")  # that may be long
 _MOST = 1000  # errors that are looked at, so that a hostile recipe cannot make us work for hours

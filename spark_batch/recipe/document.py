@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 
 from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.characters import advice, visible
-from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, split_lines
+from spark_batch.recipe.characters import advice
+from spark_batch.recipe.diagnostics import Findings, Mark, Source, split_lines
 from spark_batch.recipe.scalars import Scalar, resolve
 from spark_batch.recipe.text import (
     Stop,
@@ -34,6 +34,7 @@ from spark_batch.recipe.text import (
     read_text,
     stop,
 )
+from spark_batch.text import quoted, visible
 
 MAX_DEPTH = 40
 MAX_NODES = 200_000  # aliases counted as often as they are used

@@ -10,9 +10,10 @@ from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Exclusion, Recipe, Size
 from spark_batch.recipe import ids
 from spark_batch.recipe.check import shown, start
-from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.variants import number, size_of, whole
+from spark_batch.text import quoted, suggestion
 
 _AXES = ("input", "prompt", "size", "scale", "seed", "take")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from spark_batch.recipe.diagnostics import quoted
+from spark_batch.text import quoted
 
 MAX_MATCHES = 100_000
 # A pattern such as `/**/*.jpg` would have the whole disk looked through.

@@ -10,11 +10,13 @@ from pathlib import Path
 from spark_batch import matrix
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Job, Recipe
+from spark_batch.paths import SANDBOX
 from spark_batch.recipe import ids
 from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.document import Node
-from spark_batch.recipe.inputs import SANDBOX, Listed
+from spark_batch.recipe.inputs import Listed
+from spark_batch.text import quoted, suggestion
 
 LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
 

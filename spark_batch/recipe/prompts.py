@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +15,12 @@ from spark_batch import contract, matrix
 from spark_batch.jobs import Prompt
 from spark_batch.recipe import ids
 from spark_batch.recipe.check import judge, shown
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.document import Node
+from spark_batch.text import Token, prompt_id, quoted, seen, slug, suggestion, template_tokens
 
 MAX_TEXTS = 100_000  # that the variables of all prompts make together
 
-_TOKEN = re.compile(r"\$\$|\$\{(?P<name>[^{}$]*)\}|(?P<open>\$\{)")
-
-Token = tuple[bool, str]
 Values = Mapping[str, tuple[str, ...]]
 
 
@@ -64,7 +61,7 @@ def possible(node: Node | None) -> tuple[str, ...] | None:
         if isinstance(given.value, Mapping | tuple):
             return None
         text = given.text().strip()
-        found.append(text if item.get("id") else matrix.prompt_id(text))
+        found.append(text if item.get("id") else prompt_id(text))
     return tuple(dict.fromkeys(found))
 
 
@@ -72,14 +69,14 @@ def literal(text: str) -> tuple[str, str | None]:
     """A text that has no variables, its doubled dollars made single, and what is wrong with it."""
     if "$" not in text:
         return text, None
-    faults = [fault for match in _TOKEN.finditer(text) if (fault := _fault(match, None))]
+    faults = [fault for token in template_tokens(text) if (fault := _fault(token, None))]
     return text.replace("$$", "$"), faults[0] if faults else None
 
 
 def _named(item: Node, where: str) -> ids.Named:
     own, text_node = item.get("id"), item.get("text") or item
     text = text_node.text().strip()
-    name = own.text() if own else matrix.prompt_id(text)
+    name = own.text() if own else prompt_id(text)
     mark = own.mark if own else text_node.mark
     return ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where)
 
@@ -111,7 +108,7 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
     """The values of a variable; one that is given twice would be paid for twice."""
     first: dict[tuple[str, str], Node] = {}
     for at, item in enumerate(node.items()):
-        known = first.setdefault((matrix.slug(item.text()), matrix.seen(item.text())), item)
+        known = first.setdefault((slug(item.text()), seen(item.text())), item)
         if known is not item:
             message = f"{shown(item)} is given twice, first in line {known.mark.line}; remove one"
             if known.text() != item.text():
@@ -123,8 +120,8 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
 
 def _alike(values: tuple[str, ...]) -> frozenset[str]:
     """The values that have the same words as another, such as C and C++, or SALE and Sale."""
-    times = Counter(map(matrix.slug, values))
-    return frozenset(value for value in values if times[matrix.slug(value)] > 1)
+    times = Counter(map(slug, values))
+    return frozenset(value for value in values if times[slug(value)] > 1)
 
 
 def _prompts(
@@ -137,7 +134,7 @@ def _prompts(
     made = []
     for chosen in product(*values.values()):
         put_in = dict(zip(values, chosen, strict=True))
-        whole = "".join(put_in[part] if is_name else part for is_name, part in tokens).strip()
+        whole = "".join(put_in[t.name] if t.name else t.text for t in tokens).strip()
         if len(whole) > limit or not whole:
             for fault in judge(whole, part="prompt", shown=quoted(whole), api=True):
                 message = f"with {_combination(put_in)}: {fault}" if put_in else fault
@@ -155,31 +152,23 @@ def _combination(values: Mapping[str, str]) -> str:
 def _tokens(
     node: Node, name: ids.Named, values: Values, findings: Findings
 ) -> tuple[Token, ...] | None:
-    """A text taken apart: pairs (is it a variable, its name or the literal text); None if wrong."""
-    text = name.what
-    if "$" not in text:
-        return ((False, text),)
-    found: list[Token] = []
-    at = 0
+    """A text taken apart; None if it is wrong."""
+    tokens = tuple(template_tokens(name.what))
     right = True
-    for match in _TOKEN.finditer(text):
-        found.append((False, text[at : match.start()]))
-        found.append((False, "$") if match["name"] is None else (True, match["name"]))
-        at = match.end()
-        fault = _fault(match, tuple(values))
+    for token in tokens:
+        fault = _fault(token, tuple(values))
         if fault:
             right = False
-            mark = _spot(match[0], node.mark, findings)
+            mark = _spot(token.written, node.mark, findings)
             findings.error(mark, code="variable", path=name.where, message=fault)
-    found.append((False, text[at:]))
-    return tuple(found) if right else None
+    return tokens if right else None
 
 
-def _fault(match: re.Match[str], names: tuple[str, ...] | None) -> str | None:
+def _fault(token: Token, names: tuple[str, ...] | None) -> str | None:
     dollar = "for a dollar write $$"
-    if match["open"]:
+    if token.written == "${":
         return f"a '${{' without its '}}'; {dollar}"
-    name = match["name"]
+    name = token.name
     if name is None or name in (names or ()):
         return None
     if names is None:
@@ -206,7 +195,7 @@ def _unused(node: Node | None, where: str, tokens: tuple[Token, ...], findings: 
     """Variables that the text does not use: their values would be paid for to no effect."""
     if node is None:
         return
-    used = {part for is_name, part in tokens if is_name}
+    used = {token.name for token in tokens}
     for name, mark in node.keys.items():
         if name not in used:
             hint = f"write ${{{name}}} where it belongs, or remove it"

@@ -14,12 +14,13 @@ from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
 from spark_batch.recipe import advice, ids, inputs, prompts, quick, variants
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.check import judge
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.scalars import Scalar
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.variants import Variants
+from spark_batch.text import counted, prompt_id, quoted
 
 MAX_REQUESTS = 1_000_000
 
@@ -103,7 +104,7 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
         else:
             yield from fresh
     if repeated:
-        rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"
+        rows = counted(len(repeated), "row repeats", "rows repeat")
         message = f"{rows} earlier ones, this one first; what they ask for is made once"
         mark = table.mark(repeated[0], "image")
         table.findings.warn(mark, code="row-repeated", path="", message=message)
@@ -218,7 +219,7 @@ class _Reader:
             if not isinstance(name, str):
                 if text in self._prompts:
                     continue
-                name = self._ids[text] = matrix.prompt_id(text)
+                name = self._ids[text] = prompt_id(text)
             found.setdefault(name.casefold(), set()).add(text)
         return found
 
@@ -226,7 +227,7 @@ class _Reader:
         """The id of a prompt that has none, the same in whatever order the rows stand."""
         made = self._ids[text]
         alike = len(self._texts[made.casefold()]) > 1
-        return matrix.prompt_id(text, distinct=True) if alike else made
+        return prompt_id(text, distinct=True) if alike else made
 
     def _name(self, row: Row) -> str | None:
         name = row.cells.get("id")
@@ -286,7 +287,7 @@ def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block
     best = contract.rules().recommended_prompt
     long = [row for row in table.rows if len(str(row.cells["prompt"])) > best]
     if long:
-        rows = "1 row has" if len(long) == 1 else f"{len(long)} rows have"
+        rows = counted(len(long), "row has", "rows have")
         message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
         mark = table.mark(long[0], "prompt")
         table.findings.warn(mark, code="prompt-long", path="prompt", message=message)

@@ -9,8 +9,9 @@ from typing import Any
 
 from spark_batch import contract, lfs
 from spark_batch.recipe import boundary
-from spark_batch.recipe.characters import DASHES, ODD, advice, named
+from spark_batch.recipe.characters import DASHES, advice, named
 from spark_batch.recipe.diagnostics import Findings, Mark, split_lines
+from spark_batch.text import INVISIBLE as ODD
 
 MAX_BYTES = 1 << 20
 

@@ -12,8 +12,9 @@ from spark_batch import contract
 from spark_batch.jobs import RunSettings, Size
 from spark_batch.recipe import quick
 from spark_batch.recipe.check import judge, shown
-from spark_batch.recipe.diagnostics import Findings, quoted
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
+from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are only an error, however many

@@ -44,11 +44,6 @@ _FIRST = frozenset("'=+-@\t\r")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
-def manifest_path(output_dir: Path, name: str) -> Path:
-    """Where the manifest of the recipe `name` stands."""
-    return output_dir / f"{name}.manifest.csv"
-
-
 class Lines:
     """The manifest, piece by piece, for `writing`."""
 

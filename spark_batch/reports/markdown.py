@@ -6,7 +6,6 @@ mention, an emphasis or HTML, whoever reads it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import islice
@@ -15,10 +14,10 @@ from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import Standing, Status
-from spark_batch.recipe.diagnostics import printable
 from spark_batch.reports.facts import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import draft
+from spark_batch.text import code_cell, code_span, counted, one_line, printable
 
 _COMMANDS = {
     Trouble.FAILED: "To make them again:",
@@ -38,8 +37,6 @@ _COLUMNS = {
     "under way": (Status.RUNNING, Status.FETCHING),
     "pending": (Status.PENDING,),
 }
-_TICKS = re.compile("`+")
-_PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # a dash is none of them: it means nothing here
 
 
 def write(
@@ -80,22 +77,12 @@ def lines(
 
 def code(text: str) -> str:
     """A text as a code span: on one line, cut when it is long, whatever it holds."""
-    shown = _short(text)
-    longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if shown[:1] in ("`", " ", "") or shown[-1:] in ("`", " ") else ""
-    return f"{fence}{pad}{shown}{pad}{fence}"
+    return code_span(one_line(text, _LONGEST))
 
 
 def cell(text: str) -> str:
-    """The same in a table, where a code span would end at a `|`: every sign by its number."""
-    shown = _PUNCTUATION.sub(lambda sign: f"&#{ord(sign[0])};", _short(text))
-    return f"<code>{shown}</code>"
-
-
-def _short(text: str) -> str:
-    line = printable(" ".join(text.split()))
-    return f"{line[: _LONGEST - 1]}…" if len(line) > _LONGEST else line
+    """The same in a table."""
+    return code_cell(one_line(text, _LONGEST))
 
 
 def _sums(counts: Counts) -> Iterator[str]:
@@ -144,8 +131,7 @@ def _section(
     total, found = _troubled(trouble, reader, counts)
     if not total:
         return
-    jobs = "1 job" if total == 1 else f"{total} jobs"
-    yield from (f"## {jobs} {trouble.value}", "")
+    yield from (f"## {counted(total, 'job')} {trouble.value}", "")
     command = ""
     for standing in islice(found, _LISTED):
         told = verdict(standing, recipe=recipe)

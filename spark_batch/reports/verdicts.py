@@ -9,11 +9,10 @@ from pathlib import PurePosixPath
 
 from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, Status
+from spark_batch.jobs import SANDBOX_API, Attempt, Standing, Status
 
 UNKNOWN = "RECIPE"  # in place of a recipe's file that is not known
 _TABLES = (".csv", ".jsonl", ".ndjson")
-_SANDBOX = "sandbox"  # what the checkpoint calls the sandbox's API
 
 
 class Trouble(str, Enum):
@@ -155,5 +154,5 @@ def _command(standing: Standing, attempt: Attempt, trouble: Trouble, recipe: str
         Trouble.EXPIRED: f"rescue {named}",
         Trouble.SUSPECT: f"why {named} {standing.key}",
     }.get(trouble, f"retry {named}")
-    sandbox = " --sandbox" if attempt.api == _SANDBOX else ""
+    sandbox = " --sandbox" if attempt.api == SANDBOX_API else ""
     return f"spark-batch {words}{sandbox}"

@@ -34,7 +34,7 @@ def draft(path: Path) -> Iterator[IO[str]]:
     A file that has these bytes already is not touched. Raises OutputError, and leaves nothing.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(path.parent)
         with atomic.replacing(path, text=True, keep_same=True) as file:
             yield file
     except OSError as error:

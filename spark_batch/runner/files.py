@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch import lfs, pictures
-from spark_batch.checkpoint import STATE_FOLDER
 from spark_batch.errors import NameBlocked, PictureError
 from spark_batch.jobs import Picture
+from spark_batch.paths import Layout
 
 _EXTENSIONS = (".jpg", ".png", ".webp")
 
@@ -28,16 +28,16 @@ class Folders:
     @property
     def parts(self) -> Path:
         """Downloads that are not finished."""
-        return self.output / STATE_FOLDER / "parts" / self.owner
+        return Layout(self.owner, self.output).parts
 
     @property
     def kept(self) -> Path:
         """Pictures that made room for others, and paid ones whose line has left the recipe."""
-        return self.output / STATE_FOLDER / "kept"
+        return Layout(self.owner, self.output).kept
 
     def part(self, attempt: int) -> Path:
         """Where the picture of an attempt is downloaded to."""
-        return self.parts / f"{attempt}.part"
+        return Layout(self.owner, self.output).part(attempt)
 
     def keep(self, picture: Picture) -> Path:
         """The name under which a picture is kept: its own content's."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from spark_batch.checkpoint import CheckpointReader, Money
 from spark_batch.contract import rules
 from spark_batch.jobs import Attempt, Standing, State, Status
+from spark_batch.paths import Layout
 from spark_batch.pictures.metadata import extract
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Entry, Note
@@ -208,7 +209,7 @@ def _is_there(standing: Standing, attempt: Attempt, output: Path) -> None:
 def _is_report(name: str) -> bool:
     """Also one that a kill left half written: it has no final name."""
     return re.sub(r"\.[0-9a-f]{8}\.part$", "", name).endswith(
-        tuple(f".{each.suffix}" for each in FORMATS.values())
+        tuple(Layout("", Path()).report(form).name for form in FORMATS)
     )
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch.checkpoint import checkpoint_path
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Status
+from spark_batch.paths import Layout
 from spark_batch.sandbox import Served, Settings, serve
 from tests.campaign import invariants
 from tests.campaign.children import KILLED, Zygote
@@ -130,7 +130,7 @@ class Stage:
         invariants.quiet(self.log)
         facts = self.facts()
         books = invariants.read_books(
-            checkpoint_path(self.output, "campaign"), self.folder / "look"
+            Layout("campaign", self.output).checkpoint, self.folder / "look"
         )
         invariants.check(before, books, facts, output=self.output, price=PRICE)
         invariants.within(books, facts, self.plan.max_cost)

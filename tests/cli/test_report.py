@@ -12,11 +12,12 @@ import pytest
 
 from spark_batch import contract, project
 from spark_batch.errors import ExitCode
+from spark_batch.paths import Layout
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
 
-NAMES = tuple(f"tiny.{each.suffix}" for each in FORMATS.values())
+NAMES = tuple(Layout("tiny", Path()).report(form).name for form in FORMATS)
 MakeServer = Callable[..., Served]
 
 

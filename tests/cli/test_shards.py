@@ -13,8 +13,9 @@ from random import Random
 import pytest
 
 from spark_batch import load, matrix
-from spark_batch.checkpoint import CheckpointReader, Lock, lock_path
+from spark_batch.checkpoint import CheckpointReader, Lock
 from spark_batch.errors import ExitCode
+from spark_batch.paths import lock_path
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder, start
 from tests.cli.sharding import (

@@ -326,8 +326,8 @@ def test_another_size_is_not_written(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     """A folder stands where the new file would be written: the picture stays."""
     path = picture_file(tmp_path, JPEG)
-    (tmp_path / "picture.marked").mkdir()
-    with pytest.raises(OutputError, match=r"picture\.marked: cannot be written"):
+    (tmp_path / "picture.part").mkdir()
+    with pytest.raises(OutputError, match=r"picture\.part: cannot be written"):
         pictures.mark(path, pictures.accept(path), FACTS)
     assert path.read_bytes() == JPEG
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from spark_batch.jobs import Place
-from spark_batch.recipe.diagnostics import Diagnostic, Findings, Mark, Source, closest, quoted
+from spark_batch.recipe.diagnostics import Diagnostic, Findings, Mark, Source
+from spark_batch.text import closest, quoted
 
 
 def _diagnostic(line: str, column: int, message: str = "wrong") -> Diagnostic:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spark_batch import contract, matrix
 from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.recipe.prompts import MAX_TEXTS
+from spark_batch.text import seen, slug
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -137,7 +138,7 @@ VALUES = st.lists(
     st.text("abcXYZ 019.-é€日", min_size=1, max_size=70).filter(str.strip),
     min_size=1,
     max_size=4,
-    unique_by=lambda value: (matrix.slug(value), matrix.seen(value)),
+    unique_by=lambda value: (slug(value), seen(value)),
 )
 
 

@@ -18,6 +18,7 @@ from markdown_it.token import Token
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Prompt
 from spark_batch.reports import markdown
+from spark_batch.text import one_line
 from tests.makers import a_picture, a_result, some_jobs
 from tests.reports.conftest import HOSTILE, fill
 
@@ -140,7 +141,7 @@ def test_a_code_span_is_one_and_says_the_text(text: str) -> None:
     """Whatever stands before and after it."""
     found = [each for each in tokens(f"- {markdown.code(text)}: *x*") if not each.block]
     assert [each.type for each in found[:2]] == ["code_inline", "text"]
-    assert found[0].content.strip(" ") == markdown._short(text)
+    assert found[0].content.strip(" ") == one_line(text, 300)
 
 
 @given(text=TEXTS)
@@ -153,7 +154,7 @@ def test_a_cell_is_one_and_says_the_text(text: str) -> None:
     assert set(inner) <= {"html_inline", "text", "text_special"}
     assert inner.count("html_inline") == 2
     said = "".join(c.content for c in cells[2].children or () if c.type != "html_inline")
-    assert said.strip() == markdown._short(text)
+    assert said.strip() == one_line(text, 300)
 
 
 def test_thumbnails_are_relative_links_and_few(checkpoint: Checkpoint, tmp_path: Path) -> None:

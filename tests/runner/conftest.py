@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from spark_batch import matrix, pictures
-from spark_batch.checkpoint import Checkpoint, checkpoint_path
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
 from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
+from spark_batch.paths import Layout
 from spark_batch.runner import Desk, Run, Settings, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Sender
@@ -68,7 +69,7 @@ class World:
 
     @property
     def checkpoint(self) -> Path:
-        return checkpoint_path(self.out, self.recipe.name)
+        return Layout(self.recipe.name, self.out).checkpoint
 
     def prompts(self, *texts: str) -> None:
         """Replace the recipe's prompts."""

@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from spark_batch import matrix
-from spark_batch.checkpoint import Checkpoint, checkpoint_path
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import (
     Completed,
     Fetched,
@@ -34,6 +34,7 @@ from spark_batch.client.outcomes import (
 )
 from spark_batch.errors import ExitCode, OutputError
 from spark_batch.jobs import Job, Recipe, Result, Usage
+from spark_batch.paths import Layout
 from spark_batch.runner import Desk, Run, Settings
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Call, Flight
@@ -141,7 +142,7 @@ class Life:
     def run(self, *, stop_at: float | None = None) -> Tally:
         """One run; `stop_at` is a signal at that time of the clock."""
         with Checkpoint.open(
-            checkpoint_path(self.recipe.output_dir, self.recipe.name), clock=self.clock.utc
+            Layout(self.recipe.name, self.recipe.output_dir).checkpoint, clock=self.clock.utc
         ) as checkpoint:
             checkpoint.interrupted()
             checkpoint.look_again()
@@ -202,7 +203,7 @@ class Life:
         )
 
     def statuses(self) -> list[str]:
-        path = checkpoint_path(self.recipe.output_dir, self.recipe.name)
+        path = Layout(self.recipe.name, self.recipe.output_dir).checkpoint
         with Checkpoint.peek(path) as checkpoint:
             return [standing.status.value for standing in checkpoint.standings()]
 
@@ -490,7 +491,7 @@ def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
     assert (tally.created, tally.spent) == (1, Decimal("0.03"))
     assert tally.exit_code() is ExitCode.OVER_BUDGET
     assert "does not fit" in life.texts()
-    path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
+    path = Layout(life.recipe.name, life.recipe.output_dir).checkpoint
     with Checkpoint.peek(path) as checkpoint:
         assert checkpoint.money().spent == Decimal("0.03")
         (standing,) = checkpoint.standings()
@@ -576,7 +577,7 @@ def test_a_break_between_runs_teaches_no_wait(life: Life) -> None:
     life.clock.now = 300.0
     life.api.polls = [Completed(result=RESULT)]
     life.run()
-    path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
+    path = Layout(life.recipe.name, life.recipe.output_dir).checkpoint
     with Checkpoint.peek(path) as checkpoint:
         assert checkpoint.durations(longest=600.0) == []
 
@@ -674,7 +675,7 @@ def test_a_cost_that_the_next_answer_leaves_out_stays(life: Life) -> None:
     life.api.fetches = [no_picture(), no_picture()]
     life.run(stop_at=0.0)
     life.run()
-    path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
+    path = Layout(life.recipe.name, life.recipe.output_dir).checkpoint
     with Checkpoint.peek(path) as checkpoint:
         assert checkpoint.money().spent == Decimal("0.03")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from spark_batch.jobs import Input
 from spark_batch.recipe import globs, ids
-from spark_batch.recipe.diagnostics import Findings, quoted
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs.entries import (
     SCHEME,
@@ -20,7 +20,6 @@ from spark_batch.recipe.inputs.entries import (
     url_name,
 )
 from spark_batch.recipe.inputs.generated import (
-    SANDBOX,
     FindGenerated,
     Generated,
     Origin,
@@ -28,9 +27,9 @@ from spark_batch.recipe.inputs.generated import (
     nothing_generated,
 )
 from spark_batch.recipe.inputs.probing import Probe, probed
+from spark_batch.text import quoted
 
 __all__ = [
-    "SANDBOX",
     "FindGenerated",
     "Generated",
     "Listed",

@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from spark_batch.paths import SANDBOX
 from spark_batch.recipe import globs
-
-SANDBOX = "sandbox"  # OUTPUT/sandbox is where previews stand
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from urllib.parse import quote
 
 from spark_batch import lfs, pictures
 from spark_batch.jobs import Picture
+from spark_batch.paths import Layout
 from spark_batch.pictures import Thumbnail
-
-CACHE = Path(".spark-batch") / "thumbs"
 
 _MISSING = Thumbnail(b"", 0, 0, "")
 
@@ -32,7 +31,7 @@ class Gallery:
         self._folder = folder.absolute()
         self._output_dir = output_dir.absolute()
         self._recipe_dir = None if recipe_dir is None else recipe_dir.absolute()
-        self._cache = self._output_dir / CACHE
+        self._cache = Layout("", self._output_dir).thumbnails
         self._numbers: dict[Path, int] = {}
         self._known: list[Picture | None] = []
 

@@ -18,7 +18,6 @@ from spark_batch.jobs import Recipe, Result, Status, Usage
 from spark_batch.pictures import accept
 from spark_batch.project import Place
 from spark_batch.reports import page
-from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Faults, Settings, serve
 from tests.makers import a_job, a_result
 
@@ -119,7 +118,7 @@ def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
 
 def write_page(place: Place, recipe_dir: Path | None) -> Path:
     """The page of a place, from its checkpoint."""
-    path = FORMATS["html"].path(place.output_dir, place.name)
+    path = place.report("html")
     with project.peek(place) as reader:
         page.write(
             path, reader, name=place.name, output_dir=place.output_dir, recipe_dir=recipe_dir
