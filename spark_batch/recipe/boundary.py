@@ -7,6 +7,7 @@ leads out of the checkout: the file would be shown in an error's excerpt, or sen
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,7 +19,16 @@ OPTION = "--allow-outside"
 
 _SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
 _ORDINARY = (Path("/dev/shm"),)  # files in memory, as in any other folder
-_SECRETS = (".env", ".netrc", ".git-credentials", ".npmrc", ".pypirc")
+_GIT = ".git"
+# Files and folders whose text is never shown, whatever leads to them. Names are in lower case, as
+# some disks and systems take `.ENV` for the same file.
+_SECRET_NAME = re.compile(
+    r"\.env.*|.*\.env|[._]netrc|\.git-credentials|\.npmrc|\.pypirc|\.pgpass|\.htpasswd"
+    r"|id_(rsa|dsa|ecdsa|ed25519).*|.*\.(pem|key|p12|pfx|jks|kdbx|tfstate)"
+)
+_SECRET_FOLDERS = {_GIT, ".ssh", ".aws", ".gnupg", ".docker", ".kube", ".azure"}
+# A link's own name says nothing of its target's: these are not shown under another name.
+_SUSPICIOUS = re.compile(r"\..*|.*(secret|credential|creds|passw|token|private|api.?key).*")
 _allowed: ContextVar[bool] = ContextVar("outside_allowed", default=False)
 
 
@@ -42,18 +52,19 @@ class Boundary:
     def __init__(self, folder: Path) -> None:
         self._folder = Path(os.path.normpath(folder.absolute()))
         self._root = _repository(self._folder) or _repository(self._folder.resolve())
+        self._real_root = None if self._root is None else self._root.resolve()
         self._real: dict[Path, Path] = {}
 
     def fault(self, file: Path) -> str | None:
         """Why the recipe may not name `file`; None when it may."""
         path = Path(os.path.normpath(file.absolute()))
         real = self._resolved(file)
-        if fault := _system_fault(real):
+        if fault := _system_fault(real) or _git_fault(real, self._real_root):
             return fault
         if _allowed.get():
             return None
-        if self._root is not None:
-            if _is_in(real, [self._root.resolve()]):
+        if self._real_root is not None:
+            if _is_in(real, [self._real_root]):
                 return None
             return (
                 f"leads to {quoted(str(real))}, outside of the repository"
@@ -89,9 +100,31 @@ def text_fault(path: Path) -> str | None:
         return None  # who opens it says what is wrong
     if fault := _system_fault(real):
         return fault
-    if real.name in _SECRETS or real.name.startswith(".env.") or ".git" in real.parts:
-        return f"leads to {quoted(str(real))}, which may hold secrets: it is not read as a recipe"
+    if _is_secret(real) or (real.name != path.name and _is_other(real, path)):
+        return (
+            f"leads to {quoted(str(real))}, which may hold secrets: it is not read as a recipe or"
+            " a table; copy it to a file of another name if it is one"
+        )
     return None
+
+
+def _is_secret(real: Path) -> bool:
+    name, *folders = (part.lower() for part in reversed(real.parts))
+    return _SECRET_NAME.fullmatch(name) is not None or not _SECRET_FOLDERS.isdisjoint(folders)
+
+
+def _is_other(real: Path, link: Path) -> bool:
+    """Whether the target of a link is no file of the kind that the link's name says."""
+    kind, real_kind = (path.suffix.lower().replace(".yml", ".yaml") for path in (link, real))
+    return kind != real_kind or _SUSPICIOUS.fullmatch(real.name.lower()) is not None
+
+
+def _git_fault(real: Path, root: Path | None) -> str | None:
+    """Why nothing is read or written in git's own folder, which holds configuration and hooks."""
+    below = real if root is None or not _is_in(real, [root]) else real.relative_to(root)
+    if _GIT not in map(str.lower, below.parts):
+        return None
+    return f"leads to {quoted(str(real))}, in a folder of git's own"
 
 
 def _system_fault(real: Path) -> str | None:

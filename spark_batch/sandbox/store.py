@@ -25,6 +25,7 @@ class Store:
         self._images = folder / "images"
         self._previews = folder / "previews"
         atomic.refuse_links(folder, self.ledger, self._images, self._previews)
+        atomic.refuse_hard_links(self.ledger)
         try:
             self._images.mkdir(parents=True, exist_ok=True)
             self._previews.mkdir(exist_ok=True)
