@@ -350,7 +350,8 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
         if output.name == place.name:  # its folder had its earlier name
             found += [each for folder in around for each in _subfolders(folder / below.parent)]
     for folder in dict.fromkeys(found):
-        yield folder / SANDBOX if sandbox else folder
+        if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there
+            yield folder / SANDBOX if sandbox else folder
 
 
 def _is_one_project(folder: Path) -> bool:

@@ -59,7 +59,7 @@ class Boundary:
         """Why the recipe may not name `file`; None when it may."""
         path = Path(os.path.normpath(file.absolute()))
         real = self._resolved(file)
-        if fault := _system_fault(real) or _git_fault(real, self._real_root):
+        if fault := _system_fault(real):
             return fault
         if _allowed.get():
             return None
@@ -79,6 +79,18 @@ class Boundary:
             f" copy it, or allow it with {OPTION}"
         )
 
+    def output_fault(self, folder: Path) -> str | None:
+        """Why nothing may be written into `folder`; None when it may be.
+
+        Reading is less strict: git-annex keeps pictures in git's own folder.
+        """
+        real = folder.resolve()
+        root = self._real_root
+        below = real if root is None or not _is_in(real, [root]) else real.relative_to(root)
+        if _GIT in map(str.lower, below.parts):
+            return f"leads to {quoted(str(real))}, in a folder of git's own"
+        return self.fault(folder)
+
     def _resolved(self, file: Path) -> Path:
         """`file` with all links followed; each folder is looked at once."""
         folder = self._real.get(file.parent)
@@ -90,6 +102,21 @@ class Boundary:
             return folder / file.name if final else file.resolve()
         except (OSError, RuntimeError):  # a loop
             return folder / file.name
+
+
+def target_fault(path: Path) -> str | None:
+    """Why no file is written at `path`, which a person has named; None when it may be.
+
+    Inside of a repository no link may lead out of it: a branch can bring one.
+    """
+    absolute = Path(os.path.normpath(path.absolute()))
+    root = _repository(absolute.parent)
+    real = absolute.parent.resolve()
+    if root is None or _allowed.get() or _is_in(real, [root.resolve()]):
+        return None
+    return (
+        f"{path} leads to {quoted(str(real))}, outside of the repository: name that folder itself"
+    )
 
 
 def text_fault(path: Path) -> str | None:
@@ -117,14 +144,6 @@ def _is_other(real: Path, link: Path) -> bool:
     """Whether the target of a link is no file of the kind that the link's name says."""
     kind, real_kind = (path.suffix.lower().replace(".yml", ".yaml") for path in (link, real))
     return kind != real_kind or _SUSPICIOUS.fullmatch(real.name.lower()) is not None
-
-
-def _git_fault(real: Path, root: Path | None) -> str | None:
-    """Why nothing is read or written in git's own folder, which holds configuration and hooks."""
-    below = real if root is None or not _is_in(real, [root]) else real.relative_to(root)
-    if _GIT not in map(str.lower, below.parts):
-        return None
-    return f"leads to {quoted(str(real))}, in a folder of git's own"
 
 
 def _system_fault(real: Path) -> str | None:
