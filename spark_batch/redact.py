@@ -19,16 +19,21 @@ from urllib.parse import quote, quote_plus
 KEY_NAME = "SPARK_API_KEY"
 
 _SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and hides nothing
-_ASSIGNED = re.compile(rf"({KEY_NAME}\s*=\s*\\?[\"']?)(?![…$<]|\[secret)[^\s\"'\\<>,;&|]+")
+# As a shell, YAML and JSON assign it.
+_ASSIGNED = re.compile(
+    rf"({KEY_NAME}\\?[\"']?\s*[=:]\s*\\?[\"']?)(?![…$<]|\[secret)[^\s\"'\\<>,;&|]+"
+)
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")  # a result's URL is signed by its query
 _USER = re.compile(r"://[^\s/@\"']+@")
 
-# Control characters but line feed and tab, line separators, and marks that change the direction of
-# writing ("Trojan Source", CVE-2021-42574).
+# Control characters but line feed and tab, line separators, marks that change the direction of
+# writing ("Trojan Source", CVE-2021-42574), and what nobody sees: two names would look the same.
+# The joiners U+200C and U+200D stay, which Persian and emoji need.
 _CONTROL = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]"
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e"
+    "\\u2060-\\u206f\\ufeff\\U000e0000-\\U000e007f]"
 )
 # What GitHub's runner takes for a command: `::` where a line begins, `##[` anywhere in it
 # (actions/runner, ActionCommand.cs).
@@ -136,7 +141,8 @@ def _encodings(secret: str) -> Iterator[str]:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    sign = match[0]
+    return json.dumps(sign)[1:-1] if sign > "\uffff" else f"\\u{ord(sign):04x}"
 
 
 def _defused(match: re.Match[str]) -> str:

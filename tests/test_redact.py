@@ -70,6 +70,8 @@ def test_an_encoded_key_is_found(encoding: str) -> None:
         "export SPARK_API_KEY = 'sk-other'",
         'SPARK_API_KEY="sk-other"',
         json.dumps({"a": 'SPARK_API_KEY="sk-other"'}),
+        json.dumps({"SPARK_API_KEY": "sk-other"}),
+        "  SPARK_API_KEY: sk-other",
     ],
 )
 def test_whatever_is_assigned_to_its_name_is_a_key(
@@ -103,6 +105,15 @@ def test_harmless_json_means_the_same(text: str) -> None:
         patch.setenv("GITHUB_ACTIONS", "true")
         shown = redact.harmless(json.dumps([text], ensure_ascii=False))
     assert json.loads(shown) == [text]
+
+
+def test_no_text_has_what_nobody_sees() -> None:
+    """Two names would look the same; JSON keeps its meaning, also beyond 16 bits."""
+    hidden = "\u200b\u2060\ufeff\xad\u180e\U000e0041"
+    assert redact.without_controls(f"a{hidden}b") == f"a{json.dumps(hidden)[1:-1]}b"
+    assert redact.without_controls("\u06cc\u200c\u06a9 \U0001f469\u200d\U0001f527") == (
+        "\u06cc\u200c\u06a9 \U0001f469\u200d\U0001f527"
+    )
 
 
 @given(st.text(alphabet=" \t\r\n:#[a\x1b\x0b\x85\u2028\u202e"))
