@@ -21,6 +21,8 @@ from spark_batch.errors import UsageError
 from spark_batch.paths import PART_SUFFIX
 from spark_batch.redact import KeyFreeText
 
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)  # for the other end of a pipe
 # Windows' links to folders ("junctions") are no symbolic links for Python before 3.12.
 _MOUNT_POINT = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
@@ -100,6 +102,44 @@ def create(path: Path) -> IO[bytes]:
     return path.open("xb")
 
 
+def open_to_append(path: Path) -> int:
+    """Open a file that is changed in place, made when missing; gives its descriptor.
+
+    Raises OSError for a symbolic link and for what is no regular file, UsageError as
+    `refuse_hard_links` does.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINK | _NO_WAIT
+    handle = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        _refuse_hard_link(status, path)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def refuse_hard_links(*paths: Path) -> None:
+    """Raise UsageError for the first file of `paths` that has a second name (a hard link).
+
+    For files that are changed in place, and not replaced: the second name may be somebody else's
+    file, as an unpacked archive can bring it, or a backup that is to stay as it is.
+    """
+    for path in paths:
+        with suppress(OSError, ValueError):
+            _refuse_hard_link(path.lstat(), path)
+
+
+def _refuse_hard_link(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+        raise UsageError(
+            f"{path} is a hard link: spark-batch changes this file in place, so its other name"
+            " would change as well; put a copy of the file in its place"
+        )
+
+
 def move(part: Path, target: Path) -> None:
     """Give the finished file `part` its final name: its bytes are on disk first, then its name.
 
@@ -114,9 +154,6 @@ def move(part: Path, target: Path) -> None:
         os.close(handle)
     part.replace(target)
     sync_folder(target.parent)
-
-
-_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 
 
 def make_folder(folder: Path) -> None:

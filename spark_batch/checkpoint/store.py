@@ -100,6 +100,7 @@ class Store:
         try:
             if not os.path.lexists(path):
                 _make(path)
+            atomic.refuse_hard_links(path, *_companions(path))
             connection = _connect(path, mode="rw")
             version = _check(connection, path, thorough=True)
             connection.set_progress_handler(None, 0)
@@ -304,7 +305,7 @@ def _make(path: Path) -> None:
 
 def _check_files(path: Path) -> None:
     """Raise CheckpointError for what SQLite must not open: it would hang, or harm other files."""
-    companions = [path.with_name(path.name + end) for end in _COMPANIONS]
+    companions = _companions(path)
     try:
         # SQLite follows a link at each of these names; it writes to the file when it rolls back.
         atomic.refuse_links(path, *companions)
@@ -323,6 +324,10 @@ def _check_files(path: Path) -> None:
             f"{journal} names a further file that SQLite would delete, which no run of ours writes:"
             " nothing was read; remove both files, or put good copies in their place"
         )
+
+
+def _companions(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in _COMPANIONS]
 
 
 def _ends_with(path: Path, end: bytes) -> bool:

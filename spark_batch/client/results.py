@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from spark_batch import contract
+from spark_batch import contract, redact
 from spark_batch.client.answers import Content, count, mapping, money, quantity, text
-from spark_batch.client.text import Wash, carries
+from spark_batch.client.text import Wash
 from spark_batch.jobs import Result, Usage
 
 # Where pictures stand: as documented, and in the other shapes that public clients read. Only below
@@ -76,7 +76,7 @@ def _is_usable(picture: Content, *, key: str) -> bool:
         len(url) <= _LONGEST_URL
         and _PICTURE_URL.fullmatch(url) is not None
         and contract.answer_rules().picture_type.search(kind) is not None
-        and not carries(url, key)
+        and not redact.carries(url, key)
     )
 
 

@@ -12,6 +12,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, Status
 from spark_batch.project.history import past
 from spark_batch.reports import manifest
+from spark_batch.text import quoted
 
 Value = str | int | float | None
 
@@ -54,13 +55,21 @@ class Base:
 
 
 def base(recipe: Recipe, given: str) -> Base:
-    """What `given` names: the lines of a manifest if it is a file, else the recipe at a commit.
+    """What `given` names: the lines of a manifest if it is a file's path, else a commit's recipe.
 
-    Raises UsageError when it names neither, and for a manifest that cannot be read.
+    A path ends in `.csv`, begins with `./` or `../`, or is absolute. Any other name is git's even
+    where a file has it: a branch could bring a file `origin/main`, with which the comparison would
+    say what the branch wants. Raises UsageError when it names neither, and for a manifest that
+    cannot be read.
     """
-    if _is_file(given):
+    there = _is_file(given)
+    if there and _is_path(given):
         return _from_manifest(given)
-    found = past(recipe, given)
+    try:
+        found = past(recipe, given)
+    except UsageError as error:
+        hint = f"; to compare with the manifest {quoted(given)}, write ./ before it"
+        raise UsageError(f"{error}{hint if there else ''}") from None
     lines = tuple(map(line_of, matrix.jobs(found.recipe))) if found.recipe else ()
     return Base(given, lines, found.commit, found.notes)
 
@@ -87,6 +96,10 @@ def _is_file(given: str) -> bool:
         return Path(given).is_file()
     except (OSError, ValueError):  # no disk takes such a name
         return False
+
+
+def _is_path(given: str) -> bool:
+    return given.lower().endswith(".csv") or given[:1] == "." or Path(given).is_absolute()
 
 
 def _from_manifest(given: str) -> Base:

@@ -19,7 +19,7 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.errors import RecipeError, SparkBatchError
 from spark_batch.jobs import Recipe
-from spark_batch.paths import pictures_folder
+from spark_batch.paths import SANDBOX, pictures_folder
 from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
@@ -350,7 +350,8 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
         if output.name == place.name:  # its folder had its earlier name
             found += [each for folder in around for each in _subfolders(folder / below.parent)]
     for folder in dict.fromkeys(found):
-        yield pictures_folder(folder, sandbox=sandbox)
+        if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there
+            yield pictures_folder(folder, sandbox=sandbox)
 
 
 def _is_one_project(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 from spark_batch import atomic, lfs
 from spark_batch.contract import PLANFILE, validator
 from spark_batch.errors import OutputError, UsageError
+from spark_batch.recipe import boundary
 from spark_batch.runner.survey import WORK, Action
 
 FORMAT = "spark-batch plan"
@@ -67,6 +68,8 @@ def check_target(path: Path) -> None:
     """Raise UsageError where a plan cannot be saved, or where something else would be lost."""
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to save a plan in: make it first")
+    if fault := boundary.target_fault(path):
+        raise UsageError(fault)
     if not path.exists():
         return
     if not path.is_file() or not _BEGINNING.match(_read(path)[:1000]):

@@ -33,7 +33,7 @@ def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> P
     try:
         path = (base / text).resolve()
         wrong = _folder_fault(text, path)
-        if wrong is None and (fault := Boundary(base).fault(base / text)):
+        if wrong is None and (fault := Boundary(base).output_fault(base / text)):
             wrong = f"{quoted(text)} {fault}"
     except (OSError, ValueError, RuntimeError):
         wrong = f"{quoted(text)} is no path of a folder"

@@ -111,11 +111,14 @@ def chosen(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_targets(layout: Layout) -> None:
-    """Raise UsageError when a report of the recipe would replace a file that is none."""
+    """Raise UsageError when a report of the recipe would replace what is no report.
+
+    That is a file of others, a folder or a pipe.
+    """
     for key, form in FORMATS.items():
         path = layout.report(key)
         with suppress(OSError):  # who writes it says what is wrong
-            if is_regular(path) and not form.is_ours(path):
+            if os.path.lexists(path) and not (is_regular(path) and form.is_ours(path)):
                 raise UsageError(
                     f"{path} is there already and is no report of spark-batch: it is left as it is;"
                     " move it, or give the recipe another name or output.dir"

@@ -24,6 +24,7 @@ class Store:
         self._layout = layout = SandboxLayout(folder)
         self.ledger = layout.ledger
         atomic.refuse_links(folder, layout.ledger, layout.images, layout.previews)
+        atomic.refuse_hard_links(layout.ledger)
         try:
             layout.images.mkdir(parents=True, exist_ok=True)
             layout.previews.mkdir(exist_ok=True)

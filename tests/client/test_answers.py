@@ -286,6 +286,8 @@ def test_a_404_that_speaks_of_the_model(text: str, speaks_of_model: bool, shape:
         (b"<html>", "a page"),
         (b"<title>" + b"a" * 9000, f"a page, '{'a' * 80}'"),
         (f"<title>{KEY}</title>".encode(), "a page, '[key]'"),
+        (f"<title>{KEY.encode().hex()}</title>".encode(), "a page, '[key]'"),
+        ("\n".join(KEY).encode(), "[key]"),
         (b"gateway timeout", "gateway timeout"),
         (b"\xff\xfe", "\ufffd\ufffd"),
     ],
