@@ -42,7 +42,7 @@ class Endpoint:
 def access(env_file: Path | None) -> Endpoint:
     """The endpoint and the key from the environment, or else from `env_file`.
 
-    Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key, and when
+    Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key, or when
     the file would have a key of the environment sent to another address.
     """
     found = _environment(env_file)
