@@ -93,8 +93,12 @@ def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) 
 
 
 def _checked(place: Place) -> Place:
-    """Refuse a place whose files we may not write: before anything is read there, or paid for."""
-    check_output(place.output_dir, place.label)
+    """Refuse a place whose files we may not write: before anything is read there, or paid for.
+
+    Of a shard, the files that the merge will write are checked as well.
+    """
+    for label in dict.fromkeys((place.label, place.name)):
+        check_output(place.output_dir, label)
     return place
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from spark_batch.errors import ExitCode
 from tests.cli.conftest import Call, Folder
+from tests.repositories import a_repository
 
 PRECIOUS = "precious"
 STATE = ".spark-batch"
@@ -129,6 +130,23 @@ def test_a_pipe_in_the_state_folder_stops_nothing_for_ever(folder: Folder, call:
     assert (ended.code, "neither a file nor a folder" in ended.err) == (ExitCode.WRONG, True)
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "status", "rescue", "report"])
+def test_a_journal_that_a_branch_brings_changes_no_checkpoint(
+    folder: Folder, call: Call, command: str
+) -> None:
+    """SQLite would roll the checkpoint back to whatever it holds; one of a killed run it may."""
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    journal = folder.previews / STATE / "tiny.checkpoint-journal"
+    repository = a_repository(folder.path)
+    repository.commit(notes_md="mine")
+    journal.write_bytes(b"what a killed run left")
+    assert call(command, folder.recipe, "--sandbox").code == ExitCode.DONE
+    journal.write_bytes(b"what a branch brings")
+    repository.commit()
+    ended = call(command, folder.recipe, "--sandbox")
+    assert (ended.code, f"{journal.name} is in git" in ended.err) == (ExitCode.WRONG, True)
+
+
 FOREIGN = {
     "tiny.manifest.csv": "name,amount\nbeach,2\n",
     "tiny.html": "<!doctype html><title>spark-batch</title><p>Ours</p>",
@@ -150,6 +168,18 @@ def test_a_report_replaces_no_file_of_others(
     assert (ended.code, folder.ledger()) == (ExitCode.WRONG, [])
     assert f"{name} is there already" in ended.err
     assert (folder.previews / name).read_text() == FOREIGN[name]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_shard_does_not_pay_for_what_no_merge_could_report(
+    folder: Folder, call: Call, name: str
+) -> None:
+    """The merge would refuse to write over the file, once the pictures are paid for."""
+    folder.previews.mkdir(parents=True)
+    (folder.previews / name).write_text(FOREIGN[name])
+    ended = call("run", folder.recipe, "--sandbox", "--shard", "1/1")
+    assert (ended.code, folder.ledger()) == (ExitCode.WRONG, [])
+    assert f"{name} is there already" in ended.err
 
 
 def test_a_recipe_called_like_a_file_of_its_folder(folder: Folder, call: Call) -> None:
