@@ -11,7 +11,7 @@ import sqlite3
 import struct
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 from spark_batch.checkpoint import Checkpoint
 from tests.ci.cloud import git
-from tests.makers import a_picture, a_result, some_jobs
+from tests.makers import a_job, a_picture, a_result
 
 FOLDER = "shop"  # of the recipe; a repository's own folder cannot be made a bare repository
 RECIPE = """\
@@ -88,38 +88,42 @@ class Attack:
 def _bare_repository(lair: Lair) -> None:
     """The recipe's folder is a repository whose configuration names programs.
 
-    It has no objects, so that git, asked about any commit, would fetch them.
+    Its index has another time for the recipe, so that a status runs the filter, and it lacks the
+    recipe's content, so that a comparison fetches it.
     """
     program = lair.write("program", f"#!/bin/sh\nenv >> '{lair.owned}'\n")
     program.chmod(0o755)
     for hook in ("post-index-change", "reference-transaction"):
         shutil.copy(program, lair.folder / hook)
-    git("init", "--quiet", "--bare", "bare", cwd=lair.outside.parent)
-    bare = lair.outside.parent / "bare"
-    settings = {
-        "filter.x.clean": f"{program}; cat",
-        "core.fsmonitor": program,
-        "core.hooksPath": lair.folder,
-        "core.sshCommand": program,
-        "extensions.partialClone": "origin",
-        "core.repositoryFormatVersion": "1",
-        "core.worktree": ".",
-        "remote.origin.promisor": "true",
-        "remote.origin.url": ".",
-        "remote.origin.uploadpack": f"{program}; git-upload-pack",
-        "protocol.allow": "always",
-    }
-    for name, value in settings.items():
-        git("config", "--file", "config", name, value, cwd=bare)
-    git("config", "--file", "config", "core.bare", "false", cwd=bare)
-    main = git("rev-parse", "main", cwd=lair.repository)
-    for name in ("HEAD", "config"):
-        shutil.copy(bare / name, lair.folder / name)
-    for ref in ("heads/main", "remotes/origin/main"):
-        lair.write(f"{FOLDER}/refs/{ref}", f"{main}\n")
-    lair.write(f"{FOLDER}/objects/info/packs", "\n")  # git keeps no empty folders
     lair.write(f"{FOLDER}/.gitattributes", "* filter=x\n")
-    shutil.rmtree(bare)
+    scratch = lair.outside.parent / "scratch"
+    scratch.mkdir()
+    (scratch / "recipe.yaml").write_text(RECIPE)
+    for command in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-q", "-m", "a")):
+        git(*command, cwd=scratch)
+    git("update-ref", "refs/remotes/origin/main", "HEAD", cwd=scratch)
+    for setting in (
+        f"filter.x.clean={program}; cat",
+        f"core.fsmonitor={program}",
+        f"core.hooksPath={lair.folder}",
+        f"core.sshCommand={program}",
+        "core.repositoryFormatVersion=1",
+        "core.worktree=.",
+        "extensions.partialClone=origin",
+        "remote.origin.promisor=true",
+        "remote.origin.url=.",
+        f"remote.origin.uploadpack={program}; git-upload-pack",
+        "protocol.allow=always",
+    ):
+        name, _, value = setting.partition("=")
+        git("config", "--file", ".git/config", name, value, cwd=scratch)
+    blob = git("hash-object", "recipe.yaml", cwd=scratch)
+    (scratch / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    for name in ("HEAD", "config", "index"):
+        shutil.copy(scratch / ".git" / name, lair.folder / name)
+    for name in ("objects", "refs"):
+        shutil.copytree(scratch / ".git" / name, lair.folder / name)
+    shutil.rmtree(scratch)
 
 
 def _code(lair: Lair) -> None:
@@ -163,11 +167,11 @@ def _greed(lair: Lair) -> None:
     lair.edit("seed: [7, 8]", f"seed: {list(range(1, 20))}")
 
 
-def checkpoint(output_dir: Path, name: str) -> Path:
-    """A checkpoint that raises every limit, with a trigger that has everything paid for again."""
+def checkpoint(output_dir: Path, name: str, script: str = "") -> None:
+    """A checkpoint of the recipe that has a job paid back with a thousand USD, and a script run."""
     path = output_dir / ".spark-batch" / f"{name}.checkpoint"
     path.parent.mkdir(parents=True, exist_ok=True)
-    (job,) = some_jobs(1)
+    job = replace(a_job(), recipe="shop")
     with Checkpoint.open(path) as made, made.transaction():
         made.enroll([job])
         attempt = made.intend(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
@@ -175,15 +179,9 @@ def checkpoint(output_dir: Path, name: str) -> Path:
         made.fetching(attempt, a_result())
         made.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, received="0" * 64)
     database = sqlite3.connect(path)
-    database.executescript(
-        "UPDATE attempt SET cost = '-1000';"
-        """ALTER TABLE attempt ADD COLUMN "state = 'failed', number" TEXT;"""
-        "CREATE TRIGGER owned AFTER INSERT ON attempt"
-        " BEGIN UPDATE attempt SET cost = '-1000', state = 'failed'; END;"
-    )
+    database.executescript(f"UPDATE attempt SET cost = '-1000'; {script}")
     database.close()
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    return path
+    path.with_name(path.name + ".lock").unlink()
 
 
 def journal(database: bytes, page: int = 4096) -> bytes:
@@ -210,16 +208,40 @@ def _journal(lair: Lair) -> None:
 
 
 def _hostile_checkpoints(lair: Lair) -> None:
-    """Of the recipe, of a shard and of another recipe."""
-    for folder, name in (("shop", "shop"), ("shop", "shop.shard-1-of-1"), ("other", "other")):
-        checkpoint(lair.folder / "out" / folder, name)
+    """Of the recipe, of a shard and of another recipe: each has everything paid for again."""
+    out = lair.folder / "out"
+    checkpoint(out / "shop", "shop")
+    column = """ALTER TABLE attempt ADD COLUMN "state = 'failed', number" TEXT"""
+    checkpoint(out / "shop", "shop.shard-1-of-1", column)
+    trigger = "CREATE TRIGGER owned AFTER INSERT ON attempt BEGIN UPDATE attempt SET cost = -1000;"
+    checkpoint(out / "other", "other", f"{trigger} END")
 
 
 def _hostile_manifest(lair: Lair) -> None:
     """Of an unknown job, which is paid back a thousand USD and has a picture far away."""
-    names = "status,output,job,recipe,attempts,api,cost_usd,bytes,sha256"
-    row = f"done,../../../outside.jpg,0123456789abcdef,shop,1,api,-1000,1,{'0' * 64}"
-    lair.write(f"{FOLDER}/out/shop/shop.manifest.csv", f"{names}\n{row}\n")
+    cells = {
+        "job": "0123456789abcdef",
+        "status": "done",
+        "recipe": "shop",
+        "input": "photo",
+        "prompt_id": "beach",
+        "prompt": "Beach",
+        "scale": "0.5",
+        "seed": "7",
+        "take": "1",
+        **dict.fromkeys(
+            ("asked_width", "asked_height", "expected_width", "expected_height"), "512"
+        ),
+        **{"width": "512", "height": "512", "bytes": "1", "sha256": "0" * 64},
+        "output": "../../../outside/file",
+        "cost_usd": "-1000",
+        **dict.fromkeys(("discount", "input_tokens", "output_tokens", "total_tokens"), ""),
+        **{"generated_images": "1", "task_id": "task-1", "remote_job_id": "", "attempts": "1"},
+        **{"error_code": "", "error_message": "", "submitted_at": "2026-01-01T00:00:00.000Z"},
+        **{"completed_at": "2026-01-01T00:00:01.000Z", "seconds": "1", "api": "sandbox", "fit": ""},
+    }
+    text = f"{','.join(cells)}\n{','.join(cells.values())}\n"
+    lair.write(f"{FOLDER}/out/shop/shop.manifest.csv", text)
 
 
 def _links(folder: str) -> Callable[[Lair], None]:
@@ -295,7 +317,7 @@ AT_THE_KEY = (
     Attack("inputs are the environment", _inputs_are_the_environment, "'table.csv' leads to"),
     Attack("a report over package.json", _package, "package.json is there already"),
     Attack("links in another output folder", _links_elsewhere, "is a symbolic link"),
-    Attack("a manifest", _hostile_manifest, "cannot read the manifest"),
+    Attack("a manifest", _hostile_manifest, r"shop\.manifest\.csv"),
 )
 
 

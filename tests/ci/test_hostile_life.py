@@ -169,20 +169,16 @@ def check_harmless(shop: Shop, jobs: Jobs) -> None:
     assert steps_with_key(jobs) <= {"run", "rescue"}
     assert not re.search(r"^\s*(::error::owned|::add-mask|##\[)", shown, re.MULTILINE), shown
     assert "Traceback" not in shown
-    _check_key(shop, shown)
-
-
-def _check_key(shop: Shop, shown: str) -> None:
-    """In no text, no file, no artifact or cache, and no environment of git or python."""
     assert CANARY not in shown
+
+
+def check_key(shop: Shop) -> None:
+    """It is in no file, no artifact, no cache, and in no environment of git or python."""
+    watched = {path.name.partition("-")[0] for path in (shop.cloud.folder / "children").iterdir()}
+    assert watched == {"git", "python"}
     for path in shop.cloud.folder.parent.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert CANARY.encode() not in path.read_bytes(), path
-
-
-def watched(shop: Shop) -> set[str]:
-    """The programs whose environment was looked at."""
-    return {path.name.partition("-")[0] for path in (shop.cloud.folder / "children").iterdir()}
 
 
 def _strays(job: Ran) -> Iterator[str]:
@@ -234,7 +230,7 @@ def test_a_pull_request_of_a_fork_gets_nothing(shop: Shop) -> None:
     assert set(results(again)["make"]) == {"success"}, printed(again)
     check_harmless(shop, again)
     assert (shop.true_books(), shop.spent()) == (true, paid)
-    assert watched(shop) == {"git", "python"}
+    check_key(shop)
 
 
 def test_a_maintainer_who_runs_the_branch_with_the_key_spends_the_limit_at_most(shop: Shop) -> None:
@@ -248,4 +244,4 @@ def test_a_maintainer_who_runs_the_branch_with_the_key_spends_the_limit_at_most(
     for run in pushed(shop, shop.start_by_hand, AT_THE_KEY):
         assert steps_with_key(run) == {"run", "rescue"}, printed(run)
     assert Decimal(0) < shop.spent() <= LIMIT, printed(run)
-    assert watched(shop) == {"git", "python"}
+    check_key(shop)
