@@ -88,24 +88,27 @@ class Attack:
 def _bare_repository(lair: Lair) -> None:
     """The recipe's folder is a repository whose configuration names programs.
 
-    Its index has another time for the recipe, so that a status runs the filter, and it lacks the
-    recipe's content, so that a comparison fetches it.
+    Its index has the recipe as it is, but for its time, so that a status runs the filter; it lacks
+    the recipe's content, so that a comparison fetches it. The program stands where it is found from
+    every folder that git may start it in.
     """
-    program = lair.write("program", f"#!/bin/sh\nenv >> '{lair.owned}'\n")
+    program = lair.outside.parent / "program"
+    program.write_text(f"#!/bin/sh\nenv >> '{lair.owned}'\n")
     program.chmod(0o755)
     for hook in ("post-index-change", "reference-transaction"):
         shutil.copy(program, lair.folder / hook)
     lair.write(f"{FOLDER}/.gitattributes", "* filter=x\n")
     scratch = lair.outside.parent / "scratch"
     scratch.mkdir()
-    (scratch / "recipe.yaml").write_text(RECIPE)
+    text = RECIPE if lair.recipe.is_symlink() else lair.recipe.read_text()
+    (scratch / "recipe.yaml").write_text(text)
     for command in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-q", "-m", "a")):
         git(*command, cwd=scratch)
     git("update-ref", "refs/remotes/origin/main", "HEAD", cwd=scratch)
     for setting in (
         f"filter.x.clean={program}; cat",
         f"core.fsmonitor={program}",
-        f"core.hooksPath={lair.folder}",
+        "core.hooksPath=.",
         f"core.sshCommand={program}",
         "core.repositoryFormatVersion=1",
         "core.worktree=.",
@@ -295,12 +298,12 @@ def _package(lair: Lair) -> None:
 
 
 PASSED_OVER = (
-    Attack("a bare repository", _bare_repository),
     Attack("code", _code),
     Attack("names", _names),
     Attack("books beside", _books_beside),
     Attack("greed", _greed),
 )
+_LAST = Attack("a bare repository", _bare_repository)  # it knows the recipe as the others leave it
 BEFORE_THE_KEY = (
     Attack("links in the output folder", _links("out/shop"), "symbolic link or a journal"),
     Attack("a journal", _journal, "symbolic link or a journal"),
@@ -326,9 +329,7 @@ def propose(lair: Lair, refused: tuple[Attack, ...], branch: str) -> str:
     place = lair.repository
     git("checkout", "--quiet", "--force", "-B", branch, "main", cwd=place)
     subprocess.run(["git", "clean", "-ffdxq"], cwd=place, check=True)
-    for attack in PASSED_OVER:
-        attack.lay(lair)
-    for attack in reversed(refused):
+    for attack in (*PASSED_OVER, *reversed(refused), _LAST):
         attack.lay(lair)
     git("add", "--all", "--force", cwd=place)
     git("commit", "--quiet", "--message", SHELL, cwd=place)
