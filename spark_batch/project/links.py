@@ -15,6 +15,7 @@ from spark_batch.atomic import is_link, refuse_links
 from spark_batch.errors import UsageError
 from spark_batch.paths import Layout
 from spark_batch.pictures import EXTENSIONS
+from spark_batch.project import git
 from spark_batch.reports import formats
 from spark_batch.runner.survey import WORK, Step
 
@@ -22,15 +23,37 @@ from spark_batch.runner.survey import WORK, Step
 def check_output(layout: Layout) -> None:
     """Check everything but the pictures: the state folder and the reports' files.
 
-    Raises UsageError for a link, for what is neither a file nor a folder, and for a file at a
-    report's name that spark-batch did not write.
+    Raises UsageError for a link, for what is neither a file nor a folder, for a journal that git
+    has, and for a file at a report's name that spark-batch did not write.
     """
     reports = map(layout.report, formats.FORMATS)
     refuse_links(layout.output_dir, layout.state, *reports)
     for path in _odd(layout.state):
         refuse_links(path)
         raise UsageError(f"{path} is neither a file nor a folder: remove it")
+    _refuse_committed_journals(layout.state)
     formats.check_targets(layout)
+
+
+def _refuse_committed_journals(state: Path) -> None:
+    """Raise UsageError for a journal that the repository's commit has.
+
+    SQLite writes what a journal holds into the checkpoint beside it. A branch of somebody else
+    could so replace the records of what is paid for. What a killed run left is in no commit.
+    """
+    journals = [entry.name for entry in _entries(state) if entry.name.endswith("-journal")]
+    if not journals:
+        return
+    try:
+        repository = git.repository(state)
+    except UsageError:  # there is none, so that nothing came with it
+        return
+    for name in journals:
+        if repository.object("HEAD", repository.prefix + name) is not None:
+            raise UsageError(
+                f"{state / name} is in git, and would change what the checkpoint says is paid for:"
+                " remove it from git"
+            )
 
 
 def _odd(folder: Path) -> Iterator[Path]:

@@ -86,8 +86,13 @@ def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) 
 
 
 def _checked(place: Place) -> Place:
-    """Refuse a place whose files we may not write: before anything is read there, or paid for."""
+    """Refuse a place whose files we may not write: before anything is read there, or paid for.
+
+    Of a shard, the files that the merge will write are checked as well.
+    """
     check_output(place)
+    if place.shard is not None:
+        check_output(place.whole)
     return place
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from spark_batch.errors import ExitCode
 from tests.cli.conftest import Call, Folder
+from tests.repositories import a_repository
 
 PRECIOUS = "precious"
 STATE = ".spark-batch"
@@ -164,6 +165,23 @@ def test_a_hard_link_to_a_file_that_is_replaced_is_no_matter(folder: Folder, cal
     assert {backup: backup.read_bytes() for backup in backups} == backups
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "status", "rescue", "report"])
+def test_a_journal_that_a_branch_brings_changes_no_checkpoint(
+    folder: Folder, call: Call, command: str
+) -> None:
+    """SQLite would roll the checkpoint back to whatever it holds; one of a killed run it may."""
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    journal = folder.previews / STATE / "tiny.checkpoint-journal"
+    repository = a_repository(folder.path)
+    repository.commit(notes_md="mine")
+    journal.write_bytes(b"what a killed run left")
+    assert call(command, folder.recipe, "--sandbox").code == ExitCode.DONE
+    journal.write_bytes(b"what a branch brings")
+    repository.commit()
+    ended = call(command, folder.recipe, "--sandbox")
+    assert (ended.code, f"{journal.name} is in git" in ended.err) == (ExitCode.WRONG, True)
+
+
 FOREIGN = {
     "tiny.manifest.csv": "name,amount\nbeach,2\n",
     "tiny.html": "<!doctype html><title>spark-batch</title><p>Ours</p>",
@@ -201,6 +219,18 @@ def test_a_folder_or_a_pipe_at_a_reports_name(
     else:
         os.mkfifo(folder.previews / name)
     ended = call("run", folder.recipe, "--sandbox")
+    assert (ended.code, folder.ledger()) == (ExitCode.WRONG, [])
+    assert f"{name} is there already" in ended.err
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_shard_does_not_pay_for_what_no_merge_could_report(
+    folder: Folder, call: Call, name: str
+) -> None:
+    """The merge would refuse to write over the file, once the pictures are paid for."""
+    folder.previews.mkdir(parents=True)
+    (folder.previews / name).write_text(FOREIGN[name])
+    ended = call("run", folder.recipe, "--sandbox", "--shard", "1/1")
     assert (ended.code, folder.ledger()) == (ExitCode.WRONG, [])
     assert f"{name} is there already" in ended.err
 
