@@ -67,7 +67,7 @@ def replacing_path(
     not disturb each other. With `fixed_name` it is `path` and `.part`: what a killed process left
     there is written over by the next one. Raises OSError.
     """
-    fresh = path.with_name(f"{path.name}{'' if fixed_name else _random()}{PART_SUFFIX}")
+    fresh = path.with_name(path.name + PART_SUFFIX) if fixed_name else temporary_name(path)
     try:
         yield fresh
         if keep_same and is_regular(path) and filecmp.cmp(path, fresh, shallow=False):
@@ -82,8 +82,9 @@ def replacing_path(
         raise
 
 
-def _random() -> str:
-    return f".{secrets.token_hex(4)}"
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that nobody can have put a file or a link at."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
 
 
 def _new(path: Path, *, text: bool) -> IO[Any]:

@@ -38,6 +38,8 @@ _MOST_CALLS = 20_000
 _Self = TypeVar("_Self", bound="Store")
 # Errors of SQLite that say nothing about the file.
 _OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+# A file that cannot be read. SQLite's message may quote bytes of it that are no text.
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 Clock = Callable[[], datetime]
 
@@ -102,7 +104,7 @@ class Store:
                 _make(path)
             atomic.refuse_hard_links(path, *_companions(path))
             connection = _connect(path, mode="rw")
-            version = _check(connection, path, thorough=True)
+            version = _check(connection, path)
             connection.set_progress_handler(None, 0)
             if version < VERSION:
                 _back_up(connection, path, version)
@@ -246,7 +248,7 @@ def _look(path: Path) -> sqlite3.Connection:
         return _empty()
     # Not mode=ro: after a killed run the first reader has to roll its journal back.
     connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
-    version = _check(connection, path, thorough=False)
+    version = _check(connection, path)
     if version == VERSION:
         return connection
     copy = sqlite3.connect(":memory:", isolation_level=None)
@@ -352,7 +354,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.DatabaseError as error:
+    except _UNREADABLE as error:
         raise _unusable(path, error) from None
     return connection
 
@@ -369,11 +371,11 @@ def _limit(connection: sqlite3.Connection) -> None:
     connection.set_progress_handler(stop, _STEPS_PER_CALL)
 
 
-def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int:
+def _check(connection: sqlite3.Connection, path: Path) -> int:
     """The version of a file that can be trusted."""
     try:
-        return _checked(connection, path, thorough=thorough)
-    except sqlite3.DatabaseError as error:
+        return _checked(connection, path)
+    except _UNREADABLE as error:
         connection.close()
         raise _unusable(path, error) from None
     except CheckpointError:
@@ -381,7 +383,7 @@ def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int
         raise
 
 
-def _checked(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int:
+def _checked(connection: sqlite3.Connection, path: Path) -> int:
     (kind,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if kind != APPLICATION_ID or version < 1:
@@ -391,10 +393,6 @@ def _checked(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> i
             f"{path} was written by a newer spark-batch (format {version}, this one knows"
             f" {VERSION}): update spark-batch"
         )
-    if thorough:
-        (healthy,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if healthy != "ok":
-            raise _damaged(path, healthy)
     if fault := validation.fault(connection, version):
         raise _damaged(path, fault)
     return int(version)
@@ -421,7 +419,7 @@ def _reason(error: Exception) -> str:
     return f"{text}: the disk does not work, or {NO_LOCKS}" if text in _UNLOCKABLE else text
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> CheckpointError:
+def _unusable(path: Path, error: Exception) -> CheckpointError:
     """The error to raise when SQLite cannot read a checkpoint."""
     if str(error) in (_BUSY, _CLOSED, *_UNLOCKABLE, *_UNWRITABLE):
         return CheckpointError(f"cannot use {path}: {_reason(error)}")

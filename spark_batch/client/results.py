@@ -22,7 +22,11 @@ _DEEPEST = 6  # levels of lists and objects; the documented form has four
 _MOST = 64  # pictures of one task
 _LONGEST_URL = 16 * 1024
 _LONGEST_UNIT = 20  # characters
-_PICTURE_URL = re.compile(r"https?://[^/\s?#].*", re.IGNORECASE)
+# Without control characters and halves of surrogate pairs: they are in no address, and SQLite takes
+# no such half as text.
+_PICTURE_URL = re.compile(
+    r"https?://[^/\s?#\x00-\x1f\ud800-\udfff][^\x00-\x1f\ud800-\udfff]*", re.IGNORECASE
+)
 
 
 def result(task: Content, *, key: str, wash: Wash, finished: bool) -> Result | None:

@@ -7,17 +7,20 @@ first task is paid for.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from spark_batch.atomic import is_link, refuse_links
+from spark_batch.atomic import is_link, refuse_links, temporary_name
 from spark_batch.errors import UsageError
 from spark_batch.paths import Layout
 from spark_batch.pictures import EXTENSIONS
 from spark_batch.project import git
 from spark_batch.reports import formats
 from spark_batch.runner.survey import WORK, Step
+
+_CURE = "remove the link"
 
 
 def check_output(layout: Layout) -> None:
@@ -77,6 +80,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
+def _is_too_long(path: Path) -> bool:
+    """Whether the disk refuses the name of a picture, or its longer name while it is written."""
+    try:
+        os.lstat(temporary_name(path.with_name(f"{path.name}.jpg")))
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
+
+
 class PictureLinks:
     """Links where pictures will be written, looked for once a folder."""
 
@@ -91,19 +103,22 @@ class PictureLinks:
         if step.action not in WORK:
             return
         path = self._output / step.job.output
+        if _is_too_long(path):
+            self._set(f"the disk takes no name as long as {path}.jpg: use shorter ids")
         if path.parent not in self._links:
             self._links[path.parent] = self._links_in(path.parent)
         for extension in EXTENSIONS.values():
             if path.name + extension in self._links[path.parent]:
-                self._set(f"{path}{extension} is a symbolic link where a picture is to be written")
+                what = "is a symbolic link where a picture is to be written"
+                self._set(f"{path}{extension} {what}: {_CURE}")
 
     def _links_in(self, folder: Path) -> frozenset[str]:
         if not folder.resolve().is_relative_to(self._real):
-            self._set(f"{folder} leads out of the output folder {self._output}")
+            self._set(f"{folder} leads out of the output folder {self._output}: {_CURE}")
         return frozenset(entry.name for entry in _entries(folder) if is_link(entry))
 
     def _set(self, problem: str) -> None:
-        self._problem = self._problem or f"{problem}: remove the link"
+        self._problem = self._problem or problem
 
     def check(self) -> None:
         """Raise UsageError when one of the steps would write through a link."""

@@ -415,6 +415,7 @@ def test_shapes_of_output(shape: str) -> None:
         {"output": [{"url": "https://"}, {"url": "https:///a.png"}, {"url": "ftp://e.com/a"}]},
         {"output": [{"url": f"https://e.com/{KEY}"}]},
         {"output": [{"url": "https://e.com/" + "a" * 20_000}]},
+        *({"output": [{"url": f"https://e.com/{odd}a"}]} for odd in ("\0", "\ud800", "\n")),
         {"output": "see the page"},
         {"output": 7},
     ],
