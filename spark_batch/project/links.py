@@ -13,10 +13,10 @@ from pathlib import Path
 
 from spark_batch.atomic import is_link, refuse_links
 from spark_batch.checkpoint import STATE_FOLDER
+from spark_batch.engine.planner import WORK, Step
 from spark_batch.errors import UsageError
 from spark_batch.pictures import EXTENSIONS
 from spark_batch.reports import formats
-from spark_batch.runner.survey import WORK, Step
 
 
 def check_output(output_dir: Path, label: str) -> None:
