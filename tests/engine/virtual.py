@@ -20,7 +20,7 @@ class VirtualClock(Clock):
     def __init__(self) -> None:
         self.now = 0.0
         self._order = count()
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+        self.agenda: list[tuple[float, int, Callable[[], None]]] = []
 
     def monotonic(self) -> float:
         return self.now
@@ -30,11 +30,11 @@ class VirtualClock(Clock):
 
     def at(self, moment: float, action: Callable[[], None]) -> None:
         """Have `action` done when the clock reaches `moment`."""
-        heapq.heappush(self._agenda, (moment, next(self._order), action))
+        heapq.heappush(self.agenda, (moment, next(self._order), action))
 
     def forget(self) -> None:
         """Nothing of what was to happen does: the process has died."""
-        self._agenda.clear()
+        self.agenda.clear()
 
     def wait(self, arrivals: Arrivals, seconds: float | None) -> Future[Any] | None:
         end = None if seconds is None else self.now + seconds
@@ -43,13 +43,13 @@ class VirtualClock(Clock):
                 return arrivals.get_nowait()
             except Empty:
                 pass
-            due = self._agenda[0][0] if self._agenda else None
+            due = self.agenda[0][0] if self.agenda else None
             if due is None or (end is not None and end < due):
                 assert end is not None, "the run waits for something that never comes"
                 self.now = max(self.now, end)
                 return None
             self.now = max(self.now, due)
-            heapq.heappop(self._agenda)[2]()
+            heapq.heappop(self.agenda)[2]()
 
 
 class VirtualExecutor(Executor):
