@@ -12,10 +12,10 @@ from spark_batch import matrix, project
 from spark_batch.cli import against as comparing
 from spark_batch.cli import plandocument, plantext, session, sums
 from spark_batch.cli.options import amount
+from spark_batch.engine.planner import COSTS, WORK
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
-from spark_batch.runner.survey import COSTS, WORK
 from spark_batch.text import counted
 
 _SHOWN = 40

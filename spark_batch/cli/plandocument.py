@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from spark_batch import contract, matrix, project
+from spark_batch.engine.planner import Action, Step
 from spark_batch.jobs import Input, Job, Prompt
 from spark_batch.reports.verdicts import source
-from spark_batch.runner.survey import Action, Step
 
 
 def show(plan: project.Plan) -> None:

@@ -8,9 +8,9 @@ import click
 
 from spark_batch import matrix, project
 from spark_batch.cli import fits, plandocument, session
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import COSTS, Action, Step
+from spark_batch.engine.forecast import Outlook
+from spark_batch.engine.planner import COSTS, Action, Step
+from spark_batch.engine.reasons import Cause
 from spark_batch.text import counted
 
 _SIGNS = {

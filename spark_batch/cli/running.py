@@ -10,8 +10,8 @@ import click
 from spark_batch import project
 from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
+from spark_batch.engine.planner import COSTS, Action
 from spark_batch.errors import ExitCode
-from spark_batch.runner.survey import COSTS, Action
 from spark_batch.text import counted
 
 

@@ -12,10 +12,10 @@ import click
 from spark_batch import matrix, project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli.outside import outside_option
+from spark_batch.engine.reasons import Cause
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Standing
 from spark_batch.reports.formats import Written
-from spark_batch.runner.reasons import Cause
 from spark_batch.text import counted
 
 F = TypeVar("F", bound=Callable[..., Any])

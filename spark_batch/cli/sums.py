@@ -9,8 +9,8 @@ from decimal import Decimal
 import click
 
 from spark_batch import matrix, project
+from spark_batch.engine.planner import COSTS, Step
 from spark_batch.errors import UsageError
-from spark_batch.runner.survey import COSTS, Step
 
 _HEAD = ("jobs", "to create", "expected USD")
 

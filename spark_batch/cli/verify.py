@@ -8,10 +8,10 @@ import click
 
 from spark_batch import lfs, project
 from spark_batch.cli import session
+from spark_batch.engine.files import stands
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Standing, Status
 from spark_batch.matrix import Shard
-from spark_batch.runner.files import stands
 from spark_batch.text import counted
 
 

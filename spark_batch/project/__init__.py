@@ -1,6 +1,6 @@
 """A recipe with its folders: load it, plan it, run it, rescue what is paid for.
 
-The only room that puts recipe, checkpoint, client, runner, sandbox and reports together; the
+The only room that puts recipe, checkpoint, client, engine, sandbox and reports together; the
 command line and Python programs (`from spark_batch import load, plan, run, read_manifest`) stand
 on it. Nothing here prints, asks or handles signals.
 Everything is imported when it is first used: `validate` needs little of it.

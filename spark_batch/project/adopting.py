@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news, join
+from spark_batch.engine.files import holds, size_of
 from spark_batch.errors import ManifestError
 from spark_batch.project.place import Place, peek
 from spark_batch.project.unread import may_know_more
 from spark_batch.reports import manifest
-from spark_batch.runner.files import holds, size_of
 
 # What to do about a manifest that cannot be read.
 _KNOWN = "the checkpoint knows every job in it, and `spark-batch report` writes it anew"

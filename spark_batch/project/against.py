@@ -13,10 +13,10 @@ from decimal import Decimal
 from enum import Enum
 
 from spark_batch import matrix
+from spark_batch.engine.planner import COSTS, Step
 from spark_batch.jobs import Job
 from spark_batch.project.bases import Base, Line, Value, line_of
 from spark_batch.project.planning import Plan
-from spark_batch.runner.survey import COSTS, Step
 
 
 class Change(str, Enum):

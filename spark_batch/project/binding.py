@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.engine.planner import COSTS, WORK, Action, Step
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project import access, planfile
 from spark_batch.project.planfile import SavedPlan
 from spark_batch.project.saving import pictures_of
 from spark_batch.recipe.sources import sources
-from spark_batch.runner.survey import COSTS, WORK, Action, Step
 from spark_batch.text import printable
 
 _TOLD = 3  # differences that a message names

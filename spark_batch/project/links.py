@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spark_batch.atomic import is_link, refuse_links, temporary_name
+from spark_batch.engine.planner import WORK, Step
 from spark_batch.errors import UsageError
 from spark_batch.paths import Layout
 from spark_batch.pictures import EXTENSIONS
 from spark_batch.project import git
 from spark_batch.reports import formats
-from spark_batch.runner.survey import WORK, Step
 
 _CURE = "remove the link"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, Surplus, join, mark_twins, paid_twice
+from spark_batch.engine.files import Folders, pointer_to, restore
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import Picture, Recipe, Standing, Status
 from spark_batch.paths import Layout, merged_path
@@ -22,7 +23,6 @@ from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.sources import Source
 from spark_batch.reports.formats import FORMATS, Written
-from spark_batch.runner.files import Folders, pointer_to, restore
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.foreign import Claim
+from spark_batch.engine.planner import COSTS, Step
+from spark_batch.engine.reasons import Cause
 from spark_batch.errors import RecipeError, SparkBatchError
 from spark_batch.jobs import Recipe
 from spark_batch.paths import SANDBOX, pictures_folder
@@ -25,8 +27,6 @@ from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
 from spark_batch.project.record_files import RecordFile
 from spark_batch.recipe.header import Header, header
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import COSTS, Step
 
 _MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
 _LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder

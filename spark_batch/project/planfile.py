@@ -16,9 +16,9 @@ from typing import Any
 
 from spark_batch import atomic, lfs
 from spark_batch.contract import PLANFILE, validator
+from spark_batch.engine.planner import WORK, Action
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.recipe import boundary
-from spark_batch.runner.survey import WORK, Action
 
 FORMAT = "spark-batch plan"
 VERSION = 1

@@ -12,14 +12,14 @@ from pathlib import Path
 from spark_batch import matrix
 from spark_batch.checkpoint import Charge, CheckpointReader
 from spark_batch.checkpoint.reading import Money
+from spark_batch.engine.budget import Prices
+from spark_batch.engine.forecast import Outlook
+from spark_batch.engine.planner import COSTS, WORK, Scope, Step, survey
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project import adopting, sharding
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.quoting import Quotes, ask
-from spark_batch.runner.budget import Prices
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.survey import COSTS, WORK, Scope, Step, survey
 
 
 @dataclass(slots=True)

@@ -10,20 +10,21 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
+from spark_batch.engine import Driver, network_threads, picture_threads
+from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.events import Tally
+from spark_batch.engine.files import Folders
+from spark_batch.engine.planner import Action, Scope, Step, survey
+from spark_batch.engine.reasons import Cause
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
 from spark_batch.matrix import Shard
-from spark_batch.project import access, adopting, crew, sharding
-from spark_batch.project.crew import Watch
+from spark_batch.project import access, adopting, sharding
 from spark_batch.project.place import Place, find_place
 from spark_batch.project.reporting import write_reports
+from spark_batch.project.running import Watch
 from spark_batch.recipe.header import header
 from spark_batch.reports.formats import FORMATS, Written
-from spark_batch.runner import Run
-from spark_batch.runner.budget import Budget, Prices
-from spark_batch.runner.events import Tally
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import Action, Scope, Step, survey
 
 _PAID = (State.RUNNING, State.FETCHING)
 
@@ -84,17 +85,22 @@ def rescue(
             with access.endpoint(place, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
                 with TaskReader(endpoint.base_url, endpoint.key) as client:
-                    desk = crew.desk(
-                        checkpoint,
-                        client,
+                    driver = Driver(
+                        settings,
+                        checkpoint=checkpoint,
+                        client=client,
                         send=None,
-                        settings=crew.settings(settings, endpoint, metadata=place.metadata),
-                        place=place,
+                        api=endpoint.api,
+                        folders=Folders(place.output_dir, place.label),
                         budget=_nothing(checkpoint),
-                        submit_rate=settings.submit_rate,
                         tally=tally,
+                        steps=missing,
+                        open_jobs={},
+                        network=network_threads(),
+                        pictures=picture_threads(),
+                        metadata=place.metadata,
                     )
-                    watch(Run(desk, steps=missing, open_jobs={}), wanted)
+                    watch(driver, wanted)
         # A manifest without those jobs would let a fresh clone pay for them again.
         kept = adopted.unknown or checkpoint.has_unnamed()
         formats = [name for name in FORMATS if name != "csv" or not kept]

@@ -13,22 +13,25 @@ from spark_batch import matrix, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
+from spark_batch.engine import Driver, network_threads, picture_threads, sender
+from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.events import Event, Tally
+from spark_batch.engine.files import Folders
+from spark_batch.engine.forecast import Outlook
+from spark_batch.engine.planner import WORK, Action, Scope, Step, survey
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State
-from spark_batch.project import access, adopting, crew, sharding
+from spark_batch.project import access, adopting, sharding
 from spark_batch.project.binding import Binding, bind
-from spark_batch.project.crew import Watch
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.revision import commit_of
 from spark_batch.reports.formats import Written
-from spark_batch.runner import Run, sender
-from spark_batch.runner.budget import Budget, Prices
-from spark_batch.runner.events import Event, Tally
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.survey import WORK, Action, Scope, Step, survey
+
+# Does a run of so many jobs, and shows it.
+Watch = Callable[[Driver, int], None]
 
 # Options that would make another plan of a saved one.
 _PLANNED = ("retry", "only", "limit", "max_cost", "shard")
@@ -137,32 +140,32 @@ class Errand:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
+        chooser = matrix.Chooser(self.order.only)
+        steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
+        open_jobs = self.outlook.open_jobs
+        if self.bound is not None:
+            steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
         bodies = Bodies(fitted=pictures.fitted)
         with TaskClient(endpoint.base_url, endpoint.key) as client:
-            desk = crew.desk(
-                checkpoint,
-                client,
+            driver = Driver(
+                run,
+                checkpoint=checkpoint,
+                client=client,
                 send=sender(client.submit, bodies),
                 ready=lambda job: bodies.ready(job.input),
-                settings=crew.settings(
-                    run,
-                    endpoint,
-                    metadata=self.place.metadata,
-                    limit=self.order.limit,
-                    commit=commit_of(self.recipe.path),
-                ),
-                place=self.place,
+                api=endpoint.api,
+                folders=Folders(self.place.output_dir, self.place.label),
                 budget=budget,
-                submit_rate=run.submit_rate,
                 tally=tally,
+                steps=steps,
+                open_jobs=open_jobs,
+                network=network_threads(),
+                pictures=picture_threads(),
+                limit=self.order.limit,
+                metadata=self.place.metadata,
+                commit=commit_of(self.recipe.path),
             )
-            chooser = matrix.Chooser(self.order.only)
-            steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
-            open_jobs = self.outlook.open_jobs
-            if self.bound is not None:
-                steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-            going = Run(desk, steps=steps, open_jobs=open_jobs)
-            watch(going, max(self.outlook.total(WORK), self.paid))
+            watch(driver, max(self.outlook.total(WORK), self.paid))
 
 
 @contextlib.contextmanager
@@ -224,7 +227,18 @@ def run(
     what `prepared` raises, and OutputError when the disk takes no more.
     """
     with prepared(recipe, order or Order()) as errand:
-        return errand.go(crew.watching(on_event))
+        return errand.go(watching(on_event))
+
+
+def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
+    """Do a run to its end, and call `on_event` with each event and the tally as it then stands."""
+
+    def watch(driver: Driver, total: int) -> None:
+        for event in driver.events():
+            if on_event is not None:
+                on_event(event, driver.tally)
+
+    return watch
 
 
 def _steps(

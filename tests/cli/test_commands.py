@@ -145,7 +145,7 @@ def test_validate_loads_no_client(folder: Folder) -> None:
         "import sys\n"
         "from spark_batch import cli\n"
         f"code = cli.dispatch(['validate', {str(folder.recipe)!r}])\n"
-        "heavy = {'requests', 'tqdm', 'starlette', 'jinja2', 'spark_batch.runner'}\n"
+        "heavy = {'requests', 'tqdm', 'starlette', 'jinja2', 'spark_batch.engine'}\n"
         "print(code, sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

@@ -12,11 +12,11 @@ import pytest
 from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import Made, SubmitOutcome
+from spark_batch.engine import Driver, waits
+from spark_batch.engine.events import Done, Event, Failed, Halted, Submitted
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Job
-from spark_batch.runner import Run
-from spark_batch.runner.events import Done, Event, Failed, Halted, Submitted
-from tests.runner.conftest import MakeWorld, World, a_photo
+from tests.engine.conftest import MakeWorld, World, a_photo
 
 
 def pictures_of(world: World) -> list[str]:
@@ -92,11 +92,11 @@ def test_a_deleted_picture_is_fetched_again_without_a_new_task(make_world: MakeW
 
 
 def test_a_deleted_picture_whose_result_is_gone_is_lost_and_made_anew_by_retry(
-    make_world: MakeWorld,
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told, never paid again by itself, and `retry` makes it."""
     world = make_world(script={"poll": [None, None, "404"]})
-    world.settings["unknown_after"] = 0.0
+    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.0)
     world.run()
     (world.out / pictures_of(world)[0]).unlink()
     tally = world.run()
@@ -250,7 +250,7 @@ def test_one_stop_lets_paid_work_finish(make_world: MakeWorld) -> None:
     """After the first submission nothing more is sent; its picture comes."""
     world = make_world(seconds=0.2, concurrency=1)
 
-    def stop(run: Run, event: Event) -> None:
+    def stop(run: Driver, event: Event) -> None:
         if isinstance(event, Submitted):
             run.stop()
 
@@ -266,7 +266,7 @@ def test_two_stops_leave_at_once_and_the_next_run_goes_on(make_world: MakeWorld)
     world = make_world(seconds=0.3)
     world.prompts("Beach")
 
-    def stop(run: Run, event: Event) -> None:
+    def stop(run: Driver, event: Event) -> None:
         run.stop()
         run.stop()
 
@@ -293,7 +293,7 @@ def test_a_paid_picture_whose_line_left_the_recipe_is_kept(make_world: MakeWorld
     world = make_world(seconds=0.3)
     world.prompts("Beach")
 
-    def stop(run: Run, event: Event) -> None:
+    def stop(run: Driver, event: Event) -> None:
         run.stop()
         run.stop()
 
@@ -313,7 +313,7 @@ def test_more_tasks_in_flight_than_threads(make_world: MakeWorld) -> None:
     world.prompts(*[f"Beach {n}" for n in range(40)])
     most = 0
 
-    def watch(run: Run, event: Event) -> None:
+    def watch(run: Driver, event: Event) -> None:
         nonlocal most
         most = max(most, run.tally.in_flight)
 
@@ -368,7 +368,7 @@ def test_a_resumed_task_that_fails_is_made_again_once(make_world: MakeWorld) -> 
     world = make_world(seconds=0.3, concurrency=1, script={"create": ["task-code:003003095"]})
     world.prompts("Beach")
 
-    def stop(run: Run, event: Event) -> None:
+    def stop(run: Driver, event: Event) -> None:
         run.stop()
         run.stop()
 
@@ -474,7 +474,7 @@ def test_requests_that_wait_for_a_thread_are_not_sent_after_a_stop(make_world: M
     """The only thread is sending the second job at the signal; three jobs wait behind it."""
     world = make_world(seconds=0.3)
     world.prompts(*[f"Beach {n}" for n in range(5)])
-    world.settings = {"threads": 1}
+    world.threads = 1
     send, going = world.real_send(), threading.Event()
     sent: list[str] = []
 
@@ -483,7 +483,7 @@ def test_requests_that_wait_for_a_thread_are_not_sent_after_a_stop(make_world: M
         assert len(sent) == 1 or going.wait(10.0)
         return send(job)
 
-    def stop(run: Run, event: Event) -> None:
+    def stop(run: Driver, event: Event) -> None:
         if isinstance(event, Submitted) and not run.tally.interrupted:
             run.stop()
         elif isinstance(event, Halted):

@@ -15,12 +15,25 @@ _LEAST_RATE = 0.1  # tasks a second, so that a run that is being refused notices
 _FIRST_LOOK = 0.5  # seconds, while nothing is known
 _SOON = 0.2  # seconds, at least, between two questions
 _LONGEST_WAIT = 10.0  # seconds, at most, between two questions
+_LONGEST_FETCH_WAIT = 8.0  # seconds between two downloads of a picture
+_LONGEST_WAIT_FOR_URL = 60.0  # the same, when its URL was refused
 _EARLY = (0.25, 0.5, 1.0)  # of the usual time
 
 
 def backoff(failures: int, *, rng: Random, base: float = 0.5, cap: float = 30.0) -> float:
     """How long to wait after the n-th failure in a row: full jitter under a doubling, capped."""
     return rng.uniform(0, min(cap, base * 2.0 ** min(failures, 30)))
+
+
+def fetch_backoff(failures: int, *, fresh_url: bool, rng: Random) -> float:
+    """How long to wait after the n-th failed download of a picture.
+
+    `fresh_url` says that its URL was refused: an object store may answer 404 for minutes before a
+    new object is seen everywhere. A server that fails is either back soon or not in this run.
+    """
+    longest = _LONGEST_WAIT_FOR_URL if fresh_url else _LONGEST_FETCH_WAIT
+    half = min(longest, 2.0 ** (failures - 1)) / 2
+    return half + rng.uniform(0, half)
 
 
 class Pace:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_batch.checkpoint import Charge, Money
-from spark_batch.runner.budget import Budget, Go, Over, Prices, Wait
+from spark_batch.engine.budget import Budget, Go, Over, Prices, Wait
 
 SIZE = (1328, 1328)
 NOTHING = Money(spent=Decimal(0), reserved=Decimal(0), unpriced=0)

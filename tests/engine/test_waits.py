@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -32,19 +29,18 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
+from spark_batch.engine import Driver
+from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
+from spark_batch.engine.files import Folders
+from spark_batch.engine.planner import Scope, survey
+from spark_batch.engine.waits import LONGEST_CALL
+from spark_batch.engine.workers import download
 from spark_batch.errors import ExitCode, OutputError
 from spark_batch.jobs import Job, Recipe, Result, Usage
 from spark_batch.paths import Layout
-from spark_batch.runner import Desk, Run, Settings
-from spark_batch.runner.budget import Budget, Prices
-from spark_batch.runner.desk import Call, Flight
-from spark_batch.runner.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
-from spark_batch.runner.files import Folders
-from spark_batch.runner.pace import Pace, PollTimes
-from spark_batch.runner.pool import Broken, Pool
-from spark_batch.runner.survey import Scope, survey
-from spark_batch.runner.waits import UNKNOWN_AFTER
-from tests.runner.conftest import a_photo, a_recipe
+from tests.engine.conftest import a_photo, a_recipe
+from tests.engine.virtual import VirtualClock, VirtualExecutor
 
 RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))
 PATIENCE = {
@@ -55,57 +51,18 @@ PATIENCE = {
 }
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def utc(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=self.now)
-
-
-class VirtualPool(Pool[tuple[Flight, Call]]):
-    """Does calls in this thread; each takes as long as the server says, by the virtual clock."""
-
-    def __init__(self, clock: Clock, api: Api) -> None:
-        super().__init__(0)
-        self._clock = clock
-        self._api = api
-        self._due: list[tuple[float, int, tuple[Flight, Call], Callable[[], object]]] = []
-        self._order = count()
-
-    def put(self, tag: tuple[Flight, Call], call: Callable[[], object]) -> None:
-        seconds = self._api.seconds.get(tag[1], 0.01)
-        heapq.heappush(self._due, (self._clock.now + seconds, next(self._order), tag, call))
-
-    def take(self, seconds: float | None) -> list[tuple[tuple[Flight, Call], object]]:
-        first = self._due[0][0] if self._due else None
-        wait = None if seconds is None else self._clock.now + seconds
-        if first is None or (wait is not None and wait < first):
-            assert wait is not None, "the run waits for something that never comes"
-            self._clock.now = wait
-            return []
-        self._clock.now = max(self._clock.now, first)
-        _, _, tag, call = heapq.heappop(self._due)
-        try:
-            return [(tag, call())]
-        except Exception as error:  # noqa: BLE001 (as the real pool hands it over)
-            return [(tag, Broken(error))]
-
-
 @dataclass
 class Api:
-    """A server as a model: what it always answers, and how many seconds each call takes."""
+    """A server as a model: what it always answers, and how many seconds each kind of call takes.
+
+    The kinds are `submit`, `poll`, `fetch`, and `picture` for what is done with a picture.
+    """
 
     picture: Path
     submit: Callable[[], SubmitOutcome] | None = None
     polls: list[PollOutcome] = field(default_factory=lambda: [Completed(result=RESULT)])
     fetches: list[FetchOutcome] = field(default_factory=list)
-    seconds: dict[Call, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     tasks: count[int] = field(default_factory=lambda: count(1))
     calls: list[str] = field(default_factory=list)
     urls: list[str] = field(default_factory=list)
@@ -129,77 +86,65 @@ class Api:
 
 @dataclass
 class Life:
-    """A recipe that is run again and again on a virtual clock, against a model of the API."""
+    """A recipe that is run again and again on a virtual clock, against a model of the API.
+
+    `takes` gives the seconds until a call of a kind is begun, and those that it takes.
+    """
 
     recipe: Recipe
     api: Api
-    clock: Clock
+    clock: VirtualClock
     events: list[Event] = field(default_factory=list)
     rescue: bool = False
     ready: Callable[[Job], bool] | None = None
-    put: Callable[..., None] = VirtualPool.put
+    takes: Callable[[str], tuple[float, float]] | None = None
 
     def run(self, *, stop_at: float | None = None) -> Tally:
         """One run; `stop_at` is a signal at that time of the clock."""
-        with Checkpoint.open(
-            Layout(self.recipe.name, self.recipe.output_dir).checkpoint, clock=self.clock.utc
-        ) as checkpoint:
+        path = Layout(self.recipe.name, self.recipe.output_dir).checkpoint
+        self.clock.forget()
+        with Checkpoint.open(path, clock=self.clock.utc) as checkpoint:
             checkpoint.interrupted()
             checkpoint.look_again()
             checkpoint.enroll(matrix.jobs(self.recipe))
-            desk = self._desk(checkpoint)
-            scope = Scope(self.recipe.output_dir, self.recipe.run.attempts, rescue=self.rescue)
-            steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
-            pool = VirtualPool(self.clock, self.api)
-            pool.put = partial(self.put, pool)  # type: ignore[method-assign]
-            run = Run(desk, steps=steps, open_jobs={}, pool=pool)
+            driver = self._driver(checkpoint)
             if stop_at is not None:
-                stopped = False
-                take = pool.take
+                self.clock.at(stop_at, driver.stop)
+            self.events = list(driver.events())
+            return driver.tally
 
-                def take_and_stop(seconds: float | None) -> list[object]:
-                    nonlocal stopped
-                    if not stopped and self.clock.now >= stop_at:
-                        stopped = True
-                        run.stop()
-                        return []
-                    limit = max(0.0, stop_at - self.clock.now)
-                    waits = [limit, seconds] if not stopped else [seconds]
-                    return take(min((w for w in waits if w is not None), default=None))
-
-                pool.take = take_and_stop  # type: ignore[method-assign,assignment]
-            self.events = list(run.events())
-            return run.tally
-
-    def _desk(self, checkpoint: Checkpoint) -> Desk:
+    def _driver(self, checkpoint: Checkpoint) -> Driver:
         run = self.recipe.run
-        rng = Random(5)
-        return Desk(
+        scope = Scope(self.recipe.output_dir, run.attempts, rescue=self.rescue)
+
+        def send(job: Job) -> SubmitOutcome:
+            return self.api.create()
+
+        def takes(call: Callable[..., object]) -> tuple[float, float]:
+            kind = {send: "submit", download: "fetch"}.get(call, "poll")
+            if self.takes is not None:
+                return self.takes(kind)
+            return 0.0, self.api.seconds.get(kind, 0.01)
+
+        def soon(call: Callable[..., object]) -> tuple[float, float]:
+            return 0.0, self.api.seconds.get("picture", 0.0)
+
+        return Driver(
+            run,
             checkpoint=checkpoint,
             client=self.api,  # type: ignore[arg-type]
-            send=None if self.rescue else lambda job: self.api.create(),
-            settings=Settings(
-                concurrency=run.concurrency,
-                attempts=run.attempts,
-                task_timeout=run.task_timeout,
-                fetch_tries=run.fetch_tries,
-                unreachable_timeout=run.unreachable_timeout,
-                rate_limit_timeout=run.rate_limit_timeout,
-                stop_timeout=run.stop_timeout,
-                unknown_after=UNKNOWN_AFTER,
-                max_uncertain=run.max_uncertain,
-                api="sandbox",
-                threads=4,
-            ),
+            send=None if self.rescue else send,
+            api="sandbox",
             folders=Folders(self.recipe.output_dir),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices(price=None)),
-            pace=Pace(rate=run.submit_rate, rng=rng),
-            polls=PollTimes(checkpoint.durations(longest=run.task_timeout)),
-            rng=rng,
-            clock=self.clock,
-            now=self.clock.utc,
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
+            steps=survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
+            open_jobs={},
+            network=VirtualExecutor(self.clock, takes),
+            pictures=VirtualExecutor(self.clock, soon),
             ready=self.ready,
+            clock=self.clock,
+            rng=Random(5),
         )
 
     def statuses(self) -> list[str]:
@@ -218,7 +163,7 @@ def life(tmp_path: Path) -> Life:
     recipe = a_recipe(tmp_path, submit_rate=5.0, **PATIENCE)
     (block,) = recipe.blocks
     recipe = replace(recipe, blocks=(replace(block, prompts=block.prompts[:1]),))
-    return Life(recipe, Api(a_photo(tmp_path / "result.jpg")), Clock())
+    return Life(recipe, Api(a_photo(tmp_path / "result.jpg")), VirtualClock())
 
 
 def no_picture(reason: str = "HTTP 503", *, fresh: bool = False) -> FetchFailed:
@@ -237,7 +182,7 @@ def never(kind: str) -> dict[str, object]:
         "no task is made": {"submit": lambda: NotMade(code="003003099", message="no")},
         "no answer to a create": {
             "submit": lambda: Uncertain(reason="silence"),
-            "seconds": {Call.SUBMIT: 300.0},
+            "seconds": {"submit": 300.0},
         },
         "the task fails": {
             "polls": [TaskFailed(code="003003095", message="no", again="new-task")],
@@ -250,7 +195,7 @@ def never(kind: str) -> dict[str, object]:
         },
         "polls are silent": {
             "polls": [PollAgain(reason="silence")],
-            "seconds": {Call.POLL: 30.0},
+            "seconds": {"poll": 30.0},
         },
         "unknown task": {"polls": [TaskUnknown(reason="HTTP 404")]},
         "completed, no picture, for ever": {"polls": [PollAgain(reason="names no picture")]},
@@ -258,11 +203,11 @@ def never(kind: str) -> dict[str, object]:
         "403": {"fetches": [no_picture("HTTP 403", fresh=True)]},
         "the result's host is silent": {
             "fetches": [no_picture("silence")],
-            "seconds": {Call.FETCH: 120.0},
+            "seconds": {"fetch": 120.0},
         },
-        "a download does not return": {"seconds": {Call.FETCH: 1e9}},
-        "a poll does not return": {"seconds": {Call.POLL: 1e9}},
-        "a create does not return": {"seconds": {Call.SUBMIT: 1e9}},
+        "a download does not return": {"seconds": {"fetch": 1e9}},
+        "a poll does not return": {"seconds": {"poll": 1e9}},
+        "a create does not return": {"seconds": {"submit": 1e9}},
         "no picture, then at work again": {
             "polls": [Completed(result=RESULT), InProgress()],
             "fetches": [no_picture()],
@@ -364,15 +309,15 @@ def test_an_answer_that_comes_after_its_call_was_given_up_is_kept(life: Life) ->
         blocks=(replace(block, prompts=prompts),),
         run=replace(life.recipe.run, task_timeout=2000.0),
     )
-    life.api.seconds = {Call.SUBMIT: 950.0}
+    life.api.seconds = {"submit": 950.0}
     life.api.polls = [InProgress()]
-    put = VirtualPool.put
 
-    def slow_once(pool: VirtualPool, tag: tuple[Flight, Call], call: Callable[[], object]) -> None:
-        put(pool, tag, call)
+    def slow_once(kind: str) -> tuple[float, float]:
+        seconds = life.api.seconds.get(kind, 0.01)
         life.api.seconds = {}
+        return 0.0, seconds
 
-    life.put = slow_once
+    life.takes = slow_once
     life.run()
     assert life.statuses() == ["running", "running"]
 
@@ -554,7 +499,6 @@ def test_a_run_that_was_suspended_learns_nothing_from_it(life: Life) -> None:
         blocks=(replace(block, prompts=prompts),),
         run=replace(life.recipe.run, concurrency=1, submit_rate=100.0),
     )
-    put = VirtualPool.put
     suspended = False
 
     def poll(task_id: str) -> PollOutcome:
@@ -566,7 +510,6 @@ def test_a_run_that_was_suspended_learns_nothing_from_it(life: Life) -> None:
 
     life.api.poll = poll  # type: ignore[method-assign]
     life.run()
-    assert VirtualPool.put is put
     assert life.clock.now < 35.0 + 30 * 1.0
 
 
@@ -585,7 +528,7 @@ def test_a_break_between_runs_teaches_no_wait(life: Life) -> None:
 def test_a_stopped_run_that_is_being_refused_sends_nothing_more(life: Life) -> None:
     """An answer of 429 that comes after the signal leaves the attempt to the next run."""
     life.api.submit = lambda: NotSent(reason="HTTP 429", rate_limited=True)
-    life.api.seconds = {Call.SUBMIT: 5.0}
+    life.api.seconds = {"submit": 5.0}
     life.run(stop_at=2.0)
     assert life.api.calls.count("create") == 1
     assert any(isinstance(event, Halted) for event in life.events)
@@ -628,16 +571,15 @@ def test_a_probe_that_ends_as_uncertain_frees_the_next_one(life: Life, probe: st
     life.api.tasks = count(2)
     if probe == "names another task":
         answers.append(Made(task_id="task-1"))
-    put = VirtualPool.put
+    hung: list[str] = []
 
-    def slow_probe(pool: VirtualPool, tag: tuple[Flight, Call], call: Callable[[], object]) -> None:
-        hangs = probe == "hangs" and tag[1] is Call.SUBMIT and len(answers) == 0 and not hung
-        life.api.seconds = {Call.SUBMIT: 1e9} if hangs else {}
-        hung.extend([tag] if hangs else [])
-        put(pool, tag, call)
+    def slow_probe(kind: str) -> tuple[float, float]:
+        if probe == "hangs" and kind == "submit" and not answers and not hung:
+            hung.append(kind)
+            return 0.0, 1e9
+        return 0.0, 0.01
 
-    hung: list[object] = []
-    life.put = slow_probe
+    life.takes = slow_probe
     life.api.submit = lambda: (
         answers.pop(0) if answers else Made(task_id=f"task-{next(life.api.tasks)}")
     )
@@ -664,7 +606,7 @@ def test_some_tasks_that_are_never_finished_do_not_stop_the_others(life: Life) -
     life.api.poll = lambda task_id: (  # type: ignore[method-assign]
         InProgress() if task_id in stuck else Completed(result=RESULT)
     )
-    life.api.seconds = {Call.FETCH: 120.0}
+    life.api.seconds = {"fetch": 120.0}
     tally = life.run()
     assert (tally.done, tally.unfinished) == (24, 6)
 
@@ -684,7 +626,7 @@ def test_two_404s_between_other_failures_are_not_an_unknown_task(life: Life) -> 
     """Only answers of 404 in a row count: an outage may show one here and there."""
     unknown, failed = TaskUnknown(reason="HTTP 404"), PollAgain(reason="HTTP 502")
     life.api.polls = [unknown, *[failed] * 12, unknown, Completed(result=RESULT)]
-    life.api.seconds = {Call.POLL: 10.0}
+    life.api.seconds = {"poll": 10.0}
     assert life.run().done == 1
 
 
@@ -710,7 +652,7 @@ def test_blocked_names_do_not_stop_the_other_pictures(life: Life) -> None:
     many_prompts(life, 8, concurrency=1)
     for job in list(matrix.jobs(life.recipe))[:6]:
         (life.recipe.output_dir / f"{job.output}.jpg").mkdir(parents=True)
-    life.api.seconds = {Call.POLL: 30.0}
+    life.api.seconds = {"poll": 30.0}
     tally = life.run()
     assert (tally.done, tally.unfinished, tally.halted) == (2, 6, None)
 
@@ -745,23 +687,43 @@ def test_further_pictures_that_do_not_arrive_hold_nothing_back(life: Life) -> No
     assert "a further picture: silence; it was paid for and is not kept" in life.texts()
 
 
-@pytest.mark.parametrize("call", [Call.SUBMIT, Call.POLL, Call.FETCH])
-def test_a_call_that_waits_for_a_thread_has_not_hung(life: Life, call: Call) -> None:
-    """All threads are busy with slow calls for a quarter of an hour: it is not given up."""
-    many_prompts(life, 1, task_timeout=3000.0)
-    held: list[tuple[Flight, Call]] = []
+@pytest.mark.parametrize("kind", ["submit", "poll", "fetch"])
+def test_a_call_that_waits_for_a_thread_has_not_hung(life: Life, kind: str) -> None:
+    """All threads are busy with other calls for a quarter of an hour: it is not given up."""
+    many_prompts(life, 3, task_timeout=3000.0)
+    life.api.poll = lambda task_id: (  # type: ignore[method-assign]
+        Completed(result=RESULT) if task_id == "task-1" or life.clock.now > 1000.0 else InProgress()
+    )
+    held: list[str] = []
 
-    def hold_once(pool: VirtualPool, tag: tuple[Flight, Call], made: Callable[[], object]) -> None:
-        if tag[1] is call and not held:
-            held.append(tag)
-            Pool.put(pool, tag, made)  # no thread takes it
-        else:
-            VirtualPool.put(pool, tag, made)
+    def hold_once(called: str) -> tuple[float, float]:
+        if called == kind and not held:
+            held.append(called)
+            return 950.0, 0.01
+        return 0.0, 0.01
 
-    life.put = hold_once
+    life.takes = hold_once
     tally = life.run()
-    assert (tally.done, tally.uncertain, tally.created) == (1, 0, 1)
-    assert life.clock.now >= 900.0
+    assert (tally.done, tally.uncertain, tally.created) == (3, 0, 3)
+    assert life.clock.now >= 950.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("submit", "pending"), ("poll", "running"), ("fetch", "fetching")]
+)
+def test_an_executor_that_begins_nothing_ends_the_run(life: Life, kind: str, status: str) -> None:
+    """All its threads hang, or it drops its work: a request that it never began was not sent."""
+    many_prompts(life, 3, task_timeout=3000.0)
+    life.takes = lambda called: (1e9, 0.0) if called == kind else (0.0, 0.01)
+    tally = life.run()
+    assert life.clock.now <= 2 * LONGEST_CALL + 5.0
+    assert tally.exit_code() is ExitCode.FAILED
+    assert "no call was begun for 900 s" in life.texts()
+    assert life.statuses() == [status] * 3
+    created = life.api.calls.count("create")
+    life.takes = None
+    assert life.run().done == 3
+    assert life.api.calls.count("create") == (3 if kind == "submit" else created)
 
 
 @pytest.mark.parametrize("command", ["run", "rescue"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+from spark_batch.engine.events import Done
 from spark_batch.jobs import Job
-from spark_batch.runner.events import Done
-from tests.runner.conftest import MakeWorld, World
+from tests.engine.conftest import MakeWorld, World
 
 
 def _noted(world: World, *, times: int = 1) -> list[tuple[str, int]]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from spark_batch.engine.budget import Prices
+from spark_batch.engine.planner import COSTS, Action, Step
+from spark_batch.engine.reasons import Cause
 from spark_batch.jobs import Job
-from spark_batch.runner.budget import Prices
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import COSTS, Action, Step
 
 
 class _Price(NamedTuple):

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from spark_batch.runner.pace import Pace, PollTimes, backoff, duration
+from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration
 
 
 def a_pace(rate: float = 10.0) -> Pace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -16,17 +16,16 @@ from spark_batch import matrix, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
+from spark_batch.engine import Driver, picture_threads, sender
+from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.events import Event, Tally
+from spark_batch.engine.files import Folders
+from spark_batch.engine.forecast import Outlook
+from spark_batch.engine.planner import Scope, Step, survey
+from spark_batch.engine.ratelimit import PollTimes
+from spark_batch.engine.workers import DaemonThreads, Sender
 from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
 from spark_batch.paths import Layout
-from spark_batch.runner import Desk, Run, Settings, sender
-from spark_batch.runner.budget import Budget, Prices
-from spark_batch.runner.desk import Sender
-from spark_batch.runner.events import Event, Tally
-from spark_batch.runner.files import Folders
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.pace import Pace, PollTimes
-from spark_batch.runner.survey import Scope, survey
-from spark_batch.runner.waits import UNKNOWN_AFTER
 from spark_batch.sandbox import Faults, Served, serve
 from spark_batch.sandbox import Settings as SandboxSettings
 
@@ -52,13 +51,17 @@ class Soon(PollTimes):
 
 @dataclass
 class World:
-    """A recipe of one picture and some prompts, and what is needed to run it."""
+    """A recipe of one picture and some prompts, and what is needed to run it.
+
+    `settings` are further arguments of the driver.
+    """
 
     root: Path
     served: Served
     recipe: Recipe
     api: str = "sandbox"
     settings: dict[str, object] = field(default_factory=dict)
+    threads: int = 4
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
     ready: Callable[[Job], bool] | None = None
@@ -78,7 +81,7 @@ class World:
         self.recipe = replace(self.recipe, blocks=(replace(block, prompts=prompts),))
 
     def run(
-        self, *, retry: bool = False, on_event: Callable[[Run, Event], None] | None = None
+        self, *, retry: bool = False, on_event: Callable[[Driver, Event], None] | None = None
     ) -> Tally:
         """One run, as the command line does it; its events are kept."""
         with Checkpoint.open(self.checkpoint) as checkpoint:
@@ -90,9 +93,8 @@ class World:
                 outlook.add(step, prices)
             checkpoint.enroll(matrix.jobs(self.recipe))
             with TaskClient(self.served.url, "test-key") as client:
-                desk = self._desk(checkpoint, client, prices)
                 steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
-                run = Run(desk, steps=steps, open_jobs=outlook.open_jobs)
+                run = self._driver(checkpoint, client, prices, steps, outlook.open_jobs)
                 self.events = []
                 for event in run.events():
                     self.events.append(event)
@@ -109,34 +111,32 @@ class World:
         with Checkpoint.open(self.checkpoint) as checkpoint:
             checkpoint.enroll(matrix.jobs(self.recipe))
 
-    def _desk(self, checkpoint: Checkpoint, client: TaskClient, prices: Prices) -> Desk:
+    def _driver(
+        self,
+        checkpoint: Checkpoint,
+        client: TaskClient,
+        prices: Prices,
+        steps: Iterable[Step],
+        open_jobs: dict[str, Job],
+    ) -> Driver:
         run = self.recipe.run
-        rng = Hasty()
-        settings = Settings(
-            concurrency=run.concurrency,
-            attempts=run.attempts,
-            task_timeout=run.task_timeout,
-            fetch_tries=run.fetch_tries,
-            unreachable_timeout=run.unreachable_timeout,
-            rate_limit_timeout=run.rate_limit_timeout,
-            stop_timeout=run.stop_timeout,
-            unknown_after=UNKNOWN_AFTER,
-            max_uncertain=run.max_uncertain,
-            api=self.api,
-            threads=4,
-        )
-        return Desk(
+        return Driver(
+            run,
             checkpoint=checkpoint,
             client=client,
             send=self.send or sender(client.submit, Bodies()),
-            settings=replace(settings, **self.settings),
+            api=self.api,
             folders=Folders(self.out),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=prices),
-            pace=Pace(rate=run.submit_rate, rng=rng),
-            polls=Soon(),
-            rng=rng,
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
+            steps=steps,
+            open_jobs=open_jobs,
+            network=DaemonThreads(self.threads, "network"),
+            pictures=picture_threads(),
             ready=self.ready,
+            rng=Hasty(),
+            polls=Soon(),
+            **self.settings,  # type: ignore[arg-type]
         )
 
     def standings(self) -> list[Standing]:

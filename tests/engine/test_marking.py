@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from spark_batch import pictures
+from spark_batch.engine import Driver
+from spark_batch.engine.events import Event, Note, Submitted
 from spark_batch.errors import ExitCode
-from spark_batch.runner import Run
-from spark_batch.runner.events import Event, Note, Submitted
 from spark_batch.sandbox.tasks import preview_name
-from tests.runner.conftest import MakeWorld, World, a_photo
+from tests.engine.conftest import MakeWorld, World, a_photo
 
 COMMIT = "c" * 40
 
@@ -36,7 +36,7 @@ def sha256(path: Path) -> str:
 def serve_instead(world: World, data: bytes) -> None:
     """Run, with a server that gives `data` as the picture of every task."""
 
-    def prepare(_run: Run, event: Event) -> None:
+    def prepare(_run: Driver, event: Event) -> None:
         if isinstance(event, Submitted):
             for entry in world.served.ledger.accepted():
                 name = f"{preview_name(entry)}.jpg"

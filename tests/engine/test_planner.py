@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.engine.budget import Prices
+from spark_batch.engine.forecast import Outlook
+from spark_batch.engine.planner import Action, Scope, Step, survey
+from spark_batch.engine.reasons import Cause
 from spark_batch.jobs import Job
-from spark_batch.runner.budget import Prices
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import Action, Scope, Step, survey
 from tests.makers import a_job, a_picture, a_result
 from tests.pointers import pointer_text
 

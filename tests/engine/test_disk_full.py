@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spark_batch.errors import ExitCode, OutputError
-from tests.runner.conftest import MakeWorld
+from tests.engine.conftest import MakeWorld
 
 KILOBYTES = 2048
 

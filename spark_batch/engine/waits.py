@@ -42,10 +42,12 @@ the next `run` or by `rescue`. README.md in this package says what a user types 
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spark_batch import contract
-from spark_batch.runner.pace import Pace
+from spark_batch.engine.ratelimit import Pace
 
 UNKNOWN_AFTER = 60.0  # seconds of 404 before a task counts as unknown
 LONGEST_CALL = 900.0  # seconds; the client ends each of its calls after at most 300
@@ -82,3 +84,53 @@ def has_expired(finished: datetime | None, now: datetime) -> bool:
     """
     kept = timedelta(hours=contract.rules().result_hours)
     return finished is not None and now - finished >= kept
+
+
+@dataclass(slots=True)
+class Outages:
+    """What does not come in, so that nothing more is paid for meanwhile. Times are seconds.
+
+    `pictures` counts the pictures given up since the last one arrived, `picture_reason` is why the
+    last download failed. `tasks` counts the tasks left at work since the last one was completed.
+    `disk` is why the disk takes no more pictures.
+    """
+
+    pictures: int = 0
+    picture_reason: str = ""
+    tasks: int = 0
+    disk: str | None = None
+    _no_picture_since: float | None = None
+    _completed_at: float = -math.inf
+
+    def download_failed(self, now: float, reason: str) -> None:
+        """A picture did not arrive."""
+        self.picture_reason = reason
+        if self._no_picture_since is None:
+            self._no_picture_since = now
+
+    def picture_left(self, now: float) -> None:
+        """A picture is left to a later run."""
+        self.download_failed(now, self.picture_reason)
+        self.pictures += 1
+
+    def picture_arrived(self) -> None:
+        """A picture arrived: only that ends this wait."""
+        self.pictures, self._no_picture_since = 0, None
+
+    def no_pictures(self, now: float, patience: float) -> bool:
+        """Whether no picture arrives at all."""
+        if self.pictures < TRIES_IN_A_ROW or self._no_picture_since is None:
+            return False
+        return now - self._no_picture_since >= patience
+
+    def task_left(self) -> None:
+        """A task is left to a later run, at work for too long."""
+        self.tasks += 1
+
+    def task_completed(self, now: float) -> None:
+        """A task was seen to be completed: only that ends this wait."""
+        self.tasks, self._completed_at = 0, now
+
+    def no_tasks(self, now: float, patience: float) -> bool:
+        """Whether no task is completed at all."""
+        return self.tasks >= TRIES_IN_A_ROW and now - self._completed_at >= patience

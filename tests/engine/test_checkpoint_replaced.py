@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from spark_batch.engine import Driver
+from spark_batch.engine.events import Event, Submitted
 from spark_batch.errors import CheckpointReplaced, ExitCode
-from spark_batch.runner import Run
-from spark_batch.runner.events import Event, Submitted
-from tests.runner.conftest import MakeWorld
+from tests.engine.conftest import MakeWorld
 
 
 def _deleted(path: Path, old: bytes) -> None:
@@ -64,7 +64,7 @@ def test_the_run_stops_and_names_every_task_that_it_holds(
     old = world.checkpoint.read_bytes()
     ended: list[str] = []
 
-    def on_event(run: Run, event: Event) -> None:
+    def on_event(run: Driver, event: Event) -> None:
         if isinstance(event, Submitted) and not ended:
             ended.append("spoilt")
             spoil(world.checkpoint, old)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from spark_batch import lfs, matrix, pictures
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.engine.files import size_of, stands
+from spark_batch.engine.reasons import Cause, Change, differences, done, failed
 from spark_batch.jobs import Attempt, Job, State
-from spark_batch.runner.files import size_of, stands
-from spark_batch.runner.reasons import Cause, Change, differences, done, failed
 
 
 class Action(str, Enum):
