@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from spark_batch.checkpoint.reading import CheckpointReader
-from spark_batch.checkpoint.schema import APPLICATION_ID
+from spark_batch.checkpoint.schema import APPLICATION_ID, BLOCKS_ANOTHER
 from spark_batch.errors import CheckpointDamaged
 
 # SQLite's file format, "The Database Header".
@@ -24,10 +24,10 @@ _APPLICATION_ID = slice(68, 72)
 
 _CLAIMS = "SELECT output, key, file, current FROM placement"
 # As `CheckpointReader.is_paid` has it, and what all attempts of the job cost.
-_PAID = """
+_PAID = f"""
 SELECT key, (SELECT group_concat(cost, ' ') FROM attempt b WHERE b.key = a.key)
   FROM attempt a
- WHERE state <> 'failed' AND unsent = 0 AND lost = 0 AND settled IS NULL
+ WHERE {BLOCKS_ANOTHER}
  GROUP BY key
 """
 

@@ -14,6 +14,7 @@ from sqlite3 import Row
 
 from spark_batch.checkpoint.reading import CheckpointReader, Owns, everything
 from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
+from spark_batch.checkpoint.schema import BLOCKS_ANOTHER
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.checkpoint.validation import columns
 from spark_batch.jobs import State
@@ -72,11 +73,8 @@ def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[S
 
     A job whose picture was lost and that was made anew on purpose is none.
     """
-    query = (
-        "SELECT key FROM attempt WHERE state <> ? AND unsent = 0 AND lost = 0 AND settled IS NULL"
-        " GROUP BY key HAVING count(*) > 1"
-    )
-    rows = checkpoint._db.execute(query, (State.FAILED.value,))
+    query = f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} GROUP BY key HAVING count(*) > 1"
+    rows = checkpoint._db.execute(query)
     found = [_surplus(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
     return sorted(found, key=lambda each: each.output)
 
@@ -106,7 +104,7 @@ def mark_twins(target: Checkpoint) -> None:
 
 
 def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
-    costly = [each for each in records(checkpoint, key) if each.may_cost]
+    costly = [each for each in records(checkpoint, key) if each.was_paid]
     costs = [each.cells["cost"] or each.cells["reserved"] for each in costly[:-1]]
     return Surplus(
         key=key,
@@ -140,12 +138,12 @@ def _join_request(target: Checkpoint, request: Cells) -> None:
 def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
     """Join the attempts of a job; gives whether it was paid for on both sides."""
     ours = records(target, key)
-    known, paid, twice = len(ours), any(each.may_cost for each in ours), False
+    known, paid, twice = len(ours), any(each.was_paid for each in ours), False
     for their in theirs:
         _give_up_foreign_task(target, key, their)
         mine = same(ours, their)
         if mine is None:
-            twice = twice or (paid and their.may_cost)
+            twice = twice or (paid and their.was_paid)
             ours.append(Record(their.cells, their.events, changed=True))
         else:
             mine.learn(their)

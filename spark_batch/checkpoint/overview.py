@@ -8,15 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from spark_batch.checkpoint.schema import attempt_of, moment
+from spark_batch.checkpoint.schema import STATUS, attempt_of, moment
 from spark_batch.checkpoint.store import Store
 from spark_batch.jobs import Attempt, Status
-
-# `jobs.status_of` in SQL, of the last attempt `a`; a test holds the two together.
-STATUS = """
-CASE WHEN a.id IS NULL OR a.settled IS NOT NULL OR (a.state = 'submitting' AND a.unsent)
-     THEN 'pending' WHEN a.lost THEN 'expired' ELSE a.state END
-"""
 
 _COUNTS = f"""
 SELECT {STATUS} AS status, count(*) AS jobs, count(a.suspect) AS suspect,

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from spark_batch.checkpoint.overview import STATUS, Overview
+from spark_batch.checkpoint.overview import Overview
 from spark_batch.checkpoint.schema import (
+    BLOCKS_ANOTHER,
+    MAY_COST,
+    STATUS,
     TAKEN_UP,
     attempt_of,
     decimal,
@@ -143,11 +146,8 @@ class CheckpointReader(Overview):
 
     def is_paid(self, key: str) -> bool:
         """Whether an attempt of the job is done, at work or uncertain, so that none may follow."""
-        query = (
-            "SELECT 1 FROM attempt WHERE key = ? AND state <> ? AND unsent = 0 AND lost = 0"
-            " AND settled IS NULL"
-        )
-        return self._db.execute(query, (key, State.FAILED.value)).fetchone() is not None
+        query = f"SELECT 1 FROM attempt a WHERE key = ? AND {BLOCKS_ANOTHER}"
+        return self._db.execute(query, (key,)).fetchone() is not None
 
     def provenance(self, attempt: int) -> Provenance:
         """What an attempt's picture was made of."""
@@ -252,14 +252,14 @@ class CheckpointReader(Overview):
         """
         spent = reserved = Decimal(0)
         unpriced = doubtful = 0
-        query = "SELECT key, state, unsent, cost, reserved FROM attempt"
+        query = (
+            f"SELECT key, state, cost, reserved FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
+        )
         for row in self._db.execute(query):
             if not owns(row["key"]):
                 continue
             if row["cost"] is not None:
                 spent += Decimal(row["cost"])
-            elif row["state"] == State.FAILED.value or row["unsent"]:
-                continue
             elif row["reserved"] is not None:
                 reserved += Decimal(row["reserved"])
             else:
@@ -335,11 +335,9 @@ class CheckpointReader(Overview):
 
         None where the API has not told yet, or never told.
         """
-        query = "SELECT key, state, unsent, cost FROM attempt"
+        query = f"SELECT key, cost FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
         for row in self._db.execute(query):
-            free = row["state"] == State.FAILED.value or row["unsent"]
-            if row["cost"] is not None or not free:
-                yield int(row["key"], 16), decimal(row["cost"])
+            yield int(row["key"], 16), decimal(row["cost"])
 
     def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
         """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.schema import attempt_of
 from spark_batch.checkpoint.validation import columns
-from spark_batch.jobs import State
+from spark_batch.jobs import Attempt, State
 
 Cells = dict[str, object]
 Event = tuple[str, str, str | None]
@@ -68,9 +68,18 @@ class Record:
         return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
 
     @property
-    def may_cost(self) -> bool:
-        """Whether there is a task of it that costs, or may be; not what was lost or settled."""
-        return _standing(self.cells) > 0 or Decimal(str(self.cells["cost"] or 0)) > 0
+    def attempt(self) -> Attempt:
+        """The attempt that the columns describe."""
+        return attempt_of({**self.cells, "id": self.id})
+
+    @property
+    def was_paid(self) -> bool:
+        """Whether it counts as a payment for the job: it blocks another attempt, or it cost money.
+
+        What was lost or settled counts only when the API charged for it.
+        """
+        attempt = self.attempt
+        return attempt.blocks_another or bool(attempt.cost)
 
     def progress(self) -> tuple[object, ...]:
         """Compares how much is known: a total order, so that joining does not depend on order."""
@@ -168,7 +177,7 @@ def numbered(found: list[Record]) -> None:
     what has come to nothing: else a job that is done on one side would be made again for what
     happened on the other.
     """
-    order = sorted(found, key=lambda each: (_standing(each.cells), each.moment, str(each.task)))
+    order = sorted(found, key=lambda each: (_weight(each.attempt), each.moment, str(each.task)))
     number = 0
     # The numbers that there are, made different: an adopted attempt 3 stays the third.
     for each, given in zip(order, sorted(_number(each) for each in found), strict=True):
@@ -182,12 +191,8 @@ def _number(each: Record) -> int:
     return int(str(each.cells["number"]))
 
 
-def _standing(cells: Cells) -> int:
+def _weight(attempt: Attempt) -> int:
     """3 for a finished picture, 2 for a task, 1 for what is uncertain, 0 for the rest."""
-    if cells["settled"] or cells["lost"] or cells["state"] == State.FAILED.value:
+    if not attempt.blocks_another:
         return 0
-    if cells["state"] == State.DONE.value:
-        return 3
-    if cells["state"] in (State.RUNNING.value, State.FETCHING.value):
-        return 2
-    return int(cells["state"] == State.UNCERTAIN.value or not cells["unsent"])
+    return {State.DONE: 3, State.RUNNING: 2, State.FETCHING: 2}.get(attempt.state, 1)

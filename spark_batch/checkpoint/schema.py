@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
 from sqlite3 import Row
+from typing import Any
 
 from spark_batch.jobs import Attempt, Picture, Provenance, Result, Standing, State, Usage
 
@@ -132,6 +134,17 @@ CREATE TABLE used_plan (
 ) WITHOUT ROWID;
 """
 
+# The rules of `jobs.Attempt` in SQL, for an attempt `a`; a test holds each of them to its twin.
+# `jobs.status_of`; the attempt may be missing.
+STATUS = """
+CASE WHEN a.id IS NULL OR a.settled IS NOT NULL OR (a.state = 'submitting' AND a.unsent)
+     THEN 'pending' WHEN a.lost THEN 'expired' ELSE a.state END
+"""
+MAY_COST = """
+(a.cost IS NULL AND a.state <> 'failed' AND NOT (a.state = 'submitting' AND a.unsent))
+"""
+BLOCKS_ANOTHER = f"({STATUS} NOT IN ('pending', 'failed', 'expired'))"
+
 
 def time_text(moment: datetime) -> str:
     """A UTC time as the checkpoint and the manifest write it: ISO 8601, milliseconds, Z."""
@@ -149,7 +162,7 @@ def decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def attempt_of(row: Row, prefix: str = "") -> Attempt:
+def attempt_of(row: Row | Mapping[str, Any], prefix: str = "") -> Attempt:
     """The attempt in a row whose attempt columns carry `prefix`."""
 
     def cell(name: str) -> object:
@@ -179,7 +192,7 @@ def attempt_of(row: Row, prefix: str = "") -> Attempt:
     )
 
 
-def _result(row: Row, prefix: str) -> Result:
+def _result(row: Row | Mapping[str, Any], prefix: str) -> Result:
     return Result(
         url=row[prefix + "url"] or "",
         bytes=row[prefix + "told_bytes"],
@@ -195,7 +208,7 @@ def _result(row: Row, prefix: str) -> Result:
     )
 
 
-def _picture(row: Row, prefix: str) -> Picture | None:
+def _picture(row: Row | Mapping[str, Any], prefix: str) -> Picture | None:
     if row[prefix + "sha256"] is None:
         return None
     return Picture(

@@ -122,8 +122,7 @@ def _record(trace: Trace) -> Iterator[str]:
     """The attempts, and what they cost."""
     for attempt in trace.attempts:
         task = f", task {attempt.task_id}" if attempt.task_id else ""
-        price = _cost(attempt)
-        paid = "" if price is None else f", {price} USD"
+        paid = "" if attempt.cost is None else f", {attempt.cost} USD"
         code = f", {attempt.error_code}" if attempt.error_code else ""
         moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
         times = " to ".join(filter(None, moments))
@@ -182,7 +181,6 @@ def _job(trace: Trace) -> dict[str, Any]:
 
 
 def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
-    price = _cost(attempt)
     return {
         "number": attempt.number,
         "state": attempt.state.value,
@@ -190,7 +188,7 @@ def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
         "made_this": attempt.number == trace.made,
         "api": attempt.api,
         "task_id": attempt.task_id,
-        "cost_usd": None if price is None else str(price),
+        "cost_usd": None if attempt.cost is None else str(attempt.cost),
         "commit": attempt.commit,
         "sha256": attempt.picture.sha256 if attempt.picture else None,
         "error_code": attempt.error_code,
@@ -198,10 +196,6 @@ def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
         "submitted_at": _moment(attempt.submitted_at),
         "completed_at": _moment(attempt.completed_at),
     }
-
-
-def _cost(attempt: Attempt) -> Any:
-    return attempt.result.usage.cost if attempt.result else None
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -52,8 +52,7 @@ def _print_job(standing: Standing) -> None:
 
 def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool) -> None:
     task = f", task {attempt.task_id}" if attempt.task_id else ""
-    cost = attempt.result.usage.cost if attempt.result else None
-    paid = "" if cost is None else f", {cost} USD"
+    paid = "" if attempt.cost is None else f", {attempt.cost} USD"
     click.echo(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
     for moment, what, detail in checkpoint.history(attempt.id):
         click.echo(f"  {moment}  {what}{': ' + detail if detail else ''}")

@@ -110,6 +110,30 @@ class Attempt:
     commit: str | None = None
     received: str | None = None
 
+    @property
+    def cost(self) -> Decimal | None:
+        """What the API charged, in USD; None while it has not said, or when it never did."""
+        return self.result.usage.cost if self.result else None
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether the API may have charged for it, or still may, and has not said how much.
+
+        A picture that was lost may have been charged for. So may an uncertain attempt that the user
+        settled with `resubmit`; one that was settled as not charged has failed.
+        """
+        unsent = self.state is State.SUBMITTING and self.unsent
+        return self.cost is None and self.state is not State.FAILED and not unsent
+
+    @property
+    def blocks_another(self) -> bool:
+        """Whether no further attempt of the job may be made: it is done, in progress or uncertain.
+
+        Unlike `may_cost` it is false for what was lost or settled: the job may be made again,
+        though that attempt may be on the bill.
+        """
+        return status_of(self) not in (Status.PENDING, Status.FAILED, Status.EXPIRED)
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

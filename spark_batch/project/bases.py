@@ -125,6 +125,11 @@ def _row_line(row: Mapping[str, str]) -> Line:
 
 
 def _row_cost(row: Mapping[str, str]) -> Iterator[tuple[int, Decimal | None]]:
+    """What a job cost, as `CheckpointReader.costs` gives it of an attempt.
+
+    A manifest has the job's status alone. A job that the user settled is pending there, so that an
+    attempt which may yet be billed is not counted, as it is in the checkpoint.
+    """
     free = Status(row["status"]) in (Status.PENDING, Status.FAILED)
     if row["cost_usd"]:
         cost = Decimal(row["cost_usd"])

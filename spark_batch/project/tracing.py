@@ -206,8 +206,7 @@ def _traced(
     if not attempts:
         return None
     made = _maker(attempts, sha256, carried)
-    costs = [each.result.usage.cost for each in attempts if each.result]
-    charged = [cost for cost in costs if cost is not None]
+    charged = [attempt.cost for attempt in attempts if attempt.cost is not None]
     return Trace(
         facts=reader.provenance((made or attempts[-1]).id),
         by="",

@@ -39,20 +39,20 @@ class Case:
         return a_job(seed=self.number).key
 
     @property
+    def was_sent(self) -> bool:
+        """`unsent` says something of what is being submitted, and of nothing else."""
+        return self.state is not State.SUBMITTING or not self.unsent
+
+    @property
     def may_cost(self) -> bool:
         """Its cost is not known, and a bill for it has come or may come."""
-        return self.cost is None and self.state is not State.FAILED and not self.unsent
+        return self.cost is None and self.state is not State.FAILED and self.was_sent
 
     @property
     def blocks_another(self) -> bool:
         """No further attempt of its job may be made."""
         ended = self.state is State.FAILED or self.lost or self.settled is not None
-        return not ended and not self.unsent
-
-    @property
-    def is_written(self) -> bool:
-        """Only what is being submitted is ever written down as not sent."""
-        return self.state is State.SUBMITTING or not self.unsent
+        return not ended and self.was_sent
 
 
 CASES = tuple(
@@ -104,6 +104,15 @@ def cells(case: Case, number: int = 1) -> dict[str, object]:
     }
 
 
+def test_an_attempt_says_itself_what_may_cost_and_what_blocks_another(
+    reader: CheckpointReader,
+) -> None:
+    for case in CASES:
+        (attempt,) = reader.attempts_of(case.key)
+        assert (attempt.cost, attempt.may_cost) == (case.cost, case.may_cost), case
+        assert attempt.blocks_another is case.blocks_another, case
+
+
 def test_the_sums_count_what_is_charged_and_reserve_what_may_still_be(
     reader: CheckpointReader,
 ) -> None:
@@ -137,7 +146,7 @@ def test_a_manifest_gives_the_cost_of_a_job_but_forgets_what_was_settled(
 ) -> None:
     """A manifest has the job's status alone: one that was settled is pending, so that it is free.
 
-    An attempt that failed is no expired job: only such a row of nobody's is counted by one side.
+    No attempt both fails and is lost; such a row would be an expired job in the manifest.
     """
     for standing in reader.standings():
         case = CASES[standing.seed - 1]
@@ -147,7 +156,7 @@ def test_a_manifest_gives_the_cost_of_a_job_but_forgets_what_was_settled(
         elif case.settled is not None:
             assert standing.status is Status.PENDING
             assert told == [], case
-        elif case.is_written and not (case.state is State.FAILED and case.lost):
+        elif not (case.state is State.FAILED and case.lost):
             assert bool(told) is case.may_cost, case
 
 
@@ -178,6 +187,6 @@ def test_a_merge_also_takes_what_was_charged_for_an_attempt_that_has_ended(
     reader: CheckpointReader,
 ) -> None:
     """A picture that was paid for and lost was paid for."""
-    for case in filter(lambda case: case.is_written, CASES):
+    for case in CASES:
         (record,) = records(reader, case.key)
-        assert record.may_cost is (case.blocks_another or bool(case.cost)), case
+        assert record.was_paid is (case.blocks_another or bool(case.cost)), case

@@ -64,7 +64,7 @@ def _add_attempts(found: Chosen, attempts: Iterable[Attempt], keys: set[str]) ->
     for each in attempts:
         if each.key in shown:
             found.attempts.setdefault(each.key, []).append(each)
-        cost = cost_of(each)
+        cost = each.cost
         if not cost:
             continue
         if each.key not in keys:
@@ -84,8 +84,3 @@ def thinned(
     step = -(-len(payments) // most) or 1
     parts = [payments[at : at + step] for at in range(0, len(payments), step)]
     return [(part[-1][0], sum((cost for _, cost in part), Decimal(0))) for part in parts]
-
-
-def cost_of(attempt: Attempt) -> Decimal | None:
-    """What an attempt cost in USD, as far as the API told."""
-    return attempt.result.usage.cost if attempt.result else None

@@ -12,12 +12,12 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, State, Usage
+from spark_batch.jobs import Attempt, Standing, Usage
 from spark_batch.matrix import number_text
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.facts import amount_text, moment_text
 from spark_batch.reports.page.axes import axes
-from spark_batch.reports.page.choice import Chosen, chosen, cost_of
+from spark_batch.reports.page.choice import Chosen, chosen
 from spark_batch.reports.page.gallery import Gallery
 
 Facts = dict[str, Any]
@@ -160,15 +160,6 @@ def _money(reader: CheckpointReader, shown: Chosen) -> Facts:
 
 
 def _reserved(attempts: Iterable[Attempt]) -> Decimal:
-    """What attempts may still cost, as `CheckpointReader.money` counts it."""
-    return sum(
-        (
-            each.reserved
-            for each in attempts
-            if each.reserved is not None
-            and cost_of(each) is None
-            and each.state is not State.FAILED
-            and not each.unsent
-        ),
-        Decimal(0),
-    )
+    """What is reserved for attempts that may still cost something, in USD."""
+    held = (attempt.reserved for attempt in attempts if attempt.may_cost)
+    return sum((amount for amount in held if amount is not None), Decimal(0))
