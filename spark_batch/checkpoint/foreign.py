@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from spark_batch.checkpoint.reading import CheckpointReader
-from spark_batch.checkpoint.schema import APPLICATION_ID, BLOCKS_ANOTHER
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import BLOCKS_ANOTHER, total
+from spark_batch.checkpoint.schema import APPLICATION_ID
 from spark_batch.errors import CheckpointDamaged
 
 # SQLite's file format, "The Database Header".
@@ -78,7 +79,7 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
     """
     for key, costs in _rows(path, _PAID):
         try:
-            yield str(key), sum(map(Decimal, str(costs or "").split()), Decimal(0))
+            yield str(key), total(None if costs is None else str(costs))
         except InvalidOperation:
             raise _unreadable(path, f"job {key} has a cost that is no number") from None
 
@@ -87,7 +88,7 @@ def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
     """Raises CheckpointDamaged, also for a query that takes too long."""
     try:
         with CheckpointReader.peek(path) as reader:
-            yield from map(tuple, reader._db.execute(query))
+            yield from map(tuple, reader.store.execute(query))
     except sqlite3.Error as error:
         raise _unreadable(path, error) from None
 

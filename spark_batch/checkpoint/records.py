@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from spark_batch.checkpoint.reading import CheckpointReader
-from spark_batch.checkpoint.schema import attempt_of
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import attempt_of
 from spark_batch.checkpoint.validation import columns
 from spark_batch.jobs import Attempt, State
 
@@ -141,7 +141,7 @@ def _one(a: Record, b: Record) -> bool:
 def records(checkpoint: CheckpointReader, key: str) -> list[Record]:
     """All attempts of a job, the first one first."""
     query = f"SELECT {', '.join(columns('attempt'))} FROM attempt WHERE key = ? ORDER BY number"
-    rows = checkpoint._db.execute(query, (key,)).fetchall()
+    rows = checkpoint.store.execute(query, (key,)).fetchall()
     return [record(checkpoint, dict(row)) for row in rows]
 
 
@@ -162,12 +162,12 @@ def renumber(checkpoint: CheckpointReader, key: str) -> None:
         make_room(checkpoint, key)
         for each in found:
             values = (each.cells["number"], each.id)
-            checkpoint._db.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
+            checkpoint.store.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
 
 
 def make_room(checkpoint: CheckpointReader, key: str) -> None:
     """Have no attempt of a job in the way of another's number."""
-    checkpoint._db.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
+    checkpoint.store.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
 
 
 def numbered(found: list[Record]) -> None:

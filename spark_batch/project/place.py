@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_batch import matrix, pictures, recipe
-from spark_batch.checkpoint import CheckpointReader, checkpoint_path
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, checkpoint_path
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project.generated import find_generated
@@ -114,7 +114,7 @@ def copied(place: Place) -> CheckpointReader:
     Raises UsageError when there is none.
     """
     _check_there(place)
-    return CheckpointReader.rehearse(place.checkpoint)
+    return Checkpoint.rehearse(place.checkpoint)
 
 
 def _check_there(place: Place) -> None:

@@ -10,8 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from spark_batch import matrix
-from spark_batch.checkpoint import Charge, CheckpointReader
-from spark_batch.checkpoint.reading import Money
+from spark_batch.checkpoint import Charge, CheckpointReader, Money
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project import adopting, sharding
 from spark_batch.project.ownership import Ownership

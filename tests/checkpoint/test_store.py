@@ -139,7 +139,7 @@ def test_a_look_cannot_write(path: Path) -> None:
     """Not even by SQL: the connection itself is read-only."""
     Checkpoint.open(path).close()
     with CheckpointReader.peek(path) as reader, pytest.raises(sqlite3.OperationalError):
-        reader._db.execute("DELETE FROM attempt")
+        reader.store.execute("DELETE FROM attempt")
 
 
 def test_the_file_can_be_copied_at_any_moment(path: Path, tmp_path: Path) -> None:
@@ -163,8 +163,8 @@ def test_a_full_disk_is_an_error_that_loses_nothing(path: Path) -> None:
     """When SQLite gets no more pages the transaction is taken back and told in one line."""
     with Checkpoint.open(path) as checkpoint:
         checkpoint.enroll([a_job()])
-        (pages,) = checkpoint._db.execute("PRAGMA page_count").fetchone()
-        checkpoint._db.execute(f"PRAGMA max_page_count = {pages}")
+        (pages,) = checkpoint.store.execute("PRAGMA page_count").fetchone()
+        checkpoint.store.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(OutputError, match="full"):
             checkpoint.enroll(some_jobs(2000))
         assert [s.output for s in checkpoint.standings()] == ["cat/beach"]

@@ -73,7 +73,7 @@ class World:
         if base is None:
             made.enroll(JOBS)
         else:
-            base._db.backup(made._db)
+            _copy(base, made)
             if self._lawful:
                 made.interrupted()
         for job, name in happenings:
@@ -91,6 +91,12 @@ class World:
                 MOVES[name](checkpoint, last, f"text-{next(self._ticks)}")
 
 
+def _copy(source: Checkpoint, target: Checkpoint) -> None:
+    for table in ("request", "placement", "attempt", "event"):
+        for row in source.store.execute(f"SELECT * FROM {table}"):
+            target.store.insert("INSERT", table, dict(row))
+
+
 def _possible(last: Attempt, name: str) -> bool:
     """Whether it agrees with what became of the request."""
     made = last.submitted_at is not None and last.submitted_at.second % 2 == 0
@@ -101,7 +107,7 @@ def _possible(last: Attempt, name: str) -> bool:
 def known(checkpoint: Checkpoint, *, numbers: bool = False) -> list[tuple[object, ...]]:
     """Everything that a checkpoint knows of attempts, in an order that follows from it alone."""
     rows = []
-    for row in checkpoint._db.execute("SELECT * FROM attempt"):
+    for row in checkpoint.store.execute("SELECT * FROM attempt"):
         cells = dict(row)
         history = checkpoint.history(cells.pop("id"))
         number = cells.pop("number")
@@ -148,10 +154,10 @@ def test_nothing_that_is_paid_for_is_lost(
     base = world.make(None, before)
     parts = [world.make(base, each) for each in (first, second)]
     whole = joined(world, parts)
-    tasks = {row["task_id"]: dict(row) for row in whole._db.execute("SELECT * FROM attempt")}
+    tasks = {row["task_id"]: dict(row) for row in whole.store.execute("SELECT * FROM attempt")}
     for part in parts:
         assert whole.money().spent >= part.money().spent
-        for row in part._db.execute("SELECT * FROM attempt WHERE task_id IS NOT NULL"):
+        for row in part.store.execute("SELECT * FROM attempt WHERE task_id IS NOT NULL"):
             assert _rank(tasks[row["task_id"]]) >= _rank(dict(row))
         for before_join in part.standings():
             after = whole.standing(before_join.output)
@@ -297,8 +303,8 @@ def test_the_history_is_joined_in_the_order_of_time(world: World, base: Checkpoi
 def test_an_adoption_is_no_news_of_what_is_known(world: World, base: Checkpoint) -> None:
     """A manifest beside its checkpoint adds nothing to the history, however often it is merged."""
     (attempt,) = base.attempts_of(KEY)
-    request = dict(base._db.execute("SELECT * FROM request WHERE key = ?", (KEY,)).fetchone())
-    row = dict(base._db.execute("SELECT * FROM attempt").fetchone())
+    request = dict(base.store.execute("SELECT * FROM request WHERE key = ?", (KEY,)).fetchone())
+    row = dict(base.store.execute("SELECT * FROM attempt").fetchone())
     row.pop("id")
     for _ in range(2):
         told = world.make()
@@ -320,7 +326,7 @@ def test_twins_of_two_sides_are_suspected(world: World) -> None:
 
 def test_all_or_nothing(world: World, base: Checkpoint, tmp_path: Path) -> None:
     """A source that breaks in the middle has changed nothing."""
-    base._db.execute("UPDATE attempt SET settled = 'x', state = 'submitting', number = 'one'")
+    base.store.execute("UPDATE attempt SET settled = 'x', state = 'submitting', number = 'one'")
     with Checkpoint.open(tmp_path / "t.checkpoint") as target:
         target.enroll(JOBS[:1])
         target.intend(KEY, number=1, reserved=None, api="other")
@@ -332,7 +338,7 @@ def test_all_or_nothing(world: World, base: Checkpoint, tmp_path: Path) -> None:
 
 def test_of_two_records_either_may_learn(world: World, base: Checkpoint) -> None:
     """The further one stands, with facts that only the other has."""
-    cells = dict(base._db.execute("SELECT * FROM attempt").fetchone())
+    cells = dict(base.store.execute("SELECT * FROM attempt").fetchone())
     cells.pop("id")
     running = {**cells, "state": "running", "task_id": "t", "reserved": None}
     for a, b in ((cells, running), (running, cells)):

@@ -12,9 +12,9 @@ from decimal import Decimal
 from itertools import groupby
 from sqlite3 import Row
 
-from spark_batch.checkpoint.reading import CheckpointReader, Owns, everything
+from spark_batch.checkpoint.queries import CheckpointReader, Owns, everything
 from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
-from spark_batch.checkpoint.schema import BLOCKS_ANOTHER
+from spark_batch.checkpoint.rows import BLOCKS_ANOTHER
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.checkpoint.validation import columns
 from spark_batch.jobs import State
@@ -63,8 +63,8 @@ def join(
         for placement in _rows(source, _select("placement"), owns):
             placement["recipe"] = recipe or placement["recipe"]
             _join_placement(target, placement, same_folder=same_folder)
-        for used in source._db.execute(_select("used_plan")):
-            target._insert("INSERT OR IGNORE", "used_plan", dict(used))
+        for used in source.store.execute(_select("used_plan")):
+            target.store.insert("INSERT OR IGNORE", "used_plan", dict(used))
     return twice
 
 
@@ -74,7 +74,7 @@ def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[S
     A job whose picture was lost and that was made anew on purpose is none.
     """
     query = f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} GROUP BY key HAVING count(*) > 1"
-    rows = checkpoint._db.execute(query)
+    rows = checkpoint.store.execute(query)
     found = [_surplus(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
     return sorted(found, key=lambda each: each.output)
 
@@ -94,13 +94,13 @@ def mark_twins(target: Checkpoint) -> None:
     )
     firsts: dict[str, Row] = {}
     with target.transaction():
-        for row in target._db.execute(query).fetchall():
+        for row in target.store.execute(query).fetchall():
             first = firsts.setdefault(row["what"], row)
             differs = (row["seed"], row["take"]) != (first["seed"], first["take"])
             if differs and row["suspect"] is None:
                 suspect = f"the same bytes as job {first['key']}, which has another seed"
                 values = (suspect, row["id"])
-                target._db.execute("UPDATE attempt SET suspect = ? WHERE id = ?", values)
+                target.store.execute("UPDATE attempt SET suspect = ? WHERE id = ?", values)
 
 
 def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
@@ -120,15 +120,15 @@ def _select(table: str) -> str:
 
 
 def _rows(source: CheckpointReader, query: str, owns: Owns) -> Iterator[Cells]:
-    for row in source._db.execute(query):
+    for row in source.store.execute(query):
         if owns(row["key"]):
             yield dict(row)
 
 
 def _join_request(target: Checkpoint, request: Cells) -> None:
     """A job that was adopted from a manifest does not know its picture; the other side may."""
-    target._insert("INSERT OR IGNORE", "request", request)
-    target._db.execute(
+    target.store.insert("INSERT OR IGNORE", "request", request)
+    target.store.execute(
         "UPDATE request SET picture = coalesce(picture, :picture), url = coalesce(url, :url),"
         " fit = coalesce(fit, :fit) WHERE key = :key",
         request,
@@ -156,7 +156,7 @@ def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
 def _give_up_foreign_task(target: Checkpoint, key: str, their: Record) -> None:
     """One id for two requests is nobody's, as in a run: the one that comes later is uncertain."""
     query = "SELECT key FROM attempt WHERE api = ? AND task_id = ? AND key <> ?"
-    found = target._db.execute(query, (their.cells["api"], their.task, key)).fetchone()
+    found = target.store.execute(query, (their.cells["api"], their.task, key)).fetchone()
     if found is None:
         return
     reason = f"the API gave the id {their.task} for job {found['key']}, too"
@@ -174,19 +174,19 @@ def _write(target: Checkpoint, key: str, found: list[Record]) -> None:
         if each.id:
             sets = ", ".join(f"{name} = ?" for name in each.cells)
             values = (*each.cells.values(), each.id)
-            target._db.execute(f"UPDATE attempt SET {sets} WHERE id = ?", values)
+            target.store.execute(f"UPDATE attempt SET {sets} WHERE id = ?", values)
         else:
-            each.id = target._insert("INSERT", "attempt", each.cells)
+            each.id = target.store.insert("INSERT", "attempt", each.cells)
     for each in changed:
         known = target.history(each.id)
         rows = [(each.id, *event) for event in each.events if event not in known]
-        target._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
+        target.store.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
 
 
 def _join_placement(target: Checkpoint, placement: Cells, *, same_folder: bool) -> None:
     file = placement["file"] if same_folder else None
-    target._insert("INSERT OR IGNORE", "placement", {**placement, "current": 0, "file": file})
-    target._db.execute(
+    target.store.insert("INSERT OR IGNORE", "placement", {**placement, "current": 0, "file": file})
+    target.store.execute(
         "UPDATE placement SET file = coalesce(file, ?) WHERE output = ? AND key = ?",
         (file, placement["output"], placement["key"]),
     )

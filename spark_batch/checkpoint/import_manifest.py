@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
-from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.contract import MANIFEST, error_code, rules, validator
 from spark_batch.errors import ManifestError
@@ -103,10 +103,10 @@ def _taken(
     checkpoint: Checkpoint, row: Row, number: int, trusted: Callable[[Row], bool]
 ) -> str | None:
     """Take a row over; if the checkpoint would then be refused, take that back and say why."""
-    with checkpoint.savepoint() as undo:
+    with checkpoint.store.savepoint() as undo:
         try:
             _take(checkpoint, row, number, trusted)
-            fault = checkpoint.fault_of(row["job"])
+            fault = checkpoint.store.row_fault(row["job"])
         except (OverflowError, ValueError):
             fault = "a number or a name in it is too long"
         if fault is None:
