@@ -17,18 +17,19 @@ from typing import TypeVar
 from spark_batch.checkpoint.rows import (
     BLOCKS_ANOTHER,
     MAY_COST,
-    STANDINGS,
+    RECORDS,
+    REQUEST_COLUMNS,
     STATUS,
     attempt_of,
     decimal,
     moment,
-    provenance_of,
-    standing_of,
+    record_of,
+    request_of,
     total,
 )
 from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Store
-from spark_batch.jobs import Attempt, Provenance, Standing, State, Status
+from spark_batch.jobs import Attempt, JobRecord, Provenance, State, Status
 
 Owns = Callable[[str], bool]
 _Self = TypeVar("_Self", bound="CheckpointReader")
@@ -144,28 +145,28 @@ class CheckpointReader:
         """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
         return self.store.snapshot()
 
-    def standings(self, *, left_over: bool = False) -> Iterator[Standing]:
+    def standings(self, *, left_over: bool = False) -> Iterator[JobRecord]:
         """The recipe's lines in its order, or those that older versions of it left over."""
-        query = f"{STANDINGS} WHERE p.current = ? ORDER BY p.position, p.output"
+        query = f"{RECORDS} WHERE p.current = ? ORDER BY p.position, p.output"
         for row in self.store.execute(query, (int(not left_over),)):
-            yield standing_of(row)
+            yield record_of(row)
 
-    def standings_in(self, status: Status) -> Iterator[Standing]:
+    def standings_in(self, status: Status) -> Iterator[JobRecord]:
         """The recipe's lines with a status, in its order; the others are not even built."""
-        query = f"{STANDINGS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
+        query = f"{RECORDS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
         for row in self.store.execute(query, (status.value,)):
-            yield standing_of(row)
+            yield record_of(row)
 
-    def suspects(self) -> Iterator[Standing]:
+    def suspects(self) -> Iterator[JobRecord]:
         """The recipe's lines whose picture is odd, in its order."""
-        query = f"{STANDINGS} WHERE p.current = 1 AND a.suspect IS NOT NULL AND {STATUS} = ?"
+        query = f"{RECORDS} WHERE p.current = 1 AND a.suspect IS NOT NULL AND {STATUS} = ?"
         for row in self.store.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
-            yield standing_of(row)
+            yield record_of(row)
 
-    def standing(self, output: str) -> Standing | None:
+    def standing(self, output: str) -> JobRecord | None:
         """The line that writes `output` (no extension), current or left over."""
-        row = self.store.execute(f"{STANDINGS} WHERE p.output = ?", (output,)).fetchone()
-        return None if row is None else standing_of(row)
+        row = self.store.execute(f"{RECORDS} WHERE p.output = ?", (output,)).fetchone()
+        return None if row is None else record_of(row)
 
     def recipes(self) -> set[str]:
         """The names of the recipes whose lines it has; there is one, or none."""
@@ -220,21 +221,29 @@ class CheckpointReader:
     def provenance(self, attempt: int) -> Provenance:
         """What an attempt's picture was made of."""
         query = (
-            "SELECT r.*, a.task_id, a.recipe_commit, (SELECT p.recipe FROM placement p"
+            f"SELECT r.key, {REQUEST_COLUMNS}, a.task_id, a.recipe_commit,"
+            " (SELECT p.recipe FROM placement p"
             " WHERE p.key = r.key ORDER BY p.current DESC, p.position LIMIT 1) AS recipe"
             " FROM attempt a JOIN request r ON r.key = a.key WHERE a.id = ?"
         )
-        return provenance_of(self.store.execute(query, (attempt,)).fetchone())
+        row = self.store.execute(query, (attempt,)).fetchone()
+        return Provenance(
+            key=row["key"],
+            request=request_of(row),
+            recipe=row["recipe"] or "",
+            commit=row["recipe_commit"],
+            task_id=row["task_id"],
+        )
 
     def jobs_with(self, sha256: str) -> list[str]:
         """The keys of the jobs whose picture is, or was when it came, the file of this SHA-256."""
         query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"
         return [str(row["key"]) for row in self.store.execute(query, (sha256,))]
 
-    def lines_of(self, key: str) -> list[Standing]:
+    def lines_of(self, key: str) -> list[JobRecord]:
         """The lines that want a job's picture, or that an older recipe left over."""
-        query = f"{STANDINGS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
-        return [standing_of(row) for row in self.store.execute(query, (key,))]
+        query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
+        return [record_of(row) for row in self.store.execute(query, (key,))]
 
     def request_size(self, key: str) -> tuple[int, int]:
         """The width and height that were asked for, in pixels."""
@@ -242,13 +251,6 @@ class CheckpointReader:
             "SELECT width, height FROM request WHERE key = ?", (key,)
         ).fetchone()
         return row["width"], row["height"]
-
-    def picture(self, key: str) -> str | None:
-        """What a request sent: its picture's SHA-256, or its URL; None when that is not known."""
-        row = self.store.execute(
-            "SELECT picture, url FROM request WHERE key = ?", (key,)
-        ).fetchone()
-        return None if row is None else row["url"] or row["picture"]
 
     def outputs(self, key: str) -> list[str]:
         """The names (no extension) under which a job's picture is wanted.
@@ -309,13 +311,13 @@ class CheckpointReader:
         row = self.store.execute(query, (key, sha256)).fetchone()
         return None if row is None else str(row["key"])
 
-    def jobs_like(self, text: str) -> list[Standing]:
+    def jobs_like(self, text: str) -> list[JobRecord]:
         """The lines that `text` names: by output name, by key, or by the beginning of one."""
         query = (
-            f"{STANDINGS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
+            f"{RECORDS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
             " ORDER BY p.current DESC, p.position"
         )
-        return [standing_of(row) for row in self.store.execute(query, (text,))]
+        return [record_of(row) for row in self.store.execute(query, (text,))]
 
     def money(self, owns: Owns = everything) -> Money:
         """What all attempts cost, and what is reserved for those that may still cost something.
@@ -466,8 +468,3 @@ class CheckpointReader:
                 continue
             found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
         return found
-
-    def sent_pictures(self) -> dict[str, str]:
-        """By key: the SHA-256 of the picture that a request sends, or its URL."""
-        rows = self.store.execute("SELECT key, picture, url FROM request")
-        return {row["key"]: row["url"] or row["picture"] or "" for row in rows}

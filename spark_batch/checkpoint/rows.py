@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlite3 import Row
 from typing import Any
 
-from spark_batch.jobs import Attempt, Picture, Provenance, Result, Standing, State, Usage
+from spark_batch.jobs import Attempt, JobRecord, Picture, Request, Result, State, Usage
 
 Cells = Row | Mapping[str, Any]
 
@@ -24,12 +24,16 @@ MAY_COST = """
 """
 BLOCKS_ANOTHER = f"({STATUS} NOT IN ('pending', 'failed', 'expired'))"
 
-# The placements with their requests and their jobs' last attempts, for `standing_of`. What has the
+REQUEST_COLUMNS = """
+r.model, r.prompt, coalesce(r.url, r.picture) AS sent_picture, r.seed, r.scale,
+r.width AS asked_width, r.height AS asked_height, r.take, r.fit
+"""
+
+# The placements with their requests and their jobs' last attempts, for `record_of`. What has the
 # name of one of the attempt's columns has another name here.
-STANDINGS = """
+RECORDS = f"""
 SELECT p.key AS job, p.output, p.recipe, p.input, p.prompt_id, p.current, p.file, p.variables,
-       p.image, p.source,
-       r.prompt, r.scale, r.seed, r.take, r.width AS asked_width, r.height AS asked_height, r.fit,
+       p.image, p.source, {REQUEST_COLUMNS},
        (SELECT coalesce(max(number), 0) FROM attempt WHERE key = p.key) AS attempts,
        (SELECT group_concat(cost, ' ') FROM attempt WHERE key = p.key) AS costs,
        a.*
@@ -115,44 +119,36 @@ def _picture(row: Cells) -> Picture | None:
     )
 
 
-def provenance_of(row: Row) -> Provenance:
-    """The provenance in a row of the checkpoint's `provenance` query."""
-    return Provenance(
-        job=row["key"],
+def request_of(row: Row) -> Request:
+    """The request in a row of a query for REQUEST_COLUMNS."""
+    return Request(
         model=row["model"],
         prompt=row["prompt"],
+        picture=row["sent_picture"],
         seed=row["seed"],
         scale=row["scale"],
-        width=row["width"],
-        height=row["height"],
+        width=row["asked_width"],
+        height=row["asked_height"],
         take=row["take"],
-        recipe=row["recipe"] or "",
-        commit=row["recipe_commit"],
-        task_id=row["task_id"],
+        fit=row["fit"],
     )
 
 
-def standing_of(row: Row) -> Standing:
-    """The standing in a row of the query STANDINGS."""
-    return Standing(
+def record_of(row: Row) -> JobRecord:
+    """The record in a row of the query RECORDS."""
+    return JobRecord(
         key=row["job"],
-        recipe=row["recipe"],
+        output=row["output"],
         input=row["input"],
         prompt_id=row["prompt_id"],
-        prompt=row["prompt"],
-        scale=row["scale"],
-        seed=row["seed"],
-        take=row["take"],
-        width=row["asked_width"],
-        height=row["asked_height"],
-        output=row["output"],
+        request=request_of(row),
+        recipe=row["recipe"],
+        variables=tuple(json.loads(row["variables"]).items()),
+        image=row["image"],
+        source=row["source"],
         file=row["file"],
         current=bool(row["current"]),
         attempt=None if row["id"] is None else attempt_of(row),
         attempts=row["attempts"],
         cost=None if row["costs"] is None else total(row["costs"]),
-        variables=tuple(json.loads(row["variables"]).items()),
-        image=row["image"],
-        fit=row["fit"],
-        source=row["source"],
     )

@@ -12,7 +12,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.cli import github, session
 from spark_batch.client.answers import usable_id
 from spark_batch.errors import ExitCode, UsageError
-from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.jobs import Attempt, JobRecord, State
 from spark_batch.matrix import Shard
 
 
@@ -62,7 +62,7 @@ def command(
     return written.exit_code or told
 
 
-def _uncertain(checkpoint: Checkpoint, standing: Standing, job: str) -> list[Attempt]:
+def _uncertain(checkpoint: Checkpoint, standing: JobRecord, job: str) -> list[Attempt]:
     """The uncertain attempts: the last one, and after a merge others beside the one that stands."""
     found = [
         each
@@ -76,7 +76,7 @@ def _uncertain(checkpoint: Checkpoint, standing: Standing, job: str) -> list[Att
     return found
 
 
-def _says(standing: Standing, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
+def _says(standing: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
     """What this does to the money."""
     held = f"about {attempt.reserved} USD" if attempt.reserved is not None else "an unknown amount"
     name = f"{standing.output}, attempt {attempt.number}"

@@ -12,7 +12,7 @@ import click
 from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.matrix import Shard
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
@@ -47,7 +47,7 @@ def _print_text(
     place: project.Place,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[Standing],
+    trouble: Iterable[JobRecord],
 ) -> None:
     total = sum(counts.values())
     click.echo(
@@ -63,7 +63,7 @@ def _print_text(
         click.echo(f"{each.status.value} {each.output} (job {each.key}): {_why(each)}")
 
 
-def _why(standing: Standing) -> str:
+def _why(standing: JobRecord) -> str:
     attempt = standing.attempt
     if attempt is None:
         return ""
@@ -75,7 +75,7 @@ def _print_json(
     place: project.Place,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[Standing],
+    trouble: Iterable[JobRecord],
 ) -> None:
     money = checkpoint.money()
     document = {

@@ -9,7 +9,7 @@ import click
 from spark_batch import lfs, project
 from spark_batch.cli import session
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.matrix import Shard
 from spark_batch.runner.files import stands
 
@@ -52,7 +52,7 @@ def _pointed(count: int) -> str:
     return f"{pointers} among them: `git lfs pull` fetches the pictures"
 
 
-def _fault(folder: Path, standing: Standing, pointer: lfs.Pointer | None) -> str | None:
+def _fault(folder: Path, standing: JobRecord, pointer: lfs.Pointer | None) -> str | None:
     picture = standing.attempt.picture if standing.attempt else None
     if standing.file is None or picture is None:
         return "not written yet; `spark-batch run` writes it"

@@ -9,7 +9,7 @@ import click
 from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
-from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.jobs import Attempt, JobRecord, State
 from spark_batch.matrix import Shard
 
 _NEXT = {
@@ -35,15 +35,16 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
             _print_attempt(checkpoint, attempt, last=attempt.number == attempts[-1].number)
 
 
-def _print_job(standing: Standing) -> None:
+def _print_job(standing: JobRecord) -> None:
+    request = standing.request
     click.echo(f"job {standing.key}  {standing.file or standing.output}  {standing.status.value}")
-    click.echo(f"  input {standing.input}, prompt {standing.prompt_id}: {standing.prompt}")
+    click.echo(f"  input {standing.input}, prompt {standing.prompt_id}: {request.prompt}")
     click.echo(
-        f"  scale {standing.scale:g}, {standing.width}x{standing.height}, seed {standing.seed},"
-        f" take {standing.take}"
+        f"  scale {request.scale:g}, {request.width}x{request.height}, seed {request.seed},"
+        f" take {request.take}"
     )
-    if standing.fit is not None:
-        click.echo(f"  fit: {standing.fit}")
+    if request.fit is not None:
+        click.echo(f"  fit: {request.fit}")
     if standing.cost is not None:
         click.echo(f"  cost {standing.cost} USD over all attempts")
     if not standing.current:

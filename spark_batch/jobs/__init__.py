@@ -4,23 +4,20 @@ All of them are frozen values without behaviour beyond what follows from their o
 Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetimes.
 """
 
-from spark_batch.jobs.made import (
+from spark_batch.jobs.attempt import (
     NO_USAGE,
     Attempt,
-    Provenance,
     Result,
-    Standing,
     State,
     Status,
     Usage,
     status_of,
 )
-from spark_batch.jobs.wanted import (
+from spark_batch.jobs.recipe import (
     Block,
     Exclusion,
     Fit,
     Input,
-    Job,
     Picture,
     Place,
     Prompt,
@@ -29,27 +26,33 @@ from spark_batch.jobs.wanted import (
     Size,
     Treatment,
 )
+from spark_batch.jobs.record import JobRecord, Provenance, record_of
+from spark_batch.jobs.request import Difference, Job, Request, differences
 
 __all__ = [
     "NO_USAGE",
     "Attempt",
     "Block",
+    "Difference",
     "Exclusion",
     "Fit",
     "Input",
     "Job",
+    "JobRecord",
     "Picture",
     "Place",
     "Prompt",
     "Provenance",
     "Recipe",
+    "Request",
     "Result",
     "RunSettings",
     "Size",
-    "Standing",
     "State",
     "Status",
     "Treatment",
     "Usage",
+    "differences",
+    "record_of",
     "status_of",
 ]

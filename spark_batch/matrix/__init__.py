@@ -1,9 +1,10 @@
 """Recipe → jobs, lazily and in the recipe's order, with their keys and the names of their files.
 
 A job's key is a hash of what the API will see, and of nothing else (product.md, "A job and its
-key"); `requests` says of what exactly, `names` how an output template is filled in.
+key"); `jobs.request` says of what exactly, `names` how an output template is filled in.
 """
 
+from spark_batch.jobs.request import KEY_DIGITS, key, number_text, picture_text
 from spark_batch.matrix.clashes import collisions, in_folders, reduced
 from spark_batch.matrix.excluding import made_by
 from spark_batch.matrix.making import (
@@ -28,8 +29,7 @@ from spark_batch.matrix.names import (
     value_names,
     without_accents,
 )
-from spark_batch.matrix.requests import KEY_DIGITS, key, number_text, picture_text
-from spark_batch.matrix.selecting import Chooser, Facts, job_facts, standing_facts
+from spark_batch.matrix.selecting import Chooser, Facts, facts
 from spark_batch.matrix.sharding import Shard, labelled_shard, read_shard
 
 __all__ = [
@@ -44,9 +44,9 @@ __all__ = [
     "default_template",
     "digest",
     "excluded",
+    "facts",
     "idle",
     "in_folders",
-    "job_facts",
     "jobs",
     "key",
     "labelled_shard",
@@ -61,7 +61,6 @@ __all__ = [
     "reduced",
     "seen",
     "slug",
-    "standing_facts",
     "template",
     "tokens",
     "value_names",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, Surplus, join, mark_twins, paid_twice
 from spark_batch.errors import OutputError, UsageError
-from spark_batch.jobs import Picture, Recipe, Standing, Status
+from spark_batch.jobs import JobRecord, Picture, Recipe, Status
 from spark_batch.project import adopting, record_files, sources
 from spark_batch.project.ownership import output_of
 from spark_batch.project.place import Place, place_of
@@ -131,7 +131,7 @@ def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[i
     return brought, pointers, len(wanted) - brought - pointers
 
 
-def _is_here(line: Standing, place: Place) -> bool:
+def _is_here(line: JobRecord, place: Place) -> bool:
     return line.file is not None and (place.output_dir / line.file).is_file()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
+from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, State, Status
 from spark_batch.matrix import Shard
 from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.crew import Watch
@@ -126,17 +126,17 @@ def _nothing(checkpoint: Checkpoint) -> Budget:
     return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))
 
 
-def _job(standing: Standing) -> Job:
+def _job(standing: JobRecord) -> Job:
     """What there is of a job in the checkpoint: enough to fetch its picture, not to send it."""
     return Job(
         key=standing.key,
         recipe=standing.recipe,
-        model="",
+        model=standing.request.model,
         input=Input(id=standing.input),
-        prompt=Prompt(id=standing.prompt_id, text=standing.prompt),
-        size=Size(label="", width=standing.width, height=standing.height),
-        scale=standing.scale,
-        seed=standing.seed,
-        take=standing.take,
+        prompt=Prompt(id=standing.prompt_id, text=standing.request.prompt),
+        size=Size(label="", width=standing.request.width, height=standing.request.height),
+        scale=standing.request.scale,
+        seed=standing.request.seed,
+        take=standing.request.take,
         output=standing.output,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spark_batch import workflow
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.recipe.diagnostics import printable
 from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdict
 
@@ -32,7 +32,7 @@ _LEVELS = {
 class _Group:
     """The jobs of one line that have the same trouble; the first of them is told."""
 
-    first: Standing
+    first: JobRecord
     verdict: Verdict
     jobs: int = 0
 
@@ -60,7 +60,7 @@ def commands(
             yield _more(level, chosen[SHOWN:])
 
 
-def _troubled(reader: CheckpointReader) -> Iterator[Standing]:
+def _troubled(reader: CheckpointReader) -> Iterator[JobRecord]:
     for status in (Status.FAILED, Status.EXPIRED, Status.UNCERTAIN, Status.SUBMITTING):
         yield from reader.standings_in(status)
     yield from reader.suspects()

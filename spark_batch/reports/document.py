@@ -12,7 +12,7 @@ from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size
-from spark_batch.jobs import Attempt, Picture, Standing, Status, Usage, status_of
+from spark_batch.jobs import Attempt, JobRecord, Picture, Status, Usage, status_of
 from spark_batch.reports.facts import amount_text, moment_text, seconds_of
 from spark_batch.reports.verdicts import recipe_file, source, verdict
 from spark_batch.reports.writing import write_lines
@@ -33,7 +33,7 @@ class Lines:
         """The list of jobs begins."""
         return '{"jobs": ['
 
-    def line(self, standing: Standing) -> str:
+    def line(self, standing: JobRecord) -> str:
         """A job, on a line of its own."""
         comma = "," if self._begun else ""
         self._begun = True
@@ -58,8 +58,9 @@ class Lines:
         }
         return f"\n],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}\n"
 
-    def _job(self, standing: Standing) -> Document:
+    def _job(self, standing: JobRecord) -> Document:
         attempt = standing.attempt
+        width, height = expected_size(standing.request.width, standing.request.height)
         return {
             "job": standing.key,
             "status": standing.status.value,
@@ -67,24 +68,20 @@ class Lines:
             "file": standing.file,
             "source": _source(standing),
             "request": _request(standing),
-            "expected": dict(
-                zip(
-                    ("width", "height"), expected_size(standing.width, standing.height), strict=True
-                )
-            ),
+            "expected": {"width": width, "height": height},
             "picture": _picture(attempt.picture) if attempt and attempt.picture else None,
             "cost_usd": amount_text(standing.cost),
             "trouble": self._trouble(standing),
             "attempts": [_attempt(each) for each in self._attempts(standing)],
         }
 
-    def _attempts(self, standing: Standing) -> list[Attempt]:
+    def _attempts(self, standing: JobRecord) -> list[Attempt]:
         """All attempts; most jobs have one, and that came with the line."""
         if standing.attempts > 1:
             return self._reader.attempts_of(standing.key)
         return [standing.attempt] if standing.attempt else []
 
-    def _trouble(self, standing: Standing) -> Document | None:
+    def _trouble(self, standing: JobRecord) -> Document | None:
         found = verdict(standing, recipe=self._recipe)
         if found is None:
             return None
@@ -116,23 +113,24 @@ def write(
         return write_lines(path, lines(reader, name=name), reader.standings())
 
 
-def _request(standing: Standing) -> Document:
+def _request(standing: JobRecord) -> Document:
+    request = standing.request
     return {
         "input": standing.input,
         "image": standing.image,
-        "fit": standing.fit,
+        "fit": request.fit,
         "prompt_id": standing.prompt_id,
-        "prompt": standing.prompt,
+        "prompt": request.prompt,
         "variables": dict(standing.variables),
-        "scale": standing.scale,
-        "seed": standing.seed,
-        "take": standing.take,
-        "width": standing.width,
-        "height": standing.height,
+        "scale": request.scale,
+        "seed": request.seed,
+        "take": request.take,
+        "width": request.width,
+        "height": request.height,
     }
 
 
-def _source(standing: Standing) -> Document | None:
+def _source(standing: JobRecord) -> Document | None:
     place = source(standing.source)
     if place is None:
         return None

@@ -16,7 +16,7 @@ from spark_batch import lfs
 from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ExitCode, OutputError, UsageError
-from spark_batch.jobs import Standing
+from spark_batch.jobs import JobRecord
 from spark_batch.reports.writing import Lines, Writer, finish, writer
 
 _ROOM = __package__
@@ -139,7 +139,7 @@ def write_all(
 ) -> Written:
     """Write reports, all of one moment. One that cannot be written keeps none of the others back.
 
-    `recipe_dir` is the folder that `Standing.image` and `source` are relative to.
+    `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to.
     """
     paths = {each: FORMATS[each].path(output_dir, name) for each in formats}
     failed: dict[str, str] = {}
@@ -179,7 +179,7 @@ def _write_shared(
             each.close()
 
 
-def _send(standing: Standing, to: Writer) -> None:
+def _send(standing: JobRecord, to: Writer) -> None:
     to.send(standing)
 
 

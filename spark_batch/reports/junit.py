@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.reports.facts import seconds_of
 from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import write_lines
@@ -64,7 +64,7 @@ class Lines:
             f"<testsuite{_attributes(suite)}>\n"
         )
 
-    def line(self, standing: Standing) -> str:
+    def line(self, standing: JobRecord) -> str:
         """A job's case."""
         seconds = seconds_of(standing.attempt) or 0.0
         case = {
@@ -80,7 +80,7 @@ class Lines:
         """What closes the suite."""
         return "</testsuite>\n</testsuites>\n"
 
-    def _inside(self, standing: Standing) -> str:
+    def _inside(self, standing: JobRecord) -> str:
         found = verdict(standing, recipe=self._recipe)
         if found is None:
             skipped = _SKIPPED.get(standing.status)
@@ -111,7 +111,7 @@ def write(
         return write_lines(path, lines(reader, name=name), reader.standings())
 
 
-def _told(standing: Standing, found: Verdict) -> str:
+def _told(standing: JobRecord, found: Verdict) -> str:
     """The place, what happened, and what to do."""
     place = f"{standing.source}: " if standing.source else ""
     job = f"job {standing.key}, attempt {standing.attempts}"

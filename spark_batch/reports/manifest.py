@@ -12,7 +12,7 @@ from spark_batch import lfs
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size, manifest_columns, required_columns
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, Standing, Status, Usage
+from spark_batch.jobs import Attempt, JobRecord, Status, Usage
 from spark_batch.matrix import KEY_DIGITS, number_text
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
@@ -59,7 +59,7 @@ class Lines:
         """The columns' names."""
         return _line(self._columns)
 
-    def line(self, standing: Standing) -> str:
+    def line(self, standing: JobRecord) -> str:
         """A job's cells."""
         cells = _escaped(row(standing))
         return _line([cells[name] for name in self._columns])
@@ -74,7 +74,7 @@ def lines(reader: CheckpointReader, *, name: str) -> Lines:
     return Lines()
 
 
-def write(path: Path, standings: Iterable[Standing]) -> int:
+def write(path: Path, standings: Iterable[JobRecord]) -> int:
     """Write the manifest whole and atomically; gives the number of its lines.
 
     A manifest that already has these bytes is not touched. Raises OutputError.
@@ -82,7 +82,7 @@ def write(path: Path, standings: Iterable[Standing]) -> int:
     return write_lines(path, Lines(), standings)
 
 
-def text(standings: Iterable[Standing]) -> Iterator[str]:
+def text(standings: Iterable[JobRecord]) -> Iterator[str]:
     """The manifest's lines as they stand in the file, the columns' names first."""
     whole = Lines()
     yield whole.head()
@@ -126,28 +126,29 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(standing: Standing) -> dict[str, str]:
+def row(standing: JobRecord) -> dict[str, str]:
     """One line of the manifest, by column, before it is escaped."""
-    width, height = expected_size(standing.width, standing.height)
+    request = standing.request
+    width, height = expected_size(request.width, request.height)
     return {
         "job": standing.key,
         "status": standing.status.value,
         "recipe": standing.recipe,
         "input": standing.input,
         "prompt_id": standing.prompt_id,
-        "prompt": standing.prompt,
-        "scale": number_text(standing.scale),
-        "seed": str(standing.seed),
-        "take": str(standing.take),
-        "asked_width": str(standing.width),
-        "asked_height": str(standing.height),
+        "prompt": request.prompt,
+        "scale": number_text(request.scale),
+        "seed": str(request.seed),
+        "take": str(request.take),
+        "asked_width": str(request.width),
+        "asked_height": str(request.height),
         "expected_width": str(width),
         "expected_height": str(height),
         "output": standing.file or "",
         "cost_usd": amount_text(standing.cost) or "",
         "attempts": str(standing.attempts),
         **_attempt_cells(standing.attempt),
-        "fit": standing.fit or "",
+        "fit": request.fit or "",
     }
 
 

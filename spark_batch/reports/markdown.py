@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.recipe.diagnostics import printable
 from spark_batch.reports.facts import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
@@ -161,7 +161,7 @@ def _section(
 
 def _troubled(
     trouble: Trouble, reader: CheckpointReader, counts: Counts
-) -> tuple[int, Iterable[Standing]]:
+) -> tuple[int, Iterable[JobRecord]]:
     if trouble is Trouble.SUSPECT:
         return counts.suspect, reader.suspects()
     statuses = _COLUMNS[trouble.value]
@@ -169,7 +169,7 @@ def _troubled(
     return total, (each for status in statuses for each in reader.standings_in(status))
 
 
-def _item(standing: Standing, told: Verdict) -> Iterator[str]:
+def _item(standing: JobRecord, told: Verdict) -> Iterator[str]:
     """A job, why, and what to do; a backslash at a line's end breaks it."""
     place = f", {code(standing.source)}" if standing.source else ""
     said = [code(told.code), told.title] if told.known else []

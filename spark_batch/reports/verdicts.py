@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, Status
+from spark_batch.jobs import Attempt, JobRecord, Status
 
 UNKNOWN = "RECIPE"  # in place of a recipe's file that is not known
 _TABLES = (".csv", ".jsonl", ".ndjson")
@@ -84,7 +84,7 @@ class Source:
     column: int
 
 
-def verdict(standing: Standing, *, recipe: str) -> Verdict | None:
+def verdict(standing: JobRecord, *, recipe: str) -> Verdict | None:
     """What is wrong with a line; None for what is done, under way or still to be done.
 
     `recipe` is the recipe's file, as the command names it.
@@ -128,7 +128,7 @@ def source(text: str | None) -> Source | None:
     return Source(file, int(line), int(rest))
 
 
-def _suspect(standing: Standing, attempt: Attempt, recipe: str) -> Verdict | None:
+def _suspect(standing: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None:
     if attempt.suspect is None:
         return None
     trouble = Trouble.SUSPECT
@@ -148,7 +148,7 @@ def _failed_advice(attempt: Attempt, known: contract.ErrorCode | None) -> str:
     return _UNKNOWN_CODE if attempt.error_code else _NO_CODE
 
 
-def _command(standing: Standing, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
+def _command(standing: JobRecord, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
     named = shlex.quote(recipe)
     words = {
         Trouble.UNCERTAIN: f"resolve {named} {standing.key} --task-id ID",

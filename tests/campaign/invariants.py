@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader, Money
 from spark_batch.contract import rules
-from spark_batch.jobs import Attempt, Standing, State, Status
+from spark_batch.jobs import Attempt, JobRecord, State, Status
 from spark_batch.pictures.metadata import extract
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Entry, Note
@@ -48,7 +48,7 @@ class Violation(AssertionError):
 class Books:
     """What the checkpoint says at a moment when nobody writes to it."""
 
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[JobRecord, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     money: Money = NOTHING
 
@@ -104,11 +104,11 @@ def _jobs_by_fingerprint(books: Books, facts: Facts) -> dict[str, str]:
         for image in images:
             order = Order(
                 model=rules().model,
-                prompt=standing.prompt,
-                scale=standing.scale,
-                seed=standing.seed,
-                width=standing.width,
-                height=standing.height,
+                prompt=standing.request.prompt,
+                scale=standing.request.scale,
+                seed=standing.request.seed,
+                width=standing.request.width,
+                height=standing.request.height,
                 image=image,
             )
             found[order.fingerprint] = standing.key
@@ -197,7 +197,7 @@ def _files(books: Books, facts: Facts, output: Path) -> None:
             _is_there(standing, attempt, output)
 
 
-def _is_there(standing: Standing, attempt: Attempt, output: Path) -> None:
+def _is_there(standing: JobRecord, attempt: Attempt, output: Path) -> None:
     path = output / (standing.file or "it has no name")
     if not path.is_file():
         raise Violation("missing-file", f"job {standing.key} is done, and {path.name} is missing")
@@ -220,7 +220,7 @@ def _pictures(output: Path) -> Iterator[Path]:
             yield path
 
 
-def _right(standing: Standing, books: Books, facts: Facts) -> set[str]:
+def _right(standing: JobRecord, books: Books, facts: Facts) -> set[str]:
     """The hashes that the picture of a job may have: those of its tasks."""
     ids = {each.task_id for each in books.of(standing.key)}
     names = (preview_name(each) for each in facts.accepted if each.id in ids)
@@ -228,12 +228,13 @@ def _right(standing: Standing, books: Books, facts: Facts) -> set[str]:
     return {_sha256(path) for path in paths if path.exists()}
 
 
-def _as_it_came(path: Path, standing: Standing) -> str:
+def _as_it_came(path: Path, standing: JobRecord) -> str:
     """The hash of a picture without the metadata that it carries, which have to be its job's."""
     data = path.read_bytes()
     facts = extract(data, "JPEG")
     if facts is not None:
-        if (facts.job, facts.prompt, facts.seed) != (standing.key, standing.prompt, standing.seed):
+        carried = (facts.key, facts.request.prompt, facts.request.seed)
+        if carried != (standing.key, standing.request.prompt, standing.request.seed):
             raise Violation("spoiled-file", f"{path.name} carries metadata of another job")
         begin = data.index(_XMP) - 4
         end = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")

@@ -149,7 +149,7 @@ def test_a_manifest_gives_the_cost_of_a_job_but_forgets_what_was_settled(
     No attempt both fails and is lost; such a row would be an expired job in the manifest.
     """
     for standing in reader.standings():
-        case = CASES[standing.seed - 1]
+        case = CASES[standing.request.seed - 1]
         told = list(_row_cost(manifest.row(standing)))
         if case.cost is not None:
             assert told == [(int(case.key, 16), case.cost)], case

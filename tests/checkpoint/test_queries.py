@@ -30,13 +30,13 @@ def test_all_at_once_is_all_one_by_one(tmp_path: Path) -> None:
         told = {each.id: checkpoint.history(each.id) for each in every}
         assert checkpoint.histories(told) == told
         assert checkpoint.histories({every[0].id}) == {every[0].id: told[every[0].id]}
-        assert checkpoint.sent_pictures() == {key: checkpoint.picture(key) for key in keys(jobs)}
+        requests = [standing.request for standing in checkpoint.standings()]
+        assert requests == [job.request for job in jobs]
 
 
 def test_of_an_empty_checkpoint_there_is_nothing(tmp_path: Path) -> None:
-    """And of one that has only been enrolled, what would be sent."""
+    """And one that has only been enrolled has no attempt."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         assert (list(checkpoint.every_attempt()), checkpoint.histories({1})) == ([], {})
-        assert checkpoint.sent_pictures() == {}
         checkpoint.enroll([a_job()])
-        assert list(checkpoint.sent_pictures()) == [a_job().key]
+        assert list(checkpoint.every_attempt()) == []

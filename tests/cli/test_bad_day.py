@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.sandbox import Entry, Faults, Served, Settings, serve
 from tests.cli.conftest import Call, Folder, start
 
@@ -27,7 +27,7 @@ RATES = {
 }
 
 
-def standings(folder: Folder) -> list[Standing]:
+def standings(folder: Folder) -> list[JobRecord]:
     with CheckpointReader.peek(folder.out / ".spark-batch" / "tiny.checkpoint") as reader:
         return list(reader.standings())
 
@@ -46,9 +46,9 @@ def killed_again_and_again(folder: Folder, served: Served) -> None:
         process.communicate(timeout=10)
 
 
-def task_of(standing: Standing, served: Served) -> Entry | None:
+def task_of(standing: JobRecord, served: Served) -> Entry | None:
     """The task of a job in the server's ledger, as the vendor's support would look it up."""
-    same = (standing.prompt, standing.seed)
+    same = (standing.request.prompt, standing.request.seed)
     found = [e for e in served.ledger.accepted() if (e.prompt, e.seed) == same]
     return found[0] if found else None
 

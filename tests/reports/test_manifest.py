@@ -14,31 +14,9 @@ from hypothesis import strategies as st
 from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint, adopt
 from spark_batch.errors import ManifestError, OutputError, UsageError
-from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.jobs import Attempt, State
 from spark_batch.reports import manifest
-from tests.makers import a_job, a_picture, a_result, some_jobs
-
-
-def a_standing(prompt: str = "Beach", **changes: object) -> Standing:
-    facts: dict[str, object] = {
-        "key": "0123456789abcdef",
-        "recipe": "test",
-        "input": "cat",
-        "prompt_id": "beach",
-        "prompt": prompt,
-        "scale": 0.5,
-        "seed": -1,
-        "take": 1,
-        "width": 1328,
-        "height": 936,
-        "output": "cat/beach",
-        "file": None,
-        "current": True,
-        "attempt": None,
-        "attempts": 0,
-        "cost": None,
-    }
-    return Standing(**{**facts, **changes})
+from tests.makers import a_job, a_picture, a_record, a_result, some_jobs
 
 
 def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
@@ -78,9 +56,9 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
 def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_path: Path) -> None:
     """Lines end in LF on every system, and a second writing does not even change its time."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_standing()])
+    manifest.write(path, [a_record()])
     before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
-    manifest.write(path, [a_standing()])
+    manifest.write(path, [a_record()])
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert b"\r" not in before[0]
     assert list(tmp_path.iterdir()) == [path]
@@ -90,7 +68,7 @@ def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_pat
 def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
     """A prompt that begins like a formula is written with an apostrophe, and read without."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_standing(start)])
+    manifest.write(path, [a_record(prompt=start, seed=-1)])
     assert f"'{start}" in path.read_bytes().decode()
     (row,) = manifest.read(path)
     assert (row["prompt"], row["seed"]) == (start, "-1")
@@ -101,14 +79,14 @@ def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
 def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -> None:
     """Quotes, commas, line ends, apostrophes and formulas come back as they were."""
     path = tmp_path / "m.csv"
-    standings = [a_standing(text) for text in texts]
+    standings = [a_record(prompt=text) for text in texts]
     manifest.write(path, standings)
     assert list(manifest.read(path)) == [manifest.row(standing) for standing in standings]
 
 
 def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
     """936 is rounded to a multiple of 16."""
-    row = manifest.row(a_standing())
+    row = manifest.row(a_record())
     assert (row["asked_height"], row["expected_height"], row["height"]) == ("936", "944", "")
 
 
@@ -141,7 +119,7 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
 def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     """Its last column is empty; without a column that tells what is paid for it is no manifest."""
     path, columns = tmp_path / "m.csv", contract.manifest_columns()
-    manifest.write(path, [a_standing(fit="saved as JPEG")])
+    manifest.write(path, [a_record(fit="saved as JPEG")])
     assert next(iter(manifest.read(path)))["fit"] == "saved as JPEG"
     assert columns[-1] == "fit"
     old = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
@@ -170,7 +148,7 @@ def test_no_text_is_lost_and_none_is_a_formula(
 ) -> None:
     """Every text is read back as it was; as a spreadsheet reads it, it begins no formula."""
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_message=error, error_code=name)
-    standing = a_standing(prompt, input=name, file=name, attempt=attempt)
+    standing = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
     path = tmp_path / "m.csv"
     manifest.write(path, [standing])
     assert list(manifest.read(path)) == [manifest.row(standing)]
@@ -193,7 +171,7 @@ def test_a_clock_that_was_set_back_makes_no_line_that_the_schema_refuses(tmp_pat
         submitted_at=sent,
         completed_at=sent - timedelta(seconds=5),
     )
-    manifest.write(tmp_path / "m.csv", [a_standing(attempt=attempt)])
+    manifest.write(tmp_path / "m.csv", [a_record(attempt=attempt)])
     rows = list(manifest.read(tmp_path / "m.csv"))
     contract.validator(contract.MANIFEST).validate(rows)
     assert rows[0]["seconds"] == "0.000"

@@ -16,7 +16,7 @@ from spark_batch import matrix, pictures
 from spark_batch.checkpoint import Checkpoint, checkpoint_path
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
+from spark_batch.jobs import Block, Input, Job, JobRecord, Prompt, Recipe, RunSettings, Size
 from spark_batch.runner import Desk, Run, Settings, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Sender
@@ -138,7 +138,7 @@ class World:
             ready=self.ready,
         )
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[JobRecord]:
         """What the checkpoint says of the recipe's lines."""
         with Checkpoint.peek(self.checkpoint) as checkpoint:
             return list(checkpoint.standings())

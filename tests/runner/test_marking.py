@@ -62,7 +62,11 @@ def test_each_picture_carries_what_it_was_made_of(world: World) -> None:
         assert picture == standing.attempt.picture
         assert sha256(path) == standing.attempt.picture.sha256
         assert standing.attempt.received not in (None, picture.sha256)
-        assert (facts.job, facts.prompt, facts.seed) == (standing.key, standing.prompt, 7)
+        assert (facts.key, facts.request.prompt, facts.request.seed) == (
+            standing.key,
+            standing.request.prompt,
+            7,
+        )
         assert (facts.recipe, facts.commit) == ("test", COMMIT)
         assert facts.task_id == standing.attempt.task_id
     assert not list((world.out / ".spark-batch" / "parts").iterdir())
@@ -84,7 +88,7 @@ def test_switching_it_on_costs_nothing_and_touches_no_file(make_world: MakeWorld
     assert (tally.done, tally.created) == (1, 0)
     assert pictures.facts_in(world.out / second)[1] is None
     facts = pictures.facts_in(world.out / first)[1]
-    assert (facts.prompt, facts.commit) == ("Beach", None)
+    assert (facts.request.prompt, facts.commit) == ("Beach", None)
     assert world.standings()[0].attempt.picture.sha256 == sha256(world.out / first)
 
 
@@ -161,7 +165,7 @@ def test_results_of_other_formats_carry_them_too(world: World, kind: str, end: s
     for standing in world.standings():
         picture, facts = pictures.facts_in(world.out / standing.file)
         assert standing.file.endswith(end)
-        assert (picture, facts.job) == (standing.attempt.picture, standing.key)
+        assert (picture, facts.key) == (standing.attempt.picture, standing.key)
 
 
 def test_what_the_vendor_wrote_stays(world: World) -> None:
@@ -175,7 +179,7 @@ def test_what_the_vendor_wrote_stays(world: World) -> None:
     for standing in world.standings():
         path = world.out / standing.file
         assert b'AIGC="1"' in path.read_bytes()
-        assert pictures.facts_in(path)[1].job == standing.key
+        assert pictures.facts_in(path)[1].key == standing.key
 
 
 def test_a_rest_of_an_earlier_try_is_no_hindrance(world: World) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, Status
+from spark_batch.jobs import Attempt, JobRecord, Status
 from spark_batch.reports.facts import moment_text
 
 MOST_JOBS = 5_000
@@ -28,7 +28,7 @@ class Chosen:
     cost that the recipe no longer has. `payments` are when money was spent and how much, in USD.
     """
 
-    standings: list[Standing]
+    standings: list[JobRecord]
     hidden: int
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     hidden_cost: Decimal = Decimal(0)
@@ -38,8 +38,8 @@ class Chosen:
 
 def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
     """All jobs, or of more than `most` those that need a look, and then the recipe's first."""
-    trouble: list[tuple[int, Standing]] = []
-    others: list[tuple[int, Standing]] = []
+    trouble: list[tuple[int, JobRecord]] = []
+    others: list[tuple[int, JobRecord]] = []
     keys: set[str] = set()
     total = 0
     for standing in reader.standings():
@@ -54,7 +54,7 @@ def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
     return found
 
 
-def _needs_a_look(standing: Standing) -> bool:
+def _needs_a_look(standing: JobRecord) -> bool:
     suspect = standing.attempt is not None and standing.attempt.suspect is not None
     return suspect or standing.status in _TROUBLE
 

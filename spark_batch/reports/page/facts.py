@@ -12,7 +12,7 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, Usage
+from spark_batch.jobs import Attempt, JobRecord, Usage
 from spark_batch.matrix import number_text
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.facts import amount_text, moment_text
@@ -32,12 +32,12 @@ def facts(
     jobs = [_job(each, shown.attempts.get(each.key, ()), gallery) for each in shown.standings]
     found, places = axes(shown.standings)
     thumbnails = gallery.thumbnails()
-    sent, met = reader.sent_pictures(), set[str]()
-    for job, place in zip(jobs, places, strict=True):
-        key = job["key"]
+    met = set[str]()
+    for standing, job, place in zip(shown.standings, jobs, places, strict=True):
+        key, sent = standing.key, standing.request.picture
         # The money of two jobs with one key is counted with the first of them.
         job |= {"at": place, "repeated": key in met}
-        job["input"]["changed"] = _is_changed(job["input"], sent.get(key), thumbnails)
+        job["input"]["changed"] = _is_changed(job["input"], sent, thumbnails)
         met.add(key)
     return {
         "name": name,
@@ -50,9 +50,9 @@ def facts(
     }, thumbnails
 
 
-def _job(standing: Standing, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
+def _job(standing: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
     """One line of the recipe: its request, its picture, and where it stands."""
-    last = standing.attempt
+    last, request = standing.attempt, standing.request
     picture = last.picture if last else None
     before, source = gallery.input(standing.image)
     after, link = gallery.result(standing.file, picture) if standing.file else (None, None)
@@ -61,17 +61,17 @@ def _job(standing: Standing, attempts: Sequence[Attempt], gallery: Gallery) -> F
         "output": standing.output,
         "status": standing.status.value,
         "suspect": last.suspect if last else None,
-        "prompt": standing.prompt,
-        "scale": number_text(standing.scale),
-        "seed": standing.seed,
-        "take": standing.take,
-        "asked": [standing.width, standing.height],
-        "expected": list(contract.expected_size(standing.width, standing.height)),
+        "prompt": request.prompt,
+        "scale": number_text(request.scale),
+        "seed": request.seed,
+        "take": request.take,
+        "asked": [request.width, request.height],
+        "expected": list(contract.expected_size(request.width, request.height)),
         "input": {
             "image": standing.image,
             "thumbnail": before,
             "link": source,
-            "fit": standing.fit,
+            "fit": request.fit,
         },
         "source": standing.source,
         "file": standing.file,

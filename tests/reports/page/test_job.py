@@ -7,12 +7,12 @@ from pathlib import Path
 from playwright.sync_api import Locator, expect
 
 from spark_batch import project
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.project import Place
 from tests.reports.page.conftest import Open, Opened
 
 
-def one(place: Place, status: Status, *, suspect: bool = False) -> Standing:
+def one(place: Place, status: Status, *, suspect: bool = False) -> JobRecord:
     """The first job of a status."""
     with project.peek(place) as reader:
         found = [each for each in reader.standings() if each.status is status]
@@ -88,7 +88,7 @@ def test_every_fact_is_there(open_page: Open, file: Path, place: Place) -> None:
     attempt = standing.attempt
     assert attempt is not None and attempt.picture is not None and attempt.task_id is not None
     opened = open_job(open_page, file, standing.output)
-    assert opened.page.locator("#job .prompt").inner_text() == standing.prompt
+    assert opened.page.locator("#job .prompt").inner_text() == standing.request.prompt
     assert fact(opened, "key") == standing.key
     assert fact(opened, "cost") == "0.03 USD"
     assert fact(opened, "task") == attempt.task_id

@@ -1,4 +1,4 @@
-"""What came of it: attempts, the states that they go through, results, and where a job stands."""
+"""Attempts, their states and their results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from spark_batch.jobs.wanted import Picture
+from spark_batch.jobs.recipe import Picture
 
 
 class State(str, Enum):
@@ -133,64 +133,6 @@ class Attempt:
         though that attempt may be on the bill.
         """
         return status_of(self) not in (Status.PENDING, Status.FAILED, Status.EXPIRED)
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What a picture was made of: what it may carry with it (`output.metadata`), and no secrets.
-
-    `job` is the key; `width` and `height` are as asked; `recipe` is its name, `commit` the git
-    commit that it stood in when the attempt was made, `-dirty` behind it when it differed.
-    """
-
-    job: str
-    model: str
-    prompt: str
-    seed: int
-    scale: float
-    width: int
-    height: int
-    take: int
-    recipe: str = ""
-    commit: str | None = None
-    task_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One line of a recipe as the checkpoint knows it: what is wanted, and where it stands.
-
-    `output` is the name without extension, `file` the picture's path below the output folder once
-    it has been written, `cost` what all attempts of the job cost as far as the API told, `current`
-    whether the recipe still had the line when it was last run. `image`, `fit` and `source` are
-    those of `Input` and `Prompt`, None where an older version did not write them down.
-    """
-
-    key: str
-    recipe: str
-    input: str
-    prompt_id: str
-    prompt: str
-    scale: float
-    seed: int
-    take: int
-    width: int
-    height: int
-    output: str
-    file: str | None
-    current: bool
-    attempt: Attempt | None
-    attempts: int
-    cost: Decimal | None
-    variables: tuple[tuple[str, str], ...] = ()
-    image: str | None = None
-    fit: str | None = None
-    source: str | None = None
-
-    @property
-    def status(self) -> Status:
-        """Where the job stands."""
-        return status_of(self.attempt)
 
 
 def status_of(attempt: Attempt | None) -> Status:
