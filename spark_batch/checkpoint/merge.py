@@ -12,8 +12,16 @@ from decimal import Decimal
 from itertools import groupby
 from sqlite3 import Row
 
+from spark_batch.checkpoint.attempt_rows import (
+    AttemptRow,
+    Cells,
+    attempt_row,
+    attempt_rows,
+    make_room,
+    numbered,
+    same,
+)
 from spark_batch.checkpoint.queries import CheckpointReader, Owns, everything
-from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
 from spark_batch.checkpoint.rows import BLOCKS_ANOTHER
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.checkpoint.validation import columns
@@ -57,7 +65,7 @@ def join(
             _join_request(target, request)
         attempts = _rows(source, f"{_select('attempt')} ORDER BY key, number", owns)
         for key, rows in groupby(attempts, key=lambda row: str(row["key"])):
-            theirs = [record(source, row) for row in rows]
+            theirs = [attempt_row(source, row) for row in rows]
             if _join_job(target, key, theirs):
                 twice.add(key)
         for placement in _rows(source, _select("placement"), owns):
@@ -104,7 +112,7 @@ def mark_twins(target: Checkpoint) -> None:
 
 
 def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
-    costly = [each for each in records(checkpoint, key) if each.was_paid]
+    costly = [each for each in attempt_rows(checkpoint, key) if each.was_paid]
     costs = [each.cells["cost"] or each.cells["reserved"] for each in costly[:-1]]
     return Surplus(
         key=key,
@@ -135,16 +143,16 @@ def _join_request(target: Checkpoint, request: Cells) -> None:
     )
 
 
-def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
+def _join_job(target: Checkpoint, key: str, theirs: list[AttemptRow]) -> bool:
     """Join the attempts of a job; gives whether it was paid for on both sides."""
-    ours = records(target, key)
+    ours = attempt_rows(target, key)
     known, paid, twice = len(ours), any(each.was_paid for each in ours), False
     for their in theirs:
         _give_up_foreign_task(target, key, their)
         mine = same(ours, their)
         if mine is None:
             twice = twice or (paid and their.was_paid)
-            ours.append(Record(their.cells, their.events, changed=True))
+            ours.append(AttemptRow(their.cells, their.events, changed=True))
         else:
             mine.learn(their)
     if known and len(ours) > 1 and any(each.changed for each in ours):
@@ -153,7 +161,7 @@ def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
     return twice
 
 
-def _give_up_foreign_task(target: Checkpoint, key: str, their: Record) -> None:
+def _give_up_foreign_task(target: Checkpoint, key: str, their: AttemptRow) -> None:
     """One id for two requests is nobody's, as in a run: the one that comes later is uncertain."""
     query = "SELECT key FROM attempt WHERE api = ? AND task_id = ? AND key <> ?"
     found = target.store.execute(query, (their.cells["api"], their.task, key)).fetchone()
@@ -165,7 +173,7 @@ def _give_up_foreign_task(target: Checkpoint, key: str, their: Record) -> None:
         their.cells.update(state=State.UNCERTAIN.value, url=None, error_message=reason)
 
 
-def _write(target: Checkpoint, key: str, found: list[Record]) -> None:
+def _write(target: Checkpoint, key: str, found: list[AttemptRow]) -> None:
     changed = [each for each in found if each.changed]
     if not changed:
         return

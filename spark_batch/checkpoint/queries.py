@@ -145,13 +145,13 @@ class CheckpointReader:
         """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
         return self.store.snapshot()
 
-    def standings(self, *, left_over: bool = False) -> Iterator[JobRecord]:
+    def records(self, *, left_over: bool = False) -> Iterator[JobRecord]:
         """The recipe's lines in its order, or those that older versions of it left over."""
         query = f"{RECORDS} WHERE p.current = ? ORDER BY p.position, p.output"
         for row in self.store.execute(query, (int(not left_over),)):
             yield record_of(row)
 
-    def standings_in(self, status: Status) -> Iterator[JobRecord]:
+    def records_in(self, status: Status) -> Iterator[JobRecord]:
         """The recipe's lines with a status, in its order; the others are not even built."""
         query = f"{RECORDS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
         for row in self.store.execute(query, (status.value,)):
@@ -163,7 +163,7 @@ class CheckpointReader:
         for row in self.store.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
             yield record_of(row)
 
-    def standing(self, output: str) -> JobRecord | None:
+    def record(self, output: str) -> JobRecord | None:
         """The line that writes `output` (no extension), current or left over."""
         row = self.store.execute(f"{RECORDS} WHERE p.output = ?", (output,)).fetchone()
         return None if row is None else record_of(row)
@@ -240,7 +240,7 @@ class CheckpointReader:
         query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"
         return [str(row["key"]) for row in self.store.execute(query, (sha256,))]
 
-    def lines_of(self, key: str) -> list[JobRecord]:
+    def records_of(self, key: str) -> list[JobRecord]:
         """The lines that want a job's picture, or that an older recipe left over."""
         query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
         return [record_of(row) for row in self.store.execute(query, (key,))]
@@ -311,7 +311,7 @@ class CheckpointReader:
         row = self.store.execute(query, (key, sha256)).fetchone()
         return None if row is None else str(row["key"])
 
-    def jobs_like(self, text: str) -> list[JobRecord]:
+    def records_like(self, text: str) -> list[JobRecord]:
         """The lines that `text` names: by output name, by key, or by the beginning of one."""
         query = (
             f"{RECORDS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"

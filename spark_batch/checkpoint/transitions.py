@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 
+from spark_batch.checkpoint.attempt_rows import renumber
 from spark_batch.checkpoint.queries import CheckpointReader
-from spark_batch.checkpoint.records import renumber
 from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Clock, Store, utc_now
 from spark_batch.errors import CheckpointError

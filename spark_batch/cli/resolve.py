@@ -49,9 +49,9 @@ def command(
     project.peek(place).close()
     with Checkpoint.open(place.checkpoint) as checkpoint:
         checkpoint.interrupted()
-        standing = session.one_job(checkpoint, job)
-        for attempt in _uncertain(checkpoint, standing, job):
-            click.echo(_says(standing, attempt, task_id, not_charged))
+        record = session.one_job(checkpoint, job)
+        for attempt in _uncertain(checkpoint, record, job):
+            click.echo(_says(record, attempt, task_id, not_charged))
             _confirm(yes)
             _settle(checkpoint, attempt, task_id, not_charged)
         written = project.write_known_reports(place, checkpoint)
@@ -62,24 +62,24 @@ def command(
     return written.exit_code or told
 
 
-def _uncertain(checkpoint: Checkpoint, standing: JobRecord, job: str) -> list[Attempt]:
+def _uncertain(checkpoint: Checkpoint, record: JobRecord, job: str) -> list[Attempt]:
     """The uncertain attempts: the last one, and after a merge others beside the one that stands."""
     found = [
         each
-        for each in checkpoint.attempts_of(standing.key)
+        for each in checkpoint.attempts_of(record.key)
         if each.state is State.UNCERTAIN and not each.settled
     ]
     if not found:
         raise UsageError(
-            f"job {job} is {standing.status.value}: only an uncertain job needs to be resolved"
+            f"job {job} is {record.status.value}: only an uncertain job needs to be resolved"
         )
     return found
 
 
-def _says(standing: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
+def _says(record: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
     """What this does to the money."""
     held = f"about {attempt.reserved} USD" if attempt.reserved is not None else "an unknown amount"
-    name = f"{standing.output}, attempt {attempt.number}"
+    name = f"{record.output}, attempt {attempt.number}"
     if task_id is not None:
         return f"{name}: task {task_id} will be polled and fetched; what it cost counts, once"
     if not_charged:

@@ -83,9 +83,9 @@ def chosen(checkpoint: CheckpointReader, only: tuple[str, ...]) -> Iterator[JobR
     Raises UsageError at the end when it names what no job has, or chooses nothing.
     """
     chooser = matrix.Chooser(only)
-    for standing in checkpoint.standings():
-        if chooser(matrix.facts(standing)):
-            yield standing
+    for record in checkpoint.records():
+        if chooser(matrix.facts(record)):
+            yield record
     chooser.check()
 
 
@@ -94,8 +94,8 @@ def one_job(checkpoint: CheckpointReader, text: str) -> JobRecord:
 
     Raises UsageError when there is none, or more than one.
     """
-    found = checkpoint.jobs_like(text)
-    keys = {standing.key for standing in found}
+    found = checkpoint.records_like(text)
+    keys = {record.key for record in found}
     if len(keys) == 1:
         return found[0]
     if not keys:

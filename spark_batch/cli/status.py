@@ -32,10 +32,10 @@ def command(
     with project.peek(place) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
-        for standing in session.chosen(checkpoint, only):
-            counts[standing.status] += 1
-            if standing.status in _TROUBLE:
-                trouble.append(standing)
+        for record in session.chosen(checkpoint, only):
+            counts[record.status] += 1
+            if record.status in _TROUBLE:
+                trouble.append(record)
         if as_json:
             _print_json(place, checkpoint, counts, trouble)
         else:
@@ -63,8 +63,8 @@ def _print_text(
         click.echo(f"{each.status.value} {each.output} (job {each.key}): {_why(each)}")
 
 
-def _why(standing: JobRecord) -> str:
-    attempt = standing.attempt
+def _why(record: JobRecord) -> str:
+    attempt = record.attempt
     if attempt is None:
         return ""
     told = attempt.error_message or "a run is sending it, or ended while it did"

@@ -28,26 +28,26 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
     """Show the whole history of one JOB (its key, the beginning of it, or its picture's name)."""
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     with project.peek(place) as checkpoint:
-        standing = session.one_job(checkpoint, job)
-        _print_job(standing)
-        attempts = checkpoint.attempts_of(standing.key)
+        record = session.one_job(checkpoint, job)
+        _print_job(record)
+        attempts = checkpoint.attempts_of(record.key)
         for attempt in attempts:
             _print_attempt(checkpoint, attempt, last=attempt.number == attempts[-1].number)
 
 
-def _print_job(standing: JobRecord) -> None:
-    request = standing.request
-    click.echo(f"job {standing.key}  {standing.file or standing.output}  {standing.status.value}")
-    click.echo(f"  input {standing.input}, prompt {standing.prompt_id}: {request.prompt}")
+def _print_job(record: JobRecord) -> None:
+    request = record.request
+    click.echo(f"job {record.key}  {record.file or record.output}  {record.status.value}")
+    click.echo(f"  input {record.input}, prompt {record.prompt_id}: {request.prompt}")
     click.echo(
         f"  scale {request.scale:g}, {request.width}x{request.height}, seed {request.seed},"
         f" take {request.take}"
     )
     if request.fit is not None:
         click.echo(f"  fit: {request.fit}")
-    if standing.cost is not None:
-        click.echo(f"  cost {standing.cost} USD over all attempts")
-    if not standing.current:
+    if record.cost is not None:
+        click.echo(f"  cost {record.cost} USD over all attempts")
+    if not record.current:
         click.echo("  left over: the recipe no longer has this line")
 
 

@@ -71,7 +71,7 @@ def merge(
             place=place,
             sources=paths,
             surplus=paid_twice(checkpoint, twice),
-            counts=Counter(each.status for each in checkpoint.standings()),
+            counts=Counter(each.status for each in checkpoint.records()),
             brought=brought,
             pointers=pointers,
             missing=missing,
@@ -111,7 +111,7 @@ def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[i
 
     Gives how many came, how many the sources have as Git LFS pointers, and how many are nowhere.
     """
-    lines = [*checkpoint.standings(), *checkpoint.standings(left_over=True)]
+    lines = [*checkpoint.records(), *checkpoint.records(left_over=True)]
     wanted: dict[str, Picture] = {}
     for each in lines:
         picture = each.attempt.picture if each.attempt else None

@@ -76,7 +76,7 @@ def rescue(
         missing = _missing(checkpoint, place, settings, causes)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
         tally = Tally(
-            stuck=sum(each.status is Status.FAILED for each in checkpoint.standings()),
+            stuck=sum(each.status is Status.FAILED for each in checkpoint.records()),
             uncertain_before=checkpoint.uncertain_count(),
             spent=checkpoint.money().spent,
         )
@@ -111,7 +111,7 @@ def _missing(
     checkpoint: Checkpoint, place: Place, settings: RunSettings, causes: Counter[Cause]
 ) -> list[Step]:
     """The steps of pictures that are paid for and not here; counts the causes of all steps."""
-    jobs = (_job(standing) for standing in checkpoint.standings())
+    jobs = (_job(record) for record in checkpoint.records())
     scope = Scope(place.output_dir, settings.attempts, rescue=True)
     missing = []
     for step in survey(jobs, reader=checkpoint, scope=scope):
@@ -126,17 +126,17 @@ def _nothing(checkpoint: Checkpoint) -> Budget:
     return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))
 
 
-def _job(standing: JobRecord) -> Job:
+def _job(record: JobRecord) -> Job:
     """What there is of a job in the checkpoint: enough to fetch its picture, not to send it."""
     return Job(
-        key=standing.key,
-        recipe=standing.recipe,
-        model=standing.request.model,
-        input=Input(id=standing.input),
-        prompt=Prompt(id=standing.prompt_id, text=standing.request.prompt),
-        size=Size(label="", width=standing.request.width, height=standing.request.height),
-        scale=standing.request.scale,
-        seed=standing.request.seed,
-        take=standing.request.take,
-        output=standing.output,
+        key=record.key,
+        recipe=record.recipe,
+        model=record.request.model,
+        input=Input(id=record.input),
+        prompt=Prompt(id=record.prompt_id, text=record.request.prompt),
+        size=Size(label="", width=record.request.width, height=record.request.height),
+        scale=record.request.scale,
+        seed=record.request.seed,
+        take=record.request.take,
+        output=record.output,
     )

@@ -197,7 +197,7 @@ def _traced(
     return Trace(
         facts=reader.provenance((made or attempts[-1]).id),
         by="",
-        lines=tuple(reader.lines_of(key)),
+        lines=tuple(reader.records_of(key)),
         attempts=attempts,
         made=made.number if made else None,
         cost=sum(charged, Decimal(0)) if charged else None,

@@ -46,11 +46,11 @@ def commands(
     stand below it.
     """
     groups: dict[tuple[Trouble, str | None], _Group] = {}
-    for standing in _troubled(reader):
-        found = verdict(standing, recipe=recipe)
+    for record in _troubled(reader):
+        found = verdict(record, recipe=recipe)
         if found is not None:
-            place = (found.trouble, standing.source)
-            groups.setdefault(place, _Group(standing, found)).jobs += 1
+            place = (found.trouble, record.source)
+            groups.setdefault(place, _Group(record, found)).jobs += 1
     for level in ("error", "warning"):
         chosen = [each for each in groups.values() if _LEVELS[each.verdict.trouble] == level]
         chosen.sort(key=lambda each: -each.jobs)
@@ -62,7 +62,7 @@ def commands(
 
 def _troubled(reader: CheckpointReader) -> Iterator[JobRecord]:
     for status in (Status.FAILED, Status.EXPIRED, Status.UNCERTAIN, Status.SUBMITTING):
-        yield from reader.standings_in(status)
+        yield from reader.records_in(status)
     yield from reader.suspects()
 
 

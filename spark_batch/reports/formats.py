@@ -171,16 +171,16 @@ def _write_shared(
     """Every report of `writing` in one reading of the recipe's lines."""
     try:
         _step(next, writing, failed)
-        for standing in reader.standings() if writing else ():
-            _step(partial(_send, standing), writing, failed)
+        for record in reader.records() if writing else ():
+            _step(partial(_send, record), writing, failed)
         _step(finish, writing, failed)
     finally:
         for each in writing.values():
             each.close()
 
 
-def _send(standing: JobRecord, to: Writer) -> None:
-    to.send(standing)
+def _send(record: JobRecord, to: Writer) -> None:
+    to.send(record)
 
 
 def _step(

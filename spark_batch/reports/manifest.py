@@ -59,9 +59,9 @@ class Lines:
         """The columns' names."""
         return _line(self._columns)
 
-    def line(self, standing: JobRecord) -> str:
+    def line(self, record: JobRecord) -> str:
         """A job's cells."""
-        cells = _escaped(row(standing))
+        cells = _escaped(row(record))
         return _line([cells[name] for name in self._columns])
 
     def tail(self) -> str:
@@ -74,19 +74,19 @@ def lines(reader: CheckpointReader, *, name: str) -> Lines:
     return Lines()
 
 
-def write(path: Path, standings: Iterable[JobRecord]) -> int:
+def write(path: Path, records: Iterable[JobRecord]) -> int:
     """Write the manifest whole and atomically; gives the number of its lines.
 
     A manifest that already has these bytes is not touched. Raises OutputError.
     """
-    return write_lines(path, Lines(), standings)
+    return write_lines(path, Lines(), records)
 
 
-def text(standings: Iterable[JobRecord]) -> Iterator[str]:
+def text(records: Iterable[JobRecord]) -> Iterator[str]:
     """The manifest's lines as they stand in the file, the columns' names first."""
     whole = Lines()
     yield whole.head()
-    yield from map(whole.line, standings)
+    yield from map(whole.line, records)
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:
@@ -126,16 +126,16 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(standing: JobRecord) -> dict[str, str]:
+def row(record: JobRecord) -> dict[str, str]:
     """One line of the manifest, by column, before it is escaped."""
-    request = standing.request
+    request = record.request
     width, height = expected_size(request.width, request.height)
     return {
-        "job": standing.key,
-        "status": standing.status.value,
-        "recipe": standing.recipe,
-        "input": standing.input,
-        "prompt_id": standing.prompt_id,
+        "job": record.key,
+        "status": record.status.value,
+        "recipe": record.recipe,
+        "input": record.input,
+        "prompt_id": record.prompt_id,
         "prompt": request.prompt,
         "scale": number_text(request.scale),
         "seed": str(request.seed),
@@ -144,10 +144,10 @@ def row(standing: JobRecord) -> dict[str, str]:
         "asked_height": str(request.height),
         "expected_width": str(width),
         "expected_height": str(height),
-        "output": standing.file or "",
-        "cost_usd": amount_text(standing.cost) or "",
-        "attempts": str(standing.attempts),
-        **_attempt_cells(standing.attempt),
+        "output": record.file or "",
+        "cost_usd": amount_text(record.cost) or "",
+        "attempts": str(record.attempts),
+        **_attempt_cells(record.attempt),
         "fit": request.fit or "",
     }
 

@@ -147,10 +147,10 @@ def _section(
     jobs = "1 job" if total == 1 else f"{total} jobs"
     yield from (f"## {jobs} {trouble.value}", "")
     command = ""
-    for standing in islice(found, _LISTED):
-        told = verdict(standing, recipe=recipe)
+    for record in islice(found, _LISTED):
+        told = verdict(record, recipe=recipe)
         if told is not None:
-            yield from _item(standing, told)
+            yield from _item(record, told)
             command = told.command if trouble in _COMMANDS else ""
     if total > _LISTED:
         yield f"- … and {total - _LISTED} more"
@@ -166,16 +166,16 @@ def _troubled(
         return counts.suspect, reader.suspects()
     statuses = _COLUMNS[trouble.value]
     total = sum(counts.jobs[status] for status in statuses)
-    return total, (each for status in statuses for each in reader.standings_in(status))
+    return total, (each for status in statuses for each in reader.records_in(status))
 
 
-def _item(standing: JobRecord, told: Verdict) -> Iterator[str]:
+def _item(record: JobRecord, told: Verdict) -> Iterator[str]:
     """A job, why, and what to do; a backslash at a line's end breaks it."""
-    place = f", {code(standing.source)}" if standing.source else ""
+    place = f", {code(record.source)}" if record.source else ""
     said = [code(told.code), told.title] if told.known else []
     if told.reason != told.title:
         said.append(code(told.reason))
-    yield f"- {code(standing.file or standing.output)}{place}: {' '.join(said)}\\"
+    yield f"- {code(record.file or record.output)}{place}: {' '.join(said)}\\"
     if told.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
         yield f"  {told.advice}\\"
         yield f"  {code(told.command)}"
@@ -185,7 +185,7 @@ def _item(standing: JobRecord, told: Verdict) -> Iterator[str]:
 
 def _thumbnails(reader: CheckpointReader, counts: Counts, base: str) -> Iterator[str]:
     """The first pictures, each a link to itself; HTML, since Markdown gives a picture no width."""
-    done = (each.file for each in reader.standings_in(Status.DONE) if each.file)
+    done = (each.file for each in reader.records_in(Status.DONE) if each.file)
     files = list(islice(done, _PICTURES))
     if not files:
         return

@@ -84,17 +84,17 @@ class Source:
     column: int
 
 
-def verdict(standing: JobRecord, *, recipe: str) -> Verdict | None:
+def verdict(record: JobRecord, *, recipe: str) -> Verdict | None:
     """What is wrong with a line; None for what is done, under way or still to be done.
 
     `recipe` is the recipe's file, as the command names it.
     """
-    attempt, status = standing.attempt, standing.status
+    attempt, status = record.attempt, record.status
     if attempt is None:
         return None
     trouble = _OF_STATUS.get(status)
     if trouble is None:
-        return _suspect(standing, attempt, recipe) if status is Status.DONE else None
+        return _suspect(record, attempt, recipe) if status is Status.DONE else None
     known = contract.error_code(attempt.error_code)
     reason = attempt.error_message or _BEING_SENT
     return Verdict(
@@ -103,7 +103,7 @@ def verdict(standing: JobRecord, *, recipe: str) -> Verdict | None:
         title=known.title if known else trouble.value,
         reason=reason,
         advice=_ADVICE.get(trouble) or _failed_advice(attempt, known),
-        command=_command(standing, attempt, trouble, recipe),
+        command=_command(record, attempt, trouble, recipe),
     )
 
 
@@ -128,7 +128,7 @@ def source(text: str | None) -> Source | None:
     return Source(file, int(line), int(rest))
 
 
-def _suspect(standing: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None:
+def _suspect(record: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None:
     if attempt.suspect is None:
         return None
     trouble = Trouble.SUSPECT
@@ -138,7 +138,7 @@ def _suspect(standing: JobRecord, attempt: Attempt, recipe: str) -> Verdict | No
         title=trouble.value,
         reason=attempt.suspect,
         advice=_ADVICE[trouble],
-        command=_command(standing, attempt, trouble, recipe),
+        command=_command(record, attempt, trouble, recipe),
     )
 
 
@@ -148,12 +148,12 @@ def _failed_advice(attempt: Attempt, known: contract.ErrorCode | None) -> str:
     return _UNKNOWN_CODE if attempt.error_code else _NO_CODE
 
 
-def _command(standing: JobRecord, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
+def _command(record: JobRecord, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
     named = shlex.quote(recipe)
     words = {
-        Trouble.UNCERTAIN: f"resolve {named} {standing.key} --task-id ID",
+        Trouble.UNCERTAIN: f"resolve {named} {record.key} --task-id ID",
         Trouble.EXPIRED: f"rescue {named}",
-        Trouble.SUSPECT: f"why {named} {standing.key}",
+        Trouble.SUSPECT: f"why {named} {record.key}",
     }.get(trouble, f"retry {named}")
     sandbox = " --sandbox" if attempt.api == _SANDBOX else ""
     return f"spark-batch {words}{sandbox}"

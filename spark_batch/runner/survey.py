@@ -138,7 +138,7 @@ def _under_way(job: Job, attempt: Attempt) -> Step:
 def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
     if scope.retry:
         return Step(job, Action.LEAVE, "new: `run` makes it")
-    before = reader.standing(job.output) if reader else None
+    before = reader.record(job.output) if reader else None
     if reader is None or before is None or before.key == job.key:
         return Step(job, Action.CREATE, "new", cause=Cause.NEW)
     changes = differences(before.request, job.request)

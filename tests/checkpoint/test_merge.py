@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_batch.checkpoint import Checkpoint, join, mark_twins, paid_twice
-from spark_batch.checkpoint.records import Record, _rank
+from spark_batch.checkpoint.attempt_rows import AttemptRow, _rank
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import Attempt, State, Status
 from tests.makers import a_picture, a_result, some_jobs
@@ -159,8 +159,8 @@ def test_nothing_that_is_paid_for_is_lost(
         assert whole.money().spent >= part.money().spent
         for row in part.store.execute("SELECT * FROM attempt WHERE task_id IS NOT NULL"):
             assert _rank(tasks[row["task_id"]]) >= _rank(dict(row))
-        for before_join in part.standings():
-            after = whole.standing(before_join.output)
+        for before_join in part.records():
+            after = whole.record(before_join.output)
             if before_join.status is Status.DONE:
                 assert after.status is Status.DONE
             elif before_join.status in (Status.RUNNING, Status.FETCHING):
@@ -263,7 +263,7 @@ def test_only_the_jobs_that_are_asked_for(world: World) -> None:
     target = Checkpoint.blank()
     join(target, both, owns=lambda key: key == KEY)
     assert [attempt.key for attempt in target.open_attempts()] == [KEY]
-    assert [each.key for each in target.standings(left_over=True)] == [KEY]
+    assert [each.key for each in target.records(left_over=True)] == [KEY]
 
 
 def test_files_are_taken_over_from_the_same_folder_alone(world: World) -> None:
@@ -342,9 +342,9 @@ def test_of_two_records_either_may_learn(world: World, base: Checkpoint) -> None
     cells.pop("id")
     running = {**cells, "state": "running", "task_id": "t", "reserved": None}
     for a, b in ((cells, running), (running, cells)):
-        record = Record(dict(a), [])
-        record.learn(Record(dict(b), []))
-        assert record.cells == {**running, "reserved": "0.04"}
+        row = AttemptRow(dict(a), [])
+        row.learn(AttemptRow(dict(b), []))
+        assert row.cells == {**running, "reserved": "0.04"}
 
 
 def test_the_order_is_kept_while_both_go_on(world: World) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Money, foreign, paid_twice
-from spark_batch.checkpoint.records import records
+from spark_batch.checkpoint.attempt_rows import attempt_rows
 from spark_batch.jobs import State, Status
 from spark_batch.project.bases import _row_cost
 from spark_batch.reports import manifest
@@ -148,13 +148,13 @@ def test_a_manifest_gives_the_cost_of_a_job_but_forgets_what_was_settled(
 
     No attempt both fails and is lost; such a row would be an expired job in the manifest.
     """
-    for standing in reader.standings():
-        case = CASES[standing.request.seed - 1]
-        told = list(_row_cost(manifest.row(standing)))
+    for record in reader.records():
+        case = CASES[record.request.seed - 1]
+        told = list(_row_cost(manifest.row(record)))
         if case.cost is not None:
             assert told == [(int(case.key, 16), case.cost)], case
         elif case.settled is not None:
-            assert standing.status is Status.PENDING
+            assert record.status is Status.PENDING
             assert told == [], case
         elif not (case.state is State.FAILED and case.lost):
             assert bool(told) is case.may_cost, case
@@ -188,5 +188,5 @@ def test_a_merge_also_takes_what_was_charged_for_an_attempt_that_has_ended(
 ) -> None:
     """A picture that was paid for and lost was paid for."""
     for case in CASES:
-        (record,) = records(reader, case.key)
-        assert record.was_paid is (case.blocks_another or bool(case.cost)), case
+        (row,) = attempt_rows(reader, case.key)
+        assert row.was_paid is (case.blocks_another or bool(case.cost)), case

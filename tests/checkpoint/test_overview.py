@@ -43,12 +43,12 @@ def path(tmp_path: Path) -> Path:
 def test_statuses_are_those_of_the_lines(path: Path) -> None:
     """`jobs.status_of` and its twin in SQL agree on whatever can stand in the columns."""
     with CheckpointReader.peek(path) as reader:
-        lines = list(reader.standings())
+        lines = list(reader.records())
         counts = reader.counts()
         assert counts.jobs == Counter(line.status for line in lines)
         assert counts.total == len(EVERY) + 1
         for status in Status:
-            assert list(reader.standings_in(status)) == [x for x in lines if x.status is status]
+            assert list(reader.records_in(status)) == [x for x in lines if x.status is status]
         odd = [x for x in lines if x.status is Status.DONE and x.attempt and x.attempt.suspect]
         assert list(reader.suspects()) == odd
         assert counts.suspect == len(odd) > 0

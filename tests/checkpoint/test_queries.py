@@ -30,7 +30,7 @@ def test_all_at_once_is_all_one_by_one(tmp_path: Path) -> None:
         told = {each.id: checkpoint.history(each.id) for each in every}
         assert checkpoint.histories(told) == told
         assert checkpoint.histories({every[0].id}) == {every[0].id: told[every[0].id]}
-        requests = [standing.request for standing in checkpoint.standings()]
+        requests = [record.request for record in checkpoint.records()]
         assert requests == [job.request for job in jobs]
 
 

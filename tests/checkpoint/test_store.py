@@ -131,7 +131,7 @@ def test_a_missing_one_can_be_looked_at(path: Path) -> None:
     """Looking at what does not exist is looking at an empty one, and makes no file."""
     with CheckpointReader.peek(path) as reader:
         assert reader.is_empty()
-        assert list(reader.standings()) == []
+        assert list(reader.records()) == []
     assert not path.exists()
 
 
@@ -149,7 +149,7 @@ def test_the_file_can_be_copied_at_any_moment(path: Path, tmp_path: Path) -> Non
         copy = tmp_path / "copy.checkpoint"
         shutil.copy(path, copy)
     with CheckpointReader.peek(copy) as reader:
-        assert [s.output for s in reader.standings()] == ["cat/beach"]
+        assert [s.output for s in reader.records()] == ["cat/beach"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_full_disk_is_an_error_that_loses_nothing(path: Path) -> None:
         checkpoint.store.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(OutputError, match="full"):
             checkpoint.enroll(some_jobs(2000))
-        assert [s.output for s in checkpoint.standings()] == ["cat/beach"]
+        assert [s.output for s in checkpoint.records()] == ["cat/beach"]
 
 
 def test_a_journal_that_names_a_further_file_is_refused(tmp_path: Path) -> None:

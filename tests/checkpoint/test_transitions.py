@@ -28,7 +28,7 @@ def intend(checkpoint: Checkpoint, *, number: int = 1, reserved: str | None = "0
 
 
 def test_an_attempt_goes_its_whole_way(checkpoint: Checkpoint) -> None:
-    """Each arrow of the road is written, and the standing tells all of it at the end."""
+    """Each arrow of the road is written, and the record tells all of it at the end."""
     attempt = intend(checkpoint)
     assert checkpoint.last_attempt(a_job().key).state is State.SUBMITTING
     checkpoint.submitted(attempt, "task-1")
@@ -37,16 +37,16 @@ def test_an_attempt_goes_its_whole_way(checkpoint: Checkpoint) -> None:
     assert checkpoint.last_attempt(a_job().key).result.url == a_result().url
     checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
 
-    (standing,) = checkpoint.standings()
-    assert standing.status is Status.DONE
-    assert (standing.file, standing.cost, standing.attempts) == (
+    (record,) = checkpoint.records()
+    assert record.status is Status.DONE
+    assert (record.file, record.cost, record.attempts) == (
         "cat/beach.jpg",
         Decimal("0.03"),
         1,
     )
-    assert standing.attempt.task_id == "task-1"
-    assert standing.attempt.picture == a_picture()
-    assert standing.attempt.result.url == ""
+    assert record.attempt.task_id == "task-1"
+    assert record.attempt.picture == a_picture()
+    assert record.attempt.result.url == ""
     assert [what for _, what, _ in checkpoint.history(attempt)] == [
         "submitting",
         "running",
@@ -101,7 +101,7 @@ def test_what_was_being_sent_is_uncertain_at_start(checkpoint: Checkpoint) -> No
     checkpoint.submitted(ids[0], "task-1")
     checkpoint.unsent(ids[1], "connection refused")
     assert checkpoint.interrupted() == 1
-    assert [s.status for s in checkpoint.standings()] == [
+    assert [s.status for s in checkpoint.records()] == [
         Status.RUNNING,
         Status.PENDING,
         Status.UNCERTAIN,
@@ -151,13 +151,13 @@ def test_enrolling_again_changes_only_what_changed(checkpoint: Checkpoint) -> No
 
     changed = a_job(one.output, seed=99)
     checkpoint.enroll([two, changed])
-    assert [(s.output, s.file, s.status) for s in checkpoint.standings()] == [
+    assert [(s.output, s.file, s.status) for s in checkpoint.records()] == [
         (two.output, None, Status.PENDING),
         (one.output, None, Status.PENDING),
     ]
     checkpoint.enroll([one])
-    assert [s.status for s in checkpoint.standings()] == [Status.DONE]
-    assert [s.output for s in checkpoint.standings(left_over=True)] == [two.output]
+    assert [s.status for s in checkpoint.records()] == [Status.DONE]
+    assert [s.output for s in checkpoint.records(left_over=True)] == [two.output]
 
 
 def test_a_lost_picture_is_lost_until_it_is_found(checkpoint: Checkpoint) -> None:
@@ -167,11 +167,11 @@ def test_a_lost_picture_is_lost_until_it_is_found(checkpoint: Checkpoint) -> Non
     checkpoint.fetching(attempt, a_result())
     checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
     checkpoint.lose(attempt, "the URL has ended")
-    (standing,) = checkpoint.standings()
-    assert (standing.status, standing.cost) == (Status.EXPIRED, Decimal("0.03"))
+    (record,) = checkpoint.records()
+    assert (record.status, record.cost) == (Status.EXPIRED, Decimal("0.03"))
     checkpoint.refetched(attempt, a_picture("other"), {"cat/beach": "cat/beach.jpg"})
-    (standing,) = checkpoint.standings()
-    assert (standing.status, standing.attempt.picture) == (Status.DONE, a_picture("other"))
+    (record,) = checkpoint.records()
+    assert (record.status, record.attempt.picture) == (Status.DONE, a_picture("other"))
 
 
 def test_transactions_may_be_shared(checkpoint: Checkpoint) -> None:

@@ -60,7 +60,7 @@ def assert_refused(path: Path, match: str) -> None:
 def test_what_spark_batch_writes_is_accepted(path: Path) -> None:
     """Every state, and a saved plan that was used."""
     with Checkpoint.open(path) as checkpoint:
-        assert len(list(checkpoint.standings())) == len(State)
+        assert len(list(checkpoint.records())) == len(State)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_text_that_is_not_utf_8_is_an_error_without_a_traceback(path: Path) ->
     """Found when it is read."""
     spoil(path, "UPDATE request SET prompt = CAST(x'ff' AS TEXT) WHERE seed = 1")
     with pytest.raises(CheckpointDamaged), CheckpointReader.peek(path) as reader:
-        list(reader.standings())
+        list(reader.records())
 
 
 def test_a_query_that_takes_too_long_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def _running(folder: Folder, path: object) -> int:
     from spark_batch.checkpoint import CheckpointReader
 
     with CheckpointReader.peek(folder.previews / ".spark-batch" / "tiny.checkpoint") as reader:
-        return sum(bool(s.attempt and s.attempt.task_id) for s in reader.standings())
+        return sum(bool(s.attempt and s.attempt.task_id) for s in reader.records())
 
 
 def test_one_interrupt_lets_paid_work_finish(folder: Folder, call: Call) -> None:

@@ -60,7 +60,7 @@ def _made(
             checkpoint.submitted(attempt, f"task-{job.key}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, a_picture(job.key), {job.output: f"{job.output}.jpg"})
-        manifest.write(manifest.manifest_path(output_dir, name), checkpoint.standings())
+        manifest.write(manifest.manifest_path(output_dir, name), checkpoint.records())
     _fill(output_dir, *(f"{output}.jpg" for output in outputs))
     if books == "manifest":
         shutil.rmtree(output_dir / ".spark-batch")

@@ -30,12 +30,12 @@ def test_a_line_knows_its_place_its_picture_and_its_variables(tmp_path: Path) ->
     recipe = load(tmp_path / "mine.yaml").recipe
     run(recipe, Order(sandbox=True))
     with peek(place_of(recipe, sandbox=True)) as checkpoint:
-        found = [(each.source, each.image, each.variables) for each in checkpoint.standings()]
+        found = [(each.source, each.image, each.variables) for each in checkpoint.records()]
     _check(found)
     (tmp_path / "mine.yaml").write_text("# moved a line down\n" + RECIPE)
     assert run(load(tmp_path / "mine.yaml").recipe, Order(sandbox=True)).idle
     with peek(place_of(recipe, sandbox=True)) as checkpoint:
-        assert next(checkpoint.standings()).source == "mine.yaml:7:11"
+        assert next(checkpoint.records()).source == "mine.yaml:7:11"
 
 
 def _check(found: list[tuple[str | None, str | None, tuple[tuple[str, str], ...]]]) -> None:

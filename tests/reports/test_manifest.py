@@ -38,7 +38,7 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
         checkpoint.fail(ids[5], code="003003095", message="no", again="new-task")
         checkpoint.uncertain(ids[6], "cut")
         path = tmp_path / "m.csv"
-        assert manifest.write(path, checkpoint.standings()) == 8
+        assert manifest.write(path, checkpoint.records()) == 8
     rows = list(manifest.read(path))
     contract.validator(contract.MANIFEST).validate(rows)
     assert [row["status"] for row in rows] == [
@@ -79,9 +79,9 @@ def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
 def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -> None:
     """Quotes, commas, line ends, apostrophes and formulas come back as they were."""
     path = tmp_path / "m.csv"
-    standings = [a_record(prompt=text) for text in texts]
-    manifest.write(path, standings)
-    assert list(manifest.read(path)) == [manifest.row(standing) for standing in standings]
+    records = [a_record(prompt=text) for text in texts]
+    manifest.write(path, records)
+    assert list(manifest.read(path)) == [manifest.row(record) for record in records]
 
 
 def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
@@ -112,8 +112,8 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
         checkpoint.enroll([a_job()])
         attempt = checkpoint.intend(a_job().key, number=1, reserved=None, api="sandbox")
         checkpoint.unsent(attempt, "429")
-        (standing,) = checkpoint.standings()
-    assert manifest.row(standing)["status"] == "pending"
+        (record,) = checkpoint.records()
+    assert manifest.row(record)["status"] == "pending"
 
 
 def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
@@ -148,14 +148,14 @@ def test_no_text_is_lost_and_none_is_a_formula(
 ) -> None:
     """Every text is read back as it was; as a spreadsheet reads it, it begins no formula."""
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_message=error, error_code=name)
-    standing = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
+    record = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
     path = tmp_path / "m.csv"
-    manifest.write(path, [standing])
-    assert list(manifest.read(path)) == [manifest.row(standing)]
+    manifest.write(path, [record])
+    assert list(manifest.read(path)) == [manifest.row(record)]
     with path.open(encoding="utf-8", newline="") as file:
         (cells,) = csv.DictReader(file, dialect="excel", strict=True)
     for column in ("prompt", "input", "output", "error_code", "error_message"):
-        plain = manifest.row(standing)[column]
+        plain = manifest.row(record)[column]
         assert cells[column] in (plain, f"'{plain}")
         assert not cells[column].startswith(("=", "+", "-", "@", "\t", "\r"))
 
@@ -186,11 +186,11 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
         old.submitted(attempt, "task-1")
         old.fetching(attempt, a_result())
         old.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, suspect="all black")
-        manifest.write(tmp_path / "m.csv", old.standings())
+        manifest.write(tmp_path / "m.csv", old.records())
     before = (tmp_path / "m.csv").read_bytes()
     with Checkpoint.open(tmp_path / "new.checkpoint") as new:
         new.enroll([job])
         assert adopt(new, manifest.read(tmp_path / "m.csv"), trusted=lambda row: True) == 1
         assert new.counts().suspect == 1
-        manifest.write(tmp_path / "m.csv", new.standings())
+        manifest.write(tmp_path / "m.csv", new.records())
     assert (tmp_path / "m.csv").read_bytes() == before

@@ -93,13 +93,13 @@ def test_a_saved_sheet_has_the_same_rows(
 ) -> None:
     """Whatever encoding, delimiter, line ends, order of columns, and columns of people's own."""
     path = tmp_path / "m.csv"
-    standings = [a_row(prompt=text, input=text) for text in texts]
-    manifest.write(path, standings)
+    records = [a_row(prompt=text, input=text) for text in texts]
+    manifest.write(path, records)
     before = list(manifest.read(path))
     rows = [[row[at] for at in order] + own for row in cells_of(path)]
     rows[0] = [COLUMNS[at] for at in order] + [f"my own {at}" for at in range(len(own))]
     path.write_bytes(saved(rows, **sheet))
-    assert list(manifest.read(path)) == before == [manifest.row(each) for each in standings]
+    assert list(manifest.read(path)) == before == [manifest.row(each) for each in records]
 
 
 def test_line_ends_within_a_cell_are_those_of_the_prompt(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def test_a_failure_is_told_in_one_line(
     checkpoint.enroll([job])
     attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
     checkpoint.fail(attempt, code=code, message=message, again="never")
-    (standing,) = checkpoint.standings()
-    found = verdict(standing, recipe="my recipe.yaml")
+    (record,) = checkpoint.records()
+    found = verdict(record, recipe="my recipe.yaml")
     assert found is not None
     assert found.said == said
     assert found.advice
@@ -57,7 +57,7 @@ def test_a_failure_is_told_in_one_line(
 def test_what_is_on_its_way_has_no_verdict(checkpoint: Checkpoint) -> None:
     """Nor what is done, or still to be done."""
     fill(checkpoint)
-    found = [verdict(each, recipe="r") for each in checkpoint.standings()]
+    found = [verdict(each, recipe="r") for each in checkpoint.records()]
     assert [each and each.trouble.value for each in found] == [
         None,
         "uncertain",

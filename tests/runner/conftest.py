@@ -138,14 +138,14 @@ class World:
             ready=self.ready,
         )
 
-    def standings(self) -> list[JobRecord]:
+    def records(self) -> list[JobRecord]:
         """What the checkpoint says of the recipe's lines."""
         with Checkpoint.peek(self.checkpoint) as checkpoint:
-            return list(checkpoint.standings())
+            return list(checkpoint.records())
 
     def statuses(self) -> list[str]:
         """The status of each line."""
-        return [standing.status.value for standing in self.standings()]
+        return [record.status.value for record in self.records()]
 
     def fingerprints(self) -> list[str]:
         """What the server was asked to make, once an accepted request."""
@@ -156,8 +156,8 @@ class World:
         with Checkpoint.peek(self.checkpoint) as checkpoint:
             known = {
                 attempt.task_id
-                for standing in checkpoint.standings()
-                for attempt in checkpoint.attempts_of(standing.key)
+                for record in checkpoint.records()
+                for attempt in checkpoint.attempts_of(record.key)
             }
             money = checkpoint.money()
             uncertain = checkpoint.uncertain_count()

@@ -204,7 +204,7 @@ class Life:
     def statuses(self) -> list[str]:
         path = checkpoint_path(self.recipe.output_dir, self.recipe.name)
         with Checkpoint.peek(path) as checkpoint:
-            return [standing.status.value for standing in checkpoint.standings()]
+            return [record.status.value for record in checkpoint.records()]
 
     def texts(self) -> str:
         return "\n".join(
@@ -493,8 +493,8 @@ def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
     path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
     with Checkpoint.peek(path) as checkpoint:
         assert checkpoint.money().spent == Decimal("0.03")
-        (standing,) = checkpoint.standings()
-        assert standing.cost == Decimal("0.03")
+        (record,) = checkpoint.records()
+        assert record.cost == Decimal("0.03")
 
 
 def test_money_in_another_unit_is_reported_once_and_not_counted(life: Life) -> None:

@@ -13,16 +13,16 @@ _AFTER = ("size", "scale", "seed", "take")
 _NONE = "(none)"
 
 
-def axes(standings: Sequence[JobRecord]) -> tuple[list[dict[str, Any]], list[list[int]]]:
+def axes(records: Sequence[JobRecord]) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """The axes with their values in the recipe's order, and for each job its value on each.
 
     The axes are input, prompt, every variable, size, scale, seed and take; a job whose prompt lacks
     a variable stands at `(none)` of it, which comes last.
     """
-    variables = dict.fromkeys(name for each in standings for name, _ in each.variables)
+    variables = dict.fromkeys(name for each in records for name, _ in each.variables)
     found = [_Axis(name) for name in (*_BEFORE, *variables, *_AFTER)]
-    for standing in standings:
-        facts, notes = matrix.facts(standing), _notes(standing)
+    for record in records:
+        facts, notes = matrix.facts(record), _notes(record)
         for axis in found:
             axis.add(facts.get(axis.name), notes.get(axis.name, ""))
     return [axis.told() for axis in found], [list(each) for each in _columns(found)]
@@ -32,10 +32,10 @@ def _columns(found: Iterable[_Axis]) -> Iterable[tuple[int, ...]]:
     return zip(*(axis.places() for axis in found), strict=True)
 
 
-def _notes(standing: JobRecord) -> dict[str, str]:
+def _notes(record: JobRecord) -> dict[str, str]:
     """What explains a value: the prompt's text, unless it has variables and so many texts."""
-    notes = {"size": f"{standing.request.width} × {standing.request.height}"}  # noqa: RUF001 - between two sides
-    return notes if standing.variables else {**notes, "prompt": standing.request.prompt}
+    notes = {"size": f"{record.request.width} × {record.request.height}"}  # noqa: RUF001 - between two sides
+    return notes if record.variables else {**notes, "prompt": record.request.prompt}
 
 
 class _Axis:

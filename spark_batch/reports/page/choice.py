@@ -28,7 +28,7 @@ class Chosen:
     cost that the recipe no longer has. `payments` are when money was spent and how much, in USD.
     """
 
-    standings: list[JobRecord]
+    records: list[JobRecord]
     hidden: int
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     hidden_cost: Decimal = Decimal(0)
@@ -42,25 +42,25 @@ def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
     others: list[tuple[int, JobRecord]] = []
     keys: set[str] = set()
     total = 0
-    for standing in reader.standings():
-        keys.add(standing.key)
-        kind = trouble if _needs_a_look(standing) else others
+    for record in reader.records():
+        keys.add(record.key)
+        kind = trouble if _needs_a_look(record) else others
         if len(kind) < most:
-            kind.append((total, standing))
+            kind.append((total, record))
         total += 1
     shown = sorted([*trouble, *others][:most], key=lambda each: each[0])
-    found = Chosen([standing for _, standing in shown], total - len(shown))
+    found = Chosen([record for _, record in shown], total - len(shown))
     _add_attempts(found, reader.every_attempt(), keys)
     return found
 
 
-def _needs_a_look(standing: JobRecord) -> bool:
-    suspect = standing.attempt is not None and standing.attempt.suspect is not None
-    return suspect or standing.status in _TROUBLE
+def _needs_a_look(record: JobRecord) -> bool:
+    suspect = record.attempt is not None and record.attempt.suspect is not None
+    return suspect or record.status in _TROUBLE
 
 
 def _add_attempts(found: Chosen, attempts: Iterable[Attempt], keys: set[str]) -> None:
-    shown = {each.key for each in found.standings}
+    shown = {each.key for each in found.records}
     for each in attempts:
         if each.key in shown:
             found.attempts.setdefault(each.key, []).append(each)

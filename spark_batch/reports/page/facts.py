@@ -29,12 +29,12 @@ def facts(
 ) -> tuple[Facts, list[Thumbnail]]:
     """All that the page of the recipe `name` shows, and the thumbnails that it goes by."""
     shown = chosen(reader, most=most)
-    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery) for each in shown.standings]
-    found, places = axes(shown.standings)
+    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery) for each in shown.records]
+    found, places = axes(shown.records)
     thumbnails = gallery.thumbnails()
     met = set[str]()
-    for standing, job, place in zip(shown.standings, jobs, places, strict=True):
-        key, sent = standing.key, standing.request.picture
+    for record, job, place in zip(shown.records, jobs, places, strict=True):
+        key, sent = record.key, record.request.picture
         # The money of two jobs with one key is counted with the first of them.
         job |= {"at": place, "repeated": key in met}
         job["input"]["changed"] = _is_changed(job["input"], sent, thumbnails)
@@ -50,16 +50,16 @@ def facts(
     }, thumbnails
 
 
-def _job(standing: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
+def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
     """One line of the recipe: its request, its picture, and where it stands."""
-    last, request = standing.attempt, standing.request
+    last, request = record.attempt, record.request
     picture = last.picture if last else None
-    before, source = gallery.input(standing.image)
-    after, link = gallery.result(standing.file, picture) if standing.file else (None, None)
+    before, source = gallery.input(record.image)
+    after, link = gallery.result(record.file, picture) if record.file else (None, None)
     return {
-        "key": standing.key,
-        "output": standing.output,
-        "status": standing.status.value,
+        "key": record.key,
+        "output": record.output,
+        "status": record.status.value,
         "suspect": last.suspect if last else None,
         "prompt": request.prompt,
         "scale": number_text(request.scale),
@@ -68,18 +68,18 @@ def _job(standing: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> 
         "asked": [request.width, request.height],
         "expected": list(contract.expected_size(request.width, request.height)),
         "input": {
-            "image": standing.image,
+            "image": record.image,
             "thumbnail": before,
             "link": source,
             "fit": request.fit,
         },
-        "source": standing.source,
-        "file": standing.file,
+        "source": record.source,
+        "file": record.file,
         "link": link,
-        "pointer": after is not None and gallery.is_pointer(standing.file or ""),
+        "pointer": after is not None and gallery.is_pointer(record.file or ""),
         "thumbnail": after,
         "picture": None if picture is None else _picture(picture),
-        "cost": amount_text(standing.cost),
+        "cost": amount_text(record.cost),
         "reserved": amount_text(_reserved(attempts)),
     }
 

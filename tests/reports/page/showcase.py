@@ -95,7 +95,7 @@ def make_run(folder: Path, *, small: bool = True) -> Place:
     with endpoint(folder / "server", create=CREATE):
         project.run(recipe, Order(limit=24 if small else 54))
     with Checkpoint.open(place.checkpoint) as checkpoint:
-        done = [each for each in checkpoint.standings() if each.status is Status.DONE]
+        done = [each for each in checkpoint.records() if each.status is Status.DONE]
         last = done[-1]
         assert last.attempt is not None and last.file is not None
         (place.output_dir / last.file).unlink()
@@ -106,7 +106,7 @@ def make_run(folder: Path, *, small: bool = True) -> Place:
 
 def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
     """A job that waits is made, and its picture looks wrong: the sandbox has no such fault."""
-    job = next(each for each in checkpoint.standings() if each.status is Status.PENDING)
+    job = next(each for each in checkpoint.records() if each.status is Status.PENDING)
     path = place.output_dir / f"{job.output}.jpg"
     Image.new("RGB", (job.width, job.height), (4, 4, 6)).save(path)
     usage = Usage(cost=Decimal("0.03"), generated_images=1)

@@ -44,7 +44,7 @@ _TIES = ("completed_at", "submitted_at", "sha256", "error_code", "error_message"
 
 
 @dataclass(slots=True)
-class Record:
+class AttemptRow:
     """An attempt: its columns but the id, and its history. `id` is its row here, 0 for none yet."""
 
     cells: Cells
@@ -86,7 +86,7 @@ class Record:
         texts = (str(self.cells[name] or "") for name in _TIES)
         return (_rank(self.cells), self.task is not None, *texts)
 
-    def learn(self, other: Record) -> None:
+    def learn(self, other: AttemptRow) -> None:
         """Take over what `other`, the same attempt, knows more of. No state moves backwards."""
         best, rest = (other, self) if other.progress() > self.progress() else (self, other)
         cells = {**best.cells, "number": self.cells["number"]}
@@ -115,7 +115,7 @@ def _rank(cells: Cells) -> int:
     return _RANKS[state]
 
 
-def same(ours: Iterable[Record], their: Record) -> Record | None:
+def same(ours: Iterable[AttemptRow], their: AttemptRow) -> AttemptRow | None:
     """The one of `ours` that is the attempt `their`: all of one job.
 
     A task's id decides. Without one on both sides it is the time of the last sending, which must
@@ -132,23 +132,23 @@ def same(ours: Iterable[Record], their: Record) -> Record | None:
     return None
 
 
-def _one(a: Record, b: Record) -> bool:
+def _one(a: AttemptRow, b: AttemptRow) -> bool:
     if a.moment == b.moment:
         return True
     return bool(a.sends and b.sends) and (a.sends[-1] in b.sends or b.sends[-1] in a.sends)
 
 
-def records(checkpoint: CheckpointReader, key: str) -> list[Record]:
+def attempt_rows(checkpoint: CheckpointReader, key: str) -> list[AttemptRow]:
     """All attempts of a job, the first one first."""
     query = f"SELECT {', '.join(columns('attempt'))} FROM attempt WHERE key = ? ORDER BY number"
     rows = checkpoint.store.execute(query, (key,)).fetchall()
-    return [record(checkpoint, dict(row)) for row in rows]
+    return [attempt_row(checkpoint, dict(row)) for row in rows]
 
 
-def record(checkpoint: CheckpointReader, row: Cells) -> Record:
-    """The record in a row of `checkpoint`, with its history."""
+def attempt_row(checkpoint: CheckpointReader, row: Cells) -> AttemptRow:
+    """The attempt in a row of `checkpoint`, with its history."""
     number = int(str(row.pop("id")))
-    return Record(row, checkpoint.history(number), id=number)
+    return AttemptRow(row, checkpoint.history(number), id=number)
 
 
 def renumber(checkpoint: CheckpointReader, key: str) -> None:
@@ -156,7 +156,7 @@ def renumber(checkpoint: CheckpointReader, key: str) -> None:
 
     Those of one run are in order already: several that were at work at once come from a merge.
     """
-    found = records(checkpoint, key)
+    found = attempt_rows(checkpoint, key)
     if len(found) > 1:
         numbered(found)
         make_room(checkpoint, key)
@@ -170,7 +170,7 @@ def make_room(checkpoint: CheckpointReader, key: str) -> None:
     checkpoint.store.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
 
 
-def numbered(found: list[Record]) -> None:
+def numbered(found: list[AttemptRow]) -> None:
     """Give the attempts of one job numbers so that the last one says where the job stands.
 
     A finished picture goes before a task at work, that before what is uncertain, and that before
@@ -187,7 +187,7 @@ def numbered(found: list[Record]) -> None:
             each.changed = True
 
 
-def _number(each: Record) -> int:
+def _number(each: AttemptRow) -> int:
     return int(str(each.cells["number"]))
 
 
