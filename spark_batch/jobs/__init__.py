@@ -19,11 +19,11 @@ from spark_batch.jobs.recipe import (
     Fit,
     Input,
     Picture,
-    Place,
     Prompt,
     Recipe,
     RunSettings,
     Size,
+    SourceLocation,
     Treatment,
 )
 from spark_batch.jobs.record import JobRecord, Provenance, record_of
@@ -40,7 +40,6 @@ __all__ = [
     "Job",
     "JobRecord",
     "Picture",
-    "Place",
     "Prompt",
     "Provenance",
     "Recipe",
@@ -48,6 +47,7 @@ __all__ = [
     "Result",
     "RunSettings",
     "Size",
+    "SourceLocation",
     "State",
     "Status",
     "Treatment",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a text file; line and column count from 1."""
+class SourceLocation:
+    """A position in a text file; line and column count from 1."""
 
     file: Path
     line: int
