@@ -179,7 +179,7 @@ class CheckpointReader:
         return {row["api"] for row in self.store.execute("SELECT DISTINCT api FROM attempt")}
 
     def is_empty(self) -> bool:
-        """Whether nothing has ever been enrolled."""
+        """Whether it has no request: no recipe was ever written into it."""
         return self.store.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
 
     def has_unnamed(self) -> bool:
