@@ -87,7 +87,7 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
 def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
     """Raises CheckpointDamaged, also for a query that takes too long."""
     try:
-        with CheckpointReader.peek(path) as reader:
+        with CheckpointReader.open_readonly(path) as reader:
             yield from map(tuple, reader.store.execute(query))
     except sqlite3.Error as error:
         raise _unreadable(path, error) from None

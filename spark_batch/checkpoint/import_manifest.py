@@ -48,7 +48,7 @@ def adopt(
     A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
     fetched again without a new task. A task id that is not known is polled again. What was being
     sent, or is uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that
-    names its picture is a line of the recipe as it was then: call `enroll` afterwards with the
+    names its picture is a line of the recipe as it was then: call `sync_jobs` afterwards with the
     recipe as it is now. For a row that spark-batch did not write so `passed_over` is called with
     what is wrong, or ManifestError is raised without it.
     """

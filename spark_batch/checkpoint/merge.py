@@ -55,7 +55,7 @@ def join(
 
     An attempt is known by its API and task id, or, where a side has no id, by when it was sent.
     What of it has come further stands; no state moves backwards. What the recipe of `source` wants
-    becomes left over until `enroll` has been called; its files are taken over when it has the
+    becomes left over until `sync_jobs` has been called; its files are taken over when it has the
     `same_folder`. With `recipe` its lines become those of a recipe of that name. Gives the keys of
     the jobs that were paid for on both sides.
     """

@@ -112,7 +112,7 @@ class CheckpointReader:
         self.store = store
 
     @staticmethod
-    def peek(path: Path) -> CheckpointReader:
+    def open_readonly(path: Path) -> CheckpointReader:
         """Open `path` to look at it, beside a run that may hold it; a missing one is empty.
 
         Raises CheckpointDamaged when it is no whole checkpoint, and CheckpointError when a newer

@@ -34,10 +34,10 @@ class Checkpoint(CheckpointReader):
         return Checkpoint(Store.open(path, clock=clock))
 
     @staticmethod
-    def rehearse(path: Path) -> Checkpoint:
+    def copy_to_memory(path: Path) -> Checkpoint:
         """Copy `path` into memory, to read at leisure or to write without touching the file.
 
-        Raises CheckpointDamaged and CheckpointError as `CheckpointReader.peek` does.
+        Raises CheckpointDamaged and CheckpointError as `CheckpointReader.open_readonly` does.
         """
         return Checkpoint(Store.copy_to_memory(path))
 
@@ -54,7 +54,7 @@ class Checkpoint(CheckpointReader):
         """
         return self.store.transaction()
 
-    def enroll(self, jobs: Iterable[Job]) -> None:
+    def sync_jobs(self, jobs: Iterable[Job]) -> None:
         """Write down what the recipe wants now; what it no longer wants is left over.
 
         A placement whose key changed forgets its file: the picture there belongs to the old key.
@@ -62,9 +62,9 @@ class Checkpoint(CheckpointReader):
         with self.transaction():
             self.store.execute("UPDATE placement SET current = 0 WHERE current = 1")
             for position, job in enumerate(jobs):
-                self._enroll(position, job)
+                self._sync_job(position, job)
 
-    def _enroll(self, position: int, job: Job) -> None:
+    def _sync_job(self, position: int, job: Job) -> None:
         picture = job.input.picture
         self.store.execute(
             "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -135,7 +135,7 @@ class Checkpoint(CheckpointReader):
             self.store.execute(query, (line["output"], line["key"]))
             self.store.insert("INSERT OR IGNORE", "placement", line)
 
-    def intend(
+    def begin_attempt(
         self,
         key: str,
         *,

@@ -46,7 +46,7 @@ def command(
     if task_id is not None and usable_id(task_id) is None:
         raise UsageError("this task id has characters that no id of the API has")
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    project.peek(place).close()
+    project.open_readonly(place).close()
     with Checkpoint.open(place.checkpoint) as checkpoint:
         checkpoint.interrupted()
         record = session.one_job(checkpoint, job)

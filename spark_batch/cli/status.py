@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Show where everything stands, from the checkpoint alone, also while a run goes on."""
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    with project.peek(place) as checkpoint:
+    with project.open_readonly(place) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
         for record in session.chosen(checkpoint, only):

@@ -27,7 +27,7 @@ _NEXT = {
 def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:
     """Show the whole history of one JOB (its key, the beginning of it, or its picture's name)."""
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    with project.peek(place) as checkpoint:
+    with project.open_readonly(place) as checkpoint:
         record = session.one_job(checkpoint, job)
         _print_job(record)
         attempts = checkpoint.attempts_of(record.key)

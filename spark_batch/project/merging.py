@@ -102,7 +102,7 @@ def _join(checkpoint: Checkpoint, found: list[Source], place: Place, recipe: Rec
             twice |= join(checkpoint, source.reader, same_folder=here, recipe=place.name)
         checkpoint.interrupted()
         mark_twins(checkpoint)
-        checkpoint.enroll(place.jobs(recipe))
+        checkpoint.sync_jobs(place.jobs(recipe))
     return twice
 
 

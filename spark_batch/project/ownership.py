@@ -215,7 +215,7 @@ def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
     That is so when there is a checkpoint or manifest around it whose own recipe is gone. None for
     a recipe that has attempts of its own.
     """
-    with CheckpointReader.peek(place.checkpoint) as reader:
+    with CheckpointReader.open_readonly(place.checkpoint) as reader:
         if reader.tried():
             return None
     for found in _others(place, sandbox=sandbox):

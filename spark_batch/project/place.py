@@ -102,10 +102,10 @@ def _folder(output_dir: Path, *, sandbox: bool) -> Path:
     return output_dir / SANDBOX if sandbox else output_dir
 
 
-def peek(place: Place) -> CheckpointReader:
+def open_readonly(place: Place) -> CheckpointReader:
     """The checkpoint, to look at. Raises UsageError when there is none."""
     _check_there(place)
-    return CheckpointReader.peek(place.checkpoint)
+    return CheckpointReader.open_readonly(place.checkpoint)
 
 
 def copied(place: Place) -> CheckpointReader:
@@ -114,7 +114,7 @@ def copied(place: Place) -> CheckpointReader:
     Raises UsageError when there is none.
     """
     _check_there(place)
-    return Checkpoint.rehearse(place.checkpoint)
+    return Checkpoint.copy_to_memory(place.checkpoint)
 
 
 def _check_there(place: Place) -> None:

@@ -156,7 +156,7 @@ def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace,
 def _in_checkpoint(books: Books, sha256: str, carried: Provenance | None) -> list[Trace]:
     if not books.checkpoint.exists():
         return []
-    with CheckpointReader.peek(books.checkpoint) as reader:
+    with CheckpointReader.open_readonly(books.checkpoint) as reader:
         return _known(reader, books, sha256, carried)
 
 

@@ -165,7 +165,7 @@ class Admission:
             attempt = candidate.unsent
             desk.checkpoint.resend(attempt, reserved=reserved)
         else:
-            attempt = desk.checkpoint.intend(
+            attempt = desk.checkpoint.begin_attempt(
                 job.key,
                 number=candidate.number,
                 reserved=reserved,

@@ -79,7 +79,7 @@ def read_books(checkpoint: Path, scratch: Path) -> Books:
     for file in checkpoint.parent.glob(f"{checkpoint.name}*"):
         if not file.name.endswith(".lock"):
             shutil.copyfile(file, scratch / file.name)
-    with CheckpointReader.peek(scratch / checkpoint.name) as reader:
+    with CheckpointReader.open_readonly(scratch / checkpoint.name) as reader:
         records = tuple(reader.records())
         keys = {record.key for record in records}
         attempts = tuple(each for key in sorted(keys) for each in reader.attempts_of(key))

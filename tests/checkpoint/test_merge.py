@@ -47,7 +47,7 @@ MOVES: dict[str, Move] = {
 ONLY_IF_MADE = {True: {"submitted", "found"}, False: {"unsent", "not-charged"}}
 Happening = tuple[int, str]
 # Mostly the main road, so that many attempts come to their end.
-ROAD = ["intend"] * 4 + ["submitted"] * 3 + ["fetching"] * 2 + ["done"] * 2 + list(MOVES)
+ROAD = ["begin_attempt"] * 4 + ["submitted"] * 3 + ["fetching"] * 2 + ["done"] * 2 + list(MOVES)
 HAPPENINGS = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(ROAD)), max_size=12)
 
 
@@ -71,7 +71,7 @@ class World:
         """A copy of `base`, to which things then happened."""
         made = Checkpoint.blank(clock=self.now)
         if base is None:
-            made.enroll(JOBS)
+            made.sync_jobs(JOBS)
         else:
             _copy(base, made)
             if self._lawful:
@@ -82,10 +82,12 @@ class World:
 
     def _happen(self, checkpoint: Checkpoint, key: str, name: str) -> None:
         last = checkpoint.last_attempt(key)
-        if name == "intend":
+        if name == "begin_attempt":
             if last is None or last.state is State.FAILED or last.lost or last.settled:
                 number = last.number + 1 if last else 1
-                checkpoint.intend(key, number=number, reserved=Decimal("0.04"), api="sandbox")
+                checkpoint.begin_attempt(
+                    key, number=number, reserved=Decimal("0.04"), api="sandbox"
+                )
         elif last is not None and not last.settled and (not self._lawful or _possible(last, name)):
             with suppress(CheckpointError):
                 MOVES[name](checkpoint, last, f"text-{next(self._ticks)}")
@@ -178,7 +180,7 @@ def world() -> World:
 @pytest.fixture
 def base(world: World) -> Iterator[Checkpoint]:
     """One job's attempt is on its way out."""
-    yield world.make(None, [(0, "intend")])
+    yield world.make(None, [(0, "begin_attempt")])
 
 
 def states(checkpoint: Checkpoint) -> list[tuple[int, str, str | None]]:
@@ -187,7 +189,7 @@ def states(checkpoint: Checkpoint) -> list[tuple[int, str, str | None]]:
 
 def test_a_job_that_was_paid_for_twice_is_told_with_its_cost(world: World) -> None:
     """Two sides that knew nothing of each other: both tasks stay, and what one too many cost."""
-    road = [(0, name) for name in ("intend", "submitted", "fetching", "done")]
+    road = [(0, name) for name in ("begin_attempt", "submitted", "fetching", "done")]
     one, two = world.make(None, road), world.make(None, road)
     assert join(one, two) == {KEY}
     (surplus,) = paid_twice(one)
@@ -201,7 +203,7 @@ def test_a_job_that_was_paid_for_twice_is_told_with_its_cost(world: World) -> No
 
 def test_what_was_made_anew_on_purpose_is_no_surplus(world: World) -> None:
     """A lost picture, and a retry: the user asked for it."""
-    road = ["intend", "submitted", "fetching", "done", "lose", "intend", "submitted"]
+    road = ["begin_attempt", "submitted", "fetching", "done", "lose", "begin_attempt", "submitted"]
     assert paid_twice(world.make(None, [(0, name) for name in road])) == []
 
 
@@ -220,7 +222,7 @@ def test_an_uncertain_attempt_is_settled_by_the_side_that_knows_its_task(
 
 def test_a_copy_that_was_sent_again_is_the_same_attempt(world: World) -> None:
     """What never reached the API on one side was sent on the other: nothing is sent once more."""
-    base = world.make(None, [(0, "intend"), (0, "unsent")])
+    base = world.make(None, [(0, "begin_attempt"), (0, "unsent")])
     sent = world.make(base, [(0, "resend"), (0, "submitted")])
     for order in ((base, sent), (sent, base)):
         assert [state for _, state, _ in states(joined(world, order))] == ["running"]
@@ -228,7 +230,7 @@ def test_a_copy_that_was_sent_again_is_the_same_attempt(world: World) -> None:
 
 def test_two_copies_that_were_both_sent_again_are_two(world: World) -> None:
     """An uncertain one does not disappear in another side's task."""
-    base = world.make(None, [(0, "intend"), (0, "unsent")])
+    base = world.make(None, [(0, "begin_attempt"), (0, "unsent")])
     cut = world.make(base, [(0, "resend"), (0, "uncertain")])
     sent = world.make(base, [(0, "resend"), (0, "submitted")])
     whole = joined(world, (base, cut, sent))
@@ -240,8 +242,10 @@ def test_two_copies_that_were_both_sent_again_are_two(world: World) -> None:
 @pytest.mark.parametrize("other", ["fail", "uncertain"])
 def test_a_finished_picture_stands_last(world: World, other: str) -> None:
     """Else what went wrong on one side, later, would have the job made again."""
-    done = world.make(None, [(0, name) for name in ("intend", "submitted", "fetching", "done")])
-    bad = world.make(None, [(0, "intend"), (0, "submitted"), (0, other)])
+    done = world.make(
+        None, [(0, name) for name in ("begin_attempt", "submitted", "fetching", "done")]
+    )
+    bad = world.make(None, [(0, "begin_attempt"), (0, "submitted"), (0, other)])
     for order in ((done, bad), (bad, done)):
         whole = joined(world, order)
         assert [number for number, _, _ in states(whole)] == [1, 2]
@@ -250,7 +254,7 @@ def test_a_finished_picture_stands_last(world: World, other: str) -> None:
 
 def test_numbers_stay_when_only_one_side_tried(world: World) -> None:
     """How often a job was tried is what the recipe's bound counts."""
-    road = ["intend", "fail", "intend", "fail", "intend", "submitted"]
+    road = ["begin_attempt", "fail", "begin_attempt", "fail", "begin_attempt", "submitted"]
     tried = world.make(None, [(0, name) for name in road])
     whole = joined(world, [tried])
     assert states(whole) == states(tried)
@@ -259,7 +263,7 @@ def test_numbers_stay_when_only_one_side_tried(world: World) -> None:
 
 def test_only_the_jobs_that_are_asked_for(world: World) -> None:
     """A shard takes over its own."""
-    both = world.make(None, [(0, "intend"), (1, "intend")])
+    both = world.make(None, [(0, "begin_attempt"), (1, "begin_attempt")])
     target = Checkpoint.blank()
     join(target, both, owns=lambda key: key == KEY)
     assert [attempt.key for attempt in target.open_attempts()] == [KEY]
@@ -268,18 +272,20 @@ def test_only_the_jobs_that_are_asked_for(world: World) -> None:
 
 def test_files_are_taken_over_from_the_same_folder_alone(world: World) -> None:
     """Elsewhere a picture of that name may be another one."""
-    done = world.make(None, [(0, name) for name in ("intend", "submitted", "fetching", "done")])
+    done = world.make(
+        None, [(0, name) for name in ("begin_attempt", "submitted", "fetching", "done")]
+    )
     done.placed(KEY, {JOBS[0].output: "a.jpg"})
     for same_folder, file in ((True, "a.jpg"), (False, None)):
         target = Checkpoint.blank()
-        target.enroll(JOBS)
+        target.sync_jobs(JOBS)
         join(target, done, same_folder=same_folder)
         assert target.file(JOBS[0].output, KEY) == file
 
 
 def test_one_id_for_two_jobs_is_uncertain_for_the_second(world: World) -> None:
     """As in a run: nobody's picture may be taken for another's."""
-    one, two = world.make(None, [(0, "intend")]), world.make(None, [(1, "intend")])
+    one, two = world.make(None, [(0, "begin_attempt")]), world.make(None, [(1, "begin_attempt")])
     one.submitted(1, "task")
     two.submitted(1, "task")
     for _ in range(2):
@@ -315,7 +321,7 @@ def test_an_adoption_is_no_news_of_what_is_known(world: World, base: Checkpoint)
 
 def test_twins_of_two_sides_are_suspected(world: World) -> None:
     """The same bytes for two seeds, made by two shards: the one that came later is suspect."""
-    road = ["intend", "submitted", "fetching", "done"]
+    road = ["begin_attempt", "submitted", "fetching", "done"]
     parts = [world.make(None, [(job, name) for name in road]) for job in (0, 1)]
     whole = joined(world, parts[::-1])
     for _ in range(2):
@@ -328,8 +334,8 @@ def test_all_or_nothing(world: World, base: Checkpoint, tmp_path: Path) -> None:
     """A source that breaks in the middle has changed nothing."""
     base.store.execute("UPDATE attempt SET settled = 'x', state = 'submitting', number = 'one'")
     with Checkpoint.open(tmp_path / "t.checkpoint") as target:
-        target.enroll(JOBS[:1])
-        target.intend(KEY, number=1, reserved=None, api="other")
+        target.sync_jobs(JOBS[:1])
+        target.begin_attempt(KEY, number=1, reserved=None, api="other")
         before = known(target, numbers=True)
         with pytest.raises(ValueError, match="one"):
             join(target, base)
@@ -349,7 +355,7 @@ def test_of_two_records_either_may_learn(world: World, base: Checkpoint) -> None
 
 def test_the_order_is_kept_while_both_go_on(world: World) -> None:
     """Two tasks of one job at work: when the last one fails, the other one says where it stands."""
-    road = [(0, "intend"), (0, "submitted")]
+    road = [(0, "begin_attempt"), (0, "submitted")]
     whole = joined(world, [world.make(None, road), world.make(None, road)])
     one, two = whole.attempts_of(KEY)
     whole.fail(two.id, code=None, message="no", again="new-task")

@@ -61,7 +61,7 @@ def test_a_migrated_attempt_has_no_commit_and_its_picture_is_as_it_came(old: Pat
 def test_looking_does_not_migrate(old: Path) -> None:
     """`status` of an older checkpoint reads it, and leaves it as it is."""
     before = old.read_bytes()
-    with CheckpointReader.peek(old) as reader:
+    with CheckpointReader.open_readonly(old) as reader:
         assert [record.output for record in reader.records()] == ["a/b"]
     assert old.read_bytes() == before
     assert sorted(path.name for path in old.parent.iterdir()) == ["t.checkpoint"]

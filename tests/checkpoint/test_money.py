@@ -76,7 +76,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with a job for each case, whose only attempt it is."""
     path = tmp_path_factory.mktemp("money") / "t.checkpoint"
     with Checkpoint.open(path) as checkpoint, checkpoint.transaction():
-        checkpoint.enroll(a_job(f"cat/{case.number}", seed=case.number) for case in CASES)
+        checkpoint.sync_jobs(a_job(f"cat/{case.number}", seed=case.number) for case in CASES)
         for case in CASES:
             checkpoint.adopt({"key": case.key}, cells(case))
     return path
@@ -85,7 +85,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def reader(path: Path) -> Iterator[CheckpointReader]:
     """The same checkpoint, to read."""
-    with CheckpointReader.peek(path) as reader:
+    with CheckpointReader.open_readonly(path) as reader:
         yield reader
 
 
@@ -174,7 +174,7 @@ def test_a_job_is_paid_for_while_its_attempt_allows_no_other(
 
 def test_two_attempts_are_paid_twice_when_both_allow_no_other() -> None:
     with Checkpoint.blank() as checkpoint:
-        checkpoint.enroll(a_job(f"cat/{case.number}", seed=case.number) for case in CASES)
+        checkpoint.sync_jobs(a_job(f"cat/{case.number}", seed=case.number) for case in CASES)
         for case in CASES:
             done = {**cells(case, 2), "state": "done", "unsent": 0, "lost": 0, "settled": None}
             checkpoint.adopt({"key": case.key}, cells(case))

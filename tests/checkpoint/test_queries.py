@@ -13,15 +13,15 @@ def test_all_at_once_is_all_one_by_one(tmp_path: Path) -> None:
     """Attempts with a job's together, histories by attempt, and what each request sends."""
     jobs = some_jobs(4)
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for number in (1, 2):
             for job in jobs[:3]:
-                attempt = checkpoint.intend(
+                attempt = checkpoint.begin_attempt(
                     job.key, number=number, reserved=Decimal("0.03"), api="sandbox"
                 )
                 checkpoint.submitted(attempt, f"task-{attempt}")
                 checkpoint.fail(attempt, code="003003095", message="no", again="new-task")
-        last = checkpoint.intend(jobs[2].key, number=3, reserved=None, api="sandbox")
+        last = checkpoint.begin_attempt(jobs[2].key, number=3, reserved=None, api="sandbox")
         checkpoint.submitted(last, "task-last")
         checkpoint.fetching(last, a_result())
         every = list(checkpoint.every_attempt())
@@ -38,5 +38,5 @@ def test_of_an_empty_checkpoint_there_is_nothing(tmp_path: Path) -> None:
     """And one that has only been enrolled has no attempt."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         assert (list(checkpoint.every_attempt()), checkpoint.histories({1})) == ([], {})
-        checkpoint.enroll([a_job()])
+        checkpoint.sync_jobs([a_job()])
         assert list(checkpoint.every_attempt()) == []

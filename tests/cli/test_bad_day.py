@@ -28,7 +28,7 @@ RATES = {
 
 
 def records(folder: Folder) -> list[JobRecord]:
-    with CheckpointReader.peek(folder.out / ".spark-batch" / "tiny.checkpoint") as reader:
+    with CheckpointReader.open_readonly(folder.out / ".spark-batch" / "tiny.checkpoint") as reader:
         return list(reader.records())
 
 

@@ -115,7 +115,9 @@ def _running(folder: Folder, path: object) -> int:
     """How many task ids the checkpoint knows."""
     from spark_batch.checkpoint import CheckpointReader
 
-    with CheckpointReader.peek(folder.previews / ".spark-batch" / "tiny.checkpoint") as reader:
+    with CheckpointReader.open_readonly(
+        folder.previews / ".spark-batch" / "tiny.checkpoint"
+    ) as reader:
         return sum(bool(s.attempt and s.attempt.task_id) for s in reader.records())
 
 

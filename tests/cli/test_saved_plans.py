@@ -298,7 +298,7 @@ def test_a_plan_after_a_killed_run_holds(folder: Folder, call: Call, saved: Path
     call("run", folder.recipe, "--sandbox", "--limit", "0")
     with Checkpoint.open(folder.previews / ".spark-batch" / "tiny.checkpoint") as checkpoint:
         first = next(checkpoint.records())
-        checkpoint.intend(first.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+        checkpoint.begin_attempt(first.key, number=1, reserved=Decimal("0.03"), api="sandbox")
     assert len(save(call, folder, saved)["jobs"]) == 3
     ended = call("run", folder.recipe, "--sandbox", "--plan", saved)
     assert ended.code == ExitCode.UNCERTAIN

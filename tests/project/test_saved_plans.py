@@ -47,7 +47,7 @@ def test_its_use_is_on_disk_before_anything_is_sent(recipe: Recipe) -> None:
     used = []
 
     def watch(going: Run, total: int) -> None:
-        with CheckpointReader.peek(errand.place.checkpoint) as reader:
+        with CheckpointReader.open_readonly(errand.place.checkpoint) as reader:
             used.append(reader.plan_used(planfile.read(order.plan).id))
             assert reader.open_attempts() == []
         raise KeyboardInterrupt

@@ -91,8 +91,8 @@ def test_hostile_texts_stay_texts(checkpoint: Checkpoint, tmp_path: Path, said: 
 def test_any_text_is_valid_xml(tmp_path: Path, said: str) -> None:
     """Whatever a server says, and whatever a file is called."""
     with Checkpoint.blank() as checkpoint:
-        checkpoint.enroll([a_job(said)])
-        attempt = checkpoint.intend(a_job().key, number=1, reserved=None, api="x")
+        checkpoint.sync_jobs([a_job(said)])
+        attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="x")
         checkpoint.fail(attempt, code=said, message=said, again="never")
         assert suite_of(write(checkpoint, tmp_path)).failures == 1
 

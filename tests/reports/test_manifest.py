@@ -23,9 +23,9 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
     """Pending, submitting, running, fetching, done, failed, uncertain and lost lines."""
     jobs = some_jobs(8)
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         ids = [
-            checkpoint.intend(j.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+            checkpoint.begin_attempt(j.key, number=1, reserved=Decimal("0.03"), api="sandbox")
             for j in jobs[1:]
         ]
         for n, attempt in enumerate(ids[1:5]):
@@ -109,8 +109,8 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
     """An attempt that a 429 held back is no attempt that the reader has to worry about."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        attempt = checkpoint.intend(a_job().key, number=1, reserved=None, api="sandbox")
+        checkpoint.sync_jobs([a_job()])
+        attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="sandbox")
         checkpoint.unsent(attempt, "429")
         (record,) = checkpoint.records()
     assert manifest.row(record)["status"] == "pending"
@@ -181,15 +181,15 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
     """A fresh runner learns from the manifest what is odd, and writes the same line again."""
     job = a_job()
     with Checkpoint.open(tmp_path / "old.checkpoint") as old:
-        old.enroll([job])
-        attempt = old.intend(job.key, number=1, reserved=None, api="sandbox")
+        old.sync_jobs([job])
+        attempt = old.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
         old.submitted(attempt, "task-1")
         old.fetching(attempt, a_result())
         old.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, suspect="all black")
         manifest.write(tmp_path / "m.csv", old.records())
     before = (tmp_path / "m.csv").read_bytes()
     with Checkpoint.open(tmp_path / "new.checkpoint") as new:
-        new.enroll([job])
+        new.sync_jobs([job])
         assert adopt(new, manifest.read(tmp_path / "m.csv"), trusted=lambda row: True) == 1
         assert new.counts().suspect == 1
         manifest.write(tmp_path / "m.csv", new.records())

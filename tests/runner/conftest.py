@@ -87,7 +87,7 @@ class World:
             outlook = Outlook()
             for step in survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
                 outlook.add(step, prices)
-            checkpoint.enroll(matrix.jobs(self.recipe))
+            checkpoint.sync_jobs(matrix.jobs(self.recipe))
             with TaskClient(self.served.url, "test-key") as client:
                 desk = self._desk(checkpoint, client, prices)
                 steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
@@ -106,7 +106,7 @@ class World:
     def run_nothing(self) -> None:
         """Make the checkpoint, with the recipe in it, and do nothing."""
         with Checkpoint.open(self.checkpoint) as checkpoint:
-            checkpoint.enroll(matrix.jobs(self.recipe))
+            checkpoint.sync_jobs(matrix.jobs(self.recipe))
 
     def _desk(self, checkpoint: Checkpoint, client: TaskClient, prices: Prices) -> Desk:
         run = self.recipe.run
@@ -140,7 +140,7 @@ class World:
 
     def records(self) -> list[JobRecord]:
         """What the checkpoint says of the recipe's lines."""
-        with Checkpoint.peek(self.checkpoint) as checkpoint:
+        with Checkpoint.open_readonly(self.checkpoint) as checkpoint:
             return list(checkpoint.records())
 
     def statuses(self) -> list[str]:
@@ -153,7 +153,7 @@ class World:
 
     def check_books(self) -> None:
         """Every accepted task is known here, or its job is uncertain; the money agrees."""
-        with Checkpoint.peek(self.checkpoint) as checkpoint:
+        with Checkpoint.open_readonly(self.checkpoint) as checkpoint:
             known = {
                 attempt.task_id
                 for record in checkpoint.records()

@@ -460,7 +460,7 @@ def test_of_two_tasks_of_one_job_one_may_fail(make_world: MakeWorld, failing: in
     (job,) = matrix.jobs(world.recipe)
     with Checkpoint.open(world.checkpoint) as checkpoint:
         for number in (1, 2):
-            attempt = checkpoint.intend(job.key, number=number, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=number, reserved=None, api="sandbox")
             outcome = send(job)
             assert isinstance(outcome, Made)
             checkpoint.submitted(attempt, outcome.task_id)

@@ -145,7 +145,7 @@ class Life:
         ) as checkpoint:
             checkpoint.interrupted()
             checkpoint.look_again()
-            checkpoint.enroll(matrix.jobs(self.recipe))
+            checkpoint.sync_jobs(matrix.jobs(self.recipe))
             desk = self._desk(checkpoint)
             scope = Scope(self.recipe.output_dir, self.recipe.run.attempts, rescue=self.rescue)
             steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
@@ -203,7 +203,7 @@ class Life:
 
     def statuses(self) -> list[str]:
         path = checkpoint_path(self.recipe.output_dir, self.recipe.name)
-        with Checkpoint.peek(path) as checkpoint:
+        with Checkpoint.open_readonly(path) as checkpoint:
             return [record.status.value for record in checkpoint.records()]
 
     def texts(self) -> str:
@@ -491,7 +491,7 @@ def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
     assert tally.exit_code() is ExitCode.OVER_BUDGET
     assert "does not fit" in life.texts()
     path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
-    with Checkpoint.peek(path) as checkpoint:
+    with Checkpoint.open_readonly(path) as checkpoint:
         assert checkpoint.money().spent == Decimal("0.03")
         (record,) = checkpoint.records()
         assert record.cost == Decimal("0.03")
@@ -577,7 +577,7 @@ def test_a_break_between_runs_teaches_no_wait(life: Life) -> None:
     life.api.polls = [Completed(result=RESULT)]
     life.run()
     path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
-    with Checkpoint.peek(path) as checkpoint:
+    with Checkpoint.open_readonly(path) as checkpoint:
         assert checkpoint.durations(longest=600.0) == []
 
 
@@ -675,7 +675,7 @@ def test_a_cost_that_the_next_answer_leaves_out_stays(life: Life) -> None:
     life.run(stop_at=0.0)
     life.run()
     path = checkpoint_path(life.recipe.output_dir, life.recipe.name)
-    with Checkpoint.peek(path) as checkpoint:
+    with Checkpoint.open_readonly(path) as checkpoint:
         assert checkpoint.money().spent == Decimal("0.03")
 
 

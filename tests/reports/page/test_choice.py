@@ -20,9 +20,9 @@ def _filled(path: Path) -> Checkpoint:
     """Ten jobs: the eighth failed, the ninth is suspect, the last is left over; each cost 0.04."""
     jobs = some_jobs(11)
     checkpoint = Checkpoint.open(path)
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     for number, job in enumerate(jobs):
-        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
         checkpoint.submitted(attempt, f"task-{number}")
         if number == 7:
             checkpoint.fail(attempt, code="003003001", message="no prompt", again="never")
@@ -30,7 +30,7 @@ def _filled(path: Path) -> Checkpoint:
         checkpoint.fetching(attempt, a_result("0.04"))
         suspect = "all black" if number == 8 else None
         checkpoint.done(attempt, a_picture(str(number)), {}, suspect=suspect)
-    checkpoint.enroll(jobs[:10])
+    checkpoint.sync_jobs(jobs[:10])
     return checkpoint
 
 

@@ -14,7 +14,7 @@ from tests.reports.page.conftest import Open, Opened
 
 def one(place: Place, status: Status, *, suspect: bool = False) -> JobRecord:
     """The first job of a status."""
-    with project.peek(place) as reader:
+    with project.open_readonly(place) as reader:
         found = [each for each in reader.records() if each.status is status]
     return next(each for each in found if bool(each.attempt and each.attempt.suspect) == suspect)
 
@@ -102,7 +102,7 @@ def test_every_fact_is_there(open_page: Open, file: Path, place: Place) -> None:
 
 def test_every_attempt_has_its_history(open_page: Open, file: Path, place: Place) -> None:
     """A job that failed once and was made then: both attempts, with what the vendor said."""
-    with project.peek(place) as reader:
+    with project.open_readonly(place) as reader:
         record = next(s for s in reader.records() if s.attempts == 2 and s.status is Status.DONE)
     opened = open_job(open_page, file, record.output)
     attempts = opened.page.locator("#job .attempts > li")
