@@ -23,7 +23,7 @@ _RANKS = {
     State.FETCHING: 7,
     State.DONE: 9,
 }
-ADOPTED = "adopted"  # what the history says of an attempt that only a manifest told of
+ADOPTED = "adopted"  # what the history says of an attempt that only a manifest knew
 _UNSENT, _RESUBMIT, _NOT_CHARGED, _LOST = 0, 3, 4, 8
 
 # What one side may know and the other not, whichever is further.
@@ -64,7 +64,7 @@ class AttemptRow:
 
     @property
     def sends(self) -> list[str]:
-        """The times at which it was about to be sent, as its history tells them."""
+        """The times at which it was about to be sent, from its history."""
         return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
 
     @property
@@ -122,13 +122,13 @@ def same(ours: Iterable[AttemptRow], their: AttemptRow) -> AttemptRow | None:
     be one of the other's: a copy that was sent again since is the same attempt, two copies that
     both were sent again are two attempts.
     """
-    candidates = [each for each in ours if each.cells["api"] == their.cells["api"]]
-    for each in candidates:
-        if each.task is not None and each.task == their.task:
-            return each
-    for each in candidates:
-        if (each.task is None or their.task is None) and _one(each, their):
-            return each
+    candidates = [row for row in ours if row.cells["api"] == their.cells["api"]]
+    for row in candidates:
+        if row.task is not None and row.task == their.task:
+            return row
+    for row in candidates:
+        if (row.task is None or their.task is None) and _one(row, their):
+            return row
     return None
 
 
@@ -160,8 +160,8 @@ def renumber(checkpoint: CheckpointReader, key: str) -> None:
     if len(found) > 1:
         numbered(found)
         make_room(checkpoint, key)
-        for each in found:
-            values = (each.cells["number"], each.id)
+        for row in found:
+            values = (row.cells["number"], row.id)
             checkpoint.store.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
 
 
@@ -177,18 +177,18 @@ def numbered(found: list[AttemptRow]) -> None:
     what has come to nothing: else a job that is done on one side would be made again for what
     happened on the other.
     """
-    order = sorted(found, key=lambda each: (_weight(each.attempt), each.moment, str(each.task)))
+    order = sorted(found, key=lambda row: (_weight(row.attempt), row.moment, str(row.task)))
     number = 0
     # The numbers that there are, made different: an adopted attempt 3 stays the third.
-    for each, given in zip(order, sorted(_number(each) for each in found), strict=True):
+    for row, given in zip(order, sorted(_number(row) for row in found), strict=True):
         number = max(number + 1, given)
-        if number != _number(each):
-            each.cells["number"] = number
-            each.changed = True
+        if number != _number(row):
+            row.cells["number"] = number
+            row.changed = True
 
 
-def _number(each: AttemptRow) -> int:
-    return int(str(each.cells["number"]))
+def _number(row: AttemptRow) -> int:
+    return int(str(row.cells["number"]))
 
 
 def _weight(attempt: Attempt) -> int:

@@ -43,7 +43,7 @@ def adopt(
     wanted: Callable[[Row], bool] = lambda row: True,
     passed_over: Callable[[str], None] | None = None,
 ) -> int:
-    """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
+    """Insert the attempts of a manifest's `rows` that `checkpoint` does not know; return how many.
 
     A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
     fetched again without a new task. A task id that is not known is polled again. What was being
@@ -68,7 +68,7 @@ def adopt(
 
 
 def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
-    """Whether the row tells of a task, or of an attempt, that the checkpoint has never seen."""
+    """Whether the row has a task, or an attempt, that the checkpoint does not know."""
     if row.get("status") == Status.PENDING.value or row.get("attempts") == "0":
         return False
     task = row.get("task_id", "")
@@ -135,7 +135,7 @@ def _is_same(last: Attempt) -> bool:
 
 
 def _line(row: Row, output: str, position: int) -> dict[str, object]:
-    """A line of the recipe that wrote the manifest, by column; its variables are not told there."""
+    """A line of the recipe that wrote the manifest, by column; it has no variables."""
     return {
         "output": output,
         "key": row["job"],

@@ -33,7 +33,7 @@ class Surplus:
     """A job that was paid for more than once, or may be.
 
     `tasks` are the ids of all its tasks, the one that stands last, None for what is uncertain;
-    `cost` is what the others cost in USD, with what is reserved for those that have not told it;
+    `cost` is what the others cost in USD, with what is reserved for those whose cost is not known;
     None when that is not known.
     """
 
@@ -84,7 +84,7 @@ def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[S
     query = f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} GROUP BY key HAVING count(*) > 1"
     rows = checkpoint.store.execute(query)
     found = [_surplus(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
-    return sorted(found, key=lambda each: each.output)
+    return sorted(found, key=lambda surplus: surplus.output)
 
 
 def mark_twins(target: Checkpoint) -> None:
@@ -112,13 +112,13 @@ def mark_twins(target: Checkpoint) -> None:
 
 
 def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
-    costly = [each for each in attempt_rows(checkpoint, key) if each.was_paid]
-    costs = [each.cells["cost"] or each.cells["reserved"] for each in costly[:-1]]
+    costly = [row for row in attempt_rows(checkpoint, key) if row.was_paid]
+    costs = [row.cells["cost"] or row.cells["reserved"] for row in costly[:-1]]
     return Surplus(
         key=key,
         output=next(iter(checkpoint.outputs(key)), key),
-        tasks=tuple(None if each.task is None else str(each.task) for each in costly),
-        cost=None if None in costs else sum((Decimal(str(each)) for each in costs), Decimal(0)),
+        tasks=tuple(None if row.task is None else str(row.task) for row in costly),
+        cost=None if None in costs else sum((Decimal(str(cost)) for cost in costs), Decimal(0)),
     )
 
 
@@ -146,7 +146,7 @@ def _join_request(target: Checkpoint, request: Cells) -> None:
 def _join_job(target: Checkpoint, key: str, theirs: list[AttemptRow]) -> bool:
     """Join the attempts of a job; gives whether it was paid for on both sides."""
     ours = attempt_rows(target, key)
-    known, paid, twice = len(ours), any(each.was_paid for each in ours), False
+    known, paid, twice = len(ours), any(row.was_paid for row in ours), False
     for their in theirs:
         _give_up_foreign_task(target, key, their)
         mine = same(ours, their)
@@ -155,7 +155,7 @@ def _join_job(target: Checkpoint, key: str, theirs: list[AttemptRow]) -> bool:
             ours.append(AttemptRow(their.cells, their.events, changed=True))
         else:
             mine.learn(their)
-    if known and len(ours) > 1 and any(each.changed for each in ours):
+    if known and len(ours) > 1 and any(row.changed for row in ours):
         numbered(ours)
     _write(target, key, ours)
     return twice
@@ -174,20 +174,20 @@ def _give_up_foreign_task(target: Checkpoint, key: str, their: AttemptRow) -> No
 
 
 def _write(target: Checkpoint, key: str, found: list[AttemptRow]) -> None:
-    changed = [each for each in found if each.changed]
+    changed = [row for row in found if row.changed]
     if not changed:
         return
     make_room(target, key)
-    for each in found:
-        if each.id:
-            sets = ", ".join(f"{name} = ?" for name in each.cells)
-            values = (*each.cells.values(), each.id)
+    for row in found:
+        if row.id:
+            sets = ", ".join(f"{name} = ?" for name in row.cells)
+            values = (*row.cells.values(), row.id)
             target.store.execute(f"UPDATE attempt SET {sets} WHERE id = ?", values)
         else:
-            each.id = target.store.insert("INSERT", "attempt", each.cells)
-    for each in changed:
-        known = target.history(each.id)
-        rows = [(each.id, *event) for event in each.events if event not in known]
+            row.id = target.store.insert("INSERT", "attempt", row.cells)
+    for row in changed:
+        known = target.history(row.id)
+        rows = [(row.id, *event) for event in row.events if event not in known]
         target.store.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
 
 

@@ -64,7 +64,7 @@ class Money:
     """USD over all attempts: what the API charged, and what stands reserved beside it.
 
     `reserved` counts attempts that may still cost something, and finished ones for which the API
-    told no price; `unpriced` is the number of those for which nothing could be reserved, and
+    gave no price; `unpriced` is the number of those for which nothing could be reserved, and
     `doubtful` the number of these that may yet be billed: all but the finished ones.
     """
 
@@ -407,7 +407,7 @@ class CheckpointReader:
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
         """Each attempt that cost something or may have: its job's key as a number, and USD.
 
-        None where the API has not told yet, or never told.
+        None where the API has not said yet, or never said.
         """
         query = f"SELECT key, cost FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
         for row in self.store.execute(query):

@@ -303,8 +303,8 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring an older version up to this one, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for each in range(version, VERSION):
-            for statement in MIGRATIONS[each]:
+        for older in range(version, VERSION):
+            for statement in MIGRATIONS[older]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

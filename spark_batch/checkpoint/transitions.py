@@ -55,7 +55,7 @@ class Checkpoint(CheckpointReader):
         return self.store.transaction()
 
     def sync_jobs(self, jobs: Iterable[Job]) -> None:
-        """Write down what the recipe wants now; what it no longer wants is left over.
+        """Update the placements to the recipe's jobs; those of other jobs are left over.
 
         A placement whose key changed forgets its file: the picture there belongs to the old key.
         """
@@ -68,7 +68,7 @@ class Checkpoint(CheckpointReader):
         picture = job.input.picture
         self.store.execute(
             "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            # A manifest, from which a request may have been adopted, does not tell the picture.
+            # A manifest, from which a request may have been adopted, does not have the picture.
             " ON CONFLICT (key) DO UPDATE SET picture = excluded.picture, url = excluded.url,"
             " fit = excluded.fit WHERE picture IS NULL AND url IS NULL",
             (
@@ -107,7 +107,7 @@ class Checkpoint(CheckpointReader):
         )
 
     def placed(self, key: str, files: Mapping[str, str]) -> None:
-        """Pictures of a job stand on disk: `files` gives the path with extension by output name."""
+        """Record a job's pictures on disk: paths with extension, by output name."""
         with self.transaction():
             self.store.executemany(
                 "UPDATE placement SET file = ?, replaced = NULL WHERE output = ? AND key = ?",
@@ -115,7 +115,7 @@ class Checkpoint(CheckpointReader):
             )
 
     def stand_in(self, key: str, files: Mapping[str, int]) -> None:
-        """Files of other bytes stay in the places of a job's picture: `files` gives their bytes.
+        """Record that files of other bytes stay at a job's names: their sizes, by output name.
 
         The picture itself is no longer to be had, and what stands there is somebody's work.
         """
@@ -126,7 +126,7 @@ class Checkpoint(CheckpointReader):
             )
 
     def adopt_line(self, line: Mapping[str, object]) -> None:
-        """A line of an older recipe that another file tells of: its row of placement, by column.
+        """Insert a line of an older recipe that another file has: the columns of its placement.
 
         A line with the same key stays as it is.
         """
@@ -144,7 +144,7 @@ class Checkpoint(CheckpointReader):
         api: str,
         commit: str | None = None,
     ) -> int:
-        """A new attempt, about to be sent: it must be on disk before the POST leaves.
+        """Insert a new attempt, about to be sent: it must be on disk before the POST leaves.
 
         `commit` is the recipe's, in git.
         """
@@ -219,7 +219,7 @@ class Checkpoint(CheckpointReader):
         Also for an attempt that is fetching already and was asked again for a fresh URL: an answer
         that no longer names the cost does not take back what was charged.
         """
-        told = _usage_columns(result.usage).items()
+        charged = _usage_columns(result.usage).items()
         self._move(
             attempt,
             State.FETCHING,
@@ -228,7 +228,7 @@ class Checkpoint(CheckpointReader):
             url=result.url,
             told_bytes=result.bytes,
             remote_job_id=result.remote_job_id,
-            columns={name: value for name, value in told if value is not None},
+            columns={name: value for name, value in charged if value is not None},
         )
 
     def done(
@@ -242,7 +242,7 @@ class Checkpoint(CheckpointReader):
     ) -> None:
         """The picture is on disk under its final names: `files` by output name.
 
-        `suspect` is what is odd about it: it is kept, told, and never paid for again by itself.
+        `suspect` is what is odd about it: it is kept, reported, and never paid for again by itself.
         `received` is its SHA-256 as it came, where metadata have changed that since.
         """
         with self.transaction():
@@ -343,7 +343,10 @@ class Checkpoint(CheckpointReader):
         )
 
     def adopt(self, request: Mapping[str, object], attempt: Mapping[str, object]) -> None:
-        """An attempt that another file tells of: its rows, by column. A known request stays."""
+        """Insert an attempt that another file has, and its request: their columns by name.
+
+        A request that is known stays as it is.
+        """
         with self.transaction():
             self.store.insert("INSERT OR IGNORE", "request", request)
             taken = self.store.insert("INSERT", "attempt", attempt)

@@ -16,7 +16,7 @@ class JobRecord:
     `input` and `prompt_id` are ids, `output` the name without extension, `file` the picture's path
     below the output folder once it has been written. `current` is whether the recipe still had the
     line when it was last run, `attempts` how many there have been, and `cost` what all of them cost
-    as far as the API told, in USD. `image` and `source` are those of `Input` and `Prompt`, None
+    as far as the API said, in USD. `image` and `source` are those of `Input` and `Prompt`, None
     where an older version did not write them down.
     """
 
