@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import BLOCKS_ANOTHER, total
 from spark_batch.checkpoint.schema import APPLICATION_ID
 from spark_batch.errors import CheckpointDamaged
 
@@ -24,10 +25,10 @@ _APPLICATION_ID = slice(68, 72)
 
 _CLAIMS = "SELECT output, key, file, current FROM placement"
 # As `CheckpointReader.is_paid` has it, and what all attempts of the job cost.
-_PAID = """
+_PAID = f"""
 SELECT key, (SELECT group_concat(cost, ' ') FROM attempt b WHERE b.key = a.key)
   FROM attempt a
- WHERE state <> 'failed' AND unsent = 0 AND lost = 0 AND settled IS NULL
+ WHERE {BLOCKS_ANOTHER}
  GROUP BY key
 """
 
@@ -78,7 +79,7 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
     """
     for key, costs in _rows(path, _PAID):
         try:
-            yield str(key), sum(map(Decimal, str(costs or "").split()), Decimal(0))
+            yield str(key), total(None if costs is None else str(costs))
         except InvalidOperation:
             raise _unreadable(path, f"job {key} has a cost that is no number") from None
 
@@ -86,8 +87,8 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
 def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
     """Raises CheckpointDamaged, also for a query that takes too long."""
     try:
-        with CheckpointReader.peek(path) as reader:
-            yield from map(tuple, reader._db.execute(query))
+        with CheckpointReader.open_readonly(path) as reader:
+            yield from map(tuple, reader.store.execute(query))
     except sqlite3.Error as error:
         raise _unreadable(path, error) from None
 

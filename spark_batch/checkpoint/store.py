@@ -1,4 +1,4 @@
-"""Opening the checkpoint's file safely, and its transactions."""
+"""The checkpoint's SQLite file: opened safely, queried, written in transactions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
 
 from spark_batch import atomic, lfs
 from spark_batch.checkpoint import validation
 from spark_batch.checkpoint.lock import NO_LOCKS, Lock
+from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import (
     CheckpointDamaged,
@@ -35,13 +34,13 @@ _COMPANIONS = ("-journal", "-wal", "-shm")
 # A checkpoint of a million jobs is checked in some 2 000 million steps of SQLite.
 _STEPS_PER_CALL = 1_000_000
 _MOST_CALLS = 20_000
-_Self = TypeVar("_Self", bound="Store")
 # Errors of SQLite that say nothing about the file.
 _OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 # A file that cannot be read. SQLite's message may quote bytes of it that are no text.
 _UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 Clock = Callable[[], datetime]
+Values = Sequence[object] | Mapping[str, object]
 
 
 def utc_now() -> datetime:
@@ -69,7 +68,10 @@ def _file_of(path: Path, connection: sqlite3.Connection) -> _File | None:
 
 
 class Store:
-    """A checkpoint's open file. Use `open` or `peek`, and `close` or a `with` block."""
+    """An open checkpoint file, or one in memory: its statements, its transactions and its lock.
+
+    Close it. Only what `open` and `copy_to_memory` give can be written.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, *, path: Path, clock: Clock, lock: Lock | None
@@ -83,7 +85,7 @@ class Store:
         self.path = path
 
     @classmethod
-    def open(cls: type[_Self], path: Path, *, clock: Clock = utc_now) -> _Self:
+    def open(cls, path: Path, *, clock: Clock = utc_now) -> Store:
         """Open `path` to write, making it when it is missing.
 
         Raises CheckpointLocked when another process has it, CheckpointDamaged when it is no whole
@@ -115,18 +117,18 @@ class Store:
         return cls(connection, path=path, clock=clock, lock=lock)
 
     @classmethod
-    def peek(cls: type[_Self], path: Path, *, clock: Clock = utc_now) -> _Self:
-        """Open `path` to look at it, beside a run that may hold it; a missing one is empty.
+    def open_readonly(cls, path: Path) -> Store:
+        """Open `path` for queries alone, while a run may hold it; a missing file is empty.
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
         connection = _look(path)
         connection.execute("PRAGMA query_only = ON")
-        return cls(connection, path=path, clock=clock, lock=None)
+        return cls(connection, path=path, clock=utc_now, lock=None)
 
     @classmethod
-    def rehearse(cls: type[_Self], path: Path, *, clock: Clock = utc_now) -> _Self:
-        """A copy of `path` in memory, which may be written without touching the file.
+    def copy_to_memory(cls, path: Path) -> Store:
+        """Copy `path` into memory, where it can be written without touching the file.
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
@@ -134,10 +136,10 @@ class Store:
         copy = sqlite3.connect(":memory:", isolation_level=None)
         connection.backup(copy)
         connection.close()
-        return cls(copy, path=path, clock=clock, lock=None)
+        return cls(copy, path=path, clock=utc_now, lock=None)
 
     @classmethod
-    def blank(cls: type[_Self], *, clock: Clock = utc_now) -> _Self:
+    def blank(cls, *, clock: Clock = utc_now) -> Store:
         """An empty one in memory, which has no file."""
         return cls(_empty(), path=Path(":memory:"), clock=clock, lock=None)
 
@@ -148,18 +150,29 @@ class Store:
             self._lock.release()
             self._lock = None
 
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def raise_for(self, error: BaseException | None) -> None:
+        """Raise CheckpointError when `error` is one of SQLite's that says something of the file."""
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OF_A_BUG):
             raise _unusable(self.path, error) from None
+
+    def execute(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
+        """Run one SQL statement with its parameters."""
+        return self._db.execute(statement, values)
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run one SQL statement once for each of the rows of parameters."""
+        self._db.executemany(statement, rows)
+
+    def insert(self, verb: str, table: str, cells: Mapping[str, object]) -> int:
+        """Insert a row by its columns, with `INSERT` or `INSERT OR IGNORE`; return its rowid."""
+        names = ", ".join(cells)
+        holes = ", ".join("?" for _ in cells)
+        statement = f"{verb} INTO {table} ({names}) VALUES ({holes})"
+        return self.execute(statement, tuple(cells.values())).lastrowid or 0
+
+    def now(self) -> str:
+        """The time now, as the checkpoint writes it."""
+        return time_text(self._clock())
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -204,7 +217,7 @@ class Store:
         yield undo
         self._db.execute("RELEASE block")
 
-    def fault_of(self, key: str) -> str | None:
+    def row_fault(self, key: str) -> str | None:
         """What the rows of a job have that spark-batch does not write; None if nothing."""
         return validation.row_fault(self._db, VERSION, key=key)
 
@@ -280,8 +293,8 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring an older version up to this one, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for each in range(version, VERSION):
-            for statement in MIGRATIONS[each]:
+        for older in range(version, VERSION):
+            for statement in MIGRATIONS[older]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

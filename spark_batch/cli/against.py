@@ -156,7 +156,8 @@ def _entry(entry: Entry) -> dict[str, object]:
         "change": entry.change.value,
         "before": None if before is None else {"job": before.key, "output": before.output},
         "differences": [
-            {"field": each.field, "from": each.before, "to": each.now} for each in entry.differences
+            {"field": each.field, "from": each.before, "to": each.after}
+            for each in entry.differences
         ],
         "cost_usd": None if entry.cost is None else str(entry.cost),
     }

@@ -117,7 +117,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | Non
 
 def _tell_saved(saved: planfile.SavedPlan, path: Path, plan: project.Plan) -> None:
     """On stderr, so that the plan itself can be read by a program."""
-    new = counted(sum(each.action in COSTS for each in saved.jobs), "job")
+    new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
     recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
     command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
     click.echo(

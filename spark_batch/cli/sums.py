@@ -11,6 +11,7 @@ import click
 from spark_batch import matrix, project
 from spark_batch.engine.planner import COSTS, Step
 from spark_batch.errors import UsageError
+from spark_batch.jobs import record_of
 
 _HEAD = ("jobs", "to create", "expected USD")
 
@@ -52,7 +53,7 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     sums: dict[tuple[str, ...], _Sum] = {}
     known: dict[str, None] = {}
     for step in plan.steps():
-        facts = {**matrix.job_facts(step.job, step.attempt), "action": (step.action.value,)}
+        facts = {**matrix.facts(record_of(step.job, step.attempt)), "action": (step.action.value,)}
         known.update(dict.fromkeys(facts))
         values = tuple(facts.get(axis, ("-",))[0] for axis in axes)
         sums.setdefault(values, _Sum()).add(step, plan.cost(step), plan.quoted(step))

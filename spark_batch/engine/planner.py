@@ -10,8 +10,8 @@ from pathlib import Path
 from spark_batch import lfs, matrix, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine.files import size_of, stands
-from spark_batch.engine.reasons import Cause, Change, differences, done, failed
-from spark_batch.jobs import Attempt, Job, State
+from spark_batch.engine.reasons import Cause, done, failed
+from spark_batch.jobs import Attempt, Difference, Job, State, differences, record_of
 
 
 class Action(str, Enum):
@@ -45,7 +45,7 @@ class Step:
     reason: str
     attempt: Attempt | None = None
     cause: Cause = Cause.LEFT_OUT
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def survey(
         if chosen is not None:
             seen.add(number)
             last = reader.last_attempt(job.key) if number in tried else None
-            if not chosen(matrix.job_facts(job, last)):
+            if not chosen(matrix.facts(record_of(job, last))):
                 yield Step(job, Action.LEAVE, "left out by --only", last)
                 continue
         if number in given:
@@ -138,10 +138,10 @@ def _under_way(job: Job, attempt: Attempt) -> Step:
 def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
     if scope.retry:
         return Step(job, Action.LEAVE, "new: `run` makes it")
-    before = reader.standing(job.output) if reader else None
+    before = reader.record(job.output) if reader else None
     if reader is None or before is None or before.key == job.key:
         return Step(job, Action.CREATE, "new", cause=Cause.NEW)
-    changes = differences(before, job, reader)
+    changes = differences(before.request, job.request)
     reason = f"changed: {', '.join(map(str, changes)) or 'the picture'}"
     return Step(job, Action.CREATE, reason, cause=Cause.CHANGED, changes=changes)
 

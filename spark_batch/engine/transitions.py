@@ -24,7 +24,7 @@ class Rows(dict[int, int]):
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A new attempt is about to be sent, with so much USD reserved; see `Checkpoint.intend`."""
+    """A new attempt is about to be sent, with USD reserved; see `Checkpoint.begin_attempt`."""
 
     ticket: int
     key: str
@@ -35,7 +35,7 @@ class Begin:
 
     def apply(self, checkpoint: Checkpoint, rows: Rows) -> None:
         """Make the attempt's row, and note which it is."""
-        rows[self.ticket] = checkpoint.intend(
+        rows[self.ticket] = checkpoint.begin_attempt(
             self.key,
             number=self.number,
             reserved=self.reserved,

@@ -1,9 +1,10 @@
 """Recipe → jobs, lazily and in the recipe's order, with their keys and the names of their files.
 
 A job's key is a hash of what the API will see, and of nothing else (product.md, "A job and its
-key"); `requests` says of what exactly, `names` how an output template is filled in.
+key"); `jobs.request` says of what exactly, `names` how an output template is filled in.
 """
 
+from spark_batch.jobs.request import KEY_DIGITS, key, number_text, picture_text
 from spark_batch.matrix.clashes import collisions, in_folders, reduced
 from spark_batch.matrix.excluding import made_by
 from spark_batch.matrix.making import (
@@ -23,8 +24,7 @@ from spark_batch.matrix.names import (
     tokens,
     value_names,
 )
-from spark_batch.matrix.requests import KEY_DIGITS, key, number_text, picture_text
-from spark_batch.matrix.selecting import Chooser, Facts, job_facts, standing_facts
+from spark_batch.matrix.selecting import Chooser, Facts, facts
 from spark_batch.matrix.sharding import Shard, labelled_shard, read_shard
 
 __all__ = [
@@ -38,9 +38,9 @@ __all__ = [
     "count",
     "default_template",
     "excluded",
+    "facts",
     "idle",
     "in_folders",
-    "job_facts",
     "jobs",
     "key",
     "labelled_shard",
@@ -52,7 +52,6 @@ __all__ = [
     "prompt_name",
     "read_shard",
     "reduced",
-    "standing_facts",
     "template",
     "tokens",
     "value_names",

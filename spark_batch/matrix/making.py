@@ -9,7 +9,8 @@ from itertools import product
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, Size
-from spark_batch.matrix import excluding, names, requests
+from spark_batch.jobs import request as requests
+from spark_batch.matrix import excluding, names
 from spark_batch.matrix.names import Token
 
 _TAKE_SUFFIX = "-take${take}"

@@ -10,12 +10,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch import atomic
 from spark_batch.errors import OutputError, PictureError
-from spark_batch.jobs import Picture, Provenance
+from spark_batch.jobs import Picture, Provenance, Request
 from spark_batch.matrix import KEY_DIGITS, number_text
 from spark_batch.pictures import containers, reading, xmp
 from spark_batch.pictures.disk import reason
@@ -91,33 +91,37 @@ def extract(data: bytes, kind: str) -> Provenance | None:
 
 def _texts(facts: Provenance) -> dict[str, str]:
     found: dict[str, str] = {}
-    for each in fields(Provenance):
-        value = getattr(facts, each.name)
+    for name, value in facts.facts().items():
         if value is None or value == "":
             continue
-        found[each.name] = number_text(value) if each.name == "scale" else xmp.writable(str(value))
+        found[name] = xmp.writable(str(value))
+    found["scale"] = number_text(facts.request.scale)
     return found
 
 
 def _facts(texts: Mapping[str, str]) -> Provenance | None:
     try:
         commit, task_id = texts.get("commit", ""), texts.get("task_id", "")
-        facts = Provenance(
-            job=texts["job"],
+        request = Request(
             model=texts.get("model", ""),
             prompt=texts["prompt"],
+            picture=None,
             seed=_whole(texts["seed"]),
             scale=float(texts["scale"]),
             width=_whole(texts["width"]),
             height=_whole(texts["height"]),
             take=_whole(texts["take"]),
+        )
+        facts = Provenance(
+            key=texts["job"],
+            request=request,
             recipe=texts.get("recipe", ""),
             commit=commit if _COMMIT.fullmatch(commit) else None,
             task_id=task_id or None,
         )
     except (KeyError, ValueError):
         return None
-    sensible = _KEY.fullmatch(facts.job) and math.isfinite(facts.scale)
+    sensible = _KEY.fullmatch(facts.key) and math.isfinite(request.scale)
     short = all(len(text) <= _LONGEST for text in texts.values())
     return facts if sensible and short else None
 

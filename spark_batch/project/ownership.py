@@ -133,7 +133,7 @@ class Ownership:
 
     def _replaces_namesake(self, output: str) -> str | None:
         """Why a picture must not be replaced: another recipe file of the same name made it."""
-        line = self._reader.standing(output)
+        line = self._reader.record(output)
         if line is None or line.file is None or not line.source:
             return None
         path = self._recipe.path.parent / line.source.rsplit(":", 2)[0]
@@ -163,7 +163,7 @@ class Ownership:
         return Conflict(output, owner, is_live)
 
     def _has_written(self, output: str) -> bool:
-        line = self._reader.standing(output)
+        line = self._reader.record(output)
         return line is not None and line.file is not None
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
@@ -215,7 +215,7 @@ def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
     That is so when there is a checkpoint or manifest around it whose own recipe is gone. None for
     a recipe that has attempts of its own.
     """
-    with CheckpointReader.peek(place.checkpoint) as reader:
+    with CheckpointReader.open_readonly(place.checkpoint) as reader:
         if reader.tried():
             return None
     for found in _others(place, sandbox=sandbox):

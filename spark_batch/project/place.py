@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_batch import matrix, pictures, recipe
-from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
 from spark_batch.paths import (
@@ -96,10 +96,10 @@ def _checked(place: Place) -> Place:
     return place
 
 
-def peek(place: Place) -> CheckpointReader:
+def open_readonly(place: Place) -> CheckpointReader:
     """The checkpoint, to look at. Raises UsageError when there is none."""
     _check_there(place)
-    return CheckpointReader.peek(place.checkpoint)
+    return CheckpointReader.open_readonly(place.checkpoint)
 
 
 def copied(place: Place) -> CheckpointReader:
@@ -108,7 +108,7 @@ def copied(place: Place) -> CheckpointReader:
     Raises UsageError when there is none.
     """
     _check_there(place)
-    return CheckpointReader.rehearse(place.checkpoint)
+    return Checkpoint.copy_to_memory(place.checkpoint)
 
 
 def _check_there(place: Place) -> None:

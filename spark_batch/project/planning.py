@@ -10,8 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from spark_batch import matrix
-from spark_batch.checkpoint import Charge, CheckpointReader
-from spark_batch.checkpoint.reading import Money
+from spark_batch.checkpoint import Charge, CheckpointReader, Money
 from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Outlook
 from spark_batch.engine.planner import COSTS, WORK, Scope, Step, survey

@@ -17,7 +17,7 @@ from spark_batch.engine.files import Folders
 from spark_batch.engine.planner import Action, Scope, Step, survey
 from spark_batch.engine.reasons import Cause
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
+from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, State, Status
 from spark_batch.matrix import Shard
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.place import Place, find_place
@@ -77,7 +77,7 @@ def rescue(
         missing = _missing(checkpoint, place, settings, causes)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
         tally = Tally(
-            stuck=sum(each.status is Status.FAILED for each in checkpoint.standings()),
+            stuck=sum(each.status is Status.FAILED for each in checkpoint.records()),
             uncertain_before=checkpoint.uncertain_count(),
             spent=checkpoint.money().spent,
         )
@@ -117,7 +117,7 @@ def _missing(
     checkpoint: Checkpoint, place: Place, settings: RunSettings, causes: Counter[Cause]
 ) -> list[Step]:
     """The steps of pictures that are paid for and not here; counts the causes of all steps."""
-    jobs = (_job(standing) for standing in checkpoint.standings())
+    jobs = (_job(record) for record in checkpoint.records())
     scope = Scope(place.output_dir, settings.attempts, rescue=True)
     missing = []
     for step in survey(jobs, reader=checkpoint, scope=scope):
@@ -132,17 +132,17 @@ def _nothing(checkpoint: Checkpoint) -> Budget:
     return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))
 
 
-def _job(standing: Standing) -> Job:
+def _job(record: JobRecord) -> Job:
     """What there is of a job in the checkpoint: enough to fetch its picture, not to send it."""
     return Job(
-        key=standing.key,
-        recipe=standing.recipe,
-        model="",
-        input=Input(id=standing.input),
-        prompt=Prompt(id=standing.prompt_id, text=standing.prompt),
-        size=Size(label="", width=standing.width, height=standing.height),
-        scale=standing.scale,
-        seed=standing.seed,
-        take=standing.take,
-        output=standing.output,
+        key=record.key,
+        recipe=record.recipe,
+        model=record.request.model,
+        input=Input(id=record.input),
+        prompt=Prompt(id=record.prompt_id, text=record.request.prompt),
+        size=Size(label="", width=record.request.width, height=record.request.height),
+        scale=record.request.scale,
+        seed=record.request.seed,
+        take=record.request.take,
+        output=record.output,
     )

@@ -126,7 +126,7 @@ class Errand:
     def _begin(self) -> None:
         """What has to be on disk before anything is sent, in one commit."""
         with self.checkpoint.transaction():
-            self.checkpoint.enroll(self.place.jobs(self.recipe))
+            self.checkpoint.sync_jobs(self.place.jobs(self.recipe))
             if self.bound is not None:
                 self.checkpoint.use_plan(self.bound.plan.id)
 

@@ -137,7 +137,7 @@ def opened(
 
 def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
     try:
-        CheckpointReader.peek(path).close()  # no lock beside what is no checkpoint
+        CheckpointReader.open_readonly(path).close()  # no lock beside what is no checkpoint
     except CheckpointDamaged:
         raise CheckpointDamaged(
             f"{path} is no checkpoint of spark-batch, or a damaged one: nothing was merged;"
@@ -145,7 +145,7 @@ def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
         ) from None
     if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody can be at work
         stack.enter_context(Lock(lock_path(path)))
-    reader = CheckpointReader.peek(path)
+    reader = CheckpointReader.open_readonly(path)
     return Source(path, output_folder(path), reader, reader.recipes())
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch import workflow
-from spark_batch.jobs import Place
+from spark_batch.jobs import SourceLocation
 from spark_batch.redact import key_free
 from spark_batch.text import printable
 
@@ -44,7 +44,7 @@ class Diagnostic:
     `code` is stable, for tools to go by; `source` is the line of the file, kept to be shown.
     """
 
-    place: Place
+    place: SourceLocation
     severity: str
     code: str
     path: str
@@ -127,7 +127,7 @@ class Findings:
     def _add(self, mark: Mark, *, severity: str, code: str, path: str, message: str) -> None:
         lines = self.source.lines
         line = lines[mark.line - 1] if mark.line <= len(lines) else ""
-        place = Place(file=self.source.file, line=mark.line, column=mark.column)
+        place = SourceLocation(file=self.source.file, line=mark.line, column=mark.column)
         self._found.append(
             Diagnostic(
                 place=place,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spark_batch import workflow
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdict
 from spark_batch.text import counted, printable, shortened
 
@@ -32,7 +32,7 @@ _LEVELS = {
 class _Group:
     """The jobs of one line that have the same trouble; the first of them is told."""
 
-    first: Standing
+    first: JobRecord
     verdict: Verdict
     jobs: int = 0
 
@@ -46,11 +46,11 @@ def commands(
     stand below it.
     """
     groups: dict[tuple[Trouble, str | None], _Group] = {}
-    for standing in _troubled(reader):
-        found = verdict(standing, recipe=recipe)
+    for record in _troubled(reader):
+        found = verdict(record, recipe=recipe)
         if found is not None:
-            place = (found.trouble, standing.source)
-            groups.setdefault(place, _Group(standing, found)).jobs += 1
+            place = (found.trouble, record.source)
+            groups.setdefault(place, _Group(record, found)).jobs += 1
     for level in ("error", "warning"):
         chosen = [each for each in groups.values() if _LEVELS[each.verdict.trouble] == level]
         chosen.sort(key=lambda each: -each.jobs)
@@ -60,9 +60,9 @@ def commands(
             yield _more(level, chosen[SHOWN:])
 
 
-def _troubled(reader: CheckpointReader) -> Iterator[Standing]:
+def _troubled(reader: CheckpointReader) -> Iterator[JobRecord]:
     for status in (Status.FAILED, Status.EXPIRED, Status.UNCERTAIN, Status.SUBMITTING):
-        yield from reader.standings_in(status)
+        yield from reader.records_in(status)
     yield from reader.suspects()
 
 

@@ -16,7 +16,7 @@ from spark_batch import lfs
 from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ExitCode, OutputError, UsageError
-from spark_batch.jobs import Standing
+from spark_batch.jobs import JobRecord
 from spark_batch.paths import Layout
 from spark_batch.reports.writing import Lines, Writer, finish, writer
 
@@ -135,7 +135,7 @@ def write_all(
 ) -> Written:
     """Write reports, all of one moment. One that cannot be written keeps none of the others back.
 
-    `recipe_dir` is the folder that `Standing.image` and `source` are relative to.
+    `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to.
     """
     layout = Layout(name, output_dir)
     paths = {each: layout.report(each) for each in formats}
@@ -168,16 +168,16 @@ def _write_shared(
     """Every report of `writing` in one reading of the recipe's lines."""
     try:
         _step(next, writing, failed)
-        for standing in reader.standings() if writing else ():
-            _step(partial(_send, standing), writing, failed)
+        for record in reader.records() if writing else ():
+            _step(partial(_send, record), writing, failed)
         _step(finish, writing, failed)
     finally:
         for each in writing.values():
             each.close()
 
 
-def _send(standing: Standing, to: Writer) -> None:
-    to.send(standing)
+def _send(record: JobRecord, to: Writer) -> None:
+    to.send(record)
 
 
 def _step(

@@ -12,7 +12,7 @@ from spark_batch import lfs
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size, manifest_columns, required_columns
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, Standing, Status, Usage
+from spark_batch.jobs import Attempt, JobRecord, Status, Usage
 from spark_batch.matrix import KEY_DIGITS, number_text
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
@@ -54,9 +54,9 @@ class Lines:
         """The columns' names."""
         return _line(self._columns)
 
-    def line(self, standing: Standing) -> str:
+    def line(self, record: JobRecord) -> str:
         """A job's cells."""
-        cells = _escaped(row(standing))
+        cells = _escaped(row(record))
         return _line([cells[name] for name in self._columns])
 
     def tail(self) -> str:
@@ -69,19 +69,19 @@ def lines(reader: CheckpointReader, *, name: str) -> Lines:
     return Lines()
 
 
-def write(path: Path, standings: Iterable[Standing]) -> int:
+def write(path: Path, records: Iterable[JobRecord]) -> int:
     """Write the manifest whole and atomically; gives the number of its lines.
 
     A manifest that already has these bytes is not touched. Raises OutputError.
     """
-    return write_lines(path, Lines(), standings)
+    return write_lines(path, Lines(), records)
 
 
-def text(standings: Iterable[Standing]) -> Iterator[str]:
+def text(records: Iterable[JobRecord]) -> Iterator[str]:
     """The manifest's lines as they stand in the file, the columns' names first."""
     whole = Lines()
     yield whole.head()
-    yield from map(whole.line, standings)
+    yield from map(whole.line, records)
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:
@@ -121,28 +121,29 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(standing: Standing) -> dict[str, str]:
+def row(record: JobRecord) -> dict[str, str]:
     """One line of the manifest, by column, before it is escaped."""
-    width, height = expected_size(standing.width, standing.height)
+    request = record.request
+    width, height = expected_size(request.width, request.height)
     return {
-        "job": standing.key,
-        "status": standing.status.value,
-        "recipe": standing.recipe,
-        "input": standing.input,
-        "prompt_id": standing.prompt_id,
-        "prompt": standing.prompt,
-        "scale": number_text(standing.scale),
-        "seed": str(standing.seed),
-        "take": str(standing.take),
-        "asked_width": str(standing.width),
-        "asked_height": str(standing.height),
+        "job": record.key,
+        "status": record.status.value,
+        "recipe": record.recipe,
+        "input": record.input,
+        "prompt_id": record.prompt_id,
+        "prompt": request.prompt,
+        "scale": number_text(request.scale),
+        "seed": str(request.seed),
+        "take": str(request.take),
+        "asked_width": str(request.width),
+        "asked_height": str(request.height),
         "expected_width": str(width),
         "expected_height": str(height),
-        "output": standing.file or "",
-        "cost_usd": amount_text(standing.cost) or "",
-        "attempts": str(standing.attempts),
-        **_attempt_cells(standing.attempt),
-        "fit": standing.fit or "",
+        "output": record.file or "",
+        "cost_usd": amount_text(record.cost) or "",
+        "attempts": str(record.attempts),
+        **_attempt_cells(record.attempt),
+        "fit": request.fit or "",
     }
 
 

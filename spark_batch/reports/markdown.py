@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.reports.facts import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import draft
@@ -133,10 +133,10 @@ def _section(
         return
     yield from (f"## {counted(total, 'job')} {trouble.value}", "")
     command = ""
-    for standing in islice(found, _LISTED):
-        told = verdict(standing, recipe=recipe)
+    for record in islice(found, _LISTED):
+        told = verdict(record, recipe=recipe)
         if told is not None:
-            yield from _item(standing, told)
+            yield from _item(record, told)
             command = told.command if trouble in _COMMANDS else ""
     if total > _LISTED:
         yield f"- … and {total - _LISTED} more"
@@ -147,21 +147,21 @@ def _section(
 
 def _troubled(
     trouble: Trouble, reader: CheckpointReader, counts: Counts
-) -> tuple[int, Iterable[Standing]]:
+) -> tuple[int, Iterable[JobRecord]]:
     if trouble is Trouble.SUSPECT:
         return counts.suspect, reader.suspects()
     statuses = _COLUMNS[trouble.value]
     total = sum(counts.jobs[status] for status in statuses)
-    return total, (each for status in statuses for each in reader.standings_in(status))
+    return total, (each for status in statuses for each in reader.records_in(status))
 
 
-def _item(standing: Standing, told: Verdict) -> Iterator[str]:
+def _item(record: JobRecord, told: Verdict) -> Iterator[str]:
     """A job, why, and what to do; a backslash at a line's end breaks it."""
-    place = f", {code(standing.source)}" if standing.source else ""
+    place = f", {code(record.source)}" if record.source else ""
     said = [code(told.code), told.title] if told.known else []
     if told.reason != told.title:
         said.append(code(told.reason))
-    yield f"- {code(standing.file or standing.output)}{place}: {' '.join(said)}\\"
+    yield f"- {code(record.file or record.output)}{place}: {' '.join(said)}\\"
     if told.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
         yield f"  {told.advice}\\"
         yield f"  {code(told.command)}"
@@ -171,7 +171,7 @@ def _item(standing: Standing, told: Verdict) -> Iterator[str]:
 
 def _thumbnails(reader: CheckpointReader, counts: Counts, base: str) -> Iterator[str]:
     """The first pictures, each a link to itself; HTML, since Markdown gives a picture no width."""
-    done = (each.file for each in reader.standings_in(Status.DONE) if each.file)
+    done = (each.file for each in reader.records_in(Status.DONE) if each.file)
     files = list(islice(done, _PICTURES))
     if not files:
         return

@@ -18,9 +18,9 @@ def make(path: Path) -> None:
     """A checkpoint whose jobs are all done."""
     jobs = some_jobs(JOBS)
     with Checkpoint.open(path) as checkpoint, checkpoint.transaction():
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for job in jobs:
-            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{job.key}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"})
@@ -52,7 +52,10 @@ def main() -> None:
         make(path)
         reading = seconds(lambda: read(path))
         print(f"all rows read in {reading:.2f} s")
-        for kind, opened in (("look at", CheckpointReader.peek), ("write", Checkpoint.open)):
+        for kind, opened in (
+            ("look at", CheckpointReader.open_readonly),
+            ("write", Checkpoint.open),
+        ):
             opening = seconds(lambda opened=opened: opened(path).close())
             each = opening / JOBS * 1e6
             print(

@@ -26,7 +26,7 @@ from spark_batch.project import running
 
 # Each gives two points: NAME:before and NAME:after.
 CALLS: Mapping[str, tuple[object, str]] = {
-    "intend": (Checkpoint, "intend"),
+    "begin_attempt": (Checkpoint, "begin_attempt"),
     "submitted": (Checkpoint, "submitted"),
     "fetching": (Checkpoint, "fetching"),
     "done": (Checkpoint, "done"),
@@ -34,7 +34,7 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "resend": (Checkpoint, "resend"),
     "uncertain": (Checkpoint, "uncertain"),
     "fail": (Checkpoint, "fail"),
-    "enroll": (Checkpoint, "enroll"),
+    "sync_jobs": (Checkpoint, "sync_jobs"),
     "interrupted": (Checkpoint, "interrupted"),
     "post": (TaskClient, "submit"),
     "poll": (TaskReader, "poll"),

@@ -157,7 +157,7 @@ class End:
 
     def count(self, status: Status) -> int:
         """How many jobs have this status."""
-        return sum(standing.status is status for standing in self.books.standings)
+        return sum(record.status is status for record in self.books.records)
 
 
 class Rounds:
@@ -286,9 +286,7 @@ def campaign(folder: Path, *, seed: int, numbers: Sequence[int], lanes: int = 2)
 
 def _open(books: Books) -> bool:
     """Whether something is left to do by itself."""
-    return any(
-        s.status in (Status.RUNNING, Status.FETCHING, Status.PENDING) for s in books.standings
-    )
+    return any(s.status in (Status.RUNNING, Status.FETCHING, Status.PENDING) for s in books.records)
 
 
 def write_recipe(folder: Path, text: str) -> None:

@@ -73,8 +73,8 @@ def test_whatever_the_api_answers(
     answer = Answer(status=200, content=parse(body.encode("utf-8", "surrogatepass")), excerpt="")
     outcome = reading.judge(answer, task_id="task-1", key="a-key-of-some-length", wash=WASH)
     with Checkpoint.blank() as checkpoint:
-        checkpoint.enroll(JOBS)
-        attempt = checkpoint.intend(JOBS[0].key, number=1, reserved=None, api="sandbox")
+        checkpoint.sync_jobs(JOBS)
+        attempt = checkpoint.begin_attempt(JOBS[0].key, number=1, reserved=None, api="sandbox")
         checkpoint.submitted(attempt, "task-1")
         match outcome:
             case outcomes.Completed(result=result):
@@ -88,8 +88,8 @@ def test_whatever_the_api_answers(
 def test_whatever_price_is_reserved(price: float | None) -> None:
     """A recipe's price is any number of 64 bits."""
     with Checkpoint.blank() as checkpoint:
-        checkpoint.enroll(JOBS)
-        checkpoint.intend(JOBS[0].key, number=1, reserved=priced(price), api="sandbox")
+        checkpoint.sync_jobs(JOBS)
+        checkpoint.begin_attempt(JOBS[0].key, number=1, reserved=priced(price), api="sandbox")
         assert accepted(checkpoint)
 
 
@@ -97,7 +97,7 @@ def test_the_longest_name_of_a_picture() -> None:
     """As `output.name` allows it; a disk may not take it, which is told before."""
     output = "/".join(["p" * 200] * 80)
     with Checkpoint.blank() as checkpoint:
-        checkpoint.enroll([a_job(output)])
+        checkpoint.sync_jobs([a_job(output)])
         checkpoint.placed(a_job(output).key, {output: f"{output}.jpg"})
         assert accepted(checkpoint)
 
@@ -144,7 +144,7 @@ def test_whatever_is_done_to_it(
     assert accepted(target)
     assert accepted(source)
     with Checkpoint.blank() as fresh:
-        adopt(fresh, map(manifest.row, target.standings()), trusted=lambda row: True)
+        adopt(fresh, map(manifest.row, target.records()), trusted=lambda row: True)
         assert accepted(fresh)
     for checkpoint in checkpoints:
         checkpoint.close()
@@ -154,12 +154,14 @@ def _made(
     steps: list[tuple[int, list[Move], Usage]], now: datetime, price: float | None
 ) -> Checkpoint:
     checkpoint = Checkpoint.blank(clock=lambda: now)
-    checkpoint.enroll(JOBS)
+    checkpoint.sync_jobs(JOBS)
     for job, moves, usage in steps:
         key = JOBS[job].key
         last = checkpoint.last_attempt(key)
         number = last.number + 1 if last else 1
-        attempt = checkpoint.intend(key, number=number, reserved=priced(price), api="sandbox")
+        attempt = checkpoint.begin_attempt(
+            key, number=number, reserved=priced(price), api="sandbox"
+        )
         for move in moves:
             with contextlib.suppress(CheckpointError):
                 move(checkpoint, attempt, usage)

@@ -21,9 +21,9 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "t.checkpoint"
     jobs = some_jobs(3)
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for job in jobs[:2]:
-            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{job.key}")
             if job is jobs[1]:
                 checkpoint.fail(attempt, code=None, message="no", again="never")

@@ -26,10 +26,10 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "t.checkpoint"
     jobs = some_jobs(6)
     with Checkpoint.open(path) as checkpoint, checkpoint.transaction():
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for job, state in zip(jobs, State, strict=True):
             price = Decimal("0.05")
-            attempt = checkpoint.intend(job.key, number=1, reserved=price, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=price, api="sandbox")
             if state is not State.SUBMITTING:
                 checkpoint.submitted(attempt, f"task-{job.key}")
             if state is State.FAILED:
@@ -52,7 +52,7 @@ def spoil(path: Path, script: str) -> None:
 
 
 def assert_refused(path: Path, match: str) -> None:
-    for opened in (Checkpoint.open, CheckpointReader.peek, Checkpoint.rehearse):
+    for opened in (Checkpoint.open, CheckpointReader.open_readonly, Checkpoint.copy_to_memory):
         with pytest.raises(CheckpointDamaged, match=match):
             opened(path)
 
@@ -60,7 +60,7 @@ def assert_refused(path: Path, match: str) -> None:
 def test_what_spark_batch_writes_is_accepted(path: Path) -> None:
     """Every state, and a saved plan that was used."""
     with Checkpoint.open(path) as checkpoint:
-        assert len(list(checkpoint.standings())) == len(State)
+        assert len(list(checkpoint.records())) == len(State)
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ def test_an_attempt_of_no_request_is_refused(path: Path) -> None:
 def test_a_text_that_is_not_utf_8_is_an_error_without_a_traceback(path: Path) -> None:
     """Found when it is read."""
     spoil(path, "UPDATE request SET prompt = CAST(x'ff' AS TEXT) WHERE seed = 1")
-    with pytest.raises(CheckpointDamaged), CheckpointReader.peek(path) as reader:
-        list(reader.standings())
+    with pytest.raises(CheckpointDamaged), CheckpointReader.open_readonly(path) as reader:
+        list(reader.records())
 
 
 def test_an_index_that_differs_from_its_table_is_refused(path: Path) -> None:
@@ -253,6 +253,6 @@ def test_a_link_is_no_missing_checkpoint(path: Path, target: str) -> None:
     """An empty one in its place would pay for everything again; a device would never end."""
     path.unlink()
     path.symlink_to(target)
-    for opened in (Checkpoint.open, CheckpointReader.peek):
+    for opened in (Checkpoint.open, CheckpointReader.open_readonly):
         with pytest.raises(CheckpointError):
             opened(path)

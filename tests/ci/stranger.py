@@ -176,8 +176,8 @@ def checkpoint(output_dir: Path, name: str, script: str = "") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     job = replace(a_job(), recipe="shop")
     with Checkpoint.open(path) as made, made.transaction():
-        made.enroll([job])
-        attempt = made.intend(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+        made.sync_jobs([job])
+        attempt = made.begin_attempt(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
         made.submitted(attempt, "task-1")
         made.fetching(attempt, a_result())
         made.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, received="0" * 64)

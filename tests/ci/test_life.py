@@ -45,7 +45,7 @@ def killer(cloud: Cloud, shard: int) -> Callable[..., None]:
 
 def _has_task(workspace: Path) -> bool:
     for path in workspace.rglob("*.checkpoint"):
-        with CheckpointReader.peek(path) as checkpoint:
+        with CheckpointReader.open_readonly(path) as checkpoint:
             if any(attempt.task_id for attempt in checkpoint.open_attempts()):
                 return True
     return False

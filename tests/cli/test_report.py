@@ -144,7 +144,7 @@ def test_reading_for_a_report_keeps_no_run_waiting(folder: Folder, call: Call) -
     call("run", folder.recipe, "--sandbox")
     place = project.find_place(folder.recipe, sandbox=True)
     with project.copied(place) as checkpoint, checkpoint.snapshot():
-        lines = checkpoint.standings()
+        lines = checkpoint.records()
         next(lines)
         with contextlib.closing(sqlite3.connect(place.checkpoint, timeout=0)) as run, run:
             assert run.execute("UPDATE attempt SET suspect = 'later'").rowcount == 4

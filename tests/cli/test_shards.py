@@ -74,8 +74,8 @@ def _kill_when_all_is_sent(folder: Folder, process: subprocess.Popen[str], shard
     deadline = time.monotonic() + 30
     known = 0
     while known < wanted and time.monotonic() < deadline:
-        with CheckpointReader.peek(path) as reader:
-            known = sum(bool(s.attempt and s.attempt.task_id) for s in reader.standings())
+        with CheckpointReader.open_readonly(path) as reader:
+            known = sum(bool(s.attempt and s.attempt.task_id) for s in reader.records())
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=10)
     assert known == wanted

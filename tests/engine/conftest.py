@@ -24,7 +24,7 @@ from spark_batch.engine.forecast import Outlook
 from spark_batch.engine.planner import Scope, Step, survey
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.engine.workers import DaemonThreads, Sender
-from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
+from spark_batch.jobs import Block, Input, Job, JobRecord, Prompt, Recipe, RunSettings, Size
 from spark_batch.paths import Layout
 from spark_batch.sandbox import Faults, Served, serve
 from spark_batch.sandbox import Settings as SandboxSettings
@@ -91,7 +91,7 @@ class World:
             outlook = Outlook()
             for step in survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
                 outlook.add(step, prices)
-            checkpoint.enroll(matrix.jobs(self.recipe))
+            checkpoint.sync_jobs(matrix.jobs(self.recipe))
             with TaskClient(self.served.url, "test-key") as client:
                 steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
                 run = self._driver(checkpoint, client, prices, steps, outlook.open_jobs)
@@ -109,7 +109,7 @@ class World:
     def run_nothing(self) -> None:
         """Make the checkpoint, with the recipe in it, and do nothing."""
         with Checkpoint.open(self.checkpoint) as checkpoint:
-            checkpoint.enroll(matrix.jobs(self.recipe))
+            checkpoint.sync_jobs(matrix.jobs(self.recipe))
 
     def _driver(
         self,
@@ -139,14 +139,14 @@ class World:
             **self.settings,  # type: ignore[arg-type]
         )
 
-    def standings(self) -> list[Standing]:
+    def records(self) -> list[JobRecord]:
         """What the checkpoint says of the recipe's lines."""
-        with Checkpoint.peek(self.checkpoint) as checkpoint:
-            return list(checkpoint.standings())
+        with Checkpoint.open_readonly(self.checkpoint) as checkpoint:
+            return list(checkpoint.records())
 
     def statuses(self) -> list[str]:
         """The status of each line."""
-        return [standing.status.value for standing in self.standings()]
+        return [record.status.value for record in self.records()]
 
     def fingerprints(self) -> list[str]:
         """What the server was asked to make, once an accepted request."""
@@ -154,11 +154,11 @@ class World:
 
     def check_books(self) -> None:
         """Every accepted task is known here, or its job is uncertain; the money agrees."""
-        with Checkpoint.peek(self.checkpoint) as checkpoint:
+        with Checkpoint.open_readonly(self.checkpoint) as checkpoint:
             known = {
                 attempt.task_id
-                for standing in checkpoint.standings()
-                for attempt in checkpoint.attempts_of(standing.key)
+                for record in checkpoint.records()
+                for attempt in checkpoint.attempts_of(record.key)
             }
             money = checkpoint.money()
             uncertain = checkpoint.uncertain_count()

@@ -56,15 +56,19 @@ def a_result(world: World) -> bytes:
 def test_each_picture_carries_what_it_was_made_of(world: World) -> None:
     """And the recorded hash and bytes are those of the file on disk."""
     world.run()
-    for standing in world.standings():
-        path = world.out / standing.file
+    for record in world.records():
+        path = world.out / record.file
         picture, facts = pictures.facts_in(path)
-        assert picture == standing.attempt.picture
-        assert sha256(path) == standing.attempt.picture.sha256
-        assert standing.attempt.received not in (None, picture.sha256)
-        assert (facts.job, facts.prompt, facts.seed) == (standing.key, standing.prompt, 7)
+        assert picture == record.attempt.picture
+        assert sha256(path) == record.attempt.picture.sha256
+        assert record.attempt.received not in (None, picture.sha256)
+        assert (facts.key, facts.request.prompt, facts.request.seed) == (
+            record.key,
+            record.request.prompt,
+            7,
+        )
         assert (facts.recipe, facts.commit) == ("test", COMMIT)
-        assert facts.task_id == standing.attempt.task_id
+        assert facts.task_id == record.attempt.task_id
     assert not list((world.out / ".spark-batch" / "parts").iterdir())
     world.check_books()
 
@@ -73,7 +77,7 @@ def test_switching_it_on_costs_nothing_and_touches_no_file(make_world: MakeWorld
     """It is in no key: what is there stays as it is; only what is written anew carries metadata."""
     world = make_world()
     world.run()
-    before = {standing.file: sha256(world.out / standing.file) for standing in world.standings()}
+    before = {record.file: sha256(world.out / record.file) for record in world.records()}
     world.settings.update(metadata=True, commit="d" * 40)
     tally = world.run()
     assert (tally.done, tally.created, world.events) == (0, 0, [])
@@ -84,32 +88,32 @@ def test_switching_it_on_costs_nothing_and_touches_no_file(make_world: MakeWorld
     assert (tally.done, tally.created) == (1, 0)
     assert pictures.facts_in(world.out / second)[1] is None
     facts = pictures.facts_in(world.out / first)[1]
-    assert (facts.prompt, facts.commit) == ("Beach", None)
-    assert world.standings()[0].attempt.picture.sha256 == sha256(world.out / first)
+    assert (facts.request.prompt, facts.commit) == ("Beach", None)
+    assert world.records()[0].attempt.picture.sha256 == sha256(world.out / first)
 
 
 def test_a_picture_that_is_fetched_again_is_the_same_file(world: World) -> None:
     """With the commit of the attempt, and not the one of today."""
     world.run()
-    standing = world.standings()[0]
-    path = world.out / standing.file
+    record = world.records()[0]
+    path = world.out / record.file
     before = path.read_bytes()
     path.unlink()
     world.settings["commit"] = "e" * 40
     tally = world.run()
     assert (tally.done, tally.created) == (1, 0)
     assert path.read_bytes() == before
-    assert world.standings()[0].attempt == standing.attempt
+    assert world.records()[0].attempt == record.attempt
 
 
 def test_a_copy_on_this_disk_keeps_how_it_came(world: World) -> None:
     """Restored from under another name: the file is the same, and its first hash is not lost."""
     world.run()
-    before = world.standings()[0].attempt
+    before = world.records()[0].attempt
     world.recipe = replace(world.recipe, output_name="flat-${prompt}")
     tally = world.run()
     assert (tally.done, tally.created) == (2, 0)
-    assert world.standings()[0].attempt == before
+    assert world.records()[0].attempt == before
     assert sha256(world.out / "flat-beach.jpg") == before.picture.sha256
 
 
@@ -119,7 +123,7 @@ def test_two_names_of_one_request_are_one_file(world: World) -> None:
     twin = replace(block.inputs[0], id="twin")
     world.recipe = replace(world.recipe, blocks=(replace(block, inputs=(*block.inputs, twin)),))
     assert world.run().created == 2
-    files = [world.out / standing.file for standing in world.standings()]
+    files = [world.out / record.file for record in world.records()]
     assert len(files) == 4
     assert len({sha256(path) for path in files}) == 2
 
@@ -132,10 +136,10 @@ def test_the_same_bytes_for_two_seeds_are_suspect(world: World, metadata: bool) 
     block = replace(block, prompts=block.prompts[:1], seeds=(7, 8))
     world.recipe = replace(world.recipe, blocks=(block,))
     serve_instead(world, a_result(world))
-    suspects = [standing.attempt.suspect for standing in world.standings()]
+    suspects = [record.attempt.suspect for record in world.records()]
     assert sorted(map(bool, suspects)) == [False, True]
     assert any("another seed" in (each or "") for each in suspects)
-    hashes = {standing.attempt.picture.sha256 for standing in world.standings()}
+    hashes = {record.attempt.picture.sha256 for record in world.records()}
     assert len(hashes) == (2 if metadata else 1)
 
 
@@ -145,9 +149,9 @@ def test_a_file_that_cannot_carry_them_is_delivered_as_it_came(world: World) -> 
     signed = plain[:2] + b"\xff\xeb\x00\x10JP\0\1jumbc2pa\0\0" + plain[2:]
     serve_instead(world, signed)
     assert world.statuses() == ["done", "done"]
-    for standing in world.standings():
-        assert (world.out / standing.file).read_bytes() == signed
-        assert standing.attempt.received is None
+    for record in world.records():
+        assert (world.out / record.file).read_bytes() == signed
+        assert record.attempt.received is None
     (told,) = [event.text for event in world.events if isinstance(event, Note)]
     assert "written without its metadata: it carries Content Credentials (C2PA)" in told
 
@@ -158,10 +162,10 @@ def test_results_of_other_formats_carry_them_too(world: World, kind: str, end: s
     out = io.BytesIO()
     Image.effect_noise((512, 512), 90).convert("RGB").save(out, kind)
     serve_instead(world, out.getvalue())
-    for standing in world.standings():
-        picture, facts = pictures.facts_in(world.out / standing.file)
-        assert standing.file.endswith(end)
-        assert (picture, facts.job) == (standing.attempt.picture, standing.key)
+    for record in world.records():
+        picture, facts = pictures.facts_in(world.out / record.file)
+        assert record.file.endswith(end)
+        assert (picture, facts.key) == (record.attempt.picture, record.key)
 
 
 def test_what_the_vendor_wrote_stays(world: World) -> None:
@@ -172,10 +176,10 @@ def test_what_the_vendor_wrote_stays(world: World) -> None:
     plain = a_result(world)
     labelled = plain[:2] + b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet + plain[2:]
     serve_instead(world, labelled)
-    for standing in world.standings():
-        path = world.out / standing.file
+    for record in world.records():
+        path = world.out / record.file
         assert b'AIGC="1"' in path.read_bytes()
-        assert pictures.facts_in(path)[1].job == standing.key
+        assert pictures.facts_in(path)[1].key == record.key
 
 
 def test_a_rest_of_an_earlier_try_is_no_hindrance(world: World) -> None:
@@ -198,6 +202,6 @@ def test_without_metadata_a_picture_is_as_it_came(make_world: MakeWorld) -> None
     world.settings["commit"] = COMMIT
     data = a_result(world)
     serve_instead(world, data)
-    for standing in world.standings():
-        assert (world.out / standing.file).read_bytes() == data
-        assert (standing.attempt.received, standing.attempt.commit) == (None, COMMIT)
+    for record in world.records():
+        assert (world.out / record.file).read_bytes() == data
+        assert (record.attempt.received, record.attempt.commit) == (None, COMMIT)

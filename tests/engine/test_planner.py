@@ -63,8 +63,8 @@ def test_each_state_has_its_action(tmp_path: Path, case: str) -> None:
     """For `run` and for `retry`; nothing that may have been billed is created anew by `run`."""
     move, running, retrying = CASES[case]
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        move(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.sync_jobs([a_job()])
+        move(checkpoint, checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a"))
         assert [step.action for step in look(checkpoint, tmp_path)] == [running]
         assert [step.action for step in look(checkpoint, tmp_path, retry=True)] == [retrying]
 
@@ -72,9 +72,9 @@ def test_each_state_has_its_action(tmp_path: Path, case: str) -> None:
 def test_failed_jobs_are_left_after_the_recipes_attempts(tmp_path: Path) -> None:
     """The bound counts over runs; a higher one lets a run go on."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
+        checkpoint.sync_jobs([a_job()])
         for number in (1, 2):
-            attempt = checkpoint.intend(a_job().key, number=number, reserved=None, api="a")
+            attempt = checkpoint.begin_attempt(a_job().key, number=number, reserved=None, api="a")
             checkpoint.fail(attempt, code="003", message="no", again="new-task")
         (left,) = look(checkpoint, tmp_path, attempts=2)
         (goes_on,) = look(checkpoint, tmp_path, attempts=3)
@@ -85,8 +85,8 @@ def test_failed_jobs_are_left_after_the_recipes_attempts(tmp_path: Path) -> None
 def test_a_done_job_is_kept_while_its_file_is_there(tmp_path: Path) -> None:
     """A file that is there is left alone."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.sync_jobs([a_job()])
+        made(checkpoint, checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a"))
         (tmp_path / "cat").mkdir()
         (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(1000))
         (step,) = look(checkpoint, tmp_path)
@@ -96,7 +96,7 @@ def test_a_done_job_is_kept_while_its_file_is_there(tmp_path: Path) -> None:
 def test_what_changed_is_named(tmp_path: Path) -> None:
     """A name that was written by another request says in what they differ."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
+        checkpoint.sync_jobs([a_job()])
         (step,) = look(checkpoint, tmp_path, a_job(prompt="Beach", seed=8))
     assert step.reason == (
         "changed: prompt from 'Change background to beach' to 'Beach', seed from 7 to 8"
@@ -128,8 +128,8 @@ def test_a_file_of_another_size_is_not_the_picture(
 ) -> None:
     """Emptied, cut or worked on: the picture is put back, which costs nothing."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.sync_jobs([a_job()])
+        made(checkpoint, checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a"))
         (tmp_path / "cat").mkdir()
         if size is not None:
             (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(size))
@@ -148,8 +148,8 @@ def test_a_git_lfs_pointer_is_a_whole_picture(
 ) -> None:
     """It is kept, whichever picture it points to; what is said differs."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.sync_jobs([a_job()])
+        made(checkpoint, checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a"))
         (tmp_path / "cat").mkdir()
         (tmp_path / "cat" / "beach.jpg").write_text(pointer_text(content))
         (step,) = look(checkpoint, tmp_path, retry=retry)
@@ -159,8 +159,8 @@ def test_a_git_lfs_pointer_is_a_whole_picture(
 def test_a_lost_picture_is_looked_for_under_every_name(tmp_path: Path) -> None:
     """A pointer, or the picture itself: a run writes it down again, and `retry` pays nothing."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        lost(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.sync_jobs([a_job()])
+        lost(checkpoint, checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a"))
         renamed = a_job("dog/beach")
         (tmp_path / "dog").mkdir()
         for name, content in (("cat/beach", b"other"), ("dog/beach", b"picture")):
@@ -177,17 +177,17 @@ def test_a_lost_picture_is_looked_for_under_every_name(tmp_path: Path) -> None:
 def test_a_file_that_stays_in_a_pictures_place_is_kept_until_it_changes(tmp_path: Path) -> None:
     """What was found there once the picture was no longer to be had."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        made(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.sync_jobs([a_job()])
+        made(checkpoint, checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a"))
         checkpoint.stand_in(a_job().key, {"cat/beach": 7})
         (tmp_path / "cat").mkdir()
         (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(7))
         (kept,) = look(checkpoint, tmp_path)
         (tmp_path / "cat" / "beach.jpg").write_bytes(bytes(8))
         (again,) = look(checkpoint, tmp_path)
-        checkpoint.enroll([a_job()])
-        checkpoint.enroll([a_job(seed=8)])
-        checkpoint.enroll([a_job()])
+        checkpoint.sync_jobs([a_job()])
+        checkpoint.sync_jobs([a_job(seed=8)])
+        checkpoint.sync_jobs([a_job()])
         (forgotten,) = look(checkpoint, tmp_path)
     assert (kept.action, again.action) == (Action.KEEP, Action.RESTORE)
     assert "another file stands in its place" in kept.reason

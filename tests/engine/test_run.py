@@ -36,10 +36,10 @@ def test_a_recipe_becomes_pictures(make_world: MakeWorld) -> None:
     tally = world.run()
     assert (tally.done, tally.created, tally.spent) == (2, 2, Decimal("0.06"))
     assert tally.exit_code() is ExitCode.DONE
-    for standing in world.standings():
-        content = (world.out / standing.file).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == standing.attempt.picture.sha256
-        assert (standing.attempt.picture.width, standing.attempt.picture.height) == (512, 512)
+    for record in world.records():
+        content = (world.out / record.file).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == record.attempt.picture.sha256
+        assert (record.attempt.picture.width, record.attempt.picture.height) == (512, 512)
     assert not list((world.out / ".spark-batch" / "parts").iterdir())
     world.check_books()
 
@@ -105,7 +105,7 @@ def test_a_deleted_picture_whose_result_is_gone_is_lost_and_made_anew_by_retry(
     assert world.run().created == 0
     assert world.run(retry=True).created == 1
     assert world.statuses() == ["done", "done"]
-    assert [standing.cost for standing in world.standings()].count(Decimal("0.06")) == 1
+    assert [record.cost for record in world.records()].count(Decimal("0.06")) == 1
 
 
 def test_two_lines_with_one_request_are_made_once_and_written_twice(
@@ -155,8 +155,8 @@ def test_attempts_are_bounded_and_retry_gives_further_ones(make_world: MakeWorld
     assert retrying == [True, True, False]
     assert world.run().created == 0
     assert world.run(retry=True).done == 1
-    (standing,) = world.standings()
-    assert (standing.attempts, standing.cost) == (4, Decimal("0.03"))
+    (record,) = world.records()
+    assert (record.attempts, record.cost) == (4, Decimal("0.03"))
 
 
 def test_a_wrong_request_is_never_sent_again(make_world: MakeWorld) -> None:
@@ -164,7 +164,7 @@ def test_a_wrong_request_is_never_sent_again(make_world: MakeWorld) -> None:
     world = make_world(script={"create": ["create-code:003003002"]})
     tally = world.run()
     assert (tally.failed, tally.done) == (1, 1)
-    (bad,) = [s for s in world.standings() if s.status.value == "failed"]
+    (bad,) = [s for s in world.records() if s.status.value == "failed"]
     assert (bad.attempt.error_code, bad.attempts) == ("003003002", 1)
 
 
@@ -198,7 +198,7 @@ def test_a_refused_key_stops_the_run_and_nothing_is_lost(make_world: MakeWorld, 
     assert (tally.exit_code(), tally.created) == (ExitCode.REFUSED, 0)
     assert world.statuses() == ["pending", "pending"]
     assert world.run().done == 2
-    assert [standing.attempts for standing in world.standings()] == [1, 1]
+    assert [record.attempts for record in world.records()] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_picture_that_changed_after_it_was_planned_is_not_sent(make_world: Mak
     tally = world.run()
     assert (tally.failed, tally.created) == (2, 0)
     assert world.fingerprints() == []
-    assert "nothing was sent" in world.standings()[0].attempt.error_message
+    assert "nothing was sent" in world.records()[0].attempt.error_message
 
 
 def test_one_stop_lets_paid_work_finish(make_world: MakeWorld) -> None:
@@ -376,7 +376,7 @@ def test_a_resumed_task_that_fails_is_made_again_once(make_world: MakeWorld) -> 
     assert world.statuses() == ["running"]
     tally = world.run()
     assert (tally.done, tally.created) == (1, 1)
-    assert [standing.attempts for standing in world.standings()] == [2]
+    assert [record.attempts for record in world.records()] == [2]
     world.check_books()
 
 
@@ -410,7 +410,7 @@ def test_an_error_in_the_middle_writes_down_what_still_comes_in(make_world: Make
     with pytest.raises(RuntimeError, match="a defect"):
         world.run()
     world.send = None
-    known = [s.attempt.task_id for s in world.standings() if s.attempt and s.attempt.task_id]
+    known = [s.attempt.task_id for s in world.records() if s.attempt and s.attempt.task_id]
     assert sorted(known) == sorted(entry.id for entry in world.served.ledger.accepted())
     assert len(known) >= 1
     tally = world.run()
@@ -460,7 +460,7 @@ def test_of_two_tasks_of_one_job_one_may_fail(make_world: MakeWorld, failing: in
     (job,) = matrix.jobs(world.recipe)
     with Checkpoint.open(world.checkpoint) as checkpoint:
         for number in (1, 2):
-            attempt = checkpoint.intend(job.key, number=number, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=number, reserved=None, api="sandbox")
             outcome = send(job)
             assert isinstance(outcome, Made)
             checkpoint.submitted(attempt, outcome.task_id)

@@ -230,7 +230,7 @@ class History:
         outlook = Outlook(attempts=recipe.run.attempts)
         for step in survey(matrix.jobs(recipe), reader=checkpoint, scope=scope):
             outlook.add(step, prices)
-        checkpoint.enroll(matrix.jobs(recipe))
+        checkpoint.sync_jobs(matrix.jobs(recipe))
         driver = Driver(
             recipe.run,
             checkpoint=checkpoint,
@@ -281,7 +281,7 @@ class History:
         checkpoint = self.world.checkpoint
         attempts = [
             attempt
-            for standing in checkpoint.standings()
+            for standing in checkpoint.records()
             for attempt in checkpoint.attempts_of(standing.key)
         ]
         known = {attempt.task_id for attempt in attempts}

@@ -106,7 +106,7 @@ class Life:
         with Checkpoint.open(path, clock=self.clock.utc) as checkpoint:
             checkpoint.interrupted()
             checkpoint.look_again()
-            checkpoint.enroll(matrix.jobs(self.recipe))
+            checkpoint.sync_jobs(matrix.jobs(self.recipe))
             driver = self._driver(checkpoint)
             if stop_at is not None:
                 self.clock.at(stop_at, driver.stop)
@@ -149,8 +149,8 @@ class Life:
 
     def statuses(self) -> list[str]:
         path = Layout(self.recipe.name, self.recipe.output_dir).checkpoint
-        with Checkpoint.peek(path) as checkpoint:
-            return [standing.status.value for standing in checkpoint.standings()]
+        with Checkpoint.open_readonly(path) as checkpoint:
+            return [standing.status.value for standing in checkpoint.records()]
 
     def texts(self) -> str:
         return "\n".join(
@@ -437,10 +437,10 @@ def test_a_failed_task_that_cost_counts_against_the_limit(life: Life) -> None:
     assert tally.exit_code() is ExitCode.OVER_BUDGET
     assert "does not fit" in life.texts()
     path = Layout(life.recipe.name, life.recipe.output_dir).checkpoint
-    with Checkpoint.peek(path) as checkpoint:
+    with Checkpoint.open_readonly(path) as checkpoint:
         assert checkpoint.money().spent == Decimal("0.03")
-        (standing,) = checkpoint.standings()
-        assert standing.cost == Decimal("0.03")
+        (record,) = checkpoint.records()
+        assert record.cost == Decimal("0.03")
 
 
 def test_money_in_another_unit_is_reported_once_and_not_counted(life: Life) -> None:
@@ -521,7 +521,7 @@ def test_a_break_between_runs_teaches_no_wait(life: Life) -> None:
     life.api.polls = [Completed(result=RESULT)]
     life.run()
     path = Layout(life.recipe.name, life.recipe.output_dir).checkpoint
-    with Checkpoint.peek(path) as checkpoint:
+    with Checkpoint.open_readonly(path) as checkpoint:
         assert checkpoint.durations(longest=600.0) == []
 
 
@@ -618,7 +618,7 @@ def test_a_cost_that_the_next_answer_leaves_out_stays(life: Life) -> None:
     life.run(stop_at=0.0)
     life.run()
     path = Layout(life.recipe.name, life.recipe.output_dir).checkpoint
-    with Checkpoint.peek(path) as checkpoint:
+    with Checkpoint.open_readonly(path) as checkpoint:
         assert checkpoint.money().spent == Decimal("0.03")
 
 

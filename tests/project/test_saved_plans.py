@@ -47,7 +47,7 @@ def test_its_use_is_on_disk_before_anything_is_sent(recipe: Recipe) -> None:
     used = []
 
     def watch(going: Driver, total: int) -> None:
-        with CheckpointReader.peek(errand.place.checkpoint) as reader:
+        with CheckpointReader.open_readonly(errand.place.checkpoint) as reader:
             used.append(reader.plan_used(planfile.read(order.plan).id))
             assert reader.open_attempts() == []
         raise KeyboardInterrupt
@@ -80,7 +80,7 @@ def test_a_plan_keeps_what_was_shown(recipe: Recipe) -> None:
         steps = list(planned.steps())
         run(recipe, Order(sandbox=True, limit=1))
         save(planned, kept, path)
-    assert [job.key for job in planfile.read(path).jobs] == [step.job.key for step in steps]
+    assert [key for key, _ in planfile.read(path).jobs.values()] == [step.job.key for step in steps]
     with pytest.raises(UsageError, match="no longer holds"):
         run(recipe, Order(sandbox=True, plan=path))
 

@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_the_old_reports_and_no_half_ones(
 def test_all_are_of_one_moment(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """Beside a run, whose writes wait until they are read."""
     fill(checkpoint)
-    with CheckpointReader.peek(checkpoint.path) as reader, reader.snapshot():
+    with CheckpointReader.open_readonly(checkpoint.path) as reader, reader.snapshot():
         before = reader.counts()
         (tmp_path / "writer").touch()
         writer = subprocess.run(

@@ -1,4 +1,4 @@
-"""What is asked for: pictures, prompts, sizes, the matrix of a recipe, and a job of it."""
+"""A checked recipe: its pictures, prompts, sizes, and the matrix of their combinations."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a text file; line and column count from 1."""
+class SourceLocation:
+    """A position in a text file; line and column count from 1."""
 
     file: Path
     line: int
@@ -175,23 +175,3 @@ class Recipe:
     run: RunSettings
     price: Decimal | None = None
     metadata: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One request to the API and the name of its picture below the output folder.
-
-    `key` is the first 16 hex digits of a SHA-256 over what the API will see (product.md, "A job and
-    its key"); `output` has no extension, since the picture's own is not known yet.
-    """
-
-    key: str
-    recipe: str
-    model: str
-    input: Input
-    prompt: Prompt
-    size: Size
-    scale: float
-    seed: int
-    take: int
-    output: str

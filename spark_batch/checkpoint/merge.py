@@ -12,8 +12,17 @@ from decimal import Decimal
 from itertools import groupby
 from sqlite3 import Row
 
-from spark_batch.checkpoint.reading import CheckpointReader, Owns, everything
-from spark_batch.checkpoint.records import Cells, Record, make_room, numbered, record, records, same
+from spark_batch.checkpoint.attempt_rows import (
+    AttemptRow,
+    Cells,
+    attempt_row,
+    attempt_rows,
+    make_room,
+    numbered,
+    same,
+)
+from spark_batch.checkpoint.queries import CheckpointReader, Owns, everything
+from spark_batch.checkpoint.rows import BLOCKS_ANOTHER
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.checkpoint.validation import columns
 from spark_batch.jobs import State
@@ -24,7 +33,7 @@ class Surplus:
     """A job that was paid for more than once, or may be.
 
     `tasks` are the ids of all its tasks, the one that stands last, None for what is uncertain;
-    `cost` is what the others cost in USD, with what is reserved for those that have not told it;
+    `cost` is what the others cost in USD, with what is reserved for those whose cost is not known;
     None when that is not known.
     """
 
@@ -46,7 +55,7 @@ def join(
 
     An attempt is known by its API and task id, or, where a side has no id, by when it was sent.
     What of it has come further stands; no state moves backwards. What the recipe of `source` wants
-    becomes left over, until the recipe is enrolled; its files are taken over when it has the
+    becomes left over until `sync_jobs` has been called; its files are taken over when it has the
     `same_folder`. With `recipe` its lines become those of a recipe of that name. Gives the keys of
     the jobs that were paid for on both sides.
     """
@@ -56,14 +65,14 @@ def join(
             _join_request(target, request)
         attempts = _rows(source, f"{_select('attempt')} ORDER BY key, number", owns)
         for key, rows in groupby(attempts, key=lambda row: str(row["key"])):
-            theirs = [record(source, row) for row in rows]
+            theirs = [attempt_row(source, row) for row in rows]
             if _join_job(target, key, theirs):
                 twice.add(key)
         for placement in _rows(source, _select("placement"), owns):
             placement["recipe"] = recipe or placement["recipe"]
             _join_placement(target, placement, same_folder=same_folder)
-        for used in source._db.execute(_select("used_plan")):
-            target._insert("INSERT OR IGNORE", "used_plan", dict(used))
+        for used in source.store.execute(_select("used_plan")):
+            target.store.insert("INSERT OR IGNORE", "used_plan", dict(used))
     return twice
 
 
@@ -72,13 +81,10 @@ def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[S
 
     A job whose picture was lost and that was made anew on purpose is none.
     """
-    query = (
-        "SELECT key FROM attempt WHERE state <> ? AND unsent = 0 AND lost = 0 AND settled IS NULL"
-        " GROUP BY key HAVING count(*) > 1"
-    )
-    rows = checkpoint._db.execute(query, (State.FAILED.value,))
+    query = f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} GROUP BY key HAVING count(*) > 1"
+    rows = checkpoint.store.execute(query)
     found = [_surplus(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
-    return sorted(found, key=lambda each: each.output)
+    return sorted(found, key=lambda surplus: surplus.output)
 
 
 def mark_twins(target: Checkpoint) -> None:
@@ -96,23 +102,23 @@ def mark_twins(target: Checkpoint) -> None:
     )
     firsts: dict[str, Row] = {}
     with target.transaction():
-        for row in target._db.execute(query).fetchall():
+        for row in target.store.execute(query).fetchall():
             first = firsts.setdefault(row["what"], row)
             differs = (row["seed"], row["take"]) != (first["seed"], first["take"])
             if differs and row["suspect"] is None:
                 suspect = f"the same bytes as job {first['key']}, which has another seed"
                 values = (suspect, row["id"])
-                target._db.execute("UPDATE attempt SET suspect = ? WHERE id = ?", values)
+                target.store.execute("UPDATE attempt SET suspect = ? WHERE id = ?", values)
 
 
 def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
-    costly = [each for each in records(checkpoint, key) if each.may_cost]
-    costs = [each.cells["cost"] or each.cells["reserved"] for each in costly[:-1]]
+    costly = [row for row in attempt_rows(checkpoint, key) if row.was_paid]
+    costs = [row.cells["cost"] or row.cells["reserved"] for row in costly[:-1]]
     return Surplus(
         key=key,
         output=next(iter(checkpoint.outputs(key)), key),
-        tasks=tuple(None if each.task is None else str(each.task) for each in costly),
-        cost=None if None in costs else sum((Decimal(str(each)) for each in costs), Decimal(0)),
+        tasks=tuple(None if row.task is None else str(row.task) for row in costly),
+        cost=None if None in costs else sum((Decimal(str(cost)) for cost in costs), Decimal(0)),
     )
 
 
@@ -122,43 +128,43 @@ def _select(table: str) -> str:
 
 
 def _rows(source: CheckpointReader, query: str, owns: Owns) -> Iterator[Cells]:
-    for row in source._db.execute(query):
+    for row in source.store.execute(query):
         if owns(row["key"]):
             yield dict(row)
 
 
 def _join_request(target: Checkpoint, request: Cells) -> None:
     """A job that was adopted from a manifest does not know its picture; the other side may."""
-    target._insert("INSERT OR IGNORE", "request", request)
-    target._db.execute(
+    target.store.insert("INSERT OR IGNORE", "request", request)
+    target.store.execute(
         "UPDATE request SET picture = coalesce(picture, :picture), url = coalesce(url, :url),"
         " fit = coalesce(fit, :fit) WHERE key = :key",
         request,
     )
 
 
-def _join_job(target: Checkpoint, key: str, theirs: list[Record]) -> bool:
+def _join_job(target: Checkpoint, key: str, theirs: list[AttemptRow]) -> bool:
     """Join the attempts of a job; gives whether it was paid for on both sides."""
-    ours = records(target, key)
-    known, paid, twice = len(ours), any(each.may_cost for each in ours), False
+    ours = attempt_rows(target, key)
+    known, paid, twice = len(ours), any(row.was_paid for row in ours), False
     for their in theirs:
         _give_up_foreign_task(target, key, their)
         mine = same(ours, their)
         if mine is None:
-            twice = twice or (paid and their.may_cost)
-            ours.append(Record(their.cells, their.events, changed=True))
+            twice = twice or (paid and their.was_paid)
+            ours.append(AttemptRow(their.cells, their.events, changed=True))
         else:
             mine.learn(their)
-    if known and len(ours) > 1 and any(each.changed for each in ours):
+    if known and len(ours) > 1 and any(row.changed for row in ours):
         numbered(ours)
     _write(target, key, ours)
     return twice
 
 
-def _give_up_foreign_task(target: Checkpoint, key: str, their: Record) -> None:
+def _give_up_foreign_task(target: Checkpoint, key: str, their: AttemptRow) -> None:
     """One id for two requests is nobody's, as in a run: the one that comes later is uncertain."""
     query = "SELECT key FROM attempt WHERE api = ? AND task_id = ? AND key <> ?"
-    found = target._db.execute(query, (their.cells["api"], their.task, key)).fetchone()
+    found = target.store.execute(query, (their.cells["api"], their.task, key)).fetchone()
     if found is None:
         return
     reason = f"the API gave the id {their.task} for job {found['key']}, too"
@@ -167,28 +173,28 @@ def _give_up_foreign_task(target: Checkpoint, key: str, their: Record) -> None:
         their.cells.update(state=State.UNCERTAIN.value, url=None, error_message=reason)
 
 
-def _write(target: Checkpoint, key: str, found: list[Record]) -> None:
-    changed = [each for each in found if each.changed]
+def _write(target: Checkpoint, key: str, found: list[AttemptRow]) -> None:
+    changed = [row for row in found if row.changed]
     if not changed:
         return
     make_room(target, key)
-    for each in found:
-        if each.id:
-            sets = ", ".join(f"{name} = ?" for name in each.cells)
-            values = (*each.cells.values(), each.id)
-            target._db.execute(f"UPDATE attempt SET {sets} WHERE id = ?", values)
+    for row in found:
+        if row.id:
+            sets = ", ".join(f"{name} = ?" for name in row.cells)
+            values = (*row.cells.values(), row.id)
+            target.store.execute(f"UPDATE attempt SET {sets} WHERE id = ?", values)
         else:
-            each.id = target._insert("INSERT", "attempt", each.cells)
-    for each in changed:
-        known = target.history(each.id)
-        rows = [(each.id, *event) for event in each.events if event not in known]
-        target._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
+            row.id = target.store.insert("INSERT", "attempt", row.cells)
+    for row in changed:
+        known = target.history(row.id)
+        rows = [(row.id, *event) for event in row.events if event not in known]
+        target.store.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", rows)
 
 
 def _join_placement(target: Checkpoint, placement: Cells, *, same_folder: bool) -> None:
     file = placement["file"] if same_folder else None
-    target._insert("INSERT OR IGNORE", "placement", {**placement, "current": 0, "file": file})
-    target._db.execute(
+    target.store.insert("INSERT OR IGNORE", "placement", {**placement, "current": 0, "file": file})
+    target.store.execute(
         "UPDATE placement SET file = coalesce(file, ?) WHERE output = ? AND key = ?",
         (file, placement["output"], placement["key"]),
     )

@@ -1,45 +1,56 @@
-"""What can be asked of a checkpoint."""
+"""The queries of a checkpoint: everything that can be read from it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
 
-from spark_batch.checkpoint.overview import STATUS, Overview
-from spark_batch.checkpoint.schema import (
-    TAKEN_UP,
+from spark_batch.checkpoint.rows import (
+    BLOCKS_ANOTHER,
+    MAY_COST,
+    RECORDS,
+    REQUEST_COLUMNS,
+    STATUS,
     attempt_of,
     decimal,
     moment,
-    provenance_of,
-    standing_of,
+    record_of,
+    request_of,
+    total,
 )
-from spark_batch.jobs import Attempt, Provenance, Standing, State, Status
+from spark_batch.checkpoint.schema import TAKEN_UP
+from spark_batch.checkpoint.store import Store
+from spark_batch.jobs import Attempt, JobRecord, Provenance, State, Status
 
 Owns = Callable[[str], bool]
+_Self = TypeVar("_Self", bound="CheckpointReader")
 
-_ATTEMPT_COLUMNS = """
-id, key, number, state, unsent, reserved, api, task_id, url, told_bytes, remote_job_id, cost,
-discount, input_tokens, output_tokens, total_tokens, generated_images, format, width, height, bytes,
-sha256, error_code, error_message, again, lost, submitted_at, completed_at, settled, suspect,
-recipe_commit, received_sha256
-"""
-
-_STANDINGS = f"""
-SELECT p.output, p.key, p.recipe, p.input, p.prompt_id, p.current, p.file, p.variables,
-       p.image, p.source, r.fit,
-       r.prompt, r.scale, r.seed, r.take, r.width AS asked_width, r.height AS asked_height,
-       (SELECT coalesce(max(number), 0) FROM attempt WHERE key = p.key) AS attempts,
-       (SELECT group_concat(cost, ' ') FROM attempt WHERE key = p.key) AS costs,
-       {", ".join(f"a.{name} AS a_{name}" for name in _ATTEMPT_COLUMNS.replace(",", " ").split())}
+_COUNTS = f"""
+SELECT {STATUS} AS status, count(*) AS jobs, count(a.suspect) AS suspect,
+       min(a.submitted_at) AS begun,
+       total(max(julianday(a.completed_at) - julianday(a.submitted_at), 0)) * 86400 AS seconds
   FROM placement p
-  JOIN request r ON r.key = p.key
   LEFT JOIN attempt a
     ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+ WHERE p.current = 1
+ GROUP BY status
+"""
+
+# Two lines may share a request: what it cost counts for the first of them.
+_SPENT = """
+SELECT (SELECT prompt_id FROM placement WHERE key = a.key AND current = 1 ORDER BY position LIMIT 1)
+       AS prompt_id, a.cost
+  FROM attempt a
+ WHERE a.cost IS NOT NULL
 """
 
 
@@ -53,7 +64,7 @@ class Money:
     """USD over all attempts: what the API charged, and what stands reserved beside it.
 
     `reserved` counts attempts that may still cost something, and finished ones for which the API
-    told no price; `unpriced` is the number of those for which nothing could be reserved, and
+    gave no price; `unpriced` is the number of those for which nothing could be reserved, and
     `doubtful` the number of these that may yet be billed: all but the finished ones.
     """
 
@@ -61,6 +72,25 @@ class Money:
     reserved: Decimal
     unpriced: int
     doubtful: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many lines of the recipe stand where; `suspect` of those that are done look odd.
+
+    `begun` is when the first of their last attempts was sent, `seconds` how long all of these took,
+    one after another.
+    """
+
+    jobs: Mapping[Status, int] = field(default_factory=Counter)
+    suspect: int = 0
+    begun: datetime | None = None
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """How many lines there are."""
+        return sum(self.jobs.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +102,85 @@ class Charge:
     cost: Decimal
 
 
-class CheckpointReader(Overview):
-    """A checkpoint without any way to change it."""
+class CheckpointReader:
+    """A checkpoint without any way to change it. Close it, or use it in a `with` block.
 
-    def standings(self, *, left_over: bool = False) -> Iterator[Standing]:
+    `store` is for the modules of this package, so that no SQL stands outside it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @staticmethod
+    def open_readonly(path: Path) -> CheckpointReader:
+        """Open `path` to look at it, beside a run that may hold it; a missing one is empty.
+
+        Raises CheckpointDamaged when it is no whole checkpoint, and CheckpointError when a newer
+        version wrote it.
+        """
+        return CheckpointReader(Store.open_readonly(path))
+
+    def close(self) -> None:
+        """Close the file and free the lock."""
+        self.store.close()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        self.store.raise_for(error)
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint's file."""
+        return self.store.path
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
+        return self.store.snapshot()
+
+    def records(self, *, left_over: bool = False) -> Iterator[JobRecord]:
         """The recipe's lines in its order, or those that older versions of it left over."""
-        query = f"{_STANDINGS} WHERE p.current = ? ORDER BY p.position, p.output"
-        for row in self._db.execute(query, (int(not left_over),)):
-            yield standing_of(row)
+        query = f"{RECORDS} WHERE p.current = ? ORDER BY p.position, p.output"
+        for row in self.store.execute(query, (int(not left_over),)):
+            yield record_of(row)
 
-    def standings_in(self, status: Status) -> Iterator[Standing]:
+    def records_in(self, status: Status) -> Iterator[JobRecord]:
         """The recipe's lines with a status, in its order; the others are not even built."""
-        query = f"{_STANDINGS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
-        for row in self._db.execute(query, (status.value,)):
-            yield standing_of(row)
+        query = f"{RECORDS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
+        for row in self.store.execute(query, (status.value,)):
+            yield record_of(row)
 
-    def suspects(self) -> Iterator[Standing]:
+    def suspects(self) -> Iterator[JobRecord]:
         """The recipe's lines whose picture is odd, in its order."""
-        query = f"{_STANDINGS} WHERE p.current = 1 AND a.suspect IS NOT NULL AND {STATUS} = ?"
-        for row in self._db.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
-            yield standing_of(row)
+        query = f"{RECORDS} WHERE p.current = 1 AND a.suspect IS NOT NULL AND {STATUS} = ?"
+        for row in self.store.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
+            yield record_of(row)
 
-    def standing(self, output: str) -> Standing | None:
+    def record(self, output: str) -> JobRecord | None:
         """The line that writes `output` (no extension), current or left over."""
-        row = self._db.execute(f"{_STANDINGS} WHERE p.output = ?", (output,)).fetchone()
-        return None if row is None else standing_of(row)
+        row = self.store.execute(f"{RECORDS} WHERE p.output = ?", (output,)).fetchone()
+        return None if row is None else record_of(row)
 
     def recipes(self) -> set[str]:
         """The names of the recipes whose lines it has; there is one, or none."""
-        return {row["recipe"] for row in self._db.execute("SELECT DISTINCT recipe FROM placement")}
+        return {
+            row["recipe"] for row in self.store.execute("SELECT DISTINCT recipe FROM placement")
+        }
 
     def apis(self) -> set[str]:
         """The APIs that attempts were sent to."""
-        return {row["api"] for row in self._db.execute("SELECT DISTINCT api FROM attempt")}
+        return {row["api"] for row in self.store.execute("SELECT DISTINCT api FROM attempt")}
 
     def is_empty(self) -> bool:
-        """Whether nothing has ever been enrolled."""
-        return self._db.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
+        """Whether it has no request: no recipe was ever written into it."""
+        return self.store.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
 
     def has_unnamed(self) -> bool:
         """Whether there are attempts of jobs whose output names are not known.
@@ -116,17 +188,17 @@ class CheckpointReader(Overview):
         A manifest names those of finished jobs alone; the recipe's lines name the others.
         """
         query = "SELECT 1 FROM attempt WHERE key NOT IN (SELECT key FROM placement) LIMIT 1"
-        return self._db.execute(query).fetchone() is not None
+        return self.store.execute(query).fetchone() is not None
 
     def tried(self) -> set[int]:
         """The keys, as numbers, of all jobs that have an attempt."""
-        rows = self._db.execute("SELECT DISTINCT key FROM attempt")
+        rows = self.store.execute("SELECT DISTINCT key FROM attempt")
         return {int(row["key"], 16) for row in rows}
 
     def last_attempt(self, key: str) -> Attempt | None:
         """The last attempt of a job."""
         query = "SELECT * FROM attempt WHERE key = ? ORDER BY number DESC LIMIT 1"
-        row = self._db.execute(query, (key,)).fetchone()
+        row = self.store.execute(query, (key,)).fetchone()
         return None if row is None else attempt_of(row)
 
     def open_attempts(self) -> list[Attempt]:
@@ -134,49 +206,51 @@ class CheckpointReader(Overview):
         query = (
             "SELECT * FROM attempt WHERE state NOT IN ('done', 'failed') AND lost = 0 ORDER BY id"
         )
-        return [attempt_of(row) for row in self._db.execute(query)]
+        return [attempt_of(row) for row in self.store.execute(query)]
 
     def attempts_of(self, key: str) -> list[Attempt]:
         """All attempts of a job, the first one first."""
         query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
-        return [attempt_of(row) for row in self._db.execute(query, (key,))]
+        return [attempt_of(row) for row in self.store.execute(query, (key,))]
 
     def is_paid(self, key: str) -> bool:
         """Whether an attempt of the job is done, at work or uncertain, so that none may follow."""
-        query = (
-            "SELECT 1 FROM attempt WHERE key = ? AND state <> ? AND unsent = 0 AND lost = 0"
-            " AND settled IS NULL"
-        )
-        return self._db.execute(query, (key, State.FAILED.value)).fetchone() is not None
+        query = f"SELECT 1 FROM attempt a WHERE key = ? AND {BLOCKS_ANOTHER}"
+        return self.store.execute(query, (key,)).fetchone() is not None
 
     def provenance(self, attempt: int) -> Provenance:
         """What an attempt's picture was made of."""
         query = (
-            "SELECT r.*, a.task_id, a.recipe_commit, (SELECT p.recipe FROM placement p"
+            f"SELECT r.key, {REQUEST_COLUMNS}, a.task_id, a.recipe_commit,"
+            " (SELECT p.recipe FROM placement p"
             " WHERE p.key = r.key ORDER BY p.current DESC, p.position LIMIT 1) AS recipe"
             " FROM attempt a JOIN request r ON r.key = a.key WHERE a.id = ?"
         )
-        return provenance_of(self._db.execute(query, (attempt,)).fetchone())
+        row = self.store.execute(query, (attempt,)).fetchone()
+        return Provenance(
+            key=row["key"],
+            request=request_of(row),
+            recipe=row["recipe"] or "",
+            commit=row["recipe_commit"],
+            task_id=row["task_id"],
+        )
 
     def jobs_with(self, sha256: str) -> list[str]:
         """The keys of the jobs whose picture is, or was when it came, the file of this SHA-256."""
         query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"
-        return [str(row["key"]) for row in self._db.execute(query, (sha256,))]
+        return [str(row["key"]) for row in self.store.execute(query, (sha256,))]
 
-    def lines_of(self, key: str) -> list[Standing]:
+    def records_of(self, key: str) -> list[JobRecord]:
         """The lines that want a job's picture, or that an older recipe left over."""
-        query = f"{_STANDINGS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
-        return [standing_of(row) for row in self._db.execute(query, (key,))]
+        query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
+        return [record_of(row) for row in self.store.execute(query, (key,))]
 
     def request_size(self, key: str) -> tuple[int, int]:
         """The width and height that were asked for, in pixels."""
-        row = self._db.execute("SELECT width, height FROM request WHERE key = ?", (key,)).fetchone()
+        row = self.store.execute(
+            "SELECT width, height FROM request WHERE key = ?", (key,)
+        ).fetchone()
         return row["width"], row["height"]
-
-    def picture(self, key: str) -> str | None:
-        """What a request sent: its picture's SHA-256, or its URL; None when that is not known."""
-        row = self._db.execute("SELECT picture, url FROM request WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row["url"] or row["picture"]
 
     def outputs(self, key: str) -> list[str]:
         """The names (no extension) under which a job's picture is wanted.
@@ -187,40 +261,40 @@ class CheckpointReader(Overview):
             "SELECT output FROM placement WHERE key = ?1 AND current ="
             " (SELECT max(current) FROM placement WHERE key = ?1) ORDER BY position, output"
         )
-        return [row["output"] for row in self._db.execute(query, (key,))]
+        return [row["output"] for row in self.store.execute(query, (key,))]
 
     def file(self, output: str, key: str) -> str | None:
         """The file that was written for a job under a name, with extension."""
         query = "SELECT file FROM placement WHERE output = ? AND key = ?"
-        row = self._db.execute(query, (output, key)).fetchone()
+        row = self.store.execute(query, (output, key)).fetchone()
         return None if row is None else row["file"]
 
     def written(self, key: str) -> dict[str, str]:
         """The files that were written for a job under the names that want it, by output name."""
         query = "SELECT output, file FROM placement WHERE key = ? AND current = 1 AND file NOT NULL"
-        return {row["output"]: row["file"] for row in self._db.execute(query, (key,))}
+        return {row["output"]: row["file"] for row in self.store.execute(query, (key,))}
 
     def replaced(self, output: str, key: str) -> int | None:
         """The bytes of a file that stays in the place of a job's picture, if one does."""
         query = "SELECT replaced FROM placement WHERE output = ? AND key = ?"
-        row = self._db.execute(query, (output, key)).fetchone()
+        row = self.store.execute(query, (output, key)).fetchone()
         return None if row is None else row["replaced"]
 
     def files_of(self, key: str) -> list[str]:
         """All files that were written for a job."""
         query = "SELECT file FROM placement WHERE key = ? AND file IS NOT NULL"
-        return [row["file"] for row in self._db.execute(query, (key,))]
+        return [row["file"] for row in self.store.execute(query, (key,))]
 
     def uncertain_count(self) -> int:
         """How many attempts are uncertain, without those that the user settled."""
         query = "SELECT count(*) FROM attempt WHERE state = ? AND settled IS NULL"
-        (count,) = self._db.execute(query, (State.UNCERTAIN.value,)).fetchone()
+        (count,) = self.store.execute(query, (State.UNCERTAIN.value,)).fetchone()
         return int(count)
 
     def knows_task(self, api: str, task_id: str) -> bool:
         """Whether an attempt has this task id of that API."""
         query = "SELECT 1 FROM attempt WHERE api = ? AND task_id = ?"
-        return self._db.execute(query, (api, task_id)).fetchone() is not None
+        return self.store.execute(query, (api, task_id)).fetchone() is not None
 
     def twin(self, key: str, sha256: str) -> str | None:
         """The key of another job with the same bytes as picture, though its seed is another one.
@@ -234,16 +308,16 @@ class CheckpointReader(Overview):
             " AND r.prompt = me.prompt AND r.picture IS me.picture AND r.url IS me.url"
             " AND (r.seed <> me.seed OR r.take <> me.take) LIMIT 1"
         )
-        row = self._db.execute(query, (key, sha256)).fetchone()
+        row = self.store.execute(query, (key, sha256)).fetchone()
         return None if row is None else str(row["key"])
 
-    def jobs_like(self, text: str) -> list[Standing]:
+    def records_like(self, text: str) -> list[JobRecord]:
         """The lines that `text` names: by output name, by key, or by the beginning of one."""
         query = (
-            f"{_STANDINGS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
+            f"{RECORDS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
             " ORDER BY p.current DESC, p.position"
         )
-        return [standing_of(row) for row in self._db.execute(query, (text,))]
+        return [record_of(row) for row in self.store.execute(query, (text,))]
 
     def money(self, owns: Owns = everything) -> Money:
         """What all attempts cost, and what is reserved for those that may still cost something.
@@ -252,14 +326,14 @@ class CheckpointReader(Overview):
         """
         spent = reserved = Decimal(0)
         unpriced = doubtful = 0
-        query = "SELECT key, state, unsent, cost, reserved FROM attempt"
-        for row in self._db.execute(query):
+        query = (
+            f"SELECT key, state, cost, reserved FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
+        )
+        for row in self.store.execute(query):
             if not owns(row["key"]):
                 continue
             if row["cost"] is not None:
                 spent += Decimal(row["cost"])
-            elif row["state"] == State.FAILED.value or row["unsent"]:
-                continue
             elif row["reserved"] is not None:
                 reserved += Decimal(row["reserved"])
             else:
@@ -270,8 +344,8 @@ class CheckpointReader(Overview):
     def job_costs(self) -> Iterator[tuple[str, Decimal]]:
         """Every job that has an attempt, by key, and what its attempts cost in USD."""
         query = "SELECT key, group_concat(cost, ' ') AS costs FROM attempt GROUP BY key"
-        for row in self._db.execute(query):
-            yield row["key"], sum(map(Decimal, (row["costs"] or "").split()), Decimal(0))
+        for row in self.store.execute(query):
+            yield row["key"], total(row["costs"])
 
     def fingerprint(self) -> str:
         """A SHA-256 over where every attempt stands and what it costs.
@@ -284,13 +358,13 @@ class CheckpointReader(Overview):
             " ELSE state END, unsent, lost, settled, cost, reserved, api, task_id"
             " FROM attempt ORDER BY key, number"
         )
-        for row in self._db.execute(query):
+        for row in self.store.execute(query):
             digest.update(f"{json.dumps(tuple(row))}\n".encode())
         return digest.hexdigest()
 
     def plan_used(self, plan: str) -> str | None:
         """When the saved plan of this id was used (UTC, ISO 8601); None when it was not."""
-        row = self._db.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
+        row = self.store.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
         return None if row is None else str(row["at"])
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
@@ -299,7 +373,7 @@ class CheckpointReader(Overview):
             "SELECT r.key, r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
             " WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done')"
         )
-        for row in self._db.execute(query):
+        for row in self.store.execute(query):
             if owns(row["key"]):
                 cost = decimal(row["cost"]) or Decimal(0)
                 yield Charge(width=row["width"], height=row["height"], cost=cost)
@@ -319,7 +393,7 @@ class CheckpointReader(Overview):
             " ORDER BY made.attempt DESC LIMIT ?5"
         )
         names = (State.RUNNING.value, State.FETCHING.value, TAKEN_UP)
-        return [row["seconds"] for row in self._db.execute(query, (*names, longest, limit))]
+        return [row["seconds"] for row in self.store.execute(query, (*names, longest, limit))]
 
     def finished_at(self, attempt: int) -> datetime | None:
         """A time at which an attempt's task was finished for sure; None while it may be at work."""
@@ -327,21 +401,70 @@ class CheckpointReader(Overview):
             "SELECT coalesce((SELECT min(at) FROM event WHERE attempt = ?1 AND what = ?2),"
             " (SELECT completed_at FROM attempt WHERE id = ?1))"
         )
-        (found,) = self._db.execute(query, (attempt, State.FETCHING.value)).fetchone()
+        (found,) = self.store.execute(query, (attempt, State.FETCHING.value)).fetchone()
         return moment(found)
 
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
         """Each attempt that cost something or may have: its job's key as a number, and USD.
 
-        None where the API has not told yet, or never told.
+        None where the API has not said yet, or never said.
         """
-        query = "SELECT key, state, unsent, cost FROM attempt"
-        for row in self._db.execute(query):
-            free = row["state"] == State.FAILED.value or row["unsent"]
-            if row["cost"] is not None or not free:
-                yield int(row["key"], 16), decimal(row["cost"])
+        query = f"SELECT key, cost FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
+        for row in self.store.execute(query):
+            yield int(row["key"], 16), decimal(row["cost"])
 
     def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
         """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""
         query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY at, rowid"
-        return [tuple(row) for row in self._db.execute(query, (attempt,))]
+        return [tuple(row) for row in self.store.execute(query, (attempt,))]
+
+    def counts(self) -> Counts:
+        """The recipe's lines, counted by their status."""
+        rows = self.store.execute(_COUNTS).fetchall()
+        begun = min((row["begun"] for row in rows if row["begun"]), default=None)
+        return Counts(
+            jobs=Counter({Status(row["status"]): row["jobs"] for row in rows}),
+            suspect=sum(row["suspect"] for row in rows if row["status"] == Status.DONE.value),
+            begun=moment(begun),
+            seconds=sum(row["seconds"] for row in rows),
+        )
+
+    def spent_by_prompt(self) -> Mapping[str | None, Decimal]:
+        """What the API charged, in USD, by the id of every prompt in the recipe's order.
+
+        None, at the end, is what the recipe left over. The sum is `money().spent`.
+        """
+        prompts = (
+            "SELECT prompt_id FROM placement WHERE current = 1"
+            " GROUP BY prompt_id ORDER BY min(position)"
+        )
+        spent: dict[str | None, Decimal] = {
+            row["prompt_id"]: Decimal(0) for row in self.store.execute(prompts)
+        }
+        for row in self.store.execute(_SPENT):
+            prompt_id = row["prompt_id"]
+            spent[prompt_id] = spent.get(prompt_id, Decimal(0)) + Decimal(row["cost"])
+        return spent
+
+    def sources(self) -> list[str]:
+        """Where the recipe's lines are written, as `file:line:column`; each once, in its order."""
+        query = (
+            "SELECT source FROM placement WHERE current = 1 AND source IS NOT NULL"
+            " GROUP BY source ORDER BY min(position)"
+        )
+        return [row["source"] for row in self.store.execute(query)]
+
+    def every_attempt(self) -> Iterator[Attempt]:
+        """All attempts of all jobs, those of a job together, the first one first."""
+        for row in self.store.execute("SELECT * FROM attempt ORDER BY key, number"):
+            yield attempt_of(row)
+
+    def histories(self, attempts: Container[int]) -> dict[int, list[tuple[str, str, str | None]]]:
+        """By the ids of `attempts`: what `history` gives of each."""
+        found: dict[int, list[tuple[str, str, str | None]]] = {}
+        query = "SELECT attempt, at, what, detail FROM event ORDER BY at, rowid"
+        for row in self.store.execute(query):
+            if row["attempt"] not in attempts:
+                continue
+            found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
+        return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
-from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import attempt_of
 from spark_batch.checkpoint.validation import columns
-from spark_batch.jobs import State
+from spark_batch.jobs import Attempt, State
 
 Cells = dict[str, object]
 Event = tuple[str, str, str | None]
@@ -23,7 +23,7 @@ _RANKS = {
     State.FETCHING: 7,
     State.DONE: 9,
 }
-ADOPTED = "adopted"  # what the history says of an attempt that only a manifest told of
+ADOPTED = "adopted"  # what the history says of an attempt that only a manifest knew
 _UNSENT, _RESUBMIT, _NOT_CHARGED, _LOST = 0, 3, 4, 8
 
 # What one side may know and the other not, whichever is further.
@@ -44,7 +44,7 @@ _TIES = ("completed_at", "submitted_at", "sha256", "error_code", "error_message"
 
 
 @dataclass(slots=True)
-class Record:
+class AttemptRow:
     """An attempt: its columns but the id, and its history. `id` is its row here, 0 for none yet."""
 
     cells: Cells
@@ -64,20 +64,29 @@ class Record:
 
     @property
     def sends(self) -> list[str]:
-        """The times at which it was about to be sent, as its history tells them."""
+        """The times at which it was about to be sent, from its history."""
         return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
 
     @property
-    def may_cost(self) -> bool:
-        """Whether there is a task of it that costs, or may be; not what was lost or settled."""
-        return _standing(self.cells) > 0 or Decimal(str(self.cells["cost"] or 0)) > 0
+    def attempt(self) -> Attempt:
+        """The attempt that the columns describe."""
+        return attempt_of({**self.cells, "id": self.id})
+
+    @property
+    def was_paid(self) -> bool:
+        """Whether it counts as a payment for the job: it blocks another attempt, or it cost money.
+
+        What was lost or settled counts only when the API charged for it.
+        """
+        attempt = self.attempt
+        return attempt.blocks_another or bool(attempt.cost)
 
     def progress(self) -> tuple[object, ...]:
         """Compares how much is known: a total order, so that joining does not depend on order."""
         texts = (str(self.cells[name] or "") for name in _TIES)
         return (_rank(self.cells), self.task is not None, *texts)
 
-    def learn(self, other: Record) -> None:
+    def learn(self, other: AttemptRow) -> None:
         """Take over what `other`, the same attempt, knows more of. No state moves backwards."""
         best, rest = (other, self) if other.progress() > self.progress() else (self, other)
         cells = {**best.cells, "number": self.cells["number"]}
@@ -106,40 +115,40 @@ def _rank(cells: Cells) -> int:
     return _RANKS[state]
 
 
-def same(ours: Iterable[Record], their: Record) -> Record | None:
+def same(ours: Iterable[AttemptRow], their: AttemptRow) -> AttemptRow | None:
     """The one of `ours` that is the attempt `their`: all of one job.
 
     A task's id decides. Without one on both sides it is the time of the last sending, which must
     be one of the other's: a copy that was sent again since is the same attempt, two copies that
     both were sent again are two attempts.
     """
-    candidates = [each for each in ours if each.cells["api"] == their.cells["api"]]
-    for each in candidates:
-        if each.task is not None and each.task == their.task:
-            return each
-    for each in candidates:
-        if (each.task is None or their.task is None) and _one(each, their):
-            return each
+    candidates = [row for row in ours if row.cells["api"] == their.cells["api"]]
+    for row in candidates:
+        if row.task is not None and row.task == their.task:
+            return row
+    for row in candidates:
+        if (row.task is None or their.task is None) and _one(row, their):
+            return row
     return None
 
 
-def _one(a: Record, b: Record) -> bool:
+def _one(a: AttemptRow, b: AttemptRow) -> bool:
     if a.moment == b.moment:
         return True
     return bool(a.sends and b.sends) and (a.sends[-1] in b.sends or b.sends[-1] in a.sends)
 
 
-def records(checkpoint: CheckpointReader, key: str) -> list[Record]:
+def attempt_rows(checkpoint: CheckpointReader, key: str) -> list[AttemptRow]:
     """All attempts of a job, the first one first."""
     query = f"SELECT {', '.join(columns('attempt'))} FROM attempt WHERE key = ? ORDER BY number"
-    rows = checkpoint._db.execute(query, (key,)).fetchall()
-    return [record(checkpoint, dict(row)) for row in rows]
+    rows = checkpoint.store.execute(query, (key,)).fetchall()
+    return [attempt_row(checkpoint, dict(row)) for row in rows]
 
 
-def record(checkpoint: CheckpointReader, row: Cells) -> Record:
-    """The record in a row of `checkpoint`, with its history."""
+def attempt_row(checkpoint: CheckpointReader, row: Cells) -> AttemptRow:
+    """The attempt in a row of `checkpoint`, with its history."""
     number = int(str(row.pop("id")))
-    return Record(row, checkpoint.history(number), id=number)
+    return AttemptRow(row, checkpoint.history(number), id=number)
 
 
 def renumber(checkpoint: CheckpointReader, key: str) -> None:
@@ -147,47 +156,43 @@ def renumber(checkpoint: CheckpointReader, key: str) -> None:
 
     Those of one run are in order already: several that were at work at once come from a merge.
     """
-    found = records(checkpoint, key)
+    found = attempt_rows(checkpoint, key)
     if len(found) > 1:
         numbered(found)
         make_room(checkpoint, key)
-        for each in found:
-            values = (each.cells["number"], each.id)
-            checkpoint._db.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
+        for row in found:
+            values = (row.cells["number"], row.id)
+            checkpoint.store.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
 
 
 def make_room(checkpoint: CheckpointReader, key: str) -> None:
     """Have no attempt of a job in the way of another's number."""
-    checkpoint._db.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
+    checkpoint.store.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
 
 
-def numbered(found: list[Record]) -> None:
+def numbered(found: list[AttemptRow]) -> None:
     """Give the attempts of one job numbers so that the last one says where the job stands.
 
     A finished picture goes before a task at work, that before what is uncertain, and that before
     what has come to nothing: else a job that is done on one side would be made again for what
     happened on the other.
     """
-    order = sorted(found, key=lambda each: (_standing(each.cells), each.moment, str(each.task)))
+    order = sorted(found, key=lambda row: (_weight(row.attempt), row.moment, str(row.task)))
     number = 0
     # The numbers that there are, made different: an adopted attempt 3 stays the third.
-    for each, given in zip(order, sorted(_number(each) for each in found), strict=True):
+    for row, given in zip(order, sorted(_number(row) for row in found), strict=True):
         number = max(number + 1, given)
-        if number != _number(each):
-            each.cells["number"] = number
-            each.changed = True
+        if number != _number(row):
+            row.cells["number"] = number
+            row.changed = True
 
 
-def _number(each: Record) -> int:
-    return int(str(each.cells["number"]))
+def _number(row: AttemptRow) -> int:
+    return int(str(row.cells["number"]))
 
 
-def _standing(cells: Cells) -> int:
+def _weight(attempt: Attempt) -> int:
     """3 for a finished picture, 2 for a task, 1 for what is uncertain, 0 for the rest."""
-    if cells["settled"] or cells["lost"] or cells["state"] == State.FAILED.value:
+    if not attempt.blocks_another:
         return 0
-    if cells["state"] == State.DONE.value:
-        return 3
-    if cells["state"] in (State.RUNNING.value, State.FETCHING.value):
-        return 2
-    return int(cells["state"] == State.UNCERTAIN.value or not cells["unsent"])
+    return {State.DONE: 3, State.RUNNING: 2, State.FETCHING: 2}.get(attempt.state, 1)

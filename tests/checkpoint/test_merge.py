@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spark_batch.checkpoint import Checkpoint, join, mark_twins, paid_twice
-from spark_batch.checkpoint.records import Record, _rank
+from spark_batch.checkpoint.attempt_rows import AttemptRow, _rank
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import Attempt, State, Status
 from tests.makers import a_picture, a_result, some_jobs
@@ -47,7 +47,7 @@ MOVES: dict[str, Move] = {
 ONLY_IF_MADE = {True: {"submitted", "found"}, False: {"unsent", "not-charged"}}
 Happening = tuple[int, str]
 # Mostly the main road, so that many attempts come to their end.
-ROAD = ["intend"] * 4 + ["submitted"] * 3 + ["fetching"] * 2 + ["done"] * 2 + list(MOVES)
+ROAD = ["begin_attempt"] * 4 + ["submitted"] * 3 + ["fetching"] * 2 + ["done"] * 2 + list(MOVES)
 HAPPENINGS = st.lists(st.tuples(st.integers(0, 1), st.sampled_from(ROAD)), max_size=12)
 
 
@@ -71,9 +71,9 @@ class World:
         """A copy of `base`, to which things then happened."""
         made = Checkpoint.blank(clock=self.now)
         if base is None:
-            made.enroll(JOBS)
+            made.sync_jobs(JOBS)
         else:
-            base._db.backup(made._db)
+            _copy(base, made)
             if self._lawful:
                 made.interrupted()
         for job, name in happenings:
@@ -82,13 +82,21 @@ class World:
 
     def _happen(self, checkpoint: Checkpoint, key: str, name: str) -> None:
         last = checkpoint.last_attempt(key)
-        if name == "intend":
+        if name == "begin_attempt":
             if last is None or last.state is State.FAILED or last.lost or last.settled:
                 number = last.number + 1 if last else 1
-                checkpoint.intend(key, number=number, reserved=Decimal("0.04"), api="sandbox")
+                checkpoint.begin_attempt(
+                    key, number=number, reserved=Decimal("0.04"), api="sandbox"
+                )
         elif last is not None and not last.settled and (not self._lawful or _possible(last, name)):
             with suppress(CheckpointError):
                 MOVES[name](checkpoint, last, f"text-{next(self._ticks)}")
+
+
+def _copy(source: Checkpoint, target: Checkpoint) -> None:
+    for table in ("request", "placement", "attempt", "event"):
+        for row in source.store.execute(f"SELECT * FROM {table}"):
+            target.store.insert("INSERT", table, dict(row))
 
 
 def _possible(last: Attempt, name: str) -> bool:
@@ -101,7 +109,7 @@ def _possible(last: Attempt, name: str) -> bool:
 def known(checkpoint: Checkpoint, *, numbers: bool = False) -> list[tuple[object, ...]]:
     """Everything that a checkpoint knows of attempts, in an order that follows from it alone."""
     rows = []
-    for row in checkpoint._db.execute("SELECT * FROM attempt"):
+    for row in checkpoint.store.execute("SELECT * FROM attempt"):
         cells = dict(row)
         history = checkpoint.history(cells.pop("id"))
         number = cells.pop("number")
@@ -148,13 +156,13 @@ def test_nothing_that_is_paid_for_is_lost(
     base = world.make(None, before)
     parts = [world.make(base, each) for each in (first, second)]
     whole = joined(world, parts)
-    tasks = {row["task_id"]: dict(row) for row in whole._db.execute("SELECT * FROM attempt")}
+    tasks = {row["task_id"]: dict(row) for row in whole.store.execute("SELECT * FROM attempt")}
     for part in parts:
         assert whole.money().spent >= part.money().spent
-        for row in part._db.execute("SELECT * FROM attempt WHERE task_id IS NOT NULL"):
+        for row in part.store.execute("SELECT * FROM attempt WHERE task_id IS NOT NULL"):
             assert _rank(tasks[row["task_id"]]) >= _rank(dict(row))
-        for before_join in part.standings():
-            after = whole.standing(before_join.output)
+        for before_join in part.records():
+            after = whole.record(before_join.output)
             if before_join.status is Status.DONE:
                 assert after.status is Status.DONE
             elif before_join.status in (Status.RUNNING, Status.FETCHING):
@@ -172,7 +180,7 @@ def world() -> World:
 @pytest.fixture
 def base(world: World) -> Iterator[Checkpoint]:
     """One job's attempt is on its way out."""
-    yield world.make(None, [(0, "intend")])
+    yield world.make(None, [(0, "begin_attempt")])
 
 
 def states(checkpoint: Checkpoint) -> list[tuple[int, str, str | None]]:
@@ -181,7 +189,7 @@ def states(checkpoint: Checkpoint) -> list[tuple[int, str, str | None]]:
 
 def test_a_job_that_was_paid_for_twice_is_told_with_its_cost(world: World) -> None:
     """Two sides that knew nothing of each other: both tasks stay, and what one too many cost."""
-    road = [(0, name) for name in ("intend", "submitted", "fetching", "done")]
+    road = [(0, name) for name in ("begin_attempt", "submitted", "fetching", "done")]
     one, two = world.make(None, road), world.make(None, road)
     assert join(one, two) == {KEY}
     (surplus,) = paid_twice(one)
@@ -195,7 +203,7 @@ def test_a_job_that_was_paid_for_twice_is_told_with_its_cost(world: World) -> No
 
 def test_what_was_made_anew_on_purpose_is_no_surplus(world: World) -> None:
     """A lost picture, and a retry: the user asked for it."""
-    road = ["intend", "submitted", "fetching", "done", "lose", "intend", "submitted"]
+    road = ["begin_attempt", "submitted", "fetching", "done", "lose", "begin_attempt", "submitted"]
     assert paid_twice(world.make(None, [(0, name) for name in road])) == []
 
 
@@ -214,7 +222,7 @@ def test_an_uncertain_attempt_is_settled_by_the_side_that_knows_its_task(
 
 def test_a_copy_that_was_sent_again_is_the_same_attempt(world: World) -> None:
     """What never reached the API on one side was sent on the other: nothing is sent once more."""
-    base = world.make(None, [(0, "intend"), (0, "unsent")])
+    base = world.make(None, [(0, "begin_attempt"), (0, "unsent")])
     sent = world.make(base, [(0, "resend"), (0, "submitted")])
     for order in ((base, sent), (sent, base)):
         assert [state for _, state, _ in states(joined(world, order))] == ["running"]
@@ -222,7 +230,7 @@ def test_a_copy_that_was_sent_again_is_the_same_attempt(world: World) -> None:
 
 def test_two_copies_that_were_both_sent_again_are_two(world: World) -> None:
     """An uncertain one does not disappear in another side's task."""
-    base = world.make(None, [(0, "intend"), (0, "unsent")])
+    base = world.make(None, [(0, "begin_attempt"), (0, "unsent")])
     cut = world.make(base, [(0, "resend"), (0, "uncertain")])
     sent = world.make(base, [(0, "resend"), (0, "submitted")])
     whole = joined(world, (base, cut, sent))
@@ -234,8 +242,10 @@ def test_two_copies_that_were_both_sent_again_are_two(world: World) -> None:
 @pytest.mark.parametrize("other", ["fail", "uncertain"])
 def test_a_finished_picture_stands_last(world: World, other: str) -> None:
     """Else what went wrong on one side, later, would have the job made again."""
-    done = world.make(None, [(0, name) for name in ("intend", "submitted", "fetching", "done")])
-    bad = world.make(None, [(0, "intend"), (0, "submitted"), (0, other)])
+    done = world.make(
+        None, [(0, name) for name in ("begin_attempt", "submitted", "fetching", "done")]
+    )
+    bad = world.make(None, [(0, "begin_attempt"), (0, "submitted"), (0, other)])
     for order in ((done, bad), (bad, done)):
         whole = joined(world, order)
         assert [number for number, _, _ in states(whole)] == [1, 2]
@@ -244,7 +254,7 @@ def test_a_finished_picture_stands_last(world: World, other: str) -> None:
 
 def test_numbers_stay_when_only_one_side_tried(world: World) -> None:
     """How often a job was tried is what the recipe's bound counts."""
-    road = ["intend", "fail", "intend", "fail", "intend", "submitted"]
+    road = ["begin_attempt", "fail", "begin_attempt", "fail", "begin_attempt", "submitted"]
     tried = world.make(None, [(0, name) for name in road])
     whole = joined(world, [tried])
     assert states(whole) == states(tried)
@@ -253,27 +263,29 @@ def test_numbers_stay_when_only_one_side_tried(world: World) -> None:
 
 def test_only_the_jobs_that_are_asked_for(world: World) -> None:
     """A shard takes over its own."""
-    both = world.make(None, [(0, "intend"), (1, "intend")])
+    both = world.make(None, [(0, "begin_attempt"), (1, "begin_attempt")])
     target = Checkpoint.blank()
     join(target, both, owns=lambda key: key == KEY)
     assert [attempt.key for attempt in target.open_attempts()] == [KEY]
-    assert [each.key for each in target.standings(left_over=True)] == [KEY]
+    assert [each.key for each in target.records(left_over=True)] == [KEY]
 
 
 def test_files_are_taken_over_from_the_same_folder_alone(world: World) -> None:
     """Elsewhere a picture of that name may be another one."""
-    done = world.make(None, [(0, name) for name in ("intend", "submitted", "fetching", "done")])
+    done = world.make(
+        None, [(0, name) for name in ("begin_attempt", "submitted", "fetching", "done")]
+    )
     done.placed(KEY, {JOBS[0].output: "a.jpg"})
     for same_folder, file in ((True, "a.jpg"), (False, None)):
         target = Checkpoint.blank()
-        target.enroll(JOBS)
+        target.sync_jobs(JOBS)
         join(target, done, same_folder=same_folder)
         assert target.file(JOBS[0].output, KEY) == file
 
 
 def test_one_id_for_two_jobs_is_uncertain_for_the_second(world: World) -> None:
     """As in a run: nobody's picture may be taken for another's."""
-    one, two = world.make(None, [(0, "intend")]), world.make(None, [(1, "intend")])
+    one, two = world.make(None, [(0, "begin_attempt")]), world.make(None, [(1, "begin_attempt")])
     one.submitted(1, "task")
     two.submitted(1, "task")
     for _ in range(2):
@@ -297,8 +309,8 @@ def test_the_history_is_joined_in_the_order_of_time(world: World, base: Checkpoi
 def test_an_adoption_is_no_news_of_what_is_known(world: World, base: Checkpoint) -> None:
     """A manifest beside its checkpoint adds nothing to the history, however often it is merged."""
     (attempt,) = base.attempts_of(KEY)
-    request = dict(base._db.execute("SELECT * FROM request WHERE key = ?", (KEY,)).fetchone())
-    row = dict(base._db.execute("SELECT * FROM attempt").fetchone())
+    request = dict(base.store.execute("SELECT * FROM request WHERE key = ?", (KEY,)).fetchone())
+    row = dict(base.store.execute("SELECT * FROM attempt").fetchone())
     row.pop("id")
     for _ in range(2):
         told = world.make()
@@ -309,7 +321,7 @@ def test_an_adoption_is_no_news_of_what_is_known(world: World, base: Checkpoint)
 
 def test_twins_of_two_sides_are_suspected(world: World) -> None:
     """The same bytes for two seeds, made by two shards: the one that came later is suspect."""
-    road = ["intend", "submitted", "fetching", "done"]
+    road = ["begin_attempt", "submitted", "fetching", "done"]
     parts = [world.make(None, [(job, name) for name in road]) for job in (0, 1)]
     whole = joined(world, parts[::-1])
     for _ in range(2):
@@ -320,10 +332,10 @@ def test_twins_of_two_sides_are_suspected(world: World) -> None:
 
 def test_all_or_nothing(world: World, base: Checkpoint, tmp_path: Path) -> None:
     """A source that breaks in the middle has changed nothing."""
-    base._db.execute("UPDATE attempt SET settled = 'x', state = 'submitting', number = 'one'")
+    base.store.execute("UPDATE attempt SET settled = 'x', state = 'submitting', number = 'one'")
     with Checkpoint.open(tmp_path / "t.checkpoint") as target:
-        target.enroll(JOBS[:1])
-        target.intend(KEY, number=1, reserved=None, api="other")
+        target.sync_jobs(JOBS[:1])
+        target.begin_attempt(KEY, number=1, reserved=None, api="other")
         before = known(target, numbers=True)
         with pytest.raises(ValueError, match="one"):
             join(target, base)
@@ -332,18 +344,18 @@ def test_all_or_nothing(world: World, base: Checkpoint, tmp_path: Path) -> None:
 
 def test_of_two_records_either_may_learn(world: World, base: Checkpoint) -> None:
     """The further one stands, with facts that only the other has."""
-    cells = dict(base._db.execute("SELECT * FROM attempt").fetchone())
+    cells = dict(base.store.execute("SELECT * FROM attempt").fetchone())
     cells.pop("id")
     running = {**cells, "state": "running", "task_id": "t", "reserved": None}
     for a, b in ((cells, running), (running, cells)):
-        record = Record(dict(a), [])
-        record.learn(Record(dict(b), []))
-        assert record.cells == {**running, "reserved": "0.04"}
+        row = AttemptRow(dict(a), [])
+        row.learn(AttemptRow(dict(b), []))
+        assert row.cells == {**running, "reserved": "0.04"}
 
 
 def test_the_order_is_kept_while_both_go_on(world: World) -> None:
     """Two tasks of one job at work: when the last one fails, the other one says where it stands."""
-    road = [(0, "intend"), (0, "submitted")]
+    road = [(0, "begin_attempt"), (0, "submitted")]
     whole = joined(world, [world.make(None, road), world.make(None, road)])
     one, two = whole.attempts_of(KEY)
     whole.fail(two.id, code=None, message="no", again="new-task")

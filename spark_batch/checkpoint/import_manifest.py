@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
-from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.contract import MANIFEST, error_code, rules, validator
 from spark_batch.errors import ManifestError
@@ -43,14 +43,14 @@ def adopt(
     wanted: Callable[[Row], bool] = lambda row: True,
     passed_over: Callable[[str], None] | None = None,
 ) -> int:
-    """Take over what `rows` of a manifest tell and `checkpoint` does not know; gives their number.
+    """Insert the attempts of a manifest's `rows` that `checkpoint` does not know; return how many.
 
     A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
     fetched again without a new task. A task id that is not known is polled again. What was being
     sent, or is uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that
-    names its picture is a line of the recipe as it was then: enroll the recipe as it is now after
-    it. For a row that spark-batch did not write so `passed_over` is called with what is wrong, or
-    ManifestError is raised without it.
+    names its picture is a line of the recipe as it was then: call `sync_jobs` afterwards with the
+    recipe as it is now. For a row that spark-batch did not write so `passed_over` is called with
+    what is wrong, or ManifestError is raised without it.
     """
     taken = 0
     with checkpoint.transaction():
@@ -68,7 +68,7 @@ def adopt(
 
 
 def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
-    """Whether the row tells of a task, or of an attempt, that the checkpoint has never seen."""
+    """Whether the row has a task, or an attempt, that the checkpoint does not know."""
     if row.get("status") == Status.PENDING.value or row.get("attempts") == "0":
         return False
     task = row.get("task_id", "")
@@ -103,10 +103,10 @@ def _taken(
     checkpoint: Checkpoint, row: Row, number: int, trusted: Callable[[Row], bool]
 ) -> str | None:
     """Take a row over; if the checkpoint would then be refused, take that back and say why."""
-    with checkpoint.savepoint() as undo:
+    with checkpoint.store.savepoint() as undo:
         try:
             _take(checkpoint, row, number, trusted)
-            fault = checkpoint.fault_of(row["job"])
+            fault = checkpoint.store.row_fault(row["job"])
         except (OverflowError, ValueError):
             fault = "a number or a name in it is too long"
         if fault is None:
@@ -135,7 +135,7 @@ def _is_same(last: Attempt) -> bool:
 
 
 def _line(row: Row, output: str, position: int) -> dict[str, object]:
-    """A line of the recipe that wrote the manifest, by column; its variables are not told there."""
+    """A line of the recipe that wrote the manifest, by column; it has no variables."""
     return {
         "output": output,
         "key": row["job"],

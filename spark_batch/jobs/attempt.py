@@ -1,4 +1,4 @@
-"""What came of it: attempts, the states that they go through, results, and where a job stands."""
+"""Attempts, their states and their results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from spark_batch.jobs.wanted import Picture
+from spark_batch.jobs.recipe import Picture
 
 SANDBOX_API = "sandbox"  # the value of `Attempt.api` for attempts that the sandbox answered
 
@@ -112,63 +112,29 @@ class Attempt:
     commit: str | None = None
     received: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What a picture was made of: what it may carry with it (`output.metadata`), and no secrets.
-
-    `job` is the key; `width` and `height` are as asked; `recipe` is its name, `commit` the git
-    commit that it stood in when the attempt was made, `-dirty` behind it when it differed.
-    """
-
-    job: str
-    model: str
-    prompt: str
-    seed: int
-    scale: float
-    width: int
-    height: int
-    take: int
-    recipe: str = ""
-    commit: str | None = None
-    task_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One line of a recipe as the checkpoint knows it: what is wanted, and where it stands.
-
-    `output` is the name without extension, `file` the picture's path below the output folder once
-    it has been written, `cost` what all attempts of the job cost as far as the API told, `current`
-    whether the recipe still had the line when it was last run. `image`, `fit` and `source` are
-    those of `Input` and `Prompt`, None where an older version did not write them down.
-    """
-
-    key: str
-    recipe: str
-    input: str
-    prompt_id: str
-    prompt: str
-    scale: float
-    seed: int
-    take: int
-    width: int
-    height: int
-    output: str
-    file: str | None
-    current: bool
-    attempt: Attempt | None
-    attempts: int
-    cost: Decimal | None
-    variables: tuple[tuple[str, str], ...] = ()
-    image: str | None = None
-    fit: str | None = None
-    source: str | None = None
+    @property
+    def cost(self) -> Decimal | None:
+        """What the API charged, in USD; None while it has not said, or when it never did."""
+        return self.result.usage.cost if self.result else None
 
     @property
-    def status(self) -> Status:
-        """Where the job stands."""
-        return status_of(self.attempt)
+    def may_cost(self) -> bool:
+        """Whether the API may have charged for it, or still may, and has not said how much.
+
+        A picture that was lost may have been charged for. So may an uncertain attempt that the user
+        settled with `resubmit`; one that was settled as not charged has failed.
+        """
+        unsent = self.state is State.SUBMITTING and self.unsent
+        return self.cost is None and self.state is not State.FAILED and not unsent
+
+    @property
+    def blocks_another(self) -> bool:
+        """Whether no further attempt of the job may be made: it is done, in progress or uncertain.
+
+        Unlike `may_cost` it is false for what was lost or settled: the job may be made again,
+        though that attempt may be on the bill.
+        """
+        return status_of(self) not in (Status.PENDING, Status.FAILED, Status.EXPIRED)
 
 
 def status_of(attempt: Attempt | None) -> Status:
