@@ -40,7 +40,7 @@ OTHER_MEANINGS = {
     ("cli/sandbox.py", "sandbox"),  # an API key
     ("cli/changes.py", "kept"),  # a column's title
     ("client/results.py", "images"),  # a key of the API's answers
-    ("jobs/made.py", "sandbox"),  # the API that an attempt was sent to
+    ("jobs/attempt.py", "sandbox"),  # the API that an attempt was sent to
     ("project/access.py", "sandbox"),  # an API key
     ("project/against.py", "kept"),  # a kind of change
     ("project/planfile.py", "sandbox"),  # a key of a saved plan

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
-from spark_batch import lfs
+from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size, manifest_columns, required_columns
 from spark_batch.errors import ManifestError
@@ -139,12 +139,20 @@ def row(record: JobRecord) -> dict[str, str]:
         "asked_height": str(request.height),
         "expected_width": str(width),
         "expected_height": str(height),
-        "output": record.file or "",
+        "output": _output(record),
         "cost_usd": amount_text(record.cost) or "",
         "attempts": str(record.attempts),
         **_attempt_cells(record.attempt),
         "fit": request.fit or "",
     }
+
+
+def _output(record: JobRecord) -> str:
+    """The picture's file; of a done one that has none, as a merge can leave it, where it belongs."""
+    picture = record.attempt.picture if record.attempt else None
+    if record.file is None and picture is not None and record.status is Status.DONE:
+        return f"{record.output}{pictures.extension(picture)}"
+    return record.file or ""
 
 
 def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:

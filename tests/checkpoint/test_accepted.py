@@ -49,7 +49,7 @@ def priced(price: float | None) -> Decimal | None:
 
 
 def accepted(checkpoint: Checkpoint) -> bool:
-    return validation.fault(checkpoint._db, VERSION) is None
+    return validation.fault(checkpoint.store, VERSION) is None
 
 
 @given(
