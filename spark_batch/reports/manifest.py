@@ -148,7 +148,7 @@ def row(record: JobRecord) -> dict[str, str]:
 
 
 def _output(record: JobRecord) -> str:
-    """The picture's file; of a done one that has none, as a merge can leave it, where it belongs."""
+    """The picture's file; of a done one without a file, as a merge leaves it, where it belongs."""
     picture = record.attempt.picture if record.attempt else None
     if record.file is None and picture is not None and record.status is Status.DONE:
         return f"{record.output}{pictures.extension(picture)}"
