@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -61,6 +62,8 @@ class World:
     api: str = "sandbox"
     settings: dict[str, object] = field(default_factory=dict)
     threads: int = 4
+    network: Executor | None = None
+    pictures: Executor | None = None
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
     ready: Callable[[Job], bool] | None = None
@@ -130,8 +133,8 @@ class World:
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=steps,
             open_jobs=open_jobs,
-            network=DaemonThreads(self.threads, "network"),
-            pictures=picture_threads(),
+            network=self.network or DaemonThreads(self.threads, "network"),
+            pictures=self.pictures or picture_threads(),
             ready=self.ready,
             rng=Hasty(),
             polls=Soon(),
