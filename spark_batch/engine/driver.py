@@ -211,17 +211,28 @@ class Driver:
                 yield CallTakenBack(overdue.call.ticket, reason)
 
     def _admission(self) -> Iterator[Trigger]:
-        """Answer the engine's questions, up to a number: answers of the API may be waiting."""
+        """Answer the engine's questions, up to a number: answers of the API may be waiting.
+
+        An error of the plan or of an input ends the run after the turn, whose answers are kept.
+        """
         for _ in range(_QUESTIONS_A_TURN):
             question = self._engine.question(self._now)
             self._admitting = question is not None
-            match question:
-                case None:
-                    return
-                case triggers.NextStep():
-                    yield triggers.StepOffered(next(self._steps, None))
-                case triggers.InputReady(job=job):
-                    yield triggers.InputChecked(self._ready is None or self._ready(job))
+            if question is None:
+                return
+            try:
+                trigger = self._reply(question)
+            except Exception as error:  # noqa: BLE001 (raised by `_turn`)
+                self._error = error
+                return
+            yield trigger
+
+    def _reply(self, question: triggers.Question) -> Trigger:
+        match question:
+            case triggers.NextStep():
+                return triggers.StepOffered(next(self._steps, None))
+            case triggers.InputReady(job=job):
+                return triggers.InputChecked(self._ready is None or self._ready(job))
 
     def _wait(self) -> list[Ended]:
         """Wait until a call has ended or something is due; gives the calls that have ended."""

@@ -145,7 +145,8 @@ class Errand:
         open_jobs = self.outlook.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-        bodies = Bodies(fitted=pictures.fitted)
+        picture_work = picture_threads()
+        bodies = Bodies(fitted=pictures.fitted, executor=picture_work)
         with TaskClient(endpoint.base_url, endpoint.key) as client:
             driver = Driver(
                 run,
@@ -160,7 +161,7 @@ class Errand:
                 steps=steps,
                 open_jobs=open_jobs,
                 network=network_threads(),
-                pictures=picture_threads(),
+                pictures=picture_work,
                 limit=self.order.limit,
                 metadata=self.place.metadata,
                 commit=commit_of(self.recipe.path),

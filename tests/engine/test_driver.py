@@ -11,6 +11,7 @@ import pytest
 
 from spark_batch.engine import workers
 from spark_batch.engine.workers import DaemonThreads
+from spark_batch.jobs import Job
 from tests.engine.conftest import MakeWorld, World
 
 
@@ -112,3 +113,19 @@ def test_what_is_paid_for_is_fetched_by_the_next_run(world: World, room: str, fa
     ends_well(world)
     assert len(world.fingerprints()) == 4
     assert world.statuses() == ["done"] * 4
+
+
+def test_an_error_of_an_input_keeps_the_answers_of_its_turn(world: World) -> None:
+    """The first job is done in the turn in which the second one's input is looked at."""
+
+    def ready(job: Job) -> bool:
+        if job.prompt.text != "Beach 0":
+            raise RuntimeError("a defect")
+        return True
+
+    world.ready = ready
+    with pytest.raises(RuntimeError, match="a defect"):
+        world.run()
+    assert world.statuses() == ["done", "pending", "pending", "pending"]
+    world.ready = None
+    assert world.run().done == 3

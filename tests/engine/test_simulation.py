@@ -194,23 +194,31 @@ class ModelExecutor(Executor):
         """Nothing is under way without the clock."""
 
 
-class MortalCheckpoint(Checkpoint):
-    """A checkpoint in memory; the process may die before and after each of its commits."""
-
-    world: World
+def make_mortal(checkpoint: Checkpoint, world: World) -> None:
+    """Have the process die, perhaps, before and after each commit of `checkpoint`."""
+    original = checkpoint.transaction
+    depth = 0
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        if self._depth:
-            yield
+    def transaction() -> Iterator[None]:
+        nonlocal depth
+        if depth:
+            with original():
+                yield
             return
-        self.world.step()
-        with super().transaction():
-            yield
-            self.world.step()
-        money = self.money()
+        world.step()
+        depth = 1
+        try:
+            with original():
+                yield
+                world.step()
+        finally:
+            depth = 0
+        money = checkpoint.money()
         assert money.spent + money.reserved <= LIMIT, "more is spent or reserved than allowed"
-        self.world.step()
+        world.step()
+
+    checkpoint.transaction = transaction  # type: ignore[method-assign]
 
 
 @dataclass
@@ -302,11 +310,12 @@ def a_history(recipe: Recipe, seed: int) -> History:
     """A history of the seed's choosing: settings, faults, and when the process dies."""
     rng = Random(seed)
     clock = VirtualClock()
-    checkpoint = MortalCheckpoint.blank(clock=clock.utc)
-    checkpoint.world = World(rng, clock, checkpoint)
+    checkpoint = Checkpoint.blank(clock=clock.utc)
+    world = World(rng, clock, checkpoint)
+    make_mortal(checkpoint, world)
     run = replace(recipe.run, concurrency=rng.randint(1, 4), max_uncertain=rng.choice([1, 99]))
     folder = recipe.output_dir / str(seed)
-    return History(replace(recipe, run=run, output_dir=folder), checkpoint.world)
+    return History(replace(recipe, run=run, output_dir=folder), world)
 
 
 @pytest.mark.parametrize("part", range(10))
