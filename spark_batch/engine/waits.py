@@ -28,6 +28,9 @@ A disk that takes no more pictures
 A call that does not return (a disk that hangs)
     `LONGEST_CALL`, which is past what the client allows any of its calls. A request is uncertain; a
     task stays paid for.
+A call that no thread begins
+    `LONGEST_CALL` since its executor ended a call, at most twice that. A request was not sent; a
+    task stays paid for. Nothing more is sent.
 An input that is being fitted
     `task_timeout`, since the run began to wait for it. Nothing more is sent.
 Room within `max_cost`
