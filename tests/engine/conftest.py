@@ -21,8 +21,8 @@ from spark_batch.engine import Driver, picture_threads, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.files import Folders
-from spark_batch.engine.forecast import Outlook
-from spark_batch.engine.planner import Scope, Step, survey
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import Scope, Step, plan_actions
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.engine.workers import DaemonThreads, Sender
 from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
@@ -90,12 +90,12 @@ class World:
             checkpoint.interrupted()
             scope = Scope(self.out, self.recipe.run.attempts, retry=retry)
             prices = Prices(price=self.recipe.price, charges=checkpoint.charges())
-            outlook = Outlook()
-            for step in survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
+            outlook = Forecast()
+            for step in plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
                 outlook.add(step, prices)
             checkpoint.enroll(matrix.jobs(self.recipe))
             with TaskClient(self.served.url, "test-key") as client:
-                steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
+                steps = plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
                 run = self._driver(checkpoint, client, prices, steps, outlook.open_jobs)
                 self.events = []
                 for event in run.events():

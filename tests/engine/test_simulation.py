@@ -42,8 +42,8 @@ from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.effects import Delivered, Downloaded, NotHere, Place
 from spark_batch.engine.events import Tally
 from spark_batch.engine.files import Folders
-from spark_batch.engine.forecast import Outlook
-from spark_batch.engine.planner import Scope, survey
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.jobs import Job, Picture, Recipe, Result, State, Usage
 from tests.engine.conftest import a_recipe
 from tests.engine.virtual import VirtualClock
@@ -235,8 +235,8 @@ class History:
         checkpoint.look_again()
         scope = Scope(recipe.output_dir, recipe.run.attempts)
         prices = Prices(price=recipe.price, charges=checkpoint.charges())
-        outlook = Outlook(attempts=recipe.run.attempts)
-        for step in survey(matrix.jobs(recipe), reader=checkpoint, scope=scope):
+        outlook = Forecast(attempts=recipe.run.attempts)
+        for step in plan_actions(matrix.jobs(recipe), reader=checkpoint, scope=scope):
             outlook.add(step, prices)
         checkpoint.enroll(matrix.jobs(recipe))
         driver = Driver(
@@ -248,7 +248,7 @@ class History:
             folders=Folders(recipe.output_dir),
             budget=Budget(limit=recipe.run.max_cost, money=checkpoint.money(), prices=prices),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
-            steps=survey(matrix.jobs(recipe), reader=checkpoint, scope=scope),
+            steps=plan_actions(matrix.jobs(recipe), reader=checkpoint, scope=scope),
             open_jobs=outlook.open_jobs,
             network=ModelExecutor(self.world),
             pictures=ModelExecutor(self.world),

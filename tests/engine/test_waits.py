@@ -33,7 +33,7 @@ from spark_batch.engine import Driver
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.engine.files import Folders
-from spark_batch.engine.planner import Scope, survey
+from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.engine.waits import LONGEST_CALL
 from spark_batch.engine.workers import download
 from spark_batch.errors import ExitCode, OutputError
@@ -137,7 +137,7 @@ class Life:
             folders=Folders(self.recipe.output_dir),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices(price=None)),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
-            steps=survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
+            steps=plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
             open_jobs={},
             network=VirtualExecutor(self.clock, takes),
             pictures=VirtualExecutor(self.clock, soon),
