@@ -1,7 +1,7 @@
 """The driver: makes decisions durable, then has them carried out.
 
 One turn: take what has happened, have the engine decide what follows, commit all transitions in one
-transaction, then start the effects and report the events. The order is what makes a run safe to
+transaction, then report the events and start the effects. The order is what makes a run safe to
 kill: an attempt is on disk before its POST leaves, a task's id before it is polled, and what an
 answer said before anything follows from it.
 """
@@ -9,6 +9,7 @@ answer said before anything follows from it.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from functools import partial
@@ -109,6 +110,7 @@ class Driver:
         )
         self._calls = Calls(network, pictures, clock=self._clock)
         self._rows = Rows()
+        self._due: deque[Effect] = deque()  # committed, and not yet started
         self._pending: list[Trigger] = []  # of the next turn, beside what calls bring
         self._error: BaseException | None = None  # of a call: ends the run after the turn
         self._stops = 0
@@ -127,6 +129,7 @@ class Driver:
             ended: list[Ended] = []
             while True:
                 yield from self._turn(ended)
+                self._start_due()
                 if self._engine.finished or self._stopped_at_once:
                     break
                 if self._waited_enough:
@@ -147,16 +150,13 @@ class Driver:
     # --- A turn.
 
     def _turn(self, ended: list[Ended]) -> list[Event]:
-        """Decide what follows from all that has happened, commit it, and start what follows."""
+        """Decide what follows from all that has happened, and commit it; gives what to report."""
         self._now = self._clock.monotonic()
         try:
             due, reports = self._commit(self._triggers(ended))
         except OutputError as error:
             raise type(error)(f"{error}{_unwritten(ended)}") from None
-        for effect in due:
-            self._start(effect)
-        if self._error is not None:
-            raise self._error
+        self._due.extend(due)
         return reports
 
     def _commit(self, happened: Iterable[Trigger]) -> tuple[list[Effect], list[Event]]:
@@ -263,17 +263,26 @@ class Driver:
 
     # --- Effects.
 
+    def _start_due(self) -> None:
+        """Start what the turn has committed. Raises the error that ends the run, if one does."""
+        while self._due:
+            self._start(self._due.popleft())
+        if self._error is not None:
+            raise self._error
+
     def _start(self, effect: Effect) -> None:
-        """Start an effect. After an error no call is started, and requests are taken back."""
+        """Start an effect. After an error no call is started, after a stop no request."""
         if isinstance(effect, effects.TakeBackRequests):
             self._pending += self._take_back(only_requests=True)
             return
-        if self._error is None:
+        is_request = isinstance(effect, effects.Submit)
+        if self._error is None and not (is_request and self._stops):
             try:
                 self._start_call(effect)
+                return
             except RuntimeError as error:  # BrokenExecutor is one; or the executor was shut down
                 self._error = error
-        if self._error is not None and isinstance(effect, effects.Submit):
+        if is_request:
             self._pending.append(CallTakenBack(effect.ticket, _NOT_SENT))
 
     def _start_call(self, call: Call) -> None:
@@ -390,7 +399,13 @@ class Driver:
 
     def _close(self) -> None:
         """Write down which requests were not sent; nothing else is waited for."""
-        if rest := [*self._take_pending(), *self._take_back()]:
+        rest = [*self._take_pending(), *self._take_back()]
+        rest += [
+            CallTakenBack(effect.ticket, _NOT_SENT)
+            for effect in self._due
+            if isinstance(effect, effects.Submit)
+        ]
+        if rest:
             self._commit(rest)
 
     def _drain(self) -> str:
