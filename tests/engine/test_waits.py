@@ -29,7 +29,7 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.engine import Driver
+from spark_batch.engine import Driver, driver
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.engine.files import Folders
@@ -106,11 +106,11 @@ class Life:
             checkpoint.interrupted()
             checkpoint.look_again()
             checkpoint.enroll(matrix.jobs(self.recipe))
-            driver = self._driver(checkpoint)
+            run = self._driver(checkpoint)
             if stop_at is not None:
-                self.clock.at(stop_at, driver.stop)
-            self.events = list(driver.events())
-            return driver.tally
+                self.clock.at(stop_at, run.stop)
+            self.events = list(run.events())
+            return run.tally
 
     def _driver(self, checkpoint: Checkpoint) -> Driver:
         run = self.recipe.run
@@ -749,3 +749,12 @@ def test_a_task_that_stays_unknown_is_uncertain_again(life: Life, command: str) 
     assert life.statuses() == ["uncertain"]
     assert (tally.uncertain, tally.uncertain_before) == (1, 0)
     assert life.api.calls.count("create") == 1
+
+
+def test_a_plan_is_read_in_pieces(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of many jobs, most of which need nothing, holds up no answer and ends."""
+    many_prompts(life, 40, concurrency=40, submit_rate=1000.0)
+    monkeypatch.setattr(driver, "_QUESTIONS_A_TURN", 3)
+    assert life.run().done == 40
+    tally = life.run()
+    assert (tally.done, tally.created, life.events) == (0, 0, [])
