@@ -19,7 +19,7 @@ JOBS = 2000
 def main() -> None:
     """Print microseconds of CPU a job, with so many in flight."""
     with tempfile.TemporaryDirectory() as name:
-        recipe = a_recipe(Path(name), concurrency=JOBS, submit_rate=1e9)
+        recipe = a_recipe(Path(name), concurrency=JOBS, submit_rate=1e9, task_timeout=600.0)
     (block,) = recipe.blocks
     block = replace(block, prompts=block.prompts[:1], seeds=tuple(range(JOBS)))
     jobs = list(matrix.jobs(replace(recipe, blocks=(block,))))
