@@ -88,6 +88,10 @@ class World:
             if self.fuse <= 0:
                 raise Crash
 
+    def delay(self) -> float:
+        """Seconds until a call is begun, or ends; now and then it hangs for an hour."""
+        return 3600.0 if self.rng.random() < 0.01 else self.rng.uniform(0.0, 2.0)
+
     def submit(self, job: Job) -> SubmitOutcome:
         attempt = self.checkpoint.last_attempt(job.key)
         assert attempt is not None
@@ -173,14 +177,14 @@ class ModelExecutor(Executor):
         world = self._world
         world.step()
         future = MortalFuture(world)
+        waits, takes = world.delay(), world.delay()
 
         def begin() -> None:
             if future.set_running_or_notify_cancel():
                 outcome = self._outcome(fn, args)
-                later = world.clock.now + world.rng.uniform(0.0, 2.0)
-                world.clock.at(later, lambda: future.set_result(outcome))
+                world.clock.at(world.clock.now + takes, lambda: future.set_result(outcome))
 
-        world.clock.at(world.clock.now + world.rng.uniform(0.0, 2.0), begin)
+        world.clock.at(world.clock.now + waits, begin)
         return future
 
     def _outcome(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> object:
@@ -255,8 +259,12 @@ class History:
             clock=self.world.clock,
             rng=self.world.rng,
         )
+        if self.world.rng.random() < 0.3:
+            moment = self.world.clock.now + self.world.rng.uniform(0.0, 60.0)
+            self.world.clock.at(moment, driver.stop)
         for _ in driver.events():
             pass
+        self._end()
         return driver.tally
 
     def live(self) -> None:
@@ -267,7 +275,7 @@ class History:
             with suppress(Crash):
                 self.run()
             world.fuse = None
-            self._die()
+            self._end()
             self.check()
         for _ in range(2):
             began = world.clock.now
@@ -275,7 +283,7 @@ class History:
             assert world.clock.now - began < 7200.0, "the run did not end"
             self.check()
 
-    def _die(self) -> None:
+    def _end(self) -> None:
         """Of the calls under way some still reach the API; their answers reach nobody."""
         clock = self.world.clock
         requests, clock.agenda = clock.agenda, []
