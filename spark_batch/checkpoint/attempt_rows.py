@@ -13,7 +13,7 @@ from spark_batch.jobs import Attempt, State
 Cells = dict[str, object]
 Event = tuple[str, str, str | None]
 
-# What stands further on its way (reliability.md, "States of an attempt"). Evidence of a task goes
+# The order of the states (spark_batch/README.md, "States of an attempt"). Evidence of a task goes
 # before what the user said of an attempt whose task nobody knew.
 _RANKS = {
     State.SUBMITTING: 1,

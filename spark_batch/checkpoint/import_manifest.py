@@ -1,8 +1,8 @@
 """Taking over from a manifest what a checkpoint does not know.
 
 A fresh CI runner, or a restored cache, has a manifest and no checkpoint, or an older one. What the
-manifest tells of is paid for, or may be: it must not cost money again (product.md, "The checkpoint
-and the manifest").
+manifest tells of is paid for, or may be: it must not cost money again (spark_batch/README.md,
+"The manifest").
 """
 
 from __future__ import annotations

@@ -363,7 +363,8 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
         # Nothing that a file's schema holds may do more than read (SQLite's security.html).
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        # Measured (reliability.md): survives SIGKILL at any moment, and leaves one file to copy.
+        # Survives SIGKILL at any moment and leaves one file to copy; measured, see
+        # spark_batch/README.md, "The checkpoint".
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")

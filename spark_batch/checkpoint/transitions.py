@@ -1,8 +1,8 @@
 """Everything that changes a checkpoint: one method is one transition and one commit.
 
 The order of writes is the caller's: intent before the POST, the id before it is polled, done after
-the rename (reliability.md, "States of an attempt"). A transition from a state that does not allow
-it raises CheckpointError and writes nothing.
+the rename (spark_batch/README.md, "States of an attempt"). A transition from a state that does not
+allow it raises CheckpointError and writes nothing.
 """
 
 from __future__ import annotations

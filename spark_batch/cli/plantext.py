@@ -8,7 +8,7 @@ import click
 
 from spark_batch import matrix, project
 from spark_batch.cli import fits, plandocument, session
-from spark_batch.engine.forecast import Outlook
+from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, Action, Step
 from spark_batch.engine.reasons import Cause
 from spark_batch.text import counted
@@ -120,14 +120,14 @@ def _money_lines(plan: project.Plan) -> list[str]:
     return lines
 
 
-def _expected(outlook: Outlook) -> str:
+def _expected(outlook: Forecast) -> str:
     if outlook.unpriced:
         return "cost not known (give the recipe a price)"
     sources = " and ".join(_SOURCES[each] for each in sorted(outlook.sources))
     return f"expected {outlook.expected} USD (by {sources})"
 
 
-def _quoted(outlook: Outlook) -> str:
+def _quoted(outlook: Forecast) -> str:
     """What the API said by itself, beside the estimate: it is not bound to it."""
     count = outlook.total(COSTS)
     if outlook.unquoted == count:

@@ -35,7 +35,7 @@ def washer(key: str) -> Wash:
 def _washed(text: str, *, key: str) -> str:
     """`text` on one line, without control characters, queries of URLs and the key; cut to length.
 
-    A result's URL is signed by its query, so none is shown (reliability.md).
+    A result's URL is signed by its query, so none is shown.
     """
     plain = _UNSEEN.sub("", _SPACE.sub(" ", text)).strip()
     if redact.carries(plain.replace(" ", ""), key):  # a page may break the key's line

@@ -28,8 +28,7 @@ class Queue:
     """Jobs that wait to be sent. Times are the run's clock, in seconds.
 
     `attempts` is the recipe's bound on the attempts of a job, `limit` bounds the jobs of the plan
-    that are sent. `base` gives, by key, how many attempts a `retry` does not count against
-    `attempts`.
+    that are sent.
     """
 
     def __init__(self, *, attempts: int, limit: int | None) -> None:
@@ -40,6 +39,7 @@ class Queue:
         self._sent = 0
         self._order = count()
         self._retries: list[tuple[float, int, Candidate]] = []
+        # Attempts that a `retry` does not count against the recipe's bound, by key.
         self._base: dict[str, int] = {}
 
     @property

@@ -38,8 +38,8 @@ class Prices:
     """What a picture of a size costs, in USD.
 
     The estimate is, in this order: the median of what the API has charged for the size in this
-    checkpoint, the recipe's price, unknown (product.md, "Money"). What the API says when it is
-    asked (`quote`) stands beside it: it is not bound to it.
+    checkpoint, the recipe's price, unknown (spark_batch/README.md, "Money"). A quote of the API
+    (`quote`) stands beside it: the API is not bound to it.
     """
 
     def __init__(self, *, price: Decimal | None, charges: Iterable[Charge] = ()) -> None:

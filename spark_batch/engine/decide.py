@@ -138,7 +138,11 @@ class Engine:
         """What follows from `trigger`; `now` is the run's clock, in seconds."""
         self._now = now
         self._decision = Decision()
-        _REACTIONS[type(trigger)](self, trigger)
+        if isinstance(trigger, triggers.TaskTrigger):
+            if (task := self._tasks.get(trigger.ticket)) is not None:  # else it was given up
+                _TASK_REACTIONS[type(trigger)](self, task, trigger)
+        else:
+            _REACTIONS[type(trigger)](self, trigger)
         return self._decision
 
     def question(self, now: float) -> triggers.Question | None:
@@ -493,7 +497,7 @@ class Engine:
         if outcome.retry_after is not None:
             wait += outcome.retry_after
         else:
-            wait = self._until_giving_up(wait)
+            wait = waits.last_try(self._pace, self._now, wait, self._run)
         self._later(effects.Submit(request.ticket, request.job), wait)
         self._note_once(outcome.reason, f"{outcome.reason}; trying again")
 
@@ -511,24 +515,9 @@ class Engine:
 
     def _check_sending(self, reason: str) -> None:
         """Halt when the API has taken nothing for too long; `reason` is its last answer."""
-        ended = waits.nothing_sent(
-            self._pace,
-            self._now,
-            unreachable=self._run.unreachable_timeout,
-            limited=self._run.rate_limit_timeout,
-        )
+        ended = waits.nothing_sent(self._pace, self._now, self._run)
         if ended is not None:
             self._halt(ExitCode.FAILED, f"{ended}: {reason}; run again later")
-
-    def _until_giving_up(self, wait: float) -> float:
-        """`wait` in seconds, but not past the moment at which the run gives up sending."""
-        return waits.last_try(
-            self._pace,
-            self._now,
-            wait,
-            unreachable=self._run.unreachable_timeout,
-            limited=self._run.rate_limit_timeout,
-        )
 
     def _fail(
         self,
@@ -589,10 +578,7 @@ class Engine:
 
     # --- The answer to a poll. Polling costs nothing and may repeat freely.
 
-    def _poll_answered(self, answer: triggers.PollAnswered) -> None:
-        task = self._tasks.get(answer.ticket)
-        if task is None:
-            return
+    def _poll_answered(self, task: Task, answer: triggers.PollAnswered) -> None:
         match answer.outcome:
             case Completed(result=result):
                 self._completed(task, result)
@@ -737,10 +723,7 @@ class Engine:
         expected = result.bytes if insists else None
         self._later(effects.Download(task.ticket, result, expected, last_try))
 
-    def _download_answered(self, answer: triggers.DownloadAnswered) -> None:
-        task = self._tasks.get(answer.ticket)
-        if task is None:
-            return
+    def _download_answered(self, task: Task, answer: triggers.DownloadAnswered) -> None:
         match answer.outcome:
             case effects.Downloaded() as downloaded:
                 source = task.job.input if task.job else Input(id="")
@@ -751,21 +734,15 @@ class Engine:
             case outcome:
                 self._not_placed(task, outcome, expired=answer.expired)
 
-    def _place_answered(self, answer: triggers.PlaceAnswered) -> None:
-        task = self._tasks.get(answer.ticket)
-        if task is None:
-            return
+    def _place_answered(self, task: Task, answer: triggers.PlaceAnswered) -> None:
         match answer.outcome:
             case effects.Delivered() as delivered:
                 self._delivered(task, delivered, answer.twin)
             case outcome:
                 self._not_placed(task, outcome, expired=False)
 
-    def _restore_answered(self, answer: triggers.RestoreAnswered) -> None:
+    def _restore_answered(self, task: Task, answer: triggers.RestoreAnswered) -> None:
         """A copy was found, or the task is asked for a fresh URL."""
-        task = self._tasks.get(answer.ticket)
-        if task is None:
-            return
         match answer.outcome:
             case effects.Delivered() as delivered:
                 self._delivered(task, delivered, None)
@@ -893,10 +870,7 @@ class Engine:
         else:
             self._lose(task, reason)
 
-    def _stand_ins_found(self, found: triggers.StandInsFound) -> None:
-        task = self._tasks.get(found.ticket)
-        if task is None:
-            return
+    def _stand_ins_found(self, task: Task, found: triggers.StandInsFound) -> None:
         if found.files is None:
             self._lose(task, task.expired)
             return
@@ -912,15 +886,19 @@ class Engine:
         self._report(events.Expired(task.key, task.name, reason))
 
 
-_REACTIONS: Mapping[type, Callable[[Engine, Any], None]] = MappingProxyType(
+_TASK_REACTIONS: Mapping[type, Callable[[Engine, Task, Any], None]] = MappingProxyType(
     {
-        triggers.RunStarted: Engine._run_started,
-        triggers.SubmitAnswered: Engine._submit_answered,
         triggers.PollAnswered: Engine._poll_answered,
         triggers.DownloadAnswered: Engine._download_answered,
         triggers.PlaceAnswered: Engine._place_answered,
         triggers.RestoreAnswered: Engine._restore_answered,
         triggers.StandInsFound: Engine._stand_ins_found,
+    }
+)
+_REACTIONS: Mapping[type, Callable[[Engine, Any], None]] = MappingProxyType(
+    {
+        triggers.RunStarted: Engine._run_started,
+        triggers.SubmitAnswered: Engine._submit_answered,
         triggers.CallLost: Engine._call_lost,
         triggers.CallTakenBack: Engine._call_taken_back,
         triggers.ExecutorStuck: Engine._executor_stuck,

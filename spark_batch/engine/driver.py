@@ -1,7 +1,7 @@
 """The driver: makes decisions durable, then has them carried out.
 
 One turn: take what has happened, have the engine decide what follows, commit all transitions in one
-transaction, then start the effects and report the events. The order is what makes a run safe to
+transaction, then report the events and start the effects. The order is what makes a run safe to
 kill: an attempt is on disk before its POST leaves, a task's id before it is polled, and what an
 answer said before anything follows from it.
 """
@@ -9,7 +9,8 @@ answer said before anything follows from it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
@@ -109,11 +110,11 @@ class Driver:
         )
         self._calls = Calls(network, pictures, clock=self._clock)
         self._rows = Rows()
+        self._due: deque[Effect] = deque()  # committed, and not yet started
         self._pending: list[Trigger] = []  # of the next turn, beside what calls bring
         self._error: BaseException | None = None  # of a call: ends the run after the turn
         self._stops = 0
         self._now = 0.0  # of the turn
-        self._admitting = False  # the engine has further questions
 
     def stop(self) -> None:
         """Once: submit nothing more, wait a while for what is paid for. Twice: stop now."""
@@ -126,7 +127,9 @@ class Driver:
             self._pending.append(self._start_of_run())
             ended: list[Ended] = []
             while True:
-                yield from self._turn(ended)
+                yield from self._turn(self._happened(ended), ended)
+                if self._may_admit:
+                    yield from self._turn(self._admission())
                 if self._engine.finished or self._stopped_at_once:
                     break
                 if self._waited_enough:
@@ -146,21 +149,25 @@ class Driver:
 
     # --- A turn.
 
-    def _turn(self, ended: list[Ended]) -> list[Event]:
-        """Decide what follows from all that has happened, commit it, and start what follows."""
-        self._now = self._clock.monotonic()
+    def _turn(self, happened: Iterable[Trigger], ended: Sequence[Ended] = ()) -> Iterator[Event]:
+        """Decide and commit what follows from what has happened, report it, start the effects.
+
+        `ended` are the calls that are answered by it. Raises the error that ends the run.
+        """
         try:
-            due, reports = self._commit(self._triggers(ended))
+            due, reports = self._commit(happened)
         except OutputError as error:
             raise type(error)(f"{error}{_unwritten(ended)}") from None
-        for effect in due:
-            self._start(effect)
+        self._due.extend(due)
+        yield from reports
+        while self._due:
+            self._start(self._due.popleft())
         if self._error is not None:
             raise self._error
-        return reports
 
     def _commit(self, happened: Iterable[Trigger]) -> tuple[list[Effect], list[Event]]:
         """Have the engine decide, and write all transitions in one transaction."""
+        self._now = self._clock.monotonic()
         due: list[Effect] = []
         reports: list[Event] = []
         with self._checkpoint.transaction():
@@ -173,16 +180,14 @@ class Driver:
         self.tally.in_flight = self._engine.in_flight
         return due, reports
 
-    def _triggers(self, ended: list[Ended]) -> Iterator[Trigger]:
+    def _happened(self, ended: list[Ended]) -> Iterator[Trigger]:
         """What has happened. What is read for one trigger sees the transitions of those before."""
         yield from self._take_pending()
         yield from self._answers(ended)
         yield from self._overdue()
         if self._stops and not self.tally.interrupted:
             yield triggers.StopRequested()
-        if self._error is None and not self._stopped_at_once:
-            yield triggers.TimersDue()
-            yield from self._admission()
+        yield triggers.TimersDue()
 
     def _take_pending(self) -> list[Trigger]:
         pending, self._pending = self._pending, []
@@ -210,11 +215,18 @@ class Driver:
                 yield triggers.ExecutorStuck(f"{reason}: a disk may hang")
                 yield CallTakenBack(overdue.call.ticket, reason)
 
+    @property
+    def _may_admit(self) -> bool:
+        return not self._stops and self._engine.question(self._now) is not None
+
     def _admission(self) -> Iterator[Trigger]:
-        """Answer the engine's questions, up to a number: answers of the API may be waiting."""
+        """Answer the engine's questions, up to a number: answers of the API may be waiting.
+
+        This is a turn of its own, so that no answer waits for the plan to be committed: to look at
+        a thousand finished jobs takes a while on a slow disk.
+        """
         for _ in range(_QUESTIONS_A_TURN):
             question = self._engine.question(self._now)
-            self._admitting = question is not None
             match question:
                 case None:
                     return
@@ -234,7 +246,7 @@ class Driver:
 
     def _patience(self) -> float | None:
         """Seconds until something is due by itself."""
-        if self._pending or self._admitting:
+        if self._pending or self._may_admit:
             return 0.0
         moments = (self._engine.next_due, self._calls.overdue_at)
         due = [moment for moment in moments if moment is not None]
@@ -253,16 +265,18 @@ class Driver:
     # --- Effects.
 
     def _start(self, effect: Effect) -> None:
-        """Start an effect. After an error no call is started, and requests are taken back."""
+        """Start an effect. After an error no call is started, after a stop no request."""
         if isinstance(effect, effects.TakeBackRequests):
             self._pending += self._take_back(only_requests=True)
             return
-        if self._error is None:
+        is_request = isinstance(effect, effects.Submit)
+        if self._error is None and not (is_request and self._stops):
             try:
                 self._start_call(effect)
+                return
             except RuntimeError as error:  # BrokenExecutor is one; or the executor was shut down
                 self._error = error
-        if self._error is not None and isinstance(effect, effects.Submit):
+        if is_request:
             self._pending.append(CallTakenBack(effect.ticket, _NOT_SENT))
 
     def _start_call(self, call: Call) -> None:
@@ -373,13 +387,18 @@ class Driver:
 
     def _leave_rest(self) -> list[Event]:
         """Leave to the next run what a stopped run has waited for in vain."""
-        self._now = self._clock.monotonic()
         rest = [*self._take_pending(), *self._take_back(), triggers.PatienceEnded()]
         return self._commit(rest)[1]
 
     def _close(self) -> None:
         """Write down which requests were not sent; nothing else is waited for."""
-        if rest := [*self._take_pending(), *self._take_back()]:
+        rest = [*self._take_pending(), *self._take_back()]
+        rest += [
+            CallTakenBack(effect.ticket, _NOT_SENT)
+            for effect in self._due
+            if isinstance(effect, effects.Submit)
+        ]
+        if rest:
             self._commit(rest)
 
     def _drain(self) -> str:
@@ -387,7 +406,6 @@ class Driver:
         with contextlib.suppress(SparkBatchError):
             self._close()
         ended = self._calls.wait_for_all(self._stop_timeout)
-        self._now = self._clock.monotonic()
         try:
             self._commit(self._answers(ended))
         except SparkBatchError:
@@ -408,7 +426,7 @@ class Driver:
         )
 
 
-def _unwritten(ended: list[Ended]) -> str:
+def _unwritten(ended: Iterable[Ended]) -> str:
     """The task ids that the checkpoint did not take: the last chance to report them."""
     made = [
         f"job {call.job.key} is task {future.result().task_id}"

@@ -117,7 +117,7 @@ class Tally:
         return self.done + self.failed + self.uncertain + self.expired + self.unfinished
 
     def exit_code(self) -> ExitCode:
-        """The exit code that product.md gives to this end; the gravest first."""
+        """The exit code of this end (spark_batch/README.md, "Exit codes"); the gravest first."""
         halt = self.halted.code if self.halted else ExitCode.DONE
         if self.interrupted:
             return ExitCode.INTERRUPTED

@@ -1,4 +1,4 @@
-"""A survey summed up: how many jobs there are of each kind, and what they would cost."""
+"""A plan summed up: how many jobs there are of each kind, and what they would cost."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class _Price(NamedTuple):
 
 
 @dataclass(slots=True)
-class Outlook:
-    """A survey summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
+class Forecast:
+    """A plan summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
 
     Of what may be created `expected` is the cost when every first attempt succeeds, `quoted` the
     same by the API's own quotes; `unpriced` and `unquoted` count the jobs for which there is none.

@@ -62,7 +62,7 @@ class Scope:
     rescue: bool = False
 
 
-def survey(
+def plan_actions(
     jobs: Iterable[Job],
     *,
     reader: CheckpointReader,

@@ -153,14 +153,11 @@ class InputChecked:
     ready: bool
 
 
+TaskTrigger = PollAnswered | DownloadAnswered | PlaceAnswered | RestoreAnswered | StandInsFound
 Trigger = (
     RunStarted
     | SubmitAnswered
-    | PollAnswered
-    | DownloadAnswered
-    | PlaceAnswered
-    | RestoreAnswered
-    | StandInsFound
+    | TaskTrigger
     | CallLost
     | CallTakenBack
     | ExecutorStuck

@@ -28,6 +28,9 @@ A disk that takes no more pictures
 A call that does not return (a disk that hangs)
     `LONGEST_CALL`, which is past what the client allows any of its calls. A request is uncertain; a
     task stays paid for.
+A call that no thread begins
+    `LONGEST_CALL` since its executor ended a call, at most twice that. A request was not sent; a
+    task stays paid for. Nothing more is sent.
 An input that is being fitted
     `task_timeout`, since the run began to wait for it. Nothing more is sent.
 Room within `max_cost`
@@ -48,18 +51,20 @@ from datetime import datetime, timedelta
 
 from spark_batch import contract
 from spark_batch.engine.ratelimit import Pace
+from spark_batch.jobs import RunSettings
 
 UNKNOWN_AFTER = 60.0  # seconds of 404 before a task counts as unknown
 LONGEST_CALL = 900.0  # seconds; the client ends each of its calls after at most 300
 TRIES_IN_A_ROW = 5  # pictures or tasks given up, none arriving, before nothing more is sent
 
 
-def nothing_sent(pace: Pace, now: float, *, unreachable: float, limited: float) -> str | None:
-    """Why the run gives up sending; None while it is worth trying.
+def nothing_sent(pace: Pace, now: float, run: RunSettings) -> str | None:
+    """Why the run gives up sending; None while it is worth trying. `now` is in seconds.
 
-    `now` and the timeouts are seconds. Only a request that the API takes ends these waits: an
-    answer to a poll says nothing about new tasks.
+    Only a request that the API takes ends these waits: an answer to a poll says nothing about new
+    tasks.
     """
+    unreachable, limited = run.unreachable_timeout, run.rate_limit_timeout
     if pace.failing_since is not None and now - pace.failing_since >= unreachable:
         return f"no request has reached the API for {unreachable:g} s (run.unreachable_timeout)"
     if pace.refused_since is not None and now - pace.refused_since >= limited:
@@ -67,11 +72,14 @@ def nothing_sent(pace: Pace, now: float, *, unreachable: float, limited: float) 
     return None
 
 
-def last_try(pace: Pace, now: float, wait: float, *, unreachable: float, limited: float) -> float:
+def last_try(pace: Pace, now: float, wait: float, run: RunSettings) -> float:
     """`wait` in seconds, cut so that the last try falls on the moment when the run gives up."""
     ends = [
         since + patience - now
-        for since, patience in ((pace.failing_since, unreachable), (pace.refused_since, limited))
+        for since, patience in (
+            (pace.failing_since, run.unreachable_timeout),
+            (pace.refused_since, run.rate_limit_timeout),
+        )
         if since is not None
     ]
     return max(0.0, min([wait, *ends]))

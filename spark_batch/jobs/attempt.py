@@ -13,7 +13,7 @@ SANDBOX_API = "sandbox"  # the value of `Attempt.api` for attempts that the sand
 
 
 class State(str, Enum):
-    """Where an attempt stands (reliability.md, "States of an attempt"); never moves backwards."""
+    """State of an attempt, which never moves backwards (spark_batch/README.md)."""
 
     SUBMITTING = "submitting"
     RUNNING = "running"

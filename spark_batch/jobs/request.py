@@ -97,8 +97,8 @@ def picture_words(picture: Value) -> str:
 class Job:
     """One request to the API and the name of its picture below the output folder.
 
-    `key` is the first 16 hex digits of a SHA-256 over what the API will see (product.md, "A job and
-    its key"); `output` has no extension, since the picture's own is not known yet.
+    `key` is the first 16 hex digits of a SHA-256 over what the API will see (spark_batch/README.md,
+    "The job id"). `output` has no extension, since the picture's own is not known yet.
     """
 
     key: str

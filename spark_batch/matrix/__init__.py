@@ -1,7 +1,7 @@
 """Recipe → jobs, lazily and in the recipe's order, with their keys and the names of their files.
 
-A job's key is a hash of what the API will see, and of nothing else (product.md, "A job and its
-key"); `jobs.request` says of what exactly, `names` how an output template is filled in.
+A job's key is a hash of what the API will see, and of nothing else (spark_batch/README.md, "The
+job id"); `jobs.request` says of what exactly, `names` how an output template is filled in.
 """
 
 from spark_batch.jobs.request import KEY_DIGITS, key, number_text, picture_text

@@ -179,7 +179,7 @@ def _owned(place: Place) -> Callable[[str], bool]:
 
 
 def _trusted(place: Place) -> Callable[[Mapping[str, str]], bool]:
-    """Whether a row's file has its SHA-256; a survey sees by itself that one is missing or cut."""
+    """Whether a row's file has its SHA-256; the plan sees by itself that one is missing or cut."""
 
     def trusted(row: Mapping[str, str]) -> bool:
         file = place.output_dir / row["output"]

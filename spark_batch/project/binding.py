@@ -21,7 +21,7 @@ _TOLD = 3  # differences that a message names
 
 @dataclass(slots=True)
 class Binding:
-    """A saved plan and the file that it came from; `look` compares a survey's steps with it."""
+    """A saved plan and the file that it came from; `look` compares the steps of a run with it."""
 
     path: Path
     plan: SavedPlan

@@ -126,7 +126,7 @@ def _digest(document: Mapping[str, Any]) -> str:
 
 
 def _is_valid(document: Mapping[str, Any]) -> bool:
-    """Judged by the schema, but for the jobs: a large plan would take minutes (house.md)."""
+    """Judged by the schema, but for the jobs: a large plan would take minutes."""
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or not all(map(_is_job, jobs)):
         return False

@@ -12,8 +12,8 @@ from pathlib import Path
 from spark_batch import matrix
 from spark_batch.checkpoint import Charge, CheckpointReader, Money
 from spark_batch.engine.budget import Prices
-from spark_batch.engine.forecast import Outlook
-from spark_batch.engine.planner import COSTS, WORK, Scope, Step, survey
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import COSTS, WORK, Scope, Step, plan_actions
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project import adopting, sharding
 from spark_batch.project.ownership import Ownership
@@ -55,7 +55,7 @@ class Plan:
         self.recipe = recipe
         self.place = place
         self.adopted = adopted
-        self.outlook = Outlook(attempts=recipe.run.attempts)
+        self.outlook = Forecast(attempts=recipe.run.attempts)
         self._checkpoint = checkpoint
         self.only = only
         self.sandbox = sandbox
@@ -105,7 +105,7 @@ class Plan:
 
     def _survey(self, chooser: matrix.Chooser) -> Iterator[Step]:
         self._keys = set()
-        return survey(
+        return plan_actions(
             self.place.jobs(self.recipe),
             reader=self._checkpoint,
             scope=Scope(self.place.output_dir, self.recipe.run.attempts),

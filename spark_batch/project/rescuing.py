@@ -14,7 +14,7 @@ from spark_batch.engine import Driver, network_threads, picture_threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
 from spark_batch.engine.files import Folders
-from spark_batch.engine.planner import Action, Scope, Step, survey
+from spark_batch.engine.planner import Action, Scope, Step, plan_actions
 from spark_batch.engine.reasons import Cause
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, State, Status
@@ -33,7 +33,7 @@ _PAID = (State.RUNNING, State.FETCHING)
 class Rescued:
     """What a rescue came to; `wanted` is how many pictures were paid for and not here.
 
-    `causes` counts the steps of the survey before it. `adopted` is what was taken over from the
+    `causes` counts the steps of the plan before it. `adopted` is what was taken over from the
     manifest. One that may tell of more than could be read is left as it is, so that no later run
     pays for that again.
     """
@@ -120,7 +120,7 @@ def _missing(
     jobs = (_job(record) for record in checkpoint.records())
     scope = Scope(place.output_dir, settings.attempts, rescue=True)
     missing = []
-    for step in survey(jobs, reader=checkpoint, scope=scope):
+    for step in plan_actions(jobs, reader=checkpoint, scope=scope):
         causes[step.cause] += 1
         if step.action is Action.RESTORE:
             missing.append(step)

@@ -1,4 +1,4 @@
-"""What `run` and `retry` do: adopt, survey, run, report."""
+"""What `run` and `retry` do: adopt, plan, run, report."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from spark_batch.engine import Driver, network_threads, picture_threads, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.files import Folders
-from spark_batch.engine.forecast import Outlook
-from spark_batch.engine.planner import WORK, Action, Scope, Step, survey
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State
 from spark_batch.project import access, adopting, sharding
@@ -69,7 +69,7 @@ class Outcome:
     """
 
     tally: Tally
-    outlook: Outlook
+    outlook: Forecast
     manifest: Path
     idle: bool
     written: Written
@@ -93,7 +93,7 @@ class Errand:
     place: Place
     checkpoint: Checkpoint
     prices: Prices
-    outlook: Outlook
+    outlook: Forecast
     adopted: adopting.Adoption
     paid: int
     bound: Binding | None = None
@@ -145,7 +145,8 @@ class Errand:
         open_jobs = self.outlook.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-        bodies = Bodies(fitted=pictures.fitted)
+        picture_work = picture_threads()
+        bodies = Bodies(fitted=pictures.fitted, executor=picture_work)
         with TaskClient(endpoint.base_url, endpoint.key) as client:
             driver = Driver(
                 run,
@@ -160,7 +161,7 @@ class Errand:
                 steps=steps,
                 open_jobs=open_jobs,
                 network=network_threads(),
-                pictures=picture_threads(),
+                pictures=picture_work,
                 limit=self.order.limit,
                 metadata=self.place.metadata,
                 commit=commit_of(self.recipe.path),
@@ -194,7 +195,7 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
         prices = Prices(price=recipe.price, charges=chain(share.charges, checkpoint.charges()))
         if bound is not None:
             prices.quote(bound.plan.quotes)
-        outlook = Outlook(attempts=recipe.run.attempts)
+        outlook = Forecast(attempts=recipe.run.attempts)
         ownership = Ownership(recipe, place, checkpoint, sandbox=order.sandbox)
         links = PictureLinks(place.output_dir)
         for step in _steps(recipe, order, place, checkpoint, chooser):
@@ -246,7 +247,7 @@ def _steps(
 ) -> Iterator[Step]:
     scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
     chosen = chooser or None
-    return survey(place.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
+    return plan_actions(place.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
 
 
 def _bound(recipe: Recipe, order: Order) -> tuple[Binding | None, Order]:

@@ -1,7 +1,7 @@
 """Text → located document: every value with its line and column, every bound kept on the way.
 
 PyYAML gives the events; nothing of its resolver, composer or constructor is used, since they read
-YAML 1.1, lose the places, and hang or crash on hostile input (reliability.md, "Hostile input").
+YAML 1.1, lose the places, and hang or crash on hostile input (spark_batch/README.md).
 One pass without recursion: depth, number of nodes and growth by aliases are bounded before
 anything is built.
 """

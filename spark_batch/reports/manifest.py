@@ -20,7 +20,7 @@ from spark_batch.reports.facts import amount_text, moment_text, seconds_of
 from spark_batch.reports.writing import write_lines
 
 # Columns whose text comes from people or from a server. A spreadsheet would take a cell that begins
-# like these for a formula; an apostrophe before it makes it text (reliability.md, "Hostile input").
+# like these for a formula; an apostrophe before it makes it text (spark_batch/README.md).
 _TEXTS = frozenset(
     {
         "recipe",

@@ -1,4 +1,4 @@
-"""What must hold after every kill, before anything is started again (reliability.md)."""
+"""What must hold after every kill, before anything is started again."""
 
 from __future__ import annotations
 

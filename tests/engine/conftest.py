@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -20,8 +21,8 @@ from spark_batch.engine import Driver, picture_threads, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.files import Folders
-from spark_batch.engine.forecast import Outlook
-from spark_batch.engine.planner import Scope, Step, survey
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import Scope, Step, plan_actions
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.engine.workers import DaemonThreads, Sender
 from spark_batch.jobs import Block, Input, Job, JobRecord, Prompt, Recipe, RunSettings, Size
@@ -62,6 +63,8 @@ class World:
     api: str = "sandbox"
     settings: dict[str, object] = field(default_factory=dict)
     threads: int = 4
+    network: Executor | None = None
+    pictures: Executor | None = None
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
     ready: Callable[[Job], bool] | None = None
@@ -88,12 +91,12 @@ class World:
             checkpoint.interrupted()
             scope = Scope(self.out, self.recipe.run.attempts, retry=retry)
             prices = Prices(price=self.recipe.price, charges=checkpoint.charges())
-            outlook = Outlook()
-            for step in survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
+            outlook = Forecast()
+            for step in plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
                 outlook.add(step, prices)
             checkpoint.sync_jobs(matrix.jobs(self.recipe))
             with TaskClient(self.served.url, "test-key") as client:
-                steps = survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
+                steps = plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
                 run = self._driver(checkpoint, client, prices, steps, outlook.open_jobs)
                 self.events = []
                 for event in run.events():
@@ -131,8 +134,8 @@ class World:
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=steps,
             open_jobs=open_jobs,
-            network=DaemonThreads(self.threads, "network"),
-            pictures=picture_threads(),
+            network=self.network or DaemonThreads(self.threads, "network"),
+            pictures=self.pictures or picture_threads(),
             ready=self.ready,
             rng=Hasty(),
             polls=Soon(),

@@ -10,8 +10,8 @@ import pytest
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.engine.budget import Prices
-from spark_batch.engine.forecast import Outlook
-from spark_batch.engine.planner import Action, Scope, Step, survey
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import Action, Scope, Step, plan_actions
 from spark_batch.engine.reasons import Cause
 from spark_batch.jobs import Job
 from tests.makers import a_job, a_picture, a_result
@@ -24,7 +24,7 @@ def look(
     checkpoint: Checkpoint, tmp_path: Path, *jobs: Job, retry: bool = False, attempts: int = 3
 ) -> list[Step]:
     scope = Scope(tmp_path, attempts, retry=retry)
-    return list(survey(jobs or [a_job()], reader=checkpoint, scope=scope))
+    return list(plan_actions(jobs or [a_job()], reader=checkpoint, scope=scope))
 
 
 def made(checkpoint: Checkpoint, attempt: int) -> None:
@@ -105,7 +105,7 @@ def test_what_changed_is_named(tmp_path: Path) -> None:
 
 def test_two_lines_with_one_request_cost_once(tmp_path: Path) -> None:
     """The second one shares what the first one makes, and the outlook counts one price."""
-    outlook = Outlook()
+    outlook = Forecast()
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         steps = look(checkpoint, tmp_path, a_job("one"), a_job("two"))
     for step in steps:

@@ -58,3 +58,18 @@ def test_what_is_under_way_is_not_held_up(make_world: MakeWorld) -> None:
     tally = world.run(on_event=stop)
     assert (tally.done, tally.interrupted, len(done)) == (1, True, 1)
     assert world.statuses() == ["done", "pending"]
+
+
+def test_answers_are_on_disk_before_the_next_job_is_looked_at(make_world: MakeWorld) -> None:
+    """To look at a job may take a while: a process that dies meanwhile has lost no answer."""
+    world = make_world(concurrency=1)
+    found: list[list[str]] = []
+
+    def ready(job: Job) -> bool:
+        with closing(sqlite3.connect(f"file:{world.checkpoint}?mode=ro", uri=True)) as db:
+            found.append([state for (state,) in db.execute("SELECT state FROM attempt")])
+        return True
+
+    world.ready = ready
+    assert world.run().done == 2
+    assert found == [[], ["done"]]

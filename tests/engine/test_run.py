@@ -364,7 +364,7 @@ def test_one_id_for_two_requests_is_uncertain(make_world: MakeWorld) -> None:
 
 
 def test_a_resumed_task_that_fails_is_made_again_once(make_world: MakeWorld) -> None:
-    """The run that took it up makes the further attempt, and the survey does not make it too."""
+    """The run that took it up makes the further attempt, and the plan does not make it too."""
     world = make_world(seconds=0.3, concurrency=1, script={"create": ["task-code:003003095"]})
     world.prompts("Beach")
 

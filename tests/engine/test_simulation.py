@@ -42,8 +42,8 @@ from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.effects import Delivered, Downloaded, NotHere, Place
 from spark_batch.engine.events import Tally
 from spark_batch.engine.files import Folders
-from spark_batch.engine.forecast import Outlook
-from spark_batch.engine.planner import Scope, survey
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.jobs import Job, Picture, Recipe, Result, State, Usage
 from tests.engine.conftest import a_recipe
 from tests.engine.virtual import VirtualClock
@@ -87,6 +87,10 @@ class World:
             self.fuse -= 1
             if self.fuse <= 0:
                 raise Crash
+
+    def delay(self) -> float:
+        """Seconds until a call is begun, or ends; now and then it hangs for an hour."""
+        return 3600.0 if self.rng.random() < 0.01 else self.rng.uniform(0.0, 2.0)
 
     def submit(self, job: Job) -> SubmitOutcome:
         attempt = self.checkpoint.last_attempt(job.key)
@@ -173,14 +177,14 @@ class ModelExecutor(Executor):
         world = self._world
         world.step()
         future = MortalFuture(world)
+        waits, takes = world.delay(), world.delay()
 
         def begin() -> None:
             if future.set_running_or_notify_cancel():
                 outcome = self._outcome(fn, args)
-                later = world.clock.now + world.rng.uniform(0.0, 2.0)
-                world.clock.at(later, lambda: future.set_result(outcome))
+                world.clock.at(world.clock.now + takes, lambda: future.set_result(outcome))
 
-        world.clock.at(world.clock.now + world.rng.uniform(0.0, 2.0), begin)
+        world.clock.at(world.clock.now + waits, begin)
         return future
 
     def _outcome(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> object:
@@ -194,23 +198,31 @@ class ModelExecutor(Executor):
         """Nothing is under way without the clock."""
 
 
-class MortalCheckpoint(Checkpoint):
-    """A checkpoint in memory; the process may die before and after each of its commits."""
-
-    world: World
+def make_mortal(checkpoint: Checkpoint, world: World) -> None:
+    """Have the process die, perhaps, before and after each commit of `checkpoint`."""
+    original = checkpoint.transaction
+    depth = 0
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        if self._depth:
-            yield
+    def transaction() -> Iterator[None]:
+        nonlocal depth
+        if depth:
+            with original():
+                yield
             return
-        self.world.step()
-        with super().transaction():
-            yield
-            self.world.step()
-        money = self.money()
+        world.step()
+        depth = 1
+        try:
+            with original():
+                yield
+                world.step()
+        finally:
+            depth = 0
+        money = checkpoint.money()
         assert money.spent + money.reserved <= LIMIT, "more is spent or reserved than allowed"
-        self.world.step()
+        world.step()
+
+    checkpoint.transaction = transaction  # type: ignore[method-assign]
 
 
 @dataclass
@@ -227,8 +239,8 @@ class History:
         checkpoint.look_again()
         scope = Scope(recipe.output_dir, recipe.run.attempts)
         prices = Prices(price=recipe.price, charges=checkpoint.charges())
-        outlook = Outlook(attempts=recipe.run.attempts)
-        for step in survey(matrix.jobs(recipe), reader=checkpoint, scope=scope):
+        outlook = Forecast(attempts=recipe.run.attempts)
+        for step in plan_actions(matrix.jobs(recipe), reader=checkpoint, scope=scope):
             outlook.add(step, prices)
         checkpoint.sync_jobs(matrix.jobs(recipe))
         driver = Driver(
@@ -240,15 +252,19 @@ class History:
             folders=Folders(recipe.output_dir),
             budget=Budget(limit=recipe.run.max_cost, money=checkpoint.money(), prices=prices),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
-            steps=survey(matrix.jobs(recipe), reader=checkpoint, scope=scope),
+            steps=plan_actions(matrix.jobs(recipe), reader=checkpoint, scope=scope),
             open_jobs=outlook.open_jobs,
             network=ModelExecutor(self.world),
             pictures=ModelExecutor(self.world),
             clock=self.world.clock,
             rng=self.world.rng,
         )
+        if self.world.rng.random() < 0.3:
+            moment = self.world.clock.now + self.world.rng.uniform(0.0, 60.0)
+            self.world.clock.at(moment, driver.stop)
         for _ in driver.events():
             pass
+        self._end()
         return driver.tally
 
     def live(self) -> None:
@@ -259,7 +275,7 @@ class History:
             with suppress(Crash):
                 self.run()
             world.fuse = None
-            self._die()
+            self._end()
             self.check()
         for _ in range(2):
             began = world.clock.now
@@ -267,7 +283,7 @@ class History:
             assert world.clock.now - began < 7200.0, "the run did not end"
             self.check()
 
-    def _die(self) -> None:
+    def _end(self) -> None:
         """Of the calls under way some still reach the API; their answers reach nobody."""
         clock = self.world.clock
         requests, clock.agenda = clock.agenda, []
@@ -302,11 +318,12 @@ def a_history(recipe: Recipe, seed: int) -> History:
     """A history of the seed's choosing: settings, faults, and when the process dies."""
     rng = Random(seed)
     clock = VirtualClock()
-    checkpoint = MortalCheckpoint.blank(clock=clock.utc)
-    checkpoint.world = World(rng, clock, checkpoint)
+    checkpoint = Checkpoint.blank(clock=clock.utc)
+    world = World(rng, clock, checkpoint)
+    make_mortal(checkpoint, world)
     run = replace(recipe.run, concurrency=rng.randint(1, 4), max_uncertain=rng.choice([1, 99]))
     folder = recipe.output_dir / str(seed)
-    return History(replace(recipe, run=run, output_dir=folder), checkpoint.world)
+    return History(replace(recipe, run=run, output_dir=folder), world)
 
 
 @pytest.mark.parametrize("part", range(10))

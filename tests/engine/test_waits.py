@@ -29,11 +29,11 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.engine import Driver
+from spark_batch.engine import Driver, driver
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.engine.files import Folders
-from spark_batch.engine.planner import Scope, survey
+from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.engine.waits import LONGEST_CALL
 from spark_batch.engine.workers import download
 from spark_batch.errors import ExitCode, OutputError
@@ -107,11 +107,11 @@ class Life:
             checkpoint.interrupted()
             checkpoint.look_again()
             checkpoint.sync_jobs(matrix.jobs(self.recipe))
-            driver = self._driver(checkpoint)
+            run = self._driver(checkpoint)
             if stop_at is not None:
-                self.clock.at(stop_at, driver.stop)
-            self.events = list(driver.events())
-            return driver.tally
+                self.clock.at(stop_at, run.stop)
+            self.events = list(run.events())
+            return run.tally
 
     def _driver(self, checkpoint: Checkpoint) -> Driver:
         run = self.recipe.run
@@ -138,7 +138,7 @@ class Life:
             folders=Folders(self.recipe.output_dir),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices(price=None)),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
-            steps=survey(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
+            steps=plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
             open_jobs={},
             network=VirtualExecutor(self.clock, takes),
             pictures=VirtualExecutor(self.clock, soon),
@@ -750,3 +750,12 @@ def test_a_task_that_stays_unknown_is_uncertain_again(life: Life, command: str) 
     assert life.statuses() == ["uncertain"]
     assert (tally.uncertain, tally.uncertain_before) == (1, 0)
     assert life.api.calls.count("create") == 1
+
+
+def test_a_plan_is_read_in_pieces(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of many jobs, most of which need nothing, holds up no answer and ends."""
+    many_prompts(life, 40, concurrency=40, submit_rate=1000.0)
+    monkeypatch.setattr(driver, "_QUESTIONS_A_TURN", 3)
+    assert life.run().done == 40
+    tally = life.run()
+    assert (tally.done, tally.created, life.events) == (0, 0, [])
