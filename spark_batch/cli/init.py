@@ -34,7 +34,7 @@ _NO_ORIGIN = "git+https://git.example.com/spark-batch@COMMIT"
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Make a folder to start from: recipe, photo, .gitignore and a CI workflow.
+    """Make a folder to start from: recipe, photo, CI workflow.
 
     The recipe runs at once in the sandbox. Nothing that is there already is changed.
     """

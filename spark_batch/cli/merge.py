@@ -26,11 +26,11 @@ from spark_batch.text import counted
 def command(
     recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool, renamed: bool
 ) -> ExitCode:
-    """Join shards, or the checkpoints of other machines and branches, into one.
+    """Join the checkpoints of shards, machines or branches.
 
     SOURCE is an output folder, or one that holds some, a checkpoint or a manifest; without any,
     the shards of this output folder are joined. Every attempt that any of them knows is kept,
-    pictures that are not here are copied, and a job that was paid for twice is told. Nothing is
+    pictures that are not here are copied, and jobs that were paid for twice are listed. Nothing is
     sent, and doing it again changes nothing.
     """
     if renamed and not given:

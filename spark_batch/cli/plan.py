@@ -62,7 +62,7 @@ def command(
     max_cost: Decimal | None,
     show_all: bool,
 ) -> int:
-    """Show what `run` would do and why, job by job, and what it would cost.
+    """Show what `run` would do, why, and what it would cost.
 
     Makes no task; nothing is sent at all but the questions of --quote.
     """

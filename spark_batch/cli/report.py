@@ -36,9 +36,9 @@ def command(
     only: tuple[str, ...],
     formats: tuple[str, ...],
 ) -> ExitCode:
-    """Write the reports from the checkpoint alone; pictures and network are not needed.
+    """Write the reports from the checkpoint alone.
 
-    They are what every run writes too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON.
+    Every run writes them too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON.
 
     With --only the manifest's lines that match are printed, and no file is touched, since reports
     have to be whole.

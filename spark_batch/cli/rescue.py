@@ -20,7 +20,7 @@ from spark_batch.text import counted
 @session.shard_option
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: Path | None) -> int:
-    """Poll and download what has been paid for. Has no way to create a task.
+    """Poll and download what has been paid for. This cannot create a task.
 
     Needs the recipe's name and output folder alone: its pictures may be gone. Can always be run:
     with nothing to rescue it does nothing, and needs no key.

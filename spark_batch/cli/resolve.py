@@ -36,10 +36,10 @@ def command(
     resubmit: bool,
     yes: bool,
 ) -> ExitCode:
-    """Settle an uncertain JOB (its key, the beginning of it, or its picture's name).
+    """Settle an uncertain job.
 
-    First check the vendor's billing page, or ask its support. Nothing is sent: the next `run` or
-    `rescue` goes on.
+    JOB is its key, the beginning of it, or its picture's name. First check the vendor's billing
+    page, or ask its support. Nothing is sent: the next `run` or `rescue` goes on.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
         raise UsageError("say one of --task-id ID, --not-charged and --resubmit")

@@ -28,7 +28,7 @@ _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 def command(
     recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
 ) -> None:
-    """Show where everything stands, from the checkpoint alone, also while a run goes on."""
+    """Show where everything stands. Reads the checkpoint alone, also while a run works."""
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(place) as checkpoint:
         counts: Counter[Status] = Counter()

@@ -49,7 +49,7 @@ _ALONE = (
 def command(
     files: tuple[Path, ...], *, folder: Path | None, manifest: Path | None, as_json: bool
 ) -> int:
-    """Tell what made a picture: recipe, line, job, attempts, cost.
+    """Show what made a picture: recipe, line, job, attempts, cost.
 
     A picture is known by its SHA-256, or by the metadata that it carries (output.metadata), also
     when it was renamed, moved or edited. Only reads. Exit 1 when one is not known, 2 when one is

@@ -46,11 +46,11 @@ class _Verdict:
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.pass_context
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
-    """Check recipes: their syntax, ranges, names and pictures.
+    """Check recipes: all that can be known without the network or a key.
 
-    Needs neither the network nor the API key. Exits with 2 when a recipe has errors; warnings
-    carry the API's own advice and change nothing, unless --strict makes errors of them. A recipe
-    names those that shall not be told in `silence`.
+    That is their syntax, ranges, names and pictures. Exits with 2 when a recipe has errors;
+    warnings carry the API's own advice and change nothing, unless --strict makes errors of them. A
+    recipe lists those that are not to be shown in `silence`.
     """
     verdicts = [_judge(recipe, strict=strict) for recipe in recipes]
     _PRINTERS[form](verdicts)

@@ -20,10 +20,10 @@ from spark_batch.text import counted
 @session.sandbox_option
 @session.shard_option
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
-    """Check every finished file against its recorded SHA-256; exit 1 when one differs.
+    """Check every finished file against its recorded SHA-256.
 
-    A Git LFS pointer is as recorded when it names that SHA-256. Without a checkpoint the manifest
-    tells what is recorded.
+    Exits with 1 when one differs. A Git LFS pointer is as recorded when it names that SHA-256.
+    Without a checkpoint the manifest has the records.
     """
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     good = bad = suspect = pointers = 0

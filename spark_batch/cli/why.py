@@ -25,7 +25,10 @@ _NEXT = {
 @session.sandbox_option
 @session.shard_option
 def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:
-    """Show the whole history of one JOB (its key, the beginning of it, or its picture's name)."""
+    """Show the whole history of one job.
+
+    JOB is its key, the beginning of it, or its picture's name.
+    """
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(place) as checkpoint:
         record = session.one_job(checkpoint, job)
