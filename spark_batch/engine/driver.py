@@ -398,6 +398,8 @@ class Driver:
             for effect in self._due
             if isinstance(effect, effects.Submit)
         ]
+        if self._stopped_at_once and not (self._engine.finished or self.tally.interrupted):
+            rest.append(triggers.StopRequested())  # both signals came in one turn
         if rest:
             self._commit(rest)
 

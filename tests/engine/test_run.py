@@ -272,6 +272,7 @@ def test_two_stops_leave_at_once_and_the_next_run_goes_on(make_world: MakeWorld)
 
     tally = world.run(on_event=stop)
     assert (tally.created, tally.done) == (1, 0)
+    assert tally.exit_code() is ExitCode.INTERRUPTED
     assert world.statuses() == ["running"]
     assert world.run().done == 1
     assert len(world.fingerprints()) == 1
