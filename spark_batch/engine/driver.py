@@ -33,14 +33,12 @@ from spark_batch.engine.transitions import Rows
 from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
-from spark_batch.jobs import Job, Provenance, RunSettings, State, Status, status_of
+from spark_batch.jobs import Job, Provenance, RunSettings, State
 
 # So many questions of admission are answered before the driver looks at what has come in.
 _QUESTIONS_A_TURN = 1000
 # Seconds by which a wait is longer than it was meant to be when the process was suspended.
 _SUSPENDED = 2.0
-# Where an attempt stands that is not paid for.
-_FREE = (Status.PENDING, Status.FAILED, Status.EXPIRED)
 _NOT_SENT = "the run ended before it was sent"
 
 
@@ -367,7 +365,7 @@ class Driver:
         others = [attempt for attempt in attempts if attempt.id != self._rows[ticket]]
         return triggers.JobHistory(
             last_number=max(attempt.number for attempt in attempts),
-            paid_elsewhere=any(status_of(attempt) not in _FREE for attempt in others),
+            paid_elsewhere=any(attempt.blocks_another for attempt in others),
         )
 
     def _has_expired(self, ticket: int, outcome: object) -> bool:
