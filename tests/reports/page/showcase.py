@@ -107,7 +107,7 @@ def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
     """A job that waits is made, and its picture looks wrong: the sandbox has no such fault."""
     job = next(each for each in checkpoint.records() if each.status is Status.PENDING)
     path = place.output_dir / f"{job.output}.jpg"
-    Image.new("RGB", (job.width, job.height), (4, 4, 6)).save(path)
+    Image.new("RGB", (job.request.width, job.request.height), (4, 4, 6)).save(path)
     usage = Usage(cost=Decimal("0.03"), generated_images=1)
     attempt = checkpoint.begin_attempt(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
     checkpoint.submitted(attempt, "task-black")
