@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from spark_batch import contract
 from spark_batch.jobs import Block, Input, Picture, Size
-from spark_batch.recipe import characters, quick
+from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
@@ -89,14 +90,21 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
 
 def usual(seed: int) -> bool:
     """Whether the API's page speaks of a seed."""
-    return quick.judge(contract.API, "/$defs/seed/x-recommended")(seed)
+    limits = _usual_seeds()
+    usual: bool = limits["minimum"] <= seed <= limits["maximum"]
+    return usual or seed == contract.rules().random_seed
+
+
+def _usual_seeds() -> Mapping[str, Any]:
+    limits: Mapping[str, Any] = contract.definition("seed")["x-recommended"]["anyOf"][-1]
+    return limits
 
 
 def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
     """Seeds that the API takes and its page does not speak of."""
     for item in node.items() if node is not None else ():
         if not usual(whole(item)):
-            limits = contract.definition("seed")["x-recommended"]["anyOf"][-1]
+            limits = _usual_seeds()
             message = (
                 f"{item.raw} is unusual: seeds go from {limits['minimum']} to {limits['maximum']}"
             )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
 from spark_batch import contract
-from spark_batch.recipe import quick, wording
+from spark_batch.recipe import wording
 from spark_batch.recipe.characters import advice, plain
 from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
 from spark_batch.recipe.document import Node
 from spark_batch.recipe.text import in_structure
 from spark_batch.recipe.wording import Fault, Path, keys_text
 
-_LISTS = ("inputs", "prompts", "exclude", "include")  # that may be long
 _MOST = 1000  # errors that are looked at, so that a hostile recipe cannot make us work for hours
 
 
@@ -29,38 +27,14 @@ def check(root: Node, findings: Findings) -> frozenset[str]:
         message = f"a recipe is a mapping with the keys {keys_text(wanted)}"
         findings.error(root.mark, code="type", path="", message=message)
         return frozenset({""})
-    plain = _plain(root, ())
-    if quick.judge(contract.RECIPE)(plain):
-        return frozenset()
-    faults = filter(_is_own, islice(_faults(plain), _MOST))
+    errors = contract.validator(contract.RECIPE).iter_errors(_plain(root, ()))
+    faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
     # jsonschema gives one error a missing key; ours names them all.
     once = {_mark_of(fault): fault for fault in faults}
     guessed = _guessed(once.values())
     for each in once.values():
         _tell(each, root, findings, guessed)
     return frozenset(str(each.path[0]) if each.path else "" for each in once.values())
-
-
-def _faults(plain: dict[str, Any]) -> Iterator[Fault]:
-    """What jsonschema says, without the items of long lists that are plainly right."""
-    thin = dict(plain)
-    left: dict[str | int, list[int]] = {}
-    for key in _LISTS:
-        items, schema = plain.get(key), contract.schema(contract.RECIPE)["properties"][key]
-        if not isinstance(items, list):
-            continue
-        most = schema.get("maxItems")
-        if most is not None and len(items) > most:
-            yield Fault("maxItems", most, schema, items, (key,))
-        right = quick.judge(contract.RECIPE, f"/properties/{key}/items")
-        left[key] = [at for at, each in enumerate(items) if not at or not right(each)][:most]
-        thin[key] = [items[at] for at in left[key]]
-    for error in contract.validator(contract.RECIPE).iter_errors(thin):
-        found = wording.fault(error)
-        top, *rest = found.path or ("",)
-        if top in left and rest:
-            found = replace(found, path=(top, left[top][int(rest[0])], *rest[1:]))
-        yield found
 
 
 def judge(value: Any, *, part: str, shown: str, api: bool = False) -> list[str]:

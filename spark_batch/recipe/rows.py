@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -11,7 +10,7 @@ from typing import Any
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
-from spark_batch.recipe import advice, ids, inputs, prompts, quick, variants
+from spark_batch.recipe import advice, ids, inputs, prompts, variants
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted
@@ -144,10 +143,6 @@ class _Reader:
         self._owners = {each.id.casefold(): each for each in self._prompts.values()}
         self._ids: dict[str, str] = {}
         self._texts = self._texts_by_id()
-        self._is_prompt = quick.judge(contract.API, "/$defs/prompt")
-        rule = contract.schema(contract.RECIPE)["$defs"]["id"]
-        self._id = re.compile(rule["pattern"].rstrip("$"))
-        self._longest_id = rule["maxLength"]
         self._sizes: dict[str, Size] = {}
 
     def block(self, row: Row, picture: Input) -> Block | None:
@@ -188,12 +183,13 @@ class _Reader:
             self._table.error(row, "prompt", "expected a text; put it in quotes")
             return None
         text, fault = prompts.literal(given.strip())
-        if fault or not self._is_prompt(text):
-            faults = [fault] if fault else judge(text, part="prompt", shown=quoted(text), api=True)
-            self._table.error(row, "prompt", faults[0])
+        known = self._prompts.get(text)
+        if fault is None and known is None:
+            fault = next(iter(judge(text, part="prompt", shown=quoted(text), api=True)), None)
+        if fault:
+            self._table.error(row, "prompt", fault)
             return None
         name = self._name(row)
-        known = self._prompts.get(text)
         if known is not None and name in (None, known.id):
             return known
         prompt = Prompt(self._made_id(text) if name is None else name, text)
@@ -235,11 +231,11 @@ class _Reader:
         if not isinstance(name, str):
             self._table.error(row, "id", "expected a text; put it in quotes")
             return None
-        if not self._id.fullmatch(name) or len(name) > self._longest_id:
-            for fault in judge(name, part="id", shown=quoted(name)):
-                self._table.error(row, "id", fault)
-        elif ids.fault(name):
-            self._table.error(row, "id", f"the id {quoted(name)} {ids.fault(name)}")
+        faults = judge(name, part="id", shown=quoted(name))
+        if not faults and (fault := ids.fault(name)):
+            faults = [f"the id {quoted(name)} {fault}"]
+        for fault in faults:
+            self._table.error(row, "id", fault)
         return name
 
     def _size(self, row: Row) -> Size | None:
@@ -266,12 +262,13 @@ class _Reader:
         value: Any = row.cells.get(column)
         if value is None:
             return None
-        if quick.judge(contract.API, f"/$defs/{column}")(value):
-            return float(value) + 0.0 if column == "scale" else int(value)
         shown = quoted(value) if isinstance(value, str) else _shown(value)
-        for fault in judge(value, part=column, shown=shown, api=True):
+        faults = judge(value, part=column, shown=shown, api=True)
+        for fault in faults:
             self._table.error(row, column, fault)
-        return None
+        if faults:
+            return None
+        return float(value) + 0.0 if column == "scale" else int(value)
 
 
 def _shown(value: object) -> str:

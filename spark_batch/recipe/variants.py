@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from spark_batch import contract
 from spark_batch.jobs import RunSettings, Size
-from spark_batch.recipe import quick
 from spark_batch.recipe.check import judge, shown
 from spark_batch.recipe.diagnostics import Findings, quoted
 from spark_batch.recipe.document import Node
@@ -149,8 +148,6 @@ def size_of(node: Node, where: str, findings: Findings) -> Size | None:
     for name, digits in zip(("width", "height"), match.groups(), strict=True):
         side = int(digits[-_DIGITS:] if len(digits) <= _DIGITS else "9" * _DIGITS)
         sides.append(side)
-        if quick.judge(contract.API, f"/$defs/{name}")(side):
-            continue
         for message in judge(side, part=name, shown=digits[:20], api=True):
             findings.error(node.mark, code="range", path=where, message=message)
     return Size(f"{sides[0]}x{sides[1]}", *sides)
