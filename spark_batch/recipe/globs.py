@@ -43,9 +43,8 @@ def find(folder: Path, pattern: str) -> list[Path]:
     the user, also when there are too many files or folders to look through.
     """
     start, parts = _split(folder, pattern)
-    if "\0" in pattern or ".." in parts or any("**" in part and part != "**" for part in parts):
-        message = "'**' must be a whole part of the path, and '..' stand before the first wildcard"
-        raise ValueError(f"{quoted(pattern)} is no glob; {message}")
+    if fault := _fault(pattern, parts):
+        raise ValueError(f"{quoted(pattern)} is no glob; {fault}")
     try:
         files = sorted(islice(_Walk(pattern, parts).files(start), MAX_MATCHES + 1))
     except OSError as error:
@@ -57,6 +56,17 @@ def find(folder: Path, pattern: str) -> list[Path]:
         message = f"matches a file whose name is no UTF-8, {quoted(odd.name)}: rename it"
         raise ValueError(f"{quoted(pattern)} {message}")
     return files
+
+
+def _fault(pattern: str, parts: list[str]) -> str | None:
+    """What is wrong with a glob, of which `parts` are those from the first wildcard on."""
+    if "\0" in pattern:
+        return "a path has no null character"
+    if ".." in parts:
+        return "'..' must stand before the first wildcard"
+    if any("**" in part and part != "**" for part in parts):
+        return "'**' must be a whole part of the path"
+    return None
 
 
 def base(folder: Path, pattern: str) -> Path:
