@@ -5,13 +5,13 @@ key"); `requests` says of what exactly, `names` how an output template is filled
 """
 
 from spark_batch.matrix.clashes import collisions, in_folders, reduced
-from spark_batch.matrix.excluding import made_by
 from spark_batch.matrix.making import (
     combinations,
     count,
     excluded,
     idle,
     jobs,
+    made_by,
     origins,
     template,
 )

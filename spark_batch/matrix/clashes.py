@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spark_batch.jobs import Block, Job, Prompt, Recipe, Size
-from spark_batch.matrix import excluding
-from spark_batch.matrix.making import jobs, outputs, template
+from spark_batch.matrix.making import input_rules, jobs, outputs, template
 
 
 def collisions(
@@ -55,7 +54,7 @@ def reduced(recipe: Recipe) -> Recipe:
         return recipe
     traits: dict[str, list[tuple[int, int]]] = {}
     for at, block in enumerate(recipe.blocks):
-        masks = excluding.input_masks(block)
+        masks = input_rules(block)
         for each, mask in zip(block.inputs, masks, strict=True):
             traits.setdefault(each.id.casefold(), []).append((at, mask))
     first = {tuple(trait): name for name, trait in reversed(traits.items())}
