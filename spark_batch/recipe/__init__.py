@@ -15,7 +15,7 @@ from spark_batch.jobs import Recipe
 from spark_batch.recipe.build import build
 from spark_batch.recipe.check import check
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings, printable
-from spark_batch.recipe.document import Node, no_collection, read
+from spark_batch.recipe.document import Node, read
 from spark_batch.recipe.inputs import FindGenerated, Probe, nothing_generated
 
 __all__ = ["MAX_ERRORS", "Diagnostic", "Loaded", "error_of", "load"]
@@ -40,11 +40,6 @@ def load(path: Path, *, probe: Probe, find: FindGenerated = nothing_generated) -
     of a glob are pictures that spark-batch made.
     Raises RecipeError, whose diagnostics are the errors in the file's order, the first 50 of them.
     """
-    with no_collection():
-        return _load(path, probe, find)
-
-
-def _load(path: Path, probe: Probe, find: FindGenerated) -> Loaded:
     root, findings = read(path)
     if root is None:
         raise error_of(findings)
