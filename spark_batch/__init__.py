@@ -20,6 +20,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from spark_batch.version import __version__
+
 if TYPE_CHECKING:
     from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
     from spark_batch.jobs import Job, Recipe
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from spark_batch.project import Merged, Order, Outcome, Plan, load, merge, plan, run
     from spark_batch.reports.manifest import read as read_manifest
     from spark_batch.runner.survey import Action, Step
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Action",
