@@ -23,8 +23,8 @@ from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
 from spark_batch.project.record_files import RecordFile
-from spark_batch.recipe.header import Header, header
 from spark_batch.recipe.inputs import SANDBOX
+from spark_batch.recipe.outline import Header, header
 from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Step
 

@@ -13,8 +13,8 @@ from spark_batch.jobs import Job, Recipe
 from spark_batch.project.generated import find_generated
 from spark_batch.project.links import check_output
 from spark_batch.recipe import Loaded
-from spark_batch.recipe.header import header
 from spark_batch.recipe.inputs import SANDBOX
+from spark_batch.recipe.outline import header
 from spark_batch.reports import manifest
 
 

@@ -17,7 +17,7 @@ from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, find_place
 from spark_batch.project.reporting import write_reports
-from spark_batch.recipe.header import header
+from spark_batch.recipe.outline import header
 from spark_batch.reports.formats import FORMATS, Written
 from spark_batch.runner import Run
 from spark_batch.runner.budget import Budget, Prices

@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from spark_batch.recipe.diagnostics import quoted
+from spark_batch import lfs
+from spark_batch.recipe.diagnostics import Findings, Mark, mark_after, quoted, stop
 
 OPTION = "--allow-outside"
+
+MAX_BYTES = 1 << 20
 
 _SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
 _ORDINARY = (Path("/dev/shm"),)  # files in memory, as in any other folder
@@ -81,7 +84,49 @@ class Boundary:
             return folder / file.name
 
 
-def text_fault(path: Path) -> str | None:
+def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
+    """The text of a file: UTF-8, at most `most` bytes, 1 MiB of a recipe. Raises Stop."""
+    data = b""
+    try:
+        path.name.encode()  # the checkpoint and the reports hold it
+        _refuse_kind(path, findings)
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            message = f"the file is larger than {most} bytes; split the recipe"
+            raise stop(findings, Mark(), "too-large", message)
+        _refuse_pointer(data, findings)
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise stop(findings, Mark(), "file", "no such file") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise stop(findings, Mark(), "file", f"cannot be read: {reason}") from None
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError):
+            message = "is no path of a file: it has a null character, or is not UTF-8"
+            raise stop(findings, Mark(), "file", message) from None
+        before = data[: error.start].decode("utf-8", "replace")
+        message = "the file is not UTF-8 text; save it as UTF-8"
+        raise stop(findings, mark_after(before), "encoding", message) from None
+
+
+def _refuse_kind(path: Path, findings: Findings) -> None:
+    """Raise Stop for what is no file, or a file whose text may not be shown."""
+    if path.is_dir():
+        raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
+    if path.exists() and not path.is_file():
+        raise stop(findings, Mark(), "file", "is not a regular file")
+    if fault := _text_fault(path):
+        raise stop(findings, Mark(), "outside", fault)
+
+
+def _refuse_pointer(data: bytes, findings: Findings) -> None:
+    if lfs.is_pointer(data):
+        raise stop(findings, Mark(), "file", lfs.NOTICE)
+
+
+def _text_fault(path: Path) -> str | None:
     """Why the text of `path` may not be read as a recipe or a table, which errors quote."""
     try:
         real = path.resolve()

@@ -142,9 +142,25 @@ class Findings:
         )
 
 
+class Stop(Exception):
+    """The document cannot be read any further; what is wrong is in the findings."""
+
+
+def stop(findings: Findings, mark: Mark, code: str, message: str) -> Stop:
+    """Add an error about the file as a whole, and give what is to be raised."""
+    findings.error(mark, code=code, path="", message=message)
+    return Stop()
+
+
 def split_lines(text: str) -> tuple[str, ...]:
     """The lines of a text, broken where YAML breaks them."""
     return tuple(_LINE_BREAK.split(text))
+
+
+def mark_after(before: str) -> Mark:
+    """The place right after the text `before`."""
+    lines = split_lines(before)
+    return Mark(len(lines), len(lines[-1]) + 1)
 
 
 def printable(text: str) -> str:

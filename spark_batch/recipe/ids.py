@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from spark_batch import contract, matrix
 from spark_batch.recipe import globs
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.yaml import Node
 
 _SHOWN = 10  # values that a message lists
 _OTHER = re.compile(r"[^A-Za-z0-9._-]+")

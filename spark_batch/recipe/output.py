@@ -13,8 +13,8 @@ from spark_batch.jobs import Block, Job, Recipe
 from spark_batch.recipe import ids
 from spark_batch.recipe.boundary import Boundary
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
-from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import SANDBOX, Listed
+from spark_batch.recipe.yaml import Node
 
 LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
 

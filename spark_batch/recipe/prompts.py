@@ -15,9 +15,9 @@ from itertools import product
 from spark_batch import contract, matrix
 from spark_batch.jobs import Prompt
 from spark_batch.recipe import ids
-from spark_batch.recipe.check import judge, shown
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.schema import judge, shown
+from spark_batch.recipe.yaml import Node
 
 MAX_TEXTS = 100_000  # that the variables of all prompts make together
 

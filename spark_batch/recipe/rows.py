@@ -10,15 +10,15 @@ from typing import Any
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
-from spark_batch.recipe import advice, ids, inputs, prompts, variants
+from spark_batch.recipe import ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
-from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted
-from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.scalars import Scalar
+from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.variants import Variants
+from spark_batch.recipe.yaml import Node
 
 MAX_REQUESTS = 1_000_000
 
@@ -254,7 +254,7 @@ class _Reader:
             if size is None:
                 return None
             self._sizes[text] = size
-            advice.sizes([variants.Located(node, "size", size)], self._table.findings)
+            warnings.sizes([variants.Located(node, "size", size)], self._table.findings)
         return self._sizes[text]
 
     def _number(self, row: Row, column: str) -> float | None:
@@ -292,15 +292,15 @@ def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block
         which = "the prompt is"
         if len(quotes) > 1:
             which = f"{len(quotes)} prompts, this one first, are"
-        mark, message = table.mark(quotes[0], "prompt"), f"{which} {advice.QUOTES}"
+        mark, message = table.mark(quotes[0], "prompt"), f"{which} {warnings.QUOTES}"
         table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
     own = [each for each in pictures.values() if each.where == "image"]
-    advice.inputs(own, blocks, table.findings)
+    warnings.inputs(own, blocks, table.findings)
     seeds: dict[Scalar, Row] = {}
     for row in table.rows:
         seed = row.cells.get("seed")
-        if isinstance(seed, int | float) and not advice.usual(int(seed)):
+        if isinstance(seed, int | float) and not warnings.usual(int(seed)):
             seeds.setdefault(seed, row)
     for seed, row in seeds.items():
         node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
-        advice.seeds(node, table.findings, path="seed")
+        warnings.seeds(node, table.findings, path="seed")

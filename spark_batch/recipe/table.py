@@ -14,9 +14,10 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.recipe import characters
-from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, suggestion
+from spark_batch.recipe.boundary import read_text
+from spark_batch.recipe.characters import forbidden, line_feeds
+from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, quoted, stop, suggestion
 from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.recipe.text import Stop, forbidden, line_feeds, read_text, stop
 
 MAX_BYTES = 64 << 20
 MAX_COLUMNS = 100  # a table has at most one column a key of a row

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from spark_batch import contract
 from spark_batch.jobs import RunSettings, Size
-from spark_batch.recipe.check import judge, shown
 from spark_batch.recipe.diagnostics import Findings, quoted
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.schema import judge, shown
+from spark_batch.recipe.yaml import Node
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are only an error, however many

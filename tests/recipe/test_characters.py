@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.recipe import Diagnostic, Loaded, document
+from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.recipe.characters import in_curly_quotes
+from spark_batch.recipe.yaml import read
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -130,7 +131,7 @@ def test_a_hash_that_cuts_a_text_is_a_warning(tmp_path: Path, text: str) -> None
     """In any text without quotes, at the hash."""
     path = tmp_path / "a.yaml"
     path.write_text(HEAD + INPUTS + text)
-    (warning,) = document.read(path)[1].of("warning")
+    (warning,) = read(path)[1].of("warning")
     assert warning.code == "hash-cuts"
     assert warning.source[warning.place.column - 1] == "#"
 
@@ -155,7 +156,7 @@ def test_a_plain_comment_is_no_warning(tmp_path: Path, line: str) -> None:
     """A space behind the hash, quotes, a number or a block: nothing that was meant is lost."""
     path = tmp_path / "a.yaml"
     path.write_text(f"prompts:\n  - x\n  {line}\n")
-    assert document.read(path)[1].of("warning") == ()
+    assert read(path)[1].of("warning") == ()
 
 
 @pytest.mark.parametrize("text", ["prompts:\n  - #1 bestseller\n", "prompts: #1 bestseller\n"])

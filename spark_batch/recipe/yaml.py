@@ -16,27 +16,52 @@ from typing import Any
 
 import yaml
 
-from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.characters import advice, visible
-from spark_batch.recipe.diagnostics import Findings, Mark, Source, quoted, split_lines
-from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.recipe.text import (
-    Stop,
-    check_characters,
-    explained,
+from spark_batch.recipe.boundary import Boundary, read_text
+from spark_batch.recipe.characters import (
+    TAB,
+    advice,
     forbidden,
     in_structure,
     line_feeds,
     misplaced,
     printable_only,
-    read_text,
+    visible,
+)
+from spark_batch.recipe.diagnostics import (
+    Findings,
+    Mark,
+    Source,
+    Stop,
+    mark_after,
+    quoted,
+    split_lines,
     stop,
 )
+from spark_batch.recipe.scalars import Scalar, resolve
 
 MAX_DEPTH = 40
 MAX_NODES = 200_000  # aliases counted as often as they are used
 _CUT = re.compile(r"[ \t]+#(?=[^\s#])")
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+# YAML's printable characters; surrogates are none of them.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
+)
+# What PyYAML's two parsers say, by a part of it, and what an author can do about it.
+_EXPLAINED = (
+    ("mapping values", "a colon is not expected here; put a text that holds ': ' in quotes"),
+    ("cannot start any token", "a text cannot begin with this character; put the text in quotes"),
+    ("unexpected end of stream", "a quote is opened here and never closed"),
+    ("',' or ']'", "a ',' or the ']' that closes the list is missing before this"),
+    ("',' or '}'", "a ',' or the '}' that closes the mapping is missing before this"),
+    ("expected key", "this line does not fit the ones above; check the indentation"),
+    ("'-' indicator", "this line does not fit the list above; check the indentation"),
+    ("block end", "this line does not fit the ones above; check the indentation"),
+    ("could not find expected ':'", "a key without ':' or an unfinished text"),
+    ("escape", "an unknown escape after '\\'; use single quotes for a text with a backslash"),
+    ("node content", "a value is missing here"),
+    ("incompatible YAML", "another version of YAML than 1.2 is asked for; remove the %YAML line"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +101,7 @@ def read(path: Path) -> tuple[Node | None, Findings]:
         if fault := Boundary(path.parent).fault(path):  # before any of the text is shown
             raise stop(findings, Mark(), "outside", fault)
         findings = Findings(Source(path, split_lines(text)))
-        check_characters(text, findings)
+        _check_characters(text, findings)
         root = _Composer(findings).compose(text)
     except Stop:
         return None, findings
@@ -275,7 +300,7 @@ class _Composer:
             mark, message = odd
             return stop(self._findings, mark, "character", message)
         line = self._findings.source.lines[mark.line - 1]
-        message = explained(error.problem or "", line[mark.column - 1 : mark.column])
+        message = _explained(error.problem or "", line[mark.column - 1 : mark.column])
         return stop(self._findings, mark, "yaml", message + self._hash_hint(mark))
 
     def _hash_hint(self, mark: Mark) -> str:
@@ -312,3 +337,22 @@ def _mark(event: Any) -> Mark:
 
 def _short_tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
+
+
+def _check_characters(text: str, findings: Findings) -> None:
+    """Raises Stop when the text holds a character that YAML does not print."""
+    match = _FORBIDDEN.search(text)
+    if match:
+        name = f"U+{ord(match[0]):04X}"
+        message = f"the character {name} is not allowed; remove it"
+        raise stop(findings, mark_after(text[: match.start()]), "character", message)
+
+
+def _explained(problem: str, character: str) -> str:
+    """A parser's problem in our words; `character` is the one where it stopped."""
+    if character == "\t" and "start any token" in problem:
+        return TAB
+    for part, words in _EXPLAINED:
+        if part in problem:
+            return words
+    return f"this is not YAML: {problem or 'it cannot be read'}"

@@ -1,4 +1,4 @@
-"""`exclude`: what a recipe's words drop."""
+"""`exclude` and `include`: what they drop, and what they add."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from spark_batch import matrix
+from spark_batch import contract, matrix
 from spark_batch.recipe import Diagnostic, Loaded
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
 
-BASE = (
+MATRIX = (
     "version: 1\nname: x\ninputs: [photos/hero.jpg, {id: url-1, url: 'https://a.example/a.jpg'}]\n"
     "prompts: [Beach, {id: recolor, text: 'A ${color} hat', vars: {color: [pink, red, 0.5]}}]\n"
     "variants: {size: [1:1, 16:9], scale: [0, 0.7], seed: [-1, 7], takes: 2}\n"
@@ -38,7 +38,7 @@ BASE = (
 )
 def test_what_is_dropped(loaded: Load, rule: str, dropped: int) -> None:
     """Every axis can be named by any of its writings, ids by wildcards too."""
-    recipe = loaded(BASE + f"exclude: [{rule}, {{input: hero, seed: 7, color: red}}]\n").recipe
+    recipe = loaded(MATRIX + f"exclude: [{rule}, {{input: hero, seed: 7, color: red}}]\n").recipe
     assert matrix.excluded(recipe)[0] == dropped
     jobs = list(matrix.jobs(recipe))
     assert len(jobs) == matrix.count(recipe) == 96 - sum(matrix.excluded(recipe))
@@ -49,7 +49,7 @@ def test_a_prompt_of_another_script_has_its_older_id_as_well(
     loaded: Load, errors: Errors, id: str
 ) -> None:
     """A recipe that was written when such an id was only a hash stays right."""
-    text = BASE.replace("Beach", "把天空变成红色")
+    text = MATRIX.replace("Beach", "把天空变成红色")
     recipe = loaded(text + f"exclude: [{{prompt: {id}}}]\n").recipe
     assert matrix.excluded(recipe) == (24,)
     (error,) = errors(text + f"exclude: [{{prompt: {id[:-1]}8}}]\n")
@@ -59,9 +59,9 @@ def test_a_prompt_of_another_script_has_its_older_id_as_well(
 def test_a_name_that_only_excluded_jobs_share_is_free(loaded: Load, errors: Errors) -> None:
     """Names are judged among the jobs that are made."""
     name = "output: {name: '${input}/${prompt}-${size}-${seed}-${take}'}\n"
-    (error,) = errors(BASE + name)
+    (error,) = errors(MATRIX + name)
     assert error.code == "same-name"
-    loaded(BASE + name + "exclude: [{scale: 0.7}]\n")
+    loaded(MATRIX + name + "exclude: [{scale: 0.7}]\n")
 
 
 def test_a_matrix_too_large_to_look_through(errors: Errors) -> None:
@@ -79,6 +79,61 @@ def test_a_matrix_too_large_to_look_through(errors: Errors) -> None:
 def test_too_many_exclusions_are_counted_and_the_wrong_ones_found(errors: Errors) -> None:
     """A list over its limit is told by its whole length; wrong items at their own place."""
     items = "".join(f"  - {{seed: {n}}}\n" for n in range(1, 1500))
-    found = [each.render() for each in errors(f"{BASE}exclude:\n{items}  - {{seed: x}}\n")]
+    found = [each.render() for each in errors(f"{MATRIX}exclude:\n{items}  - {{seed: x}}\n")]
     assert any("1500 values; at most 1000 are allowed" in each for each in found)
     assert any("exclude[1499].seed: expected a whole number, not 'x'" in each for each in found)
+
+
+SMALL = (
+    "version: 1\nname: x\ninputs: [photos/hero.jpg, {id: far, url: 'https://a.example/a.jpg'}]\n"
+    "prompts: [Beach, {id: recolor, text: 'A ${color} hat', vars: {color: [pink, red]}}]\n"
+    "variants: {size: 16:9, scale: [0.5, 0.7], seed: 7}\n"
+)
+
+
+def test_what_is_not_named(loaded: Load) -> None:
+    """All inputs and prompts, and the API's defaults rather than the recipe's variants."""
+    rules = contract.rules()
+    first, second = loaded(SMALL + "include: [{scale: 0.9}]\n").recipe.blocks
+    assert (second.inputs, second.prompts) == (first.inputs, first.prompts)
+    assert second.scales == (0.9,)
+    assert second.seeds == (rules.default_seed,)
+    assert (second.sizes[0].width, second.sizes[0].height) == rules.sizes[rules.default_size]
+
+
+def test_ids_choose(loaded: Load) -> None:
+    """Ids and patterns choose inputs and prompts, in the recipe's order; a prompt is all of it."""
+    text = "include: [{inputs: far, prompts: ['r*', beach], scale: 0.9}]\n"
+    _, block = loaded(SMALL + text).recipe.blocks
+    assert [each.id for each in block.inputs] == ["far"]
+    assert [each.id for each in block.prompts] == ["beach", "recolor", "recolor"]
+
+
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [
+        ("{size: 16:9, seed: 7}", 0),
+        ("{size: 1664x936, seed: [7, 8], scale: 0.7}", 6),
+        ("{size: [16:9, 9:16], seed: 7, scale: [0.5, 0.6]}", 18),
+        ("{inputs: far, prompts: beach, size: 16:9, seed: 7}", 0),
+        ("{prompts: beach, scale: 0.9}, {inputs: far, scale: 0.9}", 4),
+    ],
+)
+def test_what_is_there_already_is_made_once(loaded: Load, text: str, added: int) -> None:
+    """The same request of the same input and prompt is one job, however often it is asked for."""
+    found = loaded(SMALL + f"include: [{text}]\n")
+    jobs = list(matrix.jobs(found.recipe))
+    assert len(jobs) == len({job.key for job in jobs}) == matrix.count(found.recipe) == 12 + added
+    codes = [each.code for each in found.warnings]
+    assert codes.count("include-repeats") == (added == 0)
+
+
+def test_what_is_excluded_can_be_included(loaded: Load) -> None:
+    """An exclusion is about the matrix; what `include` names is wanted."""
+    rest = (
+        "exclude: [{input: far}]\ninclude: [{inputs: far, prompts: beach, size: 16:9, seed: 7}]\n"
+    )
+    jobs = list(matrix.jobs(loaded(SMALL + rest).recipe))
+    assert [job.output for job in jobs if job.input.id == "far"] == [
+        "far/beach-16x9-scale0.5-seed7"
+    ]

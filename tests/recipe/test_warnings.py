@@ -11,8 +11,8 @@ from PIL import Image
 
 from spark_batch import contract
 from spark_batch.jobs import Picture
-from spark_batch.recipe import Loaded, advice, load
-from spark_batch.recipe.advice import several_instructions
+from spark_batch.recipe import Loaded, load, warnings
+from spark_batch.recipe.warnings import several_instructions
 
 Load = Callable[[str], Loaded]
 
@@ -112,7 +112,7 @@ def test_large_file(folder: Path) -> None:
 def test_every_warning_can_be_silenced_by_name() -> None:
     """The schema knows exactly the codes that the recipe's room warns with."""
     known = {each["const"] for each in contract.schema("recipe")["$defs"]["warningCode"]["oneOf"]}
-    room = Path(advice.__file__).parent
+    room = Path(warnings.__file__).parent
     text = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
     warned = set(re.findall(r'\.warn\([^"]*code="([a-z-]+)"', text))
     given = set(re.findall(r'^        "(input-[a-z]+)",$', text, re.MULTILINE))

@@ -10,10 +10,10 @@ from spark_batch import contract
 from spark_batch.jobs import Block, Input, Picture, Size
 from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.prompts import Entry
 from spark_batch.recipe.variants import Located, whole
+from spark_batch.recipe.yaml import Node
 
 # Where one instruction ends and another may begin. The second list is of verbs that are hardly
 # ever nouns, since "a red hat and paint" is no second instruction.

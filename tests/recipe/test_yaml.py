@@ -10,14 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch.recipe import document
 from spark_batch.recipe.diagnostics import Mark
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.yaml import Node, read
 
 
 def _read(path: Path, text: str | bytes) -> tuple[Node | None, list[str]]:
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    node, findings = document.read(path)
+    node, findings = read(path)
     return node, [f"{e.place.line}:{e.place.column} {e.code}" for e in findings.of("error")]
 
 
@@ -95,7 +94,7 @@ def test_a_tree_of_aliases_is_bounded_in_size(tmp_path: Path) -> None:
 def test_no_file(tmp_path: Path, kind: str) -> None:
     """A path that is no file is one error."""
     path = {"missing": tmp_path / "x", "folder": tmp_path, "nul": tmp_path / "a\0b"}[kind]
-    node, findings = document.read(path)
+    node, findings = read(path)
     assert node is None
     assert [each.code for each in findings.of("error")] == ["file"]
 
@@ -113,9 +112,9 @@ def test_without_the_c_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
     """PyYAML's own parser serves as well and is explained in the same words."""
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    fast = [each.message for each in document.read(path)[1].of("error")]
+    fast = [each.message for each in read(path)[1].of("error")]
     monkeypatch.delattr(yaml, "CSafeLoader")
-    slow = [each.message for each in document.read(path)[1].of("error")]
+    slow = [each.message for each in read(path)[1].of("error")]
     assert fast == slow != []
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.recipe import wording
-from spark_batch.recipe.characters import advice, plain
+from spark_batch.recipe.characters import advice, in_structure, plain
 from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
-from spark_batch.recipe.document import Node
-from spark_batch.recipe.text import in_structure
 from spark_batch.recipe.wording import Fault, Path, keys_text
+from spark_batch.recipe.yaml import Node
 
 _MOST = 1000  # errors that are looked at, so that a hostile recipe cannot make us work for hours
 

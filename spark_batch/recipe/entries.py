@@ -6,17 +6,18 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from spark_batch import contract
 from spark_batch.jobs import Fit
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
-from spark_batch.recipe.document import Node
-from spark_batch.recipe.inputs.fits import fit_of
-from spark_batch.recipe.inputs.generated import Selection, Surroundings, select
+from spark_batch.recipe.globs import Selection, Surroundings, select
+from spark_batch.recipe.schema import judge
+from spark_batch.recipe.yaml import Node
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
@@ -224,3 +225,19 @@ def url_name(url: str) -> str:
     parts = urlsplit(url)
     last = next((part for part in reversed(parts.path.split("/")) if part), parts.hostname or "")
     return Path(unquote(last).replace("/", "-").replace("\0", "")).stem or "picture"
+
+
+def fit_of(node: Node | None) -> Fit | None:
+    """The fit that a checked entry asks for, the schema's defaults filled in; None for none."""
+    if node is None or node.value is False:
+        return None
+    chosen = {key: node.get(key) for key in _defaults()}
+    return Fit(
+        **{key: each.text() if (each := chosen[key]) else text for key, text in _defaults().items()}
+    )
+
+
+@cache
+def _defaults() -> dict[str, str]:
+    properties = contract.schema(contract.RECIPE)["$defs"]["fit"]["properties"]
+    return {key: each["default"] for key, each in properties.items()}

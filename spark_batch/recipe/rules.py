@@ -1,25 +1,25 @@
-"""The recipe's `exclude` → exclusions, each judged against the axes that there are."""
+"""The recipe's `exclude` and `include` → rules that drop jobs, and further blocks of jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from spark_batch import contract, matrix
 from spark_batch.jobs import Block, Exclusion, Recipe, Size
-from spark_batch.recipe import ids
-from spark_batch.recipe.check import shown, start
+from spark_batch.recipe import ids, variants, warnings
 from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.schema import shown, start
 from spark_batch.recipe.variants import number, size_of, whole
+from spark_batch.recipe.yaml import Node
 
 _AXES = ("input", "prompt", "size", "scale", "seed", "take")
 
 T = TypeVar("T", bound=Hashable)
 
 
-def read(
+def exclusions(
     node: Node | None, block: Block, known: ids.Known, findings: Findings
 ) -> tuple[Exclusion, ...]:
     """The exclusions. A value that is in none of the block's axes, or no axis at all, is told.
@@ -33,7 +33,7 @@ def read(
     )
 
 
-def check(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
+def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
     """Tells an exclusion that matches no job, and a recipe of which nothing is left."""
     if node is None:
         return True
@@ -155,3 +155,54 @@ def _written(size: Size) -> str:
     """A size as recipes write it; its label is for file names."""
     name = size.label.replace("x", ":")
     return name if name in contract.rules().sizes else size.label
+
+
+def inclusions(
+    node: Node | None, matrix_block: Block, known: ids.Known, findings: Findings
+) -> tuple[Block, ...]:
+    """A block for each entry, with inputs and prompts of the matrix before it.
+
+    An id that is unknown is told, unless errors leave open what ids there are. What an
+    earlier block makes, the entry does not make again.
+    """
+    made: list[Exclusion] = [matrix.made_by(matrix_block)]
+    found: list[Block] = []
+    for at, item in enumerate(() if node is None else node.items()):
+        block = _block(item, f"include[{at}]", matrix_block, known, findings)
+        found.append(replace(block, repeats=tuple(made)))
+        made.append(matrix.made_by(block))
+    return tuple(found)
+
+
+def check_inclusions(recipe: Recipe, node: Node | None, findings: Findings) -> None:
+    """Warns of an entry all of whose jobs are there already."""
+    items = () if node is None else node.items()
+    for at, (item, block) in enumerate(zip(items, recipe.blocks[1:], strict=False)):
+        if matrix.count(replace(recipe, blocks=(block,))) == 0:
+            message = "this adds nothing: everything in it is made already"
+            path = f"include[{at}]"
+            findings.warn(start(item), code="include-repeats", path=path, message=message)
+
+
+def _block(node: Node, where: str, source: Block, known: ids.Known, findings: Findings) -> Block:
+    axes = variants.variants(node, findings, path=where)
+    warnings.sizes(axes.located, findings)
+    warnings.seeds(node.get("seed"), findings, path=f"{where}.seed")
+
+    def names(key: str, kind: str, there: tuple[str, ...] | None) -> frozenset[str]:
+        given = node.get(key)
+        if given is None or there is None:
+            return frozenset(there or ())
+        return ids.chosen(given, f"{where}.{key}", kind=kind, known=there, findings=findings)
+
+    inputs = names("inputs", "input", known.inputs)
+    prompts = names("prompts", "prompt", known.prompts)
+    return Block(
+        inputs=tuple(each for each in source.inputs if each.id in inputs),
+        prompts=tuple(each for each in source.prompts if each.id in prompts),
+        sizes=axes.sizes,
+        scales=axes.scales,
+        seeds=axes.seeds,
+        takes=axes.takes,
+        origin=where,
+    )
