@@ -1,7 +1,7 @@
 """Recipe → jobs, lazily and in the recipe's order, with their keys and the names of their files.
 
-A job's key is a hash of what the API will see, and of nothing else (product.md, "A job and its
-key"); `requests` says of what exactly, `names` how an output template is filled in.
+A job's key is a hash of what the API will see, and of nothing else; `requests` has its exact form,
+`names` the output templates.
 """
 
 from spark_batch.matrix.clashes import collisions, in_folders, reduced

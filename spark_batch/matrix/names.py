@@ -1,4 +1,4 @@
-"""Output templates: taken apart, filled in, and the words that values become in a name."""
+"""Output templates, and the words that ids and values become in file names."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Token = tuple[bool, str]
 _TOKEN = re.compile(r"(?P<dollar>\$\$)|\$\{(?P<name>[^{}$]*)\}|(?P<lone>\$)")
 _WORD = re.compile("[a-z0-9]+")
 _VALUE = re.compile("[a-z0-9.]+")  # 0.5 is one word of a value
-_MARKS = re.compile("['`]")  # what anyascii writes for letters that Latin does not have
+_MARKS = re.compile("['`]")  # anyascii's signs for letters that Latin does not have
 _APOSTROPHES = re.compile("['\u2019]")
-_SLUG_LENGTH = 60  # what still reads well in a file name
+_SLUG_LENGTH = 60  # readable in a file name
 
 
 def default_template() -> str:
@@ -74,12 +74,12 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
 
 
 def prompt_name(prompt: Prompt) -> str:
-    """What a prompt is called in names: its id, and then its variables' values."""
+    """A prompt in file names: its id, followed by its variables' values."""
     return "-".join((prompt.id, *value_names(prompt).values()))
 
 
 def value_names(prompt: Prompt) -> dict[str, str]:
-    """What names write for each variable of a prompt."""
+    """The value of each variable of a prompt as file names write it."""
     return {name: slug(value, distinct=name in prompt.distinct) for name, value in prompt.variables}
 
 

@@ -1,7 +1,7 @@
-"""Which files a recipe may name: those of its repository, unless a person allows others.
+"""The files that a recipe may name: those of its repository, unless the user allows others.
 
-A pull request may bring a recipe, a table or a picture that is a link to `.env`, or a path that
-leads out of the checkout: the file would be shown in an error's excerpt, or sent to the API.
+A pull request may add a recipe, a table or a picture that is a link to `.env`, or a path that leads
+out of the checkout. Without this check an error's excerpt would show the file, or the API get it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def outside_allowed() -> Iterator[None]:
 
 
 class Boundary:
-    """What the recipe in `folder` may name.
+    """Decides which files the recipe in `folder` may name.
 
-    In a git repository: what stands in it once links are followed. Elsewhere: anything by its path,
+    In a git repository: the files in it, once links are followed. Elsewhere: any file by its path,
     but no link in the recipe's folder, or in the current one, that leads out of both.
     """
 
@@ -48,7 +48,7 @@ class Boundary:
         self._real: dict[Path, Path] = {}
 
     def fault(self, file: Path) -> str | None:
-        """Why the recipe may not name `file`; None when it may."""
+        """The reason why the recipe may not name `file`; None when it may."""
         path = Path(os.path.normpath(file.absolute()))
         real = self._resolved(file)
         if fault := _system_fault(real):
@@ -64,15 +64,15 @@ class Boundary:
                 f" {OPTION}"
             )
         folders = [self._folder, *_current()]
-        if not _is_in(path, folders) or _is_in(real, [each.resolve() for each in folders]):
+        if not _is_in(path, folders) or _is_in(real, [folder.resolve() for folder in folders]):
             return None
         return (
-            f"is or stands behind a link that leads out of the folder, to {quoted(str(real))}:"
+            f"is, or is behind, a link that leads out of the folder, to {quoted(str(real))}:"
             f" copy it, or allow it with {OPTION}"
         )
 
     def _resolved(self, file: Path) -> Path:
-        """`file` with all links followed; each folder is looked at once."""
+        """`file` with all links followed; each folder is resolved once."""
         folder = self._real.get(file.parent)
         if folder is None:
             folder = self._real[file.parent] = file.parent.resolve()
@@ -127,11 +127,11 @@ def _refuse_pointer(data: bytes, findings: Findings) -> None:
 
 
 def _text_fault(path: Path) -> str | None:
-    """Why the text of `path` may not be read as a recipe or a table, which errors quote."""
+    """The reason why `path` may not be read as a recipe or a table, which errors quote."""
     try:
         real = path.resolve()
     except (OSError, ValueError, RuntimeError):
-        return None  # who opens it says what is wrong
+        return None  # opening it reports what is wrong
     if fault := _system_fault(real):
         return fault
     if real.name in _SECRETS or real.name.startswith(".env.") or ".git" in real.parts:
@@ -146,9 +146,9 @@ def _system_fault(real: Path) -> str | None:
 
 
 def _repository(folder: Path) -> Path | None:
-    """The folder above, or this one, that has a `.git`: git lets no commit bring one."""
+    """This folder, or the closest one above it, that has a `.git`; no commit can contain one."""
     return next(
-        (each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None
+        (above for above in (folder, *folder.parents) if os.path.lexists(above / ".git")), None
     )
 
 

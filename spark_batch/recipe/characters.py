@@ -1,4 +1,4 @@
-"""Characters that look like others, or that no editor shows: their names, and what to write."""
+"""Characters that look like others, or that editors do not show: names and advice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from spark_batch import contract
 
-# Spaces that are no plain space, soft hyphens and characters of no width: no editor shows them.
+# Odd spaces, soft hyphens and characters without width, which editors do not show.
 ODD = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 
@@ -41,19 +41,19 @@ def named(character: str) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with `<U+00A0>` in the place of each character that no editor shows."""
+    """The text with `<U+00A0>` in place of each character that editors do not show."""
     return text if text.isascii() else _INVISIBLE.sub(lambda c: f"<U+{ord(c[0]):04X}>", text)
 
 
 def plain(text: str) -> str:
-    """The text with plain spaces, dashes, quotes and digits in the place of those alike."""
+    """The text with ASCII spaces, dashes, quotes and digits in place of similar characters."""
     text = _QUOTES.sub('"', re.sub(f"[{DASHES}]", "-", text))
     without = "".join(c for c in text if unicodedata.category(c) != "Cf")
     return unicodedata.normalize("NFKC", without)
 
 
 def advice(character: str) -> str | None:
-    """What to do about a character where YAML or JSON wants another; None when it is plain."""
+    """Advice about a character that YAML or JSON does not accept; None for printable ASCII."""
     if character.isascii() and character.isprintable():
         return None
     if not (character.isprintable() or _INVISIBLE.match(character)):
@@ -68,40 +68,40 @@ def advice(character: str) -> str | None:
 def in_curly_quotes(text: str) -> bool:
     """Whether typographic quotes enclose the whole text, or open before it and are never closed.
 
-    The latter is what a comma leaves of a quoted text in a list.
+    A comma in a quoted text of a list causes the latter.
     """
     return _ENCLOSED.fullmatch(text) is not None
 
 
 def line_feeds(text: str) -> str:
-    """The text with a line feed at each line's end, so that CRLF makes no other prompt of it."""
+    """The text with LF line ends, so that a CRLF file has the same prompts."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def forbidden(text: str) -> str | None:
-    """What is wrong with a text that holds a control character or half a surrogate pair."""
+    """The error for a text with a control character or half a surrogate pair; None without."""
     match = _CONTROL.search(text)
     return f"the character {named(match[0])} is not allowed in a text; remove it" if match else None
 
 
 def printable_only(text: str) -> str:
-    """The text without what is `forbidden`."""
+    """The text without forbidden characters."""
     return _CONTROL.sub("", text)
 
 
 def in_structure(line: str) -> tuple[int, str] | None:
-    """Where a line of YAML has a character in its structure that no parser takes, and what to do.
+    """The position and advice for a character in a line's structure that YAML does not accept.
 
-    A tab or an odd space in the indentation, an odd space behind a dash or beside a key's colon.
+    That is a tab or odd space in the indentation, or an odd space after a dash or beside a colon.
     """
     match = None if line.lstrip().startswith("#") else _STRUCTURE.match(line)
     return _found(line, match.start("odd")) if match else None
 
 
 def misplaced(line: str, begin: int) -> tuple[int, str] | None:
-    """The same of a text without quotes that begins like an item or a key: `-` or `text:`.
+    """The same for a text without quotes that begins like a list item or a key: `-` or `text:`.
 
-    YAML takes it for a text, since only a plain space makes an item or a key of it.
+    YAML reads it as a text, since only a plain space makes an item or a key.
     """
     match = _beginning().match(line, begin)
     odd = _INVISIBLE.search(match[0]) if match else None
@@ -119,7 +119,7 @@ def _beginning() -> re.Pattern[str]:
 
 
 def _keys(schema: Any) -> set[str]:
-    """The names of all keys that a schema knows."""
+    """The names of all keys in a schema."""
     if not isinstance(schema, dict):
         return set()
     return set(schema.get("properties", ())).union(*map(_keys, schema.values()))

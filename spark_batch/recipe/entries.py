@@ -1,4 +1,4 @@
-"""Entries of `inputs` as written: texts and mappings, globs expanded, URLs judged."""
+"""The entries of `inputs`: texts and mappings, globs expanded, URLs checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry as written; `file` stands for each match of a glob in turn."""
+    """One entry; a glob becomes an entry for each `file` that it matches."""
 
     node: Node
     where: str
@@ -92,10 +92,10 @@ def _mapping(node: Node, where: str, around: Surroundings, findings: Findings) -
 
 
 def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
-    """Tell that a picture behind a URL cannot be fitted: it never comes to this machine."""
+    """Report `fit` at a URL: the picture is never on this machine."""
     if fit_of(node) is not None and node is not None:
         message = (
-            "the API fetches a URL itself, so that nothing can be done to its picture before;"
+            "the API fetches the picture of a URL itself, so it cannot be fitted first;"
             " download the file and give its path"
         )
         findings.error(node.mark, code="fit", path=f"{where}.fit", message=message)
@@ -106,11 +106,13 @@ def _url(entry: Entry, text: str, findings: Findings) -> Iterator[Entry]:
         wrong = judge(text, part="url", shown=quoted(text))
         parts = urlsplit(text)
         if not wrong and (not parts.hostname or text != text.strip()):
-            wrong = [f"{quoted(text)} is no URL of a picture"]
+            wrong = [f"{quoted(text)} is not the URL of a picture"]
         if not wrong and (parts.username or parts.password):
-            wrong = ["a URL with a user or password would be sent on; use a signed or public one"]
+            wrong = [
+                "a URL with a user or password would be sent to the API; use a signed or public one"
+            ]
     except ValueError:
-        wrong = [f"{quoted(text)} is no URL of a picture"]
+        wrong = [f"{quoted(text)} is not the URL of a picture"]
     if wrong:
         findings.error(entry.node.mark, code="url", path=entry.where, message=wrong[0])
     else:
@@ -118,7 +120,7 @@ def _url(entry: Entry, text: str, findings: Findings) -> Iterator[Entry]:
 
 
 def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
-    """Whether there is such a file; if not, that is told."""
+    """Whether there is such a file, which the recipe may name; reports it if not."""
     file = folder / text
     if is_file(file):
         if fault := Boundary(folder).fault(file):
@@ -127,7 +129,7 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
     if _is_folder(file):
         message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
     elif globs.is_glob(text):
-        message = f"there is no file {quoted(text)}; a glob stands in `inputs`, without an id"
+        message = f"there is no file {quoted(text)}; a glob must be in `inputs`, without an id"
     else:
         message = f"there is no file {quoted(text)}{_near(file)}"
     findings.error(node.mark, code="no-file", path=where, message=message)
@@ -135,7 +137,7 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
 
 
 def is_file(file: Path) -> bool:
-    """Whether there is such a file; a name that no disk takes is none."""
+    """Whether there is such a file; False for a name that the disk does not allow."""
     try:
         return file.is_file()
     except (OSError, ValueError):
@@ -181,8 +183,8 @@ def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) 
     for path in selected.unreadable:
         shown = quoted(relative(path, around.folder.resolve()))
         message = (
-            f"{shown} cannot be read: pictures that only it knows as made by spark-batch are inputs"
-            f" where {quoted(pattern)} matches them"
+            f"{shown} cannot be read: pictures that only it records as made by spark-batch become"
+            f" inputs where {quoted(pattern)} matches them"
         )
         findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
 
@@ -190,7 +192,7 @@ def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) 
 def _report_left_out(
     entry: Entry, pattern: str, selected: Selection, folder: Path, findings: Findings
 ) -> None:
-    """Say which matches are no inputs because spark-batch made them."""
+    """Report the matches that are left out because spark-batch made them."""
     folders = selected.folders
     shown = quoted(relative(folders[0], folder)) + f" and {len(folders) - 1} more" * (
         len(folders) > 1
@@ -208,7 +210,7 @@ def _report_left_out(
 
 
 def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[Entry]:
-    """A text that is a URL or a path, and no glob."""
+    """The entry of a text that is a URL or a path."""
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
         yield from _url(Entry(node, "image", url=text), text, findings)
@@ -221,23 +223,23 @@ def relative(file: Path, folder: Path) -> str:
 
 
 def url_name(url: str) -> str:
-    """What a URL's picture is called: its path's last part, or the host when there is none."""
+    """The name of a URL's picture: the last part of its path, or the host without one."""
     parts = urlsplit(url)
     last = next((part for part in reversed(parts.path.split("/")) if part), parts.hostname or "")
     return Path(unquote(last).replace("/", "-").replace("\0", "")).stem or "picture"
 
 
 def fit_of(node: Node | None) -> Fit | None:
-    """The fit that a checked entry asks for, the schema's defaults filled in; None for none."""
+    """The fit of an entry with the schema's defaults filled in; None without."""
     if node is None or node.value is False:
         return None
     chosen = {key: node.get(key) for key in _defaults()}
     return Fit(
-        **{key: each.text() if (each := chosen[key]) else text for key, text in _defaults().items()}
+        **{key: node.text() if (node := chosen[key]) else text for key, text in _defaults().items()}
     )
 
 
 @cache
 def _defaults() -> dict[str, str]:
     properties = contract.schema(contract.RECIPE)["$defs"]["fit"]["properties"]
-    return {key: each["default"] for key, each in properties.items()}
+    return {key: value["default"] for key, value in properties.items()}

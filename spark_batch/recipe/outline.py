@@ -28,10 +28,10 @@ class Header:
 
 
 def header(path: Path) -> Header:
-    """The header of a recipe, also of one that is wrong in other places.
+    """The header of a recipe, even if other parts have errors.
 
-    A `run` mapping with errors counts as left out, since what is paid for can be fetched all the
-    same. Raises RecipeError when the name or the output folder cannot be read.
+    A `run` mapping with errors counts as left out: paid results can be fetched without it.
+    Raises RecipeError when the name or the output folder cannot be read.
     """
     root, findings = read(path)
     if root is None:
@@ -67,9 +67,9 @@ def _sha256(path: Path) -> str:
 
 
 def named_files(path: Path) -> Iterator[str]:
-    """What a recipe's inputs and its table name, relative to its folder, as far as it can be read.
+    """The paths in a recipe's inputs and `rows`, relative to its folder, as far as it can be read.
 
-    Of a glob the folder where it begins. URLs come out as they are.
+    A glob gives the folder where it begins; URLs are included.
     """
     root, _ = read(path)
     for key in ("inputs", "rows"):
@@ -88,9 +88,9 @@ def table_of(path: Path) -> str | None:
 
 
 def table_pictures(table: Path) -> set[str]:
-    """What the rows of a table name as pictures, relative to the recipe's folder."""
+    """The pictures in the rows of a table, relative to the recipe's folder."""
     found = (row.cells["image"] for row in Table(table).rows)
-    return {each for each in found if isinstance(each, str)}
+    return {picture for picture in found if isinstance(picture, str)}
 
 
 def _fixed(pattern: str) -> str:

@@ -15,7 +15,7 @@ from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
-_DIGITS = 9  # of a side; more are only an error, however many
+_DIGITS = 9  # of a side; more are an error in any case
 T = TypeVar("T", bound=Hashable)
 
 
@@ -30,13 +30,13 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The axes of `variants`; what is left out has the API's default."""
+    """The axes of `variants`; an axis that is left out has the API's default."""
 
     sizes: tuple[Size, ...]
     scales: tuple[float, ...]
     seeds: tuple[int, ...]
     takes: int
-    located: tuple[Located, ...]  # the sizes again, those that the recipe names
+    located: tuple[Located, ...]  # the sizes that the recipe names, with their places
 
 
 def variants(node: Node | None, findings: Findings, *, path: str = "variants") -> Variants:
@@ -59,7 +59,7 @@ def variants(node: Node | None, findings: Findings, *, path: str = "variants") -
     seeds = axis("seed", rules.default_seed, lambda item, _: whole(item))
     return Variants(
         sizes=axis("size", default, size),
-        # A zero with a sign is a zero: both would be the same request under two keys.
+        # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
         scales=axis("scale", rules.default_scale, lambda item, _: number(item) + 0.0),
         seeds=seeds,
         takes=_takes(node, seeds, path, findings),
@@ -111,7 +111,7 @@ def whole(node: Node) -> int:
 def _values(
     node: Node, where: str, read: Callable[[Node, str], T | None], findings: Findings
 ) -> tuple[T, ...]:
-    """The values of an axis; one that is given twice would be paid for twice."""
+    """The values of an axis; reports duplicates, which would be paid for twice."""
     first: dict[Hashable, Node] = {}
     values: list[T] = []
     for at, item in enumerate(node.items()):
@@ -131,7 +131,7 @@ def _values(
 
 
 def size_of(node: Node, where: str, findings: Findings) -> Size | None:
-    """The size that a checked node asks for, or None when it is no size; that is told."""
+    """The size of a checked node; None with errors, which are reported."""
     if isinstance(node.value, Mapping):
         width, height = whole(node.value["width"]), whole(node.value["height"])
         return Size(f"{width}x{height}", width, height)
@@ -141,7 +141,7 @@ def size_of(node: Node, where: str, findings: Findings) -> Size | None:
         return Size(_label(text), *named)
     match = _SIDES.fullmatch(text)
     if match is None:
-        message = f"{quoted(text)} is no size"
+        message = f"{quoted(text)} is not a size"
         findings.error(node.mark, code="value", path=where, message=message)
         return None
     sides = []
@@ -165,6 +165,9 @@ def _takes(node: Node | None, seeds: tuple[int, ...], path: str, findings: Findi
         return default
     takes, random = whole(given), contract.rules().random_seed
     if takes > 1 and random not in seeds:
-        message = f"{takes} takes need the random seed {random}: each of them would be the same"
+        message = (
+            f"{takes} takes need the random seed {random}: with another seed all of them would be"
+            " the same"
+        )
         findings.error(given.mark, code="takes", path=f"{path}.takes", message=message)
     return takes

@@ -1,9 +1,9 @@
-"""Text → located document: every value with its line and column, every bound kept on the way.
+"""YAML text → located document: every value with its line and column, within bounds.
 
-PyYAML gives the events; nothing of its resolver, composer or constructor is used, since they read
-YAML 1.1, lose the places, and hang or crash on hostile input (reliability.md, "Hostile input").
-One pass without recursion: depth, number of nodes and growth by aliases are bounded before
-anything is built.
+PyYAML only parses to events. Its resolver, composer and constructor read YAML 1.1, lose the places,
+and hang or crash on hostile input, such as deep nesting or aliases that grow exponentially. This
+composer makes one pass without recursion, and checks depth, number of nodes and growth by aliases
+before it builds anything.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ from spark_batch.recipe.diagnostics import (
 from spark_batch.recipe.scalars import Scalar, resolve
 
 MAX_DEPTH = 40
-MAX_NODES = 200_000  # aliases counted as often as they are used
+MAX_NODES = 200_000  # an alias counts each time it is used
 _CUT = re.compile(r"[ \t]+#(?=[^\s#])")
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 # YAML's printable characters; surrogates are none of them.
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
 )
-# What PyYAML's two parsers say, by a part of it, and what an author can do about it.
+# Messages for the problems of PyYAML's two parsers, by a part of the parser's text.
 _EXPLAINED = (
-    ("mapping values", "a colon is not expected here; put a text that holds ': ' in quotes"),
+    ("mapping values", "a colon is not expected here; put a text with ': ' in quotes"),
     ("cannot start any token", "a text cannot begin with this character; put the text in quotes"),
     ("unexpected end of stream", "a quote is opened here and never closed"),
     ("',' or ']'", "a ',' or the ']' that closes the list is missing before this"),
@@ -60,13 +60,16 @@ _EXPLAINED = (
     ("could not find expected ':'", "a key without ':' or an unfinished text"),
     ("escape", "an unknown escape after '\\'; use single quotes for a text with a backslash"),
     ("node content", "a value is missing here"),
-    ("incompatible YAML", "another version of YAML than 1.2 is asked for; remove the %YAML line"),
+    (
+        "incompatible YAML",
+        "the file asks for another version of YAML than 1.2; remove the %YAML line",
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value with its place. `value` is a scalar, a tuple of nodes or a mapping of nodes.
+    """A value with its place: a scalar, a tuple of nodes or a mapping of nodes.
 
     `raw` is a scalar's text as written, `keys` the places of a mapping's keys. `count` and
     `height` measure the tree below, with aliases expanded.
@@ -80,12 +83,12 @@ class Node:
     height: int = 1
 
     def items(self) -> tuple[Node, ...]:
-        """The nodes of a sequence; a value that is none stands for a sequence of one."""
+        """The nodes of a sequence; any other value counts as a sequence of one."""
         return self.value if isinstance(self.value, tuple) else (self,)
 
     def get(self, key: str) -> Node | None:
         """The node at `key` of a mapping, or None."""
-        # A dict, as the composer makes them: asking for a Mapping takes several times as long.
+        # The composer makes dicts, and isinstance of Mapping takes several times as long.
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def text(self) -> str:
@@ -94,7 +97,7 @@ class Node:
 
 
 def read(path: Path) -> tuple[Node | None, Findings]:
-    """Read a recipe's file. The node is None when there is nothing that could be checked."""
+    """Read a recipe's file. The node is None if nothing can be checked."""
     findings = Findings(Source(path))
     try:
         text = read_text(path, findings)
@@ -119,13 +122,13 @@ class _Open:
     values: dict[str, Node] = field(default_factory=dict)
     keys: dict[str, Mark] = field(default_factory=dict)
     key: str | None = None
-    dropped: bool = False  # the value of a wrong key, which has been told
+    dropped: bool = False  # the value of a wrong key, which is reported
     count: int = 1
     height: int = 1
 
 
 class _Composer:
-    """Holds the state of one pass over the events of one document."""
+    """The state of one pass over the events of one document."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
@@ -182,7 +185,7 @@ class _Composer:
             self._add(Node(value=value, mark=mark, raw=text), event.anchor)
 
     def _judge_plain(self, event: Any, value: Scalar) -> None:
-        """Report what YAML allows in a text without quotes, and its author hardly meant."""
+        """Report what YAML allows in a text without quotes and its author probably did not mean."""
         lines, start, end = self._findings.source.lines, event.start_mark, event.end_mark
         for number in range(start.line, end.line + 1) if not event.value.isascii() else ():
             begin = start.column if number == start.line else 0
@@ -205,7 +208,7 @@ class _Composer:
             raise self._fatal(event, "anchor", "an anchor at a key is not allowed; remove it")
         top.key, top.dropped = text, not isinstance(value, str) or text in top.keys
         if not isinstance(value, str):
-            message = f"a key is a text, {text or 'nothing'} is none; put it in quotes"
+            message = f"a key is a text, not {text or 'nothing'}; put it in quotes"
             self._findings.error(mark, code="key", path="", message=message)
         elif text == "<<" and not event.style:
             message = "merge keys (<<) are not part of YAML 1.2; write the keys out"
@@ -238,7 +241,7 @@ class _Composer:
             count=done.count,
             height=done.height,
         )
-        self._nodes -= done.count - 1  # they were counted one by one, and are added again below
+        self._nodes -= done.count - 1  # counted one by one, and added again below
         self._add(node, done.anchor)
 
     def _alias(self, event: Any) -> None:
@@ -256,7 +259,7 @@ class _Composer:
         self._add(node, None)
 
     def _add(self, node: Node, anchor: str | None) -> None:
-        """Hang a finished node where it belongs, and count what it adds."""
+        """Add a finished node to its parent, and count its values."""
         self._nodes += node.count
         if self._nodes > MAX_NODES:
             message = f"more than {MAX_NODES} values; split the recipe"
@@ -293,7 +296,7 @@ class _Composer:
             at = error.context_mark or at
         mark = self._inside(Mark(at.line + 1, at.column + 1) if at else Mark())
         if "nesting depth" in (error.problem or ""):
-            # libyaml from 0.2.6 on looks ahead, and gives up before it has told of level 41.
+            # libyaml from 0.2.6 on reads ahead, and stops before the event of level 41.
             return stop(self._findings, mark, "too-deep", _TOO_DEEP)
         odd = self._odd_before(mark, error.context_mark)
         if odd is not None:
@@ -304,16 +307,14 @@ class _Composer:
         return stop(self._findings, mark, "yaml", message + self._hash_hint(mark))
 
     def _hash_hint(self, mark: Mark) -> str:
-        """Advice where a comment that may be part of a text ends this line, or the one before."""
+        """Advice if this line or the one before ends in a comment that may be part of a text."""
         for number in range(mark.line, max(mark.line - 2, 0), -1):
             if _CUT.search(self._findings.source.lines[number - 1]):
-                return (
-                    f"; ' #' in line {number} starts a comment: put a text that holds it in quotes"
-                )
+                return f"; ' #' in line {number} starts a comment: put a text with it in quotes"
         return ""
 
     def _odd_before(self, mark: Mark, context: Any) -> tuple[Mark, str] | None:
-        """The last character that spoils the structure before a parser's error, and what to do."""
+        """The last wrong character in the structure before a parser's error, and advice."""
         character = self._findings.source.lines[mark.line - 1][mark.column - 1 : mark.column]
         if visible(character) != character:
             return mark, advice(character) or ""
@@ -325,7 +326,7 @@ class _Composer:
         return None
 
     def _inside(self, mark: Mark) -> Mark:
-        """The place, or the end of the last line with text when it lies behind that."""
+        """The place, but not after the end of the last line with text."""
         lines = self._findings.source.lines
         last = max((n for n, line in enumerate(lines, 1) if line.strip()), default=1)
         return mark if mark.line <= last else Mark(last, len(lines[last - 1]) + 1)
@@ -340,7 +341,7 @@ def _short_tag(tag: str) -> str:
 
 
 def _check_characters(text: str, findings: Findings) -> None:
-    """Raises Stop when the text holds a character that YAML does not print."""
+    """Raise Stop for a character outside of YAML's printable set."""
     match = _FORBIDDEN.search(text)
     if match:
         name = f"U+{ord(match[0]):04X}"
@@ -349,7 +350,7 @@ def _check_characters(text: str, findings: Findings) -> None:
 
 
 def _explained(problem: str, character: str) -> str:
-    """A parser's problem in our words; `character` is the one where it stopped."""
+    """The message for a parser's problem; `character` is the one where it stopped."""
     if character == "\t" and "start any token" in problem:
         return TAB
     for part, words in _EXPLAINED:

@@ -77,7 +77,7 @@ def test_it_matches_what_python_matches(tree: Path, parts: list[str]) -> None:
 )
 def test_what_is_no_glob(tree: Path, pattern: str, fault: str) -> None:
     """The message says which of the rules the glob breaks."""
-    with pytest.raises(ValueError, match=f"is no glob; .*{fault}"):
+    with pytest.raises(ValueError, match=f"is not a valid glob; .*{fault}"):
         globs.find(tree, pattern)
 
 

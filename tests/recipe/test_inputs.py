@@ -74,7 +74,7 @@ def test_a_file_name_that_is_no_text(errors: Errors, folder: Path) -> None:
     except OSError:
         pytest.skip("this disk takes UTF-8 alone")
     (error,) = errors(HEAD + "inputs: ['photos/*.jpg']\n")
-    said = "'photos/*.jpg' matches a file whose name is no UTF-8, '\ufffd\ufffd.jpg': rename it"
+    said = "'photos/*.jpg' matches a file whose name is not UTF-8, '\ufffd\ufffd.jpg': rename it"
     assert error.message == said
 
 
