@@ -36,7 +36,7 @@ class Shard:
         return f"shard-{self.index}-of-{self.count}"
 
     def owns(self, key: str) -> bool:
-        """Whether a job with this key belongs to the shard. Raises ValueError if it is not a key."""
+        """Whether a job with this key belongs to the shard. Raises ValueError for no key."""
         return int(key, 16) % self.count == self.index - 1
 
     def of(self, jobs: Iterable[Job]) -> Iterator[Job]:

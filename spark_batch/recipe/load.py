@@ -161,14 +161,21 @@ def _sub(node: Node | None, key: str) -> Node | None:
 def _read_blocks(
     sections: _Sections, root: Node, base: Path, probe: Probe, findings: Findings
 ) -> tuple[Block, ...]:
-    """The recipe's matrix, then a block for each entry of `include` and each row."""
+    """The recipe's matrix, then a block for each entry of `include` and each row.
+
+    The matrix has no inputs and prompts in a recipe of rows alone, and is then left out.
+    """
 
     def part(key: str) -> Node | None:
         return None if key in sections.doubtful else root.get(key)
 
     axes = sections.variants or variants.variants(None, findings)
     listed = sections.inputs or ()
-    main, known = _matrix(sections, axes), _known(sections, root)
+    main = axes.block(
+        (picture.input for picture in listed),
+        (prompt for entry in sections.prompts or () for prompt in entry.prompts),
+    )
+    known = _known(sections, root)
     blocks: tuple[Block, ...] = ()
     if (main.inputs and main.prompts) or known.doubtful:
         main = replace(main, excludes=rules.exclusions(part("exclude"), main, known, findings))
@@ -180,18 +187,6 @@ def _read_blocks(
     sure = "inputs" not in sections.doubtful
     given = rows.Given(blocks, axes, base, table.text().strip(), sure=sure)
     return blocks + rows.read(table, given, listed=listed, probe=probe, findings=findings)
-
-
-def _matrix(sections: _Sections, axes: Variants) -> Block:
-    """The block of all inputs and prompts; empty in a recipe of rows alone."""
-    return Block(
-        inputs=tuple(listed.input for listed in sections.inputs or ()),
-        prompts=tuple(prompt for entry in sections.prompts or () for prompt in entry.prompts),
-        sizes=axes.sizes,
-        scales=axes.scales,
-        seeds=axes.seeds,
-        takes=axes.takes,
-    )
 
 
 def _known(sections: _Sections, root: Node) -> ids.Known:

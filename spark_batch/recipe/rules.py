@@ -197,12 +197,8 @@ def _block(node: Node, where: str, source: Block, known: ids.Known, findings: Fi
 
     inputs = names("inputs", "input", known.inputs)
     prompts = names("prompts", "prompt", known.prompts)
-    return Block(
-        inputs=tuple(picture for picture in source.inputs if picture.id in inputs),
-        prompts=tuple(prompt for prompt in source.prompts if prompt.id in prompts),
-        sizes=axes.sizes,
-        scales=axes.scales,
-        seeds=axes.seeds,
-        takes=axes.takes,
+    return axes.block(
+        (picture for picture in source.inputs if picture.id in inputs),
+        (prompt for prompt in source.prompts if prompt.id in prompts),
         origin=where,
     )

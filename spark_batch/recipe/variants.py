@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from spark_batch import contract
-from spark_batch.jobs import RunSettings, Size
+from spark_batch.jobs import Block, Input, Prompt, RunSettings, Size
 from spark_batch.recipe.diagnostics import Findings, quoted
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
@@ -37,6 +37,20 @@ class Variants:
     seeds: tuple[int, ...]
     takes: int
     located: tuple[Located, ...]  # the sizes that the recipe names, with their places
+
+    def block(
+        self, inputs: Iterable[Input], prompts: Iterable[Prompt], *, origin: str = "variants"
+    ) -> Block:
+        """Every combination of these inputs and prompts with the axes."""
+        return Block(
+            inputs=tuple(inputs),
+            prompts=tuple(prompts),
+            sizes=self.sizes,
+            scales=self.scales,
+            seeds=self.seeds,
+            takes=self.takes,
+            origin=origin,
+        )
 
 
 def variants(node: Node | None, findings: Findings, *, path: str = "variants") -> Variants:
