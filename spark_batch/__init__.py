@@ -25,7 +25,7 @@ from spark_batch.version import __version__
 if TYPE_CHECKING:
     from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
     from spark_batch.jobs import Job, Recipe
-    from spark_batch.matrix import Shard
+    from spark_batch.jobs.shard import Shard
     from spark_batch.project import Merged, Order, Outcome, Plan, load, merge, plan, run
     from spark_batch.reports.manifest import read as read_manifest
     from spark_batch.runner.survey import Action, Step
@@ -61,7 +61,7 @@ _HOMES = {
     "Plan": ("project", "Plan"),
     "Recipe": ("jobs", "Recipe"),
     "RecipeError": ("errors", "RecipeError"),
-    "Shard": ("matrix", "Shard"),
+    "Shard": ("jobs.shard", "Shard"),
     "SparkBatchError": ("errors", "SparkBatchError"),
     "Step": ("runner.survey", "Step"),
     "load": ("project", "load"),

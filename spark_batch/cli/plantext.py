@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import click
 
-from spark_batch import matrix, project
+from spark_batch import project
 from spark_batch.cli import fits, plandocument, session
+from spark_batch.jobs import matrix
 from spark_batch.runner.outlook import Outlook
 from spark_batch.runner.reasons import Cause
 from spark_batch.runner.survey import COSTS, Action, Step

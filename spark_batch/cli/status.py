@@ -13,7 +13,7 @@ from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import Standing, Status
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import click
 
-from spark_batch import matrix, project
+from spark_batch import project
 from spark_batch.errors import UsageError
+from spark_batch.jobs.select import job_facts
 from spark_batch.runner.survey import COSTS, Step
 
 _HEAD = ("jobs", "to create", "expected USD")
@@ -52,7 +53,7 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     sums: dict[tuple[str, ...], _Sum] = {}
     known: dict[str, None] = {}
     for step in plan.steps():
-        facts = {**matrix.job_facts(step.job, step.attempt), "action": (step.action.value,)}
+        facts = {**job_facts(step.job, step.attempt), "action": (step.action.value,)}
         known.update(dict.fromkeys(facts))
         values = tuple(facts.get(axis, ("-",))[0] for axis in axes)
         sums.setdefault(values, _Sum()).add(step, plan.cost(step), plan.quoted(step))

@@ -10,7 +10,7 @@ from spark_batch import lfs, project
 from spark_batch.cli import session
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Standing, Status
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 from spark_batch.runner.files import stands
 
 

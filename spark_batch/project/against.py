@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
-from spark_batch import matrix
-from spark_batch.jobs import Job
+from spark_batch.jobs import Job, matrix
 from spark_batch.project.bases import Base, Line, Value, line_of
 from spark_batch.project.planning import Plan
 from spark_batch.runner.survey import COSTS, Step

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 
-from spark_batch import matrix
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Job, Recipe, Status
+from spark_batch.jobs import Job, Recipe, Status, matrix
+from spark_batch.jobs.request import KEY_DIGITS, picture_text
 from spark_batch.project.history import past
 from spark_batch.reports import manifest
 
@@ -78,7 +78,7 @@ def line_of(job: Job) -> Line:
         take=job.take,
         width=job.size.width,
         height=job.size.height,
-        picture=matrix.picture_text(job.input),
+        picture=picture_text(job.input),
     )
 
 
@@ -110,7 +110,7 @@ def _row_line(row: Mapping[str, str]) -> Line:
     shown = f"{made}-scale{row['scale']}-seed{row['seed']}"
     file = row["output"]
     return Line(
-        key=f"{int(row['job'], 16):0{matrix.KEY_DIGITS}x}",
+        key=f"{int(row['job'], 16):0{KEY_DIGITS}x}",
         output=str(PurePosixPath(file).with_suffix("")) if file else shown,
         input=row["input"],
         prompt_id=row["prompt_id"],

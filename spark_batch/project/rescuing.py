@@ -12,7 +12,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 from spark_batch.project import access, adopting, crew, sharding
 from spark_batch.project.crew import Watch
 from spark_batch.project.place import Place, find_place

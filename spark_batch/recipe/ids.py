@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from spark_batch import contract, matrix
+from spark_batch import contract
+from spark_batch.jobs import names
+from spark_batch.jobs.names import without_accents
 from spark_batch.recipe import globs
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
 from spark_batch.recipe.yaml import Node
@@ -35,11 +37,11 @@ def from_name(name: str) -> str:
     Letters, digits, `.`, `_` and `-` stay, accents are removed, anything else becomes `-`. A name
     with letters of other scripts gets 8 hex digits of its hash, so that ids stay distinct.
     """
-    folded, foreign = matrix.without_accents(name)
+    folded, foreign = without_accents(name)
     slug, longest = _OTHER.sub("-", folded).strip("-._"), _longest()
     if slug and not foreign:
         return slug[:longest].rstrip("-._")
-    digest = matrix.digest(name)
+    digest = names.digest(name)
     return f"{(slug or 'picture')[: longest - len(digest) - 1].rstrip('-._')}-{digest}"
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from spark_batch import contract, matrix
+from spark_batch import contract
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Block, Recipe
+from spark_batch.jobs import Block, Recipe, matrix
 from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
 from spark_batch.recipe.diagnostics import (
     ERROR,

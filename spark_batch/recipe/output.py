@@ -7,9 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from spark_batch import matrix
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Job, Recipe
+from spark_batch.jobs import Block, Job, Recipe, matrix
+from spark_batch.jobs.collisions import colliding_jobs, in_folders
+from spark_batch.jobs.names import (
+    VARIABLES,
+    default_template,
+    output_name,
+    prompt_name,
+    tokens,
+    value_names,
+)
+from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.recipe import ids
 from spark_batch.recipe.boundary import Boundary
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
@@ -65,8 +74,8 @@ def template(node: Node | None, variables: Iterable[str] | None, findings: Findi
     `variables` are those of the prompts, None if unknown.
     """
     if node is None:
-        return matrix.default_template()
-    known = None if variables is None else tuple(dict.fromkeys((*matrix.VARIABLES, *variables)))
+        return default_template()
+    known = None if variables is None else tuple(dict.fromkeys((*VARIABLES, *variables)))
     for message in _template_faults(node.text(), known):
         findings.error(node.mark, code="template", path="output.name", message=message)
         return None
@@ -75,7 +84,7 @@ def template(node: Node | None, variables: Iterable[str] | None, findings: Findi
 
 def _template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
     try:
-        parts = matrix.tokens(text)
+        parts = tokens(text)
     except UsageError as error:
         return [str(error)]
     for is_name, part in parts:
@@ -109,7 +118,7 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
 
     `listed` are the recipe's inputs with their places; `mark` is that of the template.
     """
-    for picture in listed if matrix.in_folders(recipe) else ():
+    for picture in listed if in_folders(recipe) else ():
         if picture.input.id.casefold() == SANDBOX:
             message = f"the folder {quoted(picture.input.id)} is the sandbox's own; use another id"
             findings.error(picture.node.mark, code="name", path=picture.where, message=message)
@@ -123,7 +132,7 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
             if not reserved:
                 reserved.extend(_reserved(name))
 
-        pair = matrix.collisions(recipe, look=look)
+        pair = colliding_jobs(recipe, look=look)
         fault = next(iter(reserved), None) or _over_input(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
@@ -134,8 +143,8 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
 
 def _lacking(recipe: Recipe) -> str | None:
     """The error for a template variable that one of the prompts does not have."""
-    parts = matrix.tokens(matrix.template(recipe))
-    needed = {part for is_name, part in parts if is_name} - set(matrix.VARIABLES)
+    parts = tokens(matrix.template(recipe))
+    needed = {part for is_name, part in parts if is_name} - set(VARIABLES)
     for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if needed):
         for name in sorted(needed - {name for name, _ in prompt.variables}):
             advice = "use ${prompt}, which ends in the values of a prompt's variables"
@@ -149,10 +158,10 @@ def _long_part(recipe: Recipe) -> str | None:
     Without exclusions some job has the longest value of every axis.
     """
     text = matrix.template(recipe)
-    if _too_long(matrix.output_name(text, _longest_values(recipe, _together(recipe)))) is None:
+    if _too_long(output_name(text, _longest_values(recipe, _together(recipe)))) is None:
         return None
     for block in recipe.blocks:
-        fault = _too_long(matrix.output_name(text, _longest_values(recipe, block)))
+        fault = _too_long(output_name(text, _longest_values(recipe, block)))
         if fault and (block.excludes or block.repeats):
             names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
             fault = next(filter(None, map(_too_long, names)), None)
@@ -187,19 +196,19 @@ def _too_long(name: str) -> str | None:
 
 def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
     variables: dict[str, object] = {}
-    for name, value in (pair for p in block.prompts for pair in matrix.value_names(p).items()):
+    for name, value in (pair for p in block.prompts for pair in value_names(p).items()):
         variables[name] = max(str(variables.get(name, "")), value, key=len)
     return {
         **variables,
         "input": max((picture.id for picture in block.inputs), key=len),
-        "prompt": max(map(matrix.prompt_name, block.prompts), key=len),
+        "prompt": max(map(prompt_name, block.prompts), key=len),
         "size": max((size.label for size in block.sizes), key=len),
-        "scale": max((matrix.number_text(scale) for scale in block.scales), key=len),
+        "scale": max((number_text(scale) for scale in block.scales), key=len),
         "seed": max((str(seed) for seed in block.seeds), key=len),
         "take": block.takes,
         "width": max(size.width for size in block.sizes),
         "height": max(size.height for size in block.sizes),
-        "job": "0" * matrix.KEY_DIGITS,
+        "job": "0" * KEY_DIGITS,
         "recipe": recipe.name,
     }
 
@@ -234,7 +243,7 @@ def _reserved(name: str) -> Iterator[str]:
 
 
 def _collision(first: Job, second: Job, text: str) -> str:
-    names = {part for is_name, part in matrix.tokens(text) if is_name}
+    names = {part for is_name, part in tokens(text) if is_name}
     if {"width", "height"} <= names:
         names.add("size")
     if "prompt" in names:
@@ -261,7 +270,7 @@ def _facts(job: Job) -> dict[str, str]:
         "input": job.input.id,
         "prompt": job.prompt.id,
         "size": job.size.label,
-        "scale": matrix.number_text(job.scale),
+        "scale": number_text(job.scale),
         "seed": str(job.seed),
         "take": str(job.take),
     }

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from spark_batch import contract, matrix
+from spark_batch import contract
 from spark_batch.jobs import Prompt
+from spark_batch.jobs.names import VARIABLES, prompt_id, seen, slug
 from spark_batch.recipe import ids
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
 from spark_batch.recipe.schema import judge, shown
@@ -64,7 +65,7 @@ def possible(node: Node | None) -> tuple[str, ...] | None:
         if isinstance(given.value, Mapping | tuple):
             return None
         text = given.text().strip()
-        found.append(text if item.get("id") else matrix.prompt_id(text))
+        found.append(text if item.get("id") else prompt_id(text))
     return tuple(dict.fromkeys(found))
 
 
@@ -79,7 +80,7 @@ def literal(text: str) -> tuple[str, str | None]:
 def _named(item: Node, where: str) -> ids.Named:
     own, text_node = item.get("id"), item.get("text") or item
     text = text_node.text().strip()
-    name = own.text() if own else matrix.prompt_id(text)
+    name = own.text() if own else prompt_id(text)
     mark = own.mark if own else text_node.mark
     return ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where)
 
@@ -99,7 +100,7 @@ def _variables(node: Node | None, where: str, findings: Findings) -> Values:
     if node is None or not isinstance(node.value, Mapping):
         return {}
     for name in node.value:
-        if name in matrix.VARIABLES:
+        if name in VARIABLES:
             message = f"{quoted(name)} has a meaning of its own in output names; use another name"
             findings.error(node.keys[name], code="variable", path=where, message=message)
     return {
@@ -111,7 +112,7 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
     """The values of a variable; reports duplicates, which would be paid for twice."""
     first: dict[tuple[str, str], Node] = {}
     for at, item in enumerate(node.items()):
-        known = first.setdefault((matrix.slug(item.text()), matrix.seen(item.text())), item)
+        known = first.setdefault((slug(item.text()), seen(item.text())), item)
         if known is not item:
             message = f"{shown(item)} is given twice, first in line {known.mark.line}; remove one"
             if known.text() != item.text():
@@ -123,8 +124,8 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
 
 def _alike(values: tuple[str, ...]) -> frozenset[str]:
     """The values with the same slug as another, such as C and C++, or SALE and Sale."""
-    times = Counter(map(matrix.slug, values))
-    return frozenset(value for value in values if times[matrix.slug(value)] > 1)
+    times = Counter(map(slug, values))
+    return frozenset(value for value in values if times[slug(value)] > 1)
 
 
 def _prompts(

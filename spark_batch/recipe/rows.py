@@ -8,8 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from spark_batch import contract, matrix
-from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
+from spark_batch import contract
+from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
+from spark_batch.jobs.names import prompt_id, prompt_name
 from spark_batch.recipe import ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark, quoted
@@ -119,7 +120,7 @@ def _sensible(table: Table, axes: Variants) -> bool:
 
 def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
     """The single requests of a row, without their takes."""
-    names = block.inputs[0].id, matrix.prompt_name(block.prompts[0])
+    names = block.inputs[0].id, prompt_name(block.prompts[0])
     axes = list(product(block.sizes, block.scales, block.seeds))
     return [
         (
@@ -214,7 +215,7 @@ class _Reader:
             if not isinstance(name, str):
                 if text in self._prompts:
                     continue
-                name = self._ids[text] = matrix.prompt_id(text)
+                name = self._ids[text] = prompt_id(text)
             found.setdefault(name.casefold(), set()).add(text)
         return found
 
@@ -222,7 +223,7 @@ class _Reader:
         """The generated id of a prompt; it does not depend on the order of the rows."""
         name = self._ids[text]
         alike = len(self._texts[name.casefold()]) > 1
-        return matrix.prompt_id(text, distinct=True) if alike else name
+        return prompt_id(text, distinct=True) if alike else name
 
     def _name(self, row: Row) -> str | None:
         name = row.cells.get("id")

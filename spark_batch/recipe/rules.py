@@ -6,8 +6,9 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from spark_batch import contract, matrix
-from spark_batch.jobs import Block, Exclusion, Recipe, Size
+from spark_batch import contract
+from spark_batch.jobs import Block, Exclusion, Recipe, Size, matrix
+from spark_batch.jobs.request import number_text
 from spark_batch.recipe import ids, variants, warnings
 from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
 from spark_batch.recipe.schema import shown, start
@@ -89,7 +90,7 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
         ),
         scales=values(
             "scale",
-            {scale: matrix.number_text(scale) for scale in block.scales},
+            {scale: number_text(scale) for scale in block.scales},
             lambda item, _: number(item) + 0.0,
         ),
         seeds=values(

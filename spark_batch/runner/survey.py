@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from spark_batch import lfs, matrix, pictures
+from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, Job, State
+from spark_batch.jobs.select import Facts, job_facts
 from spark_batch.runner.files import size_of, stands
 from spark_batch.runner.reasons import Cause, Change, differences, done, failed
 
@@ -68,7 +69,7 @@ def survey(
     reader: CheckpointReader,
     scope: Scope,
     seen: set[int] | None = None,
-    chosen: Callable[[matrix.Facts], bool] | None = None,
+    chosen: Callable[[Facts], bool] | None = None,
 ) -> Iterator[Step]:
     """A step for each job, in the recipe's order; holds nothing of a job but its key.
 
@@ -84,7 +85,7 @@ def survey(
         if chosen is not None:
             seen.add(number)
             last = reader.last_attempt(job.key) if number in tried else None
-            if not chosen(matrix.job_facts(job, last)):
+            if not chosen(job_facts(job, last)):
                 yield Step(job, Action.LEAVE, "left out by --only", last)
                 continue
         if number in given:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from spark_batch import contract
-from spark_batch.matrix import requests
+from spark_batch.jobs import request as requests
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.errors import RecipeError
+from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, load
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import matrix
-from spark_batch.jobs import Fit, Input, Picture, Treatment
+from spark_batch.jobs import Fit, Input, Picture, Treatment, matrix
 from spark_batch.recipe import Diagnostic, Loaded, load
 
 Load = Callable[[str], Loaded]

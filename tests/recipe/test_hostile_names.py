@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.errors import RecipeError
+from spark_batch.jobs import matrix
 from spark_batch.recipe import load
 
 NAMES = 500

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract, matrix
+from spark_batch import contract
+from spark_batch.jobs import matrix
+from spark_batch.jobs.names import seen, slug
 from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.recipe.prompts import MAX_TEXTS
 
@@ -137,7 +139,7 @@ VALUES = st.lists(
     st.text("abcXYZ 019.-é€日", min_size=1, max_size=70).filter(str.strip),
     min_size=1,
     max_size=4,
-    unique_by=lambda value: (matrix.slug(value), matrix.seen(value)),
+    unique_by=lambda value: (slug(value), seen(value)),
 )
 
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract, matrix, pictures
+from spark_batch import contract, pictures
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Picture
+from spark_batch.jobs import Picture, matrix
+from spark_batch.jobs.names import prompt_id
 from spark_batch.recipe import Diagnostic, Loaded, load
 
 Load = Callable[[str], Loaded]
@@ -85,10 +86,10 @@ def test_prompts_of_the_same_words_get_a_hash_in_any_order(
         "".join(json.dumps({"image": "photos/hero.jpg", "prompt": text}) + "\n" for text in given)
     )
     found = {job.prompt.text: job.prompt.id for job in matrix.jobs(loaded(JSONL).recipe)}
-    distinct = [matrix.prompt_id(text, distinct=True) for text in TEXTS]
+    distinct = [prompt_id(text, distinct=True) for text in TEXTS]
     assert [found[text] for text in TEXTS] == [
         *distinct[:2],
-        matrix.prompt_id(TEXTS[2]),
+        prompt_id(TEXTS[2]),
         *distinct[3:],
     ]
 
@@ -112,7 +113,7 @@ def test_a_made_id_gives_way_to_one_that_is_given(loaded: Load, folder: Path) ->
     )
     base = "inputs: [photos/hero.jpg]\nprompts: [{id: Red, text: A rose}, {id: s, text: Sky}]\n"
     ids = [job.prompt.id for job in matrix.jobs(loaded(ROWS + base).recipe)]
-    digests = [matrix.prompt_id(text, distinct=True) for text in ("Blue!", "Red!")]
+    digests = [prompt_id(text, distinct=True) for text in ("Blue!", "Red!")]
     assert ids == ["Red", "s", digests[0], "blue", digests[1], "sky"]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from spark_batch import contract, matrix
+from spark_batch import contract
+from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, Loaded
 
 Load = Callable[[str], Loaded]

@@ -12,11 +12,12 @@ from random import Random
 import pytest
 from PIL import Image
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint, checkpoint_path
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing
+from spark_batch.jobs import Block, Input, Job, Prompt, Recipe, RunSettings, Size, Standing, matrix
+from spark_batch.jobs.names import default_template
 from spark_batch.runner import Desk, Run, Settings, sender
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Sender
@@ -200,7 +201,7 @@ def a_recipe(root: Path, **run: object) -> Recipe:
         model="spark_i2i_3_0",
         blocks=(block,),
         output_dir=root / "out",
-        output_name=matrix.default_template(),
+        output_name=default_template(),
         run=replace(settings, **run),
         price=Decimal("0.03"),
     )

@@ -9,11 +9,10 @@ from decimal import Decimal
 
 import pytest
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import Made, SubmitOutcome
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Job
+from spark_batch.jobs import Job, matrix
 from spark_batch.runner import Run
 from spark_batch.runner.events import Done, Event, Failed, Halted, Submitted
 from tests.runner.conftest import MakeWorld, World, a_photo

@@ -14,7 +14,6 @@ from random import Random
 
 import pytest
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint, checkpoint_path
 from spark_batch.client.outcomes import (
     Completed,
@@ -33,7 +32,7 @@ from spark_batch.client.outcomes import (
     Uncertain,
 )
 from spark_batch.errors import ExitCode, OutputError
-from spark_batch.jobs import Job, Recipe, Result, Usage
+from spark_batch.jobs import Job, Recipe, Result, Usage, matrix
 from spark_batch.runner import Desk, Run, Settings
 from spark_batch.runner.budget import Budget, Prices
 from spark_batch.runner.desk import Call, Flight

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from spark_batch.jobs import Standing
-from spark_batch.matrix import standing_facts
+from spark_batch.jobs.select import standing_facts
 
 _BEFORE = ("input", "prompt")
 _AFTER = ("size", "scale", "seed", "take")

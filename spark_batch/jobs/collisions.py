@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spark_batch.jobs import Block, Job, Prompt, Recipe, Size
-from spark_batch.matrix.making import input_rules, jobs, outputs, template
+from spark_batch.jobs.matrix import input_rules, jobs, outputs, template
 
 
-def collisions(
+def colliding_jobs(
     recipe: Recipe, *, look: Callable[[str], object] = lambda name: None
 ) -> tuple[Job, Job] | None:
     """Two jobs whose pictures would have the same name, ignoring case; or None.

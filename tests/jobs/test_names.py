@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch import matrix
+from spark_batch.jobs.names import prompt_id, seen, slug
 
 # Names of pictures on disk: they stay as they were first made.
 PROMPTS = {
@@ -41,36 +41,36 @@ FOREIGN = {
 @pytest.mark.parametrize(("text", "name"), PROMPTS.items())
 def test_ids_of_prompts_stay(text: str, name: str) -> None:
     """A prompt's id, and with it the name of its picture, is the same in every version."""
-    assert matrix.prompt_id(text) == name
+    assert prompt_id(text) == name
 
 
 @pytest.mark.parametrize(("value", "name"), VALUES.items())
 def test_names_of_values_stay(value: str, name: str) -> None:
     """So is what names write for a variable's value."""
-    assert matrix.slug(value) == name
+    assert slug(value) == name
 
 
 @pytest.mark.parametrize(("text", "name"), FOREIGN.items())
 def test_other_scripts_can_be_read(text: str, name: str) -> None:
     """Letters of other scripts are written in ASCII, with a hash: two may be written alike."""
-    assert matrix.prompt_id(text).startswith(name)
-    assert matrix.slug(text).startswith(name)
+    assert prompt_id(text).startswith(name)
+    assert slug(text).startswith(name)
 
 
 def test_the_encoding_of_accents_is_of_no_matter() -> None:
     """Composed and decomposed letters, which look the same, get the same names."""
-    assert matrix.prompt_id("ガ é") == matrix.prompt_id("カ\u3099 e\u0301")
+    assert prompt_id("ガ é") == prompt_id("カ\u3099 e\u0301")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=90), st.booleans())
 def test_every_text_gets_a_name_that_any_disk_takes(text: str, distinct: bool) -> None:
     """Whatever the text: ASCII, bounded, with no dot or dash at an end."""
-    for name in (matrix.prompt_id(text, distinct=distinct), matrix.slug(text, distinct=distinct)):
+    for name in (prompt_id(text, distinct=distinct), slug(text, distinct=distinct)):
         assert re.fullmatch("[a-z0-9]([a-z0-9.-]{0,67}[a-z0-9])?", name)
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_distinct_names_are_distinct(one: str, other: str) -> None:
     """Two values of the same words have names of their own, if anybody can tell them apart."""
-    names = {matrix.slug(value, distinct=True) for value in (one, other)}
-    assert len(names) == 2 or matrix.seen(one) == matrix.seen(other)
+    names = {slug(value, distinct=True) for value in (one, other)}
+    assert len(names) == 2 or seen(one) == seen(other)

@@ -11,9 +11,9 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Exclusion, Input, Job, Prompt, Recipe, Size
-from spark_batch.matrix import names, requests
-from spark_batch.matrix.names import Token
+from spark_batch.jobs import Block, Exclusion, Input, Job, Prompt, Recipe, Size, names
+from spark_batch.jobs import request as requests
+from spark_batch.jobs.names import Token
 
 _TAKE_SUFFIX = "-take${take}"
 _JOB = "\0"  # stands for the key while a name is being made; no id or template can hold it

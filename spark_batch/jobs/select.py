@@ -18,7 +18,7 @@ from glob import escape
 from spark_batch.contract import rules
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, Job, Standing, Status, status_of
-from spark_batch.matrix.requests import number_text
+from spark_batch.jobs.request import number_text
 
 Facts = Mapping[str, tuple[str, ...]]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_batch.errors import UsageError
-from spark_batch.matrix import Shard, labelled_shard, read_shard
+from spark_batch.jobs.shard import Shard, labelled_shard, read_shard
 from tests.makers import a_job, some_jobs
 
 COUNTS = st.integers(1, 1000)

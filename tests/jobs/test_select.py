@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_batch.errors import UsageError
-from spark_batch.matrix import Chooser, Facts, job_facts
-from spark_batch.matrix.selecting import Clause, parse
+from spark_batch.jobs.select import Chooser, Clause, Facts, job_facts, parse
 from tests.makers import a_job
 
 FACTS: Facts = {
