@@ -18,14 +18,10 @@ import yaml
 
 from spark_batch.recipe.boundary import Boundary, read_text
 from spark_batch.recipe.characters import (
-    TAB,
-    advice,
     forbidden,
-    in_structure,
     line_feeds,
     misplaced,
     printable_only,
-    visible,
 )
 from spark_batch.recipe.diagnostics import (
     Findings,
@@ -38,32 +34,12 @@ from spark_batch.recipe.diagnostics import (
     stop,
 )
 from spark_batch.recipe.scalars import Scalar, resolve
+from spark_batch.recipe.syntax import COMMENT, MAX_DEPTH, TOO_DEEP, syntax_error
 
-MAX_DEPTH = 40
 MAX_NODES = 200_000  # an alias counts each time it is used
-_CUT = re.compile(r"[ \t]+#(?=[^\s#])")
-_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 # YAML's printable characters; surrogates are none of them.
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
-)
-# Messages for the problems of PyYAML's two parsers, by a part of the parser's text.
-_EXPLAINED = (
-    ("mapping values", "a colon is not expected here; put a text with ': ' in quotes"),
-    ("cannot start any token", "a text cannot begin with this character; put the text in quotes"),
-    ("unexpected end of stream", "a quote is opened here and never closed"),
-    ("',' or ']'", "a ',' or the ']' that closes the list is missing before this"),
-    ("',' or '}'", "a ',' or the '}' that closes the mapping is missing before this"),
-    ("expected key", "this line does not fit the ones above; check the indentation"),
-    ("'-' indicator", "this line does not fit the list above; check the indentation"),
-    ("block end", "this line does not fit the ones above; check the indentation"),
-    ("could not find expected ':'", "a key without ':' or an unfinished text"),
-    ("escape", "an unknown escape after '\\'; use single quotes for a text with a backslash"),
-    ("node content", "a value is missing here"),
-    (
-        "incompatible YAML",
-        "the file asks for another version of YAML than 1.2; remove the %YAML line",
-    ),
 )
 
 
@@ -145,7 +121,7 @@ class _Composer:
             for event in yaml.parse(text, Loader=loader):
                 self._take(event)
         except yaml.MarkedYAMLError as error:
-            raise self._syntax(error) from None
+            raise syntax_error(error, self._findings) from None
         except yaml.YAMLError:
             raise stop(self._findings, Mark(), "yaml", "this is not YAML") from None
         if self._root is None:
@@ -193,7 +169,7 @@ class _Composer:
             if odd is not None:
                 mark = Mark(number + 1, odd[0] + 1)
                 self._findings.error(mark, code="character", path="", message=odd[1])
-        cut = _CUT.match(lines[end.line], end.column) if isinstance(value, str) else None
+        cut = COMMENT.match(lines[end.line], end.column) if isinstance(value, str) else None
         if cut:
             message = (
                 f"the text ends here, after {quoted(event.value[-20:])}, because ' #' starts a "
@@ -285,51 +261,10 @@ class _Composer:
             self._findings.error(_mark(event), code="tag", path="", message=message)
 
     def _deep(self, event: Any) -> Stop:
-        return self._fatal(event, "too-deep", _TOO_DEEP)
+        return self._fatal(event, "too-deep", TOO_DEEP)
 
     def _fatal(self, event: yaml.Event, code: str, message: str) -> Stop:
         return stop(self._findings, _mark(event), code, message)
-
-    def _syntax(self, error: yaml.MarkedYAMLError) -> Stop:
-        at = error.problem_mark or error.context_mark
-        if "end of stream" in (error.problem or ""):
-            at = error.context_mark or at
-        mark = self._inside(Mark(at.line + 1, at.column + 1) if at else Mark())
-        if "nesting depth" in (error.problem or ""):
-            # libyaml from 0.2.6 on reads ahead, and stops before the event of level 41.
-            return stop(self._findings, mark, "too-deep", _TOO_DEEP)
-        odd = self._odd_before(mark, error.context_mark)
-        if odd is not None:
-            mark, message = odd
-            return stop(self._findings, mark, "character", message)
-        line = self._findings.source.lines[mark.line - 1]
-        message = _explained(error.problem or "", line[mark.column - 1 : mark.column])
-        return stop(self._findings, mark, "yaml", message + self._hash_hint(mark))
-
-    def _hash_hint(self, mark: Mark) -> str:
-        """Advice if this line or the one before ends in a comment that may be part of a text."""
-        for number in range(mark.line, max(mark.line - 2, 0), -1):
-            if _CUT.search(self._findings.source.lines[number - 1]):
-                return f"; ' #' in line {number} starts a comment: put a text with it in quotes"
-        return ""
-
-    def _odd_before(self, mark: Mark, context: Any) -> tuple[Mark, str] | None:
-        """The last wrong character in the structure before a parser's error, and advice."""
-        character = self._findings.source.lines[mark.line - 1][mark.column - 1 : mark.column]
-        if visible(character) != character:
-            return mark, advice(character) or ""
-        first = min(context.line + 1, mark.line) if context else mark.line
-        for number in range(mark.line, first - 1, -1):
-            odd = in_structure(self._findings.source.lines[number - 1])
-            if odd is not None:
-                return Mark(number, odd[0] + 1), odd[1]
-        return None
-
-    def _inside(self, mark: Mark) -> Mark:
-        """The place, but not after the end of the last line with text."""
-        lines = self._findings.source.lines
-        last = max((n for n, line in enumerate(lines, 1) if line.strip()), default=1)
-        return mark if mark.line <= last else Mark(last, len(lines[last - 1]) + 1)
 
 
 def _mark(event: Any) -> Mark:
@@ -347,13 +282,3 @@ def _check_characters(text: str, findings: Findings) -> None:
         name = f"U+{ord(match[0]):04X}"
         message = f"the character {name} is not allowed; remove it"
         raise stop(findings, mark_after(text[: match.start()]), "character", message)
-
-
-def _explained(problem: str, character: str) -> str:
-    """The message for a parser's problem; `character` is the one where it stopped."""
-    if character == "\t" and "start any token" in problem:
-        return TAB
-    for part, words in _EXPLAINED:
-        if part in problem:
-            return words
-    return f"this is not YAML: {problem or 'it cannot be read'}"
