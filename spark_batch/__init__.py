@@ -20,8 +20,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from spark_batch.version import __version__
-
 if TYPE_CHECKING:
     from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
     from spark_batch.jobs import Job, Recipe
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
     from spark_batch.project import Merged, Order, Outcome, Plan, load, merge, plan, run
     from spark_batch.reports.manifest import read as read_manifest
     from spark_batch.runner.survey import Action, Step
+    from spark_batch.version import __version__
 
 __all__ = [
     "Action",
@@ -64,6 +63,7 @@ _HOMES = {
     "Shard": ("jobs.shard", "Shard"),
     "SparkBatchError": ("errors", "SparkBatchError"),
     "Step": ("runner.survey", "Step"),
+    "__version__": ("version", "__version__"),
     "load": ("project", "load"),
     "merge": ("project", "merge"),
     "plan": ("project", "plan"),
