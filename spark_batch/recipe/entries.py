@@ -23,7 +23,7 @@ SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class InputEntry:
     """One entry; a glob becomes an entry for each `file` that it matches."""
 
     node: Node
@@ -54,7 +54,9 @@ class Entry:
         )
 
 
-def entries_of(node: Node, where: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
+def entries_of(
+    node: Node, where: str, around: Surroundings, findings: Findings
+) -> Iterator[InputEntry]:
     if isinstance(node.value, Mapping):
         yield from _mapping(node, where, around, findings)
         return
@@ -62,17 +64,19 @@ def entries_of(node: Node, where: str, around: Surroundings, findings: Findings)
     text = node.text().strip()
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
-        yield from _url(Entry(node, where, url=text), text, findings)
+        yield from _url(InputEntry(node, where, url=text), text, findings)
     elif scheme and "/" in scheme[0]:
         message = f"{quoted(text)} is neither a file nor an http or https URL"
         findings.error(node.mark, code="url", path=where, message=message)
     elif globs.is_glob(text) and not globs.is_file_name(folder, text):
-        yield from _glob(Entry(node, where), text, around, findings)
+        yield from _glob(InputEntry(node, where), text, around, findings)
     elif exists(node, text, where, folder, findings):
-        yield Entry(node, where, file=folder / text)
+        yield InputEntry(node, where, file=folder / text)
 
 
-def _mapping(node: Node, where: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
+def _mapping(
+    node: Node, where: str, around: Surroundings, findings: Findings
+) -> Iterator[InputEntry]:
     folder = around.folder
     own = node.get("id")
     name = own.text() if own else None
@@ -80,15 +84,15 @@ def _mapping(node: Node, where: str, around: Surroundings, findings: Findings) -
     fit = fit_of(node.get("fit"))
     if url is not None:
         _refuse_fit(node.get("fit"), where, findings)
-        yield from _url(Entry(url, where, id=name, url=url.text()), url.text(), findings)
+        yield from _url(InputEntry(url, where, id=name, url=url.text()), url.text(), findings)
         return
     if path is None:
         return
     text = path.text()
     if own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
-        yield from _glob(Entry(path, where, fit=fit), text, around, findings)
+        yield from _glob(InputEntry(path, where, fit=fit), text, around, findings)
     elif exists(path, text, f"{where}.path", folder, findings):
-        yield Entry(own or path, where, id=name, file=folder / text, fit=fit)
+        yield InputEntry(own or path, where, id=name, file=folder / text, fit=fit)
 
 
 def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
@@ -101,7 +105,7 @@ def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
         findings.error(node.mark, code="fit", path=f"{where}.fit", message=message)
 
 
-def _url(entry: Entry, text: str, findings: Findings) -> Iterator[Entry]:
+def _url(entry: InputEntry, text: str, findings: Findings) -> Iterator[InputEntry]:
     try:
         wrong = judge(text, part="url", shown=quoted(text))
         parts = urlsplit(text)
@@ -160,7 +164,9 @@ def _near(file: Path) -> str:
     return suggestion(file.name, names)
 
 
-def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
+def _glob(
+    entry: InputEntry, pattern: str, around: Surroundings, findings: Findings
+) -> Iterator[InputEntry]:
     try:
         matches = globs.find(around.folder, pattern)
     except ValueError as error:
@@ -190,7 +196,7 @@ def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) 
 
 
 def _report_left_out(
-    entry: Entry, pattern: str, selected: Selection, folder: Path, findings: Findings
+    entry: InputEntry, pattern: str, selected: Selection, folder: Path, findings: Findings
 ) -> None:
     """Report the matches that are left out because spark-batch made them."""
     folders = selected.folders
@@ -209,13 +215,13 @@ def _report_left_out(
         findings.error(mark, code="no-match", path=where, message=message)
 
 
-def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[Entry]:
+def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[InputEntry]:
     """The entry of a text that is a URL or a path."""
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
-        yield from _url(Entry(node, "image", url=text), text, findings)
+        yield from _url(InputEntry(node, "image", url=text), text, findings)
     elif exists(node, text, "image", folder, findings):
-        yield Entry(node, "image", file=folder / text)
+        yield InputEntry(node, "image", file=folder / text)
 
 
 def relative(file: Path, folder: Path) -> str:

@@ -14,7 +14,7 @@ from spark_batch.recipe import globs, ids
 from spark_batch.recipe.diagnostics import Findings, quoted
 from spark_batch.recipe.entries import (
     SCHEME,
-    Entry,
+    InputEntry,
     entries_of,
     entry_of,
     exists,
@@ -128,7 +128,7 @@ def single(
     by_id = {picture.input.id: picture for picture in known}
     by_file = {picture.input.path or picture.input.url: picture for picture in known}
     found: dict[str, Listed] = {}
-    entries: dict[str, Entry] = {}
+    entries: dict[str, InputEntry] = {}
     for node in nodes:
         text = node.text()
         if text in by_id:
@@ -145,7 +145,7 @@ def single(
 
 
 def _apart(
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, InputEntry],
     known: Mapping[str, Listed],
     folder: Path,
     probe: Probe,
@@ -191,7 +191,7 @@ _THREADS = 8
 _PROBED_ALONE = 3  # fewer pictures are not worth a pool
 
 
-def probed(entries: list[Entry], probe: Probe, findings: Findings) -> dict[Asked, Picture]:
+def probed(entries: list[InputEntry], probe: Probe, findings: Findings) -> dict[Asked, Picture]:
     """Probe each distinct file once for each fit; reports a refused one at each of its entries."""
     asked = list(
         dict.fromkeys((entry.file, entry.fit) for entry in entries if entry.file is not None)

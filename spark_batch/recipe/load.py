@@ -26,7 +26,7 @@ from spark_batch.recipe.diagnostics import (
     quoted,
 )
 from spark_batch.recipe.inputs import FindGenerated, Listed, Probe, nothing_generated
-from spark_batch.recipe.prompts import Entry
+from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import check, start
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
@@ -85,7 +85,7 @@ class _Sections:
 
     name: str | None
     inputs: tuple[Listed, ...] | None
-    prompts: tuple[Entry, ...] | None
+    prompts: tuple[PromptEntry, ...] | None
     variants: Variants | None
     folder: Path | None
     template: str | None

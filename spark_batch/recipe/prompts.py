@@ -29,7 +29,7 @@ Values = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PromptEntry:
     """One entry of `prompts` and the prompts that it becomes."""
 
     node: Node
@@ -39,7 +39,7 @@ class Entry:
     variables: Values
 
 
-def read(node: Node, findings: Findings) -> tuple[Entry, ...]:
+def read(node: Node, findings: Findings) -> tuple[PromptEntry, ...]:
     """The prompts, without the white space around them, with given or generated ids."""
     found, named, count = [], [], 0
     for at, item in enumerate(node.items()):
@@ -85,14 +85,14 @@ def _named(item: Node, where: str) -> ids.Named:
     return ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where)
 
 
-def _entry(item: Node, name: ids.Named, values: Values, findings: Findings) -> Entry:
+def _entry(item: Node, name: ids.Named, values: Values, findings: Findings) -> PromptEntry:
     node, where = item.get("text") or item, name.where
     prompts: tuple[Prompt, ...] = ()
     tokens = _tokens(node, name, values, findings)
     if tokens is not None:
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)
         prompts = _prompts(node, name, tokens, values, findings)
-    return Entry(node=node, where=where, id=name.id, prompts=prompts, variables=values)
+    return PromptEntry(node=node, where=where, id=name.id, prompts=prompts, variables=values)
 
 
 def _variables(node: Node | None, where: str, findings: Findings) -> Values:

@@ -11,7 +11,7 @@ from spark_batch.jobs import Block, Input, Picture, Size
 from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.inputs import Listed
-from spark_batch.recipe.prompts import Entry
+from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.variants import Located, whole
 from spark_batch.recipe.yaml import Node
 
@@ -32,7 +32,7 @@ _VERBS = _STRONG | {
 }
 
 
-def prompts(found: Iterable[Entry], findings: Findings) -> None:
+def prompts(found: Iterable[PromptEntry], findings: Findings) -> None:
     """Warn about prompts in typographic quotes, long ones, and those with several edits."""
     best = contract.rules().recommended_prompt
     for entry in found:

@@ -107,11 +107,11 @@ def test_keys_depend_on_nothing_but_the_request(block: Block, chance: object) ->
     before = {job.key for job in matrix.jobs(_recipe(block))}
     other = Block(
         inputs=tuple(
-            Input(f"other{n}", Path("moved") / f"{n}.png", each.picture)
-            for n, each in enumerate(reversed(block.inputs))
+            Input(f"other{n}", Path("moved") / f"{n}.png", picture.picture)
+            for n, picture in enumerate(reversed(block.inputs))
         ),
-        prompts=tuple(Prompt(f"q{n}", each.text) for n, each in enumerate(block.prompts[::-1])),
-        sizes=tuple(replace(each, label=f"s{n}") for n, each in enumerate(block.sizes[::-1])),
+        prompts=tuple(Prompt(f"q{n}", prompt.text) for n, prompt in enumerate(block.prompts[::-1])),
+        sizes=tuple(replace(size, label=f"s{n}") for n, size in enumerate(block.sizes[::-1])),
         scales=block.scales[::-1],
         seeds=block.seeds[::-1],
         takes=block.takes,

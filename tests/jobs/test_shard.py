@@ -17,7 +17,7 @@ KEYS = st.integers(0, 2**64 - 1).map(lambda number: f"{number:016x}")
 @given(KEYS, COUNTS)
 def test_every_job_is_in_one_shard(key: str, count: int) -> None:
     """None is made twice, none is left out."""
-    owners = [each for each in range(1, count + 1) if Shard(each, count).owns(key)]
+    owners = [index for index in range(1, count + 1) if Shard(index, count).owns(key)]
     assert owners == [int(key, 16) % count + 1]
 
 

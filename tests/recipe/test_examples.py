@@ -24,7 +24,7 @@ def test_invalid_example_says_what_is_expected(name: str, monkeypatch: pytest.Mo
     monkeypatch.chdir(EXAMPLES)
     with pytest.raises(RecipeError) as caught:
         load(Path("invalid", name), probe=pictures.probe)
-    said = [each.render() for each in caught.value.diagnostics if isinstance(each, Diagnostic)]
+    said = [error.render() for error in caught.value.diagnostics if isinstance(error, Diagnostic)]
     expected = Path("invalid", name).with_suffix(".txt").read_text(encoding="utf-8")
     assert "\n".join(said) + "\n" == expected
 

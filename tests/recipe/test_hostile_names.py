@@ -25,7 +25,7 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 def quoted(text: str) -> str:
     """A YAML text in double quotes."""
-    return '"' + "".join(f"\\U{ord(each):08x}" for each in text) + '"'
+    return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
 
 
 def hostile(chance: random.Random) -> str:

@@ -152,7 +152,7 @@ def test_a_line_break_at_the_end_is_no_part_of_a_name(errors: Errors, field: str
 def test_a_line_break_in_an_id(errors: Errors) -> None:
     """The same holds for ids."""
     text = HEAD + INPUTS + "prompts:\n  - id: |\n      a\n    text: Make it red\n"
-    assert [each.code for each in errors(text)] == ["id"]
+    assert [error.code for error in errors(text)] == ["id"]
 
 
 def test_same_name_for_one_prompt_under_two_ids(errors: Errors) -> None:

@@ -80,9 +80,9 @@ def test_a_matrix_too_large_to_look_through(errors: Errors) -> None:
 def test_too_many_exclusions_are_counted_and_the_wrong_ones_found(errors: Errors) -> None:
     """A list over its limit is told by its whole length; wrong items at their own place."""
     items = "".join(f"  - {{seed: {n}}}\n" for n in range(1, 1500))
-    found = [each.render() for each in errors(f"{MATRIX}exclude:\n{items}  - {{seed: x}}\n")]
-    assert any("1500 values; at most 1000 are allowed" in each for each in found)
-    assert any("exclude[1499].seed: expected a whole number, not 'x'" in each for each in found)
+    found = [error.render() for error in errors(f"{MATRIX}exclude:\n{items}  - {{seed: x}}\n")]
+    assert any("1500 values; at most 1000 are allowed" in text for text in found)
+    assert any("exclude[1499].seed: expected a whole number, not 'x'" in text for text in found)
 
 
 SMALL = (
@@ -106,8 +106,8 @@ def test_ids_choose(loaded: Load) -> None:
     """Ids and patterns choose inputs and prompts, in the recipe's order; a prompt is all of it."""
     text = "include: [{inputs: far, prompts: ['r*', beach], scale: 0.9}]\n"
     _, block = loaded(SMALL + text).recipe.blocks
-    assert [each.id for each in block.inputs] == ["far"]
-    assert [each.id for each in block.prompts] == ["beach", "recolor", "recolor"]
+    assert [picture.id for picture in block.inputs] == ["far"]
+    assert [prompt.id for prompt in block.prompts] == ["beach", "recolor", "recolor"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_is_there_already_is_made_once(loaded: Load, text: str, added: int)
     found = loaded(SMALL + f"include: [{text}]\n")
     jobs = list(matrix.jobs(found.recipe))
     assert len(jobs) == len({job.key for job in jobs}) == matrix.count(found.recipe) == 12 + added
-    codes = [each.code for each in found.warnings]
+    codes = [warning.code for warning in found.warnings]
     assert codes.count("include-repeats") == (added == 0)
 
 

@@ -96,7 +96,7 @@ def test_no_file(tmp_path: Path, kind: str) -> None:
     path = {"missing": tmp_path / "x", "folder": tmp_path, "nul": tmp_path / "a\0b"}[kind]
     node, findings = read(path)
     assert node is None
-    assert [each.code for each in findings.of("error")] == ["file"]
+    assert [error.code for error in findings.of("error")] == ["file"]
 
 
 def test_the_garbage_collector_is_left_alone(
@@ -112,9 +112,9 @@ def test_without_the_c_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, t
     """PyYAML's own parser serves as well and is explained in the same words."""
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    fast = [each.message for each in read(path)[1].of("error")]
+    fast = [error.message for error in read(path)[1].of("error")]
     monkeypatch.delattr(yaml, "CSafeLoader")
-    slow = [each.message for each in read(path)[1].of("error")]
+    slow = [error.message for error in read(path)[1].of("error")]
     assert fast == slow != []
 
 
