@@ -1,4 +1,4 @@
-"""Writes schemas/README.md from the schemas; `--check` only says whether it is true."""
+"""Write the reference in schemas/README.md from the schemas; `--check` only compares."""
 
 from __future__ import annotations
 
@@ -10,15 +10,7 @@ from typing import Any
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 TARGET = SCHEMAS / "README.md"
-HEAD = """# Schemas
-
-<!-- Made by .ci/reference.py from the schemas beside it; change those, and run it. -->
-
-Every rule stands here once, as JSON Schema 2020-12: the recipe, the API, its error codes and the
-manifest. Client, sandbox, `validate` and `explain` read these files; `spark-batch schema NAME`
-prints one whole, with what it refers to inside.
-
-"""
+MARK = "<!-- All below is made by .ci/reference.py from the schemas; change those, and run it. -->"
 TYPES = {"array": "list", "object": "mapping", "string": "text", "integer": "whole number"}
 
 
@@ -135,12 +127,15 @@ def manifest() -> Iterator[str]:
         yield f"| `{name}` | {text(each['description'])} |"
 
 
-def reference() -> str:
-    """The whole text."""
+def reference(text: str) -> str:
+    """The page with its generated part made anew."""
+    head, mark, _ = text.partition(MARK)
+    if not mark:
+        raise SystemExit(f"{TARGET}: the line that begins the generated part is missing: {MARK}")
     api = "spark_i2i_3_0.schema.json"
     recipe = load("recipe.schema.json")
     parts = load(api)["$defs"]
-    lines = [HEAD, *_files(), *table("The recipe", recipe, "recipe.schema.json")]
+    lines = [head + mark, *_files(), *table("The recipe", recipe, "recipe.schema.json")]
     lines += table("A row of a table", recipe["$defs"]["row"], "recipe.schema.json")
     lines += table("The API: parameters of a request", parts["params"], api)
     lines += table("The API: an input picture", parts["picture"], api)
@@ -157,11 +152,12 @@ def _files() -> Iterator[str]:
 
 def main() -> int:
     """Write the reference, or say whether the one that stands there is true."""
-    made = reference()
+    present = TARGET.read_text(encoding="utf-8")
+    made = reference(present)
     if "--check" not in sys.argv[1:]:
         TARGET.write_text(made, encoding="utf-8")
         return 0
-    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == made:
+    if present == made:
         return 0
     sys.stdout.write("schemas/README.md is not what the schemas say: run .ci/reference.py\n")
     return 1

@@ -21,12 +21,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spark_batch.engine.planner import Action, Step
     from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
     from spark_batch.jobs import Job, Recipe
     from spark_batch.jobs.shard import Shard
     from spark_batch.project import Merged, Order, Outcome, Plan, load, merge, plan, run
     from spark_batch.reports.manifest import read as read_manifest
-    from spark_batch.runner.survey import Action, Step
     from spark_batch.version import __version__
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Action": ("runner.survey", "Action"),
+    "Action": ("engine.planner", "Action"),
     "ExitCode": ("errors", "ExitCode"),
     "Job": ("jobs", "Job"),
     "Merged": ("project", "Merged"),
@@ -62,7 +62,7 @@ _HOMES = {
     "RecipeError": ("errors", "RecipeError"),
     "Shard": ("jobs.shard", "Shard"),
     "SparkBatchError": ("errors", "SparkBatchError"),
-    "Step": ("runner.survey", "Step"),
+    "Step": ("engine.planner", "Step"),
     "__version__": ("version", "__version__"),
     "load": ("project", "load"),
     "merge": ("project", "merge"),

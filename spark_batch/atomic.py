@@ -18,54 +18,80 @@ from pathlib import Path
 from typing import IO, Any
 
 from spark_batch.errors import UsageError
+from spark_batch.paths import PART_SUFFIX
 from spark_batch.redact import KeyFreeText
 
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)  # for the other end of a pipe
 # Windows' links to folders ("junctions") are no symbolic links for Python before 3.12.
 _MOUNT_POINT = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
 
 @contextmanager
 def replacing(
-    path: Path, *, text: bool = False, durable: bool = True, keep_same: bool = False
+    path: Path,
+    *,
+    text: bool = False,
+    durable: bool = True,
+    keep_same: bool = False,
+    fixed_name: bool = False,
 ) -> Iterator[IO[Any]]:
-    """A new file to write that takes the place of `path` when the block ends, and not before.
+    """Open a new file that takes the place of `path` when the block ends, and not before.
 
     It takes bytes, or `text` that becomes UTF-8; half a surrogate pair, as in a path that is not
     UTF-8, is written as `\\udcff`, which JSON reads back. The API key is in no such text.
 
-    It is written under a random name in the same folder; an error removes it. With `durable` the
-    file and its name are on disk before this returns, as far as the system can do that. With
-    `keep_same` a file that has these bytes already is not touched. Raises OSError.
+    `durable`, `keep_same` and `fixed_name` are those of `replacing_path`. Raises OSError.
     """
-    fresh = temporary(path)
+    with (
+        replacing_path(path, durable=durable, keep_same=keep_same, fixed_name=fixed_name) as fresh,
+        _new(fresh, text=text) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def replacing_path(
+    path: Path, *, durable: bool = True, keep_same: bool = False, fixed_name: bool = False
+) -> Iterator[Path]:
+    """Give the path of a new file that takes the place of `path` when the block ends.
+
+    For files that a library writes; `replacing` opens the file itself. The new file stands in the
+    same folder; an error in the block removes it.
+
+    With `durable` its bytes and its name are on disk before this returns, as far as the system can
+    do that; without it a power cut can leave an empty file, which suits caches alone. With
+    `keep_same` a file that has these bytes already is not touched.
+
+    The temporary name is random, so that nobody can have put a link there and several processes do
+    not disturb each other. With `fixed_name` it is `path` and `.part`: what a killed process left
+    there is written over by the next one. Raises OSError.
+    """
+    fresh = path.with_name(path.name + PART_SUFFIX) if fixed_name else temporary_name(path)
     try:
-        with _new(fresh, text=text) as file:
-            yield file
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
+        yield fresh
         if keep_same and is_regular(path) and filecmp.cmp(path, fresh, shallow=False):
             fresh.unlink()
-            return
-        fresh.replace(path)
-        if durable:
-            sync_folder(path.parent)
+        elif durable:
+            move(fresh, path)
+        else:
+            fresh.replace(path)
     except BaseException:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
 
 
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that nobody can have put a file or a link at."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
+
+
 def _new(path: Path, *, text: bool) -> IO[Any]:
+    file = create(path)
     if text:
-        file = path.open("xb")
         return KeyFreeText(file, encoding="utf-8", errors="backslashreplace", newline="")
-    return path.open("xb")
-
-
-def temporary(path: Path) -> Path:
-    """A name in the same folder that nobody can have put a file or a link at."""
-    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    return file
 
 
 def create(path: Path) -> IO[bytes]:
@@ -75,6 +101,44 @@ def create(path: Path) -> IO[bytes]:
     """
     path.unlink(missing_ok=True)
     return path.open("xb")
+
+
+def open_to_append(path: Path) -> int:
+    """Open a file that is changed in place, made when missing; gives its descriptor.
+
+    Raises OSError for a symbolic link and for what is no regular file, UsageError as
+    `refuse_hard_links` does.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINK | _NO_WAIT
+    handle = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        _refuse_hard_link(status, path)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def refuse_hard_links(*paths: Path) -> None:
+    """Raise UsageError for the first file of `paths` that has a second name (a hard link).
+
+    For files that are changed in place, and not replaced: the second name may be somebody else's
+    file, as an unpacked archive can bring it, or a backup that is to stay as it is.
+    """
+    for path in paths:
+        with suppress(OSError, ValueError):
+            _refuse_hard_link(path.lstat(), path)
+
+
+def _refuse_hard_link(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+        raise UsageError(
+            f"{path} is a hard link: spark-batch changes this file in place, so its other name"
+            " would change as well; put a copy of the file in its place"
+        )
 
 
 def move(part: Path, target: Path) -> None:
@@ -91,9 +155,6 @@ def move(part: Path, target: Path) -> None:
         os.close(handle)
     part.replace(target)
     sync_folder(target.parent)
-
-
-_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 
 
 def make_folder(folder: Path) -> None:

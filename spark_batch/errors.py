@@ -25,7 +25,7 @@ from typing import ClassVar, Protocol
 
 
 class ExitCode(IntEnum):
-    """What the process ends with (product.md, "Commands")."""
+    """What the process ends with (spark_batch/README.md, "Exit codes")."""
 
     DONE = 0
     FAILED = 1

@@ -1,7 +1,7 @@
 """Git LFS pointers: the small text files that stand in the working tree for files not fetched yet.
 
 The format is that of https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md, with the version
-URLs of pre-releases, which Git LFS still reads, and the lines of extensions (docs/extensions.md).
+URLs of pre-releases, which Git LFS still reads, and the lines of extensions.
 """
 
 from __future__ import annotations

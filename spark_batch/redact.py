@@ -6,6 +6,7 @@ they are written, and `harmless` where a terminal or GitHub's runner reads them.
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 import json
@@ -13,25 +14,33 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 KEY_NAME = "SPARK_API_KEY"
 
 _SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and hides nothing
-_ASSIGNED = re.compile(rf"({KEY_NAME}\s*=\s*\\?[\"']?)(?![…$<]|\[secret)[^\s\"'\\<>,;&|]+")
+# As a shell, YAML and JSON assign it.
+_ASSIGNED = re.compile(
+    rf"({KEY_NAME}\\?[\"']?\s*[=:]\s*\\?[\"']?)(?![…$<]|\[secret)[^\s\"'\\<>,;&|]+"
+)
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")  # a result's URL is signed by its query
 _USER = re.compile(r"://[^\s/@\"']+@")
 
-# Control characters but line feed and tab, line separators, and marks that change the direction of
-# writing ("Trojan Source", CVE-2021-42574).
+# Control characters but line feed and tab, line separators, marks that change the direction of
+# writing ("Trojan Source", CVE-2021-42574), and what nobody sees: two names would look the same.
+# The joiners U+200C and U+200D stay, which Persian and emoji need.
 _CONTROL = re.compile(
-    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]"
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e"
+    "\\u2060-\\u206f\\ufeff\\U000e0000-\\U000e007f]"
 )
 # What GitHub's runner takes for a command: `::` where a line begins, `##[` anywhere in it
 # (actions/runner, ActionCommand.cs).
 _COMMAND = re.compile(r"^([^\S\n]*)::|##\[", re.MULTILINE)
+
+_NOTHING = re.compile("(?!)")
+_NUMBERED = ("\\u{:04x}", "&#{};", "&#x{:x};")  # characters in JSON, HTML and XML
 
 _known: set[str] = set()
 
@@ -78,6 +87,19 @@ class KeyFreeText(io.TextIOWrapper):
         return super().write(key_free(text))
 
 
+def carries(text: str, secret: str) -> bool:
+    """Whether `text` has the secret, also where a server has encoded it.
+
+    A secret of fewer than 8 characters is a word, such as "sandbox", and is never found.
+    """
+    return _encoded(secret).search(text) is not None
+
+
+def without(text: str, secret: str, mark: str) -> str:
+    """`text` with `mark` wherever it `carries` the secret."""
+    return _encoded(secret).sub(mark, text)
+
+
 def _without(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted({secret.strip() for secret in secrets}, key=len, reverse=True):
         for form in _forms(secret):
@@ -87,8 +109,18 @@ def _without(text: str, secrets: Iterable[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _forms(secret: str) -> tuple[str, ...]:
-    """A secret as texts may have it: as it is, or escaped."""
+    """A secret as texts of ours may have it: as it is, or escaped."""
     return tuple(dict.fromkeys(_escapes(secret))) if len(secret) >= _SHORTEST else ()
+
+
+@lru_cache(maxsize=4)
+def _encoded(secret: str) -> re.Pattern[str]:
+    """The forms of a secret that `carries` looks for, in upper and lower case."""
+    if len(secret) < _SHORTEST:
+        return _NOTHING
+    forms = {*_escapes(secret), *_encodings(secret)}
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
 def _escapes(secret: str) -> Iterator[str]:
@@ -96,8 +128,21 @@ def _escapes(secret: str) -> Iterator[str]:
     yield from (json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret), quote(secret))
 
 
+def _encodings(secret: str) -> Iterator[str]:
+    """Of all characters, whether they need it or not, as base64, and backwards."""
+    data = secret.encode()
+    yield from (secret[::-1], quote_plus(secret), data.hex(), re.sub("(..)", r"%\1", data.hex()))
+    yield from ("".join(form.format(ord(sign)) for sign in secret) for form in _NUMBERED)
+    for before in range(3):  # bytes in front of it in a group of base64
+        coded = base64.b64encode(bytes(before) + data).decode()
+        # The first and the last characters also have bits of what stands beside the secret.
+        whole = coded[(0, 2, 3)[before] :].rstrip("=")[: -1 if coded.endswith("=") else None]
+        yield from (whole, whole.replace("+", "-").replace("/", "_"))
+
+
 def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    sign = match[0]
+    return json.dumps(sign)[1:-1] if sign > "\uffff" else f"\\u{ord(sign):04x}"
 
 
 def _defused(match: re.Match[str]) -> str:

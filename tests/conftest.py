@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from spark_batch.engine import ratelimit
 from spark_batch.project import access
-from spark_batch.runner import pace
 
 # No test depends on a wall clock: on a loaded machine an example may take any time.
 settings.register_profile("unhurried", deadline=None)
@@ -45,11 +45,11 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tasks of `--sandbox` in this process are short, and polled often.
 
-    `tests/runner/test_pace.py` proves the real times between polls.
+    `tests/engine/test_ratelimit.py` proves the real times between polls.
     """
     monkeypatch.setattr(access, "_PREVIEW_SECONDS", (0.0, 0.02))
-    monkeypatch.setattr(pace, "_FIRST_LOOK", 0.01)
-    monkeypatch.setattr(pace, "_SOON", 0.02)
+    monkeypatch.setattr(ratelimit, "_FIRST_LOOK", 0.01)
+    monkeypatch.setattr(ratelimit, "_SOON", 0.02)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the marks are read

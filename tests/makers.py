@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import fields, replace
 from decimal import Decimal
+from typing import Any
 
-from spark_batch.jobs import Input, Job, Picture, Prompt, Result, Size, Usage
+from spark_batch.jobs import (
+    Input,
+    Job,
+    JobRecord,
+    Picture,
+    Prompt,
+    Request,
+    Result,
+    Size,
+    Usage,
+)
 
 
 def a_picture(text: str = "picture", *, width: int = 64, height: int = 48) -> Picture:
@@ -32,6 +44,34 @@ def a_job(
         take=1,
         output=output,
     )
+
+
+def a_record(**changes: Any) -> JobRecord:
+    """A job that was never sent; `changes` are fields of the record or of its request."""
+    names = {field.name for field in fields(Request)}
+    asked = {name: changes.pop(name) for name in names & set(changes)}
+    request = replace(
+        Request(
+            model="spark_i2i_3_0",
+            prompt="Beach",
+            picture=None,
+            seed=7,
+            scale=0.5,
+            width=1328,
+            height=936,
+            take=1,
+        ),
+        **asked,
+    )
+    record = JobRecord(
+        key="0123456789abcdef",
+        output="cat/beach",
+        input="cat",
+        prompt_id="beach",
+        request=request,
+        recipe="test",
+    )
+    return replace(record, **changes)
 
 
 def some_jobs(count: int) -> list[Job]:

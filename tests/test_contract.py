@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from referencing.jsonschema import DRAFT202012
 
 from spark_batch import contract
 from spark_batch.errors import UsageError
+from tests.literals import constants
 
 
 @pytest.mark.parametrize("name", contract.names())
@@ -160,15 +160,6 @@ def test_what_each_code_allows() -> None:
     assert {again[code] for code in ("50511", "50519", "50429", "50430", "1002")} == {"new-task"}
     assert again["003003098"] == "poll"
     assert again["003003099"] == "create"
-
-
-def constants(path: Path) -> Iterator[ast.Constant]:
-    """The literals of a module, but for its docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in texts:
-            yield node
 
 
 def test_no_number_of_the_api_stands_outside_the_schemas() -> None:

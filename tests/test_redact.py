@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -32,6 +34,35 @@ def test_the_key_is_blotted_out_in_every_form(
     assert text.endswith("behind")
 
 
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "upper": str.upper,
+    "backwards": lambda text: text[::-1],
+    "url": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "every byte as %": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "hex": lambda text: text.encode().hex(),
+    "json": lambda text: "".join(f"\\u{ord(sign):04X}" for sign in text),
+    "html": lambda text: "".join(f"&#{ord(sign)};" for sign in text),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 of a header": lambda text: base64.b64encode(f"Bearer {text}".encode()).decode(),
+    "base64 for urls": lambda text: base64.urlsafe_b64encode(f"xx{text}xx".encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_encoded_key_is_found(encoding: str) -> None:
+    """A server that repeats the key may write it in many ways."""
+    text = f"before {ENCODINGS[encoding](KEY)} behind"
+    assert redact.carries(text, KEY)
+    left = redact.without(text, KEY, "[key]")
+    assert left.startswith("before ")
+    assert left.endswith(" behind")
+    # What is left of base64 has at most the bits of one character.
+    assert len(left) <= len("before [key] behind") + len("QmVhcmVyIH") + len("m==")
+    assert not redact.carries(text, "sandbox")
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -39,6 +70,8 @@ def test_the_key_is_blotted_out_in_every_form(
         "export SPARK_API_KEY = 'sk-other'",
         'SPARK_API_KEY="sk-other"',
         json.dumps({"a": 'SPARK_API_KEY="sk-other"'}),
+        json.dumps({"SPARK_API_KEY": "sk-other"}),
+        "  SPARK_API_KEY: sk-other",
     ],
 )
 def test_whatever_is_assigned_to_its_name_is_a_key(
@@ -72,6 +105,15 @@ def test_harmless_json_means_the_same(text: str) -> None:
         patch.setenv("GITHUB_ACTIONS", "true")
         shown = redact.harmless(json.dumps([text], ensure_ascii=False))
     assert json.loads(shown) == [text]
+
+
+def test_no_text_has_what_nobody_sees() -> None:
+    """Two names would look the same; JSON keeps its meaning, also beyond 16 bits."""
+    hidden = "\u200b\u2060\ufeff\xad\u180e\U000e0041"
+    assert redact.without_controls(f"a{hidden}b") == f"a{json.dumps(hidden)[1:-1]}b"
+    assert redact.without_controls("\u06cc\u200c\u06a9 \U0001f469\u200d\U0001f527") == (
+        "\u06cc\u200c\u06a9 \U0001f469\u200d\U0001f527"
+    )
 
 
 @given(st.text(alphabet=" \t\r\n:#[a\x1b\x0b\x85\u2028\u202e"))

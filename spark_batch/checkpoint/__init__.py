@@ -1,16 +1,13 @@
 """The checkpoint: every attempt ever made, in one SQLite file. The only place with SQL."""
 
-from spark_batch.checkpoint.adoption import adopt, is_news
+from spark_batch.checkpoint.import_manifest import adopt, is_news
 from spark_batch.checkpoint.lock import Lock
-from spark_batch.checkpoint.merging import Surplus, join, mark_twins, paid_twice
-from spark_batch.checkpoint.overview import Counts
-from spark_batch.checkpoint.reading import Charge, CheckpointReader, Money
-from spark_batch.checkpoint.schema import time_text
-from spark_batch.checkpoint.store import STATE_FOLDER, checkpoint_path, lock_path
+from spark_batch.checkpoint.merge import Surplus, join, mark_twins, paid_twice
+from spark_batch.checkpoint.queries import Charge, CheckpointReader, Counts, Money
+from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.transitions import Checkpoint
 
 __all__ = [
-    "STATE_FOLDER",
     "Charge",
     "Checkpoint",
     "CheckpointReader",
@@ -19,10 +16,8 @@ __all__ = [
     "Money",
     "Surplus",
     "adopt",
-    "checkpoint_path",
     "is_news",
     "join",
-    "lock_path",
     "mark_twins",
     "paid_twice",
     "time_text",

@@ -6,13 +6,19 @@ made to keep its reader busy. A query is bounded by the steps that SQLite takes 
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from spark_batch.checkpoint.reading import CheckpointReader
+from spark_batch.atomic import is_regular
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import BLOCKS_ANOTHER, total
 from spark_batch.checkpoint.schema import APPLICATION_ID
 from spark_batch.errors import CheckpointDamaged
 
@@ -24,10 +30,10 @@ _APPLICATION_ID = slice(68, 72)
 
 _CLAIMS = "SELECT output, key, file, current FROM placement"
 # As `CheckpointReader.is_paid` has it, and what all attempts of the job cost.
-_PAID = """
+_PAID = f"""
 SELECT key, (SELECT group_concat(cost, ' ') FROM attempt b WHERE b.key = a.key)
   FROM attempt a
- WHERE state <> 'failed' AND unsent = 0 AND lost = 0 AND settled IS NULL
+ WHERE {BLOCKS_ANOTHER}
  GROUP BY key
 """
 
@@ -78,7 +84,7 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
     """
     for key, costs in _rows(path, _PAID):
         try:
-            yield str(key), sum(map(Decimal, str(costs or "").split()), Decimal(0))
+            yield str(key), total(None if costs is None else str(costs))
         except InvalidOperation:
             raise _unreadable(path, f"job {key} has a cost that is no number") from None
 
@@ -86,10 +92,29 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
 def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
     """Raises CheckpointDamaged, also for a query that takes too long."""
     try:
-        with CheckpointReader.peek(path) as reader:
-            yield from map(tuple, reader._db.execute(query))
-    except sqlite3.Error as error:
+        with _untouched(path) as file, CheckpointReader.open_readonly(file) as reader:
+            yield from map(tuple, reader.store.execute(query))
+    except (OSError, sqlite3.Error) as error:
         raise _unreadable(path, error) from None
+
+
+@contextmanager
+def _untouched(path: Path) -> Iterator[Path]:
+    """The file to open: a copy where a journal stands beside it.
+
+    SQLite would write what the journal holds into the checkpoint, and a branch of somebody else may
+    bring a journal. Raises OSError.
+    """
+    journal = path.with_name(f"{path.name}-journal")
+    if not os.path.lexists(journal):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
+        copy = Path(folder) / path.name
+        for file in (path, journal):
+            if is_regular(file):
+                shutil.copyfile(file, copy.with_name(file.name))
+        yield copy
 
 
 def _unreadable(path: Path, why: object) -> CheckpointDamaged:

@@ -42,10 +42,6 @@ else:
         fcntl.flock(file, mode | fcntl.LOCK_NB)
 
 
-def _open(name: str, flags: int) -> int:
-    return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
-
-
 class Lock:
     """Holds `path` until `release`, or until the process ends in whatever way.
 
@@ -59,7 +55,7 @@ class Lock:
         try:
             atomic.refuse_links(path)
             # Without a buffer, so that `close` cannot fail.
-            self._file = FileIO(path, "a+", opener=_open)
+            self._file = FileIO(atomic.open_to_append(path), "a+")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
         try:

@@ -1,4 +1,4 @@
-"""Opening the checkpoint's file safely, and its transactions."""
+"""The checkpoint's SQLite file: opened safely, queried, written in transactions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
-from typing import TypeVar
 
 from spark_batch import atomic, lfs
 from spark_batch.checkpoint import validation
 from spark_batch.checkpoint.lock import NO_LOCKS, Lock
+from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import (
     CheckpointDamaged,
@@ -24,8 +23,8 @@ from spark_batch.errors import (
     OutputError,
     UsageError,
 )
+from spark_batch.paths import backup_path, lock_path
 
-STATE_FOLDER = ".spark-batch"  # in an output folder: checkpoints, and what no person looks at
 _BUSY_SECONDS = 30.0
 # At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
 # it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
@@ -35,21 +34,18 @@ _COMPANIONS = ("-journal", "-wal", "-shm")
 # A checkpoint of a million jobs is checked in some 2 000 million steps of SQLite.
 _STEPS_PER_CALL = 1_000_000
 _MOST_CALLS = 20_000
-_Self = TypeVar("_Self", bound="Store")
 # Errors of SQLite that say nothing about the file.
 _OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+# A file that cannot be read. SQLite's message may quote bytes of it that are no text.
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 Clock = Callable[[], datetime]
+Values = Sequence[object] | Mapping[str, object]
 
 
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(timezone.utc)
-
-
-def checkpoint_path(output_dir: Path, name: str) -> Path:
-    """The checkpoint of the recipe `name`."""
-    return output_dir / STATE_FOLDER / f"{name}.checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,10 @@ def _file_of(path: Path, connection: sqlite3.Connection) -> _File | None:
 
 
 class Store:
-    """A checkpoint's open file. Use `open` or `peek`, and `close` or a `with` block."""
+    """An open checkpoint file, or one in memory: its statements, its transactions and its lock.
+
+    Close it. Only what `open` and `copy_to_memory` give can be written.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, *, path: Path, clock: Clock, lock: Lock | None
@@ -86,7 +85,7 @@ class Store:
         self.path = path
 
     @classmethod
-    def open(cls: type[_Self], path: Path, *, clock: Clock = utc_now) -> _Self:
+    def open(cls, path: Path, *, clock: Clock = utc_now) -> Store:
         """Open `path` to write, making it when it is missing.
 
         Raises CheckpointLocked when another process has it, CheckpointDamaged when it is no whole
@@ -105,8 +104,9 @@ class Store:
         try:
             if not os.path.lexists(path):
                 _make(path)
+            atomic.refuse_hard_links(path, *_companions(path))
             connection = _connect(path, mode="rw")
-            version = _check(connection, path, thorough=True)
+            version = _check(connection, path)
             connection.set_progress_handler(None, 0)
             if version < VERSION:
                 _back_up(connection, path, version)
@@ -117,18 +117,18 @@ class Store:
         return cls(connection, path=path, clock=clock, lock=lock)
 
     @classmethod
-    def peek(cls: type[_Self], path: Path, *, clock: Clock = utc_now) -> _Self:
-        """Open `path` to look at it, beside a run that may hold it; a missing one is empty.
+    def open_readonly(cls, path: Path) -> Store:
+        """Open `path` for queries alone, while a run may hold it; a missing file is empty.
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
         connection = _look(path)
         connection.execute("PRAGMA query_only = ON")
-        return cls(connection, path=path, clock=clock, lock=None)
+        return cls(connection, path=path, clock=utc_now, lock=None)
 
     @classmethod
-    def rehearse(cls: type[_Self], path: Path, *, clock: Clock = utc_now) -> _Self:
-        """A copy of `path` in memory, which may be written without touching the file.
+    def copy_to_memory(cls, path: Path) -> Store:
+        """Copy `path` into memory, where it can be written without touching the file.
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
@@ -136,10 +136,10 @@ class Store:
         copy = sqlite3.connect(":memory:", isolation_level=None)
         connection.backup(copy)
         connection.close()
-        return cls(copy, path=path, clock=clock, lock=None)
+        return cls(copy, path=path, clock=utc_now, lock=None)
 
     @classmethod
-    def blank(cls: type[_Self], *, clock: Clock = utc_now) -> _Self:
+    def blank(cls, *, clock: Clock = utc_now) -> Store:
         """An empty one in memory, which has no file."""
         return cls(_empty(), path=Path(":memory:"), clock=clock, lock=None)
 
@@ -150,18 +150,29 @@ class Store:
             self._lock.release()
             self._lock = None
 
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def raise_for(self, error: BaseException | None) -> None:
+        """Raise CheckpointError when `error` is one of SQLite's that says something of the file."""
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OF_A_BUG):
             raise _unusable(self.path, error) from None
+
+    def execute(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
+        """Run one SQL statement with its parameters."""
+        return self._db.execute(statement, values)
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run one SQL statement once for each of the rows of parameters."""
+        self._db.executemany(statement, rows)
+
+    def insert(self, verb: str, table: str, cells: Mapping[str, object]) -> int:
+        """Insert a row by its columns, with `INSERT` or `INSERT OR IGNORE`; return its rowid."""
+        names = ", ".join(cells)
+        holes = ", ".join("?" for _ in cells)
+        statement = f"{verb} INTO {table} ({names}) VALUES ({holes})"
+        return self.execute(statement, tuple(cells.values())).lastrowid or 0
+
+    def now(self) -> str:
+        """The time now, as the checkpoint writes it."""
+        return time_text(self._clock())
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -206,7 +217,7 @@ class Store:
         yield undo
         self._db.execute("RELEASE block")
 
-    def fault_of(self, key: str) -> str | None:
+    def row_fault(self, key: str) -> str | None:
         """What the rows of a job have that spark-batch does not write; None if nothing."""
         return validation.row_fault(self._db, VERSION, key=key)
 
@@ -244,18 +255,13 @@ class Store:
             self._db.execute("COMMIT")
 
 
-def lock_path(path: Path) -> Path:
-    """The lock file beside a checkpoint."""
-    return path.with_name(path.name + ".lock")
-
-
 def _look(path: Path) -> sqlite3.Connection:
     """The file to read from; of an older version a copy in memory that has been migrated."""
     if not os.path.lexists(path):
         return _empty()
     # Not mode=ro: after a killed run the first reader has to roll its journal back.
     connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
-    version = _check(connection, path, thorough=False)
+    version = _check(connection, path)
     if version == VERSION:
         return connection
     copy = sqlite3.connect(":memory:", isolation_level=None)
@@ -273,25 +279,22 @@ def _empty() -> sqlite3.Connection:
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a whole copy of an older file beside it, before it is changed."""
-    target = path.with_name(f"{path.name}.version{version}")
-    part = atomic.temporary(target)
+    target = backup_path(path, version)
     try:
-        copy = sqlite3.connect(part)
-        connection.backup(copy)
-        copy.close()
-        part.replace(target)
+        with atomic.replacing_path(target) as fresh:
+            copy = sqlite3.connect(fresh)
+            connection.backup(copy)
+            copy.close()
     except (OSError, sqlite3.Error) as error:
         raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring an older version up to this one, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for each in range(version, VERSION):
-            for statement in MIGRATIONS[each]:
+        for older in range(version, VERSION):
+            for statement in MIGRATIONS[older]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
@@ -302,26 +305,22 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 def _make(path: Path) -> None:
     """Make a checkpoint under another name first: a killed start must leave no empty one."""
-    fresh = atomic.temporary(path)
     try:
-        connection = sqlite3.connect(fresh, isolation_level=None)
-        try:
+        with (
+            atomic.replacing_path(path) as fresh,
+            contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection,
+        ):
             connection.executescript(
                 f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
                 f"BEGIN; {SCHEMA} COMMIT;"
             )
-        finally:
-            connection.close()
-        fresh.replace(path)
     except (OSError, sqlite3.OperationalError) as error:
         raise OutputError(f"cannot make the checkpoint {path}: {_reason(error)}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _check_files(path: Path) -> None:
     """Raise CheckpointError for what SQLite must not open: it would hang, or harm other files."""
-    companions = [path.with_name(path.name + end) for end in _COMPANIONS]
+    companions = _companions(path)
     try:
         # SQLite follows a link at each of these names; it writes to the file when it rolls back.
         atomic.refuse_links(path, *companions)
@@ -342,6 +341,10 @@ def _check_files(path: Path) -> None:
         )
 
 
+def _companions(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in _COMPANIONS]
+
+
 def _ends_with(path: Path, end: bytes) -> bool:
     try:
         with path.open("rb") as file:
@@ -360,11 +363,12 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
         # Nothing that a file's schema holds may do more than read (SQLite's security.html).
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        # Measured (reliability.md): survives SIGKILL at any moment, and leaves one file to copy.
+        # Survives SIGKILL at any moment and leaves one file to copy; measured, see
+        # spark_batch/README.md, "The checkpoint".
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.DatabaseError as error:
+    except _UNREADABLE as error:
         raise _unusable(path, error) from None
     return connection
 
@@ -381,11 +385,11 @@ def _limit(connection: sqlite3.Connection) -> None:
     connection.set_progress_handler(stop, _STEPS_PER_CALL)
 
 
-def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int:
+def _check(connection: sqlite3.Connection, path: Path) -> int:
     """The version of a file that can be trusted."""
     try:
-        return _checked(connection, path, thorough=thorough)
-    except sqlite3.DatabaseError as error:
+        return _checked(connection, path)
+    except _UNREADABLE as error:
         connection.close()
         raise _unusable(path, error) from None
     except CheckpointError:
@@ -393,7 +397,7 @@ def _check(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int
         raise
 
 
-def _checked(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> int:
+def _checked(connection: sqlite3.Connection, path: Path) -> int:
     (kind,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if kind != APPLICATION_ID or version < 1:
@@ -403,10 +407,6 @@ def _checked(connection: sqlite3.Connection, path: Path, *, thorough: bool) -> i
             f"{path} was written by a newer spark-batch (format {version}, this one knows"
             f" {VERSION}): update spark-batch"
         )
-    if thorough:
-        (healthy,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if healthy != "ok":
-            raise _damaged(path, healthy)
     if fault := validation.fault(connection, version):
         raise _damaged(path, fault)
     return int(version)
@@ -433,7 +433,7 @@ def _reason(error: Exception) -> str:
     return f"{text}: the disk does not work, or {NO_LOCKS}" if text in _UNLOCKABLE else text
 
 
-def _unusable(path: Path, error: sqlite3.DatabaseError) -> CheckpointError:
+def _unusable(path: Path, error: Exception) -> CheckpointError:
     """The error to raise when SQLite cannot read a checkpoint."""
     if str(error) in (_BUSY, _CLOSED, *_UNLOCKABLE, *_UNWRITABLE):
         return CheckpointError(f"cannot use {path}: {_reason(error)}")

@@ -1,30 +1,141 @@
-"""The transitions of an attempt: one method is one transition and one commit.
+"""Everything that changes a checkpoint: one method is one transition and one commit.
 
 The order of writes is the caller's: intent before the POST, the id before it is polled, done after
-the rename (reliability.md, "States of an attempt"). A transition from a state that does not allow
-it raises CheckpointError and writes nothing.
+the rename (spark_batch/README.md, "States of an attempt"). A transition from a state that does not
+allow it raises CheckpointError and writes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from decimal import Decimal
+from pathlib import Path
 
-from spark_batch.checkpoint.placements import Placements
-from spark_batch.checkpoint.records import renumber
-from spark_batch.checkpoint.schema import TAKEN_UP, time_text
+from spark_batch.checkpoint.attempt_rows import renumber
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.schema import TAKEN_UP
+from spark_batch.checkpoint.store import Clock, Store, utc_now
 from spark_batch.errors import CheckpointError
-from spark_batch.jobs import NO_USAGE, Picture, Result, State, Usage
+from spark_batch.jobs import NO_USAGE, Job, Picture, Result, State, Usage
 
 _SUBMITTING = (State.SUBMITTING,)
 _ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt of the job may be further
 _INTERRUPTED = "the run ended between sending the request and writing down its answer"
 
 
-class Checkpoint(Placements):
+class Checkpoint(CheckpointReader):
     """A checkpoint that can be written. Raises OutputError when the disk does not take it."""
 
-    def intend(
+    @staticmethod
+    def open(path: Path, *, clock: Clock = utc_now) -> Checkpoint:
+        """Open `path` and hold its lock; a missing file is made. Raises as `Store.open` does."""
+        return Checkpoint(Store.open(path, clock=clock))
+
+    @staticmethod
+    def copy_to_memory(path: Path) -> Checkpoint:
+        """Copy `path` into memory, to read at leisure or to write without touching the file.
+
+        Raises CheckpointDamaged and CheckpointError as `CheckpointReader.open_readonly` does.
+        """
+        return Checkpoint(Store.copy_to_memory(path))
+
+    @staticmethod
+    def blank(*, clock: Clock = utc_now) -> Checkpoint:
+        """An empty checkpoint in memory, which has no file."""
+        return Checkpoint(Store.blank(clock=clock))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing. Inside another one it joins that one, so that writes share a commit.
+
+        Raises OutputError when the disk is full or the file can no longer be written, and
+        CheckpointReplaced when it is no longer the file that was opened.
+        """
+        return self.store.transaction()
+
+    def sync_jobs(self, jobs: Iterable[Job]) -> None:
+        """Update the placements to the recipe's jobs; those of other jobs are left over.
+
+        A placement whose key changed forgets its file: the picture there belongs to the old key.
+        """
+        with self.transaction():
+            self.store.execute("UPDATE placement SET current = 0 WHERE current = 1")
+            for position, job in enumerate(jobs):
+                self._sync_job(position, job)
+
+    def _sync_job(self, position: int, job: Job) -> None:
+        picture = job.input.picture
+        self.store.execute(
+            "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            # A manifest, from which a request may have been adopted, does not have the picture.
+            " ON CONFLICT (key) DO UPDATE SET picture = excluded.picture, url = excluded.url,"
+            " fit = excluded.fit WHERE picture IS NULL AND url IS NULL",
+            (
+                job.key,
+                job.model,
+                job.prompt.text,
+                picture.sha256 if picture else None,
+                job.input.url,
+                job.seed,
+                job.scale,
+                job.size.width,
+                job.size.height,
+                job.take,
+                job.input.fit,
+            ),
+        )
+        self.store.execute(
+            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, NULL)"
+            " ON CONFLICT (output) DO UPDATE SET"
+            " file = CASE WHEN key = excluded.key THEN file END,"
+            " replaced = CASE WHEN key = excluded.key THEN replaced END, key = excluded.key,"
+            " position = excluded.position, recipe = excluded.recipe, input = excluded.input,"
+            " prompt_id = excluded.prompt_id, variables = excluded.variables,"
+            " image = excluded.image, source = excluded.source, current = 1",
+            (
+                job.output,
+                job.key,
+                position,
+                job.recipe,
+                job.input.id,
+                job.prompt.id,
+                json.dumps(dict(job.prompt.variables)),
+                job.input.image or None,
+                job.prompt.source or None,
+            ),
+        )
+
+    def placed(self, key: str, files: Mapping[str, str]) -> None:
+        """Record a job's pictures on disk: paths with extension, by output name."""
+        with self.transaction():
+            self.store.executemany(
+                "UPDATE placement SET file = ?, replaced = NULL WHERE output = ? AND key = ?",
+                [(file, output, key) for output, file in files.items()],
+            )
+
+    def stand_in(self, key: str, files: Mapping[str, int]) -> None:
+        """Record that files of other bytes stay at a job's names: their sizes, by output name.
+
+        The picture itself is no longer to be had, and what stands there is somebody's work.
+        """
+        with self.transaction():
+            self.store.executemany(
+                "UPDATE placement SET replaced = ? WHERE output = ? AND key = ?",
+                [(size, output, key) for output, size in files.items()],
+            )
+
+    def adopt_line(self, line: Mapping[str, object]) -> None:
+        """Insert a line of an older recipe that another file has: the columns of its placement.
+
+        A line with the same key stays as it is.
+        """
+        with self.transaction():
+            query = "DELETE FROM placement WHERE output = ? AND key <> ?"
+            self.store.execute(query, (line["output"], line["key"]))
+            self.store.insert("INSERT OR IGNORE", "placement", line)
+
+    def begin_attempt(
         self,
         key: str,
         *,
@@ -33,19 +144,21 @@ class Checkpoint(Placements):
         api: str,
         commit: str | None = None,
     ) -> int:
-        """A new attempt, about to be sent: it must be on disk before the POST leaves.
+        """Insert a new attempt, about to be sent: it must be on disk before the POST leaves.
 
         `commit` is the recipe's, in git.
         """
+        cells = {
+            "key": key,
+            "number": number,
+            "state": State.SUBMITTING.value,
+            "reserved": _text(reserved),
+            "api": api,
+            "submitted_at": self.store.now(),
+            "recipe_commit": commit,
+        }
         with self.transaction():
-            cursor = self._db.execute(
-                "INSERT INTO attempt (key, number, state, reserved, api, submitted_at,"
-                " recipe_commit) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, number, State.SUBMITTING.value, _text(reserved), api, self._now(), commit),
-            )
-            attempt = cursor.lastrowid
-            if attempt is None:
-                raise CheckpointError(f"the checkpoint did not take an attempt of job {key}")
+            attempt = self.store.insert("INSERT", "attempt", cells)
             self._note(attempt, "submitting", None)
         return attempt
 
@@ -61,7 +174,7 @@ class Checkpoint(Placements):
             _SUBMITTING,
             unsent=0,
             reserved=_text(reserved),
-            submitted_at=self._now(),
+            submitted_at=self.store.now(),
         )
 
     def submitted(self, attempt: int, task_id: str) -> None:
@@ -96,7 +209,7 @@ class Checkpoint(Placements):
             error_code=code,
             error_message=message,
             again=again,
-            completed_at=self._now(),
+            completed_at=self.store.now(),
             columns=_usage_columns(usage),
         )
 
@@ -106,7 +219,7 @@ class Checkpoint(Placements):
         Also for an attempt that is fetching already and was asked again for a fresh URL: an answer
         that no longer names the cost does not take back what was charged.
         """
-        told = _usage_columns(result.usage).items()
+        charged = _usage_columns(result.usage).items()
         self._move(
             attempt,
             State.FETCHING,
@@ -115,7 +228,7 @@ class Checkpoint(Placements):
             url=result.url,
             told_bytes=result.bytes,
             remote_job_id=result.remote_job_id,
-            columns={name: value for name, value in told if value is not None},
+            columns={name: value for name, value in charged if value is not None},
         )
 
     def done(
@@ -129,7 +242,7 @@ class Checkpoint(Placements):
     ) -> None:
         """The picture is on disk under its final names: `files` by output name.
 
-        `suspect` is what is odd about it: it is kept, told, and never paid for again by itself.
+        `suspect` is what is odd about it: it is kept, reported, and never paid for again by itself.
         `received` is its SHA-256 as it came, where metadata have changed that since.
         """
         with self.transaction():
@@ -139,14 +252,10 @@ class Checkpoint(Placements):
                 (State.FETCHING,),
                 picture.sha256,
                 url=None,
-                format=picture.format,
-                width=picture.width,
-                height=picture.height,
-                bytes=picture.bytes,
-                sha256=picture.sha256,
                 suspect=suspect,
                 received_sha256=received,
-                completed_at=self._now(),
+                completed_at=self.store.now(),
+                columns=_picture_columns(picture),
             )
             self.placed(self._key(attempt), files)
 
@@ -171,12 +280,8 @@ class Checkpoint(Placements):
                 what="refetched",
                 lost=0,
                 error_message=None,
-                format=picture.format,
-                width=picture.width,
-                height=picture.height,
-                bytes=picture.bytes,
-                sha256=picture.sha256,
                 received_sha256=received,
+                columns=_picture_columns(picture),
             )
             self.placed(self._key(attempt), files)
 
@@ -188,7 +293,7 @@ class Checkpoint(Placements):
     def use_plan(self, plan: str) -> None:
         """A saved plan is about to be done: it must be on disk before anything is sent."""
         with self.transaction():
-            self._db.execute("INSERT INTO used_plan VALUES (?, ?)", (plan, self._now()))
+            self.store.execute("INSERT INTO used_plan VALUES (?, ?)", (plan, self.store.now()))
 
     def lose(self, attempt: int, reason: str) -> None:
         """The picture was paid for, is not on disk, and the API no longer has it."""
@@ -223,7 +328,7 @@ class Checkpoint(Placements):
             "the user says that it was not charged",
             settled="not-charged",
             again="create",
-            completed_at=self._now(),
+            completed_at=self.store.now(),
         )
 
     def settle_resubmit(self, attempt: int) -> None:
@@ -238,17 +343,20 @@ class Checkpoint(Placements):
         )
 
     def adopt(self, request: Mapping[str, object], attempt: Mapping[str, object]) -> None:
-        """An attempt that another file tells of: its rows, by column. A known request stays."""
+        """Insert an attempt that another file has, and its request: their columns by name.
+
+        A request that is known stays as it is.
+        """
         with self.transaction():
-            self._insert("INSERT OR IGNORE", "request", request)
-            taken = self._insert("INSERT", "attempt", attempt)
+            self.store.insert("INSERT OR IGNORE", "request", request)
+            taken = self.store.insert("INSERT", "attempt", attempt)
             self._note(taken, "adopted", "from the manifest")
 
     def interrupted(self) -> int:
         """At start: what was being sent when a run ended is uncertain. Gives their number."""
         query = "SELECT id FROM attempt WHERE state = ? AND unsent = 0"
         with self.transaction():
-            rows = self._db.execute(query, (State.SUBMITTING.value,)).fetchall()
+            rows = self.store.execute(query, (State.SUBMITTING.value,)).fetchall()
             for row in rows:
                 self.uncertain(row["id"], _INTERRUPTED)
         return len(rows)
@@ -260,19 +368,16 @@ class Checkpoint(Placements):
             " WHERE state = ? AND task_id IS NOT NULL AND settled IS NULL"
         )
         with self.transaction():
-            for row in self._db.execute(query, (State.UNCERTAIN.value,)).fetchall():
+            for row in self.store.execute(query, (State.UNCERTAIN.value,)).fetchall():
                 self.found_task(row["id"], row["task_id"])
 
     def _key(self, attempt: int) -> str:
-        (key,) = self._db.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()
+        (key,) = self.store.execute("SELECT key FROM attempt WHERE id = ?", (attempt,)).fetchone()
         return str(key)
 
-    def _now(self) -> str:
-        return time_text(self._clock())
-
     def _note(self, attempt: int, what: str, detail: str | None) -> None:
-        values = (attempt, self._now(), what, detail)
-        self._db.execute("INSERT INTO event VALUES (?, ?, ?, ?)", values)
+        values = (attempt, self.store.now(), what, detail)
+        self.store.execute("INSERT INTO event VALUES (?, ?, ?, ?)", values)
 
     def _move(
         self,
@@ -292,7 +397,7 @@ class Checkpoint(Placements):
         sets = ", ".join(f"{name} = ?" for name in columns)
         states = ", ".join("?" for _ in allowed)
         with self.transaction():
-            cursor = self._db.execute(
+            cursor = self.store.execute(
                 f"UPDATE attempt SET {sets} WHERE id = ? AND state IN ({states})",
                 (*columns.values(), attempt, *(state.value for state in allowed)),
             )
@@ -313,6 +418,16 @@ def _usage_columns(usage: Usage) -> dict[str, object]:
         "output_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
         "generated_images": usage.generated_images,
+    }
+
+
+def _picture_columns(picture: Picture) -> dict[str, object]:
+    return {
+        "format": picture.format,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": picture.bytes,
+        "sha256": picture.sha256,
     }
 
 

@@ -6,10 +6,12 @@ A command's module is imported when it is called, so that `--help` does not pay 
 from __future__ import annotations
 
 import gc
+import re
 import signal
 import sys
 import threading
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -18,25 +20,29 @@ from spark_batch.cli import streams
 from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
 from spark_batch.version import __version__
 
-# In the order of a day's work, each with the line that `--help` shows.
-COMMANDS = {
-    "init": "Make a folder to start from: recipe, photo, .gitignore, CI workflow.",
-    "validate": "Check recipes: all that can be known without the network or a key.",
-    "plan": "Show what run would do and why, job by job, and what it would cost.",
-    "run": "Make what is missing. Started again it goes on where it was.",
-    "retry": "Make only the jobs that failed.",
-    "rescue": "Poll and download what is paid for; cannot create a task.",
-    "merge": "Join the checkpoints of shards, machines or branches.",
-    "resolve": "Settle an uncertain job.",
-    "status": "Show where everything stands.",
-    "why": "Show the whole history of one job.",
-    "trace": "Tell from a picture what made it: line, job, attempts, cost.",
-    "verify": "Check every finished file against its recorded SHA-256.",
-    "report": "Write manifest, JUnit XML, Markdown and JSON from the checkpoint alone.",
-    "sandbox": "Serve the Spark API on this machine, for nothing.",
-    "schema": "Print a JSON Schema.",
-    "explain": "Tell what an error code of the API means.",
-}
+# In the order of a day's work; each is a module of this package.
+COMMANDS = (
+    "init",
+    "validate",
+    "plan",
+    "run",
+    "retry",
+    "rescue",
+    "merge",
+    "resolve",
+    "status",
+    "why",
+    "trace",
+    "verify",
+    "report",
+    "sandbox",
+    "schema",
+    "explain",
+)
+# The first sentence of a command's docstring.
+_FIRST_SENTENCE = re.compile(
+    r'^def command\(.*?\n    """(.*?\.)(?:\s|""")', re.DOTALL | re.MULTILINE
+)
 
 # What these do stands in files: their exit code does not depend on what could be printed.
 _ACTING = {"init", "run", "retry", "rescue", "merge", "resolve"}
@@ -58,7 +64,17 @@ class _LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, _short_help(name)) for name in COMMANDS])
+
+
+def _short_help(name: str) -> str:
+    """The first sentence of a command's help, read from its module's text.
+
+    To import all commands for it would make `--help` take several times as long.
+    """
+    text = (files(__package__) / f"{name}.py").read_text(encoding="utf-8")
+    found = _FIRST_SENTENCE.search(text)
+    return " ".join(found[1].split()) if found else ""
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,7 @@ from spark_batch.cli.sums import aligned
 from spark_batch.errors import UsageError
 from spark_batch.project.against import Change, Comparison, Entry, Paid, Sum, Totals
 from spark_batch.project.bases import base
-from spark_batch.recipe.diagnostics import printable, quoted
+from spark_batch.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -156,7 +156,8 @@ def _entry(entry: Entry) -> dict[str, object]:
         "change": entry.change.value,
         "before": None if before is None else {"job": before.key, "output": before.output},
         "differences": [
-            {"field": each.field, "from": each.before, "to": each.now} for each in entry.differences
+            {"field": each.field, "from": each.before, "to": each.after}
+            for each in entry.differences
         ],
         "cost_usd": None if entry.cost is None else str(entry.cost),
     }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from spark_batch.cli import session
-from spark_batch.project.against import Change, Difference, Entry, Paid, Sum, Totals
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.project.against import Change, Entry, Paid, Sum, Totals
+from spark_batch.text import counted, printable
 
 HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis
 
@@ -14,26 +13,10 @@ HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by ax
 def reason(entry: Entry) -> str:
     """What has become of a job, in words."""
     if entry.change is Change.CHANGED:
-        return f"changed: {', '.join(map(difference, entry.differences)) or 'the picture'}"
+        return f"changed: {', '.join(map(str, entry.differences)) or 'the picture'}"
     if entry.change is Change.RENAMED and entry.before:
         return f"renamed from {printable(entry.before.output)}"
     return str(entry.change.value)
-
-
-def difference(each: Difference) -> str:
-    """`scale from 0.4 to 0.7`."""
-    if each.field == "picture":
-        return f"picture from {picture(each.before)} to {picture(each.now)}"
-    return f"{each.field} from {each.before!r} to {each.now!r}"
-
-
-def picture(text: object) -> str:
-    """A URL, or the beginning of a SHA-256."""
-    if not isinstance(text, str):
-        return "one that is not known"
-    name, _, digits = text.partition(":")
-    digits, _, fit = digits.partition(";")
-    return f"sha256 {digits[:8]} {fit}".rstrip() if name == "sha256" else text
 
 
 def rows(sums: Mapping[str, Sum]) -> list[tuple[str, ...]]:
@@ -85,6 +68,6 @@ def details(totals: Totals) -> Iterator[str]:
 
 def _paid(totals: Totals, change: Change, what: str) -> str:
     paid = totals.paid.get(change, Paid())
-    tasks = session.counted(paid.untold, "task")
+    tasks = counted(paid.untold, "task")
     untold = f" (and {tasks} whose price is not known)" if paid.untold else ""
     return f"{paid.cost} USD {what}{untold}"

@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from spark_batch.cli import changes
-from spark_batch.project.against import Change, Comparison, Difference, Entry, Sum
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.jobs import Difference
+from spark_batch.jobs.request import picture_words
+from spark_batch.project.against import Change, Comparison, Entry, Sum
+from spark_batch.text import code_cell, code_span, one_line
 
 LONGEST = 60_000  # characters; GitHub takes 65 536
 
@@ -54,19 +56,11 @@ def text(comparison: Comparison) -> str:
 
 def code(words: object, *, longest: int = _VALUE) -> str:
     """A text of people's as code: nothing in it is Markdown, HTML, a cell's end or a mention."""
-    line = printable(" ".join(str(words).split()))
-    line = f"{line[:longest]}…" if len(line) > longest else line
-    if not set(line) & set("`|\\"):
-        return f"`{line}`" if line else "-"
+    line = one_line(str(words), longest)
+    if not line:
+        return "-"
     # In a table a code span cannot hold these, whatever is put before them.
-    safe = "".join(_entity(each) for each in line)
-    return f"<code>{safe}</code>"
-
-
-def _entity(character: str) -> str:
-    if character.isalnum() or character == " " or not character.isascii():
-        return character
-    return f"&#{ord(character)};"
+    return code_cell(line) if set(line) & set("`|\\") else code_span(line)
 
 
 def _head(comparison: Comparison) -> Iterator[str]:
@@ -120,7 +114,7 @@ def _folded(
 
 def _entry_row(entry: Entry) -> str:
     """What differs, where the picture was, or, of a new or removed one, its prompt."""
-    what = code(entry.job.prompt)
+    what = code(entry.job.request.prompt)
     if entry.change is Change.CHANGED:
         what = "; ".join(map(_difference, entry.differences)) or "the picture"
     elif entry.change is Change.RENAMED and entry.before:
@@ -130,8 +124,8 @@ def _entry_row(entry: Entry) -> str:
 
 
 def _difference(each: Difference) -> str:
-    shown = changes.picture if each.field == "picture" else str
-    return f"{each.field} from {code(shown(each.before))} to {code(shown(each.now))}"
+    shown = picture_words if each.field == "picture" else str
+    return f"{each.field} from {code(shown(each.before))} to {code(shown(each.after))}"
 
 
 def _table_head(names: Sequence[str]) -> Iterator[str]:

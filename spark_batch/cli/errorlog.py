@@ -40,9 +40,13 @@ def text(error: BaseException, arguments: Sequence[str]) -> str:
     return redacted("\n".join(parts))
 
 
+# What Python and the dynamic linker say when there is no memory for a thread or a library.
+_NO_MEMORY = ("can't start new thread", "failed to map segment from shared object")
+
+
 def headline(error: BaseException) -> str:
     """What happened, in a few words on one line."""
-    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+    if isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY):
         return (
             "out of memory: lower run.concurrency, split the recipe with --shard, or give the"
             " process more memory"

@@ -20,7 +20,7 @@ _AGAIN = {
 @click.command()
 @click.argument("code", required=False)
 def command(code: str | None) -> None:
-    """Tell what the API's error CODE means and what to do; without CODE, list them."""
+    """Explain an error code of the API; without CODE, list them."""
     if code is None:
         codes = contract.error_codes()
         width = max(map(len, codes))

@@ -14,6 +14,7 @@ from spark_batch import contract
 from spark_batch.atomic import refuse_links
 from spark_batch.cli.session import shown
 from spark_batch.errors import OutputError, UsageError
+from spark_batch.recipe import boundary
 
 _WORKFLOW = ".github/workflows/pictures.yml"
 # Where each file of the package's folder `starter` goes.
@@ -33,7 +34,7 @@ _NO_ORIGIN = "git+https://git.example.com/spark-batch@COMMIT"
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Make a folder to start from: recipe, photo, .gitignore and a CI workflow.
+    """Make a folder to start from: recipe, photo, CI workflow.
 
     The recipe runs at once in the sandbox. Nothing that is there already is changed.
     """
@@ -45,6 +46,8 @@ def command(folder: Path) -> None:
             f"{shown(folder / there[0])} is there already, and is left as it is: name another"
             " folder, or move it away"
         )
+    if fault := boundary.target_fault(folder / "recipe.yaml"):
+        raise UsageError(fault)
     for name in content:
         refuse_links(*(folder / part for part in PurePath(name).parents if part != PurePath()))
     for name, data in content.items():

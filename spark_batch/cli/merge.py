@@ -11,6 +11,7 @@ from spark_batch.checkpoint import Surplus
 from spark_batch.cli import github, session
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Status
+from spark_batch.text import counted
 
 
 @click.command()
@@ -25,11 +26,11 @@ from spark_batch.jobs import Status
 def command(
     recipe_path: Path, given: tuple[Path, ...], *, sandbox: bool, renamed: bool
 ) -> ExitCode:
-    """Join shards, or the checkpoints of other machines and branches, into one.
+    """Join the checkpoints of shards, machines or branches.
 
     SOURCE is an output folder, or one that holds some, a checkpoint or a manifest; without any,
     the shards of this output folder are joined. Every attempt that any of them knows is kept,
-    pictures that are not here are copied, and a job that was paid for twice is told. Nothing is
+    pictures that are not here are copied, and jobs that were paid for twice are listed. Nothing is
     sent, and doing it again changes nothing.
     """
     if renamed and not given:
@@ -58,17 +59,17 @@ def _conclude(merged: project.Merged) -> None:
     counts = ", ".join(
         f"{merged.counts[status]} {status.value}" for status in Status if merged.counts[status]
     )
-    brought = f"; {session.counted(merged.brought, 'picture')} copied" if merged.brought else ""
-    files = session.counted(len(merged.sources), "file")
+    brought = f"; {counted(merged.brought, 'picture')} copied" if merged.brought else ""
+    files = counted(len(merged.sources), "file")
     click.echo(f"{files} merged: {counts or 'no jobs'}{brought}")
     if merged.pointers:
-        pointers = session.counted(merged.pointers, "picture")
+        pointers = counted(merged.pointers, "picture")
         click.echo(
             f"{pointers} not copied: the sources have Git LFS pointers; run `git lfs pull` there,"
             " then merge again",
             err=True,
         )
     if merged.missing:
-        missing = session.counted(merged.missing, "picture")
+        missing = counted(merged.missing, "picture")
         click.echo(f"{missing} missing: `spark-batch rescue` fetches without a new task", err=True)
     session.tell_reports(merged.written, merged.place)

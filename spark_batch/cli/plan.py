@@ -12,11 +12,12 @@ from spark_batch import project
 from spark_batch.cli import against as comparing
 from spark_batch.cli import plandocument, plantext, session, sums
 from spark_batch.cli.options import amount
+from spark_batch.engine.planner import COSTS, WORK
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs.shard import Shard
 from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
-from spark_batch.runner.survey import COSTS, WORK
+from spark_batch.text import counted
 
 _SHOWN = 40
 
@@ -62,7 +63,7 @@ def command(
     max_cost: Decimal | None,
     show_all: bool,
 ) -> int:
-    """Show what `run` would do and why, job by job, and what it would cost.
+    """Show what `run` would do, why, and what it would cost.
 
     Makes no task; nothing is sent at all but the questions of --quote.
     """
@@ -117,7 +118,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | Non
 
 def _tell_saved(saved: planfile.SavedPlan, path: Path, plan: project.Plan) -> None:
     """On stderr, so that the plan itself can be read by a program."""
-    new = session.counted(sum(each.action in COSTS for each in saved.jobs), "job")
+    new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
     recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
     command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
     click.echo(
@@ -138,5 +139,5 @@ def _tell_quotes(quotes: Quotes) -> None:
     for reason in quotes.refused:
         click.echo(f"no quote: {reason}", err=True)
     if quotes.unasked:
-        sizes = session.counted(quotes.unasked, "further size")
+        sizes = counted(quotes.unasked, "further size")
         click.echo(f"{sizes} not asked about; the estimates hold for them", err=True)

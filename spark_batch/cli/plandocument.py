@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from spark_batch import contract, project
+from spark_batch.engine.planner import Action, Step
 from spark_batch.jobs import Input, Job, Prompt, matrix
 from spark_batch.reports.verdicts import source
-from spark_batch.runner.survey import Action, Step
 
 
 def show(plan: project.Plan) -> None:
@@ -42,7 +42,7 @@ def next_command(plan: project.Plan, step: Step) -> str | None:
 
 def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
     attempt = step.attempt
-    charged = attempt.result.usage.cost if attempt and attempt.result else None
+    charged = attempt.cost if attempt else None
     done_at = attempt.completed_at if attempt and step.action is Action.KEEP else None
     return {
         "job": step.job.key,

@@ -8,10 +8,11 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import fits, plandocument, session
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import COSTS, Action, Step
+from spark_batch.engine.reasons import Cause
 from spark_batch.jobs import matrix
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import COSTS, Action, Step
+from spark_batch.text import counted
 
 _SIGNS = {
     Action.CREATE: "+",
@@ -66,7 +67,8 @@ def _rest(plan: project.Plan, step: Step) -> str:
         parts = [f"about {cost} USD"] if cost is not None else []
         return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
     if step.cause is Cause.SIZE_DIFFERS:
-        return "; what stands there is kept in .spark-batch/kept"
+        kept = plan.place.kept.relative_to(plan.place.output_dir).as_posix()
+        return f"; what stands there is kept in {kept}"
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
         return f"; settle it: `{command}` (or --not-charged, or --resubmit)"
@@ -78,7 +80,7 @@ def _rest(plan: project.Plan, step: Step) -> str:
 
 def show_sums(plan: project.Plan) -> None:
     """Once every step has been taken."""
-    total = session.counted(plan.outlook.total(), "job")
+    total = counted(plan.outlook.total(), "job")
     click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
     for action, count in plan.outlook.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
@@ -119,14 +121,14 @@ def _money_lines(plan: project.Plan) -> list[str]:
     return lines
 
 
-def _expected(outlook: Outlook) -> str:
+def _expected(outlook: Forecast) -> str:
     if outlook.unpriced:
         return "cost not known (give the recipe a price)"
     sources = " and ".join(_SOURCES[each] for each in sorted(outlook.sources))
     return f"expected {outlook.expected} USD (by {sources})"
 
 
-def _quoted(outlook: Outlook) -> str:
+def _quoted(outlook: Forecast) -> str:
     """What the API said by itself, beside the estimate: it is not bound to it."""
     count = outlook.total(COSTS)
     if outlook.unquoted == count:

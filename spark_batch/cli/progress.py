@@ -11,8 +11,7 @@ import click
 from tqdm import tqdm
 
 from spark_batch.cli.streams import terminal
-from spark_batch.redact import harmless
-from spark_batch.runner.events import (
+from spark_batch.engine.events import (
     BecameUncertain,
     Done,
     Event,
@@ -24,6 +23,7 @@ from spark_batch.runner.events import (
     Tally,
     Unfinished,
 )
+from spark_batch.redact import harmless
 
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
 

@@ -13,6 +13,7 @@ from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs.shard import Shard
 from spark_batch.reports import formats as registry
 from spark_batch.reports import manifest
+from spark_batch.text import counted
 
 
 @click.command()
@@ -35,9 +36,9 @@ def command(
     only: tuple[str, ...],
     formats: tuple[str, ...],
 ) -> ExitCode:
-    """Write the reports from the checkpoint alone; pictures and network are not needed.
+    """Write the reports from the checkpoint alone.
 
-    They are what every run writes too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON.
+    Every run writes them too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON.
 
     With --only the manifest's lines that match are printed, and no file is touched, since reports
     have to be whole.
@@ -53,7 +54,7 @@ def command(
             return ExitCode.DONE
         written = project.write_known_reports(place, checkpoint, chosen)
     for path in written.paths:
-        click.echo(f"{session.shown(path)}: {session.counted(written.jobs, 'job')}")
+        click.echo(f"{session.shown(path)}: {counted(written.jobs, 'job')}")
     session.tell_unwritten(written)
     told = github.tell(recipe_path, place, summary="markdown" in chosen)
     return written.exit_code or told

@@ -11,6 +11,7 @@ from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
 from spark_batch.errors import ExitCode
 from spark_batch.jobs.shard import Shard
+from spark_batch.text import counted
 
 
 @click.command()
@@ -19,7 +20,7 @@ from spark_batch.jobs.shard import Shard
 @session.shard_option
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: Path | None) -> int:
-    """Poll and download what has been paid for. Has no way to create a task.
+    """Poll and download what has been paid for. This cannot create a task.
 
     Needs the recipe's name and output folder alone: its pictures may be gone. Can always be run:
     with nothing to rescue it does nothing, and needs no key.
@@ -55,9 +56,9 @@ def _conclude(rescued: project.Rescued) -> None:
         return
     rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
     told = "".join(f", {count} {what}" for what, count in rest.items() if count)
-    click.echo(f"{session.counted(tally.done, 'job')} rescued{told}")
+    click.echo(f"{counted(tally.done, 'job')} rescued{told}")
     if tally.uncertain_before:
-        count = session.counted(tally.uncertain_before, "attempt")
+        count = counted(tally.uncertain_before, "attempt")
         click.echo(f"{count} uncertain: `spark-batch status` lists, `resolve` settles", err=True)
     if tally.exit_code() is ExitCode.INTERRUPTED:
         click.echo("interrupted: run it again for the rest", err=True)

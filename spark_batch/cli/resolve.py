@@ -12,7 +12,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.cli import github, session
 from spark_batch.client.answers import usable_id
 from spark_batch.errors import ExitCode, UsageError
-from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.jobs import Attempt, JobRecord, State
 from spark_batch.jobs.shard import Shard
 
 
@@ -36,22 +36,22 @@ def command(
     resubmit: bool,
     yes: bool,
 ) -> ExitCode:
-    """Settle an uncertain JOB (its key, the beginning of it, or its picture's name).
+    """Settle an uncertain job.
 
-    First check the vendor's billing page, or ask its support. Nothing is sent: the next `run` or
-    `rescue` goes on.
+    JOB is its key, the beginning of it, or its picture's name. First check the vendor's billing
+    page, or ask its support. Nothing is sent: the next `run` or `rescue` goes on.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
         raise UsageError("say one of --task-id ID, --not-charged and --resubmit")
     if task_id is not None and usable_id(task_id) is None:
         raise UsageError("this task id has characters that no id of the API has")
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    project.peek(place).close()
+    project.open_readonly(place).close()
     with Checkpoint.open(place.checkpoint) as checkpoint:
         checkpoint.interrupted()
-        standing = session.one_job(checkpoint, job)
-        for attempt in _uncertain(checkpoint, standing, job):
-            click.echo(_says(standing, attempt, task_id, not_charged))
+        record = session.one_job(checkpoint, job)
+        for attempt in _uncertain(checkpoint, record, job):
+            click.echo(_says(record, attempt, task_id, not_charged))
             _confirm(yes)
             _settle(checkpoint, attempt, task_id, not_charged)
         written = project.write_known_reports(place, checkpoint)
@@ -62,24 +62,24 @@ def command(
     return written.exit_code or told
 
 
-def _uncertain(checkpoint: Checkpoint, standing: Standing, job: str) -> list[Attempt]:
+def _uncertain(checkpoint: Checkpoint, record: JobRecord, job: str) -> list[Attempt]:
     """The uncertain attempts: the last one, and after a merge others beside the one that stands."""
     found = [
         each
-        for each in checkpoint.attempts_of(standing.key)
+        for each in checkpoint.attempts_of(record.key)
         if each.state is State.UNCERTAIN and not each.settled
     ]
     if not found:
         raise UsageError(
-            f"job {job} is {standing.status.value}: only an uncertain job needs to be resolved"
+            f"job {job} is {record.status.value}: only an uncertain job needs to be resolved"
         )
     return found
 
 
-def _says(standing: Standing, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
+def _says(record: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
     """What this does to the money."""
     held = f"about {attempt.reserved} USD" if attempt.reserved is not None else "an unknown amount"
-    name = f"{standing.output}, attempt {attempt.number}"
+    name = f"{record.output}, attempt {attempt.number}"
     if task_id is not None:
         return f"{name}: task {task_id} will be polled and fetched; what it cost counts, once"
     if not_charged:

@@ -15,5 +15,5 @@ from spark_batch.project import Order
 @click.command()
 @running_options
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
-    """Make the jobs anew that failed, or whose picture has expired. Each is paid for again."""
+    """Make the jobs again that failed or whose picture expired. Each is paid for again."""
     return execute(recipe_path, Order(retry=True, **options), yes=yes)

@@ -10,8 +10,9 @@ import click
 from spark_batch import project
 from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
+from spark_batch.engine.planner import COSTS, Action
 from spark_batch.errors import ExitCode
-from spark_batch.runner.survey import COSTS, Action
+from spark_batch.text import counted
 
 
 def execute(recipe_path: Path, order: project.Order, *, yes: bool) -> ExitCode:
@@ -54,9 +55,7 @@ def _confirm(errand: project.Errand) -> None:
     if sys.stdin.isatty() and sys.stderr.isatty():
         cost = "at a price that is not known" if errand.outlook.unpriced else "for about"
         amount = "" if errand.outlook.unpriced else f" {errand.outlook.expected} USD"
-        click.confirm(
-            f"Create {session.counted(new, 'picture')} {cost}{amount}?", abort=True, err=True
-        )
+        click.confirm(f"Create {counted(new, 'picture')} {cost}{amount}?", abort=True, err=True)
 
 
 def _conclude(errand: project.Errand, outcome: project.Outcome) -> None:
@@ -71,11 +70,11 @@ def _conclude(errand: project.Errand, outcome: project.Outcome) -> None:
     }
     told = "".join(f", {count} {what}" for what, count in problems.items() if count)
     if outcome.idle:
-        made = session.counted(outcome.outlook.counts[Action.KEEP], "job")
+        made = counted(outcome.outlook.counts[Action.KEEP], "job")
         click.echo(f"nothing to do: {made} done{told}")
     else:
         click.echo(
-            f"{session.counted(tally.done, 'job')} done in"
+            f"{counted(tally.done, 'job')} done in"
             f" {session.shown(errand.place.output_dir)}{told};"
-            f" {session.counted(tally.created, 'task')} created, {tally.spent} USD spent so far"
+            f" {counted(tally.created, 'task')} created, {tally.spent} USD spent so far"
         )

@@ -78,9 +78,9 @@ def command(
     script: Path | None,
     seed: int,
 ) -> None:
-    """Serve the Spark API on this machine, until Ctrl-C.
+    """Serve the Spark API on this machine, for free.
 
-    Pictures are previews and cost nothing; the ledger tells what the API would have billed.
+    It runs until Ctrl-C. Pictures are previews; the ledger shows what the API would have billed.
     """
     from spark_batch.sandbox import Settings, read_script, serve
     from spark_batch.sandbox.faults import parse

@@ -12,7 +12,7 @@ from spark_batch import contract
 @click.command()
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
-    """Print the schema NAME, with everything that it refers to inside; without NAME, list them."""
+    """Print a JSON Schema; without NAME, list them."""
     if name is None:
         for each in contract.names():
             click.echo(f"{each:16}{contract.schema(each)['title']}")

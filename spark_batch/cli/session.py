@@ -12,12 +12,13 @@ import click
 from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli.outside import outside_option
+from spark_batch.engine.reasons import Cause
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Recipe, Standing
-from spark_batch.jobs.select import Chooser, standing_facts
+from spark_batch.jobs import JobRecord, Recipe
+from spark_batch.jobs.select import Chooser, facts
 from spark_batch.jobs.shard import Shard, read_shard
 from spark_batch.reports.formats import Written
-from spark_batch.runner.reasons import Cause
+from spark_batch.text import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,11 +61,6 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def load(path: Path, *, notes: bool = False) -> Recipe:
     """The recipe, checked, its pictures probed; how many warnings it has goes to stderr.
 
@@ -79,25 +75,25 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
     return loaded.recipe
 
 
-def chosen(checkpoint: CheckpointReader, only: tuple[str, ...]) -> Iterator[Standing]:
+def chosen(checkpoint: CheckpointReader, only: tuple[str, ...]) -> Iterator[JobRecord]:
     """The recipe's lines that a selection chooses; take them all.
 
     Raises UsageError at the end when it names what no job has, or chooses nothing.
     """
     chooser = Chooser(only)
-    for standing in checkpoint.standings():
-        if chooser(standing_facts(standing)):
-            yield standing
+    for record in checkpoint.records():
+        if chooser(facts(record)):
+            yield record
     chooser.check()
 
 
-def one_job(checkpoint: CheckpointReader, text: str) -> Standing:
+def one_job(checkpoint: CheckpointReader, text: str) -> JobRecord:
     """The one job that `text` names: a key, the beginning of one, or a picture's name.
 
     Raises UsageError when there is none, or more than one.
     """
-    found = checkpoint.jobs_like(text)
-    keys = {standing.key for standing in found}
+    found = checkpoint.records_like(text)
+    keys = {record.key for record in found}
     if len(keys) == 1:
         return found[0]
     if not keys:

@@ -12,8 +12,9 @@ import click
 from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.jobs.shard import Shard
+from spark_batch.text import counted
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 
@@ -27,15 +28,15 @@ _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 def command(
     recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
 ) -> None:
-    """Show where everything stands, from the checkpoint alone, also while a run goes on."""
+    """Show where everything stands. Reads the checkpoint alone, also while a run works."""
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    with project.peek(place) as checkpoint:
+    with project.open_readonly(place) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
-        for standing in session.chosen(checkpoint, only):
-            counts[standing.status] += 1
-            if standing.status in _TROUBLE:
-                trouble.append(standing)
+        for record in session.chosen(checkpoint, only):
+            counts[record.status] += 1
+            if record.status in _TROUBLE:
+                trouble.append(record)
         if as_json:
             _print_json(place, checkpoint, counts, trouble)
         else:
@@ -47,12 +48,10 @@ def _print_text(
     place: project.Place,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[Standing],
+    trouble: Iterable[JobRecord],
 ) -> None:
     total = sum(counts.values())
-    click.echo(
-        f"{place.name}: {session.counted(total, 'job')} in {session.shown(place.output_dir)}"
-    )
+    click.echo(f"{place.name}: {counted(total, 'job')} in {session.shown(place.output_dir)}")
     for status in Status:
         if counts[status]:
             click.echo(f"  {counts[status]:>7} {status.value}")
@@ -63,8 +62,8 @@ def _print_text(
         click.echo(f"{each.status.value} {each.output} (job {each.key}): {_why(each)}")
 
 
-def _why(standing: Standing) -> str:
-    attempt = standing.attempt
+def _why(record: JobRecord) -> str:
+    attempt = record.attempt
     if attempt is None:
         return ""
     told = attempt.error_message or "a run is sending it, or ended while it did"
@@ -75,7 +74,7 @@ def _print_json(
     place: project.Place,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[Standing],
+    trouble: Iterable[JobRecord],
 ) -> None:
     money = checkpoint.money()
     document = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ import click
 from spark_batch.checkpoint import time_text
 from spark_batch.cli import session
 from spark_batch.errors import ExitCode, PictureError
-from spark_batch.jobs import Attempt
+from spark_batch.jobs import Attempt, JobRecord
 from spark_batch.project import tracing
 from spark_batch.project.tracing import METADATA, SHA256, Books, Trace, Traced
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.text import printable
 
 _NOT_FOUND = (
     "carries no metadata of spark-batch, and no manifest or checkpoint {where} has its SHA-256:"
@@ -50,7 +49,7 @@ _ALONE = (
 def command(
     files: tuple[Path, ...], *, folder: Path | None, manifest: Path | None, as_json: bool
 ) -> int:
-    """Tell what made a picture: recipe, line, job, attempts, cost.
+    """Show what made a picture: recipe, line, job, attempts, cost.
 
     A picture is known by its SHA-256, or by the metadata that it carries (output.metadata), also
     when it was renamed, moved or edited. Only reads. Exit 1 when one is not known, 2 when one is
@@ -94,14 +93,14 @@ def _print(file: Path, traced: Traced, where: str) -> None:
     if len(traced.traces) > 1:
         click.echo(f"{file}: {len(traced.traces)} jobs got these very bytes")
     for trace in traced.traces:
-        click.echo(f"{file}: job {trace.facts.job} of {printable(trace.facts.recipe) or '?'}")
+        click.echo(f"{file}: job {trace.facts.key} of {printable(trace.facts.recipe) or '?'}")
         for line in (*_made_of(trace), *_record(trace), _known(traced, trace, where)):
             click.echo(f"  {line}")
 
 
 def _made_of(trace: Trace) -> Iterator[str]:
     """The line, and what was asked for. All of it may come from a file of anybody's."""
-    facts = trace.facts
+    facts, request = trace.facts, trace.facts.request
     for line in trace.lines:
         image = f" ({line.image})" if line.image else ""
         at = f"line {line.source}, " if line.source else ""
@@ -109,10 +108,10 @@ def _made_of(trace: Trace) -> Iterator[str]:
         yield printable(f"{at}{ids}, output {line.output or 'not written'}")
     if facts.commit:
         yield f"commit {facts.commit}"
-    yield f"prompt: {printable(facts.prompt)}"
+    yield f"prompt: {printable(request.prompt)}"
     yield printable(
-        f"scale {facts.scale:g}, {facts.width}x{facts.height}, seed {facts.seed},"
-        f" take {facts.take}, model {facts.model or 'not told'}"
+        f"scale {request.scale:g}, {request.width}x{request.height}, seed {request.seed},"
+        f" take {request.take}, model {request.model or 'not told'}"
     )
     if not trace.attempts and facts.task_id:
         yield printable(f"task {facts.task_id}")
@@ -122,8 +121,7 @@ def _record(trace: Trace) -> Iterator[str]:
     """The attempts, and what they cost."""
     for attempt in trace.attempts:
         task = f", task {attempt.task_id}" if attempt.task_id else ""
-        price = _cost(attempt)
-        paid = "" if price is None else f", {price} USD"
+        paid = "" if attempt.cost is None else f", {attempt.cost} USD"
         code = f", {attempt.error_code}" if attempt.error_code else ""
         moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
         times = " to ".join(filter(None, moments))
@@ -147,9 +145,9 @@ def _known(traced: Traced, trace: Trace, where: str) -> str:
         return told + other
     if traced.carried is None:
         return f"known by its SHA-256 in {place}"
-    if traced.carried.job == trace.facts.job:
+    if traced.carried.key == trace.facts.key:
         return f"known by its SHA-256 in {place}, and by its metadata"
-    other = traced.carried.job
+    other = traced.carried.key
     return f"known by its SHA-256 in {place}; its metadata, which came with it, name job {other}"
 
 
@@ -164,7 +162,7 @@ def _document(file: Path, traced: Traced) -> dict[str, Any]:
         "sha256": traced.sha256,
         "known_by": traced.traces[0].by if traced.traces else None,
         "as_recorded": any(each.by == SHA256 for each in traced.traces),
-        "metadata": None if traced.carried is None else asdict(traced.carried),
+        "metadata": None if traced.carried is None else traced.carried.facts(),
         "jobs": [_job(trace) for trace in traced.traces],
     }
 
@@ -172,8 +170,8 @@ def _document(file: Path, traced: Traced) -> dict[str, Any]:
 def _job(trace: Trace) -> dict[str, Any]:
     books = trace.books
     return {
-        **asdict(trace.facts),
-        "lines": [asdict(line) for line in trace.lines],
+        **trace.facts.facts(),
+        "lines": [_line(line) for line in trace.lines],
         "attempts": [_attempt(each, trace) for each in trace.attempts],
         "cost_usd": None if trace.cost is None else str(trace.cost),
         "checkpoint": str(books.checkpoint) if books and books.checkpoint.exists() else None,
@@ -181,8 +179,13 @@ def _job(trace: Trace) -> dict[str, Any]:
     }
 
 
+def _line(line: JobRecord) -> dict[str, Any]:
+    """A line of a recipe that wants the picture: its output's name, ids, and where it stands."""
+    names = ("output", "input", "prompt_id", "image", "source")
+    return {name: getattr(line, name) for name in names}
+
+
 def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
-    price = _cost(attempt)
     return {
         "number": attempt.number,
         "state": attempt.state.value,
@@ -190,7 +193,7 @@ def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
         "made_this": attempt.number == trace.made,
         "api": attempt.api,
         "task_id": attempt.task_id,
-        "cost_usd": None if price is None else str(price),
+        "cost_usd": None if attempt.cost is None else str(attempt.cost),
         "commit": attempt.commit,
         "sha256": attempt.picture.sha256 if attempt.picture else None,
         "error_code": attempt.error_code,
@@ -198,10 +201,6 @@ def _attempt(attempt: Attempt, trace: Trace) -> dict[str, Any]:
         "submitted_at": _moment(attempt.submitted_at),
         "completed_at": _moment(attempt.completed_at),
     }
-
-
-def _cost(attempt: Attempt) -> Any:
-    return attempt.result.usage.cost if attempt.result else None
 
 
 def _moment(moment: datetime | None) -> str | None:

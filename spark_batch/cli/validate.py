@@ -16,8 +16,9 @@ from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
 from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, load
-from spark_batch.recipe.diagnostics import ERROR, printable
+from spark_batch.recipe.diagnostics import ERROR
 from spark_batch.recipe.inputs import Generated
+from spark_batch.text import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class _Verdict:
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.pass_context
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
-    """Check recipes: their syntax, ranges, names and pictures.
+    """Check recipes: all that can be known without the network or a key.
 
-    Needs neither the network nor the API key. Exits with 2 when a recipe has errors; warnings
-    carry the API's own advice and change nothing, unless --strict makes errors of them. A recipe
-    names those that shall not be told in `silence`.
+    That is their syntax, ranges, names and pictures. Exits with 2 when a recipe has errors;
+    warnings carry the API's own advice and change nothing, unless --strict makes errors of them. A
+    recipe lists those that are not to be shown in `silence`.
     """
     verdicts = [_judge(recipe, strict=strict) for recipe in recipes]
     _PRINTERS[form](verdicts)
@@ -70,11 +71,11 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
             replace(each, severity=ERROR, message=f"{each.message} [{each.code}]")
             for each in warnings
         )
-        counted = f"{printable(recipe)}: {_counted(len(errors), 'warning')}, errors here (--strict)"
-        return _Verdict(recipe, jobs, errors, (), counted, loaded.notes)
-    said = [_counted(jobs, "job")]
+        summary = f"{printable(recipe)}: {counted(len(errors), 'warning')}, errors here (--strict)"
+        return _Verdict(recipe, jobs, errors, (), summary, loaded.notes)
+    said = [counted(jobs, "job")]
     if warnings:
-        said.append(_counted(len(warnings), "warning"))
+        said.append(counted(len(warnings), "warning"))
     summary = f"{printable(recipe)}: {', '.join(said)}"
     return _Verdict(recipe, jobs, (), warnings, summary, loaded.notes)
 
@@ -84,10 +85,6 @@ def _find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
     from spark_batch.project.generated import find_generated
 
     return find_generated(files, top=top)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _text(verdicts: list[_Verdict]) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from spark_batch.cli.progress import progress
-from spark_batch.runner import Run
+from spark_batch.engine import Driver
 
 
-def watch(run: Run, total: int) -> None:
+def watch(run: Driver, total: int) -> None:
     """Do a run of `total` jobs, and show it; Ctrl-C and SIGTERM stop it."""
     with _signals(run.stop), progress(total) as display:
         for event in run.events():

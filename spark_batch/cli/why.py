@@ -9,7 +9,7 @@ import click
 from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
-from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.jobs import Attempt, JobRecord, State
 from spark_batch.jobs.shard import Shard
 
 _NEXT = {
@@ -25,35 +25,38 @@ _NEXT = {
 @session.sandbox_option
 @session.shard_option
 def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:
-    """Show the whole history of one JOB (its key, the beginning of it, or its picture's name)."""
+    """Show the whole history of one job.
+
+    JOB is its key, the beginning of it, or its picture's name.
+    """
     place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    with project.peek(place) as checkpoint:
-        standing = session.one_job(checkpoint, job)
-        _print_job(standing)
-        attempts = checkpoint.attempts_of(standing.key)
+    with project.open_readonly(place) as checkpoint:
+        record = session.one_job(checkpoint, job)
+        _print_job(record)
+        attempts = checkpoint.attempts_of(record.key)
         for attempt in attempts:
             _print_attempt(checkpoint, attempt, last=attempt.number == attempts[-1].number)
 
 
-def _print_job(standing: Standing) -> None:
-    click.echo(f"job {standing.key}  {standing.file or standing.output}  {standing.status.value}")
-    click.echo(f"  input {standing.input}, prompt {standing.prompt_id}: {standing.prompt}")
+def _print_job(record: JobRecord) -> None:
+    request = record.request
+    click.echo(f"job {record.key}  {record.file or record.output}  {record.status.value}")
+    click.echo(f"  input {record.input}, prompt {record.prompt_id}: {request.prompt}")
     click.echo(
-        f"  scale {standing.scale:g}, {standing.width}x{standing.height}, seed {standing.seed},"
-        f" take {standing.take}"
+        f"  scale {request.scale:g}, {request.width}x{request.height}, seed {request.seed},"
+        f" take {request.take}"
     )
-    if standing.fit is not None:
-        click.echo(f"  fit: {standing.fit}")
-    if standing.cost is not None:
-        click.echo(f"  cost {standing.cost} USD over all attempts")
-    if not standing.current:
+    if request.fit is not None:
+        click.echo(f"  fit: {request.fit}")
+    if record.cost is not None:
+        click.echo(f"  cost {record.cost} USD over all attempts")
+    if not record.current:
         click.echo("  left over: the recipe no longer has this line")
 
 
 def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool) -> None:
     task = f", task {attempt.task_id}" if attempt.task_id else ""
-    cost = attempt.result.usage.cost if attempt.result else None
-    paid = "" if cost is None else f", {cost} USD"
+    paid = "" if attempt.cost is None else f", {attempt.cost} USD"
     click.echo(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
     for moment, what, detail in checkpoint.history(attempt.id):
         click.echo(f"  {moment}  {what}{': ' + detail if detail else ''}")

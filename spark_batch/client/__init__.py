@@ -1,7 +1,7 @@
 """The only room that speaks HTTP: requests go out, outcomes come back.
 
 `TaskReader` polls and downloads and has no way to create a task; `TaskClient` can submit as well.
-Neither retries anything: that is the runner's affair. What an answer means is decided in
+Neither retries anything: that is the engine's affair. What an answer means is decided in
 `submission` and `reading`, how far a request got in `transport`.
 """
 

@@ -50,7 +50,7 @@ def check_key(text: str) -> str:
     """The API key `text` without surrounding white space.
 
     Raises UsageError, which never shows the key, for one that is empty or could not stand in a
-    header: a line end inside would be printed by the HTTP library's own error (reliability.md).
+    header: the HTTP library's own error would print one with a line end inside.
     """
     key = text.strip()
     if not key:

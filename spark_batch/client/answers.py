@@ -1,7 +1,7 @@
 """Answers of the API, read without trusting them.
 
 Whatever the bytes are, what comes out is a plain value: nothing here raises because of them
-(reliability.md, "Hostile input").
+(spark_batch/README.md, "Hostile input").
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,16 +24,19 @@ class Bodies:
     """Makes the bodies of jobs; safe to share between threads.
 
     At most `max_bytes` of encoded pictures are kept, those that were used last. `fitted` gives the
-    file that is sent for a picture with a treatment, or raises PictureError.
+    file that is sent for a picture with a treatment, or raises PictureError; `executor` does it
+    ahead of time.
     """
 
     def __init__(
         self,
         *,
         fitted: Callable[[Path, Picture], bytes] | None = None,
+        executor: Executor | None = None,
         max_bytes: int = _MEMORY,
     ) -> None:
         self._fitted = fitted
+        self._executor = executor
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, bytes] = OrderedDict()
@@ -46,7 +49,7 @@ class Bodies:
         """The body of the POST for `job`: JSON with every parameter, the API's defaults too.
 
         The picture is put between two small pieces of JSON, since a JSON encoder would go through
-        megabytes of it character by character (house.md: 11 ms against 2 ms).
+        megabytes of it character by character (11 ms against 2 ms: tests/benchmarks/bodies.py).
 
         Raises PictureError if the file cannot be read, or if its SHA-256 is no longer that of the
         job: sending it would pay for another picture than was planned.
@@ -68,11 +71,11 @@ class Bodies:
     def ready(self, source: Input) -> bool:
         """Whether sending a picture takes no longer than another; if not, it is being fitted.
 
-        A thread of its own does that: ask again. A picture for which it fails is ready, and told
-        when it is sent.
+        The executor does that: ask again. A picture for which it fails is ready, and reported when
+        it is sent.
         """
         path, picture = source.path, source.picture
-        if path is None or picture is None or picture.treatment is None:
+        if path is None or picture is None or picture.treatment is None or self._executor is None:
             return True
         key = picture.sha256, picture.treatment
         with self._lock:
@@ -81,8 +84,7 @@ class Bodies:
             if key in self._fitting:
                 return False
             self._fitting.add(key)
-        # Not to be waited for by a process that was told to stop.
-        threading.Thread(target=self._prepare, args=(path, picture, key), daemon=True).start()
+        self._executor.submit(self._prepare, path, picture, key)
         return False
 
     def _prepare(self, path: Path, picture: Picture, key: _Key) -> None:

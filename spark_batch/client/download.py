@@ -1,4 +1,4 @@
-"""Fetching a picture from the signed URL of a finished task (reliability.md, "Downloads")."""
+"""Fetch a picture from the signed URL of a finished task (spark_batch/README.md, "Downloads")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the answer to a call means, in a few closed sets (reliability.md has the table)."""
+"""Outcomes of calls, in a few closed sets (spark_batch/README.md has the table)."""
 
 from __future__ import annotations
 

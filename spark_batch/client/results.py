@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from spark_batch import contract
+from spark_batch import contract, redact
 from spark_batch.client.answers import Content, count, mapping, money, quantity, text
-from spark_batch.client.text import Wash, carries
+from spark_batch.client.text import Wash
 from spark_batch.jobs import Result, Usage
 
 # Where pictures stand: as documented, and in the other shapes that public clients read. Only below
@@ -22,7 +22,11 @@ _DEEPEST = 6  # levels of lists and objects; the documented form has four
 _MOST = 64  # pictures of one task
 _LONGEST_URL = 16 * 1024
 _LONGEST_UNIT = 20  # characters
-_PICTURE_URL = re.compile(r"https?://[^/\s?#].*", re.IGNORECASE)
+# Without control characters and halves of surrogate pairs: they are in no address, and SQLite takes
+# no such half as text.
+_PICTURE_URL = re.compile(
+    r"https?://[^/\s?#\x00-\x1f\ud800-\udfff][^\x00-\x1f\ud800-\udfff]*", re.IGNORECASE
+)
 
 
 def result(task: Content, *, key: str, wash: Wash, finished: bool) -> Result | None:
@@ -76,7 +80,7 @@ def _is_usable(picture: Content, *, key: str) -> bool:
         len(url) <= _LONGEST_URL
         and _PICTURE_URL.fullmatch(url) is not None
         and contract.answer_rules().picture_type.search(kind) is not None
-        and not carries(url, key)
+        and not redact.carries(url, key)
     )
 
 

@@ -1,5 +1,6 @@
-"""What an answer to the POST means (reliability.md): the rules that keep a request from being
-paid twice, in the order in which they are asked.
+"""What an answer to the POST means: the rules that keep a request from being paid twice.
+
+They are asked in this order; spark_batch/README.md has the table and what was measured.
 """
 
 from __future__ import annotations

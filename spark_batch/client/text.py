@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeAlias
+
+from spark_batch import redact
 
 Wash: TypeAlias = Callable[[str], str]
 
 _LONGEST = 300  # characters of a server's text that are shown
-_SHORT_KEY = 8  # a key below this is a word such as "sandbox", and hides nothing
 
 _SPACE = re.compile(r"[\s\x85\u2028\u2029]+")
 # Controls, marks without width, changes of writing direction, lone surrogates, tags.
@@ -35,12 +35,11 @@ def washer(key: str) -> Wash:
 def _washed(text: str, *, key: str) -> str:
     """`text` on one line, without control characters, queries of URLs and the key; cut to length.
 
-    A result's URL is signed by its query, so none is shown (reliability.md).
+    A result's URL is signed by its query, so none is shown.
     """
     plain = _UNSEEN.sub("", _SPACE.sub(" ", text)).strip()
-    if carries(plain, key):
-        for form in {json.dumps(key)[1:-1], key}:
-            plain = plain.replace(form, "[key]")
+    if redact.carries(plain.replace(" ", ""), key):  # a page may break the key's line
+        plain = redact.without(_joined(key).sub(lambda _: key, plain), key, "[key]")
     plain = _QUERY.sub("?…", plain)
     return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
 
@@ -56,6 +55,7 @@ def excerpt(body: bytes, wash: Wash) -> str:
     return f"a page, {words!r}" if words else "a page"
 
 
-def carries(text: str, key: str) -> bool:
-    """Whether `text` shows the key, as it is or as JSON writes it."""
-    return len(key) >= _SHORT_KEY and (key in text or json.dumps(key)[1:-1] in text)
+@lru_cache(maxsize=1)
+def _joined(key: str) -> re.Pattern[str]:
+    """The key with or without a space behind each character."""
+    return re.compile(" ?".join(map(re.escape, key)))

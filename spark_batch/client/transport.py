@@ -2,7 +2,7 @@
 
 The exceptions of requests and urllib3 cannot tell whether a server had the request. A
 `ConnectionError` covers "refused" as well as "it took everything, then hung up", and an SSL error
-may come before the first byte or after the answer was due (reliability.md, measured facts). So
+may come before the first byte or after the answer was due (measured: spark_batch/README.md). So
 each connection writes what it does into the `Trace` of the exchange that it serves, and only that
 is asked.
 """
@@ -240,7 +240,7 @@ class _OncePool(_Pool):
     """Takes no connection back.
 
     A kept-alive connection that the server closes as the next POST arrives fails although the
-    server had it all (reliability.md): a POST goes over a connection of its own.
+    server had it all (spark_batch/README.md): a POST goes over a connection of its own.
     """
 
     def _put_conn(self, conn: Any) -> None:

@@ -1,7 +1,7 @@
 """Deadlines for whole operations.
 
 A socket's timeout starts anew with every byte, so that a server that drips can hold a call for as
-long as it likes (reliability.md: 4.8 s with `timeout=1`). One thread ends what is overdue.
+long as it likes (measured: 4.8 s with `timeout=1`). One thread ends what is overdue.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from urllib3.exceptions import (
 from spark_batch.client.transport import Adapter, Reach, Trace, current
 from spark_batch.client.watchdog import Watchdog
 
-CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (house.md, measured)
+CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (measured)
 
 _CONNECTIONS = 64  # kept open for polls and downloads, by host
 _COMPRESSIONS = ("gzip", "x-gzip", "deflate")

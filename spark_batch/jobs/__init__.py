@@ -4,52 +4,57 @@ All of them are frozen values without behaviour beyond what follows from their o
 Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetimes.
 """
 
-from spark_batch.jobs.made import (
+from spark_batch.jobs.attempt import (
     NO_USAGE,
+    SANDBOX_API,
     Attempt,
-    Provenance,
     Result,
-    Standing,
     State,
     Status,
     Usage,
     status_of,
 )
-from spark_batch.jobs.wanted import (
+from spark_batch.jobs.recipe import (
     Block,
     Exclusion,
     Fit,
     Input,
-    Job,
     Picture,
-    Place,
     Prompt,
     Recipe,
     RunSettings,
     Size,
+    SourceLocation,
     Treatment,
 )
+from spark_batch.jobs.record import JobRecord, Provenance, record_of
+from spark_batch.jobs.request import Difference, Job, Request, differences
 
 __all__ = [
     "NO_USAGE",
+    "SANDBOX_API",
     "Attempt",
     "Block",
+    "Difference",
     "Exclusion",
     "Fit",
     "Input",
     "Job",
+    "JobRecord",
     "Picture",
-    "Place",
     "Prompt",
     "Provenance",
     "Recipe",
+    "Request",
     "Result",
     "RunSettings",
     "Size",
-    "Standing",
+    "SourceLocation",
     "State",
     "Status",
     "Treatment",
     "Usage",
+    "differences",
+    "record_of",
     "status_of",
 ]

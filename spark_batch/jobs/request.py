@@ -1,4 +1,4 @@
-"""What the API will see of a job, as bytes, and the key that is made of them.
+"""What the API will see of a job, and the key that is made of it.
 
 The canonical form of a request is this JSON, without spaces, in ASCII, with the keys in this order:
 
@@ -16,11 +16,117 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Input, Treatment
+from spark_batch.jobs.recipe import Input, Prompt, Size, Treatment
 
 KEY_DIGITS = 16
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the API will see of a job, as the checkpoint's table `request` has it.
+
+    `picture` is the SHA-256 of the input's file, or its URL; None where nobody knows it, as of a
+    job that only a manifest has. `width` and `height` are as asked, in pixels. `fit` says in words
+    what is done to the picture before it is sent.
+    """
+
+    model: str
+    prompt: str
+    picture: str | None
+    seed: int
+    scale: float
+    width: int
+    height: int
+    take: int
+    fit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field of a request whose value is another one than before."""
+
+    field: str
+    before: Value
+    after: Value
+
+    def __str__(self) -> str:
+        if self.field == "picture":
+            return f"picture from {picture_words(self.before)} to {picture_words(self.after)}"
+        return f"{self.field} from {self.before!r} to {self.after!r}"
+
+
+def differences(before: Request, after: Request) -> tuple[Difference, ...]:
+    """The fields in which two requests of the same model differ.
+
+    A picture that is not known before is named only when nothing else differs: then nothing else
+    can have changed the key.
+    """
+    found = tuple(_differences(before, after))
+    if len(found) > 1 and before.picture is None:
+        return tuple(difference for difference in found if difference.field != "picture")
+    return found
+
+
+def _differences(before: Request, after: Request) -> Iterator[Difference]:
+    for name in ("prompt", "scale", "seed", "take", "width", "height", "fit", "picture"):
+        old, new = getattr(before, name), getattr(after, name)
+        if name == "fit":
+            old, new = old or "none", new or "none"
+        if old != new:
+            yield Difference(name, old, new)
+
+
+def picture_words(picture: Value) -> str:
+    """An input as messages show it: its URL, or the beginning of its SHA-256 and its fit."""
+    if picture is None:
+        return "one that is not known"
+    text = str(picture)
+    if "://" in text:
+        return text
+    digits, _, fit = text.removeprefix("sha256:").partition(";")
+    return f"sha256 {digits[:8]} {fit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request to the API and the name of its picture below the output folder.
+
+    `key` is the first 16 hex digits of a SHA-256 over what the API will see (spark_batch/README.md,
+    "The job id"). `output` has no extension, since the picture's own is not known yet.
+    """
+
+    key: str
+    recipe: str
+    model: str
+    input: Input
+    prompt: Prompt
+    size: Size
+    scale: float
+    seed: int
+    take: int
+    output: str
+
+    @property
+    def request(self) -> Request:
+        """What the API will see of it."""
+        picture = self.input.picture
+        return Request(
+            model=self.model,
+            prompt=self.prompt.text,
+            picture=self.input.url or (picture.sha256 if picture else None),
+            seed=self.seed,
+            scale=self.scale,
+            width=self.size.width,
+            height=self.size.height,
+            take=self.take,
+            fit=self.input.fit,
+        )
 
 
 def key(

@@ -17,7 +17,7 @@ from glob import escape
 
 from spark_batch.contract import rules
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Attempt, Job, Standing, Status, status_of
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.jobs.request import number_text
 
 Facts = Mapping[str, tuple[str, ...]]
@@ -78,35 +78,20 @@ def _patterns(text: str) -> tuple[str, ...]:
     )
 
 
-def job_facts(job: Job, attempt: Attempt | None) -> Facts:
-    """What can be said of a job, by axis; `attempt` is its last one."""
+def facts(record: JobRecord) -> Facts:
+    """What can be said of a job, by axis."""
+    request = record.request
     return {
-        **{name: (value,) for name, value in job.prompt.variables},
-        "input": (job.input.id,),
-        "prompt": (job.prompt.id,),
-        "size": _sizes(job.size.width, job.size.height),
-        "scale": (number_text(job.scale),),
-        "seed": (str(job.seed),),
-        "take": (str(job.take),),
-        "job": (job.key,),
-        "output": (job.output,),
-        "status": (status_of(attempt).value,),
-    }
-
-
-def standing_facts(standing: Standing) -> Facts:
-    """The same of a line of the checkpoint."""
-    return {
-        **{name: (value,) for name, value in standing.variables},
-        "input": (standing.input,),
-        "prompt": (standing.prompt_id,),
-        "size": _sizes(standing.width, standing.height),
-        "scale": (number_text(standing.scale),),
-        "seed": (str(standing.seed),),
-        "take": (str(standing.take),),
-        "job": (standing.key,),
-        "output": (standing.output,),
-        "status": (standing.status.value,),
+        **{name: (value,) for name, value in record.variables},
+        "input": (record.input,),
+        "prompt": (record.prompt_id,),
+        "size": _sizes(request.width, request.height),
+        "scale": (number_text(request.scale),),
+        "seed": (str(request.seed),),
+        "take": (str(request.take),),
+        "job": (record.key,),
+        "output": (record.output,),
+        "status": (record.status.value,),
     }
 
 

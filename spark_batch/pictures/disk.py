@@ -9,7 +9,6 @@ import errno
 import hashlib
 import shutil
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from spark_batch import atomic
@@ -59,17 +58,13 @@ def place(part: Path, target: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file, as safely as `place` moves one. Raises OutputError."""
-    # Not a random name: what a killed run has left among the pictures is written over.
-    part = target.with_name(f"{target.name}.part")
     try:
         atomic.make_folder(target.parent)
-        with source.open("rb") as old, atomic.create(part) as new:
+        # What a killed run has left among the pictures is written over.
+        with source.open("rb") as old, atomic.replacing(target, fixed_name=True) as new:
             shutil.copyfileobj(old, new, _CHUNK)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise _refusal(error, f"{target}: cannot be written") from None
-    place(part, target)
 
 
 def make_folder(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """A look at a picture that came: is it what was asked for, as far as a machine can tell?
 
-A suspect picture is kept and told, and never paid for again by itself (reliability.md,
+A suspect picture is kept and reported, and never paid for again by itself (spark_batch/README.md,
 "Downloads"): all of it is a guess, and the judge is a person.
 """
 

@@ -10,13 +10,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch import atomic
 from spark_batch.errors import OutputError, PictureError
-from spark_batch.jobs import Picture, Provenance
+from spark_batch.jobs import Picture, Provenance, Request
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.pictures import containers, reading, xmp
 from spark_batch.pictures.disk import reason
@@ -42,30 +41,22 @@ def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
     The new file takes the place of the old one only after it was seen to be a whole picture of the
     same size. Raises OutputError when the disk refuses.
     """
-    fresh = part.with_name(f"{part.name}.marked")
     try:
-        data = part.read_bytes()
-        marked = embed(data, picture.format, facts)
-        with atomic.create(fresh) as file:
-            file.write(marked)
-        made = reading.accept(fresh)
-        if (made.width, made.height) != (picture.width, picture.height):
-            return _given_up(fresh, "it would have another size")
-        fresh.replace(part)
+        marked = embed(part.read_bytes(), picture.format, facts)
+        with atomic.replacing_path(part, durable=False, fixed_name=True) as fresh:
+            with atomic.create(fresh) as file:
+                file.write(marked)
+            made = reading.accept(fresh)
+            if (made.width, made.height) != (picture.width, picture.height):
+                raise ValueError("it would have another size")
     except OSError as error:
-        _given_up(fresh, "")
-        raise OutputError(f"{fresh}: cannot be written: {reason(error)}") from None
+        refused = error.filename or part
+        raise OutputError(f"{refused}: cannot be written: {reason(error)}") from None
     except PictureError:
-        return _given_up(fresh, "it would no longer be a whole picture")
+        return Unmarked("it would no longer be a whole picture")
     except ValueError as error:
         return Unmarked(str(error))
     return made
-
-
-def _given_up(fresh: Path, why: str) -> Unmarked:
-    with suppress(OSError):
-        fresh.unlink(missing_ok=True)
-    return Unmarked(why)
 
 
 def embed(data: bytes, kind: str, facts: Provenance) -> bytes:
@@ -100,33 +91,37 @@ def extract(data: bytes, kind: str) -> Provenance | None:
 
 def _texts(facts: Provenance) -> dict[str, str]:
     found: dict[str, str] = {}
-    for each in fields(Provenance):
-        value = getattr(facts, each.name)
+    for name, value in facts.facts().items():
         if value is None or value == "":
             continue
-        found[each.name] = number_text(value) if each.name == "scale" else xmp.writable(str(value))
+        found[name] = xmp.writable(str(value))
+    found["scale"] = number_text(facts.request.scale)
     return found
 
 
 def _facts(texts: Mapping[str, str]) -> Provenance | None:
     try:
         commit, task_id = texts.get("commit", ""), texts.get("task_id", "")
-        facts = Provenance(
-            job=texts["job"],
+        request = Request(
             model=texts.get("model", ""),
             prompt=texts["prompt"],
+            picture=None,
             seed=_whole(texts["seed"]),
             scale=float(texts["scale"]),
             width=_whole(texts["width"]),
             height=_whole(texts["height"]),
             take=_whole(texts["take"]),
+        )
+        facts = Provenance(
+            key=texts["job"],
+            request=request,
             recipe=texts.get("recipe", ""),
             commit=commit if _COMMIT.fullmatch(commit) else None,
             task_id=task_id or None,
         )
     except (KeyError, ValueError):
         return None
-    sensible = _KEY.fullmatch(facts.job) and math.isfinite(facts.scale)
+    sensible = _KEY.fullmatch(facts.key) and math.isfinite(request.scale)
     short = all(len(text) <= _LONGEST for text in texts.values())
     return facts if sensible and short else None
 

@@ -1,6 +1,6 @@
 """A recipe with its folders: load it, plan it, run it, rescue what is paid for.
 
-The only room that puts recipe, checkpoint, client, runner, sandbox and reports together; the
+The only room that puts recipe, checkpoint, client, engine, sandbox and reports together; the
 command line and Python programs (`from spark_batch import load, plan, run, read_manifest`) stand
 on it. Nothing here prints, asks or handles signals.
 Everything is imported when it is first used: `validate` needs little of it.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         copied,
         find_place,
         load,
-        peek,
+        open_readonly,
         place_of,
         shards_of,
     )
@@ -44,7 +44,7 @@ __all__ = [
     "find_place",
     "load",
     "merge",
-    "peek",
+    "open_readonly",
     "place_of",
     "plan",
     "prepared",
@@ -70,7 +70,7 @@ _HOMES = {
     "find_place": "place",
     "load": "place",
     "merge": "merging",
-    "peek": "place",
+    "open_readonly": "place",
     "place_of": "place",
     "plan": "planning",
     "prepared": "running",

@@ -14,15 +14,18 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from spark_batch import redact
-from spark_batch.checkpoint import STATE_FOLDER, Checkpoint
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
+from spark_batch.jobs import SANDBOX_API
 from spark_batch.project.place import Place
-from spark_batch.recipe.inputs import SANDBOX
+from spark_batch.redact import KEY_NAME
 
 DEFAULT_URL = "https://cloud.vtrix.ai"
 # Of a preview: long enough to see the progress, and not as long as a model would take.
 _PREVIEW_SECONDS = (0.1, 0.5)
+_PREVIEW_KEY = "sandbox"
+_URL = "SPARK_BASE_URL"
 _ENV_FILE = "SPARK_ENV_FILE"
 _MAX_ENV_FILE = 64 * 1024  # bytes
 
@@ -39,10 +42,11 @@ class Endpoint:
 def access(env_file: Path | None) -> Endpoint:
     """The endpoint and the key from the environment, or else from `env_file`.
 
-    Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key.
+    Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key, or when
+    the file would have a key of the environment sent to another address.
     """
     found = _environment(env_file)
-    key = found.get("SPARK_API_KEY", "")
+    key = found.get(KEY_NAME, "")
     if not key:
         named = env_file or _named_file()
         also = "" if named is None else f" in the environment or in {named}"
@@ -52,6 +56,13 @@ def access(env_file: Path | None) -> Endpoint:
         )
     redact.remember(key)
     base_url = _base_url(found)
+    if _is_set(KEY_NAME) and not _is_set(_URL) and base_url != DEFAULT_URL:
+        # The file may be part of a branch that somebody else wrote.
+        raise UsageError(
+            f"{_URL} stands in {_described(env_file or _named_file())} and {KEY_NAME} in the"
+            " environment: whoever can change the file could have the key sent elsewhere; set both"
+            " in the environment, or both in the file"
+        )
     return Endpoint(base_url=base_url, key=key, api=base_url.rstrip("/"))
 
 
@@ -61,7 +72,7 @@ def address(*, sandbox: bool, env_file: Path | None) -> str:
     Raises UsageError for an address that cannot be used: it could hold a password.
     """
     if sandbox:
-        return SANDBOX
+        return SANDBOX_API
     return check_base_url(_base_url(_environment(env_file)))
 
 
@@ -86,7 +97,12 @@ def _named_file() -> Path | None:
 
 
 def _base_url(found: Mapping[str, str]) -> str:
-    return found.get("SPARK_BASE_URL", DEFAULT_URL)
+    return found.get(_URL, DEFAULT_URL)
+
+
+def _is_set(name: str) -> bool:
+    """Whether a variable of the environment has a value."""
+    return bool(os.environ.get(name, "").strip())
 
 
 @contextlib.contextmanager
@@ -97,9 +113,8 @@ def endpoint(place: Place, *, sandbox: bool, env_file: Path | None) -> Iterator[
         return
     from spark_batch import sandbox as room
 
-    folder = place.output_dir / STATE_FOLDER / SANDBOX
-    with room.serve(room.Settings(folder=folder, task_seconds=_PREVIEW_SECONDS)) as served:
-        yield Endpoint(served.url, SANDBOX, SANDBOX)
+    with room.serve(room.Settings(folder=place.sandbox, task_seconds=_PREVIEW_SECONDS)) as served:
+        yield Endpoint(served.url, key=_PREVIEW_KEY, api=SANDBOX_API)
 
 
 def check_api(checkpoint: Checkpoint, api: str) -> None:
@@ -140,6 +155,6 @@ def _read_env(path: Path) -> dict[str, str | None]:
     return dotenv_values(stream=io.StringIO(text), interpolate=False)
 
 
-def _described(path: Path) -> str:
+def _described(path: Path | None) -> str:
     by = _ENV_FILE if path == _named_file() else "--env-file"
     return f"the file {path} that {by} names"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news, join
+from spark_batch.engine.files import holds, size_of
 from spark_batch.errors import ManifestError
-from spark_batch.project.place import Place, peek
+from spark_batch.project.place import Place, open_readonly
 from spark_batch.project.unread import may_know_more
 from spark_batch.reports import manifest
-from spark_batch.runner.files import holds, size_of
 
 # What to do about a manifest that cannot be read.
 _KNOWN = "the checkpoint knows every job in it, and `spark-batch report` writes it anew"
@@ -53,7 +53,7 @@ def take_over_readable(checkpoint: Checkpoint, place: Place) -> Adoption:
     from the manifest of the whole recipe, too.
     """
     if _has_whole(place):
-        with CheckpointReader.peek(place.whole.checkpoint) as whole:
+        with CheckpointReader.open_readonly(place.whole.checkpoint) as whole:
             join(checkpoint, whole, owns=place.owns, same_folder=True)
         checkpoint.interrupted()
     found = [_adopted(checkpoint, place, path) for path in _manifests(place)]
@@ -121,7 +121,7 @@ def recorded(place: Place) -> CheckpointReader:
     Raises UsageError when there is neither, ManifestError as `take_over` does.
     """
     if place.checkpoint.exists() or not has_books(place):
-        return peek(place)
+        return open_readonly(place)
     return rehearsed(place)[0]
 
 
@@ -130,11 +130,11 @@ def rehearsed(place: Place) -> tuple[CheckpointReader, Adoption]:
 
     No file is touched. Raises ManifestError as `take_over` does.
     """
-    reader = CheckpointReader.peek(place.checkpoint)
+    reader = CheckpointReader.open_readonly(place.checkpoint)
     if not _has_whole(place) and not _is_any_news(reader, place):
         return reader, Adoption()
     reader.close()
-    copy = Checkpoint.rehearse(place.checkpoint)
+    copy = Checkpoint.copy_to_memory(place.checkpoint)
     copy.interrupted()
     return copy, take_over(copy, place)
 
@@ -179,7 +179,7 @@ def _owned(place: Place) -> Callable[[str], bool]:
 
 
 def _trusted(place: Place) -> Callable[[Mapping[str, str]], bool]:
-    """Whether a row's file has its SHA-256; a survey sees by itself that one is missing or cut."""
+    """Whether a row's file has its SHA-256; the plan sees by itself that one is missing or cut."""
 
     def trusted(row: Mapping[str, str]) -> bool:
         file = place.output_dir / row["output"]

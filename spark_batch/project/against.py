@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
-from spark_batch.jobs import Job, matrix
-from spark_batch.project.bases import Base, Line, Value, line_of
+from spark_batch.engine.planner import COSTS, Step
+from spark_batch.jobs import Difference, Job, JobRecord, differences, matrix
+from spark_batch.project.bases import Base, comparable
 from spark_batch.project.planning import Plan
-from spark_batch.runner.survey import COSTS, Step
 
 
 class Change(str, Enum):
@@ -29,15 +29,6 @@ class Change(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A field of a request, and its value before and now."""
-
-    field: str
-    before: Value
-    now: Value
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
     """A job and what has become of it.
 
@@ -46,8 +37,8 @@ class Entry:
     """
 
     change: Change
-    job: Line
-    before: Line | None = None
+    job: JobRecord
+    before: JobRecord | None = None
     differences: tuple[Difference, ...] = ()
     costs: bool = False
     cost: Decimal | None = None
@@ -138,7 +129,7 @@ class Comparison:
 
     def _entry(self, step: Step) -> Entry:
         job, costs = step.job, step.action in COSTS
-        now, quoted = line_of(job), self.plan.quoted(step)
+        now, quoted = comparable(job), self.plan.quoted(step)
         cost = self.plan.cost(step) if quoted is None else quoted
         at = self._names.get(job.output)
         if at is not None and self.base.lines[at].key == job.key:
@@ -150,9 +141,11 @@ class Comparison:
             return Entry(Change.NEW, now, costs=costs, cost=cost)
         self._taken[at] = True
         before = self.base.lines[at]
-        return Entry(Change.CHANGED, now, before, _differences(before, now), costs, cost)
+        return Entry(
+            Change.CHANGED, now, before, differences(before.request, now.request), costs, cost
+        )
 
-    def _elsewhere(self, key: str) -> tuple[Change, Line]:
+    def _elsewhere(self, key: str) -> tuple[Change, JobRecord]:
         """The line of a request that had another name; all may be taken, as one more is added."""
         places = self._keys[key]
         free = next((at for at in places if not self._taken[at]), None)
@@ -176,20 +169,11 @@ class Comparison:
             self._pay(Change.REMOVED, entry.before)
         return entry
 
-    def _pay(self, change: Change, line: Line) -> None:
+    def _pay(self, change: Change, line: JobRecord) -> None:
         spent = self._costs.pop(int(line.key, 16), None)
         if spent is not None:
             self.totals.paid[change].cost += spent.cost
             self.totals.paid[change].untold += spent.untold
-
-
-def _differences(before: Line, now: Line) -> tuple[Difference, ...]:
-    """What differs; the picture of a manifest's line is not known, and differs if nothing else."""
-    old, new = before.fields(), now.fields()
-    found = [Difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
-    if len(found) > 1 and before.picture is None:
-        found = [each for each in found if each.field != "picture"]
-    return tuple(found)
 
 
 def _summed(*costs: Iterable[tuple[int, Decimal | None]]) -> dict[int, Paid]:

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Job, Recipe, Status, matrix
+from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, record_of
 from spark_batch.jobs.request import KEY_DIGITS, picture_text
 from spark_batch.project.history import past
 from spark_batch.reports import manifest
-
-Value = str | int | float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A job of before. `output` has no extension; `picture` is None where nobody knows it."""
-
-    key: str
-    output: str
-    input: str
-    prompt_id: str
-    prompt: str
-    scale: float
-    seed: int
-    take: int
-    width: int
-    height: int
-    picture: str | None
-
-    def fields(self) -> dict[str, Value]:
-        """What the API sees of it."""
-        names = ("prompt", "scale", "seed", "take", "width", "height", "picture")
-        return {name: getattr(self, name) for name in names}
+from spark_batch.text import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +24,40 @@ class Base:
     """
 
     given: str
-    lines: tuple[Line, ...]
+    lines: tuple[JobRecord, ...]
     commit: str | None = None
     notes: tuple[str, ...] = ()
     costs: tuple[tuple[int, Decimal | None], ...] = ()
 
 
 def base(recipe: Recipe, given: str) -> Base:
-    """What `given` names: the lines of a manifest if it is a file, else the recipe at a commit.
+    """What `given` names: the lines of a manifest if it is a file's path, else a commit's recipe.
 
-    Raises UsageError when it names neither, and for a manifest that cannot be read.
+    A path ends in `.csv`, begins with `./` or `../`, or is absolute. Any other name is git's even
+    where a file has it: a branch could bring a file `origin/main`, with which the comparison would
+    say what the branch wants. Raises UsageError when it names neither, and for a manifest that
+    cannot be read.
     """
-    if _is_file(given):
+    there = _is_file(given)
+    if there and _is_path(given):
         return _from_manifest(given)
-    found = past(recipe, given)
-    lines = tuple(map(line_of, matrix.jobs(found.recipe))) if found.recipe else ()
+    try:
+        found = past(recipe, given)
+    except UsageError as error:
+        hint = f"; to compare with the manifest {quoted(given)}, write ./ before it"
+        raise UsageError(f"{error}{hint if there else ''}") from None
+    lines = tuple(map(comparable, matrix.jobs(found.recipe))) if found.recipe else ()
     return Base(given, lines, found.commit, found.notes)
 
 
-def line_of(job: Job) -> Line:
-    """A job as a line that can be compared."""
-    return Line(
-        key=job.key,
-        output=job.output,
-        input=job.input.id,
-        prompt_id=job.prompt.id,
-        prompt=job.prompt.text,
-        scale=job.scale,
-        seed=job.seed,
-        take=job.take,
-        width=job.size.width,
-        height=job.size.height,
-        picture=picture_text(job.input),
-    )
+def comparable(job: Job) -> JobRecord:
+    """The record of a job whose picture is written as its key has it: with what `fit` makes of it.
+
+    The words for `fit` may change between versions, and are left out.
+    """
+    record = record_of(job)
+    request = replace(record.request, picture=picture_text(job.input), fit=None)
+    return replace(record, request=request)
 
 
 def _is_file(given: str) -> bool:
@@ -89,12 +67,16 @@ def _is_file(given: str) -> bool:
         return False
 
 
+def _is_path(given: str) -> bool:
+    return given.lower().endswith(".csv") or given[:1] == "." or Path(given).is_absolute()
+
+
 def _from_manifest(given: str) -> Base:
-    lines: list[Line] = []
+    lines: list[JobRecord] = []
     costs: list[tuple[int, Decimal | None]] = []
     for number, row in enumerate(manifest.read(Path(given)), 2):
         try:
-            lines.append(_row_line(row))
+            lines.append(_row_record(row))
             costs.extend(_row_cost(row))
         except (ValueError, ArithmeticError):
             raise UsageError(
@@ -104,27 +86,36 @@ def _from_manifest(given: str) -> Base:
     return Base(given, tuple(lines), costs=tuple(costs))
 
 
-def _row_line(row: Mapping[str, str]) -> Line:
+def _row_record(row: Mapping[str, str]) -> JobRecord:
     """A job of a manifest. One without a picture has no name there: it gets one to be shown."""
+    request = Request(
+        model="",
+        prompt=row["prompt"],
+        picture=None,
+        seed=int(row["seed"]),
+        scale=float(row["scale"]),
+        width=int(row["asked_width"]),
+        height=int(row["asked_height"]),
+        take=int(row["take"]),
+    )
     made = f"{row['input']}/{row['prompt_id']}-{row['asked_width']}x{row['asked_height']}"
     shown = f"{made}-scale{row['scale']}-seed{row['seed']}"
     file = row["output"]
-    return Line(
+    return JobRecord(
         key=f"{int(row['job'], 16):0{KEY_DIGITS}x}",
         output=str(PurePosixPath(file).with_suffix("")) if file else shown,
         input=row["input"],
         prompt_id=row["prompt_id"],
-        prompt=row["prompt"],
-        scale=float(row["scale"]),
-        seed=int(row["seed"]),
-        take=int(row["take"]),
-        width=int(row["asked_width"]),
-        height=int(row["asked_height"]),
-        picture=None,
+        request=request,
     )
 
 
 def _row_cost(row: Mapping[str, str]) -> Iterator[tuple[int, Decimal | None]]:
+    """What a job cost, as `CheckpointReader.costs` gives it of an attempt.
+
+    A manifest has the job's status alone. A job that the user settled is pending there, so that an
+    attempt which may yet be billed is not counted, as it is in the checkpoint.
+    """
     free = Status(row["status"]) in (Status.PENDING, Status.FAILED)
     if row["cost_usd"]:
         cost = Decimal(row["cost_usd"])

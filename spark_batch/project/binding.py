@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.engine.planner import COSTS, WORK, Action, Step
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe
 from spark_batch.project import access, planfile
 from spark_batch.project.planfile import SavedPlan
 from spark_batch.project.saving import pictures_of
-from spark_batch.recipe.diagnostics import printable
 from spark_batch.recipe.outline import sources
-from spark_batch.runner.survey import COSTS, WORK, Action, Step
+from spark_batch.text import printable
 
 _TOLD = 3  # differences that a message names
 
 
 @dataclass(slots=True)
 class Binding:
-    """A saved plan and the file that it came from; `look` compares a survey's steps with it."""
+    """A saved plan and the file that it came from; `look` compares the steps of a run with it."""
 
     path: Path
     plan: SavedPlan
@@ -29,7 +29,7 @@ class Binding:
     _drift: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self._open = {each.output: (each.key, each.action) for each in self.plan.jobs}
+        self._open = dict(self.plan.jobs)
 
     def check_surroundings(self, recipe: Recipe, *, sandbox: bool, env_file: Path | None) -> None:
         """Raise UsageError when the recipe, its pictures or the API are others than planned."""
@@ -76,14 +76,15 @@ class Binding:
 
     def steps(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Those of `steps` that the plan has."""
-        planned = {(each.output, each.key, each.action) for each in self.plan.jobs}
+        planned = self.plan.jobs
         for step in steps:
-            if step.action not in WORK or _named(step) in planned:
+            job, action = step.job, step.action
+            if action not in WORK or planned.get(job.output) == (job.key, action):
                 yield step
 
     def open_jobs(self, jobs: Mapping[str, Job]) -> dict[str, Job]:
         """Those of `jobs` that the plan creates: others are fetched, and not made again."""
-        created = {each.key for each in self.plan.jobs if each.action in COSTS}
+        created = {key for key, action in self.plan.jobs.values() if action in COSTS}
         return {key: job for key, job in jobs.items() if key in created}
 
     def _refuse(self, drift: list[str]) -> None:
@@ -98,10 +99,6 @@ class Binding:
 def bind(path: Path) -> Binding:
     """The saved plan in `path`. Raises UsageError when there is none."""
     return Binding(path, planfile.read(path))
-
-
-def _named(step: Step) -> tuple[str, str, Action]:
-    return step.job.output, step.job.key, step.action
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from spark_batch.checkpoint import STATE_FOLDER
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.errors import SparkBatchError
+from spark_batch.paths import SANDBOX, STATE_FOLDER
 from spark_batch.pictures import EXTENSIONS
 from spark_batch.project import record_files
 from spark_batch.project.record_files import RecordFile
-from spark_batch.recipe.inputs import SANDBOX, Generated, Origin
+from spark_batch.recipe.inputs import Generated, Origin
 
 
 def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:

@@ -14,7 +14,7 @@ from typing import IO
 
 from spark_batch import children
 from spark_batch.errors import UsageError
-from spark_batch.recipe.diagnostics import printable, quoted, suggestion
+from spark_batch.text import printable, quoted, suggestion
 
 SECONDS = 60.0  # for one question
 READING_SECONDS = 900.0  # for all that is read of a commit

@@ -17,12 +17,12 @@ from pathlib import Path, PurePosixPath
 from spark_batch import lfs, pictures, recipe
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Fit, Picture, Recipe
+from spark_batch.paths import MANIFEST_SUFFIX
 from spark_batch.project.generated import find_generated
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
-from spark_batch.project.record_files import MANIFEST
 from spark_batch.recipe import Diagnostic, outline
 from spark_batch.recipe.boundary import outside_allowed
-from spark_batch.recipe.diagnostics import printable, quoted
+from spark_batch.text import printable, quoted
 
 MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git diff REF...`
 
@@ -157,7 +157,7 @@ class _Folder:
         """Write the manifests that may list what has been laid out: those in folders above it."""
         folders = {parent for path in self._laid for parent in PurePosixPath(path).parents}
         for path in self._tree:
-            if path.endswith(MANIFEST) and PurePosixPath(path).parent in folders:
+            if path.endswith(MANIFEST_SUFFIX) and PurePosixPath(path).parent in folders:
                 self._make(path)
                 self.fill(path)
 

@@ -7,30 +7,56 @@ first task is paid for.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from spark_batch.atomic import is_link, refuse_links
-from spark_batch.checkpoint import STATE_FOLDER
+from spark_batch.atomic import is_link, refuse_links, temporary_name
+from spark_batch.engine.planner import WORK, Step
 from spark_batch.errors import UsageError
+from spark_batch.paths import Layout
 from spark_batch.pictures import EXTENSIONS
+from spark_batch.project import git
 from spark_batch.reports import formats
-from spark_batch.runner.survey import WORK, Step
+
+_CURE = "remove the link"
 
 
-def check_output(output_dir: Path, label: str) -> None:
+def check_output(layout: Layout) -> None:
     """Check everything but the pictures: the state folder and the reports' files.
 
-    Raises UsageError for a link, for what is neither a file nor a folder, and for a file at a
-    report's name that spark-batch did not write.
+    Raises UsageError for a link, for what is neither a file nor a folder, for a journal that git
+    has, and for a file at a report's name that spark-batch did not write.
     """
-    reports = [form.path(output_dir, label) for form in formats.FORMATS.values()]
-    refuse_links(output_dir, output_dir / STATE_FOLDER, *reports)
-    for path in _odd(output_dir / STATE_FOLDER):
+    reports = map(layout.report, formats.FORMATS)
+    refuse_links(layout.output_dir, layout.state, *reports)
+    for path in _odd(layout.state):
         refuse_links(path)
         raise UsageError(f"{path} is neither a file nor a folder: remove it")
-    formats.check_targets(output_dir, label)
+    _refuse_committed_journals(layout.state)
+    formats.check_targets(layout)
+
+
+def _refuse_committed_journals(state: Path) -> None:
+    """Raise UsageError for a journal that the repository's commit has.
+
+    SQLite writes what a journal holds into the checkpoint beside it. A branch of somebody else
+    could so replace the records of what is paid for. What a killed run left is in no commit.
+    """
+    journals = [entry.name for entry in _entries(state) if entry.name.endswith("-journal")]
+    if not journals:
+        return
+    try:
+        repository = git.repository(state)
+    except UsageError:  # there is none, so that nothing came with it
+        return
+    for name in journals:
+        if repository.object("HEAD", repository.prefix + name) is not None:
+            raise UsageError(
+                f"{state / name} is in git, and would change what the checkpoint says is paid for:"
+                " remove it from git"
+            )
 
 
 def _odd(folder: Path) -> Iterator[Path]:
@@ -54,6 +80,15 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
+def _is_too_long(path: Path) -> bool:
+    """Whether the disk refuses the name of a picture, or its longer name while it is written."""
+    try:
+        os.lstat(temporary_name(path.with_name(f"{path.name}.jpg")))
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
+
+
 class PictureLinks:
     """Links where pictures will be written, looked for once a folder."""
 
@@ -68,19 +103,22 @@ class PictureLinks:
         if step.action not in WORK:
             return
         path = self._output / step.job.output
+        if _is_too_long(path):
+            self._set(f"the disk takes no name as long as {path}.jpg: use shorter ids")
         if path.parent not in self._links:
             self._links[path.parent] = self._links_in(path.parent)
         for extension in EXTENSIONS.values():
             if path.name + extension in self._links[path.parent]:
-                self._set(f"{path}{extension} is a symbolic link where a picture is to be written")
+                what = "is a symbolic link where a picture is to be written"
+                self._set(f"{path}{extension} {what}: {_CURE}")
 
     def _links_in(self, folder: Path) -> frozenset[str]:
         if not folder.resolve().is_relative_to(self._real):
-            self._set(f"{folder} leads out of the output folder {self._output}")
+            self._set(f"{folder} leads out of the output folder {self._output}: {_CURE}")
         return frozenset(entry.name for entry in _entries(folder) if is_link(entry))
 
     def _set(self, problem: str) -> None:
-        self._problem = self._problem or f"{problem}: remove the link"
+        self._problem = self._problem or problem
 
     def check(self) -> None:
         """Raise UsageError when one of the steps would write through a link."""

@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, Surplus, join, mark_twins, paid_twice
+from spark_batch.engine.files import Folders, pointer_to, restore
 from spark_batch.errors import OutputError, UsageError
-from spark_batch.jobs import Picture, Recipe, Standing, Status
+from spark_batch.jobs import JobRecord, Picture, Recipe, Status
+from spark_batch.paths import Layout, merged_path
 from spark_batch.project import adopting, record_files, sources
 from spark_batch.project.ownership import output_of
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.sources import Source
 from spark_batch.reports.formats import FORMATS, Written
-from spark_batch.runner.files import Folders, pointer_to, restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def merge(
             place=place,
             sources=paths,
             surplus=paid_twice(checkpoint, twice),
-            counts=Counter(each.status for each in checkpoint.standings()),
+            counts=Counter(each.status for each in checkpoint.records()),
             brought=brought,
             pointers=pointers,
             missing=missing,
@@ -102,7 +103,7 @@ def _join(checkpoint: Checkpoint, found: list[Source], place: Place, recipe: Rec
             twice |= join(checkpoint, source.reader, same_folder=here, recipe=place.name)
         checkpoint.interrupted()
         mark_twins(checkpoint)
-        checkpoint.enroll(place.jobs(recipe))
+        checkpoint.sync_jobs(place.jobs(recipe))
     return twice
 
 
@@ -111,7 +112,7 @@ def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[i
 
     Gives how many came, how many the sources have as Git LFS pointers, and how many are nowhere.
     """
-    lines = [*checkpoint.standings(), *checkpoint.standings(left_over=True)]
+    lines = [*checkpoint.records(), *checkpoint.records(left_over=True)]
     wanted: dict[str, Picture] = {}
     for each in lines:
         picture = each.attempt.picture if each.attempt else None
@@ -131,7 +132,7 @@ def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[i
     return brought, pointers, len(wanted) - brought - pointers
 
 
-def _is_here(line: Standing, place: Place) -> bool:
+def _is_here(line: JobRecord, place: Place) -> bool:
     return line.file is not None and (place.output_dir / line.file).is_file()
 
 
@@ -160,10 +161,11 @@ def _put_aside(place: Place, paths: Iterable[Path]) -> None:
             if path.resolve() not in merged or record_file.label == place.name:
                 continue
             if not record_file.is_manifest:
-                path.replace(path.with_name(f"{path.name}.merged"))
+                path.replace(merged_path(path))
                 continue
-            for each in FORMATS.values():
-                each.path(place.output_dir, record_file.label).unlink(missing_ok=True)
+            layout = Layout(record_file.label, place.output_dir)
+            for report in map(layout.report, FORMATS):
+                report.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"merged, but {error.filename} cannot be put aside: {error.strerror}"

@@ -17,16 +17,16 @@ from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.foreign import Claim
+from spark_batch.engine.planner import COSTS, Step
+from spark_batch.engine.reasons import Cause
 from spark_batch.errors import RecipeError, SparkBatchError
 from spark_batch.jobs import Recipe
+from spark_batch.paths import SANDBOX, pictures_folder
 from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
 from spark_batch.project.record_files import RecordFile
-from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.recipe.outline import Header, header
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import COSTS, Step
 
 _MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
 _LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder
@@ -133,7 +133,7 @@ class Ownership:
 
     def _replaces_namesake(self, output: str) -> str | None:
         """Why a picture must not be replaced: another recipe file of the same name made it."""
-        line = self._reader.standing(output)
+        line = self._reader.record(output)
         if line is None or line.file is None or not line.source:
             return None
         path = self._recipe.path.parent / line.source.rsplit(":", 2)[0]
@@ -163,7 +163,7 @@ class Ownership:
         return Conflict(output, owner, is_live)
 
     def _has_written(self, output: str) -> bool:
-        line = self._reader.standing(output)
+        line = self._reader.record(output)
         return line is not None and line.file is not None
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
@@ -215,7 +215,7 @@ def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
     That is so when there is a checkpoint or manifest around it whose own recipe is gone. None for
     a recipe that has attempts of its own.
     """
-    with CheckpointReader.peek(place.checkpoint) as reader:
+    with CheckpointReader.open_readonly(place.checkpoint) as reader:
         if reader.tried():
             return None
     for found in _others(place, sandbox=sandbox):
@@ -350,7 +350,8 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
         if output.name == place.name:  # its folder had its earlier name
             found += [each for folder in around for each in _subfolders(folder / below.parent)]
     for folder in dict.fromkeys(found):
-        yield folder / SANDBOX if sandbox else folder
+        if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there
+            yield pictures_folder(folder, sandbox=sandbox)
 
 
 def _is_one_project(folder: Path) -> bool:

@@ -7,28 +7,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_batch import pictures, recipe
-from spark_batch.checkpoint import CheckpointReader, checkpoint_path
+from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, matrix
 from spark_batch.jobs.shard import Shard, labelled_shard
+from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.generated import find_generated
 from spark_batch.project.links import check_output
 from spark_batch.recipe import Loaded
-from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.recipe.outline import header
-from spark_batch.reports import manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Place(Layout):
     """The recipe's name and its output folder; which of its jobs, if not all.
 
     `recipe_dir` is the recipe's own folder, where it matters. Both folders are absolute. `metadata`
     says that pictures shall carry what they were made of.
     """
 
-    name: str
-    output_dir: Path
     shard: Shard | None = None
     recipe_dir: Path | None = None
     metadata: bool = False
@@ -39,16 +36,6 @@ class Place:
         return self.name if self.shard is None else f"{self.name}.{self.shard.label}"
 
     @property
-    def checkpoint(self) -> Path:
-        """The checkpoint's file."""
-        return checkpoint_path(self.output_dir, self.label)
-
-    @property
-    def manifest(self) -> Path:
-        """The manifest's file."""
-        return manifest.manifest_path(self.output_dir, self.label)
-
-    @property
     def whole(self) -> Place:
         """The place of all jobs of the recipe."""
         return replace(self, shard=None)
@@ -56,7 +43,7 @@ class Place:
     @property
     def merging(self) -> str:
         """The command that merges its shards, as a person types it."""
-        return f"spark-batch merge RECIPE{' --sandbox' * (self.output_dir.name == SANDBOX)}"
+        return f"spark-batch merge RECIPE{' --sandbox' * self.is_preview}"
 
     def owns(self, key: str) -> bool:
         """Whether a job's lines stand in its files. Raises ValueError for what is no key."""
@@ -81,7 +68,7 @@ def place_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> Pl
 
     Raises UsageError for links and foreign files where the recipe's own files go.
     """
-    output_dir = _folder(loaded.output_dir, sandbox=sandbox)
+    output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
     folder = loaded.path.parent.absolute()
     return _checked(Place(loaded.name, output_dir, shard, folder, loaded.metadata))
 
@@ -89,24 +76,25 @@ def place_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> Pl
 def find_place(path: Path, *, sandbox: bool, shard: Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     found = header(path)
-    output_dir = _folder(found.output_dir, sandbox=sandbox)
+    output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
     return _checked(Place(found.name, output_dir, shard, path.parent.absolute(), found.metadata))
 
 
 def _checked(place: Place) -> Place:
-    """Refuse a place whose files we may not write: before anything is read there, or paid for."""
-    check_output(place.output_dir, place.label)
+    """Refuse a place whose files we may not write: before anything is read there, or paid for.
+
+    Of a shard, the files that the merge will write are checked as well.
+    """
+    check_output(place)
+    if place.shard is not None:
+        check_output(place.whole)
     return place
 
 
-def _folder(output_dir: Path, *, sandbox: bool) -> Path:
-    return output_dir / SANDBOX if sandbox else output_dir
-
-
-def peek(place: Place) -> CheckpointReader:
+def open_readonly(place: Place) -> CheckpointReader:
     """The checkpoint, to look at. Raises UsageError when there is none."""
     _check_there(place)
-    return CheckpointReader.peek(place.checkpoint)
+    return CheckpointReader.open_readonly(place.checkpoint)
 
 
 def copied(place: Place) -> CheckpointReader:
@@ -115,7 +103,7 @@ def copied(place: Place) -> CheckpointReader:
     Raises UsageError when there is none.
     """
     _check_there(place)
-    return CheckpointReader.rehearse(place.checkpoint)
+    return Checkpoint.copy_to_memory(place.checkpoint)
 
 
 def _check_there(place: Place) -> None:
@@ -139,10 +127,10 @@ def shards_of(place: Place) -> list[Place]:
     head = f"{place.name}."
     found = {}
     for tail, folder in (
-        (".checkpoint", place.checkpoint.parent),
-        (".manifest.csv", place.output_dir),
+        (CHECKPOINT_SUFFIX, place.state),
+        (MANIFEST_SUFFIX, place.output_dir),
     ):
-        for path in folder.glob(f"{head}shard-*-of-*{tail}"):
+        for path in folder.glob(f"{head}*{tail}"):
             shard = labelled_shard(path.name[len(head) : -len(tail)])
             if shard is not None:
                 found[shard.count, shard.index] = replace(place, shard=shard)

@@ -16,8 +16,9 @@ from typing import Any
 
 from spark_batch import atomic, lfs
 from spark_batch.contract import PLANFILE, validator
+from spark_batch.engine.planner import WORK, Action
 from spark_batch.errors import OutputError, UsageError
-from spark_batch.runner.survey import WORK, Action
+from spark_batch.recipe import boundary
 
 FORMAT = "spark-batch plan"
 VERSION = 1
@@ -29,22 +30,13 @@ _WORK = frozenset(each.value for each in WORK)
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedJob:
-    """What a run is to do with a job."""
-
-    key: str
-    output: str
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
 class SavedPlan:
     """What was planned, and what has to be as it was then. Money in USD.
 
     `files` are the SHA-256 of the recipe's files and `pictures` those of its input pictures, by
     path from its folder; `state` is the checkpoint's fingerprint. `committed` is what was spent and
     reserved then, `ceiling` what that and the plan may come to together; `quotes` are by width and
-    height.
+    height; `jobs` are the keys, and what a run is to do, by output name.
     """
 
     id: str
@@ -60,13 +52,15 @@ class SavedPlan:
     committed: Decimal
     expected: Decimal | None
     ceiling: Decimal
-    jobs: tuple[PlannedJob, ...]
+    jobs: Mapping[str, tuple[str, Action]]
 
 
 def check_target(path: Path) -> None:
     """Raise UsageError where a plan cannot be saved, or where something else would be lost."""
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to save a plan in: make it first")
+    if fault := boundary.target_fault(path):
+        raise UsageError(fault)
     if not path.exists():
         return
     if not path.is_file() or not _BEGINNING.match(_read(path)[:1000]):
@@ -132,7 +126,7 @@ def _digest(document: Mapping[str, Any]) -> str:
 
 
 def _is_valid(document: Mapping[str, Any]) -> bool:
-    """Judged by the schema, but for the jobs: a large plan would take minutes (house.md)."""
+    """Judged by the schema, but for the jobs: a large plan would take minutes."""
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or not all(map(_is_job, jobs)):
         return False
@@ -181,8 +175,8 @@ def _document(plan: SavedPlan) -> dict[str, Any]:
             "ceiling": format(plan.ceiling, "f"),
         },
         "jobs": [
-            {"job": each.key, "output": each.output, "action": each.action.value}
-            for each in plan.jobs
+            {"job": key, "output": output, "action": action.value}
+            for output, (key, action) in plan.jobs.items()
         ],
     }
 
@@ -200,8 +194,5 @@ def _plan(document: Mapping[str, Any]) -> SavedPlan:
         committed=Decimal(cost["committed"]),
         expected=None if cost["expected"] is None else Decimal(cost["expected"]),
         ceiling=Decimal(cost["ceiling"]),
-        jobs=tuple(
-            PlannedJob(each["job"], each["output"], Action(each["action"]))
-            for each in document["jobs"]
-        ),
+        jobs={job["output"]: (job["job"], Action(job["action"])) for job in document["jobs"]},
     )

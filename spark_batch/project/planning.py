@@ -9,8 +9,10 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from spark_batch.checkpoint import Charge, CheckpointReader
-from spark_batch.checkpoint.reading import Money
+from spark_batch.checkpoint import Charge, CheckpointReader, Money
+from spark_batch.engine.budget import Prices
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import COSTS, WORK, Scope, Step, plan_actions
 from spark_batch.jobs import Job, Recipe
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
@@ -18,9 +20,6 @@ from spark_batch.project import adopting, sharding
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.quoting import Quotes, ask
-from spark_batch.runner.budget import Prices
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.survey import COSTS, WORK, Scope, Step, survey
 
 
 @dataclass(slots=True)
@@ -57,7 +56,7 @@ class Plan:
         self.recipe = recipe
         self.place = place
         self.adopted = adopted
-        self.outlook = Outlook(attempts=recipe.run.attempts)
+        self.outlook = Forecast(attempts=recipe.run.attempts)
         self._checkpoint = checkpoint
         self.only = only
         self.sandbox = sandbox
@@ -107,7 +106,7 @@ class Plan:
 
     def _survey(self, chooser: Chooser) -> Iterator[Step]:
         self._keys = set()
-        return survey(
+        return plan_actions(
             self.place.jobs(self.recipe),
             reader=self._checkpoint,
             scope=Scope(self.place.output_dir, self.recipe.run.attempts),

@@ -35,7 +35,7 @@ class Quotes:
 def ask(
     jobs: Mapping[tuple[int, int], Job], place: Place, *, sandbox: bool, env_file: Path | None
 ) -> Quotes:
-    """Ask precharge for one job of each size; the API may refuse to tell (api-facts).
+    """Ask precharge for one job of each size; the API may refuse (schemas/README.md).
 
     Raises UsageError when there is no key.
     """

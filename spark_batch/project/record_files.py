@@ -10,14 +10,13 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from spark_batch.checkpoint import STATE_FOLDER, checkpoint_path, foreign
+from spark_batch.checkpoint import foreign
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.jobs import Status
 from spark_batch.jobs.shard import labelled_shard
+from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, STATE_FOLDER
 from spark_batch.reports import manifest
 
-CHECKPOINT = checkpoint_path(Path(), "").name
-MANIFEST = manifest.manifest_path(Path(), "").name
 _MOST_ENTRIES = 200_000  # of a folder that is looked through
 # Rows whose job was paid for, or may have been.
 _PAID = frozenset(Status) - {Status.PENDING, Status.FAILED, Status.EXPIRED}
@@ -40,7 +39,7 @@ class RecordFile:
     @property
     def is_manifest(self) -> bool:
         """Whether it is a manifest, and no checkpoint."""
-        return self.path.name.endswith(MANIFEST)
+        return self.path.name.endswith(MANIFEST_SUFFIX)
 
     def claims(self) -> Iterator[Claim]:
         """The names that its recipe writes. Raises SparkBatchError when it cannot be read."""
@@ -73,7 +72,7 @@ def in_folder(folder: Path) -> tuple[RecordFile, ...]:
     """
     return tuple(
         RecordFile(path, folder, path.name[: -len(tail)])
-        for place, tail in ((folder / STATE_FOLDER, CHECKPOINT), (folder, MANIFEST))
+        for place, tail in ((folder / STATE_FOLDER, CHECKPOINT_SUFFIX), (folder, MANIFEST_SUFFIX))
         for path in _files(place, tail)
     )
 

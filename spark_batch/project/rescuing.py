@@ -10,20 +10,21 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
+from spark_batch.engine import Driver, network_threads, picture_threads
+from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.events import Tally
+from spark_batch.engine.files import Folders
+from spark_batch.engine.planner import Action, Scope, Step, plan_actions
+from spark_batch.engine.reasons import Cause
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Input, Job, Prompt, RunSettings, Size, Standing, State, Status
+from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, State, Status
 from spark_batch.jobs.shard import Shard
-from spark_batch.project import access, adopting, crew, sharding
-from spark_batch.project.crew import Watch
+from spark_batch.project import access, adopting, sharding
 from spark_batch.project.place import Place, find_place
 from spark_batch.project.reporting import write_reports
+from spark_batch.project.running import Watch
 from spark_batch.recipe.outline import header
 from spark_batch.reports.formats import FORMATS, Written
-from spark_batch.runner import Run
-from spark_batch.runner.budget import Budget, Prices
-from spark_batch.runner.events import Tally
-from spark_batch.runner.reasons import Cause
-from spark_batch.runner.survey import Action, Scope, Step, survey
 
 _PAID = (State.RUNNING, State.FETCHING)
 
@@ -32,7 +33,7 @@ _PAID = (State.RUNNING, State.FETCHING)
 class Rescued:
     """What a rescue came to; `wanted` is how many pictures were paid for and not here.
 
-    `causes` counts the steps of the survey before it. `adopted` is what was taken over from the
+    `causes` counts the steps of the plan before it. `adopted` is what was taken over from the
     manifest. One that may tell of more than could be read is left as it is, so that no later run
     pays for that again.
     """
@@ -76,7 +77,7 @@ def rescue(
         missing = _missing(checkpoint, place, settings, causes)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
         tally = Tally(
-            stuck=sum(each.status is Status.FAILED for each in checkpoint.standings()),
+            stuck=sum(each.status is Status.FAILED for each in checkpoint.records()),
             uncertain_before=checkpoint.uncertain_count(),
             spent=checkpoint.money().spent,
         )
@@ -84,17 +85,22 @@ def rescue(
             with access.endpoint(place, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
                 with TaskReader(endpoint.base_url, endpoint.key) as client:
-                    desk = crew.desk(
-                        checkpoint,
-                        client,
+                    driver = Driver(
+                        settings,
+                        checkpoint=checkpoint,
+                        client=client,
                         send=None,
-                        settings=crew.settings(settings, endpoint, metadata=place.metadata),
-                        place=place,
+                        api=endpoint.api,
+                        folders=Folders(place.output_dir, place.label),
                         budget=_nothing(checkpoint),
-                        submit_rate=settings.submit_rate,
                         tally=tally,
+                        steps=missing,
+                        open_jobs={},
+                        network=network_threads(),
+                        pictures=picture_threads(),
+                        metadata=place.metadata,
                     )
-                    watch(Run(desk, steps=missing, open_jobs={}), wanted)
+                    watch(driver, wanted)
         # A manifest without those jobs would let a fresh clone pay for them again.
         kept = adopted.unknown or checkpoint.has_unnamed()
         formats = [name for name in FORMATS if name != "csv" or not kept]
@@ -111,10 +117,10 @@ def _missing(
     checkpoint: Checkpoint, place: Place, settings: RunSettings, causes: Counter[Cause]
 ) -> list[Step]:
     """The steps of pictures that are paid for and not here; counts the causes of all steps."""
-    jobs = (_job(standing) for standing in checkpoint.standings())
+    jobs = (_job(record) for record in checkpoint.records())
     scope = Scope(place.output_dir, settings.attempts, rescue=True)
     missing = []
-    for step in survey(jobs, reader=checkpoint, scope=scope):
+    for step in plan_actions(jobs, reader=checkpoint, scope=scope):
         causes[step.cause] += 1
         if step.action is Action.RESTORE:
             missing.append(step)
@@ -126,17 +132,17 @@ def _nothing(checkpoint: Checkpoint) -> Budget:
     return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))
 
 
-def _job(standing: Standing) -> Job:
+def _job(record: JobRecord) -> Job:
     """What there is of a job in the checkpoint: enough to fetch its picture, not to send it."""
     return Job(
-        key=standing.key,
-        recipe=standing.recipe,
-        model="",
-        input=Input(id=standing.input),
-        prompt=Prompt(id=standing.prompt_id, text=standing.prompt),
-        size=Size(label="", width=standing.width, height=standing.height),
-        scale=standing.scale,
-        seed=standing.seed,
-        take=standing.take,
-        output=standing.output,
+        key=record.key,
+        recipe=record.recipe,
+        model=record.request.model,
+        input=Input(id=record.input),
+        prompt=Prompt(id=record.prompt_id, text=record.request.prompt),
+        size=Size(label="", width=record.request.width, height=record.request.height),
+        scale=record.request.scale,
+        seed=record.request.seed,
+        take=record.request.take,
+        output=record.output,
     )

@@ -1,4 +1,4 @@
-"""What `run` and `retry` do: adopt, survey, run, report."""
+"""What `run` and `retry` do: adopt, plan, run, report."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
+from spark_batch.engine import Driver, network_threads, picture_threads, sender
+from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.events import Event, Tally
+from spark_batch.engine.files import Folders
+from spark_batch.engine.forecast import Forecast
+from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
-from spark_batch.project import access, adopting, crew, sharding
+from spark_batch.project import access, adopting, sharding
 from spark_batch.project.binding import Binding, bind
-from spark_batch.project.crew import Watch
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.revision import commit_of
 from spark_batch.reports.formats import Written
-from spark_batch.runner import Run, sender
-from spark_batch.runner.budget import Budget, Prices
-from spark_batch.runner.events import Event, Tally
-from spark_batch.runner.outlook import Outlook
-from spark_batch.runner.survey import WORK, Action, Scope, Step, survey
+
+# Does a run of so many jobs, and shows it.
+Watch = Callable[[Driver, int], None]
 
 # Options that would make another plan of a saved one.
 _PLANNED = ("retry", "only", "limit", "max_cost", "shard")
@@ -68,7 +71,7 @@ class Outcome:
     """
 
     tally: Tally
-    outlook: Outlook
+    outlook: Forecast
     manifest: Path
     idle: bool
     written: Written
@@ -92,7 +95,7 @@ class Errand:
     place: Place
     checkpoint: Checkpoint
     prices: Prices
-    outlook: Outlook
+    outlook: Forecast
     adopted: adopting.Adoption
     paid: int
     bound: Binding | None = None
@@ -125,7 +128,7 @@ class Errand:
     def _begin(self) -> None:
         """What has to be on disk before anything is sent, in one commit."""
         with self.checkpoint.transaction():
-            self.checkpoint.enroll(self.place.jobs(self.recipe))
+            self.checkpoint.sync_jobs(self.place.jobs(self.recipe))
             if self.bound is not None:
                 self.checkpoint.use_plan(self.bound.plan.id)
 
@@ -139,32 +142,33 @@ class Errand:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
-        bodies = Bodies(fitted=pictures.fitted)
+        chooser = Chooser(self.order.only)
+        steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
+        open_jobs = self.outlook.open_jobs
+        if self.bound is not None:
+            steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
+        picture_work = picture_threads()
+        bodies = Bodies(fitted=pictures.fitted, executor=picture_work)
         with TaskClient(endpoint.base_url, endpoint.key) as client:
-            desk = crew.desk(
-                checkpoint,
-                client,
+            driver = Driver(
+                run,
+                checkpoint=checkpoint,
+                client=client,
                 send=sender(client.submit, bodies),
                 ready=lambda job: bodies.ready(job.input),
-                settings=crew.settings(
-                    run,
-                    endpoint,
-                    metadata=self.place.metadata,
-                    limit=self.order.limit,
-                    commit=commit_of(self.recipe.path),
-                ),
-                place=self.place,
+                api=endpoint.api,
+                folders=Folders(self.place.output_dir, self.place.label),
                 budget=budget,
-                submit_rate=run.submit_rate,
                 tally=tally,
+                steps=steps,
+                open_jobs=open_jobs,
+                network=network_threads(),
+                pictures=picture_work,
+                limit=self.order.limit,
+                metadata=self.place.metadata,
+                commit=commit_of(self.recipe.path),
             )
-            chooser = Chooser(self.order.only)
-            steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
-            open_jobs = self.outlook.open_jobs
-            if self.bound is not None:
-                steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-            going = Run(desk, steps=steps, open_jobs=open_jobs)
-            watch(going, max(self.outlook.total(WORK), self.paid))
+            watch(driver, max(self.outlook.total(WORK), self.paid))
 
 
 @contextlib.contextmanager
@@ -193,7 +197,7 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
         prices = Prices(price=recipe.price, charges=chain(share.charges, checkpoint.charges()))
         if bound is not None:
             prices.quote(bound.plan.quotes)
-        outlook = Outlook(attempts=recipe.run.attempts)
+        outlook = Forecast(attempts=recipe.run.attempts)
         ownership = Ownership(recipe, place, checkpoint, sandbox=order.sandbox)
         links = PictureLinks(place.output_dir)
         for step in _steps(recipe, order, place, checkpoint, chooser):
@@ -226,7 +230,18 @@ def run(
     what `prepared` raises, and OutputError when the disk takes no more.
     """
     with prepared(recipe, order or Order()) as errand:
-        return errand.go(crew.watching(on_event))
+        return errand.go(watching(on_event))
+
+
+def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
+    """Do a run to its end, and call `on_event` with each event and the tally as it then stands."""
+
+    def watch(driver: Driver, total: int) -> None:
+        for event in driver.events():
+            if on_event is not None:
+                on_event(event, driver.tally)
+
+    return watch
 
 
 def _steps(
@@ -234,7 +249,7 @@ def _steps(
 ) -> Iterator[Step]:
     scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
     chosen = chooser or None
-    return survey(place.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
+    return plan_actions(place.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
 
 
 def _bound(recipe: Recipe, order: Order) -> tuple[Binding | None, Order]:

@@ -12,7 +12,7 @@ from spark_batch.checkpoint import time_text
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe
 from spark_batch.project import access, planfile
-from spark_batch.project.planfile import PlannedJob, SavedPlan
+from spark_batch.project.planfile import SavedPlan
 from spark_batch.project.planning import Kept, Plan
 from spark_batch.recipe.outline import sources
 
@@ -47,7 +47,7 @@ def save(
         committed=committed,
         expected=None if plan.outlook.unpriced else plan.outlook.expected,
         ceiling=_ceiling(plan, kept, max_cost),
-        jobs=tuple(PlannedJob(each.job.key, each.job.output, each.action) for each in kept.steps),
+        jobs={step.job.output: (step.job.key, step.action) for step in kept.steps},
     )
     planfile.write(path, saved)
     return saved

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Context, Decimal
 
-from spark_batch.checkpoint import Charge, Checkpoint, Lock, lock_path
+from spark_batch.checkpoint import Charge, Checkpoint, Lock
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe
+from spark_batch.paths import lock_path
 from spark_batch.pictures import make_folder
 from spark_batch.project.adopting import rehearsed
 from spark_batch.project.place import Place, shards_of
@@ -55,7 +56,7 @@ def opened(place: Place) -> Iterator[Checkpoint]:
     refuse_unmerged(place)  # before a file is made that others would see
     with contextlib.ExitStack() as stack:
         if place.shard is not None:
-            make_folder(place.checkpoint.parent)
+            make_folder(place.state)
             whole = lock_path(place.whole.checkpoint)
             stack.enter_context(Lock(whole, seat=place.shard.index))
         checkpoint = stack.enter_context(Checkpoint.open(place.checkpoint))

@@ -8,18 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spark_batch.checkpoint import (
-    STATE_FOLDER,
-    Checkpoint,
-    CheckpointReader,
-    Lock,
-    adopt,
-    lock_path,
-)
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt
 from spark_batch.errors import CheckpointDamaged, UsageError
+from spark_batch.jobs import SANDBOX_API
+from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, lock_path, output_folder
 from spark_batch.project import record_files
 from spark_batch.project.place import Place, shards_of
-from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
 
 
@@ -85,8 +79,7 @@ def _of_old_name(place: Place, path: Path) -> list[Path]:
     """The checkpoints and manifests of the recipe that `path` tells of, its shards' too."""
     if not path.exists():
         raise UsageError(f"there is no {path} to merge")
-    is_state = path.parent.name == STATE_FOLDER
-    folder = _output(place, path) if path.is_dir() else path.parents[1 if is_state else 0]
+    folder = _output(place, path) if path.is_dir() else output_folder(path)
     found = record_files.in_folder(folder.resolve())
     names = {
         each.recipe
@@ -112,15 +105,14 @@ def _books(place: Place, folder: Path) -> list[Path]:
 def _below(place: Place, path: Path) -> list[Path]:
     """The output folders in a folder, such as an artifact of CI, that hold the same kind."""
     found = {each.parent for each in path.rglob(STATE_FOLDER)}
-    found |= {each.parent for each in path.rglob(f"{place.name}.*manifest.csv")}
-    previews = place.output_dir.name == SANDBOX
-    return sorted(each for each in found if (each.name == SANDBOX) is previews)
+    found |= {each.parent for each in path.rglob(f"{place.name}.*{MANIFEST_SUFFIX[1:]}")}
+    return sorted(each for each in found if (each.name == SANDBOX) is place.is_preview)
 
 
 def _output(place: Place, path: Path) -> Path:
     """Previews stand below the output folder, in both."""
     previews = path / SANDBOX
-    return previews if place.output_dir.name == SANDBOX and previews.is_dir() else path
+    return previews if place.is_preview and previews.is_dir() else path
 
 
 @contextlib.contextmanager
@@ -145,7 +137,7 @@ def opened(
 
 def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
     try:
-        CheckpointReader.peek(path).close()  # no lock beside what is no checkpoint
+        CheckpointReader.open_readonly(path).close()  # no lock beside what is no checkpoint
     except CheckpointDamaged:
         raise CheckpointDamaged(
             f"{path} is no checkpoint of spark-batch, or a damaged one: nothing was merged;"
@@ -153,9 +145,8 @@ def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
         ) from None
     if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody can be at work
         stack.enter_context(Lock(lock_path(path)))
-    reader = CheckpointReader.peek(path)
-    folder = path.parent.parent if path.parent.name == STATE_FOLDER else path.parent
-    return Source(path, folder, reader, reader.recipes())
+    reader = CheckpointReader.open_readonly(path)
+    return Source(path, output_folder(path), reader, reader.recipes())
 
 
 def _manifest(path: Path) -> Source:
@@ -178,7 +169,7 @@ def _judge(place: Place, source: Source, *, sandbox: bool, renamed: bool) -> Non
             " is an earlier name of this recipe, add --renamed"
         )
     apis = source.reader.apis()
-    if not sandbox and SANDBOX in apis:
+    if not sandbox and SANDBOX_API in apis:
         raise UsageError(f"{source.path} tells of previews: merge it with --sandbox")
-    if sandbox and apis - {SANDBOX}:
+    if sandbox and apis - {SANDBOX_API}:
         raise UsageError(f"{source.path} tells of paid pictures: merge it without --sandbox")

@@ -12,17 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 
 from spark_batch import lfs, pictures
-from spark_batch.checkpoint import (
-    STATE_FOLDER,
-    Checkpoint,
-    CheckpointReader,
-    adopt,
-    checkpoint_path,
-)
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt
 from spark_batch.errors import CheckpointError, UsageError
-from spark_batch.jobs import Attempt, Provenance
+from spark_batch.jobs import Attempt, JobRecord, Provenance
+from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, Layout
 from spark_batch.project import record_files
-from spark_batch.recipe.inputs import SANDBOX
 from spark_batch.reports import manifest
 
 SHA256, METADATA = "sha256", "metadata"
@@ -37,33 +31,20 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a recipe that wants the picture: its output's name, ids, and where it stands.
-
-    `source` is `file:line:column`, `image` the input's file; None where that is not known.
-    """
-
-    output: str
-    input: str
-    prompt_id: str
-    image: str | None = None
-    source: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Trace:
     """What is known of a picture.
 
     `by` is SHA256 when a record has this very file, else METADATA: then the file is another one
     than was recorded, where there is a record. `books` are where the record stands, None when
-    only the picture's metadata tell of it; `attempts` are all those of the job, `made` the number
-    of the one that made the picture. `cost` is USD over all attempts.
+    only the picture's metadata tell of it; `lines` are those of the recipe that want the picture;
+    `attempts` are all those of the job, `made` the number of the one that made the picture. `cost`
+    is USD over all attempts.
     """
 
     facts: Provenance
     by: str
     books: Books | None = None
-    lines: tuple[Line, ...] = ()
+    lines: tuple[JobRecord, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     made: int | None = None
     cost: Decimal | None = None
@@ -138,7 +119,7 @@ def books_below(folder: Path) -> Iterator[Books]:
 def books_in(folder: Path) -> list[Books]:
     """The books of the recipes whose output folder this is. One that is not to be read has none."""
     labels = {found.label for found in record_files.in_folder(folder)}
-    return [books_of(manifest.manifest_path(folder, label)) for label in sorted(labels)]
+    return [books_of(Layout(label, folder).manifest) for label in sorted(labels)]
 
 
 def books_named(path: Path) -> Books:
@@ -149,7 +130,7 @@ def books_named(path: Path) -> Books:
 
 def books_of(path: Path) -> Books:
     """The manifest `path` and the checkpoint that belongs to it, whether they are there or not."""
-    return Books(path, checkpoint_path(path.parent, path.name.removesuffix(record_files.MANIFEST)))
+    return Books(path, Layout(path.name.removesuffix(MANIFEST_SUFFIX), path.parent).checkpoint)
 
 
 def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:
@@ -160,7 +141,7 @@ def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace,
     if carried is None:
         return exact
     for each in exact:
-        if each.facts.job == carried.job:
+        if each.facts.key == carried.key:
             commit = each.facts.commit or carried.commit
             return (replace(each, facts=replace(each.facts, commit=commit)),)
     return exact
@@ -169,7 +150,7 @@ def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace,
 def _in_checkpoint(books: Books, sha256: str, carried: Provenance | None) -> list[Trace]:
     if not books.checkpoint.exists():
         return []
-    with CheckpointReader.peek(books.checkpoint) as reader:
+    with CheckpointReader.open_readonly(books.checkpoint) as reader:
         return _known(reader, books, sha256, carried)
 
 
@@ -177,7 +158,7 @@ def _in_manifest(books: Books, sha256: str, carried: Provenance | None) -> list[
     """From the manifest's lines, taken over into an empty checkpoint in memory."""
     if not books.manifest.exists():
         return []
-    job = carried.job if carried else None
+    job = carried.key if carried else None
     rows = [
         row for row in manifest.read(books.manifest) if row["sha256"] == sha256 or row["job"] == job
     ]
@@ -193,7 +174,7 @@ def _known(
     """By SHA-256, and where nothing has that, by the job that the picture names."""
     keys, by = reader.jobs_with(sha256), SHA256
     if not keys and carried is not None:
-        keys, by = [carried.job], METADATA
+        keys, by = [carried.key], METADATA
     found = (_traced(reader, key, sha256, carried) for key in keys)
     return [replace(each, by=by, books=books) for each in found if each is not None]
 
@@ -206,15 +187,11 @@ def _traced(
     if not attempts:
         return None
     made = _maker(attempts, sha256, carried)
-    costs = [each.result.usage.cost for each in attempts if each.result]
-    charged = [cost for cost in costs if cost is not None]
+    charged = [attempt.cost for attempt in attempts if attempt.cost is not None]
     return Trace(
         facts=reader.provenance((made or attempts[-1]).id),
         by="",
-        lines=tuple(
-            Line(each.output, each.input, each.prompt_id, each.image, each.source)
-            for each in reader.lines_of(key)
-        ),
+        lines=tuple(reader.records_of(key)),
         attempts=attempts,
         made=made.number if made else None,
         cost=sum(charged, Decimal(0)) if charged else None,
@@ -234,9 +211,17 @@ def _maker(
 
 def _with_lines(trace: Trace, rows: list[dict[str, str]]) -> Trace:
     """The trace with what only the manifest's lines have; it has no commit, and one attempt."""
-    mine = [row for row in rows if row["job"] == trace.facts.job]
+    facts = trace.facts
+    mine = [row for row in rows if row["job"] == facts.key]
     lines = tuple(
-        Line(row["output"].rpartition(".")[0], row["input"], row["prompt_id"]) for row in mine
+        JobRecord(
+            key=facts.key,
+            output=row["output"].rpartition(".")[0],
+            input=row["input"],
+            prompt_id=row["prompt_id"],
+            request=facts.request,
+        )
+        for row in mine
     )
     recipe = mine[0]["recipe"]
-    return replace(trace, lines=lines, facts=replace(trace.facts, recipe=recipe))
+    return replace(trace, lines=lines, facts=replace(facts, recipe=recipe))

@@ -7,13 +7,15 @@ out of the checkout. Without this check an error's excerpt would show the file, 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
 from spark_batch import lfs
-from spark_batch.recipe.diagnostics import Findings, Mark, mark_after, quoted, stop
+from spark_batch.recipe.diagnostics import Findings, Mark, mark_after, stop
+from spark_batch.text import quoted
 
 OPTION = "--allow-outside"
 
@@ -21,7 +23,16 @@ MAX_BYTES = 1 << 20
 
 _SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
 _ORDINARY = (Path("/dev/shm"),)  # files in memory, as in any other folder
-_SECRETS = (".env", ".netrc", ".git-credentials", ".npmrc", ".pypirc")
+_GIT = ".git"
+# Files and folders whose text is never shown, whatever leads to them. Names are in lower case, as
+# some disks and systems take `.ENV` for the same file.
+_SECRET_NAME = re.compile(
+    r"\.env.*|.*\.env|[._]netrc|\.git-credentials|\.npmrc|\.pypirc|\.pgpass|\.htpasswd"
+    r"|id_(rsa|dsa|ecdsa|ed25519).*|.*\.(pem|key|p12|pfx|jks|kdbx|tfstate)"
+)
+_SECRET_FOLDERS = {_GIT, ".ssh", ".aws", ".gnupg", ".docker", ".kube", ".azure"}
+# A link's own name says nothing of its target's: these are not shown under another name.
+_SUSPICIOUS = re.compile(r"\..*|.*(secret|credential|creds|passw|token|private|api.?key).*")
 _allowed: ContextVar[bool] = ContextVar("outside_allowed", default=False)
 
 
@@ -45,6 +56,7 @@ class Boundary:
     def __init__(self, folder: Path) -> None:
         self._folder = Path(os.path.normpath(folder.absolute()))
         self._root = _repository(self._folder) or _repository(self._folder.resolve())
+        self._real_root = None if self._root is None else self._root.resolve()
         self._real: dict[Path, Path] = {}
 
     def fault(self, file: Path) -> str | None:
@@ -55,8 +67,8 @@ class Boundary:
             return fault
         if _allowed.get():
             return None
-        if self._root is not None:
-            if _is_in(real, [self._root.resolve()]):
+        if self._real_root is not None:
+            if _is_in(real, [self._real_root]):
                 return None
             return (
                 f"leads to {quoted(str(real))}, outside of the repository"
@@ -71,6 +83,18 @@ class Boundary:
             f" copy it, or allow it with {OPTION}"
         )
 
+    def output_fault(self, folder: Path) -> str | None:
+        """Why nothing may be written into `folder`; None when it may be.
+
+        Reading is less strict: git-annex keeps pictures in git's own folder.
+        """
+        real = folder.resolve()
+        root = self._real_root
+        below = real if root is None or not _is_in(real, [root]) else real.relative_to(root)
+        if _GIT in map(str.lower, below.parts):
+            return f"leads to {quoted(str(real))}, in a folder of git's own"
+        return self.fault(folder)
+
     def _resolved(self, file: Path) -> Path:
         """`file` with all links followed; each folder is resolved once."""
         folder = self._real.get(file.parent)
@@ -82,6 +106,21 @@ class Boundary:
             return folder / file.name if final else file.resolve()
         except (OSError, RuntimeError):  # a loop
             return folder / file.name
+
+
+def target_fault(path: Path) -> str | None:
+    """Why no file is written at `path`, which a person has named; None when it may be.
+
+    Inside of a repository no link may lead out of it: a branch can bring one.
+    """
+    absolute = Path(os.path.normpath(path.absolute()))
+    root = _repository(absolute.parent)
+    real = absolute.parent.resolve()
+    if root is None or _allowed.get() or _is_in(real, [root.resolve()]):
+        return None
+    return (
+        f"{path} leads to {quoted(str(real))}, outside of the repository: name that folder itself"
+    )
 
 
 def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
@@ -134,9 +173,23 @@ def _text_fault(path: Path) -> str | None:
         return None  # opening it reports what is wrong
     if fault := _system_fault(real):
         return fault
-    if real.name in _SECRETS or real.name.startswith(".env.") or ".git" in real.parts:
-        return f"leads to {quoted(str(real))}, which may hold secrets: it is not read as a recipe"
+    if _is_secret(real) or (real.name != path.name and _is_other(real, path)):
+        return (
+            f"leads to {quoted(str(real))}, which may hold secrets: it is not read as a recipe or"
+            " a table; copy it to a file of another name if it is one"
+        )
     return None
+
+
+def _is_secret(real: Path) -> bool:
+    name, *folders = (part.lower() for part in reversed(real.parts))
+    return _SECRET_NAME.fullmatch(name) is not None or not _SECRET_FOLDERS.isdisjoint(folders)
+
+
+def _is_other(real: Path, link: Path) -> bool:
+    """Whether the target of a link is no file of the kind that the link's name says."""
+    kind, real_kind = (path.suffix.lower().replace(".yml", ".yaml") for path in (link, real))
+    return kind != real_kind or _SUSPICIOUS.fullmatch(real.name.lower()) is not None
 
 
 def _system_fault(real: Path) -> str | None:

@@ -8,12 +8,11 @@ from functools import cache
 from typing import Any
 
 from spark_batch import contract
+from spark_batch.text import INVISIBLE
 
-# Odd spaces, soft hyphens and characters without width, which editors do not show.
-ODD = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
 
-_INVISIBLE = re.compile(f"[{ODD}]")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _QUOTES = re.compile("[\u201c-\u201f\u00ab\u00bb\u300c-\u300f\uff02]")
 _ENCLOSED = re.compile(
     "[\u201c\u201e\u201f][^\u201c-\u201f]*[\u201c\u201d]?|[\u00ab\u00bb][^\u00ab\u00bb]*[\u00ab\u00bb]?"
@@ -25,10 +24,11 @@ TAB = "a tab is not allowed in indentation; use spaces"
 
 _WORD = r"[A-Za-z_][\w-]*"
 _STRUCTURE = re.compile(
-    rf"(?: *(?=[\t{ODD}])"  # in the indentation
-    rf"| *(?:- *)*-(?=[{ODD}])"  # behind a dash
+    rf"(?: *(?=[\t{INVISIBLE}])"  # in the indentation
+    rf"| *(?:- *)*-(?=[{INVISIBLE}])"  # behind a dash
     rf"| *(?=[{DASHES}] )"  # a dash of another width
-    rf"|(?:[ -]*|.*[{{,] *){_WORD}(?: *:(?=[{ODD}])|(?=[{ODD}]+ *:))"  # on a side of a key's colon
+    # on a side of a key's colon
+    rf"|(?:[ -]*|.*[{{,] *){_WORD}(?: *:(?=[{INVISIBLE}])|(?=[{INVISIBLE}]+ *:))"
     rf"|[ -]*{_WORD} *(?=\uff1a))(?P<odd>.)"  # a colon of another width
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -38,11 +38,6 @@ def named(character: str) -> str:
     """A character as messages name it: `U+00A0 (no-break space)`."""
     name = unicodedata.name(character, "").lower()
     return f"U+{ord(character):04X}" + (f" ({name})" if name else "")
-
-
-def visible(text: str) -> str:
-    """The text with `<U+00A0>` in place of each character that editors do not show."""
-    return text if text.isascii() else _INVISIBLE.sub(lambda c: f"<U+{ord(c[0]):04X}>", text)
 
 
 def plain(text: str) -> str:
@@ -115,7 +110,7 @@ def _found(line: str, at: int) -> tuple[int, str]:
 @cache
 def _beginning() -> re.Pattern[str]:
     keys = "|".join(sorted(_keys(contract.schema(contract.RECIPE))))
-    return re.compile(f"[ {ODD}]*(?:-|(?:{keys})[ {ODD}]*:)[ {ODD}]")
+    return re.compile(f"[ {INVISIBLE}]*(?:-|(?:{keys})[ {INVISIBLE}]*:)[ {INVISIBLE}]")
 
 
 def _keys(schema: Any) -> set[str]:

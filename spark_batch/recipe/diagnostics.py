@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch import workflow
-from spark_batch.jobs import Place
-from spark_batch.recipe.characters import visible
+from spark_batch.jobs import SourceLocation
 from spark_batch.redact import key_free
+from spark_batch.text import printable
 
 ERROR = "error"
 WARNING = "warning"
@@ -19,7 +18,6 @@ NOTE = "note"
 
 _SHOWN = 100  # characters of a source line that are shown
 _BEFORE = 60  # of them, those before the place, when the line is longer
-_VALUE = 60  # characters of a value that are shown
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -46,7 +44,7 @@ class Diagnostic:
     `code` is stable, for tools; `source` is the line of the file.
     """
 
-    place: Place
+    place: SourceLocation
     severity: str
     code: str
     path: str
@@ -129,7 +127,7 @@ class Findings:
     def _add(self, mark: Mark, *, severity: str, code: str, path: str, message: str) -> None:
         lines = self.source.lines
         line = lines[mark.line - 1] if mark.line <= len(lines) else ""
-        place = Place(file=self.source.file, line=mark.line, column=mark.column)
+        place = SourceLocation(file=self.source.file, line=mark.line, column=mark.column)
         self._found.append(
             Diagnostic(
                 place=place,
@@ -161,36 +159,6 @@ def mark_after(before: str) -> Mark:
     """The place right after the text `before`."""
     lines = split_lines(before)
     return Mark(len(lines), len(lines[-1]) + 1)
-
-
-def printable(text: str) -> str:
-    """A text without control characters and keys, safe to print on one line."""
-    shown = key_free(text)
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
-
-
-def quoted(text: str) -> str:
-    """A text as messages show it: in quotes, on one line, cut to 60 characters.
-
-    Characters that editors do not show are written as `<U+00A0>`.
-    """
-    line = printable(" ".join(visible(text).split()))
-    return f"'{line[: _VALUE - 1]}…'" if len(line) > _VALUE else f"'{line}'"
-
-
-def suggestion(word: str, known: tuple[str, ...]) -> str:
-    """`; did you mean 'x'?` when a known word is close, else nothing."""
-    close = closest(word, known)
-    return f"; did you mean {quoted(close)}?" if close else ""
-
-
-def closest(word: str, known: tuple[str, ...]) -> str | None:
-    """The known word that is close to `word`, or None."""
-    from difflib import get_close_matches
-
-    folded: Mapping[str, str] = {name.casefold(): name for name in known}
-    found = get_close_matches(word[:200].casefold(), folded, n=1, cutoff=0.7)
-    return folded[found[0]] if found else None
 
 
 def _excerpt(line: str, column: int) -> tuple[str, int]:

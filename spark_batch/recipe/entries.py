@@ -14,10 +14,11 @@ from spark_batch import contract
 from spark_batch.jobs import Fit
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.globs import Selection, Surroundings, select
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import quoted, suggestion
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 

@@ -16,7 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from spark_batch.recipe.diagnostics import quoted
+from spark_batch.paths import SANDBOX
+from spark_batch.text import quoted
 
 MAX_MATCHES = 100_000
 # A pattern such as `/**/*.jpg` would search the whole disk.
@@ -173,9 +174,6 @@ def _split(folder: Path, pattern: str) -> tuple[Path, list[str]]:
     while parts and not is_glob(parts[0]):
         start = start / parts.pop(0)
     return start, parts
-
-
-SANDBOX = "sandbox"  # OUTPUT/sandbox is where previews stand
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from spark_batch import contract
-from spark_batch.jobs import names
-from spark_batch.jobs.names import without_accents
 from spark_batch.recipe import globs
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import picture_id, quoted, suggestion
 
 _SHOWN = 10  # values that a message lists
-_OTHER = re.compile(r"[^A-Za-z0-9._-]+")
 _HASHED = re.compile("-[0-9a-f]{8}$")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
@@ -32,17 +30,8 @@ class Named:
 
 
 def from_name(name: str) -> str:
-    """The id of a file or URL, from its last part without extension.
-
-    Letters, digits, `.`, `_` and `-` stay, accents are removed, anything else becomes `-`. A name
-    with letters of other scripts gets 8 hex digits of its hash, so that ids stay distinct.
-    """
-    folded, foreign = without_accents(name)
-    slug, longest = _OTHER.sub("-", folded).strip("-._"), _longest()
-    if slug and not foreign:
-        return slug[:longest].rstrip("-._")
-    digest = names.digest(name)
-    return f"{(slug or 'picture')[: longest - len(digest) - 1].rstrip('-._')}-{digest}"
+    """The id of a file or URL, from its last part without extension, see `text.picture_id`."""
+    return picture_id(name, longest=_longest())
 
 
 def fault(text: str) -> str | None:

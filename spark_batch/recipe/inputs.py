@@ -11,7 +11,7 @@ from typing import Protocol
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Fit, Input, Picture
 from spark_batch.recipe import globs, ids
-from spark_batch.recipe.diagnostics import Findings, quoted
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.entries import (
     SCHEME,
     InputEntry,
@@ -22,7 +22,6 @@ from spark_batch.recipe.entries import (
     url_name,
 )
 from spark_batch.recipe.globs import (
-    SANDBOX,
     FindGenerated,
     Generated,
     Origin,
@@ -30,9 +29,9 @@ from spark_batch.recipe.globs import (
     nothing_generated,
 )
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import quoted
 
 __all__ = [
-    "SANDBOX",
     "FindGenerated",
     "Generated",
     "Listed",

@@ -16,20 +16,13 @@ from spark_batch import contract
 from spark_batch.errors import RecipeError
 from spark_batch.jobs import Block, Recipe, matrix
 from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
-from spark_batch.recipe.diagnostics import (
-    ERROR,
-    NOTE,
-    WARNING,
-    Diagnostic,
-    Findings,
-    printable,
-    quoted,
-)
+from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.inputs import FindGenerated, Listed, Probe, nothing_generated
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import check, start
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import counted, printable, quoted
 
 MAX_ERRORS = 50  # diagnostics that a RecipeError carries
 MAX_JOBS = 1_000_000
@@ -255,11 +248,11 @@ def _not_silenced(findings: Findings, silence: Node | None) -> tuple[Diagnostic,
 def error_of(findings: Findings) -> RecipeError:
     """The RecipeError with the errors that were found, at most 50."""
     errors = tuple(_with_hash_hint(findings))
-    counted = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    number = counted(len(errors), "error")
     if len(errors) > MAX_ERRORS:
-        counted += f", the first {MAX_ERRORS} are shown"
+        number += f", the first {MAX_ERRORS} are shown"
     file = printable(str(findings.source.file))
-    return RecipeError(f"{file}: {counted}", errors[:MAX_ERRORS])
+    return RecipeError(f"{file}: {number}", errors[:MAX_ERRORS])
 
 
 def _with_hash_hint(findings: Findings) -> Iterator[Diagnostic]:

@@ -19,11 +19,13 @@ from spark_batch.jobs.names import (
     value_names,
 )
 from spark_batch.jobs.request import KEY_DIGITS, number_text
+from spark_batch.paths import SANDBOX
 from spark_batch.recipe import ids
 from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
-from spark_batch.recipe.inputs import SANDBOX, Listed
+from spark_batch.recipe.diagnostics import Findings, Mark
+from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import quoted, suggestion
 
 LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
 
@@ -40,7 +42,7 @@ def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> P
     try:
         path = (base / text).resolve()
         wrong = _folder_fault(text, path)
-        if wrong is None and (fault := Boundary(base).fault(base / text)):
+        if wrong is None and (fault := Boundary(base).output_fault(base / text)):
             wrong = f"{quoted(text)} {fault}"
     except (OSError, ValueError, RuntimeError):
         wrong = f"{quoted(text)} is not a valid path of a folder"

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +13,15 @@ from itertools import product
 
 from spark_batch import contract
 from spark_batch.jobs import Prompt
-from spark_batch.jobs.names import VARIABLES, prompt_id, seen, slug
+from spark_batch.jobs.names import VARIABLES
 from spark_batch.recipe import ids
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import Token, prompt_id, quoted, seen, slug, suggestion, template_tokens
 
 MAX_TEXTS = 100_000  # that the variables of all prompts make together
 
-_TOKEN = re.compile(r"\$\$|\$\{(?P<name>[^{}$]*)\}|(?P<open>\$\{)")
-
-Token = tuple[bool, str]
 Values = Mapping[str, tuple[str, ...]]
 
 
@@ -73,7 +70,7 @@ def literal(text: str) -> tuple[str, str | None]:
     """A text without variables with `$$` replaced by `$`, and its error or None."""
     if "$" not in text:
         return text, None
-    faults = [fault for match in _TOKEN.finditer(text) if (fault := _fault(match, None))]
+    faults = [fault for token in template_tokens(text) if (fault := _fault(token, None))]
     return text.replace("$$", "$"), faults[0] if faults else None
 
 
@@ -138,7 +135,7 @@ def _prompts(
     found = []
     for chosen in product(*values.values()):
         filled = dict(zip(values, chosen, strict=True))
-        whole = "".join(filled[part] if is_name else part for is_name, part in tokens).strip()
+        whole = "".join(filled[t.name] if t.name else t.text for t in tokens).strip()
         if len(whole) > limit or not whole:
             for fault in judge(whole, part="prompt", shown=quoted(whole), api=True):
                 message = f"with {_combination(filled)}: {fault}" if filled else fault
@@ -156,31 +153,23 @@ def _combination(values: Mapping[str, str]) -> str:
 def _tokens(
     node: Node, name: ids.Named, values: Values, findings: Findings
 ) -> tuple[Token, ...] | None:
-    """The parts of a text: pairs (is it a variable, name or literal text); None with errors."""
-    text = name.what
-    if "$" not in text:
-        return ((False, text),)
-    found: list[Token] = []
-    at = 0
+    """The tokens of a text; None with errors."""
+    tokens = tuple(template_tokens(name.what))
     right = True
-    for match in _TOKEN.finditer(text):
-        found.append((False, text[at : match.start()]))
-        found.append((False, "$") if match["name"] is None else (True, match["name"]))
-        at = match.end()
-        fault = _fault(match, tuple(values))
+    for token in tokens:
+        fault = _fault(token, tuple(values))
         if fault:
             right = False
-            mark = _spot(match[0], node.mark, findings)
+            mark = _spot(token.written, node.mark, findings)
             findings.error(mark, code="variable", path=name.where, message=fault)
-    found.append((False, text[at:]))
-    return tuple(found) if right else None
+    return tokens if right else None
 
 
-def _fault(match: re.Match[str], names: tuple[str, ...] | None) -> str | None:
+def _fault(token: Token, names: tuple[str, ...] | None) -> str | None:
     dollar = "for a dollar write $$"
-    if match["open"]:
+    if token.written == "${":
         return f"a '${{' without its '}}'; {dollar}"
-    name = match["name"]
+    name = token.name
     if name is None or name in (names or ()):
         return None
     if names is None:
@@ -207,7 +196,7 @@ def _unused(node: Node | None, where: str, tokens: tuple[Token, ...], findings: 
     """Report variables that the text does not use: each value would cost and change nothing."""
     if node is None:
         return
-    used = {part for is_name, part in tokens if is_name}
+    used = {token.name for token in tokens}
     for name, mark in node.keys.items():
         if name not in used:
             hint = f"write ${{{name}}} where it belongs, or remove it"

@@ -10,16 +10,17 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
-from spark_batch.jobs.names import prompt_id, prompt_name
+from spark_batch.jobs.names import prompt_name
 from spark_batch.recipe import ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
-from spark_batch.recipe.diagnostics import Findings, Mark, quoted
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.scalars import Scalar
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import counted, prompt_id, quoted
 
 MAX_REQUESTS = 1_000_000
 
@@ -103,7 +104,7 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
         else:
             yield from fresh
     if repeated:
-        rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"
+        rows = counted(len(repeated), "row repeats", "rows repeat")
         message = f"{rows} earlier ones, this one first; their jobs are made once"
         mark = table.mark(repeated[0], "image")
         table.findings.warn(mark, code="row-repeated", path="", message=message)
@@ -284,7 +285,7 @@ def _warn(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block])
     best = contract.rules().recommended_prompt
     long = [row for row in table.rows if len(str(row.cells["prompt"])) > best]
     if long:
-        rows = "1 row has" if len(long) == 1 else f"{len(long)} rows have"
+        rows = counted(len(long), "row has", "rows have")
         message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
         mark = table.mark(long[0], "prompt")
         table.findings.warn(mark, code="prompt-long", path="prompt", message=message)

@@ -10,10 +10,11 @@ from spark_batch import contract
 from spark_batch.jobs import Block, Exclusion, Recipe, Size, matrix
 from spark_batch.jobs.request import number_text
 from spark_batch.recipe import ids, variants, warnings
-from spark_batch.recipe.diagnostics import Findings, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import shown, start
 from spark_batch.recipe.variants import number, size_of, whole
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import quoted, suggestion
 
 _AXES = ("input", "prompt", "size", "scale", "seed", "take")
 

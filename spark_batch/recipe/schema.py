@@ -9,9 +9,10 @@ from typing import Any
 from spark_batch import contract
 from spark_batch.recipe import wording
 from spark_batch.recipe.characters import advice, in_structure, plain
-from spark_batch.recipe.diagnostics import Findings, Mark, closest, quoted, suggestion
+from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.wording import Fault, Path, keys_text
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import closest, quoted, suggestion
 
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
-from spark_batch.recipe.characters import TAB, advice, in_structure, visible
+from spark_batch.recipe.characters import TAB, advice, in_structure
 from spark_batch.recipe.diagnostics import Findings, Mark, Stop, stop
+from spark_batch.text import visible
 
 COMMENT = re.compile(r"[ \t]+#(?=[^\s#])")  # one that may be a part of the text before it
 MAX_DEPTH = 40

@@ -16,8 +16,9 @@ from spark_batch import contract
 from spark_batch.recipe import characters
 from spark_batch.recipe.boundary import read_text
 from spark_batch.recipe.characters import forbidden, line_feeds
-from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, quoted, stop, suggestion
+from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
 from spark_batch.recipe.scalars import Scalar, resolve
+from spark_batch.text import quoted, suggestion
 
 MAX_BYTES = 64 << 20
 MAX_COLUMNS = 100  # more than the schema has keys for

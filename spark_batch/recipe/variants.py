@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from spark_batch import contract
 from spark_batch.jobs import Block, Input, Prompt, RunSettings, Size
-from spark_batch.recipe.diagnostics import Findings, quoted
+from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are an error in any case

@@ -17,24 +17,19 @@ from typing import Any
 import yaml
 
 from spark_batch.recipe.boundary import Boundary, read_text
-from spark_batch.recipe.characters import (
-    forbidden,
-    line_feeds,
-    misplaced,
-    printable_only,
-)
+from spark_batch.recipe.characters import forbidden, line_feeds, misplaced, printable_only
 from spark_batch.recipe.diagnostics import (
     Findings,
     Mark,
     Source,
     Stop,
     mark_after,
-    quoted,
     split_lines,
     stop,
 )
 from spark_batch.recipe.scalars import Scalar, resolve
 from spark_batch.recipe.syntax import COMMENT, MAX_DEPTH, TOO_DEEP, syntax_error
+from spark_batch.text import quoted
 
 MAX_NODES = 200_000  # an alias counts each time it is used
 # YAML's printable characters; surrogates are none of them.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from spark_batch import workflow
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Standing, Status
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdict
+from spark_batch.text import counted, printable, shortened
 
 SHOWN = 10  # of each level, by GitHub
 _LONGEST = 300  # characters of what is wrong
@@ -32,7 +32,7 @@ _LEVELS = {
 class _Group:
     """The jobs of one line that have the same trouble; the first of them is told."""
 
-    first: Standing
+    first: JobRecord
     verdict: Verdict
     jobs: int = 0
 
@@ -46,11 +46,11 @@ def commands(
     stand below it.
     """
     groups: dict[tuple[Trouble, str | None], _Group] = {}
-    for standing in _troubled(reader):
-        found = verdict(standing, recipe=recipe)
+    for record in _troubled(reader):
+        found = verdict(record, recipe=recipe)
         if found is not None:
-            place = (found.trouble, standing.source)
-            groups.setdefault(place, _Group(standing, found)).jobs += 1
+            place = (found.trouble, record.source)
+            groups.setdefault(place, _Group(record, found)).jobs += 1
     for level in ("error", "warning"):
         chosen = [each for each in groups.values() if _LEVELS[each.verdict.trouble] == level]
         chosen.sort(key=lambda each: -each.jobs)
@@ -60,24 +60,22 @@ def commands(
             yield _more(level, chosen[SHOWN:])
 
 
-def _troubled(reader: CheckpointReader) -> Iterator[Standing]:
+def _troubled(reader: CheckpointReader) -> Iterator[JobRecord]:
     for status in (Status.FAILED, Status.EXPIRED, Status.UNCERTAIN, Status.SUBMITTING):
-        yield from reader.standings_in(status)
+        yield from reader.records_in(status)
     yield from reader.suspects()
 
 
 def _command(level: str, group: _Group, recipe_dir: Path, workspace: Path) -> str:
     found = group.verdict
     place = source(group.first.source)
-    said = printable(found.said)
-    if len(said) > _LONGEST:
-        said = f"{said[: _LONGEST - 1]}…"
+    said = shortened(printable(found.said), _LONGEST)
     name = printable(group.first.output)
     example = "" if group.jobs == 1 else ", for one"
     return workflow.command(
         level,
         f"{name}{example}: {said}\n{found.advice}\n{found.command}",
-        title=f"spark-batch: {_counted(group.jobs)} {found.trouble.value}",
+        title=f"spark-batch: {counted(group.jobs, 'job')} {found.trouble.value}",
         file=_file(place, recipe_dir, workspace) if place else None,
         line=place.line if place else None,
         column=place.column if place else None,
@@ -85,18 +83,14 @@ def _command(level: str, group: _Group, recipe_dir: Path, workspace: Path) -> st
 
 
 def _more(level: str, hidden: list[_Group]) -> str:
-    jobs = _counted(sum(each.jobs for each in hidden))
-    lines = "1 more line" if len(hidden) == 1 else f"{len(hidden)} more lines"
+    jobs = counted(sum(each.jobs for each in hidden), "job")
+    lines = counted(len(hidden), "more line")
     return workflow.command(
         "notice",
         f"{jobs} of {lines} of the recipe have {level}s that are not shown here:"
         " see the summary, or `spark-batch status`",
         title=f"spark-batch: more {level}s",
     )
-
-
-def _counted(jobs: int) -> str:
-    return "1 job" if jobs == 1 else f"{jobs} jobs"
 
 
 def _file(place: Source, recipe_dir: Path, workspace: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size
-from spark_batch.jobs import Attempt, Picture, Standing, Status, Usage, status_of
+from spark_batch.jobs import Attempt, JobRecord, Picture, Status, Usage, status_of
 from spark_batch.reports.facts import amount_text, moment_text, seconds_of
 from spark_batch.reports.verdicts import recipe_file, source, verdict
 from spark_batch.reports.writing import write_lines
@@ -33,11 +33,11 @@ class Lines:
         """The list of jobs begins."""
         return '{"jobs": ['
 
-    def line(self, standing: Standing) -> str:
+    def line(self, record: JobRecord) -> str:
         """A job, on a line of its own."""
         comma = "," if self._begun else ""
         self._begun = True
-        return f"{comma}\n{_compact(self._job(standing))}"
+        return f"{comma}\n{_compact(self._job(record))}"
 
     def tail(self) -> str:
         """The sums."""
@@ -58,34 +58,31 @@ class Lines:
         }
         return f"\n],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}\n"
 
-    def _job(self, standing: Standing) -> Document:
-        attempt = standing.attempt
+    def _job(self, record: JobRecord) -> Document:
+        attempt = record.attempt
+        width, height = expected_size(record.request.width, record.request.height)
         return {
-            "job": standing.key,
-            "status": standing.status.value,
-            "output": standing.output,
-            "file": standing.file,
-            "source": _source(standing),
-            "request": _request(standing),
-            "expected": dict(
-                zip(
-                    ("width", "height"), expected_size(standing.width, standing.height), strict=True
-                )
-            ),
+            "job": record.key,
+            "status": record.status.value,
+            "output": record.output,
+            "file": record.file,
+            "source": _source(record),
+            "request": _request(record),
+            "expected": {"width": width, "height": height},
             "picture": _picture(attempt.picture) if attempt and attempt.picture else None,
-            "cost_usd": amount_text(standing.cost),
-            "trouble": self._trouble(standing),
-            "attempts": [_attempt(each) for each in self._attempts(standing)],
+            "cost_usd": amount_text(record.cost),
+            "trouble": self._trouble(record),
+            "attempts": [_attempt(each) for each in self._attempts(record)],
         }
 
-    def _attempts(self, standing: Standing) -> list[Attempt]:
+    def _attempts(self, record: JobRecord) -> list[Attempt]:
         """All attempts; most jobs have one, and that came with the line."""
-        if standing.attempts > 1:
-            return self._reader.attempts_of(standing.key)
-        return [standing.attempt] if standing.attempt else []
+        if record.attempts > 1:
+            return self._reader.attempts_of(record.key)
+        return [record.attempt] if record.attempt else []
 
-    def _trouble(self, standing: Standing) -> Document | None:
-        found = verdict(standing, recipe=self._recipe)
+    def _trouble(self, record: JobRecord) -> Document | None:
+        found = verdict(record, recipe=self._recipe)
         if found is None:
             return None
         return {
@@ -113,27 +110,28 @@ def write(
 ) -> int:
     """Write the report; gives the number of its jobs. Raises OutputError."""
     with reader.snapshot():
-        return write_lines(path, lines(reader, name=name), reader.standings())
+        return write_lines(path, lines(reader, name=name), reader.records())
 
 
-def _request(standing: Standing) -> Document:
+def _request(record: JobRecord) -> Document:
+    request = record.request
     return {
-        "input": standing.input,
-        "image": standing.image,
-        "fit": standing.fit,
-        "prompt_id": standing.prompt_id,
-        "prompt": standing.prompt,
-        "variables": dict(standing.variables),
-        "scale": standing.scale,
-        "seed": standing.seed,
-        "take": standing.take,
-        "width": standing.width,
-        "height": standing.height,
+        "input": record.input,
+        "image": record.image,
+        "fit": request.fit,
+        "prompt_id": record.prompt_id,
+        "prompt": request.prompt,
+        "variables": dict(record.variables),
+        "scale": request.scale,
+        "seed": request.seed,
+        "take": request.take,
+        "width": request.width,
+        "height": request.height,
     }
 
 
-def _source(standing: Standing) -> Document | None:
-    place = source(standing.source)
+def _source(record: JobRecord) -> Document | None:
+    place = source(record.source)
     if place is None:
         return None
     return {"file": place.file, "line": place.line, "column": place.column}

@@ -16,7 +16,8 @@ from spark_batch import lfs
 from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ExitCode, OutputError, UsageError
-from spark_batch.jobs import Standing
+from spark_batch.jobs import JobRecord
+from spark_batch.paths import Layout
 from spark_batch.reports.writing import Lines, Writer, finish, writer
 
 _ROOM = __package__
@@ -25,20 +26,15 @@ _MARKED_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A report of a module of this room: `OUTPUT/NAME.SUFFIX`, with a word on what it is for.
+    """A report of a module of this room; `paths.Layout.report` says where it stands.
 
     A module with `Lines` shares one reading of the checkpoint with the others; any has `write`.
     `mark` is found in the first and last bytes of each such report, also of older versions.
     """
 
     module: str
-    suffix: str
     mark: re.Pattern[bytes]
     shared: bool = True
-
-    def path(self, output_dir: Path, name: str) -> Path:
-        """Where the report of the recipe `name` stands."""
-        return output_dir / f"{name}.{self.suffix}"
 
     def is_ours(self, path: Path) -> bool:
         """Whether a file may be replaced: a report of this format, or an empty file.
@@ -59,23 +55,20 @@ class Format:
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         # One column is enough: a manifest may have been changed in a spreadsheet.
-        "csv": Format("manifest", "manifest.csv", re.compile(b"prompt_id|remote_job_id|cost_usd")),
+        "csv": Format("manifest", re.compile(b"prompt_id|remote_job_id|cost_usd")),
         "html": Format(
             "page",
-            "html",
             re.compile(b'<meta name="generator" content="spark-batch"'),
             shared=False,
         ),
-        "junit": Format("junit", "junit.xml", re.compile(b'<testsuites name="spark-batch"')),
+        "junit": Format("junit", re.compile(b'<testsuites name="spark-batch"')),
         "markdown": Format(
             "markdown",
-            "md",
             re.compile(rb"\A\W*# `.*\r?\n\s*\| *jobs *\| *done *\|"),
             shared=False,
         ),
         "json": Format(
             "document",
-            "json",
             re.compile(rb'\A\s*\{\s*"jobs"\s*:\s*\[.*"by_prompt"', re.DOTALL),
         ),
     }
@@ -104,7 +97,7 @@ def chosen(texts: Iterable[str]) -> tuple[str, ...]:
 
     Raises UsageError for a name that there is not.
     """
-    from spark_batch.recipe.diagnostics import quoted, suggestion
+    from spark_batch.text import quoted, suggestion
 
     named = [name.strip() for text in texts for name in text.split(",")]
     known = tuple(FORMATS)
@@ -117,12 +110,15 @@ def chosen(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in known if name in named or not named)
 
 
-def check_targets(output_dir: Path, name: str) -> None:
-    """Raise UsageError when a report of the recipe `name` would replace a file that is none."""
-    for form in FORMATS.values():
-        path = form.path(output_dir, name)
+def check_targets(layout: Layout) -> None:
+    """Raise UsageError when a report of the recipe would replace what is no report.
+
+    That is a file of others, a folder or a pipe.
+    """
+    for key, form in FORMATS.items():
+        path = layout.report(key)
         with suppress(OSError):  # who writes it says what is wrong
-            if is_regular(path) and not form.is_ours(path):
+            if os.path.lexists(path) and not (is_regular(path) and form.is_ours(path)):
                 raise UsageError(
                     f"{path} is there already and is no report of spark-batch: it is left as it is;"
                     " move it, or give the recipe another name or output.dir"
@@ -139,9 +135,10 @@ def write_all(
 ) -> Written:
     """Write reports, all of one moment. One that cannot be written keeps none of the others back.
 
-    `recipe_dir` is the folder that `Standing.image` and `source` are relative to.
+    `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to.
     """
-    paths = {each: FORMATS[each].path(output_dir, name) for each in formats}
+    layout = Layout(name, output_dir)
+    paths = {each: layout.report(each) for each in formats}
     failed: dict[str, str] = {}
     with reader.snapshot():
         alone = [each for each in paths if not FORMATS[each].shared]
@@ -171,16 +168,16 @@ def _write_shared(
     """Every report of `writing` in one reading of the recipe's lines."""
     try:
         _step(next, writing, failed)
-        for standing in reader.standings() if writing else ():
-            _step(partial(_send, standing), writing, failed)
+        for record in reader.records() if writing else ():
+            _step(partial(_send, record), writing, failed)
         _step(finish, writing, failed)
     finally:
         for each in writing.values():
             each.close()
 
 
-def _send(standing: Standing, to: Writer) -> None:
-    to.send(standing)
+def _send(record: JobRecord, to: Writer) -> None:
+    to.send(record)
 
 
 def _step(

@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.reports.facts import seconds_of
 from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import write_lines
@@ -64,15 +64,15 @@ class Lines:
             f"<testsuite{_attributes(suite)}>\n"
         )
 
-    def line(self, standing: Standing) -> str:
+    def line(self, record: JobRecord) -> str:
         """A job's case."""
-        seconds = seconds_of(standing.attempt) or 0.0
+        seconds = seconds_of(record.attempt) or 0.0
         case = {
-            "name": standing.output,
-            "classname": f"{self._name}.{standing.prompt_id}",
+            "name": record.output,
+            "classname": f"{self._name}.{record.prompt_id}",
             "time": f"{seconds:.3f}",
         }
-        inside = self._inside(standing)
+        inside = self._inside(record)
         end = f">{inside}</testcase>" if inside else "/>"
         return f"<testcase{_attributes(case)}{end}\n"
 
@@ -80,13 +80,13 @@ class Lines:
         """What closes the suite."""
         return "</testsuite>\n</testsuites>\n"
 
-    def _inside(self, standing: Standing) -> str:
-        found = verdict(standing, recipe=self._recipe)
+    def _inside(self, record: JobRecord) -> str:
+        found = verdict(record, recipe=self._recipe)
         if found is None:
-            skipped = _SKIPPED.get(standing.status)
+            skipped = _SKIPPED.get(record.status)
             return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
         element = _ELEMENTS.get(found.trouble)
-        told = escape(_clean(_told(standing, found)), {"\r": "&#13;"})
+        told = escape(_clean(_told(record, found)), {"\r": "&#13;"})
         if element is None:
             return f"<system-out>{told}</system-out>"
         said = _attributes({"type": found.code, "message": found.said})
@@ -108,13 +108,13 @@ def write(
 ) -> int:
     """Write the report; gives the number of its cases. Raises OutputError."""
     with reader.snapshot():
-        return write_lines(path, lines(reader, name=name), reader.standings())
+        return write_lines(path, lines(reader, name=name), reader.records())
 
 
-def _told(standing: Standing, found: Verdict) -> str:
+def _told(record: JobRecord, found: Verdict) -> str:
     """The place, what happened, and what to do."""
-    place = f"{standing.source}: " if standing.source else ""
-    job = f"job {standing.key}, attempt {standing.attempts}"
+    place = f"{record.source}: " if record.source else ""
+    job = f"job {record.key}, attempt {record.attempts}"
     return "\n".join((place + found.said, found.advice, found.command, job))
 
 

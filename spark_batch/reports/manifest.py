@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
-from spark_batch import lfs
+from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size, manifest_columns, required_columns
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, Standing, Status, Usage
+from spark_batch.jobs import Attempt, JobRecord, Status, Usage
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
@@ -20,7 +20,7 @@ from spark_batch.reports.facts import amount_text, moment_text, seconds_of
 from spark_batch.reports.writing import write_lines
 
 # Columns whose text comes from people or from a server. A spreadsheet would take a cell that begins
-# like these for a formula; an apostrophe before it makes it text (reliability.md, "Hostile input").
+# like these for a formula; an apostrophe before it makes it text (spark_batch/README.md).
 _TEXTS = frozenset(
     {
         "recipe",
@@ -44,11 +44,6 @@ _FIRST = frozenset("'=+-@\t\r")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
-def manifest_path(output_dir: Path, name: str) -> Path:
-    """Where the manifest of the recipe `name` stands."""
-    return output_dir / f"{name}.manifest.csv"
-
-
 class Lines:
     """The manifest, piece by piece, for `writing`."""
 
@@ -59,9 +54,9 @@ class Lines:
         """The columns' names."""
         return _line(self._columns)
 
-    def line(self, standing: Standing) -> str:
+    def line(self, record: JobRecord) -> str:
         """A job's cells."""
-        cells = _escaped(row(standing))
+        cells = _escaped(row(record))
         return _line([cells[name] for name in self._columns])
 
     def tail(self) -> str:
@@ -74,19 +69,19 @@ def lines(reader: CheckpointReader, *, name: str) -> Lines:
     return Lines()
 
 
-def write(path: Path, standings: Iterable[Standing]) -> int:
+def write(path: Path, records: Iterable[JobRecord]) -> int:
     """Write the manifest whole and atomically; gives the number of its lines.
 
     A manifest that already has these bytes is not touched. Raises OutputError.
     """
-    return write_lines(path, Lines(), standings)
+    return write_lines(path, Lines(), records)
 
 
-def text(standings: Iterable[Standing]) -> Iterator[str]:
+def text(records: Iterable[JobRecord]) -> Iterator[str]:
     """The manifest's lines as they stand in the file, the columns' names first."""
     whole = Lines()
     yield whole.head()
-    yield from map(whole.line, standings)
+    yield from map(whole.line, records)
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:
@@ -126,29 +121,38 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(standing: Standing) -> dict[str, str]:
+def row(record: JobRecord) -> dict[str, str]:
     """One line of the manifest, by column, before it is escaped."""
-    width, height = expected_size(standing.width, standing.height)
+    request = record.request
+    width, height = expected_size(request.width, request.height)
     return {
-        "job": standing.key,
-        "status": standing.status.value,
-        "recipe": standing.recipe,
-        "input": standing.input,
-        "prompt_id": standing.prompt_id,
-        "prompt": standing.prompt,
-        "scale": number_text(standing.scale),
-        "seed": str(standing.seed),
-        "take": str(standing.take),
-        "asked_width": str(standing.width),
-        "asked_height": str(standing.height),
+        "job": record.key,
+        "status": record.status.value,
+        "recipe": record.recipe,
+        "input": record.input,
+        "prompt_id": record.prompt_id,
+        "prompt": request.prompt,
+        "scale": number_text(request.scale),
+        "seed": str(request.seed),
+        "take": str(request.take),
+        "asked_width": str(request.width),
+        "asked_height": str(request.height),
         "expected_width": str(width),
         "expected_height": str(height),
-        "output": standing.file or "",
-        "cost_usd": amount_text(standing.cost) or "",
-        "attempts": str(standing.attempts),
-        **_attempt_cells(standing.attempt),
-        "fit": standing.fit or "",
+        "output": _output(record),
+        "cost_usd": amount_text(record.cost) or "",
+        "attempts": str(record.attempts),
+        **_attempt_cells(record.attempt),
+        "fit": request.fit or "",
     }
+
+
+def _output(record: JobRecord) -> str:
+    """The picture's file; of a done one without a file, as a merge leaves it, where it belongs."""
+    picture = record.attempt.picture if record.attempt else None
+    if record.file is None and picture is not None and record.status is Status.DONE:
+        return f"{record.output}{pictures.extension(picture)}"
+    return record.file or ""
 
 
 def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:

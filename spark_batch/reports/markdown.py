@@ -6,7 +6,6 @@ mention, an emphasis or HTML, whoever reads it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import islice
@@ -14,11 +13,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.jobs import Standing, Status
-from spark_batch.recipe.diagnostics import printable
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.reports.facts import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import draft
+from spark_batch.text import code_cell, code_span, counted, one_line, printable
 
 _COMMANDS = {
     Trouble.FAILED: "To make them again:",
@@ -38,8 +37,6 @@ _COLUMNS = {
     "under way": (Status.RUNNING, Status.FETCHING),
     "pending": (Status.PENDING,),
 }
-_TICKS = re.compile("`+")
-_PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # a dash is none of them: it means nothing here
 
 
 def write(
@@ -80,22 +77,12 @@ def lines(
 
 def code(text: str) -> str:
     """A text as a code span: on one line, cut when it is long, whatever it holds."""
-    shown = _short(text)
-    longest = max((len(run) for run in _TICKS.findall(shown)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if shown[:1] in ("`", " ", "") or shown[-1:] in ("`", " ") else ""
-    return f"{fence}{pad}{shown}{pad}{fence}"
+    return code_span(one_line(text, _LONGEST))
 
 
 def cell(text: str) -> str:
-    """The same in a table, where a code span would end at a `|`: every sign by its number."""
-    shown = _PUNCTUATION.sub(lambda sign: f"&#{ord(sign[0])};", _short(text))
-    return f"<code>{shown}</code>"
-
-
-def _short(text: str) -> str:
-    line = printable(" ".join(text.split()))
-    return f"{line[: _LONGEST - 1]}…" if len(line) > _LONGEST else line
+    """The same in a table."""
+    return code_cell(one_line(text, _LONGEST))
 
 
 def _sums(counts: Counts) -> Iterator[str]:
@@ -144,13 +131,12 @@ def _section(
     total, found = _troubled(trouble, reader, counts)
     if not total:
         return
-    jobs = "1 job" if total == 1 else f"{total} jobs"
-    yield from (f"## {jobs} {trouble.value}", "")
+    yield from (f"## {counted(total, 'job')} {trouble.value}", "")
     command = ""
-    for standing in islice(found, _LISTED):
-        told = verdict(standing, recipe=recipe)
+    for record in islice(found, _LISTED):
+        told = verdict(record, recipe=recipe)
         if told is not None:
-            yield from _item(standing, told)
+            yield from _item(record, told)
             command = told.command if trouble in _COMMANDS else ""
     if total > _LISTED:
         yield f"- … and {total - _LISTED} more"
@@ -161,21 +147,21 @@ def _section(
 
 def _troubled(
     trouble: Trouble, reader: CheckpointReader, counts: Counts
-) -> tuple[int, Iterable[Standing]]:
+) -> tuple[int, Iterable[JobRecord]]:
     if trouble is Trouble.SUSPECT:
         return counts.suspect, reader.suspects()
     statuses = _COLUMNS[trouble.value]
     total = sum(counts.jobs[status] for status in statuses)
-    return total, (each for status in statuses for each in reader.standings_in(status))
+    return total, (each for status in statuses for each in reader.records_in(status))
 
 
-def _item(standing: Standing, told: Verdict) -> Iterator[str]:
+def _item(record: JobRecord, told: Verdict) -> Iterator[str]:
     """A job, why, and what to do; a backslash at a line's end breaks it."""
-    place = f", {code(standing.source)}" if standing.source else ""
+    place = f", {code(record.source)}" if record.source else ""
     said = [code(told.code), told.title] if told.known else []
     if told.reason != told.title:
         said.append(code(told.reason))
-    yield f"- {code(standing.file or standing.output)}{place}: {' '.join(said)}\\"
+    yield f"- {code(record.file or record.output)}{place}: {' '.join(said)}\\"
     if told.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
         yield f"  {told.advice}\\"
         yield f"  {code(told.command)}"
@@ -185,7 +171,7 @@ def _item(standing: Standing, told: Verdict) -> Iterator[str]:
 
 def _thumbnails(reader: CheckpointReader, counts: Counts, base: str) -> Iterator[str]:
     """The first pictures, each a link to itself; HTML, since Markdown gives a picture no width."""
-    done = (each.file for each in reader.standings_in(Status.DONE) if each.file)
+    done = (each.file for each in reader.records_in(Status.DONE) if each.file)
     files = list(islice(done, _PICTURES))
     if not files:
         return

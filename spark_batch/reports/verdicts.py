@@ -9,11 +9,10 @@ from pathlib import PurePosixPath
 
 from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, Status
+from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord, Status
 
 UNKNOWN = "RECIPE"  # in place of a recipe's file that is not known
 _TABLES = (".csv", ".jsonl", ".ndjson")
-_SANDBOX = "sandbox"  # what the checkpoint calls the sandbox's API
 
 
 class Trouble(str, Enum):
@@ -84,17 +83,17 @@ class Source:
     column: int
 
 
-def verdict(standing: Standing, *, recipe: str) -> Verdict | None:
+def verdict(record: JobRecord, *, recipe: str) -> Verdict | None:
     """What is wrong with a line; None for what is done, under way or still to be done.
 
     `recipe` is the recipe's file, as the command names it.
     """
-    attempt, status = standing.attempt, standing.status
+    attempt, status = record.attempt, record.status
     if attempt is None:
         return None
     trouble = _OF_STATUS.get(status)
     if trouble is None:
-        return _suspect(standing, attempt, recipe) if status is Status.DONE else None
+        return _suspect(record, attempt, recipe) if status is Status.DONE else None
     known = contract.error_code(attempt.error_code)
     reason = attempt.error_message or _BEING_SENT
     return Verdict(
@@ -103,7 +102,7 @@ def verdict(standing: Standing, *, recipe: str) -> Verdict | None:
         title=known.title if known else trouble.value,
         reason=reason,
         advice=_ADVICE.get(trouble) or _failed_advice(attempt, known),
-        command=_command(standing, attempt, trouble, recipe),
+        command=_command(record, attempt, trouble, recipe),
     )
 
 
@@ -128,7 +127,7 @@ def source(text: str | None) -> Source | None:
     return Source(file, int(line), int(rest))
 
 
-def _suspect(standing: Standing, attempt: Attempt, recipe: str) -> Verdict | None:
+def _suspect(record: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None:
     if attempt.suspect is None:
         return None
     trouble = Trouble.SUSPECT
@@ -138,7 +137,7 @@ def _suspect(standing: Standing, attempt: Attempt, recipe: str) -> Verdict | Non
         title=trouble.value,
         reason=attempt.suspect,
         advice=_ADVICE[trouble],
-        command=_command(standing, attempt, trouble, recipe),
+        command=_command(record, attempt, trouble, recipe),
     )
 
 
@@ -148,12 +147,12 @@ def _failed_advice(attempt: Attempt, known: contract.ErrorCode | None) -> str:
     return _UNKNOWN_CODE if attempt.error_code else _NO_CODE
 
 
-def _command(standing: Standing, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
+def _command(record: JobRecord, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
     named = shlex.quote(recipe)
     words = {
-        Trouble.UNCERTAIN: f"resolve {named} {standing.key} --task-id ID",
+        Trouble.UNCERTAIN: f"resolve {named} {record.key} --task-id ID",
         Trouble.EXPIRED: f"rescue {named}",
-        Trouble.SUSPECT: f"why {named} {standing.key}",
+        Trouble.SUSPECT: f"why {named} {record.key}",
     }.get(trouble, f"retry {named}")
-    sandbox = " --sandbox" if attempt.api == _SANDBOX else ""
+    sandbox = " --sandbox" if attempt.api == SANDBOX_API else ""
     return f"spark-batch {words}{sandbox}"

@@ -9,9 +9,9 @@ from typing import IO, Protocol
 
 from spark_batch import atomic
 from spark_batch.errors import OutputError
-from spark_batch.jobs import Standing
+from spark_batch.jobs import JobRecord
 
-Writer = Generator[None, Standing | None, None]
+Writer = Generator[None, JobRecord | None, None]
 
 
 class Lines(Protocol):
@@ -20,7 +20,7 @@ class Lines(Protocol):
     def head(self) -> str:
         """What stands before the first line."""
 
-    def line(self, standing: Standing) -> str:
+    def line(self, record: JobRecord) -> str:
         """What there is to say of a line."""
 
     def tail(self) -> str:
@@ -34,7 +34,7 @@ def draft(path: Path) -> Iterator[IO[str]]:
     A file that has these bytes already is not touched. Raises OutputError, and leaves nothing.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(path.parent)
         with atomic.replacing(path, text=True, keep_same=True) as file:
             yield file
     except OSError as error:
@@ -44,14 +44,14 @@ def draft(path: Path) -> Iterator[IO[str]]:
         ) from None
 
 
-def write_lines(path: Path, lines: Lines, standings: Iterable[Standing]) -> int:
+def write_lines(path: Path, lines: Lines, records: Iterable[JobRecord]) -> int:
     """Write one report; gives the number of its lines. Raises OutputError."""
     count = 0
     writing = writer(path, lines)
     next(writing)
     try:
-        for standing in standings:
-            writing.send(standing)
+        for record in records:
+            writing.send(record)
             count += 1
         finish(writing)
     finally:
@@ -66,8 +66,8 @@ def writer(path: Path, lines: Lines) -> Writer:
     """
     with draft(path) as file:
         file.write(lines.head())
-        while (standing := (yield)) is not None:
-            file.write(lines.line(standing))
+        while (record := (yield)) is not None:
+            file.write(lines.line(record))
         file.write(lines.tail())
 
 

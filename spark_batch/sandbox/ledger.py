@@ -18,6 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from spark_batch import atomic
 from spark_batch.errors import OutputError, UsageError
 
 if sys.platform != "win32":
@@ -158,14 +159,12 @@ def _write(file: int, data: bytes) -> None:
 
 def _open(path: Path) -> int:
     """Opens for appending, after what stands behind the last line end has been cut off."""
-    binary = getattr(os, "O_BINARY", 0)  # Windows would write line ends of its own
-    no_link = getattr(os, "O_NOFOLLOW", 0)
-    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | no_link | binary, 0o644)
+    file = atomic.open_to_append(path)
     # What stands there now is nobody's half line: who writes one holds the file.
     with _alone(file):
         whole = path.read_bytes()
         if not whole.endswith(b"\n"):
-            os.truncate(path, whole.rfind(b"\n") + 1)
+            os.ftruncate(file, whole.rfind(b"\n") + 1)
     return file
 
 

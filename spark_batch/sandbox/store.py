@@ -9,8 +9,8 @@ from pathlib import Path
 
 from spark_batch import atomic
 from spark_batch.errors import OutputError
+from spark_batch.paths import SandboxLayout
 
-LEDGER = "ledger.jsonl"
 _SECRET_BYTES = 32
 
 
@@ -21,24 +21,24 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.ledger = folder / LEDGER
-        self._images = folder / "images"
-        self._previews = folder / "previews"
-        atomic.refuse_links(folder, self.ledger, self._images, self._previews)
+        self._layout = layout = SandboxLayout(folder)
+        self.ledger = layout.ledger
+        atomic.refuse_links(folder, layout.ledger, layout.images, layout.previews)
+        atomic.refuse_hard_links(layout.ledger)
         try:
-            self._images.mkdir(parents=True, exist_ok=True)
-            self._previews.mkdir(exist_ok=True)
-            self.secret = _secret(folder / "secret")
+            layout.images.mkdir(parents=True, exist_ok=True)
+            layout.previews.mkdir(exist_ok=True)
+            self.secret = _secret(layout.secret)
         except OSError as error:
             raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
 
     def image(self, sha256: str) -> Path:
         """Where the input picture of that SHA-256 stands, or would."""
-        return self._images / sha256
+        return self._layout.images / sha256
 
     def preview(self, name: str) -> Path:
         """Where the preview of that name stands, or would."""
-        return self._previews / f"{name}.jpg"
+        return self._layout.preview(name)
 
     def keep(self, data: bytes) -> str:
         """Keeps an input picture; gives its SHA-256 in hex."""

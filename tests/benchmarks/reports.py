@@ -19,9 +19,11 @@ def fill(path: Path, count: int) -> None:
     """A checkpoint of so many jobs, of which one in a hundred failed."""
     with Checkpoint.open(path) as checkpoint, checkpoint.transaction():
         jobs = some_jobs(count)
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for n, job in enumerate(jobs):
-            attempt = checkpoint.intend(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+            attempt = checkpoint.begin_attempt(
+                job.key, number=1, reserved=Decimal("0.03"), api="sandbox"
+            )
             checkpoint.submitted(attempt, f"task-{n}")
             if n % 100 == 0:
                 checkpoint.fail(attempt, code="003003095", message="no", again="new-task")
@@ -46,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder / "t.checkpoint", count)
-        with CheckpointReader.peek(folder / "t.checkpoint") as reader:
+        with CheckpointReader.open_readonly(folder / "t.checkpoint") as reader:
             alone = {each: measure(reader, folder, [each]) for each in formats.FORMATS}
             together = measure(reader, folder, list(formats.FORMATS))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""What must hold after every kill, before anything is started again (reliability.md)."""
+"""What must hold after every kill, before anything is started again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader, Money
 from spark_batch.contract import rules
-from spark_batch.jobs import Attempt, Standing, State, Status
+from spark_batch.jobs import Attempt, JobRecord, State, Status
+from spark_batch.paths import Layout
 from spark_batch.pictures.metadata import extract
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Entry, Note
@@ -48,7 +49,7 @@ class Violation(AssertionError):
 class Books:
     """What the checkpoint says at a moment when nobody writes to it."""
 
-    standings: tuple[Standing, ...] = ()
+    records: tuple[JobRecord, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     money: Money = NOTHING
 
@@ -79,11 +80,11 @@ def read_books(checkpoint: Path, scratch: Path) -> Books:
     for file in checkpoint.parent.glob(f"{checkpoint.name}*"):
         if not file.name.endswith(".lock"):
             shutil.copyfile(file, scratch / file.name)
-    with CheckpointReader.peek(scratch / checkpoint.name) as reader:
-        standings = tuple(reader.standings())
-        keys = {standing.key for standing in standings}
+    with CheckpointReader.open_readonly(scratch / checkpoint.name) as reader:
+        records = tuple(reader.records())
+        keys = {record.key for record in records}
         attempts = tuple(each for key in sorted(keys) for each in reader.attempts_of(key))
-        return Books(standings, attempts, reader.money())
+        return Books(records, attempts, reader.money())
 
 
 def check(before: Books, now: Books, facts: Facts, *, output: Path, price: Decimal) -> None:
@@ -100,18 +101,18 @@ def _jobs_by_fingerprint(books: Books, facts: Facts) -> dict[str, str]:
     """Which job a request was for, by what the server was asked."""
     images = {entry.image for entry in facts.accepted}
     found = {}
-    for standing in books.standings:
+    for record in books.records:
         for image in images:
             order = Order(
                 model=rules().model,
-                prompt=standing.prompt,
-                scale=standing.scale,
-                seed=standing.seed,
-                width=standing.width,
-                height=standing.height,
+                prompt=record.request.prompt,
+                scale=record.request.scale,
+                seed=record.request.seed,
+                width=record.request.width,
+                height=record.request.height,
                 image=image,
             )
-            found[order.fingerprint] = standing.key
+            found[order.fingerprint] = record.key
     return found
 
 
@@ -184,23 +185,23 @@ def within(books: Books, facts: Facts, limit: Decimal | None) -> None:
 
 def _files(books: Books, facts: Facts, output: Path) -> None:
     """What is done is there with its hash, and what has a final name is a whole right picture."""
-    by_output = {standing.output: standing for standing in books.standings}
+    by_output = {record.output: record for record in books.records}
     for path in _pictures(output):
-        standing = by_output.get(str(path.relative_to(output).with_suffix("")))
-        if standing is None or path.suffix == ".part":
+        record = by_output.get(str(path.relative_to(output).with_suffix("")))
+        if record is None or path.suffix == ".part":
             raise Violation("spoiled-file", f"{path.name} stands there and is nobody's")
-        if _as_it_came(path, standing) not in _right(standing, books, facts):
+        if _as_it_came(path, record) not in _right(record, books, facts):
             raise Violation("spoiled-file", f"{path.name} is not the picture of its task")
-    for standing in books.standings:
-        attempt = standing.attempt
+    for record in books.records:
+        attempt = record.attempt
         if attempt is not None and attempt.state is State.DONE and not attempt.lost:
-            _is_there(standing, attempt, output)
+            _is_there(record, attempt, output)
 
 
-def _is_there(standing: Standing, attempt: Attempt, output: Path) -> None:
-    path = output / (standing.file or "it has no name")
+def _is_there(record: JobRecord, attempt: Attempt, output: Path) -> None:
+    path = output / (record.file or "it has no name")
     if not path.is_file():
-        raise Violation("missing-file", f"job {standing.key} is done, and {path.name} is missing")
+        raise Violation("missing-file", f"job {record.key} is done, and {path.name} is missing")
     if attempt.picture is None or _sha256(path) != attempt.picture.sha256:
         raise Violation("missing-file", f"{path.name} does not have its recorded hash")
 
@@ -208,7 +209,7 @@ def _is_there(standing: Standing, attempt: Attempt, output: Path) -> None:
 def _is_report(name: str) -> bool:
     """Also one that a kill left half written: it has no final name."""
     return re.sub(r"\.[0-9a-f]{8}\.part$", "", name).endswith(
-        tuple(f".{each.suffix}" for each in FORMATS.values())
+        tuple(Layout("", Path()).report(form).name for form in FORMATS)
     )
 
 
@@ -220,20 +221,21 @@ def _pictures(output: Path) -> Iterator[Path]:
             yield path
 
 
-def _right(standing: Standing, books: Books, facts: Facts) -> set[str]:
+def _right(record: JobRecord, books: Books, facts: Facts) -> set[str]:
     """The hashes that the picture of a job may have: those of its tasks."""
-    ids = {each.task_id for each in books.of(standing.key)}
+    ids = {each.task_id for each in books.of(record.key)}
     names = (preview_name(each) for each in facts.accepted if each.id in ids)
     paths = (facts.previews / f"{name}.jpg" for name in names)
     return {_sha256(path) for path in paths if path.exists()}
 
 
-def _as_it_came(path: Path, standing: Standing) -> str:
+def _as_it_came(path: Path, record: JobRecord) -> str:
     """The hash of a picture without the metadata that it carries, which have to be its job's."""
     data = path.read_bytes()
     facts = extract(data, "JPEG")
     if facts is not None:
-        if (facts.job, facts.prompt, facts.seed) != (standing.key, standing.prompt, standing.seed):
+        carried = (facts.key, facts.request.prompt, facts.request.seed)
+        if carried != (record.key, record.request.prompt, record.request.seed):
             raise Violation("spoiled-file", f"{path.name} carries metadata of another job")
         begin = data.index(_XMP) - 4
         end = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
@@ -251,11 +253,11 @@ def ended(books: Books, facts: Facts, *, allowed: Iterable[Status]) -> None:
     No picture expires: a round is over long before a result is, however often a URL has ended.
     """
     allowed = {Status.DONE, Status.UNCERTAIN, *allowed}
-    for standing in books.standings:
-        if standing.status is Status.FAILED and standing.attempt is not None:
-            _deserved(standing.attempt, facts)
-        elif standing.status not in allowed:
-            raise Violation("unended", f"job {standing.key} is left {standing.status.value}")
+    for record in books.records:
+        if record.status is Status.FAILED and record.attempt is not None:
+            _deserved(record.attempt, facts)
+        elif record.status not in allowed:
+            raise Violation("unended", f"job {record.key} is left {record.status.value}")
 
 
 def _deserved(attempt: Attempt, facts: Facts) -> None:

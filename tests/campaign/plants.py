@@ -11,13 +11,13 @@ from typing import Any
 from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
+from spark_batch.client.outcomes import SubmitOutcome
+from spark_batch.engine import Driver
+from spark_batch.engine.effects import Call, Effect, Submit
+from spark_batch.engine.events import Event
+from spark_batch.engine.files import Folders
 from spark_batch.jobs import State
-from spark_batch.project import crew
-from spark_batch.runner import Run
-from spark_batch.runner.calls import call_of
-from spark_batch.runner.desk import Call, Flight
-from spark_batch.runner.events import Event
-from spark_batch.runner.files import Folders
+from spark_batch.project import running
 from tests.campaign.points import wrap
 
 
@@ -40,22 +40,29 @@ def _resubmit_on_resume() -> None:
 def _intent_after_post() -> None:
     """The intents are committed only when their POSTs have come back."""
 
-    def admit(self: Any) -> list[Event]:
-        with self._desk.checkpoint.transaction():
-            events: list[Event]
-            admitted, events = self._admission.take()
-            for flight, call in admitted:
-                self._pool.put((flight, call), _called(self, flight, call))
-        return events
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        def commit(self: Any, triggers: Any) -> tuple[list[Effect], list[Event]]:
+            with self._checkpoint.transaction():
+                effects, events = original(self, triggers)
+                for effect in effects:
+                    if isinstance(effect, Submit):
+                        outcomes[effect.job.key] = self._send(effect.job)
+            return effects, events
 
-    def _called(run: Any, flight: Flight, call: Call) -> Callable[[], object]:
-        work = call_of(run._desk, flight, call)
-        if call is not Call.SUBMIT:
-            return work
-        outcome = work()
-        return lambda: outcome
+        return commit
 
-    wrap(Run, "_admit", lambda original: admit)
+    def answered(original: Callable[..., Any]) -> Callable[..., Any]:
+        def start(self: Any, call: Call) -> None:
+            if isinstance(call, Submit):
+                self._calls.start(call, self._network, outcomes.pop, call.job.key)
+            else:
+                original(self, call)
+
+        return start
+
+    outcomes: dict[str, SubmitOutcome] = {}
+    wrap(Driver, "_commit", around)
+    wrap(Driver, "_start_call", answered)
 
 
 def _straight_to_final_name() -> None:
@@ -78,7 +85,7 @@ def _straight_to_final_name() -> None:
         return fetching
 
     wrap(Checkpoint, "fetching", remembering)
-    wrap(crew, "Folders", lambda original: Straight)
+    wrap(running, "Folders", lambda original: Straight)
 
 
 def _done_before_rename() -> None:

@@ -12,7 +12,6 @@ import signal
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,13 +20,13 @@ from spark_batch import client, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
 from spark_batch.client import TaskClient, TaskReader, download
-from spark_batch.project import crew, running
-from spark_batch.runner import Settings
-from spark_batch.runner.pace import PollTimes
+from spark_batch.engine import driver, workers
+from spark_batch.engine.ratelimit import PollTimes
+from spark_batch.project import running
 
 # Each gives two points: NAME:before and NAME:after.
 CALLS: Mapping[str, tuple[object, str]] = {
-    "intend": (Checkpoint, "intend"),
+    "begin_attempt": (Checkpoint, "begin_attempt"),
     "submitted": (Checkpoint, "submitted"),
     "fetching": (Checkpoint, "fetching"),
     "done": (Checkpoint, "done"),
@@ -35,7 +34,7 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "resend": (Checkpoint, "resend"),
     "uncertain": (Checkpoint, "uncertain"),
     "fail": (Checkpoint, "fail"),
-    "enroll": (Checkpoint, "enroll"),
+    "sync_jobs": (Checkpoint, "sync_jobs"),
     "interrupted": (Checkpoint, "interrupted"),
     "post": (TaskClient, "submit"),
     "poll": (TaskReader, "poll"),
@@ -53,6 +52,7 @@ POINTS = (
 )
 _PIECES = 4
 _THREADS = 4
+_PICTURE_THREADS = 2
 
 Passed = Callable[[str], None]
 
@@ -143,14 +143,11 @@ class _Soon(PollTimes):
         return 0.01
 
 
-def _with_few_threads(original: Callable[..., Settings]) -> Callable[..., Settings]:
-    return lambda *args, **named: replace(original(*args, **named), threads=_THREADS)
-
-
 def hurry() -> None:
     """Take out waiting that is there for a real API's sake, and what each start would do anew."""
     context = ssl.create_default_context()
-    wrap(crew, "Random", lambda original: _Hasty)
-    wrap(crew, "PollTimes", lambda original: _Soon)
-    wrap(crew, "settings", _with_few_threads)
+    wrap(driver, "Random", lambda original: _Hasty)
+    wrap(driver, "PollTimes", lambda original: _Soon)
+    wrap(workers, "_NETWORK_THREADS", lambda original: _THREADS)
+    wrap(workers, "_PICTURE_THREADS", lambda original: _PICTURE_THREADS)
     wrap(client, "_tls", lambda original: lambda environ: context)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch.checkpoint import checkpoint_path
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Status
+from spark_batch.paths import Layout
 from spark_batch.sandbox import Served, Settings, serve
 from tests.campaign import invariants
 from tests.campaign.children import KILLED, Zygote
@@ -130,7 +130,7 @@ class Stage:
         invariants.quiet(self.log)
         facts = self.facts()
         books = invariants.read_books(
-            checkpoint_path(self.output, "campaign"), self.folder / "look"
+            Layout("campaign", self.output).checkpoint, self.folder / "look"
         )
         invariants.check(before, books, facts, output=self.output, price=PRICE)
         invariants.within(books, facts, self.plan.max_cost)
@@ -157,7 +157,7 @@ class End:
 
     def count(self, status: Status) -> int:
         """How many jobs have this status."""
-        return sum(standing.status is status for standing in self.books.standings)
+        return sum(record.status is status for record in self.books.records)
 
 
 class Rounds:
@@ -286,9 +286,7 @@ def campaign(folder: Path, *, seed: int, numbers: Sequence[int], lanes: int = 2)
 
 def _open(books: Books) -> bool:
     """Whether something is left to do by itself."""
-    return any(
-        s.status in (Status.RUNNING, Status.FETCHING, Status.PENDING) for s in books.standings
-    )
+    return any(s.status in (Status.RUNNING, Status.FETCHING, Status.PENDING) for s in books.records)
 
 
 def write_recipe(folder: Path, text: str) -> None:

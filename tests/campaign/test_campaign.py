@@ -1,4 +1,4 @@
-"""Kill the process at any moment: nothing is paid twice, nothing is lost (reliability.md)."""
+"""Kill the process at any moment: nothing is paid twice, nothing is lost."""
 
 from __future__ import annotations
 

@@ -41,6 +41,6 @@ def test_an_unknown_cost_is_not_nothing(
 ) -> None:
     """What may have been paid is told as None; what cannot have been is not told at all."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        move(checkpoint, checkpoint.intend(a_job().key, number=1, reserved=None, api="a"))
+        checkpoint.sync_jobs([a_job()])
+        move(checkpoint, checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a"))
         assert list(checkpoint.costs()) == [(int(a_job().key, 16), each) for each in costs]

@@ -21,9 +21,9 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "t.checkpoint"
     jobs = some_jobs(3)
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for job in jobs[:2]:
-            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{job.key}")
             if job is jobs[1]:
                 checkpoint.fail(attempt, code=None, message="no", again="never")
@@ -44,6 +44,36 @@ def test_what_it_claims_and_what_is_paid(path: Path) -> None:
     ]
     assert dict(foreign.paid(path)) == {first: Decimal("0.05")}
     assert path.read_bytes() == before
+
+
+def test_a_journal_beside_it_changes_nothing(path: Path) -> None:
+    """A branch may bring one: SQLite would write its pages into the checkpoint."""
+    earlier, (first, *_) = path.read_bytes(), keys(some_jobs(3))
+    with Checkpoint.open(path) as checkpoint:
+        checkpoint.sync_jobs([])
+    later = path.read_bytes()
+    journal = path.with_name(f"{path.name}-journal")
+    journal.write_bytes(_journal(earlier))
+    assert dict(foreign.paid(path)) == {first: Decimal("0.05")}
+    assert [claim.current for claim in foreign.claims(path)] == [True] * 3  # as the journal has it
+    assert path.read_bytes() == later
+    assert journal.exists()
+    with Checkpoint.open(path):
+        pass
+    assert path.read_bytes() == earlier  # the journal is one that SQLite takes
+
+
+def _journal(pages: bytes, *, size: int = 4096, nonce: int = 7) -> bytes:
+    """A rollback journal that brings `pages` back, as in SQLite's file format."""
+    numbers = (len(pages) // size, nonce, len(pages) // size, 512, size)
+    head = bytes.fromhex("d9d505f920a163d7") + b"".join(n.to_bytes(4, "big") for n in numbers)
+    records = []
+    for start in range(0, len(pages), size):
+        page = pages[start : start + size]
+        checksum = (nonce + sum(page[at] for at in range(size - 200, 0, -200))) & 0xFFFFFFFF
+        number = start // size + 1
+        records.append(number.to_bytes(4, "big") + page + checksum.to_bytes(4, "big"))
+    return head.ljust(512, b"\0") + b"".join(records)
 
 
 def test_one_of_the_first_version(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_full_disk_takes_no_lock_file(tmp_path: Path) -> None:
         ("unable to open database file", "who may read and write it"),
     ],
 )
-@pytest.mark.parametrize("way", [Checkpoint.open, CheckpointReader.peek])
+@pytest.mark.parametrize("way", [Checkpoint.open, CheckpointReader.open_readonly])
 def test_a_file_that_sqlite_cannot_lock_or_open_is_not_damaged(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -41,8 +41,8 @@ def version_of(path: Path) -> int:
 def test_opening_migrates_and_keeps_a_copy(old: Path) -> None:
     """Nothing is lost, the new columns are there, and the old file stands beside it."""
     with Checkpoint.open(old) as checkpoint:
-        (standing,) = checkpoint.standings()
-        assert (standing.status, standing.attempt.task_id) == (Status.RUNNING, "task-1")
+        (record,) = checkpoint.records()
+        assert (record.status, record.attempt.task_id) == (Status.RUNNING, "task-1")
         checkpoint.uncertain(1, "unknown")
         checkpoint.settle_resubmit(1)
     assert version_of(old) == VERSION
@@ -61,8 +61,8 @@ def test_a_migrated_attempt_has_no_commit_and_its_picture_is_as_it_came(old: Pat
 def test_looking_does_not_migrate(old: Path) -> None:
     """`status` of an older checkpoint reads it, and leaves it as it is."""
     before = old.read_bytes()
-    with CheckpointReader.peek(old) as reader:
-        assert [standing.output for standing in reader.standings()] == ["a/b"]
+    with CheckpointReader.open_readonly(old) as reader:
+        assert [record.output for record in reader.records()] == ["a/b"]
     assert old.read_bytes() == before
     assert sorted(path.name for path in old.parent.iterdir()) == ["t.checkpoint"]
 

@@ -25,10 +25,10 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "t.checkpoint"
     jobs = some_jobs(len(EVERY) + 1)
     with Checkpoint.open(path) as checkpoint, checkpoint.transaction():
-        checkpoint.enroll([*jobs, a_job("left/over", seed=10_000)])
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs([*jobs, a_job("left/over", seed=10_000)])
+        checkpoint.sync_jobs(jobs)
         for job in jobs[1:]:
-            checkpoint.intend(job.key, number=1, reserved=None, api="x")
+            checkpoint.begin_attempt(job.key, number=1, reserved=None, api="x")
     with sqlite3.connect(path) as db:
         for number, columns in enumerate(EVERY, 1):
             db.execute(
@@ -42,13 +42,13 @@ def path(tmp_path: Path) -> Path:
 
 def test_statuses_are_those_of_the_lines(path: Path) -> None:
     """`jobs.status_of` and its twin in SQL agree on whatever can stand in the columns."""
-    with CheckpointReader.peek(path) as reader:
-        lines = list(reader.standings())
+    with CheckpointReader.open_readonly(path) as reader:
+        lines = list(reader.records())
         counts = reader.counts()
         assert counts.jobs == Counter(line.status for line in lines)
         assert counts.total == len(EVERY) + 1
         for status in Status:
-            assert list(reader.standings_in(status)) == [x for x in lines if x.status is status]
+            assert list(reader.records_in(status)) == [x for x in lines if x.status is status]
         odd = [x for x in lines if x.status is Status.DONE and x.attempt and x.attempt.suspect]
         assert list(reader.suspects()) == odd
         assert counts.suspect == len(odd) > 0
@@ -59,13 +59,13 @@ def test_money_by_prompt_is_all_money(tmp_path: Path) -> None:
     jobs = some_jobs(3)
     twin = replace(jobs[0], output="again", prompt=replace(jobs[0].prompt, id="later"))
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([*jobs, twin])
+        checkpoint.sync_jobs([*jobs, twin])
         for job in jobs:
-            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="x")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="x")
             checkpoint.submitted(attempt, job.key)
             checkpoint.fetching(attempt, a_result("0.10"))
             checkpoint.done(attempt, a_picture(job.key), {})
-        checkpoint.enroll([*jobs[:2], twin])
+        checkpoint.sync_jobs([*jobs[:2], twin])
         spent = checkpoint.spent_by_prompt()
         assert list(spent.items()) == [
             ("beach", Decimal("0.20")),
@@ -82,5 +82,5 @@ def test_sources_come_once_and_in_order(tmp_path: Path) -> None:
         for job, source in zip(some_jobs(4), ("b:2:1", "a:1:1", "", "b:2:1"), strict=True)
     ]
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         assert checkpoint.sources() == ["b:2:1", "a:1:1"]

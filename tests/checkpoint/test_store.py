@@ -27,7 +27,7 @@ def test_a_second_holder_is_refused_and_told_who_has_it(path: Path) -> None:
     with Checkpoint.open(path):
         with pytest.raises(CheckpointLocked, match=rf"pid {os.getpid()} on .* since"):
             Checkpoint.open(path)
-        with CheckpointReader.peek(path) as reader:
+        with CheckpointReader.open_readonly(path) as reader:
             assert reader.is_empty()
     Checkpoint.open(path).close()
 
@@ -51,8 +51,8 @@ def test_a_killed_holder_frees_it_at_once(path: Path) -> None:
         "from spark_batch.checkpoint import Checkpoint\n"
         "from tests.makers import a_job\n"
         "c = Checkpoint.open(pathlib.Path(sys.argv[1]))\n"
-        "c.enroll([a_job()])\n"
-        "c.intend(a_job().key, number=1, reserved=None, api='sandbox')\n"
+        "c.sync_jobs([a_job()])\n"
+        "c.begin_attempt(a_job().key, number=1, reserved=None, api='sandbox')\n"
         "print('ready', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -81,7 +81,7 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(path: Path, content: bytes)
     """Neither opening nor looking replaces it: an empty one would pay for everything again."""
     path.parent.mkdir()
     path.write_bytes(content)
-    for way in (Checkpoint.open, CheckpointReader.peek):
+    for way in (Checkpoint.open, CheckpointReader.open_readonly):
         with pytest.raises(CheckpointDamaged, match="left as it is"):
             way(path)
     assert path.read_bytes() == content
@@ -90,7 +90,7 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(path: Path, content: bytes)
 def test_a_broken_page_is_found(path: Path) -> None:
     """A checkpoint with a page of garbage in its middle is not written to."""
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.enroll(some_jobs(500))
+        checkpoint.sync_jobs(some_jobs(500))
     content = bytearray(path.read_bytes())
     content[8192 : 8192 + 4096] = b"\xa5" * 4096
     path.write_bytes(content)
@@ -124,32 +124,32 @@ def test_a_start_that_was_killed_leaves_no_empty_checkpoint(path: Path) -> None:
     path.parent.mkdir()
     path.with_name("t.checkpoint.new").write_bytes(b"half")
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.enroll([a_job()])
+        checkpoint.sync_jobs([a_job()])
 
 
 def test_a_missing_one_can_be_looked_at(path: Path) -> None:
     """Looking at what does not exist is looking at an empty one, and makes no file."""
-    with CheckpointReader.peek(path) as reader:
+    with CheckpointReader.open_readonly(path) as reader:
         assert reader.is_empty()
-        assert list(reader.standings()) == []
+        assert list(reader.records()) == []
     assert not path.exists()
 
 
 def test_a_look_cannot_write(path: Path) -> None:
     """Not even by SQL: the connection itself is read-only."""
     Checkpoint.open(path).close()
-    with CheckpointReader.peek(path) as reader, pytest.raises(sqlite3.OperationalError):
-        reader._db.execute("DELETE FROM attempt")
+    with CheckpointReader.open_readonly(path) as reader, pytest.raises(sqlite3.OperationalError):
+        reader.store.execute("DELETE FROM attempt")
 
 
 def test_the_file_can_be_copied_at_any_moment(path: Path, tmp_path: Path) -> None:
     """There is one file, no log beside it, also while it is open."""
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.enroll([a_job()])
+        checkpoint.sync_jobs([a_job()])
         copy = tmp_path / "copy.checkpoint"
         shutil.copy(path, copy)
-    with CheckpointReader.peek(copy) as reader:
-        assert [s.output for s in reader.standings()] == ["cat/beach"]
+    with CheckpointReader.open_readonly(copy) as reader:
+        assert [s.output for s in reader.records()] == ["cat/beach"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
@@ -162,12 +162,12 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error_that_loses_nothing(path: Path) -> None:
     """When SQLite gets no more pages the transaction is taken back and told in one line."""
     with Checkpoint.open(path) as checkpoint:
-        checkpoint.enroll([a_job()])
-        (pages,) = checkpoint._db.execute("PRAGMA page_count").fetchone()
-        checkpoint._db.execute(f"PRAGMA max_page_count = {pages}")
+        checkpoint.sync_jobs([a_job()])
+        (pages,) = checkpoint.store.execute("PRAGMA page_count").fetchone()
+        checkpoint.store.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(OutputError, match="full"):
-            checkpoint.enroll(some_jobs(2000))
-        assert [s.output for s in checkpoint.standings()] == ["cat/beach"]
+            checkpoint.sync_jobs(some_jobs(2000))
+        assert [s.output for s in checkpoint.records()] == ["cat/beach"]
 
 
 def test_a_journal_that_names_a_further_file_is_refused(tmp_path: Path) -> None:
@@ -203,5 +203,5 @@ os._exit(1)
     with pytest.raises(CheckpointError, match="further file"):
         Checkpoint.open(path)
     with pytest.raises(CheckpointError, match="further file"):
-        CheckpointReader.peek(path)
+        CheckpointReader.open_readonly(path)
     assert victim.exists()

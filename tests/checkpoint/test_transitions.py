@@ -20,16 +20,16 @@ def checkpoint(tmp_path: Path) -> Iterator[Checkpoint]:
         yield opened
 
 
-def intend(checkpoint: Checkpoint, *, number: int = 1, reserved: str | None = "0.03") -> int:
+def begin_attempt(checkpoint: Checkpoint, *, number: int = 1, reserved: str | None = "0.03") -> int:
     job = a_job()
-    checkpoint.enroll([job])
+    checkpoint.sync_jobs([job])
     amount = None if reserved is None else Decimal(reserved)
-    return checkpoint.intend(job.key, number=number, reserved=amount, api="sandbox")
+    return checkpoint.begin_attempt(job.key, number=number, reserved=amount, api="sandbox")
 
 
 def test_an_attempt_goes_its_whole_way(checkpoint: Checkpoint) -> None:
-    """Each arrow of the road is written, and the standing tells all of it at the end."""
-    attempt = intend(checkpoint)
+    """Each arrow of the road is written, and the record tells all of it at the end."""
+    attempt = begin_attempt(checkpoint)
     assert checkpoint.last_attempt(a_job().key).state is State.SUBMITTING
     checkpoint.submitted(attempt, "task-1")
     assert checkpoint.last_attempt(a_job().key).state is State.RUNNING
@@ -37,16 +37,16 @@ def test_an_attempt_goes_its_whole_way(checkpoint: Checkpoint) -> None:
     assert checkpoint.last_attempt(a_job().key).result.url == a_result().url
     checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
 
-    (standing,) = checkpoint.standings()
-    assert standing.status is Status.DONE
-    assert (standing.file, standing.cost, standing.attempts) == (
+    (record,) = checkpoint.records()
+    assert record.status is Status.DONE
+    assert (record.file, record.cost, record.attempts) == (
         "cat/beach.jpg",
         Decimal("0.03"),
         1,
     )
-    assert standing.attempt.task_id == "task-1"
-    assert standing.attempt.picture == a_picture()
-    assert standing.attempt.result.url == ""
+    assert record.attempt.task_id == "task-1"
+    assert record.attempt.picture == a_picture()
+    assert record.attempt.result.url == ""
     assert [what for _, what, _ in checkpoint.history(attempt)] == [
         "submitting",
         "running",
@@ -79,7 +79,7 @@ ROADS: dict[str, tuple[list[Move], set[str]]] = {
 @pytest.mark.parametrize("state", ROADS)
 def test_no_state_moves_backwards(checkpoint: Checkpoint, state: str, move: str) -> None:
     """A transition that the state does not allow raises, and leaves everything as it was."""
-    attempt = intend(checkpoint)
+    attempt = begin_attempt(checkpoint)
     road, allowed = ROADS[state]
     for step in road:
         step(checkpoint, attempt)
@@ -96,12 +96,12 @@ def test_no_state_moves_backwards(checkpoint: Checkpoint, state: str, move: str)
 def test_what_was_being_sent_is_uncertain_at_start(checkpoint: Checkpoint) -> None:
     """An intent without an answer is uncertain; one that was never sent is not."""
     jobs = some_jobs(3)
-    checkpoint.enroll(jobs)
-    ids = [checkpoint.intend(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
+    checkpoint.sync_jobs(jobs)
+    ids = [checkpoint.begin_attempt(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
     checkpoint.submitted(ids[0], "task-1")
     checkpoint.unsent(ids[1], "connection refused")
     assert checkpoint.interrupted() == 1
-    assert [s.status for s in checkpoint.standings()] == [
+    assert [s.status for s in checkpoint.records()] == [
         Status.RUNNING,
         Status.PENDING,
         Status.UNCERTAIN,
@@ -112,8 +112,8 @@ def test_what_was_being_sent_is_uncertain_at_start(checkpoint: Checkpoint) -> No
 def test_one_task_id_belongs_to_one_attempt(checkpoint: Checkpoint) -> None:
     """The database itself refuses to note a task twice."""
     jobs = some_jobs(2)
-    checkpoint.enroll(jobs)
-    ids = [checkpoint.intend(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
+    checkpoint.sync_jobs(jobs)
+    ids = [checkpoint.begin_attempt(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
     checkpoint.submitted(ids[0], "task-1")
     with pytest.raises(Exception, match="UNIQUE"):
         checkpoint.submitted(ids[1], "task-1")
@@ -122,12 +122,12 @@ def test_one_task_id_belongs_to_one_attempt(checkpoint: Checkpoint) -> None:
 def test_money_counts_every_attempt(checkpoint: Checkpoint) -> None:
     """Spent is what was charged, reserved what may still be; failed and unsent cost nothing."""
     jobs = some_jobs(7)
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     ids = [
-        checkpoint.intend(j.key, number=1, reserved=Decimal("0.10"), api="sandbox")
+        checkpoint.begin_attempt(j.key, number=1, reserved=Decimal("0.10"), api="sandbox")
         for j in jobs[:6]
     ]
-    ids.append(checkpoint.intend(jobs[6].key, number=1, reserved=None, api="sandbox"))
+    ids.append(checkpoint.begin_attempt(jobs[6].key, number=1, reserved=None, api="sandbox"))
     checkpoint.submitted(ids[0], "t0")
     checkpoint.fetching(ids[0], a_result("0.03"))
     checkpoint.submitted(ids[1], "t1")
@@ -143,40 +143,40 @@ def test_money_counts_every_attempt(checkpoint: Checkpoint) -> None:
 def test_enrolling_again_changes_only_what_changed(checkpoint: Checkpoint) -> None:
     """A changed name forgets its file, a name that left is left over, the order follows."""
     one, two = some_jobs(2)
-    checkpoint.enroll([one, two])
-    attempt = checkpoint.intend(one.key, number=1, reserved=None, api="sandbox")
+    checkpoint.sync_jobs([one, two])
+    attempt = checkpoint.begin_attempt(one.key, number=1, reserved=None, api="sandbox")
     checkpoint.submitted(attempt, "t1")
     checkpoint.fetching(attempt, a_result())
     checkpoint.done(attempt, a_picture(), {one.output: f"{one.output}.jpg"})
 
     changed = a_job(one.output, seed=99)
-    checkpoint.enroll([two, changed])
-    assert [(s.output, s.file, s.status) for s in checkpoint.standings()] == [
+    checkpoint.sync_jobs([two, changed])
+    assert [(s.output, s.file, s.status) for s in checkpoint.records()] == [
         (two.output, None, Status.PENDING),
         (one.output, None, Status.PENDING),
     ]
-    checkpoint.enroll([one])
-    assert [s.status for s in checkpoint.standings()] == [Status.DONE]
-    assert [s.output for s in checkpoint.standings(left_over=True)] == [two.output]
+    checkpoint.sync_jobs([one])
+    assert [s.status for s in checkpoint.records()] == [Status.DONE]
+    assert [s.output for s in checkpoint.records(left_over=True)] == [two.output]
 
 
 def test_a_lost_picture_is_lost_until_it_is_found(checkpoint: Checkpoint) -> None:
     """A done attempt whose picture is gone keeps its state and its cost, and says so."""
-    attempt = intend(checkpoint)
+    attempt = begin_attempt(checkpoint)
     checkpoint.submitted(attempt, "t1")
     checkpoint.fetching(attempt, a_result())
     checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
     checkpoint.lose(attempt, "the URL has ended")
-    (standing,) = checkpoint.standings()
-    assert (standing.status, standing.cost) == (Status.EXPIRED, Decimal("0.03"))
+    (record,) = checkpoint.records()
+    assert (record.status, record.cost) == (Status.EXPIRED, Decimal("0.03"))
     checkpoint.refetched(attempt, a_picture("other"), {"cat/beach": "cat/beach.jpg"})
-    (standing,) = checkpoint.standings()
-    assert (standing.status, standing.attempt.picture) == (Status.DONE, a_picture("other"))
+    (record,) = checkpoint.records()
+    assert (record.status, record.attempt.picture) == (Status.DONE, a_picture("other"))
 
 
 def test_transactions_may_be_shared(checkpoint: Checkpoint) -> None:
     """An error inside a shared transaction takes back all of it."""
-    attempt = intend(checkpoint)
+    attempt = begin_attempt(checkpoint)
     with pytest.raises(RuntimeError), checkpoint.transaction():
         checkpoint.submitted(attempt, "t1")
         raise RuntimeError
@@ -190,8 +190,8 @@ def test_transactions_may_be_shared(checkpoint: Checkpoint) -> None:
 def test_the_same_bytes_for_two_seeds_are_noticed(checkpoint: Checkpoint) -> None:
     """Another seed of the same request with the same picture is a twin; other prompts are not."""
     one, two, other = a_job("a", seed=1), a_job("b", seed=2), a_job("c", prompt="Snow", seed=3)
-    checkpoint.enroll([one, two, other])
-    attempt = checkpoint.intend(one.key, number=1, reserved=None, api="sandbox")
+    checkpoint.sync_jobs([one, two, other])
+    attempt = checkpoint.begin_attempt(one.key, number=1, reserved=None, api="sandbox")
     checkpoint.submitted(attempt, "t1")
     checkpoint.fetching(attempt, a_result())
     checkpoint.done(attempt, a_picture("same"), {"a": "a.jpg"})
@@ -204,9 +204,9 @@ def test_the_same_bytes_for_two_seeds_are_noticed(checkpoint: Checkpoint) -> Non
 def test_the_fingerprint_is_of_what_attempts_came_to(tmp_path: Path) -> None:
     """Every transition changes it; what being interrupted makes of an attempt counts before."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
+        checkpoint.sync_jobs([a_job()])
         seen = [checkpoint.fingerprint()]
-        attempt = checkpoint.intend(a_job().key, number=1, reserved=None, api="a")
+        attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a")
         seen.append(checkpoint.fingerprint())
         assert checkpoint.interrupted() == 1
         assert checkpoint.fingerprint() == seen[-1]
@@ -228,7 +228,7 @@ def test_a_saved_plan_is_used_once(tmp_path: Path) -> None:
     with Checkpoint.open(path) as checkpoint:
         assert checkpoint.plan_used("p") is None
         checkpoint.use_plan("p")
-    with CheckpointReader.peek(path) as reader:
+    with CheckpointReader.open_readonly(path) as reader:
         assert reader.plan_used("p") is not None
         assert reader.plan_used("q") is None
 
@@ -236,8 +236,10 @@ def test_a_saved_plan_is_used_once(tmp_path: Path) -> None:
 def test_metadata_do_not_hide_the_same_bytes(checkpoint: Checkpoint) -> None:
     """The bytes as they came are compared, and not the file's, which tells its seed."""
     one, two = a_job("a", seed=1), a_job("b", seed=2)
-    checkpoint.enroll([one, two])
-    attempt = checkpoint.intend(one.key, number=1, reserved=None, api="sandbox", commit="c" * 40)
+    checkpoint.sync_jobs([one, two])
+    attempt = checkpoint.begin_attempt(
+        one.key, number=1, reserved=None, api="sandbox", commit="c" * 40
+    )
     checkpoint.submitted(attempt, "t1")
     checkpoint.fetching(attempt, a_result())
     came = a_picture("came").sha256
@@ -253,16 +255,16 @@ def test_metadata_do_not_hide_the_same_bytes(checkpoint: Checkpoint) -> None:
 def test_the_provenance_of_an_attempt(checkpoint: Checkpoint) -> None:
     """The request, the task, and the commit that the recipe was at when the attempt was made."""
     job = a_job()
-    checkpoint.enroll([job])
-    first = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox", commit="c" * 40)
+    checkpoint.sync_jobs([job])
+    first = checkpoint.begin_attempt(
+        job.key, number=1, reserved=None, api="sandbox", commit="c" * 40
+    )
     checkpoint.submitted(first, "t1")
-    second = checkpoint.intend(job.key, number=2, reserved=None, api="sandbox")
+    second = checkpoint.begin_attempt(job.key, number=2, reserved=None, api="sandbox")
     facts = checkpoint.provenance(first)
-    assert (facts.job, facts.model, facts.prompt) == (job.key, job.model, job.prompt.text)
-    assert (facts.seed, facts.scale, facts.take) == (7, 0.5, 1)
-    assert (facts.width, facts.height, facts.recipe) == (1328, 1328, "test")
+    assert (facts.key, facts.request, facts.recipe) == (job.key, job.request, "test")
     assert (facts.commit, facts.task_id) == ("c" * 40, "t1")
     other = checkpoint.provenance(second)
     assert (other.commit, other.task_id) == (None, None)
-    checkpoint.enroll([])
+    checkpoint.sync_jobs([])
     assert checkpoint.provenance(first).recipe == "test"

@@ -26,10 +26,10 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "t.checkpoint"
     jobs = some_jobs(6)
     with Checkpoint.open(path) as checkpoint, checkpoint.transaction():
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for job, state in zip(jobs, State, strict=True):
             price = Decimal("0.05")
-            attempt = checkpoint.intend(job.key, number=1, reserved=price, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=price, api="sandbox")
             if state is not State.SUBMITTING:
                 checkpoint.submitted(attempt, f"task-{job.key}")
             if state is State.FAILED:
@@ -52,7 +52,7 @@ def spoil(path: Path, script: str) -> None:
 
 
 def assert_refused(path: Path, match: str) -> None:
-    for opened in (Checkpoint.open, CheckpointReader.peek, Checkpoint.rehearse):
+    for opened in (Checkpoint.open, CheckpointReader.open_readonly, Checkpoint.copy_to_memory):
         with pytest.raises(CheckpointDamaged, match=match):
             opened(path)
 
@@ -60,7 +60,7 @@ def assert_refused(path: Path, match: str) -> None:
 def test_what_spark_batch_writes_is_accepted(path: Path) -> None:
     """Every state, and a saved plan that was used."""
     with Checkpoint.open(path) as checkpoint:
-        assert len(list(checkpoint.standings())) == len(State)
+        assert len(list(checkpoint.records())) == len(State)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_schema_that_is_not_ours_is_refused(path: Path, script: str) -> None:
         *(("cost", value) for value in ("'-1000'", "'NaN'", "'Infinity'", "'1e400'", "x'31'")),
         *(("cost", value) for value in ("'99999999999'", "'1.2.3'", "''", "'1_0'", "'٣'")),
         *(("reserved", value) for value in ("'NaN'", "'-0.01'", "'sNaN'", "'much'")),
-        ("discount", "'NaN'"),
+        *(("discount", value) for value in ("'NaN'", "'1.2.3'", "'x5'", "'--5'")),
         *(("number", value) for value in ("0", "-1", "9223372036854775807", "'many'", "1.5")),
         ("state", "'finished'"),
         ("unsent", "2"),
@@ -132,6 +132,7 @@ def test_a_schema_that_is_not_ours_is_refused(path: Path, script: str) -> None:
         ("key", "'0123456789ABCDEF'"),
         *(("submitted_at", value) for value in ("'now'", "'2026-02-30T00:00:00.000Z'", "7")),
         *(("completed_at", value) for value in ("'9999-12-31T23:59:59Z'", "'2026-01-01'")),
+        *(("completed_at", f"'2026-01-01T00:00:00{end}'") for end in ("..Z.Z", "ZZ", ".5Z", ".Z")),
         ("sha256", "'../../../../../../tmp/x'"),
         ("sha256", f"'{'0' * 64}' || char(0) || 'x'"),
         ("received_sha256", "'x'"),
@@ -199,8 +200,32 @@ def test_an_attempt_of_no_request_is_refused(path: Path) -> None:
 def test_a_text_that_is_not_utf_8_is_an_error_without_a_traceback(path: Path) -> None:
     """Found when it is read."""
     spoil(path, "UPDATE request SET prompt = CAST(x'ff' AS TEXT) WHERE seed = 1")
-    with pytest.raises(CheckpointDamaged), CheckpointReader.peek(path) as reader:
-        list(reader.standings())
+    with pytest.raises(CheckpointDamaged), CheckpointReader.open_readonly(path) as reader:
+        list(reader.records())
+
+
+def test_an_index_that_differs_from_its_table_is_refused(path: Path) -> None:
+    """Jobs are looked up by it: it would hide what is paid for."""
+    key = some_jobs(1)[0].key.encode()
+    with sqlite3.connect(path) as database:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_attempt_1'"
+        ((page,),) = database.execute(query)
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    data = bytearray(path.read_bytes())
+    at = data.index(key, (page - 1) * size, page * size)
+    data[at : at + len(key)] = b"sandbox" + key[7:]
+    path.write_bytes(data)
+    assert_refused(path, "index|out of order")
+
+
+def test_an_error_of_sqlite_that_is_no_text_is_no_traceback(path: Path) -> None:
+    """It quotes the name of an object, here with a byte that is not UTF-8."""
+    spoil(path, "UPDATE sqlite_master SET name = 'mark' || name, sql = 'x' WHERE type = 'index'")
+    data = path.read_bytes()
+    assert b"mark" in data
+    path.write_bytes(data.replace(b"mark", b"\xffark"))
+    assert_refused(path, "cannot be read")
 
 
 def test_a_query_that_takes_too_long_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +253,6 @@ def test_a_link_is_no_missing_checkpoint(path: Path, target: str) -> None:
     """An empty one in its place would pay for everything again; a device would never end."""
     path.unlink()
     path.symlink_to(target)
-    for opened in (Checkpoint.open, CheckpointReader.peek):
+    for opened in (Checkpoint.open, CheckpointReader.open_readonly):
         with pytest.raises(CheckpointError):
             opened(path)

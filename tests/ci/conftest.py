@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,22 @@ def cloud(bare_cloud: Cloud, python: Path, wheel: Path, served: Served) -> Cloud
         "base-url": served.url,
     }
     return bare_cloud
+
+
+@pytest.fixture
+def installed(cloud: Cloud) -> None:
+    """`pip install` of the wheel, which the machines' environment has, is not done once a job.
+
+    Pip is only asked for its version, in the same folder and environment. The tests of the starter
+    workflow and of the action run it.
+    """
+    command = cloud.folder / "bin" / "python"
+    known = shlex.quote(f"-m pip install --quiet {cloud.inputs['install']}")
+    real = shlex.quote(str(cloud.python / "python"))
+    command.write_text(
+        f'#!/bin/sh\n[ "$*" = {known} ] && exec {real} -m pip --version\nexec {real} "$@"\n'
+    )
+    command.chmod(0o755)
 
 
 def commit(cloud: Cloud, files: Mapping[str, str], *, branch: str = "main") -> str:

@@ -218,6 +218,7 @@ def _run_step(
         "GITHUB_REPOSITORY_ID": str(REPOSITORY_ID),
         "GITHUB_EVENT_NAME": github.get("event_name", ""),
         "GITHUB_REF_NAME": github.get("ref_name", ""),
+        "GITHUB_HEAD_REF": github.get("head_ref", ""),
         "RUNNER_TEMP": str(folder.parent / "temp"),
         "GITHUB_BASE_REF": github.get("base_ref", ""),
         "GITHUB_SHA": github["sha"],

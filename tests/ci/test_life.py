@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -26,17 +25,7 @@ WORKFLOW = ROOT / ".github" / "workflows" / "pictures.yml"
 KILL_SECONDS = 60
 
 
-@pytest.fixture(autouse=True)
-def installed(cloud: Cloud) -> None:
-    """`pip install` of the wheel, which the machines' environment has, is not done once a job.
-
-    The test of the starter workflow and those of the action run pip.
-    """
-    command = cloud.folder / "bin" / "python"
-    known = shlex.quote(f"-m pip install --quiet {cloud.inputs['install']}")
-    real = shlex.quote(str(cloud.python / "python"))
-    command.write_text(f'#!/bin/sh\n[ "$*" = {known} ] || exec {real} "$@"\n')
-    command.chmod(0o755)
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 def killer(cloud: Cloud, shard: int) -> Callable[..., None]:
@@ -56,7 +45,7 @@ def killer(cloud: Cloud, shard: int) -> Callable[..., None]:
 
 def _has_task(workspace: Path) -> bool:
     for path in workspace.rglob("*.checkpoint"):
-        with CheckpointReader.peek(path) as checkpoint:
+        with CheckpointReader.open_readonly(path) as checkpoint:
             if any(attempt.task_id for attempt in checkpoint.open_attempts()):
                 return True
     return False

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from spark_batch import cli
-from spark_batch.runner import waits
+from spark_batch.engine import waits
 from spark_batch.sandbox import Faults, Served, Settings, serve
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def call(
 ) -> Call:
     """The command line in this process; a task that the API does not know is given up soon.
 
-    `tests/runner/test_waits.py` proves the real patience on a virtual clock.
+    `tests/engine/test_waits.py` proves the real patience on a virtual clock.
     """
     monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.05)
 

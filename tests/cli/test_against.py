@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 
 from spark_batch import contract
 from spark_batch.cli import comment
+from spark_batch.errors import ExitCode
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Ended, Folder
 from tests.repositories import Repository, a_repository
@@ -182,6 +183,23 @@ def test_json_is_what_the_schema_says(folder: Folder, repo: Repository, call: Ca
     manifest = folder.previews / "tiny.manifest.csv"
     assert document(call, folder, manifest)["counts"] == found["counts"]
     assert document(call, folder, manifest)["against"]["commit"] is None
+
+
+def test_a_file_named_as_a_ref_does_not_stand_for_it(
+    folder: Folder, repo: Repository, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch could bring a manifest `main`, in which every job is known already."""
+    monkeypatch.chdir(repo.path)
+    folder.edit("[Beach, Snow]", "[Desert, Rain]")
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    manifest = (folder.previews / "tiny.manifest.csv").read_text()
+    for name in ("main", "main...", "nothing"):
+        repo.write(name, manifest)
+        if name != "nothing":
+            assert document(call, folder, name)["counts"]["kept"] == 0
+    ended = against(call, folder, given="nothing")
+    assert (ended.code, "write ./ before it" in ended.err) == (ExitCode.WRONG, True)
+    assert document(call, folder, "./nothing")["counts"]["kept"] == 4
 
 
 def test_the_exit_code_says_whether_anything_has_changed(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.sandbox import Entry, Faults, Served, Settings, serve
 from tests.cli.conftest import Call, Folder, start
 
@@ -27,9 +27,9 @@ RATES = {
 }
 
 
-def standings(folder: Folder) -> list[Standing]:
-    with CheckpointReader.peek(folder.out / ".spark-batch" / "tiny.checkpoint") as reader:
-        return list(reader.standings())
+def records(folder: Folder) -> list[JobRecord]:
+    with CheckpointReader.open_readonly(folder.out / ".spark-batch" / "tiny.checkpoint") as reader:
+        return list(reader.records())
 
 
 def killed_again_and_again(folder: Folder, served: Served) -> None:
@@ -46,9 +46,9 @@ def killed_again_and_again(folder: Folder, served: Served) -> None:
         process.communicate(timeout=10)
 
 
-def task_of(standing: Standing, served: Served) -> Entry | None:
+def task_of(record: JobRecord, served: Served) -> Entry | None:
     """The task of a job in the server's ledger, as the vendor's support would look it up."""
-    same = (standing.prompt, standing.seed)
+    same = (record.request.prompt, record.request.seed)
     found = [e for e in served.ledger.accepted() if (e.prompt, e.seed) == same]
     return found[0] if found else None
 
@@ -56,11 +56,11 @@ def task_of(standing: Standing, served: Served) -> Entry | None:
 def settle(folder: Folder, call: Call, served: Served) -> int:
     """Settle every uncertain job by what the ledger says; gives their number."""
     settled = 0
-    for standing in standings(folder):
-        if standing.status is Status.UNCERTAIN:
-            entry = task_of(standing, served)
+    for record in records(folder):
+        if record.status is Status.UNCERTAIN:
+            entry = task_of(record, served)
             said = ["--task-id", entry.id] if entry else ["--not-charged"]
-            assert call("resolve", folder.recipe, standing.key, *said).code == 0
+            assert call("resolve", folder.recipe, record.key, *said).code == 0
             settled += 1
     return settled
 
@@ -87,7 +87,7 @@ def test_a_bad_day_is_paid_once(
         settled = 0
         for _ in range(8):
             call("run", folder.recipe)
-            statuses = Counter(standing.status for standing in standings(folder))
+            statuses = Counter(record.status for record in records(folder))
             assert set(statuses) <= {Status.DONE, Status.UNCERTAIN, Status.EXPIRED}
             if statuses[Status.DONE] == JOBS:
                 break

@@ -92,6 +92,61 @@ def test_a_table_that_is_a_link_shows_nothing(
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *(".ENV", ".envrc", ".env~", "prod.env", "env", "id_rsa", "server.pem"),
+        *(".aws/credentials", ".ssh/config.yaml", "gha-creds-1.yaml", "secrets.yml", ".hidden.csv"),
+    ],
+)
+@pytest.mark.parametrize("link", ["evil.yaml", "table.csv"])
+def test_no_link_shows_a_file_of_another_kind(
+    shop: Folder, call: Call, name: str, link: str
+) -> None:
+    """A file that git does not know, such as one of secrets, stands in the repository as well."""
+    target = shop.path.parent / name
+    target.parent.mkdir(exist_ok=True)
+    target.write_text("a: other-secret\nb other-secret\n")
+    (shop.path / link).symlink_to(target)
+    if link == "table.csv":
+        shop.edit("price: 0.03", "price: 0.03\nrows: table.csv")
+    ended = call("validate", shop.recipe if link == "table.csv" else shop.path / link)
+    assert (ended.code, "other-secret" in ended.out + ended.err) == (ExitCode.WRONG, False)
+    assert "may hold secrets" in ended.out + ended.err
+
+
+@pytest.mark.parametrize("link", ["latest.yaml", "latest.yml"])
+def test_a_recipe_may_be_a_link_to_another(shop: Folder, call: Call, link: str) -> None:
+    """Also as Kubernetes mounts files: through a folder whose name begins with a dot."""
+    (shop.path / link).symlink_to(shop.recipe)
+    assert call("plan", shop.path / link, "--sandbox").code == ExitCode.DONE
+    (shop.path / "..data").mkdir()
+    shop.recipe.rename(shop.path / "..data" / "recipe.yaml")
+    shop.recipe.symlink_to("..data/recipe.yaml")
+    assert call("plan", shop.recipe, "--sandbox").code == ExitCode.DONE
+
+
+@pytest.mark.parametrize("name", [".git", ".git/hooks", ".GIT", "linked", "linked/refs"])
+def test_nothing_is_written_into_gits_own_folder(shop: Folder, call: Call, name: str) -> None:
+    """It holds configuration and hooks; no flag allows it."""
+    (shop.path / "linked").symlink_to("../.git", target_is_directory=True)
+    there = name if name.startswith("linked") else f"../{name}"
+    shop.edit("price: 0.03", f"price: 0.03\noutput: {{dir: {there}}}")
+    for flag in ([], ["--allow-outside"]):
+        ended = call("run", shop.recipe, "--sandbox", *flag)
+        assert (ended.code, "git's own" in ended.err) == (ExitCode.WRONG, True), ended.err
+    assert not list((shop.path.parent / ".git").iterdir())
+
+
+def test_a_picture_of_git_annex_is_read(shop: Folder, call: Call) -> None:
+    """It keeps them in git's own folder, and links in the work tree."""
+    objects = shop.path.parent / ".git" / "annex" / "objects"
+    objects.mkdir(parents=True)
+    (shop.path / "photo.jpg").rename(objects / "key.jpg")
+    (shop.path / "photo.jpg").symlink_to("../.git/annex/objects/key.jpg")
+    assert call("plan", shop.recipe, "--sandbox").code == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
     "entry",
     ["link.jpg", "*link.jpg", "folder/far.jpg", "../../outside/far.jpg", "../../outside/*.jpg"],
 )

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from spark_batch import contract
+from spark_batch.cli import COMMANDS
 from spark_batch.errors import ExitCode
 from tests.cli.conftest import ROOT, Call, Folder
 
@@ -30,14 +31,16 @@ def test_help_is_cheap(own_world: object) -> None:
         assert f"  {name} " in done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", ["validate", "plan", "run", "retry", "status", "report", "sandbox"]
-)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(call: Call, name: str) -> None:
-    """Its usage line, and exit 0."""
+    """Its usage line and exit 0; `--help` lists its first sentence on one line."""
     ended = call(name, "--help")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith(f"Usage: spark-batch {name}")
+    listed = [line for line in call("--help").out.splitlines() if line.startswith(f"  {name} ")]
+    sentence = listed[0].removeprefix(f"  {name} ").strip()
+    assert sentence.endswith(".")
+    assert " ".join(ended.out.split("\n\n", 1)[1].split()).startswith(sentence)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_validate_loads_no_client(folder: Folder) -> None:
         "import sys\n"
         "from spark_batch import cli\n"
         f"code = cli.dispatch(['validate', {str(folder.recipe)!r}])\n"
-        "heavy = {'requests', 'tqdm', 'starlette', 'jinja2', 'spark_batch.runner'}\n"
+        "heavy = {'requests', 'tqdm', 'starlette', 'jinja2', 'spark_batch.engine'}\n"
         "print(code, sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

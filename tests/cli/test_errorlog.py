@@ -98,6 +98,7 @@ def test_in_ci_the_log_is_printed(
     [
         (MemoryError(), "out of memory"),
         (RuntimeError("can't start new thread"), "out of memory"),
+        (ImportError("a.so: failed to map segment from shared object"), "out of memory"),
         (
             OSError(28, "No space left on device", "/a/b"),
             "cannot use /a/b: No space left on device",

@@ -130,3 +130,17 @@ def test_what_never_ends_keeps_no_command_waiting(
         ended = call(command, folder.recipe, "--sandbox")
         assert "unexpected" not in ended.err
         assert ended.code in (0, 1, 2)
+
+
+def test_a_name_that_the_disk_does_not_take_is_an_error_before_anything_is_sent(
+    folder: Folder, call: Call
+) -> None:
+    """And the checkpoint can be used when it is shorter."""
+    folder.edit("prompts: [Beach, Snow]", f"prompts: [{{id: {'p' * 100}, text: Beach}}]")
+    name = "/".join(["${prompt}${prompt}"] * 20)
+    folder.edit("price: 0.03", f"output: {{name: '{name}/${{scale}}'}}\nprice: 0.03")
+    ended = call("run", folder.recipe, "--sandbox")
+    assert (ended.code, "the disk takes no name as long as" in ended.err) == (2, True)
+    assert folder.ledger() == []
+    folder.edit(name, "pictures")
+    assert call("run", folder.recipe, "--sandbox").code == 0

@@ -9,6 +9,7 @@ import pytest
 
 from spark_batch.errors import ExitCode
 from tests.cli.conftest import Call, Folder
+from tests.repositories import a_repository
 
 PRECIOUS = "precious"
 STATE = ".spark-batch"
@@ -129,6 +130,58 @@ def test_a_pipe_in_the_state_folder_stops_nothing_for_ever(folder: Folder, call:
     assert (ended.code, "neither a file nor a folder" in ended.err) == (ExitCode.WRONG, True)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tiny.checkpoint",
+        "tiny.checkpoint.lock",
+        "tiny.checkpoint-journal",
+        "tiny.checkpoint-wal",
+        "sandbox/ledger.jsonl",
+    ],
+)
+def test_a_hard_link_is_not_written_into(
+    folder: Folder, call: Call, outside: Path, name: str
+) -> None:
+    """An archive can bring one; these files are changed in place, and not replaced."""
+    target = folder.previews / STATE / name
+    target.parent.mkdir(parents=True)
+    target.hardlink_to(outside / "file")
+    ended = call("run", folder.recipe, "--sandbox")
+    assert (ended.code, folder.ledger()) == (ExitCode.WRONG, []), ended.err
+    assert f"{target.name} is a hard link" in ended.err
+    assert untouched(outside)
+
+
+def test_a_hard_link_to_a_file_that_is_replaced_is_no_matter(folder: Folder, call: Call) -> None:
+    """As a backup by hard links has it: the other name keeps the older picture and report."""
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    files = [*folder.pictures(), *folder.previews.glob("tiny.*")]
+    backups = {file.with_name(f"{file.name}.backup"): file.read_bytes() for file in files}
+    for file in files:
+        file.with_name(f"{file.name}.backup").hardlink_to(file)
+    folder.edit("seed: 7", "seed: 8")
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert {backup: backup.read_bytes() for backup in backups} == backups
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "status", "rescue", "report"])
+def test_a_journal_that_a_branch_brings_changes_no_checkpoint(
+    folder: Folder, call: Call, command: str
+) -> None:
+    """SQLite would roll the checkpoint back to whatever it holds; one of a killed run it may."""
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    journal = folder.previews / STATE / "tiny.checkpoint-journal"
+    repository = a_repository(folder.path)
+    repository.commit(notes_md="mine")
+    journal.write_bytes(b"what a killed run left")
+    assert call(command, folder.recipe, "--sandbox").code == ExitCode.DONE
+    journal.write_bytes(b"what a branch brings")
+    repository.commit()
+    ended = call(command, folder.recipe, "--sandbox")
+    assert (ended.code, f"{journal.name} is in git" in ended.err) == (ExitCode.WRONG, True)
+
+
 FOREIGN = {
     "tiny.manifest.csv": "name,amount\nbeach,2\n",
     "tiny.html": "<!doctype html><title>spark-batch</title><p>Ours</p>",
@@ -150,6 +203,36 @@ def test_a_report_replaces_no_file_of_others(
     assert (ended.code, folder.ledger()) == (ExitCode.WRONG, [])
     assert f"{name} is there already" in ended.err
     assert (folder.previews / name).read_text() == FOREIGN[name]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_a_folder_or_a_pipe_at_a_reports_name(
+    folder: Folder, call: Call, name: str, kind: str
+) -> None:
+    """It is named before anything is sent: a run that is paid for has its manifest."""
+    folder.previews.mkdir(parents=True)
+    if kind == "folder":
+        (folder.previews / name).mkdir()
+    elif not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes here")
+    else:
+        os.mkfifo(folder.previews / name)
+    ended = call("run", folder.recipe, "--sandbox")
+    assert (ended.code, folder.ledger()) == (ExitCode.WRONG, [])
+    assert f"{name} is there already" in ended.err
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_shard_does_not_pay_for_what_no_merge_could_report(
+    folder: Folder, call: Call, name: str
+) -> None:
+    """The merge would refuse to write over the file, once the pictures are paid for."""
+    folder.previews.mkdir(parents=True)
+    (folder.previews / name).write_text(FOREIGN[name])
+    ended = call("run", folder.recipe, "--sandbox", "--shard", "1/1")
+    assert (ended.code, folder.ledger()) == (ExitCode.WRONG, [])
+    assert f"{name} is there already" in ended.err
 
 
 def test_a_recipe_called_like_a_file_of_its_folder(folder: Folder, call: Call) -> None:
@@ -183,3 +266,20 @@ def test_init_fills_no_linked_folder(tmp_path: Path, call: Call, outside: Path, 
     assert (ended.code, "symbolic link" in ended.err) == (ExitCode.WRONG, True)
     assert untouched(outside)
     assert not (tmp_path / "new" / "recipe.yaml").exists()
+
+
+@pytest.mark.parametrize("command", ["init", "plan"])
+def test_no_path_of_a_command_leads_out_of_a_repository(
+    folder: Folder, call: Call, outside: Path, command: str
+) -> None:
+    """`init build/new` and `plan --out build/plan.json`, where a branch made a link of `build`."""
+    (folder.path / ".git").mkdir()
+    elsewhere = outside.parent.parent / f"{outside.parent.name}-elsewhere"
+    elsewhere.mkdir()
+    (folder.path / "build").symlink_to(elsewhere, target_is_directory=True)
+    plan = ("plan", folder.recipe, "--sandbox", "--max-cost", "1", "--out")
+    beginning = plan if command == "plan" else ("init",)
+    ended = call(*beginning, folder.path / "build" / "new")
+    assert (ended.code, "outside of the repository" in ended.err) == (ExitCode.WRONG, True)
+    assert not list(elsewhere.iterdir())
+    assert call(*beginning, elsewhere / "new").code == ExitCode.DONE

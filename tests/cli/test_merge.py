@@ -101,8 +101,8 @@ def test_what_a_killed_shard_was_sending_is_uncertain(
     place = load(folder.recipe).recipe
     with Checkpoint.open(shard_checkpoint(folder.previews, shard)) as checkpoint:
         job = next(read_shard(shard).of(matrix.jobs(place)))
-        checkpoint.enroll([job])
-        checkpoint.intend(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+        checkpoint.sync_jobs([job])
+        checkpoint.begin_attempt(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
     merged = call("merge", folder.recipe, "--sandbox")
     assert "3 pending, 1 uncertain" in merged.out
     assert call("run", folder.recipe, "--sandbox").code == ExitCode.UNCERTAIN

@@ -107,6 +107,13 @@ def test_previews_that_would_meet_are_refused_too(folder: Folder, call: Call) ->
     assert _tasks(folder.path) == 4
 
 
+def test_previews_are_no_paid_work_of_another_recipe(folder: Folder, call: Call) -> None:
+    """Nor where the output folder is one in which earlier output folders are looked for."""
+    _shared(folder)
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert "made before" not in call("plan", folder.recipe).err
+
+
 def test_two_recipes_of_one_name(folder: Folder, call: Call) -> None:
     """A copy whose name was forgotten would replace the pictures of the first."""
     call("run", folder.recipe, "--sandbox")

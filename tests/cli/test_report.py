@@ -12,11 +12,13 @@ import pytest
 
 from spark_batch import contract, project
 from spark_batch.errors import ExitCode
+from spark_batch.paths import Layout
+from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
 
-NAMES = tuple(f"tiny.{each.suffix}" for each in FORMATS.values())
+NAMES = tuple(Layout("tiny", Path()).report(form).name for form in FORMATS)
 MakeServer = Callable[..., Served]
 
 
@@ -119,9 +121,15 @@ def test_a_rescue_leaves_them_too(folder: Folder, call: Call) -> None:
     assert reports(folder.previews) == before
 
 
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands at a report's name comes after the check that precedes a run."""
+    monkeypatch.setattr(formats, "check_targets", lambda layout: None)
+
+
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_report_that_cannot_be_written_does_not_hide_what_the_run_came_to(
-    folder: Folder, call: Call, name: str
+    folder: Folder, call: Call, unwatched: None, name: str
 ) -> None:
     """The result stands on stdout, what is missing on stderr with exit 1; the others are there."""
     (folder.previews / name).mkdir(parents=True)
@@ -143,20 +151,24 @@ def test_reading_for_a_report_keeps_no_run_waiting(folder: Folder, call: Call) -
     call("run", folder.recipe, "--sandbox")
     place = project.find_place(folder.recipe, sandbox=True)
     with project.copied(place) as checkpoint, checkpoint.snapshot():
-        lines = checkpoint.standings()
+        lines = checkpoint.records()
         next(lines)
         with contextlib.closing(sqlite3.connect(place.checkpoint, timeout=0)) as run, run:
             assert run.execute("UPDATE attempt SET suspect = 'later'").rowcount == 4
         assert [each.attempt.suspect for each in lines if each.attempt] == [None] * 3
 
 
-def test_a_graver_end_keeps_its_code(folder: Folder, call: Call, served: Served) -> None:
+def test_a_graver_end_keeps_its_code(
+    folder: Folder, call: Call, served: Served, unwatched: None
+) -> None:
     """An uncertain job is exit 4, with and without a report."""
     (folder.out / "tiny.json").mkdir(parents=True)
     assert call("run", folder.recipe, "--limit", "1").code == ExitCode.UNCERTAIN
 
 
-def test_a_file_in_place_of_the_output_folder_is_told(folder: Folder, call: Call) -> None:
+def test_a_folder_in_place_of_a_report_is_named(
+    folder: Folder, call: Call, unwatched: None
+) -> None:
     """`report` says what it cannot write, and ends with 1."""
     call("run", folder.recipe, "--sandbox")
     (folder.previews / "tiny.md").unlink()

@@ -115,8 +115,10 @@ def _running(folder: Folder, path: object) -> int:
     """How many task ids the checkpoint knows."""
     from spark_batch.checkpoint import CheckpointReader
 
-    with CheckpointReader.peek(folder.previews / ".spark-batch" / "tiny.checkpoint") as reader:
-        return sum(bool(s.attempt and s.attempt.task_id) for s in reader.standings())
+    with CheckpointReader.open_readonly(
+        folder.previews / ".spark-batch" / "tiny.checkpoint"
+    ) as reader:
+        return sum(bool(s.attempt and s.attempt.task_id) for s in reader.records())
 
 
 def test_one_interrupt_lets_paid_work_finish(folder: Folder, call: Call) -> None:

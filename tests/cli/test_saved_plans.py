@@ -297,8 +297,8 @@ def test_a_plan_after_a_killed_run_holds(folder: Folder, call: Call, saved: Path
     """What was being sent is uncertain to the plan, and to the run that makes it so."""
     call("run", folder.recipe, "--sandbox", "--limit", "0")
     with Checkpoint.open(folder.previews / ".spark-batch" / "tiny.checkpoint") as checkpoint:
-        first = next(checkpoint.standings())
-        checkpoint.intend(first.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+        first = next(checkpoint.records())
+        checkpoint.begin_attempt(first.key, number=1, reserved=Decimal("0.03"), api="sandbox")
     assert len(save(call, folder, saved)["jobs"]) == 3
     ended = call("run", folder.recipe, "--sandbox", "--plan", saved)
     assert ended.code == ExitCode.UNCERTAIN

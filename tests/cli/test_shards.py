@@ -13,10 +13,11 @@ from random import Random
 import pytest
 
 from spark_batch import load
-from spark_batch.checkpoint import CheckpointReader, Lock, lock_path
+from spark_batch.checkpoint import CheckpointReader, Lock
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import matrix
 from spark_batch.jobs.shard import read_shard
+from spark_batch.paths import lock_path
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder, start
 from tests.cli.sharding import (
@@ -75,8 +76,8 @@ def _kill_when_all_is_sent(folder: Folder, process: subprocess.Popen[str], shard
     deadline = time.monotonic() + 30
     known = 0
     while known < wanted and time.monotonic() < deadline:
-        with CheckpointReader.peek(path) as reader:
-            known = sum(bool(s.attempt and s.attempt.task_id) for s in reader.standings())
+        with CheckpointReader.open_readonly(path) as reader:
+            known = sum(bool(s.attempt and s.attempt.task_id) for s in reader.records())
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=10)
     assert known == wanted

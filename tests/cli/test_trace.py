@@ -215,7 +215,7 @@ def test_two_jobs_with_the_same_bytes(plain: Folder, call: Call) -> None:
     path = plain.previews / ".spark-batch" / "tiny.checkpoint"
     with Checkpoint.open(path) as checkpoint:
         one, two = (
-            checkpoint.jobs_like(str(each.relative_to(plain.previews)))[0].attempt
+            checkpoint.records_like(str(each.relative_to(plain.previews)))[0].attempt
             for each in (first, second)
         )
         checkpoint.refetched(two.id, one.picture, {})
@@ -230,7 +230,7 @@ def test_metadata_that_came_with_a_picture(marked: Folder, call: Call) -> None:
     path = marked.previews / ".spark-batch" / "tiny.checkpoint"
     with Checkpoint.open(path) as checkpoint:
         one, two = (
-            checkpoint.jobs_like(str(each.relative_to(marked.previews)))[0].attempt
+            checkpoint.records_like(str(each.relative_to(marked.previews)))[0].attempt
             for each in (first, second)
         )
         checkpoint.refetched(two.id, one.picture, {})

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,7 +189,13 @@ def test_a_fitted_picture_is_sent_in_place_of_the_file(tmp_path: Path) -> None:
     assert len(calls) == 2
 
 
-def test_a_picture_is_fitted_by_a_thread_of_its_own(tmp_path: Path) -> None:
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def test_a_picture_is_fitted_by_the_executor(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
     """Who asks whether it is ready is not held up, and sending it then makes nothing."""
     go, calls = threading.Event(), []
 
@@ -196,7 +204,8 @@ def test_a_picture_is_fitted_by_a_thread_of_its_own(tmp_path: Path) -> None:
         assert go.wait(5)
         return b"fitted"
 
-    made, source = Bodies(fitted=fitted), _fitted(_file(tmp_path / "a.png"))
+    made = Bodies(fitted=fitted, executor=executor)
+    source = _fitted(_file(tmp_path / "a.png"))
     assert not made.ready(source)
     assert not made.ready(source)
     go.set()
@@ -213,7 +222,9 @@ def test_what_need_not_be_fitted_is_ready(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("most", [0, 10**6])
-def test_a_picture_that_cannot_be_fitted_is_told_when_it_is_sent(tmp_path: Path, most: int) -> None:
+def test_a_picture_that_cannot_be_fitted_is_told_when_it_is_sent(
+    tmp_path: Path, executor: ThreadPoolExecutor, most: int
+) -> None:
     """Nor does one that is too large to be kept hold up a run for ever."""
 
     def fitted(path: Path, picture: Picture) -> bytes:
@@ -221,7 +232,8 @@ def test_a_picture_that_cannot_be_fitted_is_told_when_it_is_sent(tmp_path: Path,
             raise PictureError("a.png: broken")
         return b"fitted"
 
-    made, source = Bodies(fitted=fitted, max_bytes=most), _fitted(_file(tmp_path / "a.png"))
+    made = Bodies(fitted=fitted, executor=executor, max_bytes=most)
+    source = _fitted(_file(tmp_path / "a.png"))
     assert not made.ready(source)
     assert within(5, lambda: made.ready(source))
     if most:

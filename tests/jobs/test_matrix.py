@@ -136,7 +136,7 @@ def test_jobs_have_the_key_of_their_facts(block: Block) -> None:
         )
 
 
-# The keys were computed outside the program, of the form in matrix/requests.py written by hand.
+# The keys were computed outside the program, of the form in jobs/request.py written by hand.
 FITTED = [
     (("JPEG", None, None), ";fit=1,jpeg", "72d0cdacec460866"),
     (("JPEG", "crop", None), ";fit=1,jpeg,crop", "96f7f9c17464d960"),

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs.select import Chooser, Clause, Facts, job_facts, parse
+from spark_batch.jobs import record_of
+from spark_batch.jobs.select import Chooser, Clause, Facts, parse
+from spark_batch.jobs.select import facts as facts_of
 from tests.makers import a_job
 
 FACTS: Facts = {
@@ -119,7 +121,7 @@ def test_an_older_word_for_a_status_chooses_the_same_jobs() -> None:
 
 def test_facts_of_a_job() -> None:
     """A job without an attempt is pending, and its size has both its spellings."""
-    facts = job_facts(a_job(), None)
+    facts = facts_of(record_of(a_job()))
     assert facts["status"] == ("pending",)
     assert facts["size"] == ("1:1", "1328x1328")
 

@@ -15,19 +15,23 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from spark_batch import pictures
 from spark_batch.errors import OutputError, PictureError
-from spark_batch.jobs import Provenance
+from spark_batch.jobs import Provenance, Request
 from spark_batch.pictures import xmp
 from spark_batch.pictures.metadata import embed, extract
 
-FACTS = Provenance(
-    job="0123456789abcdef",
+REQUEST = Request(
     model="spark_i2i_3_0",
     prompt="Change background to beach",
+    picture=None,
     seed=7,
     scale=0.4,
     width=512,
     height=768,
     take=2,
+)
+FACTS = Provenance(
+    key="0123456789abcdef",
+    request=REQUEST,
     recipe="summer",
     commit="a" * 40 + "-dirty",
     task_id="task-1",
@@ -39,6 +43,11 @@ FOREIGN = (
     b' rdf:about="" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:Credit="ACME"/>'
     b'</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
 )
+
+
+def asking(**changes: object) -> Provenance:
+    """The facts of another request."""
+    return replace(FACTS, request=replace(REQUEST, **changes))
 
 
 def exif(text: str) -> bytes:
@@ -158,10 +167,10 @@ def test_others_find_prompt_and_model_where_they_look() -> None:
     """Dublin Core's description, IPTC's fields for prompt and system, and PNG text."""
     image = opened(embed(FILES["png"][1], "PNG", FACTS))
     described = image.getxmp()["xmpmeta"]["RDF"]["Description"][0]
-    assert described["description"]["Alt"]["li"]["text"] == FACTS.prompt
-    assert described["AIPromptInformation"] == FACTS.prompt
+    assert described["description"]["Alt"]["li"]["text"] == REQUEST.prompt
+    assert described["AIPromptInformation"] == REQUEST.prompt
     assert described["AISystemUsed"] == "spark_i2i_3_0"
-    assert json.loads(image.text["spark-batch"])["job"] == FACTS.job
+    assert json.loads(image.text["spark-batch"])["job"] == FACTS.key
     assert opened(embed(FILES["png-alpha-text"][1], "PNG", FACTS)).text["Author"] == "somebody"
 
 
@@ -170,14 +179,14 @@ def test_the_same_facts_give_the_same_bytes(name: str) -> None:
     """Fetched again, a picture is the same file."""
     kind, data = FILES[name]
     assert embed(data, kind, FACTS) == embed(data, kind, replace(FACTS))
-    assert embed(data, kind, FACTS) != embed(data, kind, replace(FACTS, seed=8))
+    assert embed(data, kind, FACTS) != embed(data, kind, asking(seed=8))
 
 
 @each_file
 def test_what_is_there_of_ours_is_replaced(name: str) -> None:
     """A picture that was made of one of ours: no fact of the older one is left in it."""
     kind, data = FILES[name]
-    other = replace(FACTS, prompt="Snow", job="f" * 16, task_id=None, commit=None)
+    other = replace(asking(prompt="Snow"), key="f" * 16, task_id=None, commit=None)
     twice = embed(embed(data, kind, FACTS), kind, other)
     assert twice == embed(data, kind, other)
     assert b"beach" not in twice
@@ -208,7 +217,7 @@ PROMPTS = {
 def test_any_prompt_comes_back_as_it_was(name: str, prompt: str) -> None:
     """What XML gives a meaning to, what is long, and what is not Latin."""
     kind, data = FILES[name]
-    facts = replace(FACTS, prompt=PROMPTS[prompt])
+    facts = asking(prompt=PROMPTS[prompt])
     marked = embed(data, kind, facts)
     assert extract(marked, kind) == facts
     assert spark_properties(opened(marked))["prompt"] == PROMPTS[prompt]
@@ -216,7 +225,7 @@ def test_any_prompt_comes_back_as_it_was(name: str, prompt: str) -> None:
 
 def test_line_ends_stay_in_the_description() -> None:
     """XML would make one of two; there it is an element, and not an attribute."""
-    marked = embed(FILES["jpeg"][1], "JPEG", replace(FACTS, prompt="a\r\nb"))
+    marked = embed(FILES["jpeg"][1], "JPEG", asking(prompt="a\r\nb"))
     described = opened(marked).getxmp()["xmpmeta"]["RDF"]["Description"][0]
     assert described["description"]["Alt"]["li"]["text"] == "a\r\nb"
 
@@ -240,8 +249,8 @@ def test_the_places_are_those_of_the_formats() -> None:
 def test_characters_that_xml_cannot_write_are_marked() -> None:
     """Controls and half a surrogate pair."""
     for kind in ("JPEG", "PNG", "WEBP"):
-        marked = embed(encoded(kind), kind, replace(FACTS, prompt="a\x00\x1b[2J\ud800\uffffz"))
-        assert extract(marked, kind).prompt == "a\ufffd\ufffd[2J\ufffd\ufffdz"
+        marked = embed(encoded(kind), kind, asking(prompt="a\x00\x1b[2J\ud800\uffffz"))
+        assert extract(marked, kind).request.prompt == "a\ufffd\ufffd[2J\ufffd\ufffdz"
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
@@ -326,8 +335,8 @@ def test_another_size_is_not_written(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
     """A folder stands where the new file would be written: the picture stays."""
     path = picture_file(tmp_path, JPEG)
-    (tmp_path / "picture.marked").mkdir()
-    with pytest.raises(OutputError, match=r"picture\.marked: cannot be written"):
+    (tmp_path / "picture.part").mkdir()
+    with pytest.raises(OutputError, match=r"picture\.part: cannot be written"):
         pictures.mark(path, pictures.accept(path), FACTS)
     assert path.read_bytes() == JPEG
 
@@ -345,7 +354,7 @@ def test_a_cut_file_tells_all_or_nothing(name: str) -> None:
         for _ in range(chance.randint(1, 6)):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         found = extract(bytes(damaged), kind)
-        assert found is None or len(found.prompt) <= 4000
+        assert found is None or len(found.request.prompt) <= 4000
 
 
 def carrying(packet: bytes) -> bytes:
@@ -365,10 +374,10 @@ def ours(**changed: str) -> bytes:
 
 def test_a_packet_that_another_program_rewrote_is_read() -> None:
     """As elements, with another prefix, padded, and in a compressed PNG text."""
-    assert extract(carrying(ours()), "JPEG").job == "0" * 16
-    assert extract(carrying(ours() + b" \n" * 500), "JPEG").seed == 7
+    assert extract(carrying(ours()), "JPEG").key == "0" * 16
+    assert extract(carrying(ours() + b" \n" * 500), "JPEG").request.seed == 7
     body = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(ours())
-    assert extract(PNG[:33] + chunk(b"iTXt", body) + PNG[33:], "PNG").take == 1
+    assert extract(PNG[:33] + chunk(b"iTXt", body) + PNG[33:], "PNG").request.take == 1
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,21 @@ def test_an_empty_value_in_the_file_is_none(
     assert (access(env_file).key, access(env_file).base_url) == (KEY, DEFAULT_URL)
 
 
+def test_a_file_does_not_choose_where_a_key_of_the_environment_goes(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch may bring the file; with its own key it may name an address."""
+    env_file.write_text("SPARK_BASE_URL=https://elsewhere.example\n")
+    monkeypatch.setenv("SPARK_API_KEY", KEY)
+    with pytest.raises(UsageError, match="could have the key sent elsewhere"):
+        access(env_file)
+    monkeypatch.setenv("SPARK_BASE_URL", "https://api.example")
+    assert access(env_file).base_url == "https://api.example"
+    monkeypatch.delenv("SPARK_BASE_URL")
+    env_file.write_text(f"SPARK_BASE_URL={DEFAULT_URL}\n")
+    assert access(env_file).base_url == DEFAULT_URL
+
+
 def test_which_wins(env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment before a file, --env-file before the file of SPARK_ENV_FILE."""
     env_file.write_text(f"SPARK_API_KEY={KEY}\n")

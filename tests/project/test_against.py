@@ -27,7 +27,7 @@ def test_each_kind_of_change(repo: Repository) -> None:
         "dog/snow": "removed",
     }
     (difference,) = entries[0].differences
-    assert (difference.field, difference.before, difference.now) == (
+    assert (difference.field, difference.before, difference.after) == (
         "prompt",
         "Beach",
         "Beach at night",

@@ -14,6 +14,7 @@ from PIL import Image
 from spark_batch import load
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import RecipeError
+from spark_batch.paths import Layout
 from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.reports import manifest
 from tests.makers import a_job, a_picture, a_result
@@ -54,18 +55,18 @@ def _made(
     path = output_dir / ".spark-batch" / f"{name}.checkpoint"
     with Checkpoint.open(path) as checkpoint:
         jobs = [a_job(output, seed=seed) for seed, output in enumerate(outputs, 1)]
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         for job in jobs if done else ():
-            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{job.key}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, a_picture(job.key), {job.output: f"{job.output}.jpg"})
-        manifest.write(manifest.manifest_path(output_dir, name), checkpoint.standings())
+        manifest.write(Layout(name, output_dir).manifest, checkpoint.records())
     _fill(output_dir, *(f"{output}.jpg" for output in outputs))
     if books == "manifest":
         shutil.rmtree(output_dir / ".spark-batch")
     if books == "checkpoint":
-        manifest.manifest_path(output_dir, name).unlink()
+        Layout(name, output_dir).manifest.unlink()
 
 
 @pytest.mark.parametrize("books", ["checkpoint", "manifest", "both"])

@@ -9,10 +9,10 @@ from PIL import Image
 
 from spark_batch import ExitCode, Order, Recipe, load, plan, run
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.engine import Driver
 from spark_batch.errors import UsageError
 from spark_batch.project import planfile, prepared, save
-from spark_batch.project.crew import watching
-from spark_batch.runner import Run
+from spark_batch.project.running import watching
 
 RECIPE = """\
 version: 1
@@ -46,8 +46,8 @@ def test_its_use_is_on_disk_before_anything_is_sent(recipe: Recipe) -> None:
     order = Order(sandbox=True, plan=saved(recipe))
     used = []
 
-    def watch(going: Run, total: int) -> None:
-        with CheckpointReader.peek(errand.place.checkpoint) as reader:
+    def watch(going: Driver, total: int) -> None:
+        with CheckpointReader.open_readonly(errand.place.checkpoint) as reader:
             used.append(reader.plan_used(planfile.read(order.plan).id))
             assert reader.open_attempts() == []
         raise KeyboardInterrupt
@@ -80,7 +80,7 @@ def test_a_plan_keeps_what_was_shown(recipe: Recipe) -> None:
         steps = list(planned.steps())
         run(recipe, Order(sandbox=True, limit=1))
         save(planned, kept, path)
-    assert [job.key for job in planfile.read(path).jobs] == [step.job.key for step in steps]
+    assert [key for key, _ in planfile.read(path).jobs.values()] == [step.job.key for step in steps]
     with pytest.raises(UsageError, match="no longer holds"):
         run(recipe, Order(sandbox=True, plan=path))
 

@@ -97,7 +97,7 @@ def test_of_two_numbers_of_shards_at_most_one_is_at_work(recipe: Recipe) -> None
         barrier.wait()
         try:
             with opened(each) as checkpoint:
-                checkpoint.enroll(each.jobs(recipe))
+                checkpoint.sync_jobs(each.jobs(recipe))
                 return True
         except UsageError as error:
             assert "not merged" in str(error)
@@ -118,9 +118,9 @@ def test_twins_of_two_shards_are_suspected(recipe: Recipe) -> None:
     recipe = replace(recipe, blocks=(seeds,))
     for each in (place(recipe, 1, 2), place(recipe, 2, 2)):
         with opened(each) as checkpoint:
-            checkpoint.enroll(each.jobs(recipe))
+            checkpoint.sync_jobs(each.jobs(recipe))
             job = next(each.jobs(recipe))
-            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{job.key}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, a_picture(), {})

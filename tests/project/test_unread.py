@@ -21,8 +21,8 @@ More = Callable[[str], bool]
 def more(tmp_path: Path) -> Iterator[More]:
     """Whether a text may tell of more than a checkpoint knows in which one of two jobs was sent."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([SENT, PENDING])
-        attempt = checkpoint.intend(SENT.key, number=1, reserved=None, api="sandbox")
+        checkpoint.sync_jobs([SENT, PENDING])
+        attempt = checkpoint.begin_attempt(SENT.key, number=1, reserved=None, api="sandbox")
         checkpoint.submitted(attempt, "task-1")
 
         def ask(text: str, *, encoding: str = "utf-8") -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spark_batch.jobs import Place
-from spark_batch.recipe.diagnostics import Diagnostic, Findings, Mark, Source, closest, quoted
+from spark_batch.jobs import SourceLocation
+from spark_batch.recipe.diagnostics import Diagnostic, Findings, Mark, Source
+from spark_batch.text import closest, quoted
 
 
 def _diagnostic(line: str, column: int, message: str = "wrong") -> Diagnostic:
-    place = Place(Path("dir/a,b.yaml"), 3, column)
+    place = SourceLocation(Path("dir/a,b.yaml"), 3, column)
     return Diagnostic(place, "error", "type", "run.attempts", message, line)
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from spark_batch import contract
 from spark_batch.jobs import matrix
-from spark_batch.jobs.names import seen, slug
 from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.recipe.prompts import MAX_TEXTS
+from spark_batch.text import seen, slug
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]

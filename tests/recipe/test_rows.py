@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from spark_batch import contract, pictures
 from spark_batch.errors import RecipeError
 from spark_batch.jobs import Picture, matrix
-from spark_batch.jobs.names import prompt_id
 from spark_batch.recipe import Diagnostic, Loaded, load
+from spark_batch.text import prompt_id
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]

@@ -60,7 +60,7 @@ def fill(checkpoint: Checkpoint, said: str = "no", *, prompt: str | None = None)
 
 
 def _fill(checkpoint: Checkpoint, jobs: list[Job], said: str) -> None:
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     ids = [_intend(checkpoint, job) for job in jobs[1:]]
     for n, attempt in enumerate(ids[1:6]):
         checkpoint.submitted(attempt, f"task-{n}")
@@ -77,7 +77,7 @@ def _fill(checkpoint: Checkpoint, jobs: list[Job], said: str) -> None:
 
 
 def _intend(checkpoint: Checkpoint, job: Job, *, number: int = 1) -> int:
-    return checkpoint.intend(
+    return checkpoint.begin_attempt(
         job.key, number=number, reserved=Decimal("0.03"), api="https://api.example"
     )
 

@@ -43,9 +43,9 @@ def told(checkpoint: Checkpoint, folder: Path = Path("/work/repo/recipes")) -> l
 
 
 def fail_all(checkpoint: Checkpoint, jobs: list[Job]) -> None:
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     for job in jobs:
-        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="x")
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="x")
         checkpoint.fail(attempt, code="003003006", message="no", again="never")
 
 

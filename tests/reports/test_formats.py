@@ -11,11 +11,12 @@ import pytest
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import ExitCode, UsageError
+from spark_batch.paths import Layout
 from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS, Written
 from tests.reports.conftest import fill
 
-NAMES = {f"t.{each.suffix}" for each in FORMATS.values()}
+NAMES = {Layout("t", Path()).report(form).name for form in FORMATS}
 
 
 def reports(folder: Path) -> list[Path]:
@@ -54,7 +55,7 @@ def test_a_folder_of_that_name_keeps_none_of_the_others_back(
     """What cannot be written is one line that names it; no half file stays behind."""
     fill(checkpoint)
     folder = tmp_path / "out"
-    blocked = FORMATS[name].path(folder, "t")
+    blocked = Layout("t", folder).report(name)
     blocked.mkdir(parents=True)
     written = write(checkpoint, folder)
     assert written.exit_code is ExitCode.FAILED
@@ -96,7 +97,7 @@ def test_a_full_disk_leaves_the_old_reports_and_no_half_ones(
 def test_all_are_of_one_moment(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """Beside a run, whose writes wait until they are read."""
     fill(checkpoint)
-    with CheckpointReader.peek(checkpoint.path) as reader, reader.snapshot():
+    with CheckpointReader.open_readonly(checkpoint.path) as reader, reader.snapshot():
         before = reader.counts()
         (tmp_path / "writer").touch()
         writer = subprocess.run(

@@ -14,40 +14,18 @@ from hypothesis import strategies as st
 from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint, adopt
 from spark_batch.errors import ManifestError, OutputError, UsageError
-from spark_batch.jobs import Attempt, Standing, State
+from spark_batch.jobs import Attempt, State
 from spark_batch.reports import manifest
-from tests.makers import a_job, a_picture, a_result, some_jobs
-
-
-def a_standing(prompt: str = "Beach", **changes: object) -> Standing:
-    facts: dict[str, object] = {
-        "key": "0123456789abcdef",
-        "recipe": "test",
-        "input": "cat",
-        "prompt_id": "beach",
-        "prompt": prompt,
-        "scale": 0.5,
-        "seed": -1,
-        "take": 1,
-        "width": 1328,
-        "height": 936,
-        "output": "cat/beach",
-        "file": None,
-        "current": True,
-        "attempt": None,
-        "attempts": 0,
-        "cost": None,
-    }
-    return Standing(**{**facts, **changes})
+from tests.makers import a_job, a_picture, a_record, a_result, some_jobs
 
 
 def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
     """Pending, submitting, running, fetching, done, failed, uncertain and lost lines."""
     jobs = some_jobs(8)
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll(jobs)
+        checkpoint.sync_jobs(jobs)
         ids = [
-            checkpoint.intend(j.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+            checkpoint.begin_attempt(j.key, number=1, reserved=Decimal("0.03"), api="sandbox")
             for j in jobs[1:]
         ]
         for n, attempt in enumerate(ids[1:5]):
@@ -60,7 +38,7 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
         checkpoint.fail(ids[5], code="003003095", message="no", again="new-task")
         checkpoint.uncertain(ids[6], "cut")
         path = tmp_path / "m.csv"
-        assert manifest.write(path, checkpoint.standings()) == 8
+        assert manifest.write(path, checkpoint.records()) == 8
     rows = list(manifest.read(path))
     contract.validator(contract.MANIFEST).validate(rows)
     assert [row["status"] for row in rows] == [
@@ -78,9 +56,9 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
 def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_path: Path) -> None:
     """Lines end in LF on every system, and a second writing does not even change its time."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_standing()])
+    manifest.write(path, [a_record()])
     before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
-    manifest.write(path, [a_standing()])
+    manifest.write(path, [a_record()])
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert b"\r" not in before[0]
     assert list(tmp_path.iterdir()) == [path]
@@ -90,7 +68,7 @@ def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_pat
 def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
     """A prompt that begins like a formula is written with an apostrophe, and read without."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_standing(start)])
+    manifest.write(path, [a_record(prompt=start, seed=-1)])
     assert f"'{start}" in path.read_bytes().decode()
     (row,) = manifest.read(path)
     assert (row["prompt"], row["seed"]) == (start, "-1")
@@ -101,14 +79,14 @@ def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
 def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -> None:
     """Quotes, commas, line ends, apostrophes and formulas come back as they were."""
     path = tmp_path / "m.csv"
-    standings = [a_standing(text) for text in texts]
-    manifest.write(path, standings)
-    assert list(manifest.read(path)) == [manifest.row(standing) for standing in standings]
+    records = [a_record(prompt=text) for text in texts]
+    manifest.write(path, records)
+    assert list(manifest.read(path)) == [manifest.row(record) for record in records]
 
 
 def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
     """936 is rounded to a multiple of 16."""
-    row = manifest.row(a_standing())
+    row = manifest.row(a_record())
     assert (row["asked_height"], row["expected_height"], row["height"]) == ("936", "944", "")
 
 
@@ -131,17 +109,17 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
     """An attempt that a 429 held back is no attempt that the reader has to worry about."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        checkpoint.enroll([a_job()])
-        attempt = checkpoint.intend(a_job().key, number=1, reserved=None, api="sandbox")
+        checkpoint.sync_jobs([a_job()])
+        attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="sandbox")
         checkpoint.unsent(attempt, "429")
-        (standing,) = checkpoint.standings()
-    assert manifest.row(standing)["status"] == "pending"
+        (record,) = checkpoint.records()
+    assert manifest.row(record)["status"] == "pending"
 
 
 def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     """Its last column is empty; without a column that tells what is paid for it is no manifest."""
     path, columns = tmp_path / "m.csv", contract.manifest_columns()
-    manifest.write(path, [a_standing(fit="saved as JPEG")])
+    manifest.write(path, [a_record(fit="saved as JPEG")])
     assert next(iter(manifest.read(path)))["fit"] == "saved as JPEG"
     assert columns[-1] == "fit"
     old = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
@@ -170,14 +148,14 @@ def test_no_text_is_lost_and_none_is_a_formula(
 ) -> None:
     """Every text is read back as it was; as a spreadsheet reads it, it begins no formula."""
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_message=error, error_code=name)
-    standing = a_standing(prompt, input=name, file=name, attempt=attempt)
+    record = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
     path = tmp_path / "m.csv"
-    manifest.write(path, [standing])
-    assert list(manifest.read(path)) == [manifest.row(standing)]
+    manifest.write(path, [record])
+    assert list(manifest.read(path)) == [manifest.row(record)]
     with path.open(encoding="utf-8", newline="") as file:
         (cells,) = csv.DictReader(file, dialect="excel", strict=True)
     for column in ("prompt", "input", "output", "error_code", "error_message"):
-        plain = manifest.row(standing)[column]
+        plain = manifest.row(record)[column]
         assert cells[column] in (plain, f"'{plain}")
         assert not cells[column].startswith(("=", "+", "-", "@", "\t", "\r"))
 
@@ -193,7 +171,7 @@ def test_a_clock_that_was_set_back_makes_no_line_that_the_schema_refuses(tmp_pat
         submitted_at=sent,
         completed_at=sent - timedelta(seconds=5),
     )
-    manifest.write(tmp_path / "m.csv", [a_standing(attempt=attempt)])
+    manifest.write(tmp_path / "m.csv", [a_record(attempt=attempt)])
     rows = list(manifest.read(tmp_path / "m.csv"))
     contract.validator(contract.MANIFEST).validate(rows)
     assert rows[0]["seconds"] == "0.000"
@@ -203,16 +181,16 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
     """A fresh runner learns from the manifest what is odd, and writes the same line again."""
     job = a_job()
     with Checkpoint.open(tmp_path / "old.checkpoint") as old:
-        old.enroll([job])
-        attempt = old.intend(job.key, number=1, reserved=None, api="sandbox")
+        old.sync_jobs([job])
+        attempt = old.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
         old.submitted(attempt, "task-1")
         old.fetching(attempt, a_result())
         old.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, suspect="all black")
-        manifest.write(tmp_path / "m.csv", old.standings())
+        manifest.write(tmp_path / "m.csv", old.records())
     before = (tmp_path / "m.csv").read_bytes()
     with Checkpoint.open(tmp_path / "new.checkpoint") as new:
-        new.enroll([job])
+        new.sync_jobs([job])
         assert adopt(new, manifest.read(tmp_path / "m.csv"), trusted=lambda row: True) == 1
         assert new.counts().suspect == 1
-        manifest.write(tmp_path / "m.csv", new.standings())
+        manifest.write(tmp_path / "m.csv", new.records())
     assert (tmp_path / "m.csv").read_bytes() == before

@@ -18,6 +18,7 @@ from markdown_it.token import Token
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Prompt
 from spark_batch.reports import markdown
+from spark_batch.text import one_line
 from tests.makers import a_picture, a_result, some_jobs
 from tests.reports.conftest import HOSTILE, fill
 
@@ -103,13 +104,13 @@ def test_the_cost_of_each_prompt(checkpoint: Checkpoint, tmp_path: Path) -> None
     """In the recipe's order, what an older recipe left over last."""
     jobs = some_jobs(3)
     jobs = [replace(j, prompt=Prompt(f"p{n}", j.prompt.text)) for n, j in enumerate(jobs)]
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     for job in reversed(jobs):
-        attempt = checkpoint.intend(job.key, number=1, reserved=Decimal("1"), api="x")
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=Decimal("1"), api="x")
         checkpoint.submitted(attempt, job.key)
         checkpoint.fetching(attempt, a_result(f"0.0{job.seed}"))
         checkpoint.done(attempt, a_picture(job.key), {})
-    checkpoint.enroll(jobs[1:])
+    checkpoint.sync_jobs(jobs[1:])
     assert checkpoint.spent_by_prompt() == {
         "p1": Decimal("0.02"),
         "p2": Decimal("0.03"),
@@ -140,7 +141,7 @@ def test_a_code_span_is_one_and_says_the_text(text: str) -> None:
     """Whatever stands before and after it."""
     found = [each for each in tokens(f"- {markdown.code(text)}: *x*") if not each.block]
     assert [each.type for each in found[:2]] == ["code_inline", "text"]
-    assert found[0].content.strip(" ") == markdown._short(text)
+    assert found[0].content.strip(" ") == one_line(text, 300)
 
 
 @given(text=TEXTS)
@@ -153,15 +154,15 @@ def test_a_cell_is_one_and_says_the_text(text: str) -> None:
     assert set(inner) <= {"html_inline", "text", "text_special"}
     assert inner.count("html_inline") == 2
     said = "".join(c.content for c in cells[2].children or () if c.type != "html_inline")
-    assert said.strip() == markdown._short(text)
+    assert said.strip() == one_line(text, 300)
 
 
 def test_thumbnails_are_relative_links_and_few(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """The first of them, each with a width and a name."""
     jobs = some_jobs(30)
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     for job in jobs:
-        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="x")
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="x")
         checkpoint.submitted(attempt, job.key)
         checkpoint.fetching(attempt, a_result())
         checkpoint.done(attempt, a_picture(job.key), {job.output: f'{job.output} "x" <&>#?.jpg'})
@@ -177,9 +178,9 @@ def test_thumbnails_are_relative_links_and_few(checkpoint: Checkpoint, tmp_path:
 def test_long_lists_are_cut_and_say_so(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """So that a summary stays one, with however many jobs."""
     jobs = some_jobs(60)
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     for job in jobs:
-        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="x")
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="x")
         checkpoint.fail(attempt, code=None, message="x" * 5000, again="never")
     text = written(checkpoint, tmp_path)
     assert "## 60 jobs failed" in text

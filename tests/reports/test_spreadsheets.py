@@ -18,15 +18,16 @@ from hypothesis import strategies as st
 from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint, adopt, is_news
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, Picture, Result, Standing, State, Usage
+from spark_batch.jobs import Attempt, JobRecord, Picture, Result, State, Usage
 from spark_batch.reports import manifest, spreadsheet
+from tests.makers import a_record
 
 COLUMNS = contract.manifest_columns()
 MOMENT = datetime(2026, 11, 26, 9, 5, 7, 250_000, tzinfo=timezone.utc)
 Cells = dict[str, str]
 
 
-def a_row(**changes: object) -> Standing:
+def a_row(**changes: object) -> JobRecord:
     """A job that failed once, and was made then."""
     usage = Usage(cost=Decimal("0.03"), discount=Decimal("0.7"), input_tokens=12)
     attempt = Attempt(
@@ -41,25 +42,13 @@ def a_row(**changes: object) -> Standing:
         submitted_at=MOMENT,
         completed_at=MOMENT,
     )
-    facts: dict[str, object] = {
-        "key": "0123456789abcdef",
-        "recipe": "test",
-        "input": "cat",
-        "prompt_id": "beach",
-        "prompt": "Beach",
-        "scale": 0.5,
-        "seed": 7,
-        "take": 1,
-        "width": 1328,
-        "height": 936,
-        "output": "cat/beach",
+    made = {
         "file": "cat/beach.jpg",
-        "current": True,
         "attempt": attempt,
         "attempts": 2,
         "cost": Decimal("0.06"),
     }
-    return Standing(**{**facts, **changes})
+    return a_record(**{**made, **changes})
 
 
 def cells_of(path: Path) -> list[list[str]]:
@@ -104,13 +93,13 @@ def test_a_saved_sheet_has_the_same_rows(
 ) -> None:
     """Whatever encoding, delimiter, line ends, order of columns, and columns of people's own."""
     path = tmp_path / "m.csv"
-    standings = [a_row(prompt=text, input=text) for text in texts]
-    manifest.write(path, standings)
+    records = [a_row(prompt=text, input=text) for text in texts]
+    manifest.write(path, records)
     before = list(manifest.read(path))
     rows = [[row[at] for at in order] + own for row in cells_of(path)]
     rows[0] = [COLUMNS[at] for at in order] + [f"my own {at}" for at in range(len(own))]
     path.write_bytes(saved(rows, **sheet))
-    assert list(manifest.read(path)) == before == [manifest.row(each) for each in standings]
+    assert list(manifest.read(path)) == before == [manifest.row(each) for each in records]
 
 
 def test_line_ends_within_a_cell_are_those_of_the_prompt(tmp_path: Path) -> None:

@@ -43,11 +43,11 @@ def test_a_failure_is_told_in_one_line(
 ) -> None:
     """Nothing in it twice, with advice for whatever code there is."""
     (job,) = some_jobs(1)
-    checkpoint.enroll([job])
-    attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+    checkpoint.sync_jobs([job])
+    attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
     checkpoint.fail(attempt, code=code, message=message, again="never")
-    (standing,) = checkpoint.standings()
-    found = verdict(standing, recipe="my recipe.yaml")
+    (record,) = checkpoint.records()
+    found = verdict(record, recipe="my recipe.yaml")
     assert found is not None
     assert found.said == said
     assert found.advice
@@ -57,7 +57,7 @@ def test_a_failure_is_told_in_one_line(
 def test_what_is_on_its_way_has_no_verdict(checkpoint: Checkpoint) -> None:
     """Nor what is done, or still to be done."""
     fill(checkpoint)
-    found = [verdict(each, recipe="r") for each in checkpoint.standings()]
+    found = [verdict(each, recipe="r") for each in checkpoint.records()]
     assert [each and each.trouble.value for each in found] == [
         None,
         "uncertain",
@@ -79,7 +79,7 @@ def test_the_recipes_file_is_known_from_its_lines(checkpoint: Checkpoint) -> Non
         replace(job, prompt=replace(job.prompt, source=text))
         for job, text in zip(jobs, ("shots.csv:2:1", "summer.yaml:3:1"), strict=True)
     )
-    checkpoint.enroll([table])
+    checkpoint.sync_jobs([table])
     assert recipe_file(checkpoint) == "RECIPE"
-    checkpoint.enroll([table, recipe])
+    checkpoint.sync_jobs([table, recipe])
     assert recipe_file(checkpoint) == "summer.yaml"

@@ -110,6 +110,21 @@ def test_wrapped_lines_fit(text: str, size: int, width: int, lines: int) -> None
     assert all(line.width <= width for line in wrapped)
 
 
+def test_a_long_word_is_measured_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without spaces, as an URL or a Chinese prompt is; each measuring takes milliseconds."""
+    measured: list[int] = []
+    width = lettering.Line.width.fget
+    assert width is not None
+
+    def counted(line: lettering.Line) -> int:
+        measured.append(len(line.text))
+        return int(width(line))
+
+    monkeypatch.setattr(lettering.Line, "width", property(counted))
+    lettering.wrap("a" * 2000, size=40, width=500, lines=5)
+    assert len(measured) < 100
+
+
 def test_characters_that_the_font_lacks() -> None:
     """Accents are dropped, other scripts marked and told apart, plain text left alone."""
     assert lettering.drawable("Change it, “please”…") == "Change it, “please”…"

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spark_batch.jobs import Standing
-from spark_batch.jobs.select import standing_facts
+from spark_batch.jobs import JobRecord
+from spark_batch.jobs.select import facts
 
 _BEFORE = ("input", "prompt")
 _AFTER = ("size", "scale", "seed", "take")
 _NONE = "(none)"
 
 
-def axes(standings: Sequence[Standing]) -> tuple[list[dict[str, Any]], list[list[int]]]:
+def axes(records: Sequence[JobRecord]) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """The axes with their values in the recipe's order, and for each job its value on each.
 
     The axes are input, prompt, every variable, size, scale, seed and take; a job whose prompt lacks
     a variable stands at `(none)` of it, which comes last.
     """
-    variables = dict.fromkeys(name for each in standings for name, _ in each.variables)
+    variables = dict.fromkeys(name for each in records for name, _ in each.variables)
     found = [_Axis(name) for name in (*_BEFORE, *variables, *_AFTER)]
-    for standing in standings:
-        facts, notes = standing_facts(standing), _notes(standing)
+    for record in records:
+        values, notes = facts(record), _notes(record)
         for axis in found:
-            axis.add(facts.get(axis.name), notes.get(axis.name, ""))
+            axis.add(values.get(axis.name), notes.get(axis.name, ""))
     return [axis.told() for axis in found], [list(each) for each in _columns(found)]
 
 
@@ -32,10 +32,10 @@ def _columns(found: Iterable[_Axis]) -> Iterable[tuple[int, ...]]:
     return zip(*(axis.places() for axis in found), strict=True)
 
 
-def _notes(standing: Standing) -> dict[str, str]:
+def _notes(record: JobRecord) -> dict[str, str]:
     """What explains a value: the prompt's text, unless it has variables and so many texts."""
-    notes = {"size": f"{standing.width} × {standing.height}"}  # noqa: RUF001 - between two sides
-    return notes if standing.variables else {**notes, "prompt": standing.prompt}
+    notes = {"size": f"{record.request.width} × {record.request.height}"}  # noqa: RUF001 - between two sides
+    return notes if record.variables else {**notes, "prompt": record.request.prompt}
 
 
 class _Axis:

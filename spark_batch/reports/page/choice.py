@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, Status
+from spark_batch.jobs import Attempt, JobRecord, Status
 from spark_batch.reports.facts import moment_text
 
 MOST_JOBS = 5_000
@@ -28,7 +28,7 @@ class Chosen:
     cost that the recipe no longer has. `payments` are when money was spent and how much, in USD.
     """
 
-    standings: list[Standing]
+    records: list[JobRecord]
     hidden: int
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     hidden_cost: Decimal = Decimal(0)
@@ -38,33 +38,33 @@ class Chosen:
 
 def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
     """All jobs, or of more than `most` those that need a look, and then the recipe's first."""
-    trouble: list[tuple[int, Standing]] = []
-    others: list[tuple[int, Standing]] = []
+    trouble: list[tuple[int, JobRecord]] = []
+    others: list[tuple[int, JobRecord]] = []
     keys: set[str] = set()
     total = 0
-    for standing in reader.standings():
-        keys.add(standing.key)
-        kind = trouble if _needs_a_look(standing) else others
+    for record in reader.records():
+        keys.add(record.key)
+        kind = trouble if _needs_a_look(record) else others
         if len(kind) < most:
-            kind.append((total, standing))
+            kind.append((total, record))
         total += 1
     shown = sorted([*trouble, *others][:most], key=lambda each: each[0])
-    found = Chosen([standing for _, standing in shown], total - len(shown))
+    found = Chosen([record for _, record in shown], total - len(shown))
     _add_attempts(found, reader.every_attempt(), keys)
     return found
 
 
-def _needs_a_look(standing: Standing) -> bool:
-    suspect = standing.attempt is not None and standing.attempt.suspect is not None
-    return suspect or standing.status in _TROUBLE
+def _needs_a_look(record: JobRecord) -> bool:
+    suspect = record.attempt is not None and record.attempt.suspect is not None
+    return suspect or record.status in _TROUBLE
 
 
 def _add_attempts(found: Chosen, attempts: Iterable[Attempt], keys: set[str]) -> None:
-    shown = {each.key for each in found.standings}
+    shown = {each.key for each in found.records}
     for each in attempts:
         if each.key in shown:
             found.attempts.setdefault(each.key, []).append(each)
-        cost = cost_of(each)
+        cost = each.cost
         if not cost:
             continue
         if each.key not in keys:
@@ -84,8 +84,3 @@ def thinned(
     step = -(-len(payments) // most) or 1
     parts = [payments[at : at + step] for at in range(0, len(payments), step)]
     return [(part[-1][0], sum((cost for _, cost in part), Decimal(0))) for part in parts]
-
-
-def cost_of(attempt: Attempt) -> Decimal | None:
-    """What an attempt cost in USD, as far as the API told."""
-    return attempt.result.usage.cost if attempt.result else None

@@ -12,12 +12,12 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, Standing, State, Usage
+from spark_batch.jobs import Attempt, JobRecord, Usage
 from spark_batch.jobs.request import number_text
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.facts import amount_text, moment_text
 from spark_batch.reports.page.axes import axes
-from spark_batch.reports.page.choice import Chosen, chosen, cost_of
+from spark_batch.reports.page.choice import Chosen, chosen
 from spark_batch.reports.page.gallery import Gallery
 
 Facts = dict[str, Any]
@@ -29,15 +29,15 @@ def facts(
 ) -> tuple[Facts, list[Thumbnail]]:
     """All that the page of the recipe `name` shows, and the thumbnails that it goes by."""
     shown = chosen(reader, most=most)
-    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery) for each in shown.standings]
-    found, places = axes(shown.standings)
+    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery) for each in shown.records]
+    found, places = axes(shown.records)
     thumbnails = gallery.thumbnails()
-    sent, met = reader.sent_pictures(), set[str]()
-    for job, place in zip(jobs, places, strict=True):
-        key = job["key"]
+    met = set[str]()
+    for record, job, place in zip(shown.records, jobs, places, strict=True):
+        key, sent = record.key, record.request.picture
         # The money of two jobs with one key is counted with the first of them.
         job |= {"at": place, "repeated": key in met}
-        job["input"]["changed"] = _is_changed(job["input"], sent.get(key), thumbnails)
+        job["input"]["changed"] = _is_changed(job["input"], sent, thumbnails)
         met.add(key)
     return {
         "name": name,
@@ -50,36 +50,36 @@ def facts(
     }, thumbnails
 
 
-def _job(standing: Standing, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
+def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
     """One line of the recipe: its request, its picture, and where it stands."""
-    last = standing.attempt
+    last, request = record.attempt, record.request
     picture = last.picture if last else None
-    before, source = gallery.input(standing.image)
-    after, link = gallery.result(standing.file, picture) if standing.file else (None, None)
+    before, source = gallery.input(record.image)
+    after, link = gallery.result(record.file, picture) if record.file else (None, None)
     return {
-        "key": standing.key,
-        "output": standing.output,
-        "status": standing.status.value,
+        "key": record.key,
+        "output": record.output,
+        "status": record.status.value,
         "suspect": last.suspect if last else None,
-        "prompt": standing.prompt,
-        "scale": number_text(standing.scale),
-        "seed": standing.seed,
-        "take": standing.take,
-        "asked": [standing.width, standing.height],
-        "expected": list(contract.expected_size(standing.width, standing.height)),
+        "prompt": request.prompt,
+        "scale": number_text(request.scale),
+        "seed": request.seed,
+        "take": request.take,
+        "asked": [request.width, request.height],
+        "expected": list(contract.expected_size(request.width, request.height)),
         "input": {
-            "image": standing.image,
+            "image": record.image,
             "thumbnail": before,
             "link": source,
-            "fit": standing.fit,
+            "fit": request.fit,
         },
-        "source": standing.source,
-        "file": standing.file,
+        "source": record.source,
+        "file": record.file,
         "link": link,
-        "pointer": after is not None and gallery.is_pointer(standing.file or ""),
+        "pointer": after is not None and gallery.is_pointer(record.file or ""),
         "thumbnail": after,
         "picture": None if picture is None else _picture(picture),
-        "cost": amount_text(standing.cost),
+        "cost": amount_text(record.cost),
         "reserved": amount_text(_reserved(attempts)),
     }
 
@@ -160,15 +160,6 @@ def _money(reader: CheckpointReader, shown: Chosen) -> Facts:
 
 
 def _reserved(attempts: Iterable[Attempt]) -> Decimal:
-    """What attempts may still cost, as `CheckpointReader.money` counts it."""
-    return sum(
-        (
-            each.reserved
-            for each in attempts
-            if each.reserved is not None
-            and cost_of(each) is None
-            and each.state is not State.FAILED
-            and not each.unsent
-        ),
-        Decimal(0),
-    )
+    """What is reserved for attempts that may still cost something, in USD."""
+    held = (attempt.reserved for attempt in attempts if attempt.may_cost)
+    return sum((amount for amount in held if amount is not None), Decimal(0))

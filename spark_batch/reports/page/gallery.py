@@ -1,21 +1,21 @@
 """The pictures of a page: their thumbnails, each of them once, and links to the files.
 
-Links are relative to the page and URL-encoded. A result's link never leaves the output folder; an
-input's may, since inputs stand beside the recipe. What is missing or broken has no thumbnail.
+Links are relative to the page and URL-encoded. A result stands below the output folder, since the
+checkpoint names no other file; inputs stand beside the recipe. What is missing or broken has no
+thumbnail.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import quote
 
 from spark_batch import lfs, pictures
 from spark_batch.jobs import Picture
+from spark_batch.paths import Layout
 from spark_batch.pictures import Thumbnail
-
-CACHE = Path(".spark-batch") / "thumbs"
 
 _MISSING = Thumbnail(b"", 0, 0, "")
 
@@ -31,15 +31,14 @@ class Gallery:
         self._folder = folder.absolute()
         self._output_dir = output_dir.absolute()
         self._recipe_dir = None if recipe_dir is None else recipe_dir.absolute()
-        self._cache = self._output_dir / CACHE
+        self._cache = Layout("", self._output_dir).thumbnails
         self._numbers: dict[Path, int] = {}
         self._known: list[Picture | None] = []
 
     def result(self, file: str, picture: Picture | None) -> tuple[int | None, str | None]:
         """The number and the link of a finished picture, `file` below the output folder."""
         path = self._output_dir / file
-        inside = ".." not in PurePosixPath(file).parts and path.is_relative_to(self._output_dir)
-        if not inside or not _is_file(path):
+        if not _is_file(path):
             return None, None
         return self._number(path, picture), self._link(path)
 

@@ -18,7 +18,6 @@ from spark_batch.jobs import Recipe, Result, Status, Usage
 from spark_batch.pictures import accept
 from spark_batch.project import Place
 from spark_batch.reports import page
-from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Faults, Settings, serve
 from tests.makers import a_job, a_result
 
@@ -95,7 +94,7 @@ def make_run(folder: Path, *, small: bool = True) -> Place:
     with endpoint(folder / "server", create=CREATE):
         project.run(recipe, Order(limit=24 if small else 54))
     with Checkpoint.open(place.checkpoint) as checkpoint:
-        done = [each for each in checkpoint.standings() if each.status is Status.DONE]
+        done = [each for each in checkpoint.records() if each.status is Status.DONE]
         last = done[-1]
         assert last.attempt is not None and last.file is not None
         (place.output_dir / last.file).unlink()
@@ -106,11 +105,11 @@ def make_run(folder: Path, *, small: bool = True) -> Place:
 
 def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
     """A job that waits is made, and its picture looks wrong: the sandbox has no such fault."""
-    job = next(each for each in checkpoint.standings() if each.status is Status.PENDING)
+    job = next(each for each in checkpoint.records() if each.status is Status.PENDING)
     path = place.output_dir / f"{job.output}.jpg"
     Image.new("RGB", (job.width, job.height), (4, 4, 6)).save(path)
     usage = Usage(cost=Decimal("0.03"), generated_images=1)
-    attempt = checkpoint.intend(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
+    attempt = checkpoint.begin_attempt(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
     checkpoint.submitted(attempt, "task-black")
     checkpoint.fetching(attempt, Result(url="", usage=usage))
     files = {job.output: f"{job.output}.jpg"}
@@ -119,8 +118,8 @@ def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
 
 def write_page(place: Place, recipe_dir: Path | None) -> Path:
     """The page of a place, from its checkpoint."""
-    path = FORMATS["html"].path(place.output_dir, place.name)
-    with project.peek(place) as reader:
+    path = place.report("html")
+    with project.open_readonly(place) as reader:
         page.write(
             path, reader, name=place.name, output_dir=place.output_dir, recipe_dir=recipe_dir
         )
@@ -137,14 +136,14 @@ def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> Plac
     photos = [_jpeg(photo, sides) for photo in sorted(PHOTOS.glob("*.[jp][pn]g"))]
     (folder / "cat").mkdir(parents=True)
     with Checkpoint.open(place.checkpoint) as checkpoint, checkpoint.transaction():
-        checkpoint.enroll(
+        checkpoint.sync_jobs(
             replace(job, prompt=replace(job.prompt, id=f"number-{n % 10}"))
             for n, job in enumerate(jobs)
         )
         for n, job in enumerate(jobs):
             path = folder / f"{job.output}.jpg"
             path.write_bytes(_numbered(photos[n % len(photos)], n))
-            attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{n}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})

@@ -20,9 +20,9 @@ def _filled(path: Path) -> Checkpoint:
     """Ten jobs: the eighth failed, the ninth is suspect, the last is left over; each cost 0.04."""
     jobs = some_jobs(11)
     checkpoint = Checkpoint.open(path)
-    checkpoint.enroll(jobs)
+    checkpoint.sync_jobs(jobs)
     for number, job in enumerate(jobs):
-        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
         checkpoint.submitted(attempt, f"task-{number}")
         if number == 7:
             checkpoint.fail(attempt, code="003003001", message="no prompt", again="never")
@@ -30,7 +30,7 @@ def _filled(path: Path) -> Checkpoint:
         checkpoint.fetching(attempt, a_result("0.04"))
         suspect = "all black" if number == 8 else None
         checkpoint.done(attempt, a_picture(str(number)), {}, suspect=suspect)
-    checkpoint.enroll(jobs[:10])
+    checkpoint.sync_jobs(jobs[:10])
     return checkpoint
 
 
@@ -38,11 +38,11 @@ def test_what_needs_a_look_is_shown_and_then_the_first(tmp_path: Path) -> None:
     """In the recipe's order; the money of the others is told, and so is what was left over."""
     with _filled(tmp_path / "a.checkpoint") as checkpoint:
         found = chosen(checkpoint, most=4)
-        outputs = [each.output for each in checkpoint.standings()]
-        assert [outputs.index(each.output) for each in found.standings] == [0, 1, 7, 8]
+        outputs = [each.output for each in checkpoint.records()]
+        assert [outputs.index(each.output) for each in found.records] == [0, 1, 7, 8]
         assert (found.hidden, found.hidden_cost) == (6, Decimal("0.24"))
         assert found.left_over == Decimal("0.04")
-        assert sorted(found.attempts) == sorted(each.key for each in found.standings)
+        assert sorted(found.attempts) == sorted(each.key for each in found.records)
         assert sum(cost for _, cost in found.payments) == checkpoint.money().spent
 
 
@@ -50,7 +50,7 @@ def test_a_recipe_that_fits_is_shown_whole(tmp_path: Path) -> None:
     """Exactly as many as there may be hide nothing; one fewer hides one."""
     with _filled(tmp_path / "a.checkpoint") as checkpoint:
         whole = chosen(checkpoint, most=10)
-        assert (len(whole.standings), whole.hidden, whole.hidden_cost) == (10, 0, Decimal(0))
+        assert (len(whole.records), whole.hidden, whole.hidden_cost) == (10, 0, Decimal(0))
         assert chosen(checkpoint, most=9).hidden == 1
 
 

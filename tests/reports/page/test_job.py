@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
 from spark_batch import project
-from spark_batch.jobs import Standing, Status
+from spark_batch.jobs import JobRecord, Status
 from spark_batch.project import Place
 from tests.reports.page.conftest import Open, Opened
 
 
-def one(place: Place, status: Status, *, suspect: bool = False) -> Standing:
+def one(place: Place, status: Status, *, suspect: bool = False) -> JobRecord:
     """The first job of a status."""
-    with project.peek(place) as reader:
-        found = [each for each in reader.standings() if each.status is status]
+    with project.open_readonly(place) as reader:
+        found = [each for each in reader.records() if each.status is status]
     return next(each for each in found if bool(each.attempt and each.attempt.suspect) == suspect)
 
 
@@ -70,9 +71,9 @@ def test_the_slider_moves_by_pointer(open_page: Open, file: Path, place: Place) 
 
 def test_the_pictures_themselves_are_shown(open_page: Open, file: Path, place: Place) -> None:
     """Not the thumbnails: both files are read from disk by relative links, and are whole."""
-    standing = one(place, Status.DONE)
-    opened = open_job(open_page, file, standing.output)
-    for name, end in (("after", str(standing.file)), ("before", str(standing.image))):
+    record = one(place, Status.DONE)
+    opened = open_job(open_page, file, record.output)
+    for name, end in (("after", str(record.file)), ("before", str(record.image))):
         image = opened.page.locator(f"#job img.{name}")
         expect(image).to_have_js_property("complete", True)
         opened.page.wait_for_function(
@@ -84,29 +85,27 @@ def test_the_pictures_themselves_are_shown(open_page: Open, file: Path, place: P
 
 def test_every_fact_is_there(open_page: Open, file: Path, place: Place) -> None:
     """Request, sizes, money, times, task id, key, and a link to the file."""
-    standing = one(place, Status.DONE)
-    attempt = standing.attempt
+    record = one(place, Status.DONE)
+    attempt = record.attempt
     assert attempt is not None and attempt.picture is not None and attempt.task_id is not None
-    opened = open_job(open_page, file, standing.output)
-    assert opened.page.locator("#job .prompt").inner_text() == standing.prompt
-    assert fact(opened, "key") == standing.key
+    opened = open_job(open_page, file, record.output)
+    assert opened.page.locator("#job .prompt").inner_text() == record.request.prompt
+    assert fact(opened, "key") == record.key
     assert fact(opened, "cost") == "0.03 USD"
     assert fact(opened, "task") == attempt.task_id
     assert fact(opened, "SHA-256") == attempt.picture.sha256
     assert fact(opened, "asked") == fact(opened, "came") == "512 × 512"  # noqa: RUF001
-    assert fact(opened, "written in") == standing.source
+    assert fact(opened, "written in") == record.source
     assert fact(opened, "took").endswith(" s")
-    link = opened.page.locator("#job dd a", has_text=str(standing.file))
-    assert link.get_attribute("href") == standing.file
+    link = opened.page.locator("#job dd a", has_text=str(record.file))
+    assert link.get_attribute("href") == record.file
 
 
 def test_every_attempt_has_its_history(open_page: Open, file: Path, place: Place) -> None:
     """A job that failed once and was made then: both attempts, with what the vendor said."""
-    with project.peek(place) as reader:
-        standing = next(
-            s for s in reader.standings() if s.attempts == 2 and s.status is Status.DONE
-        )
-    opened = open_job(open_page, file, standing.output)
+    with project.open_readonly(place) as reader:
+        record = next(s for s in reader.records() if s.attempts == 2 and s.status is Status.DONE)
+    opened = open_job(open_page, file, record.output)
     attempts = opened.page.locator("#job .attempts > li")
     assert [each.split("\n")[0] for each in attempts.all_inner_texts()] == [
         "Attempt 1",
@@ -162,10 +161,11 @@ def test_left_and_right_go_to_the_neighbours(open_page: Open, file: Path) -> Non
     expect(title).to_have_text(names[2])
     opened.page.get_by_role("button", name="Previous job").click()
     expect(title).to_have_text(names[1])
-    assert f"job={names[1].replace('/', '%2F')}" in opened.page.url
+    job = re.escape(names[1].replace("/", "%2F"))
+    expect(opened.page).to_have_url(re.compile(f"job={job}"))
     opened.page.keyboard.press("Escape")
     expect(opened.page.locator("#job")).to_be_hidden()
-    assert "job=" not in opened.page.url
+    expect(opened.page).not_to_have_url(re.compile("job="))
     focused = opened.page.evaluate("document.activeElement.dataset.job")
     assert focused == names[1]
 
@@ -180,8 +180,8 @@ def test_slash_leaves_the_job_for_the_search(open_page: Open, file: Path, place:
 
 def test_the_key_can_be_copied(open_page: Open, file: Path, place: Place) -> None:
     """A button beside it, and a word for those who do not see that it worked."""
-    standing = one(place, Status.DONE)
-    opened = open_job(open_page, file, standing.output)
+    record = one(place, Status.DONE)
+    opened = open_job(open_page, file, record.output)
     opened.page.get_by_role("button", name="Copy the key").click()
     expect(opened.page.locator("#told")).to_have_text("key copied")
 

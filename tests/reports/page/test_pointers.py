@@ -24,11 +24,11 @@ def place(tmp_path: Path) -> Place:
     """One finished job with its picture."""
     place, job = Place("small", tmp_path / "out"), a_job()
     with Checkpoint.open(place.checkpoint) as checkpoint:
-        checkpoint.enroll([job])
+        checkpoint.sync_jobs([job])
         path = place.output_dir / f"{job.output}.jpg"
         path.parent.mkdir(parents=True)
         Image.effect_noise((640, 480), 60).save(path)
-        attempt = checkpoint.intend(job.key, number=1, reserved=None, api="sandbox")
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
         checkpoint.submitted(attempt, "task")
         checkpoint.fetching(attempt, a_result())
         checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})

@@ -1,0 +1,198 @@
+"""Attempts as two checkpoints know them: which are the same one, and which knows more of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import attempt_of
+from spark_batch.checkpoint.validation import columns
+from spark_batch.jobs import Attempt, State
+
+Cells = dict[str, object]
+Event = tuple[str, str, str | None]
+
+# The order of the states (spark_batch/README.md, "States of an attempt"). Evidence of a task goes
+# before what the user said of an attempt whose task nobody knew.
+_RANKS = {
+    State.SUBMITTING: 1,
+    State.UNCERTAIN: 2,
+    State.RUNNING: 5,
+    State.FAILED: 6,
+    State.FETCHING: 7,
+    State.DONE: 9,
+}
+ADOPTED = "adopted"  # what the history says of an attempt that only a manifest knew
+_UNSENT, _RESUBMIT, _NOT_CHARGED, _LOST = 0, 3, 4, 8
+
+# What one side may know and the other not, whichever is further.
+_FACTS = (
+    "task_id",
+    "reserved",
+    "told_bytes",
+    "remote_job_id",
+    "cost",
+    "discount",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "generated_images",
+)
+# What decides between two that are equally far; nothing of it is taken over from the other side.
+_TIES = ("completed_at", "submitted_at", "sha256", "error_code", "error_message", "suspect")
+
+
+@dataclass(slots=True)
+class AttemptRow:
+    """An attempt: its columns but the id, and its history. `id` is its row here, 0 for none yet."""
+
+    cells: Cells
+    events: list[Event]
+    id: int = 0
+    changed: bool = False
+
+    @property
+    def task(self) -> object:
+        """The task's id; None while nobody knows it."""
+        return self.cells["task_id"]
+
+    @property
+    def moment(self) -> str:
+        """When it was sent; of an old row without a time its number."""
+        return str(self.cells["submitted_at"] or f"number {self.cells['number']}")
+
+    @property
+    def sends(self) -> list[str]:
+        """The times at which it was about to be sent, from its history."""
+        return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that the columns describe."""
+        return attempt_of({**self.cells, "id": self.id})
+
+    @property
+    def was_paid(self) -> bool:
+        """Whether it counts as a payment for the job: it blocks another attempt, or it cost money.
+
+        What was lost or settled counts only when the API charged for it.
+        """
+        attempt = self.attempt
+        return attempt.blocks_another or bool(attempt.cost)
+
+    def progress(self) -> tuple[object, ...]:
+        """Compares how much is known: a total order, so that joining does not depend on order."""
+        texts = (str(self.cells[name] or "") for name in _TIES)
+        return (_rank(self.cells), self.task is not None, *texts)
+
+    def learn(self, other: AttemptRow) -> None:
+        """Take over what `other`, the same attempt, knows more of. No state moves backwards."""
+        best, rest = (other, self) if other.progress() > self.progress() else (self, other)
+        cells = {**best.cells, "number": self.cells["number"]}
+        for name in _FACTS:
+            if cells[name] is None:
+                cells[name] = rest.cells[name]
+        seen = bool(self.events)
+        fresh = [
+            event
+            for event in other.events
+            if event not in self.events and not (seen and event[1] == ADOPTED)
+        ]
+        self.changed = self.changed or cells != self.cells or bool(fresh)
+        self.cells = cells
+        self.events += fresh
+
+
+def _rank(cells: Cells) -> int:
+    state = State(cells["state"])
+    if cells["settled"]:
+        return _NOT_CHARGED if state is State.FAILED else _RESUBMIT
+    if cells["lost"]:
+        return _LOST
+    if state is State.SUBMITTING and cells["unsent"]:
+        return _UNSENT
+    return _RANKS[state]
+
+
+def same(ours: Iterable[AttemptRow], their: AttemptRow) -> AttemptRow | None:
+    """The one of `ours` that is the attempt `their`: all of one job.
+
+    A task's id decides. Without one on both sides it is the time of the last sending, which must
+    be one of the other's: a copy that was sent again since is the same attempt, two copies that
+    both were sent again are two attempts.
+    """
+    candidates = [row for row in ours if row.cells["api"] == their.cells["api"]]
+    for row in candidates:
+        if row.task is not None and row.task == their.task:
+            return row
+    for row in candidates:
+        if (row.task is None or their.task is None) and _one(row, their):
+            return row
+    return None
+
+
+def _one(a: AttemptRow, b: AttemptRow) -> bool:
+    if a.moment == b.moment:
+        return True
+    return bool(a.sends and b.sends) and (a.sends[-1] in b.sends or b.sends[-1] in a.sends)
+
+
+def attempt_rows(checkpoint: CheckpointReader, key: str) -> list[AttemptRow]:
+    """All attempts of a job, the first one first."""
+    query = f"SELECT {', '.join(columns('attempt'))} FROM attempt WHERE key = ? ORDER BY number"
+    rows = checkpoint.store.execute(query, (key,)).fetchall()
+    return [attempt_row(checkpoint, dict(row)) for row in rows]
+
+
+def attempt_row(checkpoint: CheckpointReader, row: Cells) -> AttemptRow:
+    """The attempt in a row of `checkpoint`, with its history."""
+    number = int(str(row.pop("id")))
+    return AttemptRow(row, checkpoint.history(number), id=number)
+
+
+def renumber(checkpoint: CheckpointReader, key: str) -> None:
+    """Number the attempts of a job anew, where `numbered` would; inside a transaction.
+
+    Those of one run are in order already: several that were at work at once come from a merge.
+    """
+    found = attempt_rows(checkpoint, key)
+    if len(found) > 1:
+        numbered(found)
+        make_room(checkpoint, key)
+        for row in found:
+            values = (row.cells["number"], row.id)
+            checkpoint.store.execute("UPDATE attempt SET number = ? WHERE id = ?", values)
+
+
+def make_room(checkpoint: CheckpointReader, key: str) -> None:
+    """Have no attempt of a job in the way of another's number."""
+    checkpoint.store.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
+
+
+def numbered(found: list[AttemptRow]) -> None:
+    """Give the attempts of one job numbers so that the last one says where the job stands.
+
+    A finished picture goes before a task at work, that before what is uncertain, and that before
+    what has come to nothing: else a job that is done on one side would be made again for what
+    happened on the other.
+    """
+    order = sorted(found, key=lambda row: (_weight(row.attempt), row.moment, str(row.task)))
+    number = 0
+    # The numbers that there are, made different: an adopted attempt 3 stays the third.
+    for row, given in zip(order, sorted(_number(row) for row in found), strict=True):
+        number = max(number + 1, given)
+        if number != _number(row):
+            row.cells["number"] = number
+            row.changed = True
+
+
+def _number(row: AttemptRow) -> int:
+    return int(str(row.cells["number"]))
+
+
+def _weight(attempt: Attempt) -> int:
+    """3 for a finished picture, 2 for a task, 1 for what is uncertain, 0 for the rest."""
+    if not attempt.blocks_another:
+        return 0
+    return {State.DONE: 3, State.RUNNING: 2, State.FETCHING: 2}.get(attempt.state, 1)

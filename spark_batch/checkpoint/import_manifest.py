@@ -1,0 +1,195 @@
+"""Taking over from a manifest what a checkpoint does not know.
+
+A fresh CI runner, or a restored cache, has a manifest and no checkpoint, or an older one. What the
+manifest tells of is paid for, or may be: it must not cost money again (spark_batch/README.md,
+"The manifest").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePosixPath
+
+from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.transitions import Checkpoint
+from spark_batch.contract import MANIFEST, error_code, rules, validator
+from spark_batch.errors import ManifestError
+from spark_batch.jobs import Attempt, State, Status
+
+Row = Mapping[str, str]
+
+_STATES = {
+    Status.SUBMITTING: State.UNCERTAIN,
+    Status.RUNNING: State.RUNNING,
+    Status.FETCHING: State.RUNNING,
+    Status.DONE: State.DONE,
+    Status.EXPIRED: State.DONE,
+    Status.FAILED: State.FAILED,
+    Status.UNCERTAIN: State.UNCERTAIN,
+}
+# What a spreadsheet makes of an id that looks like a large number: 1.23457E+15.
+_LOST_DIGITS = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+")
+_MOST_DIGITS = 18  # of a number that SQLite can hold
+_SHOWN = 60  # characters of a cell in an error
+_FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+
+
+def adopt(
+    checkpoint: Checkpoint,
+    rows: Iterable[Row],
+    *,
+    trusted: Callable[[Row], bool],
+    wanted: Callable[[Row], bool] = lambda row: True,
+    passed_over: Callable[[str], None] | None = None,
+) -> int:
+    """Insert the attempts of a manifest's `rows` that `checkpoint` does not know; return how many.
+
+    A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
+    fetched again without a new task. A task id that is not known is polled again. What was being
+    sent, or is uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that
+    names its picture is a line of the recipe as it was then: call `sync_jobs` afterwards with the
+    recipe as it is now. For a row that spark-batch did not write so `passed_over` is called with
+    what is wrong, or ManifestError is raised without it.
+    """
+    taken = 0
+    with checkpoint.transaction():
+        for number, row in enumerate(rows, 2):
+            if not wanted(row) or not is_news(checkpoint, row):
+                continue
+            fault = _fault(row, number) or _taken(checkpoint, row, number, trusted)
+            if fault is None:
+                taken += 1
+            elif passed_over is not None:
+                passed_over(fault)
+            else:
+                raise ManifestError(fault)
+    return taken
+
+
+def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
+    """Whether the row has a task, or an attempt, that the checkpoint does not know."""
+    if row.get("status") == Status.PENDING.value or row.get("attempts") == "0":
+        return False
+    task = row.get("task_id", "")
+    if task and not _LOST_DIGITS.fullmatch(task):
+        return not checkpoint.knows_task(row.get("api", ""), task)
+    last = checkpoint.last_attempt(row.get("job", ""))
+    if last is None or not task:
+        return last is None
+    attempts = row.get("attempts", "")  # all that tells attempts apart without the task's id
+    digits = attempts.isdecimal() and len(attempts) <= _MOST_DIGITS
+    return not digits or int(attempts) > last.number
+
+
+def _fault(row: Row, number: int) -> str | None:
+    """What is wrong with a row that spark-batch did not write so; None when it is right."""
+    error = next(validator(MANIFEST).iter_errors([dict(row)]), None)
+    if error is None:
+        return None
+    column = str(error.absolute_path[-1])
+    text = row.get(column, "")
+    lost = (
+        ", a number of which a spreadsheet dropped digits" if _LOST_DIGITS.fullmatch(text) else ""
+    )
+    return _not_ours(number, f"{column} is {text[:_SHOWN]!r}{lost}")
+
+
+def _not_ours(number: int, why: str) -> str:
+    return f"line {number} of the manifest is not one that spark-batch wrote: {why}"
+
+
+def _taken(
+    checkpoint: Checkpoint, row: Row, number: int, trusted: Callable[[Row], bool]
+) -> str | None:
+    """Take a row over; if the checkpoint would then be refused, take that back and say why."""
+    with checkpoint.store.savepoint() as undo:
+        try:
+            _take(checkpoint, row, number, trusted)
+            fault = checkpoint.store.row_fault(row["job"])
+        except (OverflowError, ValueError):
+            fault = "a number or a name in it is too long"
+        if fault is None:
+            return None
+        undo()
+    return _not_ours(number, fault)
+
+
+def _take(checkpoint: Checkpoint, row: Row, position: int, trusted: Callable[[Row], bool]) -> None:
+    last = checkpoint.last_attempt(row["job"])
+    if last is not None and row["task_id"] and _is_same(last):
+        checkpoint.found_task(last.id, row["task_id"])
+        return
+    number = max(int(row["attempts"]), last.number + 1 if last else 1)
+    checkpoint.adopt(_request(row), _attempt(row, number))
+    if row["output"]:
+        output = str(PurePosixPath(row["output"]).with_suffix(""))
+        checkpoint.adopt_line(_line(row, output, position))
+        if row["status"] == Status.DONE.value and trusted(row):
+            checkpoint.placed(row["job"], {output: row["output"]})
+
+
+def _is_same(last: Attempt) -> bool:
+    """Whether the attempt whose answer the older checkpoint did not see is the manifest's."""
+    return last.state is State.UNCERTAIN and last.task_id is None and last.settled is None
+
+
+def _line(row: Row, output: str, position: int) -> dict[str, object]:
+    """A line of the recipe that wrote the manifest, by column; it has no variables."""
+    return {
+        "output": output,
+        "key": row["job"],
+        "position": position,
+        "recipe": row["recipe"],
+        "input": row["input"],
+        "prompt_id": row["prompt_id"],
+        "variables": "{}",
+        "current": 1,
+    }
+
+
+def _request(row: Row) -> dict[str, object]:
+    return {
+        "key": row["job"],
+        "model": rules().model,
+        "prompt": row["prompt"],
+        "seed": int(row["seed"]),
+        "scale": float(row["scale"]),
+        "width": int(row["asked_width"]),
+        "height": int(row["asked_height"]),
+        "take": int(row["take"]),
+        "fit": row["fit"] or None,
+    }
+
+
+def _attempt(row: Row, number: int) -> dict[str, object]:
+    status = Status(row["status"])
+    known = error_code(row["error_code"])
+    state = _STATES[status]
+    if state is State.UNCERTAIN and row["task_id"]:
+        state = State.RUNNING
+    names = {"cost": "cost_usd"}
+    same = (
+        "api task_id remote_job_id cost discount input_tokens output_tokens total_tokens"
+        " generated_images width height bytes sha256 error_code error_message submitted_at"
+        " completed_at"
+    )
+    cells: dict[str, object] = {name: row[names.get(name, name)] or None for name in same.split()}
+    return {
+        **cells,
+        "key": row["job"],
+        "number": number,
+        "state": state.value,
+        "api": row["api"],
+        "format": _FORMATS.get(PurePosixPath(row["output"]).suffix),
+        "again": (known.again if known else "never") if state is State.FAILED else None,
+        "lost": int(status is Status.EXPIRED),
+        **_suspect(row, status),
+    }
+
+
+def _suspect(row: Row, status: Status) -> dict[str, object]:
+    """What is odd about a picture stands in the manifest where its last error would stand."""
+    if status is not Status.DONE or row["error_code"] != "suspect":
+        return {}
+    return {"suspect": row["error_message"], "error_code": None, "error_message": None}

@@ -1,0 +1,470 @@
+"""The queries of a checkpoint: everything that can be read from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from spark_batch.checkpoint.rows import (
+    BLOCKS_ANOTHER,
+    MAY_COST,
+    RECORDS,
+    REQUEST_COLUMNS,
+    STATUS,
+    attempt_of,
+    decimal,
+    moment,
+    record_of,
+    request_of,
+    total,
+)
+from spark_batch.checkpoint.schema import TAKEN_UP
+from spark_batch.checkpoint.store import Store
+from spark_batch.jobs import Attempt, JobRecord, Provenance, State, Status
+
+Owns = Callable[[str], bool]
+_Self = TypeVar("_Self", bound="CheckpointReader")
+
+_COUNTS = f"""
+SELECT {STATUS} AS status, count(*) AS jobs, count(a.suspect) AS suspect,
+       min(a.submitted_at) AS begun,
+       total(max(julianday(a.completed_at) - julianday(a.submitted_at), 0)) * 86400 AS seconds
+  FROM placement p
+  LEFT JOIN attempt a
+    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+ WHERE p.current = 1
+ GROUP BY status
+"""
+
+# Two lines may share a request: what it cost counts for the first of them.
+_SPENT = """
+SELECT (SELECT prompt_id FROM placement WHERE key = a.key AND current = 1 ORDER BY position LIMIT 1)
+       AS prompt_id, a.cost
+  FROM attempt a
+ WHERE a.cost IS NOT NULL
+"""
+
+
+def everything(key: str) -> bool:
+    """Accepts every key."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """USD over all attempts: what the API charged, and what stands reserved beside it.
+
+    `reserved` counts attempts that may still cost something, and finished ones for which the API
+    gave no price; `unpriced` is the number of those for which nothing could be reserved, and
+    `doubtful` the number of these that may yet be billed: all but the finished ones.
+    """
+
+    spent: Decimal
+    reserved: Decimal
+    unpriced: int
+    doubtful: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many lines of the recipe stand where; `suspect` of those that are done look odd.
+
+    `begun` is when the first of their last attempts was sent, `seconds` how long all of these took,
+    one after another.
+    """
+
+    jobs: Mapping[Status, int] = field(default_factory=Counter)
+    suspect: int = 0
+    begun: datetime | None = None
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """How many lines there are."""
+        return sum(self.jobs.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one picture of a size cost."""
+
+    width: int
+    height: int
+    cost: Decimal
+
+
+class CheckpointReader:
+    """A checkpoint without any way to change it. Close it, or use it in a `with` block.
+
+    `store` is for the modules of this package, so that no SQL stands outside it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @staticmethod
+    def open_readonly(path: Path) -> CheckpointReader:
+        """Open `path` to look at it, beside a run that may hold it; a missing one is empty.
+
+        Raises CheckpointDamaged when it is no whole checkpoint, and CheckpointError when a newer
+        version wrote it.
+        """
+        return CheckpointReader(Store.open_readonly(path))
+
+    def close(self) -> None:
+        """Close the file and free the lock."""
+        self.store.close()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        self.store.raise_for(error)
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint's file."""
+        return self.store.path
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
+        return self.store.snapshot()
+
+    def records(self, *, left_over: bool = False) -> Iterator[JobRecord]:
+        """The recipe's lines in its order, or those that older versions of it left over."""
+        query = f"{RECORDS} WHERE p.current = ? ORDER BY p.position, p.output"
+        for row in self.store.execute(query, (int(not left_over),)):
+            yield record_of(row)
+
+    def records_in(self, status: Status) -> Iterator[JobRecord]:
+        """The recipe's lines with a status, in its order; the others are not even built."""
+        query = f"{RECORDS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
+        for row in self.store.execute(query, (status.value,)):
+            yield record_of(row)
+
+    def suspects(self) -> Iterator[JobRecord]:
+        """The recipe's lines whose picture is odd, in its order."""
+        query = f"{RECORDS} WHERE p.current = 1 AND a.suspect IS NOT NULL AND {STATUS} = ?"
+        for row in self.store.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
+            yield record_of(row)
+
+    def record(self, output: str) -> JobRecord | None:
+        """The line that writes `output` (no extension), current or left over."""
+        row = self.store.execute(f"{RECORDS} WHERE p.output = ?", (output,)).fetchone()
+        return None if row is None else record_of(row)
+
+    def recipes(self) -> set[str]:
+        """The names of the recipes whose lines it has; there is one, or none."""
+        return {
+            row["recipe"] for row in self.store.execute("SELECT DISTINCT recipe FROM placement")
+        }
+
+    def apis(self) -> set[str]:
+        """The APIs that attempts were sent to."""
+        return {row["api"] for row in self.store.execute("SELECT DISTINCT api FROM attempt")}
+
+    def is_empty(self) -> bool:
+        """Whether it has no request: no recipe was ever written into it."""
+        return self.store.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
+
+    def has_unnamed(self) -> bool:
+        """Whether there are attempts of jobs whose output names are not known.
+
+        A manifest names those of finished jobs alone; the recipe's lines name the others.
+        """
+        query = "SELECT 1 FROM attempt WHERE key NOT IN (SELECT key FROM placement) LIMIT 1"
+        return self.store.execute(query).fetchone() is not None
+
+    def tried(self) -> set[int]:
+        """The keys, as numbers, of all jobs that have an attempt."""
+        rows = self.store.execute("SELECT DISTINCT key FROM attempt")
+        return {int(row["key"], 16) for row in rows}
+
+    def last_attempt(self, key: str) -> Attempt | None:
+        """The last attempt of a job."""
+        query = "SELECT * FROM attempt WHERE key = ? ORDER BY number DESC LIMIT 1"
+        row = self.store.execute(query, (key,)).fetchone()
+        return None if row is None else attempt_of(row)
+
+    def open_attempts(self) -> list[Attempt]:
+        """Every attempt that has been paid for, or may have been, and has not come to its end."""
+        query = (
+            "SELECT * FROM attempt WHERE state NOT IN ('done', 'failed') AND lost = 0 ORDER BY id"
+        )
+        return [attempt_of(row) for row in self.store.execute(query)]
+
+    def attempts_of(self, key: str) -> list[Attempt]:
+        """All attempts of a job, the first one first."""
+        query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
+        return [attempt_of(row) for row in self.store.execute(query, (key,))]
+
+    def is_paid(self, key: str) -> bool:
+        """Whether an attempt of the job is done, at work or uncertain, so that none may follow."""
+        query = f"SELECT 1 FROM attempt a WHERE key = ? AND {BLOCKS_ANOTHER}"
+        return self.store.execute(query, (key,)).fetchone() is not None
+
+    def provenance(self, attempt: int) -> Provenance:
+        """What an attempt's picture was made of."""
+        query = (
+            f"SELECT r.key, {REQUEST_COLUMNS}, a.task_id, a.recipe_commit,"
+            " (SELECT p.recipe FROM placement p"
+            " WHERE p.key = r.key ORDER BY p.current DESC, p.position LIMIT 1) AS recipe"
+            " FROM attempt a JOIN request r ON r.key = a.key WHERE a.id = ?"
+        )
+        row = self.store.execute(query, (attempt,)).fetchone()
+        return Provenance(
+            key=row["key"],
+            request=request_of(row),
+            recipe=row["recipe"] or "",
+            commit=row["recipe_commit"],
+            task_id=row["task_id"],
+        )
+
+    def jobs_with(self, sha256: str) -> list[str]:
+        """The keys of the jobs whose picture is, or was when it came, the file of this SHA-256."""
+        query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"
+        return [str(row["key"]) for row in self.store.execute(query, (sha256,))]
+
+    def records_of(self, key: str) -> list[JobRecord]:
+        """The lines that want a job's picture, or that an older recipe left over."""
+        query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
+        return [record_of(row) for row in self.store.execute(query, (key,))]
+
+    def request_size(self, key: str) -> tuple[int, int]:
+        """The width and height that were asked for, in pixels."""
+        row = self.store.execute(
+            "SELECT width, height FROM request WHERE key = ?", (key,)
+        ).fetchone()
+        return row["width"], row["height"]
+
+    def outputs(self, key: str) -> list[str]:
+        """The names (no extension) under which a job's picture is wanted.
+
+        Those of the recipe; where it no longer has the job, those that it left over.
+        """
+        query = (
+            "SELECT output FROM placement WHERE key = ?1 AND current ="
+            " (SELECT max(current) FROM placement WHERE key = ?1) ORDER BY position, output"
+        )
+        return [row["output"] for row in self.store.execute(query, (key,))]
+
+    def file(self, output: str, key: str) -> str | None:
+        """The file that was written for a job under a name, with extension."""
+        query = "SELECT file FROM placement WHERE output = ? AND key = ?"
+        row = self.store.execute(query, (output, key)).fetchone()
+        return None if row is None else row["file"]
+
+    def written(self, key: str) -> dict[str, str]:
+        """The files that were written for a job under the names that want it, by output name."""
+        query = "SELECT output, file FROM placement WHERE key = ? AND current = 1 AND file NOT NULL"
+        return {row["output"]: row["file"] for row in self.store.execute(query, (key,))}
+
+    def replaced(self, output: str, key: str) -> int | None:
+        """The bytes of a file that stays in the place of a job's picture, if one does."""
+        query = "SELECT replaced FROM placement WHERE output = ? AND key = ?"
+        row = self.store.execute(query, (output, key)).fetchone()
+        return None if row is None else row["replaced"]
+
+    def files_of(self, key: str) -> list[str]:
+        """All files that were written for a job."""
+        query = "SELECT file FROM placement WHERE key = ? AND file IS NOT NULL"
+        return [row["file"] for row in self.store.execute(query, (key,))]
+
+    def uncertain_count(self) -> int:
+        """How many attempts are uncertain, without those that the user settled."""
+        query = "SELECT count(*) FROM attempt WHERE state = ? AND settled IS NULL"
+        (count,) = self.store.execute(query, (State.UNCERTAIN.value,)).fetchone()
+        return int(count)
+
+    def knows_task(self, api: str, task_id: str) -> bool:
+        """Whether an attempt has this task id of that API."""
+        query = "SELECT 1 FROM attempt WHERE api = ? AND task_id = ?"
+        return self.store.execute(query, (api, task_id)).fetchone() is not None
+
+    def twin(self, key: str, sha256: str) -> str | None:
+        """The key of another job with the same bytes as picture, though its seed is another one.
+
+        The bytes are those that came: metadata, which are never the same, play no part.
+        """
+        query = (
+            "SELECT a.key FROM attempt a JOIN request r ON r.key = a.key"
+            " JOIN request me ON me.key = ?"
+            " WHERE coalesce(a.received_sha256, a.sha256) = ? AND a.key <> me.key"
+            " AND r.prompt = me.prompt AND r.picture IS me.picture AND r.url IS me.url"
+            " AND (r.seed <> me.seed OR r.take <> me.take) LIMIT 1"
+        )
+        row = self.store.execute(query, (key, sha256)).fetchone()
+        return None if row is None else str(row["key"])
+
+    def records_like(self, text: str) -> list[JobRecord]:
+        """The lines that `text` names: by output name, by key, or by the beginning of one."""
+        query = (
+            f"{RECORDS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
+            " ORDER BY p.current DESC, p.position"
+        )
+        return [record_of(row) for row in self.store.execute(query, (text,))]
+
+    def money(self, owns: Owns = everything) -> Money:
+        """What all attempts cost, and what is reserved for those that may still cost something.
+
+        Of those jobs alone whose key `owns` accepts.
+        """
+        spent = reserved = Decimal(0)
+        unpriced = doubtful = 0
+        query = (
+            f"SELECT key, state, cost, reserved FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
+        )
+        for row in self.store.execute(query):
+            if not owns(row["key"]):
+                continue
+            if row["cost"] is not None:
+                spent += Decimal(row["cost"])
+            elif row["reserved"] is not None:
+                reserved += Decimal(row["reserved"])
+            else:
+                unpriced += 1
+                doubtful += row["state"] != State.DONE.value
+        return Money(spent=spent, reserved=reserved, unpriced=unpriced, doubtful=doubtful)
+
+    def job_costs(self) -> Iterator[tuple[str, Decimal]]:
+        """Every job that has an attempt, by key, and what its attempts cost in USD."""
+        query = "SELECT key, group_concat(cost, ' ') AS costs FROM attempt GROUP BY key"
+        for row in self.store.execute(query):
+            yield row["key"], total(row["costs"])
+
+    def fingerprint(self) -> str:
+        """A SHA-256 over where every attempt stands and what it costs.
+
+        What was being sent counts as uncertain, since that is what the next run makes of it.
+        """
+        digest = hashlib.sha256()
+        query = (
+            "SELECT key, number, CASE WHEN state = 'submitting' AND unsent = 0 THEN 'uncertain'"
+            " ELSE state END, unsent, lost, settled, cost, reserved, api, task_id"
+            " FROM attempt ORDER BY key, number"
+        )
+        for row in self.store.execute(query):
+            digest.update(f"{json.dumps(tuple(row))}\n".encode())
+        return digest.hexdigest()
+
+    def plan_used(self, plan: str) -> str | None:
+        """When the saved plan of this id was used (UTC, ISO 8601); None when it was not."""
+        row = self.store.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
+        return None if row is None else str(row["at"])
+
+    def charges(self, owns: Owns = everything) -> Iterator[Charge]:
+        """What the API charged for each picture that it made, of the jobs that `owns` accepts."""
+        query = (
+            "SELECT r.key, r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
+            " WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done')"
+        )
+        for row in self.store.execute(query):
+            if owns(row["key"]):
+                cost = decimal(row["cost"]) or Decimal(0)
+                yield Charge(width=row["width"], height=row["height"], cost=cost)
+
+    def durations(self, longest: float, limit: int = 200) -> list[float]:
+        """Seconds from a task's creation until it was seen to be done, of the last tasks.
+
+        Left out are those that took more than `longest` seconds and those that a run went on with
+        after a break, since the break would count.
+        """
+        query = (
+            "SELECT (julianday(min(done.at)) - julianday(made.at)) * 86400 AS seconds"
+            " FROM event AS made JOIN event AS done ON done.attempt = made.attempt"
+            " WHERE made.what = ?1 AND done.what = ?2 AND NOT EXISTS"
+            " (SELECT 1 FROM event WHERE attempt = made.attempt AND what = ?3)"
+            " GROUP BY made.attempt HAVING seconds BETWEEN 0 AND ?4"
+            " ORDER BY made.attempt DESC LIMIT ?5"
+        )
+        names = (State.RUNNING.value, State.FETCHING.value, TAKEN_UP)
+        return [row["seconds"] for row in self.store.execute(query, (*names, longest, limit))]
+
+    def finished_at(self, attempt: int) -> datetime | None:
+        """A time at which an attempt's task was finished for sure; None while it may be at work."""
+        query = (
+            "SELECT coalesce((SELECT min(at) FROM event WHERE attempt = ?1 AND what = ?2),"
+            " (SELECT completed_at FROM attempt WHERE id = ?1))"
+        )
+        (found,) = self.store.execute(query, (attempt, State.FETCHING.value)).fetchone()
+        return moment(found)
+
+    def costs(self) -> Iterator[tuple[int, Decimal | None]]:
+        """Each attempt that cost something or may have: its job's key as a number, and USD.
+
+        None where the API has not said yet, or never said.
+        """
+        query = f"SELECT key, cost FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
+        for row in self.store.execute(query):
+            yield int(row["key"], 16), decimal(row["cost"])
+
+    def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
+        """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""
+        query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY at, rowid"
+        return [tuple(row) for row in self.store.execute(query, (attempt,))]
+
+    def counts(self) -> Counts:
+        """The recipe's lines, counted by their status."""
+        rows = self.store.execute(_COUNTS).fetchall()
+        begun = min((row["begun"] for row in rows if row["begun"]), default=None)
+        return Counts(
+            jobs=Counter({Status(row["status"]): row["jobs"] for row in rows}),
+            suspect=sum(row["suspect"] for row in rows if row["status"] == Status.DONE.value),
+            begun=moment(begun),
+            seconds=sum(row["seconds"] for row in rows),
+        )
+
+    def spent_by_prompt(self) -> Mapping[str | None, Decimal]:
+        """What the API charged, in USD, by the id of every prompt in the recipe's order.
+
+        None, at the end, is what the recipe left over. The sum is `money().spent`.
+        """
+        prompts = (
+            "SELECT prompt_id FROM placement WHERE current = 1"
+            " GROUP BY prompt_id ORDER BY min(position)"
+        )
+        spent: dict[str | None, Decimal] = {
+            row["prompt_id"]: Decimal(0) for row in self.store.execute(prompts)
+        }
+        for row in self.store.execute(_SPENT):
+            prompt_id = row["prompt_id"]
+            spent[prompt_id] = spent.get(prompt_id, Decimal(0)) + Decimal(row["cost"])
+        return spent
+
+    def sources(self) -> list[str]:
+        """Where the recipe's lines are written, as `file:line:column`; each once, in its order."""
+        query = (
+            "SELECT source FROM placement WHERE current = 1 AND source IS NOT NULL"
+            " GROUP BY source ORDER BY min(position)"
+        )
+        return [row["source"] for row in self.store.execute(query)]
+
+    def every_attempt(self) -> Iterator[Attempt]:
+        """All attempts of all jobs, those of a job together, the first one first."""
+        for row in self.store.execute("SELECT * FROM attempt ORDER BY key, number"):
+            yield attempt_of(row)
+
+    def histories(self, attempts: Container[int]) -> dict[int, list[tuple[str, str, str | None]]]:
+        """By the ids of `attempts`: what `history` gives of each."""
+        found: dict[int, list[tuple[str, str, str | None]]] = {}
+        query = "SELECT attempt, at, what, detail FROM event ORDER BY at, rowid"
+        for row in self.store.execute(query):
+            if row["attempt"] not in attempts:
+                continue
+            found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
+        return found

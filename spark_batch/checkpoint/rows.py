@@ -1,0 +1,154 @@
+"""Rows of the checkpoint as nouns, and the rules about attempts in SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from decimal import Decimal
+from sqlite3 import Row
+from typing import Any
+
+from spark_batch.jobs import Attempt, JobRecord, Picture, Request, Result, State, Usage
+
+Cells = Row | Mapping[str, Any]
+
+# The rules of `jobs.Attempt` in SQL, for an attempt `a`; a test holds each of them to its twin.
+# `jobs.status_of`; the attempt may be missing.
+STATUS = """
+CASE WHEN a.id IS NULL OR a.settled IS NOT NULL OR (a.state = 'submitting' AND a.unsent)
+     THEN 'pending' WHEN a.lost THEN 'expired' ELSE a.state END
+"""
+MAY_COST = """
+(a.cost IS NULL AND a.state <> 'failed' AND NOT (a.state = 'submitting' AND a.unsent))
+"""
+BLOCKS_ANOTHER = f"({STATUS} NOT IN ('pending', 'failed', 'expired'))"
+
+REQUEST_COLUMNS = """
+r.model, r.prompt, coalesce(r.url, r.picture) AS sent_picture, r.seed, r.scale,
+r.width AS asked_width, r.height AS asked_height, r.take, r.fit
+"""
+
+# The placements with their requests and their jobs' last attempts, for `record_of`. What has the
+# name of one of the attempt's columns has another name here.
+RECORDS = f"""
+SELECT p.key AS job, p.output, p.recipe, p.input, p.prompt_id, p.current, p.file, p.variables,
+       p.image, p.source, {REQUEST_COLUMNS},
+       (SELECT coalesce(max(number), 0) FROM attempt WHERE key = p.key) AS attempts,
+       (SELECT group_concat(cost, ' ') FROM attempt WHERE key = p.key) AS costs,
+       a.*
+  FROM placement p
+  JOIN request r ON r.key = p.key
+  LEFT JOIN attempt a
+    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+"""
+
+
+def time_text(moment: datetime) -> str:
+    """A UTC time as the checkpoint and the manifest write it: ISO 8601, milliseconds, Z."""
+    utc = moment.astimezone(timezone.utc)
+    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time that the checkpoint wrote."""
+    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def decimal(text: str | None) -> Decimal | None:
+    """A decimal that the checkpoint wrote."""
+    return None if text is None else Decimal(text)
+
+
+def total(costs: str | None) -> Decimal:
+    """The sum of amounts that `group_concat(cost, ' ')` gave."""
+    return sum(map(Decimal, (costs or "").split()), Decimal(0))
+
+
+def attempt_of(row: Cells) -> Attempt:
+    """The attempt in a row of table `attempt`, or in its columns."""
+    return Attempt(
+        id=row["id"],
+        key=row["key"],
+        number=row["number"],
+        state=State(row["state"]),
+        unsent=bool(row["unsent"]),
+        reserved=decimal(row["reserved"]),
+        api=row["api"],
+        task_id=row["task_id"],
+        result=_result(row),
+        picture=_picture(row),
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        again=row["again"],
+        lost=bool(row["lost"]),
+        settled=row["settled"],
+        suspect=row["suspect"],
+        commit=row["recipe_commit"],
+        received=row["received_sha256"],
+        submitted_at=moment(row["submitted_at"]),
+        completed_at=moment(row["completed_at"]),
+    )
+
+
+def _result(row: Cells) -> Result:
+    return Result(
+        url=row["url"] or "",
+        bytes=row["told_bytes"],
+        remote_job_id=row["remote_job_id"],
+        usage=Usage(
+            cost=decimal(row["cost"]),
+            discount=decimal(row["discount"]),
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            total_tokens=row["total_tokens"],
+            generated_images=row["generated_images"],
+        ),
+    )
+
+
+def _picture(row: Cells) -> Picture | None:
+    if row["sha256"] is None:
+        return None
+    return Picture(
+        format=row["format"],
+        width=row["width"],
+        height=row["height"],
+        bytes=row["bytes"],
+        sha256=row["sha256"],
+    )
+
+
+def request_of(row: Row) -> Request:
+    """The request in a row of a query for REQUEST_COLUMNS."""
+    return Request(
+        model=row["model"],
+        prompt=row["prompt"],
+        picture=row["sent_picture"],
+        seed=row["seed"],
+        scale=row["scale"],
+        width=row["asked_width"],
+        height=row["asked_height"],
+        take=row["take"],
+        fit=row["fit"],
+    )
+
+
+def record_of(row: Row) -> JobRecord:
+    """The record in a row of the query RECORDS."""
+    return JobRecord(
+        key=row["job"],
+        output=row["output"],
+        input=row["input"],
+        prompt_id=row["prompt_id"],
+        request=request_of(row),
+        recipe=row["recipe"],
+        variables=tuple(json.loads(row["variables"]).items()),
+        image=row["image"],
+        source=row["source"],
+        file=row["file"],
+        current=bool(row["current"]),
+        attempt=None if row["id"] is None else attempt_of(row),
+        attempts=row["attempts"],
+        cost=None if row["costs"] is None else total(row["costs"]),
+    )

@@ -1,0 +1,13 @@
+"""One run: `decide` says what follows from what happens, `driver` makes it durable and does it.
+
+How many tasks are in flight has nothing to do with the number of threads: a task in flight is an
+entry in a heap of timers.
+"""
+
+from __future__ import annotations
+
+from spark_batch.engine.calls import Clock
+from spark_batch.engine.driver import Driver
+from spark_batch.engine.workers import network_threads, picture_threads, sender
+
+__all__ = ["Clock", "Driver", "network_threads", "picture_threads", "sender"]

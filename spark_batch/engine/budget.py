@@ -1,0 +1,222 @@
+"""Money: the estimate of a job, and the reservation that keeps a run within its limit."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import median
+
+from spark_batch.checkpoint import Charge, Money
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The job may be sent, with this much reserved; None while no price is known."""
+
+    reserve: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: what is in flight may teach the price or free its reservation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Not in this run."""
+
+    reason: str
+
+
+Verdict = Go | Wait | Over
+
+
+class Prices:
+    """What a picture of a size costs, in USD.
+
+    The estimate is, in this order: the median of what the API has charged for the size in this
+    checkpoint, the recipe's price, unknown (spark_batch/README.md, "Money"). A quote of the API
+    (`quote`) stands beside it: the API is not bound to it.
+    """
+
+    def __init__(self, *, price: Decimal | None, charges: Iterable[Charge] = ()) -> None:
+        self._price = price
+        self._quoted: dict[tuple[int, int], Decimal] = {}
+        self._charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
+        for each in charges:
+            self.learn((each.width, each.height), each.cost)
+
+    def learn(self, size: tuple[int, int], cost: Decimal) -> None:
+        """The API charged `cost` for a picture of `size` (width and height as asked)."""
+        insort(self._charged[size], cost)
+
+    def quote(self, prices: Mapping[tuple[int, int], Decimal]) -> None:
+        """The API says by itself what pictures of these sizes will cost."""
+        self._quoted = dict(prices)
+
+    def estimate(self, size: tuple[int, int]) -> Decimal | None:
+        """What a picture of `size` will cost, or None."""
+        charged = self._charged.get(size)
+        return median(charged) if charged else self._price
+
+    def highest(self) -> Decimal:
+        """The highest price of any size that is known; 0 when none is."""
+        charged = [costs[-1] for costs in self._charged.values() if costs]
+        return max([*charged, *self._quoted.values(), self._price or Decimal(0)])
+
+    @property
+    def quotes(self) -> Mapping[tuple[int, int], Decimal]:
+        """What the API said, by width and height."""
+        return self._quoted
+
+    def quoted(self, size: tuple[int, int]) -> Decimal | None:
+        """What the API said that a picture of `size` will cost, or None."""
+        return self._quoted.get(size)
+
+    def upper(self, size: tuple[int, int]) -> Decimal | None:
+        """The quote or the estimate, whichever is higher: what is to be reserved; or None."""
+        known = [each for each in (self.quoted(size), self.estimate(size)) if each is not None]
+        return max(known, default=None)
+
+    def source(self, size: tuple[int, int]) -> str:
+        """Where the estimate comes from: `charged`, `recipe` or `unknown`."""
+        if self._charged.get(size):
+            return "charged"
+        return "unknown" if self._price is None else "recipe"
+
+
+class Budget:
+    """Spent and reserved, against a limit in USD over all attempts of the checkpoint.
+
+    A job may be sent when what is spent, what is reserved for tasks in flight or uncertain, and
+    its own estimate fit together. With a limit and no price known, one job goes first to learn it.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: Decimal | None,
+        money: Money,
+        prices: Prices,
+        cure: str = "raise max_cost to go on",
+    ) -> None:
+        """`cure` is what a person has to do when the limit is reached."""
+        self._limit = limit
+        self._cure = cure
+        self._prices = prices
+        self._spent = money.spent
+        self._held = money.reserved
+        self._unpriced = money.unpriced
+        self._doubtful = money.doubtful
+        self._learned_nothing = False
+        self._failed_cost: Decimal | None = None
+        self._open: dict[int, Decimal | None] = {}
+
+    @property
+    def spent(self) -> Decimal:
+        """What the API charged, in USD."""
+        return self._spent
+
+    @property
+    def committed(self) -> Decimal:
+        """Spent and reserved, in USD.
+
+        An attempt for which nothing could be reserved counts with the highest price known.
+        """
+        return self._spent + self._held + self._unpriced * self._prices.highest()
+
+    def ask(self, size: tuple[int, int]) -> Verdict:
+        """Whether a job of `size` may be sent now."""
+        estimate = self._prices.upper(size)
+        if self._limit is None:
+            return Go(estimate)
+        if estimate is None:
+            return self._ask_blind(self._limit)
+        if self.committed + estimate <= self._limit and None not in self._open.values():
+            return Go(estimate)
+        return Wait() if self._open else self._over(estimate, self._limit)
+
+    def _ask_blind(self, limit: Decimal) -> Verdict:
+        """One job goes first to learn the price; when the API names none, nothing more goes.
+
+        Nor does anything while no price is known at all and an attempt may be billed that nothing
+        could be reserved for: it may be that first job. What a failed attempt cost is no price of a
+        picture, but the next one may cost it as well.
+        """
+        if self._open:
+            return Wait()
+        if self._learned_nothing:
+            return Over(
+                f"the API has told no price, and there is a limit of {limit} USD:"
+                " give the recipe a price"
+            )
+        if self._doubtful and not self._prices.highest():
+            return Over(
+                f"attempts of unknown price may be billed ({self._doubtful}), and there is a limit"
+                f" of {limit} USD: `spark-batch status` lists them; settle them with `resolve`, or"
+                " give the recipe a price"
+            )
+        least = self._failed_cost or Decimal(0)
+        if self.committed >= limit or self.committed + least > limit:
+            return self._over(self._failed_cost, limit)
+        return Go(self._failed_cost)
+
+    def _over(self, estimate: Decimal | None, limit: Decimal) -> Over:
+        about = "" if estimate is None else f", about {estimate} USD,"
+        return Over(
+            f"the next picture{about} does not fit: {self.committed} of"
+            f" {limit} USD are spent or reserved; {self._cure}"
+        )
+
+    def reserve(self, attempt: int, amount: Decimal | None) -> None:
+        """An attempt is about to be sent."""
+        self._open[attempt] = amount
+        self._held += amount or Decimal(0)
+
+    def reserved(self, attempt: int) -> Decimal | None:
+        """What stands reserved for an attempt in flight."""
+        return self._open.get(attempt)
+
+    def resume(self, attempt: int, amount: Decimal | None) -> None:
+        """An attempt of an earlier run is in flight; it counts already."""
+        self._open[attempt] = amount
+        if amount is None:
+            self._unpriced -= 1
+            self._doubtful -= 1
+
+    def release(self, attempt: int) -> None:
+        """The attempt costs nothing: it was not made, or failed."""
+        self._held -= self._open.pop(attempt, None) or Decimal(0)
+
+    def charge_failed(self, attempt: int, cost: Decimal | None) -> None:
+        """An attempt failed, and cost this all the same; None where the API named no cost.
+
+        It is no price of a picture, but what the next one is expected to cost while no price is
+        known.
+        """
+        if cost:
+            self._failed_cost = max(cost, self._failed_cost or cost)
+        self.release(attempt)
+        self._spent += cost or Decimal(0)
+
+    def charge(self, attempt: int, size: tuple[int, int], cost: Decimal | None) -> None:
+        """The API told what a finished attempt cost; None leaves its reservation standing."""
+        if attempt not in self._open:
+            return
+        if cost is None:
+            if self._open.pop(attempt) is None:  # else its reservation stands
+                self._learned_nothing = True
+                self._unpriced += 1
+            return
+        self.release(attempt)
+        self._spent += cost
+        self._prices.learn(size, cost)
+
+    def leave(self, attempt: int) -> None:
+        """The attempt is out of this run's hands, uncertain or unfinished: it stays reserved."""
+        if attempt in self._open and self._open.pop(attempt) is None:
+            self._unpriced += 1
+            self._doubtful += 1

@@ -1,0 +1,912 @@
+"""The decision: what follows from everything that happens in a run.
+
+`Engine.take` gets a trigger and the time, and gives the transitions to commit, the effects to start
+after that, and the events for the caller. It does no I/O and knows no clock, no thread and no
+checkpoint: the same triggers at the same times make the same decisions.
+
+A job goes through these states. Each arrow is decided in the function behind it.
+
+    Queue ── _input_checked ──> Request     its attempt is on disk, its POST under way
+    Request ── _created ──────> Task        the API has made a task, which is polled
+    Request ── _not_accepted ─> Request     it waits to be sent again
+    Request ── _fail, _give_up              failed; uncertain
+    Task ── _completed ───────> Task        its picture is downloaded, checked and placed
+    Task ── _delivered                      done
+    Task ── _fail, _give_up, _leave, _lose  failed; uncertain; unfinished; expired
+    Queue ── _step_offered ───> Task        a picture of an earlier run is missing: restored
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from types import MappingProxyType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.client.outcomes import (
+    Completed,
+    FetchFailed,
+    InProgress,
+    Made,
+    NotMade,
+    NotSent,
+    PollAgain,
+    Refused,
+    StopRun,
+    TaskFailed,
+    TaskUnknown,
+    Uncertain,
+)
+from spark_batch.contract import error_code
+from spark_batch.engine import effects, events, triggers, waits
+from spark_batch.engine.admission import Candidate, Queue
+from spark_batch.engine.attempts import Request, Task
+from spark_batch.engine.budget import Budget, Go, Over
+from spark_batch.engine.planner import Action, Step
+from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration, fetch_backoff
+from spark_batch.engine.reasons import Cause
+from spark_batch.engine.transitions import Begin, Move, Transition
+from spark_batch.errors import ExitCode
+from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, Usage
+
+# Seconds until admission looks again at a job whose input is still being fitted.
+_LOOK_AGAIN = 0.05
+# Seconds until a request is looked at again while a probe is under way.
+_PROBE_SECONDS = 0.25
+# Polls a second with which a run begins to ask for the tasks of earlier runs.
+_POLLS_A_SECOND = 100.0
+# Downloads that have to have the size that the API gave; later ones need not.
+_TRIES_WITH_SIZE = 3
+# Seconds between two polls of a task that the API does not know, at most.
+_LONGEST_WAIT_FOR_UNKNOWN = 10.0
+
+
+P = ParamSpec("P")
+Subject = TypeVar("Subject", int, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from a trigger.
+
+    `transitions` have to be committed before `effects` are started; `events` are for the caller.
+    """
+
+    transitions: list[Transition] = field(default_factory=list)
+    effects: list[effects.Effect] = field(default_factory=list)
+    events: list[events.Event] = field(default_factory=list)
+
+
+class Engine:
+    """Decides for one run.
+
+    `run` are the recipe's settings, `api` and `commit` are written with each new attempt,
+    `can_send` is False for a run that only fetches, `limit` bounds the jobs that are sent, `kept`
+    is the folder for replaced pictures as messages show it. `tally` is kept up to date.
+
+    `look_at` is when admission is worth trying again though nothing has happened. `leave_at` is
+    when a stopped run no longer waits.
+    """
+
+    def __init__(
+        self,
+        run: RunSettings,
+        *,
+        api: str,
+        commit: str | None,
+        can_send: bool,
+        limit: int | None,
+        kept: str,
+        budget: Budget,
+        pace: Pace,
+        polls: PollTimes,
+        rng: Random,
+        tally: events.Tally,
+    ) -> None:
+        self._run = run
+        self._api = api
+        self._commit = commit
+        self._can_send = can_send
+        self._kept = kept
+        self._budget = budget
+        self._pace = pace
+        self._polls = polls
+        self._rng = rng
+        self.tally = tally
+        self._queue = Queue(attempts=run.attempts, limit=limit)
+        self._requests: dict[int, Request] = {}
+        self._tasks: dict[int, Task] = {}
+        self._timers: list[tuple[float, int, effects.Timed]] = []
+        self._order = count()
+        self._tickets = count(-1, -1)
+        self._resumed: set[str] = set()  # keys of jobs with a task from before: this run's own
+        self._noted: set[str] = set()  # reasons for which a note was given
+        self._uncertain = 0  # attempts, also of earlier runs
+        self._outages = waits.Outages()
+        self._unready_since: float | None = None
+        self._blocked = False  # no further job in this turn
+        self._now = 0.0
+        self._decision = Decision()
+        self.look_at: float | None = None
+        self.leave_at: float | None = None
+
+    def take(self, trigger: triggers.Trigger, now: float) -> Decision:
+        """What follows from `trigger`; `now` is the run's clock, in seconds."""
+        self._now = now
+        self._decision = Decision()
+        if isinstance(trigger, triggers.TaskTrigger):
+            if (task := self._tasks.get(trigger.ticket)) is not None:  # else it was given up
+                _TASK_REACTIONS[type(trigger)](self, task, trigger)
+        else:
+            _REACTIONS[type(trigger)](self, trigger)
+        return self._decision
+
+    def question(self, now: float) -> triggers.Question | None:
+        """What is to be known before a further job is admitted; None if none may be, now."""
+        full = self.in_flight >= self._run.concurrency
+        if self._blocked or full or self.tally.halted is not None:
+            return None
+        if self._queue.wants_step:
+            return triggers.NextStep()
+        candidate = self._queue.candidate(now)
+        if candidate is None:
+            self.look_at = self._queue.next_retry
+            return None
+        return triggers.InputReady(candidate.job)
+
+    @property
+    def in_flight(self) -> int:
+        """How many attempts are being sent, or have a task that is not done."""
+        return len(self._requests) + len(self._tasks)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return not self.in_flight and (self.tally.halted is not None or self._queue.empty)
+
+    @property
+    def next_due(self) -> float | None:
+        """When something is due by itself."""
+        timer = self._timers[0][0] if self._timers else None
+        moments = (self.look_at, timer, self.leave_at)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def holds(self, ticket: int) -> bool:
+        """Whether the attempt is in flight."""
+        return ticket in self._requests or ticket in self._tasks
+
+    def tasks_in_flight(self) -> list[tuple[str, str]]:
+        """The key and the task id of each task in flight."""
+        return [(task.key, task.task_id) for task in self._tasks.values() if task.task_id]
+
+    # --- Parts of a decision.
+
+    def _write(
+        self,
+        method: Callable[Concatenate[Checkpoint, Subject, P], object],
+        subject: Subject,
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> None:
+        """Have the checkpoint's `method` called for an attempt, by ticket, or for a job, by key."""
+        self._decision.transitions.append(Move(method, subject, arguments, named))
+
+    def _start(self, effect: effects.Effect) -> None:
+        self._decision.effects.append(effect)
+
+    def _report(self, event: events.Event) -> None:
+        self._decision.events.append(event)
+
+    def _note_once(self, reason: str, text: str) -> None:
+        """A note, the first time that its reason is met in this run."""
+        if reason not in self._noted:
+            self._noted.add(reason)
+            self._report(events.Note(text))
+
+    def _later(self, effect: effects.Timed, seconds: float = 0.0) -> None:
+        """Start `effect` in so many seconds, if its attempt is in flight then."""
+        heapq.heappush(self._timers, (self._now + seconds, next(self._order), effect))
+
+    def _land(self, ticket: int) -> None:
+        """The attempt is no longer in flight."""
+        self._requests.pop(ticket, None)
+        self._tasks.pop(ticket, None)
+
+    def _drop(self, request: Request) -> None:
+        """A request that made nothing is not sent in this run."""
+        self._budget.release(request.ticket)
+        self._land(request.ticket)
+
+    def _halt(self, code: ExitCode, reason: str) -> None:
+        """Send nothing more; what waits for a further attempt failed. The first reason holds."""
+        if self.tally.halted is not None:
+            return
+        self.tally.halted = events.Halted(code, reason)
+        self.tally.failed += self._queue.drop_retries()
+        for request in [request for request in self._requests.values() if request.waiting]:
+            self._drop(request)
+        self._start(effects.TakeBackRequests())
+        self._report(self.tally.halted)
+
+    # --- The run: start, time, stop.
+
+    def _run_started(self, start: triggers.RunStarted) -> None:
+        """Go on with every task that is paid for, also where the recipe no longer has the line."""
+        self._uncertain = start.uncertain
+        for position, found in enumerate(start.tasks):
+            self._resume(found, position / _POLLS_A_SECOND)
+        self._check_uncertain()
+
+    def _resume(self, found: triggers.TaskFromBefore, seconds: float) -> None:
+        attempt = found.attempt
+        task = Task(
+            ticket=attempt.id,
+            key=attempt.key,
+            number=attempt.number,
+            size=found.size,
+            name=found.name,
+            task_id=attempt.task_id or "",
+            since=self._now,
+            job=found.job,
+            result=attempt.result if attempt.state is State.FETCHING else None,
+        )
+        self._tasks[task.ticket] = task
+        self._resumed.add(task.key)
+        self._write(Checkpoint.taken_up, task.ticket)
+        if attempt.result is None or attempt.result.usage.cost is None:
+            self._budget.resume(task.ticket, attempt.reserved)
+        self._later(task.poll, seconds)
+
+    def _suspended(self, _: triggers.Suspended) -> None:
+        """The process did not run: its tasks say nothing of how long tasks take."""
+        for task in self._tasks.values():
+            if task.watched:
+                task.watched = False
+                self._write(Checkpoint.taken_up, task.ticket)
+
+    def _stop_requested(self, _: triggers.StopRequested) -> None:
+        """Send nothing more, and wait a while for what is paid for."""
+        self.tally.interrupted = True
+        patience = self._run.stop_timeout
+        self.leave_at = self._now + patience
+        reason = (
+            f"interrupted: nothing more is sent; waiting at most {patience:g} s for what is paid"
+            " for (again: stop now, the next run fetches it)"
+        )
+        self._halt(ExitCode.INTERRUPTED, reason)
+
+    def _patience_ended(self, _: triggers.PatienceEnded) -> None:
+        """Leave to the next run what a stopped run has waited for in vain."""
+        reason = f"interrupted, and not there after {self._run.stop_timeout:g} s"
+        for request in list(self._requests.values()):
+            if request.waiting:
+                self._drop(request)
+            else:
+                self._give_up(request, f"{reason}: the API has not answered")
+        for task in list(self._tasks.values()):
+            self._leave(task, f"{reason} (run.stop_timeout)")
+
+    def _executor_stuck(self, stuck: triggers.ExecutorStuck) -> None:
+        self._halt(ExitCode.FAILED, stuck.reason)
+
+    def _call_lost(self, lost: triggers.CallLost) -> None:
+        """A request may have made a task; a task stays paid for."""
+        if (request := self._requests.get(lost.ticket)) is not None:
+            self._pace.failed_there(self._now)
+            self._give_up(request, lost.reason)
+        elif (task := self._tasks.get(lost.ticket)) is not None:
+            self._leave(task, lost.reason)
+
+    def _call_taken_back(self, taken: triggers.CallTakenBack) -> None:
+        """Nothing of the call was done: a request may be sent by a later run."""
+        if (request := self._requests.get(taken.ticket)) is not None:
+            self._write(Checkpoint.unsent, request.ticket, taken.reason)
+            self._drop(request)
+        elif (task := self._tasks.get(taken.ticket)) is not None:
+            self._leave(task, taken.reason)
+
+    def _timers_due(self, _: triggers.TimersDue) -> None:
+        """Start what is due; requests last, since the others may halt the run."""
+        self._blocked, self.look_at = False, None
+        due: list[effects.Timed] = []
+        while self._timers and self._timers[0][0] <= self._now:
+            due.append(heapq.heappop(self._timers)[2])
+        for effect in due:
+            if not isinstance(effect, effects.Submit) and (task := self._tasks.get(effect.ticket)):
+                self._start_for_task(task, effect)
+        for effect in due:
+            if isinstance(effect, effects.Submit) and (
+                request := self._requests.get(effect.ticket)
+            ):
+                self._send_again(request, effect)
+
+    def _start_for_task(self, task: Task, effect: effects.Poll | effects.Download) -> None:
+        """While no picture arrives, or none can be written, none is fetched."""
+        if isinstance(effect, effects.Download) and self._outages.disk is not None:
+            self._leave(task, self._outages.disk)
+        elif isinstance(effect, effects.Download) and self._no_pictures():
+            self._leave_picture(task, self._outages.picture_reason)
+        else:
+            self._start(effect)
+
+    # --- Admission: which job goes next, and whether it may go now.
+
+    def _step_offered(self, offer: triggers.StepOffered) -> None:
+        step = offer.step
+        if step is None:
+            self._queue.offer(None)
+        elif step.job.key in self._resumed:
+            return
+        elif step.action is Action.RESTORE:
+            self._restore(step)
+        elif self._can_send:
+            self._queue.offer(step)
+
+    def _input_checked(self, checked: triggers.InputChecked) -> None:
+        """Send the next job, if input, budget and pace allow it; else none in this turn.
+
+        To fit an input may take seconds, and a job that was being sent when the process died is
+        uncertain: nothing long may follow the job's intent.
+        """
+        candidate = self._queue.candidate(self._now)
+        if candidate is None:
+            return
+        self._blocked = True
+        if not checked.ready:
+            self._wait_for_input(candidate.job)
+            return
+        self._unready_since = None
+        verdict = self._budget.ask(candidate.size)
+        if isinstance(verdict, Over):
+            self._halt(ExitCode.OVER_BUDGET, verdict.reason)
+        elif isinstance(verdict, Go) and self._in_pace():
+            self._blocked = False
+            self._send(candidate, verdict)
+
+    def _wait_for_input(self, job: Job) -> None:
+        """Stop when an input takes too long to be fitted: a disk may hang."""
+        self.look_at = self._now + _LOOK_AGAIN
+        patience = self._run.task_timeout
+        if self._unready_since is None:
+            self._unready_since = self._now
+        if self._now - self._unready_since >= patience:
+            late = f"is not read and fitted after {patience:g} s (run.task_timeout)"
+            self._halt(ExitCode.FAILED, f"{job.input.path} {late}")
+
+    def _in_pace(self) -> bool:
+        ready = self._pace.ready_at(self._now)
+        if ready is not None and ready <= self._now:
+            return True
+        self.look_at = ready
+        return False
+
+    def _send(self, candidate: Candidate, go: Go) -> None:
+        """The intent is committed before the request is started."""
+        job = candidate.job
+        if candidate.unsent is not None:
+            ticket = candidate.unsent
+            self._write(Checkpoint.resend, ticket, reserved=go.reserve)
+        else:
+            ticket = next(self._tickets)
+            number, reserved = candidate.number, go.reserve
+            begin = Begin(ticket, job.key, number, reserved, self._api, self._commit)
+            self._decision.transitions.append(begin)
+        self._queue.take(candidate)
+        self._budget.reserve(ticket, go.reserve)
+        self._pace.sent(self._now)
+        self._requests[ticket] = Request(ticket, job, candidate.number, candidate.size)
+        self._start(effects.Submit(ticket, job))
+
+    def _restore(self, step: Step) -> None:
+        """Put back the picture of a done attempt, unless another line has it put back already."""
+        attempt = step.attempt
+        if attempt is None or attempt.id in self._tasks:
+            return
+        replaces = step.cause is Cause.SIZE_DIFFERS
+        self._tasks[attempt.id] = Task(
+            ticket=attempt.id,
+            key=step.job.key,
+            number=attempt.number,
+            size=(step.job.size.width, step.job.size.height),
+            name=step.job.output,
+            task_id=attempt.task_id or "",
+            since=self._now,
+            restoring=attempt,
+            replacing=f"{step.job.output}: {step.reason}" if replaces else None,
+        )
+        self._start(effects.Restore(attempt.id, step.job.key, attempt))
+
+    # --- The answer to a POST.
+
+    def _submit_answered(self, answer: triggers.SubmitAnswered) -> None:
+        request = self._requests.get(answer.ticket)
+        if request is None:
+            self._answered_late(answer)
+            return
+        match answer.outcome:
+            case Made(task_id=task_id):
+                self._created(request, task_id, known=answer.known_id)
+            case NotSent() as outcome:
+                self._not_accepted(request, outcome)
+            case Refused(code=code, message=message):
+                self._pace.succeeded()
+                self._fail(request, answer.history, code=code, message=message, again="never")
+            case NotMade(code=code, message=message):
+                self._pace.failed_there(self._now)
+                error = error_code(code)
+                again = error.again if error else "create"
+                self._fail(request, answer.history, code=code, message=message, again=again)
+                self._check_sending(message)
+            case Uncertain(reason=reason):
+                self._pace.failed_there(self._now)
+                self._give_up(request, reason)
+                self._check_sending(reason)
+            case StopRun(exit_code=exit_code, message=message):
+                self._write(Checkpoint.unsent, request.ticket, message)
+                self._drop(request)
+                self._halt(exit_code, message)
+
+    def _answered_late(self, answer: triggers.SubmitAnswered) -> None:
+        """The request was given up as uncertain: its task can be polled by the next run."""
+        if isinstance(answer.outcome, Made) and not answer.known_id:
+            self._write(Checkpoint.found_task, answer.ticket, answer.outcome.task_id)
+            self._uncertain -= 1
+
+    def _created(self, request: Request, task_id: str, *, known: bool) -> None:
+        self._pace.succeeded()
+        if known:
+            reason = f"the API answered with the id of another task, {task_id}"
+            self._give_up(request, reason)
+            return
+        self._write(Checkpoint.submitted, request.ticket, task_id)
+        self._land(request.ticket)
+        task = self._tasks[request.ticket] = Task(
+            ticket=request.ticket,
+            key=request.key,
+            number=request.number,
+            size=request.size,
+            name=request.name,
+            task_id=task_id,
+            since=self._now,
+            job=request.job,
+            watched=True,
+        )
+        self.tally.created += 1
+        self._later(task.poll, self._polls.first(in_flight=self.in_flight))
+        self._report(events.Submitted(request.key, task_id))
+
+    def _not_accepted(self, request: Request, outcome: NotSent) -> None:
+        """The same attempt again, later, until the run gives up."""
+        self._write(Checkpoint.unsent, request.ticket, outcome.reason)
+        if outcome.rate_limited:
+            self._pace.limited(self._now, outcome.retry_after)
+            self._pace.refused(self._now)
+        else:
+            self._pace.failed(self._now)
+        request.failures += 1
+        request.waiting = True
+        self._check_sending(outcome.reason)
+        if self.tally.halted is not None:
+            self._drop(request)
+            return
+        wait = backoff(request.failures, rng=self._rng)
+        if outcome.retry_after is not None:
+            wait += outcome.retry_after
+        else:
+            wait = waits.last_try(self._pace, self._now, wait, self._run)
+        self._later(effects.Submit(request.ticket, request.job), wait)
+        self._note_once(outcome.reason, f"{outcome.reason}; trying again")
+
+    def _send_again(self, request: Request, submit: effects.Submit) -> None:
+        """Send a request that was not accepted again, when the pace allows it."""
+        ready = self._pace.ready_at(self._now)
+        if ready is None or ready > self._now:
+            self._later(submit, _PROBE_SECONDS if ready is None else ready - self._now)
+            return
+        self._pace.sent(self._now)
+        request.waiting = False
+        reserved = self._budget.reserved(request.ticket)
+        self._write(Checkpoint.resend, request.ticket, reserved=reserved)
+        self._start(submit)
+
+    def _check_sending(self, reason: str) -> None:
+        """Halt when the API has taken nothing for too long; `reason` is its last answer."""
+        ended = waits.nothing_sent(self._pace, self._now, self._run)
+        if ended is not None:
+            self._halt(ExitCode.FAILED, f"{ended}: {reason}; run again later")
+
+    def _fail(
+        self,
+        attempt: Request | Task,
+        history: triggers.JobHistory,
+        *,
+        code: str | None,
+        message: str,
+        again: str,
+        usage: Usage = NO_USAGE,
+    ) -> None:
+        """The attempt failed; a further one follows when that may help and is allowed.
+
+        `usage` is what it cost all the same.
+        """
+        self._write(
+            Checkpoint.fail, attempt.ticket, code=code, message=message, again=again, usage=usage
+        )
+        self._budget.charge_failed(attempt.ticket, usage.cost)
+        self.tally.spent = self._budget.spent
+        self._land(attempt.ticket)
+        made = self._queue.made(attempt.key, attempt.number)
+        retrying = (
+            again in ("new-task", "create")
+            and made < self._run.attempts
+            and self._can_send
+            and self.tally.halted is None
+            and not history.paid_elsewhere
+        )
+        if retrying and attempt.job is not None:
+            due = self._now + backoff(made, rng=self._rng)
+            self._queue.retry(attempt.job, history.last_number + 1, due)
+        else:
+            retrying = False
+            self.tally.failed += 1
+        self._report(events.Failed(attempt.key, attempt.name, code, message, retrying, usage.cost))
+        self._note_other_money(usage)
+
+    def _give_up(self, attempt: Request | Task, reason: str) -> None:
+        """The attempt is uncertain: it stays reserved and is never sent again by itself."""
+        self._write(Checkpoint.uncertain, attempt.ticket, reason)
+        self._budget.leave(attempt.ticket)
+        self._land(attempt.ticket)
+        self._uncertain += 1
+        self.tally.uncertain += 1
+        self._report(events.BecameUncertain(attempt.key, attempt.name, reason))
+        self._check_uncertain()
+
+    def _check_uncertain(self) -> None:
+        """More uncertain attempts than the recipe bears stop further submissions."""
+        found, most = self._uncertain, self._run.max_uncertain
+        if found > most:
+            reason = (
+                f"{found} attempts are uncertain, more than {most} (run.max_uncertain):"
+                " `spark-batch status` lists them, `resolve` settles them"
+            )
+            self._halt(ExitCode.UNCERTAIN, reason)
+
+    # --- The answer to a poll. Polling costs nothing and may repeat freely.
+
+    def _poll_answered(self, task: Task, answer: triggers.PollAnswered) -> None:
+        match answer.outcome:
+            case Completed(result=result):
+                self._completed(task, result)
+            case TaskFailed() as outcome:
+                self._task_failed(task, outcome, answer.history)
+            case InProgress(unknown_status=status):
+                self._in_progress(task, status)
+            case PollAgain() as outcome:
+                self._poll_failed(task, outcome)
+            case TaskUnknown(reason=reason):
+                self._task_unknown(task, reason)
+            case StopRun(exit_code=code, message=message):
+                self._leave(task, message)
+                self._halt(code, message)
+
+    def _completed(self, task: Task, result: Result) -> None:
+        task.failures = 0
+        task.unknown_since = None
+        self._outages.task_completed(self._now)
+        if task.result is None:
+            self._learn(task)
+            task.since = self._now  # from here on the wait is for its picture
+        task.result = result
+        if task.restoring is None:
+            self._write(Checkpoint.fetching, task.ticket, result)
+            self._budget.charge(task.ticket, task.size, result.usage.cost)
+            self.tally.spent = self._budget.spent
+        self._download(task, result)
+        self._note_other_money(result.usage)
+
+    def _learn(self, task: Task) -> None:
+        """How long the task took, where this run saw all of it."""
+        if task.watched:
+            still = None if task.still_at is None else task.still_at - task.since
+            self._polls.learn(duration(seen=self._now - task.since, still=still))
+
+    def _in_progress(self, task: Task, status: str | None) -> None:
+        """A status that nobody documented counts as in progress, and is reported once a run."""
+        task.failures = 0
+        task.unknown_since = None
+        task.still_at = self._now
+        task.word = status
+        if status is not None:
+            text = f"{task.name}: the API calls the task {status!r}, which is not documented"
+            self._note_once(f"status: {status}", f"{text}; waiting")
+        if (end := self._too_late(task)) is not None:
+            self._leave_overdue(task, end)
+            return
+        wait = self._polls.next(self._now - task.since, in_flight=self.in_flight)
+        self._later(task.poll, wait)
+
+    def _poll_failed(self, task: Task, outcome: PollAgain) -> None:
+        task.failures += 1
+        task.unknown_since = None  # only answers of 404 in a row count
+        if outcome.rate_limited:
+            self._pace.limited(self._now, outcome.retry_after)
+        if (end := self._too_late(task)) is not None:
+            self._leave_overdue(task, f"{end}: {outcome.reason}")
+            return
+        wait = backoff(task.failures, rng=self._rng) + (outcome.retry_after or 0.0)
+        self._later(task.poll, wait)
+
+    def _too_late(self, task: Task) -> str | None:
+        """Why the run no longer asks for the task; None while it does."""
+        if self._outages.disk is not None:
+            return f"its picture could not be written: {self._outages.disk}"
+        patience = self._run.task_timeout
+        if self._now - task.since <= patience:
+            return None
+        if task.result is not None:
+            return f"task {task.task_id} gave no picture for {patience:g} s (run.task_timeout)"
+        called = f", the API calls it {task.word!r}" if task.word else ""
+        return f"task {task.task_id} is not done after {patience:g} s (run.task_timeout){called}"
+
+    def _leave_overdue(self, task: Task, reason: str) -> None:
+        """Leave a task to a later run. When none is completed any more, nothing more is sent."""
+        self._outages.task_left()
+        self._leave(task, reason)
+        if self._outages.no_tasks(self._now, self._run.task_timeout):
+            text = f"{self._outages.tasks} tasks in a row were not finished ({reason}); what is"
+            self._halt(ExitCode.FAILED, f"{text} paid for is fetched by the next run or `rescue`")
+
+    def _task_failed(self, task: Task, outcome: TaskFailed, history: triggers.JobHistory) -> None:
+        if task.was_completed:
+            # It was completed before: its cost stands, and only its picture is not to be had.
+            self._gone(task, f"the API now says that the task failed: {outcome.message}")
+            return
+        self._fail(
+            task,
+            history,
+            code=outcome.code,
+            message=outcome.message,
+            again=outcome.again,
+            usage=outcome.usage,
+        )
+
+    def _task_unknown(self, task: Task, reason: str) -> None:
+        """A known id that answers 404 is polled for a while, then left to the user."""
+        if task.unknown_since is None:
+            task.unknown_since = self._now
+        if self._now - task.unknown_since < waits.UNKNOWN_AFTER:
+            task.failures += 1
+            wait = backoff(task.failures, rng=self._rng, cap=_LONGEST_WAIT_FOR_UNKNOWN)
+            self._later(task.poll, wait)
+        elif task.was_completed:
+            self._gone(task, reason)
+        else:
+            self._give_up(task, reason)
+
+    def _gone(self, task: Task, reason: str) -> None:
+        """The API no longer gives a URL for a completed task.
+
+        The URL that it gave before may live longer than the task (results are kept for a day, tasks
+        for half of one), so that it is tried once more.
+        """
+        if task.result is not None and task.result.url and not task.last_look:
+            task.last_look = True
+            self._download(task, task.result)
+        else:
+            self._expire(task, reason)
+
+    def _leave(self, task: Task, reason: str) -> None:
+        """The task stays as it is on disk, for a later run."""
+        self._budget.leave(task.ticket)
+        self._land(task.ticket)
+        self.tally.unfinished += 1
+        self._report(events.Unfinished(task.key, task.name, reason))
+
+    def _note_other_money(self, usage: Usage) -> None:
+        """Say, once for each unit, that a cost in another unit than USD is not counted."""
+        if usage.other is not None:
+            text = f"the API gives a cost as {usage.other!r}: it is not counted"
+            unit = usage.other.split()[-1]
+            self._note_once(f"money: {unit}", f"{text}, max_cost knows USD alone")
+
+    # --- The picture: downloaded, checked, placed; or restored. Nothing here can create a task.
+
+    def _download(self, task: Task, result: Result) -> None:
+        tries = self._run.fetch_tries
+        insists = task.fetch_failures < min(_TRIES_WITH_SIZE, tries - 1)
+        last_try = task.fetch_failures + 1 >= tries
+        expected = result.bytes if insists else None
+        self._later(effects.Download(task.ticket, result, expected, last_try))
+
+    def _download_answered(self, task: Task, answer: triggers.DownloadAnswered) -> None:
+        match answer.outcome:
+            case effects.Downloaded() as downloaded:
+                source = task.job.input if task.job else Input(id="")
+                recorded = task.restoring.picture if task.restoring else None
+                self._start(
+                    effects.Place(task.ticket, task.key, task.size, source, recorded, downloaded)
+                )
+            case outcome:
+                self._not_placed(task, outcome, expired=answer.expired)
+
+    def _place_answered(self, task: Task, answer: triggers.PlaceAnswered) -> None:
+        match answer.outcome:
+            case effects.Delivered() as delivered:
+                self._delivered(task, delivered, answer.twin)
+            case outcome:
+                self._not_placed(task, outcome, expired=False)
+
+    def _restore_answered(self, task: Task, answer: triggers.RestoreAnswered) -> None:
+        """A copy was found, or the task is asked for a fresh URL."""
+        match answer.outcome:
+            case effects.Delivered() as delivered:
+                self._delivered(task, delivered, None)
+            case effects.NotHere():
+                self._ask_for_url(task)
+            case effects.PointerOnly(file=file):
+                # Not lost, even when the API no longer has it: do not ask.
+                reason = f"{file} is a Git LFS pointer to its picture (`git lfs pull` fetches it)"
+                self._leave(task, reason)
+            case outcome:
+                self._not_placed(task, outcome, expired=False)
+
+    def _not_placed(
+        self,
+        task: Task,
+        outcome: FetchFailed | effects.DiskRefused | effects.Blocked,
+        *,
+        expired: bool,
+    ) -> None:
+        match outcome:
+            case FetchFailed():
+                self._fetch_failed(task, outcome, expired=expired)
+            case effects.Blocked(reason=reason):
+                self._leave(task, reason)
+            case effects.DiskRefused(reason=reason):
+                # The tasks at work are asked for once more, since that tells what they cost.
+                self._outages.disk = self._outages.disk or reason
+                self._leave(task, reason)
+                self._halt(ExitCode.FAILED, reason)
+
+    def _ask_for_url(self, task: Task) -> None:
+        """Ask the task for a fresh URL, where it was made: elsewhere it would seem lost."""
+        made_at = task.restoring.api if task.restoring else ""
+        if made_at != self._api:
+            self._leave(task, f"it was made at {made_at}, which SPARK_BASE_URL does not name")
+        else:
+            self._later(task.poll)
+
+    def _delivered(self, task: Task, delivered: effects.Delivered, twin: str | None) -> None:
+        cost = suspect = None
+        picture, files, received = delivered.picture, delivered.files, delivered.received
+        if task.restoring is not None:
+            self._write(Checkpoint.refetched, task.ticket, picture, files, received=received)
+        else:
+            same = f"the same bytes as job {twin}, which has another seed" if twin else None
+            suspect = delivered.suspect or same
+            self._write(
+                Checkpoint.done, task.ticket, picture, files, suspect=suspect, received=received
+            )
+            cost = task.result.usage.cost if task.result else None
+        self._land(task.ticket)
+        self.tally.done += 1
+        self._outages.picture_arrived()
+        self._report(events.Done(task.key, tuple(files.values()), cost, suspect))
+        self._note_delivery(task, delivered)
+
+    def _note_delivery(self, task: Task, delivered: effects.Delivered) -> None:
+        """What a person may want to know beside that the picture is there."""
+        downloaded, unmarked = delivered.downloaded, delivered.unmarked
+        if task.replacing is not None:
+            text = f"{task.replacing}; what stood there is kept in {self._kept}"
+            self._report(events.Note(text))
+        if downloaded.further:
+            places = ", ".join(downloaded.further)
+            text = f"{task.name}: the task made further pictures; kept as {places}"
+            self._report(events.Note(text))
+        if downloaded.missing is not None:
+            text = f"{task.name}: {downloaded.missing}; it was paid for and is not kept"
+            self._report(events.Note(text))
+        if unmarked is not None:
+            text = f"{task.name}: written without its metadata: {unmarked} (told once)"
+            self._note_once(unmarked, text)
+
+    def _fetch_failed(self, task: Task, outcome: FetchFailed, *, expired: bool) -> None:
+        """Ask the task for a fresh URL and try again, up to `run.fetch_tries` times."""
+        task.fetch_failures += 1
+        self._outages.download_failed(self._now, outcome.reason)
+        if task.last_look:
+            self._last_look_failed(task, outcome)
+            return
+        if task.fetch_failures >= self._run.fetch_tries:
+            if outcome.fresh_url and expired:
+                self._expire(task, outcome.reason)
+                return
+            tries = f"{task.fetch_failures} tries (run.fetch_tries)"
+            self._leave_picture(task, f"no picture after {tries}: {outcome.reason}")
+            return
+        patience = self._run.task_timeout
+        if self._now - task.since > patience:
+            late = f"no picture {patience:g} s after its task was finished (run.task_timeout)"
+            self._leave_picture(task, f"{late}: {outcome.reason}")
+            return
+        wait = fetch_backoff(task.fetch_failures, fresh_url=outcome.fresh_url, rng=self._rng)
+        # A broken download may be the URL's fault too; asking again for one costs nothing.
+        self._later(task.poll, wait + (outcome.retry_after or 0.0))
+
+    def _last_look_failed(self, task: Task, outcome: FetchFailed) -> None:
+        """The API no longer knows the task, and the URL that it gave before did not help."""
+        if outcome.fresh_url:
+            self._expire(task, f"the API no longer knows its task; {outcome.reason}")
+        else:
+            self._leave_picture(task, outcome.reason)
+
+    def _leave_picture(self, task: Task, reason: str) -> None:
+        """Leave a paid picture to a later run. When none arrives at all, nothing more is sent."""
+        self._outages.picture_left(self._now)
+        self._leave(task, reason)
+        if self._no_pictures():
+            pictures = f"{self._outages.pictures} pictures in a row could not be fetched"
+            text = f"{pictures} ({reason}); what is paid for is fetched by the next run or `rescue`"
+            self._halt(ExitCode.FAILED, text)
+
+    def _no_pictures(self) -> bool:
+        """Whether no picture has arrived for so long that paying for more makes no sense."""
+        return self._outages.no_pictures(self._now, self._run.unreachable_timeout)
+
+    def _expire(self, task: Task, reason: str) -> None:
+        """The picture is paid for and no longer to be had: never paid again by itself.
+
+        Where a whole picture of other bytes stands in its place, somebody worked on it: it stays.
+        """
+        if task.restoring is not None and task.replacing is not None:
+            task.expired = reason
+            self._start(effects.FindStandIns(task.ticket, task.key))
+        else:
+            self._lose(task, reason)
+
+    def _stand_ins_found(self, task: Task, found: triggers.StandInsFound) -> None:
+        if found.files is None:
+            self._lose(task, task.expired)
+            return
+        self._write(Checkpoint.stand_in, task.key, found.files)
+        self._land(task.ticket)
+        self._report(events.Note(f"{task.replacing}; it is left as it is, since {task.expired}"))
+
+    def _lose(self, task: Task, reason: str) -> None:
+        self._write(Checkpoint.lose, task.ticket, reason)
+        self._budget.leave(task.ticket)
+        self._land(task.ticket)
+        self.tally.expired += 1
+        self._report(events.Expired(task.key, task.name, reason))
+
+
+_TASK_REACTIONS: Mapping[type, Callable[[Engine, Task, Any], None]] = MappingProxyType(
+    {
+        triggers.PollAnswered: Engine._poll_answered,
+        triggers.DownloadAnswered: Engine._download_answered,
+        triggers.PlaceAnswered: Engine._place_answered,
+        triggers.RestoreAnswered: Engine._restore_answered,
+        triggers.StandInsFound: Engine._stand_ins_found,
+    }
+)
+_REACTIONS: Mapping[type, Callable[[Engine, Any], None]] = MappingProxyType(
+    {
+        triggers.RunStarted: Engine._run_started,
+        triggers.SubmitAnswered: Engine._submit_answered,
+        triggers.CallLost: Engine._call_lost,
+        triggers.CallTakenBack: Engine._call_taken_back,
+        triggers.ExecutorStuck: Engine._executor_stuck,
+        triggers.Suspended: Engine._suspended,
+        triggers.StopRequested: Engine._stop_requested,
+        triggers.PatienceEnded: Engine._patience_ended,
+        triggers.TimersDue: Engine._timers_due,
+        triggers.StepOffered: Engine._step_offered,
+        triggers.InputChecked: Engine._input_checked,
+    }
+)

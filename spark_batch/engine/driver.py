@@ -1,0 +1,438 @@
+"""The driver: makes decisions durable, then has them carried out.
+
+One turn: take what has happened, have the engine decide what follows, commit all transitions in one
+transaction, then report the events and start the effects. The order is what makes a run safe to
+kill: an attempt is on disk before its POST leaves, a task's id before it is polled, and what an
+answer said before anything follows from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.client import TaskReader
+from spark_batch.client.outcomes import FetchFailed, Made, NotMade, TaskFailed
+from spark_batch.engine import effects, files, triggers, waits, workers
+from spark_batch.engine.budget import Budget
+from spark_batch.engine.calls import Calls, Clock, Ended
+from spark_batch.engine.decide import Engine
+from spark_batch.engine.effects import Call, Effect
+from spark_batch.engine.events import Event, Tally
+from spark_batch.engine.files import Folders
+from spark_batch.engine.planner import Step
+from spark_batch.engine.ratelimit import Pace, PollTimes
+from spark_batch.engine.transitions import Rows
+from spark_batch.engine.triggers import CallTakenBack, Trigger
+from spark_batch.engine.workers import Sender
+from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
+from spark_batch.jobs import Job, Provenance, RunSettings, State
+
+# So many questions of admission are answered before the driver looks at what has come in.
+_QUESTIONS_A_TURN = 1000
+# Seconds by which a wait is longer than it was meant to be when the process was suspended.
+_SUSPENDED = 2.0
+_NOT_SENT = "the run ended before it was sent"
+
+
+class Driver:
+    """One run. `events` does it, `stop` may be called from a signal handler.
+
+    `send` is None for a run that only fetches. `ready` says whether all that a job sends is at
+    hand, and else has it made. `api` is the base URL, or `sandbox`. `steps` are those of the plan,
+    lazily; `open_jobs` are the jobs of tasks from earlier runs that may be made again, by key.
+    `limit` bounds the jobs that are sent, `metadata` says that pictures shall carry what they were
+    made of, `commit` is the recipe's, in git.
+
+    `network` does what waits for the API and its hosts, `pictures` what reads and writes pictures;
+    both are shut down when the run ends.
+    """
+
+    def __init__(
+        self,
+        run: RunSettings,
+        *,
+        checkpoint: Checkpoint,
+        client: TaskReader,
+        send: Sender | None,
+        api: str,
+        folders: Folders,
+        budget: Budget,
+        tally: Tally,
+        steps: Iterable[Step],
+        open_jobs: dict[str, Job],
+        network: Executor,
+        pictures: Executor,
+        ready: Callable[[Job], bool] | None = None,
+        limit: int | None = None,
+        metadata: bool = False,
+        commit: str | None = None,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+        polls: PollTimes | None = None,
+    ) -> None:
+        self.tally = tally
+        self._stop_timeout = run.stop_timeout
+        self._checkpoint = checkpoint
+        self._client = client
+        self._send = send
+        self._api = api
+        self._folders = folders
+        self._steps = iter(steps)
+        self._open_jobs = open_jobs
+        self._network = network
+        self._pictures = pictures
+        self._ready = ready
+        self._metadata = metadata
+        self._clock = clock or Clock()
+        rng = rng or Random()
+        self._engine = Engine(
+            run,
+            api=api,
+            commit=commit,
+            can_send=send is not None,
+            limit=limit,
+            kept=folders.kept.relative_to(folders.output).as_posix(),
+            budget=budget,
+            pace=Pace(rate=run.submit_rate, rng=rng),
+            polls=polls or PollTimes(checkpoint.durations(longest=run.task_timeout)),
+            rng=rng,
+            tally=tally,
+        )
+        self._calls = Calls(network, pictures, clock=self._clock)
+        self._rows = Rows()
+        self._due: deque[Effect] = deque()  # committed, and not yet started
+        self._pending: list[Trigger] = []  # of the next turn, beside what calls bring
+        self._error: BaseException | None = None  # of a call: ends the run after the turn
+        self._stops = 0
+        self._now = 0.0  # of the turn
+
+    def stop(self) -> None:
+        """Once: submit nothing more, wait a while for what is paid for. Twice: stop now."""
+        self._stops += 1
+        self._calls.wake()
+
+    def events(self) -> Iterator[Event]:
+        """Do the run. Raises OutputError when the checkpoint can no longer be written."""
+        try:
+            self._pending.append(self._start_of_run())
+            ended: list[Ended] = []
+            while True:
+                yield from self._turn(self._happened(ended), ended)
+                if self._may_admit:
+                    yield from self._turn(self._admission())
+                if self._engine.finished or self._stopped_at_once:
+                    break
+                if self._waited_enough:
+                    yield from self._leave_rest()
+                    break
+                ended = self._wait()
+            self._close()
+        except CheckpointReplaced as error:
+            raise CheckpointReplaced(self._with_tasks(f"{error}{self._drain()}")) from None
+        except OutputError as error:
+            raise OutputError(f"{error}{self._drain()}") from None
+        except BaseException:
+            self._drain()
+            raise
+        finally:
+            self._calls.shut_down()
+
+    # --- A turn.
+
+    def _turn(self, happened: Iterable[Trigger], ended: Sequence[Ended] = ()) -> Iterator[Event]:
+        """Decide and commit what follows from what has happened, report it, start the effects.
+
+        `ended` are the calls that are answered by it. Raises the error that ends the run.
+        """
+        try:
+            due, reports = self._commit(happened)
+        except OutputError as error:
+            raise type(error)(f"{error}{_unwritten(ended)}") from None
+        self._due.extend(due)
+        yield from reports
+        while self._due:
+            self._start(self._due.popleft())
+        if self._error is not None:
+            raise self._error
+
+    def _commit(self, happened: Iterable[Trigger]) -> tuple[list[Effect], list[Event]]:
+        """Have the engine decide, and write all transitions in one transaction."""
+        self._now = self._clock.monotonic()
+        due: list[Effect] = []
+        reports: list[Event] = []
+        with self._checkpoint.transaction():
+            for trigger in happened:
+                decision = self._engine.take(trigger, self._now)
+                for transition in decision.transitions:
+                    transition.apply(self._checkpoint, self._rows)
+                due += decision.effects
+                reports += decision.events
+        self.tally.in_flight = self._engine.in_flight
+        return due, reports
+
+    def _happened(self, ended: list[Ended]) -> Iterator[Trigger]:
+        """What has happened. What is read for one trigger sees the transitions of those before."""
+        yield from self._take_pending()
+        yield from self._answers(ended)
+        yield from self._overdue()
+        if self._stops and not self.tally.interrupted:
+            yield triggers.StopRequested()
+        yield triggers.TimersDue()
+
+    def _take_pending(self) -> list[Trigger]:
+        pending, self._pending = self._pending, []
+        return pending
+
+    def _answers(self, ended: list[Ended]) -> Iterator[Trigger]:
+        """What calls have brought; of one that ended with an exception, nothing is known."""
+        for call, future in ended:
+            if future.cancelled():
+                yield CallTakenBack(call.ticket, "the call was dropped before it was begun")
+            elif (error := future.exception()) is not None:
+                self._error = error
+            else:
+                yield self._answer(call, future.result())
+            if not self._engine.holds(call.ticket):
+                self._rows.pop(call.ticket, None)
+
+    def _overdue(self) -> Iterator[Trigger]:
+        for overdue in self._calls.overdue(self._now):
+            if overdue.begun:
+                reason = f"a call did not return within {waits.LONGEST_CALL:g} s"
+                yield triggers.CallLost(overdue.call.ticket, reason)
+            else:
+                reason = f"no call was begun for {waits.LONGEST_CALL:g} s"
+                yield triggers.ExecutorStuck(f"{reason}: a disk may hang")
+                yield CallTakenBack(overdue.call.ticket, reason)
+
+    @property
+    def _may_admit(self) -> bool:
+        return not self._stops and self._engine.question(self._now) is not None
+
+    def _admission(self) -> Iterator[Trigger]:
+        """Answer the engine's questions, up to a number: answers of the API may be waiting.
+
+        This is a turn of its own, so that no answer waits for the plan to be committed: to look at
+        a thousand finished jobs takes a while on a slow disk.
+        """
+        for _ in range(_QUESTIONS_A_TURN):
+            question = self._engine.question(self._now)
+            match question:
+                case None:
+                    return
+                case triggers.NextStep():
+                    yield triggers.StepOffered(next(self._steps, None))
+                case triggers.InputReady(job=job):
+                    yield triggers.InputChecked(self._ready is None or self._ready(job))
+
+    def _wait(self) -> list[Ended]:
+        """Wait until a call has ended or something is due; gives the calls that have ended."""
+        seconds = self._patience()
+        before = self._clock.monotonic()
+        ended = self._calls.wait(seconds)
+        if seconds is not None and self._clock.monotonic() - before > seconds + _SUSPENDED:
+            self._pending.append(triggers.Suspended())
+        return ended
+
+    def _patience(self) -> float | None:
+        """Seconds until something is due by itself."""
+        if self._pending or self._may_admit:
+            return 0.0
+        moments = (self._engine.next_due, self._calls.overdue_at)
+        due = [moment for moment in moments if moment is not None]
+        return max(0.0, min(due) - self._clock.monotonic()) if due else None
+
+    @property
+    def _stopped_at_once(self) -> bool:
+        return self._stops > 1
+
+    @property
+    def _waited_enough(self) -> bool:
+        """Whether a stopped run has waited for as long as it may."""
+        leave_at = self._engine.leave_at
+        return leave_at is not None and self._clock.monotonic() >= leave_at
+
+    # --- Effects.
+
+    def _start(self, effect: Effect) -> None:
+        """Start an effect. After an error no call is started, after a stop no request."""
+        if isinstance(effect, effects.TakeBackRequests):
+            self._pending += self._take_back(only_requests=True)
+            return
+        is_request = isinstance(effect, effects.Submit)
+        if self._error is None and not (is_request and self._stops):
+            try:
+                self._start_call(effect)
+                return
+            except RuntimeError as error:  # BrokenExecutor is one; or the executor was shut down
+                self._error = error
+        if is_request:
+            self._pending.append(CallTakenBack(effect.ticket, _NOT_SENT))
+
+    def _start_call(self, call: Call) -> None:
+        """Hand a call to its executor, with what it needs of the checkpoint."""
+        on_network = partial(self._calls.start, call, self._network)
+        on_pictures = partial(self._calls.start, call, self._pictures)
+        match call:
+            case effects.Submit(job=job):
+                assert self._send is not None  # the engine sends nothing without it
+                on_network(self._send, job)
+            case effects.Poll(task_id=task_id):
+                on_network(self._client.poll, task_id)
+            case effects.Download(ticket=ticket):
+                part = self._part(ticket)
+                on_network(workers.download, self._client, call, part, self._folders)
+            case effects.Place(key=key, ticket=ticket):
+                on_pictures(
+                    workers.place, call, self._part(ticket), self._names(key), self._facts(ticket)
+                )
+            case effects.Restore(key=key):
+                files_of = self._checkpoint.files_of(key)
+                on_pictures(workers.restore_picture, call.attempt, self._names(key), files_of)
+            case effects.FindStandIns(key=key):
+                on_pictures(files.stand_ins, self._checkpoint.written(key), self._folders)
+
+    def _part(self, ticket: int) -> Path:
+        return self._folders.part(self._rows[ticket])
+
+    def _names(self, key: str) -> workers.Names:
+        """The names that want a job's picture."""
+        outputs, written = self._checkpoint.outputs(key), self._checkpoint.written(key)
+        return workers.Names(self._folders, tuple(outputs), written)
+
+    def _facts(self, ticket: int) -> Provenance | None:
+        """What a picture shall carry, where that is wanted."""
+        return self._checkpoint.provenance(self._rows[ticket]) if self._metadata else None
+
+    def _take_back(self, *, only_requests: bool = False) -> list[Trigger]:
+        """Cancel the calls that no thread has begun; such a request may be sent later."""
+        requests = self._calls.take_back(only_requests=only_requests)
+        return [CallTakenBack(request.ticket, _NOT_SENT) for request in requests]
+
+    # --- What the checkpoint knows about what has happened.
+
+    def _start_of_run(self) -> Trigger:
+        """The tasks that earlier runs paid for."""
+        paid = tuple(
+            triggers.TaskFromBefore(
+                attempt,
+                name=next(iter(self._checkpoint.outputs(attempt.key)), attempt.key),
+                size=self._checkpoint.request_size(attempt.key),
+                job=self._open_jobs.get(attempt.key),
+            )
+            for attempt in self._checkpoint.open_attempts()
+            if attempt.state in (State.RUNNING, State.FETCHING)
+        )
+        return triggers.RunStarted(paid, self._checkpoint.uncertain_count())
+
+    def _answer(self, call: Call, outcome: Any) -> Trigger:
+        """The trigger for what a call has brought."""
+        ticket = call.ticket
+        match call:
+            case effects.Submit(job=job):
+                known = isinstance(outcome, Made) and self._knows(outcome.task_id)
+                history = self._history(ticket, job.key, outcome)
+                return triggers.SubmitAnswered(ticket, outcome, known, history)
+            case effects.Poll(key=key):
+                return triggers.PollAnswered(ticket, outcome, self._history(ticket, key, outcome))
+            case effects.Download():
+                expired = self._has_expired(ticket, outcome)
+                return triggers.DownloadAnswered(ticket, outcome, expired)
+            case effects.Place(key=key, recorded=recorded):
+                twin = self._twin(key, outcome) if recorded is None else None
+                return triggers.PlaceAnswered(ticket, outcome, twin)
+            case effects.Restore():
+                return triggers.RestoreAnswered(ticket, outcome)
+            case effects.FindStandIns():
+                return triggers.StandInsFound(ticket, outcome)
+
+    def _knows(self, task_id: str) -> bool:
+        return self._checkpoint.knows_task(self._api, task_id)
+
+    def _history(self, ticket: int, key: str, outcome: object) -> triggers.JobHistory:
+        """What decides whether a failed attempt is followed by another one."""
+        if not isinstance(outcome, NotMade | TaskFailed):
+            return triggers.JobHistory()
+        attempts = self._checkpoint.attempts_of(key)
+        others = [attempt for attempt in attempts if attempt.id != self._rows[ticket]]
+        return triggers.JobHistory(
+            last_number=max(attempt.number for attempt in attempts),
+            paid_elsewhere=any(attempt.blocks_another for attempt in others),
+        )
+
+    def _has_expired(self, ticket: int, outcome: object) -> bool:
+        """Whether a URL that has ended has ended for good."""
+        if not (isinstance(outcome, FetchFailed) and outcome.fresh_url):
+            return False
+        finished = self._checkpoint.finished_at(self._rows[ticket])
+        return waits.has_expired(finished, self._clock.utc())
+
+    def _twin(self, key: str, outcome: object) -> str | None:
+        """Another job with the same bytes, though its seed is another one."""
+        if not isinstance(outcome, effects.Delivered) or outcome.suspect:
+            return None
+        return self._checkpoint.twin(key, outcome.received or outcome.picture.sha256)
+
+    # --- The end.
+
+    def _leave_rest(self) -> list[Event]:
+        """Leave to the next run what a stopped run has waited for in vain."""
+        rest = [*self._take_pending(), *self._take_back(), triggers.PatienceEnded()]
+        return self._commit(rest)[1]
+
+    def _close(self) -> None:
+        """Write down which requests were not sent; nothing else is waited for."""
+        rest = [*self._take_pending(), *self._take_back()]
+        rest += [
+            CallTakenBack(effect.ticket, _NOT_SENT)
+            for effect in self._due
+            if isinstance(effect, effects.Submit)
+        ]
+        if self._stopped_at_once and not (self._engine.finished or self.tally.interrupted):
+            rest.append(triggers.StopRequested())  # both signals came in one turn
+        if rest:
+            self._commit(rest)
+
+    def _drain(self) -> str:
+        """After an error: write down what calls under way still bring; gives what did not go."""
+        with contextlib.suppress(SparkBatchError):
+            self._close()
+        ended = self._calls.wait_for_all(self._stop_timeout)
+        try:
+            self._commit(self._answers(ended))
+        except SparkBatchError:
+            return _unwritten(ended)
+        return ""
+
+    def _with_tasks(self, message: str) -> str:
+        """`message` with the ids of all tasks in flight, which no file may know any more."""
+        named = [
+            f"job {key} is task {task_id}"
+            for key, task_id in self._engine.tasks_in_flight()
+            if task_id not in message
+        ]
+        tasks = f"; in flight: {', '.join(named)}" if named else ""
+        return (
+            f"{message}{tasks}; nothing more is sent: put a copy of the checkpoint back, and name"
+            " tasks that it does not know with `spark-batch resolve`"
+        )
+
+
+def _unwritten(ended: Iterable[Ended]) -> str:
+    """The task ids that the checkpoint did not take: the last chance to report them."""
+    made = [
+        f"job {call.job.key} is task {future.result().task_id}"
+        for call, future in ended
+        if isinstance(call, effects.Submit)
+        and not (future.cancelled() or future.exception())
+        and isinstance(future.result(), Made)
+    ]
+    return f"; not written down: {', '.join(made)}" if made else ""

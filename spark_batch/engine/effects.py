@@ -1,0 +1,143 @@
+"""Effects: what the driver starts once the transitions of a turn are committed; and their outcomes.
+
+A ticket names an attempt, as in `transitions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spark_batch.client.outcomes import FetchFailed
+from spark_batch.jobs import Attempt, Input, Job, Picture, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """POST a job."""
+
+    ticket: int
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Ask for the task of a job."""
+
+    ticket: int
+    key: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Fetch the picture of a completed task into its part file, and its further pictures.
+
+    `expected_bytes` is the size that has to arrive, None for any. A further picture that does not
+    arrive fails the call, unless it is the `last_try`.
+    """
+
+    ticket: int
+    result: Result
+    expected_bytes: int | None
+    last_try: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Check a downloaded picture and move it to the names of its job.
+
+    `size` is as asked, in pixels; `recorded` the picture that is being restored, if one is.
+    """
+
+    ticket: int
+    key: str
+    size: tuple[int, int]
+    source: Input
+    recorded: Picture | None
+    downloaded: Downloaded
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Look for the picture of a done attempt on this disk."""
+
+    ticket: int
+    key: str
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class FindStandIns:
+    """Look for whole pictures of other bytes in the places of a job's lost picture."""
+
+    ticket: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBackRequests:
+    """Cancel the requests that no thread has begun: nothing more is to be sent."""
+
+
+Timed = Submit | Poll | Download  # what may be started later
+Call = Submit | Poll | Download | Place | Restore | FindStandIns
+Effect = Call | TakeBackRequests
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """The picture stands in its part file, not yet looked at.
+
+    `further` are the places of further pictures that the task made, `missing` is why one of them
+    could not be fetched.
+    """
+
+    further: tuple[str, ...] = ()
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The picture stands under its names; `suspect` is what is odd about it.
+
+    `received` is its SHA-256 as it came, where metadata have changed that; `unmarked` says why it
+    could not be given any.
+    """
+
+    picture: Picture
+    files: dict[str, str]
+    suspect: str | None = None
+    received: str | None = None
+    unmarked: str | None = None
+    downloaded: Downloaded = field(default_factory=Downloaded)
+
+
+@dataclass(frozen=True, slots=True)
+class NotHere:
+    """No copy of the picture is left on this disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointerOnly:
+    """The only copy on this disk is not fetched yet: `file` is a Git LFS pointer to the picture."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskRefused:
+    """The disk did not take the picture."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Something stands in the way of this one picture's name; the others have their own."""
+
+    reason: str
+
+
+DownloadOutcome = Downloaded | FetchFailed | DiskRefused | Blocked
+PlaceOutcome = Delivered | FetchFailed | DiskRefused | Blocked
+RestoreOutcome = Delivered | NotHere | PointerOnly | DiskRefused | Blocked

@@ -1,0 +1,132 @@
+"""What a run tells while it goes on, and what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from spark_batch.errors import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A task was created, and its id is on disk."""
+
+    key: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A picture is on disk under `files`; `cost` in USD as the API told it.
+
+    `suspect` is what is odd about the picture, if anything is.
+    """
+
+    key: str
+    files: tuple[str, ...]
+    cost: Decimal | None
+    suspect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt failed; `retrying` says that a further one follows in this run.
+
+    `cost` is USD that the API charged for it all the same.
+    """
+
+    key: str
+    name: str
+    code: str | None
+    message: str
+    retrying: bool
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BecameUncertain:
+    """Nobody knows whether the attempt made a task."""
+
+    key: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A paid picture is not on disk, and the API no longer has it."""
+
+    key: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A paid task is left for a later run, which will ask for it again."""
+
+    key: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a person may want to know, in one line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Nothing more is sent; what has been paid for goes on."""
+
+    code: ExitCode
+    reason: str
+
+
+Event = Submitted | Done | Failed | BecameUncertain | Expired | Unfinished | Note | Halted
+
+
+@dataclass(slots=True)
+class Tally:
+    """Where the run stands: jobs by how they ended in this run, and money in USD.
+
+    `stuck` counts the jobs that failed, or whose picture expired, before this run and are left as
+    they are; `uncertain_before` the attempts that earlier runs left uncertain.
+    """
+
+    done: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    expired: int = 0
+    unfinished: int = 0
+    created: int = 0
+    in_flight: int = 0
+    stuck: int = 0
+    uncertain_before: int = 0
+    spent: Decimal = field(default_factory=Decimal)
+    expected: Decimal | None = None
+    halted: Halted | None = None
+    interrupted: bool = False
+
+    @property
+    def ended(self) -> int:
+        """How many jobs have come to an end in this run, whichever."""
+        return self.done + self.failed + self.uncertain + self.expired + self.unfinished
+
+    def exit_code(self) -> ExitCode:
+        """The exit code of this end (spark_batch/README.md, "Exit codes"); the gravest first."""
+        halt = self.halted.code if self.halted else ExitCode.DONE
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if halt is ExitCode.REFUSED:
+            return halt
+        if self.uncertain or self.uncertain_before:
+            return ExitCode.UNCERTAIN
+        if halt is not ExitCode.DONE:
+            return halt
+        if self.failed or self.expired or self.unfinished or self.stuck:
+            return ExitCode.FAILED
+        return ExitCode.DONE

@@ -1,0 +1,97 @@
+"""A plan summed up: how many jobs there are of each kind, and what they would cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from spark_batch.engine.budget import Prices
+from spark_batch.engine.planner import COSTS, Action, Step
+from spark_batch.engine.reasons import Cause
+from spark_batch.jobs import Job
+
+
+class _Price(NamedTuple):
+    """What `Prices` says of a size."""
+
+    estimate: Decimal | None
+    quoted: Decimal | None
+    upper: Decimal | None
+    source: str
+
+
+@dataclass(slots=True)
+class Forecast:
+    """A plan summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
+
+    Of what may be created `expected` is the cost when every first attempt succeeds, `quoted` the
+    same by the API's own quotes; `unpriced` and `unquoted` count the jobs for which there is none.
+    `most` is what is paid when every job needs all of its `attempts` and each of them is charged,
+    since that failed tasks are free is nowhere said: at the quote or at the estimate, whichever is
+    higher; `unbounded` counts the jobs that have neither, and `resumed` is the part of it for
+    further attempts of tasks that are under way. `sources` are where the estimates come from, as
+    `Prices.source` names them.
+    """
+
+    counts: Counter[Action] = field(default_factory=Counter)
+    causes: Counter[Cause] = field(default_factory=Counter)
+    attempts: int = 1
+    expected: Decimal = Decimal(0)
+    unpriced: int = 0
+    quoted: Decimal = Decimal(0)
+    unquoted: int = 0
+    most: Decimal = Decimal(0)
+    resumed: Decimal = Decimal(0)
+    unbounded: int = 0
+    sources: set[str] = field(default_factory=set)
+    open_jobs: dict[str, Job] = field(default_factory=dict)
+    _prices: dict[tuple[int, int], _Price] = field(default_factory=dict)
+
+    def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
+        """How many jobs have one of `actions`."""
+        return sum(self.counts[each] for each in actions)
+
+    def add(self, step: Step, prices: Prices) -> None:
+        """Count `step`, and its cost by what `prices` say when its size is first met."""
+        self.counts[step.action] += 1
+        self.causes[step.cause] += 1
+        if step.action not in COSTS and step.action is not Action.RESUME:
+            return
+        size = (step.job.size.width, step.job.size.height)
+        price = self._prices.get(size) or self._look_up(size, prices)
+        most = (price.upper or Decimal(0)) * self._attempts_left(step)
+        self.most += most
+        if step.action is Action.RESUME:
+            self.resumed += most
+            self.open_jobs[step.job.key] = step.job
+        else:
+            self._add_cost(price)
+
+    def _add_cost(self, price: _Price) -> None:
+        if price.estimate is None:
+            self.unpriced += 1
+            self.unbounded += price.upper is None
+        else:
+            self.expected += price.estimate
+        if price.quoted is None:
+            self.unquoted += 1
+        else:
+            self.quoted += price.quoted
+        self.sources.add(price.source)
+
+    def _look_up(self, size: tuple[int, int], prices: Prices) -> _Price:
+        """Once a size: a recipe has a million jobs of few sizes."""
+        found = _Price(
+            prices.estimate(size), prices.quoted(size), prices.upper(size), prices.source(size)
+        )
+        self._prices[size] = found
+        return found
+
+    def _attempts_left(self, step: Step) -> int:
+        """How many attempts the step may lead to in one run, beside one that is under way."""
+        before = step.attempt.number if step.attempt else 0
+        left = self.attempts - before + (step.action is Action.RESEND)
+        return max(step.action in COSTS, left)

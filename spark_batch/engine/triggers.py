@@ -1,0 +1,185 @@
+"""Triggers: what has happened, as the driver hands it to the engine; and the engine's questions.
+
+A trigger brings with it what the checkpoint knows about it, so that the engine reads nothing. A
+ticket names an attempt, as in `transitions`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spark_batch.client.outcomes import PollOutcome, SubmitOutcome
+from spark_batch.engine.effects import DownloadOutcome, PlaceOutcome, RestoreOutcome
+from spark_batch.engine.planner import Step
+from spark_batch.jobs import Attempt, Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobHistory:
+    """The attempts of a job: the highest number, and whether another one is or may be paid for.
+
+    A merge can leave several attempts of one job at work.
+    """
+
+    last_number: int = 0
+    paid_elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFromBefore:
+    """A paid attempt of an earlier run; `job` where the recipe may make it again."""
+
+    attempt: Attempt
+    name: str
+    size: tuple[int, int]
+    job: Job | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first trigger of a run; `uncertain` counts the uncertain attempts of earlier runs."""
+
+    tasks: tuple[TaskFromBefore, ...]
+    uncertain: int
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitAnswered:
+    """A POST has ended; `known_id` says that another attempt has the task's id already."""
+
+    ticket: int
+    outcome: SubmitOutcome
+    known_id: bool = False
+    history: JobHistory = field(default_factory=JobHistory)
+
+
+@dataclass(frozen=True, slots=True)
+class PollAnswered:
+    """A poll has ended."""
+
+    ticket: int
+    outcome: PollOutcome
+    history: JobHistory = field(default_factory=JobHistory)
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadAnswered:
+    """A download has ended; `expired` says that the API no longer keeps the result."""
+
+    ticket: int
+    outcome: DownloadOutcome
+    expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceAnswered:
+    """A downloaded picture was checked and placed; `twin` is another job with the same bytes."""
+
+    ticket: int
+    outcome: PlaceOutcome
+    twin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreAnswered:
+    """The search for a done picture on this disk has ended."""
+
+    ticket: int
+    outcome: RestoreOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class StandInsFound:
+    """The bytes of whole pictures by output name; None when there is none."""
+
+    ticket: int
+    files: dict[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallLost:
+    """A call that will not be waited for any longer: its answer may still come."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTakenBack:
+    """A call was cancelled before anything of it was done; `reason` says why."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorStuck:
+    """An executor begins no call any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The process did not run for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The first Ctrl-C or SIGTERM."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatienceEnded:
+    """A stopped run has waited for as long as it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimersDue:
+    """Time has passed: start what is due, and begin to admit jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepOffered:
+    """The answer to `NextStep`; None when there are no more."""
+
+    step: Step | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputChecked:
+    """The answer to `InputReady`: whether all that is sent is at hand."""
+
+    ready: bool
+
+
+TaskTrigger = PollAnswered | DownloadAnswered | PlaceAnswered | RestoreAnswered | StandInsFound
+Trigger = (
+    RunStarted
+    | SubmitAnswered
+    | TaskTrigger
+    | CallLost
+    | CallTakenBack
+    | ExecutorStuck
+    | Suspended
+    | StopRequested
+    | PatienceEnded
+    | TimersDue
+    | StepOffered
+    | InputChecked
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """The next step of the plan; answered by `StepOffered`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputReady:
+    """Whether the input of a job is read and fitted; answered by `InputChecked`."""
+
+    job: Job
+
+
+Question = NextStep | InputReady

@@ -1,0 +1,144 @@
+"""Every wait of a run, and what ends it.
+
+A request that does not reach the API
+    `unreachable_timeout`, since the first failure. Polls and downloads that succeed do not count.
+    The attempt was not sent; the next run sends it.
+An API that takes no new task (429, or an error of its own)
+    `rate_limit_timeout`, since the first such answer. Polls and downloads that succeed do not
+    count. The attempt was not sent, or failed.
+A task at work, or one whose polls fail
+    `task_timeout`, since the run created it or took it up. Answers that it is at work do not count.
+    It stays paid for.
+No task is finished at all
+    `TRIES_IN_A_ROW` tasks left after `task_timeout`, and as long since one was seen to be finished.
+    They stay paid for, and nothing more is sent.
+A finished task that gives no picture
+    `task_timeout`, since it was finished. Polls that succeed do not count. It stays paid for.
+A task that the API does not know
+    `UNKNOWN_AFTER`, since the first 404 in a row. It is uncertain, and the next run looks for it
+    again; expired if it was finished.
+A picture that does not arrive
+    `fetch_tries` failed downloads, or `task_timeout` since its task was finished. Polls that
+    succeed do not count. It stays paid for.
+No picture arrives at all
+    `TRIES_IN_A_ROW` pictures given up, and `unreachable_timeout` since the first of the downloads
+    that failed. Only a picture that arrives counts. They stay paid for, and nothing more is sent.
+A disk that takes no more pictures
+    One more poll of each task at work. They stay paid for, and nothing more is sent.
+A call that does not return (a disk that hangs)
+    `LONGEST_CALL`, which is past what the client allows any of its calls. A request is uncertain; a
+    task stays paid for.
+A call that no thread begins
+    `LONGEST_CALL` since its executor ended a call, at most twice that. A request was not sent; a
+    task stays paid for. Nothing more is sent.
+An input that is being fitted
+    `task_timeout`, since the run began to wait for it. Nothing more is sent.
+Room within `max_cost`
+    The attempts in flight, each of which has an end.
+An interrupted run (Ctrl-C, SIGTERM)
+    `stop_timeout`, since the first signal. Tasks stay paid for; a request whose answer is due is
+    uncertain.
+
+The names in backquotes in lower case are keys of the recipe's `run`. What is paid for is fetched by
+the next `run` or by `rescue`. README.md in this package says what a user types after each.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from spark_batch import contract
+from spark_batch.engine.ratelimit import Pace
+from spark_batch.jobs import RunSettings
+
+UNKNOWN_AFTER = 60.0  # seconds of 404 before a task counts as unknown
+LONGEST_CALL = 900.0  # seconds; the client ends each of its calls after at most 300
+TRIES_IN_A_ROW = 5  # pictures or tasks given up, none arriving, before nothing more is sent
+
+
+def nothing_sent(pace: Pace, now: float, run: RunSettings) -> str | None:
+    """Why the run gives up sending; None while it is worth trying. `now` is in seconds.
+
+    Only a request that the API takes ends these waits: an answer to a poll says nothing about new
+    tasks.
+    """
+    unreachable, limited = run.unreachable_timeout, run.rate_limit_timeout
+    if pace.failing_since is not None and now - pace.failing_since >= unreachable:
+        return f"no request has reached the API for {unreachable:g} s (run.unreachable_timeout)"
+    if pace.refused_since is not None and now - pace.refused_since >= limited:
+        return f"the API has taken no new task for {limited:g} s (run.rate_limit_timeout)"
+    return None
+
+
+def last_try(pace: Pace, now: float, wait: float, run: RunSettings) -> float:
+    """`wait` in seconds, cut so that the last try falls on the moment when the run gives up."""
+    ends = [
+        since + patience - now
+        for since, patience in (
+            (pace.failing_since, run.unreachable_timeout),
+            (pace.refused_since, run.rate_limit_timeout),
+        )
+        if since is not None
+    ]
+    return max(0.0, min([wait, *ends]))
+
+
+def has_expired(finished: datetime | None, now: datetime) -> bool:
+    """Whether the API no longer keeps the result of a task that was finished then.
+
+    The vendor's pages say that results are kept for a day.
+    """
+    kept = timedelta(hours=contract.rules().result_hours)
+    return finished is not None and now - finished >= kept
+
+
+@dataclass(slots=True)
+class Outages:
+    """What does not come in, so that nothing more is paid for meanwhile. Times are seconds.
+
+    `pictures` counts the pictures given up since the last one arrived, `picture_reason` is why the
+    last download failed. `tasks` counts the tasks left at work since the last one was completed.
+    `disk` is why the disk takes no more pictures.
+    """
+
+    pictures: int = 0
+    picture_reason: str = ""
+    tasks: int = 0
+    disk: str | None = None
+    _no_picture_since: float | None = None
+    _completed_at: float = -math.inf
+
+    def download_failed(self, now: float, reason: str) -> None:
+        """A picture did not arrive."""
+        self.picture_reason = reason
+        if self._no_picture_since is None:
+            self._no_picture_since = now
+
+    def picture_left(self, now: float) -> None:
+        """A picture is left to a later run."""
+        self.download_failed(now, self.picture_reason)
+        self.pictures += 1
+
+    def picture_arrived(self) -> None:
+        """A picture arrived: only that ends this wait."""
+        self.pictures, self._no_picture_since = 0, None
+
+    def no_pictures(self, now: float, patience: float) -> bool:
+        """Whether no picture arrives at all."""
+        if self.pictures < TRIES_IN_A_ROW or self._no_picture_since is None:
+            return False
+        return now - self._no_picture_since >= patience
+
+    def task_left(self) -> None:
+        """A task is left to a later run, at work for too long."""
+        self.tasks += 1
+
+    def task_completed(self, now: float) -> None:
+        """A task was seen to be completed: only that ends this wait."""
+        self.tasks, self._completed_at = 0, now
+
+    def no_tasks(self, now: float, patience: float) -> bool:
+        """Whether no task is completed at all."""
+        return self.tasks >= TRIES_IN_A_ROW and now - self._completed_at >= patience

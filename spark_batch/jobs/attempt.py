@@ -1,0 +1,148 @@
+"""Attempts, their states and their results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from spark_batch.jobs.recipe import Picture
+
+SANDBOX_API = "sandbox"  # the value of `Attempt.api` for attempts that the sandbox answered
+
+
+class State(str, Enum):
+    """State of an attempt, which never moves backwards (spark_batch/README.md)."""
+
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    FETCHING = "fetching"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+class Status(str, Enum):
+    """Where a job stands: its last attempt's state, `pending` without one.
+
+    `expired` is a job whose picture was paid for, is not on disk, and is no longer to be had: the
+    API gives no URL for it. Version 0.1.0 called it `lost`, which manifests and selections may
+    still say.
+    """
+
+    PENDING = "pending"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    FETCHING = "fetching"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    EXPIRED = "expired"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Status | None:
+        return cls.EXPIRED if value == "lost" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a task cost, as the API says; None where it says nothing.
+
+    `cost` is in USD. `other` is a cost in another unit, as a text to show ("12 credit"): it is
+    never added up.
+    """
+
+    cost: Decimal | None = None
+    other: str | None = None
+    discount: Decimal | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    generated_images: int | None = None
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished task: the signed URL of its picture, bytes as the API says, its cost.
+
+    `further` are the signed URLs of the pictures that the task made beside it.
+    """
+
+    url: str
+    bytes: int | None = None
+    remote_job_id: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    further: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to have a job made: a row of the checkpoint. Money is counted by attempt.
+
+    `unsent` says of a submitting attempt that nothing of it can have reached the API; `again` is
+    what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
+    on disk and no longer to be had; `api` is the base URL, or `sandbox`. `settled` is what the user
+    said of an uncertain one: `not-charged`, or `resubmit`; `suspect` is what is odd about the
+    picture that came. `commit` is the recipe's in git when the attempt was made; `received` the
+    SHA-256 of the picture as it came, before metadata were written into it.
+    """
+
+    id: int
+    key: str
+    number: int
+    state: State
+    unsent: bool = False
+    reserved: Decimal | None = None
+    api: str = ""
+    task_id: str | None = None
+    result: Result | None = None
+    picture: Picture | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    again: str | None = None
+    lost: bool = False
+    submitted_at: datetime | None = None
+    completed_at: datetime | None = None
+    settled: str | None = None
+    suspect: str | None = None
+    commit: str | None = None
+    received: str | None = None
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What the API charged, in USD; None while it has not said, or when it never did."""
+        return self.result.usage.cost if self.result else None
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether the API may have charged for it, or still may, and has not said how much.
+
+        A picture that was lost may have been charged for. So may an uncertain attempt that the user
+        settled with `resubmit`; one that was settled as not charged has failed.
+        """
+        unsent = self.state is State.SUBMITTING and self.unsent
+        return self.cost is None and self.state is not State.FAILED and not unsent
+
+    @property
+    def blocks_another(self) -> bool:
+        """Whether no further attempt of the job may be made: it is done, in progress or uncertain.
+
+        Unlike `may_cost` it is false for what was lost or settled: the job may be made again,
+        though that attempt may be on the bill.
+        """
+        return status_of(self) not in (Status.PENDING, Status.FAILED, Status.EXPIRED)
+
+
+def status_of(attempt: Attempt | None) -> Status:
+    """The status of a job whose last attempt is `attempt`."""
+    if attempt is None or attempt.settled:
+        return Status.PENDING
+    if attempt.state is State.SUBMITTING and attempt.unsent:
+        return Status.PENDING
+    if attempt.lost:
+        return Status.EXPIRED
+    return Status(attempt.state.value)

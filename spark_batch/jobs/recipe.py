@@ -1,0 +1,177 @@
+"""A checked recipe: its pictures, prompts, sizes, and the matrix of their combinations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLocation:
+    """A position in a text file; line and column count from 1."""
+
+    file: Path
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How an author wants a picture brought within the API's limits: the recipe's `fit`.
+
+    `ratio` is `pad` or `crop`, `background` as `#rrggbb`, `format` is `auto`, `jpeg` or `png`.
+    """
+
+    ratio: str
+    background: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done to a picture file before it is sent; `words` tell it.
+
+    `format`, `width` and `height` are those of what is sent. `ratio` and `background` are None
+    where they play no part. `version` is that of the way it is done.
+    """
+
+    version: int
+    format: str
+    width: int
+    height: int
+    ratio: str | None
+    background: str | None
+    words: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture file: format as Pillow names it, pixels, bytes and SHA-256 (hex).
+
+    `treatment` is what is done to it before it is sent; None sends the file as it is. `turned` says
+    of a file that is sent as it is that its EXIF orientation turns or mirrors it.
+    """
+
+    format: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+    treatment: Treatment | None = None
+    turned: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input picture: a probed file (`path` and `picture`), or a URL.
+
+    `image` is the file as seen from the recipe's folder, in POSIX form, or the URL; `fit` says in
+    words what is done to the picture before it is sent.
+    """
+
+    id: str
+    path: Path | None = None
+    picture: Picture | None = None
+    url: str | None = None
+    image: str = field(default="", compare=False)
+    fit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One instruction; `variables` are the values that were put in, by name.
+
+    `source` is where it is written, as `file:line:column` from the recipe's folder. `distinct` are
+    the variables of which another value has the same words, such as C and C++: names add a hash.
+    """
+
+    id: str
+    text: str
+    variables: tuple[tuple[str, str], ...] = ()
+    source: str = field(default="", compare=False)
+    distinct: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size to ask for; `label` is how file names write it: `16x9`, `1024x768`."""
+
+    label: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Drops the jobs that match on every axis that it names; None is any value.
+
+    Inputs and prompts go by id, sizes by width and height. A prompt without one of the variables
+    is not matched, nor is a job that one of `unless` matches.
+    """
+
+    inputs: frozenset[str] | None = None
+    prompts: frozenset[str] | None = None
+    sizes: frozenset[tuple[int, int]] | None = None
+    scales: frozenset[float] | None = None
+    seeds: frozenset[int] | None = None
+    takes: frozenset[int] | None = None
+    variables: tuple[tuple[str, frozenset[str]], ...] = ()
+    unless: tuple[Exclusion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A matrix: every combination of its axes is a job, but for what is dropped.
+
+    `excludes` is what the author does not want, `repeats` what an earlier block makes already.
+    `takes` counts for random seeds only. `origin` is the recipe's key that made it: `variants`,
+    `include[0]`, `rows`.
+    """
+
+    inputs: tuple[Input, ...]
+    prompts: tuple[Prompt, ...]
+    sizes: tuple[Size, ...]
+    scales: tuple[float, ...]
+    seeds: tuple[int, ...]
+    takes: int = 1
+    excludes: tuple[Exclusion, ...] = ()
+    repeats: tuple[Exclusion, ...] = ()
+    origin: str = "variants"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """The recipe's `run` mapping, with the schema's defaults filled in. Times are seconds."""
+
+    concurrency: int
+    submit_rate: float
+    attempts: int
+    task_timeout: float
+    fetch_tries: int
+    unreachable_timeout: float
+    rate_limit_timeout: float
+    stop_timeout: float
+    max_uncertain: int
+    max_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A checked recipe. `output_dir` is absolute; `price` is USD a picture.
+
+    `metadata` says that each picture shall carry what it was made of.
+    """
+
+    path: Path
+    name: str
+    model: str
+    blocks: tuple[Block, ...]
+    output_dir: Path
+    output_name: str
+    run: RunSettings
+    price: Decimal | None = None
+    metadata: bool = False

@@ -1,0 +1,89 @@
+"""A job as the checkpoint, a manifest or a picture's metadata know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spark_batch.jobs.attempt import Attempt, Status, status_of
+from spark_batch.jobs.request import Job, Request, Value
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One line of a recipe as the checkpoint knows it: its request, its names, its last attempt.
+
+    `input` and `prompt_id` are ids, `output` the name without extension, `file` the picture's path
+    below the output folder once it has been written. `current` is whether the recipe still had the
+    line when it was last run, `attempts` how many there have been, and `cost` what all of them cost
+    as far as the API said, in USD. `image` and `source` are those of `Input` and `Prompt`, None
+    where an older version did not write them down.
+    """
+
+    key: str
+    output: str
+    input: str
+    prompt_id: str
+    request: Request
+    recipe: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+    source: str | None = None
+    file: str | None = None
+    current: bool = True
+    attempt: Attempt | None = None
+    attempts: int = 0
+    cost: Decimal | None = None
+
+    @property
+    def status(self) -> Status:
+        """Where the job stands."""
+        return status_of(self.attempt)
+
+
+def record_of(job: Job, attempt: Attempt | None = None) -> JobRecord:
+    """The record of a job of the recipe as it is now; `attempt` is its last one."""
+    return JobRecord(
+        key=job.key,
+        output=job.output,
+        input=job.input.id,
+        prompt_id=job.prompt.id,
+        request=job.request,
+        recipe=job.recipe,
+        variables=job.prompt.variables,
+        image=job.input.image or None,
+        source=job.prompt.source or None,
+        attempt=attempt,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a picture may carry with it (`output.metadata`): its request and its task, no secrets.
+
+    `recipe` is the recipe's name, `commit` the git commit that it stood in when the attempt was
+    made, with `-dirty` behind it when it differed.
+    """
+
+    key: str
+    request: Request
+    recipe: str = ""
+    commit: str | None = None
+    task_id: str | None = None
+
+    def facts(self) -> dict[str, Value]:
+        """The facts by the names that they have in a picture's metadata, in their order there."""
+        request = self.request
+        return {
+            "job": self.key,
+            "model": request.model,
+            "prompt": request.prompt,
+            "seed": request.seed,
+            "scale": request.scale,
+            "width": request.width,
+            "height": request.height,
+            "take": request.take,
+            "recipe": self.recipe,
+            "commit": self.commit,
+            "task_id": self.task_id,
+        }

@@ -1,0 +1,163 @@
+"""Every file and folder name that stands below an output folder, and in the sandbox's own folder.
+
+    OUTPUT/
+      PICTURE.jpg ...                       the finished pictures
+      NAME.manifest.csv, NAME.html ...      the reports, see `Layout.report`
+      sandbox/                              previews, laid out like OUTPUT
+      .spark-batch/                         the state folder
+        NAME.checkpoint                     the checkpoint; beside it its lock and its backups
+        parts/NAME/ATTEMPT.part             downloads that are not finished
+        kept/                               replaced pictures
+        thumbs/                             thumbnails of the HTML page
+        sandbox/                            the folder of the sandbox that `--sandbox` starts
+
+NAME is the recipe's name; the files of a shard are called NAME.shard-I-of-N. These names are an
+interface: files of older versions stand under them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+STATE_FOLDER = ".spark-batch"
+SANDBOX = "sandbox"
+CHECKPOINT_SUFFIX = ".checkpoint"
+# By the report's format, in the order in which reports are listed.
+_REPORT_SUFFIXES = MappingProxyType(
+    {
+        "csv": ".manifest.csv",
+        "html": ".html",
+        "junit": ".junit.xml",
+        "markdown": ".md",
+        "json": ".json",
+    }
+)
+MANIFEST_SUFFIX = _REPORT_SUFFIXES["csv"]
+PART_SUFFIX = ".part"  # of a file that is not finished
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of a recipe's files below its output folder."""
+
+    name: str
+    output_dir: Path
+
+    @property
+    def label(self) -> str:
+        """The part of a file's name that says whose it is: NAME above."""
+        return self.name
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether the output folder holds the sandbox's previews, and no paid pictures."""
+        return self.output_dir.name == SANDBOX
+
+    @property
+    def state(self) -> Path:
+        """The state folder."""
+        return self.output_dir / STATE_FOLDER
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint's file."""
+        return self.state / f"{self.label}{CHECKPOINT_SUFFIX}"
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest's file."""
+        return self.report("csv")
+
+    def report(self, form: str) -> Path:
+        """The file of a report; `form` is a key of `reports.formats.FORMATS`."""
+        return self.output_dir / f"{self.label}{_REPORT_SUFFIXES[form]}"
+
+    @property
+    def parts(self) -> Path:
+        """The folder of downloads that are not finished.
+
+        It is this checkpoint's alone, since several checkpoints count their attempts alike.
+        """
+        return self.state / "parts" / self.label
+
+    def part(self, attempt: int) -> Path:
+        """The file that an attempt's picture is downloaded to."""
+        return self.parts / f"{attempt}{PART_SUFFIX}"
+
+    @property
+    def kept(self) -> Path:
+        """The folder of pictures that made room for others, and of paid ones without a job."""
+        return self.state / "kept"
+
+    @property
+    def thumbnails(self) -> Path:
+        """The folder of cached thumbnails."""
+        return self.state / "thumbs"
+
+    @property
+    def sandbox(self) -> Path:
+        """The folder of the sandbox that `--sandbox` starts, see `SandboxLayout`."""
+        return self.state / SANDBOX
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLayout:
+    """The paths of a sandbox's files below its folder."""
+
+    folder: Path
+
+    @property
+    def ledger(self) -> Path:
+        """What it accepted and billed, as JSON Lines."""
+        return self.folder / "ledger.jsonl"
+
+    @property
+    def images(self) -> Path:
+        """The folder of input pictures, each named by its SHA-256."""
+        return self.folder / "images"
+
+    @property
+    def previews(self) -> Path:
+        """The folder of previews."""
+        return self.folder / "previews"
+
+    def preview(self, name: str) -> Path:
+        """The file of a preview."""
+        return self.previews / f"{name}.jpg"
+
+    @property
+    def secret(self) -> Path:
+        """The secret that URLs of results are signed with."""
+        return self.folder / "secret"
+
+
+def pictures_folder(output_dir: Path, *, sandbox: bool) -> Path:
+    """The folder that pictures are written to: previews never stand among paid pictures."""
+    return output_dir / SANDBOX if sandbox else output_dir
+
+
+def output_folder(record: Path) -> Path:
+    """The output folder of a checkpoint or manifest, also of one that was copied elsewhere."""
+    folder = record.parent
+    return folder.parent if folder.name == STATE_FOLDER else folder
+
+
+def lock_path(checkpoint: Path) -> Path:
+    """The lock file beside a checkpoint."""
+    return _beside(checkpoint, "lock")
+
+
+def backup_path(checkpoint: Path, version: int) -> Path:
+    """The copy of a checkpoint of an older format version, kept when it is migrated."""
+    return _beside(checkpoint, f"version{version}")
+
+
+def merged_path(checkpoint: Path) -> Path:
+    """The name of a checkpoint whose content stands in another one since a merge."""
+    return _beside(checkpoint, "merged")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}.{suffix}")

@@ -1,0 +1,217 @@
+"""Text for people and for names: counting, quoting, Markdown, templates and slugs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from spark_batch.redact import key_free
+
+# Odd spaces, soft hyphens and characters without width, which editors do not show.
+INVISIBLE = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
+
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_VALUE_LENGTH = 60  # characters of a value that a message quotes
+_TICKS = re.compile("`+")
+_PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # of ASCII, but "-", which means nothing in a cell
+_TEMPLATE = re.compile(r"\$\$|\$\{(?P<name>[^{}$]*)\}|\$\{?")
+_WORD = re.compile("[a-z0-9]+")
+_VALUE_WORD = re.compile("[a-z0-9.]+")  # 0.5 is one word of a value
+_NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
+_MARKS = re.compile("['`]")  # anyascii's signs for letters that Latin does not have
+_APOSTROPHES = re.compile("['\u2019]")
+_SLUG_LENGTH = 60  # readable in a file name
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 picture`, `2 pictures`; `plural` is for what takes no `s`, as in `2 rows repeat`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def printable(text: str) -> str:
+    """A text without control characters and keys, safe to print on one line."""
+    shown = key_free(text)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text cut to `longest` characters, of which the last is then `…`."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def one_line(text: str, longest: int) -> str:
+    """A text on one line, with one space for several, printable, and cut to `longest`."""
+    return shortened(printable(" ".join(text.split())), longest)
+
+
+def visible(text: str) -> str:
+    """The text with `<U+00A0>` in place of each character that editors do not show."""
+    return text if text.isascii() else _INVISIBLE.sub(lambda c: f"<U+{ord(c[0]):04X}>", text)
+
+
+def quoted(text: str) -> str:
+    """A text as messages show it: in quotes, on one line, cut to 60 characters.
+
+    Characters that editors do not show are written as `<U+00A0>`.
+    """
+    return f"'{one_line(visible(text), _VALUE_LENGTH)}'"
+
+
+def suggestion(word: str, known: tuple[str, ...]) -> str:
+    """`; did you mean 'x'?` when a known word is close, else nothing."""
+    close = closest(word, known)
+    return f"; did you mean {quoted(close)}?" if close else ""
+
+
+def closest(word: str, known: tuple[str, ...]) -> str | None:
+    """The known word that is close to `word`, or None."""
+    from difflib import get_close_matches
+
+    folded: Mapping[str, str] = {name.casefold(): name for name in known}
+    found = get_close_matches(word[:200].casefold(), folded, n=1, cutoff=0.7)
+    return folded[found[0]] if found else None
+
+
+def code_span(line: str) -> str:
+    """A line as a code span of Markdown: nothing in it is a link, a mention, emphasis or HTML.
+
+    Not for a table with a `|` in the text, see `code_cell`. Source: CommonMark 0.31, "Code spans".
+    """
+    longest = max((len(run) for run in _TICKS.findall(line)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if line[:1] in ("`", " ", "") or line[-1:] in ("`", " ") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def code_cell(line: str) -> str:
+    """A line as code in a cell of a table, where a code span would end at a `|`."""
+    shown = _PUNCTUATION.sub(lambda sign: f"&#{ord(sign[0])};", line)
+    return f"<code>{shown}</code>"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of a template as it is written: a variable's `${name}`, or literal text."""
+
+    written: str
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What a literal piece stands for: a doubled dollar is one."""
+        return "$" if self.written == "$$" else self.written
+
+    @property
+    def is_stray(self) -> bool:
+        """Whether it is a dollar that is not doubled and begins no `${name}`: `$`, or `${`."""
+        return self.written in ("$", "${")
+
+
+def template_tokens(text: str) -> Iterator[Token]:
+    """Take a template apart at `${name}`, `$$` and stray dollars. Names are not checked here."""
+    at = 0
+    for match in _TEMPLATE.finditer(text):
+        if match.start() > at:
+            yield Token(text[at : match.start()])
+        yield Token(match[0], match["name"])
+        at = match.end()
+    if at < len(text):
+        yield Token(text[at:])
+
+
+@lru_cache(maxsize=10_000)
+def slug(value: str, *, distinct: bool = False) -> str:
+    """A variable's value as names write it: `Navy Blue` → `navy-blue`, `0.5` → `0.5`.
+
+    Lower-case letters, digits and dots, joined by `-`, at most 60 characters; letters of other
+    scripts in ASCII. A value that is cut, has such letters or nothing else, or shall be `distinct`
+    from another of the same words, gets 8 hex digits of its hash.
+    """
+    text, foreign = romanized(_APOSTROPHES.sub("", value))
+    words = (part.strip(".") for part in _VALUE_WORD.findall(text.lower()))
+    whole = "-".join(filter(None, words))
+    if whole and len(whole) <= _SLUG_LENGTH and not (foreign or distinct):
+        return whole
+    hashed = digest(seen(value) if distinct else value)
+    return f"{(whole or 'value')[:_SLUG_LENGTH].rstrip('-.')}-{hashed}"
+
+
+def prompt_id(text: str, *, distinct: bool = False) -> str:
+    """The id of a prompt that has none: its words in lower case, joined by `-`.
+
+    As many whole words as 60 characters hold; letters of other scripts in ASCII. A text that has
+    such letters or no words, or shall be `distinct` from another of the same words, gets 8 hex
+    digits of its hash.
+    """
+    written, foreign = romanized(_APOSTROPHES.sub("", text))
+    words: list[str] = []
+    length = -1
+    for word in _WORD.findall(written.lower()):
+        length += 1 + len(word)
+        if length > _SLUG_LENGTH and words:
+            break
+        words.append(word[:_SLUG_LENGTH])
+    whole = "-".join(words)
+    if whole and not (foreign or distinct):
+        return whole
+    return f"{whole or 'prompt'}-{digest(seen(text) if distinct else text)}"
+
+
+def picture_id(name: str, *, longest: int) -> str:
+    """The id of an input that has none, from its file's name without the extension.
+
+    Letters, digits, `.`, `_` and `-` stay, accents are taken off, anything else becomes `-`; cut to
+    `longest` characters. A name that has letters of other scripts gets 8 hex digits of its hash, so
+    that no two become alike.
+    """
+    folded, foreign = without_accents(name)
+    whole = _NO_ID.sub("-", folded).strip("-._")
+    if whole and not foreign:
+        return whole[:longest].rstrip("-._")
+    hashed = digest(name)
+    return f"{(whole or 'picture')[: longest - len(hashed) - 1].rstrip('-._')}-{hashed}"
+
+
+def digest(text: str) -> str:
+    """8 hex digits of a text's SHA-256, the same however its accents are encoded."""
+    return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()[:8]
+
+
+def seen(text: str) -> str:
+    """The text as readers see it: accents composed, one space for several, nothing of no width."""
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join("".join(c for c in composed if unicodedata.category(c) != "Cf").split())
+
+
+def without_accents(text: str) -> tuple[str, bool]:
+    """The text without its accents, and whether letters are left that are not ASCII."""
+    if text.isascii():
+        return text, False
+    decomposed = unicodedata.normalize("NFKD", text)
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return plain, any(c.isalnum() and not c.isascii() for c in plain)
+
+
+def romanized(text: str) -> tuple[str, bool]:
+    """The text with its letters in ASCII, and whether there were any but accented ones."""
+    plain, foreign = without_accents(text)
+    if not foreign:
+        return plain, False
+    return "".join(map(_romanized, unicodedata.normalize("NFC", text))), True
+
+
+@lru_cache(maxsize=10_000)
+def _romanized(character: str) -> str:
+    from anyascii import anyascii  # its tables are needed for few recipes
+
+    plain, foreign = without_accents(character)
+    category = unicodedata.category(character)
+    if not foreign and not (plain and category.startswith("M")):
+        return plain
+    written = _MARKS.sub("", anyascii(character))
+    # Ideographs and Hangul syllables are words of their own: anyascii begins them with a capital.
+    return f"-{written}" if category == "Lo" and written[:1].isupper() else written

@@ -1,0 +1,42 @@
+"""What reports read in one query is what the queries by job tell."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from spark_batch.checkpoint import Checkpoint
+from tests.makers import a_job, a_result, keys, some_jobs
+
+
+def test_all_at_once_is_all_one_by_one(tmp_path: Path) -> None:
+    """Attempts with a job's together, histories by attempt, and what each request sends."""
+    jobs = some_jobs(4)
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.sync_jobs(jobs)
+        for number in (1, 2):
+            for job in jobs[:3]:
+                attempt = checkpoint.begin_attempt(
+                    job.key, number=number, reserved=Decimal("0.03"), api="sandbox"
+                )
+                checkpoint.submitted(attempt, f"task-{attempt}")
+                checkpoint.fail(attempt, code="003003095", message="no", again="new-task")
+        last = checkpoint.begin_attempt(jobs[2].key, number=3, reserved=None, api="sandbox")
+        checkpoint.submitted(last, "task-last")
+        checkpoint.fetching(last, a_result())
+        every = list(checkpoint.every_attempt())
+        assert every == [each for key in sorted(keys(jobs)) for each in checkpoint.attempts_of(key)]
+        assert len(every) == 7
+        told = {each.id: checkpoint.history(each.id) for each in every}
+        assert checkpoint.histories(told) == told
+        assert checkpoint.histories({every[0].id}) == {every[0].id: told[every[0].id]}
+        requests = [record.request for record in checkpoint.records()]
+        assert requests == [job.request for job in jobs]
+
+
+def test_of_an_empty_checkpoint_there_is_nothing(tmp_path: Path) -> None:
+    """And one that has only been enrolled has no attempt."""
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        assert (list(checkpoint.every_attempt()), checkpoint.histories({1})) == ([], {})
+        checkpoint.sync_jobs([a_job()])
+        assert list(checkpoint.every_attempt()) == []

@@ -1,0 +1,175 @@
+"""Money: estimates in their order, and reservations that keep within the limit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_batch.checkpoint import Charge, Money
+from spark_batch.engine.budget import Budget, Go, Over, Prices, Wait
+
+SIZE = (1328, 1328)
+NOTHING = Money(spent=Decimal(0), reserved=Decimal(0), unpriced=0)
+
+
+def usd(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def a_budget(limit: str | None, price: str | None, money: Money = NOTHING) -> Budget:
+    prices = Prices(price=None if price is None else usd(price))
+    return Budget(limit=None if limit is None else usd(limit), money=money, prices=prices)
+
+
+def test_what_was_charged_goes_before_the_recipes_price() -> None:
+    """The estimate is the median of the size's charges, then the recipe's price, then unknown."""
+    charges = [Charge(*SIZE, usd(text)) for text in ("0.02", "0.09", "0.03")]
+    prices = Prices(price=usd("1.00"), charges=charges)
+    assert (prices.estimate(SIZE), prices.source(SIZE)) == (usd("0.03"), "charged")
+    assert (prices.estimate((512, 512)), prices.source((512, 512))) == (usd("1.00"), "recipe")
+    assert Prices(price=None).estimate(SIZE) is None
+    assert Prices(price=None).source(SIZE) == "unknown"
+
+
+def test_a_job_goes_only_when_it_fits_beside_what_is_in_flight() -> None:
+    """Two of 0.03 fit into 0.07; the third waits, and is over when nothing is left to free."""
+    budget = a_budget("0.07", "0.03")
+    for attempt in (1, 2):
+        assert budget.ask(SIZE) == Go(usd("0.03"))
+        budget.reserve(attempt, usd("0.03"))
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(1, SIZE, usd("0.03"))
+    budget.charge(2, SIZE, usd("0.03"))
+    assert isinstance(budget.ask(SIZE), Over)
+
+
+def test_a_failed_attempt_frees_its_reservation_and_an_uncertain_one_does_not() -> None:
+    """What may have been billed stays counted."""
+    budget = a_budget("0.03", "0.03")
+    budget.reserve(1, usd("0.03"))
+    budget.release(1)
+    assert budget.ask(SIZE) == Go(usd("0.03"))
+    budget.reserve(2, usd("0.03"))
+    budget.leave(2)
+    assert isinstance(budget.ask(SIZE), Over)
+    assert budget.committed == usd("0.03")
+
+
+def test_an_unknown_price_is_learned_by_one_job() -> None:
+    """With a limit and no price one job goes, the others wait for what it cost."""
+    budget = a_budget("0.10", None)
+    assert budget.ask(SIZE) == Go(None)
+    budget.reserve(1, None)
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(1, SIZE, usd("0.04"))
+    assert budget.ask(SIZE) == Go(usd("0.04"))
+
+
+def test_a_price_that_is_never_told_stops_a_run_with_a_limit() -> None:
+    """When the first job did not teach the price, no second one is risked."""
+    budget = a_budget("0.10", None)
+    budget.reserve(1, None)
+    budget.charge(1, SIZE, None)
+    assert isinstance(budget.ask(SIZE), Over)
+
+
+def test_a_price_that_earlier_runs_did_not_learn_is_learned_by_one_job() -> None:
+    """Books that were taken over from a manifest name no price: one job goes first all the same."""
+    before = Money(spent=usd("0.02"), reserved=usd("0"), unpriced=2)
+    budget = a_budget("0.20", None, before)
+    assert budget.ask(SIZE) == Go(None)
+    budget.reserve(1, None)
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(1, SIZE, usd("0.04"))
+    assert budget.committed == usd("0.14")  # the two without a price count with the highest one
+    assert budget.ask(SIZE) == Go(usd("0.04"))
+    budget.reserve(2, usd("0.04"))
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(2, SIZE, usd("0.04"))
+    assert isinstance(budget.ask(SIZE), Over)
+
+
+def test_an_attempt_that_may_be_billed_keeps_others_back_while_no_price_is_known() -> None:
+    """Of this run or of an earlier one: it may have been the one that goes first."""
+    before = Money(spent=usd("0"), reserved=usd("0"), unpriced=1, doubtful=1)
+    assert isinstance(a_budget("0.20", None, before).ask(SIZE), Over)
+    budget = a_budget("0.20", None)
+    budget.reserve(1, None)
+    budget.leave(1)
+    assert isinstance(budget.ask(SIZE), Over)
+
+
+def test_a_task_of_an_earlier_run_that_is_resumed_teaches_the_price() -> None:
+    """It was in doubt, and is no longer once the API has told what it cost."""
+    before = Money(spent=usd("0"), reserved=usd("0"), unpriced=1, doubtful=1)
+    budget = a_budget("0.20", None, before)
+    budget.resume(1, None)
+    assert budget.ask(SIZE) == Wait()
+    budget.charge(1, SIZE, usd("0.04"))
+    assert budget.ask(SIZE) == Go(usd("0.04"))
+
+
+def test_a_failed_attempt_that_cost_is_spent_and_reserved_for_the_next_one() -> None:
+    """It is no price of a picture, but with none known the next one may cost as much."""
+    budget = a_budget("0.10", None)
+    budget.reserve(1, None)
+    budget.charge_failed(1, usd("0.01"))
+    assert (budget.spent, budget.committed) == (usd("0.01"), usd("0.01"))
+    assert budget.ask(SIZE) == Go(usd("0.01"))
+    budget.reserve(2, usd("0.01"))
+    budget.charge_failed(2, usd("0.06"))
+    assert isinstance(budget.ask(SIZE), Over)
+
+
+def test_without_a_limit_everything_goes() -> None:
+    """No limit, no price: nothing to reserve and nothing to wait for."""
+    budget = a_budget(None, None)
+    budget.reserve(1, None)
+    assert budget.ask(SIZE) == Go(None)
+
+
+def test_earlier_runs_count() -> None:
+    """The limit is over all attempts of the checkpoint."""
+    before = Money(spent=usd("0.05"), reserved=usd("0.03"), unpriced=0)
+    assert isinstance(a_budget("0.10", "0.03", before).ask(SIZE), Over)
+    assert a_budget("0.11", "0.03", before).ask(SIZE) == Go(usd("0.03"))
+
+
+ends = st.sampled_from(["charge", "free", "leave", "hold"])
+
+
+@given(limit=st.integers(0, 60), cents=st.integers(1, 3), asks=st.lists(ends, max_size=40))
+def test_no_order_of_ends_passes_the_limit(limit: int, cents: int, asks: list[str]) -> None:
+    """Billed and possibly billed stay within the limit, at any price not above the estimate."""
+    most, cost = Decimal(limit) / 100, Decimal(cents) / 100
+    budget = Budget(limit=most, money=NOTHING, prices=Prices(price=usd("0.03")))
+    billed = Decimal(0)
+    for attempt, end in enumerate(asks):
+        verdict = budget.ask(SIZE)
+        if not isinstance(verdict, Go):
+            continue
+        budget.reserve(attempt, verdict.reserve)
+        billed += Decimal(0) if end == "free" else cost
+        assert billed <= budget.committed <= most
+        if end == "free":
+            budget.release(attempt)
+        elif end == "leave":
+            budget.leave(attempt)
+        elif end == "charge":
+            budget.charge(attempt, SIZE, cost)
+        assert billed <= budget.committed <= most
+
+
+def test_a_quote_lowers_no_reservation() -> None:
+    """The higher one of quote and charge is reserved, also as charges are learned."""
+    prices = Prices(price=Decimal("0.03"))
+    prices.quote({(512, 512): Decimal("0.01")})
+    assert prices.upper((512, 512)) == Decimal("0.03")
+    prices.learn((512, 512), Decimal("0.05"))
+    assert prices.upper((512, 512)) == Decimal("0.05")
+    prices.quote({(512, 512): Decimal("0.07")})
+    assert prices.upper((512, 512)) == Decimal("0.07")
+    assert prices.estimate((512, 512)) == Decimal("0.05")
+    assert Prices(price=None).upper((512, 512)) is None

@@ -1,0 +1,355 @@
+"""Decisions, one at a time: what is committed, started and reported when something happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from spark_batch.checkpoint import Checkpoint, Money
+from spark_batch.client.outcomes import (
+    Completed,
+    FetchFailed,
+    InProgress,
+    Made,
+    NotMade,
+    NotSent,
+    PollAgain,
+    Refused,
+    StopRun,
+    SubmitOutcome,
+    TaskFailed,
+    TaskUnknown,
+    Uncertain,
+)
+from spark_batch.engine import effects, triggers, waits
+from spark_batch.engine.budget import Budget, Prices
+from spark_batch.engine.decide import Decision, Engine
+from spark_batch.engine.events import (
+    BecameUncertain,
+    Done,
+    Expired,
+    Failed,
+    Halted,
+    Submitted,
+    Tally,
+    Unfinished,
+)
+from spark_batch.engine.planner import Action, Step
+from spark_batch.engine.ratelimit import Pace, PollTimes
+from spark_batch.engine.reasons import Cause
+from spark_batch.engine.transitions import Begin, Move
+from spark_batch.errors import ExitCode
+from spark_batch.jobs import Attempt, Job, Picture, Recipe, Result, State, Usage, matrix
+from tests.engine.conftest import a_recipe
+
+RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))
+PICTURE = Picture(format="JPEG", width=512, height=512, bytes=9, sha256="ab" * 32)
+RATE_LIMITED = NotSent(reason="HTTP 429", rate_limited=True)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    return a_recipe(tmp_path, concurrency=2, task_timeout=600.0)
+
+
+@pytest.fixture
+def jobs(recipe: Recipe) -> list[Job]:
+    return list(matrix.jobs(recipe))
+
+
+@pytest.fixture
+def engine(recipe: Recipe) -> Engine:
+    return an_engine(recipe)
+
+
+def an_engine(recipe: Recipe, *, can_send: bool = True) -> Engine:
+    """An engine that has been started."""
+    rng = Random(5)
+    engine = Engine(
+        recipe.run,
+        api="sandbox",
+        commit="c" * 40,
+        can_send=can_send,
+        limit=None,
+        kept=".spark-batch/kept",
+        budget=Budget(
+            limit=None, money=Money(Decimal(0), Decimal(0), 0), prices=Prices(price=recipe.price)
+        ),
+        pace=Pace(rate=recipe.run.submit_rate, rng=rng),
+        polls=PollTimes(),
+        rng=rng,
+        tally=Tally(),
+    )
+    engine.take(triggers.RunStarted((), uncertain=0), 0.0)
+    return engine
+
+
+def admit(engine: Engine, job: Job, now: float = 0.0) -> Decision:
+    """Have a new job sent; the decision that sends it."""
+    engine.take(triggers.TimersDue(), now)
+    assert engine.question(now) == triggers.NextStep()
+    engine.take(triggers.StepOffered(Step(job, Action.CREATE, "new", cause=Cause.NEW)), now)
+    assert engine.question(now) == triggers.InputReady(job)
+    return engine.take(triggers.InputChecked(ready=True), now)
+
+
+def a_task(engine: Engine, job: Job, task_id: str = "task-1", now: float = 0.0) -> int:
+    """Have a job sent and its task made; the ticket."""
+    (submit,) = admit(engine, job, now).effects
+    engine.take(triggers.SubmitAnswered(submit.ticket, Made(task_id=task_id)), now)
+    return submit.ticket
+
+
+def a_restored_task(engine: Engine, job: Job, cause: Cause = Cause.MISSING) -> int:
+    """Have the picture of an earlier attempt restored; the ticket."""
+    attempt = Attempt(
+        7, job.key, 1, State.DONE, api="sandbox", task_id="task-7", picture=PICTURE, result=RESULT
+    )
+    step = Step(job, Action.RESTORE, "size differs", attempt, cause)
+    decision = engine.take(triggers.StepOffered(step), 0.0)
+    assert decision == Decision(effects=[effects.Restore(7, job.key, attempt)])
+    return attempt.id
+
+
+def moves(decision: Decision) -> list[object]:
+    """The methods of the checkpoint that are to be called."""
+    return [move.method for move in decision.transitions if isinstance(move, Move)]
+
+
+def test_a_job_is_on_disk_before_it_is_sent(engine: Engine, jobs: list[Job]) -> None:
+    """The intent is a transition of the decision whose effect is the POST."""
+    job = jobs[0]
+    decision = admit(engine, job)
+    begin = Begin(-1, job.key, 1, Decimal("0.03"), "sandbox", "c" * 40)
+    assert decision == Decision([begin], [effects.Submit(-1, job)], [])
+
+
+def test_a_created_task_is_on_disk_before_it_is_polled(engine: Engine, jobs: list[Job]) -> None:
+    """Its id is committed by the decision after which a timer asks for it."""
+    job = jobs[0]
+    (submit,) = admit(engine, job).effects
+    decision = engine.take(triggers.SubmitAnswered(submit.ticket, Made(task_id="task-1")), 1.0)
+    assert decision.transitions == [Move(Checkpoint.submitted, submit.ticket, ("task-1",))]
+    assert decision.effects == []
+    assert decision.events == [Submitted(job.key, "task-1")]
+    assert engine.take(triggers.TimersDue(), 1.0).effects == []
+    polls = engine.take(triggers.TimersDue(), 60.0).effects
+    assert polls == [effects.Poll(submit.ticket, job.key, "task-1")]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "method", "again"),
+    [
+        (RATE_LIMITED, Checkpoint.unsent, True),
+        (NotSent(reason="connection refused"), Checkpoint.unsent, True),
+        (NotMade(code="003003099", message="no"), Checkpoint.fail, True),
+        (Refused(code="003003002", message="bad"), Checkpoint.fail, False),
+        (Uncertain(reason="silence"), Checkpoint.uncertain, False),
+        (StopRun(exit_code=ExitCode.REFUSED, message="no key"), Checkpoint.unsent, False),
+    ],
+)
+def test_what_follows_from_an_answer_without_a_task(
+    engine: Engine, jobs: list[Job], outcome: SubmitOutcome, method: object, again: bool
+) -> None:
+    """One transition each; only what made no task for sure is sent again by this run."""
+    (submit,) = admit(engine, jobs[0]).effects
+    history = triggers.JobHistory(last_number=1)
+    decision = engine.take(triggers.SubmitAnswered(submit.ticket, outcome, history=history), 1.0)
+    assert moves(decision) == [method]
+    assert not any(isinstance(effect, effects.Submit) for effect in decision.effects)
+    sent = engine.take(triggers.TimersDue(), 100.0).effects
+    retry = engine.take(triggers.StepOffered(None), 100.0) == Decision() and engine.question(100.0)
+    assert bool(sent or retry) is again
+
+
+def test_a_task_id_that_is_known_makes_the_attempt_uncertain(
+    engine: Engine, jobs: list[Job]
+) -> None:
+    """One id, one attempt: nobody knows what the API has made."""
+    (submit,) = admit(engine, jobs[0]).effects
+    answer = triggers.SubmitAnswered(submit.ticket, Made(task_id="task-1"), known_id=True)
+    decision = engine.take(answer, 1.0)
+    assert moves(decision) == [Checkpoint.uncertain]
+    assert isinstance(decision.events[0], BecameUncertain)
+
+
+def test_an_answer_to_a_request_that_was_given_up_keeps_the_task(
+    engine: Engine, jobs: list[Job]
+) -> None:
+    """The attempt was uncertain; the next run polls its task. Other late answers change nothing."""
+    (submit,) = admit(engine, jobs[0]).effects
+    lost = engine.take(triggers.CallLost(submit.ticket, "hangs"), 900.0)
+    assert moves(lost) == [Checkpoint.uncertain]
+    late = engine.take(triggers.SubmitAnswered(submit.ticket, RATE_LIMITED), 901.0)
+    assert late == Decision()
+    made = Made(task_id="task-1")
+    late = engine.take(triggers.SubmitAnswered(submit.ticket, made, known_id=True), 901.0)
+    assert late == Decision()
+    late = engine.take(triggers.SubmitAnswered(submit.ticket, made), 902.0)
+    assert late == Decision([Move(Checkpoint.found_task, submit.ticket, ("task-1",))])
+
+
+@pytest.mark.parametrize(
+    ("history", "retrying"),
+    [
+        (triggers.JobHistory(last_number=1), True),
+        (triggers.JobHistory(last_number=2, paid_elsewhere=True), False),
+    ],
+)
+def test_a_failed_task_is_followed_unless_another_attempt_is_paid_for(
+    engine: Engine, jobs: list[Job], history: triggers.JobHistory, retrying: bool
+) -> None:
+    """A merge may have left a second attempt of the job at work."""
+    ticket = a_task(engine, jobs[0])
+    failed = TaskFailed(code="003003095", message="no", again="new-task")
+    decision = engine.take(triggers.PollAnswered(ticket, failed, history), 1.0)
+    assert moves(decision) == [Checkpoint.fail]
+    (event,) = decision.events
+    assert isinstance(event, Failed)
+    assert event.retrying is retrying
+    engine.take(triggers.StepOffered(None), 2.0)
+    assert engine.finished is not retrying
+
+
+def test_a_completed_task_is_on_disk_before_its_picture_is_fetched(
+    engine: Engine, jobs: list[Job]
+) -> None:
+    """Then the picture is downloaded, placed and done, each after the other."""
+    job = jobs[0]
+    ticket = a_task(engine, job)
+    assert engine.take(triggers.TimersDue(), 0.9).effects == [
+        effects.Poll(ticket, job.key, "task-1")
+    ]
+    decision = engine.take(triggers.PollAnswered(ticket, Completed(result=RESULT)), 1.0)
+    assert decision == Decision([Move(Checkpoint.fetching, ticket, (RESULT,))])
+    (download,) = engine.take(triggers.TimersDue(), 1.0).effects
+    assert download == effects.Download(ticket, RESULT, None, last_try=False)
+    downloaded = effects.Downloaded()
+    decision = engine.take(triggers.DownloadAnswered(ticket, downloaded), 2.0)
+    (place,) = decision.effects
+    assert place == effects.Place(ticket, job.key, (512, 512), job.input, None, downloaded)
+    delivered = effects.Delivered(PICTURE, {"a": "a.jpg"})
+    decision = engine.take(triggers.PlaceAnswered(ticket, delivered, twin="other"), 3.0)
+    assert moves(decision) == [Checkpoint.done]
+    suspect = "the same bytes as job other, which has another seed"
+    assert decision.events == [Done(job.key, ("a.jpg",), Decimal("0.03"), suspect)]
+    assert engine.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [InProgress(), PollAgain(reason="HTTP 502"), TaskUnknown(reason="HTTP 404")],
+)
+def test_a_poll_that_brings_nothing_writes_nothing(
+    engine: Engine, jobs: list[Job], outcome: PollAgain
+) -> None:
+    """It is asked again later."""
+    ticket = a_task(engine, jobs[0])
+    assert engine.take(triggers.PollAnswered(ticket, outcome), 1.0) == Decision()
+    assert engine.next_due is not None
+    assert engine.next_due <= 1.0 + 10.0
+
+
+def test_pictures_that_have_expired_are_searched_for_stand_ins(
+    engine: Engine, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file of another size stands in the place: somebody may have worked on it."""
+    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.0)
+    for found, method in ({"a": 9}, Checkpoint.stand_in), (None, Checkpoint.lose):
+        ticket = a_restored_task(engine, jobs[0], Cause.SIZE_DIFFERS)
+        engine.take(triggers.RestoreAnswered(ticket, effects.NotHere()), 0.0)
+        unknown = TaskUnknown(reason="HTTP 404")
+        decision = engine.take(triggers.PollAnswered(ticket, unknown), 1.0)
+        assert decision == Decision(effects=[effects.FindStandIns(ticket, jobs[0].key)])
+        assert moves(engine.take(triggers.StandInsFound(ticket, found), 2.0)) == [method]
+    assert engine.tally.expired == 1
+
+
+def test_a_restored_picture_that_is_not_to_be_had_has_expired(
+    engine: Engine, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing stands in its place, it is lost at once, and its cost stays."""
+    monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.0)
+    ticket = a_restored_task(engine, jobs[0])
+    unknown = triggers.PollAnswered(ticket, TaskUnknown(reason="HTTP 404"))
+    decision = engine.take(unknown, 1.0)
+    assert moves(decision) == [Checkpoint.lose]
+    assert isinstance(decision.events[0], Expired)
+
+
+def test_a_run_that_only_fetches_sends_nothing(recipe: Recipe, jobs: list[Job]) -> None:
+    """Whatever the plan offers."""
+    engine = an_engine(recipe, can_send=False)
+    engine.take(triggers.StepOffered(Step(jobs[0], Action.CREATE, "new")), 0.0)
+    assert engine.question(0.0) == triggers.NextStep()
+
+
+def test_a_stop_takes_requests_back_and_leaves_the_tasks(engine: Engine, jobs: list[Job]) -> None:
+    """What was never begun is sent by a later run; what is paid for is waited for, then left."""
+    ticket = a_task(engine, jobs[0])
+    (submit,) = admit(engine, jobs[1], 0.1).effects
+    decision = engine.take(triggers.StopRequested(), 10.0)
+    assert decision.effects == [effects.TakeBackRequests()]
+    assert isinstance(decision.events[0], Halted)
+    taken = engine.take(triggers.CallTakenBack(submit.ticket, "not sent"), 10.0)
+    assert taken == Decision([Move(Checkpoint.unsent, submit.ticket, ("not sent",))])
+    assert engine.leave_at == 10.0 + 45.0
+    left = engine.take(triggers.PatienceEnded(), 55.0)
+    assert left.transitions == []
+    assert [type(event) for event in left.events] == [Unfinished]
+    assert engine.finished
+    assert not engine.holds(ticket)
+
+
+def test_after_a_halt_nothing_is_admitted_and_no_request_is_sent_again(
+    engine: Engine, jobs: list[Job]
+) -> None:
+    """One request waits to be sent again when another is refused by the API."""
+    (first,) = admit(engine, jobs[0]).effects
+    (second,) = admit(engine, jobs[1], 0.1).effects
+    engine.take(triggers.SubmitAnswered(first.ticket, RATE_LIMITED), 1.0)
+    refused = StopRun(exit_code=ExitCode.REFUSED, message="no key")
+    engine.take(triggers.SubmitAnswered(second.ticket, refused), 1.0)
+    assert engine.take(triggers.TimersDue(), 100.0) == Decision()
+    assert engine.question(100.0) is None
+    assert engine.finished
+
+
+def test_an_input_that_is_not_ready_holds_back_its_job_and_no_other_work(
+    engine: Engine, jobs: list[Job]
+) -> None:
+    """No intent is written; the engine asks again soon."""
+    engine.take(triggers.TimersDue(), 0.0)
+    engine.take(triggers.StepOffered(Step(jobs[0], Action.CREATE, "new")), 0.0)
+    assert engine.take(triggers.InputChecked(ready=False), 0.0) == Decision()
+    assert engine.question(0.0) is None
+    assert engine.next_due == pytest.approx(0.05)
+    engine.take(triggers.TimersDue(), 0.05)
+    assert engine.question(0.05) == triggers.InputReady(jobs[0])
+
+
+def test_the_same_history_makes_the_same_decisions(recipe: Recipe, jobs: list[Job]) -> None:
+    """Nothing of its own plays a part: no clock, no randomness."""
+
+    def history() -> list[Decision]:
+        engine = an_engine(replace(recipe, run=replace(recipe.run, submit_rate=0.5)))
+        decisions = [admit(engine, jobs[0])]
+        failed = FetchFailed(reason="HTTP 503", fresh_url=False)
+        for now, trigger in [
+            (1.0, triggers.SubmitAnswered(-1, RATE_LIMITED)),
+            (30.0, triggers.TimersDue()),
+            (31.0, triggers.SubmitAnswered(-1, Made(task_id="task-1"))),
+            (40.0, triggers.PollAnswered(-1, PollAgain(reason="HTTP 502"))),
+            (70.0, triggers.TimersDue()),
+            (71.0, triggers.PollAnswered(-1, Completed(result=RESULT))),
+            (72.0, triggers.DownloadAnswered(-1, failed)),
+            (99.0, triggers.TimersDue()),
+        ]:
+            decisions.append(engine.take(trigger, now))
+        return decisions
+
+    assert history() == history()

@@ -1,0 +1,54 @@
+"""Text for people and for names. The names themselves are in `test_names.py`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spark_batch.text import Token, counted, quoted, shortened, template_tokens
+
+TEMPLATES = st.text(st.sampled_from("a${} -"), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "expected"),
+    [
+        (1, ("picture",), "1 picture"),
+        (0, ("picture",), "0 pictures"),
+        (2, ("row repeats", "rows repeat"), "2 rows repeat"),
+        (1, ("row repeats", "rows repeat"), "1 row repeats"),
+    ],
+)
+def test_a_number_has_its_noun(number: int, words: tuple[str, ...], expected: str) -> None:
+    assert counted(number, *words) == expected
+
+
+def test_a_text_is_cut_only_when_it_is_too_long() -> None:
+    assert shortened("abcd", 4) == "abcd"
+    assert shortened("abcde", 4) == "abc…"
+
+
+def test_a_quoted_text_is_on_one_line_and_hides_nothing() -> None:
+    assert quoted("a\n b\xa0c\x1b") == "'a b<U+00A0>c\N{REPLACEMENT CHARACTER}'"
+    assert len(quoted("x" * 99)) == len("''") + 60
+
+
+def test_a_template_is_taken_apart() -> None:
+    assert list(template_tokens("a ${name}$$ $5 ${")) == [
+        Token("a "),
+        Token("${name}", "name"),
+        Token("$$"),
+        Token(" "),
+        Token("$"),
+        Token("5 "),
+        Token("${"),
+    ]
+    assert [token.text for token in template_tokens("$$$")] == ["$", "$"]
+
+
+@given(text=TEMPLATES)
+def test_the_pieces_of_a_template_are_the_whole_of_it(text: str) -> None:
+    tokens = list(template_tokens(text))
+    assert "".join(token.written for token in tokens) == text
+    assert all(token.written for token in tokens)
