@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from spark_batch.engine.planner import Action, Step
     from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
     from spark_batch.jobs import Job, Recipe
-    from spark_batch.matrix import Shard
+    from spark_batch.jobs.shard import Shard
     from spark_batch.project import Merged, Order, Outcome, Plan, load, merge, plan, run
     from spark_batch.reports.manifest import read as read_manifest
-
-__version__ = "0.1.0"
+    from spark_batch.version import __version__
 
 __all__ = [
     "Action",
@@ -61,9 +60,10 @@ _HOMES = {
     "Plan": ("project", "Plan"),
     "Recipe": ("jobs", "Recipe"),
     "RecipeError": ("errors", "RecipeError"),
-    "Shard": ("matrix", "Shard"),
+    "Shard": ("jobs.shard", "Shard"),
     "SparkBatchError": ("errors", "SparkBatchError"),
     "Step": ("engine.planner", "Step"),
+    "__version__": ("version", "__version__"),
     "load": ("project", "load"),
     "merge": ("project", "merge"),
     "plan": ("project", "plan"),

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from spark_batch.redact import key_free
 
-# Spaces that are no plain space, soft hyphens and characters of no width: no editor shows them.
+# Odd spaces, soft hyphens and characters without width, which editors do not show.
 INVISIBLE = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
@@ -22,9 +22,9 @@ _TEMPLATE = re.compile(r"\$\$|\$\{(?P<name>[^{}$]*)\}|\$\{?")
 _WORD = re.compile("[a-z0-9]+")
 _VALUE_WORD = re.compile("[a-z0-9.]+")  # 0.5 is one word of a value
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
-_MARKS = re.compile("['`]")  # what anyascii writes for letters that Latin does not have
+_MARKS = re.compile("['`]")  # anyascii's signs for letters that Latin does not have
 _APOSTROPHES = re.compile("['\u2019]")
-_SLUG_LENGTH = 60  # what still reads well in a file name
+_SLUG_LENGTH = 60  # readable in a file name
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -33,7 +33,7 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def printable(text: str) -> str:
-    """A text without control characters, so that it cannot steer a terminal or break a line."""
+    """A text without control characters and keys, safe to print on one line."""
     shown = key_free(text)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
@@ -49,14 +49,14 @@ def one_line(text: str, longest: int) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with `<U+00A0>` in the place of each character that no editor shows."""
+    """The text with `<U+00A0>` in place of each character that editors do not show."""
     return text if text.isascii() else _INVISIBLE.sub(lambda c: f"<U+{ord(c[0]):04X}>", text)
 
 
 def quoted(text: str) -> str:
-    """A text as messages show it: in quotes, on one line, cut when it is long.
+    """A text as messages show it: in quotes, on one line, cut to 60 characters.
 
-    What no editor shows, such as a no-break space, is written as `<U+00A0>`.
+    Characters that editors do not show are written as `<U+00A0>`.
     """
     return f"'{one_line(visible(text), _VALUE_LENGTH)}'"
 

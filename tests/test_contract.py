@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from spark_batch import contract
 from spark_batch.errors import UsageError
@@ -23,6 +27,43 @@ def test_every_schema_is_valid_and_stands_for_itself(name: str) -> None:
     text = json.dumps(whole)
     assert ".schema.json#" not in text
     Draft202012Validator(whole).is_valid({})
+
+
+@pytest.mark.parametrize("name", contract.names())
+def test_beside_a_reference_stand_annotations_alone(name: str) -> None:
+    """A keyword that judges would be lost where the reference has the same one."""
+
+    def beside(node: Any) -> Iterator[str]:
+        if isinstance(node, dict) and "$ref" in node:
+            yield from node
+        values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        for value in values:
+            yield from beside(value)
+
+    annotations = {"title", "description", "examples", "default", "x-errors"}
+    assert set(beside(contract.schema(name))) <= {"$schema", "$defs", "$ref", *annotations}
+
+
+SCALARS = st.sampled_from([None, True, -2, -1, 0, 0.5, 1, 7.0, 700, "", "a", "16:9", "1024x768"])
+KEYS = st.sampled_from(["prompts", "inputs", "variants", "scale", "size", "seed", "text", "width"])
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3)
+)
+
+
+@pytest.mark.parametrize("name", contract.names())
+@given(value=VALUES)
+@settings(max_examples=20)
+def test_without_references_a_schema_judges_alike(name: str, value: Any) -> None:
+    """What the validators say is what jsonschema says when it follows the references itself."""
+    registry: Registry[Any] = Registry().with_resources(
+        (f"{other}.schema.json", DRAFT202012.create_resource(contract.schema(other)))
+        for other in contract.names()
+    )
+    for part in ("", *(f"/$defs/{part}" for part in contract.schema(name).get("$defs", ()))):
+        judge = Draft202012Validator({"$ref": f"{name}.schema.json#{part}"}, registry=registry)
+        expected = judge.is_valid(value)
+        assert contract.validator(name, part[len("/$defs/") :]).is_valid(value) == expected
 
 
 def test_an_unknown_schema_is_told_with_the_known_ones() -> None:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from spark_batch.checkpoint.schema import MIGRATIONS, SCHEMA, VERSION
 from spark_batch.jobs import State
-from spark_batch.matrix import KEY_DIGITS
+from spark_batch.jobs.request import KEY_DIGITS
 
 _MOST_OBJECTS = 100  # of a schema; ours has 16
 _MOST_SQL = 100_000  # characters of an object's SQL; ours has 2 500

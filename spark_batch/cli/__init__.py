@@ -16,9 +16,9 @@ from pathlib import Path
 
 import click
 
-from spark_batch import __version__
 from spark_batch.cli import streams
 from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
+from spark_batch.version import __version__
 
 # In the order of a day's work; each is a module of this package.
 COMMANDS = (

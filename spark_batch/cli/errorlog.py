@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from spark_batch import __version__
 from spark_batch.redact import redacted
+from spark_batch.version import __version__
 
 _KEPT = 20  # logs in the folder; the oldest make room
 _PACKAGES = ("click", "jsonschema", "Pillow", "python-dotenv", "PyYAML", "requests", "urllib3")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from spark_batch import matrix, project
+from spark_batch import project
 from spark_batch.cli import against as comparing
 from spark_batch.cli import plandocument, plantext, session, sums
 from spark_batch.cli.options import amount
 from spark_batch.engine.planner import COSTS, WORK
 from spark_batch.errors import ExitCode, UsageError
+from spark_batch.jobs.shard import Shard
 from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
 from spark_batch.text import counted
@@ -49,7 +50,7 @@ def command(
     recipe_path: Path,
     *,
     sandbox: bool,
-    shard: matrix.Shard | None,
+    shard: Shard | None,
     only: tuple[str, ...],
     against: str | None,
     markdown: bool,
@@ -93,7 +94,7 @@ def command(
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
 
-def _check_saving(out: Path | None, max_cost: Decimal | None, shard: matrix.Shard | None) -> None:
+def _check_saving(out: Path | None, max_cost: Decimal | None, shard: Shard | None) -> None:
     """Raise UsageError when what is asked for cannot be saved."""
     if out is None:
         if max_cost is not None:

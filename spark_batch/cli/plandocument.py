@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from spark_batch import contract, matrix, project
+from spark_batch import contract, project
 from spark_batch.engine.planner import Action, Step
-from spark_batch.jobs import Input, Job, Prompt
+from spark_batch.jobs import Input, Job, Prompt, matrix
 from spark_batch.reports.verdicts import source
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import click
 
-from spark_batch import matrix, project
+from spark_batch import project
 from spark_batch.cli import fits, plandocument, session
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, Action, Step
 from spark_batch.engine.reasons import Cause
+from spark_batch.jobs import matrix
 from spark_batch.text import counted
 
 _SIGNS = {

@@ -10,7 +10,7 @@ from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import github, session
 from spark_batch.errors import ExitCode, UsageError
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 from spark_batch.reports import formats as registry
 from spark_batch.reports import manifest
 from spark_batch.text import counted

@@ -10,7 +10,7 @@ from spark_batch import project
 from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
 from spark_batch.errors import ExitCode
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 from spark_batch.text import counted
 
 

@@ -13,7 +13,7 @@ from spark_batch.cli import github, session
 from spark_batch.client.answers import usable_id
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Attempt, JobRecord, State
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 
 
 @click.command()

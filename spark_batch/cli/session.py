@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from spark_batch import matrix, project
+from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli.outside import outside_option
 from spark_batch.engine.reasons import Cause
 from spark_batch.errors import UsageError
 from spark_batch.jobs import JobRecord, Recipe
+from spark_batch.jobs.select import Chooser, facts
+from spark_batch.jobs.shard import Shard, read_shard
 from spark_batch.reports.formats import Written
 from spark_batch.text import counted
 
@@ -33,8 +35,8 @@ def sandbox_option(command: F) -> F:
     return click.option("--sandbox", is_flag=True, help=text)(command)
 
 
-def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> matrix.Shard | None:
-    return None if value is None else matrix.read_shard(value)
+def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
+    return None if value is None else read_shard(value)
 
 
 def shard_option(command: F) -> F:
@@ -78,9 +80,9 @@ def chosen(checkpoint: CheckpointReader, only: tuple[str, ...]) -> Iterator[JobR
 
     Raises UsageError at the end when it names what no job has, or chooses nothing.
     """
-    chooser = matrix.Chooser(only)
+    chooser = Chooser(only)
     for record in checkpoint.records():
-        if chooser(matrix.facts(record)):
+        if chooser(facts(record)):
             yield record
     chooser.check()
 

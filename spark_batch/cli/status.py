@@ -13,7 +13,7 @@ from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 from spark_batch.text import counted
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)

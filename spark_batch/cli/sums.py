@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import click
 
-from spark_batch import matrix, project
+from spark_batch import project
 from spark_batch.engine.planner import COSTS, Step
 from spark_batch.errors import UsageError
 from spark_batch.jobs import record_of
+from spark_batch.jobs.select import facts
 
 _HEAD = ("jobs", "to create", "expected USD")
 
@@ -53,9 +54,9 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     sums: dict[tuple[str, ...], _Sum] = {}
     known: dict[str, None] = {}
     for step in plan.steps():
-        facts = {**matrix.facts(record_of(step.job, step.attempt)), "action": (step.action.value,)}
-        known.update(dict.fromkeys(facts))
-        values = tuple(facts.get(axis, ("-",))[0] for axis in axes)
+        job_facts = {**facts(record_of(step.job, step.attempt)), "action": (step.action.value,)}
+        known.update(dict.fromkeys(job_facts))
+        values = tuple(job_facts.get(axis, ("-",))[0] for axis in axes)
         sums.setdefault(values, _Sum()).add(step, plan.cost(step), plan.quoted(step))
     for axis in axes:
         if axis not in known:

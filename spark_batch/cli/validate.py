@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.cli.outside import outside_option
 from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
+from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, load
 from spark_batch.recipe.diagnostics import ERROR
 from spark_batch.recipe.inputs import Generated

@@ -11,7 +11,7 @@ from spark_batch.cli import session
 from spark_batch.engine.files import stands
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 from spark_batch.text import counted
 
 

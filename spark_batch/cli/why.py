@@ -10,7 +10,7 @@ from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import Attempt, JobRecord, State
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 
 _NEXT = {
     "never": "not sent again: the same request would fail again",

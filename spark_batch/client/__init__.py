@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-import spark_batch
 from spark_batch.client import download, reading, submission
 from spark_batch.client.address import check_base_url, check_key, is_public
 from spark_batch.client.answers import Answer, parse, retry_after, usable_id
@@ -36,6 +35,7 @@ from spark_batch.client.outcomes import (
 from spark_batch.client.text import excerpt, washer
 from spark_batch.client.wire import Fault, Request, Wire
 from spark_batch.errors import UsageError
+from spark_batch.version import __version__
 
 __all__ = ["TaskClient", "TaskReader", "Timeouts", "check_base_url", "check_key"]
 
@@ -91,7 +91,7 @@ class TaskReader:
         self._resolve = resolve
         self._near: bool | None = None
         self._wash = washer(self._key)
-        self._agent = f"spark-batch/{spark_batch.__version__}"
+        self._agent = f"spark-batch/{__version__}"
         self._wait = partial(retry_after, now=now)
         self._wire = Wire(context=_tls(environ), connect=timeouts.connect, read=timeouts.read)
         self._terms = download.Terms(

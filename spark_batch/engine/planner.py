@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from spark_batch import lfs, matrix, pictures
+from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine.files import size_of, stands
 from spark_batch.engine.reasons import Cause, done, failed
 from spark_batch.jobs import Attempt, Difference, Job, State, differences, record_of
+from spark_batch.jobs.select import Facts, facts
 
 
 class Action(str, Enum):
@@ -68,7 +69,7 @@ def plan_actions(
     reader: CheckpointReader,
     scope: Scope,
     seen: set[int] | None = None,
-    chosen: Callable[[matrix.Facts], bool] | None = None,
+    chosen: Callable[[Facts], bool] | None = None,
 ) -> Iterator[Step]:
     """A step for each job, in the recipe's order; holds nothing of a job but its key.
 
@@ -84,7 +85,7 @@ def plan_actions(
         if chosen is not None:
             seen.add(number)
             last = reader.last_attempt(job.key) if number in tried else None
-            if not chosen(matrix.facts(record_of(job, last))):
+            if not chosen(facts(record_of(job, last))):
                 yield Step(job, Action.LEAVE, "left out by --only", last)
                 continue
         if number in given:

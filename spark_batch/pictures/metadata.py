@@ -16,7 +16,7 @@ from pathlib import Path
 from spark_batch import atomic
 from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Picture, Provenance, Request
-from spark_batch.matrix import KEY_DIGITS, number_text
+from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.pictures import containers, reading, xmp
 from spark_batch.pictures.disk import reason
 

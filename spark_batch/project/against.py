@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
-from spark_batch import matrix
 from spark_batch.engine.planner import COSTS, Step
-from spark_batch.jobs import Difference, Job, JobRecord, differences
+from spark_batch.jobs import Difference, Job, JobRecord, differences, matrix
 from spark_batch.project.bases import Base, comparable
 from spark_batch.project.planning import Plan
 

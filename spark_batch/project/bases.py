@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 
-from spark_batch import matrix
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, record_of
+from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, record_of
+from spark_batch.jobs.request import KEY_DIGITS, picture_text
 from spark_batch.project.history import past
 from spark_batch.reports import manifest
 from spark_batch.text import quoted
@@ -56,7 +56,7 @@ def comparable(job: Job) -> JobRecord:
     The words for `fit` may change between versions, and are left out.
     """
     record = record_of(job)
-    request = replace(record.request, picture=matrix.picture_text(job.input), fit=None)
+    request = replace(record.request, picture=picture_text(job.input), fit=None)
     return replace(record, request=request)
 
 
@@ -102,7 +102,7 @@ def _row_record(row: Mapping[str, str]) -> JobRecord:
     shown = f"{made}-scale{row['scale']}-seed{row['seed']}"
     file = row["output"]
     return JobRecord(
-        key=f"{int(row['job'], 16):0{matrix.KEY_DIGITS}x}",
+        key=f"{int(row['job'], 16):0{KEY_DIGITS}x}",
         output=str(PurePosixPath(file).with_suffix("")) if file else shown,
         input=row["input"],
         prompt_id=row["prompt_id"],

@@ -13,7 +13,7 @@ from spark_batch.jobs import Job, Recipe
 from spark_batch.project import access, planfile
 from spark_batch.project.planfile import SavedPlan
 from spark_batch.project.saving import pictures_of
-from spark_batch.recipe.sources import sources
+from spark_batch.recipe.outline import sources
 from spark_batch.text import printable
 
 _TOLD = 3  # differences that a message names

@@ -20,7 +20,7 @@ from spark_batch.jobs import Fit, Picture, Recipe
 from spark_batch.paths import MANIFEST_SUFFIX
 from spark_batch.project.generated import find_generated
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
-from spark_batch.recipe import Diagnostic, mentions
+from spark_batch.recipe import Diagnostic, outline
 from spark_batch.recipe.boundary import outside_allowed
 from spark_batch.text import printable, quoted
 
@@ -70,11 +70,11 @@ def _loaded(
         there.lay([name])
         if not there.fill(name):
             return None, f"there is no {shown}"
-        there.lay(_beside(name, mentions.mentioned(there.root / name)))
-        table = mentions.table_of(there.root / name)
+        there.lay(_beside(name, outline.named_files(there.root / name)))
+        table = outline.table_of(there.root / name)
         for path in _beside(name, [table] if table else []):
             if there.fill(path):
-                there.lay(_beside(name, mentions.images(there.root / path)))
+                there.lay(_beside(name, outline.table_pictures(there.root / path)))
         there.fill_manifests()
         file = there.root / name
         try:

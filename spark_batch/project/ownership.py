@@ -26,7 +26,7 @@ from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
 from spark_batch.project.record_files import RecordFile
-from spark_batch.recipe.header import Header, header
+from spark_batch.recipe.outline import Header, header
 
 _MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
 _LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder

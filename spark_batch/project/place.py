@@ -6,21 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spark_batch import matrix, pictures, recipe
+from spark_batch import pictures, recipe
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Job, Recipe
-from spark_batch.paths import (
-    CHECKPOINT_SUFFIX,
-    MANIFEST_SUFFIX,
-    SANDBOX,
-    Layout,
-    pictures_folder,
-)
+from spark_batch.jobs import Job, Recipe, matrix
+from spark_batch.jobs.shard import Shard, labelled_shard
+from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.generated import find_generated
 from spark_batch.project.links import check_output
 from spark_batch.recipe import Loaded
-from spark_batch.recipe.header import header
+from spark_batch.recipe.outline import header
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +26,7 @@ class Place(Layout):
     says that pictures shall carry what they were made of.
     """
 
-    shard: matrix.Shard | None = None
+    shard: Shard | None = None
     recipe_dir: Path | None = None
     metadata: bool = False
 
@@ -68,7 +63,7 @@ def load(path: str | Path) -> Loaded:
     return recipe.load(Path(path), probe=pictures.probe, find=find_generated)
 
 
-def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
+def place_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> Place:
     """Where the pictures of a recipe go; the sandbox's never mix with paid ones.
 
     Raises UsageError for links and foreign files where the recipe's own files go.
@@ -78,7 +73,7 @@ def place_of(loaded: Recipe, *, sandbox: bool, shard: matrix.Shard | None = None
     return _checked(Place(loaded.name, output_dir, shard, folder, loaded.metadata))
 
 
-def find_place(path: Path, *, sandbox: bool, shard: matrix.Shard | None = None) -> Place:
+def find_place(path: Path, *, sandbox: bool, shard: Shard | None = None) -> Place:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     found = header(path)
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
@@ -136,7 +131,7 @@ def shards_of(place: Place) -> list[Place]:
         (MANIFEST_SUFFIX, place.output_dir),
     ):
         for path in folder.glob(f"{head}*{tail}"):
-            shard = matrix.labelled_shard(path.name[len(head) : -len(tail)])
+            shard = labelled_shard(path.name[len(head) : -len(tail)])
             if shard is not None:
                 found[shard.count, shard.index] = replace(place, shard=shard)
     return [found[each] for each in sorted(found)]

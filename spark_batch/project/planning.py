@@ -9,12 +9,13 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Charge, CheckpointReader, Money
 from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, WORK, Scope, Step, plan_actions
 from spark_batch.jobs import Job, Recipe
+from spark_batch.jobs.select import Chooser
+from spark_batch.jobs.shard import Shard
 from spark_batch.project import adopting, sharding
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
@@ -67,7 +68,7 @@ class Plan:
 
     def steps(self) -> Iterator[Step]:
         """A step for each job in the recipe's order; take them once."""
-        for step in self._survey(matrix.Chooser(self.only)):
+        for step in self._survey(Chooser(self.only)):
             self.outlook.add(step, self.prices)
             self._ownership.look(step)
             if self._kept is not None and step.action in WORK:
@@ -85,7 +86,7 @@ class Plan:
         Raises UsageError when there is no key.
         """
         firsts: dict[tuple[int, int], Job] = {}
-        for step in self._survey(matrix.Chooser(self.only)):
+        for step in self._survey(Chooser(self.only)):
             if step.action in COSTS:
                 size = (step.job.size.width, step.job.size.height)
                 firsts.setdefault(size, step.job)
@@ -97,13 +98,13 @@ class Plan:
 
     def check(self) -> None:
         """Raise UsageError when the selection names what no job has, or chooses nothing."""
-        chooser = matrix.Chooser(self.only)
+        chooser = Chooser(self.only)
         if chooser:
             for _ in self._survey(chooser):
                 pass
             chooser.check()
 
-    def _survey(self, chooser: matrix.Chooser) -> Iterator[Step]:
+    def _survey(self, chooser: Chooser) -> Iterator[Step]:
         self._keys = set()
         return plan_actions(
             self.place.jobs(self.recipe),
@@ -176,7 +177,7 @@ def plan(
     *,
     sandbox: bool = False,
     only: tuple[str, ...] = (),
-    shard: matrix.Shard | None = None,
+    shard: Shard | None = None,
 ) -> Iterator[Plan]:
     """What `run` would do and why. Sends nothing, and touches no file.
 

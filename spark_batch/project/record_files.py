@@ -10,10 +10,10 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from spark_batch import matrix
 from spark_batch.checkpoint import foreign
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.jobs import Status
+from spark_batch.jobs.shard import labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, STATE_FOLDER
 from spark_batch.reports import manifest
 
@@ -34,7 +34,7 @@ class RecordFile:
     def recipe(self) -> str:
         """The recipe's name: the label is that, or `NAME.shard-1-of-4`."""
         name, _, tail = self.label.rpartition(".")
-        return name if name and matrix.labelled_shard(tail) else self.label
+        return name if name and labelled_shard(tail) else self.label
 
     @property
     def is_manifest(self) -> bool:

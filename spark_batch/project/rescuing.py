@@ -18,12 +18,12 @@ from spark_batch.engine.planner import Action, Scope, Step, plan_actions
 from spark_batch.engine.reasons import Cause
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, State, Status
-from spark_batch.matrix import Shard
+from spark_batch.jobs.shard import Shard
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.place import Place, find_place
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.running import Watch
-from spark_batch.recipe.header import header
+from spark_batch.recipe.outline import header
 from spark_batch.reports.formats import FORMATS, Written
 
 _PAID = (State.RUNNING, State.FETCHING)

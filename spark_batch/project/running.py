@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
@@ -21,6 +21,8 @@ from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State
+from spark_batch.jobs.select import Chooser
+from spark_batch.jobs.shard import Shard
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.binding import Binding, bind
 from spark_batch.project.links import PictureLinks
@@ -43,7 +45,7 @@ class Order:
 
     `retry` makes failed and expired jobs anew and leaves new ones; `limit` bounds tasks that are
     created; `concurrency` and `max_cost` take the place of the recipe's; `only` are the expressions
-    of `matrix.selecting`, of which a job has to meet one. `shard` has a part of the jobs made, with
+    of `jobs.select`, of which a job has to meet one. `shard` has a part of the jobs made, with
     a checkpoint of its own and its part of `max_cost`. `plan` is a saved plan that is to be done as
     it is, with its own selection and ceiling. `pay_again` makes jobs that another checkpoint or
     manifest nearby has paid for, as that of a recipe that was renamed.
@@ -56,7 +58,7 @@ class Order:
     concurrency: int | None = None
     max_cost: Decimal | None = None
     only: tuple[str, ...] = ()
-    shard: matrix.Shard | None = None
+    shard: Shard | None = None
     plan: Path | None = None
     pay_again: bool = False
 
@@ -140,7 +142,7 @@ class Errand:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
-        chooser = matrix.Chooser(self.order.only)
+        chooser = Chooser(self.order.only)
         steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
         open_jobs = self.outlook.open_jobs
         if self.bound is not None:
@@ -179,7 +181,7 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
     CheckpointError when the checkpoint is held by another process, or damaged.
     """
     bound, order = _bound(recipe, order)
-    chooser = matrix.Chooser(order.only)
+    chooser = Chooser(order.only)
     recipe = _overridden(recipe, order)
     place = place_of(recipe, sandbox=order.sandbox, shard=order.shard)
     if not order.sandbox and not place.checkpoint.exists():
@@ -243,7 +245,7 @@ def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
 
 
 def _steps(
-    recipe: Recipe, order: Order, place: Place, checkpoint: Checkpoint, chooser: matrix.Chooser
+    recipe: Recipe, order: Order, place: Place, checkpoint: Checkpoint, chooser: Chooser
 ) -> Iterator[Step]:
     scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
     chosen = chooser or None

@@ -14,7 +14,7 @@ from spark_batch.jobs import Recipe
 from spark_batch.project import access, planfile
 from spark_batch.project.planfile import SavedPlan
 from spark_batch.project.planning import Kept, Plan
-from spark_batch.recipe.sources import sources
+from spark_batch.recipe.outline import sources
 
 
 def save(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Status
-from spark_batch.matrix import KEY_DIGITS
+from spark_batch.jobs.request import KEY_DIGITS
 
 _MAX_BYTES = 256 << 20
 # A job's key, or what a spreadsheet makes of one that looks like a number, where a line begins.

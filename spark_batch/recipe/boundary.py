@@ -1,7 +1,7 @@
-"""Which files a recipe may name: those of its repository, unless a person allows others.
+"""The files that a recipe may name: those of its repository, unless the user allows others.
 
-A pull request may bring a recipe, a table or a picture that is a link to `.env`, or a path that
-leads out of the checkout: the file would be shown in an error's excerpt, or sent to the API.
+A pull request may add a recipe, a table or a picture that is a link to `.env`, or a path that leads
+out of the checkout. Without this check an error's excerpt would show the file, or the API get it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from spark_batch import lfs
+from spark_batch.recipe.diagnostics import Findings, Mark, mark_after, stop
 from spark_batch.text import quoted
 
 OPTION = "--allow-outside"
+
+MAX_BYTES = 1 << 20
 
 _SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
 _ORDINARY = (Path("/dev/shm"),)  # files in memory, as in any other folder
@@ -43,9 +47,9 @@ def outside_allowed() -> Iterator[None]:
 
 
 class Boundary:
-    """What the recipe in `folder` may name.
+    """Decides which files the recipe in `folder` may name.
 
-    In a git repository: what stands in it once links are followed. Elsewhere: anything by its path,
+    In a git repository: the files in it, once links are followed. Elsewhere: any file by its path,
     but no link in the recipe's folder, or in the current one, that leads out of both.
     """
 
@@ -56,7 +60,7 @@ class Boundary:
         self._real: dict[Path, Path] = {}
 
     def fault(self, file: Path) -> str | None:
-        """Why the recipe may not name `file`; None when it may."""
+        """The reason why the recipe may not name `file`; None when it may."""
         path = Path(os.path.normpath(file.absolute()))
         real = self._resolved(file)
         if fault := _system_fault(real):
@@ -72,10 +76,10 @@ class Boundary:
                 f" {OPTION}"
             )
         folders = [self._folder, *_current()]
-        if not _is_in(path, folders) or _is_in(real, [each.resolve() for each in folders]):
+        if not _is_in(path, folders) or _is_in(real, [folder.resolve() for folder in folders]):
             return None
         return (
-            f"is or stands behind a link that leads out of the folder, to {quoted(str(real))}:"
+            f"is, or is behind, a link that leads out of the folder, to {quoted(str(real))}:"
             f" copy it, or allow it with {OPTION}"
         )
 
@@ -92,7 +96,7 @@ class Boundary:
         return self.fault(folder)
 
     def _resolved(self, file: Path) -> Path:
-        """`file` with all links followed; each folder is looked at once."""
+        """`file` with all links followed; each folder is resolved once."""
         folder = self._real.get(file.parent)
         if folder is None:
             folder = self._real[file.parent] = file.parent.resolve()
@@ -119,12 +123,54 @@ def target_fault(path: Path) -> str | None:
     )
 
 
-def text_fault(path: Path) -> str | None:
-    """Why the text of `path` may not be read as a recipe or a table, which errors quote."""
+def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
+    """The text of a file: UTF-8, at most `most` bytes, 1 MiB of a recipe. Raises Stop."""
+    data = b""
+    try:
+        path.name.encode()  # the checkpoint and the reports hold it
+        _refuse_kind(path, findings)
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            message = f"the file is larger than {most} bytes; split the recipe"
+            raise stop(findings, Mark(), "too-large", message)
+        _refuse_pointer(data, findings)
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise stop(findings, Mark(), "file", "no such file") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise stop(findings, Mark(), "file", f"cannot be read: {reason}") from None
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError):
+            message = "is no path of a file: it has a null character, or is not UTF-8"
+            raise stop(findings, Mark(), "file", message) from None
+        before = data[: error.start].decode("utf-8", "replace")
+        message = "the file is not UTF-8 text; save it as UTF-8"
+        raise stop(findings, mark_after(before), "encoding", message) from None
+
+
+def _refuse_kind(path: Path, findings: Findings) -> None:
+    """Raise Stop for what is no file, or a file whose text may not be shown."""
+    if path.is_dir():
+        raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
+    if path.exists() and not path.is_file():
+        raise stop(findings, Mark(), "file", "is not a regular file")
+    if fault := _text_fault(path):
+        raise stop(findings, Mark(), "outside", fault)
+
+
+def _refuse_pointer(data: bytes, findings: Findings) -> None:
+    if lfs.is_pointer(data):
+        raise stop(findings, Mark(), "file", lfs.NOTICE)
+
+
+def _text_fault(path: Path) -> str | None:
+    """The reason why `path` may not be read as a recipe or a table, which errors quote."""
     try:
         real = path.resolve()
     except (OSError, ValueError, RuntimeError):
-        return None  # who opens it says what is wrong
+        return None  # opening it reports what is wrong
     if fault := _system_fault(real):
         return fault
     if _is_secret(real) or (real.name != path.name and _is_other(real, path)):
@@ -153,9 +199,9 @@ def _system_fault(real: Path) -> str | None:
 
 
 def _repository(folder: Path) -> Path | None:
-    """The folder above, or this one, that has a `.git`: git lets no commit bring one."""
+    """This folder, or the closest one above it, that has a `.git`; no commit can contain one."""
     return next(
-        (each for each in (folder, *folder.parents) if os.path.lexists(each / ".git")), None
+        (above for above in (folder, *folder.parents) if os.path.lexists(above / ".git")), None
     )
 
 

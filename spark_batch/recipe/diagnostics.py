@@ -1,4 +1,4 @@
-"""What is wrong with a recipe, or unwise in it, and exactly where."""
+"""Diagnostics: errors, warnings and notes with their place in a file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Mark:
 class Diagnostic:
     """One error, warning or note. `path` is the place in the recipe, such as `variants.scale[1]`.
 
-    `code` is stable, for tools to go by; `source` is the line of the file, kept to be shown.
+    `code` is stable, for tools; `source` is the line of the file.
     """
 
     place: SourceLocation
@@ -54,7 +54,7 @@ class Diagnostic:
     def render(self) -> str:
         """`file:line:column: severity: path: message`, the line, and a caret below it."""
         where = f"{printable(str(self.place.file))}:{self.place.line}:{self.place.column}"
-        # The code, for `silence`; that of an error helps nobody.
+        # `silence` takes the code of a warning; that of an error is for tools alone.
         known = f" [{self.code}]" if self.severity == WARNING else ""
         first = f"{where}: {self.severity}: {self._text()}{known}"
         if not self.source.strip():
@@ -108,21 +108,21 @@ class Findings:
         self._add(mark, severity=WARNING, code=code, path=path, message=message)
 
     def note(self, mark: Mark, *, code: str, path: str, message: str) -> None:
-        """Add what is good to know about a place, and nothing to be mended."""
+        """Add information about a place that needs no change."""
         self._add(mark, severity=NOTE, code=code, path=path, message=message)
 
     def of(self, severity: str) -> tuple[Diagnostic, ...]:
-        """What was found of a severity, each once, in the order of the file."""
-        chosen = dict.fromkeys(each for each in self._found if each.severity == severity)
+        """The diagnostics of a severity without duplicates, in the order of the file."""
+        chosen = dict.fromkeys(found for found in self._found if found.severity == severity)
         return tuple(sorted(chosen, key=self._order))
 
     def adopt(self, other: Findings) -> None:
-        """Add what was found in a file that this one names; it comes after what is here."""
+        """Add the diagnostics of a file that this one names, after its own."""
         self.errors += other.errors
         self._found.extend(other._found)
 
-    def _order(self, each: Diagnostic) -> tuple[bool, int, int]:
-        return each.place.file != self.source.file, each.place.line, each.place.column
+    def _order(self, found: Diagnostic) -> tuple[bool, int, int]:
+        return found.place.file != self.source.file, found.place.line, found.place.column
 
     def _add(self, mark: Mark, *, severity: str, code: str, path: str, message: str) -> None:
         lines = self.source.lines
@@ -140,9 +140,25 @@ class Findings:
         )
 
 
+class Stop(Exception):
+    """The file cannot be read any further; the findings have the error."""
+
+
+def stop(findings: Findings, mark: Mark, code: str, message: str) -> Stop:
+    """Add an error that ends reading, and return the exception to raise."""
+    findings.error(mark, code=code, path="", message=message)
+    return Stop()
+
+
 def split_lines(text: str) -> tuple[str, ...]:
     """The lines of a text, broken where YAML breaks them."""
     return tuple(_LINE_BREAK.split(text))
+
+
+def mark_after(before: str) -> Mark:
+    """The place right after the text `before`."""
+    lines = split_lines(before)
+    return Mark(len(lines), len(lines[-1]) + 1)
 
 
 def _excerpt(line: str, column: int) -> tuple[str, int]:

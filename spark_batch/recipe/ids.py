@@ -1,4 +1,4 @@
-"""Ids: the parts that output names are made of."""
+"""Ids of inputs and prompts, which become parts of output names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from spark_batch import contract
 from spark_batch.recipe import globs
 from spark_batch.recipe.diagnostics import Findings, Mark
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import picture_id, quoted, suggestion
 
 _SHOWN = 10  # values that a message lists
@@ -20,7 +20,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Something with an id: its kind, what it is, and where the recipe says so."""
+    """An id with its kind (`input` or `prompt`), its text or path, and its place in the recipe."""
 
     id: str
     kind: str
@@ -35,7 +35,7 @@ def from_name(name: str) -> str:
 
 
 def fault(text: str) -> str | None:
-    """What is wrong with an id besides its characters, or None."""
+    """The error in an id whose characters are allowed, or None."""
     if text != text.strip():
         return "has white space around it; remove it"
     if text.endswith("."):
@@ -46,23 +46,23 @@ def fault(text: str) -> str | None:
 
 
 def check(named: Iterable[Named], findings: Findings) -> None:
-    """Tell ids that cannot be names, and those that are alike, upper and lower case being equal."""
+    """Report ids that cannot be file names, and duplicates, ignoring case."""
     first: dict[str, Named] = {}
-    for each in named:
-        wrong = fault(each.id)
+    for entry in named:
+        wrong = fault(entry.id)
         if wrong:
-            message = f"the id {quoted(each.id)} {wrong}; give the {each.kind} another id"
-            findings.error(each.mark, code="id", path=each.where, message=message)
-        known = first.setdefault(each.id.casefold(), each)
-        if known is not each:
-            message = _alike(known, each)
-            findings.error(each.mark, code="duplicate-id", path=each.where, message=message)
+            message = f"the id {quoted(entry.id)} {wrong}; give the {entry.kind} another id"
+            findings.error(entry.mark, code="id", path=entry.where, message=message)
+        known = first.setdefault(entry.id.casefold(), entry)
+        if known is not entry:
+            message = _alike(known, entry)
+            findings.error(entry.mark, code="duplicate-id", path=entry.where, message=message)
 
 
 def chosen(
     node: Node, where: str, *, kind: str, known: tuple[str, ...], findings: Findings
 ) -> frozenset[str]:
-    """The ids that a list of ids and patterns stands for; one that stands for none is told."""
+    """The ids that match a list of ids and patterns; reports an item that matches none."""
     exact = frozenset(known)
     found: set[str] = set()
     for at, item in enumerate(node.items()):
@@ -70,9 +70,9 @@ def chosen(
         if text in exact:
             found.add(text)
             continue
-        matches = [each for each in known if fnmatchcase(each, text)] if globs.is_glob(text) else []
+        matches = [name for name in known if fnmatchcase(name, text)] if globs.is_glob(text) else []
         hashed = _HASHED.search(text) if kind == "prompt" else None
-        if hashed:  # the words before the hash were fewer when other scripts were left out
+        if hashed:  # older versions left other scripts out of the words before the hash
             matches = [name for name in known if name.endswith(hashed[0])]
         found.update(matches)
         if not matches:
@@ -86,7 +86,7 @@ def chosen(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The ids that `exclude` and `include` may name; None where errors leave them open.
+    """The ids that `exclude` and `include` may name; None where errors leave them unknown.
 
     `doubtful` are the sections that have errors of their own.
     """
@@ -97,12 +97,12 @@ class Known:
 
 
 def item_path(node: Node, where: str, at: int) -> str:
-    """Where a value stands that may be given alone or in a list."""
+    """The path of a value that may be given alone or in a list."""
     return f"{where}[{at}]" if isinstance(node.value, tuple) else where
 
 
 def listed(texts: tuple[str, ...]) -> str:
-    """The first of many values, as messages list them."""
+    """The first ten values, as messages list them."""
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return ", ".join(texts[:_SHOWN]) + more
 

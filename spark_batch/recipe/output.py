@@ -1,4 +1,4 @@
-"""The recipe's `output`: a folder that can be written to, and names that no disk minds."""
+"""The recipe's `output`: the folder, and file names that are valid and distinct."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from spark_batch import matrix
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Job, Recipe
+from spark_batch.jobs import Block, Job, Recipe, matrix
+from spark_batch.jobs.collisions import colliding_jobs, in_folders
+from spark_batch.jobs.names import (
+    VARIABLES,
+    default_template,
+    output_name,
+    prompt_name,
+    tokens,
+    value_names,
+)
+from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.paths import SANDBOX
 from spark_batch.recipe import ids
 from spark_batch.recipe.boundary import Boundary
 from spark_batch.recipe.diagnostics import Findings, Mark
-from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted, suggestion
 
 LONGEST_PART = 200  # bytes; most disks take 255, and `.jpg.part` is added
@@ -36,7 +45,7 @@ def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> P
         if wrong is None and (fault := Boundary(base).output_fault(base / text)):
             wrong = f"{quoted(text)} {fault}"
     except (OSError, ValueError, RuntimeError):
-        wrong = f"{quoted(text)} is no path of a folder"
+        wrong = f"{quoted(text)} is not a valid path of a folder"
     if wrong:
         mark = Mark() if node is None else node.mark
         findings.error(mark, code="output-dir", path="output.dir", message=wrong)
@@ -46,29 +55,29 @@ def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> P
 
 def _folder_fault(text: str, path: Path) -> str | None:
     if text.startswith("~"):
-        return "'~' is not replaced by the home folder; write the path out"
+        return "'~' does not stand for the home folder here; write the full path"
     if path.parent == path:
         return f"{quoted(text)} is the root of the disk; name a folder"
-    blocked = next((each for each in (path, *path.parents) if each.is_file()), None)
+    blocked = next((above for above in (path, *path.parents) if above.is_file()), None)
     if blocked is not None:
         return f"{quoted(text)} cannot be a folder: {quoted(blocked.name)} is a file"
     return None
 
 
 def metadata(section: Node | None) -> bool:
-    """Whether each picture shall carry what it was made of, by the checked `output`."""
+    """Whether pictures get metadata, by the checked `output` section."""
     node = section.get("metadata") if section else None
     return node is not None and node.value is True
 
 
 def template(node: Node | None, variables: Iterable[str] | None, findings: Findings) -> str | None:
-    """The output template: checked as far as that needs no jobs; the schema's default without.
+    """The output template, checked as far as possible without jobs; the default if not given.
 
-    `variables` are those of the prompts, None when they are not known.
+    `variables` are those of the prompts, None if unknown.
     """
     if node is None:
-        return matrix.default_template()
-    known = None if variables is None else tuple(dict.fromkeys((*matrix.VARIABLES, *variables)))
+        return default_template()
+    known = None if variables is None else tuple(dict.fromkeys((*VARIABLES, *variables)))
     for message in _template_faults(node.text(), known):
         findings.error(node.mark, code="template", path="output.name", message=message)
         return None
@@ -77,7 +86,7 @@ def template(node: Node | None, variables: Iterable[str] | None, findings: Findi
 
 def _template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
     try:
-        parts = matrix.tokens(text)
+        parts = tokens(text)
     except UsageError as error:
         return [str(error)]
     for is_name, part in parts:
@@ -107,14 +116,14 @@ def _part_fault(part: str, whole: str) -> str | None:
 
 
 def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Findings) -> None:
-    """Judge the names that the jobs will get: their length, reserved ones, inputs, and two alike.
+    """Check the jobs' output names: length, reserved names, input files, duplicates.
 
     `listed` are the recipe's inputs with their places; `mark` is that of the template.
     """
-    for each in listed if matrix.in_folders(recipe) else ():
-        if each.input.id.casefold() == SANDBOX:
-            message = f"the folder {quoted(each.input.id)} is the sandbox's own; use another id"
-            findings.error(each.node.mark, code="name", path=each.where, message=message)
+    for picture in listed if in_folders(recipe) else ():
+        if picture.input.id.casefold() == SANDBOX:
+            message = f"the folder {quoted(picture.input.id)} is the sandbox's own; use another id"
+            findings.error(picture.node.mark, code="name", path=picture.where, message=message)
             return
     fault = _lacking(recipe) or _long_part(recipe)
     pair = None
@@ -125,7 +134,7 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
             if not reserved:
                 reserved.extend(_reserved(name))
 
-        pair = matrix.collisions(recipe, look=look)
+        pair = colliding_jobs(recipe, look=look)
         fault = next(iter(reserved), None) or _over_input(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
@@ -135,23 +144,26 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
 
 
 def _lacking(recipe: Recipe) -> str | None:
-    """A variable of the template that one of the prompts does not have."""
-    parts = matrix.tokens(matrix.template(recipe))
-    wanted = {part for is_name, part in parts if is_name} - set(matrix.VARIABLES)
-    for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if wanted):
-        for name in sorted(wanted - {name for name, _ in prompt.variables}):
+    """The error for a template variable that one of the prompts does not have."""
+    parts = tokens(matrix.template(recipe))
+    needed = {part for is_name, part in parts if is_name} - set(VARIABLES)
+    for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if needed):
+        for name in sorted(needed - {name for name, _ in prompt.variables}):
             advice = "use ${prompt}, which ends in the values of a prompt's variables"
             return f"the prompt {quoted(prompt.id)} has no variable {quoted(name)}; {advice}"
     return None
 
 
 def _long_part(recipe: Recipe) -> str | None:
-    """Too long a part. Where every combination is made, the longest values do meet."""
+    """The error for a part that is too long.
+
+    Without exclusions some job has the longest value of every axis.
+    """
     text = matrix.template(recipe)
-    if _too_long(matrix.output_name(text, _longest_values(recipe, _together(recipe)))) is None:
+    if _too_long(output_name(text, _longest_values(recipe, _together(recipe)))) is None:
         return None
     for block in recipe.blocks:
-        fault = _too_long(matrix.output_name(text, _longest_values(recipe, block)))
+        fault = _too_long(output_name(text, _longest_values(recipe, block)))
         if fault and (block.excludes or block.repeats):
             names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
             fault = next(filter(None, map(_too_long, names)), None)
@@ -161,14 +173,14 @@ def _long_part(recipe: Recipe) -> str | None:
 
 
 def _together(recipe: Recipe) -> Block:
-    """All values of all blocks: when the longest of them fit, no block has to be looked at."""
+    """All values of all blocks: if the longest of them fit, no block needs a check of its own."""
     blocks = recipe.blocks
     return Block(
-        inputs=tuple(each for block in blocks for each in block.inputs),
-        prompts=tuple(each for block in blocks for each in block.prompts),
-        sizes=tuple({each for block in blocks for each in block.sizes}),
-        scales=tuple({each for block in blocks for each in block.scales}),
-        seeds=tuple({each for block in blocks for each in block.seeds}),
+        inputs=tuple(picture for block in blocks for picture in block.inputs),
+        prompts=tuple(prompt for block in blocks for prompt in block.prompts),
+        sizes=tuple({size for block in blocks for size in block.sizes}),
+        scales=tuple({scale for block in blocks for scale in block.scales}),
+        seeds=tuple({seed for block in blocks for seed in block.seeds}),
         takes=max(block.takes for block in blocks),
     )
 
@@ -186,26 +198,26 @@ def _too_long(name: str) -> str | None:
 
 def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
     variables: dict[str, object] = {}
-    for name, value in (pair for p in block.prompts for pair in matrix.value_names(p).items()):
+    for name, value in (pair for p in block.prompts for pair in value_names(p).items()):
         variables[name] = max(str(variables.get(name, "")), value, key=len)
     return {
         **variables,
-        "input": max((each.id for each in block.inputs), key=len),
-        "prompt": max(map(matrix.prompt_name, block.prompts), key=len),
-        "size": max((each.label for each in block.sizes), key=len),
-        "scale": max((matrix.number_text(each) for each in block.scales), key=len),
-        "seed": max((str(each) for each in block.seeds), key=len),
+        "input": max((picture.id for picture in block.inputs), key=len),
+        "prompt": max(map(prompt_name, block.prompts), key=len),
+        "size": max((size.label for size in block.sizes), key=len),
+        "scale": max((number_text(scale) for scale in block.scales), key=len),
+        "seed": max((str(seed) for seed in block.seeds), key=len),
         "take": block.takes,
-        "width": max(each.width for each in block.sizes),
-        "height": max(each.height for each in block.sizes),
-        "job": "0" * matrix.KEY_DIGITS,
+        "width": max(size.width for size in block.sizes),
+        "height": max(size.height for size in block.sizes),
+        "job": "0" * KEY_DIGITS,
         "recipe": recipe.name,
     }
 
 
 def _over_input(recipe: Recipe) -> str | None:
-    """A name whose picture would take the place of an input: each run would have a new input."""
-    paths = {each.path for block in recipe.blocks for each in block.inputs if each.path}
+    """The error for a name whose picture would replace an input, and so change the next run."""
+    paths = {picture.path for block in recipe.blocks for picture in block.inputs if picture.path}
     real = {folder: folder.resolve() for folder in {path.parent for path in paths}}
     inside = {
         (real[path.parent] / path.stem).relative_to(recipe.output_dir).as_posix().casefold(): path
@@ -222,7 +234,7 @@ def _over_input(recipe: Recipe) -> str | None:
 
 
 def _reserved(name: str) -> Iterator[str]:
-    """Whether a name begins in the sandbox's folder, or has a part that Windows reserves."""
+    """The errors for a name in the sandbox's folder or with a part that Windows reserves."""
     first, *others = name.split("/")
     if others and first.casefold() == SANDBOX:
         yield f"the folder {quoted(first)} is the sandbox's own; choose another"
@@ -233,7 +245,7 @@ def _reserved(name: str) -> Iterator[str]:
 
 
 def _collision(first: Job, second: Job, text: str) -> str:
-    names = {part for is_name, part in matrix.tokens(text) if is_name}
+    names = {part for is_name, part in tokens(text) if is_name}
     if {"width", "height"} <= names:
         names.add("size")
     if "prompt" in names:
@@ -245,8 +257,8 @@ def _collision(first: Job, second: Job, text: str) -> str:
     differing = [name for name in facts if facts[name] != others.get(name)]
     absent = [f"${{{name}}}" for name in differing if name not in names]
     one, other = (
-        ", ".join(f"{name} {each.get(name, '')[:60]}" for name in differing)
-        for each in (facts, others)
+        ", ".join(f"{name} {values.get(name, '')[:60]}" for name in differing)
+        for values in (facts, others)
     )
     advice = f"add {' and '.join(absent)}" if absent else "put a '/' between the variables"
     if not absent and differing == ["prompt"]:
@@ -255,12 +267,12 @@ def _collision(first: Job, second: Job, text: str) -> str:
 
 
 def _facts(job: Job) -> dict[str, str]:
-    """What tells a job from others, as messages show it."""
+    """The axes of a job, as messages show them."""
     return {
         "input": job.input.id,
         "prompt": job.prompt.id,
         "size": job.size.label,
-        "scale": matrix.number_text(job.scale),
+        "scale": number_text(job.scale),
         "seed": str(job.seed),
         "take": str(job.take),
     }

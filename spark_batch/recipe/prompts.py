@@ -1,6 +1,6 @@
-"""The recipe's `prompts` → prompts with their variables put in.
+"""The recipe's `prompts` → prompts with their variables filled in.
 
-`${name}` is a variable, `$$` a dollar; a dollar before anything else is itself, as in `a $5 note`.
+`${name}` is a variable, `$$` a dollar; any other dollar stands for itself, as in `a $5 note`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from spark_batch import contract, matrix
+from spark_batch import contract
 from spark_batch.jobs import Prompt
+from spark_batch.jobs.names import VARIABLES
 from spark_batch.recipe import ids
-from spark_batch.recipe.check import judge, shown
 from spark_batch.recipe.diagnostics import Findings, Mark
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.schema import judge, shown
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import Token, prompt_id, quoted, seen, slug, suggestion, template_tokens
 
 MAX_TEXTS = 100_000  # that the variables of all prompts make together
@@ -25,8 +26,8 @@ Values = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of `prompts` and the prompts that it stands for."""
+class PromptEntry:
+    """One entry of `prompts` and the prompts that it becomes."""
 
     node: Node
     where: str
@@ -35,16 +36,16 @@ class Entry:
     variables: Values
 
 
-def read(node: Node, findings: Findings) -> tuple[Entry, ...]:
-    """The prompts, without the white space around them, with ids given or made."""
-    found, named, made = [], [], 0
+def read(node: Node, findings: Findings) -> tuple[PromptEntry, ...]:
+    """The prompts, without the white space around them, with given or generated ids."""
+    found, named, count = [], [], 0
     for at, item in enumerate(node.items()):
         where = f"prompts[{at}]"
         name = _named(item, where)
         named.append(name)
         values = _variables(item.get("vars"), f"{where}.vars", findings)
-        made += math.prod(map(len, values.values()))
-        if made > MAX_TEXTS:
+        count += math.prod(map(len, values.values()))
+        if count > MAX_TEXTS:
             message = f"the variables make more than {MAX_TEXTS} prompts; split the recipe"
             findings.error(name.mark, code="too-many-prompts", path=where, message=message)
             break
@@ -54,7 +55,7 @@ def read(node: Node, findings: Findings) -> tuple[Entry, ...]:
 
 
 def possible(node: Node | None) -> tuple[str, ...] | None:
-    """The ids that a `prompts` with errors would have without them; None when nobody can tell."""
+    """The ids that a `prompts` with errors would have without them; None if unknown."""
     found = []
     for item in () if node is None else node.items():
         given = item.get("id") or item.get("text") or item
@@ -66,7 +67,7 @@ def possible(node: Node | None) -> tuple[str, ...] | None:
 
 
 def literal(text: str) -> tuple[str, str | None]:
-    """A text that has no variables, its doubled dollars made single, and what is wrong with it."""
+    """A text without variables with `$$` replaced by `$`, and its error or None."""
     if "$" not in text:
         return text, None
     faults = [fault for token in template_tokens(text) if (fault := _fault(token, None))]
@@ -81,22 +82,22 @@ def _named(item: Node, where: str) -> ids.Named:
     return ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where)
 
 
-def _entry(item: Node, name: ids.Named, values: Values, findings: Findings) -> Entry:
+def _entry(item: Node, name: ids.Named, values: Values, findings: Findings) -> PromptEntry:
     node, where = item.get("text") or item, name.where
     prompts: tuple[Prompt, ...] = ()
     tokens = _tokens(node, name, values, findings)
     if tokens is not None:
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)
         prompts = _prompts(node, name, tokens, values, findings)
-    return Entry(node=node, where=where, id=name.id, prompts=prompts, variables=values)
+    return PromptEntry(node=node, where=where, id=name.id, prompts=prompts, variables=values)
 
 
 def _variables(node: Node | None, where: str, findings: Findings) -> Values:
-    """The values of each variable, in the author's own words."""
+    """The values of each variable, as written."""
     if node is None or not isinstance(node.value, Mapping):
         return {}
     for name in node.value:
-        if name in matrix.VARIABLES:
+        if name in VARIABLES:
             message = f"{quoted(name)} has a meaning of its own in output names; use another name"
             findings.error(node.keys[name], code="variable", path=where, message=message)
     return {
@@ -105,7 +106,7 @@ def _variables(node: Node | None, where: str, findings: Findings) -> Values:
 
 
 def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
-    """The values of a variable; one that is given twice would be paid for twice."""
+    """The values of a variable; reports duplicates, which would be paid for twice."""
     first: dict[tuple[str, str], Node] = {}
     for at, item in enumerate(node.items()):
         known = first.setdefault((slug(item.text()), seen(item.text())), item)
@@ -119,7 +120,7 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
 
 
 def _alike(values: tuple[str, ...]) -> frozenset[str]:
-    """The values that have the same words as another, such as C and C++, or SALE and Sale."""
+    """The values with the same slug as another, such as C and C++, or SALE and Sale."""
     times = Counter(map(slug, values))
     return frozenset(value for value in values if times[slug(value)] > 1)
 
@@ -127,22 +128,22 @@ def _alike(values: tuple[str, ...]) -> frozenset[str]:
 def _prompts(
     node: Node, name: ids.Named, tokens: tuple[Token, ...], values: Values, findings: Findings
 ) -> tuple[Prompt, ...]:
-    """A prompt for each combination; one whose text the API would refuse is told, the first."""
+    """A prompt for each combination; reports the first whose text the API would refuse."""
     limit = contract.definition("prompt")["maxLength"]
     source = f"{findings.file_name}:{node.mark.line}:{node.mark.column}"
     alike = {name: _alike(several) for name, several in values.items()}
-    made = []
+    found = []
     for chosen in product(*values.values()):
-        put_in = dict(zip(values, chosen, strict=True))
-        whole = "".join(put_in[t.name] if t.name else t.text for t in tokens).strip()
+        filled = dict(zip(values, chosen, strict=True))
+        whole = "".join(filled[t.name] if t.name else t.text for t in tokens).strip()
         if len(whole) > limit or not whole:
             for fault in judge(whole, part="prompt", shown=quoted(whole), api=True):
-                message = f"with {_combination(put_in)}: {fault}" if put_in else fault
+                message = f"with {_combination(filled)}: {fault}" if filled else fault
                 findings.error(node.mark, code="length", path=name.where, message=message)
             return ()
-        distinct = frozenset(name for name, value in put_in.items() if value in alike[name])
-        made.append(Prompt(name.id, whole, tuple(put_in.items()), source, distinct))
-    return tuple(made)
+        distinct = frozenset(name for name, value in filled.items() if value in alike[name])
+        found.append(Prompt(name.id, whole, tuple(filled.items()), source, distinct))
+    return tuple(found)
 
 
 def _combination(values: Mapping[str, str]) -> str:
@@ -152,7 +153,7 @@ def _combination(values: Mapping[str, str]) -> str:
 def _tokens(
     node: Node, name: ids.Named, values: Values, findings: Findings
 ) -> tuple[Token, ...] | None:
-    """A text taken apart; None if it is wrong."""
+    """The tokens of a text; None with errors."""
     tokens = tuple(template_tokens(name.what))
     right = True
     for token in tokens:
@@ -181,7 +182,7 @@ def _fault(token: Token, names: tuple[str, ...] | None) -> str | None:
 
 
 def _spot(token: str, mark: Mark, findings: Findings) -> Mark:
-    """Where a token stands, at or after `mark`; an escaped one is told at `mark`."""
+    """The place of a token at or after `mark`; `mark` itself for an escaped one."""
     lines = findings.source.lines
     for number in range(mark.line, len(lines) + 1):
         begin = mark.column - 1 if number == mark.line else 0
@@ -192,7 +193,7 @@ def _spot(token: str, mark: Mark, findings: Findings) -> Mark:
 
 
 def _unused(node: Node | None, where: str, tokens: tuple[Token, ...], findings: Findings) -> None:
-    """Variables that the text does not use: their values would be paid for to no effect."""
+    """Report variables that the text does not use: each value would cost and change nothing."""
     if node is None:
         return
     used = {token.name for token in tokens}

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from spark_batch import contract, matrix
-from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size
-from spark_batch.recipe import advice, ids, inputs, prompts, quick, variants
+from spark_batch import contract
+from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
+from spark_batch.jobs.names import prompt_name
+from spark_batch.recipe import ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
-from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings, Mark
-from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.scalars import Scalar
+from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.variants import Variants
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import counted, prompt_id, quoted
 
 MAX_REQUESTS = 1_000_000
@@ -29,9 +29,9 @@ _Atom = tuple[str, str, int, int, float, int]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the recipe says beside the table's rows: its blocks, its variants, its folder.
+    """The rest of the recipe: its blocks, its variants, its folder.
 
-    `table` is the table's path as the recipe has it; `sure` says that its inputs have no errors.
+    `table` is the table's path as written; `sure` means that `inputs` has no errors.
     """
 
     blocks: tuple[Block, ...]
@@ -44,14 +44,14 @@ class Given:
 def read(
     node: Node, given: Given, *, listed: Sequence[Listed], probe: Probe, findings: Findings
 ) -> tuple[Block, ...]:
-    """The rows as blocks. What is wrong in the table is told at its own line and column.
+    """The rows as blocks. Errors in the table have their line and column there.
 
-    A row's own scale, size and seed take the place of the variants'. What the matrix, or an
-    earlier row, makes already is made once.
+    A row's own scale, size and seed replace those of `variants`. Jobs of the matrix or of an
+    earlier row are not repeated.
     """
     text = node.text().strip()
     if not text.lower().endswith((".csv", ".jsonl", ".ndjson")):
-        message = f"{quoted(text)} is no table; name a .csv or a .jsonl file"
+        message = f"{quoted(text)} is not a table; name a .csv or a .jsonl file"
         findings.error(node.mark, code="table", path="rows", message=message)
         return ()
     if not inputs.exists(node, text, "rows", given.folder, findings):
@@ -59,10 +59,10 @@ def read(
     table = Table(given.folder / text)
     pictures = _pictures(table, given, listed, probe)
     blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given.axes) else ()
-    if not table.told:
-        _advise(table, pictures, blocks)
+    if not table.has_errors:
+        _warn(table, pictures, blocks)
     findings.adopt(table.findings)
-    return () if table.told else blocks
+    return () if table.has_errors else blocks
 
 
 def _pictures(
@@ -78,8 +78,8 @@ def _pictures(
     nodes = [
         Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
     ]
-    if not given.sure:  # a text may be the id of an input that is not known for its errors
-        nodes = [each for each in nodes if inputs.is_file(given.folder / each.raw)]
+    if not given.sure:  # a text may be the id of an input with errors
+        nodes = [node for node in nodes if inputs.is_file(given.folder / node.raw)]
     return inputs.single(
         nodes, folder=given.folder, probe=probe, known=listed, findings=table.findings
     )
@@ -95,7 +95,7 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
         if block is None:
             continue
         atoms = _atoms(block)
-        fresh = [each for atom, each in atoms if atom not in seen]
+        fresh = [single for atom, single in atoms if atom not in seen]
         seen.update(atom for atom, _ in atoms)
         if not fresh:
             repeated.append(row)
@@ -105,13 +105,13 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
             yield from fresh
     if repeated:
         rows = counted(len(repeated), "row repeats", "rows repeat")
-        message = f"{rows} earlier ones, this one first; what they ask for is made once"
+        message = f"{rows} earlier ones, this one first; their jobs are made once"
         mark = table.mark(repeated[0], "image")
         table.findings.warn(mark, code="row-repeated", path="", message=message)
 
 
 def _sensible(table: Table, axes: Variants) -> bool:
-    """Whether there are not too many requests to be looked at one by one."""
+    """Report a table with too many requests; True if there are not."""
     number = len(table.rows) * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
@@ -120,8 +120,8 @@ def _sensible(table: Table, axes: Variants) -> bool:
 
 
 def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
-    """The single requests of a row, but for their takes."""
-    names = block.inputs[0].id, matrix.prompt_name(block.prompts[0])
+    """The single requests of a row, without their takes."""
+    names = block.inputs[0].id, prompt_name(block.prompts[0])
     axes = list(product(block.sizes, block.scales, block.seeds))
     return [
         (
@@ -135,24 +135,20 @@ def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
 
 
 class _Reader:
-    """Turns rows into blocks; holds what rows have in common, so that it is judged once."""
+    """Turns rows into blocks; checks once what rows have in common."""
 
     def __init__(self, table: Table, given: Given) -> None:
         self._table = table
         self._given = given
-        self._made = tuple(map(matrix.made_by, given.blocks))
-        self._prompts = {each.text: each for block in given.blocks for each in block.prompts}
-        self._owners = {each.id.casefold(): each for each in self._prompts.values()}
+        self._repeatable = tuple(map(matrix.made_by, given.blocks))
+        self._prompts = {prompt.text: prompt for block in given.blocks for prompt in block.prompts}
+        self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
         self._ids: dict[str, str] = {}
         self._texts = self._texts_by_id()
-        self._is_prompt = quick.judge(contract.API, "/$defs/prompt")
-        rule = contract.schema(contract.RECIPE)["$defs"]["id"]
-        self._id = re.compile(rule["pattern"].rstrip("$"))
-        self._longest_id = rule["maxLength"]
         self._sizes: dict[str, Size] = {}
 
     def block(self, row: Row, picture: Input) -> Block | None:
-        """The row as a block, or None when something is wrong with it, which is told."""
+        """The row as a block, or None with errors, which are reported."""
         before = self._table.findings.errors
         prompt = self._prompt(row)
         sizes = self._size(row)
@@ -173,13 +169,13 @@ class _Reader:
         )
 
     def _source(self, row: Row) -> str:
-        """Where the row stands, from the recipe's folder."""
+        """The row's place, relative to the recipe's folder."""
         return f"{self._given.table}:{row.line}:1"
 
     def _repeats(self, picture: Input, prompt: Prompt) -> tuple[Exclusion, ...]:
         return tuple(
             rule
-            for rule in self._made
+            for rule in self._repeatable
             if picture.id in (rule.inputs or ()) and prompt.id in (rule.prompts or ())
         )
 
@@ -189,15 +185,16 @@ class _Reader:
             self._table.error(row, "prompt", "expected a text; put it in quotes")
             return None
         text, fault = prompts.literal(given.strip())
-        if fault or not self._is_prompt(text):
-            faults = [fault] if fault else judge(text, part="prompt", shown=quoted(text), api=True)
-            self._table.error(row, "prompt", faults[0])
+        known = self._prompts.get(text)
+        if fault is None and known is None:
+            fault = next(iter(judge(text, part="prompt", shown=quoted(text), api=True)), None)
+        if fault:
+            self._table.error(row, "prompt", fault)
             return None
         name = self._name(row)
-        known = self._prompts.get(text)
         if known is not None and name in (None, known.id):
             return known
-        prompt = Prompt(self._made_id(text) if name is None else name, text)
+        prompt = Prompt(self._generated_id(text) if name is None else name, text)
         owner = self._owners.setdefault(prompt.id.casefold(), prompt)
         if owner.text != text or owner.variables:
             message = f"the id {quoted(prompt.id)} is that of {quoted(owner.text)} already"
@@ -208,7 +205,7 @@ class _Reader:
         return prompt
 
     def _texts_by_id(self) -> dict[str, set[str]]:
-        """The texts that have each id, or would have it, upper and lower case being equal."""
+        """The texts that have, or would have, each id, ignoring case."""
         found: dict[str, set[str]] = {}
         for prompt in self._prompts.values():
             found.setdefault(prompt.id.casefold(), set()).add(prompt.text)
@@ -223,11 +220,11 @@ class _Reader:
             found.setdefault(name.casefold(), set()).add(text)
         return found
 
-    def _made_id(self, text: str) -> str:
-        """The id of a prompt that has none, the same in whatever order the rows stand."""
-        made = self._ids[text]
-        alike = len(self._texts[made.casefold()]) > 1
-        return prompt_id(text, distinct=True) if alike else made
+    def _generated_id(self, text: str) -> str:
+        """The generated id of a prompt; it does not depend on the order of the rows."""
+        name = self._ids[text]
+        alike = len(self._texts[name.casefold()]) > 1
+        return prompt_id(text, distinct=True) if alike else name
 
     def _name(self, row: Row) -> str | None:
         name = row.cells.get("id")
@@ -236,11 +233,11 @@ class _Reader:
         if not isinstance(name, str):
             self._table.error(row, "id", "expected a text; put it in quotes")
             return None
-        if not self._id.fullmatch(name) or len(name) > self._longest_id:
-            for fault in judge(name, part="id", shown=quoted(name)):
-                self._table.error(row, "id", fault)
-        elif ids.fault(name):
-            self._table.error(row, "id", f"the id {quoted(name)} {ids.fault(name)}")
+        faults = judge(name, part="id", shown=quoted(name))
+        if not faults and (fault := ids.fault(name)):
+            faults = [f"the id {quoted(name)} {fault}"]
+        for fault in faults:
+            self._table.error(row, "id", fault)
         return name
 
     def _size(self, row: Row) -> Size | None:
@@ -259,7 +256,7 @@ class _Reader:
             if size is None:
                 return None
             self._sizes[text] = size
-            advice.sizes([variants.Located(node, "size", size)], self._table.findings)
+            warnings.sizes([variants.Located(node, "size", size)], self._table.findings)
         return self._sizes[text]
 
     def _number(self, row: Row, column: str) -> float | None:
@@ -267,12 +264,13 @@ class _Reader:
         value: Any = row.cells.get(column)
         if value is None:
             return None
-        if quick.judge(contract.API, f"/$defs/{column}")(value):
-            return float(value) + 0.0 if column == "scale" else int(value)
         shown = quoted(value) if isinstance(value, str) else _shown(value)
-        for fault in judge(value, part=column, shown=shown, api=True):
+        faults = judge(value, part=column, shown=shown, api=True)
+        for fault in faults:
             self._table.error(row, column, fault)
-        return None
+        if faults:
+            return None
+        return float(value) + 0.0 if column == "scale" else int(value)
 
 
 def _shown(value: object) -> str:
@@ -282,8 +280,8 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block]) -> None:
-    """The API's advice on a table, once for all rows and at the first that it is about."""
+def _warn(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block]) -> None:
+    """Warnings about a table, each once for all rows, at the first of them."""
     best = contract.rules().recommended_prompt
     long = [row for row in table.rows if len(str(row.cells["prompt"])) > best]
     if long:
@@ -296,15 +294,15 @@ def _advise(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block
         which = "the prompt is"
         if len(quotes) > 1:
             which = f"{len(quotes)} prompts, this one first, are"
-        mark, message = table.mark(quotes[0], "prompt"), f"{which} {advice.QUOTES}"
+        mark, message = table.mark(quotes[0], "prompt"), f"{which} {warnings.QUOTES}"
         table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
-    own = [each for each in pictures.values() if each.where == "image"]
-    advice.inputs(own, blocks, table.findings)
+    own = [picture for picture in pictures.values() if picture.where == "image"]
+    warnings.inputs(own, blocks, table.findings)
     seeds: dict[Scalar, Row] = {}
     for row in table.rows:
         seed = row.cells.get("seed")
-        if isinstance(seed, int | float) and not advice.usual(int(seed)):
+        if isinstance(seed, int | float) and not warnings.usual(int(seed)):
             seeds.setdefault(seed, row)
     for seed, row in seeds.items():
         node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
-        advice.seeds(node, table.findings, path="seed")
+        warnings.seeds(node, table.findings, path="seed")

@@ -1,4 +1,4 @@
-"""What a plain scalar means: YAML 1.2's core schema, so `16:9`, `no`, `on` and dates stay text.
+"""Plain scalars by YAML 1.2's core schema: `16:9`, `no`, `on` and dates stay text.
 
 PyYAML follows YAML 1.1, where `16:9` is 969 and `no` is false.
 """
@@ -10,9 +10,9 @@ import re
 
 Scalar = str | int | float | bool | None
 
-# What is written beyond this is taken for a slip. SQLite and JSON readers go no further.
+# Larger numbers count as mistakes. SQLite and many JSON readers stop here.
 _LARGEST = 2**63 - 1
-_LONGEST = 40  # digits and signs; more could only be zeros or noise
+_LONGEST = 40  # digits and signs
 
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -28,8 +28,8 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 def resolve(text: str) -> Scalar:
     """The value of a plain scalar.
 
-    `.nan`, `.inf`, numbers beyond 64 bits and numbers of absurd length stay text, so that they are
-    an error wherever a number is wanted.
+    `.nan`, `.inf`, numbers beyond 64 bits and numbers longer than 40 characters stay text, which is
+    an error wherever a number is expected.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -40,7 +40,7 @@ def resolve(text: str) -> Scalar:
 
 
 def looks_numeric(text: str) -> bool:
-    """Whether a text is written as a number, be it one that `resolve` takes or not."""
+    """Whether a text is written as a number, including those that `resolve` keeps as text."""
     return _FLOAT.fullmatch(text) is not None
 
 

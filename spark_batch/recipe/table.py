@@ -1,4 +1,4 @@
-"""A CSV or JSONL file → rows of cells; where a cell stands is found out when it has to be told."""
+"""A CSV or JSONL file → rows of cells; the place of a cell is looked up for messages alone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import Any
 
 from spark_batch import contract
 from spark_batch.recipe import characters
-from spark_batch.recipe.diagnostics import Findings, Mark, Source
+from spark_batch.recipe.boundary import read_text
+from spark_batch.recipe.characters import forbidden, line_feeds
+from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
 from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.recipe.text import Stop, forbidden, line_feeds, read_text, stop
 from spark_batch.text import quoted, suggestion
 
 MAX_BYTES = 64 << 20
-MAX_COLUMNS = 100  # a table has at most one column a key of a row
+MAX_COLUMNS = 100  # more than the schema has keys for
 MAX_ERRORS = 1000  # then reading stops
 
 _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
@@ -29,17 +30,17 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')  # of JSON
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of a row that are not empty; `line` is where it begins."""
+    """The cells of a row that are not empty; `line` is its first."""
 
     line: int
     cells: Mapping[str, Scalar]
 
 
 class Table:
-    """A table that has been read: its rows, and what is wrong in it."""
+    """The rows of a table file, and its errors."""
 
     def __init__(self, path: Path) -> None:
-        """Reads the file. What is wrong stands in `findings`; rows with errors are left out."""
+        """Read the file. Errors are in `findings`; rows with errors are left out."""
         shown = Path(os.path.normpath(path))  # GitHub shows nothing at a path with `..` in it
         self.findings = Findings(Source(shown))
         self.rows: list[Row] = []
@@ -58,23 +59,23 @@ class Table:
             self.findings = Findings(Source(shown, lines))
             for row in reader():
                 self._take(row)
-            if not self.rows and not self.told:
+            if not self.rows and not self.has_errors:
                 raise stop(self.findings, Mark(), "table", "the table has no rows")
         except Stop:
             pass
 
     @property
-    def told(self) -> bool:
-        """Whether errors have been told."""
+    def has_errors(self) -> bool:
+        """Whether there are errors."""
         return self.findings.errors > 0
 
     def error(self, row: Row, column: str, message: str) -> None:
-        """Tell what is wrong with a cell, at its place."""
+        """Add an error about a cell, at its place."""
         mark = self.mark(row, column)
         self.findings.error(mark, code="row", path=column, message=message)
 
     def mark(self, row: Row, column: str) -> Mark:
-        """Where a cell of a row stands, or would."""
+        """The place of a cell, or of its row if the row has no such cell."""
         if not self._columns:
             if self._placed[0] != row.line:  # a long line may have many errors
                 places = {key: value for key, _, value in _places(self._lines[row.line - 1])}
@@ -82,19 +83,19 @@ class Table:
             return Mark(row.line, self._placed[1].get(column, 1))
         if column not in self._columns:
             return Mark(row.line)
-        return self._cell(row.line, self._columns.index(column))
+        return self._cell_mark(row.line, self._columns.index(column))
 
-    def _cell(self, line: int, wanted: int) -> Mark:
-        """The place of a CSV row's cell by its number: commas outside of quotes are counted."""
+    def _cell_mark(self, line: int, commas: int) -> Mark:
+        """The place of a CSV row's cell, after that many commas outside of quotes."""
         inside = False
         for number in range(line, len(self._lines) + 1):
             for at, character in enumerate(self._lines[number - 1]):
-                if wanted == 0:
+                if commas == 0:
                     return Mark(number, at + 1)
                 if character == '"':
                     inside = not inside
                 elif character == "," and not inside:
-                    wanted -= 1
+                    commas -= 1
         return Mark(line)
 
     def _take(self, row: Row) -> None:
@@ -105,7 +106,7 @@ class Table:
         for column in required:
             if column not in row.cells:
                 right = False
-                self.error(row, column, "the row has none; write one")
+                self.error(row, column, "the row has no value; write one")
         for column, value in row.cells.items():
             wrong = _fault(column, value)
             if wrong:
@@ -129,7 +130,7 @@ class Table:
                 else:
                     yield Row(begin, self._values(cells))
         except csv.Error:
-            message = "this is no CSV: a quote is not closed, or stands within a text; double it"
+            message = "this is not CSV: a quote is not closed, or is inside a text; double it"
             raise stop(self.findings, Mark(line), "table", message) from None
 
     def _values(self, cells: list[str]) -> dict[str, Scalar]:
@@ -158,24 +159,24 @@ class Table:
             names = " and ".join(map(quoted, missing))
             faults.append((0, f"the header lacks {names}; known columns are {', '.join(known)}"))
         for at, message in faults:
-            mark = self._cell(line, at)
+            mark = self._cell_mark(line, at)
             self.findings.error(mark, code="table", path="", message=message)
         if faults:
             raise Stop
 
     def _bound(self, line: int, what: str, names: list[str], known: tuple[str, ...]) -> None:
-        """Raise Stop when there are too many names to say something about each."""
+        """Raise Stop for too many names to report each."""
         if len(names) > MAX_COLUMNS:
             message = f"{len(names)} {what} are too many; known are {', '.join(known)}"
             raise stop(self.findings, Mark(line), "table", message)
 
     def _uneven(self, line: int, count: int) -> None:
-        wanted = len(self._columns)
-        hint = "; put a text that holds a comma in quotes" if count > wanted else ""
+        columns = len(self._columns)
+        hint = "; put a text with a comma in quotes" if count > columns else ""
         text = self._lines[line - 1]
         if hint and characters.plain(text).count('"') > text.count('"'):
             hint += ', straight ones (")'
-        message = f"the row has {count} cells, the header {wanted}{hint}"
+        message = f"the row has {count} cells, the header {columns}{hint}"
         self.findings.error(Mark(line), code="row", path="", message=message)
 
     def _jsonl(self) -> Iterator[Row]:
@@ -193,7 +194,7 @@ class Table:
                 yield row
 
     def _object(self, line: int, text: str) -> dict[str, Scalar]:
-        """The object of a line; an empty one when it is none, which is told."""
+        """The object of a line; an empty one with errors, which are reported."""
         message, column = "each line is one JSON object, in {}", 1
         try:
             pairs: Any = _JSON.decode(text.strip())
@@ -205,15 +206,15 @@ class Table:
         except json.JSONDecodeError as error:
             column = error.pos + len(text) - len(text.lstrip()) + 1
             found = text[column - 1 : column].strip("\r\n")
-            message = characters.advice(found) or "this is no JSON; each line is one object"
+            message = characters.advice(found) or "this is not JSON; each line is one object"
         except (ValueError, RecursionError):
-            message = "this is no JSON that can be read"
+            message = "this is not valid JSON"
         self.findings.error(Mark(line, column), code="table", path="", message=message)
         return {}
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """The keys and values of a JSON object, as they stand."""
+    """The keys and values of a JSON object, duplicates included."""
 
 
 class _BadNumber(str):
@@ -223,7 +224,7 @@ class _BadNumber(str):
 
 
 def _number(text: str) -> Any:
-    """A number of JSON by the rules for those of YAML and CSV."""
+    """A number of JSON by the rules for numbers in YAML and CSV."""
     value = resolve(text)
     return _BadNumber(text) if isinstance(value, str) else value
 
@@ -234,14 +235,14 @@ _JSON = json.JSONDecoder(
 
 
 def _cell(value: Any) -> Any:
-    """A value of JSON as a cell; None where it is empty."""
+    """A value of JSON as a cell; None if it is empty."""
     if not isinstance(value, str) or isinstance(value, _BadNumber):
         return value
     return line_feeds(value).strip() or None
 
 
 def _fault(column: str, value: object) -> str | None:
-    """What is wrong with a cell, whatever the rules for its column."""
+    """The error in a cell that no column allows, or None."""
     if isinstance(value, _BadNumber):
         if column in _TEXTS:
             return "expected a text; put it in quotes"

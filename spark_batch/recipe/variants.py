@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from spark_batch import contract
-from spark_batch.jobs import RunSettings, Size
-from spark_batch.recipe import quick
-from spark_batch.recipe.check import judge, shown
+from spark_batch.jobs import Block, Input, Prompt, RunSettings, Size
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.schema import judge, shown
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
-_DIGITS = 9  # of a side; more are only an error, however many
+_DIGITS = 9  # of a side; more are an error in any case
 T = TypeVar("T", bound=Hashable)
 
 
@@ -32,13 +31,27 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The axes of `variants`; what is left out has the API's default."""
+    """The axes of `variants`; an axis that is left out has the API's default."""
 
     sizes: tuple[Size, ...]
     scales: tuple[float, ...]
     seeds: tuple[int, ...]
     takes: int
-    located: tuple[Located, ...]  # the sizes again, those that the recipe names
+    located: tuple[Located, ...]  # the sizes that the recipe names, with their places
+
+    def block(
+        self, inputs: Iterable[Input], prompts: Iterable[Prompt], *, origin: str = "variants"
+    ) -> Block:
+        """Every combination of these inputs and prompts with the axes."""
+        return Block(
+            inputs=tuple(inputs),
+            prompts=tuple(prompts),
+            sizes=self.sizes,
+            scales=self.scales,
+            seeds=self.seeds,
+            takes=self.takes,
+            origin=origin,
+        )
 
 
 def variants(node: Node | None, findings: Findings, *, path: str = "variants") -> Variants:
@@ -61,7 +74,7 @@ def variants(node: Node | None, findings: Findings, *, path: str = "variants") -
     seeds = axis("seed", rules.default_seed, lambda item, _: whole(item))
     return Variants(
         sizes=axis("size", default, size),
-        # A zero with a sign is a zero: both would be the same request under two keys.
+        # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
         scales=axis("scale", rules.default_scale, lambda item, _: number(item) + 0.0),
         seeds=seeds,
         takes=_takes(node, seeds, path, findings),
@@ -113,7 +126,7 @@ def whole(node: Node) -> int:
 def _values(
     node: Node, where: str, read: Callable[[Node, str], T | None], findings: Findings
 ) -> tuple[T, ...]:
-    """The values of an axis; one that is given twice would be paid for twice."""
+    """The values of an axis; reports duplicates, which would be paid for twice."""
     first: dict[Hashable, Node] = {}
     values: list[T] = []
     for at, item in enumerate(node.items()):
@@ -133,7 +146,7 @@ def _values(
 
 
 def size_of(node: Node, where: str, findings: Findings) -> Size | None:
-    """The size that a checked node asks for, or None when it is no size; that is told."""
+    """The size of a checked node; None with errors, which are reported."""
     if isinstance(node.value, Mapping):
         width, height = whole(node.value["width"]), whole(node.value["height"])
         return Size(f"{width}x{height}", width, height)
@@ -143,15 +156,13 @@ def size_of(node: Node, where: str, findings: Findings) -> Size | None:
         return Size(_label(text), *named)
     match = _SIDES.fullmatch(text)
     if match is None:
-        message = f"{quoted(text)} is no size"
+        message = f"{quoted(text)} is not a size"
         findings.error(node.mark, code="value", path=where, message=message)
         return None
     sides = []
     for name, digits in zip(("width", "height"), match.groups(), strict=True):
         side = int(digits[-_DIGITS:] if len(digits) <= _DIGITS else "9" * _DIGITS)
         sides.append(side)
-        if quick.judge(contract.API, f"/$defs/{name}")(side):
-            continue
         for message in judge(side, part=name, shown=digits[:20], api=True):
             findings.error(node.mark, code="range", path=where, message=message)
     return Size(f"{sides[0]}x{sides[1]}", *sides)
@@ -169,6 +180,9 @@ def _takes(node: Node | None, seeds: tuple[int, ...], path: str, findings: Findi
         return default
     takes, random = whole(given), contract.rules().random_seed
     if takes > 1 and random not in seeds:
-        message = f"{takes} takes need the random seed {random}: each of them would be the same"
+        message = (
+            f"{takes} takes need the random seed {random}: with another seed all of them would be"
+            " the same"
+        )
         findings.error(given.mark, code="takes", path=f"{path}.takes", message=message)
     return takes

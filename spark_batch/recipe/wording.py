@@ -1,4 +1,4 @@
-"""What a schema says against a value, in our own words; the numbers are the schema's."""
+"""Messages for violations of a schema; all numbers come from the schema."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Fault:
 
 
 def fault(error: ValidationError) -> Fault:
-    """What is of use in an error of jsonschema. Its own message is not."""
+    """The parts of a jsonschema error that messages use."""
     schema: Any = error.schema
     path: Any = error.absolute_path
     return Fault(
@@ -78,7 +78,7 @@ def unknown(fault: Fault) -> tuple[str, ...]:
 
 
 def missing(fault: Fault) -> tuple[str, ...]:
-    """The keys that a mapping lacks, or of which it lacks one."""
+    """The keys that a mapping lacks: all of them, or one of a choice."""
     if fault.keyword == "required":
         return tuple(key for key in fault.limit if key not in fault.value)
     return () if given(fault) else choice(fault)
@@ -92,7 +92,7 @@ def choice(fault: Fault) -> tuple[str, ...]:
 
 
 def given(fault: Fault) -> tuple[str, ...]:
-    """Those of the choice that a mapping has."""
+    """The keys of the choice that a mapping has."""
     return tuple(key for key in choice(fault) if key in fault.value)
 
 
@@ -105,7 +105,7 @@ def worded(fault: Fault, shown: str, name: str) -> tuple[str, str]:
 
 
 def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
-    wanted = fault.schema.get("x-expected") or _A[str(fault.limit)]
+    expected = fault.schema.get("x-expected") or _A[str(fault.limit)]
     hint = ""
     if fault.limit == "string" and isinstance(fault.value, bool | int | float):
         hint = "; put it in quotes"
@@ -116,11 +116,11 @@ def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
         hint = f"; write {word}, without quotes" if word else ""
     elif fault.limit in ("number", "integer") and isinstance(fault.value, str):
         hint = _number_hint(fault.value)
-    return "type", f"expected {wanted}, not {shown}{hint}"
+    return "type", f"expected {expected}, not {shown}{hint}"
 
 
 def _number_hint(text: str) -> str:
-    """What to do about a text that looks like a number."""
+    """Advice for a text that looks like a number."""
     if isinstance(resolve(text), int | float):
         return "; remove the quotes"
     odd = next((character for character in text if not character.isascii()), None)
@@ -140,26 +140,26 @@ def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     both = given(fault) if isinstance(fault.value, Mapping) else ()
     if both:
         return "both-keys", f"{keys_text(both)} are both given; give one of them"
-    names = tuple(str(each["const"]) for each in fault.limit if "const" in each)
+    names = tuple(str(branch["const"]) for branch in fault.limit if "const" in branch)
     hint = _nearest(characters.plain(fault.value), names) if isinstance(fault.value, str) else ""
     title = str(fault.schema.get("title", "value")).lower()
     also = fault.schema.get("x-also")
     allowed = f"one of {', '.join(names)}{f' or {also}' if also else ''}"
-    return "value", f"{shown} is no {title}{hint or f'; expected {allowed}'}"
+    return "value", f"{shown} is not a {title}{hint or f'; expected {allowed}'}"
 
 
 def _nearest(text: str, names: tuple[str, ...]) -> str:
-    """The name that is meant; for proportions, such as 16:10, the one that comes closest."""
+    """Advice with the similar name; for proportions such as 16:10, with the closest ones."""
     given = _PROPORTIONS.fullmatch(text)
     if given is None:
         return suggestion(text, names)
     known = {name: match for name in names if (match := _PROPORTIONS.fullmatch(name))}
-    near = min(known, key=lambda name: abs(_bend(known[name]) - _bend(given)))
+    near = min(known, key=lambda name: abs(_log_ratio(known[name]) - _log_ratio(given)))
     return f"; the closest is {quoted(near)}, or write WIDTHxHEIGHT"
 
 
-def _bend(proportions: re.Match[str]) -> float:
-    """How far from a square, the same upright (less than 0) as lying."""
+def _log_ratio(proportions: re.Match[str]) -> float:
+    """The logarithm of width by height: 0 for a square, negative for portrait."""
     return math.log(int(proportions[1]) / int(proportions[2]))
 
 
@@ -199,8 +199,8 @@ def _empty(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
 def _pattern(fault: Fault, shown: str, name: str) -> tuple[str, str]:
     if not characters.plain(str(fault.value)).strip():  # white space, or of no width
         return _empty(fault, shown, name)
-    wanted = fault.schema.get("x-expected") or f"the form {fault.limit}"
-    return "form", f"expected {wanted}, not {shown}"
+    expected = fault.schema.get("x-expected") or f"the form {fault.limit}"
+    return "form", f"expected {expected}, not {shown}"
 
 
 _WORDS: Mapping[str, Callable[[Fault, str, str], tuple[str, str]]] = {

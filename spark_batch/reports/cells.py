@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from spark_batch.checkpoint import time_text
 from spark_batch.contract import MANIFEST, error_code, schema
-from spark_batch.matrix import number_text
+from spark_batch.jobs.request import number_text
 from spark_batch.reports.facts import amount_text
 
 # A decimal point, or a comma where the comma does not separate cells. A positive exponent is none:

@@ -13,7 +13,7 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.contract import expected_size, manifest_columns, required_columns
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, JobRecord, Status, Usage
-from spark_batch.matrix import KEY_DIGITS, number_text
+from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
 from spark_batch.reports.facts import amount_text, moment_text, seconds_of

@@ -7,9 +7,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from spark_batch import matrix
 from spark_batch.client.outcomes import Completed, InProgress, Made
 from spark_batch.engine import effects, triggers
+from spark_batch.jobs import matrix
 from tests.engine.conftest import a_recipe
 from tests.engine.test_decide import PICTURE, RESULT, admit, an_engine
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import matrix, pictures, recipe
+from spark_batch import pictures, recipe
+from spark_batch.jobs import matrix
 
 JOBS = 1_000_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from spark_batch import pictures, recipe
-from spark_batch.recipe.document import read
+from spark_batch.recipe.yaml import read
 
 LINES = 50_000
 HEAD = "version: 1\nname: big\ninputs: [photo.jpg]\n"

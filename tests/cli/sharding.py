@@ -8,7 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import load, matrix
+from spark_batch import load
+from spark_batch.jobs import matrix
+from spark_batch.jobs.shard import Shard
 from tests.cli.conftest import RECIPE, Call, Ended, Folder
 
 # What another run of the same recipe has of its own.
@@ -62,5 +64,5 @@ def shard_manifest(folder: Folder, shard: str) -> Path:
 def largest(folder: Folder, count: int) -> str:
     """The shard of so many with the most jobs."""
     keys = [job.key for job in matrix.jobs(load(folder.recipe).recipe)]
-    shards = [matrix.Shard(index, count) for index in range(1, count + 1)]
+    shards = [Shard(index, count) for index in range(1, count + 1)]
     return str(max(shards, key=lambda shard: sum(map(shard.owns, keys))))

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import load, matrix
+from spark_batch import load
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import ExitCode
+from spark_batch.jobs import matrix
+from spark_batch.jobs.shard import read_shard
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder, start
 from tests.cli.sharding import (
@@ -98,7 +100,7 @@ def test_what_a_killed_shard_was_sending_is_uncertain(
     call("run", folder.recipe, "--sandbox", "--shard", shard, "--limit", "0")
     place = load(folder.recipe).recipe
     with Checkpoint.open(shard_checkpoint(folder.previews, shard)) as checkpoint:
-        job = next(matrix.read_shard(shard).of(matrix.jobs(place)))
+        job = next(read_shard(shard).of(matrix.jobs(place)))
         checkpoint.sync_jobs([job])
         checkpoint.begin_attempt(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
     merged = call("merge", folder.recipe, "--sandbox")

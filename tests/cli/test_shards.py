@@ -12,9 +12,11 @@ from random import Random
 
 import pytest
 
-from spark_batch import load, matrix
+from spark_batch import load
 from spark_batch.checkpoint import CheckpointReader, Lock
 from spark_batch.errors import ExitCode
+from spark_batch.jobs import matrix
+from spark_batch.jobs.shard import read_shard
 from spark_batch.paths import lock_path
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder, start
@@ -70,7 +72,7 @@ def _kill_when_all_is_sent(folder: Folder, process: subprocess.Popen[str], shard
     """SIGKILL, with every task known and some of them at work."""
     path = shard_checkpoint(folder.previews, shard)
     keys = [job.key for job in matrix.jobs(load(folder.recipe).recipe)]
-    wanted = sum(map(matrix.read_shard(shard).owns, keys))
+    wanted = sum(map(read_shard(shard).owns, keys))
     deadline = time.monotonic() + 30
     known = 0
     while known < wanted and time.monotonic() < deadline:

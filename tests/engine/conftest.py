@@ -13,7 +13,7 @@ from random import Random
 import pytest
 from PIL import Image
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
@@ -25,7 +25,8 @@ from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Scope, Step, plan_actions
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.engine.workers import DaemonThreads, Sender
-from spark_batch.jobs import Block, Input, Job, JobRecord, Prompt, Recipe, RunSettings, Size
+from spark_batch.jobs import Block, Input, Job, JobRecord, Prompt, Recipe, RunSettings, Size, matrix
+from spark_batch.jobs.names import default_template
 from spark_batch.paths import Layout
 from spark_batch.sandbox import Faults, Served, serve
 from spark_batch.sandbox import Settings as SandboxSettings
@@ -204,7 +205,7 @@ def a_recipe(root: Path, **run: object) -> Recipe:
         model="spark_i2i_3_0",
         blocks=(block,),
         output_dir=root / "out",
-        output_name=matrix.default_template(),
+        output_name=default_template(),
         run=replace(settings, **run),
         price=Decimal("0.03"),
     )

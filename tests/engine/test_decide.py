@@ -9,7 +9,6 @@ from random import Random
 
 import pytest
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint, Money
 from spark_batch.client.outcomes import (
     Completed,
@@ -44,7 +43,7 @@ from spark_batch.engine.ratelimit import Pace, PollTimes
 from spark_batch.engine.reasons import Cause
 from spark_batch.engine.transitions import Begin, Move
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Attempt, Job, Picture, Recipe, Result, State, Usage
+from spark_batch.jobs import Attempt, Job, Picture, Recipe, Result, State, Usage, matrix
 from tests.engine.conftest import a_recipe
 
 RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))

@@ -9,13 +9,12 @@ from decimal import Decimal
 
 import pytest
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import Made, SubmitOutcome
 from spark_batch.engine import Driver, waits
 from spark_batch.engine.events import Done, Event, Failed, Halted, Submitted
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Job
+from spark_batch.jobs import Job, matrix
 from tests.engine.conftest import MakeWorld, World, a_photo
 
 

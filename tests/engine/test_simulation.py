@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import (
     Completed,
@@ -44,7 +43,7 @@ from spark_batch.engine.events import Tally
 from spark_batch.engine.files import Folders
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Scope, plan_actions
-from spark_batch.jobs import Job, Picture, Recipe, Result, State, Usage
+from spark_batch.jobs import Job, Picture, Recipe, Result, State, Usage, matrix
 from tests.engine.conftest import a_recipe
 from tests.engine.virtual import VirtualClock
 

@@ -11,7 +11,6 @@ from random import Random
 
 import pytest
 
-from spark_batch import matrix
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import (
     Completed,
@@ -37,7 +36,7 @@ from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.engine.waits import LONGEST_CALL
 from spark_batch.engine.workers import download
 from spark_batch.errors import ExitCode, OutputError
-from spark_batch.jobs import Job, Recipe, Result, Usage
+from spark_batch.jobs import Job, Recipe, Result, Usage, matrix
 from spark_batch.paths import Layout
 from tests.engine.conftest import a_photo, a_recipe
 from tests.engine.virtual import VirtualClock, VirtualExecutor

@@ -48,6 +48,6 @@ def errors(loaded: Load) -> Errors:
     def run(text: str) -> list[Diagnostic]:
         with pytest.raises(RecipeError) as caught:
             loaded(text)
-        return [each for each in caught.value.diagnostics if isinstance(each, Diagnostic)]
+        return [error for error in caught.value.diagnostics if isinstance(error, Diagnostic)]
 
     return run

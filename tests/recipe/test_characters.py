@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.recipe import Diagnostic, Loaded, document
+from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.recipe.characters import in_curly_quotes
+from spark_batch.recipe.yaml import read
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -49,8 +50,8 @@ def test_an_odd_space_in_the_structure_is_pointed_at(errors: Errors, text: str, 
     """Wherever it stands: its own line and column, and its name, since no editor shows it."""
     before = text[: text.index("~")]
     place = before.count("\n") + 1, len(before) - before.rfind("\n")
-    found = [each for each in errors(text.replace("~", odd)) if each.code == "character"]
-    assert [(each.place.line, each.place.column) for each in found] == [place]
+    found = [error for error in errors(text.replace("~", odd)) if error.code == "character"]
+    assert [(error.place.line, error.place.column) for error in found] == [place]
     assert f"U+{ord(odd):04X} (" in found[0].message
     assert "replace it by a space" in found[0].message or "remove it" in found[0].message
 
@@ -60,7 +61,7 @@ def test_a_text_may_hold_odd_spaces(loaded: Load, odd: str) -> None:
     """French and Japanese typography use them, and what is inside a text harms nothing."""
     text = f"prompts: ['a:{odd}b', \"-{odd}x\", Write «{odd}Soldes{odd}», 10{odd}km]\n"
     found = loaded(HEAD + INPUTS + text + "silence: [prompt-quotes]\n")
-    texts = [each.text for each in found.recipe.blocks[0].prompts]
+    texts = [prompt.text for prompt in found.recipe.blocks[0].prompts]
     assert texts == [f"a:{odd}b", f"-{odd}x", f"Write «{odd}Soldes{odd}»", f"10{odd}km"]
     assert found.warnings == ()
 
@@ -130,7 +131,7 @@ def test_a_hash_that_cuts_a_text_is_a_warning(tmp_path: Path, text: str) -> None
     """In any text without quotes, at the hash."""
     path = tmp_path / "a.yaml"
     path.write_text(HEAD + INPUTS + text)
-    (warning,) = document.read(path)[1].of("warning")
+    (warning,) = read(path)[1].of("warning")
     assert warning.code == "hash-cuts"
     assert warning.source[warning.place.column - 1] == "#"
 
@@ -155,7 +156,7 @@ def test_a_plain_comment_is_no_warning(tmp_path: Path, line: str) -> None:
     """A space behind the hash, quotes, a number or a block: nothing that was meant is lost."""
     path = tmp_path / "a.yaml"
     path.write_text(f"prompts:\n  - x\n  {line}\n")
-    assert document.read(path)[1].of("warning") == ()
+    assert read(path)[1].of("warning") == ()
 
 
 @pytest.mark.parametrize("text", ["prompts:\n  - #1 bestseller\n", "prompts: #1 bestseller\n"])
@@ -211,7 +212,7 @@ def test_a_text_of_no_width_is_empty_in_a_table(
 def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
     """As any warning of a recipe."""
     text = HEAD + INPUTS + "prompts:\n  - Make it the #1 bestseller\n"
-    assert [each.code for each in loaded(text).warnings] == ["hash-cuts"]
+    assert [warning.code for warning in loaded(text).warnings] == ["hash-cuts"]
     assert loaded(text + "silence: [hash-cuts]\n").warnings == ()
 
 
@@ -219,7 +220,7 @@ def test_quotes_around_a_prompt_are_a_warning(loaded: Load, folder: Path) -> Non
     """They would be sent; those around a part of it are what the API's page advises."""
     texts = ["“Make it red”", "Write “Sale” on it", "„Mach es rot“", "“Sale” and “50%”"]
     listed = loaded(HEAD + INPUTS + f"prompts: [{', '.join(texts)}]\n")
-    assert [each.path for each in listed.warnings] == ["prompts[0]", "prompts[2]"]
+    assert [warning.path for warning in listed.warnings] == ["prompts[0]", "prompts[2]"]
     rows = "".join(f"photos/hero.jpg,{text}\n" for text in texts)
     (folder / "t.csv").write_text("image,prompt\n" + rows, encoding="utf-8")
     (warning,) = loaded(HEAD + "rows: t.csv\n").warnings

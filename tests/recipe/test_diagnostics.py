@@ -71,7 +71,7 @@ def test_found_in_the_order_of_the_file_and_once() -> None:
     for mark in (Mark(2, 1), Mark(1, 5), Mark(1, 1), Mark(2, 1)):
         findings.error(mark, code="c", path="", message="m")
     findings.warn(Mark(1, 1), code="c", path="", message="m")
-    places = [(each.place.line, each.place.column) for each in findings.of("error")]
+    places = [(error.place.line, error.place.column) for error in findings.of("error")]
     assert places == [(1, 1), (1, 5), (2, 1)]
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.errors import RecipeError
+from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, load
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -23,7 +24,7 @@ def test_invalid_example_says_what_is_expected(name: str, monkeypatch: pytest.Mo
     monkeypatch.chdir(EXAMPLES)
     with pytest.raises(RecipeError) as caught:
         load(Path("invalid", name), probe=pictures.probe)
-    said = [each.render() for each in caught.value.diagnostics if isinstance(each, Diagnostic)]
+    said = [error.render() for error in caught.value.diagnostics if isinstance(error, Diagnostic)]
     expected = Path("invalid", name).with_suffix(".txt").read_text(encoding="utf-8")
     assert "\n".join(said) + "\n" == expected
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import matrix
-from spark_batch.jobs import Fit, Input, Picture, Treatment
+from spark_batch.jobs import Fit, Input, Picture, Treatment, matrix
 from spark_batch.recipe import Diagnostic, Loaded, load
 
 Load = Callable[[str], Loaded]
@@ -68,9 +67,9 @@ def test_a_glob_beside_fit(loaded: Load, folder: Path) -> None:
     for name in ("b", "a"):
         Image.new("RGB", (1600, 1600)).save(folder / "photos" / f"{name}.tif")
     found = _inputs(loaded(HEAD + "inputs: [{path: photos/*.tif, fit: true}]\n"))
-    assert [each.id for each in found] == ["a", "b"]
-    assert {each.fit for each in found} == {"saved as JPEG of at most 4700000 bytes"}
-    assert [each.image for each in found] == ["photos/a.tif", "photos/b.tif"]
+    assert [picture.id for picture in found] == ["a", "b"]
+    assert {picture.fit for picture in found} == {"saved as JPEG of at most 4700000 bytes"}
+    assert [picture.image for picture in found] == ["photos/a.tif", "photos/b.tif"]
 
 
 def test_a_glob_in_a_mapping_needs_no_fit(loaded: Load) -> None:
@@ -108,7 +107,7 @@ def test_a_row_that_names_an_id_uses_its_fit(loaded: Load, folder: Path) -> None
     for image in ("scan", "photos/scan.tif"):
         (folder / "shots.csv").write_text(f"image,prompt\n{image},Make it blue\n")
         text = "version: 1\nname: x\nrows: shots.csv\ninputs: [{path: photos/*.tif, fit: true}]\n"
-        (block,) = [each for each in loaded(text).recipe.blocks if each.origin == "rows"]
+        (block,) = [block for block in loaded(text).recipe.blocks if block.origin == "rows"]
         assert block.inputs[0].fit is not None
 
 
@@ -127,7 +126,7 @@ def test_warnings_judge_what_is_sent(folder: Path) -> None:
 
     def told(treatment: Treatment | None) -> list[str]:
         picture = Picture("PNG", 2000, 2000, 4_800_000, "0" * 64, treatment)
-        return [each.code for each in load(path, probe=lambda *_: picture).warnings]
+        return [warning.code for warning in load(path, probe=lambda *_: picture).warnings]
 
     assert told(None) == ["input-png", "input-bytes"]
     assert told(_treatment()) == []

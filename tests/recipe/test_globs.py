@@ -67,10 +67,17 @@ def test_it_matches_what_python_matches(tree: Path, parts: list[str]) -> None:
     assert set(found(tree, pattern)) == expected
 
 
-@pytest.mark.parametrize("pattern", ["a**/b", "*/../*", "*\0"])
-def test_what_is_no_glob(tree: Path, pattern: str) -> None:
-    """An error in words."""
-    with pytest.raises(ValueError, match="is no glob"):
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        ("a**/b", r"'\*\*' must be a whole part"),
+        ("*/../*", r"'\.\.' must stand before the first wildcard"),
+        ("*\0", "no null character"),
+    ],
+)
+def test_what_is_no_glob(tree: Path, pattern: str, fault: str) -> None:
+    """The message says which of the rules the glob breaks."""
+    with pytest.raises(ValueError, match=f"is not a valid glob; .*{fault}"):
         globs.find(tree, pattern)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import matrix, pictures
+from spark_batch import pictures
 from spark_batch.errors import RecipeError
+from spark_batch.jobs import matrix
 from spark_batch.recipe import load
 
 NAMES = 500
@@ -24,7 +25,7 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 def quoted(text: str) -> str:
     """A YAML text in double quotes."""
-    return '"' + "".join(f"\\U{ord(each):08x}" for each in text) + '"'
+    return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
 
 
 def hostile(chance: random.Random) -> str:

@@ -35,7 +35,7 @@ def test_globs_are_sorted_and_relative_to_the_recipe(loaded: Load, folder: Path)
     _fill(folder, "photos/b.jpg", "photos/a.jpg", "photos/.hidden.jpg")
     (folder / "photos" / "dir.jpg").mkdir()
     found = _inputs(loaded(HEAD + "inputs: ['photos/*.jpg']\n"))
-    assert [each.id for each in found] == ["a", "b", "hero"]
+    assert [picture.id for picture in found] == ["a", "b", "hero"]
     assert found[0].path == folder / "photos" / "a.jpg"
 
 
@@ -43,14 +43,14 @@ def test_two_stars_go_through_folders_but_not_the_output(loaded: Load, folder: P
     """What a run has made does not become the input of the next one."""
     _fill(folder, "photos/deep/er/a.jpg", "out/x/hero/made.jpg", ".cache/c.jpg")
     found = _inputs(loaded(HEAD + "inputs: ['**/*.jpg']\n"))
-    assert [each.id for each in found] == ["a", "hero"]
+    assert [picture.id for picture in found] == ["a", "hero"]
 
 
 def test_a_glob_may_begin_in_the_output_folder(loaded: Load, folder: Path) -> None:
     """Who names the output folder in a glob means it."""
     _fill(folder, "out/x/hero/made.jpg")
     found = _inputs(loaded(HEAD + "inputs: ['out/x/**/*.jpg']\n"))
-    assert [each.id for each in found] == ["made"]
+    assert [picture.id for picture in found] == ["made"]
 
 
 def test_only_the_output_matches(errors: Errors, folder: Path) -> None:
@@ -74,14 +74,14 @@ def test_a_file_name_that_is_no_text(errors: Errors, folder: Path) -> None:
     except OSError:
         pytest.skip("this disk takes UTF-8 alone")
     (error,) = errors(HEAD + "inputs: ['photos/*.jpg']\n")
-    said = "'photos/*.jpg' matches a file whose name is no UTF-8, '\ufffd\ufffd.jpg': rename it"
+    said = "'photos/*.jpg' matches a file whose name is not UTF-8, '\ufffd\ufffd.jpg': rename it"
     assert error.message == said
 
 
 def test_absolute_glob(loaded: Load, folder: Path) -> None:
     """A glob may be absolute."""
     found = _inputs(loaded(HEAD + f"inputs: ['{folder.as_posix()}/photos/h*.jpg']\n"))
-    assert [each.id for each in found] == ["hero"]
+    assert [picture.id for picture in found] == ["hero"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_each_file_is_probed_once(folder: Path) -> None:
     found = _inputs(load(path, probe=probe))
     assert len(found) == 40
     assert sorted({call.name for call in calls}) == sorted(call.name for call in calls)
-    by_id = {each.id: each.picture for each in found}
+    by_id = {picture.id: picture.picture for picture in found}
     assert by_id["p7"] == by_id["q7"] is not None
 
 
@@ -138,8 +138,8 @@ def test_every_bad_picture_is_told(errors: Errors, folder: Path) -> None:
         (folder / "photos" / f"{name}.jpg").write_bytes(b"<html>")
     found = errors(HEAD + "inputs: ['photos/*.jpg']\n")
     assert len(found) == 4
-    assert {each.code for each in found} == {"picture"}
-    assert {each.place.line for each in found} == {4}
+    assert {error.code for error in found} == {"picture"}
+    assert {error.place.line for error in found} == {4}
 
 
 def test_names_alike_but_for_case(errors: Errors, folder: Path) -> None:
@@ -160,9 +160,9 @@ def test_a_link_that_loops(errors: Errors, loaded: Load, folder: Path) -> None:
     """A symbolic link to itself is no file, and `**` does not follow one for ever."""
     (folder / "photos" / "loop").symlink_to(folder / "photos")
     (folder / "photos" / "self.jpg").symlink_to(folder / "photos" / "self.jpg")
-    assert [each.code for each in errors(HEAD + "inputs: [photos/self.jpg]\n")] == ["no-file"]
+    assert [error.code for error in errors(HEAD + "inputs: [photos/self.jpg]\n")] == ["no-file"]
     found = _inputs(loaded(HEAD + "inputs: ['**/*.jpg']\n"))
-    assert [each.id for each in found] == ["hero"]
+    assert [picture.id for picture in found] == ["hero"]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import contract, matrix, pictures
+from spark_batch import contract, pictures
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Size
+from spark_batch.jobs import Size, matrix
+from spark_batch.jobs.names import default_template
+from spark_batch.jobs.request import number_text
 from spark_batch.recipe import MAX_ERRORS, Diagnostic, Loaded, load
 
 Load = Callable[[str], Loaded]
@@ -37,7 +39,7 @@ def test_defaults(loaded: Load, folder: Path) -> None:
     assert recipe.run.max_cost is None
     assert recipe.price is None
     assert recipe.output_dir == (folder / "out" / "x").resolve()
-    assert recipe.output_name == matrix.default_template()
+    assert recipe.output_name == default_template()
     assert found.warnings == ()
 
 
@@ -74,7 +76,7 @@ def test_whole_floats_are_whole_numbers(loaded: Load) -> None:
 def test_zero_with_a_sign_is_zero(loaded: Load) -> None:
     """-0.0 and 0 are one scale: two keys for one request would be paid for twice."""
     (block,) = loaded(BASE + "variants: {scale: -0.0}\n").recipe.blocks
-    assert matrix.number_text(block.scales[0]) == "0"
+    assert number_text(block.scales[0]) == "0"
     assert str(block.scales[0]) == "0.0"
 
 
@@ -150,7 +152,7 @@ def test_a_line_break_at_the_end_is_no_part_of_a_name(errors: Errors, field: str
 def test_a_line_break_in_an_id(errors: Errors) -> None:
     """The same holds for ids."""
     text = HEAD + INPUTS + "prompts:\n  - id: |\n      a\n    text: Make it red\n"
-    assert [each.code for each in errors(text)] == ["id"]
+    assert [error.code for error in errors(text)] == ["id"]
 
 
 def test_same_name_for_one_prompt_under_two_ids(errors: Errors) -> None:

@@ -88,10 +88,10 @@ def test_mutated_recipes(
         except RecipeError as error:
             refused += 1
             assert error.diagnostics, text
-            for each in error.diagnostics:
-                assert isinstance(each, Diagnostic)
-                assert each.message, text
-                assert each.message.isprintable(), text
+            for found in error.diagnostics:
+                assert isinstance(found, Diagnostic)
+                assert found.message, text
+                assert found.message.isprintable(), text
     assert 0 < refused < MUTANTS
     with capsys.disabled():
         print(f"\nmutants seed {SEED}: {MUTANTS} recipes, {refused} refused, 0 tracebacks")

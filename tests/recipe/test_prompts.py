@@ -7,7 +7,8 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract, matrix
+from spark_batch import contract
+from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.recipe.prompts import MAX_TEXTS
 from spark_batch.text import seen, slug
@@ -26,7 +27,7 @@ SHARED = settings(
 
 
 def _texts(found: Loaded) -> list[str]:
-    return [each.text for each in found.recipe.blocks[0].prompts]
+    return [prompt.text for prompt in found.recipe.blocks[0].prompts]
 
 
 def test_every_combination_is_a_prompt(loaded: Load) -> None:
@@ -39,7 +40,7 @@ def test_every_combination_is_a_prompt(loaded: Load) -> None:
         "Change the hat to Navy Blue",
     ]
     prompts = found.recipe.blocks[0].prompts
-    assert {each.id for each in prompts} == {"recolor"}
+    assert {prompt.id for prompt in prompts} == {"recolor"}
     assert prompts[1].variables == (("item", "shirt"), ("color", "Navy Blue"))
     assert matrix.count(found.recipe) == 4
 
@@ -89,7 +90,7 @@ def test_values_of_the_same_words_are_told_apart_by_a_hash(loaded: Load) -> None
     name = "output: {name: '${t}'}\n"
     names = [job.output for job in matrix.jobs(loaded(HEAD + text + name).recipe)]
     words = ["c", "c", "sale", "sale", "50", "50"]
-    assert [each[:-9] for each in names[:-1]] == words
+    assert [name[:-9] for name in names[:-1]] == words
     assert names[-1] == "go"
     assert len(set(names)) == 7
     turned = text.replace("C, C++, SALE", "C++, SALE, C")
@@ -152,4 +153,4 @@ def test_expanding_is_counting(loaded: Load, one: list[str], other: list[str]) -
     recipe = loaded(HEAD + text + name).recipe
     names = [job.output for job in matrix.jobs(recipe)]
     assert len(names) == matrix.count(recipe) == len(one) * len(other)
-    assert all(set(each) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-/") for each in names)
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-/") for name in names)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract, matrix, pictures
+from spark_batch import contract, pictures
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Picture
+from spark_batch.jobs import Picture, matrix
 from spark_batch.recipe import Diagnostic, Loaded, load
 from spark_batch.text import prompt_id
 
@@ -156,7 +156,7 @@ def test_each_picture_is_probed_once(folder: Path) -> None:
 
     recipe = load(path, probe=probe).recipe
     assert len(probed) == len(set(probed)) == 2
-    assert {each.id for block in recipe.blocks for each in block.inputs} == {"own", "b"}
+    assert {picture.id for block in recipe.blocks for picture in block.inputs} == {"own", "b"}
 
 
 def test_jsonl_says_the_same(loaded: Load, folder: Path) -> None:
@@ -187,7 +187,7 @@ def test_jsonl_says_the_same(loaded: Load, folder: Path) -> None:
 def test_what_is_no_table(errors: Errors, folder: Path, data: bytes) -> None:
     """A file that is no table is refused, with the table's name."""
     (folder / "t.csv").write_bytes(data)
-    assert {each.place.file.name for each in errors(ROWS)} == {"t.csv"}
+    assert {error.place.file.name for error in errors(ROWS)} == {"t.csv"}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_places_are_right_with_every_line_end(errors: Errors, folder: Path) -> N
     text = 'image,prompt,seed\nphotos/hero.jpg,"a\nb",x\nphotos/hero.jpg,a,y\n'
     for end in ("\n", "\r\n", "\r"):
         (folder / "t.csv").write_text(text.replace("\n", end), newline="")
-        places = [(each.place.line, each.place.column) for each in errors(ROWS)]
+        places = [(error.place.line, error.place.column) for error in errors(ROWS)]
         assert places == [(3, 4), (4, 19)]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spark_batch import matrix
 from spark_batch.jobs import JobRecord
+from spark_batch.jobs.select import facts
 
 _BEFORE = ("input", "prompt")
 _AFTER = ("size", "scale", "seed", "take")
@@ -22,9 +22,9 @@ def axes(records: Sequence[JobRecord]) -> tuple[list[dict[str, Any]], list[list[
     variables = dict.fromkeys(name for each in records for name, _ in each.variables)
     found = [_Axis(name) for name in (*_BEFORE, *variables, *_AFTER)]
     for record in records:
-        facts, notes = matrix.facts(record), _notes(record)
+        values, notes = facts(record), _notes(record)
         for axis in found:
-            axis.add(facts.get(axis.name), notes.get(axis.name, ""))
+            axis.add(values.get(axis.name), notes.get(axis.name, ""))
     return [axis.told() for axis in found], [list(each) for each in _columns(found)]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, JobRecord, Usage
-from spark_batch.matrix import number_text
+from spark_batch.jobs.request import number_text
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.facts import amount_text, moment_text
 from spark_batch.reports.page.axes import axes

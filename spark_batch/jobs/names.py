@@ -1,4 +1,4 @@
-"""Output templates: taken apart and filled in."""
+"""Output templates: their parts, and how they are filled in."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
 
 
 def prompt_name(prompt: Prompt) -> str:
-    """What a prompt is called in names: its id, and then its variables' values."""
+    """A prompt in file names: its id, followed by its variables' values."""
     return "-".join((prompt.id, *value_names(prompt).values()))
 
 
 def value_names(prompt: Prompt) -> dict[str, str]:
-    """What names write for each variable of a prompt."""
+    """The value of each variable of a prompt as file names write it."""
     return {name: slug(value, distinct=name in prompt.distinct) for name, value in prompt.variables}

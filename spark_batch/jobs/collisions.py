@@ -1,4 +1,4 @@
-"""Names that two jobs would share."""
+"""Output names that two jobs would share."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spark_batch.jobs import Block, Job, Prompt, Recipe, Size
-from spark_batch.matrix import excluding
-from spark_batch.matrix.making import jobs, outputs, template
+from spark_batch.jobs.matrix import input_rules, jobs, outputs, template
 
 
-def collisions(
+def colliding_jobs(
     recipe: Recipe, *, look: Callable[[str], object] = lambda name: None
 ) -> tuple[Job, Job] | None:
-    """Two jobs whose pictures would have one name, upper and lower case being alike; or None.
+    """Two jobs whose pictures would have the same name, ignoring case; or None.
 
-    Holds one 64-bit hash a job and confirms a hit by the names themselves; `reduced` says why
-    not every input has to be looked at. `look` is shown each name that is judged, so that whoever
-    has more to ask needs no pass of his own.
+    Stores a 64-bit hash for each job, and confirms a hit by the names themselves; `reduced` says
+    why a few inputs are enough. Calls `look` with each name, so that other checks of names need no
+    further pass over the jobs.
     """
     fewer = reduced(recipe)
     seen: set[int] = set()
@@ -32,7 +31,7 @@ def collisions(
 
 
 def _pair(recipe: Recipe, folded: str) -> tuple[Job, Job] | None:
-    """The first two jobs of a name that are not the same request."""
+    """The first two jobs with a name that differ in more than that."""
     same = (job for job in jobs(recipe) if job.output.casefold() == folded)
     first = next(same)
     others = (job for job in same if _place(job) != _place(first) or job.input is not first.input)
@@ -41,30 +40,29 @@ def _pair(recipe: Recipe, folded: str) -> tuple[Job, Job] | None:
 
 
 def in_folders(recipe: Recipe) -> bool:
-    """Whether every name begins with a folder of its input, so that two inputs never meet."""
+    """Whether every name begins with a folder for its input, so that inputs cannot collide."""
     return template(recipe).startswith("${input}/")
 
 
 def reduced(recipe: Recipe) -> Recipe:
-    """The recipe with as few inputs as are enough to judge the names of all.
+    """The recipe with the fewest inputs that show all collisions of names.
 
-    Where each input has its folder, one stands for all that are in the same blocks and under the
-    same exclusions.
+    If each input has its folder, one represents all that are in the same blocks and match the same
+    exclusions.
     """
     if not in_folders(recipe):
         return recipe
     traits: dict[str, list[tuple[int, int]]] = {}
-    for at, block in enumerate(recipe.blocks):
-        masks = excluding.input_masks(block)
-        for each, mask in zip(block.inputs, masks, strict=True):
-            traits.setdefault(each.id.casefold(), []).append((at, mask))
+    for number, block in enumerate(recipe.blocks):
+        for picture, bits in zip(block.inputs, input_rules(block), strict=True):
+            traits.setdefault(picture.id.casefold(), []).append((number, bits))
     first = {tuple(trait): name for name, trait in reversed(traits.items())}
     chosen = frozenset(first.values())
     return replace(recipe, blocks=tuple(_only(block, chosen) for block in recipe.blocks))
 
 
 def _only(block: Block, chosen: frozenset[str]) -> Block:
-    inputs = tuple(each for each in block.inputs if each.id.casefold() in chosen)
+    inputs = tuple(picture for picture in block.inputs if picture.id.casefold() in chosen)
     return block if len(inputs) == len(block.inputs) else replace(block, inputs=inputs)
 
 

@@ -1,27 +1,28 @@
-"""Warnings: what the API's page advises against, told once for each thing and not for each job."""
+"""Warnings about what the API's page advises against, each once and not for every job."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from spark_batch import contract
 from spark_batch.jobs import Block, Input, Picture, Size
-from spark_batch.recipe import characters, quick
+from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.document import Node
 from spark_batch.recipe.inputs import Listed
-from spark_batch.recipe.prompts import Entry
+from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.variants import Located, whole
+from spark_batch.recipe.yaml import Node
 
-# Where one instruction ends and another may begin. The second list is of verbs that are hardly
-# ever nouns, since "a red hat and paint" is no second instruction.
+# Ends of instructions. _STRONG are verbs that are hardly ever nouns: "a red hat and paint" has no
+# second instruction.
 _SENTENCE = re.compile(r"[.!?;\n]\s*|\b(?:and )?then\b", re.IGNORECASE)
 _CLAUSE = re.compile(r",\s*(?:and\s+)?|\band\s+", re.IGNORECASE)
 _JOINT = re.compile(r"[.!?;,\n]|\b(?:and|then)\b", re.IGNORECASE)
 _QUOTED = re.compile("\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u2018[^\u2019]*\u2019|'[^']*'(?![a-z])")
 QUOTES = "in typographic quotes, which are sent as well; remove them, or write plain ones"
-_LOOKED_AT = 1000  # texts of one entry; that they differ in a value makes them hardly different
+_CHECKED_TEXTS = 1000  # texts of one entry; they differ in the values of variables alone
 _STRONG = frozenset(
     {"add", "remove", "delete", "erase", "replace", "insert", "convert", "transform"}
 )
@@ -31,32 +32,32 @@ _VERBS = _STRONG | {
 }
 
 
-def prompts(found: Iterable[Entry], findings: Findings) -> None:
-    """Prompts that are long, or that ask for several edits at once; an entry is told once."""
+def prompts(found: Iterable[PromptEntry], findings: Findings) -> None:
+    """Warn about prompts in typographic quotes, long ones, and those with several edits."""
     best = contract.rules().recommended_prompt
-    for each in found:
-        if characters.in_curly_quotes(each.node.text().strip()):
+    for entry in found:
+        if characters.in_curly_quotes(entry.node.text().strip()):
             findings.warn(
-                each.node.mark,
+                entry.node.mark,
                 code="prompt-quotes",
-                path=each.where,
+                path=entry.where,
                 message=f"the prompt is {QUOTES}",
             )
-        texts = [prompt.text for prompt in each.prompts]
+        texts = [prompt.text for prompt in entry.prompts]
         longest = max(map(len, texts), default=0)
         if longest > best:
             which = "the prompt has" if len(texts) == 1 else "the longest of its prompts has"
             message = f"{which} {longest} characters; {best} or fewer work best"
-            findings.warn(each.node.mark, code="prompt-long", path=each.where, message=message)
-        if any(map(several_instructions, texts[:_LOOKED_AT])):
-            message = "the prompt seems to hold several instructions; one at a time works better"
+            findings.warn(entry.node.mark, code="prompt-long", path=entry.where, message=message)
+        if any(map(several_instructions, texts[:_CHECKED_TEXTS])):
+            message = "the prompt seems to have several instructions; one at a time works better"
             findings.warn(
-                each.node.mark, code="prompt-many-instructions", path=each.where, message=message
+                entry.node.mark, code="prompt-many-instructions", path=entry.where, message=message
             )
 
 
 def several_instructions(text: str) -> bool:
-    """Whether a prompt seems to ask for more than one edit; rather too seldom than too often."""
+    """Whether a prompt seems to ask for several edits; misses some rather than warn falsely."""
     if not _JOINT.search(text):
         return False
     sentences = [part for part in _SENTENCE.split(_QUOTED.sub("", text)) if part.strip()]
@@ -73,30 +74,39 @@ def _first_word(text: str) -> str:
 
 
 def sizes(found: Iterable[Located], findings: Findings) -> None:
-    """Sizes whose picture may come out black, or will not be as asked."""
+    """Warn about sizes whose picture may come out black or at another size."""
     smallest = contract.rules().recommended_side
-    for each in found:
-        width, height = each.size.width, each.size.height
+    for located in found:
+        width, height = located.size.width, located.size.height
         if max(width, height) < smallest:
             message = f"both sides are below {smallest} pixels: the picture may come out black"
-            findings.warn(each.node.mark, code="size-small", path=each.where, message=message)
+            findings.warn(located.node.mark, code="size-small", path=located.where, message=message)
         expected = contract.expected_size(width, height)
         if expected != (width, height):
             asked, given = f"{width}x{height}", f"{expected[0]}x{expected[1]}"
             message = f"asked for {asked}, the picture is expected at {given}"
-            findings.warn(each.node.mark, code="size-rounded", path=each.where, message=message)
+            findings.warn(
+                located.node.mark, code="size-rounded", path=located.where, message=message
+            )
 
 
 def usual(seed: int) -> bool:
-    """Whether the API's page speaks of a seed."""
-    return quick.judge(contract.API, "/$defs/seed/x-recommended")(seed)
+    """Whether the API's page recommends a seed."""
+    limits = _usual_seeds()
+    usual: bool = limits["minimum"] <= seed <= limits["maximum"]
+    return usual or seed == contract.rules().random_seed
+
+
+def _usual_seeds() -> Mapping[str, Any]:
+    limits: Mapping[str, Any] = contract.definition("seed")["x-recommended"]["anyOf"][-1]
+    return limits
 
 
 def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
-    """Seeds that the API takes and its page does not speak of."""
+    """Warn about seeds that the API accepts and its page does not recommend."""
     for item in node.items() if node is not None else ():
         if not usual(whole(item)):
-            limits = contract.definition("seed")["x-recommended"]["anyOf"][-1]
+            limits = _usual_seeds()
             message = (
                 f"{item.raw} is unusual: seeds go from {limits['minimum']} to {limits['maximum']}"
             )
@@ -104,25 +114,24 @@ def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed")
 
 
 def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings) -> None:
-    """Input pictures that are small, turned, not of the recommended format, or large as files.
+    """Warn about inputs that are small, turned by EXIF, of another format, or large files.
 
-    What is judged is what will be sent, where `fit` makes another picture of the file.
-
-    `blocks` say at which sizes each of them is wanted.
+    With `fit` the check is about the picture that is sent. `blocks` have the output sizes of each
+    input.
     """
-    wanted: dict[str, set[tuple[int, int]]] = {}
+    outputs: dict[str, set[tuple[int, int]]] = {}
     expected: dict[tuple[Size, ...], set[tuple[int, int]]] = {}
     for block in blocks:
         if block.sizes not in expected:
-            sizes = {contract.expected_size(each.width, each.height) for each in block.sizes}
+            sizes = {contract.expected_size(size.width, size.height) for size in block.sizes}
             expected[block.sizes] = sizes
-        for one in block.inputs:
-            wanted.setdefault(one.id, set()).update(expected[block.sizes])
+        for picture in block.inputs:
+            outputs.setdefault(picture.id, set()).update(expected[block.sizes])
     entries: dict[str, list[Listed]] = {}
-    for each in found:
-        entries.setdefault(each.where, []).append(each)
+    for listed in found:
+        entries.setdefault(listed.where, []).append(listed)
     for group in entries.values():
-        for code, hits, advice in _judged(group, wanted):
+        for code, hits, advice in _judged(group, outputs):
             if hits:
                 message = f"{_which(hits, group)} {advice}"
                 mark, where = group[0].node.mark, group[0].where
@@ -130,59 +139,60 @@ def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings)
 
 
 def _judged(
-    group: Sequence[Listed], wanted: Mapping[str, set[tuple[int, int]]]
+    group: Sequence[Listed], outputs: Mapping[str, set[tuple[int, int]]]
 ) -> Iterable[tuple[str, list[Listed], str]]:
     rules = contract.rules().picture
     yield (
         "input-small",
-        [each for each in group if _below(each.input, wanted)],
+        [picture for picture in group if _below(picture.input, outputs)],
         "smaller than the output on both sides; a larger picture gives better results",
     )
     yield (
         "input-png",
-        [each for each in group if _format(each) not in (None, rules.recommended_format)],
+        [picture for picture in group if _format(picture) not in (None, rules.recommended_format)],
         f"not {rules.recommended_format}, which is the format that the API recommends",
     )
     yield (
         "input-bytes",
-        [each for each in group if _bytes(each) > rules.recommended_bytes],
+        [picture for picture in group if _bytes(picture) > rules.recommended_bytes],
         f"over {rules.recommended_bytes} bytes, which the API may refuse; save it smaller",
     )
     yield (
         "input-turned",
-        [each for each in group if _turned(each)],
+        [picture for picture in group if _turned(picture)],
         "turned by EXIF alone: the API may see it lying on its side or mirrored;"
         " `fit: true` turns it upright",
     )
 
 
-def _below(each: Input, wanted: Mapping[str, set[tuple[int, int]]]) -> bool:
-    picture = each.picture
+def _below(entry: Input, outputs: Mapping[str, set[tuple[int, int]]]) -> bool:
+    picture = entry.picture
     if picture is None:
         return False
     sent = picture.treatment or picture
-    outputs = wanted.get(each.id, ())
-    return any(sent.width < width and sent.height < height for width, height in outputs)
+    return any(
+        sent.width < width and sent.height < height for width, height in outputs.get(entry.id, ())
+    )
 
 
-def _format(each: Listed) -> str | None:
-    picture = each.input.picture
+def _format(listed: Listed) -> str | None:
+    picture = listed.input.picture
     return (picture.treatment or picture).format if picture else None
 
 
-def _bytes(each: Listed) -> int:
-    """The bytes that are sent; what is fitted has no more than are recommended."""
-    picture = each.input.picture
+def _bytes(listed: Listed) -> int:
+    """The bytes of a file that is sent; a fitted picture is never over the recommended size."""
+    picture = listed.input.picture
     return picture.bytes if picture and not picture.treatment else 0
 
 
-def _turned(each: Listed) -> bool:
+def _turned(listed: Listed) -> bool:
     """Whether the file is sent as it is, and its EXIF orientation turns it."""
-    return each.input.picture is not None and each.input.picture.turned
+    return listed.input.picture is not None and listed.input.picture.turned
 
 
 def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:
-    """What an entry's warning is about: its picture, or how many of a glob's, with an example."""
+    """The subject of a warning: an entry's picture, or how many of a glob's, with an example."""
     path, picture = hits[0].input.path, hits[0].input.picture
     name = path.name if path else hits[0].input.id
     facts = f" ({_facts(picture)})" if picture else ""

@@ -1,4 +1,4 @@
-"""Entries of `inputs` as written: texts and mappings, globs expanded, URLs judged."""
+"""The entries of `inputs`: texts and mappings, globs expanded, URLs checked."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from spark_batch import contract
 from spark_batch.jobs import Fit
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.check import judge
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.document import Node
-from spark_batch.recipe.inputs.fits import fit_of
-from spark_batch.recipe.inputs.generated import Selection, Surroundings, select
+from spark_batch.recipe.globs import Selection, Surroundings, select
+from spark_batch.recipe.schema import judge
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted, suggestion
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry as written; `file` stands for each match of a glob in turn."""
+class InputEntry:
+    """One entry; a glob becomes an entry for each `file` that it matches."""
 
     node: Node
     where: str
@@ -54,7 +55,9 @@ class Entry:
         )
 
 
-def entries_of(node: Node, where: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
+def entries_of(
+    node: Node, where: str, around: Surroundings, findings: Findings
+) -> Iterator[InputEntry]:
     if isinstance(node.value, Mapping):
         yield from _mapping(node, where, around, findings)
         return
@@ -62,17 +65,19 @@ def entries_of(node: Node, where: str, around: Surroundings, findings: Findings)
     text = node.text().strip()
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
-        yield from _url(Entry(node, where, url=text), text, findings)
+        yield from _url(InputEntry(node, where, url=text), text, findings)
     elif scheme and "/" in scheme[0]:
         message = f"{quoted(text)} is neither a file nor an http or https URL"
         findings.error(node.mark, code="url", path=where, message=message)
     elif globs.is_glob(text) and not globs.is_file_name(folder, text):
-        yield from _glob(Entry(node, where), text, around, findings)
+        yield from _glob(InputEntry(node, where), text, around, findings)
     elif exists(node, text, where, folder, findings):
-        yield Entry(node, where, file=folder / text)
+        yield InputEntry(node, where, file=folder / text)
 
 
-def _mapping(node: Node, where: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
+def _mapping(
+    node: Node, where: str, around: Surroundings, findings: Findings
+) -> Iterator[InputEntry]:
     folder = around.folder
     own = node.get("id")
     name = own.text() if own else None
@@ -80,37 +85,39 @@ def _mapping(node: Node, where: str, around: Surroundings, findings: Findings) -
     fit = fit_of(node.get("fit"))
     if url is not None:
         _refuse_fit(node.get("fit"), where, findings)
-        yield from _url(Entry(url, where, id=name, url=url.text()), url.text(), findings)
+        yield from _url(InputEntry(url, where, id=name, url=url.text()), url.text(), findings)
         return
     if path is None:
         return
     text = path.text()
     if own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
-        yield from _glob(Entry(path, where, fit=fit), text, around, findings)
+        yield from _glob(InputEntry(path, where, fit=fit), text, around, findings)
     elif exists(path, text, f"{where}.path", folder, findings):
-        yield Entry(own or path, where, id=name, file=folder / text, fit=fit)
+        yield InputEntry(own or path, where, id=name, file=folder / text, fit=fit)
 
 
 def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
-    """Tell that a picture behind a URL cannot be fitted: it never comes to this machine."""
+    """Report `fit` at a URL: the picture is never on this machine."""
     if fit_of(node) is not None and node is not None:
         message = (
-            "the API fetches a URL itself, so that nothing can be done to its picture before;"
+            "the API fetches the picture of a URL itself, so it cannot be fitted first;"
             " download the file and give its path"
         )
         findings.error(node.mark, code="fit", path=f"{where}.fit", message=message)
 
 
-def _url(entry: Entry, text: str, findings: Findings) -> Iterator[Entry]:
+def _url(entry: InputEntry, text: str, findings: Findings) -> Iterator[InputEntry]:
     try:
         wrong = judge(text, part="url", shown=quoted(text))
         parts = urlsplit(text)
         if not wrong and (not parts.hostname or text != text.strip()):
-            wrong = [f"{quoted(text)} is no URL of a picture"]
+            wrong = [f"{quoted(text)} is not the URL of a picture"]
         if not wrong and (parts.username or parts.password):
-            wrong = ["a URL with a user or password would be sent on; use a signed or public one"]
+            wrong = [
+                "a URL with a user or password would be sent to the API; use a signed or public one"
+            ]
     except ValueError:
-        wrong = [f"{quoted(text)} is no URL of a picture"]
+        wrong = [f"{quoted(text)} is not the URL of a picture"]
     if wrong:
         findings.error(entry.node.mark, code="url", path=entry.where, message=wrong[0])
     else:
@@ -118,7 +125,7 @@ def _url(entry: Entry, text: str, findings: Findings) -> Iterator[Entry]:
 
 
 def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) -> bool:
-    """Whether there is such a file; if not, that is told."""
+    """Whether there is such a file, which the recipe may name; reports it if not."""
     file = folder / text
     if is_file(file):
         if fault := Boundary(folder).fault(file):
@@ -127,7 +134,7 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
     if _is_folder(file):
         message = f"{quoted(text)} is a folder; name a picture, or write {quoted(f'{text}/*.jpg')}"
     elif globs.is_glob(text):
-        message = f"there is no file {quoted(text)}; a glob stands in `inputs`, without an id"
+        message = f"there is no file {quoted(text)}; a glob must be in `inputs`, without an id"
     else:
         message = f"there is no file {quoted(text)}{_near(file)}"
     findings.error(node.mark, code="no-file", path=where, message=message)
@@ -135,7 +142,7 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
 
 
 def is_file(file: Path) -> bool:
-    """Whether there is such a file; a name that no disk takes is none."""
+    """Whether there is such a file; False for a name that the disk does not allow."""
     try:
         return file.is_file()
     except (OSError, ValueError):
@@ -158,7 +165,9 @@ def _near(file: Path) -> str:
     return suggestion(file.name, names)
 
 
-def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) -> Iterator[Entry]:
+def _glob(
+    entry: InputEntry, pattern: str, around: Surroundings, findings: Findings
+) -> Iterator[InputEntry]:
     try:
         matches = globs.find(around.folder, pattern)
     except ValueError as error:
@@ -181,16 +190,16 @@ def _glob(entry: Entry, pattern: str, around: Surroundings, findings: Findings) 
     for path in selected.unreadable:
         shown = quoted(relative(path, around.folder.resolve()))
         message = (
-            f"{shown} cannot be read: pictures that only it knows as made by spark-batch are inputs"
-            f" where {quoted(pattern)} matches them"
+            f"{shown} cannot be read: pictures that only it records as made by spark-batch become"
+            f" inputs where {quoted(pattern)} matches them"
         )
         findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
 
 
 def _report_left_out(
-    entry: Entry, pattern: str, selected: Selection, folder: Path, findings: Findings
+    entry: InputEntry, pattern: str, selected: Selection, folder: Path, findings: Findings
 ) -> None:
-    """Say which matches are no inputs because spark-batch made them."""
+    """Report the matches that are left out because spark-batch made them."""
     folders = selected.folders
     shown = quoted(relative(folders[0], folder)) + f" and {len(folders) - 1} more" * (
         len(folders) > 1
@@ -207,13 +216,13 @@ def _report_left_out(
         findings.error(mark, code="no-match", path=where, message=message)
 
 
-def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[Entry]:
-    """A text that is a URL or a path, and no glob."""
+def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterator[InputEntry]:
+    """The entry of a text that is a URL or a path."""
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
-        yield from _url(Entry(node, "image", url=text), text, findings)
+        yield from _url(InputEntry(node, "image", url=text), text, findings)
     elif exists(node, text, "image", folder, findings):
-        yield Entry(node, "image", file=folder / text)
+        yield InputEntry(node, "image", file=folder / text)
 
 
 def relative(file: Path, folder: Path) -> str:
@@ -221,7 +230,23 @@ def relative(file: Path, folder: Path) -> str:
 
 
 def url_name(url: str) -> str:
-    """What a URL's picture is called: its path's last part, or the host when there is none."""
+    """The name of a URL's picture: the last part of its path, or the host without one."""
     parts = urlsplit(url)
     last = next((part for part in reversed(parts.path.split("/")) if part), parts.hostname or "")
     return Path(unquote(last).replace("/", "-").replace("\0", "")).stem or "picture"
+
+
+def fit_of(node: Node | None) -> Fit | None:
+    """The fit of an entry with the schema's defaults filled in; None without."""
+    if node is None or node.value is False:
+        return None
+    chosen = {key: node.get(key) for key in _defaults()}
+    return Fit(
+        **{key: node.text() if (node := chosen[key]) else text for key, text in _defaults().items()}
+    )
+
+
+@cache
+def _defaults() -> dict[str, str]:
+    properties = contract.schema(contract.RECIPE)["$defs"]["fit"]["properties"]
+    return {key: value["default"] for key, value in properties.items()}

@@ -1,4 +1,4 @@
-"""Shards: the jobs of a recipe dealt out by their keys, so that several processes can make them."""
+"""Shards: the jobs of a recipe divided by their keys among several processes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Shard:
 
     @property
     def label(self) -> str:
-        """What its files carry in their names."""
+        """The part of its files' names that names it."""
         return f"shard-{self.index}-of-{self.count}"
 
     def owns(self, key: str) -> bool:
-        """Whether a job with this key is the shard's. Raises ValueError for what is no key."""
+        """Whether a job with this key belongs to the shard. Raises ValueError for no key."""
         return int(key, 16) % self.count == self.index - 1
 
     def of(self, jobs: Iterable[Job]) -> Iterator[Job]:

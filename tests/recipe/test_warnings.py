@@ -11,8 +11,8 @@ from PIL import Image
 
 from spark_batch import contract
 from spark_batch.jobs import Picture
-from spark_batch.recipe import Loaded, advice, load
-from spark_batch.recipe.advice import several_instructions
+from spark_batch.recipe import Loaded, load, warnings
+from spark_batch.recipe.warnings import several_instructions
 
 Load = Callable[[str], Loaded]
 
@@ -22,7 +22,7 @@ BASE = HEAD + INPUTS + "prompts: [Make it red]\n"
 
 
 def _said(found: Loaded) -> list[str]:
-    return [f"{each.path} {each.code}" for each in found.warnings]
+    return [f"{warning.path} {warning.code}" for warning in found.warnings]
 
 
 def test_long_prompt(loaded: Load) -> None:
@@ -84,8 +84,8 @@ def test_sizes(loaded: Load) -> None:
 def test_seeds(loaded: Load) -> None:
     """Seeds that the API's page does not speak of are told."""
     found = loaded(BASE + "variants: {seed: [-1, 0, 1, 2147483647, 2147483648]}\n")
-    assert [each.message.split()[0] for each in found.warnings] == ["0", "2147483648"]
-    assert {each.code for each in found.warnings} == {"seed-unusual"}
+    assert [warning.message.split()[0] for warning in found.warnings] == ["0", "2147483648"]
+    assert {warning.code for warning in found.warnings} == {"seed-unusual"}
 
 
 def test_a_globs_pictures_are_told_together(loaded: Load, folder: Path) -> None:
@@ -111,8 +111,8 @@ def test_large_file(folder: Path) -> None:
 
 def test_every_warning_can_be_silenced_by_name() -> None:
     """The schema knows exactly the codes that the recipe's room warns with."""
-    known = {each["const"] for each in contract.schema("recipe")["$defs"]["warningCode"]["oneOf"]}
-    room = Path(advice.__file__).parent
+    known = {code["const"] for code in contract.schema("recipe")["$defs"]["warningCode"]["oneOf"]}
+    room = Path(warnings.__file__).parent
     text = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
     warned = set(re.findall(r'\.warn\([^"]*code="([a-z-]+)"', text))
     given = set(re.findall(r'^        "(input-[a-z]+)",$', text, re.MULTILINE))
@@ -142,7 +142,7 @@ def test_a_photo_that_exif_turns_is_a_warning(loaded: Load, folder: Path, kind: 
     exif[0x0112] = 6
     Image.new("RGB", (1600, 1600)).save(folder / "photos" / "turned", kind, exif=exif)
     plain = loaded(head + "inputs: [photos/turned]\n")
-    (found,) = [each for each in plain.warnings if each.code == "input-turned"]
+    (found,) = [warning for warning in plain.warnings if warning.code == "input-turned"]
     assert "lying on its side" in found.message
     assert "`fit: true` turns it upright" in found.message
     for text in (
@@ -150,7 +150,7 @@ def test_a_photo_that_exif_turns_is_a_warning(loaded: Load, folder: Path, kind: 
         "inputs: [photos/turned]\nsilence: [input-turned]\n",
         "inputs: [photos/hero.jpg]\n",
     ):
-        assert "input-turned" not in [each.code for each in loaded(head + text).warnings]
+        assert "input-turned" not in [warning.code for warning in loaded(head + text).warnings]
 
 
 def test_a_turned_photo_in_a_table_is_a_warning(loaded: Load, folder: Path) -> None:
@@ -160,4 +160,4 @@ def test_a_turned_photo_in_a_table_is_a_warning(loaded: Load, folder: Path) -> N
     Image.new("RGB", (1600, 1600)).save(folder / "photos" / "turned.jpg", exif=exif)
     (folder / "shots.csv").write_text("image,prompt\n" + "photos/turned.jpg,Make it red\n" * 2)
     found = loaded("version: 1\nname: x\nrows: shots.csv\n")
-    assert [each.code for each in found.warnings].count("input-turned") == 1
+    assert [warning.code for warning in found.warnings].count("input-turned") == 1

@@ -73,8 +73,8 @@ def parse(text: str) -> tuple[Clause, ...]:
 
 def _patterns(text: str) -> tuple[str, ...]:
     return tuple(
-        escape(each.strip()[1:-1]) if each.strip()[:1] == '"' else each.strip()
-        for each in _VALUE.findall(text)
+        escape(value.strip()[1:-1]) if value.strip()[:1] == '"' else value.strip()
+        for value in _VALUE.findall(text)
     )
 
 
@@ -109,7 +109,7 @@ class Chooser:
 
     def __init__(self, expressions: Sequence[str] = ()) -> None:
         """Raises UsageError for an expression that is none."""
-        self._terms = tuple(parse(each) for each in expressions)
+        self._terms = tuple(parse(expression) for expression in expressions)
         self._axes = dict.fromkeys(clause.axis for term in self._terms for clause in term)
         self._seen: dict[str, dict[str, None]] = {}
         self._met: set[tuple[str, str]] = set()
@@ -158,7 +158,7 @@ class Chooser:
             yield f"no job has the axis {clause.axis!r}{_meant(clause.axis, self._known)}"
         for pattern in clause.patterns:
             if clause.axis == "status":
-                if not any(fnmatchcase(each, pattern) for each in _STATUSES):
+                if not any(fnmatchcase(status, pattern) for status in _STATUSES):
                     yield f"there is no status {pattern!r}{_meant(pattern, _STATUSES)}"
             elif (clause.axis, pattern) not in self._met:
                 yield f"no job has the {clause.axis} {pattern!r}{_meant(pattern, seen)}"

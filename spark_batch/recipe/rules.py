@@ -1,18 +1,19 @@
-"""The recipe's `exclude` → exclusions, each judged against the axes that there are."""
+"""The recipe's `exclude` and `include` → rules that drop jobs, and further blocks of jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from spark_batch import contract, matrix
-from spark_batch.jobs import Block, Exclusion, Recipe, Size
-from spark_batch.recipe import ids
-from spark_batch.recipe.check import shown, start
+from spark_batch import contract
+from spark_batch.jobs import Block, Exclusion, Recipe, Size, matrix
+from spark_batch.jobs.request import number_text
+from spark_batch.recipe import ids, variants, warnings
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.document import Node
+from spark_batch.recipe.schema import shown, start
 from spark_batch.recipe.variants import number, size_of, whole
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted, suggestion
 
 _AXES = ("input", "prompt", "size", "scale", "seed", "take")
@@ -20,12 +21,12 @@ _AXES = ("input", "prompt", "size", "scale", "seed", "take")
 T = TypeVar("T", bound=Hashable)
 
 
-def read(
+def exclusions(
     node: Node | None, block: Block, known: ids.Known, findings: Findings
 ) -> tuple[Exclusion, ...]:
-    """The exclusions. A value that is in none of the block's axes, or no axis at all, is told.
+    """The exclusions. Reports unknown axes, and values that the axis does not have.
 
-    What could refer to something that has errors is not judged.
+    Does not check names that may refer to entries with errors.
     """
     items = () if node is None else node.items()
     axes = _Axes(block, _variables(block), known)
@@ -34,8 +35,8 @@ def read(
     )
 
 
-def check(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
-    """Tells an exclusion that matches no job, and a recipe of which nothing is left."""
+def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
+    """Report exclusions that match no job, and a recipe without jobs; True without errors."""
     if node is None:
         return True
     idle = matrix.idle(recipe)
@@ -52,7 +53,7 @@ def check(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """What there is to be excluded."""
+    """The values that exclusions can name."""
 
     block: Block
     variables: Mapping[str, tuple[str, ...]]
@@ -86,26 +87,26 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
         inputs=names("input", axes.known.inputs),
         prompts=names("prompt", axes.known.prompts),
         sizes=values(
-            "size", {(each.width, each.height): _written(each) for each in block.sizes}, sides
+            "size", {(size.width, size.height): _written(size) for size in block.sizes}, sides
         ),
         scales=values(
             "scale",
-            {each: matrix.number_text(each) for each in block.scales},
+            {scale: number_text(scale) for scale in block.scales},
             lambda item, _: number(item) + 0.0,
         ),
         seeds=values(
-            "seed", {each: str(each) for each in block.seeds}, lambda item, _: whole(item)
+            "seed", {seed: str(seed) for seed in block.seeds}, lambda item, _: whole(item)
         ),
         takes=values(
             "take",
-            {each: str(each) for each in range(1, block.takes + 1)},
+            {take: str(take) for take in range(1, block.takes + 1)},
             lambda item, _: whole(item),
         ),
         variables=tuple(
             (name, found)
             for name, known in variables.items()
             if "prompts" not in doubtful
-            if (found := values(name, {each: each for each in known}, lambda item, _: item.text()))
+            if (found := values(name, {text: text for text in known}, lambda item, _: item.text()))
         ),
     )
 
@@ -117,7 +118,7 @@ def _values(
     value: Callable[[Node, str], T | None],
     findings: Findings,
 ) -> frozenset[T]:
-    """The values of an axis, each of which has to be one that the recipe has."""
+    """The values that an exclusion names on an axis; reports those that the recipe lacks."""
     found: set[T] = set()
     for at, item in enumerate(node.items()):
         here = ids.item_path(node, where, at)
@@ -141,7 +142,7 @@ def _unknown(
     for key, mark in node.keys.items():
         if key not in known:
             hint = suggestion(key, known) or f"; known are {', '.join(known)}"
-            message = f"{quoted(key)} is no axis of this recipe{hint}"
+            message = f"{quoted(key)} is not an axis of this recipe{hint}"
             findings.error(mark, code="unknown-key", path=where, message=message)
 
 
@@ -153,6 +154,53 @@ def _variables(block: Block) -> Mapping[str, tuple[str, ...]]:
 
 
 def _written(size: Size) -> str:
-    """A size as recipes write it; its label is for file names."""
+    """A size as written in recipes; its label is for file names."""
     name = size.label.replace("x", ":")
     return name if name in contract.rules().sizes else size.label
+
+
+def inclusions(
+    node: Node | None, matrix_block: Block, known: ids.Known, findings: Findings
+) -> tuple[Block, ...]:
+    """A block for each entry, with inputs and prompts of the main matrix.
+
+    Reports unknown ids, unless errors leave the ids unknown. Jobs of earlier blocks are not
+    repeated.
+    """
+    repeats: list[Exclusion] = [matrix.made_by(matrix_block)]
+    found: list[Block] = []
+    for at, item in enumerate(() if node is None else node.items()):
+        block = _block(item, f"include[{at}]", matrix_block, known, findings)
+        found.append(replace(block, repeats=tuple(repeats)))
+        repeats.append(matrix.made_by(block))
+    return tuple(found)
+
+
+def check_inclusions(recipe: Recipe, node: Node | None, findings: Findings) -> None:
+    """Warn about entries whose jobs all exist already."""
+    items = () if node is None else node.items()
+    for at, (item, block) in enumerate(zip(items, recipe.blocks[1:], strict=False)):
+        if matrix.count(replace(recipe, blocks=(block,))) == 0:
+            message = "this adds nothing: all of its jobs exist already"
+            path = f"include[{at}]"
+            findings.warn(start(item), code="include-repeats", path=path, message=message)
+
+
+def _block(node: Node, where: str, source: Block, known: ids.Known, findings: Findings) -> Block:
+    axes = variants.variants(node, findings, path=where)
+    warnings.sizes(axes.located, findings)
+    warnings.seeds(node.get("seed"), findings, path=f"{where}.seed")
+
+    def names(key: str, kind: str, there: tuple[str, ...] | None) -> frozenset[str]:
+        given = node.get(key)
+        if given is None or there is None:
+            return frozenset(there or ())
+        return ids.chosen(given, f"{where}.{key}", kind=kind, known=there, findings=findings)
+
+    inputs = names("inputs", "input", known.inputs)
+    prompts = names("prompts", "prompt", known.prompts)
+    return axes.block(
+        (picture for picture in source.inputs if picture.id in inputs),
+        (prompt for prompt in source.prompts if prompt.id in prompts),
+        origin=where,
+    )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_batch.errors import UsageError
-from spark_batch.matrix import Shard, labelled_shard, read_shard
+from spark_batch.jobs.shard import Shard, labelled_shard, read_shard
 from tests.makers import a_job, some_jobs
 
 COUNTS = st.integers(1, 1000)
@@ -17,7 +17,7 @@ KEYS = st.integers(0, 2**64 - 1).map(lambda number: f"{number:016x}")
 @given(KEYS, COUNTS)
 def test_every_job_is_in_one_shard(key: str, count: int) -> None:
     """None is made twice, none is left out."""
-    owners = [each for each in range(1, count + 1) if Shard(each, count).owns(key)]
+    owners = [index for index in range(1, count + 1) if Shard(index, count).owns(key)]
     assert owners == [int(key, 16) % count + 1]
 
 

@@ -1,50 +1,46 @@
-"""Text → located document: every value with its line and column, every bound kept on the way.
+"""YAML text → located document: every value with its line and column, within bounds.
 
-PyYAML gives the events; nothing of its resolver, composer or constructor is used, since they read
-YAML 1.1, lose the places, and hang or crash on hostile input (spark_batch/README.md).
-One pass without recursion: depth, number of nodes and growth by aliases are bounded before
-anything is built.
+PyYAML only parses to events. Its resolver, composer and constructor read YAML 1.1, lose the places,
+and hang or crash on hostile input, such as deep nesting or aliases that grow exponentially. This
+composer makes one pass without recursion, and checks depth, number of nodes and growth by aliases
+before it builds anything.
 """
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from spark_batch.recipe.boundary import Boundary
-from spark_batch.recipe.characters import advice
-from spark_batch.recipe.diagnostics import Findings, Mark, Source, split_lines
-from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.recipe.text import (
+from spark_batch.recipe.boundary import Boundary, read_text
+from spark_batch.recipe.characters import forbidden, line_feeds, misplaced, printable_only
+from spark_batch.recipe.diagnostics import (
+    Findings,
+    Mark,
+    Source,
     Stop,
-    check_characters,
-    explained,
-    forbidden,
-    in_structure,
-    line_feeds,
-    misplaced,
-    printable_only,
-    read_text,
+    mark_after,
+    split_lines,
     stop,
 )
-from spark_batch.text import quoted, visible
+from spark_batch.recipe.scalars import Scalar, resolve
+from spark_batch.recipe.syntax import COMMENT, MAX_DEPTH, TOO_DEEP, syntax_error
+from spark_batch.text import quoted
 
-MAX_DEPTH = 40
-MAX_NODES = 200_000  # aliases counted as often as they are used
-_CUT = re.compile(r"[ \t]+#(?=[^\s#])")
-_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+MAX_NODES = 200_000  # an alias counts each time it is used
+# YAML's printable characters; surrogates are none of them.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value with its place. `value` is a scalar, a tuple of nodes or a mapping of nodes.
+    """A value with its place: a scalar, a tuple of nodes or a mapping of nodes.
 
     `raw` is a scalar's text as written, `keys` the places of a mapping's keys. `count` and
     `height` measure the tree below, with aliases expanded.
@@ -58,12 +54,12 @@ class Node:
     height: int = 1
 
     def items(self) -> tuple[Node, ...]:
-        """The nodes of a sequence; a value that is none stands for a sequence of one."""
+        """The nodes of a sequence; any other value counts as a sequence of one."""
         return self.value if isinstance(self.value, tuple) else (self,)
 
     def get(self, key: str) -> Node | None:
         """The node at `key` of a mapping, or None."""
-        # A dict, as the composer makes them: asking for a Mapping takes several times as long.
+        # The composer makes dicts, and isinstance of Mapping takes several times as long.
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def text(self) -> str:
@@ -72,31 +68,18 @@ class Node:
 
 
 def read(path: Path) -> tuple[Node | None, Findings]:
-    """Read a recipe's file. The node is None when there is nothing that could be checked."""
+    """Read a recipe's file. The node is None if nothing can be checked."""
     findings = Findings(Source(path))
     try:
         text = read_text(path, findings)
         if fault := Boundary(path.parent).fault(path):  # before any of the text is shown
             raise stop(findings, Mark(), "outside", fault)
         findings = Findings(Source(path, split_lines(text)))
-        check_characters(text, findings)
-        with no_collection():
-            root = _Composer(findings).compose(text)
+        _check_characters(text, findings)
+        root = _Composer(findings).compose(text)
     except Stop:
         return None, findings
     return root, findings
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Without garbage collection: a big file parses twice as fast (house.md, measured)."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @dataclass(slots=True)
@@ -110,13 +93,13 @@ class _Open:
     values: dict[str, Node] = field(default_factory=dict)
     keys: dict[str, Mark] = field(default_factory=dict)
     key: str | None = None
-    dropped: bool = False  # the value of a wrong key, which has been told
+    dropped: bool = False  # the value of a wrong key, which is reported
     count: int = 1
     height: int = 1
 
 
 class _Composer:
-    """Holds the state of one pass over the events of one document."""
+    """The state of one pass over the events of one document."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
@@ -133,7 +116,7 @@ class _Composer:
             for event in yaml.parse(text, Loader=loader):
                 self._take(event)
         except yaml.MarkedYAMLError as error:
-            raise self._syntax(error) from None
+            raise syntax_error(error, self._findings) from None
         except yaml.YAMLError:
             raise stop(self._findings, Mark(), "yaml", "this is not YAML") from None
         if self._root is None:
@@ -173,7 +156,7 @@ class _Composer:
             self._add(Node(value=value, mark=mark, raw=text), event.anchor)
 
     def _judge_plain(self, event: Any, value: Scalar) -> None:
-        """Report what YAML allows in a text without quotes, and its author hardly meant."""
+        """Report what YAML allows in a text without quotes and its author probably did not mean."""
         lines, start, end = self._findings.source.lines, event.start_mark, event.end_mark
         for number in range(start.line, end.line + 1) if not event.value.isascii() else ():
             begin = start.column if number == start.line else 0
@@ -181,7 +164,7 @@ class _Composer:
             if odd is not None:
                 mark = Mark(number + 1, odd[0] + 1)
                 self._findings.error(mark, code="character", path="", message=odd[1])
-        cut = _CUT.match(lines[end.line], end.column) if isinstance(value, str) else None
+        cut = COMMENT.match(lines[end.line], end.column) if isinstance(value, str) else None
         if cut:
             message = (
                 f"the text ends here, after {quoted(event.value[-20:])}, because ' #' starts a "
@@ -196,7 +179,7 @@ class _Composer:
             raise self._fatal(event, "anchor", "an anchor at a key is not allowed; remove it")
         top.key, top.dropped = text, not isinstance(value, str) or text in top.keys
         if not isinstance(value, str):
-            message = f"a key is a text, {text or 'nothing'} is none; put it in quotes"
+            message = f"a key is a text, not {text or 'nothing'}; put it in quotes"
             self._findings.error(mark, code="key", path="", message=message)
         elif text == "<<" and not event.style:
             message = "merge keys (<<) are not part of YAML 1.2; write the keys out"
@@ -229,7 +212,7 @@ class _Composer:
             count=done.count,
             height=done.height,
         )
-        self._nodes -= done.count - 1  # they were counted one by one, and are added again below
+        self._nodes -= done.count - 1  # counted one by one, and added again below
         self._add(node, done.anchor)
 
     def _alias(self, event: Any) -> None:
@@ -247,7 +230,7 @@ class _Composer:
         self._add(node, None)
 
     def _add(self, node: Node, anchor: str | None) -> None:
-        """Hang a finished node where it belongs, and count what it adds."""
+        """Add a finished node to its parent, and count its values."""
         self._nodes += node.count
         if self._nodes > MAX_NODES:
             message = f"more than {MAX_NODES} values; split the recipe"
@@ -273,53 +256,10 @@ class _Composer:
             self._findings.error(_mark(event), code="tag", path="", message=message)
 
     def _deep(self, event: Any) -> Stop:
-        return self._fatal(event, "too-deep", _TOO_DEEP)
+        return self._fatal(event, "too-deep", TOO_DEEP)
 
     def _fatal(self, event: yaml.Event, code: str, message: str) -> Stop:
         return stop(self._findings, _mark(event), code, message)
-
-    def _syntax(self, error: yaml.MarkedYAMLError) -> Stop:
-        at = error.problem_mark or error.context_mark
-        if "end of stream" in (error.problem or ""):
-            at = error.context_mark or at
-        mark = self._inside(Mark(at.line + 1, at.column + 1) if at else Mark())
-        if "nesting depth" in (error.problem or ""):
-            # libyaml from 0.2.6 on looks ahead, and gives up before it has told of level 41.
-            return stop(self._findings, mark, "too-deep", _TOO_DEEP)
-        odd = self._odd_before(mark, error.context_mark)
-        if odd is not None:
-            mark, message = odd
-            return stop(self._findings, mark, "character", message)
-        line = self._findings.source.lines[mark.line - 1]
-        message = explained(error.problem or "", line[mark.column - 1 : mark.column])
-        return stop(self._findings, mark, "yaml", message + self._hash_hint(mark))
-
-    def _hash_hint(self, mark: Mark) -> str:
-        """Advice where a comment that may be part of a text ends this line, or the one before."""
-        for number in range(mark.line, max(mark.line - 2, 0), -1):
-            if _CUT.search(self._findings.source.lines[number - 1]):
-                return (
-                    f"; ' #' in line {number} starts a comment: put a text that holds it in quotes"
-                )
-        return ""
-
-    def _odd_before(self, mark: Mark, context: Any) -> tuple[Mark, str] | None:
-        """The last character that spoils the structure before a parser's error, and what to do."""
-        character = self._findings.source.lines[mark.line - 1][mark.column - 1 : mark.column]
-        if visible(character) != character:
-            return mark, advice(character) or ""
-        first = min(context.line + 1, mark.line) if context else mark.line
-        for number in range(mark.line, first - 1, -1):
-            odd = in_structure(self._findings.source.lines[number - 1])
-            if odd is not None:
-                return Mark(number, odd[0] + 1), odd[1]
-        return None
-
-    def _inside(self, mark: Mark) -> Mark:
-        """The place, or the end of the last line with text when it lies behind that."""
-        lines = self._findings.source.lines
-        last = max((n for n, line in enumerate(lines, 1) if line.strip()), default=1)
-        return mark if mark.line <= last else Mark(last, len(lines[last - 1]) + 1)
 
 
 def _mark(event: Any) -> Mark:
@@ -328,3 +268,12 @@ def _mark(event: Any) -> Mark:
 
 def _short_tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
+
+
+def _check_characters(text: str, findings: Findings) -> None:
+    """Raise Stop for a character outside of YAML's printable set."""
+    match = _FORBIDDEN.search(text)
+    if match:
+        name = f"U+{ord(match[0]):04X}"
+        message = f"the character {name} is not allowed; remove it"
+        raise stop(findings, mark_after(text[: match.start()]), "character", message)

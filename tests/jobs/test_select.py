@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs import record_of
-from spark_batch.matrix import Chooser, Facts
-from spark_batch.matrix import facts as facts_of
-from spark_batch.matrix.selecting import Clause, parse
+from spark_batch.jobs.select import Chooser, Clause, Facts, parse
+from spark_batch.jobs.select import facts as facts_of
 from tests.makers import a_job
 
 FACTS: Facts = {

@@ -1,71 +1,44 @@
-"""Located document → errors against the recipe's schema, at their place."""
+"""Located document → violations of the recipe's schema, each at its place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
 from spark_batch import contract
-from spark_batch.recipe import quick, wording
-from spark_batch.recipe.characters import advice, plain
+from spark_batch.recipe import wording
+from spark_batch.recipe.characters import advice, in_structure, plain
 from spark_batch.recipe.diagnostics import Findings, Mark
-from spark_batch.recipe.document import Node
-from spark_batch.recipe.text import in_structure
 from spark_batch.recipe.wording import Fault, Path, keys_text
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import closest, quoted, suggestion
 
-_LISTS = ("inputs", "prompts", "exclude", "include")  # that may be long
-_MOST = 1000  # errors that are looked at, so that a hostile recipe cannot make us work for hours
+_MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
 
 
 def check(root: Node, findings: Findings) -> frozenset[str]:
-    """Judge a document by the recipe's schema; gives the top-level keys that have errors.
+    """Check a document against the recipe's schema; return the top-level keys with errors.
 
     The empty key stands for the document itself.
     """
     if not isinstance(root.value, Mapping):
-        wanted = contract.schema(contract.RECIPE)["else"]["required"]
-        message = f"a recipe is a mapping with the keys {keys_text(wanted)}"
+        required = contract.schema(contract.RECIPE)["else"]["required"]
+        message = f"a recipe is a mapping with the keys {keys_text(required)}"
         findings.error(root.mark, code="type", path="", message=message)
         return frozenset({""})
-    plain = _plain(root, ())
-    if quick.judge(contract.RECIPE)(plain):
-        return frozenset()
-    faults = filter(_is_own, islice(_faults(plain), _MOST))
-    # jsonschema gives one error a missing key; ours names them all.
+    errors = contract.validator(contract.RECIPE).iter_errors(_plain(root, ()))
+    faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
+    # jsonschema reports each missing key by itself; one message names them all.
     once = {_mark_of(fault): fault for fault in faults}
     guessed = _guessed(once.values())
-    for each in once.values():
-        _tell(each, root, findings, guessed)
-    return frozenset(str(each.path[0]) if each.path else "" for each in once.values())
-
-
-def _faults(plain: dict[str, Any]) -> Iterator[Fault]:
-    """What jsonschema says, without the items of long lists that are plainly right."""
-    thin = dict(plain)
-    left: dict[str | int, list[int]] = {}
-    for key in _LISTS:
-        items, schema = plain.get(key), contract.schema(contract.RECIPE)["properties"][key]
-        if not isinstance(items, list):
-            continue
-        most = schema.get("maxItems")
-        if most is not None and len(items) > most:
-            yield Fault("maxItems", most, schema, items, (key,))
-        right = quick.judge(contract.RECIPE, f"/properties/{key}/items")
-        left[key] = [at for at, each in enumerate(items) if not at or not right(each)][:most]
-        thin[key] = [items[at] for at in left[key]]
-    for error in contract.validator(contract.RECIPE).iter_errors(thin):
-        found = wording.fault(error)
-        top, *rest = found.path or ("",)
-        if top in left and rest:
-            found = replace(found, path=(top, left[top][int(rest[0])], *rest[1:]))
-        yield found
+    for fault in once.values():
+        _report(fault, root, findings, guessed)
+    return frozenset(str(fault.path[0]) if fault.path else "" for fault in once.values())
 
 
 def judge(value: Any, *, part: str, shown: str, api: bool = False) -> list[str]:
-    """What `$defs/PART` of the recipe's schema, or of the API's, says against one value."""
+    """The messages of `$defs/PART` of the recipe's schema, or of the API's, about one value."""
     name = contract.API if api else contract.RECIPE
     errors = contract.validator(name, part).iter_errors(value)
     return [wording.worded(wording.fault(error), shown, part)[1] for error in errors]
@@ -91,12 +64,12 @@ def shown(node: Node) -> str:
 
 
 def start(node: Node) -> Mark:
-    """Where a mapping begins: at its first key."""
+    """The place of a mapping's first key."""
     return next(iter(node.keys.values()), node.mark)
 
 
 def _is_own(fault: Fault) -> bool:
-    """Whether a fault is one by itself: a text has no keys of which one could be missing."""
+    """Whether a fault needs a message: a text instead of a mapping lacks no keys."""
     return isinstance(fault.value, Mapping) or not wording.choice(fault)
 
 
@@ -106,7 +79,7 @@ def _mark_of(fault: Fault) -> tuple[Path, str, int, str]:
 
 
 def _plain(node: Node, path: Path) -> Any:
-    """The document as plain values. A prompt's text loses the white space around it."""
+    """The document as plain values, prompts without the white space around them."""
     if isinstance(node.value, Mapping):
         return {key: _plain(value, (*path, key)) for key, value in node.value.items()}
     if isinstance(node.value, tuple):
@@ -116,12 +89,12 @@ def _plain(node: Node, path: Path) -> Any:
     return node.value
 
 
-def _tell(
+def _report(
     fault: Fault, root: Node, findings: Findings, guessed: frozenset[tuple[Path, str]]
 ) -> None:
     node, where = _at(root, fault.path), path_text(fault.path)
     if fault.keyword == "additionalProperties":
-        _tell_unknown(fault, node, findings)
+        _report_unknown_keys(fault, node, findings)
         return
     absent = wording.missing(fault)
     if absent:
@@ -151,7 +124,7 @@ def _tell(
 
 
 def _report_odd_value(node: Node, findings: Findings) -> bool:
-    """Report an odd space that makes a text of a list or mapping; whether there is one."""
+    """Report an odd space that turns a list or mapping into a text; True if there is one."""
     line = findings.source.lines[node.mark.line - 1]
     odd = in_structure(line[node.mark.column - 1 :])
     if odd is not None:
@@ -161,14 +134,14 @@ def _report_odd_value(node: Node, findings: Findings) -> bool:
 
 
 def _comment_hint(node: Node, findings: Findings) -> str:
-    """Advice for a value of which nothing is left, because it begins with a hash."""
+    """Advice for a value that is empty because it begins with a hash."""
     lines, mark = findings.source.lines, node.mark
     if node.value is None and lines[mark.line - 1][mark.column - 1 :].lstrip().startswith("#"):
         return "; ' #' starts a comment: put the text in quotes"
     return ""
 
 
-def _tell_unknown(fault: Fault, node: Node, findings: Findings) -> None:
+def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
     known = tuple(fault.schema["properties"])
     for key in wording.unknown(fault):
         mark = node.keys.get(key, node.mark)
@@ -176,15 +149,15 @@ def _tell_unknown(fault: Fault, node: Node, findings: Findings) -> None:
             continue
         hint = suggestion(key, known) or f"; known are {keys_text(known)}"
         if " " in key:
-            hint = "; put a text that holds ': ' in quotes"
+            hint = "; put a text with ': ' in quotes"
         message = f"unknown key {quoted(key)}{hint}"
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
 
 
 def _report_odd_key(key: str, mark: Mark, known: tuple[str, ...], findings: Findings) -> bool:
-    """Report a character that makes a key an unknown one; whether there is one.
+    """Report a character that makes a key unknown; True if there is one.
 
-    A key of several words is a text that lacks its quotes, and may hold such characters.
+    A key of several words is a text without its quotes, and may have such characters.
     """
     at = next((at for at, character in enumerate(key) if advice(character)), None)
     several = " " in plain(key).strip() and not closest(plain(key).replace(" ", ""), known)
@@ -205,9 +178,9 @@ def _at(root: Node, path: Path) -> Node:
 
 
 def _guessed(faults: Iterable[Fault]) -> frozenset[tuple[Path, str]]:
-    """Keys that a misspelt one seems to mean: they are not told as missing as well.
+    """Keys that a misspelt one probably means: they are not reported as missing as well.
 
-    A key of several words is a text that lacks its quotes, and stands for them all.
+    A key of several words is a text without its quotes, and may be any of them.
     """
     found: set[tuple[Path, str]] = set()
     for fault in faults:
@@ -215,5 +188,5 @@ def _guessed(faults: Iterable[Fault]) -> frozenset[tuple[Path, str]]:
             known = tuple(fault.schema["properties"])
             for key in wording.unknown(fault):
                 meant = known if " " in key else (closest(key, known),)
-                found.update((fault.path, each) for each in meant if each)
+                found.update((fault.path, name) for name in meant if name)
     return frozenset(found)

@@ -1,32 +1,34 @@
-"""The recipe's `inputs` → input pictures: globs expanded, URLs judged, files probed."""
+"""The recipe's `inputs` → input pictures: globs expanded, URLs checked, files probed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from spark_batch.jobs import Input
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Fit, Input, Picture
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.document import Node
-from spark_batch.recipe.inputs.entries import (
+from spark_batch.recipe.entries import (
     SCHEME,
-    Entry,
+    InputEntry,
     entries_of,
     entry_of,
     exists,
     is_file,
     url_name,
 )
-from spark_batch.recipe.inputs.generated import (
+from spark_batch.recipe.globs import (
     FindGenerated,
     Generated,
     Origin,
     Surroundings,
     nothing_generated,
 )
-from spark_batch.recipe.inputs.probing import Probe, probed
+from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
 __all__ = [
@@ -59,8 +61,8 @@ def read(
 ) -> tuple[Listed, ...]:
     """The input pictures, in the recipe's order, a glob's matches sorted.
 
-    Paths are relative to the recipe's folder. A glob leaves out what spark-batch made, as
-    `generated.select` has it.
+    Paths are relative to the recipe's folder. A glob leaves out generated pictures, see
+    `globs.select`.
     """
     folder = around.folder
     entries = [
@@ -71,7 +73,7 @@ def read(
     named = [entry.named(folder) for entry in entries]
     ids.check(named, findings)
     pictures = probed(entries, probe, findings)
-    found = [pictures.get((each.file, each.fit)) if each.file else None for each in entries]
+    found = [pictures.get((entry.file, entry.fit)) if entry.file else None for entry in entries]
     return tuple(
         Listed(
             node=entry.node,
@@ -90,12 +92,12 @@ def read(
 
 
 def possible(node: Node | None, listed: Sequence[Listed]) -> tuple[str, ...] | None:
-    """The ids that an `inputs` with errors would have without them; None when nobody can tell.
+    """The ids that an `inputs` with errors would have without them; None if unknown.
 
-    `listed` are those of its entries that are right.
+    `listed` are its entries without errors.
     """
-    found = [each.input.id for each in listed]
-    known = {each.where for each in listed}
+    found = [picture.input.id for picture in listed]
+    known = {picture.where for picture in listed}
     for at, item in enumerate(() if node is None else node.items()):
         given = item.get("id") or item.get("path") or item.get("url") or item
         if f"inputs[{at}]" in known:
@@ -120,12 +122,12 @@ def single(
 ) -> dict[str, Listed]:
     """The picture that each text names: an input's id, a path or a URL; each file probed once.
 
-    A file or URL among the `known` inputs is that input. Texts that name nothing are told.
+    A file or URL among the `known` inputs is that input. Reports texts that name nothing.
     """
-    by_id = {each.input.id: each for each in known}
-    by_file = {each.input.path or each.input.url: each for each in known}
+    by_id = {picture.input.id: picture for picture in known}
+    by_file = {picture.input.path or picture.input.url: picture for picture in known}
     found: dict[str, Listed] = {}
-    entries: dict[str, Entry] = {}
+    entries: dict[str, InputEntry] = {}
     for node in nodes:
         text = node.text()
         if text in by_id:
@@ -142,15 +144,15 @@ def single(
 
 
 def _apart(
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, InputEntry],
     known: Mapping[str, Listed],
     folder: Path,
     probe: Probe,
     findings: Findings,
 ) -> Iterator[tuple[str, Listed]]:
-    """The entries as inputs; two files with one id are told."""
+    """The entries as inputs; reports two files with one id."""
     pictures = probed(list(entries.values()), probe, findings)
-    first = {each.casefold(): each for each in known}
+    first = {name.casefold(): name for name in known}
     places: dict[object, Listed] = {}
     for text, entry in entries.items():
         place = _absolute(entry.file) or entry.url
@@ -164,10 +166,52 @@ def _apart(
                 message = f"the id {quoted(name)} of this picture {fault}; {advice}"
                 findings.error(entry.node.mark, code="id", path="image", message=message)
             picture = pictures.get((entry.file, None)) if entry.file else None
-            made = Input(name, _absolute(entry.file), picture, entry.url, entry.image(folder))
-            places[place] = Listed(entry.node, "image", made)
+            new = Input(name, _absolute(entry.file), picture, entry.url, entry.image(folder))
+            places[place] = Listed(entry.node, "image", new)
         yield text, places[place]
 
 
 def _absolute(file: Path | None) -> Path | None:
     return None if file is None else file.absolute()
+
+
+class Probe(Protocol):
+    """Reads an input picture, or raises PictureError; may be called from several threads.
+
+    With a fit the picture says what is done to it before it is sent.
+    """
+
+    def __call__(self, path: Path, fit: Fit | None = None, /) -> Picture: ...
+
+
+Asked = tuple[Path, Fit | None]
+
+_THREADS = 8
+_PROBED_ALONE = 3  # fewer pictures are not worth a pool
+
+
+def probed(entries: list[InputEntry], probe: Probe, findings: Findings) -> dict[Asked, Picture]:
+    """Probe each distinct file once for each fit; reports a refused one at each of its entries."""
+    asked = list(
+        dict.fromkeys((entry.file, entry.fit) for entry in entries if entry.file is not None)
+    )
+    results = dict(zip(asked, _probe_all(probe, asked), strict=True))
+    for entry in entries:
+        result = results[entry.file, entry.fit] if entry.file is not None else None
+        if isinstance(result, PictureError):
+            findings.error(entry.node.mark, code="picture", path=entry.where, message=str(result))
+    return {key: result for key, result in results.items() if isinstance(result, Picture)}
+
+
+def _probe_all(probe: Probe, asked: list[Asked]) -> list[Picture | PictureError]:
+    def one(key: Asked) -> Picture | PictureError:
+        file, fit = key
+        try:
+            return probe(file) if fit is None else probe(file, fit)
+        except PictureError as error:
+            return error
+
+    if len(asked) < _PROBED_ALONE:
+        return [one(key) for key in asked]
+    with ThreadPoolExecutor(max_workers=min(_THREADS, len(asked))) as pool:
+        return list(pool.map(one, asked))

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch import contract, matrix
+from spark_batch import contract
 from spark_batch.jobs import (
     Block,
     Exclusion,
@@ -21,7 +21,10 @@ from spark_batch.jobs import (
     Recipe,
     RunSettings,
     Size,
+    matrix,
 )
+from spark_batch.jobs.collisions import colliding_jobs
+from spark_batch.jobs.names import default_template
 
 SIZES = (Size("1x1", 1328, 1328), Size("16x9", 1664, 936))
 PROMPTS = (
@@ -83,7 +86,7 @@ def _recipe(*blocks: Block, name: str | None = None) -> Recipe:
         model=contract.rules().model,
         blocks=blocks,
         output_dir=Path("out"),
-        output_name=name or matrix.default_template(),
+        output_name=name or default_template(),
         run=RunSettings(16, 5.0, 3, 600.0, 8, 60.0, 120.0, 45.0, 3),
     )
 
@@ -132,7 +135,7 @@ def test_fewer_inputs_show_every_collision(rules: tuple[Exclusion, ...], name: s
     """Where inputs have folders of their own, a few of them tell whether names meet."""
     recipe = _recipe(replace(BLOCK, excludes=rules), name=name)
     names = [job.output for job in matrix.jobs(recipe)]
-    assert (matrix.collisions(recipe) is not None) == (len(set(names)) < len(names))
+    assert (colliding_jobs(recipe) is not None) == (len(set(names)) < len(names))
 
 
 def _request(job: Job) -> tuple[object, ...]:
@@ -167,7 +170,7 @@ def test_repeats_are_made_once(rules: tuple[Exclusion, ...], further: list[Block
     alone = [replace(block, repeats=()) for block in blocks]
     assert made == list(dict.fromkeys(map(_request, matrix.jobs(_recipe(*alone)))))
     assert matrix.count(_recipe(*blocks)) == len(made)
-    assert matrix.collisions(_recipe(*blocks)) is None
+    assert colliding_jobs(_recipe(*blocks)) is None
 
 
 def test_a_million_are_counted_at_once() -> None:

@@ -14,9 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch import contract, matrix
+from spark_batch import contract
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Input, Picture, Prompt, Recipe, RunSettings, Size, Treatment
+from spark_batch.jobs import (
+    Block,
+    Input,
+    Picture,
+    Prompt,
+    Recipe,
+    RunSettings,
+    Size,
+    Treatment,
+    matrix,
+    request,
+)
+from spark_batch.jobs.collisions import colliding_jobs
+from spark_batch.jobs.names import VARIABLES, default_template, output_name
+from spark_batch.jobs.request import number_text, picture_text
 
 RUN = RunSettings(16, 5.0, 3, 600.0, 8, 60.0, 120.0, 45.0, 3, Decimal(5))
 SIDES = st.integers(512, 2016)
@@ -53,7 +67,7 @@ def _recipe(*blocks: Block, name: str | None = None) -> Recipe:
         model=contract.rules().model,
         blocks=blocks,
         output_dir=Path("out"),
-        output_name=name or matrix.default_template(),
+        output_name=name or default_template(),
         run=RUN,
     )
 
@@ -93,11 +107,11 @@ def test_keys_depend_on_nothing_but_the_request(block: Block, chance: object) ->
     before = {job.key for job in matrix.jobs(_recipe(block))}
     other = Block(
         inputs=tuple(
-            Input(f"other{n}", Path("moved") / f"{n}.png", each.picture)
-            for n, each in enumerate(reversed(block.inputs))
+            Input(f"other{n}", Path("moved") / f"{n}.png", picture.picture)
+            for n, picture in enumerate(reversed(block.inputs))
         ),
-        prompts=tuple(Prompt(f"q{n}", each.text) for n, each in enumerate(block.prompts[::-1])),
-        sizes=tuple(replace(each, label=f"s{n}") for n, each in enumerate(block.sizes[::-1])),
+        prompts=tuple(Prompt(f"q{n}", prompt.text) for n, prompt in enumerate(block.prompts[::-1])),
+        sizes=tuple(replace(size, label=f"s{n}") for n, size in enumerate(block.sizes[::-1])),
         scales=block.scales[::-1],
         seeds=block.seeds[::-1],
         takes=block.takes,
@@ -110,9 +124,9 @@ def test_keys_depend_on_nothing_but_the_request(block: Block, chance: object) ->
 def test_jobs_have_the_key_of_their_facts(block: Block) -> None:
     """The quick way, which hashes common parts once, gives the key of the plain way."""
     for job in matrix.jobs(_recipe(block)):
-        assert job.key == matrix.key(
+        assert job.key == request.key(
             model=job.model,
-            picture=matrix.picture_text(job.input),
+            picture=picture_text(job.input),
             prompt=job.prompt.text,
             width=job.size.width,
             height=job.size.height,
@@ -143,7 +157,7 @@ def test_the_key_of_a_fitted_picture_never_changes(
         treatment = Treatment(1, kind, width, 50, ratio, background, words)
         picture = Picture("TIFF", 1000, 1000, 10, digest, treatment)
         source = Input(name, Path("folder") / name, picture)
-        assert matrix.picture_text(source) == f"sha256:{digest}{text}"
+        assert picture_text(source) == f"sha256:{digest}{text}"
         block = replace(_block(), inputs=(source,))
         keys.update(job.key for job in matrix.jobs(_recipe(block)))
     assert keys == {key}
@@ -158,7 +172,7 @@ def test_the_canonical_form_never_changes() -> None:
         '"scale":0.5,"seed":7,"take":1}'
     )
     assert json.loads(form)["prompt"] == 'Change "café" to beach'
-    key = matrix.key(
+    key = request.key(
         model="spark_i2i_3_0",
         picture="sha256:" + "ab" * 32,
         prompt='Change "café" to beach',
@@ -220,25 +234,25 @@ def test_an_input_that_was_not_probed_has_no_key() -> None:
 )
 def test_number_text(value: float, text: str) -> None:
     """A scale is written the shortest way."""
-    assert matrix.number_text(value) == text
+    assert number_text(value) == text
 
 
 @given(st.floats(0, 1))
 def test_number_text_fits_the_manifest_and_reads_back(value: float) -> None:
     """Any scale has one text, which the manifest's schema takes and which is the same number."""
     columns = contract.schema("manifest")["items"]["properties"]
-    assert re.search(columns["scale"]["pattern"], matrix.number_text(value))
-    assert float(matrix.number_text(value)) == value
+    assert re.search(columns["scale"]["pattern"], number_text(value))
+    assert float(number_text(value)) == value
 
 
 def test_every_variable() -> None:
     """A template knows every axis, the key and the recipe, and a dollar when it is doubled."""
-    text = "-".join(f"${{{name}}}" for name in matrix.VARIABLES) + "$$100%"
+    text = "-".join(f"${{{name}}}" for name in VARIABLES) + "$$100%"
     (job,) = matrix.jobs(_recipe(_block(), name=text))
     assert job.output == f"i0-p0-1x1-0.5-7-1-1328-1328-{job.key}-demo$100%"
     known = ["i0", "p0", "1x1", "0.5", 7, 1, 1328, 1328, job.key, "demo"]
-    facts = dict(zip(matrix.VARIABLES, known, strict=True))
-    assert matrix.output_name(text, facts) == job.output
+    facts = dict(zip(VARIABLES, known, strict=True))
+    assert output_name(text, facts) == job.output
 
 
 @pytest.mark.parametrize("text", ["$input", "a$", "${input", "${}", "${promt}", "${input.x}"])
@@ -253,7 +267,7 @@ def test_collisions_are_found(block: Block, text: str) -> None:
     """A pair is told exactly when two jobs have one name."""
     recipe = _recipe(block, name=text)
     names = [job.output.casefold() for job in matrix.jobs(recipe)]
-    pair = matrix.collisions(recipe)
+    pair = colliding_jobs(recipe)
     assert (pair is not None) == (len(set(names)) < len(names))
     if pair:
         assert pair[0].output.casefold() == pair[1].output.casefold()
@@ -265,7 +279,7 @@ def test_collisions_ignore_case(one: str, other: str) -> None:
     """Names that differ only by case are one name on other disks."""
     inputs = (Input(one.upper(), None, _picture(1)), Input(f"{one}", None, _picture(2)))
     recipe = _recipe(replace(_block(), inputs=inputs), name="${input}-" + other)
-    assert matrix.collisions(recipe) is not None
+    assert colliding_jobs(recipe) is not None
 
 
 def test_takes_are_for_random_seeds_only() -> None:
@@ -278,4 +292,4 @@ def test_takes_are_for_random_seeds_only() -> None:
         (7, 1),
     ]
     only_fixed = _recipe(_block(seeds=(7,), takes=3))
-    assert matrix.template(only_fixed) == matrix.default_template()
+    assert matrix.template(only_fixed) == default_template()

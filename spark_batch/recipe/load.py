@@ -1,0 +1,272 @@
+"""Load a recipe: text → located YAML → schema → sections → blocks of jobs → checked Recipe.
+
+`load` is the whole pipeline; the steps stand below it in the order in which it takes them. Errors
+do not stop it where it can go on: what has errors is left out, and what refers to that is not
+checked, so that one run reports every error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from spark_batch import contract
+from spark_batch.errors import RecipeError
+from spark_batch.jobs import Block, Recipe, matrix
+from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
+from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
+from spark_batch.recipe.inputs import FindGenerated, Listed, Probe, nothing_generated
+from spark_batch.recipe.prompts import PromptEntry
+from spark_batch.recipe.schema import check, start
+from spark_batch.recipe.variants import Variants
+from spark_batch.recipe.yaml import Node
+from spark_batch.text import counted, printable, quoted
+
+MAX_ERRORS = 50  # diagnostics that a RecipeError carries
+MAX_JOBS = 1_000_000
+MAX_COMBINATIONS = 10 * MAX_JOBS  # before what is excluded is dropped
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A recipe without errors, its warnings that are not silenced, and its notes."""
+
+    recipe: Recipe
+    warnings: tuple[Diagnostic, ...]
+    notes: tuple[Diagnostic, ...] = ()
+
+
+def load(path: Path, *, probe: Probe, find: FindGenerated = nothing_generated) -> Loaded:
+    """Read and check a recipe and its pictures, without network and API key.
+
+    `probe` reads an input picture, or raises PictureError; it may be called from several threads,
+    and with the `fit` that the recipe asks for as its second argument. `find` returns which matches
+    of a glob spark-batch made.
+    Raises RecipeError, whose diagnostics are the errors in the file's order, at most 50.
+    """
+    root, findings = yaml.read(path)
+    if root is None:
+        raise error_of(findings)
+    broken = check(root, findings)
+    recipe = None
+    if "" not in broken or root.keys:
+        sections = _read_sections(
+            root, path.parent, broken, probe=probe, find=find, findings=findings
+        )
+        blocks = _read_blocks(sections, root, path.parent, probe, findings)
+        if not (findings.errors or broken):
+            recipe = _assemble(sections, blocks, root, path)
+    if recipe is not None and _check_size(recipe, root, findings):
+        _check_rules(recipe, root, findings)
+        _check_names(recipe, sections, root, findings)
+    if recipe is None or findings.errors:
+        raise error_of(findings)
+    return Loaded(recipe, _not_silenced(findings, root.get("silence")), findings.of(NOTE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sections:
+    """The sections of a recipe; None where one has errors against the schema.
+
+    `doubtful` are the sections with errors of any kind: what they would hold without these is not
+    known.
+    """
+
+    name: str | None
+    inputs: tuple[Listed, ...] | None
+    prompts: tuple[PromptEntry, ...] | None
+    variants: Variants | None
+    folder: Path | None
+    template: str | None
+    doubtful: frozenset[str]
+
+
+def _read_sections(
+    root: Node,
+    base: Path,
+    broken: frozenset[str],
+    *,
+    probe: Probe,
+    find: FindGenerated,
+    findings: Findings,
+) -> _Sections:
+    """Read the sections that are not `broken` by the schema's judgement."""
+    doubtful = set(broken)
+
+    def section(key: str, read: Callable[[Node | None], T]) -> T | None:
+        if key in broken:
+            return None
+        before = findings.errors
+        value = read(root.get(key))
+        if findings.errors > before:
+            doubtful.add(key)
+        return value
+
+    name = section("name", lambda node: _name(node, findings))
+    folder = section("output", lambda node: _folder(node, base, name, findings))
+    texts = section("prompts", lambda node: prompts.read(node, findings) if node else None)
+    names = None
+    if "prompts" not in broken:
+        names = [name for entry in texts or () for name in entry.variables]
+    template = section("output", lambda node: output.template(_sub(node, "name"), names, findings))
+
+    def pictures(node: Node | None) -> tuple[Listed, ...] | None:
+        if node is None:
+            return None
+        around = inputs.Surroundings(base, folder, name, find)
+        return inputs.read(node, around, probe=probe, findings=findings)
+
+    axes = section("variants", lambda node: variants.variants(node, findings))
+    listed = section("inputs", pictures)
+    warnings.prompts(texts or (), findings)
+    if axes is not None:
+        warnings.sizes(axes.located, findings)
+        warnings.seeds(_sub(root.get("variants"), "seed"), findings)
+    return _Sections(name, listed, texts, axes, folder, template, frozenset(doubtful))
+
+
+def _name(node: Node | None, findings: Findings) -> str | None:
+    if node is None:
+        return None
+    fault = ids.fault(node.text())
+    if fault:
+        message = f"the name {quoted(node.text())} {fault}"
+        findings.error(node.mark, code="id", path="name", message=message)
+        return None
+    return node.text()
+
+
+def _folder(node: Node | None, base: Path, name: str | None, findings: Findings) -> Path | None:
+    given = _sub(node, "dir")
+    if given is None and name is None:
+        return None
+    return output.folder(given, base=base, name=name or "", findings=findings)
+
+
+def _sub(node: Node | None, key: str) -> Node | None:
+    return node.get(key) if node is not None else None
+
+
+def _read_blocks(
+    sections: _Sections, root: Node, base: Path, probe: Probe, findings: Findings
+) -> tuple[Block, ...]:
+    """The recipe's matrix, then a block for each entry of `include` and each row.
+
+    The matrix has no inputs and prompts in a recipe of rows alone, and is then left out.
+    """
+
+    def part(key: str) -> Node | None:
+        return None if key in sections.doubtful else root.get(key)
+
+    axes = sections.variants or variants.variants(None, findings)
+    listed = sections.inputs or ()
+    main = axes.block(
+        (picture.input for picture in listed),
+        (prompt for entry in sections.prompts or () for prompt in entry.prompts),
+    )
+    known = _known(sections, root)
+    blocks: tuple[Block, ...] = ()
+    if (main.inputs and main.prompts) or known.doubtful:
+        main = replace(main, excludes=rules.exclusions(part("exclude"), main, known, findings))
+        blocks = (main, *rules.inclusions(part("include"), main, known, findings))
+    warnings.inputs(listed, blocks, findings)
+    table = part("rows")
+    if table is None:
+        return blocks
+    sure = "inputs" not in sections.doubtful
+    given = rows.Given(blocks, axes, base, table.text().strip(), sure=sure)
+    return blocks + rows.read(table, given, listed=listed, probe=probe, findings=findings)
+
+
+def _known(sections: _Sections, root: Node) -> ids.Known:
+    """The ids of inputs and prompts, including those of entries with errors."""
+    listed, doubtful = sections.inputs or (), sections.doubtful
+    input_ids: tuple[str, ...] | None = tuple(picture.input.id for picture in listed)
+    prompt_ids: tuple[str, ...] | None = tuple(entry.id for entry in sections.prompts or ())
+    if "inputs" in doubtful:
+        input_ids = inputs.possible(root.get("inputs"), listed)
+    if "prompts" in doubtful:
+        prompt_ids = prompts.possible(root.get("prompts"))
+    return ids.Known(input_ids, prompt_ids, doubtful & {"inputs", "prompts", "variants"})
+
+
+def _assemble(
+    sections: _Sections, blocks: tuple[Block, ...], root: Node, path: Path
+) -> Recipe | None:
+    if sections.name is None or sections.folder is None or sections.template is None:
+        return None
+    return Recipe(
+        path=path,
+        name=sections.name,
+        model=contract.rules().model,
+        blocks=blocks,
+        output_dir=sections.folder,
+        output_name=sections.template,
+        run=variants.run(root.get("run")),
+        price=variants.money(root.get("price")),
+        metadata=output.metadata(root.get("output")),
+    )
+
+
+def _check_size(recipe: Recipe, root: Node, findings: Findings) -> bool:
+    """Report a recipe of too many jobs to look at one by one; True when it is small enough."""
+    combinations = matrix.combinations(recipe)
+    if combinations > MAX_COMBINATIONS:
+        fault = f"has {combinations} combinations; at most {MAX_COMBINATIONS} are allowed"
+    elif (count := matrix.count(recipe)) > MAX_JOBS:
+        fault = f"makes {count} jobs; at most {MAX_JOBS} are allowed"
+    else:
+        return True
+    message = f"the recipe {fault}: split it"
+    findings.error(start(root), code="too-many-jobs", path="", message=message)
+    return False
+
+
+def _check_rules(recipe: Recipe, root: Node, findings: Findings) -> None:
+    rules.check_inclusions(recipe, root.get("include"), findings)
+    rules.check_exclusions(recipe, root.get("exclude"), findings)
+
+
+def _check_names(recipe: Recipe, sections: _Sections, root: Node, findings: Findings) -> None:
+    """Check the output names of all jobs, unless exclusions have errors."""
+    if findings.errors:
+        return
+    given = _sub(root.get("output"), "name")
+    mark = given.mark if given else start(root)
+    output.check(recipe, sections.inputs or (), mark=mark, findings=findings)
+
+
+def _not_silenced(findings: Findings, silence: Node | None) -> tuple[Diagnostic, ...]:
+    codes = {item.text() for item in silence.items()} if silence else set()
+    return tuple(found for found in findings.of(WARNING) if found.code not in codes)
+
+
+def error_of(findings: Findings) -> RecipeError:
+    """The RecipeError with the errors that were found, at most 50."""
+    errors = tuple(_with_hash_hint(findings))
+    number = counted(len(errors), "error")
+    if len(errors) > MAX_ERRORS:
+        number += f", the first {MAX_ERRORS} are shown"
+    file = printable(str(findings.source.file))
+    return RecipeError(f"{file}: {number}", errors[:MAX_ERRORS])
+
+
+def _with_hash_hint(findings: Findings) -> Iterator[Diagnostic]:
+    """The errors, with a hint at those in a line where ` #` starts a comment in a text.
+
+    A syntax error has such a hint already.
+    """
+    found = findings.of(WARNING)
+    cut = {
+        (warning.place.file, warning.place.line) for warning in found if warning.code == "hash-cuts"
+    }
+    for error in findings.of(ERROR):
+        if error.code == "yaml" or (error.place.file, error.place.line) not in cut:
+            yield error
+            continue
+        hint = "the text ends before ' #', which starts a comment: put it in quotes"
+        yield replace(error, message=f"{error.message}; {hint}")

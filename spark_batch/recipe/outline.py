@@ -1,0 +1,100 @@
+"""A recipe's header and the files that it names, read without its pictures and jobs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from spark_batch.errors import UsageError
+from spark_batch.jobs import RunSettings
+from spark_batch.recipe import ids, output, variants
+from spark_batch.recipe.globs import is_glob
+from spark_batch.recipe.load import error_of
+from spark_batch.recipe.schema import check
+from spark_batch.recipe.table import Table
+from spark_batch.recipe.yaml import Node, read
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A recipe's name, its absolute output folder, `output.metadata`, and its `run` mapping."""
+
+    name: str
+    output_dir: Path
+    metadata: bool
+    run: RunSettings
+
+
+def header(path: Path) -> Header:
+    """The header of a recipe, even if other parts have errors.
+
+    A `run` mapping with errors counts as left out: paid results can be fetched without it.
+    Raises RecipeError when the name or the output folder cannot be read.
+    """
+    root, findings = read(path)
+    if root is None:
+        raise error_of(findings)
+    broken = check(root, findings)
+    name, section = root.get("name"), root.get("output")
+    if name is None or broken & {"name", "output"} or ids.fault(name.text()):
+        raise error_of(findings)
+    given = section.get("dir") if section else None
+    folder = output.folder(given, base=path.parent, name=name.text(), findings=findings)
+    if folder is None:
+        raise error_of(findings)
+    run = variants.run(None if "run" in broken else root.get("run"))
+    return Header(name.text(), folder, output.metadata(section), run)
+
+
+def sources(path: Path) -> Mapping[str, str]:
+    """The SHA-256 of the recipe's file and of its table, by their path from its folder.
+
+    Raises UsageError for one that cannot be read.
+    """
+    root, _ = read(path)
+    table = root.get("rows") if root is not None else None
+    names = [path.name] if table is None else [path.name, table.text().strip()]
+    return {name: _sha256(path.parent / name) for name in names}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def named_files(path: Path) -> Iterator[str]:
+    """The paths in a recipe's inputs and `rows`, relative to its folder, as far as it can be read.
+
+    A glob gives the folder where it begins; URLs are included.
+    """
+    root, _ = read(path)
+    for key in ("inputs", "rows"):
+        section = root.get(key) if root else None
+        for item in section.items() if section else ():
+            node = item.get("path") or item
+            if not isinstance(node.value, Mapping | tuple):
+                yield _fixed(node.text().strip())
+
+
+def table_of(path: Path) -> str | None:
+    """The table that a recipe names, relative to its folder, or None."""
+    root, _ = read(path)
+    node: Node | None = root.get("rows") if root else None
+    return node.text().strip() if node else None
+
+
+def table_pictures(table: Path) -> set[str]:
+    """The pictures in the rows of a table, relative to the recipe's folder."""
+    found = (row.cells["image"] for row in Table(table).rows)
+    return {picture for picture in found if isinstance(picture, str)}
+
+
+def _fixed(pattern: str) -> str:
+    """The part of a path before its first wildcard."""
+    parts = PurePosixPath(pattern).parts
+    wild = next((at for at, part in enumerate(parts) if is_glob(part)), len(parts))
+    return str(PurePosixPath(*parts[:wild]))
