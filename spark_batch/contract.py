@@ -229,8 +229,8 @@ def expected_size(width: int, height: int) -> tuple[int, int]:
     """The size in pixels that a picture of the asked size comes back at.
 
     Each side by itself is rounded to the closest multiple of 16, a tie upwards, and then brought
-    within the output range (api-facts, "What the seed leaves open": the vendor's page leaves both
-    the tie and the order open).
+    within the output range. The vendor's page leaves both the tie and the order open
+    (schemas/README.md, "What the vendor's page leaves open").
     """
     return _expected_side(width), _expected_side(height)
 
