@@ -15,7 +15,10 @@ from tests.campaign.planning import AtPoint, plan
 from tests.campaign.plants import PLANTS
 from tests.campaign.rounds import Rounds, campaign
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the campaign forks its children")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the campaign forks its children"),
+]
 
 _BOUND = 300  # rounds within which a planted fault has to be found
 _FINDS = {

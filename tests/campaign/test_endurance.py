@@ -14,7 +14,10 @@ from tests.campaign.conftest import Length
 from tests.campaign.planning import AtServer, Mix, Plan
 from tests.campaign.rounds import Rounds
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the children are forked")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the children are forked"),
+]
 
 _JOBS = 120
 _KILLS = 6

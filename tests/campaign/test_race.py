@@ -18,6 +18,8 @@ from tests.campaign.planning import MIXES, Plan
 from tests.campaign.rounds import CANARY, write_recipe
 from tests.cli.conftest import start
 
+pytestmark = pytest.mark.proof
+
 _RUNNERS = 8
 _PATIENCE = 90.0
 

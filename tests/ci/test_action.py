@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from spark_batch.sandbox import Served
 from tests.ci.cloud import Cloud
 from tests.ci.conftest import RECIPE, ROOT, commit
 from tests.ci.runner import run_action
+
+pytestmark = pytest.mark.proof
 
 ACTION = ROOT / ".github" / "actions" / "spark-batch" / "action.yml"
 

@@ -12,6 +12,8 @@ from tests.ci.cloud import Cloud, git
 from tests.ci.conftest import RECIPE, ROOT, commit, printed, results, started, steps_with_key
 from tests.ci.test_books import FORK_ID, keep
 
+pytestmark = pytest.mark.proof
+
 WORKFLOW = ROOT / ".github" / "workflows" / "pictures.yml"
 SHELL = '"; touch "$HOME/owned"; $(touch "$HOME/owned")`touch "$HOME/owned"` #'
 CODE = "import pathlib; (pathlib.Path.home() / 'owned').touch()\n"

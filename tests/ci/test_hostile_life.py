@@ -35,7 +35,7 @@ LIMIT = Decimal("0.15")
 FLOOD = 101  # one more than a page has
 Jobs = dict[str, list[Ran]]
 
-pytestmark = pytest.mark.usefixtures("installed")
+pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("installed")]
 
 
 @dataclass

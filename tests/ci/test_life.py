@@ -25,7 +25,7 @@ WORKFLOW = ROOT / ".github" / "workflows" / "pictures.yml"
 KILL_SECONDS = 60
 
 
-pytestmark = pytest.mark.usefixtures("installed")
+pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("installed")]
 
 
 def killer(cloud: Cloud, shard: int) -> Callable[..., None]:

@@ -6,9 +6,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from spark_batch.sandbox import Served
 from tests.ci.cloud import Cloud
 from tests.ci.conftest import commit, printed, results, started, steps_with_key
+
+pytestmark = pytest.mark.proof
 
 
 def test_it_plans_makes_and_goes_on(cloud: Cloud, served: Served, wheel: Path) -> None:

@@ -14,6 +14,8 @@ from spark_batch.jobs import JobRecord, Status
 from spark_batch.sandbox import Entry, Faults, Served, Settings, serve
 from tests.cli.conftest import Call, Folder, start
 
+pytestmark = pytest.mark.proof
+
 JOBS = 40
 KILLS = 4
 RATES = {

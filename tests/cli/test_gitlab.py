@@ -17,6 +17,8 @@ from spark_batch.cli import COMMANDS
 from tests.cli.conftest import ROOT, Call
 from tests.repositories import Repository, a_repository
 
+pytestmark = pytest.mark.proof
+
 PIPELINE = ROOT / "recipes" / "ci" / "gitlab-ci.yml"
 
 

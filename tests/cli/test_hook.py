@@ -17,6 +17,8 @@ import yaml
 from tests.cli.conftest import ROOT, Call, Folder
 from tests.repositories import a_repository
 
+pytestmark = pytest.mark.proof
+
 MANIFEST = ROOT / ".pre-commit-hooks.yaml"
 PACKAGE = ("spark_batch", "schemas", "pyproject.toml", "README.md", "LICENSE", MANIFEST.name)
 RIGHT = "version: 1\nname: tiny\ninputs: [photo.jpg]\nprompts: [Beach]\nvariants: {seed: 7}\n"

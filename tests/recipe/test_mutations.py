@@ -19,6 +19,8 @@ from spark_batch.errors import ExitCode, PictureError, RecipeError
 from spark_batch.jobs import Fit, Picture
 from spark_batch.recipe import Diagnostic, load
 
+pytestmark = pytest.mark.proof
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "tests" / "examples" / "valid"
 MUTANTS = int(os.environ.get("SPARK_BATCH_MUTANTS", "10000"))
