@@ -192,6 +192,9 @@ class Store:
             self._db.execute("COMMIT")
             self._check_unchanged()
         except sqlite3.OperationalError as error:
+            # Without its folder, which was moved away meanwhile, there is a "disk I/O error".
+            with contextlib.suppress(sqlite3.Error):
+                self._check_unchanged()
             raise OutputError(f"cannot write {self.path}: {_reason(error)}") from None
         except sqlite3.DatabaseError as error:
             if isinstance(error, _OF_A_BUG):

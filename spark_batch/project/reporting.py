@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.errors import CheckpointReplaced
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.place import Place
 from spark_batch.reports.formats import FORMATS, Written, write_all
@@ -41,3 +44,22 @@ def write_known_reports(
         return write_reports(place, checkpoint, chosen)
     written = write_reports(place, checkpoint, [name for name in chosen if name != "csv"])
     return replace(written, failures=(fault, *written.failures))
+
+
+@contextlib.contextmanager
+def manifest_of_deleted(place: Place, checkpoint: CheckpointReader) -> Iterator[None]:
+    """When the checkpoint is deleted during the block, write the manifest from what is still open.
+
+    The system keeps a deleted file for the process that has it open. Without any record the next
+    run would pay again for what this one paid for. Where another file stands in its place, its
+    journal is in the way of reading the old one.
+    """
+    try:
+        yield
+    except CheckpointReplaced as error:
+        if os.path.lexists(place.checkpoint):
+            raise
+        written = write_reports(place, checkpoint, ["csv"])
+        saved = [f"without a copy, the next run takes over what {place.manifest} lists"]
+        endings = written.failures or saved
+        raise CheckpointReplaced("; ".join([str(error), *endings])) from None

@@ -21,7 +21,7 @@ from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, S
 from spark_batch.jobs.shard import Shard
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.place import Place, find_place
-from spark_batch.project.reporting import write_reports
+from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.running import Watch
 from spark_batch.recipe.outline import header
 from spark_batch.reports.formats import FORMATS, Written
@@ -100,7 +100,8 @@ def rescue(
                         pictures=picture_threads(),
                         metadata=place.metadata,
                     )
-                    watch(driver, wanted)
+                    with manifest_of_deleted(place, checkpoint):
+                        watch(driver, wanted)
         # A manifest without those jobs would let a fresh clone pay for them again.
         kept = adopted.unknown or checkpoint.has_unnamed()
         formats = [name for name in FORMATS if name != "csv" or not kept]

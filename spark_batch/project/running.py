@@ -28,7 +28,7 @@ from spark_batch.project.binding import Binding, bind
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.place import Place, place_of
-from spark_batch.project.reporting import write_reports
+from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.revision import commit_of
 from spark_batch.reports.formats import Written
 
@@ -121,7 +121,8 @@ class Errand:
             ) as endpoint:
                 access.check_api(self.checkpoint, endpoint.api)
                 self._begin()
-                self._run(endpoint, tally, watch)
+                with manifest_of_deleted(self.place, self.checkpoint):
+                    self._run(endpoint, tally, watch)
         written = write_reports(self.place, self.checkpoint)
         return Outcome(tally, self.outlook, self.place.manifest, self.idle, written)
 
