@@ -14,6 +14,9 @@ from spark_batch.cli.session import only_option, recipe_argument, sandbox_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Before and after the point of an amount; with more, a sum or a share of it may be no number.
+_MOST_DIGITS = 18
+
 
 def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
     """An amount of USD. Raises click.BadParameter for what is none."""
@@ -23,7 +26,7 @@ def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Dec
         amount = Decimal(value)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > _MOST_DIGITS:
         raise click.BadParameter(f"{value!r} is no amount of USD, such as 5.00")
     return amount
 

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from queue import Empty, SimpleQueue
+from threading import TIMEOUT_MAX
 from typing import Any
 
 from spark_batch.engine.effects import Call, Submit
@@ -32,7 +33,7 @@ class Clock:
     def wait(self, arrivals: Arrivals, seconds: float | None) -> Future[Any] | None:
         """The first call that has ended; None after so many seconds, or when it is woken."""
         try:
-            return arrivals.get(timeout=seconds)
+            return arrivals.get(timeout=None if seconds is None else min(seconds, TIMEOUT_MAX))
         except Empty:
             return None
 

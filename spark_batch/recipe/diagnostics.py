@@ -10,7 +10,7 @@ from pathlib import Path
 from spark_batch import workflow
 from spark_batch.jobs import SourceLocation
 from spark_batch.redact import key_free
-from spark_batch.text import printable
+from spark_batch.text import closest, printable, quoted
 
 ERROR = "error"
 WARNING = "warning"
@@ -18,6 +18,9 @@ NOTE = "note"
 
 _SHOWN = 100  # characters of a source line that are shown
 _BEFORE = 60  # of them, those before the place, when the line is longer
+# Names that are compared for suggestions. A recipe of a few KB can have thousands of wrong names,
+# and as many that each of them could mean.
+_MOST_COMPARISONS = 20_000
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -97,6 +100,7 @@ class Findings:
         self.file_name = source.file.name
         self.errors = 0
         self._found: list[Diagnostic] = []
+        self._comparisons = 0
 
     def error(self, mark: Mark, *, code: str, path: str, message: str) -> None:
         """Add an error at a place; `errors` counts them."""
@@ -110,6 +114,21 @@ class Findings:
     def note(self, mark: Mark, *, code: str, path: str, message: str) -> None:
         """Add information about a place that needs no change."""
         self._add(mark, severity=NOTE, code=code, path=path, message=message)
+
+    @property
+    def may_suggest(self) -> bool:
+        """Whether `closest` and `suggestion` still compare names: a source has many to compare."""
+        return self._comparisons < _MOST_COMPARISONS
+
+    def closest(self, word: str, known: tuple[str, ...]) -> str | None:
+        """The known word that is close to `word`, or None; None after many comparisons."""
+        self._comparisons += len(known)
+        return closest(word, known) if self.may_suggest else None
+
+    def suggestion(self, word: str, known: tuple[str, ...]) -> str:
+        """`; did you mean 'x'?` when a known word is close, else nothing."""
+        close = self.closest(word, known)
+        return f"; did you mean {quoted(close)}?" if close else ""
 
     def of(self, severity: str) -> tuple[Diagnostic, ...]:
         """The diagnostics of a severity without duplicates, in the order of the file."""

@@ -18,7 +18,7 @@ from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.globs import Selection, Surroundings, select
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import quoted, suggestion
+from spark_batch.text import quoted
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
@@ -136,7 +136,7 @@ def exists(node: Node, text: str, where: str, folder: Path, findings: Findings) 
     elif globs.is_glob(text):
         message = f"there is no file {quoted(text)}; a glob must be in `inputs`, without an id"
     else:
-        message = f"there is no file {quoted(text)}{_near(file)}"
+        message = f"there is no file {quoted(text)}{_near(file, findings)}"
     findings.error(node.mark, code="no-file", path=where, message=message)
     return False
 
@@ -156,13 +156,15 @@ def _is_folder(file: Path) -> bool:
         return False
 
 
-def _near(file: Path) -> str:
+def _near(file: Path, findings: Findings) -> str:
     """A hint at a file with a similar name in the same folder."""
+    if not findings.may_suggest:
+        return ""
     try:
         names = tuple(sorted(entry.name for entry in os.scandir(file.parent)))[:1000]
     except (OSError, ValueError):
         return "; its folder does not exist either"
-    return suggestion(file.name, names)
+    return findings.suggestion(file.name, names)
 
 
 def _glob(

@@ -11,7 +11,7 @@ from spark_batch import contract
 from spark_batch.recipe import globs
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import picture_id, quoted, suggestion
+from spark_batch.text import picture_id, quoted
 
 _SHOWN = 10  # values that a message lists
 _HASHED = re.compile("-[0-9a-f]{8}$")
@@ -76,7 +76,7 @@ def chosen(
             matches = [name for name in known if name.endswith(hashed[0])]
         found.update(matches)
         if not matches:
-            hint = suggestion(text, known) or f"; there are {listed(known)}"
+            hint = findings.suggestion(text, known) or f"; there are {listed(known)}"
             message = f"no {kind} has the id {quoted(text)}{hint}"
             findings.error(
                 item.mark, code="no-such-id", path=item_path(node, where, at), message=message

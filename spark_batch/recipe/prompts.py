@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -157,7 +157,7 @@ def _tokens(
     tokens = tuple(template_tokens(name.what))
     right = True
     for token in tokens:
-        fault = _fault(token, tuple(values))
+        fault = _fault(token, tuple(values), findings.suggestion)
         if fault:
             right = False
             mark = _spot(token.written, node.mark, findings)
@@ -165,7 +165,11 @@ def _tokens(
     return tokens if right else None
 
 
-def _fault(token: Token, names: tuple[str, ...] | None) -> str | None:
+def _fault(
+    token: Token,
+    names: tuple[str, ...] | None,
+    suggest: Callable[[str, tuple[str, ...]], str] = suggestion,
+) -> str | None:
     dollar = "for a dollar write $$"
     if token.written == "${":
         return f"a '${{' without its '}}'; {dollar}"
@@ -174,7 +178,7 @@ def _fault(token: Token, names: tuple[str, ...] | None) -> str | None:
         return None
     if names is None:
         return f"{quoted('${' + name + '}')} is no variable here; {dollar}"
-    hint = suggestion(name, names)
+    hint = suggest(name, names)
     if not hint:
         hint = f"; known are {', '.join(names)}" if names else "; give its values in 'vars'"
         hint += f", or {dollar}"

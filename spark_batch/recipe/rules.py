@@ -14,7 +14,7 @@ from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import shown, start
 from spark_batch.recipe.variants import number, size_of, whole
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import quoted, suggestion
+from spark_batch.text import quoted
 
 _AXES = ("input", "prompt", "size", "scale", "seed", "take")
 
@@ -128,7 +128,7 @@ def _values(
         found.add(one)
         if one not in known:
             texts = tuple(known.values())
-            hint = suggestion(item.text(), texts) if isinstance(item.value, str) else ""
+            hint = findings.suggestion(item.text(), texts) if isinstance(item.value, str) else ""
             what = shown(item) if item.raw else "this size"
             message = f"{what} is not in the recipe{hint or f'; there are {ids.listed(texts)}'}"
             findings.error(item.mark, code="no-such-value", path=here, message=message)
@@ -141,7 +141,7 @@ def _unknown(
     known = (*_AXES, *variables)
     for key, mark in node.keys.items():
         if key not in known:
-            hint = suggestion(key, known) or f"; known are {', '.join(known)}"
+            hint = findings.suggestion(key, known) or f"; known are {', '.join(known)}"
             message = f"{quoted(key)} is not an axis of this recipe{hint}"
             findings.error(mark, code="unknown-key", path=where, message=message)
 

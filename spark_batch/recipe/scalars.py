@@ -13,6 +13,7 @@ Scalar = str | int | float | bool | None
 # Larger numbers count as mistakes. SQLite and many JSON readers stop here.
 _LARGEST = 2**63 - 1
 _LONGEST = 40  # digits and signs
+_LONGEST_EXPONENT_OF_0 = 3  # with its sign
 
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -28,8 +29,8 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 def resolve(text: str) -> Scalar:
     """The value of a plain scalar.
 
-    `.nan`, `.inf`, numbers beyond 64 bits and numbers longer than 40 characters stay text, which is
-    an error wherever a number is expected.
+    `.nan`, `.inf`, numbers beyond 64 bits, those so small that a float is 0 and numbers longer than
+    40 characters stay text, which is an error wherever a number is expected.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -52,6 +53,8 @@ def _number(text: str) -> int | float | None:
         value = int(text, 0)
     elif _FLOAT.fullmatch(text):
         value = float(text)
+        if value == 0 and len(text.lower().partition("e")[2]) > _LONGEST_EXPONENT_OF_0:
+            return None  # money is taken as it is written: 1e-999999 has a million digits
     else:
         return None
     return value if math.isfinite(value) and abs(value) <= _LARGEST else None

@@ -12,8 +12,9 @@ from spark_batch.recipe.characters import advice, in_structure, plain
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.wording import Fault, Path, keys_text
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import closest, quoted, suggestion
+from spark_batch.text import quoted
 
+_MOST_GUESSED = 50  # unknown keys of a mapping
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
 
 
@@ -31,7 +32,7 @@ def check(root: Node, findings: Findings) -> frozenset[str]:
     faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
     # jsonschema reports each missing key by itself; one message names them all.
     once = {_mark_of(fault): fault for fault in faults}
-    guessed = _guessed(once.values())
+    guessed = _guessed(once.values(), findings)
     for fault in once.values():
         _report(fault, root, findings, guessed)
     return frozenset(str(fault.path[0]) if fault.path else "" for fault in once.values())
@@ -147,7 +148,7 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
         mark = node.keys.get(key, node.mark)
         if _report_odd_key(key, mark, known, findings):
             continue
-        hint = suggestion(key, known) or f"; known are {keys_text(known)}"
+        hint = findings.suggestion(key, known) or f"; known are {keys_text(known)}"
         if " " in key:
             hint = "; put a text with ': ' in quotes"
         message = f"unknown key {quoted(key)}{hint}"
@@ -160,7 +161,7 @@ def _report_odd_key(key: str, mark: Mark, known: tuple[str, ...], findings: Find
     A key of several words is a text without its quotes, and may have such characters.
     """
     at = next((at for at, character in enumerate(key) if advice(character)), None)
-    several = " " in plain(key).strip() and not closest(plain(key).replace(" ", ""), known)
+    several = " " in plain(key).strip() and not findings.closest(plain(key).replace(" ", ""), known)
     if at is None or (several and not in_structure(key)):
         return False
     begin = findings.source.lines[mark.line - 1].find(key, mark.column - 1)
@@ -177,7 +178,7 @@ def _at(root: Node, path: Path) -> Node:
     return node
 
 
-def _guessed(faults: Iterable[Fault]) -> frozenset[tuple[Path, str]]:
+def _guessed(faults: Iterable[Fault], findings: Findings) -> frozenset[tuple[Path, str]]:
     """Keys that a misspelt one probably means: they are not reported as missing as well.
 
     A key of several words is a text without its quotes, and may be any of them.
@@ -186,7 +187,7 @@ def _guessed(faults: Iterable[Fault]) -> frozenset[tuple[Path, str]]:
     for fault in faults:
         if fault.keyword == "additionalProperties":
             known = tuple(fault.schema["properties"])
-            for key in wording.unknown(fault):
-                meant = known if " " in key else (closest(key, known),)
+            for key in wording.unknown(fault)[:_MOST_GUESSED]:
+                meant = known if " " in key else (findings.closest(key, known),)
                 found.update((fault.path, name) for name in meant if name)
     return frozenset(found)

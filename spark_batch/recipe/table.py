@@ -18,7 +18,7 @@ from spark_batch.recipe.boundary import read_text
 from spark_batch.recipe.characters import forbidden, line_feeds
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
 from spark_batch.recipe.scalars import Scalar, resolve
-from spark_batch.text import quoted, suggestion
+from spark_batch.text import quoted
 
 MAX_BYTES = 64 << 20
 MAX_COLUMNS = 100  # more than the schema has keys for
@@ -148,7 +148,7 @@ class Table:
         self._columns = columns
         for at, column in enumerate(columns):
             if column not in known:
-                hint = suggestion(column, known) or f"; known are {', '.join(known)}"
+                hint = self.findings.suggestion(column, known) or f"; known are {', '.join(known)}"
                 if re.search(r"[;\t]", column):
                     hint = "; separate the columns by commas"
                 faults.append((at, f"unknown column {quoted(column)}{hint}"))
@@ -188,7 +188,7 @@ class Table:
             unknown = [key for key in row.cells if key not in known]
             self._bound(line, "unknown keys", unknown, known)
             for key in unknown:
-                hint = suggestion(key, known) or f"; known are {', '.join(known)}"
+                hint = self.findings.suggestion(key, known) or f"; known are {', '.join(known)}"
                 self.error(row, key, f"unknown key {quoted(key)}{hint}")
             if row.cells and not unknown:
                 yield row

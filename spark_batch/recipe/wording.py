@@ -129,7 +129,7 @@ def _number_hint(text: str) -> str:
         return f"; write {meant}, without {characters.named(odd)}"
     if isinstance(resolve(text.replace(",", ".", 1)), float):
         return f"; write {text.replace(',', '.', 1)}"
-    return "; the number is too large or too long" if looks_numeric(text) else ""
+    return "; the number is too large, too small or too long" if looks_numeric(text) else ""
 
 
 def _const(fault: Fault, shown: str, _name: str) -> tuple[str, str]:

@@ -102,6 +102,8 @@ class _Server(Server):
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # Without file descriptors asyncio would log a traceback for each connection.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         await super().startup(sockets=sockets)
         self.ready.set()
 

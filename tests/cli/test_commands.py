@@ -131,8 +131,10 @@ def test_the_limit_on_cost(folder: Folder, call: Call) -> None:
     assert ended.code == ExitCode.OVER_BUDGET
     assert (len(folder.ledger()), len(folder.pictures())) == (2, 2)
     assert "raise max_cost" in ended.err
-    for wrong in ("-1", "nan", "five"):
-        assert call("run", folder.recipe, "--max-cost", wrong).code == ExitCode.WRONG
+    for wrong in ("-1", "nan", "five", "1e99999999", "1e-99999999"):
+        ended = call("run", folder.recipe, "--sandbox", "--max-cost", wrong)
+        assert ended.code == ExitCode.WRONG
+        assert "is no amount of USD" in ended.err
 
 
 @pytest.mark.parametrize("name", contract.names())

@@ -11,6 +11,7 @@ from spark_batch.recipe.scalars import resolve
 TEXTS = ["16:9", "no", "on", "yes", "off", "y", "2001-99-99", "2024-01-31", "1_000", "0b11", "<<"]
 TEXTS += ["1e", ".", "+", "-", "e5", "0x", "0o8", "1.2.3", "190:20:30", "=", "Nan", "nULL", "tRue"]
 TEXTS += [".nan", ".inf", "-.INF", "1e999", "99999999999999999999", "9" * 5000, "0" * 100]
+TEXTS += ["1e-999999", "-1e-400", "0E-999999", "1e-9999999999999999999"]
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -241,6 +243,25 @@ def test_fifty_clients(start: Any) -> None:
     assert sorted(entry.id for entry in api.ledger.accepted()) == sorted(made)
     assert {answer["status"] for answer in polled} == {"in_progress"}
     assert api.ledger.billed() == Decimal("0.03") * 200
+
+
+def test_without_file_descriptors_nothing_is_logged(
+    start: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that cannot be taken yet waits: no traceback of asyncio in a run's output."""
+    refused: list[int] = []
+    accept = socket.socket.accept
+
+    def first_refused(listener: socket.socket) -> Any:
+        if not refused:
+            refused.append(errno.EMFILE)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", first_refused)
+    assert start().made()
+    assert refused
+    assert not caplog.records
 
 
 def test_ledger_route(start: Any) -> None:
