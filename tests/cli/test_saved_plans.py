@@ -346,6 +346,12 @@ SPOILT: dict[str, tuple[Callable[[dict[str, Any]], str | bytes], str]] = {
         lambda plan: sealed({**plan, "cost_usd": {**plan["cost_usd"], "ceiling": "NaN"}}),
         "is damaged, or was changed",
     ),
+    "sealed, a quote of 600 digits": (
+        lambda plan: sealed(
+            {**plan, "quotes": [{"width": 1, "height": 1, "cost_usd": f"0.{'1' * 600}"}]}
+        ),
+        "is damaged, or was changed",
+    ),
     "sealed, strange job": (
         lambda plan: sealed({**plan, "jobs": [{**plan["jobs"][0], "action": "delete"}]}),
         "is damaged, or was changed",

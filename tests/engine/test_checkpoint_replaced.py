@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.engine import Driver
 from spark_batch.engine.events import Event, Submitted
 from spark_batch.errors import CheckpointReplaced, ExitCode
@@ -75,3 +77,17 @@ def test_the_run_stops_and_names_every_task_that_it_holds(
     accepted = [entry.id for entry in world.served.ledger.accepted()]
     assert 1 <= len(accepted) <= 2
     assert all(task in str(caught.value) for task in accepted)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows moves no folder with an open file")
+def test_a_folder_that_is_moved_away_in_a_transaction_is_named(tmp_path: Path) -> None:
+    """SQLite calls it a disk I/O error, which is true of no disk here."""
+    path = tmp_path / "state" / "mine.checkpoint"
+    checkpoint = Checkpoint.open(path)
+    with (
+        closing(checkpoint),
+        pytest.raises(CheckpointReplaced, match="was deleted"),
+        checkpoint.transaction(),
+    ):
+        checkpoint.use_plan("0" * 32)
+        path.parent.rename(tmp_path / "elsewhere")
