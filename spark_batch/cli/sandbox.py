@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
@@ -15,7 +15,7 @@ import click
 
 from spark_batch.errors import UsageError
 
-_TICK = 0.5  # seconds; on Windows a wait without an end is deaf to Ctrl-C
+_TICK = 0.2  # seconds between two looks at whether a signal came
 
 
 def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -97,17 +97,20 @@ def command(
         click.echo(f"sandbox at {served.url} (ledger {served.ledger.path})")
         click.echo(f"export SPARK_BASE_URL={served.url}")
         click.echo(f"export SPARK_API_KEY={f'${key_env}' if key_env else 'sandbox'}")
-        while not stopped.wait(_TICK):
-            pass
+        _wait(stopped)
 
 
 @contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; their former handlers come back afterwards."""
-    stopped = threading.Event()
+def _until_stopped() -> Iterator[list[int]]:
+    """The signals that came, Ctrl-C or SIGTERM; their former handlers come back afterwards.
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopped.set()
+    The handler takes no lock: it interrupts this thread, which may hold that of a threading.Event,
+    and would wait for it without end.
+    """
+    stopped: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped.append(number)
 
     former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -115,6 +118,11 @@ def _until_stopped() -> Iterator[threading.Event]:
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)
+
+
+def _wait(stopped: list[int]) -> None:
+    while not stopped:
+        time.sleep(_TICK)
 
 
 def _key(name: str | None) -> str | None:

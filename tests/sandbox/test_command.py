@@ -25,6 +25,30 @@ ROOT = Path(__file__).parents[2]
 RUN = "from spark_batch.cli.sandbox import command; command()"
 
 
+# A signal at each line in turn that Python runs while the command waits for one.
+AT_EACH_LINE = """
+import signal, sys
+from spark_batch.cli import sandbox
+
+sandbox._TICK = 0.001
+
+def at(line):
+    def trace(frame, event, _):
+        nonlocal line
+        line -= event == "line"
+        if event == "line" and line == 0:
+            signal.raise_signal(signal.SIGTERM)
+        return trace if frame.f_code.co_name != "stop" else None
+    return trace
+
+for line in range(1, 40):
+    with sandbox._until_stopped() as stopped:
+        sys.settrace(at(line))
+        sandbox._wait(stopped)
+        sys.settrace(None)
+"""
+
+
 @contextmanager
 def running(*options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """The command as a process, and the three lines that it printed."""
@@ -69,6 +93,12 @@ def test_serves_until_stopped(tmp_path: Path, number: signal.Signals) -> None:
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_a_signal_at_any_moment_stops_it() -> None:
+    """A handler that takes a lock which the waiting thread holds would make it deaf for ever."""
+    subprocess.run([sys.executable, "-c", AT_EACH_LINE], cwd=ROOT, check=True, timeout=30)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
