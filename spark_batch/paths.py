@@ -144,6 +144,14 @@ def output_folder(record: Path) -> Path:
     return folder.parent if folder.name == STATE_FOLDER else folder
 
 
+def shown(path: Path) -> str:
+    """A path as a person types it: from the current folder when it is below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):  # OSError: the current folder was deleted
+        return str(path)
+
+
 def lock_path(checkpoint: Path) -> Path:
     """The lock file beside a checkpoint."""
     return _beside(checkpoint, "lock")

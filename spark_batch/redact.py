@@ -25,7 +25,7 @@ _ASSIGNED = re.compile(
 )
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)
-_QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")  # a result's URL is signed by its query
+_QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
 _USER = re.compile(r"://[^\s/@\"']+@")
 
 # Control characters but line feed and tab, line separators, marks that change the direction of
@@ -61,7 +61,12 @@ def redacted(text: str) -> str:
     named = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
     text = key_free(_without(text, (*named, *_known)))
     text = _BEARER.sub(r"\1\2[secret]", text)
-    return _USER.sub("://[secret]@", _QUERY.sub("?…", text))
+    return _USER.sub("://[secret]@", without_queries(text))
+
+
+def without_queries(text: str) -> str:
+    """`text` whose URLs have no queries: a result's URL is signed by it."""
+    return _QUERY.sub("?…", text)
 
 
 def without_controls(text: str) -> str:

@@ -12,8 +12,8 @@ import click
 
 from spark_batch import contract
 from spark_batch.atomic import refuse_links
-from spark_batch.cli.session import shown
 from spark_batch.errors import OutputError, UsageError
+from spark_batch.paths import shown
 from spark_batch.recipe import boundary
 
 _WORKFLOW = ".github/workflows/pictures.yml"

@@ -11,6 +11,7 @@ from spark_batch.checkpoint import Surplus
 from spark_batch.cli import github, session
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Status
+from spark_batch.paths import shown
 from spark_batch.text import counted
 
 
@@ -37,7 +38,7 @@ def command(
         raise UsageError("--renamed needs a SOURCE: the checkpoint or manifest of the earlier name")
     merged = project.merge(session.load(recipe_path), given, sandbox=sandbox, renamed=renamed)
     if not merged.sources:
-        folder = session.shown(merged.place.output_dir)
+        folder = shown(merged.place.output_dir)
         click.echo(f"nothing to merge: no shards of {merged.place.name} in {folder}")
         return ExitCode.DONE
     for each in merged.surplus:

@@ -15,6 +15,7 @@ from spark_batch.cli.options import amount
 from spark_batch.engine.planner import COSTS, WORK
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs.shard import Shard
+from spark_batch.paths import shown
 from spark_batch.project import planfile
 from spark_batch.project.quoting import Quotes
 from spark_batch.text import counted
@@ -122,7 +123,7 @@ def _tell_saved(saved: planfile.SavedPlan, path: Path, plan: project.Plan) -> No
     recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
     command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
     click.echo(
-        f"saved {session.shown(path)}: {new} to create, at most {saved.ceiling} USD together with"
+        f"saved {shown(path)}: {new} to create, at most {saved.ceiling} USD together with"
         f" the {saved.committed} USD so far; `{command}` does it, once",
         err=True,
     )

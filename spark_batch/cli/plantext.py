@@ -12,6 +12,7 @@ from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, Action, Step
 from spark_batch.engine.reasons import Cause
 from spark_batch.jobs import matrix
+from spark_batch.paths import shown
 from spark_batch.text import counted
 
 _SIGNS = {
@@ -81,7 +82,7 @@ def _rest(plan: project.Plan, step: Step) -> str:
 def show_sums(plan: project.Plan) -> None:
     """Once every step has been taken."""
     total = counted(plan.outlook.total(), "job")
-    click.echo(f"{plan.recipe.name}: {total} in {session.shown(plan.place.output_dir)}")
+    click.echo(f"{plan.recipe.name}: {total} in {shown(plan.place.output_dir)}")
     for action, count in plan.outlook.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
     said = (_pointer_lines, _made_lines, fits.lines, _left_over_lines, _money_lines)

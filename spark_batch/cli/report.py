@@ -11,6 +11,7 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import github, session
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs.shard import Shard
+from spark_batch.paths import shown
 from spark_batch.reports import formats as registry
 from spark_batch.reports import manifest
 from spark_batch.text import counted
@@ -54,7 +55,7 @@ def command(
             return ExitCode.DONE
         written = project.write_known_reports(place, checkpoint, chosen)
     for path in written.paths:
-        click.echo(f"{session.shown(path)}: {counted(written.jobs, 'job')}")
+        click.echo(f"{shown(path)}: {counted(written.jobs, 'job')}")
     session.tell_unwritten(written)
     told = github.tell(recipe_path, place, summary="markdown" in chosen)
     return written.exit_code or told

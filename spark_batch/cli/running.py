@@ -12,6 +12,7 @@ from spark_batch.cli import github, session
 from spark_batch.cli.watching import watch
 from spark_batch.engine.planner import COSTS, Action
 from spark_batch.errors import ExitCode
+from spark_batch.paths import shown
 from spark_batch.text import counted
 
 
@@ -75,6 +76,6 @@ def _conclude(errand: project.Errand, outcome: project.Outcome) -> None:
     else:
         click.echo(
             f"{counted(tally.done, 'job')} done in"
-            f" {session.shown(errand.place.output_dir)}{told};"
+            f" {shown(errand.place.output_dir)}{told};"
             f" {counted(tally.created, 'task')} created, {tally.spent} USD spent so far"
         )

@@ -17,6 +17,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import JobRecord, Recipe
 from spark_batch.jobs.select import Chooser, facts
 from spark_batch.jobs.shard import Shard, read_shard
+from spark_batch.paths import shown
 from spark_batch.reports.formats import Written
 from spark_batch.text import counted
 
@@ -51,14 +52,6 @@ def only_option(command: F) -> F:
         "Only jobs that match, such as 'input=hero,status=failed|expired'; again for alternatives."
     )
     return click.option("--only", multiple=True, metavar="EXPR", help=text)(command)
-
-
-def shown(path: Path) -> str:
-    """A path as a person would type it: from this folder when it is below it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):  # OSError: this folder was deleted
-        return str(path)
 
 
 def load(path: Path, *, notes: bool = False) -> Recipe:

@@ -14,6 +14,7 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli import session
 from spark_batch.jobs import JobRecord, Status
 from spark_batch.jobs.shard import Shard
+from spark_batch.paths import shown
 from spark_batch.text import counted
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
@@ -51,7 +52,7 @@ def _print_text(
     trouble: Iterable[JobRecord],
 ) -> None:
     total = sum(counts.values())
-    click.echo(f"{place.name}: {counted(total, 'job')} in {session.shown(place.output_dir)}")
+    click.echo(f"{place.name}: {counted(total, 'job')} in {shown(place.output_dir)}")
     for status in Status:
         if counts[status]:
             click.echo(f"  {counts[status]:>7} {status.value}")

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from spark_batch.checkpoint import time_text
-from spark_batch.cli import session
 from spark_batch.errors import ExitCode, PictureError
 from spark_batch.jobs import Attempt, JobRecord
+from spark_batch.paths import shown
 from spark_batch.project import tracing
 from spark_batch.project.tracing import METADATA, SHA256, Books, Trace, Traced
 from spark_batch.text import printable
@@ -138,7 +138,7 @@ def _known(traced: Traced, trace: Trace, where: str) -> str:
     """How the picture is known, and whether it is still the one that was made."""
     if trace.books is None:
         return _ALONE.format(where=where)
-    place = session.shown(_kept_in(trace.books))
+    place = shown(_kept_in(trace.books))
     if trace.by == METADATA:
         told = f"CHANGED: its metadata name this job, its SHA-256 is another one than in {place}"
         other = "; its task is none of these" if trace.made is None else ""

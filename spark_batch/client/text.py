@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from typing import TypeAlias
 
 from spark_batch import redact
+from spark_batch.text import shortened
 
 Wash: TypeAlias = Callable[[str], str]
 
@@ -24,7 +25,6 @@ _TITLE = re.compile(r"<(title|h1)\b[^>]*>([^<]*)", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>?")
 _LONGEST_TITLE = 80  # characters
 _HEAD = 5000  # characters of a page in which its title is looked for
-_QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
 
 
 def washer(key: str) -> Wash:
@@ -33,15 +33,11 @@ def washer(key: str) -> Wash:
 
 
 def _washed(text: str, *, key: str) -> str:
-    """`text` on one line, without control characters, queries of URLs and the key; cut to length.
-
-    A result's URL is signed by its query, so none is shown.
-    """
+    """`text` on one line, short, without control characters, queries of URLs and the key."""
     plain = _UNSEEN.sub("", _SPACE.sub(" ", text)).strip()
     if redact.carries(plain.replace(" ", ""), key):  # a page may break the key's line
         plain = redact.without(_joined(key).sub(lambda _: key, plain), key, "[key]")
-    plain = _QUERY.sub("?…", plain)
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    return shortened(redact.without_queries(plain), _LONGEST)
 
 
 def excerpt(body: bytes, wash: Wash) -> str:

@@ -26,7 +26,6 @@ from spark_batch.engine.calls import Calls, Clock, Ended
 from spark_batch.engine.decide import Engine
 from spark_batch.engine.effects import Call, Effect
 from spark_batch.engine.events import Event, Tally
-from spark_batch.engine.files import Folders
 from spark_batch.engine.planner import Step
 from spark_batch.engine.ratelimit import Pace, PollTimes
 from spark_batch.engine.transitions import Rows
@@ -34,6 +33,7 @@ from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
 from spark_batch.jobs import Job, Provenance, RunSettings, State
+from spark_batch.paths import Layout
 
 # So many questions of admission are answered before the driver looks at what has come in.
 _QUESTIONS_A_TURN = 1000
@@ -63,7 +63,7 @@ class Driver:
         client: TaskReader,
         send: Sender | None,
         api: str,
-        folders: Folders,
+        layout: Layout,
         budget: Budget,
         tally: Tally,
         steps: Iterable[Step],
@@ -84,7 +84,7 @@ class Driver:
         self._client = client
         self._send = send
         self._api = api
-        self._folders = folders
+        self._layout = layout
         self._steps = iter(steps)
         self._open_jobs = open_jobs
         self._network = network
@@ -99,7 +99,7 @@ class Driver:
             commit=commit,
             can_send=send is not None,
             limit=limit,
-            kept=folders.kept.relative_to(folders.output).as_posix(),
+            kept=layout.kept.relative_to(layout.output_dir).as_posix(),
             budget=budget,
             pace=Pace(rate=run.submit_rate, rng=rng),
             polls=polls or PollTimes(checkpoint.durations(longest=run.task_timeout)),
@@ -289,7 +289,7 @@ class Driver:
                 on_network(self._client.poll, task_id)
             case effects.Download(ticket=ticket):
                 part = self._part(ticket)
-                on_network(workers.download, self._client, call, part, self._folders)
+                on_network(workers.download, self._client, call, part, self._layout)
             case effects.Place(key=key, ticket=ticket):
                 on_pictures(
                     workers.place, call, self._part(ticket), self._names(key), self._facts(ticket)
@@ -298,15 +298,15 @@ class Driver:
                 files_of = self._checkpoint.files_of(key)
                 on_pictures(workers.restore_picture, call.attempt, self._names(key), files_of)
             case effects.FindStandIns(key=key):
-                on_pictures(files.stand_ins, self._checkpoint.written(key), self._folders)
+                on_pictures(files.stand_ins, self._checkpoint.written(key), self._layout)
 
     def _part(self, ticket: int) -> Path:
-        return self._folders.part(self._rows[ticket])
+        return self._layout.part(self._rows[ticket])
 
     def _names(self, key: str) -> workers.Names:
         """The names that want a job's picture."""
         outputs, written = self._checkpoint.outputs(key), self._checkpoint.written(key)
-        return workers.Names(self._folders, tuple(outputs), written)
+        return workers.Names(self._layout, tuple(outputs), written)
 
     def _facts(self, ticket: int) -> Provenance | None:
         """What a picture shall carry, where that is wanted."""

@@ -32,14 +32,15 @@ from spark_batch.engine.effects import (
     RestoreOutcome,
 )
 from spark_batch.engine.files import (
-    Folders,
     deliver,
+    kept_path,
     other_pointers,
     pointer_to,
     restore,
 )
 from spark_batch.errors import NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Attempt, Job, Picture, Provenance
+from spark_batch.paths import Layout
 
 _NETWORK_THREADS = 16
 _PICTURE_THREADS = 4
@@ -135,7 +136,7 @@ def sender(submit: Callable[[bytes], SubmitOutcome], bodies: Bodies) -> Sender:
 class Names:
     """The names that want a job's picture, and the files that were written for them, by name."""
 
-    folders: Folders
+    layout: Layout
     outputs: tuple[str, ...]
     written: dict[str, str]
 
@@ -146,11 +147,11 @@ class Names:
         """
         if recorded is None:
             return list(self.outputs)
-        work = other_pointers(recorded, written=self.written, folders=self.folders)
+        work = other_pointers(recorded, written=self.written, layout=self.layout)
         return [output for output in self.outputs if output not in work]
 
 
-def download(client: TaskReader, effect: Download, part: Path, folders: Folders) -> DownloadOutcome:
+def download(client: TaskReader, effect: Download, part: Path, layout: Layout) -> DownloadOutcome:
     """Fetch a task's picture into `part`, and its further pictures into the folder of kept ones.
 
     The API's `size` is insisted on at first, but not in the last try; when it goes on to differ
@@ -162,7 +163,7 @@ def download(client: TaskReader, effect: Download, part: Path, folders: Folders)
     except OutputError as error:
         return DiskRefused(str(error))
     try:
-        further, failed = _fetch_further(client, effect.result.further, part, folders)
+        further, failed = _fetch_further(client, effect.result.further, part, layout)
         if failed is not None and not effect.last_try:
             return failed
         outcome = client.fetch(effect.result.url, part, expected_bytes=effect.expected_bytes)
@@ -177,7 +178,7 @@ def download(client: TaskReader, effect: Download, part: Path, folders: Folders)
 
 
 def _fetch_further(
-    client: TaskReader, urls: tuple[str, ...], part: Path, folders: Folders
+    client: TaskReader, urls: tuple[str, ...], part: Path, layout: Layout
 ) -> tuple[tuple[str, ...], FetchFailed | None]:
     """Fetch the further pictures of a task into the folder of kept ones.
 
@@ -200,8 +201,8 @@ def _fetch_further(
             part.unlink(missing_ok=True)
             bad = FetchFailed(reason=f"a further picture: {error}", fresh_url=False)
             return tuple(places), bad
-        deliver(part, picture, outputs=[], folders=folders)
-        places.append(folders.keep(picture).relative_to(folders.output).as_posix())
+        deliver(part, picture, outputs=[], layout=layout)
+        places.append(kept_path(layout, picture).relative_to(layout.output_dir).as_posix())
     return tuple(places), None
 
 
@@ -220,7 +221,7 @@ def place(effect: Place, part: Path, names: Names, facts: Provenance | None) -> 
         unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
         final = picture if isinstance(marked, pictures.Unmarked) else marked
         outputs = names.free_for(effect.recorded)
-        files = deliver(part, final, outputs=outputs, folders=names.folders)
+        files = deliver(part, final, outputs=outputs, layout=names.layout)
     except PictureError as error:
         part.unlink(missing_ok=True)
         return FetchFailed(reason=str(error), fresh_url=False)
@@ -241,14 +242,14 @@ def restore_picture(attempt: Attempt, names: Names, files_of: list[str]) -> Rest
     picture = attempt.picture
     if picture is None:
         return NotHere()
-    outputs, folders = names.free_for(picture), names.folders
+    outputs, layout = names.free_for(picture), names.layout
     try:
-        files = restore(picture, outputs=outputs, written=files_of, folders=folders)
+        files = restore(picture, outputs=outputs, written=files_of, layout=layout)
     except NameBlocked as error:
         return Blocked(str(error))
     except OutputError as error:
         return DiskRefused(str(error))
     if files is None:
-        pointer = pointer_to(picture, outputs=outputs, written=files_of, folders=folders)
+        pointer = pointer_to(picture, outputs=outputs, written=files_of, layout=layout)
         return NotHere() if pointer is None else PointerOnly(str(pointer))
     return Delivered(picture, files, received=attempt.received)

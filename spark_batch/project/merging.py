@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, Surplus, join, mark_twins, paid_twice
-from spark_batch.engine.files import Folders, pointer_to, restore
+from spark_batch.engine.files import kept_path, pointer_to, restore
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import JobRecord, Picture, Recipe, Status
 from spark_batch.paths import Layout, merged_path
@@ -121,13 +121,13 @@ def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[i
     brought = pointers = 0
     for key, picture in wanted.items():
         candidates = [path for source in found for path in _candidates(source, key, picture)]
-        outputs, folders = checkpoint.outputs(key), Folders(place.output_dir)
+        outputs = checkpoint.outputs(key)
         written = [*checkpoint.files_of(key), *map(str, candidates)]
-        files = restore(picture, outputs=outputs, written=written, folders=folders)
+        files = restore(picture, outputs=outputs, written=written, layout=place)
         if files is not None:
             checkpoint.placed(key, files)
             brought += 1
-        elif pointer_to(picture, outputs=outputs, written=written, folders=folders):
+        elif pointer_to(picture, outputs=outputs, written=written, layout=place):
             pointers += 1
     return brought, pointers, len(wanted) - brought - pointers
 
@@ -141,7 +141,7 @@ def _candidates(source: Source, key: str, picture: Picture) -> list[Path]:
 
     A link in it that leads elsewhere is passed over: that file is none of the source's.
     """
-    kept = Folders(source.folder).keep(picture)
+    kept = kept_path(Layout("", source.folder), picture)
     folder = source.folder.resolve()
     found = [path.absolute() for path in (*source.pictures(key), kept)]
     return [path for path in found if path.resolve().is_relative_to(folder)]

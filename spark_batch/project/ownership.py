@@ -21,7 +21,7 @@ from spark_batch.engine.planner import COSTS, Step
 from spark_batch.engine.reasons import Cause
 from spark_batch.errors import RecipeError, SparkBatchError
 from spark_batch.jobs import Recipe
-from spark_batch.paths import SANDBOX, pictures_folder
+from spark_batch.paths import SANDBOX, pictures_folder, shown
 from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
 from spark_batch.project.place import Place
@@ -143,7 +143,7 @@ class Ownership:
             return None
         return (
             f"{self._place.name} would replace {line.file}, which {path.name} made: both recipes"
-            f" are called {self._recipe.name} and write to {_shown(self._recipe.output_dir)}; give"
+            f" are called {self._recipe.name} and write to {shown(self._recipe.output_dir)}; give"
             " one of them another `name`, or delete the one that is no longer used"
         )
 
@@ -182,7 +182,7 @@ class Ownership:
         names = sorted({each.record_file.recipe for each in paid})
         return (
             f"{jobs} of the jobs of {self._place.name} {'was' if jobs == 1 else 'were'} made before"
-            f" for {cost} USD, as {_shown(paid[0].record_file.path)} records"
+            f" for {cost} USD, as {shown(paid[0].record_file.path)} records"
             f" (recipe {', '.join(names)})"
         )
 
@@ -190,7 +190,7 @@ class Ownership:
         owner = conflict.owner
         text = (
             f"{self._place.name} would write {conflict.output}, which belongs to recipe"
-            f" {owner.recipe} ({_shown(owner.path)}): give one of them another output.dir or"
+            f" {owner.recipe} ({shown(owner.path)}): give one of them another output.dir or"
             " output.name"
         )
         if conflict.is_live:
@@ -205,7 +205,7 @@ class Ownership:
 def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed: bool) -> str:
     """The command that takes over what these checkpoints and manifests record."""
     flags = " --sandbox" * sandbox + " --renamed" * renamed
-    files = " ".join(shlex.quote(_shown(path)) for path in paths)
+    files = " ".join(shlex.quote(shown(path)) for path in paths)
     return f"spark-batch merge {shlex.quote(str(recipe))} {files}{flags}"
 
 
@@ -223,7 +223,7 @@ def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
             renamed = found.recipe != place.name
             merge = merge_command(recipe, [found.path], sandbox=sandbox, renamed=renamed)
             return (
-                f"{_shown(found.path)} is of a recipe {found.recipe} that is no longer there: if"
+                f"{shown(found.path)} is of a recipe {found.recipe} that is no longer there: if"
                 f" this recipe was renamed or moved, run `{merge}` and rescue again"
             )
     return None
@@ -370,9 +370,3 @@ def _subfolders(folder: Path) -> list[Path]:
 def _folded(name: str) -> str:
     """A name as a disk sees it that minds neither case nor Unicode's forms."""
     return unicodedata.normalize("NFC", name.casefold())
-
-
-def _shown(path: Path) -> str:
-    """A path as a person types it: from this folder when it is below it."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -13,12 +13,12 @@ from spark_batch.client import TaskReader
 from spark_batch.engine import Driver, network_threads, picture_threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
-from spark_batch.engine.files import Folders
 from spark_batch.engine.planner import Action, Scope, Step, plan_actions
 from spark_batch.engine.reasons import Cause
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, State, Status
 from spark_batch.jobs.shard import Shard
+from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.place import Place, find_place
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
@@ -91,7 +91,7 @@ def rescue(
                         client=client,
                         send=None,
                         api=endpoint.api,
-                        folders=Folders(place.output_dir, place.label),
+                        layout=Layout(place.label, place.output_dir),
                         budget=_nothing(checkpoint),
                         tally=tally,
                         steps=missing,

@@ -16,13 +16,13 @@ from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Driver, network_threads, picture_threads, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
-from spark_batch.engine.files import Folders
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
+from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.binding import Binding, bind
 from spark_batch.project.links import PictureLinks
@@ -158,7 +158,7 @@ class Errand:
                 send=sender(client.submit, bodies),
                 ready=lambda job: bodies.ready(job.input),
                 api=endpoint.api,
-                folders=Folders(self.place.output_dir, self.place.label),
+                layout=Layout(self.place.label, self.place.output_dir),
                 budget=budget,
                 tally=tally,
                 steps=steps,

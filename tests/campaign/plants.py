@@ -15,9 +15,8 @@ from spark_batch.client.outcomes import SubmitOutcome
 from spark_batch.engine import Driver
 from spark_batch.engine.effects import Call, Effect, Submit
 from spark_batch.engine.events import Event
-from spark_batch.engine.files import Folders
 from spark_batch.jobs import State
-from spark_batch.project import running
+from spark_batch.paths import Layout
 from tests.campaign.points import wrap
 
 
@@ -68,11 +67,9 @@ def _intent_after_post() -> None:
 def _straight_to_final_name() -> None:
     """A picture is downloaded to where it is to stand: no part, no rename."""
 
-    class Straight(Folders):
-        """Folders whose parts have the final names already; filled by the checkpoint's outputs."""
-
-        def part(self, attempt: int) -> Path:
-            return self.output / f"{names[attempt]}.jpg"
+    def straight(self: Layout, attempt: int) -> Path:
+        """The final name; filled by the checkpoint's outputs."""
+        return self.output_dir / f"{names[attempt]}.jpg"
 
     names: dict[int, str] = {}
 
@@ -85,7 +82,7 @@ def _straight_to_final_name() -> None:
         return fetching
 
     wrap(Checkpoint, "fetching", remembering)
-    wrap(running, "Folders", lambda original: Straight)
+    wrap(Layout, "part", lambda original: straight)
 
 
 def _done_before_rename() -> None:

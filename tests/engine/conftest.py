@@ -20,7 +20,6 @@ from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Driver, picture_threads, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
-from spark_batch.engine.files import Folders
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Scope, Step, plan_actions
 from spark_batch.engine.ratelimit import PollTimes
@@ -130,7 +129,7 @@ class World:
             client=client,
             send=self.send or sender(client.submit, Bodies()),
             api=self.api,
-            folders=Folders(self.out),
+            layout=Layout("", self.out),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=prices),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=steps,

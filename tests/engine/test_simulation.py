@@ -40,10 +40,10 @@ from spark_batch.engine import Driver, workers
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.effects import Delivered, Downloaded, NotHere, Place
 from spark_batch.engine.events import Tally
-from spark_batch.engine.files import Folders
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.jobs import Job, Picture, Recipe, Result, State, Usage, matrix
+from spark_batch.paths import Layout
 from tests.engine.conftest import a_recipe
 from tests.engine.virtual import VirtualClock
 
@@ -142,7 +142,7 @@ class World:
         data = call.key.encode()
         files = {}
         for output in names.outputs:
-            path = names.folders.output / f"{output}.jpg"
+            path = names.layout.output_dir / f"{output}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             files[output] = f"{output}.jpg"
@@ -248,7 +248,7 @@ class History:
             client=self.world,  # type: ignore[arg-type]
             send=self.world.submit,
             api="sandbox",
-            folders=Folders(recipe.output_dir),
+            layout=Layout("", recipe.output_dir),
             budget=Budget(limit=recipe.run.max_cost, money=checkpoint.money(), prices=prices),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=plan_actions(matrix.jobs(recipe), reader=checkpoint, scope=scope),

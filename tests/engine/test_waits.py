@@ -31,7 +31,6 @@ from spark_batch.client.outcomes import (
 from spark_batch.engine import Driver, driver
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
-from spark_batch.engine.files import Folders
 from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.engine.waits import LONGEST_CALL
 from spark_batch.engine.workers import download
@@ -134,7 +133,7 @@ class Life:
             client=self.api,  # type: ignore[arg-type]
             send=None if self.rescue else send,
             api="sandbox",
-            folders=Folders(self.recipe.output_dir),
+            layout=Layout("", self.recipe.output_dir),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices(price=None)),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
