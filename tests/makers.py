@@ -88,3 +88,16 @@ def a_result(cost: str | None = "0.03") -> Result:
 def keys(jobs: Iterable[Job]) -> list[str]:
     """The keys of jobs."""
     return [job.key for job in jobs]
+
+
+def a_journal(pages: bytes, *, size: int = 4096, nonce: int = 7) -> bytes:
+    """A rollback journal that brings `pages` back, as in SQLite's file format."""
+    numbers = (len(pages) // size, nonce, len(pages) // size, 512, size)
+    head = bytes.fromhex("d9d505f920a163d7") + b"".join(n.to_bytes(4, "big") for n in numbers)
+    records = []
+    for start in range(0, len(pages), size):
+        page = pages[start : start + size]
+        checksum = (nonce + sum(page[at] for at in range(size - 200, 0, -200))) & 0xFFFFFFFF
+        number = start // size + 1
+        records.append(number.to_bytes(4, "big") + page + checksum.to_bytes(4, "big"))
+    return head.ljust(512, b"\0") + b"".join(records)

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,7 +20,7 @@ from spark_batch.atomic import is_regular
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.rows import BLOCKS_ANOTHER, total
 from spark_batch.checkpoint.schema import APPLICATION_ID
-from spark_batch.errors import CheckpointDamaged
+from spark_batch.errors import CheckpointDamaged, CheckpointError
 
 # SQLite's file format, "The Database Header".
 _HEADER_BYTES = 100
@@ -92,29 +92,40 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
 def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
     """Raises CheckpointDamaged, also for a query that takes too long."""
     try:
-        with _untouched(path) as file, CheckpointReader.open_readonly(file) as reader:
+        with opened(path) as reader:
             yield from map(tuple, reader.store.execute(query))
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
         raise _unreadable(path, error) from None
 
 
 @contextmanager
-def _untouched(path: Path) -> Iterator[Path]:
-    """The file to open: a copy where a journal stands beside it.
+def opened(path: Path) -> Iterator[CheckpointReader]:
+    """A checkpoint to read, whoever wrote it; the file is never changed.
 
-    SQLite would write what the journal holds into the checkpoint, and a branch of somebody else may
-    bring a journal. Raises OSError.
+    SQLite writes what a journal beside it holds into the checkpoint, and a branch of somebody else
+    may bring a journal: where there is one, a copy of both is opened. Raises CheckpointDamaged and
+    CheckpointError as `Checkpoint.open` does.
     """
-    journal = path.with_name(f"{path.name}-journal")
-    if not os.path.lexists(journal):
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
-        copy = Path(folder) / path.name
-        for file in (path, journal):
-            if is_regular(file):
-                shutil.copyfile(file, copy.with_name(file.name))
-        yield copy
+    with ExitStack() as stack:
+        if os.path.lexists(path.with_name(f"{path.name}-journal")):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spark-batch-"))
+            reader = _opened_copy(path, Path(folder))
+        else:
+            reader = CheckpointReader.open_readonly(path)
+        yield stack.enter_context(reader)
+
+
+def _opened_copy(path: Path, folder: Path) -> CheckpointReader:
+    copy = folder / path.name
+    try:
+        for name in (path.name, f"{path.name}-journal"):
+            if is_regular(path.with_name(name)):
+                shutil.copyfile(path.with_name(name), folder / name)
+        return CheckpointReader.open_readonly(copy)
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from None
+    except CheckpointError as error:  # it names the copy
+        raise type(error)(str(error).replace(str(copy), str(path))) from None
 
 
 def _unreadable(path: Path, why: object) -> CheckpointDamaged:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, foreign
 from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.jobs import SANDBOX_API
 from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, lock_path, output_folder
@@ -128,37 +128,48 @@ def opened(
     with contextlib.ExitStack() as stack:
         sources = []
         for path in paths:
-            source = _manifest(path) if _is_manifest(path) else _checkpoint(path, stack)
-            stack.enter_context(source.reader)
+            opening = _manifest(path) if _is_manifest(path) else _checkpoint(place, path)
+            source = stack.enter_context(opening)
             _judge(place, source, sandbox=sandbox, renamed=renamed)
             sources.append(source)
         yield sources
 
 
-def _checkpoint(path: Path, stack: contextlib.ExitStack) -> Source:
+@contextlib.contextmanager
+def _checkpoint(place: Place, path: Path) -> Iterator[Source]:
+    """A checkpoint, held against others.
+
+    One of this output folder is opened in place: it is put aside after the merge, and a journal
+    left beside it would spoil the next checkpoint of its name. Those of others are not changed.
+    """
+    is_own = path.parent.resolve() == place.state.resolve()
+    read = CheckpointReader.open_readonly if is_own else foreign.opened
     try:
-        CheckpointReader.open_readonly(path).close()  # no lock beside what is no checkpoint
+        with read(path):  # no lock beside what is no checkpoint
+            pass
     except CheckpointDamaged:
         raise CheckpointDamaged(
             f"{path} is no checkpoint of spark-batch, or a damaged one: nothing was merged;"
             " name a good copy of it, or its manifest"
         ) from None
-    if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody can be at work
-        stack.enter_context(Lock(lock_path(path)))
-    reader = CheckpointReader.open_readonly(path)
-    return Source(path, output_folder(path), reader, reader.recipes())
+    with contextlib.ExitStack() as stack:
+        if os.access(path.parent, os.W_OK):  # in an archive that is read-only nobody is at work
+            stack.enter_context(Lock(lock_path(path)))
+        reader = stack.enter_context(read(path))
+        yield Source(path, output_folder(path), reader, reader.recipes())
 
 
-def _manifest(path: Path) -> Source:
-    """A manifest, as a checkpoint that knows what it tells."""
+@contextlib.contextmanager
+def _manifest(path: Path) -> Iterator[Source]:
+    """A manifest, as a checkpoint that knows what is in it."""
     rows = list(manifest.read(path))
-    reader = Checkpoint.blank()
-    try:
-        adopt(reader, rows, trusted=lambda row: False)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}; restore the file from git") from None
-    files = {row["job"]: row["output"] for row in rows}
-    return Source(path, path.parent, reader, {row["recipe"] for row in rows}, files)
+    with Checkpoint.blank() as reader:
+        try:
+            adopt(reader, rows, trusted=lambda row: False)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}; restore the file from git") from None
+        files = {row["job"]: row["output"] for row in rows}
+        yield Source(path, path.parent, reader, {row["recipe"] for row in rows}, files)
 
 
 def _judge(place: Place, source: Source, *, sandbox: bool, renamed: bool) -> None:

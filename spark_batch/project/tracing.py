@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from spark_batch import lfs, pictures
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, foreign
 from spark_batch.errors import CheckpointError, UsageError
 from spark_batch.jobs import Attempt, JobRecord, Provenance
 from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, Layout
@@ -150,7 +150,7 @@ def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace,
 def _in_checkpoint(books: Books, sha256: str, carried: Provenance | None) -> list[Trace]:
     if not books.checkpoint.exists():
         return []
-    with CheckpointReader.open_readonly(books.checkpoint) as reader:
+    with foreign.opened(books.checkpoint) as reader:
         return _known(reader, books, sha256, carried)
 
 

@@ -12,7 +12,7 @@ from spark_batch.checkpoint import Checkpoint, foreign
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.checkpoint.schema import APPLICATION_ID
 from spark_batch.errors import CheckpointError
-from tests.makers import a_picture, a_result, keys, some_jobs
+from tests.makers import a_journal, a_picture, a_result, keys, some_jobs
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_journal_beside_it_changes_nothing(path: Path) -> None:
         checkpoint.sync_jobs([])
     later = path.read_bytes()
     journal = path.with_name(f"{path.name}-journal")
-    journal.write_bytes(_journal(earlier))
+    journal.write_bytes(a_journal(earlier))
     assert dict(foreign.paid(path)) == {first: Decimal("0.05")}
     assert [claim.current for claim in foreign.claims(path)] == [True] * 3  # as the journal has it
     assert path.read_bytes() == later
@@ -61,19 +61,6 @@ def test_a_journal_beside_it_changes_nothing(path: Path) -> None:
     with Checkpoint.open(path):
         pass
     assert path.read_bytes() == earlier  # the journal is one that SQLite takes
-
-
-def _journal(pages: bytes, *, size: int = 4096, nonce: int = 7) -> bytes:
-    """A rollback journal that brings `pages` back, as in SQLite's file format."""
-    numbers = (len(pages) // size, nonce, len(pages) // size, 512, size)
-    head = bytes.fromhex("d9d505f920a163d7") + b"".join(n.to_bytes(4, "big") for n in numbers)
-    records = []
-    for start in range(0, len(pages), size):
-        page = pages[start : start + size]
-        checksum = (nonce + sum(page[at] for at in range(size - 200, 0, -200))) & 0xFFFFFFFF
-        number = start // size + 1
-        records.append(number.to_bytes(4, "big") + page + checksum.to_bytes(4, "big"))
-    return head.ljust(512, b"\0") + b"".join(records)
 
 
 def test_one_of_the_first_version(tmp_path: Path) -> None:

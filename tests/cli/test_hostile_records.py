@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Call, Folder
+from tests.makers import a_journal
 
 ODD_COLUMN = "state = 'failed', number"
 
@@ -47,6 +48,26 @@ def test_a_column_of_a_source_is_no_sql(folder: Folder, call: Call, tmp_path: Pa
     ended = call("merge", folder.recipe, source, "--sandbox")
     assert (ended.code, "nothing was merged" in ended.err) == (1, True)
     assert "nothing to pay" in call("plan", folder.recipe, "--sandbox").out
+
+
+@pytest.mark.parametrize("command", ["trace", "merge"])
+def test_a_journal_beside_a_checkpoint_of_others_changes_nothing(
+    folder: Folder, call: Call, tmp_path: Path, command: str
+) -> None:
+    """A branch may bring it beside a checkpoint that only this clone has."""
+    path = _previewed(folder, call)
+    before = path.read_bytes()
+    other = tmp_path / "other" / path.relative_to(folder.out)
+    other.parent.mkdir(parents=True)
+    other.write_bytes(before)
+    _spoil(other, "UPDATE attempt SET suspect = 'later'")
+    later = other.read_bytes()
+    other.with_name(f"{other.name}-journal").write_bytes(a_journal(before))
+    picture = other.parent.parent / "any.jpg"
+    picture.write_bytes(next(folder.previews.glob("*/*.jpg")).read_bytes())
+    given = [picture] if command == "trace" else [folder.recipe, other, "--sandbox"]
+    assert call(command, *given).code == 0
+    assert other.read_bytes() == later
 
 
 def test_a_link_in_a_source_brings_no_other_file(
