@@ -29,7 +29,7 @@ _ROLLBACK_JOURNAL = b"\x01\x01"  # at 18; ours are never in WAL mode
 _APPLICATION_ID = slice(68, 72)
 
 _CLAIMS = "SELECT output, key, file, current FROM placement"
-# As `CheckpointReader.is_paid` has it, and what all attempts of the job cost.
+# Jobs of which no further attempt may be made, and what all attempts of the job cost.
 _PAID = f"""
 SELECT key, (SELECT group_concat(cost, ' ') FROM attempt b WHERE b.key = a.key)
   FROM attempt a

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import TypeVar
 
 from spark_batch.checkpoint.rows import (
-    BLOCKS_ANOTHER,
     MAY_COST,
     RECORDS,
     REQUEST_COLUMNS,
@@ -212,11 +211,6 @@ class CheckpointReader:
         """All attempts of a job, the first one first."""
         query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
         return [attempt_of(row) for row in self.store.execute(query, (key,))]
-
-    def is_paid(self, key: str) -> bool:
-        """Whether an attempt of the job is done, at work or uncertain, so that none may follow."""
-        query = f"SELECT 1 FROM attempt a WHERE key = ? AND {BLOCKS_ANOTHER}"
-        return self.store.execute(query, (key,)).fetchone() is not None
 
     def provenance(self, attempt: int) -> Provenance:
         """What an attempt's picture was made of."""

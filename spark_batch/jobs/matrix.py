@@ -13,7 +13,7 @@ from spark_batch import contract
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Exclusion, Input, Job, Prompt, Recipe, Size, names
 from spark_batch.jobs import request as requests
-from spark_batch.jobs.names import Token
+from spark_batch.text import Token
 
 _TAKE_SUFFIX = "-take${take}"
 _JOB = "\0"  # stands for the key while a name is being made; no id or template can hold it
@@ -86,7 +86,7 @@ def outputs(recipe: Recipe) -> Iterator[str]:
     Raises UsageError as `jobs` does.
     """
     parts = names.tokens(template(recipe))
-    if (True, "job") in parts:
+    if _names_key(parts):
         yield from (job.output for job in jobs(recipe))
         return
     for picture, prompt, size, tails in _groups(recipe, parts):
@@ -283,7 +283,7 @@ def _variants(
         height=size.height,
     )
     pattern = _pattern(parts, _outer(recipe, picture, prompt, size))
-    keyed = (True, "job") in parts
+    keyed = _names_key(parts)
     common = hashlib.sha256(head)
     name, model = recipe.name, recipe.model
     for scale, seed, take, request, values in tails:
@@ -295,6 +295,10 @@ def _variants(
             output = output.replace(_JOB, digits)
         # By position: a million calls with ten keywords each are a third slower.
         yield Job(digits, name, model, picture, prompt, size, scale, seed, take, output)
+
+
+def _names_key(parts: tuple[Token, ...]) -> bool:
+    return any(token.name == "job" for token in parts)
 
 
 def _outer(recipe: Recipe, picture: Input, prompt: Prompt, size: Size) -> dict[str, str]:
@@ -315,7 +319,7 @@ def _tails(
     parts: tuple[Token, ...], scales: tuple[float, ...], seeds: tuple[int, ...], takes: int
 ) -> _Tails:
     """Each scale, seed and take, with its end of the canonical form and its values in a name."""
-    used = [_INNER.index(part) for is_name, part in parts if is_name and part in _INNER]
+    used = [_INNER.index(token.name) for token in parts if token.name in _INNER]
     found = []
     for scale, seed in product(scales, seeds):
         for take in _takes(takes, seed):
@@ -328,14 +332,14 @@ def _tails(
 def _pattern(parts: tuple[Token, ...], outer: Mapping[str, str]) -> str:
     """The template as a `%` pattern with the outer axes filled in and `%s` for the inner ones."""
     written = []
-    for is_name, part in parts:
-        if not is_name:
-            written.append(part.replace("%", "%%"))
-        elif part in outer:
-            written.append(outer[part].replace("%", "%%"))
-        elif part in _INNER:
+    for token in parts:
+        if token.name is None:
+            written.append(token.text.replace("%", "%%"))
+        elif token.name in outer:
+            written.append(outer[token.name].replace("%", "%%"))
+        elif token.name in _INNER:
             written.append("%s")
         else:
             known = ", ".join(dict.fromkeys((*names.VARIABLES, *outer)))
-            raise UsageError(f"unknown variable ${{{part}}}: known are {known}")
+            raise UsageError(f"unknown variable {token.written}: known are {known}")
     return "".join(written)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from spark_batch import contract
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Prompt
-from spark_batch.text import slug, template_tokens
+from spark_batch.text import Token, slug, template_tokens
 
 VARIABLES = (
     "input",
@@ -21,7 +21,6 @@ VARIABLES = (
     "job",
     "recipe",
 )
-Token = tuple[bool, str]
 
 
 def default_template() -> str:
@@ -33,17 +32,15 @@ def default_template() -> str:
 
 
 def tokens(text: str) -> tuple[Token, ...]:
-    """A template taken apart: pairs (is it a variable, the variable's name or the literal text).
+    """A template taken apart.
 
     Raises UsageError for a dollar that begins no `${name}` and is not doubled. Names are not
     checked here.
     """
-    found: list[Token] = []
-    for token in template_tokens(text):
-        if token.is_stray:
-            raise UsageError("a lone '$': write ${name} for a variable, $$ for a dollar")
-        found.append((False, token.text) if token.name is None else (True, token.name))
-    return tuple(found)
+    found = tuple(template_tokens(text))
+    if any(token.is_stray for token in found):
+        raise UsageError("a lone '$': write ${name} for a variable, $$ for a dollar")
+    return found
 
 
 def output_name(text: str, facts: Mapping[str, object]) -> str:
@@ -52,10 +49,13 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
     Raises UsageError for a template with a lone dollar or an unknown variable.
     """
     written = []
-    for is_name, part in tokens(text):
-        if is_name and part not in facts:
-            raise UsageError(f"unknown variable ${{{part}}}: known are {', '.join(facts)}")
-        written.append(str(facts[part]) if is_name else part)
+    for token in tokens(text):
+        if token.name is None:
+            written.append(token.text)
+        elif token.name in facts:
+            written.append(str(facts[token.name]))
+        else:
+            raise UsageError(f"unknown variable {token.written}: known are {', '.join(facts)}")
     return "".join(written)
 
 

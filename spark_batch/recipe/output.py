@@ -89,15 +89,15 @@ def _template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
         parts = tokens(text)
     except UsageError as error:
         return [str(error)]
-    for is_name, part in parts:
-        if is_name and names is not None and part not in names:
-            hint = suggestion(part, names) or f"; known are {', '.join(names)}"
-            return [f"unknown variable ${{{part[:40]}}}{hint}"]
-        odd = _LITERAL.search(part)
-        if odd and not is_name and part != "$":
+    for token in parts:
+        if token.name is not None:
+            if names is not None and token.name not in names:
+                hint = suggestion(token.name, names) or f"; known are {', '.join(names)}"
+                return [f"unknown variable ${{{token.name[:40]}}}{hint}"]
+        elif token.text != "$" and (odd := _LITERAL.search(token.text)):
             allowed = "letters, digits, '.', '_', '-' and '/'"
             return [f"the character {quoted(odd[0])} is not allowed in a name; use {allowed}"]
-    written = "".join("$" + "{…}" if is_name else part for is_name, part in parts)
+    written = "".join("${…}" if token.name else token.text for token in parts)
     return [fault for part in written.split("/") if (fault := _part_fault(part, written))]
 
 
@@ -146,7 +146,7 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
 def _lacking(recipe: Recipe) -> str | None:
     """The error for a template variable that one of the prompts does not have."""
     parts = tokens(matrix.template(recipe))
-    needed = {part for is_name, part in parts if is_name} - set(VARIABLES)
+    needed = {token.name for token in parts if token.name} - set(VARIABLES)
     for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if needed):
         for name in sorted(needed - {name for name, _ in prompt.variables}):
             advice = "use ${prompt}, which ends in the values of a prompt's variables"
@@ -245,7 +245,7 @@ def _reserved(name: str) -> Iterator[str]:
 
 
 def _collision(first: Job, second: Job, text: str) -> str:
-    names = {part for is_name, part in tokens(text) if is_name}
+    names = {token.name for token in tokens(text) if token.name}
     if {"width", "height"} <= names:
         names.add("size")
     if "prompt" in names:

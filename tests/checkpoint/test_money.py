@@ -165,7 +165,8 @@ def test_a_job_is_paid_for_while_its_attempt_allows_no_other(
 ) -> None:
     found = dict(foreign.paid(path))
     for case in CASES:
-        assert reader.is_paid(case.key) is case.blocks_another, case
+        (attempt,) = reader.attempts_of(case.key)
+        assert attempt.blocks_another is case.blocks_another, case
         assert (case.key in found) is case.blocks_another, case
         assert found.get(case.key, Decimal(0)) == (
             (case.cost or Decimal(0)) if case.blocks_another else Decimal(0)
