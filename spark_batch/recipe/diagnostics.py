@@ -21,6 +21,8 @@ _BEFORE = 60  # of them, those before the place, when the line is longer
 # Names that are compared for suggestions. A recipe of a few KB can have thousands of wrong names,
 # and as many that each of them could mean.
 _MOST_COMPARISONS = 20_000
+# Comparisons of an id with a pattern: some five seconds.
+_MOST_MATCHES = 20_000_000
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -101,6 +103,7 @@ class Findings:
         self.errors = 0
         self._found: list[Diagnostic] = []
         self._comparisons = 0
+        self._matches = 0
 
     def error(self, mark: Mark, *, code: str, path: str, message: str) -> None:
         """Add an error at a place; `errors` counts them."""
@@ -119,6 +122,18 @@ class Findings:
     def may_suggest(self) -> bool:
         """Whether `closest` and `suggestion` still compare names: a source has many to compare."""
         return self._comparisons < _MOST_COMPARISONS
+
+    def may_match(self, ids: int, mark: Mark, path: str) -> bool:
+        """Whether the pattern at a place may be compared with so many ids.
+
+        A source has a bound; the first pattern beyond it is an error.
+        """
+        before, self._matches = self._matches, self._matches + ids
+        if before <= _MOST_MATCHES < self._matches:
+            message = f"patterns would be compared with ids more than {_MOST_MATCHES} times"
+            advice = "use fewer patterns, or ids in place of patterns"
+            self.error(mark, code="too-many-patterns", path=path, message=f"{message}; {advice}")
+        return self._matches <= _MOST_MATCHES
 
     def closest(self, word: str, known: tuple[str, ...]) -> str | None:
         """The known word that is close to `word`, or None; None after many comparisons."""

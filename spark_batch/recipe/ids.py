@@ -70,7 +70,11 @@ def chosen(
         if text in exact:
             found.add(text)
             continue
-        matches = [name for name in known if fnmatchcase(name, text)] if globs.is_glob(text) else []
+        matches: list[str] = []
+        if globs.is_glob(text):
+            if not findings.may_match(len(known), item.mark, item_path(node, where, at)):
+                break
+            matches = [name for name in known if fnmatchcase(name, text)]
         hashed = _HASHED.search(text) if kind == "prompt" else None
         if hashed:  # older versions left other scripts out of the words before the hash
             matches = [name for name in known if name.endswith(hashed[0])]

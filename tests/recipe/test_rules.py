@@ -8,7 +8,7 @@ import pytest
 
 from spark_batch import contract
 from spark_batch.jobs import matrix
-from spark_batch.recipe import Diagnostic, Loaded
+from spark_batch.recipe import Diagnostic, Loaded, diagnostics
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -138,3 +138,13 @@ def test_what_is_excluded_can_be_included(loaded: Load) -> None:
     assert [job.output for job in jobs if job.input.id == "far"] == [
         "far/beach-16x9-scale0.5-seed7"
     ]
+
+
+def test_patterns_are_compared_with_ids_a_bounded_number_of_times(
+    errors: Errors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every pattern with every id is the square of a recipe's length: here the bound is low."""
+    monkeypatch.setattr(diagnostics, "_MOST_MATCHES", 4)
+    rules = "exclude: [{prompt: ['b*', 'r*', beach, '*h']}, {prompt: ['*r', '*h']}]\n"
+    (error,) = errors(MATRIX + rules)
+    assert (error.code, error.path) == ("too-many-patterns", "exclude[0].prompt[3]")
