@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
     from spark_batch.jobs import Job, Recipe
     from spark_batch.jobs.shard import Shard
-    from spark_batch.project import Merged, Order, Outcome, Plan, load, merge, plan, run
+    from spark_batch.project import Merged, Plan, RunOptions, RunResult, load, merge, plan, run
     from spark_batch.reports.manifest import read as read_manifest
     from spark_batch.version import __version__
 
@@ -34,11 +34,11 @@ __all__ = [
     "ExitCode",
     "Job",
     "Merged",
-    "Order",
-    "Outcome",
     "Plan",
     "Recipe",
     "RecipeError",
+    "RunOptions",
+    "RunResult",
     "Shard",
     "SparkBatchError",
     "Step",
@@ -55,8 +55,8 @@ _HOMES = {
     "ExitCode": ("errors", "ExitCode"),
     "Job": ("jobs", "Job"),
     "Merged": ("project", "Merged"),
-    "Order": ("project", "Order"),
-    "Outcome": ("project", "Outcome"),
+    "RunOptions": ("project", "RunOptions"),
+    "RunResult": ("project", "RunResult"),
     "Plan": ("project", "Plan"),
     "Recipe": ("jobs", "Recipe"),
     "RecipeError": ("errors", "RecipeError"),

@@ -29,7 +29,7 @@ from spark_batch.jobs import State
 
 
 @dataclass(frozen=True, slots=True)
-class Surplus:
+class DoublePayment:
     """A job that was paid for more than once, or may be.
 
     `tasks` are the ids of all its tasks, the one that stands last, None for what is uncertain;
@@ -76,15 +76,15 @@ def join(
     return twice
 
 
-def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[Surplus]:
+def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[DoublePayment]:
     """Every job with two attempts that cost, or may, and were not lost; and those of `also`.
 
     A job whose picture was lost and that was made anew on purpose is none.
     """
     query = f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} GROUP BY key HAVING count(*) > 1"
     rows = checkpoint.store.execute(query)
-    found = [_surplus(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
-    return sorted(found, key=lambda surplus: surplus.output)
+    found = [_double_payment(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
+    return sorted(found, key=lambda payment: payment.output)
 
 
 def mark_twins(target: Checkpoint) -> None:
@@ -111,10 +111,10 @@ def mark_twins(target: Checkpoint) -> None:
                 target.store.execute("UPDATE attempt SET suspect = ? WHERE id = ?", values)
 
 
-def _surplus(checkpoint: CheckpointReader, key: str) -> Surplus:
+def _double_payment(checkpoint: CheckpointReader, key: str) -> DoublePayment:
     costly = [row for row in attempt_rows(checkpoint, key) if row.was_paid]
     costs = [row.cells["cost"] or row.cells["reserved"] for row in costly[:-1]]
-    return Surplus(
+    return DoublePayment(
         key=key,
         output=next(iter(checkpoint.outputs(key)), key),
         tasks=tuple(None if row.task is None else str(row.task) for row in costly),

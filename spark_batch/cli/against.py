@@ -126,7 +126,7 @@ def _print_json(comparison: Comparison) -> None:
     plan, against, totals = comparison.plan, comparison.base, comparison.totals
     rest = {
         "recipe": plan.recipe.name,
-        "output_dir": str(plan.place.output_dir),
+        "output_dir": str(plan.layout.output_dir),
         "against": {
             "given": against.given,
             "commit": against.commit,

@@ -56,7 +56,7 @@ class _Surroundings:
 
 
 def tell(
-    recipe_path: Path, place: project.Place, *, news: bool = True, summary: bool = True
+    recipe_path: Path, layout: project.RecipeLayout, *, news: bool = True, summary: bool = True
 ) -> ExitCode:
     """Tell GitHub where the recipe stands, from its checkpoint; nothing where GitHub is not.
 
@@ -68,23 +68,23 @@ def tell(
     if not (around.annotations or around.summary or around.outputs):
         return ExitCode.DONE
     written = True
-    with project.copied(place) as checkpoint:
+    with project.copied(layout) as checkpoint:
         if around.annotations and news:
-            _annotate(checkpoint, recipe_path, place, around.workspace)
+            _annotate(checkpoint, recipe_path, layout, around.workspace)
         if around.summary and summary and news:
-            text = _summary(checkpoint, recipe_path, place, around)
+            text = _summary(checkpoint, recipe_path, layout, around)
             written &= _append(around.summary, text, limit=_SUMMARY_BYTES)
         if around.outputs:
-            written &= _append(around.outputs, _outputs(_values(checkpoint, place)))
+            written &= _append(around.outputs, _outputs(_values(checkpoint, layout)))
     return ExitCode.DONE if written else ExitCode.FAILED
 
 
 def _annotate(
-    checkpoint: CheckpointReader, recipe_path: Path, place: project.Place, workspace: Path
+    checkpoint: CheckpointReader, recipe_path: Path, layout: project.RecipeLayout, workspace: Path
 ) -> None:
     from spark_batch.reports import annotations
 
-    folder = place.recipe_dir or recipe_path.parent
+    folder = layout.recipe_dir or recipe_path.parent
     for each in annotations.commands(
         checkpoint, recipe=str(recipe_path), recipe_dir=folder, workspace=workspace
     ):
@@ -92,17 +92,20 @@ def _annotate(
 
 
 def _summary(
-    checkpoint: CheckpointReader, recipe_path: Path, place: project.Place, around: _Surroundings
+    checkpoint: CheckpointReader,
+    recipe_path: Path,
+    layout: project.RecipeLayout,
+    around: _Surroundings,
 ) -> str:
     from spark_batch.reports import markdown
 
     lines = markdown.lines(
-        checkpoint, name=place.name, recipe=str(recipe_path), pictures=around.pictures
+        checkpoint, name=layout.name, recipe=str(recipe_path), pictures=around.pictures
     )
     return "".join(f"{line}\n" for line in lines)
 
 
-def _values(checkpoint: CheckpointReader, place: project.Place) -> dict[str, str]:
+def _values(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> dict[str, str]:
     """What later steps can go by; `failed` is what `retry` would make again."""
     counts, money = checkpoint.counts(), checkpoint.money()
 
@@ -115,7 +118,7 @@ def _values(checkpoint: CheckpointReader, place: project.Place) -> dict[str, str
         "failed": sum_of(Status.FAILED, Status.EXPIRED),
         "uncertain": sum_of(Status.UNCERTAIN, Status.SUBMITTING),
         "cost": format(money.spent, "f"),
-        "manifest": str(place.manifest),
+        "manifest": str(layout.manifest),
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.checkpoint import Surplus
+from spark_batch.checkpoint import DoublePayment
 from spark_batch.cli import github, session
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Status
@@ -38,22 +38,22 @@ def command(
         raise UsageError("--renamed needs a SOURCE: the checkpoint or manifest of the earlier name")
     merged = project.merge(session.load(recipe_path), given, sandbox=sandbox, renamed=renamed)
     if not merged.sources:
-        folder = shown(merged.place.output_dir)
-        click.echo(f"nothing to merge: no shards of {merged.place.name} in {folder}")
+        folder = shown(merged.layout.output_dir)
+        click.echo(f"nothing to merge: no shards of {merged.layout.name} in {folder}")
         return ExitCode.DONE
-    for each in merged.surplus:
-        click.echo(_told(each))
+    for payment in merged.double_payments:
+        click.echo(_told(payment))
     _conclude(merged)
-    told = github.tell(recipe_path, merged.place)
+    told = github.tell(recipe_path, merged.layout)
     return merged.written.exit_code or told
 
 
-def _told(surplus: Surplus) -> str:
+def _told(payment: DoublePayment) -> str:
     """Both tasks, and what one of them too many cost."""
-    tasks = " and ".join(task or "one that is uncertain" for task in surplus.tasks)
-    cost = "at a cost that is not known" if surplus.cost is None else f"{surplus.cost} USD too much"
-    paid = "may be paid twice" if None in surplus.tasks else "paid twice"
-    return f"{paid}: {surplus.output} (job {surplus.key}): tasks {tasks}; {cost}"
+    tasks = " and ".join(task or "one that is uncertain" for task in payment.tasks)
+    cost = "at a cost that is not known" if payment.cost is None else f"{payment.cost} USD too much"
+    paid = "may be paid twice" if None in payment.tasks else "paid twice"
+    return f"{paid}: {payment.output} (job {payment.key}): tasks {tasks}; {cost}"
 
 
 def _conclude(merged: project.Merged) -> None:
@@ -73,4 +73,4 @@ def _conclude(merged: project.Merged) -> None:
     if merged.missing:
         missing = counted(merged.missing, "picture")
         click.echo(f"{missing} missing: `spark-batch rescue` fetches without a new task", err=True)
-    session.tell_reports(merged.written, merged.place)
+    session.tell_reports(merged.written, merged.layout)

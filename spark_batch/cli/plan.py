@@ -76,7 +76,7 @@ def command(
     _check_saving(out, max_cost, shard)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     with project.plan(recipe, sandbox=sandbox, only=only, shard=shard) as plan:
-        session.tell_adopted(plan.adopted, plan.place)
+        session.tell_adopted(plan.adopted, plan.layout)
         if quote:
             _tell_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
         if against is not None:
@@ -91,7 +91,7 @@ def command(
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
             _tell_saved(saved, out, plan)
-    work = plan.outlook.total(WORK)
+    work = plan.forecast.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
 

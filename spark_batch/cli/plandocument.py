@@ -29,8 +29,8 @@ def next_command(plan: project.Plan, step: Step) -> str | None:
     """What to type so that something follows for a job that a run leaves as it is."""
     recipe = shlex.quote(str(plan.recipe.path))
     flag = " --sandbox" if plan.sandbox else ""
-    if plan.place.shard is not None:
-        flag += f" --shard {plan.place.shard}"
+    if plan.layout.shard is not None:
+        flag += f" --shard {plan.layout.shard}"
     if step.action is Action.UNCERTAIN:
         return f"spark-batch resolve {recipe} {step.job.key}{flag} --task-id ID"
     if step.action is Action.EXPIRED:
@@ -119,22 +119,22 @@ def _error(step: Step) -> dict[str, str | None] | None:
 def _sums(plan: project.Plan) -> dict[str, Any]:
     """Once every step has been taken."""
     count, spent = plan.left_over()
-    outlook, money = plan.outlook, plan.money()
+    forecast, money = plan.forecast, plan.money()
     return {
         "recipe": plan.recipe.name,
-        "output_dir": str(plan.place.output_dir),
-        "counts": {action.value: outlook.counts[action] for action in Action},
+        "output_dir": str(plan.layout.output_dir),
+        "counts": {action.value: forecast.counts[action] for action in Action},
         "origins": matrix.origins(plan.recipe),
         "excluded": list(matrix.excluded(plan.recipe)),
         "left_over": {"jobs": count, "cost_usd": _usd(spent)},
         "cost_usd": {
             "spent": _usd(money.spent),
             "reserved": _usd(money.reserved),
-            "expected": None if outlook.unpriced else _usd(outlook.expected),
-            "quoted": None if outlook.unquoted else _usd(outlook.quoted),
+            "expected": None if forecast.unpriced else _usd(forecast.expected),
+            "quoted": None if forecast.unquoted else _usd(forecast.quoted),
             "most": _usd(plan.most()),
             "limit": _usd(plan.recipe.run.max_cost),
-            "sources": sorted(outlook.sources),
+            "sources": sorted(forecast.sources),
         },
     }
 

@@ -68,7 +68,7 @@ def _rest(plan: project.Plan, step: Step) -> str:
         parts = [f"about {cost} USD"] if cost is not None else []
         return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
     if step.cause is Cause.SIZE_DIFFERS:
-        kept = plan.place.kept.relative_to(plan.place.output_dir).as_posix()
+        kept = plan.layout.kept.relative_to(plan.layout.output_dir).as_posix()
         return f"; what stands there is kept in {kept}"
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
@@ -81,9 +81,9 @@ def _rest(plan: project.Plan, step: Step) -> str:
 
 def show_sums(plan: project.Plan) -> None:
     """Once every step has been taken."""
-    total = counted(plan.outlook.total(), "job")
-    click.echo(f"{plan.recipe.name}: {total} in {shown(plan.place.output_dir)}")
-    for action, count in plan.outlook.counts.items():
+    total = counted(plan.forecast.total(), "job")
+    click.echo(f"{plan.recipe.name}: {total} in {shown(plan.layout.output_dir)}")
+    for action, count in plan.forecast.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
     said = (_pointer_lines, _made_lines, fits.lines, _left_over_lines, _money_lines)
     for line in (line for each in said for line in each(plan)):
@@ -91,7 +91,7 @@ def show_sums(plan: project.Plan) -> None:
 
 
 def _pointer_lines(plan: project.Plan) -> Iterable[str]:
-    return session.pointer_lines(plan.outlook.causes)
+    return session.pointer_lines(plan.forecast.causes)
 
 
 def _made_lines(plan: project.Plan) -> Iterable[str]:
@@ -109,30 +109,30 @@ def _left_over_lines(plan: project.Plan) -> Iterable[str]:
 
 
 def _money_lines(plan: project.Plan) -> list[str]:
-    money, outlook, limit = plan.money(), plan.outlook, plan.recipe.run.max_cost
+    money, forecast, limit = plan.money(), plan.forecast, plan.recipe.run.max_cost
     spent = f"{money.spent} USD spent so far"
     if money.reserved:
         spent += f", {money.reserved} USD reserved"
     bound = "" if limit is None else f", limit {limit} USD"
-    if not outlook.total(COSTS):
+    if not forecast.total(COSTS):
         return [f"nothing to pay; {spent}{bound}"]
-    lines = [f"{_expected(outlook)}{_quoted(outlook)}; {spent}{bound}"]
-    if not outlook.unbounded:
+    lines = [f"{_expected(forecast)}{_quoted(forecast)}; {spent}{bound}"]
+    if not forecast.unbounded:
         lines.append(f"at most {plan.most()} USD in all, if every job needed all its attempts")
     return lines
 
 
-def _expected(outlook: Forecast) -> str:
-    if outlook.unpriced:
+def _expected(forecast: Forecast) -> str:
+    if forecast.unpriced:
         return "cost not known (give the recipe a price)"
-    sources = " and ".join(_SOURCES[each] for each in sorted(outlook.sources))
-    return f"expected {outlook.expected} USD (by {sources})"
+    sources = " and ".join(_SOURCES[each] for each in sorted(forecast.sources))
+    return f"expected {forecast.expected} USD (by {sources})"
 
 
-def _quoted(outlook: Forecast) -> str:
+def _quoted(forecast: Forecast) -> str:
     """What the API said by itself, beside the estimate: it is not bound to it."""
-    count = outlook.total(COSTS)
-    if outlook.unquoted == count:
+    count = forecast.total(COSTS)
+    if forecast.unquoted == count:
         return ""
-    part = f" for {count - outlook.unquoted} of {count}" if outlook.unquoted else ""
-    return f", quoted {outlook.quoted} USD by the API{part}"
+    part = f" for {count - forecast.unquoted} of {count}" if forecast.unquoted else ""
+    return f", quoted {forecast.quoted} USD by the API{part}"

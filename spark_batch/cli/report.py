@@ -47,17 +47,17 @@ def command(
     chosen = registry.chosen(formats)
     if only and formats and chosen != ("csv",):
         raise UsageError("--only prints lines of the manifest: it goes with --format csv alone")
-    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    session.tell_shards(place)
-    with project.copied(place) as checkpoint:
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
+    session.tell_shards(layout)
+    with project.copied(layout) as checkpoint:
         if only:
             _print(checkpoint, only)
             return ExitCode.DONE
-        written = project.write_known_reports(place, checkpoint, chosen)
+        written = project.write_known_reports(layout, checkpoint, chosen)
     for path in written.paths:
         click.echo(f"{shown(path)}: {counted(written.jobs, 'job')}")
     session.tell_unwritten(written)
-    told = github.tell(recipe_path, place, summary="markdown" in chosen)
+    told = github.tell(recipe_path, layout, summary="markdown" in chosen)
     return written.exit_code or told
 
 

@@ -25,27 +25,27 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     Needs the recipe's name and output folder alone: its pictures may be gone. Can always be run:
     with nothing to rescue it does nothing, and needs no key.
     """
-    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     rescued = project.rescue(
         recipe_path, sandbox=sandbox, shard=shard, env_file=env_file, watch=watch
     )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
-        _tell_earlier(recipe_path, place, sandbox=sandbox)
+        _tell_earlier(recipe_path, layout, sandbox=sandbox)
         return ExitCode.DONE
-    session.tell_adopted(rescued.adopted, place)
+    session.tell_adopted(rescued.adopted, layout)
     _conclude(rescued)
     if not rescued.wanted:
-        _tell_earlier(recipe_path, place, sandbox=sandbox)
+        _tell_earlier(recipe_path, layout, sandbox=sandbox)
     session.tell_pointers(rescued.causes)
     session.tell_unwritten(rescued.written)
-    told = github.tell(recipe_path, place, news=bool(rescued.wanted))
+    told = github.tell(recipe_path, layout, news=bool(rescued.wanted))
     return rescued.exit_code or told
 
 
-def _tell_earlier(recipe_path: Path, place: project.Place, *, sandbox: bool) -> None:
+def _tell_earlier(recipe_path: Path, layout: project.RecipeLayout, *, sandbox: bool) -> None:
     """Say on stderr where paid work may stand that the recipe did under an earlier name."""
-    if hint := project.earlier_hint(recipe_path, place, sandbox=sandbox):
+    if hint := project.earlier_hint(recipe_path, layout, sandbox=sandbox):
         click.echo(f"note: {hint}", err=True)
 
 

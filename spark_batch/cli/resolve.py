@@ -45,20 +45,20 @@ def command(
         raise UsageError("say one of --task-id ID, --not-charged and --resubmit")
     if task_id is not None and usable_id(task_id) is None:
         raise UsageError("this task id has characters that no id of the API has")
-    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    project.open_readonly(place).close()
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
+    project.open_readonly(layout).close()
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.interrupted()
         record = session.one_job(checkpoint, job)
         for attempt in _uncertain(checkpoint, record, job):
             click.echo(_says(record, attempt, task_id, not_charged))
             _confirm(yes)
             _settle(checkpoint, attempt, task_id, not_charged)
-        written = project.write_known_reports(place, checkpoint)
+        written = project.write_known_reports(layout, checkpoint)
     part = "" if shard is None else f" --shard {shard}"
     click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}{part}`")
     session.tell_unwritten(written)
-    told = github.tell(recipe_path, place)
+    told = github.tell(recipe_path, layout)
     return written.exit_code or told
 
 

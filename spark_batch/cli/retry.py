@@ -9,11 +9,11 @@ import click
 
 from spark_batch.cli.options import running_options
 from spark_batch.cli.running import execute
-from spark_batch.project import Order
+from spark_batch.project import RunOptions
 
 
 @click.command()
 @running_options
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
     """Make the jobs again that failed or whose picture expired. Each is paid for again."""
-    return execute(recipe_path, Order(retry=True, **options), yes=yes)
+    return execute(recipe_path, RunOptions(retry=True, **options), yes=yes)

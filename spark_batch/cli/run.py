@@ -9,7 +9,7 @@ import click
 
 from spark_batch.cli.options import running_options
 from spark_batch.cli.running import execute
-from spark_batch.project import Order
+from spark_batch.project import RunOptions
 
 
 @click.command()
@@ -22,4 +22,4 @@ from spark_batch.project import Order
 )
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
     """Make what is missing. Started again it goes on where it was, and pays for nothing twice."""
-    return execute(recipe_path, Order(**options), yes=yes)
+    return execute(recipe_path, RunOptions(**options), yes=yes)

@@ -97,13 +97,13 @@ def one_job(checkpoint: CheckpointReader, text: str) -> JobRecord:
     raise UsageError(f"{len(keys)} jobs begin with {text!r}: {', '.join(sorted(keys)[:5])}, …")
 
 
-def tell_reports(written: Written, place: project.Place) -> None:
+def tell_reports(written: Written, layout: project.RecipeLayout) -> None:
     """Say on stdout where the manifest and the other reports stand, on stderr which do not."""
-    others = [path.name for path in written.paths if path != place.manifest]
-    if place.manifest in written.paths:
-        click.echo(f"manifest {shown(place.manifest)}")
+    others = [path.name for path in written.paths if path != layout.manifest]
+    if layout.manifest in written.paths:
+        click.echo(f"manifest {shown(layout.manifest)}")
     if others:
-        click.echo(f"reports {', '.join(others)} in {shown(place.output_dir)}")
+        click.echo(f"reports {', '.join(others)} in {shown(layout.output_dir)}")
     tell_unwritten(written)
 
 
@@ -113,10 +113,10 @@ def tell_unwritten(written: Written) -> None:
         click.echo(f"spark-batch: {failure}", err=True)
 
 
-def tell_adopted(adoption: project.Adoption, place: project.Place) -> None:
+def tell_adopted(adoption: project.Adoption, layout: project.RecipeLayout) -> None:
     """Say on stderr how many jobs were taken over from the manifest, and what cannot be read."""
     if adoption.jobs:
-        path = place.manifest if place.manifest.exists() else place.whole.manifest
+        path = layout.manifest if layout.manifest.exists() else layout.whole.manifest
         click.echo(f"{counted(adoption.jobs, 'job')} adopted from {shown(path)}", err=True)
     for fault in (*adoption.faults, *adoption.unknown):
         click.echo(f"spark-batch: {fault}", err=True)
@@ -137,9 +137,9 @@ def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
         yield f"{pointers} to other pictures than recorded, left as they are (`verify` lists them)"
 
 
-def tell_shards(place: project.Place) -> None:
+def tell_shards(layout: project.RecipeLayout) -> None:
     """Say on stderr that there are shards whose jobs are not counted here."""
-    shards = [] if place.shard else project.shards_of(place)
+    shards = [] if layout.shard else project.shards_of(layout)
     if shards:
         words = counted(len(shards), "shard")
-        click.echo(f"{words} not merged, not counted here: `{place.merging}`", err=True)
+        click.echo(f"{words} not merged, not counted here: `{layout.merging}`", err=True)

@@ -30,8 +30,8 @@ def command(
     recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
 ) -> None:
     """Show where everything stands. Reads the checkpoint alone, also while a run works."""
-    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    with project.open_readonly(place) as checkpoint:
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
+    with project.open_readonly(layout) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
         for record in session.chosen(checkpoint, only):
@@ -39,20 +39,20 @@ def command(
             if record.status in _TROUBLE:
                 trouble.append(record)
         if as_json:
-            _print_json(place, checkpoint, counts, trouble)
+            _print_json(layout, checkpoint, counts, trouble)
         else:
-            _print_text(place, checkpoint, counts, trouble)
-    session.tell_shards(place)
+            _print_text(layout, checkpoint, counts, trouble)
+    session.tell_shards(layout)
 
 
 def _print_text(
-    place: project.Place,
+    layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
     trouble: Iterable[JobRecord],
 ) -> None:
     total = sum(counts.values())
-    click.echo(f"{place.name}: {counted(total, 'job')} in {shown(place.output_dir)}")
+    click.echo(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
     for status in Status:
         if counts[status]:
             click.echo(f"  {counts[status]:>7} {status.value}")
@@ -72,15 +72,15 @@ def _why(record: JobRecord) -> str:
 
 
 def _print_json(
-    place: project.Place,
+    layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
     trouble: Iterable[JobRecord],
 ) -> None:
     money = checkpoint.money()
     document = {
-        "recipe": place.name,
-        "output_dir": str(place.output_dir),
+        "recipe": layout.name,
+        "output_dir": str(layout.output_dir),
         "jobs": {status.value: counts[status] for status in Status},
         "cost_usd": {"spent": str(money.spent), "reserved": str(money.reserved)},
         "trouble": [

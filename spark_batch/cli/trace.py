@@ -15,7 +15,7 @@ from spark_batch.errors import ExitCode, PictureError
 from spark_batch.jobs import Attempt, JobRecord
 from spark_batch.paths import shown
 from spark_batch.project import tracing
-from spark_batch.project.tracing import METADATA, SHA256, Books, Trace, Traced
+from spark_batch.project.tracing import METADATA, SHA256, RunRecords, Trace, Traced
 from spark_batch.text import printable
 
 _NOT_FOUND = (
@@ -55,13 +55,13 @@ def command(
     when it was renamed, moved or edited. Only reads. Exit 1 when one is not known, 2 when one is
     no picture.
     """
-    books = _books(folder, manifest)
-    where = "in the folders above it" if books is None else "there"
+    records = _books(folder, manifest)
+    where = "in the folders above it" if records is None else "there"
     found: list[tuple[Path, Traced]] = []
     code = ExitCode.DONE
     for file in files:
         try:
-            traced = tracing.trace(file, books=books)
+            traced = tracing.trace(file, records=records)
         except PictureError as error:
             click.echo(f"spark-batch: {error}", err=True)
             code = ExitCode.WRONG
@@ -81,12 +81,12 @@ def command(
     return code
 
 
-def _books(folder: Path | None, manifest: Path | None) -> list[Books] | None:
+def _books(folder: Path | None, manifest: Path | None) -> list[RunRecords] | None:
     """Those that are named; None without."""
     if folder is None and manifest is None:
         return None
-    named = [tracing.books_named(manifest)] if manifest else []
-    return [*named, *(tracing.books_below(folder) if folder else ())]
+    named = [tracing.records_named(manifest)] if manifest else []
+    return [*named, *(tracing.records_below(folder) if folder else ())]
 
 
 def _print(file: Path, traced: Traced, where: str) -> None:
@@ -136,23 +136,23 @@ def _record(trace: Trace) -> Iterator[str]:
 
 def _known(traced: Traced, trace: Trace, where: str) -> str:
     """How the picture is known, and whether it is still the one that was made."""
-    if trace.books is None:
+    if trace.records is None:
         return _ALONE.format(where=where)
-    place = shown(_kept_in(trace.books))
+    where = shown(_kept_in(trace.records))
     if trace.by == METADATA:
-        told = f"CHANGED: its metadata name this job, its SHA-256 is another one than in {place}"
+        told = f"CHANGED: its metadata name this job, its SHA-256 is another one than in {where}"
         other = "; its task is none of these" if trace.made is None else ""
         return told + other
     if traced.carried is None:
-        return f"known by its SHA-256 in {place}"
+        return f"known by its SHA-256 in {where}"
     if traced.carried.key == trace.facts.key:
-        return f"known by its SHA-256 in {place}, and by its metadata"
+        return f"known by its SHA-256 in {where}, and by its metadata"
     other = traced.carried.key
-    return f"known by its SHA-256 in {place}; its metadata, which came with it, name job {other}"
+    return f"known by its SHA-256 in {where}; its metadata, which came with it, name job {other}"
 
 
-def _kept_in(books: Books) -> Path:
-    return books.checkpoint if books.checkpoint.exists() else books.manifest
+def _kept_in(records: RunRecords) -> Path:
+    return records.checkpoint if records.checkpoint.exists() else records.manifest
 
 
 def _document(file: Path, traced: Traced) -> dict[str, Any]:
@@ -168,14 +168,14 @@ def _document(file: Path, traced: Traced) -> dict[str, Any]:
 
 
 def _job(trace: Trace) -> dict[str, Any]:
-    books = trace.books
+    records = trace.records
     return {
         **trace.facts.facts(),
         "lines": [_line(line) for line in trace.lines],
         "attempts": [_attempt(each, trace) for each in trace.attempts],
         "cost_usd": None if trace.cost is None else str(trace.cost),
-        "checkpoint": str(books.checkpoint) if books and books.checkpoint.exists() else None,
-        "manifest": str(books.manifest) if books and books.manifest.exists() else None,
+        "checkpoint": str(records.checkpoint) if records and records.checkpoint.exists() else None,
+        "manifest": str(records.manifest) if records and records.manifest.exists() else None,
     }
 
 

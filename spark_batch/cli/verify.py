@@ -25,14 +25,14 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
     Exits with 1 when one differs. A Git LFS pointer is as recorded when it names that SHA-256.
     Without a checkpoint the manifest has the records.
     """
-    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     good = bad = suspect = pointers = 0
-    with project.recorded(place) as checkpoint:
+    with project.recorded(layout) as checkpoint:
         for record in checkpoint.records():
             if record.status is not Status.DONE:
                 continue
-            pointer = lfs.read(place.output_dir / record.file) if record.file else None
-            fault = _fault(place.output_dir, record, pointer)
+            pointer = lfs.read(layout.output_dir / record.file) if record.file else None
+            fault = _fault(layout.output_dir, record, pointer)
             bad += fault is not None
             good += fault is None
             pointers += fault is None and pointer is not None

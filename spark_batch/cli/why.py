@@ -29,8 +29,8 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
 
     JOB is its key, the beginning of it, or its picture's name.
     """
-    place = project.find_place(recipe_path, sandbox=sandbox, shard=shard)
-    with project.open_readonly(place) as checkpoint:
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
+    with project.open_readonly(layout) as checkpoint:
         record = session.one_job(checkpoint, job)
         _print_job(record)
         attempts = checkpoint.attempts_of(record.key)

@@ -13,41 +13,41 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spark_batch.project.adopting import Adoption, recorded
-    from spark_batch.project.merging import Merged, merge
-    from spark_batch.project.ownership import earlier_hint
-    from spark_batch.project.place import (
-        Place,
+    from spark_batch.project.layout import (
+        RecipeLayout,
         copied,
-        find_place,
+        find_layout,
+        layout_of,
         load,
         open_readonly,
-        place_of,
         shards_of,
     )
+    from spark_batch.project.merging import Merged, merge
+    from spark_batch.project.ownership import earlier_hint
     from spark_batch.project.planning import Plan, plan
     from spark_batch.project.reporting import write_known_reports
     from spark_batch.project.rescuing import Rescued, rescue
-    from spark_batch.project.running import Errand, Order, Outcome, prepared, run
+    from spark_batch.project.running import PreparedRun, RunOptions, RunResult, prepare, run
     from spark_batch.project.saving import save
 
 __all__ = [
     "Adoption",
-    "Errand",
     "Merged",
-    "Order",
-    "Outcome",
-    "Place",
     "Plan",
+    "PreparedRun",
+    "RecipeLayout",
     "Rescued",
+    "RunOptions",
+    "RunResult",
     "copied",
     "earlier_hint",
-    "find_place",
+    "find_layout",
+    "layout_of",
     "load",
     "merge",
     "open_readonly",
-    "place_of",
     "plan",
-    "prepared",
+    "prepare",
     "recorded",
     "rescue",
     "run",
@@ -58,27 +58,27 @@ __all__ = [
 
 _HOMES = {
     "Adoption": "adopting",
-    "Errand": "running",
+    "PreparedRun": "running",
     "Merged": "merging",
-    "Order": "running",
-    "Outcome": "running",
-    "Place": "place",
+    "RunOptions": "running",
+    "RunResult": "running",
+    "RecipeLayout": "layout",
     "Plan": "planning",
     "Rescued": "rescuing",
-    "copied": "place",
+    "copied": "layout",
     "earlier_hint": "ownership",
-    "find_place": "place",
-    "load": "place",
+    "find_layout": "layout",
+    "load": "layout",
     "merge": "merging",
-    "open_readonly": "place",
-    "place_of": "place",
+    "open_readonly": "layout",
+    "layout_of": "layout",
     "plan": "planning",
-    "prepared": "running",
+    "prepare": "running",
     "recorded": "adopting",
     "rescue": "rescuing",
     "run": "running",
     "save": "saving",
-    "shards_of": "place",
+    "shards_of": "layout",
     "write_known_reports": "reporting",
 }
 

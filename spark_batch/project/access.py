@@ -18,7 +18,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
 from spark_batch.jobs import SANDBOX_API
-from spark_batch.project.place import Place
+from spark_batch.project.layout import RecipeLayout
 from spark_batch.redact import KEY_NAME
 
 DEFAULT_URL = "https://cloud.vtrix.ai"
@@ -106,14 +106,14 @@ def _is_set(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def endpoint(place: Place, *, sandbox: bool, env_file: Path | None) -> Iterator[Endpoint]:
+def endpoint(layout: RecipeLayout, *, sandbox: bool, env_file: Path | None) -> Iterator[Endpoint]:
     """The API that is to be used; the sandbox lives as long as it is. Raises UsageError."""
     if not sandbox:
         yield access(env_file)
         return
     from spark_batch import sandbox as room
 
-    with room.serve(room.Settings(folder=place.sandbox, task_seconds=_PREVIEW_SECONDS)) as served:
+    with room.serve(room.Settings(folder=layout.sandbox, task_seconds=_PREVIEW_SECONDS)) as served:
         yield Endpoint(served.url, key=_PREVIEW_KEY, api=SANDBOX_API)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, record_of
 from spark_batch.jobs.request import KEY_DIGITS, picture_text
-from spark_batch.project.history import past
+from spark_batch.project.history import earlier_recipe
 from spark_batch.reports import manifest
 from spark_batch.text import quoted
 
@@ -42,7 +42,7 @@ def base(recipe: Recipe, given: str) -> Base:
     if there and _is_path(given):
         return _from_manifest(given)
     try:
-        found = past(recipe, given)
+        found = earlier_recipe(recipe, given)
     except UsageError as error:
         hint = f"; to compare with the manifest {quoted(given)}, write ./ before it"
         raise UsageError(f"{error}{hint if there else ''}") from None

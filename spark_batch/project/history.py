@@ -28,7 +28,7 @@ MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class EarlierRecipe:
     """A recipe at a commit; None where it was not there, or had errors, which `notes` tell."""
 
     commit: str
@@ -36,7 +36,7 @@ class Past:
     notes: tuple[str, ...]
 
 
-def past(now: Recipe, ref: str) -> Past:
+def earlier_recipe(now: Recipe, ref: str) -> EarlierRecipe:
     """The recipe as it was at `ref`, or, for `REF...`, where HEAD and REF parted.
 
     Pictures that git keeps elsewhere (LFS) are known by their pointers. Raises UsageError when
@@ -54,7 +54,9 @@ def past(now: Recipe, ref: str) -> Past:
                 f" as removed; '{printable(ref)}{MERGE_BASE}' compares with where HEAD left it"
             )
     old, fault = _loaded(found, commit, now, ref)
-    return Past(commit, old, (*notes, *([f"{fault}: every job counts as new"] if fault else ())))
+    return EarlierRecipe(
+        commit, old, (*notes, *([f"{fault}: every job counts as new"] if fault else ()))
+    )
 
 
 def _loaded(

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spark_batch.checkpoint import Checkpoint, Surplus, join, mark_twins, paid_twice
+from spark_batch.checkpoint import Checkpoint, DoublePayment, join, mark_twins, paid_twice
 from spark_batch.engine.files import kept_path, pointer_to, restore
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import JobRecord, Picture, Recipe, Status
 from spark_batch.paths import Layout, merged_path
 from spark_batch.project import adopting, record_files, sources
+from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import output_of
-from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.sources import Source
 from spark_batch.reports.formats import FORMATS, Written
@@ -27,17 +27,17 @@ from spark_batch.reports.formats import FORMATS, Written
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge came to.
+    """The result of a merge.
 
-    `sources` are the files that were merged, `surplus` the jobs that were paid for more than once,
-    `counts` the recipe's lines by status, `brought` the pictures that were copied here, `pointers`
-    those of finished jobs that the sources have as Git LFS pointers alone, `missing` those that are
-    in no source either, `written` the reports.
+    `sources` are the merged files and `double_payments` the jobs that were paid for more than once.
+    `counts` has the recipe's jobs by status, `brought` the number of pictures that were copied
+    here, `pointers` that of finished jobs whose picture every source has as a Git LFS pointer only,
+    and `missing` that of pictures that no source has. `written` are the reports.
     """
 
-    place: Place
+    layout: RecipeLayout
     sources: Sequence[Path]
-    surplus: Sequence[Surplus] = ()
+    double_payments: Sequence[DoublePayment] = ()
     counts: Counter[Status] = field(default_factory=Counter)
     brought: int = 0
     pointers: int = 0
@@ -55,59 +55,63 @@ def merge(
     picture is overwritten, and doing it again changes nothing. Raises UsageError for what is no
     source, CheckpointError for one that is damaged, newer, or at work, and OutputError.
     """
-    place = place_of(recipe, sandbox=sandbox)
-    paths = sources.named(place, given, renamed=renamed)
+    layout = layout_of(recipe, sandbox=sandbox)
+    paths = sources.named(layout, given, renamed=renamed)
     if renamed:
-        _refuse_live(recipe, place, paths)
+        _refuse_live(recipe, layout, paths)
     if not paths:
-        return Merged(place, ())
+        return Merged(layout, ())
     with (
-        sources.opened(place, paths, sandbox=sandbox, renamed=renamed) as found,
-        Checkpoint.open(place.checkpoint) as checkpoint,
+        sources.opened(layout, paths, sandbox=sandbox, renamed=renamed) as found,
+        Checkpoint.open(layout.checkpoint) as checkpoint,
     ):
-        adopting.take_over(checkpoint, place)
-        twice = _join(checkpoint, found, place, recipe)
-        brought, pointers, missing = _bring(checkpoint, found, place)
+        adopting.take_over(checkpoint, layout)
+        twice = _join(checkpoint, found, layout, recipe)
+        brought, pointers, missing = _bring(checkpoint, found, layout)
         merged = Merged(
-            place=place,
+            layout=layout,
             sources=paths,
-            surplus=paid_twice(checkpoint, twice),
+            double_payments=paid_twice(checkpoint, twice),
             counts=Counter(each.status for each in checkpoint.records()),
             brought=brought,
             pointers=pointers,
             missing=missing,
-            written=write_reports(place, checkpoint),
+            written=write_reports(layout, checkpoint),
         )
-        _put_aside(place, paths)
+        _put_aside(layout, paths)
     return merged
 
 
-def _refuse_live(recipe: Recipe, place: Place, paths: Iterable[Path]) -> None:
+def _refuse_live(recipe: Recipe, layout: RecipeLayout, paths: Iterable[Path]) -> None:
     """Raise UsageError when the recipe that would be taken over is still there, and not renamed."""
     merged = {path.resolve() for path in paths}
-    for record_file in record_files.in_folder(place.output_dir):
-        if record_file.path.resolve() not in merged or record_file.recipe == place.name:
+    for record_file in record_files.in_folder(layout.output_dir):
+        if record_file.path.resolve() not in merged or record_file.recipe == layout.name:
             continue
         if output_of(record_file, besides=recipe.path) is not None:
             raise UsageError(
-                f"recipe {record_file.recipe} is still there, so that {place.name} is not its new"
+                f"recipe {record_file.recipe} is still there, so that {layout.name} is not its new"
                 " name: give one of them another output.dir"
             )
 
 
-def _join(checkpoint: Checkpoint, found: list[Source], place: Place, recipe: Recipe) -> set[str]:
+def _join(
+    checkpoint: Checkpoint, found: list[Source], layout: RecipeLayout, recipe: Recipe
+) -> set[str]:
     twice = set()
     with checkpoint.transaction():
         for source in found:
-            here = source.folder.resolve() == place.output_dir.resolve()
-            twice |= join(checkpoint, source.reader, same_folder=here, recipe=place.name)
+            here = source.folder.resolve() == layout.output_dir.resolve()
+            twice |= join(checkpoint, source.reader, same_folder=here, recipe=layout.name)
         checkpoint.interrupted()
         mark_twins(checkpoint)
-        checkpoint.sync_jobs(place.jobs(recipe))
+        checkpoint.sync_jobs(layout.jobs(recipe))
     return twice
 
 
-def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[int, int, int]:
+def _bring(
+    checkpoint: Checkpoint, found: list[Source], layout: RecipeLayout
+) -> tuple[int, int, int]:
     """Copy the pictures that are not here.
 
     Gives how many came, how many the sources have as Git LFS pointers, and how many are nowhere.
@@ -116,24 +120,24 @@ def _bring(checkpoint: Checkpoint, found: list[Source], place: Place) -> tuple[i
     wanted: dict[str, Picture] = {}
     for each in lines:
         picture = each.attempt.picture if each.attempt else None
-        if picture is not None and each.status is Status.DONE and not _is_here(each, place):
+        if picture is not None and each.status is Status.DONE and not _is_here(each, layout):
             wanted[each.key] = picture
     brought = pointers = 0
     for key, picture in wanted.items():
         candidates = [path for source in found for path in _candidates(source, key, picture)]
         outputs = checkpoint.outputs(key)
         written = [*checkpoint.files_of(key), *map(str, candidates)]
-        files = restore(picture, outputs=outputs, written=written, layout=place)
+        files = restore(picture, outputs=outputs, written=written, layout=layout)
         if files is not None:
             checkpoint.placed(key, files)
             brought += 1
-        elif pointer_to(picture, outputs=outputs, written=written, layout=place):
+        elif pointer_to(picture, outputs=outputs, written=written, layout=layout):
             pointers += 1
     return brought, pointers, len(wanted) - brought - pointers
 
 
-def _is_here(line: JobRecord, place: Place) -> bool:
-    return line.file is not None and (place.output_dir / line.file).is_file()
+def _is_here(line: JobRecord, layout: RecipeLayout) -> bool:
+    return line.file is not None and (layout.output_dir / line.file).is_file()
 
 
 def _candidates(source: Source, key: str, picture: Picture) -> list[Path]:
@@ -147,7 +151,7 @@ def _candidates(source: Source, key: str, picture: Picture) -> list[Path]:
     return [path for path in found if path.resolve().is_relative_to(folder)]
 
 
-def _put_aside(place: Place, paths: Iterable[Path]) -> None:
+def _put_aside(layout: RecipeLayout, paths: Iterable[Path]) -> None:
     """What has been merged from this folder no longer stands in the way of a run.
 
     That is shards, and the recipe's files under an earlier name. Their checkpoints are kept under
@@ -156,15 +160,15 @@ def _put_aside(place: Place, paths: Iterable[Path]) -> None:
     """
     merged = {path.resolve() for path in paths}
     try:
-        for record_file in record_files.in_folder(place.output_dir):
+        for record_file in record_files.in_folder(layout.output_dir):
             path = record_file.path
-            if path.resolve() not in merged or record_file.label == place.name:
+            if path.resolve() not in merged or record_file.label == layout.name:
                 continue
             if not record_file.is_manifest:
                 path.replace(merged_path(path))
                 continue
-            layout = Layout(record_file.label, place.output_dir)
-            for report in map(layout.report, FORMATS):
+            shard_layout = Layout(record_file.label, layout.output_dir)
+            for report in map(shard_layout.report, FORMATS):
                 report.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(

@@ -24,7 +24,7 @@ from spark_batch.jobs import Recipe
 from spark_batch.paths import SANDBOX, pictures_folder, shown
 from spark_batch.project import record_files
 from spark_batch.project.generated import upwards
-from spark_batch.project.place import Place
+from spark_batch.project.layout import RecipeLayout
 from spark_batch.project.record_files import RecordFile
 from spark_batch.recipe.outline import Header, header
 
@@ -63,15 +63,15 @@ class Ownership:
     """Looks at each step of a plan or run for what belongs to other recipes."""
 
     def __init__(
-        self, recipe: Recipe, place: Place, reader: CheckpointReader, *, sandbox: bool
+        self, recipe: Recipe, layout: RecipeLayout, reader: CheckpointReader, *, sandbox: bool
     ) -> None:
         self._recipe = recipe
-        self._place = place
+        self._place = layout
         self._reader = reader
         self._sandbox = sandbox
-        self._others = [] if reader.tried() else list(_others(place, sandbox=sandbox))
+        self._others = [] if reader.tried() else list(_others(layout, sandbox=sandbox))
         self._wanted: set[str] = set()
-        self._claims = _Claims(place)
+        self._claims = _Claims(layout)
         # The output folder that the recipe of a record file now has; None if it is not found.
         self._home = cache(lambda found: output_of(found, besides=recipe.path))
         self._namesake: str | None = None  # why a recipe of the same name is in the way
@@ -209,18 +209,18 @@ def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed
     return f"spark-batch merge {shlex.quote(str(recipe))} {files}{flags}"
 
 
-def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
+def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | None:
     """What to do when a recipe that has never run seems to have had another name or place.
 
     That is so when there is a checkpoint or manifest around it whose own recipe is gone. None for
     a recipe that has attempts of its own.
     """
-    with CheckpointReader.open_readonly(place.checkpoint) as reader:
+    with CheckpointReader.open_readonly(layout.checkpoint) as reader:
         if reader.tried():
             return None
-    for found in _others(place, sandbox=sandbox):
+    for found in _others(layout, sandbox=sandbox):
         if output_of(found, besides=recipe) is None:
-            renamed = found.recipe != place.name
+            renamed = found.recipe != layout.name
             merge = merge_command(recipe, [found.path], sandbox=sandbox, renamed=renamed)
             return (
                 f"{shown(found.path)} is of a recipe {found.recipe} that is no longer there: if"
@@ -232,11 +232,11 @@ def earlier_hint(recipe: Path, place: Place, *, sandbox: bool) -> str | None:
 class _Claims:
     """The names that other recipes write in and around an output folder, read when asked for."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        home = place.recipe_dir or place.output_dir
-        inside = place.output_dir.is_relative_to(home)
-        self._top = (home if inside else place.output_dir).parent
+    def __init__(self, layout: RecipeLayout) -> None:
+        self._place = layout
+        home = layout.recipe_dir or layout.output_dir
+        inside = layout.output_dir.is_relative_to(home)
+        self._top = (home if inside else layout.output_dir).parent
         self._read = cache(self._claimed)
         self._around = cache(self._folders)
 
@@ -304,8 +304,8 @@ def _mentions(path: Path, name: str) -> bool:
         return False
 
 
-def _is_own(record_file: RecordFile, place: Place) -> bool:
-    return record_file.folder == place.output_dir and record_file.recipe == place.name
+def _is_own(record_file: RecordFile, layout: RecipeLayout) -> bool:
+    return record_file.folder == layout.output_dir and record_file.recipe == layout.name
 
 
 def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
@@ -316,15 +316,15 @@ def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
         return {}
 
 
-def _others(place: Place, *, sandbox: bool) -> Iterator[RecordFile]:
+def _others(layout: RecipeLayout, *, sandbox: bool) -> Iterator[RecordFile]:
     """The checkpoints and manifests around, without the recipe's own."""
-    for folder in _neighbours(place, sandbox=sandbox):
+    for folder in _neighbours(layout, sandbox=sandbox):
         for record_file in record_files.in_folder(folder):
-            if not _is_own(record_file, place):
+            if not _is_own(record_file, layout):
                 yield record_file
 
 
-def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
+def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
     """The output folders that the recipe may have had, the likely ones first.
 
     Its own, where the recipe had another name; those beside it and beside the recipe; and its
@@ -332,12 +332,12 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
     Folders beside the recipe's own are looked into only within a git repository and below the
     current folder: elsewhere nothing says that they are of the same project.
     """
-    output = place.output_dir.parent if sandbox else place.output_dir
-    home = place.recipe_dir or output.parent
+    output = layout.output_dir.parent if sandbox else layout.output_dir
+    home = layout.recipe_dir or output.parent
     inside = output.is_relative_to(home) and output != home
     beside = _subfolders(home)
     found = [output]
-    if inside or output.name == place.name:
+    if inside or output.name == layout.name:
         found += _subfolders(output.parent)
     found += [*_subfolders(home / "out"), home, *beside]
     found += [folder / output.name for folder in beside]
@@ -347,7 +347,7 @@ def _neighbours(place: Place, *, sandbox: bool) -> Iterator[Path]:
             around += _subfolders(home.parent)
         below = output.relative_to(home)
         found += [folder / below for folder in around]
-        if output.name == place.name:  # its folder had its earlier name
+        if output.name == layout.name:  # its folder had its earlier name
             found += [each for folder in around for each in _subfolders(folder / below.parent)]
     for folder in dict.fromkeys(found):
         if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there

@@ -17,13 +17,13 @@ from spark_batch.jobs import Job, Recipe
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
 from spark_batch.project import adopting, sharding
+from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import Ownership
-from spark_batch.project.place import Place, place_of
 from spark_batch.project.quoting import Quotes, ask
 
 
 @dataclass(slots=True)
-class Kept:
+class PlanSnapshot:
     """What a saved plan binds beside the recipe.
 
     `fingerprint` and `money` are the checkpoint's as they were before the steps were taken, `steps`
@@ -36,7 +36,7 @@ class Kept:
 
 
 class Plan:
-    """What a run would do, job by job; `outlook` sums up the steps that have been taken.
+    """What a run would do, job by job; `forecast` sums up the steps that have been taken.
 
     `adopted` is what a run would first take over from the manifest; `prices` is what
     the estimates and quotes go by.
@@ -45,7 +45,7 @@ class Plan:
     def __init__(
         self,
         recipe: Recipe,
-        place: Place,
+        layout: RecipeLayout,
         checkpoint: CheckpointReader,
         *,
         adopted: adopting.Adoption,
@@ -54,30 +54,30 @@ class Plan:
         charges: Iterable[Charge] = (),
     ) -> None:
         self.recipe = recipe
-        self.place = place
+        self.layout = layout
         self.adopted = adopted
-        self.outlook = Forecast(attempts=recipe.run.attempts)
+        self.forecast = Forecast(attempts=recipe.run.attempts)
         self._checkpoint = checkpoint
         self.only = only
         self.sandbox = sandbox
-        self._ownership = Ownership(recipe, place, checkpoint, sandbox=sandbox)
+        self._ownership = Ownership(recipe, layout, checkpoint, sandbox=sandbox)
         self._keys: set[int] = set()
-        self._kept: Kept | None = None
+        self._kept: PlanSnapshot | None = None
         charges = chain(charges, checkpoint.charges())
         self.prices = Prices(price=recipe.price, charges=charges)
 
     def steps(self) -> Iterator[Step]:
         """A step for each job in the recipe's order; take them once."""
         for step in self._survey(Chooser(self.only)):
-            self.outlook.add(step, self.prices)
+            self.forecast.add(step, self.prices)
             self._ownership.look(step)
             if self._kept is not None and step.action in WORK:
                 self._kept.steps.append(step)
             yield step
 
-    def keep(self) -> Kept:
+    def keep(self) -> PlanSnapshot:
         """What a saved plan is made of, filled while the steps are taken: ask for it before."""
-        self._kept = Kept(self._checkpoint.fingerprint(), self._checkpoint.money())
+        self._kept = PlanSnapshot(self._checkpoint.fingerprint(), self._checkpoint.money())
         return self._kept
 
     def quote(self, *, sandbox: bool, env_file: Path | None = None) -> Quotes:
@@ -92,7 +92,7 @@ class Plan:
                 firsts.setdefault(size, step.job)
         if not firsts:
             return Quotes({}, (), 0)
-        quotes = ask(firsts, self.place, sandbox=sandbox, env_file=env_file)
+        quotes = ask(firsts, self.layout, sandbox=sandbox, env_file=env_file)
         self.prices.quote(quotes.prices)
         return quotes
 
@@ -107,9 +107,9 @@ class Plan:
     def _survey(self, chooser: Chooser) -> Iterator[Step]:
         self._keys = set()
         return plan_actions(
-            self.place.jobs(self.recipe),
+            self.layout.jobs(self.recipe),
             reader=self._checkpoint,
-            scope=Scope(self.place.output_dir, self.recipe.run.attempts),
+            scope=Scope(self.layout.output_dir, self.recipe.run.attempts),
             seen=self._keys,
             chosen=chooser or None,
         )
@@ -155,10 +155,10 @@ class Plan:
         a price is not known; None without either. Known once all steps have been taken.
         """
         money, limit = self.money(), self.recipe.run.max_cost
-        if self.outlook.unbounded or money.unpriced:
+        if self.forecast.unbounded or money.unpriced:
             return limit
         committed = money.spent + money.reserved
-        most = committed + self.outlook.most
+        most = committed + self.forecast.most
         return most if limit is None else max(committed, min(most, limit))
 
     def left_over(self) -> tuple[int, Decimal]:
@@ -181,22 +181,23 @@ def plan(
 ) -> Iterator[Plan]:
     """What `run` would do and why. Sends nothing, and touches no file.
 
-    `only` and `shard` are as in `Order`. Raises CheckpointError when the checkpoint is damaged,
-    UsageError for a manifest that cannot be read, and for a selection that chooses nothing.
+    `only` and `shard` are as in `RunOptions`. Raises CheckpointError when the checkpoint is
+    damaged, and UsageError for a manifest that cannot be read or a selection that chooses
+    nothing.
     """
-    place = place_of(recipe, sandbox=sandbox, shard=shard)
-    sharding.refuse_unmerged(place)
-    share = sharding.share(recipe, place)
-    checkpoint, adopted = adopting.rehearsed(place)
+    layout = layout_of(recipe, sandbox=sandbox, shard=shard)
+    sharding.refuse_unmerged(layout)
+    shard_budget = sharding.shard_budget(recipe, layout)
+    checkpoint, adopted = adopting.rehearsed(layout)
     with checkpoint:
         planned = Plan(
-            share.recipe,
-            place,
+            shard_budget.recipe,
+            layout,
             checkpoint,
             adopted=adopted,
             only=only,
             sandbox=sandbox,
-            charges=share.charges,
+            charges=shard_budget.charges,
         )
         planned.check()
         yield planned

@@ -15,7 +15,7 @@ from spark_batch.client.outcomes import Quoted
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Job
 from spark_batch.project import access
-from spark_batch.project.place import Place
+from spark_batch.project.layout import RecipeLayout
 
 MAX_QUESTIONS = 20  # sizes that are asked about; each is a request with a whole picture
 
@@ -33,7 +33,11 @@ class Quotes:
 
 
 def ask(
-    jobs: Mapping[tuple[int, int], Job], place: Place, *, sandbox: bool, env_file: Path | None
+    jobs: Mapping[tuple[int, int], Job],
+    layout: RecipeLayout,
+    *,
+    sandbox: bool,
+    env_file: Path | None,
 ) -> Quotes:
     """Ask precharge for one job of each size; the API may refuse (schemas/README.md).
 
@@ -46,7 +50,7 @@ def ask(
     with (
         tempfile.TemporaryDirectory() as folder,
         access.endpoint(
-            Place(place.name, Path(folder)), sandbox=sandbox, env_file=env_file
+            RecipeLayout(layout.name, Path(folder)), sandbox=sandbox, env_file=env_file
         ) as endpoint,
         TaskClient(endpoint.base_url, endpoint.key) as client,
     ):

@@ -24,7 +24,7 @@ _PAID = frozenset(Status) - {Status.PENDING, Status.FAILED, Status.EXPIRED}
 
 @dataclass(frozen=True, slots=True)
 class RecordFile:
-    """A checkpoint or a manifest: its path, its output folder, and its label as `Place` has it."""
+    """A checkpoint or a manifest: its path, its output folder, and its `RecipeLayout.label`."""
 
     path: Path
     folder: Path

@@ -10,12 +10,12 @@ from dataclasses import replace
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import CheckpointReplaced
 from spark_batch.project.adopting import unknown_in
-from spark_batch.project.place import Place
+from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports.formats import FORMATS, Written, write_all
 
 
 def write_reports(
-    place: Place, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
+    layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
     """Write them; what cannot be written is told in the answer, and is no error.
 
@@ -23,15 +23,15 @@ def write_reports(
     """
     return write_all(
         checkpoint,
-        name=place.label,
-        output_dir=place.output_dir,
-        recipe_dir=place.recipe_dir,
+        name=layout.label,
+        output_dir=layout.output_dir,
+        recipe_dir=layout.recipe_dir,
         formats=formats,
     )
 
 
 def write_known_reports(
-    place: Place, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
+    layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
     """Write reports where no manifest was taken over first.
 
@@ -39,15 +39,15 @@ def write_known_reports(
     report that cannot be written.
     """
     chosen = tuple(formats)
-    fault = unknown_in(checkpoint, place) if "csv" in chosen else None
+    fault = unknown_in(checkpoint, layout) if "csv" in chosen else None
     if fault is None:
-        return write_reports(place, checkpoint, chosen)
-    written = write_reports(place, checkpoint, [name for name in chosen if name != "csv"])
+        return write_reports(layout, checkpoint, chosen)
+    written = write_reports(layout, checkpoint, [name for name in chosen if name != "csv"])
     return replace(written, failures=(fault, *written.failures))
 
 
 @contextlib.contextmanager
-def manifest_of_deleted(place: Place, checkpoint: CheckpointReader) -> Iterator[None]:
+def manifest_of_deleted(layout: RecipeLayout, checkpoint: CheckpointReader) -> Iterator[None]:
     """When the checkpoint is deleted during the block, write the manifest from what is still open.
 
     The system keeps a deleted file for the process that has it open. Without any record the next
@@ -57,9 +57,9 @@ def manifest_of_deleted(place: Place, checkpoint: CheckpointReader) -> Iterator[
     try:
         yield
     except CheckpointReplaced as error:
-        if os.path.lexists(place.checkpoint):
+        if os.path.lexists(layout.checkpoint):
             raise
-        written = write_reports(place, checkpoint, ["csv"])
-        saved = [f"without a copy, the next run takes over what {place.manifest} lists"]
+        written = write_reports(layout, checkpoint, ["csv"])
+        saved = [f"without a copy, the next run takes over what {layout.manifest} lists"]
         endings = written.failures or saved
         raise CheckpointReplaced("; ".join([str(error), *endings])) from None

@@ -20,7 +20,7 @@ from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, S
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
-from spark_batch.project.place import Place, find_place
+from spark_batch.project.layout import RecipeLayout, find_layout
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.running import Watch
 from spark_batch.recipe.outline import header
@@ -65,16 +65,16 @@ def rescue(
     can be read of the manifest and the checkpoint does not have is taken over first. Raises
     UsageError without a key, where one is needed.
     """
-    place = find_place(path, sandbox=sandbox, shard=shard)
-    if not adopting.has_books(place):
+    layout = find_layout(path, sandbox=sandbox, shard=shard)
+    if not adopting.has_records(layout):
         return None
     settings = header(path).run
-    with _opened(place) as checkpoint:
+    with _opened(layout) as checkpoint:
         checkpoint.interrupted()
         checkpoint.look_again()
-        adopted = adopting.take_over_readable(checkpoint, place)
+        adopted = adopting.take_over_readable(checkpoint, layout)
         causes: Counter[Cause] = Counter()
-        missing = _missing(checkpoint, place, settings, causes)
+        missing = _missing(checkpoint, layout, settings, causes)
         wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
         tally = Tally(
             stuck=sum(each.status is Status.FAILED for each in checkpoint.records()),
@@ -82,7 +82,7 @@ def rescue(
             spent=checkpoint.money().spent,
         )
         if wanted:
-            with access.endpoint(place, sandbox=sandbox, env_file=env_file) as endpoint:
+            with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
                 with TaskReader(endpoint.base_url, endpoint.key) as client:
                     driver = Driver(
@@ -91,35 +91,35 @@ def rescue(
                         client=client,
                         send=None,
                         api=endpoint.api,
-                        layout=Layout(place.label, place.output_dir),
+                        layout=Layout(layout.label, layout.output_dir),
                         budget=_nothing(checkpoint),
                         tally=tally,
                         steps=missing,
                         open_jobs={},
                         network=network_threads(),
                         pictures=picture_threads(),
-                        metadata=place.metadata,
+                        metadata=layout.metadata,
                     )
-                    with manifest_of_deleted(place, checkpoint):
+                    with manifest_of_deleted(layout, checkpoint):
                         watch(driver, wanted)
         # A manifest without those jobs would let a fresh clone pay for them again.
         kept = adopted.unknown or checkpoint.has_unnamed()
         formats = [name for name in FORMATS if name != "csv" or not kept]
-        written = write_reports(place, checkpoint, formats)
+        written = write_reports(layout, checkpoint, formats)
     return Rescued(tally, wanted, written, causes, adopted)
 
 
-def _opened(place: Place) -> AbstractContextManager[Checkpoint]:
+def _opened(layout: RecipeLayout) -> AbstractContextManager[Checkpoint]:
     """A shard is held as its run holds it; of the whole, other shards keep nobody from fetching."""
-    return sharding.opened(place) if place.shard else Checkpoint.open(place.checkpoint)
+    return sharding.opened(layout) if layout.shard else Checkpoint.open(layout.checkpoint)
 
 
 def _missing(
-    checkpoint: Checkpoint, place: Place, settings: RunSettings, causes: Counter[Cause]
+    checkpoint: Checkpoint, layout: RecipeLayout, settings: RunSettings, causes: Counter[Cause]
 ) -> list[Step]:
     """The steps of pictures that are paid for and not here; counts the causes of all steps."""
     jobs = (_job(record) for record in checkpoint.records())
-    scope = Scope(place.output_dir, settings.attempts, rescue=True)
+    scope = Scope(layout.output_dir, settings.attempts, rescue=True)
     missing = []
     for step in plan_actions(jobs, reader=checkpoint, scope=scope):
         causes[step.cause] += 1

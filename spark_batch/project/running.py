@@ -25,9 +25,9 @@ from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.binding import Binding, bind
+from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
-from spark_batch.project.place import Place, place_of
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.revision import commit_of
 from spark_batch.reports.formats import Written
@@ -40,7 +40,7 @@ _PLANNED = ("retry", "only", "limit", "max_cost", "shard")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOptions:
     """What is asked for, beside the recipe. Money in USD.
 
     `retry` makes failed and expired jobs anew and leaves new ones; `limit` bounds tasks that are
@@ -64,14 +64,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunResult:
     """What a run came to: its tally, what was found before it, and where the manifest stands.
 
     `written` tells of all reports, the manifest among them.
     """
 
     tally: Tally
-    outlook: Forecast
+    forecast: Forecast
     manifest: Path
     idle: bool
     written: Written
@@ -83,7 +83,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PreparedRun:
     """A recipe, what is asked for, and what there is to be done.
 
     `adopted` is what was taken over from the manifest, `paid` counts the tasks of earlier
@@ -91,11 +91,11 @@ class Errand:
     """
 
     recipe: Recipe
-    order: Order
-    place: Place
+    options: RunOptions
+    layout: RecipeLayout
     checkpoint: Checkpoint
     prices: Prices
-    outlook: Forecast
+    forecast: Forecast
     adopted: adopting.Adoption
     paid: int
     bound: Binding | None = None
@@ -103,49 +103,49 @@ class Errand:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.paid and not self.outlook.total(WORK)
+        return not self.paid and not self.forecast.total(WORK)
 
-    def go(self, watch: Watch) -> Outcome:
+    def execute(self, watch: Watch) -> RunResult:
         """Do it, and write the reports. Raises UsageError without a key, and OutputError."""
         tally = Tally(
-            stuck=self.outlook.total((Action.FAILED, Action.EXPIRED)),
+            stuck=self.forecast.total((Action.FAILED, Action.EXPIRED)),
             uncertain_before=self.checkpoint.uncertain_count(),
             spent=self.checkpoint.money().spent,
         )
         if self.idle:
             self._begin()
         else:
-            order = self.order
+            options = self.options
             with access.endpoint(
-                self.place, sandbox=order.sandbox, env_file=order.env_file
+                self.layout, sandbox=options.sandbox, env_file=options.env_file
             ) as endpoint:
                 access.check_api(self.checkpoint, endpoint.api)
                 self._begin()
-                with manifest_of_deleted(self.place, self.checkpoint):
+                with manifest_of_deleted(self.layout, self.checkpoint):
                     self._run(endpoint, tally, watch)
-        written = write_reports(self.place, self.checkpoint)
-        return Outcome(tally, self.outlook, self.place.manifest, self.idle, written)
+        written = write_reports(self.layout, self.checkpoint)
+        return RunResult(tally, self.forecast, self.layout.manifest, self.idle, written)
 
     def _begin(self) -> None:
         """What has to be on disk before anything is sent, in one commit."""
         with self.checkpoint.transaction():
-            self.checkpoint.sync_jobs(self.place.jobs(self.recipe))
+            self.checkpoint.sync_jobs(self.layout.jobs(self.recipe))
             if self.bound is not None:
                 self.checkpoint.use_plan(self.bound.plan.id)
 
     def _run(self, endpoint: access.Endpoint, tally: Tally, watch: Watch) -> None:
         run, checkpoint = self.recipe.run, self.checkpoint
-        if not self.outlook.unpriced:
-            tally.expected = tally.spent + self.outlook.expected
+        if not self.forecast.unpriced:
+            tally.expected = tally.spent + self.forecast.expected
         budget = Budget(
             limit=run.max_cost,
             money=checkpoint.money(),
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
-        chooser = Chooser(self.order.only)
-        steps = _steps(self.recipe, self.order, self.place, checkpoint, chooser)
-        open_jobs = self.outlook.open_jobs
+        chooser = Chooser(self.options.only)
+        steps = _steps(self.recipe, self.options, self.layout, checkpoint, chooser)
+        open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
         picture_work = picture_threads()
@@ -158,22 +158,22 @@ class Errand:
                 send=sender(client.submit, bodies),
                 ready=lambda job: bodies.ready(job.input),
                 api=endpoint.api,
-                layout=Layout(self.place.label, self.place.output_dir),
+                layout=Layout(self.layout.label, self.layout.output_dir),
                 budget=budget,
                 tally=tally,
                 steps=steps,
                 open_jobs=open_jobs,
                 network=network_threads(),
                 pictures=picture_work,
-                limit=self.order.limit,
-                metadata=self.place.metadata,
+                limit=self.options.limit,
+                metadata=self.layout.metadata,
                 commit=commit_of(self.recipe.path),
             )
-            watch(driver, max(self.outlook.total(WORK), self.paid))
+            watch(driver, max(self.forecast.total(WORK), self.paid))
 
 
 @contextlib.contextmanager
-def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
+def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     """The checkpoint opened, the manifest's news taken over, and every job looked at.
 
     Raises UsageError when there is no key, when a selection chooses nothing, when what is paid for
@@ -181,57 +181,61 @@ def prepared(recipe: Recipe, order: Order) -> Iterator[Errand]:
     when a link stands where something is to be written, and when a saved plan no longer holds;
     CheckpointError when the checkpoint is held by another process, or damaged.
     """
-    bound, order = _bound(recipe, order)
-    chooser = Chooser(order.only)
-    recipe = _overridden(recipe, order)
-    place = place_of(recipe, sandbox=order.sandbox, shard=order.shard)
-    if not order.sandbox and not place.checkpoint.exists():
-        access.access(order.env_file)  # before anything is made on disk
-    with sharding.opened(place) as checkpoint:
+    bound, options = _bound(recipe, options)
+    chooser = Chooser(options.only)
+    recipe = _overridden(recipe, options)
+    layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
+    if not options.sandbox and not layout.checkpoint.exists():
+        access.access(options.env_file)  # before anything is made on disk
+    with sharding.opened(layout) as checkpoint:
         if bound is not None:
             bound.check_unused(checkpoint)
         checkpoint.interrupted()
         checkpoint.look_again()
-        adopted = adopting.take_over(checkpoint, place)
-        share = sharding.share(recipe, place)
-        recipe = share.recipe
-        prices = Prices(price=recipe.price, charges=chain(share.charges, checkpoint.charges()))
+        adopted = adopting.take_over(checkpoint, layout)
+        shard_budget = sharding.shard_budget(recipe, layout)
+        recipe = shard_budget.recipe
+        prices = Prices(
+            price=recipe.price, charges=chain(shard_budget.charges, checkpoint.charges())
+        )
         if bound is not None:
             prices.quote(bound.plan.quotes)
-        outlook = Forecast(attempts=recipe.run.attempts)
-        ownership = Ownership(recipe, place, checkpoint, sandbox=order.sandbox)
-        links = PictureLinks(place.output_dir)
-        for step in _steps(recipe, order, place, checkpoint, chooser):
-            outlook.add(step, prices)
+        forecast = Forecast(attempts=recipe.run.attempts)
+        ownership = Ownership(recipe, layout, checkpoint, sandbox=options.sandbox)
+        links = PictureLinks(layout.output_dir)
+        for step in _steps(recipe, options, layout, checkpoint, chooser):
+            forecast.add(step, prices)
             ownership.look(step)
             links.look(step)
             if bound is not None:
                 bound.look(step)
         chooser.check()
         links.check()
-        if problem := ownership.problem(pay_again=order.pay_again):
+        if problem := ownership.problem(pay_again=options.pay_again):
             raise UsageError(problem)
-        sharding.refuse_blind(recipe, place, unpriced=outlook.unpriced)
+        sharding.refuse_blind(recipe, layout, unpriced=forecast.unpriced)
         if bound is not None:
             bound.check_state(checkpoint)
         states = (State.RUNNING, State.FETCHING)
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
-        yield Errand(recipe, order, place, checkpoint, prices, outlook, adopted, paid, bound)
+        yield PreparedRun(
+            recipe, options, layout, checkpoint, prices, forecast, adopted, paid, bound
+        )
 
 
 def run(
     recipe: Recipe,
-    order: Order | None = None,
+    options: RunOptions | None = None,
     *,
     on_event: Callable[[Event, Tally], None] | None = None,
-) -> Outcome:
+) -> RunResult:
     """Make what is missing; started again it goes on where it was, and pays for nothing twice.
 
     `on_event` is called in this thread with each event and the tally as it then stands. Raises
-    what `prepared` raises, and OutputError when the disk takes no more.
+    what `prepare` raises, and OutputError when the disk takes no more.
     """
-    with prepared(recipe, order or Order()) as errand:
-        return errand.go(watching(on_event))
+    with prepare(recipe, options or RunOptions()) as prepared:
+        return prepared.execute(watching(on_event))
 
 
 def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
@@ -246,33 +250,37 @@ def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
 
 
 def _steps(
-    recipe: Recipe, order: Order, place: Place, checkpoint: Checkpoint, chooser: Chooser
+    recipe: Recipe,
+    options: RunOptions,
+    layout: RecipeLayout,
+    checkpoint: Checkpoint,
+    chooser: Chooser,
 ) -> Iterator[Step]:
-    scope = Scope(place.output_dir, recipe.run.attempts, retry=order.retry)
+    scope = Scope(layout.output_dir, recipe.run.attempts, retry=options.retry)
     chosen = chooser or None
-    return plan_actions(place.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
+    return plan_actions(layout.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
 
 
-def _bound(recipe: Recipe, order: Order) -> tuple[Binding | None, Order]:
+def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOptions]:
     """The saved plan that is asked for, and the order as the plan has it. Raises UsageError."""
-    if order.plan is None:
-        return None, order
-    default = Order()
+    if options.plan is None:
+        return None, options
+    default = RunOptions()
     given = [
-        name for name in _PLANNED if getattr(order, name, None) != getattr(default, name, None)
+        name for name in _PLANNED if getattr(options, name, None) != getattr(default, name, None)
     ]
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(f"a saved plan is done as it is: leave {names} out, or save a new plan")
-    bound = bind(order.plan)
-    bound.check_surroundings(recipe, sandbox=order.sandbox, env_file=order.env_file)
-    return bound, replace(order, only=bound.plan.only, max_cost=bound.plan.ceiling)
+    bound = bind(options.plan)
+    bound.check_surroundings(recipe, sandbox=options.sandbox, env_file=options.env_file)
+    return bound, replace(options, only=bound.plan.only, max_cost=bound.plan.ceiling)
 
 
-def _overridden(recipe: Recipe, order: Order) -> Recipe:
+def _overridden(recipe: Recipe, options: RunOptions) -> Recipe:
     run = recipe.run
-    if order.concurrency is not None:
-        run = replace(run, concurrency=order.concurrency)
-    if order.max_cost is not None:
-        run = replace(run, max_cost=order.max_cost)
+    if options.concurrency is not None:
+        run = replace(run, concurrency=options.concurrency)
+    if options.max_cost is not None:
+        run = replace(run, max_cost=options.max_cost)
     return replace(recipe, run=run)

@@ -13,13 +13,13 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe
 from spark_batch.project import access, planfile
 from spark_batch.project.planfile import SavedPlan
-from spark_batch.project.planning import Kept, Plan
+from spark_batch.project.planning import Plan, PlanSnapshot
 from spark_batch.recipe.outline import sources
 
 
 def save(
     plan: Plan,
-    kept: Kept,
+    kept: PlanSnapshot,
     path: Path,
     *,
     max_cost: Decimal | None = None,
@@ -45,7 +45,7 @@ def save(
         state=kept.fingerprint,
         quotes=plan.prices.quotes,
         committed=committed,
-        expected=None if plan.outlook.unpriced else plan.outlook.expected,
+        expected=None if plan.forecast.unpriced else plan.forecast.expected,
         ceiling=_ceiling(plan, kept, max_cost),
         jobs={step.job.output: (step.job.key, step.action) for step in kept.steps},
     )
@@ -66,11 +66,11 @@ def pictures_of(recipe: Recipe) -> Mapping[str, str]:
     }
 
 
-def _ceiling(plan: Plan, kept: Kept, max_cost: Decimal | None) -> Decimal:
+def _ceiling(plan: Plan, kept: PlanSnapshot, max_cost: Decimal | None) -> Decimal:
     bounds = [each for each in (max_cost, plan.recipe.run.max_cost) if each is not None]
-    outlook, money = plan.outlook, kept.money
-    if not outlook.unbounded and not money.unpriced:
-        bounds.append(money.spent + money.reserved + outlook.most - outlook.resumed)
+    forecast, money = plan.forecast, kept.money
+    if not forecast.unbounded and not money.unpriced:
+        bounds.append(money.spent + money.reserved + forecast.most - forecast.resumed)
     if not bounds:
         raise UsageError(
             "the price is not known, so that nothing bounds what the plan may cost:"

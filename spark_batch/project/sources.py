@@ -13,7 +13,7 @@ from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.jobs import SANDBOX_API
 from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, lock_path, output_folder
 from spark_batch.project import record_files
-from spark_batch.project.place import Place, shards_of
+from spark_batch.project.layout import RecipeLayout, shards_of
 from spark_batch.reports import manifest
 
 
@@ -37,7 +37,7 @@ class Source:
         return [self.folder / name for name in names if name]
 
 
-def named(place: Place, given: Iterable[Path], *, renamed: bool = False) -> list[Path]:
+def named(layout: RecipeLayout, given: Iterable[Path], *, renamed: bool = False) -> list[Path]:
     """The files that `given` names, checkpoints first; without any the shards of the place.
 
     A folder is an output folder, or one that holds some: their checkpoints and manifests of the
@@ -46,10 +46,10 @@ def named(place: Place, given: Iterable[Path], *, renamed: bool = False) -> list
     Raises UsageError for what is not there, and for the place's own files.
     """
     paths = list(given)
-    if not paths and place.output_dir.is_dir():
-        paths = [place.output_dir]
+    if not paths and layout.output_dir.is_dir():
+        paths = [layout.output_dir]
     files = _of_old_name if renamed else _files
-    found = [file for path in paths for file in files(place, path)]
+    found = [file for path in paths for file in files(layout, path)]
     distinct = {path.resolve(): path for path in found}
     return sorted(distinct.values(), key=_is_manifest)
 
@@ -58,15 +58,15 @@ def _is_manifest(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
-def _files(place: Place, path: Path) -> list[Path]:
-    own = [each.resolve() for each in (place.checkpoint, place.manifest)]
+def _files(layout: RecipeLayout, path: Path) -> list[Path]:
+    own = [each.resolve() for each in (layout.checkpoint, layout.manifest)]
     if path.is_dir():
-        here = _output(place, path)
-        found = _books(place, here) or [
-            file for folder in _below(place, path) for file in _books(place, folder)
+        here = _output(layout, path)
+        found = _books(layout, here) or [
+            file for folder in _below(layout, path) for file in _books(layout, folder)
         ]
-        if not found and here.resolve() != place.output_dir.resolve():
-            raise UsageError(f"{path} holds no checkpoint and no manifest of recipe {place.name}")
+        if not found and here.resolve() != layout.output_dir.resolve():
+            raise UsageError(f"{path} holds no checkpoint and no manifest of recipe {layout.name}")
         return [file for file in found if file.resolve() not in own]
     if not path.exists():
         raise UsageError(f"there is no {path} to merge")
@@ -75,16 +75,16 @@ def _files(place: Place, path: Path) -> list[Path]:
     return [path]
 
 
-def _of_old_name(place: Place, path: Path) -> list[Path]:
+def _of_old_name(layout: RecipeLayout, path: Path) -> list[Path]:
     """The checkpoints and manifests of the recipe that `path` tells of, its shards' too."""
     if not path.exists():
         raise UsageError(f"there is no {path} to merge")
-    folder = _output(place, path) if path.is_dir() else output_folder(path)
+    folder = _output(layout, path) if path.is_dir() else output_folder(path)
     found = record_files.in_folder(folder.resolve())
     names = {
         each.recipe
         for each in found
-        if (path.is_dir() and each.recipe != place.name) or each.path == path.resolve()
+        if (path.is_dir() and each.recipe != layout.name) or each.path == path.resolve()
     }
     if len(names) != 1:
         listed = ", ".join(sorted(names)) or "none"
@@ -95,29 +95,29 @@ def _of_old_name(place: Place, path: Path) -> list[Path]:
     return [each.path for each in found if each.recipe in names]
 
 
-def _books(place: Place, folder: Path) -> list[Path]:
+def _books(layout: RecipeLayout, folder: Path) -> list[Path]:
     """What tells of the recipe's jobs in an output folder."""
-    whole = Place(place.name, folder)
+    whole = RecipeLayout(layout.name, folder)
     files = [f for each in (whole, *shards_of(whole)) for f in (each.checkpoint, each.manifest)]
     return [file for file in files if file.exists()]
 
 
-def _below(place: Place, path: Path) -> list[Path]:
+def _below(layout: RecipeLayout, path: Path) -> list[Path]:
     """The output folders in a folder, such as an artifact of CI, that hold the same kind."""
     found = {each.parent for each in path.rglob(STATE_FOLDER)}
-    found |= {each.parent for each in path.rglob(f"{place.name}.*{MANIFEST_SUFFIX[1:]}")}
-    return sorted(each for each in found if (each.name == SANDBOX) is place.is_preview)
+    found |= {each.parent for each in path.rglob(f"{layout.name}.*{MANIFEST_SUFFIX[1:]}")}
+    return sorted(each for each in found if (each.name == SANDBOX) is layout.is_preview)
 
 
-def _output(place: Place, path: Path) -> Path:
+def _output(layout: RecipeLayout, path: Path) -> Path:
     """Previews stand below the output folder, in both."""
     previews = path / SANDBOX
-    return previews if place.is_preview and previews.is_dir() else path
+    return previews if layout.is_preview and previews.is_dir() else path
 
 
 @contextlib.contextmanager
 def opened(
-    place: Place, paths: Iterable[Path], *, sandbox: bool, renamed: bool = False
+    layout: RecipeLayout, paths: Iterable[Path], *, sandbox: bool, renamed: bool = False
 ) -> Iterator[list[Source]]:
     """The sources, read-only, and held against others meanwhile.
 
@@ -128,21 +128,21 @@ def opened(
     with contextlib.ExitStack() as stack:
         sources = []
         for path in paths:
-            opening = _manifest(path) if _is_manifest(path) else _checkpoint(place, path)
+            opening = _manifest(path) if _is_manifest(path) else _checkpoint(layout, path)
             source = stack.enter_context(opening)
-            _judge(place, source, sandbox=sandbox, renamed=renamed)
+            _judge(layout, source, sandbox=sandbox, renamed=renamed)
             sources.append(source)
         yield sources
 
 
 @contextlib.contextmanager
-def _checkpoint(place: Place, path: Path) -> Iterator[Source]:
+def _checkpoint(layout: RecipeLayout, path: Path) -> Iterator[Source]:
     """A checkpoint, held against others.
 
     One of this output folder is opened in place: it is put aside after the merge, and a journal
     left beside it would spoil the next checkpoint of its name. Those of others are not changed.
     """
-    is_own = path.parent.resolve() == place.state.resolve()
+    is_own = path.parent.resolve() == layout.state.resolve()
     read = CheckpointReader.open_readonly if is_own else foreign.opened
     try:
         with read(path):  # no lock beside what is no checkpoint
@@ -172,11 +172,11 @@ def _manifest(path: Path) -> Iterator[Source]:
         yield Source(path, path.parent, reader, {row["recipe"] for row in rows}, files)
 
 
-def _judge(place: Place, source: Source, *, sandbox: bool, renamed: bool) -> None:
-    others = source.recipes - {place.name}
+def _judge(layout: RecipeLayout, source: Source, *, sandbox: bool, renamed: bool) -> None:
+    others = source.recipes - {layout.name}
     if others and not renamed:
         raise UsageError(
-            f"{source.path} is of recipe {', '.join(sorted(others))}, not of {place.name}: if that"
+            f"{source.path} is of recipe {', '.join(sorted(others))}, not of {layout.name}: if that"
             " is an earlier name of this recipe, add --renamed"
         )
     apis = source.reader.apis()

@@ -23,7 +23,7 @@ SHA256, METADATA = "sha256", "metadata"
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class RunRecords:
     """A checkpoint and a manifest of one recipe; either may be missing."""
 
     manifest: Path
@@ -35,7 +35,7 @@ class Trace:
     """What is known of a picture.
 
     `by` is SHA256 when a record has this very file, else METADATA: then the file is another one
-    than was recorded, where there is a record. `books` are where the record stands, None when
+    than was recorded, where there is a record. `records` are where the record stands, None when
     only the picture's metadata tell of it; `lines` are those of the recipe that want the picture;
     `attempts` are all those of the job, `made` the number of the one that made the picture. `cost`
     is USD over all attempts.
@@ -43,7 +43,7 @@ class Trace:
 
     facts: Provenance
     by: str
-    books: Books | None = None
+    records: RunRecords | None = None
     lines: tuple[JobRecord, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     made: int | None = None
@@ -64,8 +64,8 @@ class Traced:
     passed_over: tuple[str, ...] = ()
 
 
-def trace(file: Path, *, books: Iterable[Books] | None = None) -> Traced:
-    """What made the picture `file`, as told by `books`, or by those in the folders above it.
+def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
+    """What made the picture `file`, as told by `records`, or by those in the folders above it.
 
     Of a Git LFS pointer, what made the picture that it points to. Raises PictureError when it is
     neither.
@@ -73,7 +73,7 @@ def trace(file: Path, *, books: Iterable[Books] | None = None) -> Traced:
     sha256, carried = _identity(file)
     passed: list[str] = []
     named: list[Trace] = []
-    for each in books_above(file) if books is None else books:
+    for each in records_above(file) if records is None else records:
         for look in (_in_checkpoint, _in_manifest):
             try:
                 found = look(each, sha256, carried)
@@ -100,37 +100,37 @@ def _identity(file: Path) -> tuple[str, Provenance | None]:
     return picture.sha256, carried
 
 
-def books_above(file: Path) -> Iterator[Books]:
+def records_above(file: Path) -> Iterator[RunRecords]:
     """The books of every output folder that `file` stands in, the nearest ones first."""
     for folder in file.resolve().parents:
-        yield from books_in(folder)
-        yield from books_in(folder / SANDBOX)
+        yield from records_in(folder)
+        yield from records_in(folder / SANDBOX)
 
 
-def books_below(folder: Path) -> Iterator[Books]:
+def records_below(folder: Path) -> Iterator[RunRecords]:
     """The books of every output folder in and below `folder`, in the order of their names."""
     for here, folders, _ in os.walk(folder):
         folders.sort()
         if STATE_FOLDER in folders:
             folders.remove(STATE_FOLDER)
-        yield from books_in(Path(here))
+        yield from records_in(Path(here))
 
 
-def books_in(folder: Path) -> list[Books]:
+def records_in(folder: Path) -> list[RunRecords]:
     """The books of the recipes whose output folder this is. One that is not to be read has none."""
     labels = {found.label for found in record_files.in_folder(folder)}
-    return [books_of(Layout(label, folder).manifest) for label in sorted(labels)]
+    return [records_of(Layout(label, folder).manifest) for label in sorted(labels)]
 
 
-def books_named(path: Path) -> Books:
+def records_named(path: Path) -> RunRecords:
     """The manifest `path` and its checkpoint. Raises UsageError when it is no manifest."""
     next(manifest.read(path), None)
-    return books_of(path)
+    return records_of(path)
 
 
-def books_of(path: Path) -> Books:
+def records_of(path: Path) -> RunRecords:
     """The manifest `path` and the checkpoint that belongs to it, whether they are there or not."""
-    return Books(path, Layout(path.name.removesuffix(MANIFEST_SUFFIX), path.parent).checkpoint)
+    return RunRecords(path, Layout(path.name.removesuffix(MANIFEST_SUFFIX), path.parent).checkpoint)
 
 
 def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:
@@ -147,36 +147,38 @@ def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace,
     return exact
 
 
-def _in_checkpoint(books: Books, sha256: str, carried: Provenance | None) -> list[Trace]:
-    if not books.checkpoint.exists():
+def _in_checkpoint(records: RunRecords, sha256: str, carried: Provenance | None) -> list[Trace]:
+    if not records.checkpoint.exists():
         return []
-    with foreign.opened(books.checkpoint) as reader:
-        return _known(reader, books, sha256, carried)
+    with foreign.opened(records.checkpoint) as reader:
+        return _known(reader, records, sha256, carried)
 
 
-def _in_manifest(books: Books, sha256: str, carried: Provenance | None) -> list[Trace]:
+def _in_manifest(records: RunRecords, sha256: str, carried: Provenance | None) -> list[Trace]:
     """From the manifest's lines, taken over into an empty checkpoint in memory."""
-    if not books.manifest.exists():
+    if not records.manifest.exists():
         return []
     job = carried.key if carried else None
     rows = [
-        row for row in manifest.read(books.manifest) if row["sha256"] == sha256 or row["job"] == job
+        row
+        for row in manifest.read(records.manifest)
+        if row["sha256"] == sha256 or row["job"] == job
     ]
     with Checkpoint.blank() as blank:
         adopt(blank, rows, trusted=lambda row: False)
-        found = _known(blank, books, sha256, carried)
+        found = _known(blank, records, sha256, carried)
     return [_with_lines(each, rows) for each in found]
 
 
 def _known(
-    reader: CheckpointReader, books: Books, sha256: str, carried: Provenance | None
+    reader: CheckpointReader, records: RunRecords, sha256: str, carried: Provenance | None
 ) -> list[Trace]:
     """By SHA-256, and where nothing has that, by the job that the picture names."""
     keys, by = reader.jobs_with(sha256), SHA256
     if not keys and carried is not None:
         keys, by = [carried.key], METADATA
     found = (_traced(reader, key, sha256, carried) for key in keys)
-    return [replace(each, by=by, books=books) for each in found if each is not None]
+    return [replace(each, by=by, records=records) for each in found if each is not None]
 
 
 def _traced(

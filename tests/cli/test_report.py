@@ -149,11 +149,11 @@ def test_a_report_that_cannot_be_written_does_not_hide_what_the_run_came_to(
 def test_reading_for_a_report_keeps_no_run_waiting(folder: Folder, call: Call) -> None:
     """In the middle of it another process can write at once, and the report does not see that."""
     call("run", folder.recipe, "--sandbox")
-    place = project.find_place(folder.recipe, sandbox=True)
-    with project.copied(place) as checkpoint, checkpoint.snapshot():
+    layout = project.find_layout(folder.recipe, sandbox=True)
+    with project.copied(layout) as checkpoint, checkpoint.snapshot():
         lines = checkpoint.records()
         next(lines)
-        with contextlib.closing(sqlite3.connect(place.checkpoint, timeout=0)) as run, run:
+        with contextlib.closing(sqlite3.connect(layout.checkpoint, timeout=0)) as run, run:
             assert run.execute("UPDATE attempt SET suspect = 'later'").rowcount == 4
         assert [each.attempt.suspect for each in lines if each.attempt] == [None] * 3
 

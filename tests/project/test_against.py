@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import Order, load, read_manifest, run
+from spark_batch import RunOptions, load, read_manifest, run
 from spark_batch.project.against import Change
 from tests.project.conftest import AT_NIGHT, RECIPE, changes, compared, fault
 from tests.repositories import Repository
@@ -109,7 +109,7 @@ def test_a_request_that_is_written_twice_now(repo: Repository) -> None:
 
 def test_money_of_what_is_made(repo: Repository) -> None:
     """Paid by what has become of each job; what a changed one was counts as replaced."""
-    run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
+    run(load(repo.path / "recipe.yaml").recipe, RunOptions(sandbox=True))
     repo.write("recipe.yaml", AT_NIGHT)
     (repo.path / "photos" / "dog.jpg").unlink()
     _, totals, _ = compared(repo, "main")
@@ -118,7 +118,7 @@ def test_money_of_what_is_made(repo: Repository) -> None:
         Change.REMOVED: Decimal("0.09"),
     }
     assert (totals.all.expected, totals.waiting) == (Decimal("0.03"), 0)
-    run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
+    run(load(repo.path / "recipe.yaml").recipe, RunOptions(sandbox=True))
     _, totals, _ = compared(repo, "main")
     assert totals.paid[Change.CHANGED].cost == Decimal("0.03")
     assert totals.all.expected == 0
@@ -133,7 +133,7 @@ def test_a_price_that_nobody_knows_is_not_nothing(repo: Repository) -> None:
 
 def test_against_a_manifest(repo: Repository, tmp_path: Path) -> None:
     """Wherever it stands, without git; what it tells of money counts where nothing else does."""
-    outcome = run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True, limit=3))
+    outcome = run(load(repo.path / "recipe.yaml").recipe, RunOptions(sandbox=True, limit=3))
     manifest = tmp_path / "main.csv"
     outcome.manifest.rename(manifest)
     subprocess.run(["rm", "-r", str(repo.path / "out"), str(repo.path / ".git")], check=True)
@@ -155,7 +155,7 @@ def test_what_checkpoint_and_manifest_both_know_is_counted_once(
     repo: Repository, tmp_path: Path
 ) -> None:
     """The checkpoint's word goes first; an older manifest may have less, or another price."""
-    outcome = run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
+    outcome = run(load(repo.path / "recipe.yaml").recipe, RunOptions(sandbox=True))
     older = tmp_path / "older.csv"
     older.write_text(outcome.manifest.read_text().replace(",0.03,", ",0.01,"))
     _, totals, _ = compared(repo, older)
@@ -164,7 +164,7 @@ def test_what_checkpoint_and_manifest_both_know_is_counted_once(
 
 def test_a_picture_that_a_manifest_does_not_know(repo: Repository) -> None:
     """The manifest has no hash of an input: where nothing else differs, it is the picture."""
-    outcome = run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
+    outcome = run(load(repo.path / "recipe.yaml").recipe, RunOptions(sandbox=True))
     repo.photo("photos/cat.jpg", "red")
     entries, _, _ = compared(repo, outcome.manifest)
     (difference,) = entries[0].differences
@@ -186,7 +186,7 @@ def test_a_manifest_that_is_wrong(
     repo: Repository, tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     """Told with its line; a file that is there is never taken for a branch."""
-    outcome = run(load(repo.path / "recipe.yaml").recipe, Order(sandbox=True))
+    outcome = run(load(repo.path / "recipe.yaml").recipe, RunOptions(sandbox=True))
     assert len(list(read_manifest(outcome.manifest))) == 4
     text = outcome.manifest.read_text()
     assert old in text

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import ExitCode, Order, load, run
+from spark_batch import ExitCode, RunOptions, load, run
 from spark_batch.engine import Driver
 from spark_batch.engine.events import Done
 from spark_batch.errors import CheckpointReplaced
-from spark_batch.project import prepared
+from spark_batch.project import prepare
 
 RECIPE = """\
 version: 1
@@ -31,19 +31,19 @@ def test_the_next_run_pays_for_nothing_twice(tmp_path: Path) -> None:
     Image.new("RGB", (96, 64), (200, 120, 40)).save(tmp_path / "cat.jpg", "JPEG")
     (tmp_path / "mine.yaml").write_text(RECIPE)
     recipe = load(tmp_path / "mine.yaml").recipe
-    order = Order(sandbox=True)
+    options = RunOptions(sandbox=True)
 
     def watch(going: Driver, total: int) -> None:
         for event in going.events():
             if isinstance(event, Done):
-                errand.place.checkpoint.unlink(missing_ok=True)
+                prepared.layout.checkpoint.unlink(missing_ok=True)
 
-    with prepared(recipe, order) as errand, pytest.raises(CheckpointReplaced) as caught:
-        errand.go(watch)
+    with prepare(recipe, options) as prepared, pytest.raises(CheckpointReplaced) as caught:
+        prepared.execute(watch)
     assert "was deleted" in str(caught.value)
-    assert f"takes over what {errand.place.manifest} lists" in str(caught.value)
-    assert run(recipe, order).exit_code == ExitCode.DONE
-    ledger = errand.place.sandbox / "ledger.jsonl"
+    assert f"takes over what {prepared.layout.manifest} lists" in str(caught.value)
+    assert run(recipe, options).exit_code == ExitCode.DONE
+    ledger = prepared.layout.sandbox / "ledger.jsonl"
     entries = [json.loads(line) for line in ledger.read_text().splitlines()]
     accepted = [entry for entry in entries if "accepted" in entry.values()]
     assert len(accepted) == 3

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import spark_batch
-from spark_batch import Action, ExitCode, Order, RecipeError, load, plan, read_manifest, run
+from spark_batch import Action, ExitCode, RecipeError, RunOptions, load, plan, read_manifest, run
 
 RECIPE = """
 version: 1
@@ -35,21 +35,23 @@ def test_load_plan_run_and_read(recipe: Path) -> None:
     loaded = load(recipe).recipe
     with plan(loaded, sandbox=True) as planned:
         assert [step.action for step in planned.steps()] == [Action.CREATE] * 2
-        assert str(planned.outlook.expected) == "0.06"
+        assert str(planned.forecast.expected) == "0.06"
     told = []
-    outcome = run(loaded, Order(sandbox=True), on_event=lambda event, tally: told.append(event))
+    outcome = run(
+        loaded, RunOptions(sandbox=True), on_event=lambda event, tally: told.append(event)
+    )
     assert outcome.exit_code is ExitCode.DONE
     assert [type(event).__name__ for event in told].count("Done") == 2
     rows = list(read_manifest(outcome.manifest))
     assert [row["status"] for row in rows] == ["done", "done"]
-    assert run(loaded, Order(sandbox=True)).idle
+    assert run(loaded, RunOptions(sandbox=True)).idle
     with plan(loaded, sandbox=True) as planned:
         assert [step.action for step in planned.steps()] == [Action.KEEP] * 2
 
 
 def test_nothing_is_printed(recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A library leaves the terminal to its caller."""
-    run(load(recipe).recipe, Order(sandbox=True))
+    run(load(recipe).recipe, RunOptions(sandbox=True))
     assert capfd.readouterr() == ("", "")
 
 

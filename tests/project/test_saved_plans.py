@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import ExitCode, Order, Recipe, load, plan, run
+from spark_batch import ExitCode, Recipe, RunOptions, load, plan, run
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine import Driver
 from spark_batch.errors import UsageError
-from spark_batch.project import planfile, prepared, save
+from spark_batch.project import planfile, prepare, save
 from spark_batch.project.running import watching
 
 RECIPE = """\
@@ -43,60 +43,60 @@ def saved(recipe: Recipe, *only: str) -> Path:
 
 def test_its_use_is_on_disk_before_anything_is_sent(recipe: Recipe) -> None:
     """Another process sees it before the run's first event."""
-    order = Order(sandbox=True, plan=saved(recipe))
+    options = RunOptions(sandbox=True, plan=saved(recipe))
     used = []
 
     def watch(going: Driver, total: int) -> None:
-        with CheckpointReader.open_readonly(errand.place.checkpoint) as reader:
-            used.append(reader.plan_used(planfile.read(order.plan).id))
+        with CheckpointReader.open_readonly(prepared.layout.checkpoint) as reader:
+            used.append(reader.plan_used(planfile.read(options.plan).id))
             assert reader.open_attempts() == []
         raise KeyboardInterrupt
 
-    with prepared(recipe, order) as errand, pytest.raises(KeyboardInterrupt):
-        errand.go(watch)
+    with prepare(recipe, options) as prepared, pytest.raises(KeyboardInterrupt):
+        prepared.execute(watch)
     assert used != [None]
     with pytest.raises(UsageError, match="was used at"):
-        run(recipe, order)
+        run(recipe, options)
 
 
 def test_a_program_does_a_saved_plan(recipe: Recipe) -> None:
     """Its selection, though the order names none."""
-    outcome = run(recipe, Order(sandbox=True, plan=saved(recipe, "prompt=snow")))
+    outcome = run(recipe, RunOptions(sandbox=True, plan=saved(recipe, "prompt=snow")))
     assert (outcome.exit_code, outcome.tally.created) == (ExitCode.DONE, 1)
 
 
 def test_a_retry_has_no_plan(recipe: Recipe) -> None:
     """A plan is of what `run` does."""
     with pytest.raises(UsageError, match="leave --retry out"):
-        run(recipe, Order(sandbox=True, retry=True, plan=saved(recipe)))
+        run(recipe, RunOptions(sandbox=True, retry=True, plan=saved(recipe)))
 
 
 def test_a_plan_keeps_what_was_shown(recipe: Recipe) -> None:
     """A run that goes on while a plan is shown makes it drift, and not another plan."""
     path = recipe.path.parent / "mine.plan"
-    run(recipe, Order(sandbox=True, limit=0))
+    run(recipe, RunOptions(sandbox=True, limit=0))
     with plan(recipe, sandbox=True) as planned:
         kept = planned.keep()
         steps = list(planned.steps())
-        run(recipe, Order(sandbox=True, limit=1))
+        run(recipe, RunOptions(sandbox=True, limit=1))
         save(planned, kept, path)
     assert [key for key, _ in planfile.read(path).jobs.values()] == [step.job.key for step in steps]
     with pytest.raises(UsageError, match="no longer holds"):
-        run(recipe, Order(sandbox=True, plan=path))
+        run(recipe, RunOptions(sandbox=True, plan=path))
 
 
 def test_what_changes_after_the_check_is_left(recipe: Recipe) -> None:
     """A picture that goes away while the run begins is not the plan's to put back."""
-    first = run(recipe, Order(sandbox=True, limit=1))
+    first = run(recipe, RunOptions(sandbox=True, limit=1))
     (picture,) = first.manifest.parent.glob("*/*.jpg")
     path = recipe.path.parent / "mine.plan"
     with plan(recipe, sandbox=True) as planned:
         kept = planned.keep()
         list(planned.steps())
         save(planned, kept, path)
-    with prepared(recipe, Order(sandbox=True, plan=path)) as errand:
+    with prepare(recipe, RunOptions(sandbox=True, plan=path)) as prepared:
         picture.unlink()
-        outcome = errand.go(watching(None))
+        outcome = prepared.execute(watching(None))
     assert (outcome.tally.created, outcome.tally.done, picture.exists()) == (1, 1, False)
-    assert run(recipe, Order(sandbox=True)).tally.done == 1
+    assert run(recipe, RunOptions(sandbox=True)).tally.done == 1
     assert picture.exists()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import Order, Recipe, Shard, load, merge, plan, read_manifest, run
+from spark_batch import Recipe, RunOptions, Shard, load, merge, plan, read_manifest, run
 from spark_batch.errors import UsageError
-from spark_batch.project import Place
-from spark_batch.project.sharding import opened, share
+from spark_batch.project import RecipeLayout
+from spark_batch.project.sharding import opened, shard_budget
 from tests.makers import a_picture, a_result
 
 RECIPE = """
@@ -36,8 +36,10 @@ def recipe(tmp_path: Path) -> Recipe:
     return load(path).recipe
 
 
-def place(recipe: Recipe, *shard: int) -> Place:
-    return Place(recipe.name, recipe.output_dir / "sandbox", Shard(*shard) if shard else None)
+def layout(recipe: Recipe, *shard: int) -> RecipeLayout:
+    return RecipeLayout(
+        recipe.name, recipe.output_dir / "sandbox", Shard(*shard) if shard else None
+    )
 
 
 def test_run_the_shards_and_merge_them(recipe: Recipe) -> None:
@@ -46,27 +48,27 @@ def test_run_the_shards_and_merge_them(recipe: Recipe) -> None:
     for index in (1, 2):
         with plan(recipe, sandbox=True, shard=Shard(index, 2)) as each:
             planned += len(list(each.steps()))
-        run(recipe, Order(sandbox=True, shard=Shard(index, 2)))
+        run(recipe, RunOptions(sandbox=True, shard=Shard(index, 2)))
     assert planned == 3
     merged = merge(recipe, sandbox=True)
     assert sum(merged.counts.values()) == 3
-    assert merged.surplus == []
-    assert run(recipe, Order(sandbox=True)).idle
+    assert merged.double_payments == []
+    assert run(recipe, RunOptions(sandbox=True)).idle
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_the_shares_of_all_shards_are_the_limit(recipe: Recipe, count: int) -> None:
     """All but a rest of it, never more; and a run keeps its share when it goes on."""
-    run(recipe, Order(sandbox=True, limit=1))
-    places = [place(recipe, index, count) for index in range(1, count + 1)]
+    run(recipe, RunOptions(sandbox=True, limit=1))
+    places = [layout(recipe, index, count) for index in range(1, count + 1)]
 
     def limits() -> list[Decimal]:
-        found = [share(recipe, each).recipe.run.max_cost for each in places]
+        found = [shard_budget(recipe, each).recipe.run.max_cost for each in places]
         return [limit for limit in found if limit is not None]
 
     before = limits()
     assert Decimal("0.99999") <= sum(before) <= Decimal(1)
-    run(recipe, Order(sandbox=True, shard=Shard(1, count)))
+    run(recipe, RunOptions(sandbox=True, shard=Shard(1, count)))
     assert limits() == before
 
 
@@ -74,15 +76,15 @@ def test_the_shares_of_all_shards_are_the_limit(recipe: Recipe, count: int) -> N
 def test_any_limit_can_be_shared(recipe: Recipe, limit: str) -> None:
     """The command line takes every finite amount."""
     whole = replace(recipe, run=replace(recipe.run, max_cost=Decimal(limit)))
-    part = share(whole, place(recipe, 1, 3)).recipe.run.max_cost
+    part = shard_budget(whole, layout(recipe, 1, 3)).recipe.run.max_cost
     assert part is not None
     assert 0 <= part * 3 <= Decimal(limit)
 
 
 def test_a_limit_that_is_passed_leaves_nothing_to_share(recipe: Recipe) -> None:
     """Each shard may keep what its jobs cost, and spend nothing more."""
-    run(recipe, Order(sandbox=True))
-    low = Order(sandbox=True, max_cost=Decimal("0.05"), shard=Shard(1, 1))
+    run(recipe, RunOptions(sandbox=True))
+    low = RunOptions(sandbox=True, max_cost=Decimal("0.05"), shard=Shard(1, 1))
     assert run(recipe, low).idle
     with plan(recipe, sandbox=True, shard=Shard(1, 1)) as planned:
         assert planned.money().spent == Decimal("0.09")
@@ -90,10 +92,10 @@ def test_a_limit_that_is_passed_leaves_nothing_to_share(recipe: Recipe) -> None:
 
 def test_of_two_numbers_of_shards_at_most_one_is_at_work(recipe: Recipe) -> None:
     """Started at the same moment, over and over; who is refused leaves no file in the way."""
-    places = [place(recipe, 1, 2), place(recipe, 1, 3)]
+    places = [layout(recipe, 1, 2), layout(recipe, 1, 3)]
     barrier = threading.Barrier(2, timeout=30)
 
-    def work(each: Place) -> bool:
+    def work(each: RecipeLayout) -> bool:
         barrier.wait()
         try:
             with opened(each) as checkpoint:
@@ -116,7 +118,7 @@ def test_twins_of_two_shards_are_suspected(recipe: Recipe) -> None:
     """Each made one of two pictures with the same bytes: merged, the later one is told."""
     seeds = replace(recipe.blocks[0], prompts=recipe.blocks[0].prompts[:1], seeds=tuple(range(9)))
     recipe = replace(recipe, blocks=(seeds,))
-    for each in (place(recipe, 1, 2), place(recipe, 2, 2)):
+    for each in (layout(recipe, 1, 2), layout(recipe, 2, 2)):
         with opened(each) as checkpoint:
             checkpoint.sync_jobs(each.jobs(recipe))
             job = next(each.jobs(recipe))
@@ -126,5 +128,5 @@ def test_twins_of_two_shards_are_suspected(recipe: Recipe) -> None:
             checkpoint.done(attempt, a_picture(), {})
     merged = merge(recipe, sandbox=True)
     assert merged.missing == 2
-    rows = list(read_manifest(merged.place.manifest))
+    rows = list(read_manifest(merged.layout.manifest))
     assert [row["error_code"] for row in rows].count("suspect") == 1

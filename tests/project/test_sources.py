@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import Order, load, run
-from spark_batch.project import open_readonly, place_of
+from spark_batch import RunOptions, load, run
+from spark_batch.project import layout_of, open_readonly
 
 RECIPE = """\
 version: 1
@@ -28,13 +28,13 @@ def test_a_line_knows_its_place_its_picture_and_its_variables(tmp_path: Path) ->
     (tmp_path / "mine.yaml").write_text(RECIPE)
     (tmp_path / "shots.csv").write_text("image,prompt\nphotos/cat.jpg,Beach\nphotos/cat.jpg,Snow\n")
     recipe = load(tmp_path / "mine.yaml").recipe
-    run(recipe, Order(sandbox=True))
-    with open_readonly(place_of(recipe, sandbox=True)) as checkpoint:
+    run(recipe, RunOptions(sandbox=True))
+    with open_readonly(layout_of(recipe, sandbox=True)) as checkpoint:
         found = [(each.source, each.image, each.variables) for each in checkpoint.records()]
     _check(found)
     (tmp_path / "mine.yaml").write_text("# moved a line down\n" + RECIPE)
-    assert run(load(tmp_path / "mine.yaml").recipe, Order(sandbox=True)).idle
-    with open_readonly(place_of(recipe, sandbox=True)) as checkpoint:
+    assert run(load(tmp_path / "mine.yaml").recipe, RunOptions(sandbox=True)).idle
+    with open_readonly(layout_of(recipe, sandbox=True)) as checkpoint:
         assert next(checkpoint.records()).source == "mine.yaml:7:11"
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from spark_batch.project import Place
+from spark_batch.project import RecipeLayout
 from tests.reports.page import showcase
 
 FLAGS = (
@@ -124,12 +124,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def place(folder: Path) -> Place:
+def layout(folder: Path) -> RecipeLayout:
     """What a run with troubles has made there."""
     return showcase.make_run(folder)
 
 
 @pytest.fixture(scope="session")
-def file(place: Place, folder: Path) -> Path:
+def file(layout: RecipeLayout, folder: Path) -> Path:
     """Its page."""
-    return showcase.write_page(place, folder)
+    return showcase.write_page(layout, folder)

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from spark_batch import Order, load, project
+from spark_batch import RunOptions, load, project
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Recipe, Result, Status, Usage
 from spark_batch.pictures import accept
-from spark_batch.project import Place
+from spark_batch.project import RecipeLayout
 from spark_batch.reports import page
 from spark_batch.sandbox import Faults, Settings, serve
 from tests.makers import a_job, a_result
@@ -87,26 +87,26 @@ def endpoint(folder: Path, *, create: Sequence[str | None] = ()) -> Iterator[Non
         yield
 
 
-def make_run(folder: Path, *, small: bool = True) -> Place:
+def make_run(folder: Path, *, small: bool = True) -> RecipeLayout:
     """Make what can be made, lose one picture, and leave the last jobs for later."""
     recipe = recipe_in(folder, small=small)
-    place = project.place_of(recipe, sandbox=False)
+    layout = project.layout_of(recipe, sandbox=False)
     with endpoint(folder / "server", create=CREATE):
-        project.run(recipe, Order(limit=24 if small else 54))
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+        project.run(recipe, RunOptions(limit=24 if small else 54))
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
         done = [each for each in checkpoint.records() if each.status is Status.DONE]
         last = done[-1]
         assert last.attempt is not None and last.file is not None
-        (place.output_dir / last.file).unlink()
+        (layout.output_dir / last.file).unlink()
         checkpoint.lose(last.attempt.id, "the API no longer has the picture of this task")
-        _come_out_black(checkpoint, place)
-    return place
+        _come_out_black(checkpoint, layout)
+    return layout
 
 
-def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
+def _come_out_black(checkpoint: Checkpoint, layout: RecipeLayout) -> None:
     """A job that waits is made, and its picture looks wrong: the sandbox has no such fault."""
     job = next(each for each in checkpoint.records() if each.status is Status.PENDING)
-    path = place.output_dir / f"{job.output}.jpg"
+    path = layout.output_dir / f"{job.output}.jpg"
     Image.new("RGB", (job.request.width, job.request.height), (4, 4, 6)).save(path)
     usage = Usage(cost=Decimal("0.03"), generated_images=1)
     attempt = checkpoint.begin_attempt(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")
@@ -116,26 +116,26 @@ def _come_out_black(checkpoint: Checkpoint, place: Place) -> None:
     checkpoint.done(attempt, accept(path), files, suspect="it is all black")
 
 
-def write_page(place: Place, recipe_dir: Path | None) -> Path:
+def write_page(layout: RecipeLayout, recipe_dir: Path | None) -> Path:
     """The page of a place, from its checkpoint."""
-    path = place.report("html")
-    with project.open_readonly(place) as reader:
+    path = layout.report("html")
+    with project.open_readonly(layout) as reader:
         page.write(
-            path, reader, name=place.name, output_dir=place.output_dir, recipe_dir=recipe_dir
+            path, reader, name=layout.name, output_dir=layout.output_dir, recipe_dir=recipe_dir
         )
     return path
 
 
-def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> Place:
+def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> RecipeLayout:
     """A checkpoint of `count` finished jobs with a picture each, by ten prompts and their seeds."""
-    place = Place("many", folder)
+    layout = RecipeLayout("many", folder)
     jobs = [
         a_job(f"cat/{n % 10}-{n}", prompt=f"Make it number {n % 10}", seed=n // 10)
         for n in range(count)
     ]
     photos = [_jpeg(photo, sides) for photo in sorted(PHOTOS.glob("*.[jp][pn]g"))]
     (folder / "cat").mkdir(parents=True)
-    with Checkpoint.open(place.checkpoint) as checkpoint, checkpoint.transaction():
+    with Checkpoint.open(layout.checkpoint) as checkpoint, checkpoint.transaction():
         checkpoint.sync_jobs(
             replace(job, prompt=replace(job.prompt, id=f"number-{n % 10}"))
             for n, job in enumerate(jobs)
@@ -147,7 +147,7 @@ def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> Plac
             checkpoint.submitted(attempt, f"task-{n}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})
-    return place
+    return layout
 
 
 def _jpeg(photo: Path, sides: tuple[int, int]) -> bytes:

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Input, Job, Prompt
 from spark_batch.pictures import accept
-from spark_batch.project import Place
+from spark_batch.project import RecipeLayout
 from spark_batch.reports.page.document import embedded
 from tests.makers import a_job, a_result
 from tests.reports.page.conftest import Open
@@ -35,17 +35,17 @@ HOSTILE = [
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def layout(tmp_path: Path) -> RecipeLayout:
     """Every hostile text as a prompt, a variable, a message of the server and a task id."""
-    place = Place("hostile", tmp_path / "out")
-    with Checkpoint.open(place.checkpoint) as checkpoint, checkpoint.transaction():
+    layout = RecipeLayout("hostile", tmp_path / "out")
+    with Checkpoint.open(layout.checkpoint) as checkpoint, checkpoint.transaction():
         jobs = [_job(n, text) for n, text in enumerate(HOSTILE)]
         checkpoint.sync_jobs(jobs)
         for job, text in zip(jobs, HOSTILE, strict=True):
             attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api=text)
             checkpoint.submitted(attempt, text)
             checkpoint.fail(attempt, code=text, message=text, again="never")
-    return place
+    return layout
 
 
 def _job(number: int, text: str) -> Job:
@@ -56,9 +56,11 @@ def _job(number: int, text: str) -> Job:
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
-def test_it_is_shown_as_it_is(open_page: Open, place: Place, tmp_path: Path, number: int) -> None:
+def test_it_is_shown_as_it_is(
+    open_page: Open, layout: RecipeLayout, tmp_path: Path, number: int
+) -> None:
     """As text, wherever it stands: no element of it, no script of it, nothing asked for."""
-    file = write_page(place, tmp_path)
+    file = write_page(layout, tmp_path)
     opened = open_page(file, f"#rows=word&columns=prompt&job=job-{number}")
     text = HOSTILE[number]
     assert opened.page.locator("#job .prompt").evaluate("each => each.textContent") == text
@@ -71,9 +73,11 @@ def test_it_is_shown_as_it_is(open_page: Open, place: Place, tmp_path: Path, num
     assert not [link for link in links if link.startswith("javascript:")]
 
 
-def test_a_long_text_makes_the_page_no_wider(open_page: Open, place: Place, tmp_path: Path) -> None:
+def test_a_long_text_makes_the_page_no_wider(
+    open_page: Open, layout: RecipeLayout, tmp_path: Path
+) -> None:
     """800 characters without a place to break them, on a phone."""
-    file = write_page(place, tmp_path)
+    file = write_page(layout, tmp_path)
     opened = open_page(file, "#job=job-7", size=(390, 844))
     wider = "document.documentElement.scrollWidth > innerWidth"
     assert not opened.page.evaluate(wider)
@@ -91,20 +95,20 @@ def test_data_cannot_end_its_script(text: str) -> None:
 @pytest.mark.parametrize("name", ["a b#c?d%41", "ü ☂", "xx:y", 'it\'s "so"', "a&b<c>", "100%"])
 def test_odd_names_are_links_that_work(open_page: Open, tmp_path: Path, name: str) -> None:
     """The picture opens under its URL-encoded name, and so does the input."""
-    place = Place("odd", tmp_path / "out")
+    layout = RecipeLayout("odd", tmp_path / "out")
     job = a_job(name)
     job = replace(job, input=replace(job.input, image=f"{name}.png"))
-    place.output_dir.mkdir()
-    Image.new("RGB", (64, 48), (10, 90, 60)).save(place.output_dir / f"{name}.jpg")
+    layout.output_dir.mkdir()
+    Image.new("RGB", (64, 48), (10, 90, 60)).save(layout.output_dir / f"{name}.jpg")
     Image.new("RGB", (64, 48), (90, 10, 60)).save(tmp_path / f"{name}.png")
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([job])
         attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
         checkpoint.submitted(attempt, "task")
         checkpoint.fetching(attempt, a_result())
-        picture = accept(place.output_dir / f"{name}.jpg")
+        picture = accept(layout.output_dir / f"{name}.jpg")
         checkpoint.done(attempt, picture, {job.output: f"{name}.jpg"})
-    opened = open_page(write_page(place, tmp_path))
+    opened = open_page(write_page(layout, tmp_path))
     opened.tiles().first.click()
     for kind, end in (("after", f"/out/{name}.jpg"), ("before", f"/{name}.png")):
         image = opened.page.locator(f"#job img.{kind}")

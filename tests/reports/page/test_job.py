@@ -9,13 +9,13 @@ from playwright.sync_api import Locator, expect
 
 from spark_batch import project
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.project import Place
+from spark_batch.project import RecipeLayout
 from tests.reports.page.conftest import Open, Opened
 
 
-def one(place: Place, status: Status, *, suspect: bool = False) -> JobRecord:
+def one(layout: RecipeLayout, status: Status, *, suspect: bool = False) -> JobRecord:
     """The first job of a status."""
-    with project.open_readonly(place) as reader:
+    with project.open_readonly(layout) as reader:
         found = [each for each in reader.records() if each.status is status]
     return next(each for each in found if bool(each.attempt and each.attempt.suspect) == suspect)
 
@@ -40,9 +40,9 @@ def clip(opened: Opened) -> str:
     return found
 
 
-def test_the_slider_moves_by_keys(open_page: Open, file: Path, place: Place) -> None:
+def test_the_slider_moves_by_keys(open_page: Open, file: Path, layout: RecipeLayout) -> None:
     """It is a range input: arrows, home and end, with its value in words."""
-    opened = open_job(open_page, file, one(place, Status.DONE).output)
+    opened = open_job(open_page, file, one(layout, Status.DONE).output)
     slider = opened.page.get_by_role("slider")
     assert clip(opened) == "inset(0px 50% 0px 0px)"
     slider.focus()
@@ -54,9 +54,9 @@ def test_the_slider_moves_by_keys(open_page: Open, file: Path, place: Place) -> 
     expect(opened.page.locator("#job")).to_be_visible()
 
 
-def test_the_slider_moves_by_pointer(open_page: Open, file: Path, place: Place) -> None:
+def test_the_slider_moves_by_pointer(open_page: Open, file: Path, layout: RecipeLayout) -> None:
     """A press moves it there, and it follows."""
-    opened = open_job(open_page, file, one(place, Status.DONE).output)
+    opened = open_job(open_page, file, one(layout, Status.DONE).output)
     box = opened.page.locator("#slider").bounding_box()
     assert box is not None
     middle = box["y"] + box["height"] / 2
@@ -69,9 +69,11 @@ def test_the_slider_moves_by_pointer(open_page: Open, file: Path, place: Place) 
     assert clip(opened) == f"inset(0px {100 - shown:g}% 0px 0px)"
 
 
-def test_the_pictures_themselves_are_shown(open_page: Open, file: Path, place: Place) -> None:
+def test_the_pictures_themselves_are_shown(
+    open_page: Open, file: Path, layout: RecipeLayout
+) -> None:
     """Not the thumbnails: both files are read from disk by relative links, and are whole."""
-    record = one(place, Status.DONE)
+    record = one(layout, Status.DONE)
     opened = open_job(open_page, file, record.output)
     for name, end in (("after", str(record.file)), ("before", str(record.image))):
         image = opened.page.locator(f"#job img.{name}")
@@ -83,9 +85,9 @@ def test_the_pictures_themselves_are_shown(open_page: Open, file: Path, place: P
         expect(image).to_have_js_property("naturalWidth", 512 if name == "after" else 360)
 
 
-def test_every_fact_is_there(open_page: Open, file: Path, place: Place) -> None:
+def test_every_fact_is_there(open_page: Open, file: Path, layout: RecipeLayout) -> None:
     """Request, sizes, money, times, task id, key, and a link to the file."""
-    record = one(place, Status.DONE)
+    record = one(layout, Status.DONE)
     attempt = record.attempt
     assert attempt is not None and attempt.picture is not None and attempt.task_id is not None
     opened = open_job(open_page, file, record.output)
@@ -101,9 +103,9 @@ def test_every_fact_is_there(open_page: Open, file: Path, place: Place) -> None:
     assert link.get_attribute("href") == record.file
 
 
-def test_every_attempt_has_its_history(open_page: Open, file: Path, place: Place) -> None:
+def test_every_attempt_has_its_history(open_page: Open, file: Path, layout: RecipeLayout) -> None:
     """A job that failed once and was made then: both attempts, with what the vendor said."""
-    with project.open_readonly(place) as reader:
+    with project.open_readonly(layout) as reader:
         record = next(s for s in reader.records() if s.attempts == 2 and s.status is Status.DONE)
     opened = open_job(open_page, file, record.output)
     attempts = opened.page.locator("#job .attempts > li")
@@ -116,7 +118,7 @@ def test_every_attempt_has_its_history(open_page: Open, file: Path, place: Place
 
 
 def test_what_needs_a_look_says_why_and_what_to_do(
-    open_page: Open, file: Path, place: Place
+    open_page: Open, file: Path, layout: RecipeLayout
 ) -> None:
     """Failed, uncertain, lost and suspect jobs stand first on the page and in their own view."""
     opened = open_page(file)
@@ -131,7 +133,7 @@ def test_what_needs_a_look_says_why_and_what_to_do(
         (Status.UNCERTAIN, "It may be paid for"),
         (Status.EXPIRED, "the API no longer has the picture"),
     ):
-        opened.page.goto(f"{file.as_uri()}#job={one(place, status).output}")
+        opened.page.goto(f"{file.as_uri()}#job={one(layout, status).output}")
         expect(opened.page.locator("#job .notice")).to_contain_text(words)
 
 
@@ -170,27 +172,29 @@ def test_left_and_right_go_to_the_neighbours(open_page: Open, file: Path) -> Non
     assert focused == names[1]
 
 
-def test_slash_leaves_the_job_for_the_search(open_page: Open, file: Path, place: Place) -> None:
+def test_slash_leaves_the_job_for_the_search(
+    open_page: Open, file: Path, layout: RecipeLayout
+) -> None:
     """One key from anywhere."""
-    opened = open_job(open_page, file, one(place, Status.DONE).output)
+    opened = open_job(open_page, file, one(layout, Status.DONE).output)
     opened.page.keyboard.press("/")
     expect(opened.page.locator("#job")).to_be_hidden()
     assert opened.focused() == "search"
 
 
-def test_the_key_can_be_copied(open_page: Open, file: Path, place: Place) -> None:
+def test_the_key_can_be_copied(open_page: Open, file: Path, layout: RecipeLayout) -> None:
     """A button beside it, and a word for those who do not see that it worked."""
-    record = one(place, Status.DONE)
+    record = one(layout, Status.DONE)
     opened = open_job(open_page, file, record.output)
     opened.page.get_by_role("button", name="Copy the key").click()
     expect(opened.page.locator("#told")).to_have_text("key copied")
 
 
 def test_a_job_without_a_picture_shows_what_was_sent(
-    open_page: Open, file: Path, place: Place
+    open_page: Open, file: Path, layout: RecipeLayout
 ) -> None:
     """A failed one has its input, its reason, and no slider."""
-    opened = open_job(open_page, file, one(place, Status.FAILED).output)
+    opened = open_job(open_page, file, one(layout, Status.FAILED).output)
     expect(opened.page.locator("#job .compare .before")).to_be_visible()
     expect(opened.page.locator("#job .compare .blank")).to_contain_text("failed")
     expect(opened.page.get_by_role("slider")).to_have_count(0)

@@ -17,7 +17,7 @@ from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import OutputError
 from spark_batch.pictures import accept
-from spark_batch.project import Place
+from spark_batch.project import RecipeLayout
 from spark_batch.reports import page
 from tests.makers import a_job, a_result, some_jobs
 from tests.reports.page.showcase import write_page
@@ -50,14 +50,14 @@ def facts_of(file: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def done(tmp_path: Path) -> Place:
+def done(tmp_path: Path) -> RecipeLayout:
     """Two jobs of which one has its picture, and one that the recipe has lost."""
-    place = Place("small", tmp_path / "out")
+    layout = RecipeLayout("small", tmp_path / "out")
     jobs = some_jobs(3)
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs(jobs)
         for job in jobs[1:]:
-            path = place.output_dir / f"{job.output}.jpg"
+            path = layout.output_dir / f"{job.output}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.effect_noise((640, 480), 60).save(path)
             attempt = checkpoint.begin_attempt(
@@ -67,10 +67,10 @@ def done(tmp_path: Path) -> Place:
             checkpoint.fetching(attempt, a_result("0.04"))
             checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})
         checkpoint.sync_jobs(jobs[:2])
-    return place
+    return layout
 
 
-def test_the_same_state_gives_the_same_bytes(done: Place, tmp_path: Path) -> None:
+def test_the_same_state_gives_the_same_bytes(done: RecipeLayout, tmp_path: Path) -> None:
     """With cold and with warm thumbnails; a page that is right already is not touched."""
     file = write_page(done, tmp_path)
     before = (file.read_bytes(), file.stat().st_mtime_ns, file.stat().st_ino)
@@ -80,7 +80,7 @@ def test_the_same_state_gives_the_same_bytes(done: Place, tmp_path: Path) -> Non
     assert [each.name for each in done.output_dir.glob("*.part")] == []
 
 
-def test_it_says_how_many_jobs_it_has(done: Place) -> None:
+def test_it_says_how_many_jobs_it_has(done: RecipeLayout) -> None:
     """The recipe's, without those that it left over."""
     with project.open_readonly(done) as reader:
         path = done.output_dir / "elsewhere" / "p.html"
@@ -89,7 +89,7 @@ def test_it_says_how_many_jobs_it_has(done: Place) -> None:
     assert facts_of(path)["jobs"][1]["link"] == "../cat/beach-2.jpg"
 
 
-def test_everything_is_inside(done: Place, tmp_path: Path) -> None:
+def test_everything_is_inside(done: RecipeLayout, tmp_path: Path) -> None:
     """No script, style or picture stands in another file, and its policy names no host."""
     text = write_page(done, tmp_path).read_text(encoding="utf-8")
     scripts = _Scripts()
@@ -100,7 +100,7 @@ def test_everything_is_inside(done: Place, tmp_path: Path) -> None:
     assert "http" not in policy and "unsafe" not in policy
 
 
-def test_money_of_lines_that_left_the_recipe_is_counted(done: Place, tmp_path: Path) -> None:
+def test_money_of_lines_that_left_the_recipe_is_counted(done: RecipeLayout, tmp_path: Path) -> None:
     """So that jobs and what is left over add up to what was spent."""
     money = facts_of(write_page(done, tmp_path))["money"]
     assert (money["spent"], money["leftOver"]) == ("0.08", "0.04")
@@ -109,33 +109,33 @@ def test_money_of_lines_that_left_the_recipe_is_counted(done: Place, tmp_path: P
 
 def test_two_jobs_with_one_key_cost_once(tmp_path: Path) -> None:
     """They are made once and written twice, and so is their money counted."""
-    place = Place("twins", tmp_path / "out")
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+    layout = RecipeLayout("twins", tmp_path / "out")
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([a_job("a"), a_job("b")])
         attempt = checkpoint.begin_attempt(
             a_job().key, number=1, reserved=Decimal(1), api="sandbox"
         )
         checkpoint.uncertain(attempt, "cut")
-    jobs = facts_of(write_page(place, None))["jobs"]
+    jobs = facts_of(write_page(layout, None))["jobs"]
     assert [(job["reserved"], job["repeated"]) for job in jobs] == [("1", False), ("1", True)]
 
 
-def test_reserved_money_is_what_the_checkpoint_reserves(place: Place, folder: Path) -> None:
+def test_reserved_money_is_what_the_checkpoint_reserves(layout: RecipeLayout, folder: Path) -> None:
     """Job by job, by the same rule as the sum that a run goes by."""
-    found = facts_of(write_page(place, folder))
+    found = facts_of(write_page(layout, folder))
     by_job = sum(Decimal(job["reserved"]) for job in found["jobs"] if not job["repeated"])
-    with project.open_readonly(place) as reader:
+    with project.open_readonly(layout) as reader:
         assert by_job == reader.money().reserved == Decimal("0.03")
         assert Decimal(found["money"]["spent"]) == reader.money().spent
 
 
-def test_no_secret_is_in_it(place: Place, folder: Path, file: Path) -> None:
+def test_no_secret_is_in_it(layout: RecipeLayout, folder: Path, file: Path) -> None:
     """Neither the key nor a signed URL, not even of a picture that is still being fetched."""
     text = file.read_text(encoding="utf-8")
     assert "canary-key" not in text
     assert "/results/" not in text
     job = a_job()
-    fetching = Place("fetching", folder / "fetching")
+    fetching = RecipeLayout("fetching", folder / "fetching")
     with Checkpoint.open(fetching.checkpoint) as checkpoint:
         checkpoint.sync_jobs([job])
         attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
@@ -145,7 +145,9 @@ def test_no_secret_is_in_it(place: Place, folder: Path, file: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["missing", "cut", "text", "folder", "link"])
-def test_a_picture_that_is_broken_is_a_placeholder(done: Place, tmp_path: Path, spoil: str) -> None:
+def test_a_picture_that_is_broken_is_a_placeholder(
+    done: RecipeLayout, tmp_path: Path, spoil: str
+) -> None:
     """Whatever stands at its name; the page is written all the same."""
     file = done.output_dir / "cat" / "beach-2.jpg"
     data = file.read_bytes()
@@ -180,35 +182,35 @@ def test_an_input_from_the_net_is_linked_and_not_fetched(
     tmp_path: Path, image: str | None, link: str | None
 ) -> None:
     """A link for http and https alone, and no picture before."""
-    place = Place("net", tmp_path / "out")
+    layout = RecipeLayout("net", tmp_path / "out")
     job = a_job()
-    with Checkpoint.open(place.checkpoint) as checkpoint:
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([replace(job, input=replace(job.input, image=image or ""))])
-    source = facts_of(write_page(place, tmp_path))["jobs"][0]["input"]
+    source = facts_of(write_page(layout, tmp_path))["jobs"][0]["input"]
     assert (source["link"], source["thumbnail"]) == (link, None)
 
 
-def test_an_input_that_has_changed_since_is_told(place: Place, folder: Path) -> None:
+def test_an_input_that_has_changed_since_is_told(layout: RecipeLayout, folder: Path) -> None:
     """What is shown before the edit would not be what was sent."""
     photo = folder / "cat.jpg"
     kept = photo.read_bytes()
     try:
         Image.new("RGB", (64, 48)).save(photo)
-        jobs = facts_of(write_page(place, folder))["jobs"]
+        jobs = facts_of(write_page(layout, folder))["jobs"]
     finally:
         photo.write_bytes(kept)
-        write_page(place, folder)
+        write_page(layout, folder)
     assert {job["input"]["image"] for job in jobs if job["input"]["changed"]} == {"cat.jpg"}
 
 
 def test_a_recipe_without_jobs_has_a_page(tmp_path: Path) -> None:
     """And one whose checkpoint is empty."""
-    place = Place("empty", tmp_path / "out")
-    Checkpoint.open(place.checkpoint).close()
-    assert facts_of(write_page(place, tmp_path))["jobs"] == []
+    layout = RecipeLayout("empty", tmp_path / "out")
+    Checkpoint.open(layout.checkpoint).close()
+    assert facts_of(write_page(layout, tmp_path))["jobs"] == []
 
 
-def test_an_unwritable_place_is_one_line(done: Place, tmp_path: Path) -> None:
+def test_an_unwritable_place_is_one_line(done: RecipeLayout, tmp_path: Path) -> None:
     """A file where a folder is wanted, and a folder where the file is wanted."""
     (tmp_path / "file").write_text("")
     (tmp_path / "p.html").mkdir()

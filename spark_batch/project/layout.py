@@ -19,7 +19,7 @@ from spark_batch.recipe.outline import header
 
 
 @dataclass(frozen=True, slots=True)
-class Place(Layout):
+class RecipeLayout(Layout):
     """The recipe's name and its output folder; which of its jobs, if not all.
 
     `recipe_dir` is the recipe's own folder, where it matters. Both folders are absolute. `metadata`
@@ -36,7 +36,7 @@ class Place(Layout):
         return self.name if self.shard is None else f"{self.name}.{self.shard.label}"
 
     @property
-    def whole(self) -> Place:
+    def whole(self) -> RecipeLayout:
         """The place of all jobs of the recipe."""
         return replace(self, shard=None)
 
@@ -63,75 +63,77 @@ def load(path: str | Path) -> Loaded:
     return recipe.load(Path(path), probe=pictures.probe, find=find_generated)
 
 
-def place_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> Place:
+def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> RecipeLayout:
     """Where the pictures of a recipe go; the sandbox's never mix with paid ones.
 
     Raises UsageError for links and foreign files where the recipe's own files go.
     """
     output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
     folder = loaded.path.parent.absolute()
-    return _checked(Place(loaded.name, output_dir, shard, folder, loaded.metadata))
+    return _checked(RecipeLayout(loaded.name, output_dir, shard, folder, loaded.metadata))
 
 
-def find_place(path: Path, *, sandbox: bool, shard: Shard | None = None) -> Place:
+def find_layout(path: Path, *, sandbox: bool, shard: Shard | None = None) -> RecipeLayout:
     """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
     found = header(path)
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
-    return _checked(Place(found.name, output_dir, shard, path.parent.absolute(), found.metadata))
+    return _checked(
+        RecipeLayout(found.name, output_dir, shard, path.parent.absolute(), found.metadata)
+    )
 
 
-def _checked(place: Place) -> Place:
+def _checked(layout: RecipeLayout) -> RecipeLayout:
     """Refuse a place whose files we may not write: before anything is read there, or paid for.
 
     Of a shard, the files that the merge will write are checked as well.
     """
-    check_output(place)
-    if place.shard is not None:
-        check_output(place.whole)
-    return place
+    check_output(layout)
+    if layout.shard is not None:
+        check_output(layout.whole)
+    return layout
 
 
-def open_readonly(place: Place) -> CheckpointReader:
+def open_readonly(layout: RecipeLayout) -> CheckpointReader:
     """The checkpoint, to look at. Raises UsageError when there is none."""
-    _check_there(place)
-    return CheckpointReader.open_readonly(place.checkpoint)
+    _check_there(layout)
+    return CheckpointReader.open_readonly(layout.checkpoint)
 
 
-def copied(place: Place) -> CheckpointReader:
+def copied(layout: RecipeLayout) -> CheckpointReader:
     """The checkpoint as it is now, copied into memory, so that a long look keeps no run waiting.
 
     Raises UsageError when there is none.
     """
-    _check_there(place)
-    return Checkpoint.copy_to_memory(place.checkpoint)
+    _check_there(layout)
+    return Checkpoint.copy_to_memory(layout.checkpoint)
 
 
-def _check_there(place: Place) -> None:
-    if place.checkpoint.exists():
+def _check_there(layout: RecipeLayout) -> None:
+    if layout.checkpoint.exists():
         return
-    if place.shard is None and (shards := shards_of(place)):
+    if layout.shard is None and (shards := shards_of(layout)):
         raise UsageError(
-            f"there is no checkpoint {place.checkpoint} yet, but there are shards:"
-            f" `{place.merging}` joins them, --shard {shards[0].shard} looks at one"
+            f"there is no checkpoint {layout.checkpoint} yet, but there are shards:"
+            f" `{layout.merging}` joins them, --shard {shards[0].shard} looks at one"
         )
     why = "nothing has been run yet"
-    if place.manifest.exists():
-        why = f"`spark-batch rescue` makes it from {place.manifest} and pays for nothing"
-    elif replace(place, output_dir=place.output_dir / SANDBOX).checkpoint.exists():
+    if layout.manifest.exists():
+        why = f"`spark-batch rescue` makes it from {layout.manifest} and pays for nothing"
+    elif replace(layout, output_dir=layout.output_dir / SANDBOX).checkpoint.exists():
         why += "; to look at the sandbox's pictures, add --sandbox"
-    raise UsageError(f"there is no checkpoint {place.checkpoint}: {why}")
+    raise UsageError(f"there is no checkpoint {layout.checkpoint}: {why}")
 
 
-def shards_of(place: Place) -> list[Place]:
+def shards_of(layout: RecipeLayout) -> list[RecipeLayout]:
     """The shards of a recipe whose checkpoint or manifest stands in its output folder."""
-    head = f"{place.name}."
+    head = f"{layout.name}."
     found = {}
     for tail, folder in (
-        (CHECKPOINT_SUFFIX, place.state),
-        (MANIFEST_SUFFIX, place.output_dir),
+        (CHECKPOINT_SUFFIX, layout.state),
+        (MANIFEST_SUFFIX, layout.output_dir),
     ):
         for path in folder.glob(f"{head}*{tail}"):
             shard = labelled_shard(path.name[len(head) : -len(tail)])
             if shard is not None:
-                found[shard.count, shard.index] = replace(place, shard=shard)
+                found[shard.count, shard.index] = replace(layout, shard=shard)
     return [found[each] for each in sorted(found)]
