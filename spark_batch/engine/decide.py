@@ -46,9 +46,8 @@ from spark_batch.engine import effects, events, triggers, waits
 from spark_batch.engine.admission import Candidate, Queue
 from spark_batch.engine.attempts import Request, Task
 from spark_batch.engine.budget import Budget, Go, Over
-from spark_batch.engine.planner import Action, Step
+from spark_batch.engine.planner import Restore, Step, restore
 from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration, fetch_backoff
-from spark_batch.engine.reasons import Cause
 from spark_batch.engine.transitions import Begin, Move, Transition
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, Usage
@@ -339,11 +338,11 @@ class Engine:
         step = offer.step
         if step is None:
             self._queue.offer(None)
-        elif step.job.key in self._resumed:
             return
-        elif step.action is Action.RESTORE:
-            self._restore(step)
-        elif self._can_send:
+        missing = step if isinstance(step, Restore) else restore(step.job, step)
+        if missing is not None:
+            self._restore(missing)
+        elif isinstance(step, Step) and self._can_send and step.job.key not in self._resumed:
             self._queue.offer(step)
 
     def _input_checked(self, checked: triggers.InputChecked) -> None:
@@ -401,24 +400,23 @@ class Engine:
         self._requests[ticket] = Request(ticket, job, candidate.number, candidate.size)
         self._start(effects.Submit(ticket, job))
 
-    def _restore(self, step: Step) -> None:
+    def _restore(self, missing: Restore) -> None:
         """Put back the picture of a done attempt, unless another line has it put back already."""
-        attempt = step.attempt
-        if attempt is None or attempt.id in self._tasks:
+        attempt = missing.attempt
+        if missing.key in self._resumed or attempt.id in self._tasks:
             return
-        replaces = step.cause is Cause.SIZE_DIFFERS
         self._tasks[attempt.id] = Task(
             ticket=attempt.id,
-            key=step.job.key,
+            key=missing.key,
             number=attempt.number,
-            size=(step.job.size.width, step.job.size.height),
-            name=step.job.output,
+            size=missing.size,
+            name=missing.output,
             task_id=attempt.task_id or "",
             since=self._now,
             restoring=attempt,
-            replacing=f"{step.job.output}: {step.reason}" if replaces else None,
+            replacing=missing.replacing,
         )
-        self._start(effects.Restore(attempt.id, step.job.key, attempt))
+        self._start(effects.Restore(attempt.id, missing.key, attempt))
 
     # --- The answer to a POST.
 

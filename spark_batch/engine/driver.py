@@ -26,7 +26,7 @@ from spark_batch.engine.calls import Calls, Clock, Ended
 from spark_batch.engine.decide import Engine
 from spark_batch.engine.effects import Call, Effect
 from spark_batch.engine.events import Event, Tally
-from spark_batch.engine.planner import Step
+from spark_batch.engine.planner import Restore, Step
 from spark_batch.engine.ratelimit import Pace, PollTimes
 from spark_batch.engine.transitions import Rows
 from spark_batch.engine.triggers import CallTakenBack, Trigger
@@ -66,7 +66,7 @@ class Driver:
         layout: Layout,
         budget: Budget,
         tally: Tally,
-        steps: Iterable[Step],
+        steps: Iterable[Step | Restore],
         open_jobs: dict[str, Job],
         network: Executor,
         pictures: Executor,

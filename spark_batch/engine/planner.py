@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine.files import size_of, stands
 from spark_batch.engine.reasons import Cause, done, failed
-from spark_batch.jobs import Attempt, Difference, Job, State, differences, record_of
+from spark_batch.jobs import Attempt, Difference, Job, JobRecord, State, differences, record_of
 from spark_batch.jobs.select import Facts, facts
 
 
@@ -34,19 +34,44 @@ COSTS = frozenset({Action.CREATE, Action.RESEND})
 WORK = COSTS | {Action.RESUME, Action.RESTORE}
 
 
+# A job as the recipe or as the checkpoint has it.
+AnyJob = Job | JobRecord
+
+
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A job, what is to be done, and why, in words; `attempt` is its last one.
+class Finding:
+    """What is to be done with a job, and why, in words; `attempt` is its last one.
 
     `cause` is the reason in one word, `changes` are the fields that make a request another one.
     """
 
-    job: Job
     action: Action
     reason: str
     attempt: Attempt | None = None
     cause: Cause = Cause.LEFT_OUT
     changes: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Finding):
+    """What is to be done with a job of the recipe."""
+
+    job: Job = field(kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A picture that is paid for and not in its place: `attempt` made it.
+
+    `output` is its name without extension below the output folder, `size` its width and height as
+    asked, in pixels. `replacing` says why the file that stands in its place is put aside.
+    """
+
+    key: str
+    output: str
+    size: tuple[int, int]
+    attempt: Attempt
+    replacing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +103,74 @@ def plan_actions(
     taken while a run goes on: it makes attempts only for jobs whose step has been given.
     """
     seen = set() if seen is None else seen
-    given = seen if chosen is None else set[int]()
-    tried, fresh = reader.tried(), reader.is_empty()
+    history = _History(reader)
     for job in jobs:
         number = int(job.key, 16)
+        seen.add(number)
         if chosen is not None:
-            seen.add(number)
-            last = reader.last_attempt(job.key) if number in tried else None
+            last = reader.last_attempt(job.key) if number in history.tried else None
             if not chosen(facts(record_of(job, last))):
-                yield Step(job, Action.LEAVE, "left out by --only", last)
+                yield Step(Action.LEAVE, "left out by --only", last, job=job)
                 continue
-        if number in given:
-            yield _shared(job, reader, scope)
-            continue
-        given.add(number)
-        if number in tried:
-            yield _step(job, reader, scope)
-        else:
-            yield _new(job, None if fresh else reader, scope)
+        found = _find(job, history, scope)
+        yield Step(found.action, found.reason, found.attempt, found.cause, found.changes, job=job)
 
 
-def _shared(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
+def paid_pictures(
+    records: Iterable[JobRecord], *, reader: CheckpointReader, scope: Scope
+) -> Iterator[tuple[Finding, Restore | None]]:
+    """What is found of each job that the checkpoint has, and the picture to put back, if any."""
+    history = _History(reader)
+    for record in records:
+        found = _find(record, history, scope)
+        yield found, restore(record, found)
+
+
+def restore(job: AnyJob, found: Finding) -> Restore | None:
+    """The picture of a job to put back, or None."""
+    if found.action is not Action.RESTORE or found.attempt is None:
+        return None
+    request = job.request
+    replacing = f"{job.output}: {found.reason}" if found.cause is Cause.SIZE_DIFFERS else None
+    size = request.width, request.height
+    return Restore(job.key, job.output, size, found.attempt, replacing)
+
+
+class _History:
+    """The jobs, as numbers, that had attempts before, and those that have been looked at."""
+
+    def __init__(self, reader: CheckpointReader) -> None:
+        self.reader = reader
+        self.tried = reader.tried()
+        self.given: set[int] = set()
+        self.fresh = reader.is_empty()
+
+
+def _find(job: AnyJob, history: _History, scope: Scope) -> Finding:
+    number = int(job.key, 16)
+    if number in history.given:
+        return _shared(job, history.reader, scope)
+    history.given.add(number)
+    if number in history.tried:
+        return _step(job, history.reader, scope)
+    return _new(job, None if history.fresh else history.reader, scope)
+
+
+def _shared(job: AnyJob, reader: CheckpointReader, scope: Scope) -> Finding:
     attempt = reader.last_attempt(job.key)
     if attempt is not None and attempt.state is State.DONE:
         return _done(job, attempt, reader, scope)
     reason = "the same request as another line: made once"
-    return Step(job, Action.SHARE, reason, attempt, Cause.SHARED)
+    return Finding(Action.SHARE, reason, attempt, Cause.SHARED)
 
 
-def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
+def _step(job: AnyJob, reader: CheckpointReader, scope: Scope) -> Finding:
     attempt = reader.last_attempt(job.key)
     if attempt is None:
         return _new(job, reader, scope)
     if attempt.settled:
         reason = f"settled as {attempt.settled}: made again"
-        return Step(job, Action.CREATE, reason, attempt, Cause.SETTLED)
+        return Finding(Action.CREATE, reason, attempt, Cause.SETTLED)
     if attempt.lost:
         return _expired(job, attempt, reader, scope)
     if attempt.state is State.FAILED:
@@ -122,38 +180,38 @@ def _step(job: Job, reader: CheckpointReader, scope: Scope) -> Step:
     return _under_way(job, attempt)
 
 
-def _under_way(job: Job, attempt: Attempt) -> Step:
+def _under_way(job: AnyJob, attempt: Attempt) -> Finding:
     if attempt.state is State.UNCERTAIN:
         reason = attempt.error_message or "nobody knows whether there is a task"
-        return Step(job, Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
+        return Finding(Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
     if attempt.state is not State.SUBMITTING:
         reason = f"task {attempt.task_id} is paid for"
-        return Step(job, Action.RESUME, reason, attempt, Cause.PAID)
+        return Finding(Action.RESUME, reason, attempt, Cause.PAID)
     if attempt.unsent:
         reason = "the last try did not reach the API"
-        return Step(job, Action.RESEND, reason, attempt, Cause.UNSENT)
+        return Finding(Action.RESEND, reason, attempt, Cause.UNSENT)
     reason = "it was being sent when a run ended"
-    return Step(job, Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
+    return Finding(Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
 
 
-def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
+def _new(job: AnyJob, reader: CheckpointReader | None, scope: Scope) -> Finding:
     if scope.retry:
-        return Step(job, Action.LEAVE, "new: `run` makes it")
+        return Finding(Action.LEAVE, "new: `run` makes it")
     before = reader.record(job.output) if reader else None
     if reader is None or before is None or before.key == job.key:
-        return Step(job, Action.CREATE, "new", cause=Cause.NEW)
+        return Finding(Action.CREATE, "new", cause=Cause.NEW)
     changes = differences(before.request, job.request)
     reason = f"changed: {', '.join(map(str, changes)) or 'the picture'}"
-    return Step(job, Action.CREATE, reason, cause=Cause.CHANGED, changes=changes)
+    return Finding(Action.CREATE, reason, cause=Cause.CHANGED, changes=changes)
 
 
-def _failed(job: Job, attempt: Attempt, scope: Scope) -> Step:
+def _failed(job: AnyJob, attempt: Attempt, scope: Scope) -> Finding:
     reason = failed(attempt)
     if retriable(attempt, scope.attempts) and not scope.retry:
         reason = f"attempt {attempt.number} failed, {reason}"
-        return Step(job, Action.CREATE, reason, attempt, Cause.FAILED)
+        return Finding(Action.CREATE, reason, attempt, Cause.FAILED)
     action = Action.CREATE if scope.retry else Action.FAILED
-    return Step(job, action, reason, attempt, Cause.FAILED)
+    return Finding(action, reason, attempt, Cause.FAILED)
 
 
 def retriable(attempt: Attempt, attempts: int) -> bool:
@@ -161,17 +219,17 @@ def retriable(attempt: Attempt, attempts: int) -> bool:
     return attempt.again in ("new-task", "create") and attempt.number < attempts
 
 
-def _expired(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Step:
+def _expired(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Finding:
     if scope.rescue:
-        return Step(job, Action.RESTORE, "expired: looked for once more", attempt, Cause.EXPIRED)
+        return Finding(Action.RESTORE, "expired: looked for once more", attempt, Cause.EXPIRED)
     if (file := _found(job, attempt, reader, scope)) is not None:
         reason = f"it had expired, and {file} has the picture again"
-        return Step(job, Action.RESTORE, reason, attempt, Cause.EXPIRED)
+        return Finding(Action.RESTORE, reason, attempt, Cause.EXPIRED)
     action = Action.CREATE if scope.retry else Action.EXPIRED
-    return Step(job, action, attempt.error_message or "expired", attempt, Cause.EXPIRED)
+    return Finding(action, attempt.error_message or "expired", attempt, Cause.EXPIRED)
 
 
-def _found(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> str | None:
+def _found(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> str | None:
     """A file that has the picture of an expired job after all, whole or as a Git LFS pointer."""
     picture = attempt.picture
     if picture is None:
@@ -181,7 +239,7 @@ def _found(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -
     return next((file for file in files if stands(folder / file, picture.sha256)), None)
 
 
-def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Step:
+def _done(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Finding:
     """A done job is kept while its file has the bytes that were written.
 
     The size is what one look at the folder tells; `verify` reads the files. A file of another size
@@ -193,33 +251,33 @@ def _done(job: Job, attempt: Attempt, reader: CheckpointReader, scope: Scope) ->
     if file is None:
         before = reader.files_of(job.key)
         reason = "made before under another name" if before else "paid for, and not written yet"
-        return Step(job, Action.RESTORE, reason, attempt, Cause.ELSEWHERE)
+        return Finding(Action.RESTORE, reason, attempt, Cause.ELSEWHERE)
     size = size_of(scope.output_dir / file)
     recorded = attempt.picture.bytes if attempt.picture else None
     if size is None:
-        return Step(job, Action.RESTORE, f"{file} is missing", attempt, Cause.MISSING)
+        return Finding(Action.RESTORE, f"{file} is missing", attempt, Cause.MISSING)
     pointer = lfs.read(scope.output_dir / file) if size <= lfs.MAX_BYTES else None
     if pointer is not None:
         return _pointed(job, attempt, pointer, file)
     if recorded is None or size == recorded:
-        return Step(job, Action.KEEP, done(attempt), attempt, Cause.DONE)
+        return Finding(Action.KEEP, done(attempt), attempt, Cause.DONE)
     if size == reader.replaced(job.output, job.key):
         reason = f"{done(attempt)}; another file stands in its place, and is left as it is"
-        return Step(job, Action.KEEP, reason, attempt, Cause.DONE)
+        return Finding(Action.KEEP, reason, attempt, Cause.DONE)
     reason = f"size differs: {size} bytes, {recorded} recorded"
-    return Step(job, Action.RESTORE, reason, attempt, Cause.SIZE_DIFFERS)
+    return Finding(Action.RESTORE, reason, attempt, Cause.SIZE_DIFFERS)
 
 
-def _pointed(job: Job, attempt: Attempt, pointer: lfs.Pointer, file: str) -> Step:
+def _pointed(job: AnyJob, attempt: Attempt, pointer: lfs.Pointer, file: str) -> Finding:
     """A done job whose file is a Git LFS pointer is kept, also when it points to another picture.
 
     Somebody committed that other picture: it is work, and is not here to be put aside in `kept`.
     """
     if attempt.picture is None or pointer.sha256 == attempt.picture.sha256:
         reason = f"{done(attempt)}; {file} is a Git LFS pointer (`git lfs pull` fetches it)"
-        return Step(job, Action.KEEP, reason, attempt, Cause.POINTER)
+        return Finding(Action.KEEP, reason, attempt, Cause.POINTER)
     reason = (
         f"{done(attempt)}; {file} is a Git LFS pointer to another picture (sha256"
         f" {pointer.sha256[:8]}), and is left as it is"
     )
-    return Step(job, Action.KEEP, reason, attempt, Cause.OTHER_POINTER)
+    return Finding(Action.KEEP, reason, attempt, Cause.OTHER_POINTER)

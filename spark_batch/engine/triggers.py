@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from spark_batch.client.outcomes import PollOutcome, SubmitOutcome
 from spark_batch.engine.effects import DownloadOutcome, PlaceOutcome, RestoreOutcome
-from spark_batch.engine.planner import Step
+from spark_batch.engine.planner import Restore, Step
 from spark_batch.jobs import Attempt, Job
 
 
@@ -143,7 +143,7 @@ class TimersDue:
 class StepOffered:
     """The answer to `NextStep`; None when there are no more."""
 
-    step: Step | None
+    step: Step | Restore | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from spark_batch.client import TaskReader
 from spark_batch.engine import Driver, network_threads, picture_threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
-from spark_batch.engine.planner import Action, Scope, Step, plan_actions
+from spark_batch.engine.planner import Restore, Scope, paid_pictures
 from spark_batch.engine.reasons import Cause
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Input, Job, JobRecord, Prompt, RunSettings, Size, State, Status
+from spark_batch.jobs import RunSettings, State, Status
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
@@ -116,34 +116,17 @@ def _opened(layout: RecipeLayout) -> AbstractContextManager[Checkpoint]:
 
 def _missing(
     checkpoint: Checkpoint, layout: RecipeLayout, settings: RunSettings, causes: Counter[Cause]
-) -> list[Step]:
-    """The steps of pictures that are paid for and not here; counts the causes of all steps."""
-    jobs = (_job(record) for record in checkpoint.records())
+) -> list[Restore]:
+    """The pictures that are paid for and not here; counts the causes of all jobs."""
     scope = Scope(layout.output_dir, settings.attempts, rescue=True)
     missing = []
-    for step in plan_actions(jobs, reader=checkpoint, scope=scope):
-        causes[step.cause] += 1
-        if step.action is Action.RESTORE:
-            missing.append(step)
+    for found, picture in paid_pictures(checkpoint.records(), reader=checkpoint, scope=scope):
+        causes[found.cause] += 1
+        if picture is not None:
+            missing.append(picture)
     return missing
 
 
 def _nothing(checkpoint: Checkpoint) -> Budget:
     """A budget of which nothing can be spent."""
     return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))
-
-
-def _job(record: JobRecord) -> Job:
-    """What there is of a job in the checkpoint: enough to fetch its picture, not to send it."""
-    return Job(
-        key=record.key,
-        recipe=record.recipe,
-        model=record.request.model,
-        input=Input(id=record.input),
-        prompt=Prompt(id=record.prompt_id, text=record.request.prompt),
-        size=Size(label="", width=record.request.width, height=record.request.height),
-        scale=record.request.scale,
-        seed=record.request.seed,
-        take=record.request.take,
-        output=record.output,
-    )
