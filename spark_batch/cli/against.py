@@ -14,8 +14,7 @@ from spark_batch import project
 from spark_batch.cli import changes, comment
 from spark_batch.cli.sums import aligned
 from spark_batch.errors import UsageError
-from spark_batch.project.against import Change, Comparison, Entry, Paid, Sum, Totals
-from spark_batch.project.bases import base
+from spark_batch.project.compare import Change, Comparison, Entry, Paid, Sum, Totals, base
 from spark_batch.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -177,4 +176,4 @@ def _usd(cost: Decimal, unpriced: int) -> str | None:
 
 def _paid(totals: Totals, change: Change) -> dict[str, object]:
     paid = totals.paid.get(change, Paid())
-    return {"usd": str(paid.cost), "untold": paid.untold}
+    return {"usd": str(paid.cost), "untold": paid.unpriced}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from spark_batch.project.against import Change, Entry, Paid, Sum, Totals
+from spark_batch.project.compare import Change, Entry, Paid, Sum, Totals
 from spark_batch.text import counted, printable
 
 HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis
@@ -68,6 +68,6 @@ def details(totals: Totals) -> Iterator[str]:
 
 def _paid(totals: Totals, change: Change, what: str) -> str:
     paid = totals.paid.get(change, Paid())
-    tasks = counted(paid.untold, "task")
-    untold = f" (and {tasks} whose price is not known)" if paid.untold else ""
+    tasks = counted(paid.unpriced, "task")
+    untold = f" (and {tasks} whose price is not known)" if paid.unpriced else ""
     return f"{paid.cost} USD {what}{untold}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from spark_batch.cli import changes
 from spark_batch.jobs import Difference
 from spark_batch.jobs.request import picture_words
-from spark_batch.project.against import Change, Comparison, Entry, Sum
+from spark_batch.project.compare import Change, Comparison, Entry, Sum
 from spark_batch.text import code_cell, code_span, one_line
 
 LONGEST = 60_000  # characters; GitHub takes 65 536

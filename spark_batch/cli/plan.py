@@ -16,8 +16,7 @@ from spark_batch.engine.planner import COSTS, WORK
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import shown
-from spark_batch.project import planfile
-from spark_batch.project.quoting import Quotes
+from spark_batch.project.planning import Quotes
 from spark_batch.text import counted
 
 _SHOWN = 40
@@ -82,7 +81,7 @@ def command(
         if against is not None:
             changes = comparing.show(plan, against, form=form, shown=shown)
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
-        kept = plan.keep() if out else None
+        kept = plan.snapshot() if out else None
         _show(plan, as_json=as_json, by=by, shown=shown)
         if problem := plan.refusal():
             click.echo(f"note: `run` will refuse this: {problem}", err=True)
@@ -103,7 +102,7 @@ def _check_saving(out: Path | None, max_cost: Decimal | None, shard: Shard | Non
         return
     if shard is not None:
         raise UsageError("a saved plan is of the whole recipe: leave --shard out")
-    planfile.check_target(out)
+    project.check_target(out)
 
 
 def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | None) -> None:
@@ -117,7 +116,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | Non
         plantext.show(plan, shown)
 
 
-def _tell_saved(saved: planfile.SavedPlan, path: Path, plan: project.Plan) -> None:
+def _tell_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:
     """On stderr, so that the plan itself can be read by a program."""
     new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
     recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""

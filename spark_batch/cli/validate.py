@@ -82,7 +82,7 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
 
 def _find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
     """Do what `project.load` does with the matches of a glob, imported when there are any."""
-    from spark_batch.project.generated import find_generated
+    from spark_batch.project.record_files import find_generated
 
     return find_generated(files, top=top)
 

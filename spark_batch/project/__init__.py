@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from spark_batch.project.reporting import write_known_reports
     from spark_batch.project.rescuing import Rescued, rescue
     from spark_batch.project.running import PreparedRun, RunOptions, RunResult, prepare, run
-    from spark_batch.project.saving import save
+    from spark_batch.project.saved_plan import SavedPlan, check_target, save
 
 __all__ = [
     "Adoption",
@@ -39,6 +39,8 @@ __all__ = [
     "Rescued",
     "RunOptions",
     "RunResult",
+    "SavedPlan",
+    "check_target",
     "copied",
     "earlier_hint",
     "find_layout",
@@ -65,6 +67,8 @@ _HOMES = {
     "RecipeLayout": "layout",
     "Plan": "planning",
     "Rescued": "rescuing",
+    "SavedPlan": "saved_plan",
+    "check_target": "saved_plan",
     "copied": "layout",
     "earlier_hint": "ownership",
     "find_layout": "layout",
@@ -77,7 +81,7 @@ _HOMES = {
     "recorded": "adopting",
     "rescue": "rescuing",
     "run": "running",
-    "save": "saving",
+    "save": "saved_plan",
     "shards_of": "layout",
     "write_known_reports": "reporting",
 }

@@ -122,7 +122,7 @@ def check_api(checkpoint: Checkpoint, api: str) -> None:
 
     Raises UsageError.
     """
-    others = {each.api for each in checkpoint.open_attempts() if each.task_id} - {api}
+    others = {attempt.api for attempt in checkpoint.open_attempts() if attempt.task_id} - {api}
     if others:
         raise UsageError(
             f"tasks that are paid for are still open at {', '.join(sorted(others))}, and this is"

@@ -1,32 +1,46 @@
-"""Taking over from the manifest what the checkpoint does not know, for a run and for a plan."""
+"""Adopt manifest rows that the checkpoint does not have, for a run or a plan."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, is_news, join
 from spark_batch.engine.files import holds, size_of
 from spark_batch.errors import ManifestError
+from spark_batch.jobs import Status
+from spark_batch.jobs.request import KEY_DIGITS
 from spark_batch.project.layout import RecipeLayout, open_readonly
-from spark_batch.project.unread import may_know_more
 from spark_batch.reports import manifest
 
+_MAX_BYTES = 256 << 20
+
+# A job's key, or what a spreadsheet makes of one that looks like a number, where a line begins.
+_KEY = re.compile(
+    rb"(?<![0-9A-Za-z])[0-9a-f]{%d}(?![0-9A-Za-z])" % KEY_DIGITS
+    + rb"|^\W*[0-9]+([.,][0-9]+)?E\+[0-9]+",
+    re.MULTILINE,
+)
+
+_PENDING = re.compile(rb"[0-9a-f]+\"?[,;\t]\"?%s\"?[,;\t]" % Status.PENDING.value.encode())
+
 # What to do about a manifest that cannot be read.
-_KNOWN = "the checkpoint knows every job in it, and `spark-batch report` writes it anew"
+_KNOWN = "the checkpoint has every job in it, and `spark-batch report` writes it again"
 _UNKNOWN = (
-    "it may tell of paid work that the checkpoint does not know: restore the file from git, or save"
+    "it may list paid work that the checkpoint does not have: restore the file from git, or save"
     " it as 'CSV UTF-8'; move it away only if nothing in it is paid for"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """How many jobs were taken over from manifests, and what could not be read, in words.
+    """The number of jobs adopted from manifests, and messages about manifests that are unreadable.
 
-    `faults` are of manifests of which the checkpoint knows every job, `unknown` of those that may
-    tell of paid work that it does not know.
+    `faults` concern manifests whose jobs the checkpoint has, `unknown` those that may list paid
+    work that it does not have.
     """
 
     jobs: int = 0
@@ -35,10 +49,10 @@ class Adoption:
 
 
 def take_over(checkpoint: Checkpoint, layout: RecipeLayout) -> Adoption:
-    """Adopt what the manifest tells of and the checkpoint does not know, before jobs are paid for.
+    """Adopt the manifest rows that the checkpoint does not have, before any job is paid for.
 
-    Does what `take_over_readable` does. Raises ManifestError for a manifest that may tell of paid
-    work that the checkpoint does not know.
+    Works as `take_over_readable`, but raises ManifestError for a manifest that may list paid work
+    that the checkpoint does not have.
     """
     adoption = take_over_readable(checkpoint, layout)
     if adoption.unknown:
@@ -47,10 +61,10 @@ def take_over(checkpoint: Checkpoint, layout: RecipeLayout) -> Adoption:
 
 
 def take_over_readable(checkpoint: Checkpoint, layout: RecipeLayout) -> Adoption:
-    """Adopt what can be read of the manifest and the checkpoint does not know.
+    """Adopt the readable manifest rows that the checkpoint does not have.
 
-    A shard first takes over what the checkpoint of the whole recipe knows of its jobs, and adopts
-    from the manifest of the whole recipe, too.
+    A shard first copies its jobs from the checkpoint of the whole recipe, and adopts rows of the
+    whole recipe's manifest as well.
     """
     if _has_whole(layout):
         with CheckpointReader.open_readonly(layout.whole.checkpoint) as whole:
@@ -58,9 +72,9 @@ def take_over_readable(checkpoint: Checkpoint, layout: RecipeLayout) -> Adoption
         checkpoint.interrupted()
     found = [_adopted(checkpoint, layout, path) for path in _manifests(layout)]
     return Adoption(
-        jobs=sum(each.jobs for each in found),
-        faults=tuple(fault for each in found for fault in each.faults),
-        unknown=tuple(fault for each in found for fault in each.unknown),
+        jobs=sum(adoption.jobs for adoption in found),
+        faults=tuple(fault for adoption in found for fault in adoption.faults),
+        unknown=tuple(fault for adoption in found for fault in adoption.unknown),
     )
 
 
@@ -72,23 +86,23 @@ def _adopted(checkpoint: Checkpoint, layout: RecipeLayout, path: Path) -> Adopti
     if not news:
         return Adoption()
     unread: list[str] = []
-    spoilt: list[str] = []
+    rejected: list[str] = []
     jobs = adopt(
         checkpoint,
         _until_fault(path, unread),
         trusted=_trusted(layout),
         wanted=_wanted(layout),
-        passed_over=spoilt.append,
+        passed_over=rejected.append,
     )
-    if spoilt:
-        return Adoption(jobs, unknown=(f"{path}: {spoilt[0]}; {_UNKNOWN}",))
+    if rejected:
+        return Adoption(jobs, unknown=(f"{path}: {rejected[0]}; {_UNKNOWN}",))
     if unread and may_know_more(checkpoint, path, owns=_owned(layout)):
         return Adoption(jobs, unknown=(f"{unread[0]}; {_UNKNOWN}",))
     return Adoption(jobs, tuple(f"{fault}; {_KNOWN}" for fault in unread))
 
 
 def _until_fault(path: Path, unread: list[str]) -> Iterator[dict[str, str]]:
-    """The rows up to where the file cannot be read; why it cannot goes to `unread`."""
+    """The rows up to the first unreadable one, whose error is appended to `unread`."""
     try:
         yield from manifest.read(path)
     except ManifestError as error:
@@ -96,7 +110,7 @@ def _until_fault(path: Path, unread: list[str]) -> Iterator[dict[str, str]]:
 
 
 def unknown_in(checkpoint: CheckpointReader, layout: RecipeLayout) -> str | None:
-    """Why the manifest must not be written anew from the checkpoint; None when it may be."""
+    """Why the manifest must not be rewritten from the checkpoint; None when it may be."""
     path = layout.manifest
     if not path.exists():
         return None
@@ -104,31 +118,32 @@ def unknown_in(checkpoint: CheckpointReader, layout: RecipeLayout) -> str | None
         if not _has_news(checkpoint, layout, path):
             return None
         advice = "`spark-batch rescue` takes them over"
-        return f"{path} is kept: it tells of jobs that the checkpoint does not know; {advice}"
+        return f"{path} is kept: it lists jobs that the checkpoint does not have; {advice}"
     except ManifestError as error:
         more = may_know_more(checkpoint, path, owns=_owned(layout))
         return f"{error}; {_UNKNOWN}" if more else None
 
 
 def has_records(layout: RecipeLayout) -> bool:
-    """Whether a checkpoint or a manifest tells of earlier runs."""
+    """Whether there is a checkpoint or manifest of earlier runs."""
     return layout.checkpoint.exists() or _has_whole(layout) or bool(_manifests(layout))
 
 
 def recorded(layout: RecipeLayout) -> CheckpointReader:
-    """The checkpoint, to look at; in a fresh clone without one, what the manifest tells of.
+    """The checkpoint, read-only; in a fresh clone without one, a copy made from the manifest.
 
-    Raises UsageError when there is neither, ManifestError as `take_over` does.
+    Raises UsageError when there is neither, and ManifestError as `take_over` does.
     """
     if layout.checkpoint.exists() or not has_records(layout):
         return open_readonly(layout)
-    return rehearsed(layout)[0]
+    return with_adopted(layout)[0]
 
 
-def rehearsed(layout: RecipeLayout) -> tuple[CheckpointReader, Adoption]:
-    """The checkpoint to look at, with what a run would adopt first, and what that is.
+def with_adopted(layout: RecipeLayout) -> tuple[CheckpointReader, Adoption]:
+    """The checkpoint as a run would see it after adoption, and what it would adopt.
 
-    No file is touched. Raises ManifestError as `take_over` does.
+    Changes no file: the adoption happens in a copy in memory. Raises ManifestError as `take_over`
+    does.
     """
     reader = CheckpointReader.open_readonly(layout.checkpoint)
     if not _has_whole(layout) and not _is_any_news(reader, layout):
@@ -140,7 +155,7 @@ def rehearsed(layout: RecipeLayout) -> tuple[CheckpointReader, Adoption]:
 
 
 def _is_any_news(reader: CheckpointReader, layout: RecipeLayout) -> bool:
-    """Whether there is something to adopt, or a manifest that cannot be read."""
+    """Whether there are rows to adopt, or a manifest is unreadable."""
     try:
         return any(_has_news(reader, layout, path) for path in _manifests(layout))
     except ManifestError:
@@ -167,7 +182,7 @@ def _wanted(layout: RecipeLayout) -> Callable[[Mapping[str, str]], bool]:
 
 
 def _owned(layout: RecipeLayout) -> Callable[[str], bool]:
-    """Whether a job's lines stand in the files of a place; what is no key is judged elsewhere."""
+    """Whether a job belongs to the shard; True for a text that is no key, which `adopt` rejects."""
 
     def owned(key: str) -> bool:
         try:
@@ -179,10 +194,53 @@ def _owned(layout: RecipeLayout) -> Callable[[str], bool]:
 
 
 def _trusted(layout: RecipeLayout) -> Callable[[Mapping[str, str]], bool]:
-    """Whether a row's file has its SHA-256; the plan sees by itself that one is missing or cut."""
+    """Whether a row's file has the row's SHA-256. A missing or cut file is left to the plan."""
 
     def trusted(row: Mapping[str, str]) -> bool:
         file = layout.output_dir / row["output"]
         return str(size_of(file)) != row["bytes"] or holds(file, row["sha256"])
 
     return trusted
+
+
+# --- Manifests that cannot be read. Ids of jobs and tasks are ASCII: they survive a wrong encoding,
+# other delimiters and lost columns, and can be found in the bytes.
+
+
+# The status follows the job, whatever separates the cells.
+
+
+def may_know_more(checkpoint: CheckpointReader, path: Path, *, owns: Callable[[str], bool]) -> bool:
+    """Whether an unreadable manifest may list an attempt that `checkpoint` does not have.
+
+    Counts only jobs whose key `owns` accepts. Errs on the side of True: a wrong False lets a run
+    pay for a job again.
+    """
+    if not path.is_file():
+        return False  # a folder or a pipe lists nothing
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            return True
+        data = path.read_bytes().replace(b"\0", b"")  # UTF-16
+    except OSError:
+        return True
+    keys = [*_KEY.finditer(data), None]
+    if len(keys) == 1:
+        return not checkpoint.apis()
+    return any(
+        _is_unknown(checkpoint, key[0].decode(), data[key.start() : end.end() if end else None])
+        for key, end in pairwise(keys)
+        if key is not None and owns(key[0].decode())
+    )
+
+
+def _is_unknown(checkpoint: CheckpointReader, key: str, record: bytes) -> bool:
+    """Whether a row is of a job that was sent and that the checkpoint has no such task of.
+
+    `record` is the text from the job's key up to the next key.
+    """
+    last = checkpoint.last_attempt(key)
+    if last is None:
+        task = any(checkpoint.knows_task(api, key) for api in checkpoint.apis())
+        return not task and not _PENDING.match(record)
+    return last.task_id is not None and last.task_id.encode() not in record

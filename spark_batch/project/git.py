@@ -1,4 +1,4 @@
-"""What the program git tells of a repository. It is only read: no index, no work tree, no HEAD."""
+"""Read a repository through the program git. Changes no index, work tree or HEAD."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from spark_batch import children
+from spark_batch import children, lfs
 from spark_batch.errors import UsageError
 from spark_batch.text import printable, quoted, suggestion
+
+_COMMIT_SECONDS = 5.0  # for one question about a recipe's commit
 
 SECONDS = 60.0  # for one question
 READING_SECONDS = 900.0  # for all that is read of a commit
@@ -151,7 +153,7 @@ class Repository:
         """What may have been meant, or why it is not here."""
         listed = self._ask("for-each-ref", "--format=%(refname:short)") or ""
         names = tuple(listed.split())
-        remote = tuple(each for each in names if each.endswith(f"/{ref}"))
+        remote = tuple(name for name in names if name.endswith(f"/{ref}"))
         close = f"; did you mean {quoted(remote[0])}?" if remote else suggestion(ref, names)
         return close or (_SHALLOW if self.is_shallow() else "")
 
@@ -206,7 +208,7 @@ def blob_id(data: bytes, like: str) -> str:
 
 
 def repository(folder: Path, *, seconds: float = SECONDS) -> Repository:
-    """The repository in whose work tree a folder stands; a question may take `seconds`.
+    """The repository whose work tree contains a folder; a question may take `seconds`.
 
     Its root is the nearest folder with a `.git`, which git puts into no work tree from a commit.
     Raises UsageError when there is none, when git is not installed, and when git does not trust it.
@@ -269,3 +271,44 @@ def _command(program: str, root: Path, *question: str) -> tuple[list[str], dict[
     # Git looks for a repository in the root alone, and not above it when that one is damaged.
     variables = children.environment(**_VARIABLES, GIT_CEILING_DIRECTORIES=str(root.parent))
     return [program, "-C", str(root), "--no-pager", *settings, *question], variables
+
+
+# --- The commit of a recipe.
+
+
+def commit_of(recipe: Path, *, seconds: float = _COMMIT_SECONDS) -> str | None:
+    """The commit that a recipe's folder is at; `-dirty` behind it when the recipe differs from it.
+
+    The file's content is compared with the commit's; the index, modes and git's filters play no
+    part. Line ends make no difference, and a Git LFS pointer stands for its file. A recipe
+    that git does not know differs. None without git or a repository, in one that git does not
+    trust, and when git has not answered a question after `seconds`: that is never an error.
+    """
+    path = recipe.resolve()
+    try:
+        found = repository(path.parent, seconds=seconds)
+        commit = found.commit("HEAD")
+        same = _is_in(found, commit, path)
+    except (OSError, UsageError):
+        return None
+    return commit if same else f"{commit}-dirty"
+
+
+def _is_in(source: Repository, commit: str, path: Path) -> bool:
+    """Whether a file's content is the one in the commit."""
+    stored = source.object(commit, source.prefix + path.name)
+    if stored is None:
+        return False
+    data = path.read_bytes()
+    if blob_id(data, stored) == stored:
+        return True
+    with source.blobs(seconds=source.seconds) as blobs:
+        committed = blobs.read(stored).data
+    pointer = lfs.parse(committed)
+    if pointer is not None:
+        return pointer.sha256 == hashlib.sha256(data).hexdigest()
+    return _unix_lines(data) == _unix_lines(committed)
+
+
+def _unix_lines(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n")

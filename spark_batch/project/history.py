@@ -1,8 +1,8 @@
-"""A recipe as it was at a commit, read through git into a folder that is gone afterwards.
+"""Load a recipe as it was at a commit, through git, in a temporary folder.
 
-The loader is the very one that reads the recipe of today. It is given the recipe and its table as
-they were, and an empty file for each picture: what a picture held is read from git when it is
-probed, so that no picture is written to disk but one that today's recipe does not have.
+The usual loader reads it there. The folder holds the recipe and its table as they were, and an
+empty file for every picture, whose content is read from git when it is probed. Only pictures that
+the present recipe does not have are written to disk.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from spark_batch import lfs, pictures, recipe
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Fit, Picture, Recipe
 from spark_batch.paths import MANIFEST_SUFFIX
-from spark_batch.project.generated import find_generated
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
+from spark_batch.project.record_files import find_generated
 from spark_batch.recipe import Diagnostic, outline
 from spark_batch.recipe.boundary import outside_allowed
 from spark_batch.text import printable, quoted
@@ -29,7 +29,7 @@ MERGE_BASE = "..."  # REF... is the commit where HEAD and REF parted, as in `git
 
 @dataclass(frozen=True, slots=True)
 class EarlierRecipe:
-    """A recipe at a commit; None where it was not there, or had errors, which `notes` tell."""
+    """A recipe at a commit; None when it did not exist or had errors, which `notes` describe."""
 
     commit: str
     recipe: Recipe | None
@@ -67,7 +67,7 @@ def _loaded(
     shown = f"{printable(name)} at {quoted(ref)}"
     tree = source.tree(commit)
     with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder, source.blobs() as blobs:
-        known = (each.picture for block in now.blocks for each in block.inputs)
+        known = (item.picture for block in now.blocks for item in block.inputs)
         there = _Folder(Path(folder).resolve(), tree, blobs, known)
         there.lay([name])
         if not there.fill(name):
@@ -100,17 +100,19 @@ def _is_inside(path: str) -> bool:
 
 def _first(error: RecipeError, root: Path) -> str:
     """The first error of a recipe, without the folder that it was read in."""
-    found = next((each for each in error.diagnostics if isinstance(each, Diagnostic)), None)
+    found = next(
+        (diagnostic for diagnostic in error.diagnostics if isinstance(diagnostic, Diagnostic)), None
+    )
     text = str(error)
     if found is not None:
         place = found.place
-        message = found.message.partition(f" in '{str(root)[:40]}")[0]  # a glob tells its folder
+        message = found.message.partition(f" in '{str(root)[:40]}")[0]  # a glob names its folder
         text = f"{place.file.name}:{place.line}:{place.column}: {message}"
     return text.replace(f"{root}{os.sep}", "")
 
 
 class _Folder:
-    """A folder that stands for a commit: names as in its tree, contents where they are needed."""
+    """A folder with the files of a commit: all names, and the contents that are needed."""
 
     def __init__(
         self,
@@ -122,7 +124,9 @@ class _Folder:
         self.root = root
         self._tree = tree
         self._blobs = blobs
-        self._known = {each.sha256: each for each in known if each and each.treatment is None}
+        self._known = {
+            picture.sha256: picture for picture in known if picture and picture.treatment is None
+        }
         self._links = {path: self._target(path) for path, leaf in tree.items() if leaf.is_link}
         self._laid: set[str] = set()
 
@@ -164,7 +168,7 @@ class _Folder:
                 self.fill(path)
 
     def probe(self, path: Path, fit: Fit | None = None) -> Picture:
-        """The picture as it was. Its rules are not judged: it is not going to be sent.
+        """The picture as it was. The API's rules are not checked: it is not sent.
 
         Raises PictureError for a file that is not in the commit.
         """
@@ -186,7 +190,7 @@ class _Folder:
                 return Picture("", 1, 1, size, sha256)
 
     def _leaf(self, file: Path) -> Leaf | None:
-        """What stands at a path, when all links on the way have been followed."""
+        """The file at a path, with all links followed."""
         try:
             real = file.resolve(strict=True).relative_to(self.root).as_posix()
         except (OSError, ValueError, RuntimeError):
@@ -214,7 +218,7 @@ class _Folder:
             else:
                 file.symlink_to(os.path.relpath(self.root / target, file.parent))
         except OSError:
-            pass  # a name that this disk does not take: the loader tells that it is missing
+            pass  # a name that this disk does not take: the loader reports it as missing
 
 
 def _is_below(path: str, folders: set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Where a recipe's pictures, checkpoint and manifest stand."""
+"""The files and folders of a recipe or of one of its shards."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, matrix
 from spark_batch.jobs.shard import Shard, labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
-from spark_batch.project.generated import find_generated
 from spark_batch.project.links import check_output
+from spark_batch.project.record_files import find_generated
 from spark_batch.recipe import Loaded
 from spark_batch.recipe.outline import header
 
 
 @dataclass(frozen=True, slots=True)
 class RecipeLayout(Layout):
-    """The recipe's name and its output folder; which of its jobs, if not all.
+    """The layout of a recipe's output folder, or of the part of it that belongs to `shard`.
 
-    `recipe_dir` is the recipe's own folder, where it matters. Both folders are absolute. `metadata`
-    says that pictures shall carry what they were made of.
+    `recipe_dir` is the folder of the recipe file, None when unknown. Both folders are absolute.
+    `metadata` says whether pictures carry what they were made of.
     """
 
     shard: Shard | None = None
@@ -32,25 +32,25 @@ class RecipeLayout(Layout):
 
     @property
     def label(self) -> str:
-        """What the files of its own are called: the recipe's name, and the shard's."""
+        """The name of its checkpoint and reports: the recipe's name, with the shard's."""
         return self.name if self.shard is None else f"{self.name}.{self.shard.label}"
 
     @property
     def whole(self) -> RecipeLayout:
-        """The place of all jobs of the recipe."""
+        """The layout of the whole recipe."""
         return replace(self, shard=None)
 
     @property
     def merging(self) -> str:
-        """The command that merges its shards, as a person types it."""
+        """The command that merges the shards, for messages."""
         return f"spark-batch merge RECIPE{' --sandbox' * self.is_preview}"
 
     def owns(self, key: str) -> bool:
-        """Whether a job's lines stand in its files. Raises ValueError for what is no key."""
+        """Whether a job belongs to it. Raises ValueError for a text that is no key."""
         return self.shard is None or self.shard.owns(key)
 
     def jobs(self, recipe: Recipe) -> Iterator[Job]:
-        """The jobs of a recipe that are made here, in its order."""
+        """The jobs of the recipe that belong to it, in the recipe's order."""
         jobs = matrix.jobs(recipe)
         return jobs if self.shard is None else self.shard.of(jobs)
 
@@ -58,15 +58,15 @@ class RecipeLayout(Layout):
 def load(path: str | Path) -> Loaded:
     """The recipe, checked, its pictures probed, and the warnings about it.
 
-    Needs neither network nor key. Raises RecipeError, which has every error with its place.
+    Needs neither network nor key. Raises RecipeError with every error and its position.
     """
     return recipe.load(Path(path), probe=pictures.probe, find=find_generated)
 
 
 def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> RecipeLayout:
-    """Where the pictures of a recipe go; the sandbox's never mix with paid ones.
+    """The layout of a recipe; previews of the sandbox have a folder of their own.
 
-    Raises UsageError for links and foreign files where the recipe's own files go.
+    Raises UsageError for links and foreign files in the way of the recipe's own files.
     """
     output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
     folder = loaded.path.parent.absolute()
@@ -74,7 +74,7 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
 
 
 def find_layout(path: Path, *, sandbox: bool, shard: Shard | None = None) -> RecipeLayout:
-    """The same from the recipe's name and output folder alone, so that its pictures may be gone."""
+    """The layout, read from the recipe's header alone: its pictures may be missing."""
     found = header(path)
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
     return _checked(
@@ -83,9 +83,9 @@ def find_layout(path: Path, *, sandbox: bool, shard: Shard | None = None) -> Rec
 
 
 def _checked(layout: RecipeLayout) -> RecipeLayout:
-    """Refuse a place whose files we may not write: before anything is read there, or paid for.
+    """Refuse a layout whose files must not be written, before anything is read or paid for.
 
-    Of a shard, the files that the merge will write are checked as well.
+    For a shard, also checks the files that the merge will write.
     """
     check_output(layout)
     if layout.shard is not None:
@@ -94,7 +94,7 @@ def _checked(layout: RecipeLayout) -> RecipeLayout:
 
 
 def open_readonly(layout: RecipeLayout) -> CheckpointReader:
-    """The checkpoint, to look at. Raises UsageError when there is none."""
+    """Open the checkpoint read-only. Raises UsageError when there is none."""
     _check_there(layout)
     return CheckpointReader.open_readonly(layout.checkpoint)
 
@@ -125,7 +125,7 @@ def _check_there(layout: RecipeLayout) -> None:
 
 
 def shards_of(layout: RecipeLayout) -> list[RecipeLayout]:
-    """The shards of a recipe whose checkpoint or manifest stands in its output folder."""
+    """The shards of a recipe with a checkpoint or manifest in its output folder."""
     head = f"{layout.name}."
     found = {}
     for tail, folder in (
@@ -136,4 +136,4 @@ def shards_of(layout: RecipeLayout) -> list[RecipeLayout]:
             shard = labelled_shard(path.name[len(head) : -len(tail)])
             if shard is not None:
                 found[shard.count, shard.index] = replace(layout, shard=shard)
-    return [found[each] for each in sorted(found)]
+    return [found[shard] for shard in sorted(found)]

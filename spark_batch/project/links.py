@@ -1,4 +1,4 @@
-"""What stands in an output folder before anything is written there: links, and files of others.
+"""Check an output folder for links and foreign files before anything is written there.
 
 A branch that somebody else wrote may bring symbolic links. The state folder may hold none at all;
 the folders of pictures may not lead out of the output folder. All of it is checked before the
@@ -60,7 +60,7 @@ def _refuse_committed_journals(state: Path) -> None:
 
 
 def _odd(folder: Path) -> Iterator[Path]:
-    """What stands below a folder and is neither a regular file nor a folder of its own."""
+    """Everything below a folder that is neither a regular file nor a real folder."""
     folders = [folder]
     while folders:
         for entry in _entries(folders.pop()):
@@ -73,7 +73,7 @@ def _odd(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What stands in a folder; nothing when it cannot be read, since then nothing is written."""
+    """The entries of a folder; none when it is unreadable, since nothing is written there then."""
     try:
         return list(os.scandir(folder))
     except OSError:

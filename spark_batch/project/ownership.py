@@ -1,8 +1,8 @@
-"""What belongs to other recipes: files that they write, and jobs that they have paid for.
+"""Find files and paid jobs that belong to other recipes, before any money is spent.
 
-Looked at before any money is spent. Two recipes that write one file would overwrite each other's
-pictures. A recipe that was renamed, or whose folder was moved, has its checkpoint under another
-name or elsewhere, and would pay for all of its jobs again.
+Two recipes that write the same file would overwrite each other's pictures. A recipe that was
+renamed or moved has its checkpoint under another name or elsewhere, and would pay for all of its
+jobs again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from spark_batch.errors import RecipeError, SparkBatchError
 from spark_batch.jobs import Recipe
 from spark_batch.paths import SANDBOX, pictures_folder, shown
 from spark_batch.project import record_files
-from spark_batch.project.generated import upwards
 from spark_batch.project.layout import RecipeLayout
-from spark_batch.project.record_files import RecordFile
+from spark_batch.project.record_files import RecordFile, upwards
 from spark_batch.recipe.outline import Header, header
 
 _MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
@@ -60,13 +59,13 @@ class PaidElsewhere:
 
 
 class Ownership:
-    """Looks at each step of a plan or run for what belongs to other recipes."""
+    """Checks every step of a plan or run against the files and jobs of other recipes."""
 
     def __init__(
         self, recipe: Recipe, layout: RecipeLayout, reader: CheckpointReader, *, sandbox: bool
     ) -> None:
         self._recipe = recipe
-        self._place = layout
+        self._layout = layout
         self._reader = reader
         self._sandbox = sandbox
         self._others = [] if reader.tried() else list(_others(layout, sandbox=sandbox))
@@ -78,7 +77,7 @@ class Ownership:
         self._conflicts: dict[bool, Conflict] = {}  # the first one with each `is_live`
 
     def look(self, step: Step) -> None:
-        """Take note of a step that would cost money."""
+        """Check a step that would cost money."""
         if step.action not in COSTS:
             return
         if self._others:
@@ -90,14 +89,14 @@ class Ownership:
             self._conflicts.setdefault(conflict.is_live, conflict)
 
     def problem(self, *, pay_again: bool = False) -> str | None:
-        """Why a run would be refused, and what to do; None when nothing stands in its way.
+        """Why the run is refused, and what to do; None when it may run.
 
-        Once all steps have been looked at. With `pay_again` what is paid for elsewhere does not
-        count, nor files of recipes that are no longer there.
+        Call it after `look` has had every step. With `pay_again`, jobs that are paid for elsewhere
+        do not count, nor do files of recipes that no longer exist.
         """
         if self._namesake:
             return self._namesake
-        paid = [] if pay_again else [each for each in self.paid_elsewhere if not each.is_live]
+        paid = [] if pay_again else [other for other in self.paid_elsewhere if not other.is_live]
         if paid:
             return self._renamed(paid)
         conflict = self._conflicts.get(True)
@@ -106,20 +105,20 @@ class Ownership:
         return self._overwriting(conflict) if conflict else None
 
     def shared(self) -> str | None:
-        """Which jobs recipes that are still there have paid for, too; None when there are none.
+        """The jobs that other existing recipes have paid for as well, in words; None when none.
 
-        They are no reason to refuse: who copies a recipe has two, each with its own pictures.
+        They are no reason to refuse: a copy of a recipe has its own pictures.
         """
-        paid = [each for each in self.paid_elsewhere if each.is_live]
+        paid = [other for other in self.paid_elsewhere if other.is_live]
         if not paid:
             return None
-        return f"{self._made_before(paid)}; {self._place.name} pays for its own pictures"
+        return f"{self._made_before(paid)}; {self._layout.name} pays for its own pictures"
 
     @cached_property
     def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
         """Where the jobs are paid for, of a recipe that has no attempts of its own yet.
 
-        Known once all steps have been looked at.
+        Known after `look` has had every step.
         """
         found = []
         missing = set(self._wanted)
@@ -142,7 +141,7 @@ class Ownership:
         if made is None or (made.name, made.output_dir) != here:
             return None
         return (
-            f"{self._place.name} would replace {line.file}, which {path.name} made: both recipes"
+            f"{self._layout.name} would replace {line.file}, which {path.name} made: both recipes"
             f" are called {self._recipe.name} and write to {shown(self._recipe.output_dir)}; give"
             " one of them another `name`, or delete the one that is no longer used"
         )
@@ -159,7 +158,7 @@ class Ownership:
         if not there and not (claim.current and home in (None, folder)):
             return None  # it never wrote it, and no longer will
         if not is_live and self._has_written(output):
-            return None  # what stands there is this recipe's
+            return None  # the file there is this recipe's
         return Conflict(output, owner, is_live)
 
     def _has_written(self, output: str) -> bool:
@@ -167,9 +166,9 @@ class Ownership:
         return line is not None and line.file is not None
 
     def _renamed(self, paid: Sequence[PaidElsewhere]) -> str:
-        own = [self._place.name]
-        names = sorted({each.record_file.recipe for each in paid})
-        paths = [each.record_file.path for each in paid]
+        own = [self._layout.name]
+        names = sorted({other.record_file.recipe for other in paid})
+        paths = [other.record_file.path for other in paid]
         merge = merge_command(self._recipe.path, paths, sandbox=self._sandbox, renamed=names != own)
         return (
             f"{self._made_before(paid)}. If this recipe was renamed or moved, take them over:"
@@ -177,19 +176,19 @@ class Ownership:
         )
 
     def _made_before(self, paid: Sequence[PaidElsewhere]) -> str:
-        jobs = sum(each.jobs for each in paid)
-        cost = sum((each.cost for each in paid), Decimal(0))
-        names = sorted({each.record_file.recipe for each in paid})
+        jobs = sum(other.jobs for other in paid)
+        cost = sum((other.cost for other in paid), Decimal(0))
+        names = sorted({other.record_file.recipe for other in paid})
         return (
-            f"{jobs} of the jobs of {self._place.name} {'was' if jobs == 1 else 'were'} made before"
-            f" for {cost} USD, as {shown(paid[0].record_file.path)} records"
+            f"{jobs} of the jobs of {self._layout.name} {'was' if jobs == 1 else 'were'} made"
+            f" before for {cost} USD, as {shown(paid[0].record_file.path)} records"
             f" (recipe {', '.join(names)})"
         )
 
     def _overwriting(self, conflict: Conflict) -> str:
         owner = conflict.owner
         text = (
-            f"{self._place.name} would write {conflict.output}, which belongs to recipe"
+            f"{self._layout.name} would write {conflict.output}, which belongs to recipe"
             f" {owner.recipe} ({shown(owner.path)}): give one of them another output.dir or"
             " output.name"
         )
@@ -210,10 +209,10 @@ def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed
 
 
 def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | None:
-    """What to do when a recipe that has never run seems to have had another name or place.
+    """Advice for a recipe that has never run and seems to have been renamed or moved.
 
-    That is so when there is a checkpoint or manifest around it whose own recipe is gone. None for
-    a recipe that has attempts of its own.
+    That is so when a checkpoint or manifest nearby has no recipe any more. None for a recipe that
+    has attempts of its own.
     """
     with CheckpointReader.open_readonly(layout.checkpoint) as reader:
         if reader.tried():
@@ -233,7 +232,7 @@ class _Claims:
     """The names that other recipes write in and around an output folder, read when asked for."""
 
     def __init__(self, layout: RecipeLayout) -> None:
-        self._place = layout
+        self._layout = layout
         home = layout.recipe_dir or layout.output_dir
         inside = layout.output_dir.is_relative_to(home)
         self._top = (home if inside else layout.output_dir).parent
@@ -243,24 +242,24 @@ class _Claims:
     def owner(self, output: str) -> tuple[RecordFile, Claim] | None:
         """Who else writes a file of this name, upper and lower case being alike."""
         for folder in self._around(output.rpartition("/")[0]):
-            name = (self._place.output_dir / output).relative_to(folder).as_posix()
+            name = (self._layout.output_dir / output).relative_to(folder).as_posix()
             if found := self._read(folder).get(_folded(name)):
                 return found
         return None
 
     def _folders(self, below: str) -> list[Path]:
-        return list(filter(self._read, upwards(self._place.output_dir / below, self._top)))
+        return list(filter(self._read, upwards(self._layout.output_dir / below, self._top)))
 
     def _claimed(self, folder: Path) -> dict[str, tuple[RecordFile, Claim]]:
         found: dict[str, tuple[RecordFile, Claim]] = {}
         for record_file in record_files.in_folder(folder):
-            if _is_own(record_file, self._place):
+            if _is_own(record_file, self._layout):
                 continue
             try:
                 for claim in record_file.claims():
                     found.setdefault(_folded(claim.output), (record_file, claim))
             except SparkBatchError:
-                continue  # whoever made it is told when it is used
+                continue  # its own recipe reports it when it is used
         return found
 
 
@@ -268,7 +267,7 @@ def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
     """The output folder that the recipe of a record file has now, `besides` another recipe.
 
     Its file is looked for beside that other recipe, and in the output folder and those above it.
-    None when it is not found: it was renamed, or stands elsewhere.
+    None when there is none: it was renamed, or is elsewhere.
     """
     above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
     for folder in dict.fromkeys([besides.parent.absolute(), *above]):
@@ -327,10 +326,10 @@ def _others(layout: RecipeLayout, *, sandbox: bool) -> Iterator[RecordFile]:
 def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
     """The output folders that the recipe may have had, the likely ones first.
 
-    Its own, where the recipe had another name; those beside it and beside the recipe; and its
-    place as seen from the folders around the recipe, if the recipe or its pictures were moved.
-    Folders beside the recipe's own are looked into only within a git repository and below the
-    current folder: elsewhere nothing says that they are of the same project.
+    Its own, for a recipe that was renamed; those beside it and beside the recipe; and the same
+    relative path from the folders around the recipe, for a recipe or pictures that were moved.
+    Folders beside the recipe's own are searched only within a git repository and below the current
+    folder: elsewhere nothing says that they belong to the same project.
     """
     output = layout.output_dir.parent if sandbox else layout.output_dir
     home = layout.recipe_dir or output.parent
@@ -348,7 +347,8 @@ def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
         below = output.relative_to(home)
         found += [folder / below for folder in around]
         if output.name == layout.name:  # its folder had its earlier name
-            found += [each for folder in around for each in _subfolders(folder / below.parent)]
+            for folder in around:
+                found += _subfolders(folder / below.parent)
     for folder in dict.fromkeys(found):
         if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there
             yield pictures_folder(folder, sandbox=sandbox)
@@ -357,7 +357,7 @@ def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
 def _is_one_project(folder: Path) -> bool:
     """Whether a folder is in a git repository, or is the current folder or below it."""
     above = (folder, *folder.parents)
-    return Path.cwd() in above or any((each / ".git").exists() for each in above)
+    return Path.cwd() in above or any((parent / ".git").exists() for parent in above)
 
 
 def _subfolders(folder: Path) -> list[Path]:

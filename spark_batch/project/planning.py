@@ -1,33 +1,40 @@
-"""What `plan` knows: each job's step, and the sums."""
+"""`plan`: a step for every job, and the sums."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
+from spark_batch import pictures
 from spark_batch.checkpoint import Charge, CheckpointReader, Money
+from spark_batch.client import TaskClient
+from spark_batch.client.bodies import Bodies
+from spark_batch.client.outcomes import Quoted
 from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, WORK, Scope, Step, plan_actions
+from spark_batch.errors import PictureError
 from spark_batch.jobs import Job, Recipe
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
-from spark_batch.project import adopting, sharding
+from spark_batch.project import access, adopting, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import Ownership
-from spark_batch.project.quoting import Quotes, ask
+
+MAX_QUESTIONS = 20  # sizes that are asked about; each is a request with a whole picture
 
 
 @dataclass(slots=True)
 class PlanSnapshot:
-    """What a saved plan binds beside the recipe.
+    """The state that a saved plan depends on, besides the recipe.
 
-    `fingerprint` and `money` are the checkpoint's as they were before the steps were taken, `steps`
-    those that are work.
+    `fingerprint` and `money` are the checkpoint's before the steps were taken; `steps` are the
+    steps with work to do.
     """
 
     fingerprint: str
@@ -38,8 +45,8 @@ class PlanSnapshot:
 class Plan:
     """What a run would do, job by job; `forecast` sums up the steps that have been taken.
 
-    `adopted` is what a run would first take over from the manifest; `prices` is what
-    the estimates and quotes go by.
+    `adopted` is what a run would first adopt from the manifest. `prices` has the prices that
+    estimates are made with.
     """
 
     def __init__(
@@ -62,26 +69,26 @@ class Plan:
         self.sandbox = sandbox
         self._ownership = Ownership(recipe, layout, checkpoint, sandbox=sandbox)
         self._keys: set[int] = set()
-        self._kept: PlanSnapshot | None = None
+        self._snapshot: PlanSnapshot | None = None
         charges = chain(charges, checkpoint.charges())
         self.prices = Prices(price=recipe.price, charges=charges)
 
     def steps(self) -> Iterator[Step]:
-        """A step for each job in the recipe's order; take them once."""
+        """A step for every job in the recipe's order. Call it once."""
         for step in self._survey(Chooser(self.only)):
             self.forecast.add(step, self.prices)
             self._ownership.look(step)
-            if self._kept is not None and step.action in WORK:
-                self._kept.steps.append(step)
+            if self._snapshot is not None and step.action in WORK:
+                self._snapshot.steps.append(step)
             yield step
 
-    def keep(self) -> PlanSnapshot:
-        """What a saved plan is made of, filled while the steps are taken: ask for it before."""
-        self._kept = PlanSnapshot(self._checkpoint.fingerprint(), self._checkpoint.money())
-        return self._kept
+    def snapshot(self) -> PlanSnapshot:
+        """Start a snapshot for a saved plan, which `steps` then fills: call it before `steps`."""
+        self._snapshot = PlanSnapshot(self._checkpoint.fingerprint(), self._checkpoint.money())
+        return self._snapshot
 
     def quote(self, *, sandbox: bool, env_file: Path | None = None) -> Quotes:
-        """Ask the API what the jobs to create would cost; ask before the steps are taken.
+        """Ask the API what the jobs to create would cost. Call it before `steps`.
 
         Raises UsageError when there is no key.
         """
@@ -97,7 +104,7 @@ class Plan:
         return quotes
 
     def check(self) -> None:
-        """Raise UsageError when the selection names what no job has, or chooses nothing."""
+        """Raise UsageError when the selection names what no job has, or matches no job."""
         chooser = Chooser(self.only)
         if chooser:
             for _ in self._survey(chooser):
@@ -115,27 +122,27 @@ class Plan:
         )
 
     def cost(self, step: Step) -> Decimal | None:
-        """What the step is expected to cost, in USD; None for nothing, or when it is not known."""
+        """The expected cost of a step in USD; None when it is free or the price is unknown."""
         if step.action not in COSTS:
             return None
         return self.prices.estimate((step.job.size.width, step.job.size.height))
 
     def quoted(self, step: Step) -> Decimal | None:
-        """What the API said that the step will cost, in USD; None as in `cost`, or if not asked."""
+        """The API's quote for a step in USD; None when it costs nothing or there is no quote."""
         if step.action not in COSTS:
             return None
         return self.prices.quoted((step.job.size.width, step.job.size.height))
 
     def money(self) -> Money:
-        """What has been spent and reserved so far."""
+        """The money spent and reserved so far."""
         return self._checkpoint.money()
 
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
-        """What each attempt cost so far, by its job's key, as `CheckpointReader.costs` has it."""
+        """The cost of every attempt so far, by its job's key, as in `CheckpointReader.costs`."""
         return self._checkpoint.costs()
 
     def refusal(self) -> str | None:
-        """Why `run` would refuse, since files or paid jobs belong to another recipe, or None.
+        """Why `run` would refuse: files or paid jobs belong to another recipe. None when it runs.
 
         Known once all steps have been taken.
         """
@@ -149,10 +156,10 @@ class Plan:
         return self._ownership.shared()
 
     def most(self) -> Decimal | None:
-        """What all may come to in USD: spent, reserved, and every attempt that a run may make.
+        """The most that may be spent in USD: spent, reserved, and every attempt that may be made.
 
-        Not more than the recipe's `max_cost`, where that is not passed already, and just that when
-        a price is not known; None without either. Known once all steps have been taken.
+        At most the recipe's `max_cost`, unless that is exceeded already, and exactly that when a
+        price is unknown; None without either. Known once all steps have been taken.
         """
         money, limit = self.money(), self.recipe.run.max_cost
         if self.forecast.unbounded or money.unpriced:
@@ -162,7 +169,7 @@ class Plan:
         return most if limit is None else max(committed, min(most, limit))
 
     def left_over(self) -> tuple[int, Decimal]:
-        """Jobs that were paid for and that the recipe no longer has, and what they cost in USD.
+        """The number of paid jobs that the recipe no longer has, and their cost in USD.
 
         Known once all steps have been taken.
         """
@@ -179,7 +186,7 @@ def plan(
     only: tuple[str, ...] = (),
     shard: Shard | None = None,
 ) -> Iterator[Plan]:
-    """What `run` would do and why. Sends nothing, and touches no file.
+    """What `run` would do, and why. Sends nothing and changes no file.
 
     `only` and `shard` are as in `RunOptions`. Raises CheckpointError when the checkpoint is
     damaged, and UsageError for a manifest that cannot be read or a selection that chooses
@@ -188,7 +195,7 @@ def plan(
     layout = layout_of(recipe, sandbox=sandbox, shard=shard)
     sharding.refuse_unmerged(layout)
     shard_budget = sharding.shard_budget(recipe, layout)
-    checkpoint, adopted = adopting.rehearsed(layout)
+    checkpoint, adopted = adopting.with_adopted(layout)
     with checkpoint:
         planned = Plan(
             shard_budget.recipe,
@@ -201,3 +208,53 @@ def plan(
         )
         planned.check()
         yield planned
+
+
+# --- Prices from the API (`plan --quote`). No task is created.
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Quotes in USD a picture by width and height as asked, and why the API gave none for others.
+
+    `unasked` is the number of sizes beyond the first 20, which are not asked about.
+    """
+
+    prices: Mapping[tuple[int, int], Decimal]
+    refused: tuple[str, ...]
+    unasked: int
+
+
+def ask(
+    jobs: Mapping[tuple[int, int], Job],
+    layout: RecipeLayout,
+    *,
+    sandbox: bool,
+    env_file: Path | None,
+) -> Quotes:
+    """Ask precharge for one job of each size; the API may refuse (schemas/README.md).
+
+    Raises UsageError when there is no key.
+    """
+    prices: dict[tuple[int, int], Decimal] = {}
+    refused: dict[str, None] = {}
+    bodies = Bodies(fitted=pictures.fitted)
+    # A sandbox of its own, since a plan touches no file of the recipe's.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        access.endpoint(
+            RecipeLayout(layout.name, Path(folder)), sandbox=sandbox, env_file=env_file
+        ) as endpoint,
+        TaskClient(endpoint.base_url, endpoint.key) as client,
+    ):
+        for size, job in list(jobs.items())[:MAX_QUESTIONS]:
+            try:
+                outcome = client.quote(bodies.body(job))
+            except PictureError as error:
+                refused[str(error)] = None
+                continue
+            if isinstance(outcome, Quoted):
+                prices[size] = outcome.cost
+            else:
+                refused[outcome.reason] = None
+    return Quotes(prices, tuple(refused), max(0, len(jobs) - MAX_QUESTIONS))

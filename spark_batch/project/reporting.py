@@ -17,9 +17,9 @@ from spark_batch.reports.formats import FORMATS, Written, write_all
 def write_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write them; what cannot be written is told in the answer, and is no error.
+    """Write reports. The result lists those that could not be written; no error is raised.
 
-    What a run came to, and what it paid for, has to be known in any case.
+    A failed report must not hide the result of a run that was paid for.
     """
     return write_all(
         checkpoint,
@@ -33,10 +33,10 @@ def write_reports(
 def write_known_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write reports where no manifest was taken over first.
+    """Write reports without adopting from the manifest first.
 
-    One that may tell of paid work that the checkpoint does not know is kept, which counts as a
-    report that cannot be written.
+    A manifest that may list paid work which the checkpoint does not have is kept, and counts as a
+    report that could not be written.
     """
     chosen = tuple(formats)
     fault = unknown_in(checkpoint, layout) if "csv" in chosen else None

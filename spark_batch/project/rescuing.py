@@ -1,4 +1,4 @@
-"""What `rescue` does: poll and download what is paid for, without a way to create a task."""
+"""`rescue`: poll and download what is paid for, without a way to create a task."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _PAID = (State.RUNNING, State.FETCHING)
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What a rescue came to; `wanted` is how many pictures were paid for and not here.
+    """The result of a rescue. `wanted` is the number of pictures that were paid for and missing.
 
-    `causes` counts the steps of the plan before it. `adopted` is what was taken over from the
-    manifest. One that may tell of more than could be read is left as it is, so that no later run
+    `causes` counts the jobs by what was found of them before. `adopted` is what was taken over from
+    the manifest. A manifest that may list more than could be read is kept, so that no later run
     pays for that again.
     """
 
@@ -46,7 +46,7 @@ class Rescued:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command line would end with; a report that is not there is no success."""
+        """The command line's exit code; a report that could not be written is no success."""
         unread = ExitCode.WRONG if self.adopted.unknown else ExitCode.DONE
         return self.tally.exit_code() or self.written.exit_code or unread
 
@@ -61,9 +61,9 @@ def rescue(
 ) -> Rescued | None:
     """Poll and download what the recipe at `path` paid for, and write the reports.
 
-    None when nothing has been run yet. The recipe's `run` mapping holds, as it does in a run. What
-    can be read of the manifest and the checkpoint does not have is taken over first. Raises
-    UsageError without a key, where one is needed.
+    Returns None when nothing has been run yet. The recipe's `run` mapping applies as in a run.
+    Adopts readable manifest rows that the checkpoint does not have first. Raises UsageError when a
+    key is needed and there is none.
     """
     layout = find_layout(path, sandbox=sandbox, shard=shard)
     if not adopting.has_records(layout):
@@ -75,9 +75,11 @@ def rescue(
         adopted = adopting.take_over_readable(checkpoint, layout)
         causes: Counter[Cause] = Counter()
         missing = _missing(checkpoint, layout, settings, causes)
-        wanted = len(missing) + sum(each.state in _PAID for each in checkpoint.open_attempts())
+        wanted = len(missing) + sum(
+            attempt.state in _PAID for attempt in checkpoint.open_attempts()
+        )
         tally = Tally(
-            stuck=sum(each.status is Status.FAILED for each in checkpoint.records()),
+            stuck=sum(record.status is Status.FAILED for record in checkpoint.records()),
             uncertain_before=checkpoint.uncertain_count(),
             spent=checkpoint.money().spent,
         )
@@ -110,7 +112,7 @@ def rescue(
 
 
 def _opened(layout: RecipeLayout) -> AbstractContextManager[Checkpoint]:
-    """A shard is held as its run holds it; of the whole, other shards keep nobody from fetching."""
+    """Lock a shard as its run does; unmerged shards do not block a rescue of the whole recipe."""
     return sharding.opened(layout) if layout.shard else Checkpoint.open(layout.checkpoint)
 
 
@@ -128,5 +130,5 @@ def _missing(
 
 
 def _nothing(checkpoint: Checkpoint) -> Budget:
-    """A budget of which nothing can be spent."""
+    """A budget of nothing."""
     return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))

@@ -1,4 +1,4 @@
-"""What `run` and `retry` do: adopt, plan, run, report."""
+"""`run` and `retry`: adopt, plan, run, report."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
-from spark_batch.project.binding import Binding, bind
+from spark_batch.project.git import commit_of
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
-from spark_batch.project.revision import commit_of
+from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.reports.formats import Written
 
-# Does a run of so many jobs, and shows it.
+# Carries out a run of so many jobs and shows its progress.
 Watch = Callable[[Driver, int], None]
 
-# Options that would make another plan of a saved one.
+# Options that would change a saved plan.
 _PLANNED = ("retry", "only", "limit", "max_cost", "shard")
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is asked for, beside the recipe. Money in USD.
+    """Options of a run. Money is USD.
 
-    `retry` makes failed and expired jobs anew and leaves new ones; `limit` bounds tasks that are
-    created; `concurrency` and `max_cost` take the place of the recipe's; `only` are the expressions
-    of `jobs.select`, of which a job has to meet one. `shard` has a part of the jobs made, with
-    a checkpoint of its own and its part of `max_cost`. `plan` is a saved plan that is to be done as
-    it is, with its own selection and ceiling. `pay_again` makes jobs that another checkpoint or
-    manifest nearby has paid for, as that of a recipe that was renamed.
+    `retry` creates failed and expired jobs again and leaves new ones. `limit` bounds the number of
+    created tasks. `concurrency` and `max_cost` override the recipe's. `only` are expressions of
+    `jobs.select`; a job has to match one. `shard` runs a part of the jobs, with a checkpoint of its
+    own and a part of `max_cost`. `plan` is a saved plan, which brings its own selection and
+    ceiling. `pay_again` creates jobs that another checkpoint or manifest nearby has paid for, such
+    as that of a renamed recipe.
     """
 
     sandbox: bool = False
@@ -65,9 +65,9 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run came to: its tally, what was found before it, and where the manifest stands.
+    """The result of a run: its tally, the forecast made before it, and the path of the manifest.
 
-    `written` tells of all reports, the manifest among them.
+    `idle` says that there was nothing to do. `written` lists all reports, with the manifest.
     """
 
     tally: Tally
@@ -78,16 +78,16 @@ class RunResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the command line would end with; a report that is not there is no success."""
+        """The command line's exit code; a report that could not be written is no success."""
         return self.tally.exit_code() or self.written.exit_code
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """A recipe, what is asked for, and what there is to be done.
+    """A run that has been checked and planned, and has not started.
 
-    `adopted` is what was taken over from the manifest, `paid` counts the tasks of earlier
-    runs that are still open.
+    `adopted` is what was taken over from the manifest, `paid` the number of tasks of earlier runs
+    that are still open, `bound` the saved plan that is run, if any.
     """
 
     recipe: Recipe
@@ -106,7 +106,7 @@ class PreparedRun:
         return not self.paid and not self.forecast.total(WORK)
 
     def execute(self, watch: Watch) -> RunResult:
-        """Do it, and write the reports. Raises UsageError without a key, and OutputError."""
+        """Run it and write the reports. Raises UsageError without a key, and OutputError."""
         tally = Tally(
             stuck=self.forecast.total((Action.FAILED, Action.EXPIRED)),
             uncertain_before=self.checkpoint.uncertain_count(),
@@ -127,7 +127,7 @@ class PreparedRun:
         return RunResult(tally, self.forecast, self.layout.manifest, self.idle, written)
 
     def _begin(self) -> None:
-        """What has to be on disk before anything is sent, in one commit."""
+        """Record the jobs and the use of a saved plan, in one commit, before anything is sent."""
         with self.checkpoint.transaction():
             self.checkpoint.sync_jobs(self.layout.jobs(self.recipe))
             if self.bound is not None:
@@ -174,12 +174,12 @@ class PreparedRun:
 
 @contextlib.contextmanager
 def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
-    """The checkpoint opened, the manifest's news taken over, and every job looked at.
+    """Open the checkpoint, adopt from the manifest, plan every job, and check that it may run.
 
-    Raises UsageError when there is no key, when a selection chooses nothing, when what is paid for
-    could stand in a file that cannot be read, when files or paid jobs belong to another recipe,
-    when a link stands where something is to be written, and when a saved plan no longer holds;
-    CheckpointError when the checkpoint is held by another process, or damaged.
+    Raises UsageError when there is no key, the selection matches no job, an unreadable manifest may
+    list paid work, files or paid jobs belong to another recipe, a link is in the way of a file to
+    be written, or a saved plan no longer holds; CheckpointError when another process holds the
+    checkpoint or it is damaged.
     """
     bound, options = _bound(recipe, options)
     chooser = Chooser(options.only)
@@ -229,17 +229,17 @@ def run(
     *,
     on_event: Callable[[Event, Tally], None] | None = None,
 ) -> RunResult:
-    """Make what is missing; started again it goes on where it was, and pays for nothing twice.
+    """Make the missing pictures. Started again, it continues and pays for nothing twice.
 
-    `on_event` is called in this thread with each event and the tally as it then stands. Raises
-    what `prepare` raises, and OutputError when the disk takes no more.
+    `on_event` is called in this thread with every event and the current tally. Raises what
+    `prepare` raises, and OutputError when a file cannot be written.
     """
     with prepare(recipe, options or RunOptions()) as prepared:
         return prepared.execute(watching(on_event))
 
 
 def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
-    """Do a run to its end, and call `on_event` with each event and the tally as it then stands."""
+    """Run to the end, and call `on_event` with every event and the current tally."""
 
     def watch(driver: Driver, total: int) -> None:
         for event in driver.events():
@@ -262,7 +262,7 @@ def _steps(
 
 
 def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOptions]:
-    """The saved plan that is asked for, and the order as the plan has it. Raises UsageError."""
+    """The saved plan, and the options with the plan's selection and ceiling. Raises UsageError."""
     if options.plan is None:
         return None, options
     default = RunOptions()

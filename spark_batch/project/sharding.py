@@ -1,4 +1,4 @@
-"""What a shard's run, and a run beside shards, must know before any money is spent."""
+"""Checks and budget of a shard's run, and of a run beside shards, before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe
 from spark_batch.paths import lock_path
 from spark_batch.pictures import make_folder
-from spark_batch.project.adopting import rehearsed
+from spark_batch.project.adopting import with_adopted
 from spark_batch.project.layout import RecipeLayout, shards_of
 
 _SHARES = Context(prec=9, rounding=ROUND_DOWN)  # never more than the limit, and short to read
-_TOLD = 4  # shards that an error names
+_NAMED = 4  # shards that an error names
 
 
 @dataclass(frozen=True, slots=True)
 class ShardBudget:
-    """What a run may spend, and the prices that it knows beside those of its own checkpoint.
+    """A shard's budget, and the charges of the whole recipe's checkpoint from which prices follow.
 
-    `recipe` is the recipe with the limit in USD that holds for the checkpoint that is written.
+    `recipe` is the recipe with the shard's part of `max_cost`, in USD.
     """
 
     recipe: Recipe
@@ -31,15 +31,15 @@ class ShardBudget:
 
 
 def refuse_unmerged(layout: RecipeLayout) -> None:
-    """Raise UsageError while shards stand there that know of paid jobs which a run here does not.
+    """Raise UsageError while there are shards with paid jobs that a run here would pay for again.
 
-    Those of the same number of shards know of other jobs than this one.
+    Shards of the same count are no problem: they have other jobs than this one.
     """
     count = layout.shard.count if layout.shard else None
-    others = [each for each in shards_of(layout) if each.shard and each.shard.count != count]
+    others = [other for other in shards_of(layout) if other.shard and other.shard.count != count]
     if others:
-        shards = ", ".join(str(each.shard) for each in others[:_TOLD])
-        more = ", …" if len(others) > _TOLD else ""
+        shards = ", ".join(str(other.shard) for other in others[:_NAMED])
+        more = ", …" if len(others) > _NAMED else ""
         raise UsageError(
             f"shards of this recipe are not merged ({shards}{more}): what they paid for would be"
             f" paid for again; merge first: {layout.merging}"
@@ -48,10 +48,10 @@ def refuse_unmerged(layout: RecipeLayout) -> None:
 
 @contextlib.contextmanager
 def opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
-    """The checkpoint that a run writes, while nothing else may pay for the same jobs.
+    """Open the checkpoint of a run, and keep every other process from paying for the same jobs.
 
-    Shards share the lock of the whole recipe's checkpoint, so that no run of the whole recipe, and
-    no merge, goes on beside them. Raises what `Checkpoint.open` raises, and UsageError.
+    A shard also takes a shared lock on the whole recipe's checkpoint, which excludes runs of the
+    whole recipe and merges. Raises what `Checkpoint.open` raises, and UsageError.
     """
     refuse_unmerged(layout)  # before a file is made that others would see
     with contextlib.ExitStack() as stack:
@@ -60,7 +60,7 @@ def opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
             whole = lock_path(layout.whole.checkpoint)
             stack.enter_context(Lock(whole, seat=layout.shard.index))
         checkpoint = stack.enter_context(Checkpoint.open(layout.checkpoint))
-        # Once more, now that this one can be seen: of two that start at once one sees the other.
+        # Check again now that this checkpoint exists: of two that start at once one sees the other.
         try:
             refuse_unmerged(layout)
             yield checkpoint
@@ -70,22 +70,22 @@ def opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
 
 
 def _withdraw(checkpoint: Checkpoint) -> None:
-    """Take an empty checkpoint away again, so that it does not stand in the way of others."""
+    """Delete a checkpoint that is empty, so that it does not block others."""
     if checkpoint.is_empty():
         checkpoint.close()
         checkpoint.path.unlink(missing_ok=True)
 
 
 def shard_budget(recipe: Recipe, layout: RecipeLayout) -> ShardBudget:
-    """What a shard may spend: its N-th of what the whole recipe has left, beside what it had spent.
+    """A shard's budget: an N-th of what the whole recipe has left, plus what the shard has spent.
 
-    So that all shards together keep the recipe's limit. What counts is what stood in the checkpoint
-    and the manifest of the whole recipe when it was dealt out. Without a shard the recipe's own.
+    All shards together keep the recipe's limit. What is left is computed from the checkpoint and
+    the manifest of the whole recipe. Without a shard the budget is the recipe's own.
     """
     shard = layout.shard
     if shard is None:
         return ShardBudget(recipe)
-    whole, _ = rehearsed(layout.whole)
+    whole, _ = with_adopted(layout.whole)
     with whole:
         charges = tuple(whole.charges(lambda key: not shard.owns(key)))
         limit = recipe.run.max_cost
@@ -99,7 +99,10 @@ def shard_budget(recipe: Recipe, layout: RecipeLayout) -> ShardBudget:
 
 
 def refuse_blind(recipe: Recipe, layout: RecipeLayout, *, unpriced: int) -> None:
-    """Raise UsageError when every shard would send a job to learn the price, against one limit."""
+    """Raise UsageError when a limit is shared and no price is known.
+
+    Every shard would have to create a task to learn the price.
+    """
     if layout.shard is not None and recipe.run.max_cost is not None and unpriced:
         raise UsageError(
             "there is a limit, and no price is known: each shard would make a picture to learn it;"

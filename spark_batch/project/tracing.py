@@ -1,6 +1,6 @@
-"""From a picture back to what made it: by the metadata that it carries, or by its SHA-256.
+"""`trace`: find what made a picture, by its SHA-256 or by the metadata that it carries.
 
-Only read: the checkpoint may be held by a run.
+Reads only: a run may hold the checkpoint.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ class RunRecords:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What is known of a picture.
+    """What made a picture.
 
-    `by` is SHA256 when a record has this very file, else METADATA: then the file is another one
-    than was recorded, where there is a record. `records` are where the record stands, None when
-    only the picture's metadata tell of it; `lines` are those of the recipe that want the picture;
-    `attempts` are all those of the job, `made` the number of the one that made the picture. `cost`
-    is USD over all attempts.
+    `by` is SHA256 when a record has exactly this file, and METADATA when only the metadata in the
+    file name the job. `records` is where the job is recorded, None when nowhere. `lines` are the
+    job's records, `attempts` all its attempts, and `made` the number of the attempt that made the
+    picture. `cost` is USD over all attempts.
     """
 
     facts: Provenance
@@ -52,10 +51,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """All that could have made a picture: none, one, or jobs that got the same bytes.
+    """The result of a trace: no job, one job, or several that received the same bytes.
 
-    `carried` are the facts that the picture itself tells; `passed_over` are the books that could
-    not be read, and why.
+    `carried` are the metadata in the picture. `passed_over` says which records could not be read,
+    and why.
     """
 
     sha256: str
@@ -65,24 +64,23 @@ class Traced:
 
 
 def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
-    """What made the picture `file`, as told by `records`, or by those in the folders above it.
+    """Find what made the picture `file` in `records`, by default those in the folders above it.
 
-    Of a Git LFS pointer, what made the picture that it points to. Raises PictureError when it is
-    neither.
+    A Git LFS pointer stands for the picture that it names. Raises PictureError for any other file.
     """
     sha256, carried = _identity(file)
     passed: list[str] = []
     named: list[Trace] = []
-    for each in records_above(file) if records is None else records:
+    for found_records in records_above(file) if records is None else records:
         for look in (_in_checkpoint, _in_manifest):
             try:
-                found = look(each, sha256, carried)
+                found = look(found_records, sha256, carried)
             except (CheckpointError, UsageError) as error:
                 passed.append(str(error))
                 continue
             exact = tuple(trace for trace in found if trace.by == SHA256)
             if exact:
-                return Traced(sha256, carried, _meant(exact, carried), tuple(passed))
+                return Traced(sha256, carried, _named_by_picture(exact, carried), tuple(passed))
             named += found
     if not named and carried is not None:
         named = [Trace(carried, METADATA)]
@@ -92,7 +90,7 @@ def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
 
 
 def _identity(file: Path) -> tuple[str, Provenance | None]:
-    """A picture's SHA-256, and what it carries; a pointer has the SHA-256 alone."""
+    """A picture's SHA-256 and its metadata; a Git LFS pointer has only the SHA-256."""
     pointer = lfs.read(file)
     if pointer is not None:
         return pointer.sha256, None
@@ -101,14 +99,14 @@ def _identity(file: Path) -> tuple[str, Provenance | None]:
 
 
 def records_above(file: Path) -> Iterator[RunRecords]:
-    """The books of every output folder that `file` stands in, the nearest ones first."""
+    """The records of every output folder above `file`, nearest first."""
     for folder in file.resolve().parents:
         yield from records_in(folder)
         yield from records_in(folder / SANDBOX)
 
 
 def records_below(folder: Path) -> Iterator[RunRecords]:
-    """The books of every output folder in and below `folder`, in the order of their names."""
+    """The records of `folder` and every folder below it, in the order of their names."""
     for here, folders, _ in os.walk(folder):
         folders.sort()
         if STATE_FOLDER in folders:
@@ -117,33 +115,33 @@ def records_below(folder: Path) -> Iterator[RunRecords]:
 
 
 def records_in(folder: Path) -> list[RunRecords]:
-    """The books of the recipes whose output folder this is. One that is not to be read has none."""
+    """The records of all recipes with this output folder; none of an unreadable folder."""
     labels = {found.label for found in record_files.in_folder(folder)}
     return [records_of(Layout(label, folder).manifest) for label in sorted(labels)]
 
 
 def records_named(path: Path) -> RunRecords:
-    """The manifest `path` and its checkpoint. Raises UsageError when it is no manifest."""
+    """The manifest `path` and its checkpoint. Raises UsageError for another file."""
     next(manifest.read(path), None)
     return records_of(path)
 
 
 def records_of(path: Path) -> RunRecords:
-    """The manifest `path` and the checkpoint that belongs to it, whether they are there or not."""
+    """The manifest `path` and the checkpoint that belongs to it; both may be missing."""
     return RunRecords(path, Layout(path.name.removesuffix(MANIFEST_SUFFIX), path.parent).checkpoint)
 
 
-def _meant(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:
-    """Of jobs that got the same bytes the one that the picture names, if it names one of them.
+def _named_by_picture(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:
+    """Of jobs that received the same bytes, the one that the picture's metadata name, if any.
 
-    A manifest tells no commit; the picture, whose bytes are the recorded ones, may.
+    A manifest has no commit; the metadata of the picture, whose bytes are the recorded ones, may.
     """
     if carried is None:
         return exact
-    for each in exact:
-        if each.facts.key == carried.key:
-            commit = each.facts.commit or carried.commit
-            return (replace(each, facts=replace(each.facts, commit=commit)),)
+    for found in exact:
+        if found.facts.key == carried.key:
+            commit = found.facts.commit or carried.commit
+            return (replace(found, facts=replace(found.facts, commit=commit)),)
     return exact
 
 
@@ -155,7 +153,7 @@ def _in_checkpoint(records: RunRecords, sha256: str, carried: Provenance | None)
 
 
 def _in_manifest(records: RunRecords, sha256: str, carried: Provenance | None) -> list[Trace]:
-    """From the manifest's lines, taken over into an empty checkpoint in memory."""
+    """Trace in a manifest, whose rows are adopted into an empty checkpoint in memory."""
     if not records.manifest.exists():
         return []
     job = carried.key if carried else None
@@ -167,24 +165,24 @@ def _in_manifest(records: RunRecords, sha256: str, carried: Provenance | None) -
     with Checkpoint.blank() as blank:
         adopt(blank, rows, trusted=lambda row: False)
         found = _known(blank, records, sha256, carried)
-    return [_with_lines(each, rows) for each in found]
+    return [_with_lines(known, rows) for known in found]
 
 
 def _known(
     reader: CheckpointReader, records: RunRecords, sha256: str, carried: Provenance | None
 ) -> list[Trace]:
-    """By SHA-256, and where nothing has that, by the job that the picture names."""
+    """The jobs with this SHA-256; if there are none, the job that the picture's metadata name."""
     keys, by = reader.jobs_with(sha256), SHA256
     if not keys and carried is not None:
         keys, by = [carried.key], METADATA
     found = (_traced(reader, key, sha256, carried) for key in keys)
-    return [replace(each, by=by, records=records) for each in found if each is not None]
+    return [replace(known, by=by, records=records) for known in found if known is not None]
 
 
 def _traced(
     reader: CheckpointReader, key: str, sha256: str, carried: Provenance | None
 ) -> Trace | None:
-    """A job as the checkpoint knows it, or None."""
+    """The trace of a job; None when the checkpoint has no attempt of it."""
     attempts = tuple(reader.attempts_of(key))
     if not attempts:
         return None
@@ -203,16 +201,16 @@ def _traced(
 def _maker(
     attempts: tuple[Attempt, ...], sha256: str, carried: Provenance | None
 ) -> Attempt | None:
-    """The attempt that made the file: it has its bytes, or the task that the file names."""
-    for each in attempts:
-        if sha256 in (each.received, each.picture.sha256 if each.picture else None):
-            return each
+    """The attempt with the file's bytes, else the one whose task the file's metadata name."""
+    for attempt in attempts:
+        if sha256 in (attempt.received, attempt.picture.sha256 if attempt.picture else None):
+            return attempt
     task = carried.task_id if carried else None
-    return next((each for each in attempts if task and each.task_id == task), None)
+    return next((attempt for attempt in attempts if task and attempt.task_id == task), None)
 
 
 def _with_lines(trace: Trace, rows: list[dict[str, str]]) -> Trace:
-    """The trace with what only the manifest's lines have; it has no commit, and one attempt."""
+    """Add what only the manifest's rows have: the outputs, ids and the recipe's name."""
     facts = trace.facts
     mine = [row for row in rows if row["job"] == facts.key]
     lines = tuple(

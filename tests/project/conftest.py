@@ -8,8 +8,7 @@ import pytest
 
 from spark_batch import load, plan
 from spark_batch.errors import UsageError
-from spark_batch.project.against import Comparison, Entry, Totals
-from spark_batch.project.bases import base
+from spark_batch.project.compare import Comparison, Entry, Totals, base
 from tests.repositories import Repository, a_repository
 
 RECIPE = """\

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.project.unread import may_know_more
+from spark_batch.project.adopting import may_know_more
 from tests.makers import some_jobs
 
 SENT, PENDING = some_jobs(2)

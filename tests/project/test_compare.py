@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spark_batch import RunOptions, load, read_manifest, run
-from spark_batch.project.against import Change
+from spark_batch.project.compare import Change
 from tests.project.conftest import AT_NIGHT, RECIPE, changes, compared, fault
 from tests.repositories import Repository
 

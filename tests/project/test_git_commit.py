@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.project.revision import commit_of
+from spark_batch.project.git import commit_of
 from tests.repositories import instead_of_git
 
 
