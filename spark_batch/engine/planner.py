@@ -13,6 +13,7 @@ from spark_batch.engine.files import size_of, stands
 from spark_batch.engine.reasons import Cause, done, failed
 from spark_batch.jobs import Attempt, Difference, Job, State, differences, record_of
 from spark_batch.jobs.select import Facts, facts
+from spark_batch.models import Model
 
 
 class Action(str, Enum):
@@ -58,6 +59,7 @@ class Scope:
     """
 
     output_dir: Path
+    model: Model
     attempts: int
     retry: bool = False
     rescue: bool = False
@@ -85,7 +87,7 @@ def plan_actions(
         if chosen is not None:
             seen.add(number)
             last = reader.last_attempt(job.key) if number in tried else None
-            if not chosen(facts(record_of(job, last))):
+            if not chosen(facts(record_of(job, last), scope.model)):
                 yield Step(job, Action.LEAVE, "left out by --only", last)
                 continue
         if number in given:
@@ -148,7 +150,7 @@ def _new(job: Job, reader: CheckpointReader | None, scope: Scope) -> Step:
 
 
 def _failed(job: Job, attempt: Attempt, scope: Scope) -> Step:
-    reason = failed(attempt)
+    reason = failed(attempt, scope.model)
     if retriable(attempt, scope.attempts) and not scope.retry:
         reason = f"attempt {attempt.number} failed, {reason}"
         return Step(job, Action.CREATE, reason, attempt, Cause.FAILED)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from spark_batch import atomic, lfs
-from spark_batch.contract import PLANFILE, validator
 from spark_batch.engine.planner import WORK, Action
 from spark_batch.errors import OutputError, UsageError
+from spark_batch.models.schemas import PLANFILE, validator
 from spark_batch.recipe import boundary
 
 FORMAT = "spark-batch plan"

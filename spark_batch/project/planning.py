@@ -109,7 +109,7 @@ class Plan:
         return plan_actions(
             self.layout.jobs(self.recipe),
             reader=self._checkpoint,
-            scope=Scope(self.layout.output_dir, self.recipe.run.attempts),
+            scope=Scope(self.layout.output_dir, self.recipe.model, self.recipe.run.attempts),
             seen=self._keys,
             chosen=chooser or None,
         )

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from spark_batch import pictures
@@ -45,14 +46,16 @@ def ask(
     """
     prices: dict[tuple[int, int], Decimal] = {}
     refused: dict[str, None] = {}
-    bodies = Bodies(fitted=pictures.fitted)
+    bodies = Bodies(fitted=partial(pictures.fitted, rules=layout.model.picture))
     # A sandbox of its own, since a plan touches no file of the recipe's.
     with (
         tempfile.TemporaryDirectory() as folder,
         access.endpoint(
-            RecipeLayout(layout.name, Path(folder)), sandbox=sandbox, env_file=env_file
+            RecipeLayout(layout.name, Path(folder), layout.model),
+            sandbox=sandbox,
+            env_file=env_file,
         ) as endpoint,
-        TaskClient(endpoint.base_url, endpoint.key) as client,
+        TaskClient(endpoint.base_url, endpoint.key, model=layout.model) as client,
     ):
         for size, job in list(jobs.items())[:MAX_QUESTIONS]:
             try:

@@ -84,9 +84,10 @@ def rescue(
         if wanted:
             with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
-                with TaskReader(endpoint.base_url, endpoint.key) as client:
+                with TaskReader(endpoint.base_url, endpoint.key, model=layout.model) as client:
                     driver = Driver(
                         settings,
+                        model=layout.model,
                         checkpoint=checkpoint,
                         client=client,
                         send=None,
@@ -119,7 +120,7 @@ def _missing(
 ) -> list[Step]:
     """The steps of pictures that are paid for and not here; counts the causes of all steps."""
     jobs = (_job(record) for record in checkpoint.records())
-    scope = Scope(layout.output_dir, settings.attempts, rescue=True)
+    scope = Scope(layout.output_dir, layout.model, settings.attempts, rescue=True)
     missing = []
     for step in plan_actions(jobs, reader=checkpoint, scope=scope):
         causes[step.cause] += 1

@@ -11,6 +11,7 @@ from pathlib import Path
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, adopt, foreign
 from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.jobs import SANDBOX_API
+from spark_batch.models import Model
 from spark_batch.paths import MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER, lock_path, output_folder
 from spark_batch.project import record_files
 from spark_batch.project.layout import RecipeLayout, shards_of
@@ -97,7 +98,7 @@ def _of_old_name(layout: RecipeLayout, path: Path) -> list[Path]:
 
 def _books(layout: RecipeLayout, folder: Path) -> list[Path]:
     """What tells of the recipe's jobs in an output folder."""
-    whole = RecipeLayout(layout.name, folder)
+    whole = RecipeLayout(layout.name, folder, layout.model)
     files = [f for each in (whole, *shards_of(whole)) for f in (each.checkpoint, each.manifest)]
     return [file for file in files if file.exists()]
 
@@ -128,7 +129,9 @@ def opened(
     with contextlib.ExitStack() as stack:
         sources = []
         for path in paths:
-            opening = _manifest(path) if _is_manifest(path) else _checkpoint(layout, path)
+            opening = (
+                _manifest(path, layout.model) if _is_manifest(path) else _checkpoint(layout, path)
+            )
             source = stack.enter_context(opening)
             _judge(layout, source, sandbox=sandbox, renamed=renamed)
             sources.append(source)
@@ -160,12 +163,12 @@ def _checkpoint(layout: RecipeLayout, path: Path) -> Iterator[Source]:
 
 
 @contextlib.contextmanager
-def _manifest(path: Path) -> Iterator[Source]:
+def _manifest(path: Path, model: Model) -> Iterator[Source]:
     """A manifest, as a checkpoint that knows what is in it."""
     rows = list(manifest.read(path))
     with Checkpoint.blank() as reader:
         try:
-            adopt(reader, rows, trusted=lambda row: False)
+            adopt(reader, rows, model=model, trusted=lambda row: False)
         except UsageError as error:
             raise UsageError(f"{path}: {error}; restore the file from git") from None
         files = {row["job"]: row["output"] for row in rows}
