@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from spark_batch import models, pictures
 from spark_batch.jobs import (
+    Fit,
     Input,
     Job,
     JobRecord,
@@ -19,6 +22,28 @@ from spark_batch.jobs import (
     Size,
     Usage,
 )
+
+MODEL = models.default()
+
+
+def probe(path: Path, fit: Fit | None = None) -> Picture:
+    """An input picture, judged by the rules of the default model."""
+    return pictures.probe(path, fit, MODEL.picture)
+
+
+def fitted(path: Path, picture: Picture) -> bytes:
+    """The file that is sent for a picture with a treatment, to the default model."""
+    return pictures.fitted(path, picture, MODEL.picture)
+
+
+def suspicion(
+    path: Path, *, asked: tuple[int, int], source: Path | None, sent: Picture | None = None
+) -> str | None:
+    """What is odd about a result of the default model; `asked` in pixels."""
+    expected = MODEL.expected_size(*asked)
+    return pictures.suspicion(
+        path, expected=expected, rules=MODEL.picture, source=source, sent=sent
+    )
 
 
 def a_picture(text: str = "picture", *, width: int = 64, height: int = 48) -> Picture:
@@ -35,7 +60,7 @@ def a_job(
     return Job(
         key=key,
         recipe="test",
-        model="spark_i2i_3_0",
+        model=MODEL.name,
         input=Input(id="cat", picture=a_picture()),
         prompt=Prompt(id="beach", text=prompt),
         size=Size(label="1x1", width=1328, height=1328),
@@ -52,7 +77,7 @@ def a_record(**changes: Any) -> JobRecord:
     asked = {name: changes.pop(name) for name in names & set(changes)}
     request = replace(
         Request(
-            model="spark_i2i_3_0",
+            model=MODEL.name,
             prompt="Beach",
             picture=None,
             seed=7,

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from spark_batch import contract
+from spark_batch.models import schemas
+from tests.makers import MODEL
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,7 +27,7 @@ def _keys(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _resolved(node: dict[str, Any]) -> dict[str, Any]:
-    whole = contract.bundled("recipe")
+    whole = schemas.bundled("recipe")
     while "$ref" in node:
         target: Any = whole
         for part in node["$ref"].removeprefix("#").split("/")[1:]:
@@ -38,8 +39,8 @@ def _resolved(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _language() -> list[tuple[str, dict[str, Any]]]:
-    whole = dict(contract.bundled("recipe"))
-    own = {k: v for k, v in whole["$defs"].items() if k != contract.API}
+    whole = dict(schemas.bundled("recipe"))
+    own = {k: v for k, v in whole["$defs"].items() if k != MODEL.name}
     found = _keys({**whole, "$defs": own})
     return [(path, _resolved(node)) for path, node in found]
 

@@ -13,9 +13,10 @@ from pathlib import PurePosixPath
 
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.transitions import Checkpoint
-from spark_batch.contract import MANIFEST, error_code, rules, validator
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, State, Status
+from spark_batch.models import Model
+from spark_batch.models.schemas import MANIFEST, validator
 
 Row = Mapping[str, str]
 
@@ -39,25 +40,26 @@ def adopt(
     checkpoint: Checkpoint,
     rows: Iterable[Row],
     *,
+    model: Model,
     trusted: Callable[[Row], bool],
     wanted: Callable[[Row], bool] = lambda row: True,
     passed_over: Callable[[str], None] | None = None,
 ) -> int:
     """Insert the attempts of a manifest's `rows` that `checkpoint` does not know; return how many.
 
-    A finished job is adopted with its file when the row's is `trusted`, else without, so that it is
-    fetched again without a new task. A task id that is not known is polled again. What was being
-    sent, or is uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that
-    names its picture is a line of the recipe as it was then: call `sync_jobs` afterwards with the
-    recipe as it is now. For a row that spark-batch did not write so `passed_over` is called with
-    what is wrong, or ManifestError is raised without it.
+    The rows are of requests to `model`. A finished job is adopted with its file when the row's is
+    `trusted`, else without, so that it is fetched again without a new task. A task id that is not
+    known is polled again. What was being sent, or is uncertain, stays uncertain. Rows that are not
+    `wanted` are passed over. A row that names its picture is a line of the recipe as it was then:
+    call `sync_jobs` afterwards with the recipe as it is now. For a row that spark-batch did not
+    write `passed_over` is called with what is wrong; without it ManifestError is raised.
     """
     taken = 0
     with checkpoint.transaction():
         for number, row in enumerate(rows, 2):
             if not wanted(row) or not is_news(checkpoint, row):
                 continue
-            fault = _fault(row, number) or _taken(checkpoint, row, number, trusted)
+            fault = _fault(row, number) or _taken(checkpoint, row, number, model, trusted)
             if fault is None:
                 taken += 1
             elif passed_over is not None:
@@ -100,12 +102,12 @@ def _not_ours(number: int, why: str) -> str:
 
 
 def _taken(
-    checkpoint: Checkpoint, row: Row, number: int, trusted: Callable[[Row], bool]
+    checkpoint: Checkpoint, row: Row, number: int, model: Model, trusted: Callable[[Row], bool]
 ) -> str | None:
     """Take a row over; if the checkpoint would then be refused, take that back and say why."""
     with checkpoint.store.savepoint() as undo:
         try:
-            _take(checkpoint, row, number, trusted)
+            _take(checkpoint, row, number, model, trusted)
             fault = checkpoint.store.row_fault(row["job"])
         except (OverflowError, ValueError):
             fault = "a number or a name in it is too long"
@@ -115,13 +117,15 @@ def _taken(
     return _not_ours(number, fault)
 
 
-def _take(checkpoint: Checkpoint, row: Row, position: int, trusted: Callable[[Row], bool]) -> None:
+def _take(
+    checkpoint: Checkpoint, row: Row, position: int, model: Model, trusted: Callable[[Row], bool]
+) -> None:
     last = checkpoint.last_attempt(row["job"])
     if last is not None and row["task_id"] and _is_same(last):
         checkpoint.found_task(last.id, row["task_id"])
         return
     number = max(int(row["attempts"]), last.number + 1 if last else 1)
-    checkpoint.adopt(_request(row), _attempt(row, number))
+    checkpoint.adopt(_request(row, model), _attempt(row, number, model))
     if row["output"]:
         output = str(PurePosixPath(row["output"]).with_suffix(""))
         checkpoint.adopt_line(_line(row, output, position))
@@ -148,10 +152,10 @@ def _line(row: Row, output: str, position: int) -> dict[str, object]:
     }
 
 
-def _request(row: Row) -> dict[str, object]:
+def _request(row: Row, model: Model) -> dict[str, object]:
     return {
         "key": row["job"],
-        "model": rules().model,
+        "model": model.name,
         "prompt": row["prompt"],
         "seed": int(row["seed"]),
         "scale": float(row["scale"]),
@@ -162,9 +166,9 @@ def _request(row: Row) -> dict[str, object]:
     }
 
 
-def _attempt(row: Row, number: int) -> dict[str, object]:
+def _attempt(row: Row, number: int, model: Model) -> dict[str, object]:
     status = Status(row["status"])
-    known = error_code(row["error_code"])
+    known = model.errors.find(row["error_code"])
     state = _STATES[status]
     if state is State.UNCERTAIN and row["task_id"]:
         state = State.RUNNING
@@ -177,6 +181,8 @@ def _attempt(row: Row, number: int) -> dict[str, object]:
     cells: dict[str, object] = {name: row[names.get(name, name)] or None for name in same.split()}
     return {
         **cells,
+        # A spreadsheet may have dropped its leading zeros.
+        **({"error_code": known.code} if known else {}),
         "key": row["job"],
         "number": number,
         "state": state.value,

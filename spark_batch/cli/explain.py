@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from spark_batch import contract
+from spark_batch import models
 from spark_batch.errors import UsageError
 
 _FAULT = {"request": "the request: the recipe's, or ours", "vendor": "the vendor's"}
@@ -21,13 +21,13 @@ _AGAIN = {
 @click.argument("code", required=False)
 def command(code: str | None) -> None:
     """Explain an error code of the API; without CODE, list them."""
+    codes = models.default().errors
     if code is None:
-        codes = contract.error_codes()
-        width = max(map(len, codes))
-        for known in codes.values():
+        width = max(map(len, codes.by_code))
+        for known in codes.by_code.values():
             click.echo(f"{known.code:<{width}}  {known.title}")
         return
-    found = contract.error_code(code)
+    found = codes.find(code)
     if found is None:
         raise UsageError(
             f"{code!r} is not a documented error code of the API: `spark-batch explain` lists them"

@@ -86,7 +86,11 @@ def _annotate(
 
     folder = layout.recipe_dir or recipe_path.parent
     for each in annotations.commands(
-        checkpoint, recipe=str(recipe_path), recipe_dir=folder, workspace=workspace
+        checkpoint,
+        recipe=str(recipe_path),
+        recipe_dir=folder,
+        workspace=workspace,
+        model=layout.model,
     ):
         print_command(each, err=True)
 
@@ -100,7 +104,11 @@ def _summary(
     from spark_batch.reports import markdown
 
     lines = markdown.lines(
-        checkpoint, name=layout.name, recipe=str(recipe_path), pictures=around.pictures
+        checkpoint,
+        name=layout.name,
+        recipe=str(recipe_path),
+        model=layout.model,
+        pictures=around.pictures,
     )
     return "".join(f"{line}\n" for line in lines)
 

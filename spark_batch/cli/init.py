@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from spark_batch import contract
 from spark_batch.atomic import refuse_links
 from spark_batch.errors import OutputError, UsageError
+from spark_batch.models import schemas
 from spark_batch.paths import shown
 from spark_batch.recipe import boundary
 
@@ -68,7 +68,7 @@ def _content(origin: str) -> dict[str, bytes]:
     starter = files("spark_batch") / "starter"
     found = {path: (starter / name).read_bytes() for name, path in _FILES.items()}
     found[_WORKFLOW] = found[_WORKFLOW].replace(_NO_ORIGIN.encode(), origin.encode())
-    whole = json.dumps(contract.bundled(contract.RECIPE), indent=2, ensure_ascii=False)
+    whole = json.dumps(schemas.bundled(schemas.RECIPE), indent=2, ensure_ascii=False)
     return {**found, _SCHEMA: f"{whole}\n".encode()}
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 
-from spark_batch import contract, project
+from spark_batch import project
 from spark_batch.engine.planner import Action, Step
 from spark_batch.jobs import Input, Job, Prompt, matrix
+from spark_batch.models import Model
 from spark_batch.reports.verdicts import source
 
 
@@ -47,14 +48,14 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
     return {
         "job": step.job.key,
         "output": step.job.output,
-        **_request(step.job),
+        **_request(step.job, plan.recipe.model),
         "action": step.action.value,
         "cause": step.cause.value,
         "reason": step.reason,
         "changes": [
             {"field": each.field, "from": each.before, "to": each.after} for each in step.changes
         ],
-        "error": _error(step),
+        "error": _error(step, plan.recipe.model),
         "done_at": None if done_at is None else done_at.isoformat(timespec="seconds"),
         "charged_usd": _usd(charged),
         "cost_usd": _usd(plan.cost(step)),
@@ -64,7 +65,7 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
     }
 
 
-def _request(job: Job) -> dict[str, Any]:
+def _request(job: Job, model: Model) -> dict[str, Any]:
     """The job's value on each axis, and what the request asks for."""
     width, height = job.size.width, job.size.height
     return {
@@ -76,7 +77,7 @@ def _request(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "take": job.take,
         "size": _size(width, height),
-        "expected": _size(*contract.expected_size(width, height)),
+        "expected": _size(*model.expected_size(width, height)),
     }
 
 
@@ -103,12 +104,12 @@ def _size(width: int, height: int) -> dict[str, int]:
     return {"width": width, "height": height}
 
 
-def _error(step: Step) -> dict[str, str | None] | None:
+def _error(step: Step, model: Model) -> dict[str, str | None] | None:
     """The last attempt's error, with what is advised for its code."""
     attempt = step.attempt
     if attempt is None or attempt.error_message is None:
         return None
-    known = contract.error_code(attempt.error_code)
+    known = model.errors.find(attempt.error_code)
     return {
         "code": attempt.error_code,
         "message": attempt.error_message,

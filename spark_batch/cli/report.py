@@ -51,7 +51,7 @@ def command(
     session.tell_shards(layout)
     with project.copied(layout) as checkpoint:
         if only:
-            _print(checkpoint, only)
+            _print(checkpoint, only, layout)
             return ExitCode.DONE
         written = project.write_known_reports(layout, checkpoint, chosen)
     for path in written.paths:
@@ -61,6 +61,8 @@ def command(
     return written.exit_code or told
 
 
-def _print(checkpoint: CheckpointReader, only: tuple[str, ...]) -> None:
-    lines = list(session.chosen(checkpoint, only))
-    click.echo("".join(manifest.text(lines)), nl=False)
+def _print(
+    checkpoint: CheckpointReader, only: tuple[str, ...], layout: project.RecipeLayout
+) -> None:
+    lines = list(session.chosen(checkpoint, only, layout))
+    click.echo("".join(manifest.text(lines, layout.model)), nl=False)

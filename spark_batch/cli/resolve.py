@@ -43,9 +43,9 @@ def command(
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
         raise UsageError("say one of --task-id ID, --not-charged and --resubmit")
-    if task_id is not None and usable_id(task_id) is None:
-        raise UsageError("this task id has characters that no id of the API has")
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
+    if task_id is not None and usable_id(task_id, layout.model.answers) is None:
+        raise UsageError("this task id has characters that no id of the API has")
     project.open_readonly(layout).close()
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.interrupted()

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from spark_batch import contract
+from spark_batch.models import schemas
 
 
 @click.command()
@@ -14,7 +14,7 @@ from spark_batch import contract
 def command(name: str | None) -> None:
     """Print a JSON Schema; without NAME, list them."""
     if name is None:
-        for each in contract.names():
-            click.echo(f"{each:16}{contract.schema(each)['title']}")
+        for known in schemas.names():
+            click.echo(f"{known:16}{schemas.schema(known)['title']}")
         return
-    click.echo(json.dumps(contract.bundled(name), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(schemas.bundled(name), indent=2, ensure_ascii=False))

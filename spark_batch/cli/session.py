@@ -68,14 +68,16 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
     return loaded.recipe
 
 
-def chosen(checkpoint: CheckpointReader, only: tuple[str, ...]) -> Iterator[JobRecord]:
+def chosen(
+    checkpoint: CheckpointReader, only: tuple[str, ...], layout: project.RecipeLayout
+) -> Iterator[JobRecord]:
     """The recipe's lines that a selection chooses; take them all.
 
     Raises UsageError at the end when it names what no job has, or chooses nothing.
     """
     chooser = Chooser(only)
     for record in checkpoint.records():
-        if chooser(facts(record)):
+        if chooser(facts(record, layout.model)):
             yield record
     chooser.check()
 

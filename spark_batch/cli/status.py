@@ -34,7 +34,7 @@ def command(
     with project.open_readonly(layout) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
-        for record in session.chosen(checkpoint, only):
+        for record in session.chosen(checkpoint, only, layout):
             counts[record.status] += 1
             if record.status in _TROUBLE:
                 trouble.append(record)

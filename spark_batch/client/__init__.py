@@ -23,7 +23,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from spark_batch.client import download, reading, submission
 from spark_batch.client.address import check_base_url, check_key, is_public
-from spark_batch.client.answers import Answer, parse, retry_after, usable_id
+from spark_batch.client.answers import Answer, AnswerContext, parse, retry_after, usable_id
 from spark_batch.client.outcomes import (
     FetchOutcome,
     PollOutcome,
@@ -35,6 +35,7 @@ from spark_batch.client.outcomes import (
 from spark_batch.client.text import excerpt, washer
 from spark_batch.client.wire import Fault, Request, Wire
 from spark_batch.errors import UsageError
+from spark_batch.models import Model
 from spark_batch.version import __version__
 
 __all__ = ["TaskClient", "TaskReader", "Timeouts", "check_base_url", "check_key"]
@@ -68,9 +69,10 @@ def _now() -> datetime:
 class TaskReader:
     """Reads tasks and fetches pictures; safe to share between threads, and to be closed.
 
-    `base_url` and `key` are checked: UsageError. `environ` names a CA bundle in
-    `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`, nothing else. `clock` counts seconds, `now` tells the
-    time, `resolve` is asked once whether the API itself stands on a private address.
+    `base_url` and `key` are checked: UsageError. Answers are read by the rules of `model`.
+    `environ` names a CA bundle in `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`, nothing else. `clock`
+    counts seconds, `now` tells the time, `resolve` is asked once whether the API itself stands on a
+    private address.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class TaskReader:
         base_url: str,
         key: str,
         *,
+        model: Model,
         timeouts: Timeouts = Timeouts(),
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.monotonic,
@@ -90,7 +93,7 @@ class TaskReader:
         self._timeouts = timeouts
         self._resolve = resolve
         self._near: bool | None = None
-        self._wash = washer(self._key)
+        self._context = AnswerContext(model, washer(self._key))
         self._agent = f"spark-batch/{__version__}"
         self._wait = partial(retry_after, now=now)
         self._wire = Wire(context=_tls(environ), connect=timeouts.connect, read=timeouts.read)
@@ -115,13 +118,13 @@ class TaskReader:
 
     def poll(self, task_id: str) -> PollOutcome:
         """Ask how the task is doing."""
-        if usable_id(task_id) is None:
+        if usable_id(task_id, self._context.model.answers) is None:
             return TaskUnknown(reason="this is no id of a task")
         try:
             answer = self._ask("GET", _TASK + task_id, total=self._timeouts.poll_total)
         except Fault as fault:
             return reading.judge_fault(fault)
-        return reading.judge(answer, task_id=task_id, key=self._key, wash=self._wash)
+        return reading.judge(answer, self._context, task_id=task_id, key=self._key)
 
     def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
         """Write the picture at the signed `url` into the file `part`.
@@ -157,7 +160,7 @@ class TaskReader:
             return Answer(
                 status=incoming.status,
                 content=parse(data),
-                excerpt=excerpt(data, self._wash),
+                excerpt=excerpt(data, self._context.wash),
                 retry_after=self._wait(incoming.headers.get("Retry-After")),
                 cut=cut,
             )
@@ -193,7 +196,7 @@ class TaskClient(TaskReader):
             answer = self._ask("POST", _CREATE, total=self._timeouts.create_total, body=body)
         except Fault as fault:
             return submission.judge_fault(fault)
-        return submission.judge(answer, wash=self._wash)
+        return submission.judge(answer, self._context)
 
     def quote(self, body: bytes) -> QuoteOutcome:
         """Ask what a request would cost; no task is made. The API may refuse to tell."""
@@ -201,7 +204,7 @@ class TaskClient(TaskReader):
             answer = self._ask("POST", _PRECHARGE, total=self._timeouts.quote_total, body=body)
         except Fault as fault:
             return QuoteRefused(reason=fault.reason)
-        return submission.quote_of(answer, wash=self._wash)
+        return submission.quote_of(answer, self._context)
 
 
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:

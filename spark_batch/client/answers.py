@@ -7,16 +7,15 @@ Whatever the bytes are, what comes out is a plain value: nothing here raises bec
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 
-from spark_batch import contract
+from spark_batch.client.text import Wash
+from spark_batch.models import AnswerRules, Model
 
 Content = Mapping[str, Any]
 
@@ -45,6 +44,14 @@ class Answer:
     def fine(self) -> bool:
         """Whether the status is one of success."""
         return self.status // 100 == 2  # noqa: PLR2004 - HTTP's own notation is 2xx
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerContext:
+    """What reading an answer needs: the model's rules, and `wash`, which sanitizes its texts."""
+
+    model: Model
+    wash: Wash
 
 
 def parse(body: bytes) -> Content | None:
@@ -128,19 +135,14 @@ def items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-@cache
-def _task_id() -> re.Pattern[str]:
-    return re.compile(contract.definition("taskId")["pattern"])
-
-
-def usable_id(value: object) -> str | None:
+def usable_id(value: object, rules: AnswerRules) -> str | None:
     """`value` as text if it may be put into a URL as a task's id (`taskId` of the schema).
 
     None for anything else. A text stays as it is, its leading zeros too.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value if isinstance(value, str) and _task_id().fullmatch(value) else None
+    return value if isinstance(value, str) and rules.task_id.fullmatch(value) else None
 
 
 def task_ids(content: Content) -> list[object]:

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from spark_batch import contract
-from spark_batch.client.answers import Answer, Content, mapping, parse, text
+from spark_batch.client.answers import Answer, AnswerContext, Content, mapping, parse, text
 from spark_batch.client.text import Wash
+from spark_batch.models import ErrorCode, ErrorCodes
 
 _LONGEST_CODE = 40  # characters of a code that are shown
 _HEAD = 120  # characters of a text in which a code may stand at the beginning
@@ -44,7 +44,7 @@ class Complaint:
 
     code: str | None
     message: str
-    known: contract.ErrorCode | None
+    known: ErrorCode | None
     balance: bool
     refuses: bool
 
@@ -59,7 +59,7 @@ class Complaint:
         return self.known is not None and self.known.rate_limit
 
 
-def complaint(content: Content | None, *, wash: Wash) -> Complaint | None:
+def complaint(content: Content | None, context: AnswerContext) -> Complaint | None:
     """The error in `content`, in any of the documented shapes; None if there is none of them.
 
     They are `error` as an object or a text, `message`, and `status` as an object (the gateway's
@@ -67,27 +67,28 @@ def complaint(content: Content | None, *, wash: Wash) -> Complaint | None:
     have the upstream's own words in `provider_error`. A known code counts before another one,
     also where it stands at the beginning of the message.
     """
-    whole = mapping(content)
+    codes, wash, whole = context.model.errors, context.wash, mapping(content)
     error, status = _unfolded(whole.get("error")), mapping(whole.get("status"))
     provider = _unfolded(mapping(error).get("provider_error"))
     message = _message(error) or _message(provider) or _message(status) or _message(whole)
     inside = _unfolded(message)
     message = _message(inside) or message
-    leading, rest = _leading_code(message)
-    stated = [*_stated(error), *_stated(status), *_stated(whole)]
-    from_provider = (*_stated(provider), _leading_code(_message(provider))[0])
-    derived = _codes(*_stated(inside), leading, *from_provider)
-    code = next(filter(_means_something, [*stated, *derived]), stated[0] if stated else None)
-    refuses = bool(_stated(status)) or _says_error(error)
+    leading, rest = _leading_code(message, codes)
+    stated = [code for node in (error, status, whole) for code in _stated(node, codes)]
+    from_provider = (*_stated(provider, codes), _leading_code(_message(provider), codes)[0])
+    derived = _codes(codes, *_stated(inside, codes), leading, *from_provider)
+    known_ones = (code for code in [*stated, *derived] if _means_something(code, codes))
+    code = next(known_ones, stated[0] if stated else None)
+    refuses = bool(_stated(status, codes)) or _says_error(error, codes)
     if code is None and not message and not refuses:
         return None
-    known = contract.error_code(code)
+    known = codes.find(code)
     message = rest if leading is not None and code == leading else message
     return Complaint(
         code=known.code if known else _shown_code(code, wash),
         message=wash(message) or (known.title if known else "no reason given"),
         known=known,
-        balance=contract.is_balance_code(code),
+        balance=codes.is_balance(code),
         refuses=refuses,
     )
 
@@ -115,27 +116,27 @@ def _message(node: object) -> str:
     return next(filter(None, (text(value).strip() for value in said)), "")
 
 
-def _stated(node: object) -> list[str | int]:
+def _stated(node: object, codes: ErrorCodes) -> list[str | int]:
     """The codes of an error, which is an object or a number."""
     fields = mapping(node)
     number = node if isinstance(node, int) else None
-    return _codes(fields.get("error_code"), fields.get("code"), number)
+    return _codes(codes, fields.get("error_code"), fields.get("code"), number)
 
 
-def _says_error(error: object) -> bool:
+def _says_error(error: object, codes: ErrorCodes) -> bool:
     """Whether `error` is one: a server in Go writes an object of empty values where none is."""
     if isinstance(error, dict):
-        return any(map(_says_something, error.values()))
-    return _says_something(error)
+        return any(_says_something(value, codes) for value in error.values())
+    return _says_something(error, codes)
 
 
-def _says_something(value: object) -> bool:
+def _says_something(value: object, codes: ErrorCodes) -> bool:
     if isinstance(value, int | str) and value is not True:
-        return bool(_codes(value))
+        return bool(_codes(codes, value))
     return bool(value)
 
 
-def _codes(*values: object) -> list[str | int]:
+def _codes(codes: ErrorCodes, *values: object) -> list[str | int]:
     """Those of `values` that may be codes of an error."""
     return [
         value
@@ -143,18 +144,18 @@ def _codes(*values: object) -> list[str | int]:
         if isinstance(value, int | str)
         and not isinstance(value, bool)
         and str(value).strip()
-        and not contract.is_success_code(value)
+        and not codes.is_success(value)
     ]
 
 
-def _means_something(code: str | int) -> bool:
-    return contract.error_code(code) is not None or contract.is_balance_code(code)
+def _means_something(code: str | int, codes: ErrorCodes) -> bool:
+    return codes.find(code) is not None or codes.is_balance(code)
 
 
-def _leading_code(message: str) -> tuple[str | None, str]:
+def _leading_code(message: str, codes: ErrorCodes) -> tuple[str | None, str]:
     """A known code at the beginning of `message`, and what follows it."""
     found = _LEADING.match(message[:_HEAD])
-    if found is None or not _means_something(found["code"]):
+    if found is None or not _means_something(found["code"], codes):
         return None, message
     if len(found["code"]) <= _SHORT and not found["label"].strip() and found["sign"] is None:
         return None, message

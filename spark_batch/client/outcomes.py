@@ -77,7 +77,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFailed:
-    """The task failed; `again` as in `contract.ErrorCode`, `never` for codes not known.
+    """The task failed; `again` as in `models.ErrorCode`, `never` for codes not known.
 
     `usage` is what it cost all the same.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from spark_batch import contract
 from spark_batch.client.answers import (
     Answer,
+    AnswerContext,
     Content,
     fraction,
     mapping,
@@ -27,22 +27,22 @@ from spark_batch.client.outcomes import (
 )
 from spark_batch.client.results import result, usage
 from spark_batch.client.submission import denied, described, unpaid
-from spark_batch.client.text import Wash
 from spark_batch.client.wire import Fault
 from spark_batch.errors import ExitCode
+from spark_batch.models import AnswerRules
 
 _UNKNOWN = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _WORD_BREAKS = re.compile(r"[\s-]+")
 
 
-def judge(answer: Answer, *, task_id: str, key: str, wash: Wash) -> PollOutcome:
+def judge(answer: Answer, context: AnswerContext, *, task_id: str, key: str) -> PollOutcome:
     """The outcome of asking for the task `task_id`."""
     task = _task_in(answer)
     if task is not None:
-        outcome = _of_task(task, task_id=task_id, key=key, wash=wash)
+        outcome = _of_task(task, context, task_id=task_id, key=key)
         if outcome is not None:
             return outcome
-    return _of_no_task(answer, wash=wash)
+    return _of_no_task(answer, context)
 
 
 def judge_fault(fault: Fault) -> PollOutcome:
@@ -60,32 +60,34 @@ def _task_in(answer: Answer) -> Content | None:
     return {**answer.content, **inner} if _word(inner) else answer.content
 
 
-def _of_task(task: Content, *, task_id: str, key: str, wash: Wash) -> PollOutcome | None:
+def _of_task(
+    task: Content, context: AnswerContext, *, task_id: str, key: str
+) -> PollOutcome | None:
     """What a task's fields say; None where they say nothing. A picture counts before all else."""
-    if _is_another(task, task_id):
+    if _is_another(task, task_id, context.model.answers):
         return PollAgain(reason="the API answered about another task")
-    words, word = contract.answer_rules(), _word(task)
+    words, word = context.model.answers, _word(task)
     completed, failed = word in words.completed, word in words.failed
-    made = result(task, key=key, wash=wash, finished=completed or not word)
+    made = result(task, context, key=key, finished=completed or not word)
     if made is not None:
         return Completed(result=made)
-    error = complaint(task if failed else {"error": task.get("error")}, wash=wash)
+    error = complaint(task if failed else {"error": task.get("error")}, context)
     if failed or (completed and error is not None and error.refuses):
-        return _failed(task, error, wash=wash)
+        return _failed(task, error, context)
     if completed:
         return PollAgain(reason="the task is completed, and its answer names no picture")
     if not word:
         return None
-    unknown = None if word in words.waiting else wash(text(task.get("status"))) or "no word"
+    unknown = None if word in words.waiting else context.wash(text(task.get("status"))) or "no word"
     return InProgress(progress=fraction(task.get("progress")), unknown_status=unknown)
 
 
-def _is_another(task: Content, task_id: str) -> bool:
+def _is_another(task: Content, task_id: str, rules: AnswerRules) -> bool:
     """Whether an answer names a task, and not this one. A number has lost its leading zeros."""
-    named = [found for value in task_ids(task) if (found := usable_id(value)) is not None]
+    named = [found for value in task_ids(task) if (found := usable_id(value, rules)) is not None]
     if not named:
         return False
-    named.append(usable_id(task.get("request_id")) or "")
+    named.append(usable_id(task.get("request_id"), rules) or "")
     return task_id.lstrip("0") not in [found.lstrip("0") for found in named]
 
 
@@ -94,10 +96,10 @@ def _word(task: Content) -> str:
     return _WORD_BREAKS.sub("_", text(task.get("status")).strip()).casefold()
 
 
-def _failed(task: Content, error: Complaint | None, *, wash: Wash) -> PollOutcome:
-    paid = usage(task, wash=wash)
+def _failed(task: Content, error: Complaint | None, context: AnswerContext) -> PollOutcome:
+    paid = usage(task, context)
     if error is None:
-        status = wash(text(task.get("status")))
+        status = context.wash(text(task.get("status")))
         message = f"the task ended as {status!r}, and the API gave no reason"
         return TaskFailed(code=None, message=message, again="never", usage=paid)
     if error.asks_again:
@@ -106,9 +108,9 @@ def _failed(task: Content, error: Complaint | None, *, wash: Wash) -> PollOutcom
     return TaskFailed(code=error.code, message=error.message, again=again, usage=paid)
 
 
-def _of_no_task(answer: Answer, *, wash: Wash) -> PollOutcome:
+def _of_no_task(answer: Answer, context: AnswerContext) -> PollOutcome:
     """The outcome of an answer that says nothing about a task."""
-    error = complaint(answer.content, wash=wash)
+    error = complaint(answer.content, context)
     status, reason = status_meant(answer, error), described(answer, error)
     stop = unpaid(error, reason) or denied(status, reason)
     if stop is not None:

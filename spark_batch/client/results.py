@@ -6,9 +6,16 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from spark_batch import contract, redact
-from spark_batch.client.answers import Content, count, mapping, money, quantity, text
-from spark_batch.client.text import Wash
+from spark_batch import redact
+from spark_batch.client.answers import (
+    AnswerContext,
+    Content,
+    count,
+    mapping,
+    money,
+    quantity,
+    text,
+)
 from spark_batch.jobs import Result, Usage
 
 # Where pictures stand: as documented, and in the other shapes that public clients read. Only below
@@ -29,7 +36,7 @@ _PICTURE_URL = re.compile(
 )
 
 
-def result(task: Content, *, key: str, wash: Wash, finished: bool) -> Result | None:
+def result(task: Content, context: AnswerContext, *, key: str, finished: bool) -> Result | None:
     """The first usable picture of a task with what it cost, and the URLs of further ones.
 
     `finished` says that its status is a final one: a `data` that is no output itself is then read
@@ -38,7 +45,7 @@ def result(task: Content, *, key: str, wash: Wash, finished: bool) -> Result | N
     places = [task.get(field) for field in _OUTPUTS]
     data = task.get("data")
     places += [data] if finished else [mapping(data).get(field) for field in _OUTPUTS]
-    usable = (one for one in _pictures(places) if _is_usable(one, key=key))
+    usable = (one for one in _pictures(places) if _is_usable(one, context, key=key))
     found: dict[str, Content] = {}
     for picture in islice(usable, _MOST):
         found.setdefault(_url(picture), picture)
@@ -48,8 +55,8 @@ def result(task: Content, *, key: str, wash: Wash, finished: bool) -> Result | N
     return Result(
         url=url,
         bytes=count(first.get("size")) or None,
-        remote_job_id=wash(text(first.get("jobId"))) or None,
-        usage=usage(task, wash=wash),
+        remote_job_id=context.wash(text(first.get("jobId"))) or None,
+        usage=usage(task, context),
         further=tuple(other for other, _ in others),
     )
 
@@ -74,21 +81,21 @@ def _url(picture: Content) -> str:
     return text(picture.get("url")).strip()
 
 
-def _is_usable(picture: Content, *, key: str) -> bool:
+def _is_usable(picture: Content, context: AnswerContext, *, key: str) -> bool:
     url, kind = _url(picture), text(picture.get("type")).strip().lower()
     return (
         len(url) <= _LONGEST_URL
         and _PICTURE_URL.fullmatch(url) is not None
-        and contract.answer_rules().picture_type.search(kind) is not None
+        and context.model.answers.picture_type.search(kind) is not None
         and not redact.carries(url, key)
     )
 
 
-def usage(task: Content, *, wash: Wash) -> Usage:
+def usage(task: Content, context: AnswerContext) -> Usage:
     """What a task cost, whatever became of it. A cost that is not in USD is a text, no amount."""
     fields = mapping(task.get("usage"))
     cost = money(fields.get("cost"))
-    other = unit_other_than_usd(fields, wash=wash)
+    other = unit_other_than_usd(fields, context)
     return Usage(
         cost=cost if other is None else None,
         other=None if cost is None or other is None else f"{cost:f} {other}",
@@ -100,12 +107,12 @@ def usage(task: Content, *, wash: Wash) -> Usage:
     )
 
 
-def unit_other_than_usd(amount: Content, *, wash: Wash) -> str | None:
+def unit_other_than_usd(amount: Content, context: AnswerContext) -> str | None:
     """The `currency` that stands beside a cost, fit to be shown; None for USD, and without one."""
     unit = amount.get("currency")
     if unit is None:
         return None
-    shown = wash(text(unit))
-    if isinstance(unit, str) and shown.lower() in contract.answer_rules().usd:
+    shown = context.wash(text(unit))
+    if isinstance(unit, str) and shown.lower() in context.model.answers.usd:
         return None
     return shown[:_LONGEST_UNIT] or "of an unknown unit"

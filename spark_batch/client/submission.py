@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from spark_batch import contract
 from spark_batch.client.answers import (
     Answer,
+    AnswerContext,
     is_named,
     mapping,
     money,
@@ -34,10 +34,10 @@ from spark_batch.client.outcomes import (
     Uncertain,
 )
 from spark_batch.client.results import unit_other_than_usd
-from spark_batch.client.text import Wash
 from spark_batch.client.transport import Reach
 from spark_batch.client.wire import Fault
 from spark_batch.errors import ExitCode
+from spark_batch.models import Model
 
 _DENIALS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "the API refuses the key: check SPARK_API_KEY",
@@ -64,6 +64,7 @@ class _Said:
     """
 
     answer: Answer
+    model: Model
     status: int
     task_id: str | None
     names_id: bool
@@ -75,13 +76,14 @@ class _Said:
         return described(self.answer, self.complaint)
 
 
-def judge(answer: Answer, *, wash: Wash) -> SubmitOutcome:
+def judge(answer: Answer, context: AnswerContext) -> SubmitOutcome:
     """The outcome of a POST that was answered."""
-    named = _named_ids(answer)
-    usable = (usable_id(value) for value in named if wash(str(value)) == str(value))
-    error = complaint(answer.content, wash=wash)
+    named, rules = _named_ids(answer), context.model.answers
+    usable = (usable_id(value, rules) for value in named if context.wash(str(value)) == str(value))
+    error = complaint(answer.content, context)
     said = _Said(
         answer=answer,
+        model=context.model,
         status=answer.status if named else status_meant(answer, error),
         task_id=next(filter(None, usable), None),
         names_id=bool(named),
@@ -149,11 +151,10 @@ def _unknown_model(said: _Said) -> SubmitOutcome | None:
         return None
     if _MODEL.search(said.reason) is None:
         return None
-    model = contract.rules().model
     return StopRun(
         exit_code=ExitCode.FAILED,
-        message=f"this endpoint does not know the model {model}: check SPARK_BASE_URL, and that"
-        f" your key may use the model ({said.reason})",
+        message=f"this endpoint does not know the model {said.model.name}: check SPARK_BASE_URL,"
+        f" and that your key may use the model ({said.reason})",
     )
 
 
@@ -243,7 +244,7 @@ def _unclear(said: _Said) -> str:
     return kind.format(answer.status, cut, shown)
 
 
-def quote_of(answer: Answer, *, wash: Wash) -> QuoteOutcome:
+def quote_of(answer: Answer, context: AnswerContext) -> QuoteOutcome:
     """The price in an answer to precharge.
 
     It stands in `data`, and in a service's own answers beside the other fields. A failure has a
@@ -251,19 +252,19 @@ def quote_of(answer: Answer, *, wash: Wash) -> QuoteOutcome:
     """
     whole = mapping(answer.content)
     data = mapping(whole.get("data"))
-    error = complaint(answer.content, wash=wash)
+    error = complaint(answer.content, context)
     if not answer.fine or (error is not None and error.refuses):
         return QuoteRefused(reason=described(answer, error))
-    rules = contract.answer_rules()
+    rules = context.model.answers
     if text(whole.get("status")).strip().casefold() in rules.failed:
         code = text(data.get("reason")).strip()
         words = rules.quote_reasons.get(code, "the API gives no price")
-        return QuoteRefused(reason=f"{words} ({wash(code) or 'no reason given'})")
+        return QuoteRefused(reason=f"{words} ({context.wash(code) or 'no reason given'})")
     for place in (data, whole, mapping(whole.get("usage"))):
         cost = money(place.get("cost"))
         if cost is None:
             continue
-        unit = unit_other_than_usd(place, wash=wash)
+        unit = unit_other_than_usd(place, context)
         if unit is not None:
             return QuoteRefused(reason=f"the price is {cost:f} {unit}, which is not in USD")
         return Quoted(cost=cost)

@@ -41,7 +41,6 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.contract import error_code
 from spark_batch.engine import effects, events, triggers, waits
 from spark_batch.engine.admission import Candidate, Queue
 from spark_batch.engine.attempts import Request, Task
@@ -51,6 +50,7 @@ from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration, fet
 from spark_batch.engine.transitions import Begin, Move, Transition
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, Usage
+from spark_batch.models import Model
 
 # Seconds until admission looks again at a job whose input is still being fitted.
 _LOOK_AGAIN = 0.05
@@ -83,7 +83,7 @@ class Decision:
 class Engine:
     """Decides for one run.
 
-    `run` are the recipe's settings, `api` and `commit` are written with each new attempt,
+    `run` and `model` are the recipe's, `api` and `commit` are written with each new attempt,
     `can_send` is False for a run that only fetches, `limit` bounds the jobs that are sent, `kept`
     is the folder for replaced pictures as messages show it. `tally` is kept up to date.
 
@@ -95,6 +95,7 @@ class Engine:
         self,
         run: RunSettings,
         *,
+        model: Model,
         api: str,
         commit: str | None,
         can_send: bool,
@@ -107,6 +108,7 @@ class Engine:
         tally: events.Tally,
     ) -> None:
         self._run = run
+        self._model = model
         self._api = api
         self._commit = commit
         self._can_send = can_send
@@ -435,7 +437,7 @@ class Engine:
                 self._fail(request, answer.history, code=code, message=message, again="never")
             case NotMade(code=code, message=message):
                 self._pace.failed_there(self._now)
-                error = error_code(code)
+                error = self._model.errors.find(code)
                 again = error.again if error else "create"
                 self._fail(request, answer.history, code=code, message=message, again=again)
                 self._check_sending(message)
@@ -726,8 +728,9 @@ class Engine:
             case effects.Downloaded() as downloaded:
                 source = task.job.input if task.job else Input(id="")
                 recorded = task.restoring.picture if task.restoring else None
+                expected = self._model.expected_size(*task.size)
                 self._start(
-                    effects.Place(task.ticket, task.key, task.size, source, recorded, downloaded)
+                    effects.Place(task.ticket, task.key, expected, source, recorded, downloaded)
                 )
             case outcome:
                 self._not_placed(task, outcome, expired=answer.expired)

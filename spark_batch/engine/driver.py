@@ -33,6 +33,7 @@ from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
 from spark_batch.jobs import Job, Provenance, RunSettings, State
+from spark_batch.models import Model
 from spark_batch.paths import Layout
 
 # So many questions of admission are answered before the driver looks at what has come in.
@@ -45,11 +46,11 @@ _NOT_SENT = "the run ended before it was sent"
 class Driver:
     """One run. `events` does it, `stop` may be called from a signal handler.
 
-    `send` is None for a run that only fetches. `ready` says whether all that a job sends is at
-    hand, and else has it made. `api` is the base URL, or `sandbox`. `steps` are those of the plan,
-    lazily; `open_jobs` are the jobs of tasks from earlier runs that may be made again, by key.
-    `limit` bounds the jobs that are sent, `metadata` says that pictures shall carry what they were
-    made of, `commit` is the recipe's, in git.
+    `run` and `model` are the recipe's. `send` is None for a run that only fetches. `ready` says
+    whether all that a job sends is at hand, and else has it made. `api` is the base URL, or
+    `sandbox`. `steps` are those of the plan, lazily; `open_jobs` are the jobs of tasks from earlier
+    runs that may be made again, by key. `limit` bounds the jobs that are sent, `metadata` says that
+    pictures shall carry what they were made of, `commit` is the recipe's, in git.
 
     `network` does what waits for the API and its hosts, `pictures` what reads and writes pictures;
     both are shut down when the run ends.
@@ -59,6 +60,7 @@ class Driver:
         self,
         run: RunSettings,
         *,
+        model: Model,
         checkpoint: Checkpoint,
         client: TaskReader,
         send: Sender | None,
@@ -80,6 +82,7 @@ class Driver:
     ) -> None:
         self.tally = tally
         self._stop_timeout = run.stop_timeout
+        self._model = model
         self._checkpoint = checkpoint
         self._client = client
         self._send = send
@@ -95,6 +98,7 @@ class Driver:
         rng = rng or Random()
         self._engine = Engine(
             run,
+            model=model,
             api=api,
             commit=commit,
             can_send=send is not None,
@@ -291,9 +295,9 @@ class Driver:
                 part = self._part(ticket)
                 on_network(workers.download, self._client, call, part, self._layout)
             case effects.Place(key=key, ticket=ticket):
-                on_pictures(
-                    workers.place, call, self._part(ticket), self._names(key), self._facts(ticket)
-                )
+                names, facts = self._names(key), self._facts(ticket)
+                rules = self._model.picture
+                on_pictures(workers.place, call, self._part(ticket), names, rules, facts)
             case effects.Restore(key=key):
                 files_of = self._checkpoint.files_of(key)
                 on_pictures(workers.restore_picture, call.attempt, self._names(key), files_of)
@@ -373,7 +377,8 @@ class Driver:
         if not (isinstance(outcome, FetchFailed) and outcome.fresh_url):
             return False
         finished = self._checkpoint.finished_at(self._rows[ticket])
-        return waits.has_expired(finished, self._clock.utc())
+        kept = self._model.result_hours
+        return waits.has_expired(finished, self._clock.utc(), kept_hours=kept)
 
     def _twin(self, key: str, outcome: object) -> str | None:
         """Another job with the same bytes, though its seed is another one."""

@@ -46,12 +46,13 @@ class Download:
 class Place:
     """Check a downloaded picture and move it to the names of its job.
 
-    `size` is as asked, in pixels; `recorded` the picture that is being restored, if one is.
+    `expected` is the size that the API gives for the one asked, in pixels; `recorded` the picture
+    that is being restored, if one is.
     """
 
     ticket: int
     key: str
-    size: tuple[int, int]
+    expected: tuple[int, int]
     source: Input
     recorded: Picture | None
     downloaded: Downloaded

@@ -13,6 +13,7 @@ from spark_batch.engine.files import size_of, stands
 from spark_batch.engine.reasons import Cause, done, failed
 from spark_batch.jobs import Attempt, Difference, Job, JobRecord, State, differences, record_of
 from spark_batch.jobs.select import Facts, facts
+from spark_batch.models import Model
 
 
 class Action(str, Enum):
@@ -83,6 +84,7 @@ class Scope:
     """
 
     output_dir: Path
+    model: Model
     attempts: int
     retry: bool = False
     rescue: bool = False
@@ -109,7 +111,7 @@ def plan_actions(
         seen.add(number)
         if chosen is not None:
             last = reader.last_attempt(job.key) if number in history.tried else None
-            if not chosen(facts(record_of(job, last))):
+            if not chosen(facts(record_of(job, last), scope.model)):
                 yield Step(Action.LEAVE, "left out by --only", last, job=job)
                 continue
         found = _find(job, history, scope)
@@ -206,7 +208,7 @@ def _new(job: AnyJob, reader: CheckpointReader | None, scope: Scope) -> Finding:
 
 
 def _failed(job: AnyJob, attempt: Attempt, scope: Scope) -> Finding:
-    reason = failed(attempt)
+    reason = failed(attempt, scope.model)
     if retriable(attempt, scope.attempts) and not scope.retry:
         reason = f"attempt {attempt.number} failed, {reason}"
         return Finding(Action.CREATE, reason, attempt, Cause.FAILED)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from spark_batch.contract import error_code
 from spark_batch.jobs import Attempt
+from spark_batch.models import Model
 
 
 class Cause(str, Enum):
@@ -36,9 +36,9 @@ def done(attempt: Attempt) -> str:
     return f"done{day}{'' if cost is None else f', {cost} USD'}"
 
 
-def failed(attempt: Attempt) -> str:
+def failed(attempt: Attempt, model: Model) -> str:
     """Why an attempt failed: the API's code and words, and what is advised for the code."""
     code = f"{attempt.error_code}: " if attempt.error_code else ""
-    known = error_code(attempt.error_code)
+    known = model.errors.find(attempt.error_code)
     advice = f" ({known.advice})" if known else ""
     return f"{code}{attempt.error_message}{advice}"

@@ -49,7 +49,6 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from spark_batch import contract
 from spark_batch.engine.ratelimit import Pace
 from spark_batch.jobs import RunSettings
 
@@ -85,13 +84,12 @@ def last_try(pace: Pace, now: float, wait: float, run: RunSettings) -> float:
     return max(0.0, min([wait, *ends]))
 
 
-def has_expired(finished: datetime | None, now: datetime) -> bool:
+def has_expired(finished: datetime | None, now: datetime, *, kept_hours: float) -> bool:
     """Whether the API no longer keeps the result of a task that was finished then.
 
-    The vendor's pages say that results are kept for a day.
+    `kept_hours` is how long it keeps one (`Model.result_hours`).
     """
-    kept = timedelta(hours=contract.rules().result_hours)
-    return finished is not None and now - finished >= kept
+    return finished is not None and now - finished >= timedelta(hours=kept_hours)
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ from spark_batch.engine.files import (
 )
 from spark_batch.errors import NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Attempt, Job, Picture, Provenance
+from spark_batch.models import PictureRules
 from spark_batch.paths import Layout
 
 _NETWORK_THREADS = 16
@@ -206,16 +207,22 @@ def _fetch_further(
     return tuple(places), None
 
 
-def place(effect: Place, part: Path, names: Names, facts: Provenance | None) -> PlaceOutcome:
+def place(
+    effect: Place, part: Path, names: Names, rules: PictureRules, facts: Provenance | None
+) -> PlaceOutcome:
     """Check the download in `part`, and move it to its names.
 
-    `facts` are written into it, where it can carry them, before it has its name: what is paid for
-    is never lost for their sake.
+    `rules` are the model's for input pictures. `facts` are written into the picture, where it can
+    carry them, before it has its name: what is paid for is never lost for their sake.
     """
     try:
         picture = pictures.accept(part)
         suspect = pictures.suspicion(
-            part, asked=effect.size, source=effect.source.path, sent=effect.source.picture
+            part,
+            expected=effect.expected,
+            rules=rules,
+            source=effect.source.path,
+            sent=effect.source.picture,
         )
         marked = picture if facts is None else pictures.mark(part, picture, facts)
         unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None

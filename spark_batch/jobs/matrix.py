@@ -9,7 +9,6 @@ from functools import lru_cache, partial, reduce
 from itertools import product
 from typing import Any
 
-from spark_batch import contract
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Exclusion, Input, Job, Prompt, Recipe, Size, names
 from spark_batch.jobs import request as requests
@@ -97,9 +96,7 @@ def outputs(recipe: Recipe) -> Iterator[str]:
 
 def template(recipe: Recipe) -> str:
     """The recipe's output template; the default one gets `-take${take}` when takes are several."""
-    several = any(
-        len(_takes(block.takes, seed)) > 1 for block in recipe.blocks for seed in block.seeds
-    )
+    several = any(len(block.draws) > len(block.seeds) for block in recipe.blocks)
     if several and recipe.output_name == names.default_template():
         return recipe.output_name + _TAKE_SUFFIX
     return recipe.output_name
@@ -123,11 +120,6 @@ def input_rules(block: Block) -> tuple[int, ...]:
     return _bits([rule.inputs for rule in _rules(block)], [picture.id for picture in block.inputs])
 
 
-def _takes(takes: int, seed: int) -> range:
-    """The takes of a seed: several for the random one only."""
-    return range(1, takes + 1 if seed == contract.rules().random_seed else 2)
-
-
 def _count(block: Block) -> int:
     if not (block.excludes or block.repeats):
         return _combinations(block)
@@ -137,10 +129,7 @@ def _count(block: Block) -> int:
 
 def _combinations(block: Block) -> int:
     outer = len(block.inputs) * len(block.prompts) * len(block.sizes)
-    inner = len(block.seeds)
-    if block.takes > 1:
-        inner = sum(len(_takes(block.takes, seed)) for seed in block.seeds)
-    return outer * len(block.scales) * inner
+    return outer * len(block.scales) * len(block.draws)
 
 
 # Rules. A block may have 1000 exclusions and a million combinations: testing each rule on each of
@@ -174,13 +163,12 @@ def _axes(block: Block) -> tuple[tuple[int, ...], ...]:
     rules = _rules(block)
     sizes = [(size.width, size.height) for size in block.sizes]
     scale_bits = _bits([rule.scales for rule in rules], block.scales)
-    seed_bits = _bits([rule.seeds for rule in rules], block.seeds)
-    take_bits = _bits([rule.takes for rule in rules], range(1, block.takes + 1))
+    seed_bits = _bits([rule.seeds for rule in rules], [seed for seed, _ in block.draws])
+    take_bits = _bits([rule.takes for rule in rules], [take for _, take in block.draws])
     tails = tuple(
-        scale & seed & take_bits[take - 1]
+        scale & seed & take
         for scale in scale_bits
-        for number, seed in zip(block.seeds, seed_bits, strict=True)
-        for take in _takes(block.takes, number)
+        for seed, take in zip(seed_bits, take_bits, strict=True)
     )
     return (
         input_rules(block),
@@ -239,7 +227,7 @@ def _groups(
     """Each input, prompt and size of each block, with the tails that no rule drops."""
     tails_of = lru_cache(_KEPT)(partial(_tails, parts))
     for block in recipe.blocks:
-        tails = tails_of(block.scales, block.seeds, block.takes)
+        tails = tails_of(block.scales, block.draws)
         if block.excludes or block.repeats:
             yield from _kept(block, tails)
         else:
@@ -276,7 +264,7 @@ def _variants(
 ) -> Iterator[Job]:
     """The jobs of one input, prompt and size; what they have in common is done once."""
     head = requests.head(
-        model=recipe.model,
+        model=recipe.model.name,
         picture=requests.picture_text(picture),
         prompt=prompt.text,
         width=size.width,
@@ -285,7 +273,7 @@ def _variants(
     pattern = _pattern(parts, _outer(recipe, picture, prompt, size))
     keyed = _names_key(parts)
     common = hashlib.sha256(head)
-    name, model = recipe.name, recipe.model
+    name, model = recipe.name, recipe.model.name
     for scale, seed, take, request, values in tails:
         whole = common.copy()
         whole.update(request)
@@ -316,16 +304,15 @@ def _outer(recipe: Recipe, picture: Input, prompt: Prompt, size: Size) -> dict[s
 
 
 def _tails(
-    parts: tuple[Token, ...], scales: tuple[float, ...], seeds: tuple[int, ...], takes: int
+    parts: tuple[Token, ...], scales: tuple[float, ...], draws: tuple[tuple[int, int], ...]
 ) -> _Tails:
     """Each scale, seed and take, with its end of the canonical form and its values in a name."""
     used = [_INNER.index(token.name) for token in parts if token.name in _INNER]
     found = []
-    for scale, seed in product(scales, seeds):
-        for take in _takes(takes, seed):
-            inner = (requests.number_text(scale), str(seed), str(take))
-            values = tuple(inner[number] for number in used)
-            found.append((scale, seed, take, requests.tail(inner[0], seed, take), values))
+    for scale, (seed, take) in product(scales, draws):
+        inner = (requests.number_text(scale), str(seed), str(take))
+        values = tuple(inner[number] for number in used)
+        found.append((scale, seed, take, requests.tail(inner[0], seed, take), values))
     return tuple(found)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spark_batch import contract
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Prompt
+from spark_batch.models import schemas
 from spark_batch.text import Token, slug, template_tokens
 
 VARIABLES = (
@@ -25,7 +25,7 @@ VARIABLES = (
 
 def default_template() -> str:
     """The output template of a recipe that gives none, from the recipe's schema."""
-    text: str = contract.schema(contract.RECIPE)["properties"]["output"]["properties"]["name"][
+    text: str = schemas.schema(schemas.RECIPE)["properties"]["output"]["properties"]["name"][
         "default"
     ]
     return text

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from spark_batch.models import Model
+
 
 @dataclass(frozen=True, slots=True)
 class SourceLocation:
@@ -128,10 +130,11 @@ class Block:
     """A matrix: every combination of its axes is a job, but for what is dropped.
 
     `excludes` is what the author does not want, `repeats` what an earlier block makes already.
-    `takes` counts for random seeds only. `origin` is the recipe's key that made it: `variants`,
-    `include[0]`, `rows`.
+    `takes` counts for the model's random seed only. `origin` is the recipe's key that made it:
+    `variants`, `include[0]`, `rows`.
     """
 
+    model: Model
     inputs: tuple[Input, ...]
     prompts: tuple[Prompt, ...]
     sizes: tuple[Size, ...]
@@ -141,6 +144,16 @@ class Block:
     excludes: tuple[Exclusion, ...] = ()
     repeats: tuple[Exclusion, ...] = ()
     origin: str = "variants"
+
+    @property
+    def draws(self) -> tuple[tuple[int, int], ...]:
+        """Each seed with each of its takes: only the model's random seed has more than one."""
+        random = self.model.random_seed
+        return tuple(
+            (seed, take)
+            for seed in self.seeds
+            for take in range(1, self.takes + 1 if seed == random else 2)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +181,7 @@ class Recipe:
 
     path: Path
     name: str
-    model: str
+    model: Model
     blocks: tuple[Block, ...]
     output_dir: Path
     output_name: str

@@ -15,10 +15,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from glob import escape
 
-from spark_batch.contract import rules
 from spark_batch.errors import UsageError
 from spark_batch.jobs import JobRecord, Status
 from spark_batch.jobs.request import number_text
+from spark_batch.models import Model
 
 Facts = Mapping[str, tuple[str, ...]]
 
@@ -78,14 +78,14 @@ def _patterns(text: str) -> tuple[str, ...]:
     )
 
 
-def facts(record: JobRecord) -> Facts:
+def facts(record: JobRecord, model: Model) -> Facts:
     """What can be said of a job, by axis."""
     request = record.request
     return {
         **{name: (value,) for name, value in record.variables},
         "input": (record.input,),
         "prompt": (record.prompt_id,),
-        "size": _sizes(request.width, request.height),
+        "size": _sizes(request.width, request.height, model),
         "scale": (number_text(request.scale),),
         "seed": (str(request.seed),),
         "take": (str(request.take),),
@@ -95,9 +95,9 @@ def facts(record: JobRecord) -> Facts:
     }
 
 
-def _sizes(width: int, height: int) -> tuple[str, ...]:
+def _sizes(width: int, height: int, model: Model) -> tuple[str, ...]:
     """A size in every way that it can be written."""
-    names = (name for name, sides in rules().sizes.items() if sides == (width, height))
+    names = (name for name, sides in model.sizes.items() if sides == (width, height))
     return (*names, f"{width}x{height}")
 
 

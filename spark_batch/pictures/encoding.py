@@ -54,15 +54,18 @@ def _jpeg(image: Image.Image, quality: int, subsampling: int) -> bytes:
     return out.getvalue()
 
 
-def png(image: Image.Image, *, most: int) -> bytes:
-    """An RGB or RGBA picture as PNG of at most `most` bytes: shrunk step by step where it must."""
+def png(image: Image.Image, *, most: int, max_ratio: float) -> bytes:
+    """An RGB or RGBA picture as PNG of at most `most` bytes: shrunk step by step where it must.
+
+    A picture within `max_ratio`, long side by short side, stays within it.
+    """
     whole, factor = image, 1.0
     while True:
         data = _png(image)
         if len(data) <= most or max(image.size) == 1:
             return data
         factor *= min(_MARGIN, math.sqrt(most / len(data)) * _MARGIN)
-        image = whole.resize(scaled(whole.size, factor), Image.Resampling.LANCZOS)
+        image = whole.resize(scaled(whole.size, factor, max_ratio), Image.Resampling.LANCZOS)
 
 
 def _png(image: Image.Image) -> bytes:

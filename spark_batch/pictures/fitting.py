@@ -14,9 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import contract
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Fit, Picture, Treatment
+from spark_batch.models import PictureRules
 from spark_batch.pictures import colours, encoding, reading
 from spark_batch.pictures.geometry import Geometry, geometry
 from spark_batch.pictures.sources import Source, source, translated
@@ -29,39 +29,40 @@ VERSION = 1
 _room = threading.BoundedSemaphore(2)
 
 
-def probe(path: Path, fit: Fit | None = None) -> Picture:
-    """Read an input picture and judge it; with `fit` say what has to be done to it.
+def probe(path: Path, fit: Fit | None, rules: PictureRules) -> Picture:
+    """Read an input picture and judge it by `rules`; with `fit` say what has to be done to it.
 
     Without `fit`, or where nothing is to be done, the picture has no treatment: the file is sent
     as it is. Raises PictureError, in one line that begins with the path.
     """
     if fit is None:
-        return reading.probe_as_it_is(path)
+        return reading.probe_as_it_is(path, rules)
     with _room:
         found = source(path)
         with translated(path, found.picture.format):
-            treatment = _treatment(found, fit)
+            treatment = _treatment(found, fit, rules)
     facts = found.picture
     if treatment is None:
-        reading.refuse(path, reading.facts_of(facts))
+        reading.refuse(path, reading.facts_of(facts), rules)
     return Picture(facts.format, facts.width, facts.height, facts.bytes, facts.sha256, treatment)
 
 
-def fitted(path: Path, picture: Picture) -> bytes:
-    """The file that is sent for a picture with a treatment: a JPEG or PNG of at most 4.7 MB.
+def fitted(path: Path, picture: Picture, rules: PictureRules) -> bytes:
+    """The file that is sent for a picture with a treatment: a JPEG or PNG within the `rules`.
 
     Raises PictureError when it cannot be read, or is no longer the file that was probed.
     """
     if picture.treatment is None:
         raise PictureError(f"{path}: nothing is to be done to this picture")
-    image = rendered(path, picture)
-    most = contract.rules().picture.recommended_bytes
-    encode = encoding.png if picture.treatment.format == "PNG" else encoding.jpeg
+    image = rendered(path, picture, rules)
+    most = rules.recommended_bytes
     with translated(path, picture.format):
-        return encode(image, most=most)
+        if picture.treatment.format == "PNG":
+            return encoding.png(image, most=most, max_ratio=rules.max_ratio)
+        return encoding.jpeg(image, most=most)
 
 
-def rendered(path: Path, picture: Picture) -> Image.Image:
+def rendered(path: Path, picture: Picture, rules: PictureRules) -> Image.Image:
     """The pixels that are sent for a picture with a treatment, before they are encoded.
 
     Raises PictureError as `fitted` does.
@@ -71,12 +72,12 @@ def rendered(path: Path, picture: Picture) -> Image.Image:
         if picture.treatment is None or found.picture.sha256 != picture.sha256:
             raise PictureError(f"{path}: the picture has changed since it was planned")
         with translated(path, picture.format):
-            return _rendered(found, picture.treatment)
+            return _rendered(found, picture.treatment, rules)
 
 
-def _rendered(found: Source, treatment: Treatment) -> Image.Image:
+def _rendered(found: Source, treatment: Treatment, rules: PictureRules) -> Image.Image:
     image = found.image
-    ways = geometry(*image.size, treatment.ratio or "pad")
+    ways = geometry(*image.size, treatment.ratio or "pad", rules)
     if ways.inner != image.size:
         lanczos = Image.Resampling.LANCZOS
         image = image.resize(ways.inner, lanczos, box=ways.box, reducing_gap=3.0)
@@ -84,10 +85,10 @@ def _rendered(found: Source, treatment: Treatment) -> Image.Image:
     return colours.onto(image, ways.canvas, treatment.background)
 
 
-def _treatment(found: Source, fit: Fit) -> Treatment | None:
+def _treatment(found: Source, fit: Fit, rules: PictureRules) -> Treatment | None:
     """What is to be done, or None for nothing. Options that play no part do not show in it."""
-    ways = geometry(*found.image.size, fit.ratio)
-    if not _needed(found, ways, fit):
+    ways = geometry(*found.image.size, fit.ratio, rules)
+    if not _needed(found, ways, fit, rules):
         return None
     clear = found.clear
     kind = "PNG" if fit.format == "png" or (fit.format == "auto" and clear) else "JPEG"
@@ -101,13 +102,13 @@ def _treatment(found: Source, fit: Fit) -> Treatment | None:
         height=ways.canvas[1],
         ratio=fit.ratio if ways.long else None,
         background=background,
-        words=", ".join(_words(found, ways, kind, fit.ratio, background)),
+        words=", ".join(_words(found, ways, kind, fit.ratio, background, rules=rules)),
     )
 
 
-def _needed(found: Source, ways: Geometry, fit: Fit) -> bool:
+def _needed(found: Source, ways: Geometry, fit: Fit, rules: PictureRules) -> bool:
     """Whether the API would refuse the file, or might read it wrongly, or another is asked for."""
-    picture, rules = found.picture, contract.rules().picture
+    picture = found.picture
     return (
         picture.format not in rules.formats
         or picture.bytes > rules.recommended_bytes
@@ -122,7 +123,13 @@ def _needed(found: Source, ways: Geometry, fit: Fit) -> bool:
 
 
 def _words(
-    found: Source, ways: Geometry, kind: str, ratio: str, background: str | None
+    found: Source,
+    ways: Geometry,
+    kind: str,
+    ratio: str,
+    background: str | None,
+    *,
+    rules: PictureRules,
 ) -> list[str]:
     """What is done, in words, in the order in which it is done."""
     words = ["first frame only"] if found.several else []
@@ -131,7 +138,7 @@ def _words(
     if found.deep:
         words.append(f"{found.bits}-bit → 8-bit")
     if ways.long:
-        most = f"{contract.rules().picture.max_ratio:g}:1"
+        most = f"{rules.max_ratio:g}:1"
         ground = "transparent bars" if background is None else background
         words.append(f"cropped to {most}" if ratio == "crop" else f"padded to {most} with {ground}")
     if ways.canvas != found.image.size:
@@ -140,7 +147,7 @@ def _words(
     words += _colour_words(found)
     if found.clear and kind == "JPEG":
         words.append(f"transparency laid on {background}")
-    return [*words, f"saved as {kind}{_limit_words(found, ways, kind)}"]
+    return [*words, f"saved as {kind}{_limit_words(found, ways, kind, rules)}"]
 
 
 def _colour_words(found: Source) -> list[str]:
@@ -149,9 +156,9 @@ def _colour_words(found: Source) -> list[str]:
     return ["colours → sRGB"] if colours.transform(found.icc, found.image.mode) else []
 
 
-def _limit_words(found: Source, ways: Geometry, kind: str) -> str:
+def _limit_words(found: Source, ways: Geometry, kind: str, rules: PictureRules) -> str:
     """What the bytes may ask for: only the encoder knows, so that both cases are told."""
-    most = contract.rules().picture.recommended_bytes
+    most = rules.recommended_bytes
     channels = 4 if found.clear else 3
     if kind == "PNG" and ways.canvas[0] * ways.canvas[1] * channels > most:
         return f", shrunk if it passes {most} bytes"

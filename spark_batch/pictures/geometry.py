@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spark_batch import contract
+from spark_batch.models import PictureRules
 
 Box = tuple[int, int, int, int]
 
@@ -25,21 +25,21 @@ class Geometry:
     long: bool
 
 
-def geometry(width: int, height: int, ratio: str) -> Geometry:
+def geometry(width: int, height: int, ratio: str, rules: PictureRules) -> Geometry:
     """The way of an upright picture of `width` and `height` pixels into the API's limits.
 
     A picture past the largest proportions is brought to just these, by bars (`pad`) or by cutting
     both ends (`crop`); then it is shrunk to the largest side. Nothing is ever enlarged.
     """
-    most = contract.rules().picture.max_ratio
+    most = rules.max_ratio
     long = max(width, height) > most * min(width, height)
     if not long:
-        return _shrunk((0, 0, width, height), (width, height), long=False)
+        return _shrunk((0, 0, width, height), (width, height), rules, long=False)
     if ratio == "crop":
         box = _cut(width, height, most)
-        return _shrunk(box, (box[2] - box[0], box[3] - box[1]), long=True)
+        return _shrunk(box, (box[2] - box[0], box[3] - box[1]), rules, long=True)
     canvas = max(width, math.ceil(height / most)), max(height, math.ceil(width / most))
-    return _shrunk((0, 0, width, height), canvas, long=True)
+    return _shrunk((0, 0, width, height), canvas, rules, long=True)
 
 
 def _cut(width: int, height: int, most: float) -> Box:
@@ -49,18 +49,19 @@ def _cut(width: int, height: int, most: float) -> Box:
     return left, upper, left + across, upper + down
 
 
-def scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
-    """A size made smaller by `factor`, within the API's largest proportions as it was before."""
+def scaled(size: tuple[int, int], factor: float, max_ratio: float) -> tuple[int, int]:
+    """A size made smaller by `factor`; one within `max_ratio` stays within it."""
     sides = [max(1, round(side * factor)) for side in size]
     # Rounding must not bring a picture of just the largest proportions past them.
-    shortest = math.ceil(max(sides) / contract.rules().picture.max_ratio)
+    shortest = math.ceil(max(sides) / max_ratio)
     width, height = (max(side, shortest) for side in sides)
     return width, height
 
 
-def _shrunk(box: Box, canvas: tuple[int, int], *, long: bool) -> Geometry:
-    factor = min(1.0, contract.rules().picture.max_side / max(canvas))
-    taken, (width, height) = (box[2] - box[0], box[3] - box[1]), scaled(canvas, factor)
+def _shrunk(box: Box, canvas: tuple[int, int], rules: PictureRules, *, long: bool) -> Geometry:
+    factor = min(1.0, rules.max_side / max(canvas))
+    taken = (box[2] - box[0], box[3] - box[1])
+    width, height = scaled(canvas, factor, rules.max_ratio)
     if taken == canvas:
         return Geometry(box, (width, height), (width, height), long)
     inner = min(width, round(taken[0] * factor)), min(height, round(taken[1] * factor))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, ImageStat
 
-from spark_batch import contract
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
+from spark_batch.models import PictureRules
 from spark_batch.pictures.fitting import rendered
 from spark_batch.pictures.reading import admitted
 
@@ -29,22 +29,28 @@ _SMALL = (32, 32)
 
 
 def suspicion(
-    path: Path, *, asked: tuple[int, int], source: Path | None, sent: Picture | None = None
+    path: Path,
+    *,
+    expected: tuple[int, int],
+    rules: PictureRules,
+    source: Path | None,
+    sent: Picture | None = None,
 ) -> str | None:
     """What is odd about the whole picture at `path`, in words; None for nothing.
 
-    `asked` are width and height as asked, in pixels, `source` the input picture's file, and `sent`
-    says what was done to it before it was sent (`Picture.treatment`). Gives None as well when a
-    file cannot be read, since that is told elsewhere.
+    `expected` are the width and height in pixels that the API gives (`Model.expected_size`),
+    `rules` are the model's for input pictures. `source` is the input picture's file, `sent` says
+    what was done to it before it was sent (`Picture.treatment`). Gives None as well when a file
+    cannot be read, since that is told elsewhere.
     """
     try:
         _, image, _ = admitted(path)
-        odd = _proportions(image.size, asked)
+        odd = _proportions(image.size, expected)
         small = _reduced(image)
         return (
             odd
             or _colour(small)
-            or (_returned(small, image.size, source, sent) if source else None)
+            or (_returned(small, image.size, source, sent, rules) if source else None)
         )
     except (PictureError, OSError, ValueError, SyntaxError):
         return None
@@ -54,8 +60,8 @@ def _reduced(image: Image.Image) -> Image.Image:
     return image.convert("RGB").resize(_SMALL, Image.Resampling.BOX)
 
 
-def _proportions(size: tuple[int, int], asked: tuple[int, int]) -> str | None:
-    width, height = contract.expected_size(*asked)
+def _proportions(size: tuple[int, int], expected: tuple[int, int]) -> str | None:
+    width, height = expected
     if abs(size[0] * height / (size[1] * width) - 1) <= _PROPORTION:
         return None
     return f"{size[0]}x{size[1]} has not the proportions of {width}x{height}, which is expected"
@@ -70,9 +76,13 @@ def _colour(small: Image.Image) -> str | None:
 
 
 def _returned(
-    small: Image.Image, size: tuple[int, int], source: Path, sent: Picture | None
+    small: Image.Image,
+    size: tuple[int, int],
+    source: Path,
+    sent: Picture | None,
+    rules: PictureRules,
 ) -> str | None:
-    before, (width, height) = _before(source, sent)
+    before, (width, height) = _before(source, sent, rules)
     if abs(width * size[1] / (height * size[0]) - 1) > _PROPORTION:
         return None
     difference = ImageChops.difference(small, before)
@@ -81,18 +91,22 @@ def _returned(
     return "it looks like the very input picture"
 
 
-def _before(source: Path, sent: Picture | None) -> tuple[Image.Image, tuple[int, int]]:
+def _before(
+    source: Path, sent: Picture | None, rules: PictureRules
+) -> tuple[Image.Image, tuple[int, int]]:
     """The picture as it was sent, reduced, and the size that it was sent at."""
     if sent is not None and sent.treatment is not None:
-        return _fitted(source, sent)
+        return _fitted(source, sent, rules)
     _, before, _ = admitted(source)
     return _reduced(before), before.size
 
 
 @lru_cache(maxsize=256)
-def _fitted(source: Path, sent: Picture) -> tuple[Image.Image, tuple[int, int]]:
+def _fitted(
+    source: Path, sent: Picture, rules: PictureRules
+) -> tuple[Image.Image, tuple[int, int]]:
     """A fitted picture reduced: kept, since many jobs use one, and fitting may take a second."""
-    image = rendered(source, sent)
+    image = rendered(source, sent, rules)
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image if image.mode == "RGBA" else None)
     return _reduced(white), image.size

@@ -25,9 +25,10 @@ from typing import Any
 
 from PIL import Image
 
-from spark_batch import contract, lfs
+from spark_batch import lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
+from spark_batch.models import PictureRules
 from spark_batch.pictures import structure
 from spark_batch.pictures.containers import webp_size
 from spark_batch.pictures.disk import reason
@@ -81,7 +82,7 @@ _filters = threading.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def probe_as_it_is(path: Path) -> Picture:
+def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
     """Read an input picture and judge it by the API's rules for one.
 
     The file is decoded whole. A JPEG with further frames behind the first (MPO) is a JPEG. The
@@ -89,7 +90,6 @@ def probe_as_it_is(path: Path) -> Picture:
     kept as `Picture.turned`. Raises PictureError, in one line that begins with the path.
     """
     size = file_size(path)
-    rules = contract.rules().picture
     side = f"the API takes at most {rules.max_side} a side"
     limit = f"{side}, and `fit` reads at most {MAX_FITTED_PIXELS}; make the picture smaller"
     if size > rules.max_bytes:
@@ -103,7 +103,7 @@ def probe_as_it_is(path: Path) -> Picture:
     if kind not in rules.formats:
         taken = f"the API takes {' and '.join(rules.formats)}"
         raise PictureError(f"{path}: {said(data)}; {taken}{MENDED['format']}")
-    refuse(path, facts_of(picture))
+    refuse(path, facts_of(picture), rules)
     decode(path, data, kind, image)
     return replace(picture, turned=orientation(image) in _TURNED)
 
@@ -317,9 +317,9 @@ def facts_of(picture: Picture) -> dict[str, Any]:
     }
 
 
-def refuse(path: Path, facts: dict[str, Any]) -> None:
+def refuse(path: Path, facts: dict[str, Any], rules: PictureRules) -> None:
     """Raise PictureError when the facts violate a rule of the API."""
-    faults = contract.picture_faults()(facts)
+    faults = rules.faults(facts)
     if faults:
         words = "; ".join(_fault(name, facts, limit) for name, limit in faults)
         mend = MENDED[faults[0][0]] if facts["width"] * facts["height"] <= MAX_FITTED_PIXELS else ""

@@ -113,7 +113,10 @@ def endpoint(layout: RecipeLayout, *, sandbox: bool, env_file: Path | None) -> I
         return
     from spark_batch import sandbox as room
 
-    with room.serve(room.Settings(folder=layout.sandbox, task_seconds=_PREVIEW_SECONDS)) as served:
+    settings = room.Settings(
+        folder=layout.sandbox, model=layout.model, task_seconds=_PREVIEW_SECONDS
+    )
+    with room.serve(settings) as served:
         yield Endpoint(served.url, key=_PREVIEW_KEY, api=SANDBOX_API)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from spark_batch import lfs, pictures, recipe
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Fit, Picture, Recipe
+from spark_batch.models import PictureRules
 from spark_batch.paths import MANIFEST_SUFFIX
 from spark_batch.project.git import Blob, Blobs, Leaf, Repository, repository
 from spark_batch.project.record_files import find_generated
@@ -167,7 +168,7 @@ class _Folder:
                 self._make(path)
                 self.fill(path)
 
-    def probe(self, path: Path, fit: Fit | None = None) -> Picture:
+    def probe(self, path: Path, fit: Fit | None, rules: PictureRules) -> Picture:
         """The picture as it was. The API's rules are not checked: it is not sent.
 
         Raises PictureError for a file that is not in the commit.
@@ -176,7 +177,7 @@ class _Folder:
         if leaf is None:
             if path.is_relative_to(self.root):
                 raise PictureError(f"{path}: it is not in this commit")
-            return pictures.probe(path, fit)  # an absolute path, of which git knows nothing
+            return pictures.probe(path, fit, rules)  # an absolute path, of which git knows nothing
         blob = self._blobs.read(leaf.object)
         size, sha256 = _stored(blob)
         if fit is None and sha256 in self._known:
@@ -185,7 +186,7 @@ class _Folder:
             copy = Path(folder) / "picture"
             copy.write_bytes(blob.data)
             try:
-                return pictures.probe(copy, fit)
+                return pictures.probe(copy, fit, rules)
             except PictureError:
                 return Picture("", 1, 1, size, sha256)
 

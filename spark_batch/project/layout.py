@@ -11,6 +11,7 @@ from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, matrix
 from spark_batch.jobs.shard import Shard, labelled_shard
+from spark_batch.models import Model
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.links import check_output
 from spark_batch.project.record_files import find_generated
@@ -26,6 +27,7 @@ class RecipeLayout(Layout):
     `metadata` says whether pictures carry what they were made of.
     """
 
+    model: Model
     shard: Shard | None = None
     recipe_dir: Path | None = None
     metadata: bool = False
@@ -70,15 +72,18 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
     """
     output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
     folder = loaded.path.parent.absolute()
-    return _checked(RecipeLayout(loaded.name, output_dir, shard, folder, loaded.metadata))
+    return _checked(
+        RecipeLayout(loaded.name, output_dir, loaded.model, shard, folder, loaded.metadata)
+    )
 
 
 def find_layout(path: Path, *, sandbox: bool, shard: Shard | None = None) -> RecipeLayout:
     """The layout, read from the recipe's header alone: its pictures may be missing."""
     found = header(path)
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
+    folder = path.parent.absolute()
     return _checked(
-        RecipeLayout(found.name, output_dir, shard, path.parent.absolute(), found.metadata)
+        RecipeLayout(found.name, output_dir, found.model, shard, folder, found.metadata)
     )
 
 

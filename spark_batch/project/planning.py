@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -116,7 +117,7 @@ class Plan:
         return plan_actions(
             self.layout.jobs(self.recipe),
             reader=self._checkpoint,
-            scope=Scope(self.layout.output_dir, self.recipe.run.attempts),
+            scope=Scope(self.layout.output_dir, self.recipe.model, self.recipe.run.attempts),
             seen=self._keys,
             chosen=chooser or None,
         )
@@ -238,14 +239,16 @@ def ask(
     """
     prices: dict[tuple[int, int], Decimal] = {}
     refused: dict[str, None] = {}
-    bodies = Bodies(fitted=pictures.fitted)
+    bodies = Bodies(fitted=partial(pictures.fitted, rules=layout.model.picture))
     # A sandbox of its own, since a plan touches no file of the recipe's.
     with (
         tempfile.TemporaryDirectory() as folder,
         access.endpoint(
-            RecipeLayout(layout.name, Path(folder)), sandbox=sandbox, env_file=env_file
+            RecipeLayout(layout.name, Path(folder), layout.model),
+            sandbox=sandbox,
+            env_file=env_file,
         ) as endpoint,
-        TaskClient(endpoint.base_url, endpoint.key) as client,
+        TaskClient(endpoint.base_url, endpoint.key, model=layout.model) as client,
     ):
         for size, job in list(jobs.items())[:MAX_QUESTIONS]:
             try:

@@ -26,6 +26,7 @@ def write_reports(
         name=layout.label,
         output_dir=layout.output_dir,
         recipe_dir=layout.recipe_dir,
+        model=layout.model,
         formats=formats,
     )
 

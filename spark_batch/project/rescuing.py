@@ -86,9 +86,10 @@ def rescue(
         if wanted:
             with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
-                with TaskReader(endpoint.base_url, endpoint.key) as client:
+                with TaskReader(endpoint.base_url, endpoint.key, model=layout.model) as client:
                     driver = Driver(
                         settings,
+                        model=layout.model,
                         checkpoint=checkpoint,
                         client=client,
                         send=None,
@@ -120,7 +121,7 @@ def _missing(
     checkpoint: Checkpoint, layout: RecipeLayout, settings: RunSettings, causes: Counter[Cause]
 ) -> list[Restore]:
     """The pictures that are paid for and not here; counts the causes of all jobs."""
-    scope = Scope(layout.output_dir, settings.attempts, rescue=True)
+    scope = Scope(layout.output_dir, layout.model, settings.attempts, rescue=True)
     missing = []
     for found, picture in paid_pictures(checkpoint.records(), reader=checkpoint, scope=scope):
         causes[found.cause] += 1

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -149,10 +150,13 @@ class PreparedRun:
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
         picture_work = picture_threads()
-        bodies = Bodies(fitted=pictures.fitted, executor=picture_work)
-        with TaskClient(endpoint.base_url, endpoint.key) as client:
+        model = self.recipe.model
+        fitted = partial(pictures.fitted, rules=model.picture)
+        bodies = Bodies(fitted=fitted, executor=picture_work)
+        with TaskClient(endpoint.base_url, endpoint.key, model=model) as client:
             driver = Driver(
                 run,
+                model=model,
                 checkpoint=checkpoint,
                 client=client,
                 send=sender(client.submit, bodies),
@@ -256,7 +260,7 @@ def _steps(
     checkpoint: Checkpoint,
     chooser: Chooser,
 ) -> Iterator[Step]:
-    scope = Scope(layout.output_dir, recipe.run.attempts, retry=options.retry)
+    scope = Scope(layout.output_dir, recipe.model, recipe.run.attempts, retry=options.retry)
     chosen = chooser or None
     return plan_actions(layout.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from spark_batch import atomic, lfs
 from spark_batch.checkpoint import Checkpoint, time_text
-from spark_batch.contract import PLANFILE, validator
 from spark_batch.engine.planner import COSTS, WORK, Action, Step
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.jobs import Job, Recipe
+from spark_batch.models.schemas import PLANFILE, validator
 from spark_batch.project import access
 from spark_batch.project.planning import Plan, PlanSnapshot
 from spark_batch.recipe import boundary

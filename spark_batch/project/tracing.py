@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from spark_batch import lfs, pictures
+from spark_batch import lfs, models, pictures
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, adopt, foreign
 from spark_batch.errors import CheckpointError, UsageError
 from spark_batch.jobs import Attempt, JobRecord, Provenance
@@ -163,7 +163,7 @@ def _in_manifest(records: RunRecords, sha256: str, carried: Provenance | None) -
         if row["sha256"] == sha256 or row["job"] == job
     ]
     with Checkpoint.blank() as blank:
-        adopt(blank, rows, trusted=lambda row: False)
+        adopt(blank, rows, model=models.default(), trusted=lambda row: False)
         found = _known(blank, records, sha256, carried)
     return [_with_lines(known, rows) for known in found]
 

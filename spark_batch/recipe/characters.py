@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-from spark_batch import contract
+from spark_batch.models import schemas
 from spark_batch.text import INVISIBLE
 
 DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
@@ -109,7 +109,7 @@ def _found(line: str, at: int) -> tuple[int, str]:
 
 @cache
 def _beginning() -> re.Pattern[str]:
-    keys = "|".join(sorted(_keys(contract.schema(contract.RECIPE))))
+    keys = "|".join(sorted(_keys(schemas.schema(schemas.RECIPE))))
     return re.compile(f"[ {INVISIBLE}]*(?:-|(?:{keys})[ {INVISIBLE}]*:)[ {INVISIBLE}]")
 
 

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from spark_batch import contract
 from spark_batch.jobs import Fit
+from spark_batch.models import schemas
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.boundary import Boundary
 from spark_batch.recipe.diagnostics import Findings
@@ -108,7 +108,8 @@ def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
 
 def _url(entry: InputEntry, text: str, findings: Findings) -> Iterator[InputEntry]:
     try:
-        wrong = judge(text, part="url", shown=quoted(text))
+        validator = schemas.validator(schemas.RECIPE, "url")
+        wrong = judge(text, validator, part="url", shown=quoted(text))
         parts = urlsplit(text)
         if not wrong and (not parts.hostname or text != text.strip()):
             wrong = [f"{quoted(text)} is not the URL of a picture"]
@@ -250,5 +251,5 @@ def fit_of(node: Node | None) -> Fit | None:
 
 @cache
 def _defaults() -> dict[str, str]:
-    properties = contract.schema(contract.RECIPE)["$defs"]["fit"]["properties"]
+    properties = schemas.schema(schemas.RECIPE)["$defs"]["fit"]["properties"]
     return {key: value["default"] for key, value in properties.items()}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from spark_batch import contract
+from spark_batch.models import schemas
 from spark_batch.recipe import globs
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.yaml import Node
@@ -123,5 +123,5 @@ def _alike(first: Named, second: Named) -> str:
 
 
 def _longest() -> int:
-    length: int = contract.schema(contract.RECIPE)["$defs"]["id"]["maxLength"]
+    length: int = schemas.schema(schemas.RECIPE)["$defs"]["id"]["maxLength"]
     return length

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Fit, Input, Picture
@@ -175,15 +174,9 @@ def _absolute(file: Path | None) -> Path | None:
     return None if file is None else file.absolute()
 
 
-class Probe(Protocol):
-    """Reads an input picture, or raises PictureError; may be called from several threads.
-
-    With a fit the picture says what is done to it before it is sent.
-    """
-
-    def __call__(self, path: Path, fit: Fit | None = None, /) -> Picture: ...
-
-
+# Reads an input picture, or raises PictureError; may be called from several threads. With a fit
+# the picture says what is done to it before it is sent.
+Probe = Callable[[Path, Fit | None], Picture]
 Asked = tuple[Path, Fit | None]
 
 _THREADS = 8
@@ -207,7 +200,7 @@ def _probe_all(probe: Probe, asked: list[Asked]) -> list[Picture | PictureError]
     def one(key: Asked) -> Picture | PictureError:
         file, fit = key
         try:
-            return probe(file) if fit is None else probe(file, fit)
+            return probe(file, fit)
         except PictureError as error:
             return error
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from spark_batch import contract
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Block, Recipe, matrix
+from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
+from spark_batch.models import Model, PictureRules
 from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.inputs import FindGenerated, Listed, Probe, nothing_generated
+from spark_batch.recipe.model import read_model
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import check, start
 from spark_batch.recipe.variants import Variants
@@ -30,6 +31,8 @@ MAX_COMBINATIONS = 10 * MAX_JOBS  # before what is excluded is dropped
 
 T = TypeVar("T")
 
+ProbeByRules = Callable[[Path, Fit | None, PictureRules], Picture]
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -40,24 +43,29 @@ class Loaded:
     notes: tuple[Diagnostic, ...] = ()
 
 
-def load(path: Path, *, probe: Probe, find: FindGenerated = nothing_generated) -> Loaded:
+def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_generated) -> Loaded:
     """Read and check a recipe and its pictures, without network and API key.
 
-    `probe` reads an input picture, or raises PictureError; it may be called from several threads,
-    and with the `fit` that the recipe asks for as its second argument. `find` returns which matches
-    of a glob spark-batch made.
+    `probe` reads an input picture with the `fit` that the recipe asks for, or None, and by the
+    rules of the recipe's model, or raises PictureError; it may be called from several threads.
+    `find` returns which matches of a glob spark-batch made.
     Raises RecipeError, whose diagnostics are the errors in the file's order, at most 50.
     """
     root, findings = yaml.read(path)
     if root is None:
         raise error_of(findings)
-    broken = check(root, findings)
+    model = read_model(root, findings)
+    broken = check(root, model, findings)
     recipe = None
+
+    def probe_input(file: Path, fit: Fit | None) -> Picture:
+        return probe(file, fit, model.picture)
+
     if "" not in broken or root.keys:
         sections = _read_sections(
-            root, path.parent, broken, probe=probe, find=find, findings=findings
+            root, path.parent, model, broken, probe=probe_input, find=find, findings=findings
         )
-        blocks = _read_blocks(sections, root, path.parent, probe, findings)
+        blocks = _read_blocks(sections, root, path.parent, probe_input, findings)
         if not (findings.errors or broken):
             recipe = _assemble(sections, blocks, root, path)
     if recipe is not None and _check_size(recipe, root, findings):
@@ -76,6 +84,7 @@ class _Sections:
     known.
     """
 
+    model: Model
     name: str | None
     inputs: tuple[Listed, ...] | None
     prompts: tuple[PromptEntry, ...] | None
@@ -88,6 +97,7 @@ class _Sections:
 def _read_sections(
     root: Node,
     base: Path,
+    model: Model,
     broken: frozenset[str],
     *,
     probe: Probe,
@@ -108,7 +118,7 @@ def _read_sections(
 
     name = section("name", lambda node: _name(node, findings))
     folder = section("output", lambda node: _folder(node, base, name, findings))
-    texts = section("prompts", lambda node: prompts.read(node, findings) if node else None)
+    texts = section("prompts", lambda node: prompts.read(node, model, findings) if node else None)
     names = None
     if "prompts" not in broken:
         names = [name for entry in texts or () for name in entry.variables]
@@ -120,13 +130,13 @@ def _read_sections(
         around = inputs.Surroundings(base, folder, name, find)
         return inputs.read(node, around, probe=probe, findings=findings)
 
-    axes = section("variants", lambda node: variants.variants(node, findings))
+    axes = section("variants", lambda node: variants.variants(node, model, findings))
     listed = section("inputs", pictures)
-    warnings.prompts(texts or (), findings)
+    warnings.prompts(texts or (), model, findings)
     if axes is not None:
-        warnings.sizes(axes.located, findings)
-        warnings.seeds(_sub(root.get("variants"), "seed"), findings)
-    return _Sections(name, listed, texts, axes, folder, template, frozenset(doubtful))
+        warnings.sizes(axes.located, model, findings)
+        warnings.seeds(_sub(root.get("variants"), "seed"), model, findings)
+    return _Sections(model, name, listed, texts, axes, folder, template, frozenset(doubtful))
 
 
 def _name(node: Node | None, findings: Findings) -> str | None:
@@ -162,7 +172,7 @@ def _read_blocks(
     def part(key: str) -> Node | None:
         return None if key in sections.doubtful else root.get(key)
 
-    axes = sections.variants or variants.variants(None, findings)
+    axes = sections.variants or variants.variants(None, sections.model, findings)
     listed = sections.inputs or ()
     main = axes.block(
         (picture.input for picture in listed),
@@ -173,7 +183,7 @@ def _read_blocks(
     if (main.inputs and main.prompts) or known.doubtful:
         main = replace(main, excludes=rules.exclusions(part("exclude"), main, known, findings))
         blocks = (main, *rules.inclusions(part("include"), main, known, findings))
-    warnings.inputs(listed, blocks, findings)
+    warnings.inputs(listed, blocks, sections.model, findings)
     table = part("rows")
     if table is None:
         return blocks
@@ -202,7 +212,7 @@ def _assemble(
     return Recipe(
         path=path,
         name=sections.name,
-        model=contract.rules().model,
+        model=sections.model,
         blocks=blocks,
         output_dir=sections.folder,
         output_name=sections.template,

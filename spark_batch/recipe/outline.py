@@ -9,9 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs import RunSettings
+from spark_batch.models import Model
 from spark_batch.recipe import ids, output, variants
 from spark_batch.recipe.globs import is_glob
 from spark_batch.recipe.load import error_of
+from spark_batch.recipe.model import read_model
 from spark_batch.recipe.schema import check
 from spark_batch.recipe.table import Table
 from spark_batch.recipe.yaml import Node, read
@@ -19,9 +21,10 @@ from spark_batch.recipe.yaml import Node, read
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A recipe's name, its absolute output folder, `output.metadata`, and its `run` mapping."""
+    """A recipe's name, model, absolute output folder, `output.metadata`, and `run` mapping."""
 
     name: str
+    model: Model
     output_dir: Path
     metadata: bool
     run: RunSettings
@@ -30,13 +33,15 @@ class Header:
 def header(path: Path) -> Header:
     """The header of a recipe, even if other parts have errors.
 
-    A `run` mapping with errors counts as left out: paid results can be fetched without it.
+    A `run` mapping or a `model` with errors counts as left out: paid results can be fetched without
+    them.
     Raises RecipeError when the name or the output folder cannot be read.
     """
     root, findings = read(path)
     if root is None:
         raise error_of(findings)
-    broken = check(root, findings)
+    model = read_model(root, findings)
+    broken = check(root, model, findings)
     name, section = root.get("name"), root.get("output")
     if name is None or broken & {"name", "output"} or ids.fault(name.text()):
         raise error_of(findings)
@@ -45,7 +50,7 @@ def header(path: Path) -> Header:
     if folder is None:
         raise error_of(findings)
     run = variants.run(None if "run" in broken else root.get("run"))
-    return Header(name.text(), folder, output.metadata(section), run)
+    return Header(name.text(), model, folder, output.metadata(section), run)
 
 
 def sources(path: Path) -> Mapping[str, str]:

@@ -176,6 +176,7 @@ def _together(recipe: Recipe) -> Block:
     """All values of all blocks: if the longest of them fit, no block needs a check of its own."""
     blocks = recipe.blocks
     return Block(
+        model=recipe.model,
         inputs=tuple(picture for block in blocks for picture in block.inputs),
         prompts=tuple(prompt for block in blocks for prompt in block.prompts),
         sizes=tuple({size for block in blocks for size in block.sizes}),

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from spark_batch import contract
 from spark_batch.jobs import Prompt
 from spark_batch.jobs.names import VARIABLES
+from spark_batch.models import Model
 from spark_batch.recipe import ids
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.schema import judge, shown
@@ -36,8 +36,8 @@ class PromptEntry:
     variables: Values
 
 
-def read(node: Node, findings: Findings) -> tuple[PromptEntry, ...]:
-    """The prompts, without the white space around them, with given or generated ids."""
+def read(node: Node, model: Model, findings: Findings) -> tuple[PromptEntry, ...]:
+    """The prompts for `model`, without the white space around them, with given or generated ids."""
     found, named, count = [], [], 0
     for at, item in enumerate(node.items()):
         where = f"prompts[{at}]"
@@ -49,7 +49,7 @@ def read(node: Node, findings: Findings) -> tuple[PromptEntry, ...]:
             message = f"the variables make more than {MAX_TEXTS} prompts; split the recipe"
             findings.error(name.mark, code="too-many-prompts", path=where, message=message)
             break
-        found.append(_entry(item, name, values, findings))
+        found.append(_entry(item, name, values, model, findings))
     ids.check(named, findings)
     return tuple(found)
 
@@ -82,13 +82,15 @@ def _named(item: Node, where: str) -> ids.Named:
     return ids.Named(id=name, kind="prompt", what=text, mark=mark, where=where)
 
 
-def _entry(item: Node, name: ids.Named, values: Values, findings: Findings) -> PromptEntry:
+def _entry(
+    item: Node, name: ids.Named, values: Values, model: Model, findings: Findings
+) -> PromptEntry:
     node, where = item.get("text") or item, name.where
     prompts: tuple[Prompt, ...] = ()
     tokens = _tokens(node, name, values, findings)
     if tokens is not None:
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)
-        prompts = _prompts(node, name, tokens, values, findings)
+        prompts = _prompts(node, name, tokens, values, model=model, findings=findings)
     return PromptEntry(node=node, where=where, id=name.id, prompts=prompts, variables=values)
 
 
@@ -126,10 +128,16 @@ def _alike(values: tuple[str, ...]) -> frozenset[str]:
 
 
 def _prompts(
-    node: Node, name: ids.Named, tokens: tuple[Token, ...], values: Values, findings: Findings
+    node: Node,
+    name: ids.Named,
+    tokens: tuple[Token, ...],
+    values: Values,
+    *,
+    model: Model,
+    findings: Findings,
 ) -> tuple[Prompt, ...]:
     """A prompt for each combination; reports the first whose text the API would refuse."""
-    limit = contract.definition("prompt")["maxLength"]
+    limit = model.definition("prompt")["maxLength"]
     source = f"{findings.file_name}:{node.mark.line}:{node.mark.column}"
     alike = {name: _alike(several) for name, several in values.items()}
     found = []
@@ -137,7 +145,8 @@ def _prompts(
         filled = dict(zip(values, chosen, strict=True))
         whole = "".join(filled[t.name] if t.name else t.text for t in tokens).strip()
         if len(whole) > limit or not whole:
-            for fault in judge(whole, part="prompt", shown=quoted(whole), api=True):
+            validator = model.validator("prompt")
+            for fault in judge(whole, validator, part="prompt", shown=quoted(whole)):
                 message = f"with {_combination(filled)}: {fault}" if filled else fault
                 findings.error(node.mark, code="length", path=name.where, message=message)
             return ()

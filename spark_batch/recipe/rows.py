@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from spark_batch import contract
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
 from spark_batch.jobs.names import prompt_name
+from spark_batch.models import Model, schemas
 from spark_batch.recipe import ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
@@ -60,7 +60,7 @@ def read(
     pictures = _pictures(table, given, listed, probe)
     blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given.axes) else ()
     if not table.has_errors:
-        _warn(table, pictures, blocks)
+        _warn(table, pictures, blocks, given.axes.model)
     findings.adopt(table.findings)
     return () if table.has_errors else blocks
 
@@ -140,6 +140,7 @@ class _Reader:
     def __init__(self, table: Table, given: Given) -> None:
         self._table = table
         self._given = given
+        self._model = given.axes.model
         self._repeatable = tuple(map(matrix.made_by, given.blocks))
         self._prompts = {prompt.text: prompt for block in given.blocks for prompt in block.prompts}
         self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
@@ -158,6 +159,7 @@ class _Reader:
             return None
         axes = self._given.axes
         return Block(
+            model=axes.model,
             inputs=(picture,),
             prompts=(replace(prompt, source=self._source(row)),),
             sizes=axes.sizes if sizes is None else (sizes,),
@@ -187,7 +189,8 @@ class _Reader:
         text, fault = prompts.literal(given.strip())
         known = self._prompts.get(text)
         if fault is None and known is None:
-            fault = next(iter(judge(text, part="prompt", shown=quoted(text), api=True)), None)
+            validator = self._model.validator("prompt")
+            fault = next(iter(judge(text, validator, part="prompt", shown=quoted(text))), None)
         if fault:
             self._table.error(row, "prompt", fault)
             return None
@@ -233,7 +236,8 @@ class _Reader:
         if not isinstance(name, str):
             self._table.error(row, "id", "expected a text; put it in quotes")
             return None
-        faults = judge(name, part="id", shown=quoted(name))
+        validator = schemas.validator(schemas.RECIPE, "id")
+        faults = judge(name, validator, part="id", shown=quoted(name))
         if not faults and (fault := ids.fault(name)):
             faults = [f"the id {quoted(name)} {fault}"]
         for fault in faults:
@@ -249,14 +253,16 @@ class _Reader:
             return None
         if text not in self._sizes:
             node = Node(value=text, raw=text, mark=self._table.mark(row, "size"))
-            wrong = judge(text, part="size", shown=quoted(text))
+            validator = self._model.recipe_validator("size")
+            wrong = judge(text, validator, part="size", shown=quoted(text))
             for fault in wrong:
                 self._table.error(row, "size", fault)
-            size = None if wrong else variants.size_of(node, "size", self._table.findings)
+            findings = self._table.findings
+            size = None if wrong else variants.size_of(node, "size", self._model, findings)
             if size is None:
                 return None
             self._sizes[text] = size
-            warnings.sizes([variants.Located(node, "size", size)], self._table.findings)
+            warnings.sizes([variants.Located(node, "size", size)], self._model, findings)
         return self._sizes[text]
 
     def _number(self, row: Row, column: str) -> float | None:
@@ -265,7 +271,7 @@ class _Reader:
         if value is None:
             return None
         shown = quoted(value) if isinstance(value, str) else _shown(value)
-        faults = judge(value, part=column, shown=shown, api=True)
+        faults = judge(value, self._model.validator(column), part=column, shown=shown)
         for fault in faults:
             self._table.error(row, column, fault)
         if faults:
@@ -280,9 +286,11 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _warn(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block]) -> None:
+def _warn(
+    table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block], model: Model
+) -> None:
     """Warnings about a table, each once for all rows, at the first of them."""
-    best = contract.rules().recommended_prompt
+    best = model.recommended_prompt
     long = [row for row in table.rows if len(str(row.cells["prompt"])) > best]
     if long:
         rows = counted(len(long), "row has", "rows have")
@@ -297,12 +305,12 @@ def _warn(table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block])
         mark, message = table.mark(quotes[0], "prompt"), f"{which} {warnings.QUOTES}"
         table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
     own = [picture for picture in pictures.values() if picture.where == "image"]
-    warnings.inputs(own, blocks, table.findings)
+    warnings.inputs(own, blocks, model, table.findings)
     seeds: dict[Scalar, Row] = {}
     for row in table.rows:
         seed = row.cells.get("seed")
-        if isinstance(seed, int | float) and not warnings.usual(int(seed)):
+        if isinstance(seed, int | float) and not model.is_usual_seed(int(seed)):
             seeds.setdefault(seed, row)
     for seed, row in seeds.items():
         node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
-        warnings.seeds(node, table.findings, path="seed")
+        warnings.seeds(node, model, table.findings, path="seed")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from spark_batch import contract
 from spark_batch.jobs import Block, Exclusion, Recipe, Size, matrix
 from spark_batch.jobs.request import number_text
+from spark_batch.models import Model
 from spark_batch.recipe import ids, variants, warnings
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import shown, start
-from spark_batch.recipe.variants import number, size_of, whole
+from spark_batch.recipe.variants import number, size_label, size_of, whole
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
@@ -77,8 +77,10 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
             return None
         return _values(given, f"{where}.{axis}", known, value, findings)
 
+    sizes = {(size.width, size.height): _written(size, block.model) for size in block.sizes}
+
     def sides(item: Node, here: str) -> tuple[int, int] | None:
-        size = size_of(item, here, findings)
+        size = size_of(item, here, block.model, findings)
         return None if size is None else (size.width, size.height)
 
     if "prompts" not in doubtful:
@@ -86,9 +88,7 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
     return Exclusion(
         inputs=names("input", axes.known.inputs),
         prompts=names("prompt", axes.known.prompts),
-        sizes=values(
-            "size", {(size.width, size.height): _written(size) for size in block.sizes}, sides
-        ),
+        sizes=values("size", sizes, sides),
         scales=values(
             "scale",
             {scale: number_text(scale) for scale in block.scales},
@@ -153,10 +153,9 @@ def _variables(block: Block) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in found.items()}
 
 
-def _written(size: Size) -> str:
+def _written(size: Size, model: Model) -> str:
     """A size as written in recipes; its label is for file names."""
-    name = size.label.replace("x", ":")
-    return name if name in contract.rules().sizes else size.label
+    return next((name for name in model.sizes if size_label(name) == size.label), size.label)
 
 
 def inclusions(
@@ -187,9 +186,9 @@ def check_inclusions(recipe: Recipe, node: Node | None, findings: Findings) -> N
 
 
 def _block(node: Node, where: str, source: Block, known: ids.Known, findings: Findings) -> Block:
-    axes = variants.variants(node, findings, path=where)
-    warnings.sizes(axes.located, findings)
-    warnings.seeds(node.get("seed"), findings, path=f"{where}.seed")
+    axes = variants.variants(node, source.model, findings, path=where)
+    warnings.sizes(axes.located, source.model, findings)
+    warnings.seeds(node.get("seed"), source.model, findings, path=f"{where}.seed")
 
     def names(key: str, kind: str, there: tuple[str, ...] | None) -> frozenset[str]:
         given = node.get(key)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spark_batch import contract
+from spark_batch.models import Model, schemas
 from spark_batch.recipe import wording
 from spark_batch.recipe.characters import advice, in_structure, plain
 from spark_batch.recipe.diagnostics import Findings, Mark
@@ -14,21 +14,25 @@ from spark_batch.recipe.wording import Fault, Path, keys_text
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
 _MOST_GUESSED = 50  # unknown keys of a mapping
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
 
 
-def check(root: Node, findings: Findings) -> frozenset[str]:
+def check(root: Node, model: Model, findings: Findings) -> frozenset[str]:
     """Check a document against the recipe's schema; return the top-level keys with errors.
 
-    The empty key stands for the document itself.
+    The parameters are checked by the rules of `model`, which is the one that the recipe names. The
+    empty key stands for the document itself.
     """
     if not isinstance(root.value, Mapping):
-        required = contract.schema(contract.RECIPE)["else"]["required"]
+        required = schemas.schema(schemas.RECIPE)["else"]["required"]
         message = f"a recipe is a mapping with the keys {keys_text(required)}"
         findings.error(root.mark, code="type", path="", message=message)
         return frozenset({""})
-    errors = contract.validator(contract.RECIPE).iter_errors(_plain(root, ()))
+    errors = model.recipe_validator().iter_errors(_plain(root, ()))
     faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
     # jsonschema reports each missing key by itself; one message names them all.
     once = {_mark_of(fault): fault for fault in faults}
@@ -38,10 +42,9 @@ def check(root: Node, findings: Findings) -> frozenset[str]:
     return frozenset(str(fault.path[0]) if fault.path else "" for fault in once.values())
 
 
-def judge(value: Any, *, part: str, shown: str, api: bool = False) -> list[str]:
-    """The messages of `$defs/PART` of the recipe's schema, or of the API's, about one value."""
-    name = contract.API if api else contract.RECIPE
-    errors = contract.validator(name, part).iter_errors(value)
+def judge(value: Any, validator: Validator, *, part: str, shown: str) -> list[str]:
+    """The messages of a validator, which is that of `$defs/PART` of a schema, about one value."""
+    errors = validator.iter_errors(value)
     return [wording.worded(wording.fault(error), shown, part)[1] for error in errors]
 
 
@@ -70,7 +73,12 @@ def start(node: Node) -> Mark:
 
 
 def _is_own(fault: Fault) -> bool:
-    """Whether a fault needs a message: a text instead of a mapping lacks no keys."""
+    """Whether a fault needs a message.
+
+    A text instead of a mapping lacks no keys; an unknown model has been reported by `read_model`.
+    """
+    if fault.path == ("model",):
+        return fault.keyword != "const"
     return isinstance(fault.value, Mapping) or not wording.choice(fault)
 
 

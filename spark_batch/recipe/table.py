@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spark_batch import contract
+from spark_batch.models import schemas
 from spark_batch.recipe import characters
 from spark_batch.recipe.boundary import read_text
 from spark_batch.recipe.characters import forbidden, line_feeds
@@ -101,7 +101,7 @@ class Table:
     def _take(self, row: Row) -> None:
         if self.findings.errors >= MAX_ERRORS:
             raise Stop
-        required = contract.schema(contract.RECIPE)["$defs"]["row"]["required"]
+        required = schemas.schema(schemas.RECIPE)["$defs"]["row"]["required"]
         right = True
         for column in required:
             if column not in row.cells:
@@ -141,7 +141,7 @@ class Table:
         }
 
     def _header(self, line: int, columns: list[str]) -> None:
-        row = contract.schema(contract.RECIPE)["$defs"]["row"]
+        row = schemas.schema(schemas.RECIPE)["$defs"]["row"]
         known = tuple(row["properties"])
         self._bound(line, "columns", columns, known)
         faults = []
@@ -180,7 +180,7 @@ class Table:
         self.findings.error(Mark(line), code="row", path="", message=message)
 
     def _jsonl(self) -> Iterator[Row]:
-        known = tuple(contract.schema(contract.RECIPE)["$defs"]["row"]["properties"])
+        known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
         for line, text in enumerate(self._lines, 1):
             if not text.strip():
                 continue

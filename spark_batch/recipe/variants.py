@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from spark_batch import contract
 from spark_batch.jobs import Block, Input, Prompt, RunSettings, Size
+from spark_batch.models import Model, schemas
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
@@ -31,8 +31,9 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The axes of `variants`; an axis that is left out has the API's default."""
+    """The axes of `variants`; an axis that is left out has the model's default."""
 
+    model: Model
     sizes: tuple[Size, ...]
     scales: tuple[float, ...]
     seeds: tuple[int, ...]
@@ -44,6 +45,7 @@ class Variants:
     ) -> Block:
         """Every combination of these inputs and prompts with the axes."""
         return Block(
+            model=self.model,
             inputs=tuple(inputs),
             prompts=tuple(prompts),
             sizes=self.sizes,
@@ -54,9 +56,10 @@ class Variants:
         )
 
 
-def variants(node: Node | None, findings: Findings, *, path: str = "variants") -> Variants:
+def variants(
+    node: Node | None, model: Model, findings: Findings, *, path: str = "variants"
+) -> Variants:
     """The checked axes of the mapping at `path`."""
-    rules = contract.rules()
 
     def axis(name: str, default: T, read: Callable[[Node, str], T | None]) -> tuple[T, ...]:
         given = node.get(name) if node is not None else None
@@ -65,26 +68,27 @@ def variants(node: Node | None, findings: Findings, *, path: str = "variants") -
     located: list[Located] = []
 
     def size(item: Node, where: str) -> Size | None:
-        value = size_of(item, where, findings)
+        value = size_of(item, where, model, findings)
         if value is not None:
             located.append(Located(node=item, where=where, size=value))
         return value
 
-    default = Size(_label(rules.default_size), *rules.sizes[rules.default_size])
-    seeds = axis("seed", rules.default_seed, lambda item, _: whole(item))
+    default = Size(size_label(model.default_size), *model.sizes[model.default_size])
+    seeds = axis("seed", model.default_seed, lambda item, _: whole(item))
     return Variants(
+        model=model,
         sizes=axis("size", default, size),
         # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
-        scales=axis("scale", rules.default_scale, lambda item, _: number(item) + 0.0),
+        scales=axis("scale", model.default_scale, lambda item, _: number(item) + 0.0),
         seeds=seeds,
-        takes=_takes(node, seeds, path, findings),
+        takes=_takes(node, seeds, path, model, findings),
         located=tuple(located),
     )
 
 
 def run(node: Node | None) -> RunSettings:
     """The `run` mapping with the schema's defaults filled in."""
-    known = contract.schema(contract.RECIPE)["properties"]["run"]["properties"]
+    known = schemas.schema(schemas.RECIPE)["properties"]["run"]["properties"]
 
     def value(name: str) -> Any:
         given = node.get(name) if node is not None else None
@@ -145,15 +149,15 @@ def _values(
     return tuple(values)
 
 
-def size_of(node: Node, where: str, findings: Findings) -> Size | None:
+def size_of(node: Node, where: str, model: Model, findings: Findings) -> Size | None:
     """The size of a checked node; None with errors, which are reported."""
     if isinstance(node.value, Mapping):
         width, height = whole(node.value["width"]), whole(node.value["height"])
         return Size(f"{width}x{height}", width, height)
     text = node.text().strip()
-    named = contract.rules().sizes.get(text)
+    named = model.sizes.get(text)
     if named:
-        return Size(_label(text), *named)
+        return Size(size_label(text), *named)
     match = _SIDES.fullmatch(text)
     if match is None:
         message = f"{quoted(text)} is not a size"
@@ -163,22 +167,25 @@ def size_of(node: Node, where: str, findings: Findings) -> Size | None:
     for name, digits in zip(("width", "height"), match.groups(), strict=True):
         side = int(digits[-_DIGITS:] if len(digits) <= _DIGITS else "9" * _DIGITS)
         sides.append(side)
-        for message in judge(side, part=name, shown=digits[:20], api=True):
+        for message in judge(side, model.validator(name), part=name, shown=digits[:20]):
             findings.error(node.mark, code="range", path=where, message=message)
     return Size(f"{sides[0]}x{sides[1]}", *sides)
 
 
-def _label(name: str) -> str:
+def size_label(name: str) -> str:
+    """The named size as file names write it: `16x9` for `16:9`."""
     return name.replace(":", "x")
 
 
-def _takes(node: Node | None, seeds: tuple[int, ...], path: str, findings: Findings) -> int:
+def _takes(
+    node: Node | None, seeds: tuple[int, ...], path: str, model: Model, findings: Findings
+) -> int:
     given = node.get("takes") if node is not None else None
     if given is None:
-        axes = contract.schema(contract.RECIPE)["properties"]["variants"]["properties"]
+        axes = schemas.schema(schemas.RECIPE)["properties"]["variants"]["properties"]
         default: int = axes["takes"]["default"]
         return default
-    takes, random = whole(given), contract.rules().random_seed
+    takes, random = whole(given), model.random_seed
     if takes > 1 and random not in seeds:
         message = (
             f"{takes} takes need the random seed {random}: with another seed all of them would be"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from spark_batch import contract
 from spark_batch.jobs import Block, Input, Picture, Size
+from spark_batch.models import Model, PictureRules
 from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.inputs import Listed
@@ -32,9 +31,9 @@ _VERBS = _STRONG | {
 }
 
 
-def prompts(found: Iterable[PromptEntry], findings: Findings) -> None:
+def prompts(found: Iterable[PromptEntry], model: Model, findings: Findings) -> None:
     """Warn about prompts in typographic quotes, long ones, and those with several edits."""
-    best = contract.rules().recommended_prompt
+    best = model.recommended_prompt
     for entry in found:
         if characters.in_curly_quotes(entry.node.text().strip()):
             findings.warn(
@@ -73,15 +72,15 @@ def _first_word(text: str) -> str:
     return text.split(maxsplit=1)[0].lower().strip(",:") if text.strip() else ""
 
 
-def sizes(found: Iterable[Located], findings: Findings) -> None:
+def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
     """Warn about sizes whose picture may come out black or at another size."""
-    smallest = contract.rules().recommended_side
+    smallest = model.recommended_side
     for located in found:
         width, height = located.size.width, located.size.height
         if max(width, height) < smallest:
             message = f"both sides are below {smallest} pixels: the picture may come out black"
             findings.warn(located.node.mark, code="size-small", path=located.where, message=message)
-        expected = contract.expected_size(width, height)
+        expected = model.expected_size(width, height)
         if expected != (width, height):
             asked, given = f"{width}x{height}", f"{expected[0]}x{expected[1]}"
             message = f"asked for {asked}, the picture is expected at {given}"
@@ -90,30 +89,20 @@ def sizes(found: Iterable[Located], findings: Findings) -> None:
             )
 
 
-def usual(seed: int) -> bool:
-    """Whether the API's page recommends a seed."""
-    limits = _usual_seeds()
-    usual: bool = limits["minimum"] <= seed <= limits["maximum"]
-    return usual or seed == contract.rules().random_seed
-
-
-def _usual_seeds() -> Mapping[str, Any]:
-    limits: Mapping[str, Any] = contract.definition("seed")["x-recommended"]["anyOf"][-1]
-    return limits
-
-
-def seeds(node: Node | None, findings: Findings, *, path: str = "variants.seed") -> None:
+def seeds(
+    node: Node | None, model: Model, findings: Findings, *, path: str = "variants.seed"
+) -> None:
     """Warn about seeds that the API accepts and its page does not recommend."""
     for item in node.items() if node is not None else ():
-        if not usual(whole(item)):
-            limits = _usual_seeds()
-            message = (
-                f"{item.raw} is unusual: seeds go from {limits['minimum']} to {limits['maximum']}"
-            )
+        if not model.is_usual_seed(whole(item)):
+            first, last = model.usual_seeds[0], model.usual_seeds[-1]
+            message = f"{item.raw} is unusual: seeds go from {first} to {last}"
             findings.warn(item.mark, code="seed-unusual", path=path, message=message)
 
 
-def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings) -> None:
+def inputs(
+    found: Sequence[Listed], blocks: Iterable[Block], model: Model, findings: Findings
+) -> None:
     """Warn about inputs that are small, turned by EXIF, of another format, or large files.
 
     With `fit` the check is about the picture that is sent. `blocks` have the output sizes of each
@@ -123,7 +112,7 @@ def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings)
     expected: dict[tuple[Size, ...], set[tuple[int, int]]] = {}
     for block in blocks:
         if block.sizes not in expected:
-            sizes = {contract.expected_size(size.width, size.height) for size in block.sizes}
+            sizes = {model.expected_size(size.width, size.height) for size in block.sizes}
             expected[block.sizes] = sizes
         for picture in block.inputs:
             outputs.setdefault(picture.id, set()).update(expected[block.sizes])
@@ -131,7 +120,7 @@ def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings)
     for listed in found:
         entries.setdefault(listed.where, []).append(listed)
     for group in entries.values():
-        for code, hits, advice in _judged(group, outputs):
+        for code, hits, advice in _judged(group, outputs, model.picture):
             if hits:
                 message = f"{_which(hits, group)} {advice}"
                 mark, where = group[0].node.mark, group[0].where
@@ -139,9 +128,8 @@ def inputs(found: Sequence[Listed], blocks: Iterable[Block], findings: Findings)
 
 
 def _judged(
-    group: Sequence[Listed], outputs: Mapping[str, set[tuple[int, int]]]
+    group: Sequence[Listed], outputs: Mapping[str, set[tuple[int, int]]], rules: PictureRules
 ) -> Iterable[tuple[str, list[Listed], str]]:
-    rules = contract.rules().picture
     yield (
         "input-small",
         [picture for picture in group if _below(picture.input, outputs)],

@@ -151,9 +151,9 @@ def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
 def _nearest(text: str, names: tuple[str, ...]) -> str:
     """Advice with the similar name; for proportions such as 16:10, with the closest ones."""
     given = _PROPORTIONS.fullmatch(text)
-    if given is None:
-        return suggestion(text, names)
     known = {name: match for name in names if (match := _PROPORTIONS.fullmatch(name))}
+    if given is None or not known:
+        return suggestion(text, names)
     near = min(known, key=lambda name: abs(_log_ratio(known[name]) - _log_ratio(given)))
     return f"; the closest is {quoted(near)}, or write WIDTHxHEIGHT"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from spark_batch import workflow
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import JobRecord, Status
+from spark_batch.models import Model
 from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdict
 from spark_batch.text import counted, printable, shortened
 
@@ -38,7 +39,7 @@ class _Group:
 
 
 def commands(
-    reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path
+    reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path, model: Model
 ) -> Iterator[str]:
     """Workflow commands for what failed, has expired, is uncertain or suspect.
 
@@ -47,7 +48,7 @@ def commands(
     """
     groups: dict[tuple[Trouble, str | None], _Group] = {}
     for record in _troubled(reader):
-        found = verdict(record, recipe=recipe)
+        found = verdict(record, recipe=recipe, model=model)
         if found is not None:
             place = (found.trouble, record.source)
             groups.setdefault(place, _Group(record, found)).jobs += 1

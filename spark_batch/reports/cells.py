@@ -1,8 +1,8 @@
 """Cells of a manifest that a spreadsheet program has rewritten, put back as they were written.
 
 Only what has one meaning is put back: decimal commas, other forms of one number, times without
-their T and Z, an error code without its leading zeros. What has lost digits stays as it is found,
-and is refused by whoever needs it.
+their T and Z. What has lost digits stays as it is found, and is refused by whoever needs it. An
+error code without its leading zeros is left to whoever knows the model's codes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from functools import cache
 from types import MappingProxyType
 
 from spark_batch.checkpoint import time_text
-from spark_batch.contract import MANIFEST, error_code, schema
 from spark_batch.jobs.request import number_text
+from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.reports.facts import amount_text
 
 # A decimal point, or a comma where the comma does not separate cells. A positive exponent is none:
@@ -91,11 +91,6 @@ def _moment(text: str, _: re.Pattern[str]) -> str | None:
         return None
 
 
-def _code(text: str, _: re.Pattern[str]) -> str | None:
-    known = error_code(text)
-    return known.code if known else None
-
-
 Restore = Callable[[str, re.Pattern[str]], str | None]
 
 _RESTORED: Mapping[str, Restore] = MappingProxyType(
@@ -112,6 +107,5 @@ _RESTORED: Mapping[str, Restore] = MappingProxyType(
         **dict.fromkeys(("submitted_at", "completed_at"), _moment),
         **dict.fromkeys(("job", "status", "sha256"), lambda text, _: text),
         "scale": _scale,
-        "error_code": _code,
     }
 )

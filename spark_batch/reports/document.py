@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.contract import expected_size
 from spark_batch.jobs import Attempt, JobRecord, Picture, Status, Usage, status_of
+from spark_batch.models import Model
 from spark_batch.reports.facts import amount_text, moment_text, seconds_of
 from spark_batch.reports.verdicts import recipe_file, source, verdict
 from spark_batch.reports.writing import write_lines
@@ -23,10 +23,11 @@ Document = dict[str, Any]
 class Lines:
     """The report, piece by piece, for `writing`."""
 
-    def __init__(self, reader: CheckpointReader, *, name: str) -> None:
+    def __init__(self, reader: CheckpointReader, *, name: str, model: Model) -> None:
         self._reader = reader
         self._recipe = recipe_file(reader)
         self._name = name
+        self._model = model
         self._begun = False
 
     def head(self) -> str:
@@ -60,7 +61,7 @@ class Lines:
 
     def _job(self, record: JobRecord) -> Document:
         attempt = record.attempt
-        width, height = expected_size(record.request.width, record.request.height)
+        width, height = self._model.expected_size(record.request.width, record.request.height)
         return {
             "job": record.key,
             "status": record.status.value,
@@ -82,7 +83,7 @@ class Lines:
         return [record.attempt] if record.attempt else []
 
     def _trouble(self, record: JobRecord) -> Document | None:
-        found = verdict(record, recipe=self._recipe)
+        found = verdict(record, recipe=self._recipe, model=self._model)
         if found is None:
             return None
         return {
@@ -95,9 +96,9 @@ class Lines:
         }
 
 
-def lines(reader: CheckpointReader, *, name: str) -> Lines:
+def lines(reader: CheckpointReader, *, name: str, model: Model) -> Lines:
     """The report of a checkpoint."""
-    return Lines(reader, name=name)
+    return Lines(reader, name=name, model=model)
 
 
 def write(
@@ -107,10 +108,11 @@ def write(
     name: str,
     output_dir: Path,
     recipe_dir: Path | None,
+    model: Model,
 ) -> int:
     """Write the report; gives the number of its jobs. Raises OutputError."""
     with reader.snapshot():
-        return write_lines(path, lines(reader, name=name), reader.records())
+        return write_lines(path, lines(reader, name=name, model=model), reader.records())
 
 
 def _request(record: JobRecord) -> Document:

@@ -17,6 +17,7 @@ from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ExitCode, OutputError, UsageError
 from spark_batch.jobs import JobRecord
+from spark_batch.models import Model
 from spark_batch.paths import Layout
 from spark_batch.reports.writing import Lines, Writer, finish, writer
 
@@ -131,11 +132,13 @@ def write_all(
     name: str,
     output_dir: Path,
     recipe_dir: Path | None,
+    model: Model,
     formats: Iterable[str] = tuple(FORMATS),
 ) -> Written:
     """Write reports, all of one moment. One that cannot be written keeps none of the others back.
 
-    `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to.
+    `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to, `model` that of
+    the recipe.
     """
     layout = Layout(name, output_dir)
     paths = {each: layout.report(each) for each in formats}
@@ -143,12 +146,17 @@ def write_all(
     with reader.snapshot():
         alone = [each for each in paths if not FORMATS[each].shared]
         shared = [each for each in paths if FORMATS[each].shared]
-        writing = {each: writer(paths[each], _lines(each, reader, name)) for each in shared}
+        writing = {each: writer(paths[each], _lines(each, reader, name, model)) for each in shared}
         _write_shared(reader, writing, failed)
         for each in alone:
             try:
                 import_module(f"{_ROOM}.{FORMATS[each].module}").write(
-                    paths[each], reader, name=name, output_dir=output_dir, recipe_dir=recipe_dir
+                    paths[each],
+                    reader,
+                    name=name,
+                    output_dir=output_dir,
+                    recipe_dir=recipe_dir,
+                    model=model,
                 )
             except OutputError as error:
                 failed[each] = str(error)
@@ -157,8 +165,9 @@ def write_all(
     return Written(whole, tuple(failed.values()), jobs)
 
 
-def _lines(each: str, reader: CheckpointReader, name: str) -> Lines:
-    made: Lines = import_module(f"{_ROOM}.{FORMATS[each].module}").lines(reader, name=name)
+def _lines(each: str, reader: CheckpointReader, name: str, model: Model) -> Lines:
+    module = import_module(f"{_ROOM}.{FORMATS[each].module}")
+    made: Lines = module.lines(reader, name=name, model=model)
     return made
 
 

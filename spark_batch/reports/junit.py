@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
+from spark_batch.models import Model
 from spark_batch.reports.facts import seconds_of
 from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import write_lines
@@ -37,10 +38,11 @@ _SKIPPED = {
 class Lines:
     """The report, piece by piece, for `writing`."""
 
-    def __init__(self, reader: CheckpointReader, *, name: str) -> None:
+    def __init__(self, reader: CheckpointReader, *, name: str, model: Model) -> None:
         self._counts = reader.counts()
         self._recipe = recipe_file(reader)
         self._name = name
+        self._model = model
 
     def head(self) -> str:
         """The suite's sums."""
@@ -81,7 +83,7 @@ class Lines:
         return "</testsuite>\n</testsuites>\n"
 
     def _inside(self, record: JobRecord) -> str:
-        found = verdict(record, recipe=self._recipe)
+        found = verdict(record, recipe=self._recipe, model=self._model)
         if found is None:
             skipped = _SKIPPED.get(record.status)
             return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
@@ -93,9 +95,9 @@ class Lines:
         return f"<{element}{said}>{told}</{element}>"
 
 
-def lines(reader: CheckpointReader, *, name: str) -> Lines:
+def lines(reader: CheckpointReader, *, name: str, model: Model) -> Lines:
     """The report of a checkpoint."""
-    return Lines(reader, name=name)
+    return Lines(reader, name=name, model=model)
 
 
 def write(
@@ -105,10 +107,11 @@ def write(
     name: str,
     output_dir: Path,
     recipe_dir: Path | None,
+    model: Model,
 ) -> int:
     """Write the report; gives the number of its cases. Raises OutputError."""
     with reader.snapshot():
-        return write_lines(path, lines(reader, name=name), reader.records())
+        return write_lines(path, lines(reader, name=name, model=model), reader.records())
 
 
 def _told(record: JobRecord, found: Verdict) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.contract import expected_size, manifest_columns, required_columns
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, JobRecord, Status, Usage
 from spark_batch.jobs.request import KEY_DIGITS, number_text
+from spark_batch.models import Model
+from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
 from spark_batch.reports.facts import amount_text, moment_text, seconds_of
@@ -44,11 +45,23 @@ _FIRST = frozenset("'=+-@\t\r")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
+def manifest_columns() -> tuple[str, ...]:
+    """The manifest's columns in their order."""
+    return tuple(schema(MANIFEST)["items"]["required"])
+
+
+def required_columns() -> tuple[str, ...]:
+    """The manifest's columns without which nobody can tell what is paid for."""
+    columns = schema(MANIFEST)["items"]["properties"]
+    return tuple(name for name in manifest_columns() if not columns[name].get("x-optional"))
+
+
 class Lines:
     """The manifest, piece by piece, for `writing`."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Model) -> None:
         self._columns = manifest_columns()
+        self._model = model
 
     def head(self) -> str:
         """The columns' names."""
@@ -56,7 +69,7 @@ class Lines:
 
     def line(self, record: JobRecord) -> str:
         """A job's cells."""
-        cells = _escaped(row(record))
+        cells = _escaped(row(record, self._model))
         return _line([cells[name] for name in self._columns])
 
     def tail(self) -> str:
@@ -64,22 +77,22 @@ class Lines:
         return ""
 
 
-def lines(reader: CheckpointReader, *, name: str) -> Lines:
+def lines(reader: CheckpointReader, *, name: str, model: Model) -> Lines:
     """The manifest of a checkpoint: each line says all there is to say by itself."""
-    return Lines()
+    return Lines(model)
 
 
-def write(path: Path, records: Iterable[JobRecord]) -> int:
+def write(path: Path, records: Iterable[JobRecord], model: Model) -> int:
     """Write the manifest whole and atomically; gives the number of its lines.
 
     A manifest that already has these bytes is not touched. Raises OutputError.
     """
-    return write_lines(path, Lines(), records)
+    return write_lines(path, Lines(model), records)
 
 
-def text(records: Iterable[JobRecord]) -> Iterator[str]:
+def text(records: Iterable[JobRecord], model: Model) -> Iterator[str]:
     """The manifest's lines as they stand in the file, the columns' names first."""
-    whole = Lines()
+    whole = Lines(model)
     yield whole.head()
     yield from map(whole.line, records)
 
@@ -121,10 +134,10 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(record: JobRecord) -> dict[str, str]:
+def row(record: JobRecord, model: Model) -> dict[str, str]:
     """One line of the manifest, by column, before it is escaped."""
     request = record.request
-    width, height = expected_size(request.width, request.height)
+    width, height = model.expected_size(request.width, request.height)
     return {
         "job": record.key,
         "status": record.status.value,

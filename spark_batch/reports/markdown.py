@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
+from spark_batch.models import Model
 from spark_batch.reports.facts import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
 from spark_batch.reports.writing import draft
@@ -46,19 +47,21 @@ def write(
     name: str,
     output_dir: Path,
     recipe_dir: Path | None,
+    model: Model,
 ) -> int:
     """Write the summary, thumbnails by relative link; gives the number of jobs. Raises OutputError.
 
     Its commands are those to type in the recipe's folder.
     """
     with reader.snapshot(), draft(path) as file:
-        for line in lines(reader, name=name, recipe=recipe_file(reader), pictures=""):
+        recipe = recipe_file(reader)
+        for line in lines(reader, name=name, recipe=recipe, model=model, pictures=""):
             file.write(f"{line}\n")
         return reader.counts().total
 
 
 def lines(
-    reader: CheckpointReader, *, name: str, recipe: str, pictures: str | None
+    reader: CheckpointReader, *, name: str, recipe: str, model: Model, pictures: str | None
 ) -> Iterator[str]:
     """The summary, line by line.
 
@@ -70,7 +73,7 @@ def lines(
     yield from _sums(counts)
     yield from _money(reader)
     for trouble in Trouble:
-        yield from _section(trouble, reader, counts, recipe)
+        yield from _section(trouble, reader, counts, recipe, model)
     if pictures is not None:
         yield from _thumbnails(reader, counts, pictures)
 
@@ -125,7 +128,7 @@ def _money(reader: CheckpointReader) -> Iterator[str]:
 
 
 def _section(
-    trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str
+    trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str, model: Model
 ) -> Iterator[str]:
     """The lines of one trouble, at most `_LISTED`, and what to type."""
     total, found = _troubled(trouble, reader, counts)
@@ -134,7 +137,7 @@ def _section(
     yield from (f"## {counted(total, 'job')} {trouble.value}", "")
     command = ""
     for record in islice(found, _LISTED):
-        told = verdict(record, recipe=recipe)
+        told = verdict(record, recipe=recipe, model=model)
         if told is not None:
             yield from _item(record, told)
             command = told.command if trouble in _COMMANDS else ""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePosixPath
 
-from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord, Status
+from spark_batch.models import ErrorCode, Model
 
 UNKNOWN = "RECIPE"  # in place of a recipe's file that is not known
 _TABLES = (".csv", ".jsonl", ".ndjson")
@@ -83,10 +83,11 @@ class Source:
     column: int
 
 
-def verdict(record: JobRecord, *, recipe: str) -> Verdict | None:
+def verdict(record: JobRecord, *, recipe: str, model: Model) -> Verdict | None:
     """What is wrong with a line; None for what is done, under way or still to be done.
 
-    `recipe` is the recipe's file, as the command names it.
+    `recipe` is the recipe's file, as the command names it, `model` the recipe's, whose error codes
+    count.
     """
     attempt, status = record.attempt, record.status
     if attempt is None:
@@ -94,7 +95,7 @@ def verdict(record: JobRecord, *, recipe: str) -> Verdict | None:
     trouble = _OF_STATUS.get(status)
     if trouble is None:
         return _suspect(record, attempt, recipe) if status is Status.DONE else None
-    known = contract.error_code(attempt.error_code)
+    known = model.errors.find(attempt.error_code)
     reason = attempt.error_message or _BEING_SENT
     return Verdict(
         trouble=trouble,
@@ -141,7 +142,7 @@ def _suspect(record: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None
     )
 
 
-def _failed_advice(attempt: Attempt, known: contract.ErrorCode | None) -> str:
+def _failed_advice(attempt: Attempt, known: ErrorCode | None) -> str:
     if known is not None:
         return known.advice
     return _UNKNOWN_CODE if attempt.error_code else _NO_CODE

@@ -1,6 +1,6 @@
 """A server that speaks the Spark API on this machine: previews instead of paid pictures.
 
-It knows the API from `schemas/` alone (through `contract`) and shares no code with the client but
+It knows the API from `schemas/` alone (through `models`) and shares no code with the client but
 that. Its answers have the shapes that the vendor's own clients read; `faults` lists the other
 shapes, errors and broken files that it gives on demand. What it does not imitate: what the model
 makes of a picture, how long it really takes, rate limits (unless injected) and any rule that the

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from spark_batch import contract
+from spark_batch.models import Model
 from spark_batch.sandbox import links, tasks
 from spark_batch.sandbox.faults import CREATE, POLL, PRECHARGE, RESULT, Fault, Faults
 from spark_batch.sandbox.orders import BAD_REQUEST, NOT_FOUND, Wrong, unknown_model
@@ -16,7 +16,7 @@ _SERVER_ERROR = 500
 _RATE_LIMIT = 1002  # the gateway's code beside a 429
 _PAGE = "<!DOCTYPE html>\n<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n"
 
-_Make = Callable[[str, Faults], Response]
+_Make = Callable[[str, Faults, Model], Response]
 
 
 def wrong(refusal: Wrong) -> Response:
@@ -62,24 +62,25 @@ def not_json() -> Response:
     return PlainTextResponse("OK")
 
 
-def for_fault(place: str, fault: Fault | None, settings: Faults) -> Response | None:
+def for_fault(place: str, fault: Fault | None, settings: Faults, model: Model) -> Response | None:
     """What a fault answers in the place of everything else; None when it comes later."""
     if fault is None:
         return None
     make = _INSTEAD[place].get(fault.name)
-    return make(fault.argument, settings) if make else None
+    return make(fault.argument, settings, model) if make else None
 
 
-def _error(status: int, code: str | int, message: str = "") -> Response:
+def _error(status: int, code: str | int, message: str) -> Response:
     return JSONResponse({"error": tasks.error(code, message)}, status_code=status)
 
 
-def _code(code: str, _: Faults) -> Response:
-    known = contract.error_code(code)
-    return _error(BAD_REQUEST if known and known.fault == "request" else _SERVER_ERROR, code)
+def _code(code: str, _: Faults, model: Model) -> Response:
+    known = model.errors.find(code)
+    status = BAD_REQUEST if known and known.fault == "request" else _SERVER_ERROR
+    return _error(status, code, tasks.title(code, model.errors))
 
 
-def _rate_limit(_: str, settings: Faults) -> Response:
+def _rate_limit(_: str, settings: Faults, _model: Model) -> Response:
     answer = _error(429, _RATE_LIMIT, "Too many requests")
     if settings.retry_after is not None:
         answer.headers["Retry-After"] = str(settings.retry_after)
@@ -94,8 +95,9 @@ def _status_object(status: int, code: str | int, message: str) -> Response:
 
 
 def _balance(status: int) -> _Make:
-    lowest = contract.schema(contract.ERRORS)["$defs"]["balanceCode"]["minimum"]
-    return lambda code, _: _status_object(status, code or lowest, "Insufficient balance")
+    return lambda code, _, model: _status_object(
+        status, code or model.errors.balance.start, "Insufficient balance"
+    )
 
 
 def _html(status: int, title: str) -> _Make:
@@ -122,14 +124,18 @@ _GATEWAY: Mapping[str, _Make] = {
 _INSTEAD: Mapping[str, Mapping[str, _Make]] = {
     CREATE: {
         **_GATEWAY,
-        "404": lambda *_: wrong(unknown_model(contract.rules().model)),
+        "404": lambda _code, _settings, model: wrong(unknown_model(model.name)),
         "balance": _balance(402),
         "create-code": _code,
-        "200-error": lambda code, _: _error(200, code),
-        "200-text": lambda code, _: JSONResponse({"error": f"{code}: {tasks.title(code)}"}),
-        "200-status": lambda code, _: _status_object(200, code, ""),
-        "no-id": lambda *_: JSONResponse(
-            {"status": "in_progress", "model": contract.rules().model}
+        "200-error": lambda code, _, model: _error(200, code, tasks.title(code, model.errors)),
+        "200-text": lambda code, _, model: JSONResponse(
+            {"error": f"{code}: {tasks.title(code, model.errors)}"}
+        ),
+        "200-status": lambda code, _, model: _status_object(
+            200, code, tasks.title(code, model.errors)
+        ),
+        "no-id": lambda _code, _settings, model: JSONResponse(
+            {"status": "in_progress", "model": model.name}
         ),
         "cut-before": lambda *_: Cut(),
     },

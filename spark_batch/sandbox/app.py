@@ -95,7 +95,7 @@ class Sandbox:
         fault = self._draw(CREATE)
         try:
             body = await _body(request)
-            instead = answers.for_fault(CREATE, fault, self._dice.settings)
+            instead = self._instead(CREATE, fault)
             if instead is not None:
                 return instead
             order = await self._judged(request, body)
@@ -146,7 +146,7 @@ class Sandbox:
         fault = self._draw(PRECHARGE)
         try:
             body = await _body(request)
-            instead = answers.for_fault(PRECHARGE, fault, self._dice.settings)
+            instead = self._instead(PRECHARGE, fault)
             if instead is not None:
                 return instead
             order = await self._judged(request, body)
@@ -162,7 +162,7 @@ class Sandbox:
             return answers.unauthorized()
         task_id = request.path_params["id"]
         fault = self._draw(POLL, task_id)
-        instead = answers.for_fault(POLL, fault, self._dice.settings)
+        instead = self._instead(POLL, fault)
         if instead is not None:
             return instead
         task = self._ledger.find(task_id)
@@ -175,7 +175,7 @@ class Sandbox:
         if not tasks.finished(task, now=now):
             return tasks.in_progress(task, now=now)
         if task.outcome != COMPLETED:
-            return tasks.failed(task)
+            return tasks.failed(task, self._settings.model.errors)
         name = fault.name if fault else ""
         form = name if name in deliveries.FORMATS else deliveries.JPEG
         files = {task.id: task}
@@ -211,7 +211,7 @@ class Sandbox:
         name, form = request.path_params["name"], request.path_params["form"]
         task_id = name.removesuffix(_SECOND)
         fault = self._draw(RESULT, task_id)
-        instead = answers.for_fault(RESULT, fault, self._dice.settings)
+        instead = self._instead(RESULT, fault)
         if instead is not None:
             return instead
         if not self._signed(request):
@@ -239,9 +239,13 @@ class Sandbox:
         )
 
     async def _judged(self, request: Request, body: bytes) -> Order:
-        model = request.headers.get("x-model")
         return await self._work(
-            lambda: judge(body, model=model, known=lambda each: self._store.image(each).exists())
+            lambda: judge(
+                body,
+                self._settings.model,
+                header=request.headers.get("x-model"),
+                known=lambda each: self._store.image(each).exists(),
+            )
         )
 
     def _preview(self, task: Entry) -> bytes:
@@ -282,6 +286,10 @@ class Sandbox:
                 Note(event=ledger.FAULT, time=self._clock(), code=place, message=str(fault))
             )
         return fault
+
+    def _instead(self, place: str, fault: Fault | None) -> Response | None:
+        """What a fault answers in the place of everything else; None when it comes later."""
+        return answers.for_fault(place, fault, self._dice.settings, self._settings.model)
 
     def _note(self, event: str, code: str, message: str, request: Request) -> None:
         self._ledger.note(

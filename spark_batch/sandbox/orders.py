@@ -9,12 +9,11 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from PIL import Image
 
-from spark_batch import contract
+from spark_batch.models import Model
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -43,7 +42,7 @@ class Order:
     `image` their SHA-256, or `url` says where it stands.
     """
 
-    model: str
+    model: Model
     prompt: str
     scale: float
     seed: int
@@ -57,15 +56,14 @@ class Order:
     def size(self) -> tuple[int, int]:
         """The result's width and height: what was asked or the default, as the API gives it."""
         if self.width is None or self.height is None:
-            rules = contract.rules()
-            return contract.expected_size(*rules.sizes[rules.default_size])
-        return contract.expected_size(self.width, self.height)
+            return self.model.expected_size(*self.model.sizes[self.model.default_size])
+        return self.model.expected_size(self.width, self.height)
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the request in canonical form, the picture by its own SHA-256."""
         facts = {
-            "model": self.model,
+            "model": self.model.name,
             "prompt": self.prompt,
             "scale": self.scale,
             "seed": self.seed,
@@ -78,19 +76,21 @@ class Order:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def judge(body: bytes, *, model: str | None = None, known: Callable[[str], bool]) -> Order:
-    """The order in a body; `model` is what the X-Model header says.
+def judge(
+    body: bytes, model: Model, *, header: str | None = None, known: Callable[[str], bool]
+) -> Order:
+    """The order in a body, by the rules of `model`; `header` is what X-Model says.
 
     `known` tells by SHA-256 whether a picture has been found whole before. Raises Wrong, with the
     code that the schema's `x-errors` give, for a request against the API's rules.
     """
     payload = _loaded(body)
-    if model is not None:
-        payload.setdefault("model", model)
-    _check_envelope(payload)
+    if header is not None:
+        payload.setdefault("model", header)
+    _check_envelope(payload, model)
     params = payload["input"][0]["params"]
-    _check_params(params)
-    return _order(payload["model"], params, known=known)
+    _check_params(params, model)
+    return _order(model, params, known=known)
 
 
 def _loaded(body: bytes) -> dict[str, Any]:
@@ -107,10 +107,10 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _check_envelope(payload: Mapping[str, Any]) -> None:
+def _check_envelope(payload: Mapping[str, Any], model: Model) -> None:
     """What stands around the parameters: model, input, and params a mapping."""
     depth = len(("input", 0, "params"))
-    for error in contract.validator(contract.API, "request").iter_errors(payload):
+    for error in model.validator("request").iter_errors(payload):
         path = list(error.absolute_path)
         inside = len(path) > depth or (len(path) == depth and error.validator != "type")
         if path == ["model"]:
@@ -126,66 +126,64 @@ def unknown_model(name: object) -> Wrong:
     return Wrong(str(NOT_FOUND), f"model {shown} not found", status=NOT_FOUND)
 
 
-def _check_params(params: Mapping[str, Any]) -> None:
+def _check_params(params: Mapping[str, Any], model: Model) -> None:
     """The parameters; of several faults the one with the lowest code is told."""
-    judged = contract.validator(contract.API, "params").iter_errors(params)
-    faults = sorted(_fault(error, params) for error in judged)
+    judged = model.validator("params").iter_errors(params)
+    faults = sorted(_fault(error, params, model) for error in judged)
     if faults:
         code, place = faults[0]
-        raise _wrong(code, place)
+        raise _wrong(code, place, model)
 
 
-def _wrong(code: str, place: str) -> Wrong:
-    return Wrong(code, f"{contract.error_codes()[code].title} ({place})")
+def _wrong(code: str, place: str, model: Model) -> Wrong:
+    return Wrong(code, f"{model.errors.by_code[code].title} ({place})")
 
 
-def _fault(error: ValidationError, params: Mapping[str, Any]) -> tuple[str, str]:
+def _fault(error: ValidationError, params: Mapping[str, Any], model: Model) -> tuple[str, str]:
     """The error code and the parameter of a violation."""
     if error.absolute_path:
         name = str(error.absolute_path[0])
-        codes = _codes(name)
+        codes = _codes(name, model)
         whole = len(error.absolute_path) == 1
         return codes.get(str(error.validator) if whole else "*", codes["*"]), name
     if error.validator == "required":
-        return _codes("prompt")["required"], "prompt"
-    sources = _sources()
+        return _codes("prompt", model)["required"], "prompt"
+    sources = _sources(model)
     given = [name for name in sources if name in params]
-    codes = contract.definition("params")["x-errors"]
+    codes = model.definition("params")["x-errors"]
     return codes["both" if given else "neither"], " or ".join(sources)
 
 
-def _sources() -> tuple[str, ...]:
-    return tuple(each["required"][0] for each in contract.definition("params")["oneOf"])
+def _sources(model: Model) -> tuple[str, ...]:
+    return tuple(each["required"][0] for each in model.definition("params")["oneOf"])
 
 
-@cache
-def _codes(name: str) -> Mapping[str, str]:
+def _codes(name: str, model: Model) -> Mapping[str, str]:
     """The error codes of a parameter by violated keyword, found along its references."""
-    part: Mapping[str, Any] = contract.definition("params")["properties"][name]
+    part: Mapping[str, Any] = model.definition("params")["properties"][name]
     while "x-errors" not in part:
-        part = contract.definition(part["$ref"].rpartition("/")[2])
+        part = model.definition(part["$ref"].rpartition("/")[2])
     codes: Mapping[str, str] = part["x-errors"]
     return codes
 
 
-def _order(model: str, params: Mapping[str, Any], *, known: Callable[[str], bool]) -> Order:
-    rules = contract.rules()
+def _order(model: Model, params: Mapping[str, Any], *, known: Callable[[str], bool]) -> Order:
     image = data = url = None
     _check_text(params["prompt"])
     if "image_urls" in params:
         url = params["image_urls"][0]
         _check_text(url)
     else:
-        data = _decoded(params["binary_data_base64"][0])
+        data = _decoded(params["binary_data_base64"][0], model)
         image = hashlib.sha256(data).hexdigest()
         if not known(image):
-            _check_picture(data)
+            _check_picture(data, model)
     both = "width" in params and "height" in params
     return Order(
         model=model,
         prompt=params["prompt"],
-        scale=float(params.get("scale", rules.default_scale)),
-        seed=int(params.get("seed", rules.default_seed)),
+        scale=float(params.get("scale", model.default_scale)),
+        seed=int(params.get("seed", model.default_seed)),
         width=int(params["width"]) if both else None,
         height=int(params["height"]) if both else None,
         image=image,
@@ -202,29 +200,29 @@ def _check_text(text: str) -> None:
         raise Wrong(str(BAD_REQUEST), "a text is no valid Unicode") from None
 
 
-def _bad_picture(why: str) -> Wrong:
+def _bad_picture(why: str, model: Model) -> Wrong:
     name = "binary_data_base64"
-    return _wrong(_codes(name)["*"], f"{name}: {why}")
+    return _wrong(_codes(name, model)["*"], f"{name}: {why}", model)
 
 
-def _decoded(text: str) -> bytes:
+def _decoded(text: str, model: Model) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise _bad_picture("no Base64") from None
+        raise _bad_picture("no Base64", model) from None
 
 
-def _check_picture(data: bytes) -> None:
+def _check_picture(data: bytes, model: Model) -> None:
     """Judges the header before any pixel is decoded, then decodes all of them."""
     try:
-        with Image.open(io.BytesIO(data), formats=contract.rules().picture.formats) as picture:
-            _check_facts(picture, len(data))
+        with Image.open(io.BytesIO(data), formats=model.picture.formats) as picture:
+            _check_facts(picture, len(data), model)
             picture.load()
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
-        raise _bad_picture("no whole picture in a supported format") from None
+        raise _bad_picture("no whole picture in a supported format", model) from None
 
 
-def _check_facts(picture: Image.Image, size: int) -> None:
+def _check_facts(picture: Image.Image, size: int, model: Model) -> None:
     width, height = picture.size
     facts = {
         # a camera's JPEG with a second picture behind the first is still one
@@ -234,5 +232,5 @@ def _check_facts(picture: Image.Image, size: int) -> None:
         "height": height,
         "ratio": max(width, height) / max(1, min(width, height)),
     }
-    for name, limit in contract.picture_faults()(facts):
-        raise _bad_picture(f"{name} is {facts[name]}, the limit is {limit}")
+    for name, limit in model.picture.faults(facts):
+        raise _bad_picture(f"{name} is {facts[name]}, the limit is {limit}", model)

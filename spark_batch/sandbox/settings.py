@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from spark_batch import models
+from spark_batch.models import Model
 from spark_batch.sandbox.faults import Faults
 
 
@@ -14,12 +16,14 @@ class Settings:
     """What a sandbox is told before it starts.
 
     `folder` keeps its state (ledger, input pictures, previews, secret) and is created when missing.
-    `key` is the one bearer key that is taken; None takes any. `price` is USD a picture. A task
-    takes between the two `task_seconds`, drawn by its id. A result URL lasts `url_seconds` from the
-    moment it is told. `seed` is the seed of the faults' dice.
+    `model` is the one that it knows; left out, that of a recipe which names none. `key` is the one
+    bearer key that is taken; None takes any. `price` is USD a picture. A task takes between the two
+    `task_seconds`, drawn by its id. A result URL lasts `url_seconds` from the moment it is told.
+    `seed` is the seed of the faults' dice.
     """
 
     folder: Path
+    model: Model = field(default_factory=models.default, repr=False)
     key: str | None = field(default=None, repr=False)
     price: Decimal = Decimal("0.03")
     task_seconds: tuple[float, float] = (0.4, 1.6)

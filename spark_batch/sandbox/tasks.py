@@ -9,7 +9,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from spark_batch import contract
+from spark_batch.models import ErrorCodes, Model
 from spark_batch.sandbox.faults import Fault
 from spark_batch.sandbox.ledger import COMPLETED, Entry
 from spark_batch.sandbox.orders import Order
@@ -43,10 +43,10 @@ def entry(
         id=task_id,
         time=time,
         fingerprint=order.fingerprint,
-        model=order.model,
+        model=order.model.name,
         prompt=order.prompt,
         scale=order.scale,
-        seed=_seed(order.seed, task_id),
+        seed=_seed(order.seed, task_id, order.model),
         width=width,
         height=height,
         image=order.image,
@@ -59,12 +59,10 @@ def entry(
     )
 
 
-def _seed(asked: int, task_id: str) -> int:
-    if asked != contract.rules().random_seed:
+def _seed(asked: int, task_id: str, model: Model) -> int:
+    if asked != model.random_seed:
         return asked
-    recommended = contract.definition("seed")["x-recommended"]["anyOf"]
-    highest = max(part.get("maximum", 0) for part in recommended)
-    return Random(f"{task_id}:seed").randint(1, highest)
+    return Random(f"{task_id}:seed").randint(model.usual_seeds[0], model.usual_seeds[-1])
 
 
 def preview_name(task: Entry) -> str:
@@ -94,11 +92,11 @@ def in_progress(task: Entry, *, now: float) -> Answer:
     return {**created(task), "progress": round(min(max(done, 0), _ALMOST), 2)}
 
 
-def failed(task: Entry) -> Answer:
+def failed(task: Entry, codes: ErrorCodes) -> Answer:
     """The answer to read when a task ended without a picture."""
     ending = _FAILURES.get(task.outcome, _failure)
     usage = _usage(task) if task.cost else {"cost": ""}
-    return {**_head(task), "status": "failed", **ending(task.code or ""), "usage": usage}
+    return {**_head(task), "status": "failed", **ending(task.code or "", codes), "usage": usage}
 
 
 def completed(task: Entry, *, content: list[Answer]) -> Answer:
@@ -137,9 +135,9 @@ def quote(order: Order, *, price: Decimal, time: float) -> Answer:
     `time` is Unix seconds; `updated_at` has milliseconds, as in the Python client's tests.
     """
     data = {
-        "model": order.model,
-        "original_model": order.model,
-        "billing_model": order.model,
+        "model": order.model.name,
+        "original_model": order.model.name,
+        "billing_model": order.model.name,
         "cost": str(price),
         "currency": "USD",
         "discount": 1,
@@ -153,8 +151,8 @@ def quote(order: Order, *, price: Decimal, time: float) -> Answer:
 def quote_missing(order: Order) -> Answer:
     """The answer to precharge when no price is known yet."""
     data = {
-        "model": order.model,
-        "original_model": order.model,
+        "model": order.model.name,
+        "original_model": order.model.name,
         "cost": None,
         "hash": f"v1:{order.fingerprint}",
         "reason": "COST_CACHE_MISS",
@@ -162,17 +160,17 @@ def quote_missing(order: Order) -> Answer:
     return {"data": data, "status": "failed"}
 
 
-def error(code: str | int, message: str = "") -> Answer:
-    """An error object; without a message the code's own meaning stands there.
+def error(code: str | int, message: str) -> Answer:
+    """An error object.
 
     A code of digits is an integer: the vendor's Go client reads no other.
     """
-    return {"code": _integer(code), "message": message or title(code)}
+    return {"code": _integer(code), "message": message}
 
 
-def title(code: str | int) -> str:
+def title(code: str | int, codes: ErrorCodes) -> str:
     """What an error code means."""
-    known = contract.error_code(code)
+    known = codes.find(code)
     return known.title if known else "Unknown error"
 
 
@@ -180,43 +178,41 @@ def _integer(code: str | int) -> str | int:
     return int(code) if str(code).isdecimal() else code
 
 
-def _failure(code: str | int) -> Answer:
-    return {"error": error(code)}
+def _failure(code: str | int, codes: ErrorCodes) -> Answer:
+    return {"error": error(code, title(code, codes))}
 
 
-def _failed_with_text_code(code: str | int) -> Answer:
-    return {"error": {**error(code), "code": str(code)}}
+def _failed_with_text_code(code: str | int, codes: ErrorCodes) -> Answer:
+    return {"error": {"code": str(code), "message": title(code, codes)}}
 
 
-def _failed_with_error_message(code: str | int) -> Answer:
-    return {"error": {"code": _integer(code), "error_message": title(code)}}
+def _failed_with_error_message(code: str | int, codes: ErrorCodes) -> Answer:
+    return {"error": {"code": _integer(code), "error_message": title(code, codes)}}
 
 
-def _failed_with_text(code: str | int) -> Answer:
-    return {"error": f"{code}: {title(code)}"}
+def _failed_with_text(code: str | int, codes: ErrorCodes) -> Answer:
+    return {"error": f"{code}: {title(code, codes)}"}
 
 
-def _failed_at_provider(code: str | int) -> Answer:
-    provider = {"code": str(code), "message": title(code), "request_id": "sandbox"}
-    return {"error": {**error(code), "provider_error": provider}}
+def _failed_at_provider(code: str | int, codes: ErrorCodes) -> Answer:
+    message = title(code, codes)
+    provider = {"code": str(code), "message": message, "request_id": "sandbox"}
+    return {"error": {**error(code, message), "provider_error": provider}}
 
 
-def _ended_with_status(status: str | int) -> Answer:
+def _ended_with_status(status: str | int, _: ErrorCodes) -> Answer:
     return {"status": status}
 
 
-def _completed_with_error(_: str | int) -> Answer:
-    faults = contract.error_codes().values()
-    return {
-        "status": "completed",
-        "error": error(next(known.code for known in faults if known.fault == "vendor")),
-    }
+def _completed_with_error(_: str | int, codes: ErrorCodes) -> Answer:
+    known = next(known for known in codes.by_code.values() if known.fault == "vendor")
+    return {"status": "completed", "error": error(known.code, known.title)}
 
 
 _COSTS = "task-cost"
 
 # The faults after which a task has no picture, with what its answer then holds.
-_FAILURES: Mapping[str, Callable[[str | int], Answer]] = {
+_FAILURES: Mapping[str, Callable[[str | int, ErrorCodes], Answer]] = {
     "task-code": _failure,
     _COSTS: _failure,
     "task-code-text": _failed_with_text_code,

@@ -12,9 +12,9 @@ from random import Random
 
 from PIL import Image
 
-from spark_batch import pictures
 from spark_batch.client.bodies import Bodies
 from spark_batch.jobs import Input, Job, Prompt, Size
+from tests.makers import probe
 
 ROUNDS = 40
 
@@ -35,7 +35,7 @@ def main() -> None:
         path = Path(folder) / "noise.png"
         side = 1170
         Image.frombytes("RGB", (side, side), Random(1).randbytes(side * side * 3)).save(path)
-        picture = pictures.probe(path)
+        picture = probe(path)
         job = Job(
             key="0" * 16,
             recipe="b",

@@ -10,8 +10,8 @@ from random import Random
 
 from PIL import Image
 
-from spark_batch import pictures
 from spark_batch.jobs import Fit
+from tests.makers import fitted, probe
 
 ROUNDS = 5
 SIZE = (6000, 4000)
@@ -34,14 +34,14 @@ def main() -> None:
         coarse = Image.frombytes("RGB", (750, 500), Random(1).randbytes(750 * 500 * 3))
         coarse.resize(SIZE, Image.Resampling.BICUBIC).save(path)
         fit = Fit(ratio="pad", background="#ffffff", format="auto")
-        picture = pictures.probe(path, fit)
+        picture = probe(path, fit)
 
         def alone() -> None:
             with Image.open(path) as image:
                 image.convert("RGB").save(plain, quality=95, subsampling=0)
 
-        planned = seconds(lambda: pictures.probe(path, fit))
-        made, simple = seconds(lambda: pictures.fitted(path, picture)), seconds(alone)
+        planned = seconds(lambda: probe(path, fit))
+        made, simple = seconds(lambda: fitted(path, picture)), seconds(alone)
     print(
         f"fitting: {SIZE[0]}x{SIZE[1]} TIFF, planned {planned:.2f} s, made {made:.2f} s,"
         f" convert and save alone {simple:.2f} s, ratios {planned / simple:.1f}"

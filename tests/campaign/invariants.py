@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader, Money
-from spark_batch.contract import rules
 from spark_batch.jobs import Attempt, JobRecord, State, Status
 from spark_batch.paths import Layout
 from spark_batch.pictures.metadata import extract
@@ -21,6 +20,7 @@ from spark_batch.sandbox import Entry, Note
 from spark_batch.sandbox.ledger import COMPLETED
 from spark_batch.sandbox.orders import Order
 from spark_batch.sandbox.tasks import preview_name
+from tests.makers import MODEL
 
 # No state moves backwards, and what has come to its end stays as it is.
 RANK: Mapping[State, int] = {
@@ -104,7 +104,7 @@ def _jobs_by_fingerprint(books: Books, facts: Facts) -> dict[str, str]:
     for record in books.records:
         for image in images:
             order = Order(
-                model=rules().model,
+                model=MODEL,
                 prompt=record.request.prompt,
                 scale=record.request.scale,
                 seed=record.request.seed,

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from spark_batch.checkpoint import Checkpoint, adopt, join, validation
 from spark_batch.checkpoint.schema import VERSION
 from spark_batch.client import outcomes, reading
-from spark_batch.client.answers import Answer, parse
+from spark_batch.client.answers import Answer, AnswerContext, parse
 from spark_batch.client.text import washer
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import Result, Usage
 from spark_batch.reports import manifest
-from tests.makers import a_job, a_picture, some_jobs
+from tests.makers import MODEL, a_job, a_picture, some_jobs
 
 JOBS = some_jobs(3)
-WASH = washer("a-key-of-some-length")
+KEY = "a-key-of-some-length"
+CONTEXT = AnswerContext(MODEL, washer(KEY))
 LARGEST_PRICE = 2.0**63  # of a recipe, whose numbers have 64 bits
 
 AMOUNTS = st.none() | st.decimals(0, 10**9, allow_nan=False)
@@ -71,7 +72,7 @@ def test_whatever_the_api_answers(
     status, word = ("failed", '"error"') if failed else ("completed", '"output"')
     body = f'{{"status": "{status}", {word}: [{picture}], "usage": {{{amounts}}}}}'
     answer = Answer(status=200, content=parse(body.encode("utf-8", "surrogatepass")), excerpt="")
-    outcome = reading.judge(answer, task_id="task-1", key="a-key-of-some-length", wash=WASH)
+    outcome = reading.judge(answer, CONTEXT, task_id="task-1", key=KEY)
     with Checkpoint.blank() as checkpoint:
         checkpoint.sync_jobs(JOBS)
         attempt = checkpoint.begin_attempt(JOBS[0].key, number=1, reserved=None, api="sandbox")
@@ -144,7 +145,8 @@ def test_whatever_is_done_to_it(
     assert accepted(target)
     assert accepted(source)
     with Checkpoint.blank() as fresh:
-        adopt(fresh, map(manifest.row, target.records()), trusted=lambda row: True)
+        rows = (manifest.row(record, MODEL) for record in target.records())
+        adopt(fresh, rows, model=MODEL, trusted=lambda row: True)
         assert accepted(fresh)
     for checkpoint in checkpoints:
         checkpoint.close()

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from spark_batch import contract
 from spark_batch.cli import comment
 from spark_batch.errors import ExitCode
+from spark_batch.models import schemas
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Ended, Folder
 from tests.repositories import Repository, a_repository
@@ -35,7 +35,7 @@ def against(call: Call, folder: Folder, *more: object, given: object = "main") -
 
 def document(call: Call, folder: Folder, given: object = "main") -> dict[str, Any]:
     found: dict[str, Any] = json.loads(against(call, folder, "--json", given=given).out)
-    contract.validator("against").validate(found)
+    schemas.validator("against").validate(found)
     return found
 
 

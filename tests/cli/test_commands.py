@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from spark_batch import contract
 from spark_batch.cli import COMMANDS
 from spark_batch.errors import ExitCode
+from spark_batch.models import schemas
 from tests.cli.conftest import ROOT, Call, Folder
+from tests.makers import MODEL
 
 
 def test_help_is_cheap(own_world: object) -> None:
@@ -137,10 +138,10 @@ def test_the_limit_on_cost(folder: Folder, call: Call) -> None:
         assert "is no amount of USD" in ended.err
 
 
-@pytest.mark.parametrize("name", contract.names())
+@pytest.mark.parametrize("name", schemas.names())
 def test_a_printed_schema_is_the_schema(call: Call, name: str) -> None:
     """JSON on stdout, whole."""
-    assert json.loads(call("schema", name).out) == contract.bundled(name)
+    assert json.loads(call("schema", name).out) == schemas.bundled(name)
 
 
 def test_validate_loads_no_client(folder: Folder) -> None:
@@ -161,8 +162,8 @@ def test_validate_loads_no_client(folder: Folder) -> None:
 
 def test_schema_and_explain_list_and_refuse(call: Call) -> None:
     """Without a name they list; a wrong one is exit 2 with the way out."""
-    assert all(name in call("schema").out for name in contract.names())
-    assert all(code in call("explain").out for code in contract.error_codes())
+    assert all(name in call("schema").out for name in schemas.names())
+    assert all(code in call("explain").out for code in MODEL.errors.by_code)
     assert call("schema", "nope").code == ExitCode.WRONG
     assert call("explain", "nope").code == ExitCode.WRONG
     ended = call("explain", "3003002")

@@ -9,8 +9,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from spark_batch import contract
 from spark_batch.errors import ExitCode
+from spark_batch.models import schemas
+from spark_batch.reports import manifest
 from tests.cli.conftest import Call, Folder, start
 
 RECIPE = """\
@@ -77,7 +78,7 @@ def test_plan_tells_what_is_done(fits: Folder, call: Call) -> None:
     for name, words in WORDS.items():
         assert (f"  fit {name}: {words}\n" in told.out) == bool(words)
     document = json.loads(call("plan", fits.recipe, "--sandbox", "--json").out)
-    contract.validator("plan").validate(document)
+    schemas.validator("plan").validate(document)
     assert [job["fit"] for job in document["jobs"]] == [words or None for words in WORDS.values()]
     assert not fits.out.exists()
 
@@ -99,7 +100,7 @@ def test_what_is_sent_is_upright_in_rgb_and_within_the_limits(fits: Folder, call
     assert (ended.code, len(fits.pictures())) == (ExitCode.DONE, 6)
     assert {path: path.read_bytes() for path in before} == before
     rows = _rows(fits)
-    contract.validator(contract.MANIFEST).validate(rows)
+    schemas.validator(schemas.MANIFEST).validate(rows)
     assert {row["input"]: row["fit"] for row in rows} == WORDS
     assert tuple(rows[0])[-2:] == ("api", "fit")
     assert [(each.format, each.mode, each.size) for each in _sent(fits)] == [
@@ -135,7 +136,7 @@ def test_a_manifest_of_before_is_read_and_adopted(fits: Folder, call: Call) -> N
     """Without the column `fit`, and without a checkpoint: nothing is paid for again."""
     call("run", fits.recipe, "--sandbox")
     path = fits.previews / "tiny.manifest.csv"
-    rows, names = _rows(fits), contract.manifest_columns()[:-1]
+    rows, names = _rows(fits), manifest.manifest_columns()[:-1]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from spark_batch import contract
 from spark_batch.jobs import request as requests
+from spark_batch.models import schemas
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
+from tests.makers import MODEL
 
 
 def _document(call: Call, folder: Folder, *more: object) -> dict[str, object]:
     document: dict[str, object] = json.loads(
         call("plan", folder.recipe, "--sandbox", "--json", *more).out
     )
-    contract.validator("plan").validate(document)
+    schemas.validator("plan").validate(document)
     return document
 
 
@@ -75,7 +76,7 @@ def test_json_names_the_axes_and_the_request_of_each_job(folder: Folder, call: C
             take=job["take"],
         )
         assert key == job["job"]
-        expected = contract.expected_size(size["width"], size["height"])
+        expected = MODEL.expected_size(size["width"], size["height"])
         assert tuple(job["expected"].values()) == expected
     assert len({job["job"] for job in jobs}) == len(jobs)
     assert {(job["seed"], job["take"]) for job in jobs[:-1]} >= {(7, 1), (-1, 1), (-1, 2)}
@@ -165,7 +166,7 @@ def test_quote_asks_the_api_and_makes_no_task(
     assert "expected 36 USD (by the recipe's price), quoted 0.12 USD by the API;" in told.out
     assert "at most 108 USD in all" in told.out  # the higher one of the two
     document = json.loads(call("plan", folder.recipe, "--quote", "--json").out)
-    contract.validator("plan").validate(document)
+    schemas.validator("plan").validate(document)
     assert document["jobs"][0]["quoted_usd"] == "0.03"
     assert (document["cost_usd"]["expected"], document["cost_usd"]["quoted"]) == ("36", "0.12")
     assert served.ledger.billed() == 0
@@ -216,13 +217,13 @@ def test_every_job_says_why(
     call("run", folder.recipe, "--concurrency", "1")
     lines = call("plan", folder.recipe, "--all").out.splitlines()
     document = json.loads(call("plan", folder.recipe, "--json").out)
-    contract.validator("plan").validate(document)
+    schemas.validator("plan").validate(document)
     jobs = {job["cause"]: job for job in document["jobs"]}
     uncertain, failed, done = jobs["uncertain"], jobs["failed"], jobs["done"]
     settle = f"spark-batch resolve {folder.recipe} {uncertain['job']} --task-id ID"
     assert uncertain["next"] == settle
     assert any(f"`{settle}` (or --not-charged, or --resubmit)" in line for line in lines)
-    known = contract.error_code("003003005")
+    known = MODEL.errors.find("003003005")
     assert known is not None
     assert failed["error"]["code"] == "003003005"
     assert failed["error"]["advice"] == known.advice

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import contract, project
+from spark_batch import project
 from spark_batch.errors import ExitCode
+from spark_batch.models import schemas
 from spark_batch.paths import Layout
 from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS
@@ -30,7 +31,7 @@ def reports(folder: Path) -> dict[str, bytes]:
 def statuses(folder: Path) -> list[str]:
     """What the JSON report tells, once it is what its schema says."""
     document = json.loads((folder / "tiny.json").read_text(encoding="utf-8"))
-    contract.validator("report").validate(document)
+    schemas.validator("report").validate(document)
     return [job["status"] for job in document["jobs"]]
 
 

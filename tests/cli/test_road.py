@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from spark_batch import contract
 from spark_batch.errors import ExitCode
+from spark_batch.models import schemas
+from spark_batch.reports import manifest
 from tests.cli.conftest import Call, Folder, start
 
 
@@ -28,8 +29,8 @@ def test_a_recipe_becomes_pictures_and_a_manifest(folder: Folder, call: Call) ->
     assert (ended.code, len(folder.pictures())) == (ExitCode.DONE, 4)
     assert "4 jobs done" in ended.out
     rows = manifest_rows(folder)
-    contract.validator(contract.MANIFEST).validate(rows)
-    assert tuple(rows[0]) == contract.manifest_columns()
+    schemas.validator(schemas.MANIFEST).validate(rows)
+    assert tuple(rows[0]) == manifest.manifest_columns()
     assert [row["status"] for row in rows] == ["done"] * 4
     assert {row["cost_usd"] for row in rows} == {"0.03"}
     assert {row["api"] for row in rows} == {"sandbox"}

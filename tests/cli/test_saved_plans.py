@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import ExitCode
+from spark_batch.models import schemas
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Ended, Folder
 
@@ -46,7 +46,7 @@ def save(call: Call, folder: Folder, path: Path, *more: object) -> dict[str, Any
     ended = call("plan", folder.recipe, "--sandbox", "--out", path, *more)
     assert ended.code == ExitCode.DONE, ended.err
     document: dict[str, Any] = json.loads(path.read_text())
-    contract.validator("planfile").validate(document)
+    schemas.validator("planfile").validate(document)
     return document
 
 
@@ -86,7 +86,7 @@ def test_saving_says_what_to_type_and_leaves_stdout_to_the_plan(
 ) -> None:
     """With --json too, which stays a document."""
     ended = call("plan", folder.recipe, "--sandbox", "--json", "--out", saved)
-    contract.validator("plan").validate(json.loads(ended.out))
+    schemas.validator("plan").validate(json.loads(ended.out))
     command = f"spark-batch run {folder.recipe} --sandbox --plan {saved}"
     assert f"4 jobs to create, at most 0.36 USD together with the 0 USD so far; `{command}`" in (
         ended.err

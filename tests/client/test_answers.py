@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch import contract
 from spark_batch.client import outcomes, reading, submission
-from spark_batch.client.answers import Answer
+from spark_batch.client.answers import Answer, AnswerContext
 from spark_batch.client.complaints import Complaint, complaint
 from spark_batch.client.outcomes import (
     Completed,
@@ -32,11 +31,13 @@ from spark_batch.client.outcomes import (
 from spark_batch.client.text import excerpt, washer
 from spark_batch.jobs import Usage
 from tests.client.conftest import KEY
+from tests.makers import MODEL
 
 WASH = washer(KEY)
+CONTEXT = AnswerContext(MODEL, WASH)
 URL = "https://cdn.example.com/a.png?X-Signature=abc"
 OTHER = "https://cdn.example.com/b.png?X-Signature=def"
-WORDS = contract.answer_rules()
+WORDS = MODEL.answers
 
 
 def _answer(content: object, status: int = 200) -> Answer:
@@ -48,15 +49,15 @@ def _answer(content: object, status: int = 200) -> Answer:
 
 
 def _create(content: object, status: int = 200) -> SubmitOutcome:
-    return submission.judge(_answer(content, status), wash=WASH)
+    return submission.judge(_answer(content, status), CONTEXT)
 
 
 def _read(content: object, status: int = 200) -> PollOutcome:
-    return reading.judge(_answer(content, status), task_id="task-1", key=KEY, wash=WASH)
+    return reading.judge(_answer(content, status), CONTEXT, task_id="task-1", key=KEY)
 
 
 def _complaint(content: object) -> Complaint:
-    found = complaint(content, wash=WASH)  # type: ignore[arg-type]
+    found = complaint(content, CONTEXT)  # type: ignore[arg-type]
     assert found is not None
     return found
 
@@ -98,7 +99,7 @@ def test_a_known_code_at_the_beginning_of_a_text(
     }
     found = _complaint(shapes[shape])
     assert (found.code, found.message) == (code, message)
-    assert found.known is contract.error_code(code)
+    assert found.known is MODEL.errors.find(code)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_a_404_that_speaks_of_the_model(text: str, speaks_of_model: bool, shape:
     outcome = _create(shapes[shape], status=404)
     assert isinstance(outcome, StopRun)
     assert outcome.exit_code == 1
-    assert (contract.rules().model in outcome.message.partition("(")[0]) is speaks_of_model
+    assert (MODEL.name in outcome.message.partition("(")[0]) is speaks_of_model
     assert ("no such endpoint" in outcome.message) is not speaks_of_model
 
 
@@ -365,7 +366,7 @@ def test_which_task_an_answer_is_about(
 ) -> None:
     """It may name its task in several ways; another task's answer is not taken for this one's."""
     answer = _answer({"status": "queued", **content})
-    outcome = reading.judge(answer, task_id=task_id, key=KEY, wash=WASH)
+    outcome = reading.judge(answer, CONTEXT, task_id=task_id, key=KEY)
     assert isinstance(outcome, InProgress if same else PollAgain), outcome
 
 
@@ -452,7 +453,7 @@ def test_usd(unit: str | None) -> None:
     outcome = _read({"status": "failed", "error": "no", "usage": usage})
     assert isinstance(outcome, TaskFailed)
     assert outcome.usage == Usage(cost=Decimal("0.03"))
-    quote = submission.quote_of(_answer({"status": "success", "data": usage}), wash=WASH)
+    quote = submission.quote_of(_answer({"status": "success", "data": usage}), CONTEXT)
     assert quote == Quoted(cost=Decimal("0.03"))
 
 
@@ -480,7 +481,7 @@ def test_what_is_not_usd(cost: object, unit: object, other: str | None) -> None:
     outcome = _read({"status": "completed", "output": URL, "usage": usage})
     assert isinstance(outcome, Completed)
     assert outcome.result.usage == Usage(cost=None, other=other)
-    quote = submission.quote_of(_answer({"status": "success", "data": usage}), wash=WASH)
+    quote = submission.quote_of(_answer({"status": "success", "data": usage}), CONTEXT)
     assert isinstance(quote, QuoteRefused)
     assert other is None or f"{other}, which is not in USD" in quote.reason
 
@@ -520,7 +521,7 @@ def test_usage_that_is_no_object(usage: object) -> None:
 )
 def test_no_quote(content: dict[str, object], reason: str) -> None:
     """Why there is no price is said in words."""
-    quote = submission.quote_of(_answer(content), wash=WASH)
+    quote = submission.quote_of(_answer(content), CONTEXT)
     assert isinstance(quote, QuoteRefused)
     assert quote.reason.startswith(reason)
 
@@ -565,7 +566,7 @@ _ID_FIELDS = ("id", "task_id", "request_id", "data")
 def test_no_answer_breaks_the_reading(content: dict[str, object], status: int) -> None:
     """Whatever the fields hold, each call has an outcome of its own kind, without the key."""
     created, read = _create(content, status), _read(content, status)
-    quote = submission.quote_of(_answer(content, status), wash=WASH)
+    quote = submission.quote_of(_answer(content, status), CONTEXT)
     assert isinstance(created, SubmitOutcome)
     assert isinstance(read, PollOutcome)
     assert isinstance(quote, outcomes.QuoteOutcome)

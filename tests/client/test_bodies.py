@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch import contract
 from spark_batch.client import bodies
 from spark_batch.client.bodies import Bodies
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Input, Job, Picture, Prompt, Size, Treatment
 from tests.client.server import within
+from tests.makers import MODEL
 
 DATA = bytes(range(256)) * 30
 
@@ -29,7 +29,7 @@ def _job(**changes: object) -> Job:
     job = Job(
         key="0" * 16,
         recipe="r",
-        model=contract.rules().model,
+        model=MODEL.name,
         input=Input(id="a", url="https://cdn.example.com/a.jpg"),
         prompt=Prompt(id="p", text="Change background to beach"),
         size=Size(label="1x1", width=1328, height=1000),
@@ -51,7 +51,7 @@ def _file(path: Path, data: bytes = DATA) -> Input:
 def test_body_of_a_file(tmp_path: Path) -> None:
     """A file goes in Base64, with every parameter, and as the schema wants it."""
     body = json.loads(Bodies().body(_job(input=_file(tmp_path / "a.png"))))
-    assert list(contract.validator(contract.API, "request").iter_errors(body)) == []
+    assert list(MODEL.validator("request").iter_errors(body)) == []
     assert body == {
         "model": "spark_i2i_3_0",
         "input": [

@@ -20,6 +20,7 @@ from spark_batch.client.wire import Request, Wire
 from tests.client.conftest import KEY, QUICK, TRUSTED, Connect, Serve
 from tests.client.faults import WHOLE
 from tests.client.server import CERTIFICATE, Line, answering, http, then_close, within
+from tests.makers import MODEL
 
 HASTY = Timeouts(read=0.6, create_total=0.6, poll_total=0.8)
 
@@ -62,11 +63,11 @@ def test_watchdog_forgets_what_ended() -> None:
 def test_no_thread_stays(serve: Serve) -> None:
     """A closed client has no thread; one that was never used has none either."""
     before = threading.active_count()
-    with TaskClient("http://127.0.0.1:1", KEY, environ=TRUSTED, timeouts=QUICK):
+    with TaskClient("http://127.0.0.1:1", KEY, environ=TRUSTED, timeouts=QUICK, model=MODEL):
         assert threading.active_count() == before
     server = serve(then_close(WHOLE))
     before = threading.active_count()
-    with TaskClient(server.url, KEY, environ=TRUSTED, timeouts=QUICK) as client:
+    with TaskClient(server.url, KEY, environ=TRUSTED, timeouts=QUICK, model=MODEL) as client:
         client.submit(b"{}")
     assert within(5, lambda: threading.active_count() <= before)
 

@@ -13,7 +13,6 @@ from random import Random
 import pytest
 from PIL import Image
 
-from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
@@ -29,6 +28,7 @@ from spark_batch.jobs.names import default_template
 from spark_batch.paths import Layout
 from spark_batch.sandbox import Faults, Served, serve
 from spark_batch.sandbox import Settings as SandboxSettings
+from tests.makers import MODEL, probe
 
 Script = dict[str, list[str | None]]
 
@@ -89,13 +89,13 @@ class World:
         """One run, as the command line does it; its events are kept."""
         with Checkpoint.open(self.checkpoint) as checkpoint:
             checkpoint.interrupted()
-            scope = Scope(self.out, self.recipe.run.attempts, retry=retry)
+            scope = Scope(self.out, MODEL, self.recipe.run.attempts, retry=retry)
             prices = Prices(price=self.recipe.price, charges=checkpoint.charges())
             outlook = Forecast()
             for step in plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
                 outlook.add(step, prices)
             checkpoint.sync_jobs(matrix.jobs(self.recipe))
-            with TaskClient(self.served.url, "test-key") as client:
+            with TaskClient(self.served.url, "test-key", model=MODEL) as client:
                 steps = plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
                 run = self._driver(checkpoint, client, prices, steps, outlook.open_jobs)
                 self.events = []
@@ -107,7 +107,7 @@ class World:
 
     def real_send(self) -> Sender:
         """What sends a job to the world's server."""
-        return sender(TaskClient(self.served.url, "test-key").submit, Bodies())
+        return sender(TaskClient(self.served.url, "test-key", model=MODEL).submit, Bodies())
 
     def run_nothing(self) -> None:
         """Make the checkpoint, with the recipe in it, and do nothing."""
@@ -125,6 +125,7 @@ class World:
         run = self.recipe.run
         return Driver(
             run,
+            model=self.recipe.model,
             checkpoint=checkpoint,
             client=client,
             send=self.send or sender(client.submit, Bodies()),
@@ -181,7 +182,8 @@ def a_recipe(root: Path, **run: object) -> Recipe:
     """One photo, two prompts, the smallest size, seed 7; nothing waits long."""
     photo = a_photo(root / "photo.jpg")
     block = Block(
-        inputs=(Input(id="photo", path=photo, picture=pictures.probe(photo)),),
+        model=MODEL,
+        inputs=(Input(id="photo", path=photo, picture=probe(photo)),),
         prompts=(Prompt(id="beach", text="Beach"), Prompt(id="snow", text="Snow")),
         sizes=(Size(label="512x512", width=512, height=512),),
         scales=(0.5,),
@@ -201,7 +203,7 @@ def a_recipe(root: Path, **run: object) -> Recipe:
     return Recipe(
         path=root / "recipe.yaml",
         name="test",
-        model="spark_i2i_3_0",
+        model=MODEL,
         blocks=(block,),
         output_dir=root / "out",
         output_name=default_template(),

@@ -14,7 +14,7 @@ from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Action, Scope, Step, plan_actions
 from spark_batch.engine.reasons import Cause
 from spark_batch.jobs import Job
-from tests.makers import a_job, a_picture, a_result
+from tests.makers import MODEL, a_job, a_picture, a_result
 from tests.pointers import pointer_text
 
 Move = Callable[[Checkpoint, int], None]
@@ -23,7 +23,7 @@ Move = Callable[[Checkpoint, int], None]
 def look(
     checkpoint: Checkpoint, tmp_path: Path, *jobs: Job, retry: bool = False, attempts: int = 3
 ) -> list[Step]:
-    scope = Scope(tmp_path, attempts, retry=retry)
+    scope = Scope(tmp_path, MODEL, attempts, retry=retry)
     return list(plan_actions(jobs or [a_job()], reader=checkpoint, scope=scope))
 
 

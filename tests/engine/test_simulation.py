@@ -236,7 +236,7 @@ class History:
         checkpoint, recipe = self.world.checkpoint, self.recipe
         checkpoint.interrupted()
         checkpoint.look_again()
-        scope = Scope(recipe.output_dir, recipe.run.attempts)
+        scope = Scope(recipe.output_dir, recipe.model, recipe.run.attempts)
         prices = Prices(price=recipe.price, charges=checkpoint.charges())
         outlook = Forecast(attempts=recipe.run.attempts)
         for step in plan_actions(matrix.jobs(recipe), reader=checkpoint, scope=scope):
@@ -244,6 +244,7 @@ class History:
         checkpoint.sync_jobs(matrix.jobs(recipe))
         driver = Driver(
             recipe.run,
+            model=recipe.model,
             checkpoint=checkpoint,
             client=self.world,  # type: ignore[arg-type]
             send=self.world.submit,

@@ -113,7 +113,7 @@ class Life:
 
     def _driver(self, checkpoint: Checkpoint) -> Driver:
         run = self.recipe.run
-        scope = Scope(self.recipe.output_dir, run.attempts, rescue=self.rescue)
+        scope = Scope(self.recipe.output_dir, self.recipe.model, run.attempts, rescue=self.rescue)
 
         def send(job: Job) -> SubmitOutcome:
             return self.api.create()
@@ -129,6 +129,7 @@ class Life:
 
         return Driver(
             run,
+            model=self.recipe.model,
             checkpoint=checkpoint,
             client=self.api,  # type: ignore[arg-type]
             send=None if self.rescue else send,

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch import contract
 from spark_batch.errors import UsageError
 from spark_batch.jobs import (
     Block,
@@ -31,6 +30,8 @@ from spark_batch.jobs import (
 from spark_batch.jobs.collisions import colliding_jobs
 from spark_batch.jobs.names import VARIABLES, default_template, output_name
 from spark_batch.jobs.request import number_text, picture_text
+from spark_batch.models import schemas
+from tests.makers import MODEL
 
 RUN = RunSettings(16, 5.0, 3, 600.0, 8, 60.0, 120.0, 45.0, 3, Decimal(5))
 SIDES = st.integers(512, 2016)
@@ -51,6 +52,7 @@ def _block(
     takes: int = 1,
 ) -> Block:
     return Block(
+        model=MODEL,
         inputs=tuple(Input(f"i{n}", Path(f"{n}.jpg"), _picture(n)) for n in range(inputs)),
         prompts=tuple(Prompt(f"p{n}", f"Prompt “{n}”") for n in range(prompts)),
         sizes=sizes,
@@ -64,7 +66,7 @@ def _recipe(*blocks: Block, name: str | None = None) -> Recipe:
     return Recipe(
         path=Path("r.yaml"),
         name="demo",
-        model=contract.rules().model,
+        model=MODEL,
         blocks=blocks,
         output_dir=Path("out"),
         output_name=name or default_template(),
@@ -106,6 +108,7 @@ def test_keys_depend_on_nothing_but_the_request(block: Block, chance: object) ->
     """Renaming, reordering, moving files and changing the template cost nothing."""
     before = {job.key for job in matrix.jobs(_recipe(block))}
     other = Block(
+        model=MODEL,
         inputs=tuple(
             Input(f"other{n}", Path("moved") / f"{n}.png", picture.picture)
             for n, picture in enumerate(reversed(block.inputs))
@@ -240,7 +243,7 @@ def test_number_text(value: float, text: str) -> None:
 @given(st.floats(0, 1))
 def test_number_text_fits_the_manifest_and_reads_back(value: float) -> None:
     """Any scale has one text, which the manifest's schema takes and which is the same number."""
-    columns = contract.schema("manifest")["items"]["properties"]
+    columns = schemas.schema("manifest")["items"]["properties"]
     assert re.search(columns["scale"]["pattern"], number_text(value))
     assert float(number_text(value)) == value
 

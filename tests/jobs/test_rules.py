@@ -10,7 +10,6 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch import contract
 from spark_batch.jobs import (
     Block,
     Exclusion,
@@ -25,6 +24,7 @@ from spark_batch.jobs import (
 )
 from spark_batch.jobs.collisions import colliding_jobs
 from spark_batch.jobs.names import default_template
+from tests.makers import MODEL
 
 SIZES = (Size("1x1", 1328, 1328), Size("16x9", 1664, 936))
 PROMPTS = (
@@ -41,6 +41,7 @@ def _input(number: int) -> Input:
 
 
 BLOCK = Block(
+    model=MODEL,
     inputs=tuple(_input(number) for number in range(3)),
     prompts=PROMPTS,
     sizes=SIZES,
@@ -83,7 +84,7 @@ def _recipe(*blocks: Block, name: str | None = None) -> Recipe:
     return Recipe(
         path=Path("r.yaml"),
         name="demo",
-        model=contract.rules().model,
+        model=MODEL,
         blocks=blocks,
         output_dir=Path("out"),
         output_name=name or default_template(),
@@ -145,6 +146,7 @@ def _request(job: Job) -> tuple[object, ...]:
 
 SMALL = st.builds(
     lambda inputs, prompts, scales, seeds, takes: Block(
+        model=MODEL,
         inputs=BLOCK.inputs[:inputs],
         prompts=prompts,
         sizes=SIZES[:1],

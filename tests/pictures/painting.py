@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import contract, pictures
 from spark_batch.jobs import Fit, Picture, Treatment
+from tests.makers import MODEL, fitted, probe
 
 Colour = tuple[int, int, int]
 Size = tuple[int, int]
@@ -146,13 +146,13 @@ def distance(found: tuple[Colour, ...], expected: tuple[Colour, ...]) -> int:
 
 def made(path: Path, fit: Fit = DEFAULT) -> tuple[Picture, Treatment, bytes]:
     """A picture's facts, what is done to it, and the file that is sent; the API has to take it."""
-    picture = pictures.probe(path, fit)
+    picture = probe(path, fit)
     assert picture.treatment is not None
-    data = pictures.fitted(path, picture)
+    data = fitted(path, picture)
     sent = path.with_name("sent")
     sent.write_bytes(data)
-    facts = pictures.probe(sent)
+    facts = probe(sent)
     assert facts.format == picture.treatment.format
-    assert facts.bytes <= contract.rules().picture.recommended_bytes
+    assert facts.bytes <= MODEL.picture.recommended_bytes
     assert facts.width * facts.height <= picture.treatment.width * picture.treatment.height
     return picture, picture.treatment, data

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from spark_batch import contract
 from spark_batch.pictures import encoding
 from spark_batch.pictures.geometry import geometry, scaled
+from tests.makers import MODEL
 from tests.pictures.painting import decoded
 
 SIDES = st.integers(1, 20_000)
@@ -43,12 +43,12 @@ def test_where_nothing_fits_the_smallest_is_given() -> None:
     """It cannot happen within the API's limits, and a loop must end."""
     image = noise(160, 120)
     assert len(encoding.jpeg(image, most=10)) == size_of(image, 1, 2)
-    assert decoded(encoding.png(image, most=10)).size == (1, 1)
+    assert decoded(encoding.png(image, most=10, max_ratio=MODEL.picture.max_ratio)).size == (1, 1)
 
 
 def test_even_noise_of_the_largest_size_fits_as_jpeg() -> None:
     """So that no JPEG has to be shrunk for its bytes, and its size can be told in a plan."""
-    rules = contract.rules().picture
+    rules = MODEL.picture
     worst = noise(rules.max_side, rules.max_side)
     assert size_of(worst, 25, 2) <= rules.recommended_bytes
 
@@ -56,8 +56,8 @@ def test_even_noise_of_the_largest_size_fits_as_jpeg() -> None:
 def test_a_png_is_shrunk_no_further_than_it_must_be() -> None:
     """A tenth fewer bytes than there may be is near enough, and its proportions stay."""
     image = noise(400, 200)
-    whole = len(encoding.png(image, most=10**9))
-    data = encoding.png(image, most=whole // 2)
+    whole = len(encoding.png(image, most=10**9, max_ratio=MODEL.picture.max_ratio))
+    data = encoding.png(image, most=whole // 2, max_ratio=MODEL.picture.max_ratio)
     assert whole // 2 * 0.85 <= len(data) <= whole // 2
     width, height = decoded(data).size
     assert abs(width / height - 2) < 0.03
@@ -66,7 +66,7 @@ def test_a_png_is_shrunk_no_further_than_it_must_be() -> None:
 @given(width=SIDES, height=SIDES, ratio=st.sampled_from(["pad", "crop"]))
 def test_geometry_ends_within_the_limits(width: int, height: int, ratio: str) -> None:
     """And takes no more than there is, enlarges nothing, and leaves alone what needs nothing."""
-    rules, found = contract.rules().picture, geometry(width, height, ratio)
+    rules, found = MODEL.picture, geometry(width, height, ratio, MODEL.picture)
     across, down = found.canvas
     assert max(across, down) <= min(rules.max_side, max(width, height))
     assert max(across, down) <= rules.max_ratio * min(across, down)
@@ -89,5 +89,5 @@ def test_what_is_scaled_stays_within_the_proportions(
     width: int, height: int, factor: float
 ) -> None:
     """Rounding leads no side of 3 to 1 past it."""
-    small = scaled((width, height), factor)
-    assert max(small) <= contract.rules().picture.max_ratio * min(small)
+    small = scaled((width, height), factor, MODEL.picture.max_ratio)
+    assert max(small) <= MODEL.picture.max_ratio * min(small)

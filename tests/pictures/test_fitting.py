@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from spark_batch import contract, pictures
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Fit
+from tests.makers import MODEL, fitted, probe
 from tests.pictures.painting import (
     ALL,
     COLOURS,
@@ -38,7 +38,7 @@ def test_every_format_and_mode_keeps_its_colours(tmp_path: Path, kind: str, mode
     image, expected = painted(mode, (96, 64))
     path = saved(tmp_path / "a", kind, image)
     if (kind, mode) in {("JPEG", "RGB"), ("JPEG", "L")}:
-        assert pictures.probe(path, JPEG).treatment is None
+        assert probe(path, JPEG).treatment is None
         return
     _, treatment, data = made(path, JPEG)
     if "clear" in mode:
@@ -54,7 +54,7 @@ def test_what_is_transparent_stays_so_in_a_png(tmp_path: Path, kind: str, mode: 
     image, expected = painted(mode, (96, 64))
     path = saved(tmp_path / "a", kind, image)
     if kind == "PNG":
-        assert pictures.probe(path, DEFAULT).treatment is None
+        assert probe(path, DEFAULT).treatment is None
         return
     _, treatment, data = made(path)
     sent = decoded(data)
@@ -77,7 +77,7 @@ def test_exif_turns(tmp_path: Path, kind: str, orientation: int) -> None:
     image, expected = painted("RGB", (96, 64))
     path = saved(tmp_path / "a", kind, image, orientation=orientation)
     if orientation == 1 and kind in ("JPEG", "PNG"):
-        assert pictures.probe(path, DEFAULT).treatment is None
+        assert probe(path, DEFAULT).treatment is None
         return
     _, treatment, data = made(path)
     assert ("turned upright" in treatment.words) == (orientation > 1)
@@ -104,9 +104,9 @@ def test_whatever_goes_in_the_api_takes_what_comes_out(
     turn = orientation if kind in WITH_EXIF else 1
     path = saved(tmp_path / "a", kind, painted(mode, size)[0], orientation=turn)
     fit = Fit(ratio=ratio, background="#123456", format=form)
-    picture = pictures.probe(path, fit)
+    picture = probe(path, fit)
     if picture.treatment is None:
-        assert pictures.probe(path) == picture
+        assert probe(path) == picture
         return
     _, treatment, data = made(path, fit)
     sent = decoded(data)
@@ -133,7 +133,7 @@ def test_large_and_long_pictures(tmp_path: Path, size: Size, ratio: str) -> None
     """Sides past 4096 and proportions past 3 to 1, also where rounding could lead past them."""
     path = saved(tmp_path / "a", "PNG", Image.new("L", size, 120))
     picture, _, data = made(path, Fit(ratio=ratio, background="#ffffff", format="auto"))
-    sent, rules = decoded(data), contract.rules().picture
+    sent, rules = decoded(data), MODEL.picture
     assert (picture.width, picture.height) == size
     assert max(sent.size) <= rules.max_side
     assert max(sent.size) <= rules.max_ratio * min(sent.size)
@@ -192,7 +192,7 @@ def test_numbers_without_a_white_are_refused(tmp_path: Path, mode: str) -> None:
     """32 bits and fractions: any scale would be a guess."""
     path = saved(tmp_path / "a", "TIFF", Image.new(mode, (8, 8), 1))
     with pytest.raises(PictureError, match="what white is; save it with 8 or 16 bits") as caught:
-        pictures.probe(path, DEFAULT)
+        probe(path, DEFAULT)
     assert str(caught.value).startswith(f"{path}: ")
 
 
@@ -239,7 +239,7 @@ def test_a_profile_that_is_none_is_passed_over(tmp_path: Path, icc: bytes, mode:
 
 def test_a_file_over_the_bytes_is_saved_again(tmp_path: Path) -> None:
     """At the best quality that fits; noise is what compresses worst."""
-    side, rules = 1500, contract.rules().picture
+    side, rules = 1500, MODEL.picture
     noise = Image.frombytes("RGB", (side, side), random.Random(1).randbytes(side * side * 3))
     path = saved(tmp_path / "a", "PNG", noise)
     assert path.stat().st_size > rules.max_bytes
@@ -254,7 +254,7 @@ def test_a_png_that_is_too_large_is_shrunk(tmp_path: Path) -> None:
     side = 1500
     noise = Image.frombytes("RGB", (side, side // 3), random.Random(1).randbytes(side * side))
     path = saved(tmp_path / "a", "PNG", noise.resize((side * 2, side * 2 // 3)))
-    most = contract.rules().picture.recommended_bytes
+    most = MODEL.picture.recommended_bytes
     _, treatment, data = made(path, PNG)
     assert treatment.words == f"saved as PNG, shrunk if it passes {most} bytes"
     assert len(data) > most * 0.7
@@ -264,16 +264,16 @@ def test_a_png_that_is_too_large_is_shrunk(tmp_path: Path) -> None:
 def test_what_needs_nothing_is_left_alone(tmp_path: Path, mode: str) -> None:
     """The facts are those without `fit`, so that key and bytes are too."""
     path = saved(tmp_path / "a", "PNG", painted(mode, (96, 64))[0])
-    assert pictures.probe(path, DEFAULT) == pictures.probe(path)
-    assert pictures.probe(path, CROP) == pictures.probe(path)
+    assert probe(path, DEFAULT) == probe(path)
+    assert probe(path, CROP) == probe(path)
 
 
 def test_options_that_play_no_part_do_not_show(tmp_path: Path) -> None:
     """So that a background that nobody sees makes no job a new one."""
     path = saved(tmp_path / "a", "TIFF", painted("RGB", (96, 64))[0])
     fits = [DEFAULT, CROP, JPEG, Fit("crop", "#000000", "jpeg")]
-    assert len({pictures.probe(path, fit) for fit in fits}) == 1
-    assert pictures.probe(path, PNG) != pictures.probe(path, DEFAULT)
+    assert len({probe(path, fit) for fit in fits}) == 1
+    assert probe(path, PNG) != probe(path, DEFAULT)
 
 
 def test_the_original_is_never_touched(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_the_original_is_never_touched(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.tif", "TIFF", painted("CMYK", (96, 64))[0])
     path.chmod(0o444)
     before = (path.read_bytes(), path.stat().st_mtime_ns)
-    pictures.fitted(path, pictures.probe(path, DEFAULT))
+    fitted(path, probe(path, DEFAULT))
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -289,10 +289,10 @@ def test_the_original_is_never_touched(tmp_path: Path) -> None:
 def test_a_picture_that_changed_since_is_not_sent(tmp_path: Path) -> None:
     """What was planned is what is paid for."""
     path = saved(tmp_path / "a", "TIFF", painted("RGB", (96, 64))[0])
-    picture = pictures.probe(path, DEFAULT)
+    picture = probe(path, DEFAULT)
     saved(path, "TIFF", painted("RGB", (64, 96))[0])
     with pytest.raises(PictureError, match="has changed since it was planned"):
-        pictures.fitted(path, picture)
+        fitted(path, picture)
 
 
 def test_from_many_threads(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_from_many_threads(tmp_path: Path) -> None:
     found: list[bytes] = []
 
     def work() -> None:
-        found.append(pictures.fitted(path, pictures.probe(path, DEFAULT)))
+        found.append(fitted(path, probe(path, DEFAULT)))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import pictures
 from spark_batch.errors import PictureError
 from spark_batch.pictures import reading
+from tests.makers import probe
 from tests.pictures.painting import ALL, DEFAULT, WITH_EXIF, made, painted, saved
 
 
 def refused(path: Path) -> str:
     """What is said of a file that cannot be fitted: one printable line that begins with it."""
     with pytest.raises(PictureError) as caught:
-        pictures.probe(path, DEFAULT)
+        probe(path, DEFAULT)
     said = str(caught.value)
     assert said.startswith(f"{path}: ")
     assert said.isprintable()
@@ -38,7 +38,7 @@ def test_damage(tmp_path: Path, kind: str, mode: str) -> None:
             spoilt[chance.randrange(min(len(spoilt), 400))] = chance.randrange(256)
         path.write_bytes(spoilt)
         try:
-            picture = pictures.probe(path, DEFAULT)
+            picture = probe(path, DEFAULT)
             if picture.treatment:
                 made(path)
         except PictureError as error:
@@ -79,7 +79,7 @@ def test_hostile_exif(tmp_path: Path) -> None:
         exif = Image.Exif()
         exif[0x0112] = value
         image.save(tmp_path / "a", "JPEG", exif=exif)
-        assert pictures.probe(tmp_path / "a", DEFAULT).treatment is None
+        assert probe(tmp_path / "a", DEFAULT).treatment is None
     for raw in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*" + b"\xff" * 60):
         image.save(tmp_path / "a", "JPEG", exif=raw)
-        assert pictures.probe(tmp_path / "a", DEFAULT).treatment is None
+        assert probe(tmp_path / "a", DEFAULT).treatment is None

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from PIL import Image
 
-from spark_batch import pictures
 from spark_batch.jobs import Fit
+from tests.makers import MODEL, fitted, probe, suspicion
 
 ASKED = (1024, 768)
 
@@ -30,7 +30,7 @@ def test_an_ordinary_picture_is_not_suspect(tmp_path: Path, kind: str) -> None:
     """Of any format, and also when it is made of another one."""
     source = saved(tmp_path / "source.jpg", noise((1024, 768), 2))
     result = saved(tmp_path / f"result.{kind}", noise(ASKED))
-    assert pictures.suspicion(result, asked=ASKED, source=source) is None
+    assert suspicion(result, asked=ASKED, source=source) is None
 
 
 @pytest.mark.parametrize("asked", [(1664, 936), (2016, 864), (936, 1664), (513, 2016)])
@@ -38,10 +38,9 @@ def test_what_the_api_rounds_and_clamps_is_not_suspect(
     tmp_path: Path, asked: tuple[int, int]
 ) -> None:
     """The proportions are those that the API's own rule gives."""
-    from spark_batch.contract import expected_size
 
-    result = saved(tmp_path / "a.png", noise(expected_size(*asked)))
-    assert pictures.suspicion(result, asked=asked, source=None) is None
+    result = saved(tmp_path / "a.png", noise(MODEL.expected_size(*asked)))
+    assert suspicion(result, asked=asked, source=None) is None
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def test_black_one_colour_and_wrong_proportions(
     tmp_path: Path, image: Image.Image, told: str
 ) -> None:
     """Each is told in words."""
-    said = pictures.suspicion(saved(tmp_path / "a.png", image), asked=ASKED, source=None)
+    said = suspicion(saved(tmp_path / "a.png", image), asked=ASKED, source=None)
     assert said is not None
     assert told in said
 
@@ -68,9 +67,7 @@ def test_the_very_input_back_in_another_size_and_format(tmp_path: Path) -> None:
     image = noise((640, 480))
     source = saved(tmp_path / "source.jpg", image)
     result = saved(tmp_path / "result.png", image.resize(ASKED))
-    assert pictures.suspicion(result, asked=ASKED, source=source) == (
-        "it looks like the very input picture"
-    )
+    assert suspicion(result, asked=ASKED, source=source) == ("it looks like the very input picture")
 
 
 def test_a_slight_edit_is_an_edit(tmp_path: Path) -> None:
@@ -80,7 +77,7 @@ def test_a_slight_edit_is_an_edit(tmp_path: Path) -> None:
     edited = image.copy()
     edited.paste((255, 0, 200), (100, 100, 400, 400))
     result = saved(tmp_path / "result.png", edited)
-    assert pictures.suspicion(result, asked=ASKED, source=source) is None
+    assert suspicion(result, asked=ASKED, source=source) is None
 
 
 def test_files_that_cannot_be_read_are_told_elsewhere(tmp_path: Path) -> None:
@@ -88,29 +85,29 @@ def test_files_that_cannot_be_read_are_told_elsewhere(tmp_path: Path) -> None:
     broken = tmp_path / "a.jpg"
     broken.write_bytes(b"no picture")
     good = saved(tmp_path / "b.png", noise(ASKED))
-    assert pictures.suspicion(broken, asked=ASKED, source=None) is None
-    assert pictures.suspicion(good, asked=ASKED, source=broken) is None
-    assert pictures.suspicion(good, asked=ASKED, source=tmp_path / "missing") is None
+    assert suspicion(broken, asked=ASKED, source=None) is None
+    assert suspicion(good, asked=ASKED, source=broken) is None
+    assert suspicion(good, asked=ASKED, source=tmp_path / "missing") is None
 
 
 def test_a_fitted_picture_is_compared_as_it_was_sent(tmp_path: Path) -> None:
     """A panorama that was padded: the padded picture back is the very input, the edit is not."""
     source = saved(tmp_path / "source.tif", noise((800, 100)))
-    sent = pictures.probe(source, Fit(ratio="pad", background="#204060", format="auto"))
+    sent = probe(source, Fit(ratio="pad", background="#204060", format="auto"))
     result, asked = tmp_path / "result.jpg", (1536, 512)
-    result.write_bytes(pictures.fitted(source, sent))
-    told = pictures.suspicion(result, asked=asked, source=source, sent=sent)
+    result.write_bytes(fitted(source, sent))
+    told = suspicion(result, asked=asked, source=source, sent=sent)
     assert told == "it looks like the very input picture"
     other = saved(tmp_path / "other.png", noise(asked))
-    assert pictures.suspicion(other, asked=asked, source=source, sent=sent) is None
+    assert suspicion(other, asked=asked, source=source, sent=sent) is None
 
 
 def test_a_fitted_picture_that_is_gone_is_told_elsewhere(tmp_path: Path) -> None:
     """A look raises nothing, whatever happened to the file since it was sent."""
     source = saved(tmp_path / "source.tif", noise((800, 400)))
-    sent = pictures.probe(source, Fit(ratio="pad", background="#204060", format="auto"))
+    sent = probe(source, Fit(ratio="pad", background="#204060", format="auto"))
     result = saved(tmp_path / "result.png", noise(ASKED))
     source.write_bytes(b"no picture")
-    assert pictures.suspicion(result, asked=ASKED, source=source, sent=sent) is None
+    assert suspicion(result, asked=ASKED, source=source, sent=sent) is None
     source.unlink()
-    assert pictures.suspicion(result, asked=ASKED, source=source, sent=sent) is None
+    assert suspicion(result, asked=ASKED, source=source, sent=sent) is None

@@ -17,14 +17,15 @@ from PIL import Image, ImageCms
 from spark_batch import pictures
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
-from spark_batch.pictures import looks, structure
+from spark_batch.pictures import structure
+from tests.makers import probe, suspicion
 from tests.pictures.painting import DEFAULT
 
 Check = Callable[[Path], Picture]
 
 WAYS: dict[str, Check] = {
-    "as it is": pictures.probe,
-    "fit": lambda path: pictures.probe(path, DEFAULT),
+    "as it is": probe,
+    "fit": lambda path: probe(path, DEFAULT),
     "download": pictures.accept,
 }
 EVERY_WAY = pytest.mark.parametrize("check", WAYS.values(), ids=list(WAYS))
@@ -142,7 +143,7 @@ def test_only_the_picture_itself_decides(tmp_path: Path, behind: bytes) -> None:
     path = tmp_path / "a"
     for data in (JPEG, PNG):
         path.write_bytes(data + behind)
-        assert pictures.probe(path).width == 64
+        assert probe(path).width == 64
 
 
 # A PNG is cut within its last chunk and the checksum before it: all of its pixels are there.
@@ -183,9 +184,9 @@ def test_the_colour_profile_is_used_with_a_long_text_beside_it(tmp_path: Path) -
     bomb = png_with(chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(20_000_000))))
     path = tmp_path / "a.png"
     path.write_bytes(bomb)
-    assert pictures.probe(path).format == "PNG"
+    assert probe(path).format == "PNG"
     with pytest.raises(PictureError, match="its colour profile unpacks to more than 16777216"):
-        pictures.probe(path, DEFAULT)
+        probe(path, DEFAULT)
 
 
 @pytest.mark.parametrize("where", ["eXIf", "text", "XMP"])
@@ -200,8 +201,8 @@ def test_the_orientation_is_found_beside_a_long_text(tmp_path: Path, where: str)
     }
     path = tmp_path / "a.png"
     path.write_bytes(png_with(chunk(b"zTXt", b"w\0\0" + PACKED), chunks[where]))
-    assert pictures.probe(path).turned
-    treatment = pictures.probe(path, DEFAULT).treatment
+    assert probe(path).turned
+    treatment = probe(path, DEFAULT).treatment
     assert treatment is not None
     assert treatment.words.startswith("turned upright")
 
@@ -216,8 +217,8 @@ def test_a_picture_that_exif_turns_is_said_to_be_turned(
     exif[0x0112] = orientation
     path = tmp_path / "a"
     path.write_bytes(encoded(kind, exif=exif))
-    assert pictures.probe(path).turned is (orientation in range(2, 9))
-    assert not pictures.probe(path, DEFAULT).turned
+    assert probe(path).turned is (orientation in range(2, 9))
+    assert not probe(path, DEFAULT).turned
 
 
 @pytest.mark.parametrize(
@@ -301,12 +302,12 @@ def test_too_many_pixels_are_said_of_a_file_of_too_many_bytes(tmp_path: Path) ->
     path = tmp_path / "a.png"
     path.write_bytes(_png_claim(20_000, 20_000) + bytes(5_000_000))
     with pytest.raises(PictureError, match="20000x20000 pixels are too many"):
-        pictures.probe(path)
+        probe(path)
     path.write_bytes(_png_claim(5000, 5000) + bytes(5_000_000))
     with pytest.raises(
         PictureError, match=r"bytes, at most .*; save it smaller, or let `fit: true`"
     ):
-        pictures.probe(path)
+        probe(path)
 
 
 def test_an_input_with_a_long_text_is_recognized_when_it_comes_back(tmp_path: Path) -> None:
@@ -315,6 +316,6 @@ def test_an_input_with_a_long_text_is_recognized_when_it_comes_back(tmp_path: Pa
     source, result = tmp_path / "a.png", tmp_path / "b.png"
     source.write_bytes(data)
     result.write_bytes(data)
-    assert looks.suspicion(result, asked=(1328, 1328), source=None) is not None
-    odd = looks.suspicion(result, asked=(1472, 1104), source=source)
+    assert suspicion(result, asked=(1328, 1328), source=None) is not None
+    odd = suspicion(result, asked=(1472, 1104), source=source)
     assert odd == "it looks like the very input picture"

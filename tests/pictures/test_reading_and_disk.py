@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import contract, pictures
+from spark_batch import pictures
 from spark_batch.errors import OutputError, PictureError
+from tests.makers import MODEL, probe
 
 Check = Callable[[Path], object]
 
-BOTH = pytest.mark.parametrize("check", [pictures.probe, pictures.accept])
+BOTH = pytest.mark.parametrize("check", [probe, pictures.accept])
 
 
 def _encoded(kind: str, size: tuple[int, int] = (120, 90), **options: object) -> bytes:
@@ -62,7 +63,7 @@ def test_probe_takes_what_the_api_takes(tmp_path: Path, kind: str, name: str) ->
     """JPEG and PNG are told by their bytes, whatever the file is called."""
     data = _encoded(kind)
     path = _file(tmp_path, data, name)
-    found = pictures.probe(path)
+    found = probe(path)
     assert (found.format, found.width, found.height, found.bytes) == (kind, 120, 90, len(data))
     assert found.sha256 == pictures.sha256(path)
 
@@ -78,7 +79,7 @@ def test_modes(tmp_path: Path, mode: str) -> None:
     """Grey, palette and transparent pictures are pictures."""
     path = tmp_path / "a.png"
     Image.new(mode, (60, 40)).save(path)
-    assert pictures.probe(path).format == "PNG"
+    assert probe(path).format == "PNG"
 
 
 def test_further_frames_make_no_difference(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_further_frames_make_no_difference(tmp_path: Path) -> None:
     out = io.BytesIO()
     frames = [Image.new("RGB", (60, 40), color) for color in ("red", "blue")]
     frames[0].save(out, "MPO", save_all=True, append_images=frames[1:])
-    assert pictures.probe(_file(tmp_path, out.getvalue())).format == "JPEG"
+    assert probe(_file(tmp_path, out.getvalue())).format == "JPEG"
 
 
 @BOTH
@@ -163,7 +164,7 @@ def test_no_pictures(tmp_path: Path, check: Check, data: bytes, said: str) -> No
 
 def test_webp_is_no_input(tmp_path: Path) -> None:
     """The API takes no WebP."""
-    assert "WEBP" in _refused(pictures.probe, _file(tmp_path, _encoded("WEBP")))
+    assert "WEBP" in _refused(probe, _file(tmp_path, _encoded("WEBP")))
 
 
 BOMBS = {
@@ -192,16 +193,16 @@ def test_pixel_cap(tmp_path: Path) -> None:
 
 def test_rules_on_sides(tmp_path: Path) -> None:
     """The API's largest side and ratio are allowed, one pixel more is not."""
-    rules = contract.rules().picture
+    rules = MODEL.picture
     side = rules.max_side
 
     def said(size: tuple[int, int]) -> str:
         Image.new("1", size).save(tmp_path / "a.png")
-        return _refused(pictures.probe, tmp_path / "a.png")
+        return _refused(probe, tmp_path / "a.png")
 
     short = int(300 / rules.max_ratio)
     Image.new("1", (300, short)).save(tmp_path / "ok.png")
-    assert pictures.probe(tmp_path / "ok.png").width == 300
+    assert probe(tmp_path / "ok.png").width == 300
     assert f"at most {rules.max_ratio} is allowed; crop it" in said((301, short))
     assert "long side" in said((short, 301))
     assert f"the width is {side + 1} pixels, at most {side}" in said((side + 1, side))
@@ -210,13 +211,13 @@ def test_rules_on_sides(tmp_path: Path) -> None:
 
 def test_rules_on_bytes(tmp_path: Path) -> None:
     """A file of the most bytes is allowed, one byte more is refused unread."""
-    most = contract.rules().picture.max_bytes
+    most = MODEL.picture.max_bytes
     data = _encoded("JPEG")
     path = _file(tmp_path, data + b"\0" * (most - len(data)))
-    assert pictures.probe(path).bytes == most
+    assert probe(path).bytes == most
     with path.open("ab") as file:
         file.write(b"\0")
-    assert f"the file has {most + 1} bytes, at most {most}" in _refused(pictures.probe, path)
+    assert f"the file has {most + 1} bytes, at most {most}" in _refused(probe, path)
 
 
 @BOTH

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.contract import manifest_columns
 from spark_batch.project.compare import Change
 from spark_batch.recipe.boundary import outside_allowed
+from spark_batch.reports.manifest import manifest_columns
 from tests.project.conftest import AT_NIGHT, RECIPE, changes, compared
 from tests.repositories import Repository, a_repository
 

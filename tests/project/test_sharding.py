@@ -38,7 +38,10 @@ def recipe(tmp_path: Path) -> Recipe:
 
 def layout(recipe: Recipe, *shard: int) -> RecipeLayout:
     return RecipeLayout(
-        recipe.name, recipe.output_dir / "sandbox", Shard(*shard) if shard else None
+        recipe.name,
+        recipe.output_dir / "sandbox",
+        recipe.model,
+        Shard(*shard) if shard else None,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from spark_batch.jobs import Fit, Input, Picture, Treatment, matrix
+from spark_batch.models import PictureRules
 from spark_batch.recipe import Diagnostic, Loaded, load
 
 Load = Callable[[str], Loaded]
@@ -33,7 +34,7 @@ def asked(folder: Path) -> Callable[[str], list[tuple[str, Fit | None]]]:
     def run(text: str) -> list[tuple[str, Fit | None]]:
         calls: list[tuple[str, Fit | None]] = []
 
-        def probe(path: Path, fit: Fit | None = None) -> Picture:
+        def probe(path: Path, fit: Fit | None, rules: PictureRules) -> Picture:
             calls.append((path.name, fit))
             return Picture("JPEG", 1500, 1500, 10, path.name)
 

@@ -107,7 +107,7 @@ def test_url_ids(folder: Path, url: str, expected: str) -> None:
     assert (found.url, found.path, found.picture) == (url, None, None)
 
 
-def _never(path: Path) -> Picture:
+def _never(path: Path, *_: object) -> Picture:
     raise AssertionError(f"{path} was probed")
 
 
@@ -120,7 +120,7 @@ def test_each_file_is_probed_once(folder: Path) -> None:
     calls: list[Path] = []
     lock = Lock()
 
-    def probe(file: Path) -> Picture:
+    def probe(file: Path, *_: object) -> Picture:
         with lock:
             calls.append(file)
         return Picture("JPEG", 1500, 1500, 10, file.name)

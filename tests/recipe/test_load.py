@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import contract, pictures
+from spark_batch import pictures
 from spark_batch.errors import RecipeError
 from spark_batch.jobs import Size, matrix
 from spark_batch.jobs.names import default_template
 from spark_batch.jobs.request import number_text
+from spark_batch.models import schemas
 from spark_batch.recipe import MAX_ERRORS, Diagnostic, Loaded, load
+from tests.makers import MODEL
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -26,14 +28,14 @@ BASE = HEAD + INPUTS + "prompts: [Make it red]\n"
 def test_defaults(loaded: Load, folder: Path) -> None:
     """What is left out has the API's default, or the schema's, and no warning."""
     found = loaded(BASE)
-    recipe, rules = found.recipe, contract.rules()
+    recipe, rules = found.recipe, MODEL
     (block,) = recipe.blocks
-    known = contract.schema("recipe")["properties"]["run"]["properties"]
+    known = schemas.schema("recipe")["properties"]["run"]["properties"]
     assert block.scales == (rules.default_scale,)
     assert block.seeds == (rules.default_seed,)
     assert block.sizes == (Size("1x1", *rules.sizes[rules.default_size]),)
     assert block.takes == 1
-    assert recipe.model == rules.model
+    assert recipe.model == rules
     assert recipe.run.concurrency == known["concurrency"]["default"]
     assert recipe.run.max_uncertain == known["max_uncertain"]["default"]
     assert recipe.run.max_cost is None
@@ -82,7 +84,7 @@ def test_zero_with_a_sign_is_zero(loaded: Load) -> None:
 
 def test_prompts_lose_the_white_space_around_them(loaded: Load) -> None:
     """A block scalar's last line break is no part of a prompt, nor of its length."""
-    limit = contract.definition("prompt")["maxLength"]
+    limit = MODEL.definition("prompt")["maxLength"]
     prompt = "ab " * ((limit - 2) // 3) + "ab"
     recipe = loaded(HEAD + INPUTS + f"prompts:\n  - |\n    {prompt}\n\n").recipe
     assert recipe.blocks[0].prompts[0].text == prompt

@@ -17,6 +17,7 @@ import pytest
 from spark_batch import pictures
 from spark_batch.errors import ExitCode, PictureError, RecipeError
 from spark_batch.jobs import Fit, Picture
+from spark_batch.models import PictureRules
 from spark_batch.recipe import Diagnostic, load
 
 pytestmark = pytest.mark.proof
@@ -70,10 +71,10 @@ def test_mutated_recipes(
 ) -> None:
     """Random damage raises nothing but RecipeError, with one printable line for each error."""
 
-    def probe(path: Path, fit: Fit | None = None) -> Picture:
+    def probe(path: Path, fit: Fit | None, rules: PictureRules) -> Picture:
         if (path, fit) not in probed:
             try:
-                probed[path, fit] = pictures.probe(path, fit)
+                probed[path, fit] = pictures.probe(path, fit, rules)
             except PictureError as error:
                 probed[path, fit] = str(error)
         found = probed[path, fit]

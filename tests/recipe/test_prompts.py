@@ -7,11 +7,11 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract
 from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, Loaded
 from spark_batch.recipe.prompts import MAX_TEXTS
 from spark_batch.text import seen, slug
+from tests.makers import MODEL
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -99,7 +99,7 @@ def test_values_of_the_same_words_are_told_apart_by_a_hash(loaded: Load) -> None
 
 def test_the_final_text_is_what_counts(loaded: Load, errors: Errors) -> None:
     """A long name of a variable is no length; a text as long as the API takes is taken."""
-    limit = contract.definition("prompt")["maxLength"]
+    limit = MODEL.definition("prompt")["maxLength"]
     name, rest = "n" * 90, "y" * (limit - 2)
     text = f"prompts:\n  - {{id: a, text: '${{{name}}} {rest}', vars: {{{name}: x}}}}\n"
     (longest,) = _texts(loaded(HEAD + text))

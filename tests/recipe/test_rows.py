@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract, pictures
+from spark_batch import pictures
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Picture, matrix
+from spark_batch.jobs import Fit, Picture, matrix
+from spark_batch.models import PictureRules, schemas
 from spark_batch.recipe import Diagnostic, Loaded, load
 from spark_batch.text import prompt_id
 
@@ -150,9 +151,9 @@ def test_each_picture_is_probed_once(folder: Path) -> None:
     path.write_text(ROWS + "inputs: [{id: own, path: photos/hero.jpg}]\n")
     probed: list[Path] = []
 
-    def probe(file: Path) -> Picture:
+    def probe(file: Path, fit: Fit | None, rules: PictureRules) -> Picture:
         probed.append(file.absolute())
-        return pictures.probe(file)
+        return pictures.probe(file, fit, rules)
 
     recipe = load(path, probe=probe).recipe
     assert len(probed) == len(set(probed)) == 2
@@ -199,7 +200,7 @@ def test_hostile_lines(errors: Errors, folder: Path, line: str) -> None:
     assert errors(JSONL)
 
 
-COLUMNS = list(contract.schema("recipe")["$defs"]["row"]["properties"])
+COLUMNS = list(schemas.schema("recipe")["$defs"]["row"]["properties"])
 NO_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 19, "9" * 5000]
 ODD = [*NO_NUMBERS, "true", "[7]", '{"seed": 7}', '"\\ud800"', '"a\\u0000b"', '"a\\u001bb"']
 

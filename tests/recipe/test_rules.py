@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from spark_batch import contract
 from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, Loaded, diagnostics
+from tests.makers import MODEL
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -94,7 +94,7 @@ SMALL = (
 
 def test_what_is_not_named(loaded: Load) -> None:
     """All inputs and prompts, and the API's defaults rather than the recipe's variants."""
-    rules = contract.rules()
+    rules = MODEL
     first, second = loaded(SMALL + "include: [{scale: 0.9}]\n").recipe.blocks
     assert (second.inputs, second.prompts) == (first.inputs, first.prompts)
     assert second.scales == (0.9,)

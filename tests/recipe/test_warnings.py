@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import contract
-from spark_batch.jobs import Picture
+from spark_batch.jobs import Fit, Picture
+from spark_batch.models import PictureRules, schemas
 from spark_batch.recipe import Loaded, load, warnings
 from spark_batch.recipe.warnings import several_instructions
+from tests.makers import MODEL
 
 Load = Callable[[str], Loaded]
 
@@ -27,7 +28,7 @@ def _said(found: Loaded) -> list[str]:
 
 def test_long_prompt(loaded: Load) -> None:
     """A prompt over the recommended length is told with both numbers."""
-    best = contract.rules().recommended_prompt
+    best = MODEL.recommended_prompt
     found = loaded(HEAD + INPUTS + f"prompts: [{'a' * best}, {'b' * (best + 1)}]\n")
     assert _said(found) == ["prompts[1] prompt-long"]
     assert f"{best + 1} characters; {best} or fewer" in found.warnings[0].message
@@ -77,7 +78,7 @@ def test_sizes(loaded: Load) -> None:
         "variants.size[4] size-rounded",
     ]
     assert "asked for 1000x1024" in found.warnings[1].message
-    expected = contract.expected_size(1000, 1024)
+    expected = MODEL.expected_size(1000, 1024)
     assert f"at {expected[0]}x{expected[1]}" in found.warnings[1].message
 
 
@@ -99,11 +100,11 @@ def test_a_globs_pictures_are_told_together(loaded: Load, folder: Path) -> None:
 
 def test_large_file(folder: Path) -> None:
     """A file between the recommended and the allowed bytes is told."""
-    rules = contract.rules().picture
+    rules = MODEL.picture
     path = folder / "r.yaml"
     path.write_text(BASE)
 
-    def probe(_: Path) -> Picture:
+    def probe(_: Path, fit: Fit | None, by: PictureRules) -> Picture:
         return Picture("JPEG", 2000, 2000, rules.recommended_bytes + 1, "0" * 64)
 
     assert _said(load(path, probe=probe)) == ["inputs[0] input-bytes"]
@@ -111,7 +112,7 @@ def test_large_file(folder: Path) -> None:
 
 def test_every_warning_can_be_silenced_by_name() -> None:
     """The schema knows exactly the codes that the recipe's room warns with."""
-    known = {code["const"] for code in contract.schema("recipe")["$defs"]["warningCode"]["oneOf"]}
+    known = {code["const"] for code in schemas.schema("recipe")["$defs"]["warningCode"]["oneOf"]}
     room = Path(warnings.__file__).parent
     text = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
     warned = set(re.findall(r'\.warn\([^"]*code="([a-z-]+)"', text))

@@ -14,7 +14,7 @@ from spark_batch import workflow
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Job
 from spark_batch.reports import annotations
-from tests.makers import some_jobs
+from tests.makers import MODEL, some_jobs
 from tests.reports.conftest import HOSTILE, fill
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -37,7 +37,11 @@ def _plain(text: str) -> str:
 
 def told(checkpoint: Checkpoint, folder: Path = Path("/work/repo/recipes")) -> list[dict[str, str]]:
     lines = annotations.commands(
-        checkpoint, recipe="recipes/test.yaml", recipe_dir=folder, workspace=Path("/work/repo")
+        checkpoint,
+        recipe="recipes/test.yaml",
+        recipe_dir=folder,
+        workspace=Path("/work/repo"),
+        model=MODEL,
     )
     return [parsed(line) for line in lines]
 

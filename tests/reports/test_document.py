@@ -8,17 +8,18 @@ from typing import Any
 
 import pytest
 
-from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.models import schemas
 from spark_batch.reports import document
+from tests.makers import MODEL
 from tests.reports.conftest import HOSTILE, STATUSES, fill
 
 
 def written(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
     path = folder / "t.json"
-    document.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None)
+    document.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None, model=MODEL)
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    contract.validator("report").validate(found)
+    schemas.validator("report").validate(found)
     return found
 
 
@@ -49,7 +50,7 @@ def test_a_failed_job_has_all_its_attempts_and_what_to_do(
         "code": "003003002",
         "title": "Invalid prompt length",
         "reason": "too long",
-        "advice": contract.error_codes()["003003002"].advice,
+        "advice": MODEL.errors.by_code["003003002"].advice,
         "command": "spark-batch retry test.yaml",
     }
 

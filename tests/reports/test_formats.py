@@ -14,6 +14,7 @@ from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import Layout
 from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS, Written
+from tests.makers import MODEL
 from tests.reports.conftest import fill
 
 NAMES = {Layout("t", Path()).report(form).name for form in FORMATS}
@@ -26,7 +27,12 @@ def reports(folder: Path) -> list[Path]:
 
 def write(checkpoint: CheckpointReader, folder: Path, *chosen: str) -> Written:
     return formats.write_all(
-        checkpoint, name="t", output_dir=folder, recipe_dir=None, formats=chosen or tuple(FORMATS)
+        checkpoint,
+        name="t",
+        output_dir=folder,
+        recipe_dir=None,
+        formats=chosen or tuple(FORMATS),
+        model=MODEL,
     )
 
 

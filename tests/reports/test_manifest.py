@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint, adopt
 from spark_batch.errors import ManifestError, OutputError, UsageError
 from spark_batch.jobs import Attempt, State
+from spark_batch.models import schemas
 from spark_batch.reports import manifest
-from tests.makers import a_job, a_picture, a_record, a_result, some_jobs
+from tests.makers import MODEL, a_job, a_picture, a_record, a_result, some_jobs
 
 
 def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
@@ -38,9 +38,9 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
         checkpoint.fail(ids[5], code="003003095", message="no", again="new-task")
         checkpoint.uncertain(ids[6], "cut")
         path = tmp_path / "m.csv"
-        assert manifest.write(path, checkpoint.records()) == 8
+        assert manifest.write(path, checkpoint.records(), MODEL) == 8
     rows = list(manifest.read(path))
-    contract.validator(contract.MANIFEST).validate(rows)
+    schemas.validator(schemas.MANIFEST).validate(rows)
     assert [row["status"] for row in rows] == [
         "pending",
         "submitting",
@@ -56,9 +56,9 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
 def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_path: Path) -> None:
     """Lines end in LF on every system, and a second writing does not even change its time."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_record()])
+    manifest.write(path, [a_record()], MODEL)
     before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
-    manifest.write(path, [a_record()])
+    manifest.write(path, [a_record()], MODEL)
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert b"\r" not in before[0]
     assert list(tmp_path.iterdir()) == [path]
@@ -68,7 +68,7 @@ def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_pat
 def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
     """A prompt that begins like a formula is written with an apostrophe, and read without."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_record(prompt=start, seed=-1)])
+    manifest.write(path, [a_record(prompt=start, seed=-1)], MODEL)
     assert f"'{start}" in path.read_bytes().decode()
     (row,) = manifest.read(path)
     assert (row["prompt"], row["seed"]) == (start, "-1")
@@ -80,13 +80,13 @@ def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -
     """Quotes, commas, line ends, apostrophes and formulas come back as they were."""
     path = tmp_path / "m.csv"
     records = [a_record(prompt=text) for text in texts]
-    manifest.write(path, records)
-    assert list(manifest.read(path)) == [manifest.row(record) for record in records]
+    manifest.write(path, records, MODEL)
+    assert list(manifest.read(path)) == [manifest.row(record, MODEL) for record in records]
 
 
 def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
     """936 is rounded to a multiple of 16."""
-    row = manifest.row(a_record())
+    row = manifest.row(a_record(), MODEL)
     assert (row["asked_height"], row["expected_height"], row["height"]) == ("936", "944", "")
 
 
@@ -94,7 +94,7 @@ def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
     """A file where a folder is wanted."""
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"cannot write .*m\.csv: .*`spark-batch report`"):
-        manifest.write(tmp_path / "file" / "m.csv", [])
+        manifest.write(tmp_path / "file" / "m.csv", [], MODEL)
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b'"'])
@@ -113,20 +113,20 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
         attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="sandbox")
         checkpoint.unsent(attempt, "429")
         (record,) = checkpoint.records()
-    assert manifest.row(record)["status"] == "pending"
+    assert manifest.row(record, MODEL)["status"] == "pending"
 
 
 def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     """Its last column is empty; without a column that tells what is paid for it is no manifest."""
-    path, columns = tmp_path / "m.csv", contract.manifest_columns()
-    manifest.write(path, [a_record(fit="saved as JPEG")])
+    path, columns = tmp_path / "m.csv", manifest.manifest_columns()
+    manifest.write(path, [a_record(fit="saved as JPEG")], MODEL)
     assert next(iter(manifest.read(path)))["fit"] == "saved as JPEG"
     assert columns[-1] == "fit"
     old = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
     path.write_text("\n".join(old) + "\n")
     (row,) = manifest.read(path)
     assert (row["fit"], tuple(row)) == ("", columns)
-    contract.validator(contract.MANIFEST).validate([row])
+    schemas.validator(schemas.MANIFEST).validate([row])
     path.write_text(",".join(columns[:-2]) + "\n")
     with pytest.raises(ManifestError, match="it has no column api"):
         list(manifest.read(path))
@@ -150,12 +150,12 @@ def test_no_text_is_lost_and_none_is_a_formula(
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_message=error, error_code=name)
     record = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
     path = tmp_path / "m.csv"
-    manifest.write(path, [record])
-    assert list(manifest.read(path)) == [manifest.row(record)]
+    manifest.write(path, [record], MODEL)
+    assert list(manifest.read(path)) == [manifest.row(record, MODEL)]
     with path.open(encoding="utf-8", newline="") as file:
         (cells,) = csv.DictReader(file, dialect="excel", strict=True)
     for column in ("prompt", "input", "output", "error_code", "error_message"):
-        plain = manifest.row(record)[column]
+        plain = manifest.row(record, MODEL)[column]
         assert cells[column] in (plain, f"'{plain}")
         assert not cells[column].startswith(("=", "+", "-", "@", "\t", "\r"))
 
@@ -171,9 +171,9 @@ def test_a_clock_that_was_set_back_makes_no_line_that_the_schema_refuses(tmp_pat
         submitted_at=sent,
         completed_at=sent - timedelta(seconds=5),
     )
-    manifest.write(tmp_path / "m.csv", [a_record(attempt=attempt)])
+    manifest.write(tmp_path / "m.csv", [a_record(attempt=attempt)], MODEL)
     rows = list(manifest.read(tmp_path / "m.csv"))
-    contract.validator(contract.MANIFEST).validate(rows)
+    schemas.validator(schemas.MANIFEST).validate(rows)
     assert rows[0]["seconds"] == "0.000"
 
 
@@ -186,11 +186,14 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
         old.submitted(attempt, "task-1")
         old.fetching(attempt, a_result())
         old.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, suspect="all black")
-        manifest.write(tmp_path / "m.csv", old.records())
+        manifest.write(tmp_path / "m.csv", old.records(), MODEL)
     before = (tmp_path / "m.csv").read_bytes()
     with Checkpoint.open(tmp_path / "new.checkpoint") as new:
         new.sync_jobs([job])
-        assert adopt(new, manifest.read(tmp_path / "m.csv"), trusted=lambda row: True) == 1
+        assert (
+            adopt(new, manifest.read(tmp_path / "m.csv"), trusted=lambda row: True, model=MODEL)
+            == 1
+        )
         assert new.counts().suspect == 1
-        manifest.write(tmp_path / "m.csv", new.records())
+        manifest.write(tmp_path / "m.csv", new.records(), MODEL)
     assert (tmp_path / "m.csv").read_bytes() == before

@@ -19,7 +19,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Prompt
 from spark_batch.reports import markdown
 from spark_batch.text import one_line
-from tests.makers import a_picture, a_result, some_jobs
+from tests.makers import MODEL, a_picture, a_result, some_jobs
 from tests.reports.conftest import HOSTILE, fill
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -38,7 +38,7 @@ def kinds(text: str) -> list[str]:
 
 def written(checkpoint: Checkpoint, folder: Path) -> str:
     path = folder / "t.md"
-    markdown.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None)
+    markdown.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None, model=MODEL)
     return path.read_text(encoding="utf-8")
 
 

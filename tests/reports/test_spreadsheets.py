@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spark_batch import contract
 from spark_batch.checkpoint import Checkpoint, adopt, is_news
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, JobRecord, Picture, Result, State, Usage
+from spark_batch.models import schemas
 from spark_batch.reports import manifest, spreadsheet
-from tests.makers import a_record
+from tests.makers import MODEL, a_record
 
-COLUMNS = contract.manifest_columns()
+COLUMNS = manifest.manifest_columns()
 MOMENT = datetime(2026, 11, 26, 9, 5, 7, 250_000, tzinfo=timezone.utc)
 Cells = dict[str, str]
 
@@ -94,21 +94,21 @@ def test_a_saved_sheet_has_the_same_rows(
     """Whatever encoding, delimiter, line ends, order of columns, and columns of people's own."""
     path = tmp_path / "m.csv"
     records = [a_row(prompt=text, input=text) for text in texts]
-    manifest.write(path, records)
+    manifest.write(path, records, MODEL)
     before = list(manifest.read(path))
     rows = [[row[at] for at in order] + own for row in cells_of(path)]
     rows[0] = [COLUMNS[at] for at in order] + [f"my own {at}" for at in range(len(own))]
     path.write_bytes(saved(rows, **sheet))
-    assert list(manifest.read(path)) == before == [manifest.row(each) for each in records]
+    assert list(manifest.read(path)) == before == [manifest.row(each, MODEL) for each in records]
 
 
 def test_line_ends_within_a_cell_are_those_of_the_prompt(tmp_path: Path) -> None:
     """Where the whole file was given CR LF; a manifest of our own keeps what a prompt has."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row(prompt="Beach\nat dawn")])
+    manifest.write(path, [a_row(prompt="Beach\nat dawn")], MODEL)
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert next(manifest.read(path))["prompt"] == "Beach\nat dawn"
-    manifest.write(path, [a_row(prompt="Beach\r\nat dawn")])
+    manifest.write(path, [a_row(prompt="Beach\r\nat dawn")], MODEL)
     assert next(manifest.read(path))["prompt"] == "Beach\r\nat dawn"
 
 
@@ -135,12 +135,12 @@ COMMAS = {
 
 def rewritten(path: Path, changes: Cells, delimiter: str = ",") -> Cells:
     """The one row, read back after some of its cells were written in another form."""
-    manifest.write(path, [a_row()])
+    manifest.write(path, [a_row()], MODEL)
     names, cells = cells_of(path)
     row = {**dict(zip(names, cells, strict=True)), **changes}
     path.write_bytes(saved([names, list(row.values())], delimiter=delimiter))
     (found,) = manifest.read(path)
-    contract.validator(contract.MANIFEST).validate([found])
+    schemas.validator(schemas.MANIFEST).validate([found])
     return found
 
 
@@ -151,7 +151,7 @@ def test_numbers_and_times_in_another_form_are_the_same(
 ) -> None:
     """A decimal may have more zeros; nothing else differs."""
     found = rewritten(tmp_path / "m.csv", changes, delimiter)
-    expected = manifest.row(a_row())
+    expected = manifest.row(a_row(), MODEL)
     for name in ("scale", "cost_usd", "discount", "seconds"):
         assert Decimal(found.pop(name)) == Decimal(expected.pop(name))
     assert found == expected
@@ -163,18 +163,24 @@ def test_decimal_commas_are_read_where_commas_separate_no_cells(
     tmp_path: Path, changes: Cells, delimiter: str
 ) -> None:
     """As spreadsheets of many countries write them."""
-    assert rewritten(tmp_path / "m.csv", changes, delimiter) == manifest.row(a_row())
+    assert rewritten(tmp_path / "m.csv", changes, delimiter) == manifest.row(a_row(), MODEL)
 
 
 def test_an_error_code_gets_its_zeros_back(tmp_path: Path) -> None:
     """A spreadsheet takes it for a number; texts that are no code stay."""
-    code = next(iter(contract.error_codes()))
+    code = next(iter(MODEL.errors.by_code))
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_code=code, api="sandbox")
     path = tmp_path / "m.csv"
     for text in (code, "suspect", "40201"):
-        manifest.write(path, [a_row(attempt=attempt, attempts=1)])
+        manifest.write(path, [a_row(attempt=attempt, attempts=1)], MODEL)
         path.write_text(path.read_text().replace(f",{code},", f",{text.lstrip('0')},"))
-        assert next(manifest.read(path))["error_code"] == text
+        with Checkpoint.blank() as checkpoint:
+            assert (
+                adopt(checkpoint, manifest.read(path), model=MODEL, trusted=lambda row: False) == 1
+            )
+            last = checkpoint.last_attempt(attempt.key)
+        assert last is not None
+        assert last.error_code == text
 
 
 @pytest.mark.parametrize(
@@ -194,13 +200,13 @@ def test_what_has_lost_its_meaning_is_said_and_never_guessed(
 ) -> None:
     """It would be paid for again."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()])
+    manifest.write(path, [a_row()], MODEL)
     names, cells = cells_of(path)
     row = {**dict(zip(names, cells, strict=True)), **changes}
     path.write_bytes(saved([names, list(row.values())]))
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         with pytest.raises(ManifestError) as caught:
-            adopt(checkpoint, manifest.read(path), trusted=lambda row: False)
+            adopt(checkpoint, manifest.read(path), trusted=lambda row: False, model=MODEL)
         assert f"line 2 of the manifest is not one that spark-batch wrote: {said}" in str(
             caught.value
         )
@@ -210,11 +216,11 @@ def test_what_has_lost_its_meaning_is_said_and_never_guessed(
 def test_a_task_whose_id_has_lost_its_digits_is_known_by_its_attempt(tmp_path: Path) -> None:
     """A checkpoint that has as many attempts has nothing to learn from the row."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()])
+    manifest.write(path, [a_row()], MODEL)
     (row,) = manifest.read(path)
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         assert is_news(checkpoint, {**row, "task_id": "1.2E+17"})
-        adopt(checkpoint, [row], trusted=lambda row: False)
+        adopt(checkpoint, [row], trusted=lambda row: False, model=MODEL)
         assert not is_news(checkpoint, {**row, "task_id": "1.2E+17"})
         assert is_news(checkpoint, {**row, "task_id": "1.2E+17", "attempts": "3"})
 
@@ -223,37 +229,37 @@ def test_a_task_whose_id_has_lost_its_digits_is_known_by_its_attempt(tmp_path: P
 def test_only_a_column_that_tells_what_is_paid_for_must_be_there(tmp_path: Path, name: str) -> None:
     """Older versions lack some, and people delete some."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()])
+    manifest.write(path, [a_row()], MODEL)
     at = COLUMNS.index(name)
     path.write_bytes(saved([row[:at] + row[at + 1 :] for row in cells_of(path)]))
-    if name in contract.required_columns():
+    if name in manifest.required_columns():
         with pytest.raises(ManifestError, match=f"it has no column {name}$"):
             list(manifest.read(path))
     else:
         (row,) = manifest.read(path)
-        assert row == {**manifest.row(a_row()), name: ""}
+        assert row == {**manifest.row(a_row(), MODEL), name: ""}
 
 
 def test_rows_that_are_none_of_a_job_are_passed_over(tmp_path: Path) -> None:
     """Empty ones, totals, and the marks of a merge in git."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()])
+    manifest.write(path, [a_row()], MODEL)
     head, row = path.read_text().splitlines()
     empty = "," * (len(COLUMNS) - 1)
     total = "Sum" + "," * COLUMNS.index("cost_usd") + "0.06"
     lines = [head, "<<<<<<< HEAD", row, "=======", "", empty, row, ">>>>>>> main", total]
     path.write_text("\n".join(lines) + "\n")
-    assert list(manifest.read(path)) == [manifest.row(a_row())] * 2
+    assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL)] * 2
 
 
 def test_cells_that_a_spreadsheet_leaves_out_at_the_end_are_empty(tmp_path: Path) -> None:
     """Excel does so for columns that are empty in many rows; a row that is cut is refused."""
     path = tmp_path / "m.csv"
     pending = a_row(attempt=None, attempts=0, cost=None, file=None)
-    manifest.write(path, [a_row(), pending])
+    manifest.write(path, [a_row(), pending], MODEL)
     head, done, left = path.read_text().splitlines()
     path.write_text(f"{head}\n{done.rstrip(',')}\n{left.rstrip(',')}\n")
-    assert list(manifest.read(path)) == [manifest.row(a_row()), manifest.row(pending)]
+    assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL), manifest.row(pending, MODEL)]
     for cut in (done[: done.index(",https")], done[:40], done[:16]):
         path.write_text(f"{head}\n{left}\n{cut}")
         with pytest.raises(ManifestError, match="row 3 is cut short"):
@@ -288,17 +294,17 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, content: bytes, said: str)
 def test_columns_of_a_whole_sheet_are_no_burden(tmp_path: Path) -> None:
     """A cell at a sheet's last column makes a header of 16 384 names."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()])
+    manifest.write(path, [a_row()], MODEL)
     padding = [""] * (spreadsheet.MAX_COLUMNS - len(COLUMNS))
     path.write_bytes(saved([row + padding for row in cells_of(path)]))
-    assert list(manifest.read(path)) == [manifest.row(a_row())]
+    assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL)]
 
 
 @pytest.mark.parametrize("name", ["MAX_BYTES", "MAX_ROWS"])
 def test_a_file_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Its bytes are counted before anything is read, its rows meanwhile."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()] * 30)
+    manifest.write(path, [a_row()] * 30, MODEL)
     monkeypatch.setattr(spreadsheet, name, 20)
     with pytest.raises(ManifestError, match=r"at most 20 are read|more than 20 rows"):
         list(manifest.read(path))

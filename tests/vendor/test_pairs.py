@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from spark_batch import contract
 from tests.client.conftest import Connect, Serve
 from tests.client.server import answering, http
+from tests.makers import MODEL
 
 HERE = Path(__file__).parent
 PAIRS = {path.stem: path for path in sorted((HERE / "pairs").glob("*.json"))}
@@ -27,7 +27,7 @@ def _pair(name: str) -> dict[str, Any]:
 
 
 def _errors(part: str, value: object) -> list[str]:
-    return [error.message for error in contract.validator(contract.API, part).iter_errors(value)]
+    return [error.message for error in MODEL.validator(part).iter_errors(value)]
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -56,7 +56,7 @@ def test_every_part_is_judged() -> None:
 def test_every_code_is_shown() -> None:
     """Each error code of the vendor's page stands in a pair."""
     shown = "".join(path.read_text(encoding="utf-8") for path in PAIRS.values())
-    assert [code for code in contract.error_codes() if code not in shown] == []
+    assert [code for code in MODEL.errors.by_code if code not in shown] == []
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.models import Model
 from spark_batch.reports.page import document
 from spark_batch.reports.page.choice import MOST_JOBS
 from spark_batch.reports.page.facts import facts
@@ -23,6 +24,7 @@ def write(
     name: str,
     output_dir: Path,
     recipe_dir: Path | None,
+    model: Model,
     most: int = MOST_JOBS,
 ) -> int:
     """Write the page whole and atomically; gives the number of its jobs.
@@ -33,7 +35,7 @@ def write(
     already has them is not touched. Raises OutputError.
     """
     gallery = Gallery(path.parent, output_dir=output_dir, recipe_dir=recipe_dir)
-    found, thumbnails = facts(reader, gallery, name=name, most=most)
+    found, thumbnails = facts(reader, gallery, name=name, model=model, most=most)
     with draft(path) as file:
         file.write(document.text(name, found, thumbnails))
     return len(found["jobs"])

@@ -7,13 +7,16 @@ from typing import Any
 
 from spark_batch.jobs import JobRecord
 from spark_batch.jobs.select import facts
+from spark_batch.models import Model
 
 _BEFORE = ("input", "prompt")
 _AFTER = ("size", "scale", "seed", "take")
 _NONE = "(none)"
 
 
-def axes(records: Sequence[JobRecord]) -> tuple[list[dict[str, Any]], list[list[int]]]:
+def axes(
+    records: Sequence[JobRecord], model: Model
+) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """The axes with their values in the recipe's order, and for each job its value on each.
 
     The axes are input, prompt, every variable, size, scale, seed and take; a job whose prompt lacks
@@ -22,7 +25,7 @@ def axes(records: Sequence[JobRecord]) -> tuple[list[dict[str, Any]], list[list[
     variables = dict.fromkeys(name for each in records for name, _ in each.variables)
     found = [_Axis(name) for name in (*_BEFORE, *variables, *_AFTER)]
     for record in records:
-        values, notes = facts(record), _notes(record)
+        values, notes = facts(record, model), _notes(record)
         for axis in found:
             axis.add(values.get(axis.name), notes.get(axis.name, ""))
     return [axis.told() for axis in found], [list(each) for each in _columns(found)]

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from spark_batch import contract
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, JobRecord, Usage
 from spark_batch.jobs.request import number_text
+from spark_batch.models import Model
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.facts import amount_text, moment_text
 from spark_batch.reports.page.axes import axes
@@ -25,12 +25,12 @@ _History = list[tuple[str, str, str | None]]
 
 
 def facts(
-    reader: CheckpointReader, gallery: Gallery, *, name: str, most: int
+    reader: CheckpointReader, gallery: Gallery, *, name: str, model: Model, most: int
 ) -> tuple[Facts, list[Thumbnail]]:
     """All that the page of the recipe `name` shows, and the thumbnails that it goes by."""
     shown = chosen(reader, most=most)
-    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery) for each in shown.records]
-    found, places = axes(shown.records)
+    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery, model) for each in shown.records]
+    found, places = axes(shown.records, model)
     thumbnails = gallery.thumbnails()
     met = set[str]()
     for record, job, place in zip(shown.records, jobs, places, strict=True):
@@ -45,12 +45,12 @@ def facts(
         "jobs": jobs,
         "hidden": shown.hidden,
         "attempts": _told(reader, shown.attempts),
-        "codes": _codes(shown.attempts.values()),
+        "codes": _codes(shown.attempts.values(), model),
         "money": _money(reader, shown),
     }, thumbnails
 
 
-def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> Facts:
+def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model: Model) -> Facts:
     """One line of the recipe: its request, its picture, and where it stands."""
     last, request = record.attempt, record.request
     picture = last.picture if last else None
@@ -66,7 +66,7 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> Fa
         "seed": request.seed,
         "take": request.take,
         "asked": [request.width, request.height],
-        "expected": list(contract.expected_size(request.width, request.height)),
+        "expected": list(model.expected_size(request.width, request.height)),
         "input": {
             "image": record.image,
             "thumbnail": before,
@@ -135,10 +135,10 @@ def _attempt(attempt: Attempt, history: _History) -> Facts:
     return {"number": attempt.number, **short, "history": history}
 
 
-def _codes(attempts: Iterable[Sequence[Attempt]]) -> dict[str, Facts]:
+def _codes(attempts: Iterable[Sequence[Attempt]], model: Model) -> dict[str, Facts]:
     """What the error codes that came mean, and what to do."""
     found = {each.error_code for tried in attempts for each in tried if each.error_code}
-    known = {code: contract.error_code(code) for code in sorted(found)}
+    known = {code: model.errors.find(code) for code in sorted(found)}
     return {
         code: {"title": each.title, "advice": each.advice}
         for code, each in known.items()

@@ -19,7 +19,7 @@ from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
 from spark_batch.reports import page
 from spark_batch.sandbox import Faults, Settings, serve
-from tests.makers import a_job, a_result
+from tests.makers import MODEL, a_job, a_result
 
 PHOTOS = Path(__file__).parents[3] / "recipes" / "photos"
 _PHOTO_SIZE = (360, 240)  # for tests, which have no eyes
@@ -121,14 +121,19 @@ def write_page(layout: RecipeLayout, recipe_dir: Path | None) -> Path:
     path = layout.report("html")
     with project.open_readonly(layout) as reader:
         page.write(
-            path, reader, name=layout.name, output_dir=layout.output_dir, recipe_dir=recipe_dir
+            path,
+            reader,
+            name=layout.name,
+            output_dir=layout.output_dir,
+            recipe_dir=recipe_dir,
+            model=layout.model,
         )
     return path
 
 
 def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> RecipeLayout:
     """A checkpoint of `count` finished jobs with a picture each, by ten prompts and their seeds."""
-    layout = RecipeLayout("many", folder)
+    layout = RecipeLayout("many", folder, MODEL)
     jobs = [
         a_job(f"cat/{n % 10}-{n}", prompt=f"Make it number {n % 10}", seed=n // 10)
         for n in range(count)

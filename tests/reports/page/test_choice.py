@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.reports import page
 from spark_batch.reports.page.choice import chosen, thinned
-from tests.makers import a_picture, a_result, some_jobs
+from tests.makers import MODEL, a_picture, a_result, some_jobs
 from tests.reports.page.conftest import Open
 
 
@@ -68,7 +68,9 @@ def test_the_page_says_that_it_is_not_all(open_page: Open, tmp_path: Path) -> No
     """In its head, and beside the money."""
     file = tmp_path / "big.html"
     with _filled(tmp_path / "a.checkpoint") as checkpoint:
-        page.write(file, checkpoint, name="big", output_dir=tmp_path, recipe_dir=None, most=4)
+        page.write(
+            file, checkpoint, name="big", output_dir=tmp_path, recipe_dir=None, model=MODEL, most=4
+        )
     opened = open_page(file, "#view=money")
     expect(opened.page.locator("#sums")).to_contain_text("4 of 10 jobs shown")
     expect(opened.page.locator("#money")).to_contain_text("0.24 USD")

@@ -19,7 +19,7 @@ from spark_batch.errors import OutputError
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
 from spark_batch.reports import page
-from tests.makers import a_job, a_result, some_jobs
+from tests.makers import MODEL, a_job, a_result, some_jobs
 from tests.reports.page.showcase import write_page
 
 
@@ -52,7 +52,7 @@ def facts_of(file: Path) -> dict[str, Any]:
 @pytest.fixture
 def done(tmp_path: Path) -> RecipeLayout:
     """Two jobs of which one has its picture, and one that the recipe has lost."""
-    layout = RecipeLayout("small", tmp_path / "out")
+    layout = RecipeLayout("small", tmp_path / "out", MODEL)
     jobs = some_jobs(3)
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs(jobs)
@@ -84,7 +84,9 @@ def test_it_says_how_many_jobs_it_has(done: RecipeLayout) -> None:
     """The recipe's, without those that it left over."""
     with project.open_readonly(done) as reader:
         path = done.output_dir / "elsewhere" / "p.html"
-        count = page.write(path, reader, name="small", output_dir=done.output_dir, recipe_dir=None)
+        count = page.write(
+            path, reader, name="small", output_dir=done.output_dir, recipe_dir=None, model=MODEL
+        )
     assert count == len(facts_of(path)["jobs"]) == 2
     assert facts_of(path)["jobs"][1]["link"] == "../cat/beach-2.jpg"
 
@@ -109,7 +111,7 @@ def test_money_of_lines_that_left_the_recipe_is_counted(done: RecipeLayout, tmp_
 
 def test_two_jobs_with_one_key_cost_once(tmp_path: Path) -> None:
     """They are made once and written twice, and so is their money counted."""
-    layout = RecipeLayout("twins", tmp_path / "out")
+    layout = RecipeLayout("twins", tmp_path / "out", MODEL)
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([a_job("a"), a_job("b")])
         attempt = checkpoint.begin_attempt(
@@ -135,7 +137,7 @@ def test_no_secret_is_in_it(layout: RecipeLayout, folder: Path, file: Path) -> N
     assert "canary-key" not in text
     assert "/results/" not in text
     job = a_job()
-    fetching = RecipeLayout("fetching", folder / "fetching")
+    fetching = RecipeLayout("fetching", folder / "fetching", MODEL)
     with Checkpoint.open(fetching.checkpoint) as checkpoint:
         checkpoint.sync_jobs([job])
         attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
@@ -182,7 +184,7 @@ def test_an_input_from_the_net_is_linked_and_not_fetched(
     tmp_path: Path, image: str | None, link: str | None
 ) -> None:
     """A link for http and https alone, and no picture before."""
-    layout = RecipeLayout("net", tmp_path / "out")
+    layout = RecipeLayout("net", tmp_path / "out", MODEL)
     job = a_job()
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([replace(job, input=replace(job.input, image=image or ""))])
@@ -205,7 +207,7 @@ def test_an_input_that_has_changed_since_is_told(layout: RecipeLayout, folder: P
 
 def test_a_recipe_without_jobs_has_a_page(tmp_path: Path) -> None:
     """And one whose checkpoint is empty."""
-    layout = RecipeLayout("empty", tmp_path / "out")
+    layout = RecipeLayout("empty", tmp_path / "out", MODEL)
     Checkpoint.open(layout.checkpoint).close()
     assert facts_of(write_page(layout, tmp_path))["jobs"] == []
 
@@ -219,5 +221,7 @@ def test_an_unwritable_place_is_one_line(done: RecipeLayout, tmp_path: Path) -> 
             project.open_readonly(done) as reader,
             pytest.raises(OutputError, match=r"cannot write .*p\.html"),
         ):
-            page.write(path, reader, name="x", output_dir=done.output_dir, recipe_dir=None)
+            page.write(
+                path, reader, name="x", output_dir=done.output_dir, recipe_dir=None, model=MODEL
+            )
     assert not list(tmp_path.rglob("*.part"))

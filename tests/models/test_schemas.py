@@ -14,22 +14,24 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from spark_batch import contract
+import spark_batch
 from spark_batch.errors import UsageError
+from spark_batch.models import schemas
 from tests.literals import constants
+from tests.makers import MODEL
 
 
-@pytest.mark.parametrize("name", contract.names())
+@pytest.mark.parametrize("name", schemas.names())
 def test_every_schema_is_valid_and_stands_for_itself(name: str) -> None:
     """The printed schema is valid 2020-12, and no reference leads out of it."""
-    whole = contract.bundled(name)
+    whole = schemas.bundled(name)
     Draft202012Validator.check_schema(whole)
     text = json.dumps(whole)
     assert ".schema.json#" not in text
     Draft202012Validator(whole).is_valid({})
 
 
-@pytest.mark.parametrize("name", contract.names())
+@pytest.mark.parametrize("name", schemas.names())
 def test_beside_a_reference_stand_annotations_alone(name: str) -> None:
     """A keyword that judges would be lost where the reference has the same one."""
 
@@ -40,8 +42,8 @@ def test_beside_a_reference_stand_annotations_alone(name: str) -> None:
         for value in values:
             yield from beside(value)
 
-    annotations = {"title", "description", "examples", "default", "x-errors"}
-    assert set(beside(contract.schema(name))) <= {"$schema", "$defs", "$ref", *annotations}
+    annotations = {"title", "description", "examples", "default", "x-errors", "x-errorCodes"}
+    assert set(beside(schemas.schema(name))) <= {"$schema", "$defs", "$ref", *annotations}
 
 
 SCALARS = st.sampled_from([None, True, -2, -1, 0, 0.5, 1, 7.0, 700, "", "a", "16:9", "1024x768"])
@@ -51,25 +53,25 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", contract.names())
+@pytest.mark.parametrize("name", schemas.names())
 @given(value=VALUES)
 @settings(max_examples=20)
 def test_without_references_a_schema_judges_alike(name: str, value: Any) -> None:
     """What the validators say is what jsonschema says when it follows the references itself."""
     registry: Registry[Any] = Registry().with_resources(
-        (f"{other}.schema.json", DRAFT202012.create_resource(contract.schema(other)))
-        for other in contract.names()
+        (f"{other}.schema.json", DRAFT202012.create_resource(schemas.schema(other)))
+        for other in schemas.names()
     )
-    for part in ("", *(f"/$defs/{part}" for part in contract.schema(name).get("$defs", ()))):
+    for part in ("", *(f"/$defs/{part}" for part in schemas.schema(name).get("$defs", ()))):
         judge = Draft202012Validator({"$ref": f"{name}.schema.json#{part}"}, registry=registry)
         expected = judge.is_valid(value)
-        assert contract.validator(name, part[len("/$defs/") :]).is_valid(value) == expected
+        assert schemas.validator(name, part[len("/$defs/") :]).is_valid(value) == expected
 
 
-def test_an_unknown_schema_is_told_with_the_known_ones() -> None:
-    """The message lists what there is."""
+def test_an_error_for_an_unknown_schema_lists_the_known_ones() -> None:
+    """The message names the schemas that exist."""
     with pytest.raises(UsageError, match="recipe"):
-        contract.schema("nope")
+        schemas.schema("nope")
 
 
 PARAMS = {"prompt": "Change background to beach", "image_urls": ["https://a.example/a.jpg"]}
@@ -105,7 +107,7 @@ def test_the_request_is_judged_as_the_vendors_page_has_it(
 ) -> None:
     """Ranges at their edges, both sizes or none, exactly one source with exactly one picture."""
     request = {"model": "spark_i2i_3_0", "input": [{"params": {**PARAMS, **change}}]}
-    assert contract.validator(contract.API, "request").is_valid(request) is valid
+    assert MODEL.validator("request").is_valid(request) is valid
 
 
 @pytest.mark.parametrize(
@@ -122,33 +124,33 @@ def test_the_request_is_judged_as_the_vendors_page_has_it(
 )
 def test_the_size_that_comes_back(asked: tuple[int, int], given: tuple[int, int]) -> None:
     """The closest multiple of 16, each side by itself, then within the output's range."""
-    assert contract.expected_size(*asked) == given
+    assert MODEL.expected_size(*asked) == given
 
 
 @given(width=st.integers(512, 2016), height=st.integers(512, 2016))
 def test_every_size_comes_back_as_the_schema_says(width: int, height: int) -> None:
     """Whatever is asked, both sides are valid output sides, and near where that is possible."""
-    judge = contract.validator(contract.API, "outputSide")
-    for asked, back in zip((width, height), contract.expected_size(width, height), strict=True):
+    judge = MODEL.validator("outputSide")
+    for asked, back in zip((width, height), MODEL.expected_size(width, height), strict=True):
         assert judge.is_valid(back)
-        assert abs(asked - back) <= 8 or back == contract.rules().output_max
+        assert abs(asked - back) <= 8 or back == MODEL.output.maximum
 
 
 def test_codes_that_lost_their_zeros_are_known() -> None:
     """An integer, a short text and the full text are the same code; others are none."""
-    assert len(contract.error_codes()) == 30
+    assert len(MODEL.errors.by_code) == 30
     for code in (3003006, "3003006", "003003006", " 003003006 "):
-        known = contract.error_code(code)
+        known = MODEL.errors.find(code)
         assert known is not None
         assert known.title == "Invalid scale factor"
-    assert contract.error_code("000050411") is contract.error_code(50411)
+    assert MODEL.errors.find("000050411") is MODEL.errors.find(50411)
     for code in (None, True, "", "0", "nonsense", 999, "-3003006", "³003006", "٥٠٤١١", "9" * 5000):
-        assert contract.error_code(code) is None
+        assert MODEL.errors.find(code) is None
 
 
 def test_what_each_code_allows() -> None:
     """A wrong request and a refused one are never sent again; upstream's own errors neither."""
-    codes = contract.error_codes()
+    codes = MODEL.errors.by_code
     again = {code: known.again for code, known in codes.items()}
     refused = ("50411", "50412", "50413", "50512", "50518", "50520", "50521", "50522", "110001")
     assert {code for code, may in again.items() if may == "never"} == {
@@ -162,14 +164,27 @@ def test_what_each_code_allows() -> None:
     assert again["003003099"] == "create"
 
 
+def test_the_schemas_have_one_reader() -> None:
+    """No other module names their files, except for `init`, which writes a copy for editors."""
+    package = Path(spark_batch.__file__).parent
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        for node in constants(path)
+        if ".schema.json" in str(node.value)
+    }
+    assert found == {"models/schemas.py", "cli/init.py"}
+
+
 def test_no_number_of_the_api_stands_outside_the_schemas() -> None:
-    """The code asks the contract: no limit, size or error code is written down a second time."""
+    """No name, limit, size or code of a model is written down a second time."""
     numbers = ("4928307", "4700000", "1536", "2016", "1328", "4096", "3003", "2147483647")
-    package = Path(contract.__file__).parent
+    written = (*numbers, MODEL.name)
+    package = Path(spark_batch.__file__).parent
     found = [
         f"{path.relative_to(package)}:{node.lineno}: {node.value!r}"
         for path in package.rglob("*.py")
         for node in constants(path)
-        if any(each in str(node.value) for each in numbers)
+        if any(each in str(node.value) for each in written)
     ]
     assert found == []

@@ -1,0 +1,159 @@
+"""JSON schemas from `schemas/`, by name: as they stand, without references, as validators."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from spark_batch.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+RECIPE = "recipe"
+MANIFEST = "manifest"
+PLANFILE = "planfile"
+
+Schema = Mapping[str, Any]
+
+_NONE: Mapping[str, Schema] = MappingProxyType({})
+_REFERENCES = frozenset({"$ref", "$defs"})
+
+
+@cache
+def schema_folder() -> Path:
+    """The folder of the schemas: in the wheel, or in the checkout."""
+    inside = files("spark_batch") / "schemas"
+    if inside.is_dir():
+        return Path(str(inside))
+    return Path(__file__).parents[2] / "schemas"
+
+
+def names() -> tuple[str, ...]:
+    """The names of the schemas, sorted."""
+    return tuple(sorted(name_of(path.name) for path in schema_folder().glob(_file("*"))))
+
+
+def name_of(file: str) -> str:
+    """The name of the schema in a file, or of the one that a reference leads to."""
+    return file.partition(".")[0]
+
+
+def schema(name: str) -> Schema:
+    """The schema `name`, as it stands in its file; a file is read once.
+
+    Raises UsageError for a name that is none of `names()`.
+    """
+    return _read(schema_folder(), name)
+
+
+@cache
+def _read(folder: Path, name: str) -> Schema:
+    if name not in names():
+        raise UsageError(f"there is no schema {name!r}: choose one of {', '.join(names())}")
+    loaded: Schema = json.loads((folder / _file(name)).read_text(encoding="utf-8"))
+    return loaded
+
+
+def default_model() -> str:
+    """The name of the model that the recipe's schema refers to: that of a recipe without one."""
+    reference: str = schema(RECIPE)["properties"]["model"]["$ref"]
+    return name_of(reference)
+
+
+def bundled(name: str) -> Schema:
+    """The schema `name` with every schema that it refers to inside, so that one file is enough."""
+    inside: dict[str, Any] = {}
+    whole = dict(_rewritten(schema(name), here="", inside=inside))
+    if inside:
+        whole["$defs"] = {**whole.get("$defs", {}), **inside}
+    return whole
+
+
+def expanded(name: str, part: str = "", instead: Mapping[str, Schema] = _NONE) -> Schema:
+    """The schema `name`, or `$defs/PART` of it, with the target of each `$ref` in its place.
+
+    Schemas of `instead` replace those of the same names. jsonschema needs three times as long to
+    check a value when it has to follow references (measured).
+    """
+    found: Schema = _expanded(_at(_pointer(part), name, instead), name, instead)
+    return found
+
+
+def validator(name: str, part: str = "") -> Validator:
+    """A JSON Schema validator for the schema `name`, or for `$defs/PART` of it; made once."""
+    return _validator(schema_folder(), name, part)
+
+
+@cache
+def _validator(folder: Path, name: str, part: str) -> Validator:
+    """The validator for a schema of a folder, which is a part of the cache's key only."""
+    return validator_of(expanded(name, part))
+
+
+def validator_of(whole: Schema) -> Validator:
+    """A JSON Schema validator for a schema that refers to no other file."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(whole)
+
+
+def _file(name: str) -> str:
+    return f"{name}.schema.json"
+
+
+def _pointer(part: str) -> str:
+    return f"/$defs/{part}" if part else ""
+
+
+def _at(pointer: str, name: str, instead: Mapping[str, Schema]) -> Any:
+    found: Any = instead.get(name) or schema(name)
+    for key in pointer.split("/")[1:]:
+        found = found[key]
+    return found
+
+
+def _expanded(node: Any, name: str, instead: Mapping[str, Schema]) -> Any:
+    """`node` of the schema `name` with the target of each `$ref` in its place.
+
+    A schema that refers to itself cannot be expanded. Where both say the same keyword, the one that
+    is pointed to counts: titles and descriptions alone stand beside a `$ref`.
+    """
+    if isinstance(node, list):
+        return [_expanded(item, name, instead) for item in node]
+    if not isinstance(node, dict):
+        return node
+    own = {
+        key: _expanded(value, name, instead)
+        for key, value in node.items()
+        if key not in _REFERENCES
+    }
+    if "$ref" not in node:
+        return own
+    file, _, pointer = node["$ref"].partition("#")
+    target = name_of(file) or name
+    return {**own, **_expanded(_at(pointer, target, instead), target, instead)}
+
+
+def _rewritten(node: Any, *, here: str, inside: dict[str, Any]) -> Any:
+    """`node` with references to other files turned into references to `#/$defs/FILE`."""
+    if isinstance(node, list):
+        return [_rewritten(item, here=here, inside=inside) for item in node]
+    if not isinstance(node, dict):
+        return node
+    copy = {key: _rewritten(value, here=here, inside=inside) for key, value in node.items()}
+    reference = copy.get("$ref")
+    if isinstance(reference, str):
+        file, _, pointer = reference.partition("#")
+        other = name_of(file)
+        if other and other not in inside:
+            inside[other] = {}
+            part = _rewritten(schema(other), here=f"/$defs/{other}", inside=inside)
+            inside[other] = {key: value for key, value in part.items() if key != "$schema"}
+        copy["$ref"] = f"#/$defs/{other}{pointer}" if other else f"#{here}{pointer}"
+    return copy
