@@ -42,8 +42,8 @@ OTHER_MEANINGS = {
     ("client/results.py", "images"),  # a key of the API's answers
     ("jobs/attempt.py", "sandbox"),  # the API that an attempt was sent to
     ("project/access.py", "sandbox"),  # an API key
-    ("project/against.py", "kept"),  # a kind of change
-    ("project/planfile.py", "sandbox"),  # a key of a saved plan
+    ("project/compare.py", "kept"),  # a kind of change
+    ("project/saved_plan.py", "sandbox"),  # a key of a saved plan
     ("sandbox/app.py", "/sandbox/ledger"),  # a route
     ("sandbox/tasks.py", "sandbox"),  # keys and values of answers
 }

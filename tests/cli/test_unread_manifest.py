@@ -137,7 +137,7 @@ def test_without_a_checkpoint_nothing_is_paid_for(made: Folder, call: Call, chan
         for command in ("plan", "run"):
             ended = call(command, made.recipe, "--sandbox")
             assert ended.code == ExitCode.WRONG
-            assert "it may tell of paid work that the checkpoint does not know" in ended.err
+            assert "it may list paid work that the checkpoint does not have" in ended.err
             assert "restore the file from git" in ended.err
             assert "Traceback" not in ended.err
         ended = call("rescue", made.recipe, "--sandbox")
@@ -161,7 +161,7 @@ def test_no_report_is_written_over_what_the_checkpoint_does_not_know(
     kept = the_manifest(made).read_bytes()
     ended = call("report", made.recipe, "--sandbox")
     assert (ended.code, the_manifest(made).read_bytes()) == (ExitCode.FAILED, kept)
-    assert "that the checkpoint does not know" in ended.err
+    assert "that the checkpoint does not have" in ended.err
     assert "tiny.html: 4 jobs" in ended.out
 
 
@@ -172,7 +172,7 @@ def test_rows_before_a_fault_are_adopted(made: Folder, call: Call) -> None:
     ended = call("run", made.recipe, "--sandbox")
     assert (ended.code, len(made.ledger())) == (ExitCode.DONE, JOBS)
     assert "4 jobs adopted" in ended.err
-    assert "the checkpoint knows every job in it" in ended.err
+    assert "the checkpoint has every job in it" in ended.err
 
 
 def test_rescue_adopts_every_row_that_can_be_read(made: Folder, call: Call) -> None:
