@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from spark_batch.jobs import (
@@ -19,6 +20,7 @@ from spark_batch.jobs import (
     Size,
     Usage,
 )
+from spark_batch.reports import manifest
 
 
 def a_picture(text: str = "picture", *, width: int = 64, height: int = 48) -> Picture:
@@ -44,6 +46,11 @@ def a_job(
         take=1,
         output=output,
     )
+
+
+def write_manifest(path: Path, records: Iterable[JobRecord]) -> None:
+    """Write a manifest of these jobs, with the text that every report of them has."""
+    path.write_text("".join(manifest.text(records)), encoding="utf-8", newline="")
 
 
 def a_record(**changes: Any) -> JobRecord:

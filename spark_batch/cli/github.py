@@ -99,10 +99,9 @@ def _summary(
 ) -> str:
     from spark_batch.reports import markdown
 
-    lines = markdown.lines(
+    return markdown.text(
         checkpoint, name=layout.name, recipe=str(recipe_path), pictures=around.pictures
     )
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _values(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> dict[str, str]:

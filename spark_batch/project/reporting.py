@@ -12,22 +12,19 @@ from spark_batch.errors import CheckpointReplaced
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports.formats import FORMATS, Written, write_all
+from spark_batch.reports.report import Target
 
 
 def write_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write them; what cannot be written is told in the answer, and is no error.
+    """Write the reports of a recipe.
 
-    What a run came to, and what it paid for, has to be known in any case.
+    A report that cannot be written is in the result's `failures` and raises nothing: a run must
+    show its result and its cost in any case.
     """
-    return write_all(
-        checkpoint,
-        name=layout.label,
-        output_dir=layout.output_dir,
-        recipe_dir=layout.recipe_dir,
-        formats=formats,
-    )
+    target = Target(layout.label, layout.output_dir, layout.recipe_dir)
+    return write_all(checkpoint, target, formats)
 
 
 def write_known_reports(
