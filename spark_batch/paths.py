@@ -2,7 +2,7 @@
 
     OUTPUT/
       PICTURE.jpg ...                       the finished pictures
-      NAME.manifest.csv, NAME.html ...      the reports, see `Layout.report`
+      NAME.manifest.csv, NAME.html ...      the reports, see `reports.formats`
       sandbox/                              previews, laid out like OUTPUT
       .spark-batch/                         the state folder
         NAME.checkpoint                     the checkpoint; beside it its lock and its backups
@@ -19,22 +19,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 STATE_FOLDER = ".spark-batch"
 SANDBOX = "sandbox"
 CHECKPOINT_SUFFIX = ".checkpoint"
-# By the report's format, in the order in which reports are listed.
-_REPORT_SUFFIXES = MappingProxyType(
-    {
-        "csv": ".manifest.csv",
-        "html": ".html",
-        "junit": ".junit.xml",
-        "markdown": ".md",
-        "json": ".json",
-    }
-)
-MANIFEST_SUFFIX = _REPORT_SUFFIXES["csv"]
+MANIFEST_SUFFIX = ".manifest.csv"
 PART_SUFFIX = ".part"  # of a file that is not finished
 
 
@@ -68,11 +57,11 @@ class Layout:
     @property
     def manifest(self) -> Path:
         """The manifest's file."""
-        return self.report("csv")
+        return self.report(MANIFEST_SUFFIX)
 
-    def report(self, form: str) -> Path:
-        """The file of a report; `form` is a key of `reports.formats.FORMATS`."""
-        return self.output_dir / f"{self.label}{_REPORT_SUFFIXES[form]}"
+    def report(self, suffix: str) -> Path:
+        """The file of a report; `reports.formats` has the suffixes."""
+        return self.output_dir / f"{self.label}{suffix}"
 
     @property
     def parts(self) -> Path:

@@ -22,6 +22,7 @@ from spark_batch.jobs import (
     Size,
     Usage,
 )
+from spark_batch.reports import manifest
 
 MODEL = models.default()
 
@@ -69,6 +70,11 @@ def a_job(
         take=1,
         output=output,
     )
+
+
+def write_manifest(path: Path, records: Iterable[JobRecord]) -> None:
+    """Write a manifest of these jobs, with the text that every report of them has."""
+    path.write_text("".join(manifest.text(records, MODEL)), encoding="utf-8", newline="")
 
 
 def a_record(**changes: Any) -> JobRecord:

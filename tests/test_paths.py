@@ -1,4 +1,4 @@
-"""The names below an output folder: where each stands, and that no other module spells one."""
+"""The names below an output folder: their paths, and that no other module spells one."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NAMES = {
     LAYOUT.thumbnails: "OUT/.spark-batch/thumbs",
     LAYOUT.sandbox: "OUT/.spark-batch/sandbox",
     LAYOUT.manifest: "OUT/NAME.manifest.csv",
-    LAYOUT.report("html"): "OUT/NAME.html",
-    LAYOUT.report("junit"): "OUT/NAME.junit.xml",
-    LAYOUT.report("markdown"): "OUT/NAME.md",
-    LAYOUT.report("json"): "OUT/NAME.json",
+    FORMATS["html"].path(LAYOUT): "OUT/NAME.html",
+    FORMATS["junit"].path(LAYOUT): "OUT/NAME.junit.xml",
+    FORMATS["markdown"].path(LAYOUT): "OUT/NAME.md",
+    FORMATS["json"].path(LAYOUT): "OUT/NAME.json",
     paths.pictures_folder(Path("OUT"), sandbox=True): "OUT/sandbox",
     SANDBOX.ledger: "BOX/ledger.jsonl",
     SANDBOX.images: "BOX/images",
@@ -54,7 +54,7 @@ def test_every_name_stays_as_older_versions_wrote_it() -> None:
 
 
 def test_every_format_of_a_report_has_a_name() -> None:
-    assert len({LAYOUT.report(form) for form in FORMATS}) == len(FORMATS)
+    assert len({form.path(LAYOUT) for form in FORMATS.values()}) == len(FORMATS)
 
 
 @pytest.mark.parametrize("folder", ["OUT", "OUT/.spark-batch"])
@@ -63,7 +63,10 @@ def test_the_output_folder_of_a_record_is_known_from_its_path(folder: str) -> No
 
 
 def test_no_other_module_spells_a_name() -> None:
-    """A name that stood in two modules could be changed in one of them."""
+    """A name that stood in two modules could be changed in one of them.
+
+    The suffixes of reports are in `reports/formats.py`.
+    """
     parts = {part.removeprefix("NAME") for path in NAMES.values() for part in path.split("/")[1:]}
     suffixes = tuple(part for part in parts | {".part"} if part.startswith("."))
     distinctive = tuple(set(suffixes) - {".html", ".json", ".md"})  # no medium of other files
@@ -72,7 +75,7 @@ def test_no_other_module_spells_a_name() -> None:
     found = {
         (file.relative_to(room).as_posix(), text)
         for file in room.rglob("*.py")
-        if file.name != "paths.py"
+        if file not in (room / "paths.py", room / "reports" / "formats.py")
         for text in (node.value for node in constants(file) if isinstance(node.value, str))
         if text in suffixes or text.endswith(distinctive) or words & set(text.split("/"))
     }

@@ -103,14 +103,13 @@ def _summary(
 ) -> str:
     from spark_batch.reports import markdown
 
-    lines = markdown.lines(
+    return markdown.text(
         checkpoint,
+        layout.model,
         name=layout.name,
         recipe=str(recipe_path),
-        model=layout.model,
         pictures=around.pictures,
     )
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _values(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> dict[str, str]:

@@ -190,8 +190,8 @@ def _put_aside(layout: RecipeLayout, paths: Iterable[Path]) -> None:
                 path.replace(merged_path(path))
                 continue
             shard_layout = Layout(record_file.label, layout.output_dir)
-            for report in map(shard_layout.report, FORMATS):
-                report.unlink(missing_ok=True)
+            for form in FORMATS.values():
+                form.path(shard_layout).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"merged, but {error.filename} cannot be put aside: {error.strerror}"

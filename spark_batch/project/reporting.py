@@ -12,32 +12,28 @@ from spark_batch.errors import CheckpointReplaced
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports.formats import FORMATS, Written, write_all
+from spark_batch.reports.report import Target
 
 
 def write_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write reports. The result lists those that could not be written; no error is raised.
+    """Write the reports of a recipe.
 
-    A failed report must not hide the result of a run that was paid for.
+    A report that cannot be written is in the result's `failures` and raises nothing: a run must
+    show its result and its cost in any case.
     """
-    return write_all(
-        checkpoint,
-        name=layout.label,
-        output_dir=layout.output_dir,
-        recipe_dir=layout.recipe_dir,
-        model=layout.model,
-        formats=formats,
-    )
+    target = Target(layout.label, layout.output_dir, layout.recipe_dir, layout.model)
+    return write_all(checkpoint, target, formats)
 
 
 def write_known_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write reports without adopting from the manifest first.
+    """Write reports where no manifest was taken over first.
 
-    A manifest that may list paid work which the checkpoint does not have is kept, and counts as a
-    report that could not be written.
+    One that may tell of paid work that the checkpoint does not know is kept, which counts as a
+    report that cannot be written.
     """
     chosen = tuple(formats)
     fault = unknown_in(checkpoint, layout) if "csv" in chosen else None

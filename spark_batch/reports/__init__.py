@@ -1,1 +1,1 @@
-"""Reports: made from the checkpoint, and from nothing else."""
+"""Reports, made from the checkpoint alone."""

@@ -1,7 +1,7 @@
-"""Which annotations GitHub gets: one a line of the recipe, those with the most jobs first.
+"""Annotations for GitHub: one per line of the recipe, those with the most jobs first.
 
-GitHub shows no more than ten errors and ten warnings of a step, and drops the others without a
-word; so there are never more, and a notice says how many there would be.
+GitHub shows at most ten errors and ten warnings of a step and silently drops the others, so there
+are never more; a notice gives the number of the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdi
 from spark_batch.text import counted, printable, shortened
 
 SHOWN = 10  # of each level, by GitHub
-_LONGEST = 300  # characters of what is wrong
+_LONGEST = 300  # characters of a summary
 
 _LEVELS = {
     Trouble.FAILED: "error",
@@ -31,7 +31,7 @@ _LEVELS = {
 
 @dataclass(slots=True)
 class _Group:
-    """The jobs of one line that have the same trouble; the first of them is told."""
+    """The jobs of one line that have the same trouble; the annotation shows the first."""
 
     first: JobRecord
     verdict: Verdict
@@ -41,10 +41,10 @@ class _Group:
 def commands(
     reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path, model: Model
 ) -> Iterator[str]:
-    """Workflow commands for what failed, has expired, is uncertain or suspect.
+    """Yield workflow commands for the jobs that failed or are expired, uncertain or suspect.
 
-    `recipe` is the recipe's file, as commands name it; files are told from `workspace`, where they
-    stand below it.
+    `recipe` is the recipe's file in the commands to type. Files below `workspace` are named
+    relative to it.
     """
     groups: dict[tuple[Trouble, str | None], _Group] = {}
     for record in _troubled(reader):
@@ -53,10 +53,10 @@ def commands(
             place = (found.trouble, record.source)
             groups.setdefault(place, _Group(record, found)).jobs += 1
     for level in ("error", "warning"):
-        chosen = [each for each in groups.values() if _LEVELS[each.verdict.trouble] == level]
-        chosen.sort(key=lambda each: -each.jobs)
-        for each in chosen[:SHOWN]:
-            yield _command(level, each, recipe_dir, workspace)
+        chosen = [group for group in groups.values() if _LEVELS[group.verdict.trouble] == level]
+        chosen.sort(key=lambda group: -group.jobs)
+        for group in chosen[:SHOWN]:
+            yield _command(level, group, recipe_dir, workspace)
         if len(chosen) > SHOWN:
             yield _more(level, chosen[SHOWN:])
 
@@ -70,12 +70,12 @@ def _troubled(reader: CheckpointReader) -> Iterator[JobRecord]:
 def _command(level: str, group: _Group, recipe_dir: Path, workspace: Path) -> str:
     found = group.verdict
     place = source(group.first.source)
-    said = shortened(printable(found.said), _LONGEST)
+    summary = shortened(printable(found.summary), _LONGEST)
     name = printable(group.first.output)
     example = "" if group.jobs == 1 else ", for one"
     return workflow.command(
         level,
-        f"{name}{example}: {said}\n{found.advice}\n{found.command}",
+        f"{name}{example}: {summary}\n{found.advice}\n{found.command}",
         title=f"spark-batch: {counted(group.jobs, 'job')} {found.trouble.value}",
         file=_file(place, recipe_dir, workspace) if place else None,
         line=place.line if place else None,
@@ -84,7 +84,7 @@ def _command(level: str, group: _Group, recipe_dir: Path, workspace: Path) -> st
 
 
 def _more(level: str, hidden: list[_Group]) -> str:
-    jobs = counted(sum(each.jobs for each in hidden), "job")
+    jobs = counted(sum(group.jobs for group in hidden), "job")
     lines = counted(len(hidden), "more line")
     return workflow.command(
         "notice",
@@ -95,9 +95,9 @@ def _more(level: str, hidden: list[_Group]) -> str:
 
 
 def _file(place: Source, recipe_dir: Path, workspace: Path) -> str:
-    """The file as GitHub knows it: from the workspace, without `..`."""
-    whole = Path(os.path.normpath(recipe_dir.absolute() / place.file))
+    """The file's path for GitHub: relative to the workspace, without `..`."""
+    path = Path(os.path.normpath(recipe_dir.absolute() / place.file))
     try:
-        return whole.relative_to(workspace).as_posix()
+        return path.relative_to(workspace).as_posix()
     except ValueError:
-        return whole.as_posix()
+        return path.as_posix()

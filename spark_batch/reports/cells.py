@@ -1,8 +1,8 @@
-"""Cells of a manifest that a spreadsheet program has rewritten, put back as they were written.
+"""Restore the cells of a manifest that a spreadsheet program has rewritten.
 
-Only what has one meaning is put back: decimal commas, other forms of one number, times without
-their T and Z. What has lost digits stays as it is found, and is refused by whoever needs it. An
-error code without its leading zeros is left to whoever knows the model's codes.
+Only unambiguous changes are undone: decimal commas, other spellings of a number, times without
+their T and Z. A number that has lost digits stays as it is, and the reader that needs it refuses
+it. The model of a recipe finds an error code without its leading zeros.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from types import MappingProxyType
 from spark_batch.checkpoint import time_text
 from spark_batch.jobs.request import number_text
 from spark_batch.models.schemas import MANIFEST, schema
-from spark_batch.reports.facts import amount_text
+from spark_batch.reports.values import amount_text
 
-# A decimal point, or a comma where the comma does not separate cells. A positive exponent is none:
-# a spreadsheet writes so a number whose last digits it has dropped.
+# A number with a decimal point, or a comma where commas do not separate cells. A positive
+# exponent is excluded: a spreadsheet writes one when it has dropped the last digits.
 _POINT = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([Ee]-[0-9]{1,2})?")
 _COMMA = re.compile(_POINT.pattern.replace(r"\.", ","))
 _CLOCK = (
@@ -37,9 +37,9 @@ _TIMES = (
 
 
 def restore(cells: dict[str, str], *, decimal_comma: bool) -> None:
-    """Put the cells of a row, by column, back as a manifest has them.
+    """Restore the cells of a row in place.
 
-    `decimal_comma` says that a comma in a number separates its fraction.
+    With `decimal_comma` a comma in a number separates its fraction.
     """
     patterns = _patterns()
     for name, restored in _RESTORED.items():

@@ -1,47 +1,47 @@
-"""The report as JSON, for programs: schemas/report.schema.json says what stands where.
+"""The JSON report, for programs; schemas/report.schema.json describes it.
 
-Jobs come first, one a line, so that a report of any length is written without being held in memory
-and shows in a diff what changed.
+Jobs come first, one per line, so that a report of any length is written without being held in
+memory, and a diff shows which jobs changed.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, JobRecord, Picture, Status, Usage, status_of
 from spark_batch.models import Model
-from spark_batch.reports.facts import amount_text, moment_text, seconds_of
+from spark_batch.reports.report import Report, Target
+from spark_batch.reports.values import amount_text, moment_text, seconds_of
 from spark_batch.reports.verdicts import recipe_file, source, verdict
-from spark_batch.reports.writing import write_lines
 
-Document = dict[str, Any]
+_Fields = dict[str, Any]
 
 
-class Lines:
-    """The report, piece by piece, for `writing`."""
+class _Document:
+    """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, *, name: str, model: Model) -> None:
+    def __init__(self, reader: CheckpointReader, name: str, model: Model) -> None:
+        self._model = model
         self._reader = reader
         self._recipe = recipe_file(reader)
         self._name = name
-        self._model = model
-        self._begun = False
+        self._has_jobs = False
 
-    def head(self) -> str:
-        """The list of jobs begins."""
+    def begin(self) -> str:
+        """Open the list of jobs."""
         return '{"jobs": ['
 
     def line(self, record: JobRecord) -> str:
-        """A job, on a line of its own."""
-        comma = "," if self._begun else ""
-        self._begun = True
+        """Return a job as JSON on one line."""
+        comma = "," if self._has_jobs else ""
+        self._has_jobs = True
         return f"{comma}\n{_compact(self._job(record))}"
 
-    def tail(self) -> str:
-        """The sums."""
+    def end(self) -> str:
+        """Close the list; then counts and costs."""
         money, counts = self._reader.money(), self._reader.counts()
         rest = {
             "recipe": self._name,
@@ -59,7 +59,7 @@ class Lines:
         }
         return f"\n],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}\n"
 
-    def _job(self, record: JobRecord) -> Document:
+    def _job(self, record: JobRecord) -> _Fields:
         attempt = record.attempt
         width, height = self._model.expected_size(record.request.width, record.request.height)
         return {
@@ -73,16 +73,16 @@ class Lines:
             "picture": _picture(attempt.picture) if attempt and attempt.picture else None,
             "cost_usd": amount_text(record.cost),
             "trouble": self._trouble(record),
-            "attempts": [_attempt(each) for each in self._attempts(record)],
+            "attempts": [_attempt(attempt) for attempt in self._attempts(record)],
         }
 
     def _attempts(self, record: JobRecord) -> list[Attempt]:
-        """All attempts; most jobs have one, and that came with the line."""
+        """All attempts; most jobs have one, which the record already has."""
         if record.attempts > 1:
             return self._reader.attempts_of(record.key)
         return [record.attempt] if record.attempt else []
 
-    def _trouble(self, record: JobRecord) -> Document | None:
+    def _trouble(self, record: JobRecord) -> _Fields | None:
         found = verdict(record, recipe=self._recipe, model=self._model)
         if found is None:
             return None
@@ -96,26 +96,12 @@ class Lines:
         }
 
 
-def lines(reader: CheckpointReader, *, name: str, model: Model) -> Lines:
-    """The report of a checkpoint."""
-    return Lines(reader, name=name, model=model)
+def report(reader: CheckpointReader, target: Target) -> Report:
+    """Make the report of a checkpoint."""
+    return _Document(reader, target.name, target.model)
 
 
-def write(
-    path: Path,
-    reader: CheckpointReader,
-    *,
-    name: str,
-    output_dir: Path,
-    recipe_dir: Path | None,
-    model: Model,
-) -> int:
-    """Write the report; gives the number of its jobs. Raises OutputError."""
-    with reader.snapshot():
-        return write_lines(path, lines(reader, name=name, model=model), reader.records())
-
-
-def _request(record: JobRecord) -> Document:
+def _request(record: JobRecord) -> _Fields:
     request = record.request
     return {
         "input": record.input,
@@ -132,14 +118,12 @@ def _request(record: JobRecord) -> Document:
     }
 
 
-def _source(record: JobRecord) -> Document | None:
-    place = source(record.source)
-    if place is None:
-        return None
-    return {"file": place.file, "line": place.line, "column": place.column}
+def _source(record: JobRecord) -> _Fields | None:
+    found = source(record.source)
+    return None if found is None else asdict(found)
 
 
-def _picture(picture: Picture) -> Document:
+def _picture(picture: Picture) -> _Fields:
     return {
         "format": picture.format,
         "width": picture.width,
@@ -149,8 +133,8 @@ def _picture(picture: Picture) -> Document:
     }
 
 
-def _attempt(attempt: Attempt) -> Document:
-    """An attempt without its result's URL: that is signed, and nobody else's."""
+def _attempt(attempt: Attempt) -> _Fields:
+    """An attempt without the URL of its result: whoever has the signed URL has the picture."""
     result = attempt.result
     usage = result.usage if result else Usage()
     return {
@@ -178,5 +162,5 @@ def _attempt(attempt: Attempt) -> Document:
     }
 
 
-def _compact(document: Document) -> str:
+def _compact(document: _Fields) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,41 +1,49 @@
-"""The formats of a report, by name, and how all of them are written in one reading."""
+"""The registry of report formats; all chosen reports are written in one pass over the jobs."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
+from typing import IO
 
-from spark_batch import lfs
+from spark_batch import atomic, lfs
 from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ExitCode, OutputError, UsageError
 from spark_batch.jobs import JobRecord
-from spark_batch.models import Model
-from spark_batch.paths import Layout
-from spark_batch.reports.writing import Lines, Writer, finish, writer
+from spark_batch.paths import MANIFEST_SUFFIX, Layout
+from spark_batch.reports.report import Report, Target, WholeReport
 
-_ROOM = __package__
 _MARKED_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A report of a module of this room; `paths.Layout.report` says where it stands.
+    """A report format: a module of this package, and the suffix of its files.
 
-    A module with `Lines` shares one reading of the checkpoint with the others; any has `write`.
-    `mark` is found in the first and last bytes of each such report, also of older versions.
+    `mark` matches within the first and last 64 KiB of each such report, also of older versions.
     """
 
     module: str
+    suffix: str
     mark: re.Pattern[bytes]
-    shared: bool = True
+
+    def path(self, layout: Layout) -> Path:
+        """Return the path of a recipe's report."""
+        return layout.report(self.suffix)
+
+    def report(self, reader: CheckpointReader, target: Target) -> Report:
+        """Make the report of a checkpoint; imports the format's module."""
+        made: Report = import_module(f"{__package__}.{self.module}").report(reader, target)
+        return made
 
     def is_ours(self, path: Path) -> bool:
         """Whether a file may be replaced: a report of this format, or an empty file.
@@ -52,24 +60,21 @@ class Format:
         return is_marked or size == 0 or lfs.is_pointer(data)
 
 
-# In the order in which they are told.
+# In the order in which reports are listed.
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         # One column is enough: a manifest may have been changed in a spreadsheet.
-        "csv": Format("manifest", re.compile(b"prompt_id|remote_job_id|cost_usd")),
+        "csv": Format("manifest", MANIFEST_SUFFIX, re.compile(b"prompt_id|remote_job_id|cost_usd")),
         "html": Format(
-            "page",
-            re.compile(b'<meta name="generator" content="spark-batch"'),
-            shared=False,
+            "page", ".html", re.compile(b'<meta name="generator" content="spark-batch"')
         ),
-        "junit": Format("junit", re.compile(b'<testsuites name="spark-batch"')),
+        "junit": Format("junit", ".junit.xml", re.compile(b'<testsuites name="spark-batch"')),
         "markdown": Format(
-            "markdown",
-            re.compile(rb"\A\W*# `.*\r?\n\s*\| *jobs *\| *done *\|"),
-            shared=False,
+            "markdown", ".md", re.compile(rb"\A\W*# `.*\r?\n\s*\| *jobs *\| *done *\|")
         ),
         "json": Format(
             "document",
+            ".json",
             re.compile(rb'\A\s*\{\s*"jobs"\s*:\s*\[.*"by_prompt"', re.DOTALL),
         ),
     }
@@ -78,9 +83,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the reports: the files that stand there, and a line for each that does not.
+    """The reports that were written, and a message for each that was not.
 
-    `jobs` is the number of the recipe's lines.
+    `jobs` is the number of the recipe's jobs.
     """
 
     paths: tuple[Path, ...] = ()
@@ -94,9 +99,9 @@ class Written:
 
 
 def chosen(texts: Iterable[str]) -> tuple[str, ...]:
-    """The formats that comma lists name, each once and in the order of FORMATS; none is all.
+    """Return the formats that comma-separated lists name, without repeats, in the order of FORMATS.
 
-    Raises UsageError for a name that there is not.
+    Without any list, all formats. Raises UsageError for an unknown name.
     """
     from spark_batch.text import quoted, suggestion
 
@@ -112,13 +117,13 @@ def chosen(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_targets(layout: Layout) -> None:
-    """Raise UsageError when a report of the recipe would replace what is no report.
+    """Raise UsageError when a report of the recipe would replace a file that is not a report.
 
-    That is a file of others, a folder or a pipe.
+    That is a file that spark-batch did not write, a folder or a pipe.
     """
-    for key, form in FORMATS.items():
-        path = layout.report(key)
-        with suppress(OSError):  # who writes it says what is wrong
+    for form in FORMATS.values():
+        path = form.path(layout)
+        with suppress(OSError):  # reported when the report is written
             if os.path.lexists(path) and not (is_regular(path) and form.is_ours(path)):
                 raise UsageError(
                     f"{path} is there already and is no report of spark-batch: it is left as it is;"
@@ -127,75 +132,81 @@ def check_targets(layout: Layout) -> None:
 
 
 def write_all(
-    reader: CheckpointReader,
-    *,
-    name: str,
-    output_dir: Path,
-    recipe_dir: Path | None,
-    model: Model,
-    formats: Iterable[str] = tuple(FORMATS),
+    reader: CheckpointReader, target: Target, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write reports, all of one moment. One that cannot be written keeps none of the others back.
+    """Write reports of one state of the checkpoint; one that fails does not affect the others.
 
-    `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to, `model` that of
-    the recipe.
+    Each file is replaced atomically, and not touched when its content would stay the same.
     """
-    layout = Layout(name, output_dir)
-    paths = {each: layout.report(each) for each in formats}
-    failed: dict[str, str] = {}
+    layout = Layout(target.name, target.output_dir)
+    paths = {name: FORMATS[name].path(layout) for name in formats}
+    failures: dict[Path, str] = {}
     with reader.snapshot():
-        alone = [each for each in paths if not FORMATS[each].shared]
-        shared = [each for each in paths if FORMATS[each].shared]
-        writing = {each: writer(paths[each], _lines(each, reader, name, model)) for each in shared}
-        _write_shared(reader, writing, failed)
-        for each in alone:
-            try:
-                import_module(f"{_ROOM}.{FORMATS[each].module}").write(
-                    paths[each],
-                    reader,
-                    name=name,
-                    output_dir=output_dir,
-                    recipe_dir=recipe_dir,
-                    model=model,
-                )
-            except OutputError as error:
-                failed[each] = str(error)
+        reports = {name: FORMATS[name].report(reader, target) for name in paths}
+        _write(reader, {paths[name]: report for name, report in reports.items()}, failures)
         jobs = reader.counts().total
-    whole = tuple(path for each, path in paths.items() if each not in failed)
-    return Written(whole, tuple(failed.values()), jobs)
+    written = tuple(path for path in paths.values() if path not in failures)
+    return Written(written, tuple(failures.values()), jobs)
 
 
-def _lines(each: str, reader: CheckpointReader, name: str, model: Model) -> Lines:
-    module = import_module(f"{_ROOM}.{FORMATS[each].module}")
-    made: Lines = module.lines(reader, name=name, model=model)
-    return made
+# Writes one report while it receives the jobs by `send`; None ends it.
+_Writer = Generator[None, JobRecord | None, None]
 
 
-def _write_shared(
-    reader: CheckpointReader, writing: dict[str, Writer], failed: dict[str, str]
+def _write(
+    reader: CheckpointReader, reports: Mapping[Path, Report], failures: dict[Path, str]
 ) -> None:
-    """Every report of `writing` in one reading of the recipe's lines."""
+    """Write all reports in one pass over the jobs; `failures` gets a message by path."""
+    writers = {path: _writer(path, report) for path, report in reports.items()}
+    needs_jobs = any(not isinstance(report, WholeReport) for report in reports.values())
     try:
-        _step(next, writing, failed)
-        for record in reader.records() if writing else ():
-            _step(partial(_send, record), writing, failed)
-        _step(finish, writing, failed)
+        _advance(next, writers, failures)
+        for record in reader.records() if needs_jobs else ():
+            _advance(partial(_send, record), writers, failures)
+        _advance(_finish, writers, failures)
     finally:
-        for each in writing.values():
-            each.close()
+        for writer in writers.values():
+            writer.close()
 
 
-def _send(record: JobRecord, to: Writer) -> None:
-    to.send(record)
+def _writer(path: Path, report: Report) -> _Writer:
+    with _replaced(path) as file:
+        file.write(report.begin())
+        while (record := (yield)) is not None:
+            file.write(report.line(record))
+        file.write(report.end())
 
 
-def _step(
-    step: Callable[[Writer], object], writing: dict[str, Writer], failed: dict[str, str]
+@contextlib.contextmanager
+def _replaced(path: Path) -> Iterator[IO[str]]:
+    """Open a file that replaces `path` when the block ends. Raises OutputError."""
+    try:
+        atomic.make_folder(path.parent)
+        with atomic.replacing(path, text=True, keep_same=True) as file:
+            yield file
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; mend that, then `spark-batch report`"
+            " writes it"
+        ) from None
+
+
+def _advance(
+    step: Callable[[_Writer], object], writers: dict[Path, _Writer], failures: dict[Path, str]
 ) -> None:
-    """One step of each; one that fails takes no further ones."""
-    for each in tuple(writing):
+    """Apply a step to all writers; one that fails is dropped."""
+    for path in tuple(writers):
         try:
-            step(writing[each])
+            step(writers[path])
         except OutputError as error:
-            del writing[each]
-            failed[each] = str(error)
+            del writers[path]
+            failures[path] = str(error)
+
+
+def _send(record: JobRecord, writer: _Writer) -> None:
+    writer.send(record)
+
+
+def _finish(writer: _Writer) -> None:
+    with suppress(StopIteration):
+        writer.send(None)

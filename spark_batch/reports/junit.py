@@ -1,26 +1,25 @@
-"""JUnit XML: a case a job, for what shows test results.
+"""JUnit XML: a test case per job, for tools that show test results.
 
-Its structure is that of Jenkins' junit-10.xsd, the strictest that is in use: there a case has no
-`file` and no `line`, so the recipe's place begins the text of a failure, where readers look for it.
-Failed is a failure; uncertain and expired are errors; what is under way or still to be done is
-skipped; a suspect picture is there, and passes with a word about it.
+The structure is that of Jenkins' junit-10.xsd, the strictest schema in use: its cases have no
+`file` and no `line`, so the text of a failure begins with the job's line in the recipe. Failed jobs
+are failures; uncertain and expired ones are errors; jobs under way or not made yet are skipped; a
+suspect picture passes, with the reason in the case's output.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
 from spark_batch.models import Model
-from spark_batch.reports.facts import seconds_of
+from spark_batch.reports.report import Report, Target
+from spark_batch.reports.values import seconds_of
 from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
-from spark_batch.reports.writing import write_lines
 
-# What XML 1.0 has no way to write, not even as a reference.
+# Characters that XML 1.0 cannot contain, not even as references.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ELEMENTS = {
     Trouble.FAILED: "failure",
@@ -35,17 +34,17 @@ _SKIPPED = {
 }
 
 
-class Lines:
-    """The report, piece by piece, for `writing`."""
+class _Suite:
+    """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, *, name: str, model: Model) -> None:
+    def __init__(self, reader: CheckpointReader, name: str, model: Model) -> None:
+        self._model = model
         self._counts = reader.counts()
         self._recipe = recipe_file(reader)
         self._name = name
-        self._model = model
 
-    def head(self) -> str:
-        """The suite's sums."""
+    def begin(self) -> str:
+        """Open the suite, with its sums."""
         counts = self._counts
         sums = {
             "tests": str(counts.total),
@@ -67,62 +66,48 @@ class Lines:
         )
 
     def line(self, record: JobRecord) -> str:
-        """A job's case."""
+        """Return a job's case."""
         seconds = seconds_of(record.attempt) or 0.0
         case = {
             "name": record.output,
             "classname": f"{self._name}.{record.prompt_id}",
             "time": f"{seconds:.3f}",
         }
-        inside = self._inside(record)
-        end = f">{inside}</testcase>" if inside else "/>"
+        content = self._content(record)
+        end = f">{content}</testcase>" if content else "/>"
         return f"<testcase{_attributes(case)}{end}\n"
 
-    def tail(self) -> str:
-        """What closes the suite."""
+    def end(self) -> str:
+        """Close the suite."""
         return "</testsuite>\n</testsuites>\n"
 
-    def _inside(self, record: JobRecord) -> str:
+    def _content(self, record: JobRecord) -> str:
         found = verdict(record, recipe=self._recipe, model=self._model)
         if found is None:
             skipped = _SKIPPED.get(record.status)
             return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
         element = _ELEMENTS.get(found.trouble)
-        told = escape(_clean(_told(record, found)), {"\r": "&#13;"})
+        text = escape(_clean(_details(record, found)), {"\r": "&#13;"})
         if element is None:
-            return f"<system-out>{told}</system-out>"
-        said = _attributes({"type": found.code, "message": found.said})
-        return f"<{element}{said}>{told}</{element}>"
+            return f"<system-out>{text}</system-out>"
+        attributes = _attributes({"type": found.code, "message": found.summary})
+        return f"<{element}{attributes}>{text}</{element}>"
 
 
-def lines(reader: CheckpointReader, *, name: str, model: Model) -> Lines:
-    """The report of a checkpoint."""
-    return Lines(reader, name=name, model=model)
+def report(reader: CheckpointReader, target: Target) -> Report:
+    """Make the report of a checkpoint."""
+    return _Suite(reader, target.name, target.model)
 
 
-def write(
-    path: Path,
-    reader: CheckpointReader,
-    *,
-    name: str,
-    output_dir: Path,
-    recipe_dir: Path | None,
-    model: Model,
-) -> int:
-    """Write the report; gives the number of its cases. Raises OutputError."""
-    with reader.snapshot():
-        return write_lines(path, lines(reader, name=name, model=model), reader.records())
-
-
-def _told(record: JobRecord, found: Verdict) -> str:
-    """The place, what happened, and what to do."""
+def _details(record: JobRecord, found: Verdict) -> str:
+    """The line in the recipe, what happened and what to do."""
     place = f"{record.source}: " if record.source else ""
     job = f"job {record.key}, attempt {record.attempts}"
-    return "\n".join((place + found.said, found.advice, found.command, job))
+    return "\n".join((place + found.summary, found.advice, found.command, job))
 
 
 def _timestamp(counts: Counts) -> dict[str, str]:
-    """When the first job was sent, UTC; some readers take no zone and no fraction."""
+    """When the first job was sent, in UTC; some readers accept no zone and no fraction."""
     begun = counts.begun
     return {"timestamp": begun.strftime("%Y-%m-%dT%H:%M:%S")} if begun else {}
 

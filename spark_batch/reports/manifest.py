@@ -1,4 +1,4 @@
-"""The manifest CSV: one line a job in the recipe's order, the same bytes for the same state."""
+"""The manifest: a CSV line per job in the recipe's order, byte-identical for the same state."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from spark_batch.models import Model
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
-from spark_batch.reports.facts import amount_text, moment_text, seconds_of
-from spark_batch.reports.writing import write_lines
+from spark_batch.reports.report import Report, Target
+from spark_batch.reports.values import amount_text, moment_text, seconds_of
 
-# Columns whose text comes from people or from a server. A spreadsheet would take a cell that begins
-# like these for a formula; an apostrophe before it makes it text (spark_batch/README.md).
+# Columns whose text comes from people or from a server. A spreadsheet would run a cell that begins
+# with one of _RISKY as a formula; an apostrophe before it makes it text (spark_batch/README.md).
 _TEXTS = frozenset(
     {
         "recipe",
@@ -39,70 +39,62 @@ _TEXTS = frozenset(
 )
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
 _STATUSES = frozenset(status.value for status in Status)
-# Cells that a row of a job that was sent has in any case: without them it was cut short.
+# Every row of a job that was sent has these cells; a row without them is truncated.
 _LAST_NEEDED = frozenset(("attempts", "api"))
 _FIRST = frozenset("'=+-@\t\r")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 def manifest_columns() -> tuple[str, ...]:
-    """The manifest's columns in their order."""
+    """The columns of a manifest in their order."""
     return tuple(schema(MANIFEST)["items"]["required"])
 
 
 def required_columns() -> tuple[str, ...]:
-    """The manifest's columns without which nobody can tell what is paid for."""
+    """The columns without which nobody can tell what is paid for."""
     columns = schema(MANIFEST)["items"]["properties"]
     return tuple(name for name in manifest_columns() if not columns[name].get("x-optional"))
 
 
-class Lines:
-    """The manifest, piece by piece, for `writing`."""
+class _Manifest:
+    """See `Report`."""
 
     def __init__(self, model: Model) -> None:
-        self._columns = manifest_columns()
         self._model = model
+        self._columns = manifest_columns()
 
-    def head(self) -> str:
-        """The columns' names."""
+    def begin(self) -> str:
+        """Return the names of the columns."""
         return _line(self._columns)
 
     def line(self, record: JobRecord) -> str:
-        """A job's cells."""
+        """Return a job's cells."""
         cells = _escaped(row(record, self._model))
         return _line([cells[name] for name in self._columns])
 
-    def tail(self) -> str:
-        """Nothing: what comes after the last job is the file's end."""
+    def end(self) -> str:
+        """Return nothing: the last job ends the file."""
         return ""
 
 
-def lines(reader: CheckpointReader, *, name: str, model: Model) -> Lines:
-    """The manifest of a checkpoint: each line says all there is to say by itself."""
-    return Lines(model)
-
-
-def write(path: Path, records: Iterable[JobRecord], model: Model) -> int:
-    """Write the manifest whole and atomically; gives the number of its lines.
-
-    A manifest that already has these bytes is not touched. Raises OutputError.
-    """
-    return write_lines(path, Lines(model), records)
+def report(reader: CheckpointReader, target: Target) -> Report:
+    """Make the manifest of a checkpoint."""
+    return _Manifest(target.model)
 
 
 def text(records: Iterable[JobRecord], model: Model) -> Iterator[str]:
-    """The manifest's lines as they stand in the file, the columns' names first."""
-    whole = Lines(model)
-    yield whole.head()
-    yield from map(whole.line, records)
+    """Yield the lines of a manifest of these jobs, the names of the columns first."""
+    manifest = _Manifest(model)
+    yield manifest.begin()
+    yield from map(manifest.line, records)
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:
-    """The manifest's rows as `row` made them, also from a file that a spreadsheet has saved.
+    """Yield the rows of a manifest as `row` made them, also after a spreadsheet has saved the file.
 
-    Columns are found by their names; those that others added are passed over, and so is a row that
-    is none of a job. A column that an older version did not write is empty. A cell that a
-    spreadsheet has spoilt is given as it is. Raises ManifestError.
+    Columns are found by name; unknown columns and rows that are not of a job are skipped. A column
+    that the file lacks is empty, unless it is required. A cell that a spreadsheet has damaged is
+    returned as it is. Raises ManifestError.
     """
     if lfs.read(path) is not None:
         raise ManifestError(f"{path}: {lfs.NOTICE}")
@@ -122,20 +114,20 @@ def read(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _is_of_a_job(cells: Mapping[str, str]) -> bool:
-    """Whether a row tells of a job: no total, note or mark of a merge that people put there."""
+    """Whether a row is of a job, and not a total, a note or a conflict mark of git."""
     known = _KEY.fullmatch(cells["job"]) is not None or cells["status"] in _STATUSES
     return known or bool(cells["task_id"])
 
 
 def _line(cells: Sequence[str]) -> str:
-    """One line that ends in LF. The csv module quotes only what its line end has, so CR LF here."""
+    """Return a line that ends in LF. With CR LF, the csv module quotes cells with CR or LF."""
     buffer = StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerow(cells)
     return buffer.getvalue()[:-2] + "\n"
 
 
 def row(record: JobRecord, model: Model) -> dict[str, str]:
-    """One line of the manifest, by column, before it is escaped."""
+    """Return the cells of a job by column, before they are escaped."""
     request = record.request
     width, height = model.expected_size(request.width, request.height)
     return {
@@ -161,7 +153,7 @@ def row(record: JobRecord, model: Model) -> dict[str, str]:
 
 
 def _output(record: JobRecord) -> str:
-    """The picture's file; of a done one without a file, as a merge leaves it, where it belongs."""
+    """The picture's file; for a done job without one, as `merge` leaves it, the file to restore."""
     picture = record.attempt.picture if record.attempt else None
     if record.file is None and picture is not None and record.status is Status.DONE:
         return f"{record.output}{pictures.extension(picture)}"
@@ -169,7 +161,7 @@ def _output(record: JobRecord) -> str:
 
 
 def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
-    """What the last attempt says; empty cells without one."""
+    """The cells of the last attempt; empty without one."""
     picture = attempt.picture if attempt else None
     result = attempt.result if attempt else None
     usage = result.usage if result else Usage()
@@ -195,7 +187,7 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
 
 
 def _error_cells(attempt: Attempt | None) -> dict[str, str]:
-    """The last error; of a finished picture what is odd about it."""
+    """The last error; for a suspect picture, why it is suspect."""
     if attempt is not None and attempt.suspect is not None:
         return {"error_code": "suspect", "error_message": attempt.suspect}
     return {
@@ -214,7 +206,7 @@ def _escaped(cells: dict[str, str]) -> dict[str, str]:
 
 
 def _needs_escape(text: str) -> bool:
-    """Also for what looks as if it were escaped already, so that reading back loses nothing."""
+    """Also for text that looks escaped already, so that `_unescaped` restores it."""
     return text[:1] in _FIRST and text.lstrip("'").startswith(_RISKY)
 
 

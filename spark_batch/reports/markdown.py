@@ -1,7 +1,7 @@
-"""The summary in GitHub's Markdown: counts, money, what needs a person, and thumbnails.
+"""The summary in GitHub's Markdown: counts, costs, jobs that need a person, and thumbnails.
 
-Whatever comes from people or from a server stands in code spans: there nothing is a link, a
-mention, an emphasis or HTML, whoever reads it.
+Text from people or from a server is in code spans, where no reader finds links, mentions, emphasis
+or HTML.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import islice
-from pathlib import Path
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
 from spark_batch.models import Model
-from spark_batch.reports.facts import amount_text
+from spark_batch.reports.report import Report, Target, WholeReport
+from spark_batch.reports.values import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
-from spark_batch.reports.writing import draft
 from spark_batch.text import code_cell, code_span, counted, one_line, printable
 
 _COMMANDS = {
     Trouble.FAILED: "To make them again:",
     Trouble.EXPIRED: "To look for them once more, for free:",
 }
-_LISTED = 50  # lines of each trouble
+_LISTED = 50  # jobs of each trouble
 _PROMPTS = 50  # prompts whose cost is shown
 _PICTURES = 24
 _WIDTH = 160  # of a thumbnail, in pixels
@@ -40,34 +39,32 @@ _COLUMNS = {
 }
 
 
-def write(
-    path: Path,
-    reader: CheckpointReader,
-    *,
-    name: str,
-    output_dir: Path,
-    recipe_dir: Path | None,
-    model: Model,
-) -> int:
-    """Write the summary, thumbnails by relative link; gives the number of jobs. Raises OutputError.
+def report(reader: CheckpointReader, target: Target) -> Report:
+    """Make the summary of a checkpoint, with links to the pictures relative to the output folder.
 
-    Its commands are those to type in the recipe's folder.
+    Its commands are to be typed in the recipe's folder.
     """
-    with reader.snapshot(), draft(path) as file:
-        recipe = recipe_file(reader)
-        for line in lines(reader, name=name, recipe=recipe, model=model, pictures=""):
-            file.write(f"{line}\n")
-        return reader.counts().total
+    return WholeReport(
+        lambda: text(
+            reader, target.model, name=target.name, recipe=recipe_file(reader), pictures=""
+        )
+    )
 
 
-def lines(
-    reader: CheckpointReader, *, name: str, recipe: str, model: Model, pictures: str | None
+def text(
+    reader: CheckpointReader, model: Model, *, name: str, recipe: str, pictures: str | None
+) -> str:
+    """Return the summary.
+
+    `recipe` is the recipe's file in the commands. `pictures` is the prefix that makes a link of a
+    picture's path below the output folder; None leaves thumbnails out.
+    """
+    return "".join(f"{line}\n" for line in _lines(reader, model, name, recipe, pictures))
+
+
+def _lines(
+    reader: CheckpointReader, model: Model, name: str, recipe: str, pictures: str | None
 ) -> Iterator[str]:
-    """The summary, line by line.
-
-    `recipe` is the recipe's file, as commands name it; `pictures` what stands before a picture's
-    path below the output folder to make it a link, None for a summary without thumbnails.
-    """
     counts = reader.counts()
     yield from (f"# {code(name)}", "")
     yield from _sums(counts)
@@ -78,14 +75,14 @@ def lines(
         yield from _thumbnails(reader, counts, pictures)
 
 
-def code(text: str) -> str:
-    """A text as a code span: on one line, cut when it is long, whatever it holds."""
-    return code_span(one_line(text, _LONGEST))
+def code(words: str) -> str:
+    """Return a text as a code span on one line, at most 300 characters of it."""
+    return code_span(one_line(words, _LONGEST))
 
 
-def cell(text: str) -> str:
-    """The same in a table."""
-    return code_cell(one_line(text, _LONGEST))
+def cell(words: str) -> str:
+    """Return a text as code in a table cell, on one line, at most 300 characters of it."""
+    return code_cell(one_line(words, _LONGEST))
 
 
 def _sums(counts: Counts) -> Iterator[str]:
@@ -107,12 +104,14 @@ def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str
 
 def _money(reader: CheckpointReader) -> Iterator[str]:
     money = reader.money()
-    said = [f"**{amount_text(money.spent)} USD** spent"]
+    parts = [f"**{amount_text(money.spent)} USD** spent"]
     if money.reserved:
-        said.append(f"{amount_text(money.reserved)} USD reserved for what may still cost something")
+        parts.append(
+            f"{amount_text(money.reserved)} USD reserved for what may still cost something"
+        )
     if money.unpriced:
-        said.append(f"the price of {money.unpriced} not known")
-    yield from (f"{', '.join(said)}.", "")
+        parts.append(f"the price of {money.unpriced} not known")
+    yield from (f"{', '.join(parts)}.", "")
     spent = reader.spent_by_prompt()
     if len(spent) > 1:
         rows = (
@@ -130,17 +129,17 @@ def _money(reader: CheckpointReader) -> Iterator[str]:
 def _section(
     trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str, model: Model
 ) -> Iterator[str]:
-    """The lines of one trouble, at most `_LISTED`, and what to type."""
-    total, found = _troubled(trouble, reader, counts)
+    """A section of the jobs with this trouble, at most `_LISTED`, and the command to type."""
+    total, records = _troubled(trouble, reader, counts)
     if not total:
         return
     yield from (f"## {counted(total, 'job')} {trouble.value}", "")
     command = ""
-    for record in islice(found, _LISTED):
-        told = verdict(record, recipe=recipe, model=model)
-        if told is not None:
-            yield from _item(record, told)
-            command = told.command if trouble in _COMMANDS else ""
+    for record in islice(records, _LISTED):
+        found = verdict(record, recipe=recipe, model=model)
+        if found is not None:
+            yield from _item(record, found)
+            command = found.command if trouble in _COMMANDS else ""
     if total > _LISTED:
         yield f"- … and {total - _LISTED} more"
     yield ""
@@ -155,34 +154,34 @@ def _troubled(
         return counts.suspect, reader.suspects()
     statuses = _COLUMNS[trouble.value]
     total = sum(counts.jobs[status] for status in statuses)
-    return total, (each for status in statuses for each in reader.records_in(status))
+    return total, (record for status in statuses for record in reader.records_in(status))
 
 
-def _item(record: JobRecord, told: Verdict) -> Iterator[str]:
-    """A job, why, and what to do; a backslash at a line's end breaks it."""
+def _item(record: JobRecord, found: Verdict) -> Iterator[str]:
+    """A job, what is wrong and what to do; a backslash at the end of a line breaks it."""
     place = f", {code(record.source)}" if record.source else ""
-    said = [code(told.code), told.title] if told.known else []
-    if told.reason != told.title:
-        said.append(code(told.reason))
-    yield f"- {code(record.file or record.output)}{place}: {' '.join(said)}\\"
-    if told.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
-        yield f"  {told.advice}\\"
-        yield f"  {code(told.command)}"
+    words = [code(found.code), found.title] if found.known else []
+    if found.reason != found.title:
+        words.append(code(found.reason))
+    yield f"- {code(record.file or record.output)}{place}: {' '.join(words)}\\"
+    if found.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
+        yield f"  {found.advice}\\"
+        yield f"  {code(found.command)}"
     else:
-        yield f"  {told.advice}"
+        yield f"  {found.advice}"
 
 
 def _thumbnails(reader: CheckpointReader, counts: Counts, base: str) -> Iterator[str]:
-    """The first pictures, each a link to itself; HTML, since Markdown gives a picture no width."""
-    done = (each.file for each in reader.records_in(Status.DONE) if each.file)
+    """The first pictures with links; in HTML, since Markdown has no width for pictures."""
+    done = (record.file for record in reader.records_in(Status.DONE) if record.file)
     files = list(islice(done, _PICTURES))
     if not files:
         return
     yield from ("## Pictures", "")
     for file in files:
         link, name = escape(base + quote(file)), escape(printable(file))
-        shown = f'<img src="{link}" width="{_WIDTH}" alt="{name}" title="{name}">'
-        yield f'<a href="{link}">{shown}</a>'
+        image = f'<img src="{link}" width="{_WIDTH}" alt="{name}" title="{name}">'
+        yield f'<a href="{link}">{image}</a>'
     yield ""
     if counts.jobs[Status.DONE] > len(files):
         yield from (f"{counts.jobs[Status.DONE]} pictures in all.", "")

@@ -1,8 +1,8 @@
-"""Read a CSV file by its columns' names, also one that a spreadsheet program has saved.
+"""Read a CSV file by the names of its columns, also one that a spreadsheet program has saved.
 
 Excel writes "CSV UTF-8" with a byte order mark and CR LF, in many countries with semicolons, and
-"Unicode text" as UTF-16 with tabs; people add columns and change their order. Nothing is guessed:
-text in an encoding that cannot be recognized is refused.
+"Unicode text" as UTF-16 with tabs; people add columns and change their order. A file whose encoding
+cannot be recognized is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO
 
 from spark_batch.errors import ManifestError
 
-# Bounds of a file that anybody may have written. A recipe has at most a million jobs.
+# Bounds for a file from an untrusted source. A recipe has at most a million jobs.
 MAX_BYTES = 2 << 30
 MAX_ROWS = 2_000_000
 MAX_COLUMNS = 16_384  # what a spreadsheet has
@@ -37,7 +37,7 @@ _MARKS = (
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """How a file is written: what separates its cells, and whether its lines end in CR LF."""
+    """The dialect of a file: its delimiter, and whether its lines end in CR LF."""
 
     delimiter: str
     crlf: bool
@@ -45,9 +45,9 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of the columns that were asked for; `number` is the one that a spreadsheet shows.
+    """The cells of the requested columns; `number` is the row number in a spreadsheet program.
 
-    `absent` are the columns behind the row's last cell, whose cells are empty.
+    `absent` are the columns after the row's last cell; their cells are empty.
     """
 
     number: int
@@ -58,9 +58,9 @@ class Row:
 def rows(
     path: Path, columns: Collection[str], *, required: Collection[str]
 ) -> Iterator[tuple[Sheet, Row]]:
-    """The rows of a regular file, and how it is written. Other columns are passed over.
+    """Yield the rows of a regular file with its dialect; columns not in `columns` are skipped.
 
-    A column that is not `required` and that the file lacks has no cells. Raises ManifestError.
+    A column that the file lacks and that is not `required` has no cells. Raises ManifestError.
     """
     try:
         with _opened(path) as file:
@@ -78,7 +78,7 @@ def _reason(error: Exception) -> str:
 
 
 def _opened(path: Path) -> TextIO:
-    # A pipe without a writer would block, hence O_NONBLOCK, which regular files do not heed.
+    # O_NONBLOCK: a pipe without a writer would block. It has no effect on regular files.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     file = os.fdopen(handle, "rb")
     try:
@@ -147,7 +147,7 @@ def _rows(
 
 
 def _sheet(first: str, columns: Collection[str]) -> Sheet:
-    """How the file is written, by its first line: the delimiter that gives the most columns."""
+    """Detect the dialect by the first line: the delimiter that gives the most known columns."""
 
     def known(delimiter: str) -> int:
         names = _cleaned(next(csv.reader([first], delimiter=delimiter), []))

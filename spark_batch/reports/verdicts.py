@@ -1,4 +1,4 @@
-"""What is wrong with a job, why, and what a person can do: the same words in every report."""
+"""What is wrong with a job, the reason and the advice: the same words in every report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord, Status
 from spark_batch.models import ErrorCode, Model
 
-UNKNOWN = "RECIPE"  # in place of a recipe's file that is not known
+UNKNOWN = "RECIPE"  # stands for the recipe's file when it is not known
 _TABLES = (".csv", ".jsonl", ".ndjson")
 
 
 class Trouble(str, Enum):
-    """What can be wrong, the gravest first: what may be paid for twice, then what is not there."""
+    """Kinds of trouble, the gravest first: may be paid twice, then has no picture."""
 
     UNCERTAIN = "uncertain"
     FAILED = "failed"
@@ -50,9 +50,10 @@ _BEING_SENT = "it is being sent, or a run ended while it was"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong with a line; `code` is the API's, where it gave one, else the trouble's name.
+    """What is wrong with a job.
 
-    `title` says what the code means, or names the trouble; `command` is what to type.
+    `code` is the API's error code, else the name of the trouble; `title` is the code's title, else
+    the name of the trouble; `command` is the command to type.
     """
 
     trouble: Trouble
@@ -64,19 +65,19 @@ class Verdict:
 
     @property
     def known(self) -> bool:
-        """Whether the code is one whose meaning is known."""
+        """Whether the code is a documented one."""
         return self.title != self.trouble.value
 
     @property
-    def said(self) -> str:
-        """Code, meaning and reason in one line, each once."""
+    def summary(self) -> str:
+        """Code, title and reason in one line, without repeats."""
         head = f"{self.code} {self.title}" if self.known else self.code
         return head if self.reason == self.title else f"{head}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a line is written: a file as seen from the recipe's folder, line and column from 1."""
+    """A position: a file relative to the recipe's folder, line and column from 1."""
 
     file: str
     line: int
@@ -84,10 +85,9 @@ class Source:
 
 
 def verdict(record: JobRecord, *, recipe: str, model: Model) -> Verdict | None:
-    """What is wrong with a line; None for what is done, under way or still to be done.
+    """Return what is wrong with a job; None if it is done, under way or not made yet.
 
-    `recipe` is the recipe's file, as the command names it, `model` the recipe's, whose error codes
-    count.
+    `recipe` is the recipe's file in the command to type.
     """
     attempt, status = record.attempt, record.status
     if attempt is None:
@@ -108,19 +108,19 @@ def verdict(record: JobRecord, *, recipe: str, model: Model) -> Verdict | None:
 
 
 def recipe_file(reader: CheckpointReader) -> str:
-    """The recipe's file as commands name it, from its own folder; RECIPE when it is not known.
+    """Return the recipe's file relative to its own folder; RECIPE when it is not known.
 
-    A checkpoint knows it from the lines that stand in it; those of a table stand elsewhere.
+    A checkpoint has it in the sources of its jobs, unless all of these are in tables.
     """
     for text in reader.sources():
-        place = source(text)
-        if place and PurePosixPath(place.file).suffix.lower() not in _TABLES:
-            return place.file
+        found = source(text)
+        if found and PurePosixPath(found.file).suffix.lower() not in _TABLES:
+            return found.file
     return UNKNOWN
 
 
 def source(text: str | None) -> Source | None:
-    """`file:line:column` taken apart; None for what is no such text."""
+    """Parse `file:line:column`; None for any other text."""
     file, _, rest = (text or "").rpartition(":")
     file, _, line = file.rpartition(":")
     if not (file and line.isdecimal() and rest.isdecimal()):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.reports import formats
+from spark_batch.reports.report import Target
 from tests.makers import MODEL, a_picture, a_result, some_jobs
 
 
@@ -35,9 +36,7 @@ def fill(path: Path, count: int) -> None:
 def measure(reader: CheckpointReader, folder: Path, names: Sequence[str]) -> float:
     """Seconds of the processor to write them; prints these and the megabytes."""
     start = time.process_time()
-    written = formats.write_all(
-        reader, name="t", output_dir=folder, recipe_dir=None, formats=names, model=MODEL
-    )
+    written = formats.write_all(reader, Target("t", folder, None, MODEL), names)
     seconds = time.process_time() - start
     size = sum(path.stat().st_size for path in written.paths) / 1e6
     print(f"reports: {','.join(names)} of {written.jobs} jobs {seconds:.1f} s, {size:.1f} MB")

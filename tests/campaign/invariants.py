@@ -209,7 +209,7 @@ def _is_there(record: JobRecord, attempt: Attempt, output: Path) -> None:
 def _is_report(name: str) -> bool:
     """Also one that a kill left half written: it has no final name."""
     return re.sub(r"\.[0-9a-f]{8}\.part$", "", name).endswith(
-        tuple(Layout("", Path()).report(form).name for form in FORMATS)
+        tuple(form.path(Layout("", Path())).name for form in FORMATS.values())
     )
 
 

@@ -19,7 +19,7 @@ from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Folder
 
-NAMES = tuple(Layout("tiny", Path()).report(form).name for form in FORMATS)
+NAMES = tuple(form.path(Layout("tiny", Path())).name for form in FORMATS.values())
 MakeServer = Callable[..., Served]
 
 

@@ -16,8 +16,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import RecipeError
 from spark_batch.paths import Layout
 from spark_batch.recipe import Diagnostic, Loaded
-from spark_batch.reports import manifest
-from tests.makers import MODEL, a_job, a_picture, a_result
+from tests.makers import a_job, a_picture, a_result, write_manifest
 
 HEAD = "version: 1\nname: beta\nprompts: [Make it red]\n"
 
@@ -61,7 +60,7 @@ def _made(
             checkpoint.submitted(attempt, f"task-{job.key}")
             checkpoint.fetching(attempt, a_result())
             checkpoint.done(attempt, a_picture(job.key), {job.output: f"{job.output}.jpg"})
-        manifest.write(Layout(name, output_dir).manifest, checkpoint.records(), MODEL)
+        write_manifest(Layout(name, output_dir).manifest, checkpoint.records())
     _fill(output_dir, *(f"{output}.jpg" for output in outputs))
     if books == "manifest":
         shutil.rmtree(output_dir / ".spark-batch")

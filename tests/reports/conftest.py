@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.checkpoint import Checkpoint
+from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.jobs import Job, Prompt
-from tests.makers import a_picture, a_result, some_jobs
+from spark_batch.reports.formats import write_all
+from spark_batch.reports.report import Target
+from tests.makers import MODEL, a_picture, a_result, some_jobs
 
 STATUSES = (
     "pending",
@@ -46,6 +48,14 @@ def checkpoint(tmp_path: Path) -> Iterator[Checkpoint]:
     """An open and empty one."""
     with Checkpoint.open(tmp_path / ".spark-batch" / "t.checkpoint") as opened:
         yield opened
+
+
+def write_report(checkpoint: CheckpointReader, folder: Path, form: str) -> Path:
+    """Write one report of the recipe `t` into a folder, as all commands do; return its path."""
+    written = write_all(checkpoint, Target("t", folder, None, MODEL), [form])
+    assert not written.failures
+    (path,) = written.paths
+    return path
 
 
 def fill(checkpoint: Checkpoint, said: str = "no", *, prompt: str | None = None) -> list[Job]:

@@ -10,14 +10,12 @@ import pytest
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.models import schemas
-from spark_batch.reports import document
 from tests.makers import MODEL
-from tests.reports.conftest import HOSTILE, STATUSES, fill
+from tests.reports.conftest import HOSTILE, STATUSES, fill, write_report
 
 
 def written(checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
-    path = folder / "t.json"
-    document.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None, model=MODEL)
+    path = write_report(checkpoint, folder, "json")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     schemas.validator("report").validate(found)
     return found

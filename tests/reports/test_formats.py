@@ -14,10 +14,11 @@ from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import Layout
 from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS, Written
+from spark_batch.reports.report import Target
 from tests.makers import MODEL
 from tests.reports.conftest import fill
 
-NAMES = {Layout("t", Path()).report(form).name for form in FORMATS}
+NAMES = {form.path(Layout("t", Path())).name for form in FORMATS.values()}
 
 
 def reports(folder: Path) -> list[Path]:
@@ -26,14 +27,7 @@ def reports(folder: Path) -> list[Path]:
 
 
 def write(checkpoint: CheckpointReader, folder: Path, *chosen: str) -> Written:
-    return formats.write_all(
-        checkpoint,
-        name="t",
-        output_dir=folder,
-        recipe_dir=None,
-        formats=chosen or tuple(FORMATS),
-        model=MODEL,
-    )
+    return formats.write_all(checkpoint, Target("t", folder, None, MODEL), chosen or tuple(FORMATS))
 
 
 def test_each_format_by_itself_is_the_same_as_all_at_once(
@@ -61,7 +55,7 @@ def test_a_folder_of_that_name_keeps_none_of_the_others_back(
     """What cannot be written is one line that names it; no half file stays behind."""
     fill(checkpoint)
     folder = tmp_path / "out"
-    blocked = Layout("t", folder).report(name)
+    blocked = FORMATS[name].path(Layout("t", folder))
     blocked.mkdir(parents=True)
     written = write(checkpoint, folder)
     assert written.exit_code is ExitCode.FAILED
@@ -69,6 +63,19 @@ def test_a_folder_of_that_name_keeps_none_of_the_others_back(
     (failure,) = written.failures
     assert failure.startswith(f"cannot write {blocked}: ")
     assert {path.name for path in reports(folder)} == NAMES
+
+
+def test_an_output_folder_that_is_a_file_is_one_line_a_report(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """With the file, and the command that writes it later."""
+    (tmp_path / "file").write_text("")
+    written = write(checkpoint, tmp_path / "file")
+    assert written.paths == ()
+    for failure, form in zip(written.failures, FORMATS.values(), strict=True):
+        path = form.path(Layout("t", tmp_path / "file"))
+        assert failure.startswith(f"cannot write {path}: ")
+        assert "`spark-batch report`" in failure
 
 
 @pytest.fixture

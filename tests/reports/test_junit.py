@@ -12,17 +12,14 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
 
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.reports import junit
-from tests.makers import MODEL, a_job
-from tests.reports.conftest import HOSTILE, fill
+from tests.makers import a_job
+from tests.reports.conftest import HOSTILE, fill, write_report
 
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
 
 
 def write(checkpoint: Checkpoint, folder: Path) -> Path:
-    path = folder / "t.junit.xml"
-    junit.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None, model=MODEL)
-    return path
+    return write_report(checkpoint, folder, "junit")
 
 
 def suite_of(path: Path) -> TestSuite:

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spark_batch.checkpoint import Checkpoint, adopt
-from spark_batch.errors import ManifestError, OutputError, UsageError
+from spark_batch.errors import ManifestError, UsageError
 from spark_batch.jobs import Attempt, State
 from spark_batch.models import schemas
 from spark_batch.reports import manifest
-from tests.makers import MODEL, a_job, a_picture, a_record, a_result, some_jobs
+from tests.makers import MODEL, a_job, a_picture, a_record, a_result, some_jobs, write_manifest
+from tests.reports.conftest import write_report
 
 
 def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
         checkpoint.fail(ids[5], code="003003095", message="no", again="new-task")
         checkpoint.uncertain(ids[6], "cut")
         path = tmp_path / "m.csv"
-        assert manifest.write(path, checkpoint.records(), MODEL) == 8
+        write_manifest(path, checkpoint.records())
     rows = list(manifest.read(path))
     schemas.validator(schemas.MANIFEST).validate(rows)
     assert [row["status"] for row in rows] == [
@@ -55,20 +56,21 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
 
 def test_the_same_state_gives_the_same_bytes_and_the_file_is_not_touched(tmp_path: Path) -> None:
     """Lines end in LF on every system, and a second writing does not even change its time."""
-    path = tmp_path / "m.csv"
-    manifest.write(path, [a_record()], MODEL)
-    before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
-    manifest.write(path, [a_record()], MODEL)
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.sync_jobs([a_job()])
+        path = write_report(checkpoint, tmp_path / "out", "csv")
+        before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+        write_report(checkpoint, tmp_path / "out", "csv")
     assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert b"\r" not in before[0]
-    assert list(tmp_path.iterdir()) == [path]
+    assert list((tmp_path / "out").iterdir()) == [path]
 
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1"])
 def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
     """A prompt that begins like a formula is written with an apostrophe, and read without."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_record(prompt=start, seed=-1)], MODEL)
+    write_manifest(path, [a_record(prompt=start, seed=-1)])
     assert f"'{start}" in path.read_bytes().decode()
     (row,) = manifest.read(path)
     assert (row["prompt"], row["seed"]) == (start, "-1")
@@ -80,7 +82,7 @@ def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -
     """Quotes, commas, line ends, apostrophes and formulas come back as they were."""
     path = tmp_path / "m.csv"
     records = [a_record(prompt=text) for text in texts]
-    manifest.write(path, records, MODEL)
+    write_manifest(path, records)
     assert list(manifest.read(path)) == [manifest.row(record, MODEL) for record in records]
 
 
@@ -88,13 +90,6 @@ def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
     """936 is rounded to a multiple of 16."""
     row = manifest.row(a_record(), MODEL)
     assert (row["asked_height"], row["expected_height"], row["height"]) == ("936", "944", "")
-
-
-def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
-    """A file where a folder is wanted."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"cannot write .*m\.csv: .*`spark-batch report`"):
-        manifest.write(tmp_path / "file" / "m.csv", [], MODEL)
 
 
 @pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"\xff\xfe", b'"'])
@@ -119,7 +114,7 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
 def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     """Its last column is empty; without a column that tells what is paid for it is no manifest."""
     path, columns = tmp_path / "m.csv", manifest.manifest_columns()
-    manifest.write(path, [a_record(fit="saved as JPEG")], MODEL)
+    write_manifest(path, [a_record(fit="saved as JPEG")])
     assert next(iter(manifest.read(path)))["fit"] == "saved as JPEG"
     assert columns[-1] == "fit"
     old = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
@@ -150,7 +145,7 @@ def test_no_text_is_lost_and_none_is_a_formula(
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_message=error, error_code=name)
     record = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
     path = tmp_path / "m.csv"
-    manifest.write(path, [record], MODEL)
+    write_manifest(path, [record])
     assert list(manifest.read(path)) == [manifest.row(record, MODEL)]
     with path.open(encoding="utf-8", newline="") as file:
         (cells,) = csv.DictReader(file, dialect="excel", strict=True)
@@ -171,7 +166,7 @@ def test_a_clock_that_was_set_back_makes_no_line_that_the_schema_refuses(tmp_pat
         submitted_at=sent,
         completed_at=sent - timedelta(seconds=5),
     )
-    manifest.write(tmp_path / "m.csv", [a_record(attempt=attempt)], MODEL)
+    write_manifest(tmp_path / "m.csv", [a_record(attempt=attempt)])
     rows = list(manifest.read(tmp_path / "m.csv"))
     schemas.validator(schemas.MANIFEST).validate(rows)
     assert rows[0]["seconds"] == "0.000"
@@ -186,14 +181,14 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
         old.submitted(attempt, "task-1")
         old.fetching(attempt, a_result())
         old.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, suspect="all black")
-        manifest.write(tmp_path / "m.csv", old.records(), MODEL)
+        write_manifest(tmp_path / "m.csv", old.records())
     before = (tmp_path / "m.csv").read_bytes()
     with Checkpoint.open(tmp_path / "new.checkpoint") as new:
         new.sync_jobs([job])
         assert (
-            adopt(new, manifest.read(tmp_path / "m.csv"), trusted=lambda row: True, model=MODEL)
+            adopt(new, manifest.read(tmp_path / "m.csv"), model=MODEL, trusted=lambda row: True)
             == 1
         )
         assert new.counts().suspect == 1
-        manifest.write(tmp_path / "m.csv", new.records(), MODEL)
+        write_manifest(tmp_path / "m.csv", new.records())
     assert (tmp_path / "m.csv").read_bytes() == before

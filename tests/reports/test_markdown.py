@@ -19,8 +19,8 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Prompt
 from spark_batch.reports import markdown
 from spark_batch.text import one_line
-from tests.makers import MODEL, a_picture, a_result, some_jobs
-from tests.reports.conftest import HOSTILE, fill
+from tests.makers import a_picture, a_result, some_jobs
+from tests.reports.conftest import HOSTILE, fill, write_report
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 
@@ -37,9 +37,7 @@ def kinds(text: str) -> list[str]:
 
 
 def written(checkpoint: Checkpoint, folder: Path) -> str:
-    path = folder / "t.md"
-    markdown.write(path, checkpoint, name="t", output_dir=folder, recipe_dir=None, model=MODEL)
-    return path.read_text(encoding="utf-8")
+    return write_report(checkpoint, folder, "markdown").read_text(encoding="utf-8")
 
 
 class _Images(HTMLParser):

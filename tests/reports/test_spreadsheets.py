@@ -20,7 +20,7 @@ from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, JobRecord, Picture, Result, State, Usage
 from spark_batch.models import schemas
 from spark_batch.reports import manifest, spreadsheet
-from tests.makers import MODEL, a_record
+from tests.makers import MODEL, a_record, write_manifest
 
 COLUMNS = manifest.manifest_columns()
 MOMENT = datetime(2026, 11, 26, 9, 5, 7, 250_000, tzinfo=timezone.utc)
@@ -94,7 +94,7 @@ def test_a_saved_sheet_has_the_same_rows(
     """Whatever encoding, delimiter, line ends, order of columns, and columns of people's own."""
     path = tmp_path / "m.csv"
     records = [a_row(prompt=text, input=text) for text in texts]
-    manifest.write(path, records, MODEL)
+    write_manifest(path, records)
     before = list(manifest.read(path))
     rows = [[row[at] for at in order] + own for row in cells_of(path)]
     rows[0] = [COLUMNS[at] for at in order] + [f"my own {at}" for at in range(len(own))]
@@ -105,10 +105,10 @@ def test_a_saved_sheet_has_the_same_rows(
 def test_line_ends_within_a_cell_are_those_of_the_prompt(tmp_path: Path) -> None:
     """Where the whole file was given CR LF; a manifest of our own keeps what a prompt has."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row(prompt="Beach\nat dawn")], MODEL)
+    write_manifest(path, [a_row(prompt="Beach\nat dawn")])
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert next(manifest.read(path))["prompt"] == "Beach\nat dawn"
-    manifest.write(path, [a_row(prompt="Beach\r\nat dawn")], MODEL)
+    write_manifest(path, [a_row(prompt="Beach\r\nat dawn")])
     assert next(manifest.read(path))["prompt"] == "Beach\r\nat dawn"
 
 
@@ -135,7 +135,7 @@ COMMAS = {
 
 def rewritten(path: Path, changes: Cells, delimiter: str = ",") -> Cells:
     """The one row, read back after some of its cells were written in another form."""
-    manifest.write(path, [a_row()], MODEL)
+    write_manifest(path, [a_row()])
     names, cells = cells_of(path)
     row = {**dict(zip(names, cells, strict=True)), **changes}
     path.write_bytes(saved([names, list(row.values())], delimiter=delimiter))
@@ -172,12 +172,10 @@ def test_an_error_code_gets_its_zeros_back(tmp_path: Path) -> None:
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_code=code, api="sandbox")
     path = tmp_path / "m.csv"
     for text in (code, "suspect", "40201"):
-        manifest.write(path, [a_row(attempt=attempt, attempts=1)], MODEL)
+        write_manifest(path, [a_row(attempt=attempt, attempts=1)])
         path.write_text(path.read_text().replace(f",{code},", f",{text.lstrip('0')},"))
         with Checkpoint.blank() as checkpoint:
-            assert (
-                adopt(checkpoint, manifest.read(path), model=MODEL, trusted=lambda row: False) == 1
-            )
+            adopt(checkpoint, manifest.read(path), model=MODEL, trusted=lambda row: False)
             last = checkpoint.last_attempt(attempt.key)
         assert last is not None
         assert last.error_code == text
@@ -200,13 +198,13 @@ def test_what_has_lost_its_meaning_is_said_and_never_guessed(
 ) -> None:
     """It would be paid for again."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()], MODEL)
+    write_manifest(path, [a_row()])
     names, cells = cells_of(path)
     row = {**dict(zip(names, cells, strict=True)), **changes}
     path.write_bytes(saved([names, list(row.values())]))
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         with pytest.raises(ManifestError) as caught:
-            adopt(checkpoint, manifest.read(path), trusted=lambda row: False, model=MODEL)
+            adopt(checkpoint, manifest.read(path), model=MODEL, trusted=lambda row: False)
         assert f"line 2 of the manifest is not one that spark-batch wrote: {said}" in str(
             caught.value
         )
@@ -216,11 +214,11 @@ def test_what_has_lost_its_meaning_is_said_and_never_guessed(
 def test_a_task_whose_id_has_lost_its_digits_is_known_by_its_attempt(tmp_path: Path) -> None:
     """A checkpoint that has as many attempts has nothing to learn from the row."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()], MODEL)
+    write_manifest(path, [a_row()])
     (row,) = manifest.read(path)
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         assert is_news(checkpoint, {**row, "task_id": "1.2E+17"})
-        adopt(checkpoint, [row], trusted=lambda row: False, model=MODEL)
+        adopt(checkpoint, [row], model=MODEL, trusted=lambda row: False)
         assert not is_news(checkpoint, {**row, "task_id": "1.2E+17"})
         assert is_news(checkpoint, {**row, "task_id": "1.2E+17", "attempts": "3"})
 
@@ -229,7 +227,7 @@ def test_a_task_whose_id_has_lost_its_digits_is_known_by_its_attempt(tmp_path: P
 def test_only_a_column_that_tells_what_is_paid_for_must_be_there(tmp_path: Path, name: str) -> None:
     """Older versions lack some, and people delete some."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()], MODEL)
+    write_manifest(path, [a_row()])
     at = COLUMNS.index(name)
     path.write_bytes(saved([row[:at] + row[at + 1 :] for row in cells_of(path)]))
     if name in manifest.required_columns():
@@ -243,7 +241,7 @@ def test_only_a_column_that_tells_what_is_paid_for_must_be_there(tmp_path: Path,
 def test_rows_that_are_none_of_a_job_are_passed_over(tmp_path: Path) -> None:
     """Empty ones, totals, and the marks of a merge in git."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()], MODEL)
+    write_manifest(path, [a_row()])
     head, row = path.read_text().splitlines()
     empty = "," * (len(COLUMNS) - 1)
     total = "Sum" + "," * COLUMNS.index("cost_usd") + "0.06"
@@ -256,7 +254,7 @@ def test_cells_that_a_spreadsheet_leaves_out_at_the_end_are_empty(tmp_path: Path
     """Excel does so for columns that are empty in many rows; a row that is cut is refused."""
     path = tmp_path / "m.csv"
     pending = a_row(attempt=None, attempts=0, cost=None, file=None)
-    manifest.write(path, [a_row(), pending], MODEL)
+    write_manifest(path, [a_row(), pending])
     head, done, left = path.read_text().splitlines()
     path.write_text(f"{head}\n{done.rstrip(',')}\n{left.rstrip(',')}\n")
     assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL), manifest.row(pending, MODEL)]
@@ -294,7 +292,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, content: bytes, said: str)
 def test_columns_of_a_whole_sheet_are_no_burden(tmp_path: Path) -> None:
     """A cell at a sheet's last column makes a header of 16 384 names."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()], MODEL)
+    write_manifest(path, [a_row()])
     padding = [""] * (spreadsheet.MAX_COLUMNS - len(COLUMNS))
     path.write_bytes(saved([row + padding for row in cells_of(path)]))
     assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL)]
@@ -304,7 +302,7 @@ def test_columns_of_a_whole_sheet_are_no_burden(tmp_path: Path) -> None:
 def test_a_file_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Its bytes are counted before anything is read, its rows meanwhile."""
     path = tmp_path / "m.csv"
-    manifest.write(path, [a_row()] * 30, MODEL)
+    write_manifest(path, [a_row()] * 30)
     monkeypatch.setattr(spreadsheet, name, 20)
     with pytest.raises(ManifestError, match=r"at most 20 are read|more than 20 rows"):
         list(manifest.read(path))

@@ -49,7 +49,7 @@ def test_a_failure_is_told_in_one_line(
     (record,) = checkpoint.records()
     found = verdict(record, recipe="my recipe.yaml", model=MODEL)
     assert found is not None
-    assert found.said == said
+    assert found.summary == said
     assert found.advice
     assert found.command == "spark-batch retry 'my recipe.yaml' --sandbox"
 

@@ -1,41 +1,115 @@
-"""The HTML page: one file that needs no network, to look at every picture and at what it cost.
+"""The HTML page: one file that needs no network, with every picture and every cost.
 
-`facts` says what the checkpoint knows, `gallery` which thumbnails and links belong to it, and
-`document` puts both into one file with what stands in `page.html`, `style/` and `script/`.
+`facts` collects what the page shows, `gallery` its thumbnails and links, and this module puts them
+into `page.html` together with `style/` and `script/`.
+
+The data is in scripts of type application/json, which no text can end, and the page makes text
+nodes of it, never markup. A Content-Security-Policy allows the one style and the one script by
+their hashes, and no connection to any host.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.models import Model
-from spark_batch.reports.page import document
-from spark_batch.reports.page.choice import MOST_JOBS
-from spark_batch.reports.page.facts import facts
+from spark_batch.pictures import MEDIA_TYPE, Thumbnail
+from spark_batch.reports.page.facts import collect_facts
 from spark_batch.reports.page.gallery import Gallery
-from spark_batch.reports.writing import draft
+from spark_batch.reports.report import Report, Target, WholeReport
+
+# In the order in which they are joined; each can be read by itself.
+_STYLES = ("base", "bar", "trouble", "grid", "job", "money")
+_SCRIPTS = (
+    "text",
+    "data",
+    "state",
+    "tiles",
+    "trouble",
+    "controls",
+    "grid",
+    "compare",
+    "facts",
+    "job",
+    "keys",
+    "charts",
+    "money",
+    "main",
+)
+# Characters that could end a script, or, in old engines, a line of one.
+_ESCAPES = str.maketrans(
+    {character: f"\\u{ord(character):04x}" for character in ("<", ">", "&", "\u2028", "\u2029")}
+)
 
 
-def write(
-    path: Path,
-    reader: CheckpointReader,
-    *,
-    name: str,
-    output_dir: Path,
-    recipe_dir: Path | None,
-    model: Model,
-    most: int = MOST_JOBS,
-) -> int:
-    """Write the page whole and atomically; gives the number of its jobs.
+def report(reader: CheckpointReader, target: Target) -> Report:
+    """Make the page of a checkpoint: the same bytes for the same checkpoint and pictures.
 
-    Of more than `most` it shows those that need a look, and then the recipe's first, and says so.
-    `recipe_dir` is the folder that input pictures are named from; without it the page shows no
-    picture before an edit. The same checkpoint and pictures give the same bytes, and a page that
-    already has them is not touched. Raises OutputError.
+    It stands in the output folder. Without the recipe's folder it shows no input pictures.
     """
-    gallery = Gallery(path.parent, output_dir=output_dir, recipe_dir=recipe_dir)
-    found, thumbnails = facts(reader, gallery, name=name, model=model, most=most)
-    with draft(path) as file:
-        file.write(document.text(name, found, thumbnails))
-    return len(found["jobs"])
+    return WholeReport(lambda: _text(reader, target))
+
+
+def _text(reader: CheckpointReader, target: Target) -> str:
+    gallery = Gallery(output_dir=target.output_dir, recipe_dir=target.recipe_dir)
+    found, thumbnails = collect_facts(reader, gallery, name=target.name, model=target.model)
+    return _rendered(target.name, found, thumbnails)
+
+
+def _rendered(name: str, found: dict[str, Any], thumbnails: Sequence[Thumbnail]) -> str:
+    """The page's HTML; `thumbnails` are in the order of their numbers in `found`."""
+    style, script = _joined("style", _STYLES, "css"), _joined("script", _SCRIPTS, "js")
+    pictures = [base64.b64encode(thumbnail.data).decode() for thumbnail in thumbnails]
+    return _template().render(
+        name=name,
+        policy=_policy(style=style, script=script),
+        style=style,
+        script=script,
+        facts=embedded(found),
+        thumbnails=embedded({"type": MEDIA_TYPE, "data": pictures}),
+    )
+
+
+def embedded(value: object) -> str:
+    """Return a value as JSON that is safe inside a script element, whatever its texts are."""
+    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return written.translate(_ESCAPES)
+
+
+def _policy(*, style: str, script: str) -> str:
+    """The Content-Security-Policy: pictures from the page and its folder, nothing from a host."""
+    return (
+        f"default-src 'none'; img-src data: file: 'self'; style-src {_hash(style)};"
+        f" script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+@cache
+def _joined(folder: str, names: tuple[str, ...], extension: str) -> str:
+    home = files("spark_batch") / "reports" / "page" / folder
+    parts = [(home / f"{name}.{extension}").read_text(encoding="utf-8") for name in names]
+    return "\n".join(parts)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("spark_batch.reports.page", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("page.html")

@@ -1,4 +1,4 @@
-"""The axes of a recipe's jobs: what each differs on, and where on it each job stands."""
+"""The axes on which a recipe's jobs differ, and each job's value on each axis."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _NONE = "(none)"
 def axes(
     records: Sequence[JobRecord], model: Model
 ) -> tuple[list[dict[str, Any]], list[list[int]]]:
-    """The axes with their values in the recipe's order, and for each job its value on each.
+    """Return the axes with their values in the recipe's order, and each job's value numbers.
 
-    The axes are input, prompt, every variable, size, scale, seed and take; a job whose prompt lacks
-    a variable stands at `(none)` of it, which comes last.
+    The axes are input, prompt, every variable, size, scale, seed and take. A job whose prompt lacks
+    a variable has the value `(none)`, which comes last.
     """
-    variables = dict.fromkeys(name for each in records for name, _ in each.variables)
+    variables = dict.fromkeys(name for record in records for name, _ in record.variables)
     found = [_Axis(name) for name in (*_BEFORE, *variables, *_AFTER)]
     for record in records:
         values, notes = facts(record, model), _notes(record)
         for axis in found:
             axis.add(values.get(axis.name), notes.get(axis.name, ""))
-    return [axis.told() for axis in found], [list(each) for each in _columns(found)]
+    return [axis.as_json() for axis in found], [list(numbers) for numbers in _columns(found)]
 
 
 def _columns(found: Iterable[_Axis]) -> Iterable[tuple[int, ...]]:
@@ -36,7 +36,7 @@ def _columns(found: Iterable[_Axis]) -> Iterable[tuple[int, ...]]:
 
 
 def _notes(record: JobRecord) -> dict[str, str]:
-    """What explains a value: the prompt's text, unless it has variables and so many texts."""
+    """Explanations of values: the prompt's text, unless it differs by variables."""
     notes = {"size": f"{record.request.width} × {record.request.height}"}  # noqa: RUF001 - between two sides
     return notes if record.variables else {**notes, "prompt": record.request.prompt}
 
@@ -51,7 +51,7 @@ class _Axis:
         self._places: list[int | None] = []
 
     def add(self, texts: tuple[str, ...] | None, note: str) -> None:
-        """The next job's value, as it may be written; the first way is the shown one."""
+        """Add the next job's value in all its spellings; the first one is shown."""
         if texts is None:
             self._places.append(None)
             return
@@ -63,11 +63,11 @@ class _Axis:
         self._places.append(place)
 
     def places(self) -> list[int]:
-        """Where each job stands, by number of the value."""
-        return [len(self._values) if each is None else each for each in self._places]
+        """The number of each job's value."""
+        return [len(self._values) if place is None else place for place in self._places]
 
-    def told(self) -> dict[str, Any]:
-        """The axis as the page takes it."""
+    def as_json(self) -> dict[str, Any]:
+        """The axis in the form that the page reads."""
         values = [
             {"label": label, "note": note}
             for label, note in zip(self._values, self._notes, strict=True)

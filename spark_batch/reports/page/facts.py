@@ -1,7 +1,7 @@
-"""What a page knows: jobs with their attempts, the axes that they differ on, and the money.
+"""The data of the page: jobs with their attempts, the axes on which they differ, and the costs.
 
-Plain dicts and lists, as JSON takes them. Amounts of money are decimals as text, times are UTC in
-ISO 8601. The signed URLs of results are left out: whoever has one has the picture.
+Plain dicts and lists for JSON. Amounts of money are decimals as text, times are UTC in ISO 8601.
+The signed URLs of results are left out: whoever has one has the picture.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from spark_batch.jobs import Attempt, JobRecord, Usage
 from spark_batch.jobs.request import number_text
 from spark_batch.models import Model
 from spark_batch.pictures import Thumbnail
-from spark_batch.reports.facts import amount_text, moment_text
 from spark_batch.reports.page.axes import axes
-from spark_batch.reports.page.choice import Chosen, chosen
+from spark_batch.reports.page.choice import MOST_JOBS, Chosen, chosen
 from spark_batch.reports.page.gallery import Gallery
+from spark_batch.reports.values import amount_text, moment_text
 
 Facts = dict[str, Any]
 _History = list[tuple[str, str, str | None]]
 
 
-def facts(
-    reader: CheckpointReader, gallery: Gallery, *, name: str, model: Model, most: int
+def collect_facts(
+    reader: CheckpointReader, gallery: Gallery, *, name: str, model: Model
 ) -> tuple[Facts, list[Thumbnail]]:
-    """All that the page of the recipe `name` shows, and the thumbnails that it goes by."""
-    shown = chosen(reader, most=most)
-    jobs = [_job(each, shown.attempts.get(each.key, ()), gallery, model) for each in shown.records]
+    """Return the data of the page of the recipe `name`, and the thumbnails that it refers to."""
+    shown = chosen(reader, most=MOST_JOBS)
+    jobs = [
+        _job(record, shown.attempts.get(record.key, ()), gallery, model) for record in shown.records
+    ]
     found, places = axes(shown.records, model)
     thumbnails = gallery.thumbnails()
     met = set[str]()
@@ -44,14 +46,14 @@ def facts(
         "axes": found,
         "jobs": jobs,
         "hidden": shown.hidden,
-        "attempts": _told(reader, shown.attempts),
+        "attempts": _attempts(reader, shown.attempts),
         "codes": _codes(shown.attempts.values(), model),
         "money": _money(reader, shown),
     }, thumbnails
 
 
 def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model: Model) -> Facts:
-    """One line of the recipe: its request, its picture, and where it stands."""
+    """A job: its request, its picture and its status."""
     last, request = record.attempt, record.request
     picture = last.picture if last else None
     before, source = gallery.input(record.image)
@@ -94,26 +96,26 @@ def _picture(picture: Any) -> Facts:
 
 
 def _is_changed(source: Facts, sent: str | None, thumbnails: Sequence[Thumbnail]) -> bool:
-    """Whether the input's file is no longer the one that the request sends."""
+    """Whether the input's file has changed since the request was made."""
     number = source["thumbnail"]
     shown = "" if number is None else thumbnails[number].sha256
     return bool(shown and sent and sent != shown)
 
 
-def _told(
+def _attempts(
     reader: CheckpointReader, attempts: Mapping[str, Sequence[Attempt]]
 ) -> dict[str, list[Facts]]:
-    """The attempts of the jobs that are shown, with their histories."""
-    histories = reader.histories({each.id for tried in attempts.values() for each in tried})
+    """The attempts of the shown jobs by key, with their histories."""
+    histories = reader.histories({attempt.id for tried in attempts.values() for attempt in tried})
     return {
-        key: [_attempt(each, histories.get(each.id, [])) for each in tried]
+        key: [_attempt(attempt, histories.get(attempt.id, [])) for attempt in tried]
         for key, tried in attempts.items()
     }
 
 
 def _attempt(attempt: Attempt, history: _History) -> Facts:
     usage = attempt.result.usage if attempt.result else Usage()
-    told = {
+    values = {
         "state": attempt.state.value,
         "unsent": attempt.unsent,
         "expired": attempt.lost,
@@ -131,28 +133,28 @@ def _attempt(attempt: Attempt, history: _History) -> Facts:
         "submitted": moment_text(attempt.submitted_at),
         "completed": moment_text(attempt.completed_at),
     }
-    short = {name: value for name, value in told.items() if value not in (None, False)}
+    short = {name: value for name, value in values.items() if value not in (None, False)}
     return {"number": attempt.number, **short, "history": history}
 
 
 def _codes(attempts: Iterable[Sequence[Attempt]], model: Model) -> dict[str, Facts]:
-    """What the error codes that came mean, and what to do."""
-    found = {each.error_code for tried in attempts for each in tried if each.error_code}
+    """Title and advice of the error codes of these attempts."""
+    found = {attempt.error_code for tried in attempts for attempt in tried if attempt.error_code}
     known = {code: model.errors.find(code) for code in sorted(found)}
     return {
-        code: {"title": each.title, "advice": each.advice}
-        for code, each in known.items()
-        if each is not None
+        code: {"title": error.title, "advice": error.advice}
+        for code, error in known.items()
+        if error is not None
     }
 
 
 def _money(reader: CheckpointReader, shown: Chosen) -> Facts:
-    """The checkpoint's sums, and what was spent when, also for lines that the recipe has lost."""
-    sums = reader.money()
+    """Sums, and payments over time; they include jobs that are no longer in the recipe."""
+    money = reader.money()
     return {
-        "spent": amount_text(sums.spent),
-        "reserved": amount_text(sums.reserved),
-        "unpriced": sums.unpriced,
+        "spent": amount_text(money.spent),
+        "reserved": amount_text(money.reserved),
+        "unpriced": money.unpriced,
         "leftOver": amount_text(shown.left_over),
         "hidden": amount_text(shown.hidden_cost),
         "timeline": [(moment, amount_text(cost)) for moment, cost in shown.payments],
@@ -160,6 +162,6 @@ def _money(reader: CheckpointReader, shown: Chosen) -> Facts:
 
 
 def _reserved(attempts: Iterable[Attempt]) -> Decimal:
-    """What is reserved for attempts that may still cost something, in USD."""
+    """USD reserved for attempts that may still cost something."""
     held = (attempt.reserved for attempt in attempts if attempt.may_cost)
     return sum((amount for amount in held if amount is not None), Decimal(0))

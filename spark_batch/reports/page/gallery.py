@@ -1,8 +1,8 @@
-"""The pictures of a page: their thumbnails, each of them once, and links to the files.
+"""The pictures of a page: thumbnails without duplicates, and links to the files.
 
-Links are relative to the page and URL-encoded. A result stands below the output folder, since the
-checkpoint names no other file; inputs stand beside the recipe. What is missing or broken has no
-thumbnail.
+Links are relative to the page, which is in the output folder, and URL-encoded. Results are below
+the output folder, since a checkpoint names no other files; inputs are named from the recipe's
+folder. A missing or broken picture has no thumbnail.
 """
 
 from __future__ import annotations
@@ -19,16 +19,14 @@ from spark_batch.pictures import Thumbnail
 
 _MISSING = Thumbnail(b"", 0, 0, "")
 
-# Pillow decodes outside the interpreter's lock.
+# Pillow releases the interpreter's lock while it decodes.
 _THREADS = min(8, (os.cpu_count() or 1) + 1)
 
 
 class Gallery:
-    """Collects files; `thumbnails` makes them all, in the order of the numbers that were given."""
+    """Numbers files as they are added; `thumbnails` makes all thumbnails in that order."""
 
-    def __init__(self, folder: Path, *, output_dir: Path, recipe_dir: Path | None) -> None:
-        """`folder` is the page's own."""
-        self._folder = folder.absolute()
+    def __init__(self, *, output_dir: Path, recipe_dir: Path | None) -> None:
         self._output_dir = output_dir.absolute()
         self._recipe_dir = None if recipe_dir is None else recipe_dir.absolute()
         self._cache = Layout("", self._output_dir).thumbnails
@@ -36,18 +34,18 @@ class Gallery:
         self._known: list[Picture | None] = []
 
     def result(self, file: str, picture: Picture | None) -> tuple[int | None, str | None]:
-        """The number and the link of a finished picture, `file` below the output folder."""
+        """Return number and link of a finished picture; `file` is relative to the output folder."""
         path = self._output_dir / file
         if not _is_file(path):
             return None, None
         return self._number(path, picture), self._link(path)
 
     def is_pointer(self, file: str) -> bool:
-        """Whether a result's file, below the output folder, is a Git LFS pointer."""
+        """Whether a result's file is a Git LFS pointer; `file` as in `result`."""
         return lfs.read(self._output_dir / file) is not None
 
     def input(self, image: str | None) -> tuple[int | None, str | None]:
-        """The same of an input picture; of a URL the URL itself, without a thumbnail."""
+        """Return number and link of an input picture; a URL is its own link and has no number."""
         if image is None:
             return None, None
         if image.startswith(("http://", "https://")):
@@ -58,10 +56,10 @@ class Gallery:
         return self._number(path, None), self._link(path)
 
     def thumbnails(self) -> list[Thumbnail]:
-        """One for each number that was given; an empty one where there is no whole picture."""
+        """Return a thumbnail for each number; an empty one for a file that cannot be decoded."""
         with ThreadPoolExecutor(_THREADS) as pool:
             made = pool.map(self._thumbnail, self._numbers, self._known)
-            return [each or _MISSING for each in made]
+            return [thumbnail or _MISSING for thumbnail in made]
 
     def _thumbnail(self, path: Path, known: Picture | None) -> Thumbnail | None:
         return pictures.thumbnail(path, folder=self._cache, picture=known)
@@ -73,21 +71,21 @@ class Gallery:
         return number
 
     def _link(self, path: Path) -> str | None:
-        """None when there is no relative way, as from one Windows drive to another.
+        """None for a path without a relative form, as from one Windows drive to another.
 
-        None as well for a Git LFS pointer: a browser could show nothing of it.
+        None for a Git LFS pointer, too: a browser cannot show it.
         """
         if lfs.read(path) is not None:
             return None
         try:
-            way = os.path.relpath(path, self._folder)
+            relative = os.path.relpath(path, self._output_dir)
         except ValueError:
             return None
-        return quote(os.fsencode(Path(way).as_posix()))
+        return quote(os.fsencode(Path(relative).as_posix()))
 
 
 def _is_file(path: Path) -> bool:
-    """Also of a name that no disk can have."""
+    """Whether a path is a file; False for a name that no disk can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):

@@ -17,7 +17,8 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Recipe, Result, Status, Usage
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
-from spark_batch.reports import page
+from spark_batch.reports.formats import write_all
+from spark_batch.reports.report import Target
 from spark_batch.sandbox import Faults, Settings, serve
 from tests.makers import MODEL, a_job, a_result
 
@@ -118,16 +119,11 @@ def _come_out_black(checkpoint: Checkpoint, layout: RecipeLayout) -> None:
 
 def write_page(layout: RecipeLayout, recipe_dir: Path | None) -> Path:
     """The page of a place, from its checkpoint."""
-    path = layout.report("html")
     with project.open_readonly(layout) as reader:
-        page.write(
-            path,
-            reader,
-            name=layout.name,
-            output_dir=layout.output_dir,
-            recipe_dir=recipe_dir,
-            model=layout.model,
+        written = write_all(
+            reader, Target(layout.name, layout.output_dir, recipe_dir, layout.model), ["html"]
         )
+    (path,) = written.paths
     return path
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import expect
 
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.reports import page
+from spark_batch.reports.formats import write_all
+from spark_batch.reports.page import facts
 from spark_batch.reports.page.choice import chosen, thinned
+from spark_batch.reports.report import Target
 from tests.makers import MODEL, a_picture, a_result, some_jobs
 from tests.reports.page.conftest import Open
 
@@ -64,13 +67,13 @@ def test_payments_put_together_keep_their_sums(costs: list[int], most: int) -> N
     assert [moment for moment, _ in found][-1:] == [moment for moment, _ in payments][-1:]
 
 
-def test_the_page_says_that_it_is_not_all(open_page: Open, tmp_path: Path) -> None:
+def test_the_page_says_that_it_is_not_all(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In its head, and beside the money."""
-    file = tmp_path / "big.html"
+    monkeypatch.setattr(facts, "MOST_JOBS", 4)
     with _filled(tmp_path / "a.checkpoint") as checkpoint:
-        page.write(
-            file, checkpoint, name="big", output_dir=tmp_path, recipe_dir=None, model=MODEL, most=4
-        )
+        (file,) = write_all(checkpoint, Target("big", tmp_path, None, MODEL), ["html"]).paths
     opened = open_page(file, "#view=money")
     expect(opened.page.locator("#sums")).to_contain_text("4 of 10 jobs shown")
     expect(opened.page.locator("#money")).to_contain_text("0.24 USD")

@@ -16,7 +16,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Input, Job, Prompt
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
-from spark_batch.reports.page.document import embedded
+from spark_batch.reports.page import embedded
 from tests.makers import MODEL, a_job, a_result
 from tests.reports.page.conftest import Open
 from tests.reports.page.showcase import write_page

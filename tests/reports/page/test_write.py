@@ -15,10 +15,8 @@ from PIL import Image
 
 from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.errors import OutputError
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
-from spark_batch.reports import page
 from tests.makers import MODEL, a_job, a_result, some_jobs
 from tests.reports.page.showcase import write_page
 
@@ -80,15 +78,10 @@ def test_the_same_state_gives_the_same_bytes(done: RecipeLayout, tmp_path: Path)
     assert [each.name for each in done.output_dir.glob("*.part")] == []
 
 
-def test_it_says_how_many_jobs_it_has(done: RecipeLayout) -> None:
-    """The recipe's, without those that it left over."""
-    with project.open_readonly(done) as reader:
-        path = done.output_dir / "elsewhere" / "p.html"
-        count = page.write(
-            path, reader, name="small", output_dir=done.output_dir, recipe_dir=None, model=MODEL
-        )
-    assert count == len(facts_of(path)["jobs"]) == 2
-    assert facts_of(path)["jobs"][1]["link"] == "../cat/beach-2.jpg"
+def test_it_shows_the_jobs_of_the_recipe(done: RecipeLayout) -> None:
+    """With links to their pictures, and without jobs that the recipe no longer has."""
+    jobs = facts_of(write_page(done, None))["jobs"]
+    assert [job["link"] for job in jobs] == [None, "cat/beach-2.jpg"]
 
 
 def test_everything_is_inside(done: RecipeLayout, tmp_path: Path) -> None:
@@ -210,18 +203,3 @@ def test_a_recipe_without_jobs_has_a_page(tmp_path: Path) -> None:
     layout = RecipeLayout("empty", tmp_path / "out", MODEL)
     Checkpoint.open(layout.checkpoint).close()
     assert facts_of(write_page(layout, tmp_path))["jobs"] == []
-
-
-def test_an_unwritable_place_is_one_line(done: RecipeLayout, tmp_path: Path) -> None:
-    """A file where a folder is wanted, and a folder where the file is wanted."""
-    (tmp_path / "file").write_text("")
-    (tmp_path / "p.html").mkdir()
-    for path in (tmp_path / "file" / "p.html", tmp_path / "p.html"):
-        with (
-            project.open_readonly(done) as reader,
-            pytest.raises(OutputError, match=r"cannot write .*p\.html"),
-        ):
-            page.write(
-                path, reader, name="x", output_dir=done.output_dir, recipe_dir=None, model=MODEL
-            )
-    assert not list(tmp_path.rglob("*.part"))

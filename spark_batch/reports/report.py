@@ -1,0 +1,62 @@
+"""The protocol of a report, and what a report is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from spark_batch.jobs import JobRecord
+from spark_batch.models import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The recipe that a report is about, its folders, and the API model that made its pictures.
+
+    `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to; None if it is
+    not known.
+    """
+
+    name: str
+    output_dir: Path
+    recipe_dir: Path | None
+    model: Model
+
+
+class Report(Protocol):
+    """The text of one report, made in one pass over the jobs in the recipe's order.
+
+    Each format's module has a function `report(reader, target) -> Report`. The text is `begin()`,
+    then `line(record)` for each job, then `end()`; all calls see the same state of the checkpoint.
+    """
+
+    def begin(self) -> str:
+        """Return the text before the first job."""
+
+    def line(self, record: JobRecord) -> str:
+        """Return the text of one job."""
+
+    def end(self) -> str:
+        """Return the text after the last job."""
+
+
+class WholeReport:
+    """Adapter to `Report` for a format that queries the checkpoint itself, not job by job."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        """`text` returns the whole report; it is called once."""
+        self._text = text
+
+    def begin(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def line(self, record: JobRecord) -> str:
+        """Return nothing."""
+        return ""
+
+    def end(self) -> str:
+        """Return the whole report."""
+        return self._text()
