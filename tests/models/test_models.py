@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -12,12 +13,14 @@ from PIL import Image
 
 import spark_batch
 from spark_batch import models, pictures, project
+from spark_batch.checkpoint import Checkpoint, adopt
 from spark_batch.client.bodies import Bodies
 from spark_batch.errors import PictureError, RecipeError, UsageError
 from spark_batch.jobs import matrix, record_of
 from spark_batch.jobs.select import facts
-from spark_batch.models import Model
+from spark_batch.models import Model, schemas
 from spark_batch.recipe import Loaded, load
+from spark_batch.reports import manifest
 from spark_batch.sandbox.orders import Wrong, judge
 from tests.makers import MODEL
 from tests.models.conftest import SECOND
@@ -88,6 +91,38 @@ def test_a_recipe_is_checked_by_its_own_model(
         "5: 7 is more than 1",
         "5: 'card' is not a named size",
     ]
+
+
+def test_rules_of_a_recipe_know_the_names_and_defaults_of_its_model(
+    second: Model, tmp_path: Path
+) -> None:
+    """An exclusion may name the model's sizes, and an entry of `include` has its defaults."""
+    text = (
+        "variants: {size: [thumb, card]}\nexclude: [{size: card}]\n"
+        f"include: [{{size: card, seed: 100}}]\nmodel: {SECOND}\n"
+    )
+    jobs = matrix.jobs(a_recipe(tmp_path, text).recipe)
+    assert [(job.size.label, job.scale, job.seed) for job in jobs] == [
+        ("thumb", 5, 0),
+        ("card", 5, 100),
+    ]
+
+
+def test_prompts_are_checked_by_the_recipes_model(second: Model, tmp_path: Path) -> None:
+    """Its limit counts for a prompt with variables filled in, its recommendation for warnings."""
+    warned = [
+        [warning.code for warning in a_recipe(tmp_path, f"model: {model.name}\n").warnings]
+        for model in (second, MODEL)
+    ]
+    assert [("prompt-long" in codes) for codes in warned] == [True, False]
+    path = tmp_path / "recipe.yaml"
+    prompt = "{text: 'Make it ${colour}', vars: {colour: [red, ultramarine blue]}}"
+    path.write_text(path.read_text().replace("Make it red", prompt))
+    assert load(path, probe=pictures.probe)
+    path.write_text(path.read_text().replace(MODEL.name, SECOND))
+    with pytest.raises(RecipeError, match="1 error") as caught:
+        load(path, probe=pictures.probe)
+    assert "at most 20 are allowed" in str(caught.value.diagnostics[0])
 
 
 def test_a_table_is_checked_by_the_recipes_model(second: Model, tmp_path: Path) -> None:
@@ -191,6 +226,24 @@ def test_a_recipe_for_a_second_model_runs_from_start_to_end(second: Model, tmp_p
     assert (cells["width"], cells["height"], cells["scale"]) == ("256", "128", "5")
     ledger = next(recipe.output_dir.rglob("ledger.jsonl")).read_text(encoding="utf-8")
     assert f'"model": "{SECOND}"' in ledger
+    with Checkpoint.blank() as checkpoint:
+        # A manifest's own ranges are those of the first model, until it has a column for the model.
+        rows = [{**row, "scale": "1"} for row in manifest.read(result.manifest)]
+        assert adopt(checkpoint, rows, model=second, trusted=lambda row: False) == 1
+        (record,) = checkpoint.records()
+    assert record.request.model == SECOND
+
+
+def test_models_of_one_name_in_two_folders_are_two_models(
+    second: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has been read from one folder does not count for another."""
+    other = tmp_path / "other"
+    shutil.copytree(schemas.schema_folder(), other)
+    path = other / f"{SECOND}.schema.json"
+    path.write_text(path.read_text().replace('"x-keptHours": 2', '"x-keptHours": 3'))
+    monkeypatch.setattr(schemas, "schema_folder", lambda: other)
+    assert (second.result_hours, models.load(SECOND).result_hours) == (2, 3)
 
 
 def test_no_module_keeps_a_model() -> None:
