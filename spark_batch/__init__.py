@@ -17,63 +17,39 @@ is imported when it is first used, so that `import spark_batch` costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from spark_batch.engine.planner import Action, Step
-    from spark_batch.errors import ExitCode, RecipeError, SparkBatchError
-    from spark_batch.jobs import Job, Recipe
-    from spark_batch.jobs.shard import Shard
-    from spark_batch.project import Merged, Plan, RunOptions, RunResult, load, merge, plan, run
-    from spark_batch.reports.manifest import read as read_manifest
-    from spark_batch.version import __version__
+from spark_batch.lazy import attributes
 
-__all__ = [
-    "Action",
-    "ExitCode",
-    "Job",
-    "Merged",
-    "Plan",
-    "Recipe",
-    "RecipeError",
-    "RunOptions",
-    "RunResult",
-    "Shard",
-    "SparkBatchError",
-    "Step",
-    "__version__",
-    "load",
-    "merge",
-    "plan",
-    "read_manifest",
-    "run",
-]
+if TYPE_CHECKING:
+    from spark_batch.engine.planner import Action as Action
+    from spark_batch.engine.planner import Step as Step
+    from spark_batch.errors import ExitCode as ExitCode
+    from spark_batch.errors import RecipeError as RecipeError
+    from spark_batch.errors import SparkBatchError as SparkBatchError
+    from spark_batch.jobs import Job as Job
+    from spark_batch.jobs import Recipe as Recipe
+    from spark_batch.jobs.shard import Shard as Shard
+    from spark_batch.project import Merged as Merged
+    from spark_batch.project import Plan as Plan
+    from spark_batch.project import RunOptions as RunOptions
+    from spark_batch.project import RunResult as RunResult
+    from spark_batch.project import load as load
+    from spark_batch.project import merge as merge
+    from spark_batch.project import plan as plan
+    from spark_batch.project import run as run
+    from spark_batch.reports.manifest import read_manifest as read_manifest
+    from spark_batch.version import __version__ as __version__
 
 _HOMES = {
-    "Action": ("engine.planner", "Action"),
-    "ExitCode": ("errors", "ExitCode"),
-    "Job": ("jobs", "Job"),
-    "Merged": ("project", "Merged"),
-    "RunOptions": ("project", "RunOptions"),
-    "RunResult": ("project", "RunResult"),
-    "Plan": ("project", "Plan"),
-    "Recipe": ("jobs", "Recipe"),
-    "RecipeError": ("errors", "RecipeError"),
-    "Shard": ("jobs.shard", "Shard"),
-    "SparkBatchError": ("errors", "SparkBatchError"),
-    "Step": ("engine.planner", "Step"),
-    "__version__": ("version", "__version__"),
-    "load": ("project", "load"),
-    "merge": ("project", "merge"),
-    "plan": ("project", "plan"),
-    "read_manifest": ("reports.manifest", "read"),
-    "run": ("project", "run"),
+    "engine.planner": ("Action", "Step"),
+    "errors": ("ExitCode", "RecipeError", "SparkBatchError"),
+    "jobs": ("Job", "Recipe"),
+    "jobs.shard": ("Shard",),
+    "project": ("Merged", "Plan", "RunOptions", "RunResult", "load", "merge", "plan", "run"),
+    "reports.manifest": ("read_manifest",),
+    "version": ("__version__",),
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(import_module(f"{__name__}.{module}"), attribute)
+__all__ = [name for names in _HOMES.values() for name in names]
+__getattr__ = attributes(__name__, _HOMES)

@@ -14,7 +14,7 @@ from spark_batch import project
 from spark_batch.cli import changes, comment
 from spark_batch.cli.sums import aligned
 from spark_batch.errors import UsageError
-from spark_batch.project.compare import Change, Comparison, Entry, Paid, Sum, Totals, base
+from spark_batch.project import Change, Comparison, Entry, Paid, Sum, Totals, base
 from spark_batch.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])

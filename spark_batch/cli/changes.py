@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from spark_batch.project.compare import Change, Entry, Paid, Sum, Totals
+from spark_batch.project import Change, Entry, Paid, Sum, Totals
 from spark_batch.text import counted, printable
 
 HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis

@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from spark_batch.cli import changes
-from spark_batch.jobs import Difference
-from spark_batch.jobs.request import picture_words
-from spark_batch.project.compare import Change, Comparison, Entry, Sum
+from spark_batch.project import Change, Comparison, Difference, Entry, Sum, picture_words
 from spark_batch.text import code_cell, code_span, one_line
 
 LONGEST = 60_000  # characters; GitHub takes 65 536

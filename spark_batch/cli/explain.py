@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from spark_batch import models
 from spark_batch.errors import UsageError
+from spark_batch.project import models
 
 _FAULT = {"request": "the request: the recipe's, or ours", "vendor": "the vendor's"}
 _LATER = "sent again later and slower, as often as run.attempts allows"

@@ -15,10 +15,9 @@ from urllib.parse import urlsplit
 import click
 
 from spark_batch import project
-from spark_batch.checkpoint import CheckpointReader
 from spark_batch.cli.streams import ESCAPE, print_command
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Status
+from spark_batch.project import CheckpointReader, Status
 from spark_batch.redact import key_free
 
 _SUMMARY_BYTES = 1 << 20  # what GitHub takes of a step's summary; more, and it shows none of it
@@ -72,7 +71,9 @@ def tell(
         if around.annotations and news:
             _annotate(checkpoint, recipe_path, layout, around.workspace)
         if around.summary and summary and news:
-            text = _summary(checkpoint, recipe_path, layout, around)
+            text = project.summary_text(
+                checkpoint, layout, recipe=str(recipe_path), pictures=around.pictures
+            )
             written &= _append(around.summary, text, limit=_SUMMARY_BYTES)
         if around.outputs:
             written &= _append(around.outputs, _outputs(_values(checkpoint, layout)))
@@ -82,34 +83,10 @@ def tell(
 def _annotate(
     checkpoint: CheckpointReader, recipe_path: Path, layout: project.RecipeLayout, workspace: Path
 ) -> None:
-    from spark_batch.reports import annotations
-
-    folder = layout.recipe_dir or recipe_path.parent
-    for each in annotations.commands(
-        checkpoint,
-        recipe=str(recipe_path),
-        recipe_dir=folder,
-        workspace=workspace,
-        model=layout.model,
+    for command in project.annotation_commands(
+        checkpoint, layout, recipe=recipe_path, workspace=workspace
     ):
-        print_command(each, err=True)
-
-
-def _summary(
-    checkpoint: CheckpointReader,
-    recipe_path: Path,
-    layout: project.RecipeLayout,
-    around: _Surroundings,
-) -> str:
-    from spark_batch.reports import markdown
-
-    return markdown.text(
-        checkpoint,
-        layout.model,
-        name=layout.name,
-        recipe=str(recipe_path),
-        pictures=around.pictures,
-    )
+        print_command(command, err=True)
 
 
 def _values(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> dict[str, str]:

@@ -7,18 +7,17 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.checkpoint import DoublePayment
-from spark_batch.cli import github, session
+from spark_batch.cli import github, options, session
 from spark_batch.errors import ExitCode, UsageError
-from spark_batch.jobs import Status
 from spark_batch.paths import shown
+from spark_batch.project import DoublePayment, Status
 from spark_batch.text import counted
 
 
 @click.command()
-@session.recipe_argument
+@options.recipe_argument
 @click.argument("given", metavar="[SOURCE]…", nargs=-1, type=click.Path(path_type=Path))
-@session.sandbox_option
+@options.sandbox_option
 @click.option(
     "--renamed",
     is_flag=True,

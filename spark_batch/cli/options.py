@@ -1,4 +1,4 @@
-"""Options that `run` and `retry` share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,59 @@ from typing import Any, TypeVar
 
 import click
 
-from spark_batch.cli.session import only_option, recipe_argument, sandbox_option, shard_option
+from spark_batch.project import OUTSIDE_OPTION, Shard, outside_allowed, read_shard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Before and after the point of an amount; with more, a sum or a share of it may be no number.
 _MOST_DIGITS = 18
+
+
+def outside_option(command: F) -> F:
+    """The flag --allow-outside, which holds until the command has ended."""
+    return click.option(
+        OUTSIDE_OPTION,
+        is_flag=True,
+        expose_value=False,
+        envvar="SPARK_ALLOW_OUTSIDE",
+        callback=_allow_outside,
+        help="Let the recipe name files outside of its git repository, and links that lead there.",
+    )(command)
+
+
+def _allow_outside(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.with_resource(outside_allowed())
+
+
+def recipe_argument(command: F) -> F:
+    """The argument RECIPE, and the flag --allow-outside."""
+    kind = click.Path(path_type=Path)
+    return click.argument("recipe_path", metavar="RECIPE", type=kind)(outside_option(command))
+
+
+def sandbox_option(command: F) -> F:
+    """The flag --sandbox."""
+    text = "Use the sandbox: its pictures and checkpoint stand under OUTPUT/sandbox."
+    return click.option("--sandbox", is_flag=True, help=text)(command)
+
+
+def _shard(ctx: click.Context, param: click.Parameter, value: str | None) -> Shard | None:
+    return None if value is None else read_shard(value)
+
+
+def shard_option(command: F) -> F:
+    """The option --shard."""
+    text = "Only the jobs of shard I of N, with a checkpoint and a manifest of its own."
+    return click.option("--shard", metavar="I/N", callback=_shard, help=text)(command)
+
+
+def only_option(command: F) -> F:
+    """The option --only, which may be given several times."""
+    text = (
+        "Only jobs that match, such as 'input=hero,status=failed|expired'; again for alternatives."
+    )
+    return click.option("--only", multiple=True, metavar="EXPR", help=text)(command)
 
 
 def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:

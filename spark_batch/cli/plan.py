@@ -10,23 +10,21 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import against as comparing
-from spark_batch.cli import plandocument, plantext, session, sums
+from spark_batch.cli import options, plandocument, plantext, session, sums
 from spark_batch.cli.options import amount
-from spark_batch.engine.planner import COSTS, WORK
 from spark_batch.errors import ExitCode, UsageError
-from spark_batch.jobs.shard import Shard
 from spark_batch.paths import shown
-from spark_batch.project.planning import Quotes
+from spark_batch.project import COSTS, WORK, Quotes, Shard
 from spark_batch.text import counted
 
 _SHOWN = 40
 
 
 @click.command()
-@session.recipe_argument
-@session.sandbox_option
-@session.shard_option
-@session.only_option
+@options.recipe_argument
+@options.sandbox_option
+@options.shard_option
+@options.only_option
 @comparing.options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

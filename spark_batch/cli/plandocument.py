@@ -11,10 +11,7 @@ from typing import Any
 import click
 
 from spark_batch import project
-from spark_batch.engine.planner import Action, Step
-from spark_batch.jobs import Input, Job, Prompt, matrix
-from spark_batch.models import Model
-from spark_batch.reports.verdicts import source
+from spark_batch.project import Action, Input, Job, Model, Prompt, Step, excluded, origins, source
 
 
 def show(plan: project.Plan) -> None:
@@ -125,8 +122,8 @@ def _sums(plan: project.Plan) -> dict[str, Any]:
         "recipe": plan.recipe.name,
         "output_dir": str(plan.layout.output_dir),
         "counts": {action.value: forecast.counts[action] for action in Action},
-        "origins": matrix.origins(plan.recipe),
-        "excluded": list(matrix.excluded(plan.recipe)),
+        "origins": origins(plan.recipe),
+        "excluded": list(excluded(plan.recipe)),
         "left_over": {"jobs": count, "cost_usd": _usd(spent)},
         "cost_usd": {
             "spent": _usd(money.spent),

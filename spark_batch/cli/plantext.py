@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import click
 
 from spark_batch import project
-from spark_batch.cli import fits, plandocument, session
-from spark_batch.engine.forecast import Forecast
-from spark_batch.engine.planner import COSTS, Action, Step
-from spark_batch.engine.reasons import Cause
-from spark_batch.jobs import matrix
+from spark_batch.cli import plandocument, session
 from spark_batch.paths import shown
+from spark_batch.project import COSTS, Action, Cause, Forecast, Step, excluded, origins
 from spark_batch.text import counted
 
+_FITS = 20  # inputs that are listed
 _SIGNS = {
     Action.CREATE: "+",
     Action.RESEND: "+",
@@ -85,8 +83,8 @@ def show_sums(plan: project.Plan) -> None:
     click.echo(f"{plan.recipe.name}: {total} in {shown(plan.layout.output_dir)}")
     for action, count in plan.forecast.counts.items():
         click.echo(f"  {count:>7} {_WORDS[action]}")
-    said = (_pointer_lines, _made_lines, fits.lines, _left_over_lines, _money_lines)
-    for line in (line for each in said for line in each(plan)):
+    sections = (_pointer_lines, _made_lines, _fit_lines, _left_over_lines, _money_lines)
+    for line in (line for lines in sections for line in lines(plan)):
         click.echo(f"  {line}")
 
 
@@ -96,10 +94,10 @@ def _pointer_lines(plan: project.Plan) -> Iterable[str]:
 
 def _made_lines(plan: project.Plan) -> Iterable[str]:
     """What `include` and `rows` add, and what each entry of `exclude` drops."""
-    for origin, count in matrix.origins(plan.recipe).items():
+    for origin, count in origins(plan.recipe).items():
         if origin != "variants":
             yield f"{count:>5} of them by {origin}"
-    for number, dropped in enumerate(matrix.excluded(plan.recipe)):
+    for number, dropped in enumerate(excluded(plan.recipe)):
         yield f"{dropped:>5} dropped by exclude[{number}]"
 
 
@@ -136,3 +134,13 @@ def _quoted(forecast: Forecast) -> str:
         return ""
     part = f" for {count - forecast.unquoted} of {count}" if forecast.unquoted else ""
     return f", quoted {forecast.quoted} USD by the API{part}"
+
+
+def _fit_lines(plan: project.Plan) -> Iterator[str]:
+    """A line for every input that is fitted before it is sent, at most 20."""
+    inputs = {item.id: item.fit for block in plan.recipe.blocks for item in block.inputs}
+    fitted = {name: words for name, words in inputs.items() if words}
+    for name in list(fitted)[:_FITS]:
+        yield f"fit {name}: {fitted[name]}"
+    if len(fitted) > _FITS:
+        yield f"fit: and {len(fitted) - _FITS} more inputs (--json lists every job)"

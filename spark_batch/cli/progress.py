@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Protocol
 
 import click
 from tqdm import tqdm
 
 from spark_batch.cli.streams import terminal
-from spark_batch.engine.events import (
+from spark_batch.project import (
     BecameUncertain,
     Done,
+    Driver,
     Event,
     Expired,
     Failed,
@@ -151,3 +155,26 @@ def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> str:
             )
         case Unfinished(name=name, reason=reason):
             return f"unfinished {name}: {reason}; paid for: the next run or `rescue` fetches it"
+
+
+def watch(run: Driver, total: int) -> None:
+    """Do a run of `total` jobs, and show it; Ctrl-C and SIGTERM stop it."""
+    with _signals(run.stop), progress(total) as display:
+        for event in run.events():
+            display.show(event, run.tally)
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop` meanwhile."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop()
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

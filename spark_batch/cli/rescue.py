@@ -7,17 +7,17 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import github, session
-from spark_batch.cli.watching import watch
+from spark_batch.cli import github, options, session
+from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
-from spark_batch.jobs.shard import Shard
+from spark_batch.project import Shard
 from spark_batch.text import counted
 
 
 @click.command()
-@session.recipe_argument
-@session.sandbox_option
-@session.shard_option
+@options.recipe_argument
+@options.sandbox_option
+@options.shard_option
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: Path | None) -> int:
     """Poll and download what has been paid for. This cannot create a task.

@@ -9,10 +9,10 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, session
-from spark_batch.cli.watching import watch
-from spark_batch.engine.planner import COSTS, Action
+from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
 from spark_batch.paths import shown
+from spark_batch.project import COSTS, Action
 from spark_batch.text import counted
 
 

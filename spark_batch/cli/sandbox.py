@@ -19,10 +19,10 @@ _TICK = 0.2  # seconds between two looks at whether a signal came
 
 
 def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    from spark_batch.sandbox.faults import listing
-
     if wanted:
-        click.echo(listing())
+        from spark_batch.project import sandbox
+
+        click.echo(sandbox.faults.listing())
         context.exit()
 
 
@@ -82,18 +82,17 @@ def command(
 
     It runs until Ctrl-C. Pictures are previews; the ledger shows what the API would have billed.
     """
-    from spark_batch.sandbox import Settings, read_script, serve
-    from spark_batch.sandbox.faults import parse
+    from spark_batch.project import sandbox
 
-    settings = Settings(
+    settings = sandbox.Settings(
         folder=folder,
         key=_key(key_env),
         price=_price(price),
         task_seconds=_seconds(task_seconds),
-        faults=parse(faults, script=read_script(script) if script else {}),
+        faults=sandbox.faults.parse(faults, script=sandbox.read_script(script) if script else {}),
         seed=seed,
     )
-    with _until_stopped() as stopped, serve(settings, port=port) as served:
+    with _until_stopped() as stopped, sandbox.serve(settings, port=port) as served:
         click.echo(f"sandbox at {served.url} (ledger {served.ledger.path})")
         click.echo(f"export SPARK_BASE_URL={served.url}")
         click.echo(f"export SPARK_API_KEY={f'${key_env}' if key_env else 'sandbox'}")

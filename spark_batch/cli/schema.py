@@ -6,7 +6,7 @@ import json
 
 import click
 
-from spark_batch.models import schemas
+from spark_batch.project import schemas
 
 
 @click.command()

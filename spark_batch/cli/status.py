@@ -10,21 +10,19 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.checkpoint import CheckpointReader
-from spark_batch.cli import session
-from spark_batch.jobs import JobRecord, Status
-from spark_batch.jobs.shard import Shard
+from spark_batch.cli import options, session
 from spark_batch.paths import shown
+from spark_batch.project import CheckpointReader, JobRecord, Shard, Status
 from spark_batch.text import counted
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 
 
 @click.command()
-@session.recipe_argument
-@session.sandbox_option
-@session.shard_option
-@session.only_option
+@options.recipe_argument
+@options.sandbox_option
+@options.shard_option
+@options.only_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
@@ -34,7 +32,7 @@ def command(
     with project.open_readonly(layout) as checkpoint:
         counts: Counter[Status] = Counter()
         trouble = []
-        for record in session.chosen(checkpoint, only, layout):
+        for record in project.chosen_records(checkpoint, only, layout):
             counts[record.status] += 1
             if record.status in _TROUBLE:
                 trouble.append(record)

@@ -9,10 +9,8 @@ from decimal import Decimal
 import click
 
 from spark_batch import project
-from spark_batch.engine.planner import COSTS, Step
 from spark_batch.errors import UsageError
-from spark_batch.jobs import record_of
-from spark_batch.jobs.select import facts
+from spark_batch.project import COSTS, Step, facts, record_of
 
 _HEAD = ("jobs", "to create", "expected USD")
 

@@ -10,12 +10,21 @@ from typing import Any
 
 import click
 
-from spark_batch.checkpoint import time_text
 from spark_batch.errors import ExitCode, PictureError
-from spark_batch.jobs import Attempt, JobRecord
 from spark_batch.paths import shown
-from spark_batch.project import tracing
-from spark_batch.project.tracing import METADATA, SHA256, RunRecords, Trace, Traced
+from spark_batch.project import (
+    METADATA,
+    SHA256,
+    Attempt,
+    JobRecord,
+    RunRecords,
+    Trace,
+    Traced,
+    records_below,
+    records_named,
+    time_text,
+    trace,
+)
 from spark_batch.text import printable
 
 _NOT_FOUND = (
@@ -61,7 +70,7 @@ def command(
     code = ExitCode.DONE
     for file in files:
         try:
-            traced = tracing.trace(file, records=records)
+            traced = trace(file, records=records)
         except PictureError as error:
             click.echo(f"spark-batch: {error}", err=True)
             code = ExitCode.WRONG
@@ -85,16 +94,16 @@ def _books(folder: Path | None, manifest: Path | None) -> list[RunRecords] | Non
     """Those that are named; None without."""
     if folder is None and manifest is None:
         return None
-    named = [tracing.records_named(manifest)] if manifest else []
-    return [*named, *(tracing.records_below(folder) if folder else ())]
+    named = [records_named(manifest)] if manifest else []
+    return [*named, *(records_below(folder) if folder else ())]
 
 
 def _print(file: Path, traced: Traced, where: str) -> None:
     if len(traced.traces) > 1:
         click.echo(f"{file}: {len(traced.traces)} jobs got these very bytes")
-    for trace in traced.traces:
-        click.echo(f"{file}: job {trace.facts.key} of {printable(trace.facts.recipe) or '?'}")
-        for line in (*_made_of(trace), *_record(trace), _known(traced, trace, where)):
+    for found in traced.traces:
+        click.echo(f"{file}: job {found.facts.key} of {printable(found.facts.recipe) or '?'}")
+        for line in (*_made_of(found), *_record(found), _known(traced, found, where)):
             click.echo(f"  {line}")
 
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from spark_batch import pictures
-from spark_batch.cli.outside import outside_option
+from spark_batch.cli.options import outside_option
 from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
-from spark_batch.jobs import matrix
-from spark_batch.recipe import Diagnostic, load
-from spark_batch.recipe.diagnostics import ERROR
-from spark_batch.recipe.inputs import Generated
+from spark_batch.project import ERROR, Diagnostic, count_jobs, load
 from spark_batch.text import counted, printable
 
 
@@ -61,11 +57,11 @@ def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: 
 
 def _judge(recipe: str, *, strict: bool) -> _Verdict:
     try:
-        loaded = load(Path(recipe), probe=pictures.probe, find=_find_generated)
+        loaded = load(Path(recipe))
     except RecipeError as error:
         found = tuple(each for each in error.diagnostics if isinstance(each, Diagnostic))
         return _Verdict(recipe, None, found, (), str(error))
-    jobs, warnings = matrix.count(loaded.recipe), loaded.warnings
+    jobs, warnings = count_jobs(loaded.recipe), loaded.warnings
     if strict and warnings:
         errors = tuple(
             replace(each, severity=ERROR, message=f"{each.message} [{each.code}]")
@@ -78,13 +74,6 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
         said.append(counted(len(warnings), "warning"))
     summary = f"{printable(recipe)}: {', '.join(said)}"
     return _Verdict(recipe, jobs, (), warnings, summary, loaded.notes)
-
-
-def _find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
-    """Do what `project.load` does with the matches of a glob, imported when there are any."""
-    from spark_batch.project.record_files import find_generated
-
-    return find_generated(files, top=top)
 
 
 def _text(verdicts: list[_Verdict]) -> None:

@@ -6,19 +6,17 @@ from pathlib import Path
 
 import click
 
-from spark_batch import lfs, project
-from spark_batch.cli import session
-from spark_batch.engine.files import stands
+from spark_batch import project
+from spark_batch.cli import options
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import JobRecord, Status
-from spark_batch.jobs.shard import Shard
+from spark_batch.project import Shard
 from spark_batch.text import counted
 
 
 @click.command()
-@session.recipe_argument
-@session.sandbox_option
-@session.shard_option
+@options.recipe_argument
+@options.sandbox_option
+@options.shard_option
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
     """Check every finished file against its recorded SHA-256.
 
@@ -27,20 +25,16 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
     """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     good = bad = suspect = pointers = 0
-    with project.recorded(layout) as checkpoint:
-        for record in checkpoint.records():
-            if record.status is not Status.DONE:
-                continue
-            pointer = lfs.read(layout.output_dir / record.file) if record.file else None
-            fault = _fault(layout.output_dir, record, pointer)
-            bad += fault is not None
-            good += fault is None
-            pointers += fault is None and pointer is not None
-            if fault:
-                click.echo(f"{record.file or record.output}: {fault}")
-            if record.attempt and record.attempt.suspect:
-                suspect += 1
-                click.echo(f"{record.file}: suspect: {record.attempt.suspect}")
+    for verified in project.verify(layout):
+        record, fault = verified.record, verified.fault
+        bad += fault is not None
+        good += fault is None
+        pointers += fault is None and verified.is_pointer
+        if fault:
+            click.echo(f"{record.file or record.output}: {fault}")
+        if record.attempt and record.attempt.suspect:
+            suspect += 1
+            click.echo(f"{record.file}: suspect: {record.attempt.suspect}")
     odd = f", {suspect} suspect" if suspect else ""
     of_them = f" ({_pointed(pointers)})" if pointers else ""
     files = counted(good, "file")
@@ -51,16 +45,3 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
 def _pointed(count: int) -> str:
     pointers = counted(count, "Git LFS pointer")
     return f"{pointers} among them: `git lfs pull` fetches the pictures"
-
-
-def _fault(folder: Path, record: JobRecord, pointer: lfs.Pointer | None) -> str | None:
-    picture = record.attempt.picture if record.attempt else None
-    if record.file is None or picture is None:
-        return "not written yet; `spark-batch run` writes it"
-    if not (folder / record.file).is_file():
-        return "missing; `spark-batch run` fetches it again without a new task"
-    if pointer is not None and pointer.sha256 != picture.sha256:
-        return f"changed: a Git LFS pointer to another picture (sha256 {pointer.sha256[:8]})"
-    if not stands(folder / record.file, picture.sha256):
-        return "changed: its SHA-256 is not the recorded one"
-    return None

@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.checkpoint import CheckpointReader
-from spark_batch.cli import session
-from spark_batch.jobs import Attempt, JobRecord, State
-from spark_batch.jobs.shard import Shard
+from spark_batch.cli import options
+from spark_batch.project import Attempt, CheckpointReader, JobRecord, Shard, State
 
 _NEXT = {
     "never": "not sent again: the same request would fail again",
@@ -20,10 +18,10 @@ _NEXT = {
 
 
 @click.command()
-@session.recipe_argument
+@options.recipe_argument
 @click.argument("job")
-@session.sandbox_option
-@session.shard_option
+@options.sandbox_option
+@options.shard_option
 def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:
     """Show the whole history of one job.
 
@@ -31,7 +29,7 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
     """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(layout) as checkpoint:
-        record = session.one_job(checkpoint, job)
+        record = project.find_job(checkpoint, job)
         _print_job(record)
         attempts = checkpoint.attempts_of(record.key)
         for attempt in attempts:

@@ -27,7 +27,7 @@ def combinations(recipe: Recipe) -> int:
     return sum(map(_combinations, recipe.blocks))
 
 
-def count(recipe: Recipe) -> int:
+def count_jobs(recipe: Recipe) -> int:
     """The number of jobs; builds none of them."""
     return sum(map(_count, recipe.blocks))
 

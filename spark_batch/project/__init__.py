@@ -1,93 +1,199 @@
-"""A recipe with its folders: load it, plan it, run it, rescue what is paid for.
+"""What commands do, without the terminal: load, plan, run, rescue, merge, trace, and more.
 
-The only room that puts recipe, checkpoint, client, engine, sandbox and reports together; the
-command line and Python programs (`from spark_batch import load, plan, run, read_manifest`) stand
-on it. Nothing here prints, asks or handles signals.
-Everything is imported when it is first used: `validate` needs little of it.
+The only package that puts recipe, checkpoint, client, engine, sandbox and reports together. The
+command line imports from here and from `errors` alone, so that this list is all that it knows of
+the packages below. Nothing here prints, asks or handles signals.
+
+Names are imported from their modules when they are first used: `validate` needs few of them.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from spark_batch.project.adopting import Adoption, recorded
-    from spark_batch.project.layout import (
-        RecipeLayout,
-        copied,
-        find_layout,
-        layout_of,
-        load,
-        open_readonly,
-        shards_of,
-    )
-    from spark_batch.project.merging import Merged, merge
-    from spark_batch.project.ownership import earlier_hint
-    from spark_batch.project.planning import Plan, plan
-    from spark_batch.project.reporting import write_known_reports
-    from spark_batch.project.rescuing import Rescued, rescue
-    from spark_batch.project.running import PreparedRun, RunOptions, RunResult, prepare, run
-    from spark_batch.project.saved_plan import SavedPlan, check_target, save
+from spark_batch.lazy import attributes
 
-__all__ = [
-    "Adoption",
-    "Merged",
-    "Plan",
-    "PreparedRun",
-    "RecipeLayout",
-    "Rescued",
-    "RunOptions",
-    "RunResult",
-    "SavedPlan",
-    "check_target",
-    "copied",
-    "earlier_hint",
-    "find_layout",
-    "layout_of",
-    "load",
-    "merge",
-    "open_readonly",
-    "plan",
-    "prepare",
-    "recorded",
-    "rescue",
-    "run",
-    "save",
-    "shards_of",
-    "write_known_reports",
-]
+if TYPE_CHECKING:
+    from spark_batch import models as models
+    from spark_batch import sandbox as sandbox
+    from spark_batch.checkpoint import CheckpointReader as CheckpointReader
+    from spark_batch.checkpoint import DoublePayment as DoublePayment
+    from spark_batch.checkpoint import time_text as time_text
+    from spark_batch.engine import Driver as Driver
+    from spark_batch.engine.events import BecameUncertain as BecameUncertain
+    from spark_batch.engine.events import Done as Done
+    from spark_batch.engine.events import Event as Event
+    from spark_batch.engine.events import Expired as Expired
+    from spark_batch.engine.events import Failed as Failed
+    from spark_batch.engine.events import Halted as Halted
+    from spark_batch.engine.events import Note as Note
+    from spark_batch.engine.events import Submitted as Submitted
+    from spark_batch.engine.events import Tally as Tally
+    from spark_batch.engine.events import Unfinished as Unfinished
+    from spark_batch.engine.forecast import Forecast as Forecast
+    from spark_batch.engine.planner import COSTS as COSTS
+    from spark_batch.engine.planner import WORK as WORK
+    from spark_batch.engine.planner import Action as Action
+    from spark_batch.engine.planner import Step as Step
+    from spark_batch.engine.reasons import Cause as Cause
+    from spark_batch.jobs import Attempt as Attempt
+    from spark_batch.jobs import Difference as Difference
+    from spark_batch.jobs import Input as Input
+    from spark_batch.jobs import Job as Job
+    from spark_batch.jobs import JobRecord as JobRecord
+    from spark_batch.jobs import Prompt as Prompt
+    from spark_batch.jobs import Recipe as Recipe
+    from spark_batch.jobs import State as State
+    from spark_batch.jobs import Status as Status
+    from spark_batch.jobs import record_of as record_of
+    from spark_batch.jobs.matrix import count_jobs as count_jobs
+    from spark_batch.jobs.matrix import excluded as excluded
+    from spark_batch.jobs.matrix import origins as origins
+    from spark_batch.jobs.request import picture_words as picture_words
+    from spark_batch.jobs.select import facts as facts
+    from spark_batch.jobs.shard import Shard as Shard
+    from spark_batch.jobs.shard import read_shard as read_shard
+    from spark_batch.models import Model as Model
+    from spark_batch.models import schemas as schemas
+    from spark_batch.project.adopting import Adoption as Adoption
+    from spark_batch.project.compare import Change as Change
+    from spark_batch.project.compare import Comparison as Comparison
+    from spark_batch.project.compare import Entry as Entry
+    from spark_batch.project.compare import Paid as Paid
+    from spark_batch.project.compare import Sum as Sum
+    from spark_batch.project.compare import Totals as Totals
+    from spark_batch.project.compare import base as base
+    from spark_batch.project.layout import RecipeLayout as RecipeLayout
+    from spark_batch.project.layout import copied as copied
+    from spark_batch.project.layout import find_layout as find_layout
+    from spark_batch.project.layout import layout_of as layout_of
+    from spark_batch.project.layout import open_readonly as open_readonly
+    from spark_batch.project.layout import shards_of as shards_of
+    from spark_batch.project.loading import load as load
+    from spark_batch.project.merging import Merged as Merged
+    from spark_batch.project.merging import merge as merge
+    from spark_batch.project.ownership import earlier_hint as earlier_hint
+    from spark_batch.project.planning import Plan as Plan
+    from spark_batch.project.planning import Quotes as Quotes
+    from spark_batch.project.planning import plan as plan
+    from spark_batch.project.reporting import annotation_commands as annotation_commands
+    from spark_batch.project.reporting import manifest_text as manifest_text
+    from spark_batch.project.reporting import summary_text as summary_text
+    from spark_batch.project.reporting import write_known_reports as write_known_reports
+    from spark_batch.project.rescuing import Rescued as Rescued
+    from spark_batch.project.rescuing import rescue as rescue
+    from spark_batch.project.resolving import Settlement as Settlement
+    from spark_batch.project.resolving import settling as settling
+    from spark_batch.project.running import PreparedRun as PreparedRun
+    from spark_batch.project.running import RunOptions as RunOptions
+    from spark_batch.project.running import RunResult as RunResult
+    from spark_batch.project.running import prepare as prepare
+    from spark_batch.project.running import run as run
+    from spark_batch.project.saved_plan import SavedPlan as SavedPlan
+    from spark_batch.project.saved_plan import check_target as check_target
+    from spark_batch.project.saved_plan import save as save
+    from spark_batch.project.selecting import chosen_records as chosen_records
+    from spark_batch.project.selecting import find_job as find_job
+    from spark_batch.project.starting import WORKFLOW as WORKFLOW
+    from spark_batch.project.starting import write_starter as write_starter
+    from spark_batch.project.tracing import METADATA as METADATA
+    from spark_batch.project.tracing import SHA256 as SHA256
+    from spark_batch.project.tracing import RunRecords as RunRecords
+    from spark_batch.project.tracing import Trace as Trace
+    from spark_batch.project.tracing import Traced as Traced
+    from spark_batch.project.tracing import records_below as records_below
+    from spark_batch.project.tracing import records_named as records_named
+    from spark_batch.project.tracing import trace as trace
+    from spark_batch.project.verifying import verify as verify
+    from spark_batch.recipe import Diagnostic as Diagnostic
+    from spark_batch.recipe.boundary import OUTSIDE_OPTION as OUTSIDE_OPTION
+    from spark_batch.recipe.boundary import outside_allowed as outside_allowed
+    from spark_batch.recipe.diagnostics import ERROR as ERROR
+    from spark_batch.reports.formats import FORMATS as FORMATS
+    from spark_batch.reports.formats import Written as Written
+    from spark_batch.reports.formats import chosen_formats as chosen_formats
+    from spark_batch.reports.verdicts import source as source
 
 _HOMES = {
-    "Adoption": "adopting",
-    "PreparedRun": "running",
-    "Merged": "merging",
-    "RunOptions": "running",
-    "RunResult": "running",
-    "RecipeLayout": "layout",
-    "Plan": "planning",
-    "Rescued": "rescuing",
-    "SavedPlan": "saved_plan",
-    "check_target": "saved_plan",
-    "copied": "layout",
-    "earlier_hint": "ownership",
-    "find_layout": "layout",
-    "load": "layout",
-    "merge": "merging",
-    "open_readonly": "layout",
-    "layout_of": "layout",
-    "plan": "planning",
-    "prepare": "running",
-    "recorded": "adopting",
-    "rescue": "rescuing",
-    "run": "running",
-    "save": "saved_plan",
-    "shards_of": "layout",
-    "write_known_reports": "reporting",
+    "project.adopting": ("Adoption",),
+    "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
+    "project.layout": (
+        "RecipeLayout",
+        "copied",
+        "find_layout",
+        "layout_of",
+        "open_readonly",
+        "shards_of",
+    ),
+    "project.loading": ("load",),
+    "project.merging": ("Merged", "merge"),
+    "project.ownership": ("earlier_hint",),
+    "project.planning": ("Plan", "Quotes", "plan"),
+    "project.reporting": (
+        "annotation_commands",
+        "manifest_text",
+        "summary_text",
+        "write_known_reports",
+    ),
+    "project.rescuing": ("Rescued", "rescue"),
+    "project.resolving": ("Settlement", "settling"),
+    "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare", "run"),
+    "project.saved_plan": ("SavedPlan", "check_target", "save"),
+    "project.selecting": ("chosen_records", "find_job"),
+    "project.starting": ("WORKFLOW", "write_starter"),
+    "project.tracing": (
+        "METADATA",
+        "RunRecords",
+        "SHA256",
+        "Trace",
+        "Traced",
+        "records_below",
+        "records_named",
+        "trace",
+    ),
+    "project.verifying": ("verify",),
+    # Values of the packages below that commands print or pass on.
+    "": ("models", "sandbox"),
+    "checkpoint": ("CheckpointReader", "DoublePayment", "time_text"),
+    "engine": ("Driver",),
+    "engine.events": (
+        "BecameUncertain",
+        "Done",
+        "Event",
+        "Expired",
+        "Failed",
+        "Halted",
+        "Note",
+        "Submitted",
+        "Tally",
+        "Unfinished",
+    ),
+    "engine.forecast": ("Forecast",),
+    "engine.planner": ("Action", "COSTS", "Step", "WORK"),
+    "engine.reasons": ("Cause",),
+    "jobs": (
+        "Attempt",
+        "Difference",
+        "Input",
+        "Job",
+        "JobRecord",
+        "Prompt",
+        "Recipe",
+        "State",
+        "Status",
+        "record_of",
+    ),
+    "jobs.matrix": ("count_jobs", "excluded", "origins"),
+    "jobs.request": ("picture_words",),
+    "jobs.select": ("facts",),
+    "jobs.shard": ("Shard", "read_shard"),
+    "models": ("Model", "schemas"),
+    "recipe": ("Diagnostic",),
+    "recipe.boundary": ("OUTSIDE_OPTION", "outside_allowed"),
+    "recipe.diagnostics": ("ERROR",),
+    "reports.formats": ("FORMATS", "Written", "chosen_formats"),
+    "reports.verdicts": ("source",),
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__all__ = [name for names in _HOMES.values() for name in names]
+__getattr__ = attributes(__name__, _HOMES)

@@ -105,7 +105,7 @@ def _adopted(checkpoint: Checkpoint, layout: RecipeLayout, path: Path) -> Adopti
 def _until_fault(path: Path, unread: list[str]) -> Iterator[dict[str, str]]:
     """The rows up to the first unreadable one, whose error is appended to `unread`."""
     try:
-        yield from manifest.read(path)
+        yield from manifest.read_manifest(path)
     except ManifestError as error:
         unread.append(str(error))
 
@@ -169,7 +169,7 @@ def _has_whole(layout: RecipeLayout) -> bool:
 
 def _has_news(checkpoint: CheckpointReader, layout: RecipeLayout, path: Path) -> bool:
     wanted = _wanted(layout)
-    return any(wanted(row) and is_news(checkpoint, row) for row in manifest.read(path))
+    return any(wanted(row) and is_news(checkpoint, row) for row in manifest.read_manifest(path))
 
 
 def _manifests(layout: RecipeLayout) -> list[Path]:

@@ -266,7 +266,7 @@ def _is_path(given: str) -> bool:
 def _from_manifest(given: str) -> Base:
     lines: list[JobRecord] = []
     costs: list[tuple[int, Decimal | None]] = []
-    for number, row in enumerate(manifest.read(Path(given)), 2):
+    for number, row in enumerate(manifest.read_manifest(Path(given)), 2):
         try:
             lines.append(_row_record(row))
             costs.extend(_row_cost(row))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spark_batch import pictures, recipe
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, matrix
@@ -14,8 +13,6 @@ from spark_batch.jobs.shard import Shard, labelled_shard
 from spark_batch.models import Model
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.links import check_output
-from spark_batch.project.record_files import find_generated
-from spark_batch.recipe import Loaded
 from spark_batch.recipe.outline import header
 
 
@@ -55,14 +52,6 @@ class RecipeLayout(Layout):
         """The jobs of the recipe that belong to it, in the recipe's order."""
         jobs = matrix.jobs(recipe)
         return jobs if self.shard is None else self.shard.of(jobs)
-
-
-def load(path: str | Path) -> Loaded:
-    """The recipe, checked, its pictures probed, and the warnings about it.
-
-    Needs neither network nor key. Raises RecipeError with every error and its position.
-    """
-    return recipe.load(Path(path), probe=pictures.probe, find=find_generated)
 
 
 def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> RecipeLayout:

@@ -29,7 +29,7 @@ def check_output(layout: Layout) -> None:
     Raises UsageError for a link, for what is neither a file nor a folder, for a journal that git
     has, and for a file at a report's name that spark-batch did not write.
     """
-    reports = map(layout.report, formats.FORMATS)
+    reports = [form.path(layout) for form in formats.FORMATS.values()]
     refuse_links(layout.output_dir, layout.state, *reports)
     for path in _odd(layout.state):
         refuse_links(path)

@@ -353,7 +353,7 @@ def _checkpoint(layout: RecipeLayout, path: Path) -> Iterator[Source]:
 @contextlib.contextmanager
 def _manifest(path: Path, model: Model) -> Iterator[Source]:
     """A manifest, read into a checkpoint in memory."""
-    rows = list(manifest.read(path))
+    rows = list(manifest.read_manifest(path))
     with Checkpoint.blank() as reader:
         try:
             adopt(reader, rows, model=model, trusted=lambda row: False)

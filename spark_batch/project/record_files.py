@@ -50,7 +50,7 @@ class RecordFile:
     def claims(self) -> Iterator[Claim]:
         """The names that its recipe writes. Raises SparkBatchError when it cannot be read."""
         if self.is_manifest:
-            for row in manifest.read(self.path):
+            for row in manifest.read_manifest(self.path):
                 file = row.get("output", "")
                 if PurePosixPath(file).name:
                     output = str(PurePosixPath(file).with_suffix(""))
@@ -64,7 +64,7 @@ class RecordFile:
         Raises SparkBatchError when it cannot be read.
         """
         if self.is_manifest:
-            for row in manifest.read(self.path):
+            for row in manifest.read_manifest(self.path):
                 if row.get("status") in _PAID:
                     yield row.get("job", ""), _cost(row.get("cost_usd"))
         elif foreign.is_checkpoint(self.path):

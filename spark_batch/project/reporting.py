@@ -6,11 +6,14 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import CheckpointReplaced
+from spark_batch.jobs import JobRecord
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
+from spark_batch.reports import manifest
 from spark_batch.reports.formats import FORMATS, Written, write_all
 from spark_batch.reports.report import Target
 
@@ -60,3 +63,34 @@ def manifest_of_deleted(layout: RecipeLayout, checkpoint: CheckpointReader) -> I
         saved = [f"without a copy, the next run takes over what {layout.manifest} lists"]
         endings = written.failures or saved
         raise CheckpointReplaced("; ".join([str(error), *endings])) from None
+
+
+def manifest_text(records: Iterable[JobRecord], layout: RecipeLayout) -> str:
+    """The text of a manifest with these jobs only."""
+    return "".join(manifest.text(records, layout.model))
+
+
+def summary_text(
+    checkpoint: CheckpointReader, layout: RecipeLayout, *, recipe: str, pictures: str | None
+) -> str:
+    """The Markdown summary, as in `reports.markdown.text`."""
+    from spark_batch.reports import markdown
+
+    return markdown.text(
+        checkpoint, layout.model, name=layout.name, recipe=recipe, pictures=pictures
+    )
+
+
+def annotation_commands(
+    checkpoint: CheckpointReader, layout: RecipeLayout, *, recipe: Path, workspace: Path
+) -> Iterable[str]:
+    """GitHub's workflow commands for the jobs with trouble, as in `reports.annotations`."""
+    from spark_batch.reports import annotations
+
+    return annotations.commands(
+        checkpoint,
+        recipe=str(recipe),
+        recipe_dir=layout.recipe_dir or recipe.parent,
+        workspace=workspace,
+        model=layout.model,
+    )

@@ -122,7 +122,7 @@ def records_in(folder: Path) -> list[RunRecords]:
 
 def records_named(path: Path) -> RunRecords:
     """The manifest `path` and its checkpoint. Raises UsageError for another file."""
-    next(manifest.read(path), None)
+    next(manifest.read_manifest(path), None)
     return records_of(path)
 
 
@@ -159,7 +159,7 @@ def _in_manifest(records: RunRecords, sha256: str, carried: Provenance | None) -
     job = carried.key if carried else None
     rows = [
         row
-        for row in manifest.read(records.manifest)
+        for row in manifest.read_manifest(records.manifest)
         if row["sha256"] == sha256 or row["job"] == job
     ]
     with Checkpoint.blank() as blank:

@@ -17,7 +17,7 @@ from spark_batch import lfs
 from spark_batch.recipe.diagnostics import Findings, Mark, mark_after, stop
 from spark_batch.text import quoted
 
-OPTION = "--allow-outside"
+OUTSIDE_OPTION = "--allow-outside"
 
 MAX_BYTES = 1 << 20
 
@@ -73,14 +73,14 @@ class Boundary:
             return (
                 f"leads to {quoted(str(real))}, outside of the repository"
                 f" {quoted(str(self._root))}: copy it into the repository, or allow it with"
-                f" {OPTION}"
+                f" {OUTSIDE_OPTION}"
             )
         folders = [self._folder, *_current()]
         if not _is_in(path, folders) or _is_in(real, [folder.resolve() for folder in folders]):
             return None
         return (
             f"is, or is behind, a link that leads out of the folder, to {quoted(str(real))}:"
-            f" copy it, or allow it with {OPTION}"
+            f" copy it, or allow it with {OUTSIDE_OPTION}"
         )
 
     def output_fault(self, folder: Path) -> str | None:

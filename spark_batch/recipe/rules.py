@@ -44,7 +44,7 @@ def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> b
         message = "no combination of the recipe matches this; remove it"
         mark, where = start(node.items()[at]), f"exclude[{at}]"
         findings.error(mark, code="exclude-idle", path=where, message=message)
-    if not idle and matrix.count(recipe) == 0:
+    if not idle and matrix.count_jobs(recipe) == 0:
         message = "every combination of the recipe is excluded; nothing is left to make"
         findings.error(node.mark, code="exclude-all", path="exclude", message=message)
         return False
@@ -179,7 +179,7 @@ def check_inclusions(recipe: Recipe, node: Node | None, findings: Findings) -> N
     """Warn about entries whose jobs all exist already."""
     items = () if node is None else node.items()
     for at, (item, block) in enumerate(zip(items, recipe.blocks[1:], strict=False)):
-        if matrix.count(replace(recipe, blocks=(block,))) == 0:
+        if matrix.count_jobs(replace(recipe, blocks=(block,))) == 0:
             message = "this adds nothing: all of its jobs exist already"
             path = f"include[{at}]"
             findings.warn(start(item), code="include-repeats", path=path, message=message)

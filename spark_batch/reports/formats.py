@@ -98,7 +98,7 @@ class Written:
         return ExitCode.FAILED if self.failures else ExitCode.DONE
 
 
-def chosen(texts: Iterable[str]) -> tuple[str, ...]:
+def chosen_formats(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the formats that comma-separated lists name, without repeats, in the order of FORMATS.
 
     Without any list, all formats. Raises UsageError for an unknown name.

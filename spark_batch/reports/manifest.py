@@ -89,7 +89,7 @@ def text(records: Iterable[JobRecord], model: Model) -> Iterator[str]:
     yield from map(manifest.line, records)
 
 
-def read(path: Path) -> Iterator[dict[str, str]]:
+def read_manifest(path: Path) -> Iterator[dict[str, str]]:
     """Yield the rows of a manifest as `row` made them, also after a spreadsheet has saved the file.
 
     Columns are found by name; unknown columns and rows that are not of a job are skipped. A column

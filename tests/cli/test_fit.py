@@ -90,7 +90,7 @@ def test_a_plan_lists_no_more_than_twenty_of_them(fits: Folder, call: Call) -> N
         (fits.path / "scans" / f"s{number}.tif").write_bytes(data)
     told = call("plan", fits.recipe, "--sandbox").out.splitlines()
     assert sum(line.startswith("  fit ") for line in told) == 20
-    assert "  fit: and 5 more inputs (--json tells of each job)" in told
+    assert "  fit: and 5 more inputs (--json lists every job)" in told
 
 
 def test_what_is_sent_is_upright_in_rgb_and_within_the_limits(fits: Folder, call: Call) -> None:

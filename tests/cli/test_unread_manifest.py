@@ -102,7 +102,7 @@ def test_a_manifest_that_was_saved_in_another_form_is_read(
         ended = call(command, made.recipe, "--sandbox")
         assert ended.code == ExitCode.DONE, ended.err
     assert len(made.ledger()) == JOBS
-    assert len(list(manifest.read(the_manifest(made)))) == JOBS
+    assert len(list(manifest.read_manifest(the_manifest(made)))) == JOBS
     if not fresh:
         assert the_manifest(made).read_bytes() == before
 
@@ -178,7 +178,7 @@ def test_rows_before_a_fault_are_adopted(made: Folder, call: Call) -> None:
 def test_rescue_adopts_every_row_that_can_be_read(made: Folder, call: Call) -> None:
     """One row whose job has lost its digits keeps none of the others back."""
     text = the_manifest(made).read_text()
-    (first, *_) = manifest.read(the_manifest(made))
+    (first, *_) = manifest.read_manifest(the_manifest(made))
     the_manifest(made).write_text(text.replace(first["job"], "1.23457E+15"))
     forget(made)
     for picture in made.pictures():
@@ -228,7 +228,7 @@ def test_beside_an_older_checkpoint_it_may_know_more(made: Folder, call: Call) -
 def test_a_name_that_no_picture_has_is_a_spoilt_row(made: Folder, call: Call, output: str) -> None:
     """Nothing is written under it, inside or outside the output folder, and nothing crashes."""
     text = the_manifest(made).read_text()
-    (first, *_) = manifest.read(the_manifest(made))
+    (first, *_) = manifest.read_manifest(the_manifest(made))
     the_manifest(made).write_text(text.replace(first["output"], output))
     forget(made)
     for picture in made.pictures():
@@ -243,7 +243,7 @@ def test_a_name_that_no_picture_has_is_a_spoilt_row(made: Folder, call: Call, ou
 @pytest.mark.parametrize("status", ["running", "fetching"])
 def test_a_task_without_its_id_is_a_spoilt_row(made: Folder, call: Call, status: str) -> None:
     """There is nothing to poll: the cell was emptied, and the task may be paid for."""
-    (first, *_) = manifest.read(the_manifest(made))
+    (first, *_) = manifest.read_manifest(the_manifest(made))
     text = the_manifest(made).read_text().replace(",done,", f",{status},")
     the_manifest(made).write_text(text.replace(f",{first['task_id']},", ",,"))
     forget(made)

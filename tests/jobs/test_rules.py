@@ -113,7 +113,7 @@ def test_what_is_left(rules: tuple[Exclusion, ...]) -> None:
     left = [job for job in whole if not any(_matches(job, rule) for rule in rules)]
     recipe = _recipe(replace(BLOCK, excludes=rules))
     assert list(matrix.jobs(recipe)) == left
-    assert matrix.count(recipe) == len(left)
+    assert matrix.count_jobs(recipe) == len(left)
     assert matrix.combinations(recipe) == len(whole)
 
 
@@ -171,7 +171,7 @@ def test_repeats_are_made_once(rules: tuple[Exclusion, ...], further: list[Block
     made = [_request(job) for job in matrix.jobs(_recipe(*blocks))]
     alone = [replace(block, repeats=()) for block in blocks]
     assert made == list(dict.fromkeys(map(_request, matrix.jobs(_recipe(*alone)))))
-    assert matrix.count(_recipe(*blocks)) == len(made)
+    assert matrix.count_jobs(_recipe(*blocks)) == len(made)
     assert colliding_jobs(_recipe(*blocks)) is None
 
 
@@ -184,4 +184,4 @@ def test_a_million_are_counted_at_once() -> None:
     block = replace(BLOCK, inputs=inputs, prompts=prompts, seeds=seeds, excludes=rules)
     recipe = _recipe(block)
     assert matrix.excluded(recipe) == (4 * 10**6, 999 * 1000 * 4)
-    assert matrix.count(recipe) == 999 * 1000 * 4 * 999
+    assert matrix.count_jobs(recipe) == 999 * 1000 * 4 * 999

@@ -228,7 +228,7 @@ def test_a_recipe_for_a_second_model_runs_from_start_to_end(second: Model, tmp_p
     assert f'"model": "{SECOND}"' in ledger
     with Checkpoint.blank() as checkpoint:
         # A manifest's own ranges are those of the first model, until it has a column for the model.
-        rows = [{**row, "scale": "1"} for row in manifest.read(result.manifest)]
+        rows = [{**row, "scale": "1"} for row in manifest.read_manifest(result.manifest)]
         assert adopt(checkpoint, rows, model=second, trusted=lambda row: False) == 1
         (record,) = checkpoint.records()
     assert record.request.model == SECOND

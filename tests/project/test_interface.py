@@ -75,4 +75,4 @@ def test_importing_it_costs_nothing() -> None:
     """Nothing heavy comes in before it is used."""
     code = "import spark_batch, sys; print(sorted(m for m in sys.modules if 'spark' in m))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['spark_batch']"
+    assert done.stdout.strip() == "['spark_batch', 'spark_batch.lazy']"

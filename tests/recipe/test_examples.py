@@ -34,7 +34,7 @@ def test_valid_example_loads(name: str) -> None:
     """A right recipe loads, and its jobs have names of their own."""
     recipe = load(EXAMPLES / "valid" / name, probe=pictures.probe).recipe
     jobs = list(matrix.jobs(recipe))
-    assert len(jobs) == matrix.count(recipe)
+    assert len(jobs) == matrix.count_jobs(recipe)
     assert len({job.output.casefold() for job in jobs}) == len(jobs)
 
 
@@ -50,4 +50,4 @@ def test_the_recipes_to_start_from_are_right(path: Path) -> None:
     recipe = load(path, probe=pictures.probe).recipe
     assert recipe.price is not None
     assert recipe.run.max_cost is not None
-    assert matrix.count(recipe) * recipe.price <= recipe.run.max_cost
+    assert matrix.count_jobs(recipe) * recipe.price <= recipe.run.max_cost

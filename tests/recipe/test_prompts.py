@@ -42,7 +42,7 @@ def test_every_combination_is_a_prompt(loaded: Load) -> None:
     prompts = found.recipe.blocks[0].prompts
     assert {prompt.id for prompt in prompts} == {"recolor"}
     assert prompts[1].variables == (("item", "shirt"), ("color", "Navy Blue"))
-    assert matrix.count(found.recipe) == 4
+    assert matrix.count_jobs(found.recipe) == 4
 
 
 def test_the_default_name_holds_the_values(loaded: Load) -> None:
@@ -152,5 +152,5 @@ def test_expanding_is_counting(loaded: Load, one: list[str], other: list[str]) -
     name = "output: {name: '${a}/${b}'}\n"
     recipe = loaded(HEAD + text + name).recipe
     names = [job.output for job in matrix.jobs(recipe)]
-    assert len(names) == matrix.count(recipe) == len(one) * len(other)
+    assert len(names) == matrix.count_jobs(recipe) == len(one) * len(other)
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-/") for name in names)

@@ -29,7 +29,7 @@ JSONL = HEAD + "rows: t.jsonl\n"
 
 def _names(found: Loaded) -> list[str]:
     names = [job.output for job in matrix.jobs(found.recipe)]
-    assert matrix.count(found.recipe) == len(names)
+    assert matrix.count_jobs(found.recipe) == len(names)
     return names
 
 
@@ -312,7 +312,7 @@ def test_order_is_of_no_matter(
         (folder / "t.csv").write_text("image,prompt,scale,seed\n" + text)
         recipe = loaded(ROWS + "variants: {scale: [0.4, 0.5], seed: [7, -1], takes: 2}\n").recipe
         found = [job.key for job in matrix.jobs(recipe)]
-        assert len(found) == len(set(found)) == matrix.count(recipe)
+        assert len(found) == len(set(found)) == matrix.count_jobs(recipe)
         return sorted(found)
 
     assert keys(rows) == keys(rows[::-1])

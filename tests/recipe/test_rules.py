@@ -42,7 +42,7 @@ def test_what_is_dropped(loaded: Load, rule: str, dropped: int) -> None:
     recipe = loaded(MATRIX + f"exclude: [{rule}, {{input: hero, seed: 7, color: red}}]\n").recipe
     assert matrix.excluded(recipe)[0] == dropped
     jobs = list(matrix.jobs(recipe))
-    assert len(jobs) == matrix.count(recipe) == 96 - sum(matrix.excluded(recipe))
+    assert len(jobs) == matrix.count_jobs(recipe) == 96 - sum(matrix.excluded(recipe))
 
 
 @pytest.mark.parametrize("id", ["prompt-41d585c9", "ba-tian-kong-bian-cheng-hong-se-41d585c9"])
@@ -124,7 +124,9 @@ def test_what_is_there_already_is_made_once(loaded: Load, text: str, added: int)
     """The same request of the same input and prompt is one job, however often it is asked for."""
     found = loaded(SMALL + f"include: [{text}]\n")
     jobs = list(matrix.jobs(found.recipe))
-    assert len(jobs) == len({job.key for job in jobs}) == matrix.count(found.recipe) == 12 + added
+    assert (
+        len(jobs) == len({job.key for job in jobs}) == matrix.count_jobs(found.recipe) == 12 + added
+    )
     codes = [warning.code for warning in found.warnings]
     assert codes.count("include-repeats") == (added == 0)
 

@@ -144,7 +144,7 @@ except sqlite3.OperationalError as error:
 )
 def test_formats_are_chosen_by_lists(texts: list[str], expected: tuple[str, ...]) -> None:
     """Repeated or with commas, each once, in one order."""
-    assert formats.chosen(texts) == expected
+    assert formats.chosen_formats(texts) == expected
 
 
 @pytest.mark.parametrize(
@@ -159,5 +159,5 @@ def test_formats_are_chosen_by_lists(texts: list[str], expected: tuple[str, ...]
 def test_a_format_that_there_is_not(text: str, said: str) -> None:
     """What is meant, and what there is."""
     with pytest.raises(UsageError) as caught:
-        formats.chosen([text])
+        formats.chosen_formats([text])
     assert said in str(caught.value)

@@ -40,7 +40,7 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
         checkpoint.uncertain(ids[6], "cut")
         path = tmp_path / "m.csv"
         write_manifest(path, checkpoint.records())
-    rows = list(manifest.read(path))
+    rows = list(manifest.read_manifest(path))
     schemas.validator(schemas.MANIFEST).validate(rows)
     assert [row["status"] for row in rows] == [
         "pending",
@@ -72,7 +72,7 @@ def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
     path = tmp_path / "m.csv"
     write_manifest(path, [a_record(prompt=start, seed=-1)])
     assert f"'{start}" in path.read_bytes().decode()
-    (row,) = manifest.read(path)
+    (row,) = manifest.read_manifest(path)
     assert (row["prompt"], row["seed"]) == (start, "-1")
 
 
@@ -83,7 +83,7 @@ def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -
     path = tmp_path / "m.csv"
     records = [a_record(prompt=text) for text in texts]
     write_manifest(path, records)
-    assert list(manifest.read(path)) == [manifest.row(record, MODEL) for record in records]
+    assert list(manifest.read_manifest(path)) == [manifest.row(record, MODEL) for record in records]
 
 
 def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
@@ -98,7 +98,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.csv"
     path.write_bytes(content)
     with pytest.raises(UsageError):
-        list(manifest.read(path))
+        list(manifest.read_manifest(path))
 
 
 def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
@@ -115,16 +115,16 @@ def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     """Its last column is empty; without a column that tells what is paid for it is no manifest."""
     path, columns = tmp_path / "m.csv", manifest.manifest_columns()
     write_manifest(path, [a_record(fit="saved as JPEG")])
-    assert next(iter(manifest.read(path)))["fit"] == "saved as JPEG"
+    assert next(iter(manifest.read_manifest(path)))["fit"] == "saved as JPEG"
     assert columns[-1] == "fit"
     old = [line.rpartition(",")[0] for line in path.read_text().splitlines()]
     path.write_text("\n".join(old) + "\n")
-    (row,) = manifest.read(path)
+    (row,) = manifest.read_manifest(path)
     assert (row["fit"], tuple(row)) == ("", columns)
     schemas.validator(schemas.MANIFEST).validate([row])
     path.write_text(",".join(columns[:-2]) + "\n")
     with pytest.raises(ManifestError, match="it has no column api"):
-        list(manifest.read(path))
+        list(manifest.read_manifest(path))
 
 
 # What has a meaning in a CSV file or in a cell of a spreadsheet, more often than chance has it.
@@ -146,7 +146,7 @@ def test_no_text_is_lost_and_none_is_a_formula(
     record = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
     path = tmp_path / "m.csv"
     write_manifest(path, [record])
-    assert list(manifest.read(path)) == [manifest.row(record, MODEL)]
+    assert list(manifest.read_manifest(path)) == [manifest.row(record, MODEL)]
     with path.open(encoding="utf-8", newline="") as file:
         (cells,) = csv.DictReader(file, dialect="excel", strict=True)
     for column in ("prompt", "input", "output", "error_code", "error_message"):
@@ -167,7 +167,7 @@ def test_a_clock_that_was_set_back_makes_no_line_that_the_schema_refuses(tmp_pat
         completed_at=sent - timedelta(seconds=5),
     )
     write_manifest(tmp_path / "m.csv", [a_record(attempt=attempt)])
-    rows = list(manifest.read(tmp_path / "m.csv"))
+    rows = list(manifest.read_manifest(tmp_path / "m.csv"))
     schemas.validator(schemas.MANIFEST).validate(rows)
     assert rows[0]["seconds"] == "0.000"
 
@@ -186,7 +186,12 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
     with Checkpoint.open(tmp_path / "new.checkpoint") as new:
         new.sync_jobs([job])
         assert (
-            adopt(new, manifest.read(tmp_path / "m.csv"), model=MODEL, trusted=lambda row: True)
+            adopt(
+                new,
+                manifest.read_manifest(tmp_path / "m.csv"),
+                model=MODEL,
+                trusted=lambda row: True,
+            )
             == 1
         )
         assert new.counts().suspect == 1

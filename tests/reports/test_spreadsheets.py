@@ -95,11 +95,15 @@ def test_a_saved_sheet_has_the_same_rows(
     path = tmp_path / "m.csv"
     records = [a_row(prompt=text, input=text) for text in texts]
     write_manifest(path, records)
-    before = list(manifest.read(path))
+    before = list(manifest.read_manifest(path))
     rows = [[row[at] for at in order] + own for row in cells_of(path)]
     rows[0] = [COLUMNS[at] for at in order] + [f"my own {at}" for at in range(len(own))]
     path.write_bytes(saved(rows, **sheet))
-    assert list(manifest.read(path)) == before == [manifest.row(each, MODEL) for each in records]
+    assert (
+        list(manifest.read_manifest(path))
+        == before
+        == [manifest.row(each, MODEL) for each in records]
+    )
 
 
 def test_line_ends_within_a_cell_are_those_of_the_prompt(tmp_path: Path) -> None:
@@ -107,9 +111,9 @@ def test_line_ends_within_a_cell_are_those_of_the_prompt(tmp_path: Path) -> None
     path = tmp_path / "m.csv"
     write_manifest(path, [a_row(prompt="Beach\nat dawn")])
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    assert next(manifest.read(path))["prompt"] == "Beach\nat dawn"
+    assert next(manifest.read_manifest(path))["prompt"] == "Beach\nat dawn"
     write_manifest(path, [a_row(prompt="Beach\r\nat dawn")])
-    assert next(manifest.read(path))["prompt"] == "Beach\r\nat dawn"
+    assert next(manifest.read_manifest(path))["prompt"] == "Beach\r\nat dawn"
 
 
 REWRITTEN = {
@@ -139,7 +143,7 @@ def rewritten(path: Path, changes: Cells, delimiter: str = ",") -> Cells:
     names, cells = cells_of(path)
     row = {**dict(zip(names, cells, strict=True)), **changes}
     path.write_bytes(saved([names, list(row.values())], delimiter=delimiter))
-    (found,) = manifest.read(path)
+    (found,) = manifest.read_manifest(path)
     schemas.validator(schemas.MANIFEST).validate([found])
     return found
 
@@ -175,7 +179,7 @@ def test_an_error_code_gets_its_zeros_back(tmp_path: Path) -> None:
         write_manifest(path, [a_row(attempt=attempt, attempts=1)])
         path.write_text(path.read_text().replace(f",{code},", f",{text.lstrip('0')},"))
         with Checkpoint.blank() as checkpoint:
-            adopt(checkpoint, manifest.read(path), model=MODEL, trusted=lambda row: False)
+            adopt(checkpoint, manifest.read_manifest(path), model=MODEL, trusted=lambda row: False)
             last = checkpoint.last_attempt(attempt.key)
         assert last is not None
         assert last.error_code == text
@@ -204,7 +208,7 @@ def test_what_has_lost_its_meaning_is_said_and_never_guessed(
     path.write_bytes(saved([names, list(row.values())]))
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         with pytest.raises(ManifestError) as caught:
-            adopt(checkpoint, manifest.read(path), model=MODEL, trusted=lambda row: False)
+            adopt(checkpoint, manifest.read_manifest(path), model=MODEL, trusted=lambda row: False)
         assert f"line 2 of the manifest is not one that spark-batch wrote: {said}" in str(
             caught.value
         )
@@ -215,7 +219,7 @@ def test_a_task_whose_id_has_lost_its_digits_is_known_by_its_attempt(tmp_path: P
     """A checkpoint that has as many attempts has nothing to learn from the row."""
     path = tmp_path / "m.csv"
     write_manifest(path, [a_row()])
-    (row,) = manifest.read(path)
+    (row,) = manifest.read_manifest(path)
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         assert is_news(checkpoint, {**row, "task_id": "1.2E+17"})
         adopt(checkpoint, [row], model=MODEL, trusted=lambda row: False)
@@ -232,9 +236,9 @@ def test_only_a_column_that_tells_what_is_paid_for_must_be_there(tmp_path: Path,
     path.write_bytes(saved([row[:at] + row[at + 1 :] for row in cells_of(path)]))
     if name in manifest.required_columns():
         with pytest.raises(ManifestError, match=f"it has no column {name}$"):
-            list(manifest.read(path))
+            list(manifest.read_manifest(path))
     else:
-        (row,) = manifest.read(path)
+        (row,) = manifest.read_manifest(path)
         assert row == {**manifest.row(a_row(), MODEL), name: ""}
 
 
@@ -247,7 +251,7 @@ def test_rows_that_are_none_of_a_job_are_passed_over(tmp_path: Path) -> None:
     total = "Sum" + "," * COLUMNS.index("cost_usd") + "0.06"
     lines = [head, "<<<<<<< HEAD", row, "=======", "", empty, row, ">>>>>>> main", total]
     path.write_text("\n".join(lines) + "\n")
-    assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL)] * 2
+    assert list(manifest.read_manifest(path)) == [manifest.row(a_row(), MODEL)] * 2
 
 
 def test_cells_that_a_spreadsheet_leaves_out_at_the_end_are_empty(tmp_path: Path) -> None:
@@ -257,11 +261,14 @@ def test_cells_that_a_spreadsheet_leaves_out_at_the_end_are_empty(tmp_path: Path
     write_manifest(path, [a_row(), pending])
     head, done, left = path.read_text().splitlines()
     path.write_text(f"{head}\n{done.rstrip(',')}\n{left.rstrip(',')}\n")
-    assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL), manifest.row(pending, MODEL)]
+    assert list(manifest.read_manifest(path)) == [
+        manifest.row(a_row(), MODEL),
+        manifest.row(pending, MODEL),
+    ]
     for cut in (done[: done.index(",https")], done[:40], done[:16]):
         path.write_text(f"{head}\n{left}\n{cut}")
         with pytest.raises(ManifestError, match="row 3 is cut short"):
-            list(manifest.read(path))
+            list(manifest.read_manifest(path))
 
 
 @pytest.mark.parametrize(
@@ -285,7 +292,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, content: bytes, said: str)
     with pytest.raises(
         ManifestError, match=f"cannot read the manifest .*m.csv: .*{said}"
     ) as caught:
-        list(manifest.read(path))
+        list(manifest.read_manifest(path))
     assert "\n" not in str(caught.value)
 
 
@@ -295,7 +302,7 @@ def test_columns_of_a_whole_sheet_are_no_burden(tmp_path: Path) -> None:
     write_manifest(path, [a_row()])
     padding = [""] * (spreadsheet.MAX_COLUMNS - len(COLUMNS))
     path.write_bytes(saved([row + padding for row in cells_of(path)]))
-    assert list(manifest.read(path)) == [manifest.row(a_row(), MODEL)]
+    assert list(manifest.read_manifest(path)) == [manifest.row(a_row(), MODEL)]
 
 
 @pytest.mark.parametrize("name", ["MAX_BYTES", "MAX_ROWS"])
@@ -305,7 +312,7 @@ def test_a_file_has_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name
     write_manifest(path, [a_row()] * 30)
     monkeypatch.setattr(spreadsheet, name, 20)
     with pytest.raises(ManifestError, match=r"at most 20 are read|more than 20 rows"):
-        list(manifest.read(path))
+        list(manifest.read_manifest(path))
 
 
 def _folder(path: Path) -> None:
@@ -323,4 +330,4 @@ def test_only_a_regular_file_is_read(tmp_path: Path, make: Callable[[Path], None
     """And nothing waits for a writer."""
     make(tmp_path / "m.csv")
     with pytest.raises(ManifestError, match="cannot read the manifest"):
-        list(manifest.read(tmp_path / "m.csv"))
+        list(manifest.read_manifest(tmp_path / "m.csv"))

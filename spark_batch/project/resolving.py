@@ -1,0 +1,73 @@
+"""`resolve`: settle the uncertain attempts of a job as the user says."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.client.answers import usable_id
+from spark_batch.errors import UsageError
+from spark_batch.jobs import Attempt, JobRecord, State
+from spark_batch.project.layout import RecipeLayout, open_readonly
+from spark_batch.project.reporting import write_known_reports
+from spark_batch.project.selecting import find_job
+from spark_batch.reports.formats import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """An uncertain job, opened to be settled: `attempts` are its uncertain ones.
+
+    These are the last attempt and, after a merge, attempts of other checkpoints beside it.
+    """
+
+    record: JobRecord
+    attempts: tuple[Attempt, ...]
+    layout: RecipeLayout
+    checkpoint: Checkpoint
+
+    def found_task(self, attempt: Attempt, task_id: str) -> None:
+        """The attempt did create a task. Raises UsageError when it is another attempt's."""
+        if task_id != attempt.task_id and self.checkpoint.knows_task(attempt.api, task_id):
+            raise UsageError(f"task {task_id} belongs to another attempt already")
+        self.checkpoint.found_task(attempt.id, task_id)
+
+    def not_charged(self, attempt: Attempt) -> None:
+        """The attempt created no task and costs nothing."""
+        self.checkpoint.settle_not_charged(attempt.id)
+
+    def resubmit(self, attempt: Attempt) -> None:
+        """Nobody knows: count the attempt as paid, and make the job again."""
+        self.checkpoint.settle_resubmit(attempt.id)
+
+    def write_reports(self) -> Written:
+        """Write the reports of the recipe with what was settled."""
+        return write_known_reports(self.layout, self.checkpoint)
+
+
+@contextlib.contextmanager
+def settling(layout: RecipeLayout, job: str, *, task_id: str | None) -> Iterator[Settlement]:
+    """Open the checkpoint to settle a job; `task_id` is the id that the user will give.
+
+    Raises UsageError for an impossible task id, when there is no checkpoint, and unless `job` names
+    one job that is uncertain; CheckpointError as `Checkpoint.open` does.
+    """
+    if task_id is not None and usable_id(task_id, layout.model.answers) is None:
+        raise UsageError("this task id has characters that no id of the API has")
+    open_readonly(layout).close()  # says what to do when there is none
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
+        checkpoint.interrupted()
+        record = find_job(checkpoint, job)
+        attempts = checkpoint.attempts_of(record.key)
+        uncertain = tuple(
+            attempt
+            for attempt in attempts
+            if attempt.state is State.UNCERTAIN and not attempt.settled
+        )
+        if not uncertain:
+            raise UsageError(
+                f"job {job} is {record.status.value}: only an uncertain job needs to be resolved"
+            )
+        yield Settlement(record, uncertain, layout, checkpoint)

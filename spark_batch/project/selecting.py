@@ -1,0 +1,45 @@
+"""Select the jobs of a checkpoint: by expressions (`--only`), or one by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.errors import UsageError
+from spark_batch.jobs import JobRecord
+from spark_batch.jobs.select import Chooser, facts
+from spark_batch.project.layout import RecipeLayout
+
+_NAMED = 5  # keys that a message lists
+
+
+def chosen_records(
+    checkpoint: CheckpointReader, only: tuple[str, ...], layout: RecipeLayout
+) -> Iterator[JobRecord]:
+    """The recipe's jobs that match one of the expressions `only`, or all; take them all.
+
+    Raises UsageError at the end when an expression names what no job has, or none matches.
+    """
+    chooser = Chooser(only)
+    for record in checkpoint.records():
+        if chooser(facts(record, layout.model)):
+            yield record
+    chooser.check()
+
+
+def find_job(checkpoint: CheckpointReader, text: str) -> JobRecord:
+    """The one job that `text` names: a key, the beginning of one, or a picture's name.
+
+    Raises UsageError when there is none, or more than one.
+    """
+    found = checkpoint.records_like(text)
+    keys = {record.key for record in found}
+    if len(keys) == 1:
+        return found[0]
+    if not keys:
+        raise UsageError(
+            f"no job is called {text!r}: give its key from the manifest or from `spark-batch"
+            " status`, or its picture's name below the output folder"
+        )
+    listed = ", ".join(sorted(keys)[:_NAMED])
+    raise UsageError(f"{len(keys)} jobs begin with {text!r}: {listed}, …")

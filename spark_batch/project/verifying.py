@@ -1,0 +1,51 @@
+"""`verify`: compare the finished files with their recorded SHA-256."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from spark_batch import lfs
+from spark_batch.engine.files import stands
+from spark_batch.jobs import JobRecord, Status
+from spark_batch.project.adopting import recorded
+from spark_batch.project.layout import RecipeLayout
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A finished job and what is wrong with its file, or None.
+
+    `is_pointer` says whether the file is a Git LFS pointer.
+    """
+
+    record: JobRecord
+    fault: str | None
+    is_pointer: bool
+
+
+def verify(layout: RecipeLayout) -> Iterator[Verified]:
+    """Check the file of every finished job of the checkpoint, or of the manifest without one.
+
+    Raises UsageError when there is neither, and ManifestError.
+    """
+    with recorded(layout) as checkpoint:
+        for record in checkpoint.records():
+            if record.status is Status.DONE:
+                pointer = lfs.read(layout.output_dir / record.file) if record.file else None
+                fault = _fault(layout.output_dir, record, pointer)
+                yield Verified(record, fault, pointer is not None)
+
+
+def _fault(folder: Path, record: JobRecord, pointer: lfs.Pointer | None) -> str | None:
+    picture = record.attempt.picture if record.attempt else None
+    if record.file is None or picture is None:
+        return "not written yet; `spark-batch run` writes it"
+    if not (folder / record.file).is_file():
+        return "missing; `spark-batch run` fetches it again without a new task"
+    if pointer is not None and pointer.sha256 != picture.sha256:
+        return f"changed: a Git LFS pointer to another picture (sha256 {pointer.sha256[:8]})"
+    if not stands(folder / record.file, picture.sha256):
+        return "changed: its SHA-256 is not the recorded one"
+    return None
