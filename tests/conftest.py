@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +28,10 @@ _HEEDED = (
     "XDG_STATE_HOME",
     "CI",
 )
-# An environment with the wheel; a browser with a page of many pictures.
-_TOGETHER = ("tests/ci/", "tests/reports/page/")
+# Tests that share what takes long to make: an environment with the wheel; by module, a browser and a
+# page of many pictures, so that no process has all of the slow pages.
+_TOGETHER = ("tests/ci/",)
+_BY_MODULE = ("tests/reports/page/",)
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +43,17 @@ def own_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     return home
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    """No garbage collection during a test that makes a parser recurse to Python's limit.
+
+    A finalizer that a collection runs at that depth fails by it, and pytest fails the test.
+    """
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture
@@ -56,6 +71,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what takes long to make go to one process (`--dist loadgroup`)."""
     for item in items:
-        for folder in _TOGETHER:
-            if folder in item.path.as_posix():
-                item.add_marker(pytest.mark.xdist_group(folder))
+        path = item.path.as_posix()
+        groups = [folder for folder in _TOGETHER if folder in path]
+        groups += [path for folder in _BY_MODULE if folder in path]
+        for group in groups:
+            item.add_marker(pytest.mark.xdist_group(group))

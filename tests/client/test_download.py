@@ -27,6 +27,7 @@ def part(tmp_path: Path) -> Path:
     return tmp_path / "a.part"
 
 
+@pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize("name", FAULTS)
 def test_wire_faults(name: str, serve: Serve, connect: Connect, part: Path) -> None:
     """No fault of the wire is taken for a picture, and none leaves a file."""

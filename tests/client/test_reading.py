@@ -29,6 +29,7 @@ STOPPING = {
 }
 
 
+@pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize("name", FAULTS)
 def test_wire_faults(name: str, serve: Serve, connect: Connect) -> None:
     """No fault of the wire makes of a poll anything that would end or repeat a task."""

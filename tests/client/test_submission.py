@@ -25,6 +25,7 @@ from tests.client.server import Line, answering, http, then_close, within
 BODY = b'{"model": "spark_i2i_3_0"}'
 
 
+@pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize("name", FAULTS)
 def test_wire_faults(name: str, serve: Serve, connect: Connect) -> None:
     """Each fault of the wire has its outcome, after one connection and one POST at most."""

@@ -173,7 +173,7 @@ def test_the_schemas_have_one_reader() -> None:
         for node in constants(path)
         if ".schema.json" in str(node.value)
     }
-    assert found == {"models/schemas.py", "cli/init.py"}
+    assert found == {"models/schemas.py", "project/starting.py"}
 
 
 def test_no_number_of_the_api_stands_outside_the_schemas() -> None:

@@ -29,6 +29,7 @@ ROWS = {
 }
 
 
+@pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize("name", ROWS)
 def test_a_hostile_table_is_an_error_soon(name: str, tmp_path: Path) -> None:
     """No time grows with the square of a row."""

@@ -191,6 +191,7 @@ def test_what_is_no_table(errors: Errors, folder: Path, data: bytes) -> None:
     assert {error.place.file.name for error in errors(ROWS)} == {"t.csv"}
 
 
+@pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize(
     "line", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", '{"seed": NaN}', "null", '{"a": {}}']
 )

@@ -147,6 +147,7 @@ def test_wrong_envelope(api: Any, body: Any) -> None:
     assert len(api.ledger.accepted()) == before
 
 
+@pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b'{"a": NaN}', b"\xff\xfe", b"[" * 200_000, b"9" * 5_000, b'{"a": Infinity}'],
