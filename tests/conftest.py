@@ -7,9 +7,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from spark_batch.engine import ratelimit
 from spark_batch.project import access
@@ -81,12 +83,21 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratelimit, "_SOON", 0.02)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the marks are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what takes long to make go to one process (`--dist loadgroup`)."""
-    for item in items:
-        path = item.path.as_posix()
-        groups = [folder for folder in _TOGETHER if folder in path]
-        groups += [path for folder in _BY_MODULE if folder in path]
-        for group in groups:
-            item.add_marker(pytest.mark.xdist_group(group))
+class _Groups(LoadScopeScheduling):
+    """Sends tests that share what takes long to make to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if path.startswith(_BY_MODULE):
+            return path
+        return next((folder for folder in _TOGETHER if path.startswith(folder)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Groups:
+    """Distribute the tests by `_Groups`.
+
+    The marks of `--dist loadgroup` have no effect: pytest-xdist 3.8 writes a group's name where
+    pytest 9.2 does not look for it.
+    """
+    return _Groups(config, log)
