@@ -43,6 +43,7 @@ def unsharded(tmp_path: Path, call: Call) -> list[dict[str, str]]:
     return masked(folder.previews)
 
 
+@pytest.mark.proof
 def test_four_processes_at_once_make_what_one_makes(
     folder: Folder, call: Call, unsharded: list[dict[str, str]]
 ) -> None:
@@ -83,6 +84,7 @@ def _kill_when_all_is_sent(folder: Folder, process: subprocess.Popen[str], shard
     assert known == wanted
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_any_moment_nothing_is_paid_for_twice(
     folder: Folder, call: Call, seed: int
