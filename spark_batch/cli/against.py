@@ -1,4 +1,4 @@
-"""`plan --against`: what has changed in pictures and money, as text, JSON or Markdown."""
+"""`plan --against`: print what changed in pictures and money, as text, JSON or Markdown."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Form(str, Enum):
 
 
 def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable[object]) -> Form:
-    """What is asked for. Raises UsageError for options that do not go together.
+    """The form to print. Raises UsageError for options that do not go together.
 
     `others` are the values of the options that choose or save: --only, --by, --shard, --out.
     """
@@ -57,13 +57,13 @@ def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable
         raise UsageError("--markdown is for --against: say with what to compare")
     if markdown and as_json:
         raise UsageError("give either --json or --markdown")
-    if against is not None and any(each is not None for each in others):
+    if against is not None and any(other is not None for other in others):
         raise UsageError("--against compares whole recipes: give no --only, --by, --shard or --out")
     return Form.JSON if as_json else Form.MARKDOWN if markdown else Form.TEXT
 
 
 def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bool:
-    """Print what has changed against `given`, in text at most `shown` jobs; says whether any has.
+    """Print what changed against `given`, in text at most `shown` jobs; whether anything changed.
 
     Raises UsageError when `given` is neither a manifest nor a commit.
     """
@@ -81,7 +81,7 @@ def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bo
 
 
 def _print_text(comparison: Comparison, shown: int | None) -> None:
-    """Lines for what has changed, at most `shown`, then the sums; all lines without a bound."""
+    """Print at most `shown` changed jobs, then the sums; None prints every job."""
     listed = hidden = 0
     for entry in comparison.entries():
         if entry.change is Change.KEPT and shown is not None:
@@ -117,7 +117,7 @@ def _print_table(axis: str, sums: Mapping[str, Sum], shown: int | None) -> None:
 
 
 def _print_json(comparison: Comparison) -> None:
-    """One JSON document, its jobs written as they come."""
+    """Print one JSON document, job by job."""
     click.echo('{"jobs": [')
     for position, entry in enumerate(comparison.entries()):
         comma = "," if position else ""
@@ -133,15 +133,15 @@ def _print_json(comparison: Comparison) -> None:
             "notes": list(against.notes),
         },
         "counts": _counts(totals.all),
-        "prompts": {value: _sum(each) for value, each in totals.prompts.items()},
-        "inputs": {value: _sum(each) for value, each in totals.inputs.items()},
+        "prompts": {value: _sum(found) for value, found in totals.prompts.items()},
+        "inputs": {value: _sum(found) for value, found in totals.inputs.items()},
         "waiting": {
             "jobs": totals.waiting,
             "cost_usd": _usd(totals.waiting_cost, totals.waiting_unpriced),
         },
         "cost_usd": {
             "expected": _usd(totals.all.expected, totals.all.unpriced),
-            "paid": {each.value: _paid(totals, each) for each in _PAID},
+            "paid": {change.value: _paid(totals, change) for change in _PAID},
         },
     }
     click.echo(f"],\n{json.dumps(rest, indent=2, ensure_ascii=False)[2:]}")
@@ -155,19 +155,19 @@ def _entry(entry: Entry) -> dict[str, object]:
         "change": entry.change.value,
         "before": None if before is None else {"job": before.key, "output": before.output},
         "differences": [
-            {"field": each.field, "from": each.before, "to": each.after}
-            for each in entry.differences
+            {"field": found.field, "from": found.before, "to": found.after}
+            for found in entry.differences
         ],
         "cost_usd": None if entry.cost is None else str(entry.cost),
     }
 
 
-def _counts(each: Sum) -> dict[str, int]:
-    return {change.value: each.counts[change] for change in Change}
+def _counts(found: Sum) -> dict[str, int]:
+    return {change.value: found.counts[change] for change in Change}
 
 
-def _sum(each: Sum) -> dict[str, object]:
-    return {**_counts(each), "expected_usd": _usd(each.expected, each.unpriced)}
+def _sum(found: Sum) -> dict[str, object]:
+    return {**_counts(found), "expected_usd": _usd(found.expected, found.unpriced)}
 
 
 def _usd(cost: Decimal, unpriced: int) -> str | None:

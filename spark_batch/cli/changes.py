@@ -1,4 +1,4 @@
-"""What has changed in a recipe, in words: what the text and the comment of `--against` share."""
+"""Words for the changes of a recipe, shared by the text and the comment of `--against`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by ax
 
 
 def reason(entry: Entry) -> str:
-    """What has become of a job, in words."""
+    """How a job changed, in words."""
     if entry.change is Change.CHANGED:
         return f"changed: {', '.join(map(str, entry.differences)) or 'the picture'}"
     if entry.change is Change.RENAMED and entry.before:
@@ -20,13 +20,13 @@ def reason(entry: Entry) -> str:
 
 
 def rows(sums: Mapping[str, Sum]) -> list[tuple[str, ...]]:
-    """A row for each value of an axis of whose jobs any has changed, cells as in `HEAD`."""
+    """A row for every value of an axis with changed jobs; its cells are as in `HEAD`."""
     found = []
-    for value, each in sums.items():
-        counts = each.counts
+    for value, found_sum in sums.items():
+        counts = found_sum.counts
         kept = counts[Change.KEPT] + counts[Change.RENAMED]
         if counts.total() > kept:
-            expected = "?" if each.unpriced else str(each.expected)
+            expected = "?" if found_sum.unpriced else str(found_sum.expected)
             numbers = (counts[Change.NEW], counts[Change.CHANGED], kept, counts[Change.REMOVED])
             found.append((printable(value), *map(str, numbers), expected))
     return found
@@ -36,7 +36,7 @@ def headline(totals: Totals) -> str:
     """`12 new, 8 changed, 31 kept; expected 0.60 USD, 1.48 USD already paid`."""
     counts = totals.all.counts
     kept = counts[Change.KEPT] + counts[Change.RENAMED]
-    words = [f"{counts[each]} {each.value}" for each in (Change.NEW, Change.CHANGED)]
+    words = [f"{counts[change]} {change.value}" for change in (Change.NEW, Change.CHANGED)]
     words.append(f"{kept} kept")
     if counts[Change.REMOVED]:
         words.append(f"{counts[Change.REMOVED]} removed")
@@ -48,7 +48,7 @@ def headline(totals: Totals) -> str:
 
 
 def details(totals: Totals) -> Iterator[str]:
-    """Lines about what the headline does not say."""
+    """Lines with what the headline leaves out."""
     renamed = totals.all.counts[Change.RENAMED]
     if renamed:
         yield f"{renamed} of the kept ones under another name, which costs nothing"
@@ -69,5 +69,5 @@ def details(totals: Totals) -> Iterator[str]:
 def _paid(totals: Totals, change: Change, what: str) -> str:
     paid = totals.paid.get(change, Paid())
     tasks = counted(paid.unpriced, "task")
-    untold = f" (and {tasks} whose price is not known)" if paid.unpriced else ""
-    return f"{paid.cost} USD {what}{untold}"
+    unknown = f" (and {tasks} whose price is not known)" if paid.unpriced else ""
+    return f"{paid.cost} USD {what}{unknown}"

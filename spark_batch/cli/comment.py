@@ -1,8 +1,8 @@
 """`plan --against --markdown`: a comment for a pull request.
 
 It begins with an HTML comment that names the recipe, by which a CI step finds the comment of the
-last push and writes over it. What people wrote stands in code, where it is neither Markdown nor
-HTML, and where GitHub and GitLab look for no mentions.
+last push and replaces it. Text from people is in code spans, where it is neither Markdown nor HTML
+and where GitHub and GitLab look for no mentions.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def marker(recipe: str) -> str:
 
 
 def text(comparison: Comparison) -> str:
-    """The comment, at most 60 000 characters; what is cut is said. Takes every entry."""
-    lists: dict[Change, list[Entry]] = {each: [] for each in _KINDS}
+    """The comment, at most 60 000 characters; it says what was cut. Takes every entry."""
+    lists: dict[Change, list[Entry]] = {change: [] for change in _KINDS}
     for entry in comparison.entries():
         kept = lists.get(entry.change)
         if kept is not None and len(kept) < _LISTED:
             kept.append(entry)
     written = "\n".join(_head(comparison))
     counts = comparison.totals.all.counts
-    filled = [each for each in _KINDS if lists[each]]
+    filled = [change for change in _KINDS if lists[change]]
     for position, change in enumerate(filled):
         share = (LONGEST - len(written)) // (len(filled) - position)
         written += "".join(_folded(change, lists[change], counts, share))
@@ -53,7 +53,7 @@ def text(comparison: Comparison) -> str:
 
 
 def code(words: object, *, longest: int = _VALUE) -> str:
-    """A text of people's as code: nothing in it is Markdown, HTML, a cell's end or a mention."""
+    """Text from people as code: nothing in it is Markdown, HTML, a cell's end or a mention."""
     line = one_line(str(words), longest)
     if not line:
         return "-"
@@ -69,7 +69,7 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield f"### {code(name)} against {code(against.given)}{commit}"
     yield ""
     yield f"**{changes.headline(totals)}**"
-    notes = (code(each, longest=_NOTE) for each in against.notes)
+    notes = (code(note, longest=_NOTE) for note in against.notes)
     lines = [*changes.details(totals), *notes]
     yield from ["", *(f"- {line}" for line in lines)] if lines else []
     for axis, sums in (("prompt", totals.prompts), ("input", totals.inputs)):
@@ -111,7 +111,7 @@ def _folded(
 
 
 def _entry_row(entry: Entry) -> str:
-    """What differs, where the picture was, or, of a new or removed one, its prompt."""
+    """The row of a job: what differs, its earlier name, or the prompt of a new or removed job."""
     what = code(entry.job.request.prompt)
     if entry.change is Change.CHANGED:
         what = "; ".join(map(_difference, entry.differences)) or "the picture"
@@ -121,14 +121,14 @@ def _entry_row(entry: Entry) -> str:
     return _row((code(entry.job.output), what, cost))
 
 
-def _difference(each: Difference) -> str:
-    shown = picture_words if each.field == "picture" else str
-    return f"{each.field} from {code(shown(each.before))} to {code(shown(each.after))}"
+def _difference(found: Difference) -> str:
+    shown = picture_words if found.field == "picture" else str
+    return f"{found.field} from {code(shown(found.before))} to {code(shown(found.after))}"
 
 
 def _table_head(names: Sequence[str]) -> Iterator[str]:
     yield _row(names)
-    yield _row("---:" if each in _NUMBERS else "---" for each in names)
+    yield _row("---:" if name in _NUMBERS else "---" for name in names)
 
 
 def _row(cells: Iterable[str]) -> str:

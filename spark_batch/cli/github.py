@@ -1,4 +1,4 @@
-"""What a run tells GitHub Actions: a summary, values for later steps, annotations.
+"""Publish a run to GitHub Actions: a summary, values for later steps, annotations.
 
 The only reader of GitHub's environment variables.
 """
@@ -26,9 +26,9 @@ _CUT = "\n… the summary is cut here, at the 1 MiB that GitHub shows; the whole
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """Where GitHub wants things written, as far as it does; `pictures` is where OUTPUT is served.
+    """GitHub's files, as the environment names them; `pictures` is the address of OUTPUT.
 
-    Below a summary there is no folder, so pictures in it need an address of their own.
+    A summary is in no folder, so its pictures need an address of their own.
     """
 
     annotations: bool
@@ -39,7 +39,7 @@ class _Surroundings:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> _Surroundings:
-        """What the environment says."""
+        """Read the environment."""
 
         def path(name: str) -> Path | None:
             value = environ.get(name, "").strip()
@@ -54,14 +54,14 @@ class _Surroundings:
         )
 
 
-def tell(
+def publish(
     recipe_path: Path, layout: project.RecipeLayout, *, news: bool = True, summary: bool = True
 ) -> ExitCode:
-    """Tell GitHub where the recipe stands, from its checkpoint; nothing where GitHub is not.
+    """Publish the state of the recipe to GitHub, from its checkpoint; nothing outside of GitHub.
 
-    Without `news` it has been told before: then only the values for later steps are written.
-    Annotations go to stderr, which GitHub reads as it reads stdout. What cannot be written is said
-    on stderr; gives FAILED then.
+    Without `news`, writes only the values for later steps: the rest was published before.
+    Annotations go to stderr, which GitHub reads as it reads stdout. Returns FAILED, with a message
+    on stderr, when something cannot be written.
     """
     around = _Surroundings.of(os.environ)
     if not (around.annotations or around.summary or around.outputs):
@@ -90,7 +90,7 @@ def _annotate(
 
 
 def _values(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> dict[str, str]:
-    """What later steps can go by; `failed` is what `retry` would make again."""
+    """Values for later steps; `failed` is what `retry` would make again."""
     counts, money = checkpoint.counts(), checkpoint.money()
 
     def sum_of(*statuses: Status) -> str:
@@ -107,13 +107,13 @@ def _values(checkpoint: CheckpointReader, layout: project.RecipeLayout) -> dict[
 
 
 def _outputs(values: Mapping[str, str]) -> str:
-    """Values between delimiters that nobody can know before, so that none can end its value."""
+    """The values, each between delimiters that nobody can predict, so that none ends early."""
     end = f"spark-batch-{secrets.token_hex(16)}"
     return "".join(f"{name}<<{end}\n{value}\n{end}\n" for name, value in values.items())
 
 
 def _append(path: Path, text: str, *, limit: int | None = None) -> bool:
-    """Append to one of GitHub's files, at most until it has `limit` bytes."""
+    """Append to one of GitHub's files, up to a size of `limit` bytes."""
     try:
         with open(path, "ab", opener=_without_waiting) as file:
             data = key_free(text).encode("utf-8", ESCAPE)  # a folder's name need not be UTF-8
@@ -138,7 +138,7 @@ def _without_waiting(name: str, flags: int) -> int:
 
 
 def _cut(lines: Iterable[bytes], room: int) -> bytes:
-    """As many lines as there is room for, and one that says so; nothing without room for that."""
+    """As many lines as fit, and a line that says so; nothing when that line does not fit."""
     left = room - len(_CUT.encode())
     kept = b""
     for line in lines:
@@ -149,7 +149,7 @@ def _cut(lines: Iterable[bytes], room: int) -> bytes:
 
 
 def _address(text: str) -> str | None:
-    """A web address that ends in a slash; None for anything else, which is said."""
+    """A web address that ends in a slash; None, with a message, for anything else."""
     if not text:
         return None
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).netloc:

@@ -28,10 +28,10 @@ def command(
 ) -> ExitCode:
     """Join the checkpoints of shards, machines or branches.
 
-    SOURCE is an output folder, or one that holds some, a checkpoint or a manifest; without any,
-    the shards of this output folder are joined. Every attempt that any of them knows is kept,
-    pictures that are not here are copied, and jobs that were paid for twice are listed. Nothing is
-    sent, and doing it again changes nothing.
+    SOURCE is a checkpoint, a manifest, an output folder or a folder with such folders; by default,
+    the shards of this output folder are merged. Keeps every attempt of every source, copies
+    pictures that are missing here, and lists jobs that were paid for twice. Sends nothing; a
+    second merge changes nothing.
     """
     if renamed and not given:
         raise UsageError("--renamed needs a SOURCE: the checkpoint or manifest of the earlier name")
@@ -41,14 +41,14 @@ def command(
         click.echo(f"nothing to merge: no shards of {merged.layout.name} in {folder}")
         return ExitCode.DONE
     for payment in merged.double_payments:
-        click.echo(_told(payment))
+        click.echo(_describe(payment))
     _conclude(merged)
-    told = github.tell(recipe_path, merged.layout)
-    return merged.written.exit_code or told
+    github_exit_code = github.publish(recipe_path, merged.layout)
+    return merged.written.exit_code or github_exit_code
 
 
-def _told(payment: DoublePayment) -> str:
-    """Both tasks, and what one of them too many cost."""
+def _describe(payment: DoublePayment) -> str:
+    """The tasks of a job that was paid for twice, and the cost of the superfluous one."""
     tasks = " and ".join(task or "one that is uncertain" for task in payment.tasks)
     cost = "at a cost that is not known" if payment.cost is None else f"{payment.cost} USD too much"
     paid = "may be paid twice" if None in payment.tasks else "paid twice"
@@ -72,4 +72,4 @@ def _conclude(merged: project.Merged) -> None:
     if merged.missing:
         missing = counted(merged.missing, "picture")
         click.echo(f"{missing} missing: `spark-batch rescue` fetches without a new task", err=True)
-    session.tell_reports(merged.written, merged.layout)
+    session.print_reports(merged.written, merged.layout)

@@ -79,7 +79,7 @@ def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Dec
 
 
 def running_options(command: F) -> F:
-    """The argument RECIPE and the options of the commands that may create tasks."""
+    """The argument RECIPE and the options of commands that may create tasks."""
     decorators = [
         recipe_argument,
         sandbox_option,

@@ -63,7 +63,7 @@ def command(
 ) -> int:
     """Show what `run` would do, why, and what it would cost.
 
-    Makes no task; nothing is sent at all but the questions of --quote.
+    Creates no task. Only --quote sends requests, which ask for prices.
     """
     form = comparing.form(
         against, as_json=as_json, markdown=markdown, others=(*only, by, shard, out)
@@ -73,9 +73,9 @@ def command(
     _check_saving(out, max_cost, shard)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     with project.plan(recipe, sandbox=sandbox, only=only, shard=shard) as plan:
-        session.tell_adopted(plan.adopted, plan.layout)
+        session.print_adopted(plan.adopted, plan.layout)
         if quote:
-            _tell_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
+            _print_missing_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
         if against is not None:
             changes = comparing.show(plan, against, form=form, shown=shown)
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
@@ -87,13 +87,13 @@ def command(
             click.echo(f"note: {shared}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
-            _tell_saved(saved, out, plan)
+            _print_saved(saved, out, plan)
     work = plan.forecast.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
 
 def _check_saving(out: Path | None, max_cost: Decimal | None, shard: Shard | None) -> None:
-    """Raise UsageError when what is asked for cannot be saved."""
+    """Raise UsageError for options with which a plan cannot be saved."""
     if out is None:
         if max_cost is not None:
             raise UsageError("--max-cost is the ceiling of a saved plan: give --out too")
@@ -104,18 +104,18 @@ def _check_saving(out: Path | None, max_cost: Decimal | None, shard: Shard | Non
 
 
 def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | None) -> None:
-    """Print the plan as it is asked for; takes every step of it."""
+    """Print the plan; takes every step of it."""
     if as_json:
         plandocument.show(plan)
     elif by is not None:
-        sums.show(plan, tuple(each.strip() for each in by.split(",")))
+        sums.show(plan, tuple(axis.strip() for axis in by.split(",")))
         plantext.show_sums(plan)
     else:
         plantext.show(plan, shown)
 
 
-def _tell_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:
-    """On stderr, so that the plan itself can be read by a program."""
+def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:
+    """Print the saved plan on stderr, so that a program can read the plan from stdout."""
     new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
     recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
     command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
@@ -132,8 +132,8 @@ def _tell_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> Non
         )
 
 
-def _tell_quotes(quotes: Quotes) -> None:
-    """What the API did not tell, on stderr; what it told goes into the sums."""
+def _print_missing_quotes(quotes: Quotes) -> None:
+    """Print on stderr why there are no quotes; quotes go into the sums."""
     for reason in quotes.refused:
         click.echo(f"no quote: {reason}", err=True)
     if quotes.unasked:

@@ -15,7 +15,7 @@ from spark_batch.project import Action, Input, Job, Model, Prompt, Step, exclude
 
 
 def show(plan: project.Plan) -> None:
-    """Print the document, its jobs as they come: takes every step of the plan."""
+    """Print the document job by job; takes every step of the plan."""
     click.echo('{"jobs": [')
     for position, step in enumerate(plan.steps()):
         entry = json.dumps(_job(plan, step), ensure_ascii=False)
@@ -24,7 +24,7 @@ def show(plan: project.Plan) -> None:
 
 
 def next_command(plan: project.Plan, step: Step) -> str | None:
-    """What to type so that something follows for a job that a run leaves as it is."""
+    """The command that continues a job which a run leaves as it is."""
     recipe = shlex.quote(str(plan.recipe.path))
     flag = " --sandbox" if plan.sandbox else ""
     if plan.layout.shard is not None:
@@ -50,7 +50,8 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
         "cause": step.cause.value,
         "reason": step.reason,
         "changes": [
-            {"field": each.field, "from": each.before, "to": each.after} for each in step.changes
+            {"field": change.field, "from": change.before, "to": change.after}
+            for change in step.changes
         ],
         "error": _error(step, plan.recipe.model),
         "done_at": None if done_at is None else done_at.isoformat(timespec="seconds"),

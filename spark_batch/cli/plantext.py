@@ -1,4 +1,4 @@
-"""`plan` in words: what there is to do or to know, and the sums."""
+"""`plan` as text: the steps and the sums."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _rest(plan: project.Plan, step: Step) -> str:
 
 
 def show_sums(plan: project.Plan) -> None:
-    """Once every step has been taken."""
+    """Print the sums, after every step has been taken."""
     total = counted(plan.forecast.total(), "job")
     click.echo(f"{plan.recipe.name}: {total} in {shown(plan.layout.output_dir)}")
     for action, count in plan.forecast.counts.items():
@@ -123,12 +123,12 @@ def _money_lines(plan: project.Plan) -> list[str]:
 def _expected(forecast: Forecast) -> str:
     if forecast.unpriced:
         return "cost not known (give the recipe a price)"
-    sources = " and ".join(_SOURCES[each] for each in sorted(forecast.sources))
+    sources = " and ".join(_SOURCES[source] for source in sorted(forecast.sources))
     return f"expected {forecast.expected} USD (by {sources})"
 
 
 def _quoted(forecast: Forecast) -> str:
-    """What the API said by itself, beside the estimate: it is not bound to it."""
+    """The API's quote, beside the estimate; the API is not bound to it."""
     count = forecast.total(COSTS)
     if forecast.unquoted == count:
         return ""

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, dated lines elsewhere. All of it on stderr."""
+"""Show a run on stderr, a bar on a terminal and dated lines elsewhere; Ctrl-C stops it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Progress(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
     def show(self, event: Event, tally: Tally) -> None:
-        """Show what has happened."""
+        """Show an event."""
 
 
 def progress(total: int) -> Progress:
@@ -76,7 +76,7 @@ class Bar:
         self._bar.close()
 
     def show(self, event: Event, tally: Tally) -> None:
-        """Move the bar; what a person has to read goes above it."""
+        """Move the bar; print a line above it for an event that a person has to read."""
         line = describe(event)
         quiet = isinstance(event, Done) and event.suspect is None
         if line is not None and not quiet:
@@ -143,9 +143,9 @@ def describe(event: Event) -> str | None:
 def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> str:
     match event:
         case Failed(name=name, code=code, message=message, retrying=retrying):
-            told = f"{code} {message}" if code else message
+            reason = f"{code} {message}" if code else message
             paid = f" (it cost {event.cost} USD)" if event.cost else ""
-            return f"{'trying again' if retrying else 'failed'} {name}: {told}{paid}"
+            return f"{'trying again' if retrying else 'failed'} {name}: {reason}{paid}"
         case BecameUncertain(name=name, reason=reason):
             return f"uncertain {name}: {reason}"
         case Expired(name=name, reason=reason):
@@ -158,7 +158,7 @@ def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> str:
 
 
 def watch(run: Driver, total: int) -> None:
-    """Do a run of `total` jobs, and show it; Ctrl-C and SIGTERM stop it."""
+    """Run `total` jobs and show them; Ctrl-C and SIGTERM stop the run."""
     with _signals(run.stop), progress(total) as display:
         for event in run.events():
             display.show(event, run.tally)
@@ -166,7 +166,7 @@ def watch(run: Driver, total: int) -> None:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `stop` meanwhile."""
+    """Call `stop` on Ctrl-C and SIGTERM during the block."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop()

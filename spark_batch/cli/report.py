@@ -45,7 +45,7 @@ def command(
     if only and formats and chosen != ("csv",):
         raise UsageError("--only prints lines of the manifest: it goes with --format csv alone")
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
-    session.tell_shards(layout)
+    session.print_unmerged_shards(layout)
     with project.copied(layout) as checkpoint:
         if only:
             lines = list(project.chosen_records(checkpoint, only, layout))
@@ -54,6 +54,6 @@ def command(
         written = project.write_known_reports(layout, checkpoint, chosen)
     for path in written.paths:
         click.echo(f"{shown(path)}: {counted(written.jobs, 'job')}")
-    session.tell_unwritten(written)
-    told = github.tell(recipe_path, layout, summary="markdown" in chosen)
-    return written.exit_code or told
+    session.print_unwritten(written)
+    github_exit_code = github.publish(recipe_path, layout, summary="markdown" in chosen)
+    return written.exit_code or github_exit_code

@@ -22,8 +22,8 @@ from spark_batch.text import counted
 def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: Path | None) -> int:
     """Poll and download what has been paid for. This cannot create a task.
 
-    Needs the recipe's name and output folder alone: its pictures may be gone. Can always be run:
-    with nothing to rescue it does nothing, and needs no key.
+    Reads the recipe's header alone: its pictures may be missing. With nothing to rescue, it does
+    nothing and needs no key.
     """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     rescued = project.rescue(
@@ -31,20 +31,20 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
-        _tell_earlier(recipe_path, layout, sandbox=sandbox)
+        _print_earlier_hint(recipe_path, layout, sandbox=sandbox)
         return ExitCode.DONE
-    session.tell_adopted(rescued.adopted, layout)
+    session.print_adopted(rescued.adopted, layout)
     _conclude(rescued)
     if not rescued.wanted:
-        _tell_earlier(recipe_path, layout, sandbox=sandbox)
-    session.tell_pointers(rescued.causes)
-    session.tell_unwritten(rescued.written)
-    told = github.tell(recipe_path, layout, news=bool(rescued.wanted))
-    return rescued.exit_code or told
+        _print_earlier_hint(recipe_path, layout, sandbox=sandbox)
+    session.print_pointers(rescued.causes)
+    session.print_unwritten(rescued.written)
+    github_exit_code = github.publish(recipe_path, layout, news=bool(rescued.wanted))
+    return rescued.exit_code or github_exit_code
 
 
-def _tell_earlier(recipe_path: Path, layout: project.RecipeLayout, *, sandbox: bool) -> None:
-    """Say on stderr where paid work may stand that the recipe did under an earlier name."""
+def _print_earlier_hint(recipe_path: Path, layout: project.RecipeLayout, *, sandbox: bool) -> None:
+    """Print on stderr where the recipe may have paid work under an earlier name."""
     if hint := project.earlier_hint(recipe_path, layout, sandbox=sandbox):
         click.echo(f"note: {hint}", err=True)
 
@@ -55,8 +55,8 @@ def _conclude(rescued: project.Rescued) -> None:
         click.echo("nothing to rescue: every picture that is paid for is here")
         return
     rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
-    told = "".join(f", {count} {what}" for what, count in rest.items() if count)
-    click.echo(f"{counted(tally.done, 'job')} rescued{told}")
+    others = "".join(f", {count} {what}" for what, count in rest.items() if count)
+    click.echo(f"{counted(tally.done, 'job')} rescued{others}")
     if tally.uncertain_before:
         count = counted(tally.uncertain_before, "attempt")
         click.echo(f"{count} uncertain: `spark-batch status` lists, `resolve` settles", err=True)

@@ -35,11 +35,11 @@ def command(
 ) -> ExitCode:
     """Settle an uncertain job.
 
-    JOB is its key, the beginning of it, or its picture's name. First check the vendor's billing
-    page, or ask its support. Nothing is sent: the next `run` or `rescue` goes on.
+    JOB is its key, the beginning of the key, or its picture's name. First check the vendor's
+    billing page, or ask its support. Sends nothing: the next `run` or `rescue` continues.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
-        raise UsageError("say one of --task-id ID, --not-charged and --resubmit")
+        raise UsageError("give one of --task-id ID, --not-charged and --resubmit")
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.settling(layout, job, task_id=task_id) as settlement:
         for attempt in settlement.attempts:
@@ -54,9 +54,9 @@ def command(
         written = settlement.write_reports()
     part = "" if shard is None else f" --shard {shard}"
     click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}{part}`")
-    session.tell_unwritten(written)
-    told = github.tell(recipe_path, layout)
-    return written.exit_code or told
+    session.print_unwritten(written)
+    github_exit_code = github.publish(recipe_path, layout)
+    return written.exit_code or github_exit_code
 
 
 def _effect(record: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:

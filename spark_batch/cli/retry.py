@@ -15,5 +15,5 @@ from spark_batch.project import RunOptions
 @click.command()
 @running_options
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
-    """Make the jobs again that failed or whose picture expired. Each is paid for again."""
+    """Create the failed and expired jobs again. Each is paid for again."""
     return execute(recipe_path, RunOptions(retry=True, **options), yes=yes)

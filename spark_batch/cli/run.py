@@ -18,8 +18,8 @@ from spark_batch.project import RunOptions
     "--plan",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Do exactly the plan that `plan --out FILE` saved, once and unasked, or refuse.",
+    help="Run exactly the plan that `plan --out FILE` saved, once and without asking, or refuse.",
 )
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
-    """Make what is missing. Started again it goes on where it was, and pays for nothing twice."""
+    """Make the missing pictures. Started again, it continues and pays for nothing twice."""
     return execute(recipe_path, RunOptions(**options), yes=yes)

@@ -1,4 +1,4 @@
-"""What `run` and `retry` share: ask, run, say what came of it."""
+"""Shared by `run` and `retry`: confirm, run, print the result."""
 
 from __future__ import annotations
 
@@ -17,36 +17,39 @@ from spark_batch.text import counted
 
 
 def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> ExitCode:
-    """Do what is to be done for a recipe; results go to stdout, the rest to stderr."""
+    """Run a recipe; the result goes to stdout, everything else to stderr."""
     recipe = session.load(recipe_path)
     with project.prepare(recipe, options) as prepared:
-        session.tell_adopted(prepared.adopted, prepared.layout)
-        _tell_share(prepared)
+        session.print_adopted(prepared.adopted, prepared.layout)
+        _print_shard_budget(prepared)
         if not prepared.idle and not yes:
             _confirm(prepared)
-        outcome = prepared.execute(watch)
-    _conclude(prepared, outcome)
-    session.tell_pointers(outcome.forecast.causes)
-    session.tell_reports(outcome.written, prepared.layout)
+        result = prepared.execute(watch)
+    _conclude(prepared, result)
+    session.print_pointers(result.forecast.causes)
+    session.print_reports(result.written, prepared.layout)
     if options.shard is not None:
         merging = prepared.layout.merging.replace("RECIPE", str(recipe_path))
         click.echo(f"`{merging}` joins the shards", err=True)
-    told = github.tell(recipe_path, prepared.layout)
-    return outcome.exit_code or told
+    github_exit_code = github.publish(recipe_path, prepared.layout)
+    return result.exit_code or github_exit_code
 
 
-def _tell_share(prepared: project.PreparedRun) -> None:
-    """What a shard may spend of a limit that it shares with the others."""
+def _print_shard_budget(prepared: project.PreparedRun) -> None:
+    """Print this shard's part of max_cost."""
     shard, limit = prepared.options.shard, prepared.recipe.run.max_cost
     if shard is not None and limit is not None:
-        part = f"its jobs may cost {limit} USD, its part of the limit (dealt out anew by a merge)"
-        click.echo(f"shard {shard}: {part}", err=True)
+        click.echo(
+            f"shard {shard}: budget {limit} USD, its share of max_cost (`merge` redistributes what"
+            " is left)",
+            err=True,
+        )
 
 
 def _confirm(prepared: project.PreparedRun) -> None:
-    """Ask a person at a terminal before money is spent; elsewhere max_cost is the guard.
+    """Ask for confirmation at a terminal before money is spent; elsewhere max_cost is the guard.
 
-    A saved plan has been looked at, and has a ceiling: it asks nothing.
+    No confirmation for a saved plan: it was reviewed and has its own cost ceiling.
     """
     new = prepared.forecast.total(COSTS)
     if prepared.options.limit is not None:
@@ -59,9 +62,9 @@ def _confirm(prepared: project.PreparedRun) -> None:
         click.confirm(f"Create {counted(new, 'picture')} {cost}{amount}?", abort=True, err=True)
 
 
-def _conclude(prepared: project.PreparedRun, outcome: project.RunResult) -> None:
-    """The result in a line or two, on stdout."""
-    tally = outcome.tally
+def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
+    """Print the result on stdout."""
+    tally = result.tally
     problems = {
         "failed": tally.failed,
         "failed before (`spark-batch retry`)": tally.stuck,
@@ -69,13 +72,13 @@ def _conclude(prepared: project.PreparedRun, outcome: project.RunResult) -> None
         "expired": tally.expired,
         "unfinished": tally.unfinished,
     }
-    told = "".join(f", {count} {what}" for what, count in problems.items() if count)
-    if outcome.idle:
-        made = counted(outcome.forecast.counts[Action.KEEP], "job")
-        click.echo(f"nothing to do: {made} done{told}")
+    others = "".join(f", {count} {what}" for what, count in problems.items() if count)
+    if result.idle:
+        made = counted(result.forecast.counts[Action.KEEP], "job")
+        click.echo(f"nothing to do: {made} done{others}")
     else:
         click.echo(
             f"{counted(tally.done, 'job')} done in"
-            f" {shown(prepared.layout.output_dir)}{told};"
+            f" {shown(prepared.layout.output_dir)}{others};"
             f" {counted(tally.created, 'task')} created, {tally.spent} USD spent so far"
         )

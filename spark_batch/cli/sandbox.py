@@ -1,4 +1,4 @@
-"""`spark-batch sandbox`: serves the Spark API on this machine."""
+"""`spark-batch sandbox`: serve the Spark API on this machine."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def command(
 
 @contextmanager
 def _until_stopped() -> Iterator[list[int]]:
-    """The signals that came, Ctrl-C or SIGTERM; their former handlers come back afterwards.
+    """A list that receives Ctrl-C and SIGTERM; the former handlers come back afterwards.
 
     The handler takes no lock: it interrupts this thread, which may hold that of a threading.Event,
     and would wait for it without end.
@@ -111,12 +111,12 @@ def _until_stopped() -> Iterator[list[int]]:
     def stop(number: int, _frame: FrameType | None) -> None:
         stopped.append(number)
 
-    former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stopped
     finally:
-        for each, handler in former.items():
-            signal.signal(each, handler)
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def _wait(stopped: list[int]) -> None:

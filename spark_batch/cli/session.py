@@ -19,9 +19,9 @@ from spark_batch.text import counted
 
 
 def load(path: Path, *, notes: bool = False) -> Recipe:
-    """The recipe, checked, its pictures probed; how many warnings it has goes to stderr.
+    """The recipe, checked, its pictures probed; prints the number of its warnings on stderr.
 
-    With `notes` those are printed as well. Raises RecipeError.
+    With `notes`, prints its notes as well. Raises RecipeError.
     """
     loaded = project.load(path)
     for note in loaded.notes if notes else ():
@@ -32,24 +32,24 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
     return loaded.recipe
 
 
-def tell_reports(written: Written, layout: project.RecipeLayout) -> None:
-    """Say on stdout where the manifest and the other reports stand, on stderr which do not."""
+def print_reports(written: Written, layout: project.RecipeLayout) -> None:
+    """Print the paths of the reports on stdout, and those that were not written on stderr."""
     others = [path.name for path in written.paths if path != layout.manifest]
     if layout.manifest in written.paths:
         click.echo(f"manifest {shown(layout.manifest)}")
     if others:
         click.echo(f"reports {', '.join(others)} in {shown(layout.output_dir)}")
-    tell_unwritten(written)
+    print_unwritten(written)
 
 
-def tell_unwritten(written: Written) -> None:
-    """Say on stderr which reports are not there, and why."""
+def print_unwritten(written: Written) -> None:
+    """Print on stderr which reports were not written, and why."""
     for failure in written.failures:
         click.echo(f"spark-batch: {failure}", err=True)
 
 
-def tell_adopted(adoption: project.Adoption, layout: project.RecipeLayout) -> None:
-    """Say on stderr how many jobs were taken over from the manifest, and what cannot be read."""
+def print_adopted(adoption: project.Adoption, layout: project.RecipeLayout) -> None:
+    """Print on stderr how many jobs were adopted from manifests, and what could not be read."""
     if adoption.jobs:
         path = layout.manifest if layout.manifest.exists() else layout.whole.manifest
         click.echo(f"{counted(adoption.jobs, 'job')} adopted from {shown(path)}", err=True)
@@ -57,14 +57,14 @@ def tell_adopted(adoption: project.Adoption, layout: project.RecipeLayout) -> No
         click.echo(f"spark-batch: {fault}", err=True)
 
 
-def tell_pointers(causes: Counter[Cause]) -> None:
-    """Say on stderr how many finished pictures are Git LFS pointers, if any are."""
+def print_pointers(causes: Counter[Cause]) -> None:
+    """Print on stderr how many finished pictures are Git LFS pointers, if any are."""
     for line in pointer_lines(causes):
         click.echo(line, err=True)
 
 
 def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
-    """How many finished pictures are Git LFS pointers, and what to do about them."""
+    """Lines about finished pictures that are Git LFS pointers."""
     if count := causes[Cause.POINTER]:
         yield f"{counted(count, 'Git LFS pointer')}: `git lfs pull` fetches the pictures"
     if count := causes[Cause.OTHER_POINTER]:
@@ -72,8 +72,8 @@ def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
         yield f"{pointers} to other pictures than recorded, left as they are (`verify` lists them)"
 
 
-def tell_shards(layout: project.RecipeLayout) -> None:
-    """Say on stderr that there are shards whose jobs are not counted here."""
+def print_unmerged_shards(layout: project.RecipeLayout) -> None:
+    """Print on stderr that there are unmerged shards, whose jobs are not counted."""
     shards = [] if layout.shard else project.shards_of(layout)
     if shards:
         words = counted(len(shards), "shard")

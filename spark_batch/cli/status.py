@@ -27,7 +27,7 @@ _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 def command(
     recipe_path: Path, *, sandbox: bool, shard: Shard | None, only: tuple[str, ...], as_json: bool
 ) -> None:
-    """Show where everything stands. Reads the checkpoint alone, also while a run works."""
+    """Show the state of all jobs. Reads the checkpoint alone, also during a run."""
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(layout) as checkpoint:
         counts: Counter[Status] = Counter()
@@ -40,7 +40,7 @@ def command(
             _print_json(layout, checkpoint, counts, trouble)
         else:
             _print_text(layout, checkpoint, counts, trouble)
-    session.tell_shards(layout)
+    session.print_unmerged_shards(layout)
 
 
 def _print_text(
@@ -57,16 +57,17 @@ def _print_text(
     money = checkpoint.money()
     reserved = f", {money.reserved} USD reserved" if money.reserved else ""
     click.echo(f"  {money.spent} USD spent{reserved}")
-    for each in trouble:
-        click.echo(f"{each.status.value} {each.output} (job {each.key}): {_why(each)}")
+    for record in trouble:
+        line = f"{record.status.value} {record.output} (job {record.key}): {_why(record)}"
+        click.echo(line)
 
 
 def _why(record: JobRecord) -> str:
     attempt = record.attempt
     if attempt is None:
         return ""
-    told = attempt.error_message or "a run is sending it, or ended while it did"
-    return f"{attempt.error_code} {told}" if attempt.error_code else told
+    reason = attempt.error_message or "a run is sending it, or ended while it did"
+    return f"{attempt.error_code} {reason}" if attempt.error_code else reason
 
 
 def _print_json(
@@ -82,8 +83,13 @@ def _print_json(
         "jobs": {status.value: counts[status] for status in Status},
         "cost_usd": {"spent": str(money.spent), "reserved": str(money.reserved)},
         "trouble": [
-            {"job": e.key, "output": e.output, "status": e.status.value, "why": _why(e)}
-            for e in trouble
+            {
+                "job": record.key,
+                "output": record.output,
+                "status": record.status.value,
+                "why": _why(record),
+            }
+            for record in trouble
         ],
     }
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""`plan --by`: jobs, what is to be created and what that costs, summed up by axes."""
+"""`plan --by`: numbers of jobs, tasks to create and their cost, by axes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HEAD = ("jobs", "to create", "expected USD")
 
 @dataclass(slots=True)
 class _Sum:
-    """What the jobs of one combination come to; `unpriced` counts those without an estimate."""
+    """The sums of one combination; `unpriced` counts jobs without an estimate."""
 
     jobs: int = 0
     create: int = 0
@@ -60,9 +60,9 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     for axis in axes:
         if axis not in known:
             raise UsageError(f"--by {axis}: no such axis; there are {', '.join(known)}")
-    rows = [(*axes, *_HEAD), *((*values, *each.cells()) for values, each in sums.items())]
+    rows = [(*axes, *_HEAD), *((*values, *total.cells()) for values, total in sums.items())]
     if plan.prices.quotes:
-        quotes = ("quoted USD", *(each.quote() for each in sums.values()))
+        quotes = ("quoted USD", *(total.quote() for total in sums.values()))
         rows = [(*row, quote) for row, quote in zip(rows, quotes, strict=True)]
     for line in aligned(rows, numbers=len(rows[0]) - len(axes)):
         click.echo(line)

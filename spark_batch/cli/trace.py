@@ -120,7 +120,7 @@ def _made_of(trace: Trace) -> Iterator[str]:
     yield f"prompt: {printable(request.prompt)}"
     yield printable(
         f"scale {request.scale:g}, {request.width}x{request.height}, seed {request.seed},"
-        f" take {request.take}, model {request.model or 'not told'}"
+        f" take {request.take}, model {request.model or 'not known'}"
     )
     if not trace.attempts and facts.task_id:
         yield printable(f"task {facts.task_id}")
@@ -136,10 +136,10 @@ def _record(trace: Trace) -> Iterator[str]:
         times = " to ".join(filter(None, moments))
         mark = "  ← this picture" if attempt.number == trace.made else ""
         state = "expired" if attempt.lost else attempt.state.value
-        told = f"attempt {attempt.number}  {state} at {attempt.api}{task}{paid}{code}"
-        yield printable(f"{told}{', ' if times else ''}{times}{mark}")
+        line = f"attempt {attempt.number}  {state} at {attempt.api}{task}{paid}{code}"
+        yield printable(f"{line}{', ' if times else ''}{times}{mark}")
     if trace.attempts:
-        cost = "not told by the API" if trace.cost is None else f"{trace.cost} USD"
+        cost = "not known" if trace.cost is None else f"{trace.cost} USD"
         yield f"cost {cost} over all attempts"
 
 
@@ -149,9 +149,9 @@ def _known(traced: Traced, trace: Trace, where: str) -> str:
         return _ALONE.format(where=where)
     where = shown(_kept_in(trace.records))
     if trace.by == METADATA:
-        told = f"CHANGED: its metadata name this job, its SHA-256 is another one than in {where}"
+        changed = f"CHANGED: its metadata name this job, and its SHA-256 differs from {where}"
         other = "; its task is none of these" if trace.made is None else ""
-        return told + other
+        return changed + other
     if traced.carried is None:
         return f"known by its SHA-256 in {where}"
     if traced.carried.key == trace.facts.key:
@@ -170,7 +170,7 @@ def _document(file: Path, traced: Traced) -> dict[str, Any]:
         "file": str(file),
         "sha256": traced.sha256,
         "known_by": traced.traces[0].by if traced.traces else None,
-        "as_recorded": any(each.by == SHA256 for each in traced.traces),
+        "as_recorded": any(trace.by == SHA256 for trace in traced.traces),
         "metadata": None if traced.carried is None else traced.carried.facts(),
         "jobs": [_job(trace) for trace in traced.traces],
     }
@@ -181,7 +181,7 @@ def _job(trace: Trace) -> dict[str, Any]:
     return {
         **trace.facts.facts(),
         "lines": [_line(line) for line in trace.lines],
-        "attempts": [_attempt(each, trace) for each in trace.attempts],
+        "attempts": [_attempt(attempt, trace) for attempt in trace.attempts],
         "cost_usd": None if trace.cost is None else str(trace.cost),
         "checkpoint": str(records.checkpoint) if records and records.checkpoint.exists() else None,
         "manifest": str(records.manifest) if records and records.manifest.exists() else None,

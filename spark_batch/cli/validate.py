@@ -1,4 +1,4 @@
-"""`validate`: everything that can be known about recipes without the network or the API key."""
+"""`spark-batch validate RECIPE…`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spark_batch.text import counted, printable
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What is to be said about one recipe; `jobs` is None for one with errors."""
+    """The result of one recipe; `jobs` is None for a recipe with errors."""
 
     file: str
     jobs: int | None
@@ -43,11 +43,11 @@ class _Verdict:
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.pass_context
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
-    """Check recipes: all that can be known without the network or a key.
+    """Check recipes without the network or a key.
 
-    That is their syntax, ranges, names and pictures. Exits with 2 when a recipe has errors;
-    warnings carry the API's own advice and change nothing, unless --strict makes errors of them. A
-    recipe lists those that are not to be shown in `silence`.
+    Checks their syntax, ranges, names and pictures. Exits with 2 when a recipe has errors.
+    Warnings carry the API's own advice and change nothing, unless --strict turns them into errors.
+    A recipe lists the warnings to hide in `silence`.
     """
     verdicts = [_judge(recipe, strict=strict) for recipe in recipes]
     _PRINTERS[form](verdicts)
@@ -59,13 +59,13 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
     try:
         loaded = load(Path(recipe))
     except RecipeError as error:
-        found = tuple(each for each in error.diagnostics if isinstance(each, Diagnostic))
+        found = tuple(found for found in error.diagnostics if isinstance(found, Diagnostic))
         return _Verdict(recipe, None, found, (), str(error))
     jobs, warnings = count_jobs(loaded.recipe), loaded.warnings
     if strict and warnings:
         errors = tuple(
-            replace(each, severity=ERROR, message=f"{each.message} [{each.code}]")
-            for each in warnings
+            replace(warning, severity=ERROR, message=f"{warning.message} [{warning.code}]")
+            for warning in warnings
         )
         summary = f"{printable(recipe)}: {counted(len(errors), 'warning')}, errors here (--strict)"
         return _Verdict(recipe, jobs, errors, (), summary, loaded.notes)
@@ -78,8 +78,8 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
 
 def _text(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
-        for each in (*verdict.errors, *verdict.warnings, *verdict.notes):
-            click.echo(each.render(), err=True)
+        for diagnostic in (*verdict.errors, *verdict.warnings, *verdict.notes):
+            click.echo(diagnostic.render(), err=True)
         click.echo(verdict.summary)
 
 
@@ -89,9 +89,9 @@ def _json(verdicts: list[_Verdict]) -> None:
             "file": verdict.file,
             "valid": not verdict.errors,
             "jobs": verdict.jobs,
-            "errors": [each.as_json() for each in verdict.errors],
-            "warnings": [each.as_json() for each in verdict.warnings],
-            "notes": [each.as_json() for each in verdict.notes],
+            "errors": [error.as_json() for error in verdict.errors],
+            "warnings": [warning.as_json() for warning in verdict.warnings],
+            "notes": [note.as_json() for note in verdict.notes],
         }
         for verdict in verdicts
     ]
@@ -100,8 +100,8 @@ def _json(verdicts: list[_Verdict]) -> None:
 
 def _github(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
-        for each in (*verdict.errors, *verdict.warnings, *verdict.notes):
-            print_command(each.as_github())
+        for diagnostic in (*verdict.errors, *verdict.warnings, *verdict.notes):
+            print_command(diagnostic.as_github())
         click.echo(verdict.summary)
 
 

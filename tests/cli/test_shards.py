@@ -236,7 +236,7 @@ def test_all_shards_together_keep_the_limit(folder: Folder, call: Call) -> None:
     call("run", folder.recipe, "--sandbox", "--limit", "1")
     for ended in split(folder, call, "--sandbox"):
         assert ended.code in (ExitCode.OVER_BUDGET, ExitCode.DONE)
-        assert "its part of the limit" in ended.err
+        assert "its share of max_cost" in ended.err
     assert len(folder.ledger()) == 1
     call("merge", folder.recipe, "--sandbox")
     for _ in range(2):

@@ -138,7 +138,7 @@ def test_an_edited_picture_is_told(marked: Folder, call: Call) -> None:
     path.write_bytes(turned[:2] + data[begin:end] + turned[2:])
     ended = call("trace", path)
     assert ended.code == ExitCode.DONE
-    assert "CHANGED: its metadata name this job, its SHA-256 is another one" in ended.out
+    assert "CHANGED: its metadata name this job, and its SHA-256 differs from" in ended.out
     assert "← this picture" in ended.out
     told = document(call, path)
     assert (told["known_by"], told["as_recorded"]) == ("metadata", False)
