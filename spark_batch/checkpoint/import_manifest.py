@@ -1,7 +1,7 @@
 """Taking over from a manifest what a checkpoint does not know.
 
 A fresh CI runner, or a restored cache, has a manifest and no checkpoint, or an older one. What the
-manifest tells of is paid for, or may be: it must not cost money again (spark_batch/README.md,
+manifest lists is paid for, or may be: it must not cost money again (spark_batch/README.md,
 "The manifest").
 """
 
@@ -79,7 +79,7 @@ def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
     last = checkpoint.last_attempt(row.get("job", ""))
     if last is None or not task:
         return last is None
-    attempts = row.get("attempts", "")  # all that tells attempts apart without the task's id
+    attempts = row.get("attempts", "")  # all that distinguishes attempts without the task's id
     digits = attempts.isdecimal() and len(attempts) <= _MOST_DIGITS
     return not digits or int(attempts) > last.number
 

@@ -87,7 +87,7 @@ class Lock:
         self._file.truncate()
         since = datetime.now(timezone.utc).isoformat(timespec="seconds")
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {since}"
-        # Who shares says nothing of itself: the others could not tell when it has gone.
+        # Who shares says nothing of itself: the others could not see when it has gone.
         self._file.write(f"{holder if self._seat is None else 'the runs of its shards'}\n".encode())
 
     def release(self) -> None:

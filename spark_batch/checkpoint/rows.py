@@ -72,7 +72,7 @@ def attempt_of(row: Cells) -> Attempt:
         key=row["key"],
         number=row["number"],
         state=State(row["state"]),
-        unsent=bool(row["unsent"]),
+        not_accepted=bool(row["unsent"]),
         reserved=decimal(row["reserved"]),
         api=row["api"],
         task_id=row["task_id"],

@@ -162,7 +162,7 @@ class Checkpoint(CheckpointReader):
             self._note(attempt, "submitting", None)
         return attempt
 
-    def unsent(self, attempt: int, reason: str) -> None:
+    def not_accepted(self, attempt: int, reason: str) -> None:
         """Nothing of the request can have reached the API, or it refused to look at it."""
         self._move(attempt, State.SUBMITTING, _SUBMITTING, reason, what="unsent", unsent=1)
 

@@ -71,7 +71,7 @@ def _then(attempt: Attempt, *, last: bool) -> str:
         return "→ settled by you: the next run makes a further attempt"
     if attempt.state is State.UNCERTAIN:
         return "→ never sent again by itself, since it may be paid for: `spark-batch resolve`"
-    if attempt.state is State.SUBMITTING and attempt.unsent:
+    if attempt.state is State.SUBMITTING and attempt.not_accepted:
         return "→ the API never looked at it: the next run sends the same attempt"
     if attempt.state is State.FAILED:
         return f"→ {_NEXT.get(attempt.again or 'never', _NEXT['never'])}; `spark-batch retry`"

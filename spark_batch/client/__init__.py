@@ -71,7 +71,7 @@ class TaskReader:
 
     `base_url` and `key` are checked: UsageError. Answers are read by the rules of `model`.
     `environ` names a CA bundle in `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`, nothing else. `clock`
-    counts seconds, `now` tells the time, `resolve` is asked once whether the API itself stands on a
+    counts seconds, `now` gives the time, `resolve` is asked once whether the API itself stands on a
     private address.
     """
 
@@ -177,7 +177,7 @@ class TaskReader:
                 found = self._resolve(host, None, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError):
                 return False
-            self._near = any(not is_public(str(each[4][0])) for each in found)
+            self._near = any(not is_public(str(entry[4][0])) for entry in found)
         return self._near
 
 
@@ -199,7 +199,7 @@ class TaskClient(TaskReader):
         return submission.judge(answer, self._context)
 
     def quote(self, body: bytes) -> QuoteOutcome:
-        """Ask what a request would cost; no task is made. The API may refuse to tell."""
+        """Ask what a request would cost. Creates no task; the API may refuse."""
         try:
             answer = self._ask("POST", _PRECHARGE, total=self._timeouts.quote_total, body=body)
         except Fault as fault:

@@ -1,4 +1,4 @@
-"""What is checked before anything leaves: the key, the base URL, and the addresses of downloads."""
+"""Check the key, the base URL and the addresses of downloads before anything is sent."""
 
 from __future__ import annotations
 

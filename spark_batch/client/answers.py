@@ -31,7 +31,7 @@ _UNREADABLE = float("nan")
 class Answer:
     """An HTTP answer: its JSON object (None without one), and its text made fit to be shown.
 
-    `retry_after` is seconds; `cut` tells why the body is not whole.
+    `retry_after` is seconds; `cut` says why the body is not whole.
     """
 
     status: int

@@ -168,13 +168,13 @@ def _picture(incoming: Incoming, *, cap: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _save(chunks: Iterator[bytes], part: Path, told: tuple[int | None, ...]) -> int:
-    """Write `chunks` into `part` and give their length, which must be every length in `told`."""
+def _save(chunks: Iterator[bytes], part: Path, announced: tuple[int | None, ...]) -> int:
+    """Write `chunks` into `part` and give their length, which must equal every announced one."""
     with _new(part) as file:
         for chunk in chunks:
             file.write(chunk)
         size = file.tell()
-        for length in told:
+        for length in announced:
             if length is not None and length != size:
                 raise _NoPicture(f"{size} bytes came where {length} were announced")
         if not size:
@@ -205,4 +205,4 @@ def _remove(part: Path) -> None:
     try:
         part.unlink(missing_ok=True)
     except OSError:
-        return  # the error that brought us here tells more
+        return  # the error that is being raised says more

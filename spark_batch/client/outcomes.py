@@ -18,7 +18,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NotSent:
+class NotAccepted:
     """Nothing was made for sure, and nothing is wrong with the request: the same attempt, later.
 
     `retry_after` is in seconds; `rate_limited` says that fewer requests are wanted.
@@ -129,12 +129,12 @@ class Quoted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRefused:
-    """The API told no price; it need not."""
+    """The API gave no price, which it need not."""
 
     reason: str
 
 
-SubmitOutcome: TypeAlias = Made | NotSent | Refused | NotMade | Uncertain | StopRun
+SubmitOutcome: TypeAlias = Made | NotAccepted | Refused | NotMade | Uncertain | StopRun
 PollOutcome: TypeAlias = InProgress | Completed | TaskFailed | PollAgain | TaskUnknown | StopRun
 FetchOutcome: TypeAlias = Fetched | FetchFailed
 QuoteOutcome: TypeAlias = Quoted | QuoteRefused

@@ -1,4 +1,4 @@
-"""What an answer to a poll means. Asking again is free, so every doubt ends in `PollAgain`."""
+"""Interpret the answer to a poll. Polling is free, so every doubt becomes `PollAgain`."""
 
 from __future__ import annotations
 

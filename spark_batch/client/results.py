@@ -1,4 +1,4 @@
-"""What a finished task gives: its pictures, and what it cost."""
+"""Read the result of a finished task: its pictures and its cost."""
 
 from __future__ import annotations
 

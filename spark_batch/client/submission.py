@@ -1,4 +1,4 @@
-"""What an answer to the POST means: the rules that keep a request from being paid twice.
+"""Interpret the answer to the POST: the rules that keep a request from being paid twice.
 
 They are asked in this order; spark_batch/README.md has the table and what was measured.
 """
@@ -23,8 +23,8 @@ from spark_batch.client.answers import (
 from spark_batch.client.complaints import Complaint, complaint, status_meant
 from spark_batch.client.outcomes import (
     Made,
+    NotAccepted,
     NotMade,
-    NotSent,
     Quoted,
     QuoteOutcome,
     QuoteRefused,
@@ -104,7 +104,7 @@ def judge_fault(fault: Fault) -> SubmitOutcome:
     if fault.certificate:
         return StopRun(exit_code=ExitCode.FAILED, message=f"{fault.reason}; nothing was sent")
     if fault.reach is Reach.NOTHING:
-        return NotSent(reason=fault.reason)
+        return NotAccepted(reason=fault.reason)
     return Uncertain(reason=f"{fault.reason}: the request was sent and may have made a task")
 
 
@@ -131,11 +131,11 @@ def _limited(said: _Said) -> SubmitOutcome | None:
     by_code = said.complaint is not None and said.complaint.rate_limit and not said.names_id
     if said.status != HTTPStatus.TOO_MANY_REQUESTS and not by_code:
         return None
-    return NotSent(reason=said.reason, retry_after=said.answer.retry_after, rate_limited=True)
+    return NotAccepted(reason=said.reason, retry_after=said.answer.retry_after, rate_limited=True)
 
 
 def _by_code(said: _Said) -> SubmitOutcome | None:
-    """A code tells nothing beside an id, since a task may then be at work."""
+    """A code beside an id decides nothing, since a task may then be at work."""
     error = said.complaint
     if error is None or said.names_id or error.known is None:
         return None

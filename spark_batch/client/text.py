@@ -1,4 +1,4 @@
-"""What a server said, made fit to be shown."""
+"""Sanitize server text for display."""
 
 from __future__ import annotations
 

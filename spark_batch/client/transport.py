@@ -1,6 +1,6 @@
 """Connections that know how far a request got.
 
-The exceptions of requests and urllib3 cannot tell whether a server had the request. A
+The exceptions of requests and urllib3 do not say whether a server had the request. A
 `ConnectionError` covers "refused" as well as "it took everything, then hung up", and an SSL error
 may come before the first byte or after the answer was due (measured: spark_batch/README.md). So
 each connection writes what it does into the `Trace` of the exchange that it serves, and only that

@@ -32,7 +32,7 @@ CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (measured)
 _CONNECTIONS = 64  # kept open for polls and downloads, by host
 _COMPRESSIONS = ("gzip", "x-gzip", "deflate")
 _COMPRESSED = (b"\x1f\x8b", b"\x78")  # how gzip and zlib begin
-_EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that tell nothing by themselves
+_EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that say nothing by themselves
 _BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
@@ -200,12 +200,12 @@ def _fault(error: BaseException, trace: Trace) -> Fault:
         return _overdue(trace)
     if trace.forbidden:
         return Fault("the address is not a public one", reach=trace.reach)
-    causes = tuple(each for each in _causes(error) if not isinstance(each, _EMPTY))
-    for kind, tell in _REASONS:
+    causes = tuple(cause for cause in _causes(error) if not isinstance(cause, _EMPTY))
+    for kind, describe in _REASONS:
         found = next((cause for cause in causes if isinstance(cause, kind)), None)
         if found is not None:
             certificate = kind is ssl.SSLCertVerificationError and trace.reach is Reach.NOTHING
-            return Fault(tell(found), reach=trace.reach, certificate=certificate)
+            return Fault(describe(found), reach=trace.reach, certificate=certificate)
     return Fault("the connection broke, or spoke no HTTP", reach=trace.reach)
 
 
@@ -237,7 +237,7 @@ def _system(error: BaseException) -> str:
     return f"the connection failed: {os.strerror(number) if number else 'no reason given'}"
 
 
-# In this order: the first kind that is found among the causes tells most.
+# In this order: the first kind that is found among the causes says most.
 _REASONS: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...] = (
     (ssl.SSLCertVerificationError, _certificate),
     (socket.gaierror, _said("the host's name was not resolved")),

@@ -12,11 +12,11 @@ from spark_batch.jobs import Job
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A job that wants to be sent; `unsent` is the attempt that is to be sent again as it is."""
+    """A job that wants to be sent; `resends` is the attempt that is sent again as it is."""
 
     job: Job
     number: int
-    unsent: int | None = None
+    resends: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,7 +87,7 @@ class Queue:
             return
         before = self._ahead.attempt if self._ahead else None
         by_itself = before is None or retriable(before, self._attempts)
-        if before is not None and candidate.unsent is None and not by_itself:
+        if before is not None and candidate.resends is None and not by_itself:
             self._base[candidate.job.key] = before.number
         self._ahead = None
         self._sent += 1
@@ -101,5 +101,5 @@ def _from_step(step: Step) -> Candidate:
     if step.attempt is None:
         return Candidate(step.job, 1)
     if step.action is Action.RESEND:
-        return Candidate(step.job, step.attempt.number, unsent=step.attempt.id)
+        return Candidate(step.job, step.attempt.number, resends=step.attempt.id)
     return Candidate(step.job, step.attempt.number + 1)

@@ -46,8 +46,8 @@ class Prices:
         self._price = price
         self._quoted: dict[tuple[int, int], Decimal] = {}
         self._charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
-        for each in charges:
-            self.learn((each.width, each.height), each.cost)
+        for charge in charges:
+            self.learn((charge.width, charge.height), charge.cost)
 
     def learn(self, size: tuple[int, int], cost: Decimal) -> None:
         """The API charged `cost` for a picture of `size` (width and height as asked)."""
@@ -78,7 +78,7 @@ class Prices:
 
     def upper(self, size: tuple[int, int]) -> Decimal | None:
         """The quote or the estimate, whichever is higher: what is to be reserved; or None."""
-        known = [each for each in (self.quoted(size), self.estimate(size)) if each is not None]
+        known = [price for price in (self.quoted(size), self.estimate(size)) if price is not None]
         return max(known, default=None)
 
     def source(self, size: tuple[int, int]) -> str:
@@ -150,7 +150,7 @@ class Budget:
             return Wait()
         if self._learned_nothing:
             return Over(
-                f"the API has told no price, and there is a limit of {limit} USD:"
+                f"the API has reported no price, and there is a limit of {limit} USD:"
                 " give the recipe a price"
             )
         if self._doubtful and not self._prices.highest():
@@ -203,7 +203,7 @@ class Budget:
         self._spent += cost or Decimal(0)
 
     def charge(self, attempt: int, size: tuple[int, int], cost: Decimal | None) -> None:
-        """The API told what a finished attempt cost; None leaves its reservation standing."""
+        """The API reported what a finished attempt cost; None keeps its reservation."""
         if attempt not in self._open:
             return
         if cost is None:

@@ -32,8 +32,8 @@ from spark_batch.client.outcomes import (
     FetchFailed,
     InProgress,
     Made,
+    NotAccepted,
     NotMade,
-    NotSent,
     PollAgain,
     Refused,
     StopRun,
@@ -305,7 +305,7 @@ class Engine:
     def _call_taken_back(self, taken: triggers.CallTakenBack) -> None:
         """Nothing of the call was done: a request may be sent by a later run."""
         if (request := self._requests.get(taken.ticket)) is not None:
-            self._write(Checkpoint.unsent, request.ticket, taken.reason)
+            self._write(Checkpoint.not_accepted, request.ticket, taken.reason)
             self._drop(request)
         elif (task := self._tasks.get(taken.ticket)) is not None:
             self._leave(task, taken.reason)
@@ -388,8 +388,8 @@ class Engine:
     def _send(self, candidate: Candidate, go: Go) -> None:
         """The intent is committed before the request is started."""
         job = candidate.job
-        if candidate.unsent is not None:
-            ticket = candidate.unsent
+        if candidate.resends is not None:
+            ticket = candidate.resends
             self._write(Checkpoint.resend, ticket, reserved=go.reserve)
         else:
             ticket = next(self._tickets)
@@ -430,7 +430,7 @@ class Engine:
         match answer.outcome:
             case Made(task_id=task_id):
                 self._created(request, task_id, known=answer.known_id)
-            case NotSent() as outcome:
+            case NotAccepted() as outcome:
                 self._not_accepted(request, outcome)
             case Refused(code=code, message=message):
                 self._pace.succeeded()
@@ -446,7 +446,7 @@ class Engine:
                 self._give_up(request, reason)
                 self._check_sending(reason)
             case StopRun(exit_code=exit_code, message=message):
-                self._write(Checkpoint.unsent, request.ticket, message)
+                self._write(Checkpoint.not_accepted, request.ticket, message)
                 self._drop(request)
                 self._halt(exit_code, message)
 
@@ -479,9 +479,9 @@ class Engine:
         self._later(task.poll, self._polls.first(in_flight=self.in_flight))
         self._report(events.Submitted(request.key, task_id))
 
-    def _not_accepted(self, request: Request, outcome: NotSent) -> None:
+    def _not_accepted(self, request: Request, outcome: NotAccepted) -> None:
         """The same attempt again, later, until the run gives up."""
-        self._write(Checkpoint.unsent, request.ticket, outcome.reason)
+        self._write(Checkpoint.not_accepted, request.ticket, outcome.reason)
         if outcome.rate_limited:
             self._pace.limited(self._now, outcome.retry_after)
             self._pace.refused(self._now)
@@ -769,7 +769,7 @@ class Engine:
             case effects.Blocked(reason=reason):
                 self._leave(task, reason)
             case effects.DiskRefused(reason=reason):
-                # The tasks at work are asked for once more, since that tells what they cost.
+                # Poll the open tasks once more, since the answers have their cost.
                 self._outages.disk = self._outages.disk or reason
                 self._leave(task, reason)
                 self._halt(ExitCode.FAILED, reason)

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on, and what it comes to."""
+"""Events of a run, and the tally of its jobs and money."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A picture is on disk under `files`; `cost` in USD as the API told it.
+    """A picture is on disk under `files`; `cost` is USD as the API reported it.
 
     `suspect` is what is odd about the picture, if anything is.
     """
@@ -91,7 +91,7 @@ Event = Submitted | Done | Failed | BecameUncertain | Expired | Unfinished | Not
 
 @dataclass(slots=True)
 class Tally:
-    """Where the run stands: jobs by how they ended in this run, and money in USD.
+    """The tally of a run: jobs by how they ended in it, and money in USD.
 
     `stuck` counts the jobs that failed, or whose picture expired, before this run and are left as
     they are; `uncertain_before` the attempts that earlier runs left uncertain.
@@ -113,7 +113,7 @@ class Tally:
 
     @property
     def ended(self) -> int:
-        """How many jobs have come to an end in this run, whichever."""
+        """The number of jobs that ended in this run, in any way."""
         return self.done + self.failed + self.uncertain + self.expired + self.unfinished
 
     def exit_code(self) -> ExitCode:

@@ -1,4 +1,4 @@
-"""Where pictures go: into place under every name that wants them, and never over another one."""
+"""Place pictures under all their names, and never over another picture."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Forecast:
 
     def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
         """How many jobs have one of `actions`."""
-        return sum(self.counts[each] for each in actions)
+        return sum(self.counts[action] for action in actions)
 
     def add(self, step: Step, prices: Prices) -> None:
         """Count `step`, and its cost by what `prices` say when its size is first met."""

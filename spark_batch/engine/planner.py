@@ -1,4 +1,4 @@
-"""What is to be done for each job, and why: what `plan` shows and `run` does."""
+"""Plan the action for every job, and the reason: what `plan` shows and `run` does."""
 
 from __future__ import annotations
 
@@ -189,9 +189,9 @@ def _under_way(job: AnyJob, attempt: Attempt) -> Finding:
     if attempt.state is not State.SUBMITTING:
         reason = f"task {attempt.task_id} is paid for"
         return Finding(Action.RESUME, reason, attempt, Cause.PAID)
-    if attempt.unsent:
+    if attempt.not_accepted:
         reason = "the last try did not reach the API"
-        return Finding(Action.RESEND, reason, attempt, Cause.UNSENT)
+        return Finding(Action.RESEND, reason, attempt, Cause.NOT_ACCEPTED)
     reason = "it was being sent when a run ended"
     return Finding(Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
 
@@ -244,7 +244,7 @@ def _found(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope
 def _done(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Finding:
     """A done job is kept while its file has the bytes that were written.
 
-    The size is what one look at the folder tells; `verify` reads the files. A file of another size
+    The size is known without reading the file; `verify` reads the files. A file of another size
     is an emptied or cut one, or somebody worked on it: the picture is put back without a new task,
     and what stood there is kept (`files.deliver`). A Git LFS pointer stands for a whole picture
     that is not fetched yet, and stays.

@@ -15,7 +15,7 @@ class Cause(str, Enum):
     CHANGED = "changed"  # another request wrote this name before
     FAILED = "failed"
     SETTLED = "settled"  # `resolve` said that it is to be made again
-    UNSENT = "unsent"  # the last try did not reach the API
+    NOT_ACCEPTED = "unsent"  # the last try did not reach the API
     PAID = "paid"  # a task is under way
     MISSING = "missing"  # done, and its file is not there
     SIZE_DIFFERS = "size-differs"  # done, and its file has other bytes than were written

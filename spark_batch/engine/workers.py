@@ -55,7 +55,7 @@ _Work = tuple[Future[Any], Callable[[], Any]]
 
 
 class DaemonThreads(Executor):
-    """An executor whose threads do not hold up a process that was told to stop at once.
+    """An executor whose threads do not hold up a process that is to stop at once.
 
     Those of `ThreadPoolExecutor` are joined when the interpreter ends. What they were sending is
     uncertain then, and written down as such.

@@ -83,7 +83,7 @@ class Result:
 class Attempt:
     """One try to have a job made: a row of the checkpoint. Money is counted by attempt.
 
-    `unsent` says of a submitting attempt that nothing of it can have reached the API; `again` is
+    `not_accepted` says of a submitting attempt that the API cannot have accepted it; `again` is
     what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
     on disk and no longer to be had; `api` is the base URL, or `sandbox`. `settled` is what the user
     said of an uncertain one: `not-charged`, or `resubmit`; `suspect` is what is odd about the
@@ -95,7 +95,7 @@ class Attempt:
     key: str
     number: int
     state: State
-    unsent: bool = False
+    not_accepted: bool = False
     reserved: Decimal | None = None
     api: str = ""
     task_id: str | None = None
@@ -124,8 +124,8 @@ class Attempt:
         A picture that was lost may have been charged for. So may an uncertain attempt that the user
         settled with `resubmit`; one that was settled as not charged has failed.
         """
-        unsent = self.state is State.SUBMITTING and self.unsent
-        return self.cost is None and self.state is not State.FAILED and not unsent
+        not_accepted = self.state is State.SUBMITTING and self.not_accepted
+        return self.cost is None and self.state is not State.FAILED and not not_accepted
 
     @property
     def blocks_another(self) -> bool:
@@ -141,7 +141,7 @@ def status_of(attempt: Attempt | None) -> Status:
     """The status of a job whose last attempt is `attempt`."""
     if attempt is None or attempt.settled:
         return Status.PENDING
-    if attempt.state is State.SUBMITTING and attempt.unsent:
+    if attempt.state is State.SUBMITTING and attempt.not_accepted:
         return Status.PENDING
     if attempt.lost:
         return Status.EXPIRED

@@ -1,4 +1,4 @@
-"""What the API will see of a job, and the key that is made of it.
+"""Requests to the API, and the keys that are made of them.
 
 The canonical form of a request is this JSON, without spaces, in ASCII, with the keys in this order:
 

@@ -2,9 +2,9 @@
 
 from spark_batch.pictures.disk import copy, make_folder, place, sha256
 from spark_batch.pictures.fitting import fitted, probe
-from spark_batch.pictures.looks import suspicion
 from spark_batch.pictures.metadata import Unmarked, facts_in, mark
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
+from spark_batch.pictures.suspects import suspicion
 from spark_batch.pictures.thumbnails import MEDIA_TYPE, Thumbnail, thumbnail
 
 __all__ = [

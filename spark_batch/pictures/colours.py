@@ -89,7 +89,7 @@ def transform(icc: object, mode: str) -> ImageCms.ImageCmsTransform | None:
 def _is_idle(way: ImageCms.ImageCmsTransform) -> bool:
     """Whether a transform of RGB changes nothing that is seen, whatever its profile is called."""
     steps = range(0, _LEVELS_OF_8, _LEVELS_OF_8 // 8)
-    cube = bytes(each for colour in product(steps, repeat=3) for each in colour)
+    cube = bytes(value for colour in product(steps, repeat=3) for value in colour)
     before = Image.frombytes("RGB", (64, 8), cube)
     difference = ImageChops.difference(before, way.apply(before))
     return all(high <= _UNSEEN for _, high in ImageStat.Stat(difference).extrema)

@@ -1,4 +1,4 @@
-"""Where JPEG, PNG and WebP files keep an XMP packet: found, and put there byte by byte.
+"""Find and insert an XMP packet in JPEG, PNG and WebP files, byte by byte.
 
 Nothing is encoded anew: all bytes of the picture itself are copied as they are. The places are
 those of ISO 16684-3 (XMP: storage in files), the PNG specification and the WebP container

@@ -157,7 +157,7 @@ def _colour_words(found: Source) -> list[str]:
 
 
 def _limit_words(found: Source, ways: Geometry, kind: str, rules: PictureRules) -> str:
-    """What the bytes may ask for: only the encoder knows, so that both cases are told."""
+    """What the bytes may ask for: only the encoder knows, so that both cases are named."""
     most = rules.recommended_bytes
     channels = 4 if found.clear else 3
     if kind == "PNG" and ways.canvas[0] * ways.canvas[1] * channels > most:

@@ -1,6 +1,6 @@
-"""Is it a whole picture, and may the API have it as it is?
+"""Probe pictures: whether a file is a whole picture, and whether the API takes it as it is.
 
-Whatever Pillow raises or warns about becomes a PictureError. A picture's format is told by its
+Whatever Pillow raises or warns about becomes a PictureError. A picture's format is known by its
 first bytes; its pixels are counted in the header before anything is decoded; it is whole when all
 of it decodes and its end is there (measured: Pillow decodes a PNG that lacks its last 21 bytes, and
 its `verify` sees no truncated JPEG). Metadata that Pillow cannot read, and what stands behind the
@@ -78,7 +78,7 @@ _ORIENTATION = 0x0112
 _TURNED = range(2, 9)  # EXIF orientations that turn or mirror a picture (EXIF 2.32, 4.6.4)
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
 _filters = threading.Lock()
-# What Pillow logs of a broken file is told as an error here; without a handler it went to stderr.
+# What Pillow logs about a broken file becomes an error here; without a handler it went to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
@@ -247,7 +247,7 @@ def opened(
 
 def _header(path: Path, data: bytes, kind: str) -> Image.Image:
     """The image, not yet decoded; without the metadata that Pillow cannot read."""
-    if kind == "JPEG":  # the file itself first: only Pillow tells how many pictures it holds
+    if kind == "JPEG":  # the file itself first: only Pillow knows how many pictures it holds
         with suppress(Exception):
             return _read_header(data, kind)
     try:

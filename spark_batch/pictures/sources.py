@@ -136,7 +136,7 @@ def _bits(image: Image.Image, data: bytes, kind: str) -> int:
     """Bits of a sample in the file."""
     if kind == "PNG":
         return data[_PNG_DEPTH][0]
-    found = [each for each in _tag(image, _BITS) if isinstance(each, int)]
+    found = [bits for bits in _tag(image, _BITS) if isinstance(bits, int)]
     return max(found, default=8) if kind == "TIFF" else 8
 
 

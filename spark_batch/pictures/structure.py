@@ -129,7 +129,7 @@ def _essential_png(data: bytes) -> bytes:
     texts = {
         _keyword(data, part): part.start
         for part in _png_chunks(data)
-        if part.name in _PNG_TEXTS and _tells_orientation(data, part)
+        if part.name in _PNG_TEXTS and _has_orientation(data, part)
     }
     places = frozenset(texts.values())
     kept = [data[:_PNG_BEGIN]]
@@ -173,7 +173,7 @@ def _keyword(data: bytes, part: Part) -> bytes:
     ]
 
 
-def _tells_orientation(data: bytes, part: Part) -> bool:
+def _has_orientation(data: bytes, part: Part) -> bool:
     """Whether Pillow may find the orientation in a text: by keyword, and not too long for it."""
     keyword = _keyword(data, part)
     if keyword not in _PNG_ORIENTATION:

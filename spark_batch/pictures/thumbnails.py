@@ -52,7 +52,7 @@ def thumbnail(path: Path, *, folder: Path, picture: Picture | None = None) -> Th
     """The thumbnail of the picture file `path`, from `folder` or made and kept there.
 
     `picture` is what is known of the file: while its length is still the same, its SHA-256 is
-    taken as it was told. For a Git LFS pointer, the cache may have the thumbnail. Gives None when
+    taken as given. For a Git LFS pointer, the cache may have the thumbnail. Gives None when
     there is no file, or no whole picture in it. Safe to use from several threads.
     """
     try:

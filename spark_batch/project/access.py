@@ -1,4 +1,4 @@
-"""Where the API is, and the key for it."""
+"""Find the address of the API and its key."""
 
 from __future__ import annotations
 

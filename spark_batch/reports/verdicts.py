@@ -1,4 +1,4 @@
-"""What is wrong with a job, the reason and the advice: the same words in every report."""
+"""The trouble of a job, its reason and the advice, in the same words for every report."""
 
 from __future__ import annotations
 

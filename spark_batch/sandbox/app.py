@@ -230,10 +230,10 @@ class Sandbox:
         book = self._ledger
         return JSONResponse(
             {
-                "accepted": [{**asdict(each), "cost": str(each.cost)} for each in book.accepted()],
-                "refused": [asdict(each) for each in book.refused()],
-                "misuses": [asdict(each) for each in book.misuses()],
-                "faults": [asdict(each) for each in book.faults()],
+                "accepted": [{**asdict(task), "cost": str(task.cost)} for task in book.accepted()],
+                "refused": [asdict(entry) for entry in book.refused()],
+                "misuses": [asdict(entry) for entry in book.misuses()],
+                "faults": [asdict(entry) for entry in book.faults()],
                 "billed": str(book.billed()),
             }
         )

@@ -26,7 +26,7 @@ FORMATS: Mapping[str, tuple[str, str]] = {
 }
 
 _PIECES = 10
-# The first box of an AVIF file: readers tell the format by it.
+# The first box of an AVIF file: readers recognize the format by it.
 _AVIF = b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf"
 
 

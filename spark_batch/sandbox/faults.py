@@ -83,8 +83,8 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "url-list": "`outputs` lists the URLs alone",
             "nested-url": "the URL stands in an object, `image_url`",
             "two-pictures": "a second picture behind the first",
-            "no-size": "the picture's bytes are not told",
-            "size-off": "the picture's bytes are told wrongly",
+            "no-size": "the answer has no size of the picture",
+            "size-off": "the answer has a wrong size of the picture",
             "png": "the picture is a PNG file",
             "webp": "the picture is a WebP file",
             "gif": "the picture is a GIF file",
@@ -233,7 +233,9 @@ def read_script(path: Path) -> Mapping[str, Sequence[str | None]]:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, LookupError, RecursionError, yaml.YAMLError):
         raise UsageError(f"{path}: cannot be read as YAML or JSON") from None
-    if not isinstance(loaded, dict) or not all(isinstance(each, list) for each in loaded.values()):
+    if not isinstance(loaded, dict) or not all(
+        isinstance(names, list) for names in loaded.values()
+    ):
         places = ", ".join(KNOWN)
         raise UsageError(f"{path}: must map each of {places} to a list of fault names")
     return {

@@ -71,7 +71,7 @@ def draw(canvas: Image.Image, label: Label, *, ground: Color, seed: int) -> None
 
 def _column(size: tuple[int, int], prompt: str, word: Line, facts: tuple[Line, ...]) -> Label:
     width, height = size
-    gap, tiles = (round(each * unit(size)) for each in (_GAP, _TILES))
+    gap, tiles = (round(length * unit(size)) for length in (_GAP, _TILES))
     edge = round(width * _COLUMN)
     room = edge - 2 * gap - tiles
     head = tuple(lettering.fit(line, room) for line in (word, *facts))
@@ -95,7 +95,7 @@ def _band(
     head_height: int,
 ) -> Label:
     width, height = size
-    gap, tiles = (round(each * unit(size)) for each in (_GAP, _TILES))
+    gap, tiles = (round(length * unit(size)) for length in (_GAP, _TILES))
     letters = round(_PROMPT * unit(size))
     text = lettering.wrap(prompt, size=letters, width=width - 2 * gap, lines=_PROMPT_LINES)
     start = tiles + gap
@@ -139,7 +139,7 @@ def _draw_tiles(pen: ImageDraw.ImageDraw, label: Label, *, seed: int) -> None:
     dice = Random(f"tiles:{seed}")
     length = bottom - top if label.beside else right - left
     for number in range(_TILE_COUNT):
-        start, end = (length * each // _TILE_COUNT for each in (number, number + 1))
+        start, end = (length * tile // _TILE_COUNT for tile in (number, number + 1))
         if label.beside:
             box = (right - label.thick, top + start, right - 1, top + end - 1)
         else:

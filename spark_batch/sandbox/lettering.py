@@ -68,7 +68,7 @@ def wrap(text: str, *, size: int, width: int, lines: int) -> tuple[Line, ...]:
         found.append(_take(words, size=size, width=width))
     if words and found:
         found[-1] = _shortened(found[-1] + _ELLIPSIS, size=size, width=width)
-    return tuple(Line(each, size) for each in found)
+    return tuple(Line(text, size) for text in found)
 
 
 def draw(on: ImageDraw.ImageDraw, lines: tuple[Line, ...], *, left: int, top: int) -> None:
@@ -88,10 +88,10 @@ def draw(on: ImageDraw.ImageDraw, lines: tuple[Line, ...], *, left: int, top: in
 def drawable(text: str) -> str:
     """The text in characters that the font has.
 
-    Accents are dropped and what has no letter becomes a question mark; a short hash then tells such
-    texts apart.
+    Drops accents and replaces characters without a letter by a question mark; a short hash then
+    distinguishes such texts.
     """
-    plain = "".join(_drawable(each) for each in text)
+    plain = "".join(_drawable(character) for character in text)
     if _MISSING in plain and _MISSING not in text:
         return f"{plain} #{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:6]}"
     return plain
@@ -104,8 +104,8 @@ def _drawable(character: str) -> str:
     if _has(character):
         return character
     base = unicodedata.normalize("NFKD", character)
-    kept = "".join(each for each in base if not unicodedata.combining(each))
-    if kept and kept != character and all(_has(each) for each in kept):
+    kept = "".join(part for part in base if not unicodedata.combining(part))
+    if kept and kept != character and all(_has(part) for part in kept):
         return kept
     return "" if unicodedata.category(character) in {"Mn", "Cf", "Cc"} else _MISSING
 

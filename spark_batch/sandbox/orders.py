@@ -25,7 +25,7 @@ _LONGEST_NAME = 100  # characters of a model's name that are repeated
 
 
 class Wrong(Exception):
-    """A request that is refused: the HTTP status, the error code and what to tell."""
+    """A request that is refused: the HTTP status, the error code and the message."""
 
     def __init__(self, code: str, message: str, *, status: int = BAD_REQUEST) -> None:
         super().__init__(message)
@@ -81,7 +81,7 @@ def judge(
 ) -> Order:
     """The order in a body, by the rules of `model`; `header` is what X-Model says.
 
-    `known` tells by SHA-256 whether a picture has been found whole before. Raises Wrong, with the
+    `known` says by SHA-256 whether a picture was found whole before. Raises Wrong, with the
     code that the schema's `x-errors` give, for a request against the API's rules.
     """
     payload = _loaded(body)
@@ -108,7 +108,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _check_envelope(payload: Mapping[str, Any], model: Model) -> None:
-    """What stands around the parameters: model, input, and params a mapping."""
+    """Check the part around the parameters: model, input, and params as a mapping."""
     depth = len(("input", 0, "params"))
     for error in model.validator("request").iter_errors(payload):
         path = list(error.absolute_path)
@@ -127,7 +127,7 @@ def unknown_model(name: object) -> Wrong:
 
 
 def _check_params(params: Mapping[str, Any], model: Model) -> None:
-    """The parameters; of several faults the one with the lowest code is told."""
+    """The parameters; of several faults, reports the one with the lowest code."""
     judged = model.validator("params").iter_errors(params)
     faults = sorted(_fault(error, params, model) for error in judged)
     if faults:
@@ -155,7 +155,7 @@ def _fault(error: ValidationError, params: Mapping[str, Any], model: Model) -> t
 
 
 def _sources(model: Model) -> tuple[str, ...]:
-    return tuple(each["required"][0] for each in model.definition("params")["oneOf"])
+    return tuple(way["required"][0] for way in model.definition("params")["oneOf"])
 
 
 def _codes(name: str, model: Model) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What a sandbox is told before it starts."""
+"""Settings of a sandbox."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from spark_batch.sandbox.faults import Faults
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a sandbox is told before it starts.
+    """Settings of a sandbox.
 
     `folder` keeps its state (ledger, input pictures, previews, secret) and is created when missing.
-    `model` is the one that it knows; left out, that of a recipe which names none. `key` is the one
-    bearer key that is taken; None takes any. `price` is USD a picture. A task takes between the two
-    `task_seconds`, drawn by its id. A result URL lasts `url_seconds` from the moment it is told.
-    `seed` is the seed of the faults' dice.
+    `model` is the one that it serves, by default that of a recipe without `model`. `key` is the
+    only bearer key that it accepts; None accepts any. `price` is USD a picture. A task takes
+    between the two `task_seconds`, drawn by its id. A result URL lasts `url_seconds` from its
+    first answer. `seed` is the seed of the faults' dice.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""What the wire needs beyond plain answers: cut, silent and slow ones, a server in a thread."""
+"""Serve HTTP in a thread, with answers that are cut off, silent or slow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cut(Response):
 
 
 class Truncated(Response):
-    """An answer whose header tells the whole length and whose body is cut off in the middle."""
+    """An answer whose header has the whole length and whose body is cut off in the middle."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(

@@ -147,7 +147,7 @@ def _known(books: Books, facts: Facts, jobs: Mapping[str, str]) -> None:
 
 
 def _may_hide_a_task(attempt: Attempt) -> bool:
-    sent = attempt.state is State.SUBMITTING and not attempt.unsent
+    sent = attempt.state is State.SUBMITTING and not attempt.not_accepted
     return sent or (attempt.state is State.UNCERTAIN and attempt.task_id is None)
 
 

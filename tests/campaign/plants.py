@@ -27,10 +27,10 @@ def _resubmit_on_resume() -> None:
         found = [
             attempt
             for attempt in self.open_attempts()
-            if attempt.state is State.SUBMITTING and not attempt.unsent
+            if attempt.state is State.SUBMITTING and not attempt.not_accepted
         ]
         for attempt in found:
-            self.unsent(attempt.id, "planted")
+            self.not_accepted(attempt.id, "planted")
         return len(found)
 
     wrap(Checkpoint, "interrupted", lambda original: interrupted)

@@ -30,7 +30,7 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "submitted": (Checkpoint, "submitted"),
     "fetching": (Checkpoint, "fetching"),
     "done": (Checkpoint, "done"),
-    "unsent": (Checkpoint, "unsent"),
+    "unsent": (Checkpoint, "not_accepted"),
     "resend": (Checkpoint, "resend"),
     "uncertain": (Checkpoint, "uncertain"),
     "fail": (Checkpoint, "fail"),

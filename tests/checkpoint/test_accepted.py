@@ -105,7 +105,7 @@ def test_the_longest_name_of_a_picture() -> None:
 
 Move = Callable[[Checkpoint, int, Usage], object]
 MOVES: list[Move] = [
-    lambda checkpoint, attempt, usage: checkpoint.unsent(attempt, "429"),
+    lambda checkpoint, attempt, usage: checkpoint.not_accepted(attempt, "429"),
     lambda checkpoint, attempt, usage: checkpoint.resend(attempt, reserved=usage.cost),
     lambda checkpoint, attempt, usage: checkpoint.submitted(attempt, f"task-{attempt}"),
     lambda checkpoint, attempt, usage: checkpoint.uncertain(attempt, "no answer"),

@@ -30,7 +30,7 @@ def _told(cost: str | None) -> Move:
         pytest.param(_told(None), [None], id="not told"),
         pytest.param(lambda c, a: c.submitted(a, "t"), [None], id="running"),
         pytest.param(lambda c, a: c.uncertain(a, "cut"), [None], id="uncertain"),
-        pytest.param(lambda c, a: c.unsent(a, "429"), [], id="unsent"),
+        pytest.param(lambda c, a: c.not_accepted(a, "429"), [], id="unsent"),
         pytest.param(
             lambda c, a: c.fail(a, code="x", message="no", again="never"), [], id="failed"
         ),

@@ -59,7 +59,7 @@ Move = Callable[[Checkpoint, int], None]
 MOVES: dict[str, Move] = {
     "submitted": lambda c, a: c.submitted(a, "task-2"),
     "resend": lambda c, a: c.resend(a, reserved=None),
-    "unsent": lambda c, a: c.unsent(a, "429"),
+    "unsent": lambda c, a: c.not_accepted(a, "429"),
     "uncertain": lambda c, a: c.uncertain(a, "cut"),
     "fail": lambda c, a: c.fail(a, code=None, message="no", again="never"),
     "fetching": lambda c, a: c.fetching(a, a_result()),
@@ -99,7 +99,7 @@ def test_what_was_being_sent_is_uncertain_at_start(checkpoint: Checkpoint) -> No
     checkpoint.sync_jobs(jobs)
     ids = [checkpoint.begin_attempt(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
     checkpoint.submitted(ids[0], "task-1")
-    checkpoint.unsent(ids[1], "connection refused")
+    checkpoint.not_accepted(ids[1], "connection refused")
     assert checkpoint.interrupted() == 1
     assert [s.status for s in checkpoint.records()] == [
         Status.RUNNING,
@@ -134,7 +134,7 @@ def test_money_counts_every_attempt(checkpoint: Checkpoint) -> None:
     checkpoint.fetching(ids[1], a_result(None))
     checkpoint.uncertain(ids[2], "cut")
     checkpoint.fail(ids[3], code="003003095", message="no", again="new-task")
-    checkpoint.unsent(ids[4], "429")
+    checkpoint.not_accepted(ids[4], "429")
     assert checkpoint.money() == Money(
         spent=Decimal("0.03"), reserved=Decimal("0.30"), unpriced=1, doubtful=1
     )

@@ -51,6 +51,7 @@ def command(*arguments: object, redirect: str = "", **environment: str) -> Ended
     return Ended(done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_no_encoding_changes_what_a_command_does(international: Folder, encoding: str) -> None:
     """All print in the encoding that was asked for, and JSON says the same in each."""

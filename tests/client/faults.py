@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 
 from spark_batch.client import Timeouts
-from spark_batch.client.outcomes import Made, NotMade, NotSent, Refused, StopRun, Uncertain
+from spark_batch.client.outcomes import Made, NotAccepted, NotMade, Refused, StopRun, Uncertain
 from tests.client.conftest import PATIENT, QUICK
 from tests.client.server import Behaviour, Line, answering, http, then_close
 
@@ -138,7 +138,7 @@ FAULTS: dict[str, Fault] = {
     # Cut connections
     "closed at once": Fault(_at_once, Uncertain),
     # The reset may come before the first byte has left, or after.
-    "reset at once": Fault(_reset_at_once, (NotSent, Uncertain)),
+    "reset at once": Fault(_reset_at_once, (NotAccepted, Uncertain)),
     "closed in the request's headers": Fault(_close_in_headers, Uncertain),
     "reset after the request": Fault(_reset_after, Uncertain),
     "closed after the request": Fault(then_close(b""), Uncertain),
@@ -273,8 +273,8 @@ FAULTS: dict[str, Fault] = {
         f"{n}": Fault(answering(http(HTML, status=n)), Uncertain)
         for n in (202, 300, 408, 409, 410, 418, 451, 500, 501, 502, 503, 504, 599)
     },
-    "429": Fault(_json("{}", status=429), NotSent),
-    "429 with 003003095": Fault(_error("003003095", status=429), NotSent),
+    "429": Fault(_json("{}", status=429), NotAccepted),
+    "429 with 003003095": Fault(_error("003003095", status=429), NotAccepted),
     "401 with 003003006": Fault(_error("003003006", status=401), StopRun),
     "400, the body cut": Fault(
         then_close(b"HTTP/1.1 400 No\r\nContent-Length: 90\r\n\r\n{"), Refused

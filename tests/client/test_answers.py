@@ -15,8 +15,8 @@ from spark_batch.client.outcomes import (
     Completed,
     InProgress,
     Made,
+    NotAccepted,
     NotMade,
-    NotSent,
     PollAgain,
     PollOutcome,
     Quoted,
@@ -221,10 +221,10 @@ def test_a_success_with_an_error_and_no_id_has_failed(content: object) -> None:
         ({"status": {"code": 403, "message": "?"}}, StopRun),
         ({"error": {"code": 404, "message": "model not found"}}, StopRun),
         ({"error": {"code": 404, "message": "template not found"}}, Refused),
-        ({"error": {"code": 429}}, NotSent),
-        ({"error": {"code": 1002}}, NotSent),
-        ({"code": 50430, "message": "?"}, NotSent),
-        ({"error": "50429: slow down"}, NotSent),
+        ({"error": {"code": 429}}, NotAccepted),
+        ({"error": {"code": 1002}}, NotAccepted),
+        ({"code": 50430, "message": "?"}, NotAccepted),
+        ({"error": "50429: slow down"}, NotAccepted),
         ({"error": {"code": 50511}}, NotMade),
         ({"error": {"code": 50500}}, Refused),
         ({"error": {"code": "003003098"}}, Uncertain),
@@ -241,7 +241,7 @@ def test_a_code_in_a_success(content: dict[str, object], outcome: type, named: s
 def test_ids_beside_a_refusal(status: int, code: int | None) -> None:
     """A mark of the request beside a refusal changes nothing about it."""
     outcome = _create({"request_id": "r-1", "error": {"message": "no"}}, status=status)
-    assert isinstance(outcome, NotSent if code is None else StopRun)
+    assert isinstance(outcome, NotAccepted if code is None else StopRun)
 
 
 @pytest.mark.parametrize(

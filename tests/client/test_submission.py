@@ -11,8 +11,8 @@ import pytest
 from spark_batch.client import Timeouts
 from spark_batch.client.outcomes import (
     Made,
+    NotAccepted,
     NotMade,
-    NotSent,
     Refused,
     StopRun,
     Uncertain,
@@ -113,13 +113,13 @@ def test_refused_connection(connect: Connect) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     outcome = connect(f"http://127.0.0.1:{port}").submit(BODY)
-    assert outcome == NotSent(reason="the connection was refused")
+    assert outcome == NotAccepted(reason="the connection was refused")
 
 
 def test_name_not_resolved(connect: Connect) -> None:
     """A host without address: nothing was sent."""
     outcome = connect("https://" + "a" * 70 + ".invalid").submit(BODY)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, NotAccepted)
 
 
 def test_connect_timeout(connect: Connect) -> None:
@@ -132,7 +132,7 @@ def test_connect_timeout(connect: Connect) -> None:
             waiting.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
         outcome = connect(url, timeouts=Timeouts(connect=0.2)).submit(BODY)
-    assert outcome == NotSent(reason="no connection within the time allowed")
+    assert outcome == NotAccepted(reason="no connection within the time allowed")
 
 
 def test_certificate_not_trusted(serve: Serve, connect: Connect) -> None:
@@ -170,7 +170,7 @@ def test_handshake_fails(behave: object, serve: Serve, connect: Connect) -> None
     """Without TLS nothing is sent, however the handshake ended."""
     server = serve(behave)
     outcome = connect(f"https://127.0.0.1:{server.port}", timeouts=QUICK).submit(BODY)
-    assert isinstance(outcome, NotSent), outcome
+    assert isinstance(outcome, NotAccepted), outcome
 
 
 def _handshake_drip(line: Line) -> None:
@@ -182,7 +182,7 @@ def test_handshake_has_the_deadline_too(serve: Serve, connect: Connect) -> None:
     """A handshake that drips ends with the operation's deadline, and nothing was sent."""
     server = serve(_handshake_drip)
     outcome = connect(f"https://127.0.0.1:{server.port}", timeouts=QUICK).submit(BODY)
-    assert isinstance(outcome, NotSent), outcome
+    assert isinstance(outcome, NotAccepted), outcome
 
 
 @pytest.mark.parametrize("name", ["closed after the request", "dripping headers", "TLS silent"])
@@ -226,7 +226,7 @@ def test_retry_after(header: str, seconds: float | None, serve: Serve, connect: 
     noon = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
     server = serve(answering(http(b"{}", status=429, headers=(f"Retry-After: {header}",))))
     outcome = connect(server.url, now=lambda: noon).submit(BODY)
-    assert isinstance(outcome, NotSent)
+    assert isinstance(outcome, NotAccepted)
     assert outcome.rate_limited
     assert outcome.retry_after == seconds
 

@@ -15,8 +15,8 @@ from spark_batch.client.outcomes import (
     FetchFailed,
     InProgress,
     Made,
+    NotAccepted,
     NotMade,
-    NotSent,
     PollAgain,
     Refused,
     StopRun,
@@ -48,7 +48,7 @@ from tests.engine.conftest import a_recipe
 
 RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))
 PICTURE = Picture(format="JPEG", width=512, height=512, bytes=9, sha256="ab" * 32)
-RATE_LIMITED = NotSent(reason="HTTP 429", rate_limited=True)
+RATE_LIMITED = NotAccepted(reason="HTTP 429", rate_limited=True)
 
 
 @pytest.fixture
@@ -145,12 +145,12 @@ def test_a_created_task_is_on_disk_before_it_is_polled(engine: Engine, jobs: lis
 @pytest.mark.parametrize(
     ("outcome", "method", "again"),
     [
-        (RATE_LIMITED, Checkpoint.unsent, True),
-        (NotSent(reason="connection refused"), Checkpoint.unsent, True),
+        (RATE_LIMITED, Checkpoint.not_accepted, True),
+        (NotAccepted(reason="connection refused"), Checkpoint.not_accepted, True),
         (NotMade(code="003003099", message="no"), Checkpoint.fail, True),
         (Refused(code="003003002", message="bad"), Checkpoint.fail, False),
         (Uncertain(reason="silence"), Checkpoint.uncertain, False),
-        (StopRun(exit_code=ExitCode.REFUSED, message="no key"), Checkpoint.unsent, False),
+        (StopRun(exit_code=ExitCode.REFUSED, message="no key"), Checkpoint.not_accepted, False),
     ],
 )
 def test_what_follows_from_an_answer_without_a_task(
@@ -297,7 +297,7 @@ def test_a_stop_takes_requests_back_and_leaves_the_tasks(engine: Engine, jobs: l
     assert decision.effects == [effects.TakeBackRequests()]
     assert isinstance(decision.events[0], Halted)
     taken = engine.take(triggers.CallTakenBack(submit.ticket, "not sent"), 10.0)
-    assert taken == Decision([Move(Checkpoint.unsent, submit.ticket, ("not sent",))])
+    assert taken == Decision([Move(Checkpoint.not_accepted, submit.ticket, ("not sent",))])
     assert engine.leave_at == 10.0 + 45.0
     left = engine.take(triggers.PatienceEnded(), 55.0)
     assert left.transitions == []

@@ -40,7 +40,7 @@ def lost(checkpoint: Checkpoint, attempt: int) -> None:
 
 CASES: dict[str, tuple[Move, Action, Action]] = {
     "intended": (lambda c, a: None, Action.UNCERTAIN, Action.UNCERTAIN),
-    "unsent": (lambda c, a: c.unsent(a, "429"), Action.RESEND, Action.RESEND),
+    "unsent": (lambda c, a: c.not_accepted(a, "429"), Action.RESEND, Action.RESEND),
     "running": (lambda c, a: c.submitted(a, "t"), Action.RESUME, Action.RESUME),
     "uncertain": (lambda c, a: c.uncertain(a, "cut"), Action.UNCERTAIN, Action.UNCERTAIN),
     "refused": (

@@ -26,8 +26,8 @@ from spark_batch.client.outcomes import (
     FetchFailed,
     InProgress,
     Made,
+    NotAccepted,
     NotMade,
-    NotSent,
     PollAgain,
     PollOutcome,
     Refused,
@@ -95,16 +95,16 @@ class World:
         attempt = self.checkpoint.last_attempt(job.key)
         assert attempt is not None
         assert attempt.state is State.SUBMITTING, "a POST left before its intent was committed"
-        assert not attempt.unsent, "a POST left before its intent was committed"
+        assert not attempt.not_accepted, "a POST left before its intent was committed"
         luck = self.rng.random()
         if luck < 0.65:
             return Made(task_id=self._accept(job))
         if luck < 0.85:
             return self.rng.choice(
                 (
-                    NotSent(reason="HTTP 429", rate_limited=True),
-                    NotSent(reason="HTTP 429", rate_limited=True, retry_after=5.0),
-                    NotSent(reason="connection refused"),
+                    NotAccepted(reason="HTTP 429", rate_limited=True),
+                    NotAccepted(reason="HTTP 429", rate_limited=True, retry_after=5.0),
+                    NotAccepted(reason="connection refused"),
                     NotMade(code="003003099", message="no"),
                 )
             )
@@ -304,7 +304,7 @@ class History:
         doubtful = Counter(
             attempt.key
             for attempt in attempts
-            if attempt.state in (State.UNCERTAIN, State.SUBMITTING) and not attempt.unsent
+            if attempt.state in (State.UNCERTAIN, State.SUBMITTING) and not attempt.not_accepted
         )
         billed = Counter(task.key for task in self.world.tasks.values() if not task.fails)
         assert all(count == 1 for count in billed.values()), f"billed twice: {billed}"

@@ -19,8 +19,8 @@ from spark_batch.client.outcomes import (
     FetchOutcome,
     InProgress,
     Made,
+    NotAccepted,
     NotMade,
-    NotSent,
     PollAgain,
     PollOutcome,
     SubmitOutcome,
@@ -171,13 +171,13 @@ def no_picture(reason: str = "HTTP 503", *, fresh: bool = False) -> FetchFailed:
 
 def never(kind: str) -> dict[str, object]:
     """How a server behaves that never gives in, in each waiting state."""
-    limited = NotSent(reason="HTTP 429", rate_limited=True)
+    limited = NotAccepted(reason="HTTP 429", rate_limited=True)
     return {
         "429": {"submit": lambda: limited},
         "429 that asks for five minutes": {
             "submit": lambda: replace(limited, retry_after=300.0),
         },
-        "unreachable": {"submit": lambda: NotSent(reason="connection refused")},
+        "unreachable": {"submit": lambda: NotAccepted(reason="connection refused")},
         "no task is made": {"submit": lambda: NotMade(code="003003099", message="no")},
         "no answer to a create": {
             "submit": lambda: Uncertain(reason="silence"),
@@ -526,7 +526,7 @@ def test_a_break_between_runs_teaches_no_wait(life: Life) -> None:
 
 def test_a_stopped_run_that_is_being_refused_sends_nothing_more(life: Life) -> None:
     """An answer of 429 that comes after the signal leaves the attempt to the next run."""
-    life.api.submit = lambda: NotSent(reason="HTTP 429", rate_limited=True)
+    life.api.submit = lambda: NotAccepted(reason="HTTP 429", rate_limited=True)
     life.api.seconds = {"submit": 5.0}
     life.run(stop_at=2.0)
     assert life.api.calls.count("create") == 1
@@ -545,8 +545,8 @@ def many_prompts(life: Life, number: int, **settings: object) -> None:
     )
 
 
-LIMITED = NotSent(reason="HTTP 429", rate_limited=True)
-UNREACHED = NotSent(reason="connection refused")
+LIMITED = NotAccepted(reason="HTTP 429", rate_limited=True)
+UNREACHED = NotAccepted(reason="connection refused")
 
 
 @pytest.mark.parametrize("then", [LIMITED, replace(LIMITED, retry_after=1.0)])

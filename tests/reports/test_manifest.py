@@ -106,7 +106,7 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         checkpoint.sync_jobs([a_job()])
         attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="sandbox")
-        checkpoint.unsent(attempt, "429")
+        checkpoint.not_accepted(attempt, "429")
         (record,) = checkpoint.records()
     assert manifest.row(record, MODEL)["status"] == "pending"
 

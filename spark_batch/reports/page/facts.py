@@ -117,7 +117,7 @@ def _attempt(attempt: Attempt, history: _History) -> Facts:
     usage = attempt.result.usage if attempt.result else Usage()
     values = {
         "state": attempt.state.value,
-        "unsent": attempt.unsent,
+        "unsent": attempt.not_accepted,
         "expired": attempt.lost,
         "settled": attempt.settled,
         "api": attempt.api,

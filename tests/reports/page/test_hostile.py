@@ -21,6 +21,8 @@ from tests.makers import MODEL, a_job, a_result
 from tests.reports.page.conftest import Open
 from tests.reports.page.showcase import write_page
 
+pytestmark = pytest.mark.proof
+
 HOSTILE = [
     "</script><img src=x onerror=\"document.title='owned'\">",
     "<!--<script>document.title='owned'</script>",

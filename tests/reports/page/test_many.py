@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.reports.page import showcase
 from tests.reports.page.conftest import Open
 
+pytestmark = pytest.mark.proof
+
 COUNT = 2000
 TO_THE_END = "each => each.scrollTo(each.scrollWidth, each.scrollHeight)"
 FILLED = "all => all.filter(each => each.firstChild).length"

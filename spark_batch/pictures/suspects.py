@@ -1,4 +1,4 @@
-"""A look at a picture that came: is it what was asked for, as far as a machine can tell?
+"""Find downloaded pictures that are suspect: not what was asked for, as far as a machine can see.
 
 A suspect picture is kept and reported, and never paid for again by itself (spark_batch/README.md,
 "Downloads"): all of it is a guess, and the judge is a person.
@@ -41,7 +41,7 @@ def suspicion(
     `expected` are the width and height in pixels that the API gives (`Model.expected_size`),
     `rules` are the model's for input pictures. `source` is the input picture's file, `sent` says
     what was done to it before it was sent (`Picture.treatment`). Gives None as well when a file
-    cannot be read, since that is told elsewhere.
+    cannot be read, since that is reported elsewhere.
     """
     try:
         _, image, _ = admitted(path)
