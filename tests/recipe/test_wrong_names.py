@@ -33,6 +33,7 @@ RECIPES = {
 }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("where", RECIPES)
 def test_many_wrong_names_are_reported_soon(where: str, folder: Path, errors: Errors) -> None:
     """A suggestion compares a name with all that could be meant: there are so many of them."""
