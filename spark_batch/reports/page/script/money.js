@@ -15,7 +15,7 @@ function figures() {
   const made = jobs.filter((job) => job.picture && !job.repeated).length;
   const wasted = jobs.filter((job) => !job.picture && !job.repeated && micros(job.cost)).length;
   const items = [
-    ["spent", usd(micros(spent)), "by all attempts, as the API told"],
+    ["spent", usd(micros(spent)), "by all attempts, as the API reported"],
     ["reserved", usd(micros(reserved)), unpriced ? `and ${unpriced} without a known price` : "in flight, uncertain, or not told"],
     ["pictures", made.toLocaleString("en"), made ? `${usd(Math.round((micros(spent) - micros(leftOver) - micros(hidden)) / made))} each` : ""],
     micros(leftOver) ? ["left over", usd(micros(leftOver)), "for lines that the recipe no longer has"] : null,
