@@ -42,12 +42,11 @@ from spark_batch.client.outcomes import (
     Uncertain,
 )
 from spark_batch.engine import effects, events, triggers, waits
-from spark_batch.engine.admission import Candidate, Queue
-from spark_batch.engine.attempts import Request, Task
+from spark_batch.engine.admission import Candidate, Queue, Request, Task
 from spark_batch.engine.budget import Budget, Go, Over
+from spark_batch.engine.effects import Begin, Move, Transition
 from spark_batch.engine.planner import Restore, Step, restore
 from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration, fetch_backoff
-from spark_batch.engine.transitions import Begin, Move, Transition
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, Usage
 from spark_batch.models import Model

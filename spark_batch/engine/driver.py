@@ -24,11 +24,10 @@ from spark_batch.engine import effects, files, triggers, waits, workers
 from spark_batch.engine.budget import Budget
 from spark_batch.engine.calls import Calls, Clock, Ended
 from spark_batch.engine.decide import Engine
-from spark_batch.engine.effects import Call, Effect
+from spark_batch.engine.effects import Call, Effect, Rows
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.planner import Restore, Step
 from spark_batch.engine.ratelimit import Pace, PollTimes
-from spark_batch.engine.transitions import Rows
 from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError

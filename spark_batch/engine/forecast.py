@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from spark_batch.engine.budget import Prices
-from spark_batch.engine.planner import COSTS, Action, Step
-from spark_batch.engine.reasons import Cause
+from spark_batch.engine.planner import COSTS, Action, Cause, Step
 from spark_batch.jobs import Job
 
 

@@ -10,10 +10,30 @@ from pathlib import Path
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine.files import size_of, stands
-from spark_batch.engine.reasons import Cause, done, failed
 from spark_batch.jobs import Attempt, Difference, Job, JobRecord, State, differences, record_of
 from spark_batch.jobs.select import Facts, facts
 from spark_batch.models import Model
+
+
+class Cause(str, Enum):
+    """Why a job has its action: the reason in one word."""
+
+    NEW = "new"
+    CHANGED = "changed"  # another request wrote this name before
+    FAILED = "failed"
+    SETTLED = "settled"  # `resolve` said that it is to be made again
+    NOT_ACCEPTED = "unsent"  # the last try did not reach the API
+    PAID = "paid"  # a task is under way
+    MISSING = "missing"  # done, and its file is not there
+    SIZE_DIFFERS = "size-differs"  # done, and its file has other bytes than were written
+    ELSEWHERE = "elsewhere"  # done, and not written under this name yet
+    DONE = "done"
+    POINTER = "lfs-pointer"  # done, and its file is a Git LFS pointer to the picture
+    OTHER_POINTER = "other-lfs-pointer"  # done, and its file is a pointer to another picture
+    EXPIRED = "expired"
+    UNCERTAIN = "uncertain"
+    SHARED = "shared"  # another line makes the same request
+    LEFT_OUT = "left-out"  # by a selection, or new in a `retry`
 
 
 class Action(str, Enum):
@@ -283,3 +303,21 @@ def _pointed(job: AnyJob, attempt: Attempt, pointer: lfs.Pointer, file: str) -> 
         f" {pointer.sha256[:8]}), and is left as it is"
     )
     return Finding(Action.KEEP, reason, attempt, Cause.OTHER_POINTER)
+
+
+# --- Reasons in words.
+
+
+def done(attempt: Attempt) -> str:
+    """When a job was done, and for how much."""
+    day = f" {attempt.completed_at:%Y-%m-%d}" if attempt.completed_at else ""
+    cost = attempt.result.usage.cost if attempt.result else None
+    return f"done{day}{'' if cost is None else f', {cost} USD'}"
+
+
+def failed(attempt: Attempt, model: Model) -> str:
+    """Why an attempt failed: the API's code and words, and what is advised for the code."""
+    code = f"{attempt.error_code}: " if attempt.error_code else ""
+    known = model.errors.find(attempt.error_code)
+    advice = f" ({known.advice})" if known else ""
+    return f"{code}{attempt.error_message}{advice}"

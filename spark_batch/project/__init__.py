@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from spark_batch.engine.planner import COSTS as COSTS
     from spark_batch.engine.planner import WORK as WORK
     from spark_batch.engine.planner import Action as Action
+    from spark_batch.engine.planner import Cause as Cause
     from spark_batch.engine.planner import Step as Step
-    from spark_batch.engine.reasons import Cause as Cause
     from spark_batch.jobs import Attempt as Attempt
     from spark_batch.jobs import Difference as Difference
     from spark_batch.jobs import Input as Input
@@ -169,8 +169,7 @@ _HOMES = {
         "Unfinished",
     ),
     "engine.forecast": ("Forecast",),
-    "engine.planner": ("Action", "COSTS", "Step", "WORK"),
-    "engine.reasons": ("Cause",),
+    "engine.planner": ("Action", "COSTS", "Cause", "Step", "WORK"),
     "jobs": (
         "Attempt",
         "Difference",

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.foreign import Claim
-from spark_batch.engine.planner import COSTS, Step
-from spark_batch.engine.reasons import Cause
+from spark_batch.engine.planner import COSTS, Cause, Step
 from spark_batch.errors import RecipeError, SparkBatchError
 from spark_batch.jobs import Recipe
 from spark_batch.paths import SANDBOX, pictures_folder, shown

@@ -13,8 +13,7 @@ from spark_batch.client import TaskReader
 from spark_batch.engine import Driver, network_threads, picture_threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
-from spark_batch.engine.planner import Restore, Scope, paid_pictures
-from spark_batch.engine.reasons import Cause
+from spark_batch.engine.planner import Cause, Restore, Scope, paid_pictures
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import RunSettings, State, Status
 from spark_batch.jobs.shard import Shard

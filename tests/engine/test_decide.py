@@ -28,6 +28,7 @@ from spark_batch.client.outcomes import (
 from spark_batch.engine import effects, triggers, waits
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.decide import Decision, Engine
+from spark_batch.engine.effects import Begin, Move
 from spark_batch.engine.events import (
     BecameUncertain,
     Done,
@@ -38,10 +39,8 @@ from spark_batch.engine.events import (
     Tally,
     Unfinished,
 )
-from spark_batch.engine.planner import Action, Step
+from spark_batch.engine.planner import Action, Cause, Step
 from spark_batch.engine.ratelimit import Pace, PollTimes
-from spark_batch.engine.reasons import Cause
-from spark_batch.engine.transitions import Begin, Move
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Attempt, Job, Picture, Recipe, Result, State, Usage, matrix
 from tests.engine.conftest import a_recipe

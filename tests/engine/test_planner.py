@@ -11,8 +11,7 @@ import pytest
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Forecast
-from spark_batch.engine.planner import Action, Scope, Step, plan_actions
-from spark_batch.engine.reasons import Cause
+from spark_batch.engine.planner import Action, Cause, Scope, Step, plan_actions
 from spark_batch.jobs import Job
 from tests.makers import MODEL, a_job, a_picture, a_result
 from tests.pointers import pointer_text

@@ -397,12 +397,14 @@ def test_an_error_in_the_middle_writes_down_what_still_comes_in(make_world: Make
     world = make_world(concurrency=4)
     world.prompts("Beach", "Snow", "Rain", "Fog")
     real = world.real_send()
-    failed = threading.Event()
+    under_way, failed = threading.Event(), threading.Event()
 
     def send(job: Job) -> SubmitOutcome:
         if job.prompt.text == "Beach":
+            under_way.wait(10)
             failed.set()
             raise RuntimeError("a defect")
+        under_way.set()
         failed.wait(10)
         return real(job)
 
