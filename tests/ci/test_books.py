@@ -13,6 +13,8 @@ from tests.ci.cloud import REPOSITORY_ID, Cloud
 from tests.ci.conftest import ROOT
 from tests.ci.runner import Ran, run_workflow
 
+pytestmark = pytest.mark.proof
+
 WORKFLOWS = {
     "reusable": ROOT / ".github" / "workflows" / "pictures.yml",
     "starter": ROOT / "spark_batch" / "starter" / "pictures.yml",

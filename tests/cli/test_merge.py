@@ -166,6 +166,7 @@ def test_a_merge_that_is_stopped_in_the_middle_is_done_by_the_next(
     assert "nothing to do" in call("run", folder.recipe, "--sandbox").out
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("sign", ["tiny.checkpoint", "first picture", "tiny.manifest.csv"])
 def test_a_killed_merge_is_done_by_the_next(
     tmp_path: Path, folder: Folder, call: Call, sign: str

@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 
 from tests.reports.page.conftest import Open, Opened
 
+pytestmark = pytest.mark.proof
+
 PHONE = (390, 844)
 VIEWS = ["", "#view=money", "#job=cat%2Fbeach-512x512-scale0.4-seed7"]
 
