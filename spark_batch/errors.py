@@ -12,7 +12,7 @@ SparkBatchError
     ├── CheckpointReplaced  it is no longer the file that a run began with
     └── NameBlocked         something stands in the way of one name alone
 
-A refused key or an empty balance (exit 5) is no error: the client tells it as an outcome,
+A refused key or an empty balance (exit 5) is no error: the client returns it as an outcome,
 `StopRun`, so that a run lets finish what is paid for.
 
 `cli` is the only place that turns one of them into a message and an exit code.

@@ -64,7 +64,7 @@ def command(
     when it was renamed, moved or edited. Only reads. Exit 1 when one is not known, 2 when one is
     no picture.
     """
-    records = _books(folder, manifest)
+    records = _records(folder, manifest)
     where = "in the folders above it" if records is None else "there"
     found: list[tuple[Path, Traced]] = []
     code = ExitCode.DONE
@@ -90,7 +90,7 @@ def command(
     return code
 
 
-def _books(folder: Path | None, manifest: Path | None) -> list[RunRecords] | None:
+def _records(folder: Path | None, manifest: Path | None) -> list[RunRecords] | None:
     """Those that are named; None without."""
     if folder is None and manifest is None:
         return None

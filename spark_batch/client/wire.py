@@ -214,12 +214,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
     while waiting:
-        each = waiting.pop(0)
-        if id(each) in seen:
+        cause = waiting.pop(0)
+        if id(cause) in seen:
             continue
-        seen.add(id(each))
-        yield each
-        further = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__)
+        seen.add(id(cause))
+        yield cause
+        further = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
         waiting += [inner for inner in further if isinstance(inner, BaseException)]
 
 

@@ -813,7 +813,7 @@ class Engine:
             text = f"{task.name}: {downloaded.missing}; it was paid for and is not kept"
             self._report(events.Note(text))
         if unmarked is not None:
-            text = f"{task.name}: written without its metadata: {unmarked} (told once)"
+            text = f"{task.name}: written without its metadata: {unmarked} (reported once)"
             self._note_once(unmarked, text)
 
     def _fetch_failed(self, task: Task, outcome: FetchFailed, *, expired: bool) -> None:

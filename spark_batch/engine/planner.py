@@ -125,11 +125,11 @@ def plan_actions(
     taken while a run goes on: it makes attempts only for jobs whose step has been given.
     """
     seen = set() if seen is None else seen
-    history = _History(reader)
+    history = _History(reader, given=seen if chosen is None else set())
     for job in jobs:
-        number = int(job.key, 16)
-        seen.add(number)
         if chosen is not None:
+            number = int(job.key, 16)
+            seen.add(number)
             last = reader.last_attempt(job.key) if number in history.tried else None
             if not chosen(facts(record_of(job, last), scope.model)):
                 yield Step(Action.LEAVE, "left out by --only", last, job=job)
@@ -142,7 +142,7 @@ def paid_pictures(
     records: Iterable[JobRecord], *, reader: CheckpointReader, scope: Scope
 ) -> Iterator[tuple[Finding, Restore | None]]:
     """What is found of each job that the checkpoint has, and the picture to put back, if any."""
-    history = _History(reader)
+    history = _History(reader, given=set())
     for record in records:
         found = _find(record, history, scope)
         yield found, restore(record, found)
@@ -159,12 +159,12 @@ def restore(job: AnyJob, found: Finding) -> Restore | None:
 
 
 class _History:
-    """The jobs, as numbers, that had attempts before, and those that have been looked at."""
+    """Keys, as numbers, of the jobs that had attempts before, and of those planned so far."""
 
-    def __init__(self, reader: CheckpointReader) -> None:
+    def __init__(self, reader: CheckpointReader, *, given: set[int]) -> None:
         self.reader = reader
         self.tried = reader.tried()
-        self.given: set[int] = set()
+        self.given = given
         self.fresh = reader.is_empty()
 
 

@@ -116,8 +116,8 @@ class _Reader:
         raise _Refused("a DOCTYPE")
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        for each, value in attributes.items():
-            if (local := _local(each)) is not None:
+        for attribute, value in attributes.items():
+            if (local := _local(attribute)) is not None:
                 self.facts[local] = value
         self._open = _local(name)
         if self._open is not None:

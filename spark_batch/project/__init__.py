@@ -66,13 +66,14 @@ if TYPE_CHECKING:
     from spark_batch.project.layout import RecipeLayout as RecipeLayout
     from spark_batch.project.layout import copied as copied
     from spark_batch.project.layout import find_layout as find_layout
-    from spark_batch.project.layout import layout_of as layout_of
     from spark_batch.project.layout import open_readonly as open_readonly
     from spark_batch.project.layout import shards_of as shards_of
     from spark_batch.project.loading import load as load
     from spark_batch.project.merging import Merged as Merged
     from spark_batch.project.merging import merge as merge
     from spark_batch.project.ownership import earlier_hint as earlier_hint
+    from spark_batch.project.planfile import SavedPlan as SavedPlan
+    from spark_batch.project.planfile import check_target as check_target
     from spark_batch.project.planning import Plan as Plan
     from spark_batch.project.planning import Quotes as Quotes
     from spark_batch.project.planning import plan as plan
@@ -82,15 +83,12 @@ if TYPE_CHECKING:
     from spark_batch.project.reporting import write_known_reports as write_known_reports
     from spark_batch.project.rescuing import Rescued as Rescued
     from spark_batch.project.rescuing import rescue as rescue
-    from spark_batch.project.resolving import Settlement as Settlement
     from spark_batch.project.resolving import settling as settling
     from spark_batch.project.running import PreparedRun as PreparedRun
     from spark_batch.project.running import RunOptions as RunOptions
     from spark_batch.project.running import RunResult as RunResult
     from spark_batch.project.running import prepare as prepare
     from spark_batch.project.running import run as run
-    from spark_batch.project.saved_plan import SavedPlan as SavedPlan
-    from spark_batch.project.saved_plan import check_target as check_target
     from spark_batch.project.saved_plan import save as save
     from spark_batch.project.selecting import chosen_records as chosen_records
     from spark_batch.project.selecting import find_job as find_job
@@ -121,7 +119,6 @@ _HOMES = {
         "RecipeLayout",
         "copied",
         "find_layout",
-        "layout_of",
         "open_readonly",
         "shards_of",
     ),
@@ -136,9 +133,10 @@ _HOMES = {
         "write_known_reports",
     ),
     "project.rescuing": ("Rescued", "rescue"),
-    "project.resolving": ("Settlement", "settling"),
+    "project.resolving": ("settling",),
     "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare", "run"),
-    "project.saved_plan": ("SavedPlan", "check_target", "save"),
+    "project.planfile": ("SavedPlan", "check_target"),
+    "project.saved_plan": ("save",),
     "project.selecting": ("chosen_records", "find_job"),
     "project.starting": ("WORKFLOW", "write_starter"),
     "project.tracing": (

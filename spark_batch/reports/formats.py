@@ -146,7 +146,8 @@ def write_all(
         _write(reader, {paths[name]: report for name, report in reports.items()}, failures)
         jobs = reader.counts().total
     written = tuple(path for path in paths.values() if path not in failures)
-    return Written(written, tuple(failures.values()), jobs)
+    failed = tuple(failures[path] for path in paths.values() if path in failures)
+    return Written(written, failed, jobs)
 
 
 # Writes one report while it receives the jobs by `send`; None ends it.
@@ -157,7 +158,9 @@ def _write(
     reader: CheckpointReader, reports: Mapping[Path, Report], failures: dict[Path, str]
 ) -> None:
     """Write all reports in one pass over the jobs; `failures` gets a message by path."""
-    writers = {path: _writer(path, report) for path, report in reports.items()}
+    # Whole reports go last: a defect in one of them must not keep the others from being written.
+    last = sorted(reports.items(), key=lambda item: isinstance(item[1], WholeReport))
+    writers = {path: _writer(path, report) for path, report in last}
     needs_jobs = any(not isinstance(report, WholeReport) for report in reports.values())
     try:
         _advance(next, writers, failures)

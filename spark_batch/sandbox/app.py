@@ -244,7 +244,7 @@ class Sandbox:
                 body,
                 self._settings.model,
                 header=request.headers.get("x-model"),
-                known=lambda each: self._store.image(each).exists(),
+                known=lambda sha256: self._store.image(sha256).exists(),
             )
         )
 

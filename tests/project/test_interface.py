@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image
 
 import spark_batch
-from spark_batch import Action, ExitCode, RecipeError, RunOptions, load, plan, read_manifest, run
+from spark_batch import (
+    Action,
+    ExitCode,
+    RecipeError,
+    RunOptions,
+    load,
+    plan,
+    project,
+    read_manifest,
+    run,
+)
 
 RECIPE = """
 version: 1
@@ -69,6 +81,22 @@ def test_everything_that_is_named_is_there() -> None:
     assert all(getattr(spark_batch, name) is not None for name in spark_batch.__all__)
     with pytest.raises(AttributeError, match="no attribute 'paln'"):
         spark_batch.paln  # noqa: B018 - the look-up is what is tested
+
+
+@pytest.mark.parametrize("package", [spark_batch, project])
+def test_type_checkers_find_the_names_that_can_be_imported(package: ModuleType) -> None:
+    """The imports under TYPE_CHECKING and the names that are imported at first use are the same."""
+    tree = ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8"))
+    imports = [
+        alias.asname
+        for node in tree.body
+        if isinstance(node, ast.If)
+        for found in node.body
+        if isinstance(found, ast.ImportFrom)
+        for alias in found.names
+    ]
+    assert sorted(map(str, imports)) == sorted(package.__all__)
+    assert all(getattr(package, name) is not None for name in package.__all__)
 
 
 def test_importing_it_costs_nothing() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from PIL import Image
 
 from spark_batch import RunOptions, load, run
-from spark_batch.project import layout_of, open_readonly
+from spark_batch.project import open_readonly
+from spark_batch.project.layout import layout_of
 
 RECIPE = """\
 version: 1

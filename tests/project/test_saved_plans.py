@@ -11,7 +11,7 @@ from spark_batch import ExitCode, Recipe, RunOptions, load, plan, run
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine import Driver
 from spark_batch.errors import UsageError
-from spark_batch.project import prepare, save, saved_plan
+from spark_batch.project import planfile, prepare, save
 from spark_batch.project.running import watching
 
 RECIPE = """\
@@ -48,7 +48,7 @@ def test_its_use_is_on_disk_before_anything_is_sent(recipe: Recipe) -> None:
 
     def watch(going: Driver, total: int) -> None:
         with CheckpointReader.open_readonly(prepared.layout.checkpoint) as reader:
-            used.append(reader.plan_used(saved_plan.read(options.plan).id))
+            used.append(reader.plan_used(planfile.read(options.plan).id))
             assert reader.open_attempts() == []
         raise KeyboardInterrupt
 
@@ -80,9 +80,7 @@ def test_a_plan_keeps_what_was_shown(recipe: Recipe) -> None:
         steps = list(planned.steps())
         run(recipe, RunOptions(sandbox=True, limit=1))
         save(planned, kept, path)
-    assert [key for key, _ in saved_plan.read(path).jobs.values()] == [
-        step.job.key for step in steps
-    ]
+    assert [key for key, _ in planfile.read(path).jobs.values()] == [step.job.key for step in steps]
     with pytest.raises(UsageError, match="no longer holds"):
         run(recipe, RunOptions(sandbox=True, plan=path))
 

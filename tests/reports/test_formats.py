@@ -12,7 +12,7 @@ import pytest
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import Layout
-from spark_batch.reports import formats
+from spark_batch.reports import formats, page
 from spark_batch.reports.formats import FORMATS, Written
 from spark_batch.reports.report import Target
 from tests.makers import MODEL
@@ -105,6 +105,21 @@ def test_a_full_disk_leaves_the_old_reports_and_no_half_ones(
     assert set(after) == NAMES
     changed = {name for name in NAMES if after[name] != before[name]}
     assert changed == {path.name for path in written.paths}
+
+
+def test_a_defect_in_the_page_keeps_no_report_of_single_jobs_back(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is unexpected, and the reports that programs read are written all the same."""
+
+    def broken(*_: object) -> str:
+        raise RuntimeError("a defect")
+
+    fill(checkpoint)
+    monkeypatch.setattr(page, "_text", broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        write(checkpoint, tmp_path)
+    assert {"t.manifest.csv", "t.junit.xml", "t.json"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_all_are_of_one_moment(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Recipe, Result, Status, Usage
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
+from spark_batch.project.layout import layout_of
 from spark_batch.reports.formats import write_all
 from spark_batch.reports.report import Target
 from spark_batch.sandbox import Faults, Settings, serve
@@ -91,7 +92,7 @@ def endpoint(folder: Path, *, create: Sequence[str | None] = ()) -> Iterator[Non
 def make_run(folder: Path, *, small: bool = True) -> RecipeLayout:
     """Make what can be made, lose one picture, and leave the last jobs for later."""
     recipe = recipe_in(folder, small=small)
-    layout = project.layout_of(recipe, sandbox=False)
+    layout = layout_of(recipe, sandbox=False)
     with endpoint(folder / "server", create=CREATE):
         project.run(recipe, RunOptions(limit=24 if small else 54))
     with Checkpoint.open(layout.checkpoint) as checkpoint:

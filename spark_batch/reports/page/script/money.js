@@ -16,7 +16,7 @@ function figures() {
   const wasted = jobs.filter((job) => !job.picture && !job.repeated && micros(job.cost)).length;
   const items = [
     ["spent", usd(micros(spent)), "by all attempts, as the API reported"],
-    ["reserved", usd(micros(reserved)), unpriced ? `and ${unpriced} without a known price` : "in flight, uncertain, or not told"],
+    ["reserved", usd(micros(reserved)), unpriced ? `and ${unpriced} without a known price` : "in flight, uncertain, or not reported"],
     ["pictures", made.toLocaleString("en"), made ? `${usd(Math.round((micros(spent) - micros(leftOver) - micros(hidden)) / made))} each` : ""],
     micros(leftOver) ? ["left over", usd(micros(leftOver)), "for lines that the recipe no longer has"] : null,
     micros(hidden) ? ["not shown", usd(micros(hidden)), `for ${plural(facts.hidden, "job")} that this page leaves out`] : null,
