@@ -1,43 +1,27 @@
-"""The checkpoint's SQLite file: opened safely, queried, written in transactions."""
+"""A checkpoint as an open SQLite file: statements, transactions, and the lock."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from spark_batch import atomic, lfs
-from spark_batch.checkpoint import validation
-from spark_batch.checkpoint.lock import NO_LOCKS, Lock
+from spark_batch import atomic
+from spark_batch.checkpoint import files, validation
+from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.rows import time_text
-from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
+from spark_batch.checkpoint.schema import VERSION
 from spark_batch.errors import (
-    CheckpointDamaged,
-    CheckpointError,
     CheckpointReplaced,
     OutputError,
-    UsageError,
 )
-from spark_batch.paths import backup_path, lock_path
+from spark_batch.paths import lock_path
 
-_BUSY_SECONDS = 30.0
-# At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
-# it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
-# transactions over several files have one.
-_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
-_COMPANIONS = ("-journal", "-wal", "-shm")
-# A checkpoint of a million jobs is checked in some 2 000 million steps of SQLite.
-_STEPS_PER_CALL = 1_000_000
-_MOST_CALLS = 20_000
 # Errors of SQLite that say nothing about the file.
 _OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
-# A file that cannot be read. SQLite's message may quote bytes of it that are no text.
-_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 Clock = Callable[[], datetime]
 Values = Sequence[object] | Mapping[str, object]
@@ -102,15 +86,7 @@ class Store:
             ) from None
         lock = Lock(lock_path(path))
         try:
-            if not os.path.lexists(path):
-                _make(path)
-            atomic.refuse_hard_links(path, *_companions(path))
-            connection = _connect(path, mode="rw")
-            version = _check(connection, path)
-            connection.set_progress_handler(None, 0)
-            if version < VERSION:
-                _back_up(connection, path, version)
-                _migrate(connection, version)
+            connection = files.open_to_write(path)
         except BaseException:
             lock.release()
             raise
@@ -122,7 +98,7 @@ class Store:
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
-        connection = _look(path)
+        connection = files.open_to_read(path)
         connection.execute("PRAGMA query_only = ON")
         return cls(connection, path=path, clock=utc_now, lock=None)
 
@@ -132,7 +108,7 @@ class Store:
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
-        connection = _look(path)
+        connection = files.open_to_read(path)
         copy = sqlite3.connect(":memory:", isolation_level=None)
         connection.backup(copy)
         connection.close()
@@ -141,7 +117,7 @@ class Store:
     @classmethod
     def blank(cls, *, clock: Clock = utc_now) -> Store:
         """An empty one in memory, which has no file."""
-        return cls(_empty(), path=Path(":memory:"), clock=clock, lock=None)
+        return cls(files.empty(), path=Path(":memory:"), clock=clock, lock=None)
 
     def close(self) -> None:
         """Close the file and free the lock."""
@@ -153,7 +129,7 @@ class Store:
     def raise_for(self, error: BaseException | None) -> None:
         """Raise CheckpointError when `error` is one of SQLite's that says something of the file."""
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OF_A_BUG):
-            raise _unusable(self.path, error) from None
+            raise files.unusable(self.path, error) from None
 
     def execute(self, statement: str, values: Values = ()) -> sqlite3.Cursor:
         """Run one SQL statement with its parameters."""
@@ -195,7 +171,7 @@ class Store:
             # Without its folder, which was moved away meanwhile, there is a "disk I/O error".
             with contextlib.suppress(sqlite3.Error):
                 self._check_unchanged()
-            raise OutputError(f"cannot write {self.path}: {_reason(error)}") from None
+            raise OutputError(f"cannot write {self.path}: {files.reason(error)}") from None
         except sqlite3.DatabaseError as error:
             if isinstance(error, _OF_A_BUG):
                 raise
@@ -256,197 +232,3 @@ class Store:
             yield
         finally:
             self._db.execute("COMMIT")
-
-
-def _look(path: Path) -> sqlite3.Connection:
-    """The file to read from; of an older version a copy in memory that has been migrated."""
-    if not os.path.lexists(path):
-        return _empty()
-    # Not mode=ro: after a killed run the first reader has to roll its journal back.
-    connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
-    version = _check(connection, path)
-    if version == VERSION:
-        return connection
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    connection.backup(copy)
-    connection.close()
-    _migrate(copy, version)
-    return copy
-
-
-def _empty() -> sqlite3.Connection:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA)
-    return connection
-
-
-def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Keep a whole copy of an older file beside it, before it is changed."""
-    target = backup_path(path, version)
-    try:
-        with atomic.replacing_path(target) as fresh:
-            copy = sqlite3.connect(fresh)
-            connection.backup(copy)
-            copy.close()
-    except (OSError, sqlite3.Error) as error:
-        raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
-
-
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring an older version up to this one, in one transaction."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for older in range(version, VERSION):
-            for statement in MIGRATIONS[older]:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _make(path: Path) -> None:
-    """Make a checkpoint under another name first: a killed start must leave no empty one."""
-    try:
-        with (
-            atomic.replacing_path(path) as fresh,
-            contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection,
-        ):
-            connection.executescript(
-                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-                f"BEGIN; {SCHEMA} COMMIT;"
-            )
-    except (OSError, sqlite3.OperationalError) as error:
-        raise OutputError(f"cannot make the checkpoint {path}: {_reason(error)}") from None
-
-
-def _check_files(path: Path) -> None:
-    """Raise CheckpointError for what SQLite must not open: it would hang, or harm other files."""
-    companions = _companions(path)
-    try:
-        # SQLite follows a link at each of these names; it writes to the file when it rolls back.
-        atomic.refuse_links(path, *companions)
-        for file in (path, *companions):
-            # A run that works on it makes and removes the journal meanwhile.
-            with contextlib.suppress(FileNotFoundError):
-                if not stat.S_ISREG(file.lstat().st_mode):
-                    raise _damaged(path, f"{file.name} is no regular file")
-    except UsageError as error:
-        raise CheckpointError(str(error)) from None
-    except OSError as error:
-        raise CheckpointError(f"cannot use {path}: {error.strerror}") from None
-    journal = companions[0]
-    if _ends_with(journal, _JOURNAL_MAGIC):
-        raise CheckpointError(
-            f"{journal} names a further file that SQLite would delete, which no run of ours writes:"
-            " nothing was read; remove both files, or put good copies in their place"
-        )
-
-
-def _companions(path: Path) -> list[Path]:
-    return [path.with_name(path.name + end) for end in _COMPANIONS]
-
-
-def _ends_with(path: Path, end: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            file.seek(-len(end), os.SEEK_END)
-            return file.read() == end
-    except OSError:  # there is none, or it is too short
-        return False
-
-
-def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    _check_files(path)
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    try:
-        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-        _limit(connection)
-        # Nothing that a file's schema holds may do more than read (SQLite's security.html).
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        # Survives SIGKILL at any moment and leaves one file to copy; measured, see
-        # spark_batch/README.md, "The checkpoint".
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = EXTRA")
-        connection.execute("PRAGMA foreign_keys = ON")
-    except _UNREADABLE as error:
-        raise _unusable(path, error) from None
-    return connection
-
-
-def _limit(connection: sqlite3.Connection) -> None:
-    """Have SQLite end a query with an error when all of them took too many steps."""
-    calls = 0
-
-    def stop() -> bool:
-        nonlocal calls
-        calls += 1
-        return calls > _MOST_CALLS
-
-    connection.set_progress_handler(stop, _STEPS_PER_CALL)
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of a file that can be trusted."""
-    try:
-        return _checked(connection, path)
-    except _UNREADABLE as error:
-        connection.close()
-        raise _unusable(path, error) from None
-    except CheckpointError:
-        connection.close()
-        raise
-
-
-def _checked(connection: sqlite3.Connection, path: Path) -> int:
-    (kind,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if kind != APPLICATION_ID or version < 1:
-        raise _damaged(path, "it is no checkpoint of spark-batch")
-    if version > VERSION:
-        raise CheckpointError(
-            f"{path} was written by a newer spark-batch (format {version}, this one knows"
-            f" {VERSION}): update spark-batch"
-        )
-    if fault := validation.fault(connection, version):
-        raise _damaged(path, fault)
-    return int(version)
-
-
-# What SQLite says when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).
-# Python 3.10 does not give the codes themselves.
-_BUSY = "database is locked"
-_STOPPED = "interrupted"
-_CLOSED = "unable to open database file"
-_UNLOCKABLE = ("locking protocol", "access permission denied", "disk I/O error")
-_UNWRITABLE = ("database or disk is full", "attempt to write a readonly database")
-
-
-def _reason(error: Exception) -> str:
-    """What SQLite said, and what that can mean."""
-    text = str(error)
-    if text == _STOPPED:
-        return "it takes too long to read"
-    if text == _BUSY:
-        return f"{text}: another program has it open, such as a database browser, or {NO_LOCKS}"
-    if text == _CLOSED:
-        return f"{text}: check who may read and write it and its folder"
-    return f"{text}: the disk does not work, or {NO_LOCKS}" if text in _UNLOCKABLE else text
-
-
-def _unusable(path: Path, error: Exception) -> CheckpointError:
-    """The error to raise when SQLite cannot read a checkpoint."""
-    if str(error) in (_BUSY, _CLOSED, *_UNLOCKABLE, *_UNWRITABLE):
-        return CheckpointError(f"cannot use {path}: {_reason(error)}")
-    return _damaged(path, _reason(error))
-
-
-def _damaged(path: Path, why: object) -> CheckpointDamaged:
-    if lfs.read(path) is not None:
-        return CheckpointDamaged(f"the checkpoint {path}: {lfs.NOTICE}; nothing was sent")
-    return CheckpointDamaged(
-        f"the checkpoint {path} cannot be read ({why}); it was left as it is and nothing was sent:"
-        " put a good copy in its place, or move it away to start from nothing and pay again"
-    )

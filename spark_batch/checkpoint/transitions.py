@@ -283,9 +283,13 @@ class Checkpoint(CheckpointReader):
                 received_sha256=received,
                 columns=_picture_columns(picture),
             )
+            self.store.execute(  # one that was lost before its picture had ever arrived has none
+                "UPDATE attempt SET completed_at = ? WHERE id = ? AND completed_at IS NULL",
+                (self.store.now(), attempt),
+            )
             self.placed(self._key(attempt), files)
 
-    def taken_up(self, attempt: int) -> None:
+    def note_resumed(self, attempt: int) -> None:
         """A run goes on with a task after a break: its time says nothing of how long tasks take."""
         with self.transaction():
             self._note(attempt, TAKEN_UP, None)
@@ -295,7 +299,7 @@ class Checkpoint(CheckpointReader):
         with self.transaction():
             self.store.execute("INSERT INTO used_plan VALUES (?, ?)", (plan, self.store.now()))
 
-    def lose(self, attempt: int, reason: str) -> None:
+    def expire(self, attempt: int, reason: str) -> None:
         """The picture was paid for, is not on disk, and the API no longer has it."""
         self._move(
             attempt,
@@ -352,7 +356,7 @@ class Checkpoint(CheckpointReader):
             taken = self.store.insert("INSERT", "attempt", attempt)
             self._note(taken, "adopted", "from the manifest")
 
-    def interrupted(self) -> int:
+    def mark_interrupted(self) -> int:
         """At start: what was being sent when a run ended is uncertain. Gives their number."""
         query = "SELECT id FROM attempt WHERE state = ? AND unsent = 0"
         with self.transaction():
@@ -361,7 +365,7 @@ class Checkpoint(CheckpointReader):
                 self.uncertain(row["id"], _INTERRUPTED)
         return len(rows)
 
-    def look_again(self) -> None:
+    def poll_unknown_again(self) -> None:
         """At start: a task that the API did not know may have come back, and a look is free."""
         query = (
             "SELECT id, task_id FROM attempt"

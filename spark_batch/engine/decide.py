@@ -12,7 +12,8 @@ A job goes through these states. Each arrow is decided in the function behind it
     Request ── _fail, _give_up              failed; uncertain
     Task ── _completed ───────> Task        its picture is downloaded, checked and placed
     Task ── _delivered                      done
-    Task ── _fail, _give_up, _leave, _lose  failed; uncertain; unfinished; expired
+    Task ── _fail, _give_up                 failed; uncertain
+    Task ── _leave, _mark_expired           unfinished; expired
     Queue ── _step_offered ───> Task        a picture of an earlier run is missing: restored
 """
 
@@ -52,7 +53,7 @@ from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, U
 from spark_batch.models import Model
 
 # Seconds until admission looks again at a job whose input is still being fitted.
-_LOOK_AGAIN = 0.05
+_RECHECK_INPUT = 0.05
 # Seconds until a request is looked at again while a probe is under way.
 _PROBE_SECONDS = 0.25
 # Polls a second with which a run begins to ask for the tasks of earlier runs.
@@ -86,7 +87,7 @@ class Engine:
     `can_send` is False for a run that only fetches, `limit` bounds the jobs that are sent, `kept`
     is the folder for replaced pictures as messages show it. `tally` is kept up to date.
 
-    `look_at` is when admission is worth trying again though nothing has happened. `leave_at` is
+    `recheck_at` is when admission is worth trying again though nothing has happened. `leave_at` is
     when a stopped run no longer waits.
     """
 
@@ -131,7 +132,7 @@ class Engine:
         self._blocked = False  # no further job in this turn
         self._now = 0.0
         self._decision = Decision()
-        self.look_at: float | None = None
+        self.recheck_at: float | None = None
         self.leave_at: float | None = None
 
     def take(self, trigger: triggers.Trigger, now: float) -> Decision:
@@ -154,7 +155,7 @@ class Engine:
             return triggers.NextStep()
         candidate = self._queue.candidate(now)
         if candidate is None:
-            self.look_at = self._queue.next_retry
+            self.recheck_at = self._queue.next_retry
             return None
         return triggers.InputReady(candidate.job)
 
@@ -172,7 +173,7 @@ class Engine:
     def next_due(self) -> float | None:
         """When something is due by itself."""
         timer = self._timers[0][0] if self._timers else None
-        moments = (self.look_at, timer, self.leave_at)
+        moments = (self.recheck_at, timer, self.leave_at)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def holds(self, ticket: int) -> bool:
@@ -256,7 +257,7 @@ class Engine:
         )
         self._tasks[task.ticket] = task
         self._resumed.add(task.key)
-        self._write(Checkpoint.taken_up, task.ticket)
+        self._write(Checkpoint.note_resumed, task.ticket)
         if attempt.result is None or attempt.result.usage.cost is None:
             self._budget.resume(task.ticket, attempt.reserved)
         self._later(task.poll, seconds)
@@ -266,7 +267,7 @@ class Engine:
         for task in self._tasks.values():
             if task.watched:
                 task.watched = False
-                self._write(Checkpoint.taken_up, task.ticket)
+                self._write(Checkpoint.note_resumed, task.ticket)
 
     def _stop_requested(self, _: triggers.StopRequested) -> None:
         """Send nothing more, and wait a while for what is paid for."""
@@ -311,7 +312,7 @@ class Engine:
 
     def _timers_due(self, _: triggers.TimersDue) -> None:
         """Start what is due; requests last, since the others may halt the run."""
-        self._blocked, self.look_at = False, None
+        self._blocked, self.recheck_at = False, None
         due: list[effects.Timed] = []
         while self._timers and self._timers[0][0] <= self._now:
             due.append(heapq.heappop(self._timers)[2])
@@ -369,7 +370,7 @@ class Engine:
 
     def _wait_for_input(self, job: Job) -> None:
         """Stop when an input takes too long to be fitted: a disk may hang."""
-        self.look_at = self._now + _LOOK_AGAIN
+        self.recheck_at = self._now + _RECHECK_INPUT
         patience = self._run.task_timeout
         if self._unready_since is None:
             self._unready_since = self._now
@@ -381,7 +382,7 @@ class Engine:
         ready = self._pace.ready_at(self._now)
         if ready is not None and ready <= self._now:
             return True
-        self.look_at = ready
+        self.recheck_at = ready
         return False
 
     def _send(self, candidate: Candidate, go: Go) -> None:
@@ -868,18 +869,18 @@ class Engine:
             task.expired = reason
             self._start(effects.FindStandIns(task.ticket, task.key))
         else:
-            self._lose(task, reason)
+            self._mark_expired(task, reason)
 
     def _stand_ins_found(self, task: Task, found: triggers.StandInsFound) -> None:
         if found.files is None:
-            self._lose(task, task.expired)
+            self._mark_expired(task, task.expired)
             return
         self._write(Checkpoint.stand_in, task.key, found.files)
         self._land(task.ticket)
         self._report(events.Note(f"{task.replacing}; it is left as it is, since {task.expired}"))
 
-    def _lose(self, task: Task, reason: str) -> None:
-        self._write(Checkpoint.lose, task.ticket, reason)
+    def _mark_expired(self, task: Task, reason: str) -> None:
+        self._write(Checkpoint.expire, task.ticket, reason)
         self._budget.leave(task.ticket)
         self._land(task.ticket)
         self.tally.expired += 1

@@ -69,7 +69,7 @@ def take_over_readable(checkpoint: Checkpoint, layout: RecipeLayout) -> Adoption
     if _has_whole(layout):
         with CheckpointReader.open_readonly(layout.whole.checkpoint) as whole:
             join(checkpoint, whole, owns=layout.owns, same_folder=True)
-        checkpoint.interrupted()
+        checkpoint.mark_interrupted()
     found = [_adopted(checkpoint, layout, path) for path in _manifests(layout)]
     return Adoption(
         jobs=sum(adoption.jobs for adoption in found),
@@ -151,7 +151,7 @@ def with_adopted(layout: RecipeLayout) -> tuple[CheckpointReader, Adoption]:
         return reader, Adoption()
     reader.close()
     copy = Checkpoint.copy_to_memory(layout.checkpoint)
-    copy.interrupted()
+    copy.mark_interrupted()
     return copy, take_over(copy, layout)
 
 

@@ -28,7 +28,7 @@ from spark_batch.paths import (
 )
 from spark_batch.project import adopting, record_files
 from spark_batch.project.layout import RecipeLayout, layout_of
-from spark_batch.project.ownership import output_of
+from spark_batch.project.neighbours import output_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.sources import Source, find_sources, open_sources
 from spark_batch.reports.formats import FORMATS, Written
@@ -112,7 +112,7 @@ def _join(
         for source in found:
             here = source.folder.resolve() == layout.output_dir.resolve()
             twice |= join(checkpoint, source.reader, same_folder=here, recipe=layout.name)
-        checkpoint.interrupted()
+        checkpoint.mark_interrupted()
         mark_twins(checkpoint)
         checkpoint.sync_jobs(layout.jobs(recipe))
     return twice

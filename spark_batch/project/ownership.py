@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, cached_property
@@ -18,18 +18,13 @@ from pathlib import Path
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.foreign import Claim
 from spark_batch.engine.planner import COSTS, Cause, Step
-from spark_batch.errors import RecipeError, SparkBatchError
+from spark_batch.errors import SparkBatchError
 from spark_batch.jobs import Recipe
-from spark_batch.paths import SANDBOX, pictures_folder, shown
+from spark_batch.paths import shown
 from spark_batch.project import record_files
 from spark_batch.project.layout import RecipeLayout
+from spark_batch.project.neighbours import header_of, is_own, others, output_of
 from spark_batch.project.record_files import RecordFile, upwards
-from spark_batch.recipe.outline import Header, header
-
-_MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
-_LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder
-_RECIPES = (".yaml", ".yml")
-_RECIPE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ class Ownership:
         self._layout = layout
         self._reader = reader
         self._sandbox = sandbox
-        self._others = [] if reader.tried() else list(_others(layout, sandbox=sandbox))
+        self._others = [] if reader.tried() else list(others(layout, sandbox=sandbox))
         self._wanted: set[str] = set()
         self._claims = _Claims(layout)
         # The output folder that the recipe of a record file now has; None if it is not found.
@@ -135,7 +130,7 @@ class Ownership:
         if line is None or line.file is None or not line.source:
             return None
         path = self._recipe.path.parent / line.source.rsplit(":", 2)[0]
-        made = None if path.name == self._recipe.path.name else _header(path)
+        made = None if path.name == self._recipe.path.name else header_of(path)
         here = self._recipe.name, self._recipe.output_dir
         if made is None or (made.name, made.output_dir) != here:
             return None
@@ -216,7 +211,7 @@ def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | 
     with CheckpointReader.open_readonly(layout.checkpoint) as reader:
         if reader.tried():
             return None
-    for found in _others(layout, sandbox=sandbox):
+    for found in others(layout, sandbox=sandbox):
         if output_of(found, besides=recipe) is None:
             renamed = found.recipe != layout.name
             merge = merge_command(recipe, [found.path], sandbox=sandbox, renamed=renamed)
@@ -252,7 +247,7 @@ class _Claims:
     def _claimed(self, folder: Path) -> dict[str, tuple[RecordFile, Claim]]:
         found: dict[str, tuple[RecordFile, Claim]] = {}
         for record_file in record_files.in_folder(folder):
-            if _is_own(record_file, self._layout):
+            if is_own(record_file, self._layout):
                 continue
             try:
                 for claim in record_file.claims():
@@ -262,108 +257,12 @@ class _Claims:
         return found
 
 
-def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
-    """The output folder that the recipe of a record file has now, `besides` another recipe.
-
-    Its file is looked for beside that other recipe, and in the output folder and those above it.
-    None when there is none: it was renamed, or is elsewhere.
-    """
-    above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
-    for folder in dict.fromkeys([besides.parent.absolute(), *above]):
-        for path in _recipes(folder):
-            if path.name == besides.name and path.samefile(besides):
-                continue
-            found = _header(path) if _mentions(path, record_file.recipe) else None
-            if found is not None and found.name == record_file.recipe:
-                return found.output_dir
-    return None
-
-
-def _header(path: Path) -> Header | None:
-    """The header of a recipe; None for what is none."""
-    try:
-        return header(path)
-    except (RecipeError, OSError):
-        return None
-
-
-def _recipes(folder: Path) -> list[Path]:
-    found = record_files.entries(
-        folder, lambda entry: entry.name.endswith(_RECIPES) and entry.is_file()
-    )
-    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
-
-
-def _mentions(path: Path, name: str) -> bool:
-    try:
-        with path.open("rb") as file:
-            return name.encode() in file.read(_RECIPE_BYTES)
-    except OSError:
-        return False
-
-
-def _is_own(record_file: RecordFile, layout: RecipeLayout) -> bool:
-    return record_file.folder == layout.output_dir and record_file.recipe == layout.name
-
-
 def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
     """The jobs among those that are wanted that it has paid for, and their cost."""
     try:
         return {key: cost for key, cost in record_file.paid() if key in wanted}
     except SparkBatchError:
         return {}
-
-
-def _others(layout: RecipeLayout, *, sandbox: bool) -> Iterator[RecordFile]:
-    """The checkpoints and manifests around, without the recipe's own."""
-    for folder in _neighbours(layout, sandbox=sandbox):
-        for record_file in record_files.in_folder(folder):
-            if not _is_own(record_file, layout):
-                yield record_file
-
-
-def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
-    """The output folders that the recipe may have had, the likely ones first.
-
-    Its own, for a recipe that was renamed; those beside it and beside the recipe; and the same
-    relative path from the folders around the recipe, for a recipe or pictures that were moved.
-    Folders beside the recipe's own are searched only within a git repository and below the current
-    folder: elsewhere nothing says that they belong to the same project.
-    """
-    output = layout.output_dir.parent if sandbox else layout.output_dir
-    home = layout.recipe_dir or output.parent
-    inside = output.is_relative_to(home) and output != home
-    beside = _subfolders(home)
-    found = [output]
-    if inside or output.name == layout.name:
-        found += _subfolders(output.parent)
-    found += [*_subfolders(home / "out"), home, *beside]
-    found += [folder / output.name for folder in beside]
-    if inside:
-        around = [home.parent, *beside]
-        if _is_one_project(home.parent):
-            around += _subfolders(home.parent)
-        below = output.relative_to(home)
-        found += [folder / below for folder in around]
-        if output.name == layout.name:  # its folder had its earlier name
-            for folder in around:
-                found += _subfolders(folder / below.parent)
-    for folder in dict.fromkeys(found):
-        if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there
-            yield pictures_folder(folder, sandbox=sandbox)
-
-
-def _is_one_project(folder: Path) -> bool:
-    """Whether a folder is in a git repository, or is the current folder or below it."""
-    above = (folder, *folder.parents)
-    return Path.cwd() in above or any((parent / ".git").exists() for parent in above)
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    found = record_files.entries(
-        folder, lambda entry: not entry.name.startswith(".") and entry.is_dir()
-    )
-    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
 
 
 def _folded(name: str) -> str:

@@ -69,8 +69,8 @@ def rescue(
         return None
     settings = header(path).run
     with _opened(layout) as checkpoint:
-        checkpoint.interrupted()
-        checkpoint.look_again()
+        checkpoint.mark_interrupted()
+        checkpoint.poll_unknown_again()
         adopted = adopting.take_over_readable(checkpoint, layout)
         causes: Counter[Cause] = Counter()
         missing = _missing(checkpoint, layout, settings, causes)

@@ -58,7 +58,7 @@ def settling(layout: RecipeLayout, job: str, *, task_id: str | None) -> Iterator
         raise UsageError("this task id has characters that no id of the API has")
     open_readonly(layout).close()  # says what to do when there is none
     with Checkpoint.open(layout.checkpoint) as checkpoint:
-        checkpoint.interrupted()
+        checkpoint.mark_interrupted()
         record = find_job(checkpoint, job)
         attempts = checkpoint.attempts_of(record.key)
         uncertain = tuple(

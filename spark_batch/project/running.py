@@ -194,8 +194,8 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     with sharding.opened(layout) as checkpoint:
         if bound is not None:
             bound.check_unused(checkpoint)
-        checkpoint.interrupted()
-        checkpoint.look_again()
+        checkpoint.mark_interrupted()
+        checkpoint.poll_unknown_again()
         adopted = adopting.take_over(checkpoint, layout)
         shard_budget = sharding.shard_budget(recipe, layout)
         recipe = shard_budget.recipe

@@ -16,7 +16,7 @@ _MOST_JOBS = 4
 _SLOW = 0.05
 
 # How often a run passes a point, where that is not once a job.
-_ONCE = ("sync_jobs", "interrupted", "manifest")
+_ONCE = ("sync_jobs", "mark_interrupted", "manifest")
 _PASSINGS = {f"{name}:{when}": 1 for name in _ONCE for when in ("before", "after")} | {
     f"{COMMIT}:before": 12,
     f"{COMMIT}:after": 12,

@@ -23,7 +23,7 @@ from tests.campaign.points import wrap
 def _resubmit_on_resume() -> None:
     """An interrupted attempt is treated as if it had never been sent."""
 
-    def interrupted(self: Checkpoint) -> int:
+    def mark_interrupted(self: Checkpoint) -> int:
         found = [
             attempt
             for attempt in self.open_attempts()
@@ -33,7 +33,7 @@ def _resubmit_on_resume() -> None:
             self.not_accepted(attempt.id, "planted")
         return len(found)
 
-    wrap(Checkpoint, "interrupted", lambda original: interrupted)
+    wrap(Checkpoint, "mark_interrupted", lambda original: mark_interrupted)
 
 
 def _intent_after_post() -> None:

@@ -35,7 +35,7 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "uncertain": (Checkpoint, "uncertain"),
     "fail": (Checkpoint, "fail"),
     "sync_jobs": (Checkpoint, "sync_jobs"),
-    "interrupted": (Checkpoint, "interrupted"),
+    "mark_interrupted": (Checkpoint, "mark_interrupted"),
     "post": (TaskClient, "submit"),
     "poll": (TaskReader, "poll"),
     "fetch": (TaskReader, "fetch"),

@@ -119,13 +119,13 @@ MOVES: list[Move] = [
         attempt, a_picture(), {JOBS[0].output: f"{JOBS[0].output}.jpg"}, suspect="of one colour"
     ),
     lambda checkpoint, attempt, usage: checkpoint.refetched(attempt, a_picture(), {}),
-    lambda checkpoint, attempt, usage: checkpoint.lose(attempt, "gone"),
+    lambda checkpoint, attempt, usage: checkpoint.expire(attempt, "gone"),
     lambda checkpoint, attempt, usage: checkpoint.found_task(attempt, f"task-{attempt}"),
     lambda checkpoint, attempt, usage: checkpoint.settle_not_charged(attempt),
     lambda checkpoint, attempt, usage: checkpoint.settle_resubmit(attempt),
-    lambda checkpoint, attempt, usage: checkpoint.taken_up(attempt),
-    lambda checkpoint, attempt, usage: checkpoint.interrupted(),
-    lambda checkpoint, attempt, usage: checkpoint.look_again(),
+    lambda checkpoint, attempt, usage: checkpoint.note_resumed(attempt),
+    lambda checkpoint, attempt, usage: checkpoint.mark_interrupted(),
+    lambda checkpoint, attempt, usage: checkpoint.poll_unknown_again(),
 ]
 STEPS = st.tuples(
     st.integers(0, len(JOBS) - 1), st.lists(st.sampled_from(MOVES), max_size=5), USAGES

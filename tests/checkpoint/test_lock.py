@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, lock, store
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock, files, lock
 from spark_batch.errors import CheckpointDamaged, CheckpointError, CheckpointLocked, OutputError
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_sqlite_cannot_lock_or_open_is_not_damaged(
     def refuse(*_arguments: object, **_named: object) -> None:
         raise sqlite3.OperationalError(said)
 
-    monkeypatch.setattr(store.sqlite3, "connect", refuse)
+    monkeypatch.setattr(files.sqlite3, "connect", refuse)
     with pytest.raises(CheckpointError, match=said) as caught:
         way(path)
     assert not isinstance(caught.value, CheckpointDamaged)
@@ -109,7 +109,7 @@ def test_a_checkpoint_that_another_program_has_open(
     """Such as a database browser with an open transaction: it is named as a cause."""
     path = tmp_path / "t.checkpoint"
     Checkpoint.open(path).close()
-    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(files, "_BUSY_SECONDS", 0.0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:

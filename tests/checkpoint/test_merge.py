@@ -38,7 +38,7 @@ MOVES: dict[str, Move] = {
     "fail": lambda c, a, text: c.fail(a.id, code=None, message=text, again="new-task"),
     "fetching": lambda c, a, text: c.fetching(a.id, a_result()),
     "done": lambda c, a, text: c.done(a.id, a_picture(), {}),
-    "lose": lambda c, a, text: c.lose(a.id, text),
+    "expire": lambda c, a, text: c.expire(a.id, text),
     "found": lambda c, a, text: c.found_task(a.id, task(a)),
     "not-charged": lambda c, a, text: c.settle_not_charged(a.id),
     "resubmit": lambda c, a, text: c.settle_resubmit(a.id),
@@ -75,7 +75,7 @@ class World:
         else:
             _copy(base, made)
             if self._lawful:
-                made.interrupted()
+                made.mark_interrupted()
         for job, name in happenings:
             self._happen(made, JOBS[job].key, name)
         return made
@@ -204,7 +204,15 @@ def test_a_job_that_was_paid_for_twice_is_told_with_its_cost(world: World) -> No
 
 def test_what_was_made_anew_on_purpose_is_no_surplus(world: World) -> None:
     """A lost picture, and a retry: the user asked for it."""
-    road = ["begin_attempt", "submitted", "fetching", "done", "lose", "begin_attempt", "submitted"]
+    road = [
+        "begin_attempt",
+        "submitted",
+        "fetching",
+        "done",
+        "expire",
+        "begin_attempt",
+        "submitted",
+    ]
     assert paid_twice(world.make(None, [(0, name) for name in road])) == []
 
 

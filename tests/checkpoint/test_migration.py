@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, store
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, files
 from spark_batch.checkpoint.schema import APPLICATION_ID, VERSION
 from spark_batch.errors import OutputError
 from spark_batch.jobs import Status
@@ -77,8 +77,8 @@ def test_without_a_copy_nothing_is_migrated(old: Path) -> None:
 
 def test_a_migration_that_breaks_is_taken_back(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it or none of it."""
-    broken = {**store.MIGRATIONS, 3: (*store.MIGRATIONS[3], "ALTER TABLE no_such ADD COLUMN a")}
-    monkeypatch.setattr(store, "MIGRATIONS", broken)
+    broken = {**files.MIGRATIONS, 3: (*files.MIGRATIONS[3], "ALTER TABLE no_such ADD COLUMN a")}
+    monkeypatch.setattr(files, "MIGRATIONS", broken)
     with pytest.raises(sqlite3.OperationalError, match="no_such"):
         Checkpoint.open(old)
     database = sqlite3.connect(old)

@@ -100,13 +100,13 @@ def test_what_was_being_sent_is_uncertain_at_start(checkpoint: Checkpoint) -> No
     ids = [checkpoint.begin_attempt(j.key, number=1, reserved=None, api="sandbox") for j in jobs]
     checkpoint.submitted(ids[0], "task-1")
     checkpoint.not_accepted(ids[1], "connection refused")
-    assert checkpoint.interrupted() == 1
+    assert checkpoint.mark_interrupted() == 1
     assert [s.status for s in checkpoint.records()] == [
         Status.RUNNING,
         Status.PENDING,
         Status.UNCERTAIN,
     ]
-    assert checkpoint.interrupted() == 0
+    assert checkpoint.mark_interrupted() == 0
 
 
 def test_one_task_id_belongs_to_one_attempt(checkpoint: Checkpoint) -> None:
@@ -166,12 +166,24 @@ def test_a_lost_picture_is_lost_until_it_is_found(checkpoint: Checkpoint) -> Non
     checkpoint.submitted(attempt, "t1")
     checkpoint.fetching(attempt, a_result())
     checkpoint.done(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
-    checkpoint.lose(attempt, "the URL has ended")
+    checkpoint.expire(attempt, "the URL has ended")
     (record,) = checkpoint.records()
     assert (record.status, record.cost) == (Status.EXPIRED, Decimal("0.03"))
     checkpoint.refetched(attempt, a_picture("other"), {"cat/beach": "cat/beach.jpg"})
     (record,) = checkpoint.records()
     assert (record.status, record.attempt.picture) == (Status.DONE, a_picture("other"))
+
+
+def test_a_picture_that_first_arrives_after_it_was_lost_has_a_time(checkpoint: Checkpoint) -> None:
+    """Without one, the manifest's row could not be adopted again."""
+    attempt = begin_attempt(checkpoint)
+    checkpoint.submitted(attempt, "t1")
+    checkpoint.fetching(attempt, a_result())
+    checkpoint.expire(attempt, "the API no longer knows its task")
+    checkpoint.refetched(attempt, a_picture(), {"cat/beach": "cat/beach.jpg"})
+    (record,) = checkpoint.records()
+    assert record.attempt is not None
+    assert record.attempt.completed_at is not None
 
 
 def test_transactions_may_be_shared(checkpoint: Checkpoint) -> None:
@@ -208,13 +220,13 @@ def test_the_fingerprint_is_of_what_attempts_came_to(tmp_path: Path) -> None:
         seen = [checkpoint.fingerprint()]
         attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="a")
         seen.append(checkpoint.fingerprint())
-        assert checkpoint.interrupted() == 1
+        assert checkpoint.mark_interrupted() == 1
         assert checkpoint.fingerprint() == seen[-1]
         for move in (
             lambda: checkpoint.found_task(attempt, "t1"),
             lambda: checkpoint.fetching(attempt, a_result()),
             lambda: checkpoint.done(attempt, a_picture(), {}),
-            lambda: checkpoint.lose(attempt, "gone"),
+            lambda: checkpoint.expire(attempt, "gone"),
             lambda: checkpoint.refetched(attempt, a_picture(), {}),
         ):
             move()

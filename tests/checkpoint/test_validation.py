@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch.checkpoint import Checkpoint, CheckpointReader, store, validation
+from spark_batch.checkpoint import Checkpoint, CheckpointReader, files, validation
 from spark_batch.checkpoint.schema import MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import CheckpointDamaged, CheckpointError
 from spark_batch.jobs import State
@@ -230,8 +230,8 @@ def test_an_error_of_sqlite_that_is_no_text_is_no_traceback(path: Path) -> None:
 
 def test_a_query_that_takes_too_long_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever makes it long: here the bound is low."""
-    monkeypatch.setattr(store, "_MOST_CALLS", 3)
-    monkeypatch.setattr(store, "_STEPS_PER_CALL", 100)
+    monkeypatch.setattr(files, "_MOST_CALLS", 3)
+    monkeypatch.setattr(files, "_STEPS_PER_CALL", 100)
     assert_refused(path, "takes too long")
 
 

@@ -88,7 +88,7 @@ class World:
     ) -> Tally:
         """One run, as the command line does it; its events are kept."""
         with Checkpoint.open(self.checkpoint) as checkpoint:
-            checkpoint.interrupted()
+            checkpoint.mark_interrupted()
             scope = Scope(self.out, MODEL, self.recipe.run.attempts, retry=retry)
             prices = Prices(price=self.recipe.price, charges=checkpoint.charges())
             outlook = Forecast()

@@ -259,7 +259,7 @@ def test_pictures_that_have_expired_are_searched_for_stand_ins(
 ) -> None:
     """Where a file of another size stands in the place: somebody may have worked on it."""
     monkeypatch.setattr(waits, "UNKNOWN_AFTER", 0.0)
-    for found, method in ({"a": 9}, Checkpoint.stand_in), (None, Checkpoint.lose):
+    for found, method in ({"a": 9}, Checkpoint.stand_in), (None, Checkpoint.expire):
         ticket = a_restored_task(engine, jobs[0], Cause.SIZE_DIFFERS)
         engine.take(triggers.RestoreAnswered(ticket, effects.NotHere()), 0.0)
         unknown = TaskUnknown(reason="HTTP 404")
@@ -277,7 +277,7 @@ def test_a_restored_picture_that_is_not_to_be_had_has_expired(
     ticket = a_restored_task(engine, jobs[0])
     unknown = triggers.PollAnswered(ticket, TaskUnknown(reason="HTTP 404"))
     decision = engine.take(unknown, 1.0)
-    assert moves(decision) == [Checkpoint.lose]
+    assert moves(decision) == [Checkpoint.expire]
     assert isinstance(decision.events[0], Expired)
 
 

@@ -34,7 +34,7 @@ def made(checkpoint: Checkpoint, attempt: int) -> None:
 
 def lost(checkpoint: Checkpoint, attempt: int) -> None:
     made(checkpoint, attempt)
-    checkpoint.lose(attempt, "gone")
+    checkpoint.expire(attempt, "gone")
 
 
 CASES: dict[str, tuple[Move, Action, Action]] = {

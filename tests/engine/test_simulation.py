@@ -234,8 +234,8 @@ class History:
     def run(self) -> Tally:
         """One run, as `project.running` does it."""
         checkpoint, recipe = self.world.checkpoint, self.recipe
-        checkpoint.interrupted()
-        checkpoint.look_again()
+        checkpoint.mark_interrupted()
+        checkpoint.poll_unknown_again()
         scope = Scope(recipe.output_dir, recipe.model, recipe.run.attempts)
         prices = Prices(price=recipe.price, charges=checkpoint.charges())
         outlook = Forecast(attempts=recipe.run.attempts)

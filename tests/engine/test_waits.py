@@ -102,8 +102,8 @@ class Life:
         path = Layout(self.recipe.name, self.recipe.output_dir).checkpoint
         self.clock.forget()
         with Checkpoint.open(path, clock=self.clock.utc) as checkpoint:
-            checkpoint.interrupted()
-            checkpoint.look_again()
+            checkpoint.mark_interrupted()
+            checkpoint.poll_unknown_again()
             checkpoint.sync_jobs(matrix.jobs(self.recipe))
             run = self._driver(checkpoint)
             if stop_at is not None:

@@ -79,7 +79,7 @@ def _fill(checkpoint: Checkpoint, jobs: list[Job], said: str) -> None:
     for n in (3, 4, 5):
         file = {jobs[n + 1].output: f"{jobs[n + 1].output}.jpg"}
         checkpoint.done(ids[n], a_picture(str(n)), file, suspect=said if n == 4 else None)
-    checkpoint.lose(ids[5], said)
+    checkpoint.expire(ids[5], said)
     checkpoint.fail(ids[6], code="003003095", message="first", again="new-task")
     again = _intend(checkpoint, jobs[7], number=2)
     checkpoint.fail(again, code="003003002", message=said, again="never")

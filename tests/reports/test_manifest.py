@@ -35,7 +35,7 @@ def test_every_status_validates_against_the_schema(tmp_path: Path) -> None:
             checkpoint.fetching(attempt, a_result())
         for attempt in ids[3:5]:
             checkpoint.done(attempt, a_picture(str(attempt)), {jobs[attempt].output: "a.jpg"})
-        checkpoint.lose(ids[4], "gone")
+        checkpoint.expire(ids[4], "gone")
         checkpoint.fail(ids[5], code="003003095", message="no", again="new-task")
         checkpoint.uncertain(ids[6], "cut")
         path = tmp_path / "m.csv"

@@ -100,7 +100,7 @@ def make_run(folder: Path, *, small: bool = True) -> RecipeLayout:
         last = done[-1]
         assert last.attempt is not None and last.file is not None
         (layout.output_dir / last.file).unlink()
-        checkpoint.lose(last.attempt.id, "the API no longer has the picture of this task")
+        checkpoint.expire(last.attempt.id, "the API no longer has the picture of this task")
         _come_out_black(checkpoint, layout)
     return layout
 

@@ -1,0 +1,239 @@
+"""Open a checkpoint's file safely: what is not a whole checkpoint is refused and left as it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+from spark_batch import atomic, lfs
+from spark_batch.checkpoint import validation
+from spark_batch.checkpoint.lock import NO_LOCKS
+from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
+from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError, UsageError
+from spark_batch.paths import backup_path
+
+_BUSY_SECONDS = 30.0
+# At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
+# it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
+# transactions over several files have one.
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+_COMPANIONS = ("-journal", "-wal", "-shm")
+# A checkpoint of a million jobs is checked in some 2 000 million steps of SQLite.
+_STEPS_PER_CALL = 1_000_000
+_MOST_CALLS = 20_000
+# A file that cannot be read. SQLite's message may quote bytes of it that are no text.
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """Open `path`, making it when it is missing; one of an older version is migrated.
+
+    A whole copy of an older one is kept beside it. Raises as `Store.open` does.
+    """
+    if not os.path.lexists(path):
+        _make(path)
+    atomic.refuse_hard_links(path, *_companions(path))
+    connection = _connect(path, mode="rw")
+    version = _check(connection, path)
+    connection.set_progress_handler(None, 0)
+    if version < VERSION:
+        _back_up(connection, path, version)
+        _migrate(connection, version)
+    return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """The file to read from; of an older version a copy in memory that has been migrated."""
+    if not os.path.lexists(path):
+        return empty()
+    # Not mode=ro: after a killed run the first reader has to roll its journal back.
+    connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
+    version = _check(connection, path)
+    if version == VERSION:
+        return connection
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    connection.backup(copy)
+    connection.close()
+    _migrate(copy, version)
+    return copy
+
+
+def empty() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(SCHEMA)
+    return connection
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Keep a whole copy of an older file beside it, before it is changed."""
+    target = backup_path(path, version)
+    try:
+        with atomic.replacing_path(target) as fresh:
+            copy = sqlite3.connect(fresh)
+            connection.backup(copy)
+            copy.close()
+    except (OSError, sqlite3.Error) as error:
+        raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring an older version up to this one, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for older in range(version, VERSION):
+            for statement in MIGRATIONS[older]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _make(path: Path) -> None:
+    """Make a checkpoint under another name first: a killed start must leave no empty one."""
+    try:
+        with (
+            atomic.replacing_path(path) as fresh,
+            contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection,
+        ):
+            connection.executescript(
+                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+                f"BEGIN; {SCHEMA} COMMIT;"
+            )
+    except (OSError, sqlite3.OperationalError) as error:
+        raise OutputError(f"cannot make the checkpoint {path}: {reason(error)}") from None
+
+
+def _check_files(path: Path) -> None:
+    """Raise CheckpointError for what SQLite must not open: it would hang, or harm other files."""
+    companions = _companions(path)
+    try:
+        # SQLite follows a link at each of these names; it writes to the file when it rolls back.
+        atomic.refuse_links(path, *companions)
+        for file in (path, *companions):
+            # A run that works on it makes and removes the journal meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISREG(file.lstat().st_mode):
+                    raise _damaged(path, f"{file.name} is no regular file")
+    except UsageError as error:
+        raise CheckpointError(str(error)) from None
+    except OSError as error:
+        raise CheckpointError(f"cannot use {path}: {error.strerror}") from None
+    journal = companions[0]
+    if _ends_with(journal, _JOURNAL_MAGIC):
+        raise CheckpointError(
+            f"{journal} names a further file that SQLite would delete, which no run of ours writes:"
+            " nothing was read; remove both files, or put good copies in their place"
+        )
+
+
+def _companions(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in _COMPANIONS]
+
+
+def _ends_with(path: Path, end: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(end), os.SEEK_END)
+            return file.read() == end
+    except OSError:  # there is none, or it is too short
+        return False
+
+
+def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
+    _check_files(path)
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        _limit(connection)
+        # Nothing that a file's schema holds may do more than read (SQLite's security.html).
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        # Survives SIGKILL at any moment and leaves one file to copy; measured, see
+        # spark_batch/README.md, "The checkpoint".
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except _UNREADABLE as error:
+        raise unusable(path, error) from None
+    return connection
+
+
+def _limit(connection: sqlite3.Connection) -> None:
+    """Have SQLite end a query with an error when all of them took too many steps."""
+    calls = 0
+
+    def stop() -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > _MOST_CALLS
+
+    connection.set_progress_handler(stop, _STEPS_PER_CALL)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of a file that can be trusted."""
+    try:
+        return _checked(connection, path)
+    except _UNREADABLE as error:
+        connection.close()
+        raise unusable(path, error) from None
+    except CheckpointError:
+        connection.close()
+        raise
+
+
+def _checked(connection: sqlite3.Connection, path: Path) -> int:
+    (kind,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if kind != APPLICATION_ID or version < 1:
+        raise _damaged(path, "it is no checkpoint of spark-batch")
+    if version > VERSION:
+        raise CheckpointError(
+            f"{path} was written by a newer spark-batch (format {version}, this one knows"
+            f" {VERSION}): update spark-batch"
+        )
+    if fault := validation.fault(connection, version):
+        raise _damaged(path, fault)
+    return int(version)
+
+
+# What SQLite says when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).
+# Python 3.10 does not give the codes themselves.
+_BUSY = "database is locked"
+_STOPPED = "interrupted"
+_CLOSED = "unable to open database file"
+_UNLOCKABLE = ("locking protocol", "access permission denied", "disk I/O error")
+_UNWRITABLE = ("database or disk is full", "attempt to write a readonly database")
+
+
+def reason(error: Exception) -> str:
+    """What SQLite said, and what that can mean."""
+    text = str(error)
+    if text == _STOPPED:
+        return "it takes too long to read"
+    if text == _BUSY:
+        return f"{text}: another program has it open, such as a database browser, or {NO_LOCKS}"
+    if text == _CLOSED:
+        return f"{text}: check who may read and write it and its folder"
+    return f"{text}: the disk does not work, or {NO_LOCKS}" if text in _UNLOCKABLE else text
+
+
+def unusable(path: Path, error: Exception) -> CheckpointError:
+    """The error to raise when SQLite cannot read a checkpoint."""
+    if str(error) in (_BUSY, _CLOSED, *_UNLOCKABLE, *_UNWRITABLE):
+        return CheckpointError(f"cannot use {path}: {reason(error)}")
+    return _damaged(path, reason(error))
+
+
+def _damaged(path: Path, why: object) -> CheckpointDamaged:
+    if lfs.read(path) is not None:
+        return CheckpointDamaged(f"the checkpoint {path}: {lfs.NOTICE}; nothing was sent")
+    return CheckpointDamaged(
+        f"the checkpoint {path} cannot be read ({why}); it was left as it is and nothing was sent:"
+        " put a good copy in its place, or move it away to start from nothing and pay again"
+    )

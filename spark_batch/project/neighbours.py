@@ -1,0 +1,114 @@
+"""Find the recipes, checkpoints and manifests around a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from spark_batch.errors import RecipeError
+from spark_batch.paths import SANDBOX, pictures_folder
+from spark_batch.project import record_files
+from spark_batch.project.layout import RecipeLayout
+from spark_batch.project.record_files import RecordFile
+from spark_batch.recipe.outline import Header, header
+
+_MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
+_LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder
+_RECIPES = (".yaml", ".yml")
+_RECIPE_BYTES = 1 << 20
+
+
+def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
+    """The output folder that the recipe of a record file has now, `besides` another recipe.
+
+    Its file is looked for beside that other recipe, and in the output folder and those above it.
+    None when there is none: it was renamed, or is elsewhere.
+    """
+    above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
+    for folder in dict.fromkeys([besides.parent.absolute(), *above]):
+        for path in _recipes(folder):
+            if path.name == besides.name and path.samefile(besides):
+                continue
+            found = header_of(path) if _mentions(path, record_file.recipe) else None
+            if found is not None and found.name == record_file.recipe:
+                return found.output_dir
+    return None
+
+
+def header_of(path: Path) -> Header | None:
+    """The header of a recipe; None for what is none."""
+    try:
+        return header(path)
+    except (RecipeError, OSError):
+        return None
+
+
+def _recipes(folder: Path) -> list[Path]:
+    found = record_files.entries(
+        folder, lambda entry: entry.name.endswith(_RECIPES) and entry.is_file()
+    )
+    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
+
+
+def _mentions(path: Path, name: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return name.encode() in file.read(_RECIPE_BYTES)
+    except OSError:
+        return False
+
+
+def is_own(record_file: RecordFile, layout: RecipeLayout) -> bool:
+    return record_file.folder == layout.output_dir and record_file.recipe == layout.name
+
+
+def others(layout: RecipeLayout, *, sandbox: bool) -> Iterator[RecordFile]:
+    """The checkpoints and manifests around, without the recipe's own."""
+    for folder in _neighbours(layout, sandbox=sandbox):
+        for record_file in record_files.in_folder(folder):
+            if not is_own(record_file, layout):
+                yield record_file
+
+
+def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
+    """The output folders that the recipe may have had, the likely ones first.
+
+    Its own, for a recipe that was renamed; those beside it and beside the recipe; and the same
+    relative path from the folders around the recipe, for a recipe or pictures that were moved.
+    Folders beside the recipe's own are searched only within a git repository and below the current
+    folder: elsewhere nothing says that they belong to the same project.
+    """
+    output = layout.output_dir.parent if sandbox else layout.output_dir
+    home = layout.recipe_dir or output.parent
+    inside = output.is_relative_to(home) and output != home
+    beside = _subfolders(home)
+    found = [output]
+    if inside or output.name == layout.name:
+        found += _subfolders(output.parent)
+    found += [*_subfolders(home / "out"), home, *beside]
+    found += [folder / output.name for folder in beside]
+    if inside:
+        around = [home.parent, *beside]
+        if _is_one_project(home.parent):
+            around += _subfolders(home.parent)
+        below = output.relative_to(home)
+        found += [folder / below for folder in around]
+        if output.name == layout.name:  # its folder had its earlier name
+            for folder in around:
+                found += _subfolders(folder / below.parent)
+    for folder in dict.fromkeys(found):
+        if folder == output or folder.name != SANDBOX:  # `out` of a recipe that writes there
+            yield pictures_folder(folder, sandbox=sandbox)
+
+
+def _is_one_project(folder: Path) -> bool:
+    """Whether a folder is in a git repository, or is the current folder or below it."""
+    above = (folder, *folder.parents)
+    return Path.cwd() in above or any((parent / ".git").exists() for parent in above)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    found = record_files.entries(
+        folder, lambda entry: not entry.name.startswith(".") and entry.is_dir()
+    )
+    return sorted(folder / entry.name for entry in found)[:_MOST_FOLDERS]
