@@ -41,10 +41,8 @@ def suspicion(
     path: Path, *, asked: tuple[int, int], source: Path | None, sent: Picture | None = None
 ) -> str | None:
     """What is odd about a result of the default model; `asked` in pixels."""
-    expected = MODEL.expected_size(*asked)
-    return pictures.suspicion(
-        path, expected=expected, rules=MODEL.picture, source=source, sent=sent
-    )
+    expected, image = MODEL.expected_size(*asked), Input("input", path=source, picture=sent)
+    return pictures.inspect(path, expected=expected, source=image, rules=MODEL.picture).suspect
 
 
 def a_picture(text: str = "picture", *, width: int = 64, height: int = 48) -> Picture:

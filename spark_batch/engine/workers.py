@@ -216,14 +216,8 @@ def place(
     carry them, before it has its name: what is paid for is never lost for their sake.
     """
     try:
-        picture = pictures.accept(part)
-        suspect = pictures.suspicion(
-            part,
-            expected=effect.expected,
-            rules=rules,
-            source=effect.source.path,
-            sent=effect.source.picture,
-        )
+        found = pictures.inspect(part, expected=effect.expected, source=effect.source, rules=rules)
+        picture = found.picture
         marked = picture if facts is None else pictures.mark(part, picture, facts)
         unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
         final = picture if isinstance(marked, pictures.Unmarked) else marked
@@ -237,8 +231,11 @@ def place(
         return Blocked(str(error))
     except OutputError as error:
         return DiskRefused(str(error))
+    if found.thumbnail is not None and files:
+        thumbnail = replace(found.thumbnail, sha256=final.sha256)
+        pictures.keep(names.layout.thumbnails, thumbnail)
     received = None if final is picture else picture.sha256
-    return Delivered(final, files, suspect, received, unmarked, effect.downloaded)
+    return Delivered(final, files, found.suspect, received, unmarked, effect.downloaded)
 
 
 def restore_picture(attempt: Attempt, names: Names, files_of: list[str]) -> RestoreOutcome:

@@ -2,15 +2,15 @@
 
 from spark_batch.pictures.disk import copy, make_folder, place, sha256
 from spark_batch.pictures.fitting import fitted, probe
+from spark_batch.pictures.inspect import Inspection, inspect
 from spark_batch.pictures.metadata import Unmarked, facts_in, mark
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
-from spark_batch.pictures.suspects import suspicion
-from spark_batch.pictures.thumbnails import MEDIA_TYPE, Thumbnail, thumbnail
+from spark_batch.pictures.thumbnails import Thumbnail, keep, thumbnail
 
 __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
-    "MEDIA_TYPE",
+    "Inspection",
     "Thumbnail",
     "Unmarked",
     "accept",
@@ -18,11 +18,12 @@ __all__ = [
     "extension",
     "facts_in",
     "fitted",
+    "inspect",
+    "keep",
     "make_folder",
     "mark",
     "place",
     "probe",
     "sha256",
-    "suspicion",
     "thumbnail",
 ]

@@ -23,6 +23,7 @@ _BARE = frozenset((0x01, *range(0xD0, 0xD8), _FILL))  # markers without a length
 
 _PNG_BEGIN = 8
 _PNG_XMP = b"XML:com.adobe.xmp"
+_PNG_TEXTS = (b"iTXt", b"tEXt", b"zTXt")
 
 _RIFF_BEGIN = 12
 _WEBP_SIZED = 10  # bytes of the first chunk that hold the size, in all three kinds
@@ -69,6 +70,22 @@ def put(data: bytes, kind: str, renew: Renew, *, texts: Mapping[str, str]) -> by
     if kind == "PNG":
         return _put_png(data, renew, texts)
     return _put_webp(data, renew)
+
+
+def without_metadata(data: bytes, kind: str) -> list[bytes]:
+    """The parts of a file but those that `put` writes: they are the same before and after it."""
+    if kind == "JPEG":
+        parts = list(segments(data))
+        rest = [data[parts[-1].end if parts else 2 :]]
+        return [data[p.start : p.end] for p in parts if not _is_jpeg_xmp(data, p)] + rest
+    if kind == "PNG":
+        parts = list(chunks(data, _PNG_BEGIN, png_chunk))
+        rest = [data[parts[-1].end if parts else _PNG_BEGIN :]]
+        return [data[p.start : p.end] for p in parts if p.name not in _PNG_TEXTS] + rest
+    whole = int.from_bytes(data[4:8], "little") + 8
+    parts = list(chunks(data[:whole], _RIFF_BEGIN, _riff_chunk))
+    kept = [data[p.start : p.body_end] for p in parts if p.name not in (b"VP8X", b"XMP ")]
+    return [*kept, data[whole:]]
 
 
 def segments(data: bytes) -> Iterator[Part]:
@@ -145,7 +162,7 @@ def _put_png(data: bytes, renew: Renew, texts: Mapping[str, str]) -> bytes:
         if part.name == b"IDAT" and place is None:
             place = len(kept)
         keyword, _, _ = data[part.body : part.body_end].partition(b"\0")
-        if part.name not in (b"iTXt", b"tEXt", b"zTXt") or keyword not in keywords:
+        if part.name not in _PNG_TEXTS or keyword not in keywords:
             kept.append(data[part.start : part.end])
         last = part.end
     if place is None:

@@ -17,7 +17,7 @@ from spark_batch import atomic
 from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Picture, Provenance, Request
 from spark_batch.jobs.request import KEY_DIGITS, number_text
-from spark_batch.pictures import containers, reading, xmp
+from spark_batch.pictures import containers, reading, structure, xmp
 from spark_batch.pictures.disk import reason
 
 _KEYWORD = "spark-batch"
@@ -38,17 +38,16 @@ class Unmarked:
 def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
     """Write `facts` into the checked file `part`; gives the picture that stands there now.
 
-    The new file takes the place of the old one only after it was seen to be a whole picture of the
-    same size. Raises OutputError when the disk refuses.
+    Nothing is decoded again: the new file takes the place of the old one only when all of its parts
+    but the metadata are those of the old one, and its header says the same size. Raises OutputError
+    when the disk refuses.
     """
     try:
-        marked = embed(part.read_bytes(), picture.format, facts)
-        with atomic.replacing_path(part, durable=False, fixed_name=True) as fresh:
-            with atomic.create(fresh) as file:
-                file.write(marked)
-            made = reading.accept(fresh)
-            if (made.width, made.height) != (picture.width, picture.height):
-                raise ValueError("it would have another size")
+        data = part.read_bytes()
+        marked = embed(data, picture.format, facts)
+        made = _checked(part, data, marked, picture)
+        with atomic.replacing(part, durable=False, fixed_name=True) as file:
+            file.write(marked)
     except OSError as error:
         refused = error.filename or part
         raise OutputError(f"{refused}: cannot be written: {reason(error)}") from None
@@ -56,6 +55,21 @@ def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
         return Unmarked("it would no longer be a whole picture")
     except ValueError as error:
         return Unmarked(str(error))
+    return made
+
+
+def _checked(part: Path, data: bytes, marked: bytes, picture: Picture) -> Picture:
+    """The facts of `marked`. Raises PictureError and ValueError when it is not the same picture."""
+    kind = picture.format
+    if not structure.is_whole(marked, kind):
+        raise ValueError("it would no longer be a whole picture")
+    if containers.without_metadata(marked, kind) != containers.without_metadata(data, kind):
+        raise ValueError("it would no longer be the same picture")
+    made, _ = reading.opened(
+        part, marked, kind, most=reading.MAX_PIXELS, limit="that are too many pixels"
+    )
+    if (made.width, made.height) != (picture.width, picture.height):
+        raise ValueError("it would have another size")
     return made
 
 

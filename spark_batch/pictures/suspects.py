@@ -6,6 +6,7 @@ A suspect picture is kept and reported, and never paid for again by itself (spar
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,49 +16,76 @@ from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.models import PictureRules
 from spark_batch.pictures.fitting import rendered
-from spark_batch.pictures.reading import admitted
+from spark_batch.pictures.reading import decoded
 
 # How far the proportions may be off: the API rounds each side, by less than two percent.
 _PROPORTION = 0.03
 # Of 255 levels: a picture whose darkest and lightest places are closer than this is one colour.
 _ONE_COLOUR = 8
 _BLACK = 16
-# Both pictures reduced to 32 x 32 places: another size and a JPEG of quality 80 change no place by
-# more than 3 levels (measured), the smallest edit that a person sees changes one by far more.
+# Both pictures reduced to 32 x 32 places: another size, a JPEG of quality 80 or 90, and a JPEG that
+# was decoded at an eighth change no place by more than 3 levels, while it has five pixels a place
+# (measured, tests/pictures/test_reduced.py); the smallest edit that a person sees changes one by
+# far more.
 _SAME = 6
 _SMALL = (32, 32)
+_PIXELS = 5
+
+
+def needed(_: Image.Image) -> tuple[int, int]:
+    """The width and height in pixels at which a picture has to be decoded to be compared."""
+    return _SMALL[0] * _PIXELS, _SMALL[1] * _PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The input picture as it was sent: reduced, and the width and height that it was sent at."""
+
+    small: Image.Image
+    size: tuple[int, int]
 
 
 def suspicion(
-    path: Path,
+    image: Image.Image,
+    size: tuple[int, int],
     *,
     expected: tuple[int, int],
-    rules: PictureRules,
-    source: Path | None,
-    sent: Picture | None = None,
+    before: Before | None,
 ) -> str | None:
-    """What is odd about the whole picture at `path`, in words; None for nothing.
+    """What is odd about a decoded picture, in words; None for nothing.
 
-    `expected` are the width and height in pixels that the API gives (`Model.expected_size`),
-    `rules` are the model's for input pictures. `source` is the input picture's file, `sent` says
-    what was done to it before it was sent (`Picture.treatment`). Gives None as well when a file
-    cannot be read, since that is reported elsewhere.
+    `size` is its width and height in pixels, of which `image` may be a reduced copy; `expected` are
+    those that the API gives (`Model.expected_size`).
     """
     try:
-        _, image, _ = admitted(path)
-        odd = _proportions(image.size, expected)
         small = _reduced(image)
-        return (
-            odd
-            or _colour(small)
-            or (_returned(small, image.size, source, sent, rules) if source else None)
-        )
+    except (OSError, ValueError):  # of a kind that Pillow does not convert
+        return _proportions(size, expected)
+    return (
+        _proportions(size, expected)
+        or _colour(small)
+        or (_returned(small, size, before) if before else None)
+    )
+
+
+@lru_cache(maxsize=4096)
+def before_of(source: Path, sent: Picture | None, rules: PictureRules) -> Before | None:
+    """The input picture at `source` as it was sent; None when it can no longer be read.
+
+    `sent` says what was done to it before it was sent (`Picture.treatment`), `rules` are the
+    model's for input pictures. It is kept, 3 kB each, since many jobs use one.
+    """
+    try:
+        if sent is not None and sent.treatment is not None:
+            return _fitted(source, sent, rules)
+        picture, image = decoded(source, at_least=needed)
+        return Before(_reduced(image), (picture.width, picture.height))
     except (PictureError, OSError, ValueError, SyntaxError):
-        return None
+        return None  # reported elsewhere
 
 
 def _reduced(image: Image.Image) -> Image.Image:
-    return image.convert("RGB").resize(_SMALL, Image.Resampling.BOX)
+    return image.convert("RGB").resize(_SMALL, Image.Resampling.BILINEAR)
 
 
 def _proportions(size: tuple[int, int], expected: tuple[int, int]) -> str | None:
@@ -75,38 +103,18 @@ def _colour(small: Image.Image) -> str | None:
     return "it is all black" if black else "it is all of one colour"
 
 
-def _returned(
-    small: Image.Image,
-    size: tuple[int, int],
-    source: Path,
-    sent: Picture | None,
-    rules: PictureRules,
-) -> str | None:
-    before, (width, height) = _before(source, sent, rules)
+def _returned(small: Image.Image, size: tuple[int, int], before: Before) -> str | None:
+    width, height = before.size
     if abs(width * size[1] / (height * size[0]) - 1) > _PROPORTION:
         return None
-    difference = ImageChops.difference(small, before)
+    difference = ImageChops.difference(small, before.small)
     if any(high > _SAME for _, high in ImageStat.Stat(difference).extrema):
         return None
     return "it looks like the very input picture"
 
 
-def _before(
-    source: Path, sent: Picture | None, rules: PictureRules
-) -> tuple[Image.Image, tuple[int, int]]:
-    """The picture as it was sent, reduced, and the size that it was sent at."""
-    if sent is not None and sent.treatment is not None:
-        return _fitted(source, sent, rules)
-    _, before, _ = admitted(source)
-    return _reduced(before), before.size
-
-
-@lru_cache(maxsize=256)
-def _fitted(
-    source: Path, sent: Picture, rules: PictureRules
-) -> tuple[Image.Image, tuple[int, int]]:
-    """A fitted picture reduced: kept, since many jobs use one, and fitting may take a second."""
+def _fitted(source: Path, sent: Picture, rules: PictureRules) -> Before:
     image = rendered(source, sent, rules)
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image if image.mode == "RGBA" else None)
-    return _reduced(white), image.size
+    return Before(_reduced(white), image.size)

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from spark_batch import pictures
 from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Provenance, Request
-from spark_batch.pictures import xmp
+from spark_batch.pictures import metadata, xmp
 from spark_batch.pictures.metadata import embed, extract
 
 REQUEST = Request(
@@ -315,13 +315,33 @@ def test_mark_gives_the_file_that_stands_there_now(tmp_path: Path) -> None:
 
 
 def test_what_would_be_no_whole_picture_is_not_written(tmp_path: Path) -> None:
-    """The marked file is decoded before it takes the place of the one that came."""
+    """The marked file is looked at before it takes the place of the one that came."""
     before = pictures.accept(picture_file(tmp_path, JPEG))
     path = picture_file(tmp_path, JPEG[:-2])
     told = pictures.mark(path, before, FACTS)
     assert told == pictures.Unmarked("it would no longer be a whole picture")
     assert path.read_bytes() == JPEG[:-2]
     assert [each.name for each in tmp_path.iterdir()] == ["picture"]
+
+
+@pytest.mark.parametrize("name", ["jpeg-xmp", "png", "webp-lossy", "webp-icc-exif"])
+def test_a_fault_of_the_writer_never_reaches_the_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One byte of the picture itself that differs is enough, though the file would be whole."""
+    path = picture_file(tmp_path, FILES[name][1])
+    before, data = pictures.accept(path), path.read_bytes()
+
+    def faulty(data: bytes, kind: str, facts: Provenance) -> bytes:
+        marked = bytearray(embed(data, kind, facts))
+        marked[marked.index(data[-100:-80]) + 3] ^= 1
+        return bytes(marked)
+
+    monkeypatch.setattr(metadata, "embed", faulty)
+    assert pictures.mark(path, before, FACTS) == pictures.Unmarked(
+        "it would no longer be the same picture"
+    )
+    assert path.read_bytes() == data
 
 
 def test_another_size_is_not_written(tmp_path: Path) -> None:

@@ -33,9 +33,22 @@ def test_it_is_small_and_keeps_its_proportions(
     photo = a_photo(tmp_path / f"a.{extension}", size=size)
     made = thumbnail(photo, folder=tmp_path / "thumbs")
     assert made is not None
-    assert opened(made.data).format == "WEBP"
+    assert opened(made.data).format == "JPEG"
     assert opened(made.data).size == (made.width, made.height) == small
     assert made.sha256 == accept(photo).sha256
+
+
+@pytest.mark.parametrize("extension", ["png", "webp"])
+def test_transparency_stays(tmp_path: Path, extension: str) -> None:
+    """A JPEG has none: such a thumbnail is a WebP file, and is kept as well."""
+    photo = tmp_path / f"a.{extension}"
+    Image.new("RGBA", (640, 480), (255, 0, 0, 0)).save(photo)
+    made = thumbnail(photo, folder=tmp_path / "thumbs")
+    assert made is not None
+    assert opened(made.data).convert("RGBA").getpixel((5, 5))[3] == 0
+    assert made.url.startswith("data:image/webp;base64,UklGR")
+    assert [kept.suffix for kept in (tmp_path / "thumbs").iterdir()] == [".webp"]
+    assert thumbnail(photo, folder=tmp_path / "thumbs") == made
 
 
 def test_it_is_made_once_by_content(tmp_path: Path) -> None:

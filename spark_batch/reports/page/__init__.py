@@ -21,7 +21,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.pictures import MEDIA_TYPE, Thumbnail
+from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.facts import collect_facts
 from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Report, Target, WholeReport
@@ -67,14 +67,13 @@ def _text(reader: CheckpointReader, target: Target) -> str:
 def _rendered(name: str, found: dict[str, Any], thumbnails: Sequence[Thumbnail]) -> str:
     """The page's HTML; `thumbnails` are in the order of their numbers in `found`."""
     style, script = _joined("style", _STYLES, "css"), _joined("script", _SCRIPTS, "js")
-    pictures = [base64.b64encode(thumbnail.data).decode() for thumbnail in thumbnails]
     return _template().render(
         name=name,
         policy=_policy(style=style, script=script),
         style=style,
         script=script,
         facts=embedded(found),
-        thumbnails=embedded({"type": MEDIA_TYPE, "data": pictures}),
+        thumbnails=embedded([thumbnail.url for thumbnail in thumbnails]),
     )
 
 

@@ -159,7 +159,7 @@ def test_a_picture_that_is_broken_is_a_placeholder(
     scripts = _Scripts()
     scripts.feed(text)
     number = json.loads(scripts.found["facts"])["jobs"][1]["thumbnail"]
-    pictures = json.loads(scripts.found["thumbnails"])["data"]
+    pictures = json.loads(scripts.found["thumbnails"])
     assert number is None or pictures[number] == ""
 
 

@@ -80,8 +80,7 @@ function ratio(job) {
 }
 
 function thumbnail(number) {
-  const data = number === null ? "" : thumbnails.data[number];
-  return data ? `data:${thumbnails.type};base64,${data}` : null;
+  return number === null ? null : thumbnails[number] || null;
 }
 
 function lastAttempt(job) {
