@@ -24,7 +24,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from spark_batch.client.transport import Adapter, Reach, Trace, current
+from spark_batch.client.transport import KeptConnections, OnceAdapter, Reach, Trace, current
 from spark_batch.client.watchdog import Watchdog
 
 CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (measured)
@@ -139,8 +139,8 @@ class Wire:
     def __init__(self, *, context: ssl.SSLContext, connect: float, read: float) -> None:
         self._connect = connect
         self._read = read
-        self._once = Adapter(context=context, once=True, connections=1)
-        self._kept = Adapter(context=context, once=False, connections=_CONNECTIONS)
+        self._once = OnceAdapter(context=context)
+        self._kept = KeptConnections(context=context, connections=_CONNECTIONS)
         self._watchdog = Watchdog()
 
     @contextmanager
@@ -165,15 +165,26 @@ class Wire:
             current.reset(token)
 
     def _send(self, request: Request, trace: Trace) -> Incoming:
-        adapter = self._once if request.once else self._kept
-        limits = (min(self._connect, request.total), min(self._read, request.total))
+        connect, read = min(self._connect, request.total), min(self._read, request.total)
         try:
-            prepared = requests.Request(
-                request.method, request.url, headers=dict(request.headers), data=request.body
-            ).prepare()
-            response = adapter.send(prepared, stream=True, timeout=limits, proxies={})
+            if request.once:
+                return self._send_once(request, trace, (connect, read))
+            raw = self._kept.urlopen(
+                request.method,
+                request.url,
+                headers=request.headers,
+                timeout=urllib3.Timeout(connect=connect, read=read),
+            )
         except _BROKEN as error:
             raise _fault(error, trace) from None
+        assert isinstance(raw, urllib3.HTTPResponse)  # another kind only where one opts for HTTP/2
+        return Incoming(raw.status, raw.headers, raw, trace)
+
+    def _send_once(self, request: Request, trace: Trace, timeout: tuple[float, float]) -> Incoming:
+        prepared = requests.Request(
+            request.method, request.url, headers=dict(request.headers), data=request.body
+        ).prepare()
+        response = self._once.send(prepared, stream=True, timeout=timeout, proxies={})
         return Incoming(response.status_code, response.headers, response.raw, trace)
 
     def close(self) -> None:

@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from spark_batch.engine.calls import Clock
 from spark_batch.engine.driver import Driver
-from spark_batch.engine.workers import network_threads, picture_threads, sender
+from spark_batch.engine.workers import Executors, sender, threads
 
-__all__ = ["Clock", "Driver", "network_threads", "picture_threads", "sender"]
+__all__ = ["Clock", "Driver", "Executors", "sender", "threads"]

@@ -138,12 +138,13 @@ class Task:
     `job` is None where a failed task is not to be made again. `restoring` is the attempt as it was
     done, when its picture is to be put back, `replacing` why a file that stands in its place has to
     make room. `watched` says that this run saw the task made and was not suspended since, so that
-    its time can be learned from. `since` is when the task was created, or taken up, or completed;
-    `still_at` when it was last seen to be at work; `word` what the API then called it, where that
-    is no documented word. `failures` counts polls that failed in a row, `fetch_failures` all failed
-    downloads. `last_look` says that the API no longer knows the task and the URL that it gave
-    before is being tried; `expired` is why the picture is not to be had, while files in its place
-    are looked at.
+    its time can be learned from; `scout` that it is asked for early. `since` is when the task was
+    created, or taken up, or completed; `asked_at` when it was last asked for, `still_at` when it
+    was asked for and still at work, `poll_at` when it is asked for next; `word` what the API then
+    called it, where that is no documented word. `failures` counts polls that failed in a row,
+    `fetch_failures` all failed downloads. `last_look` says that the API no longer knows the task
+    and the URL that it gave before is being tried; `expired` is why the picture is not to be had,
+    while files in its place are looked at.
     """
 
     ticket: int
@@ -161,7 +162,10 @@ class Task:
     failures: int = 0
     fetch_failures: int = 0
     unknown_since: float | None = None
+    scout: bool = False
+    asked_at: float = 0.0
     still_at: float | None = None
+    poll_at: float | None = None
     word: str | None = None
     last_look: bool = False
     expired: str = ""

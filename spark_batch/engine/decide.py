@@ -56,8 +56,8 @@ from spark_batch.models import Model
 _RECHECK_INPUT = 0.05
 # Seconds until a request is looked at again while a probe is under way.
 _PROBE_SECONDS = 0.25
-# Polls a second with which a run begins to ask for the tasks of earlier runs.
-_POLLS_A_SECOND = 100.0
+# Finished tasks whose pictures are not here yet, beside the tasks that may be under way.
+_BACKLOG = 64
 # Downloads that have to have the size that the API gave; later ones need not.
 _TRIES_WITH_SIZE = 3
 # Seconds between two polls of a task that the API does not know, at most.
@@ -121,6 +121,7 @@ class Engine:
         self._queue = Queue(attempts=run.attempts, limit=limit)
         self._requests: dict[int, Request] = {}
         self._tasks: dict[int, Task] = {}
+        self._completed_tasks: set[int] = set()  # tickets of tasks that are done at the API
         self._timers: list[tuple[float, int, effects.Timed]] = []
         self._order = count()
         self._tickets = count(-1, -1)
@@ -148,8 +149,7 @@ class Engine:
 
     def question(self, now: float) -> triggers.Question | None:
         """What is to be known before a further job is admitted; None if none may be, now."""
-        full = self.in_flight >= self._run.concurrency
-        if self._blocked or full or self.tally.halted is not None:
+        if self._blocked or self._is_full or self.tally.halted is not None:
             return None
         if self._queue.wants_step:
             return triggers.NextStep()
@@ -158,6 +158,17 @@ class Engine:
             self.recheck_at = self._queue.next_retry
             return None
         return triggers.InputReady(candidate.job)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether as many tasks are under way as may be; one that is done at the API is not.
+
+        Before a picture has arrived, and while one does not, no further task takes its place: each
+        is paid for.
+        """
+        at_work = self.in_flight - len(self._completed_tasks)
+        backlog = _BACKLOG if self.tally.done and not self._outages.picture_is_late else 0
+        return at_work >= self._run.concurrency or self.in_flight >= self._run.concurrency + backlog
 
     @property
     def in_flight(self) -> int:
@@ -212,10 +223,16 @@ class Engine:
         """Start `effect` in so many seconds, if its attempt is in flight then."""
         heapq.heappush(self._timers, (self._now + seconds, next(self._order), effect))
 
+    def _poll_later(self, task: Task, seconds: float = 0.0) -> None:
+        """Ask for the task in so many seconds; an earlier appointment for it no longer counts."""
+        task.poll_at = self._now + seconds
+        self._later(task.poll, seconds)
+
     def _land(self, ticket: int) -> None:
         """The attempt is no longer in flight."""
         self._requests.pop(ticket, None)
         self._tasks.pop(ticket, None)
+        self._completed_tasks.discard(ticket)
 
     def _drop(self, request: Request) -> None:
         """A request that made nothing is not sent in this run."""
@@ -238,11 +255,11 @@ class Engine:
     def _run_started(self, start: triggers.RunStarted) -> None:
         """Go on with every task that is paid for, also where the recipe no longer has the line."""
         self._uncertain = start.uncertain
-        for position, found in enumerate(start.tasks):
-            self._resume(found, position / _POLLS_A_SECOND)
+        for found in start.tasks:
+            self._resume(found)
         self._check_uncertain()
 
-    def _resume(self, found: triggers.TaskFromBefore, seconds: float) -> None:
+    def _resume(self, found: triggers.TaskFromBefore) -> None:
         attempt = found.attempt
         task = Task(
             ticket=attempt.id,
@@ -256,11 +273,13 @@ class Engine:
             result=attempt.result if attempt.state is State.FETCHING else None,
         )
         self._tasks[task.ticket] = task
+        if task.was_completed:
+            self._completed_tasks.add(task.ticket)
         self._resumed.add(task.key)
         self._write(Checkpoint.note_resumed, task.ticket)
         if attempt.result is None or attempt.result.usage.cost is None:
             self._budget.resume(task.ticket, attempt.reserved)
-        self._later(task.poll, seconds)
+        self._poll_later(task)
 
     def _suspended(self, _: triggers.Suspended) -> None:
         """The process did not run: its tasks say nothing of how long tasks take."""
@@ -316,20 +335,35 @@ class Engine:
         due: list[effects.Timed] = []
         while self._timers and self._timers[0][0] <= self._now:
             due.append(heapq.heappop(self._timers)[2])
+        self._start_polls([effect for effect in due if isinstance(effect, effects.Poll)])
         for effect in due:
-            if not isinstance(effect, effects.Submit) and (task := self._tasks.get(effect.ticket)):
-                self._start_for_task(task, effect)
+            if isinstance(effect, effects.Download) and (task := self._tasks.get(effect.ticket)):
+                self._start_download(task, effect)
         for effect in due:
             if isinstance(effect, effects.Submit) and (
                 request := self._requests.get(effect.ticket)
             ):
                 self._send_again(request, effect)
 
-    def _start_for_task(self, task: Task, effect: effects.Poll | effects.Download) -> None:
+    def _start_polls(self, polls: list[effects.Poll]) -> None:
+        """Ask for the tasks whose appointment it is, as many as may be asked at once."""
+        late = 0
+        for poll in polls:
+            task = self._tasks.get(poll.ticket)
+            if task is None or task.poll_at is None or task.poll_at > self._now:
+                continue
+            if self._polls.admit(self._now):
+                task.poll_at, task.asked_at = None, self._now
+                self._start(poll)
+            else:
+                late += 1
+                self._poll_later(task, late / self._polls.rate)
+
+    def _start_download(self, task: Task, effect: effects.Download) -> None:
         """While no picture arrives, or none can be written, none is fetched."""
-        if isinstance(effect, effects.Download) and self._outages.disk is not None:
+        if self._outages.disk is not None:
             self._leave(task, self._outages.disk)
-        elif isinstance(effect, effects.Download) and self._no_pictures():
+        elif self._no_pictures():
             self._leave_picture(task, self._outages.picture_reason)
         else:
             self._start(effect)
@@ -418,6 +452,7 @@ class Engine:
             restoring=attempt,
             replacing=missing.replacing,
         )
+        self._completed_tasks.add(attempt.id)
         self._start(effects.Restore(attempt.id, missing.key, attempt))
 
     # --- The answer to a POST.
@@ -474,9 +509,10 @@ class Engine:
             since=self._now,
             job=request.job,
             watched=True,
+            scout=self._polls.is_scout(self.tally.created, in_flight=self.in_flight + 1),
         )
         self.tally.created += 1
-        self._later(task.poll, self._polls.first(in_flight=self.in_flight))
+        self._poll_later(task, self._polls.next(0.0, scout=task.scout))
         self._report(events.Submitted(request.key, task_id))
 
     def _not_accepted(self, request: Request, outcome: NotAccepted) -> None:
@@ -579,13 +615,15 @@ class Engine:
     # --- The answer to a poll. Polling costs nothing and may repeat freely.
 
     def _poll_answered(self, task: Task, answer: triggers.PollAnswered) -> None:
+        if not isinstance(answer.outcome, PollAgain):
+            self._polls.answered()
         match answer.outcome:
             case Completed(result=result):
                 self._completed(task, result)
             case TaskFailed() as outcome:
                 self._task_failed(task, outcome, answer.history)
-            case InProgress(unknown_status=status):
-                self._in_progress(task, status)
+            case InProgress() as outcome:
+                self._in_progress(task, outcome)
             case PollAgain() as outcome:
                 self._poll_failed(task, outcome)
             case TaskUnknown(reason=reason):
@@ -601,6 +639,7 @@ class Engine:
         if task.result is None:
             self._learn(task)
             task.since = self._now  # from here on the wait is for its picture
+        self._completed_tasks.add(task.ticket)
         task.result = result
         if task.restoring is None:
             self._write(Checkpoint.fetching, task.ticket, result)
@@ -610,16 +649,26 @@ class Engine:
         self._note_other_money(result.usage)
 
     def _learn(self, task: Task) -> None:
-        """How long the task took, where this run saw all of it."""
-        if task.watched:
-            still = None if task.still_at is None else task.still_at - task.since
-            self._polls.learn(duration(seen=self._now - task.since, still=still))
+        """How long the task took, where this run saw all of it.
 
-    def _in_progress(self, task: Task, status: str | None) -> None:
+        With the first of them known, those that wait without knowing get another appointment.
+        """
+        if not task.watched:
+            return
+        waiting = self._tasks.values() if self._polls.usual is None else ()
+        still = None if task.still_at is None else task.still_at - task.since
+        self._polls.learn(duration(asked=task.asked_at - task.since, still=still))
+        for other in waiting:
+            if other.poll_at is not None and other.watched:
+                waited = self._now - other.since
+                self._poll_later(other, self._polls.next(waited, scout=other.scout))
+
+    def _in_progress(self, task: Task, outcome: InProgress) -> None:
         """A status that nobody documented counts as in progress, and is reported once a run."""
+        status = outcome.unknown_status
         task.failures = 0
         task.unknown_since = None
-        task.still_at = self._now
+        task.still_at = task.asked_at
         task.word = status
         if status is not None:
             text = f"{task.name}: the API calls the task {status!r}, which is not documented"
@@ -627,19 +676,21 @@ class Engine:
         if (end := self._too_late(task)) is not None:
             self._leave_overdue(task, end)
             return
-        wait = self._polls.next(self._now - task.since, in_flight=self.in_flight)
-        self._later(task.poll, wait)
+        waited = self._now - task.since
+        wait = self._polls.next(waited, scout=task.scout, progress=outcome.progress)
+        self._poll_later(task, wait)
 
     def _poll_failed(self, task: Task, outcome: PollAgain) -> None:
         task.failures += 1
         task.unknown_since = None  # only answers of 404 in a row count
         if outcome.rate_limited:
             self._pace.limited(self._now, outcome.retry_after)
+            self._polls.limited()
         if (end := self._too_late(task)) is not None:
             self._leave_overdue(task, f"{end}: {outcome.reason}")
             return
         wait = backoff(task.failures, rng=self._rng) + (outcome.retry_after or 0.0)
-        self._later(task.poll, wait)
+        self._poll_later(task, wait)
 
     def _too_late(self, task: Task) -> str | None:
         """Why the run no longer asks for the task; None while it does."""
@@ -682,7 +733,7 @@ class Engine:
         if self._now - task.unknown_since < waits.UNKNOWN_AFTER:
             task.failures += 1
             wait = backoff(task.failures, rng=self._rng, cap=_LONGEST_WAIT_FOR_UNKNOWN)
-            self._later(task.poll, wait)
+            self._poll_later(task, wait)
         elif task.was_completed:
             self._gone(task, reason)
         else:
@@ -780,7 +831,7 @@ class Engine:
         if made_at != self._api:
             self._leave(task, f"it was made at {made_at}, which SPARK_BASE_URL does not name")
         else:
-            self._later(task.poll)
+            self._poll_later(task)
 
     def _delivered(self, task: Task, delivered: effects.Delivered, twin: str | None) -> None:
         cost = suspect = None
@@ -838,7 +889,7 @@ class Engine:
             return
         wait = fetch_backoff(task.fetch_failures, fresh_url=outcome.fresh_url, rng=self._rng)
         # A broken download may be the URL's fault too; asking again for one costs nothing.
-        self._later(task.poll, wait + (outcome.retry_after or 0.0))
+        self._poll_later(task, wait + (outcome.retry_after or 0.0))
 
     def _last_look_failed(self, task: Task, outcome: FetchFailed) -> None:
         """The API no longer knows the task, and the URL that it gave before did not help."""

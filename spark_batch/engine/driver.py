@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -29,7 +28,7 @@ from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.planner import Restore, Step
 from spark_batch.engine.ratelimit import Pace, PollTimes
 from spark_batch.engine.triggers import CallTakenBack, Trigger
-from spark_batch.engine.workers import Sender
+from spark_batch.engine.workers import Executors, Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
 from spark_batch.jobs import Job, Provenance, RunSettings, State
 from spark_batch.models import Model
@@ -51,8 +50,8 @@ class Driver:
     runs that may be made again, by key. `limit` bounds the jobs that are sent, `metadata` says that
     pictures shall carry what they were made of, `commit` is the recipe's, in git.
 
-    `network` does what waits for the API and its hosts, `pictures` what reads and writes pictures;
-    both are shut down when the run ends.
+    `executors` do what waits for the API and its hosts, and what reads and writes pictures; they
+    are shut down when the run ends.
     """
 
     def __init__(
@@ -69,15 +68,14 @@ class Driver:
         tally: Tally,
         steps: Iterable[Step | Restore],
         open_jobs: dict[str, Job],
-        network: Executor,
-        pictures: Executor,
+        executors: Executors,
         ready: Callable[[Job], bool] | None = None,
         limit: int | None = None,
         metadata: bool = False,
         commit: str | None = None,
         clock: Clock | None = None,
         rng: Random | None = None,
-        polls: PollTimes | None = None,
+        poll_times: PollTimes | None = None,
     ) -> None:
         self.tally = tally
         self._stop_timeout = run.stop_timeout
@@ -89,8 +87,7 @@ class Driver:
         self._layout = layout
         self._steps = iter(steps)
         self._open_jobs = open_jobs
-        self._network = network
-        self._pictures = pictures
+        self._executors = executors
         self._ready = ready
         self._metadata = metadata
         self._clock = clock or Clock()
@@ -105,11 +102,11 @@ class Driver:
             kept=layout.kept.relative_to(layout.output_dir).as_posix(),
             budget=budget,
             pace=Pace(rate=run.submit_rate, rng=rng),
-            polls=polls or PollTimes(checkpoint.durations(longest=run.task_timeout)),
+            polls=poll_times or PollTimes(checkpoint.durations(longest=run.task_timeout)),
             rng=rng,
             tally=tally,
         )
-        self._calls = Calls(network, pictures, clock=self._clock)
+        self._calls = Calls(*executors.all(), clock=self._clock)
         self._rows = Rows()
         self._due: deque[Effect] = deque()  # committed, and not yet started
         self._pending: list[Trigger] = []  # of the next turn, beside what calls bring
@@ -282,17 +279,17 @@ class Driver:
 
     def _start_call(self, call: Call) -> None:
         """Hand a call to its executor, with what it needs of the checkpoint."""
-        on_network = partial(self._calls.start, call, self._network)
-        on_pictures = partial(self._calls.start, call, self._pictures)
+        executors = self._executors
+        on_pictures = partial(self._calls.start, call, executors.pictures)
         match call:
             case effects.Submit(job=job):
                 assert self._send is not None  # the engine sends nothing without it
-                on_network(self._send, job)
+                self._calls.start(call, executors.posts, self._send, job)
             case effects.Poll(task_id=task_id):
-                on_network(self._client.poll, task_id)
+                self._calls.start(call, executors.polls, self._client.poll, task_id)
             case effects.Download(ticket=ticket):
-                part = self._part(ticket)
-                on_network(workers.download, self._client, call, part, self._layout)
+                arguments = self._client, call, self._part(ticket), self._layout
+                self._calls.start(call, executors.downloads, workers.download, *arguments)
             case effects.Place(key=key, ticket=ticket):
                 names, facts = self._names(key), self._facts(ticket)
                 rules = self._model.picture

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from collections import deque
 from collections.abc import Iterable
 from random import Random
 
 _FAILURES_TO_BREAK = 5
-_POLLS_A_SECOND = 100.0
+_POLLS_A_SECOND = 400.0
+_LEAST_POLLS_A_SECOND = 1.0
+_BURST_OF_POLLS = 50.0
 # What was not sent in this last while may be made up for, so that a slow turn of the loop does not
 # lower the rate.
 _BURST_SECONDS = 0.1
 _LEAST_RATE = 0.1  # tasks a second, so that a run that is being refused notices its end
 _FIRST_LOOK = 0.5  # seconds, while nothing is known
-_SOON = 0.2  # seconds, at least, between two questions
+_SOON = 0.05  # seconds, at least, between two questions
 _LONGEST_WAIT = 10.0  # seconds, at most, between two questions
 _LONGEST_FETCH_WAIT = 8.0  # seconds between two downloads of a picture
 _LONGEST_WAIT_FOR_URL = 60.0  # the same, when its URL was refused
-_EARLY = (0.25, 0.5, 1.0)  # of the usual time
+_EARLY = (0.25, 0.5, 0.97)  # of the usual time
+_FIRST_SCOUTS, _ONE_IN = 4, 8
+_REMEMBERED = 40  # tasks
 
 
 def backoff(failures: int, *, rng: Random, base: float = 0.5, cap: float = 30.0) -> float:
@@ -123,49 +127,79 @@ class Pace:
 class PollTimes:
     """When to ask for a task, learned from how long tasks have taken.
 
-    A task is asked for at a quarter, at a half and at the whole of the time in which a fifth of the
-    tasks so far were done, then after a growing share of the time already waited. What is learned
-    is when a task was seen to be done, which these questions themselves decide: the early ones let
-    the time shrink when tasks become quicker. All tasks together are asked at most some hundred
-    times a second.
+    A task is asked for once it usually is done, which is the time in which a tenth of the last ones
+    were done, and then after growing pauses. One task in eight is a scout, and so are the first
+    ones and those that are nearly alone: it is asked for earlier as well, at a quarter and at a
+    half of that time, so that what is learned can shrink. While nothing is known, scouts are asked
+    for often, and the others wait for what the scouts find.
+
+    All tasks together are asked at most `rate` times a second; a 429 halves that.
     """
 
     def __init__(self, durations: Iterable[float] = ()) -> None:
-        self._durations = sorted(durations)
+        self._durations = deque(durations, maxlen=_REMEMBERED)
+        self.rate = _POLLS_A_SECOND
+        self._tokens = _BURST_OF_POLLS
+        self._counted_at = 0.0
+
+    @property
+    def usual(self) -> float | None:
+        """The time in which a task usually is done, in seconds; None while nothing is known."""
+        if not self._durations:
+            return None
+        return sorted(self._durations)[len(self._durations) // 10]
 
     def learn(self, seconds: float) -> None:
         """A task took this long."""
-        insort(self._durations, max(0.0, seconds))
+        self._durations.append(max(0.0, seconds))
 
-    def first(self, *, in_flight: int) -> float:
-        """Seconds from a task's creation to the first question."""
-        usual = self._usual()
+    def is_scout(self, number: int, *, in_flight: int) -> bool:
+        """Whether the n-th task of a run is a scout."""
+        return number < _FIRST_SCOUTS or number % _ONE_IN == 0 or in_flight <= _FIRST_SCOUTS
+
+    def next(self, waited: float, *, scout: bool, progress: float | None = None) -> float:
+        """Seconds to the next question for a task that was created so many seconds ago.
+
+        `progress` is what the API said of it, from 0 to 1: it changes the wait by a factor of two
+        at most, since nobody promises that it grows evenly.
+        """
+        wait = self._wait(waited, scout=scout)
+        if progress is not None and 0.0 < progress < 1.0:
+            wait = min(max(waited / progress - waited, wait / 2), wait * 2)
+        return min(max(wait, _SOON), _LONGEST_WAIT)
+
+    def _wait(self, waited: float, *, scout: bool) -> float:
+        usual = self.usual
         if usual is None:
-            return _FIRST_LOOK
-        return min(max(usual * _EARLY[0], min(_pause(in_flight), usual), _SOON), _LONGEST_WAIT)
+            return waited * 0.05 if scout else max(_FIRST_LOOK, waited * 0.5)
+        looks = (*_EARLY, 1.0) if scout else (1.0,)
+        due = next((usual * part for part in looks if usual * part > waited), None)
+        return max(usual * 0.03, (waited - usual) * 0.15) if due is None else due - waited
 
-    def next(self, waited: float, *, in_flight: int) -> float:
-        """Seconds to the next question for a task that has been waited for so long."""
-        usual = self._usual() or 0.0
-        soon = waited + _pause(in_flight)
-        early = next((usual * part for part in _EARLY if usual * part > soon), None)
-        wait = _SOON + waited * 0.15 if early is None else early - waited
-        return max(min(wait, _LONGEST_WAIT), in_flight / _POLLS_A_SECOND)
+    def admit(self, now: float) -> bool:
+        """Whether a question may be asked now, which counts it."""
+        self._tokens += max(0.0, now - self._counted_at) * self.rate
+        self._tokens = min(self._tokens, _BURST_OF_POLLS)
+        self._counted_at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
 
-    def _usual(self) -> float | None:
-        """The time in which a fifth of the tasks were done."""
-        return self._durations[len(self._durations) // 5] if self._durations else None
+    def limited(self) -> None:
+        """The API answered 429 to a question."""
+        self.rate = max(self.rate / 2, _LEAST_POLLS_A_SECOND)
+
+    def answered(self) -> None:
+        """The API answered a question."""
+        self.rate = min(_POLLS_A_SECOND, self.rate + _POLLS_A_SECOND / 100)
 
 
-def _pause(in_flight: int) -> float:
-    """Seconds between two questions for one task, at least."""
-    return max(_SOON, in_flight / _POLLS_A_SECOND)
+def duration(*, asked: float, still: float | None) -> float:
+    """How long a task took that was found done by the question after `asked` seconds.
 
-
-def duration(*, seen: float, still: float | None) -> float:
-    """How long a task took that was seen to be done after `seen` seconds.
-
-    `still` is when it was last seen to be at work, None if it was done at the first look. Without
-    that the answer is a guess below `seen`, so that what is learned from it can shrink.
+    `still` is when the question was asked that found it at work; None without one: then the task
+    was done before `asked`, and the answer is a guess below it. When the answers came says nothing:
+    that is decided by our own load.
     """
-    return seen * 0.9 if still is None else (still + seen) / 2
+    return asked * 0.9 if still is None else (still + asked) / 2

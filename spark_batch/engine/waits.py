@@ -123,6 +123,11 @@ class Outages:
         """A picture arrived: only that ends this wait."""
         self.pictures, self._no_picture_since = 0, None
 
+    @property
+    def picture_is_late(self) -> bool:
+        """Whether a download failed, and no picture has arrived since."""
+        return self._no_picture_since is not None
+
     def no_pictures(self, now: float, patience: float) -> bool:
         """Whether no picture arrives at all."""
         if self.pictures < TRIES_IN_A_ROW or self._no_picture_since is None:

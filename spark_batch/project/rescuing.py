@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
-from spark_batch.engine import Driver, network_threads, picture_threads
+from spark_batch.engine import Driver, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
 from spark_batch.engine.planner import Cause, Restore, Scope, paid_pictures
@@ -98,8 +98,7 @@ def rescue(
                         tally=tally,
                         steps=missing,
                         open_jobs={},
-                        network=network_threads(),
-                        pictures=picture_threads(),
+                        executors=threads(settings.concurrency),
                         metadata=layout.metadata,
                     )
                     with manifest_of_deleted(layout, checkpoint):

@@ -14,7 +14,7 @@ from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.engine import Driver, network_threads, picture_threads, sender
+from spark_batch.engine import Driver, sender, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.forecast import Forecast
@@ -149,10 +149,10 @@ class PreparedRun:
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-        picture_work = picture_threads()
+        executors = threads(run.concurrency)
         model = self.recipe.model
         fitted = partial(pictures.fitted, rules=model.picture)
-        bodies = Bodies(fitted=fitted, executor=picture_work)
+        bodies = Bodies(fitted=fitted, executor=executors.pictures)
         with TaskClient(endpoint.base_url, endpoint.key, model=model) as client:
             driver = Driver(
                 run,
@@ -167,8 +167,7 @@ class PreparedRun:
                 tally=tally,
                 steps=steps,
                 open_jobs=open_jobs,
-                network=network_threads(),
-                pictures=picture_work,
+                executors=executors,
                 limit=self.options.limit,
                 metadata=self.layout.metadata,
                 commit=commit_of(self.recipe.path),

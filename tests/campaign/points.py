@@ -136,11 +136,8 @@ class _Hasty(Random):
 class _Soon(PollTimes):
     """Asks for a task at once and often."""
 
-    def first(self, *, in_flight: int) -> float:
-        return 0.0
-
-    def next(self, waited: float, *, in_flight: int) -> float:
-        return 0.01
+    def next(self, waited: float, *, scout: bool, progress: float | None = None) -> float:
+        return 0.0 if not waited else 0.01
 
 
 def hurry() -> None:
@@ -148,6 +145,7 @@ def hurry() -> None:
     context = ssl.create_default_context()
     wrap(driver, "Random", lambda original: _Hasty)
     wrap(driver, "PollTimes", lambda original: _Soon)
-    wrap(workers, "_NETWORK_THREADS", lambda original: _THREADS)
+    wrap(workers, "_FEWEST_THREADS", lambda original: _THREADS)
+    wrap(workers, "_MOST_THREADS", lambda original: _THREADS)
     wrap(workers, "_PICTURE_THREADS", lambda original: _PICTURE_THREADS)
     wrap(client, "_tls", lambda original: lambda environ: context)

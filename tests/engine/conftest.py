@@ -16,7 +16,7 @@ from PIL import Image
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.engine import Driver, picture_threads, sender
+from spark_batch.engine import Driver, Executors, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.forecast import Forecast
@@ -43,11 +43,8 @@ class Hasty(Random):
 class Soon(PollTimes):
     """Asks for a task at once and often, since the sandbox's tasks take no time here."""
 
-    def first(self, *, in_flight: int) -> float:
-        return 0.0
-
-    def next(self, waited: float, *, in_flight: int) -> float:
-        return 0.02
+    def next(self, waited: float, *, scout: bool, progress: float | None = None) -> float:
+        return 0.0 if not waited else 0.02
 
 
 @dataclass
@@ -135,13 +132,18 @@ class World:
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=steps,
             open_jobs=open_jobs,
-            network=self.network or DaemonThreads(self.threads, "network"),
-            pictures=self.pictures or picture_threads(),
+            executors=self.executors(),
             ready=self.ready,
             rng=Hasty(),
-            polls=Soon(),
+            poll_times=Soon(),
             **self.settings,  # type: ignore[arg-type]
         )
+
+    def executors(self) -> Executors:
+        """Those of the test, or threads."""
+        network = self.network or DaemonThreads(self.threads, "network")
+        pictures = self.pictures or DaemonThreads(4, "pictures")
+        return Executors(network, network, network, pictures)
 
     def records(self) -> list[JobRecord]:
         """What the checkpoint says of the recipe's lines."""

@@ -193,6 +193,52 @@ def test_an_answer_to_a_request_that_was_given_up_keeps_the_task(
     assert late == Decision([Move(Checkpoint.found_task, submit.ticket, ("task-1",))])
 
 
+def delivered(engine: Engine, ticket: int, now: float) -> None:
+    """Have the picture of a completed task arrive."""
+    engine.take(triggers.DownloadAnswered(ticket, effects.Downloaded()), now)
+    engine.take(triggers.PlaceAnswered(ticket, effects.Delivered(PICTURE, {"a": "a.jpg"})), now)
+
+
+def test_a_task_that_the_api_has_completed_frees_its_place(recipe: Recipe, jobs: list[Job]) -> None:
+    """`concurrency` counts what is under way at the API, once a picture has arrived in this run."""
+    engine = an_engine(replace(recipe, run=replace(recipe.run, submit_rate=1000.0)))
+    first, second = (a_task(engine, job, job.key, 1.0) for job in jobs[:2])
+    assert engine.question(1.0) is None
+    engine.take(triggers.PollAnswered(first, Completed(result=RESULT)), 1.0)
+    assert engine.question(1.0) is None  # nobody knows yet whether pictures arrive
+    delivered(engine, first, 1.0)
+    third = a_task(engine, jobs[0], "a third task", 1.0)
+    assert engine.question(1.0) is None
+    engine.take(triggers.PollAnswered(second, Completed(result=RESULT)), 2.0)
+    assert engine.question(2.0) == triggers.NextStep()
+    failed = FetchFailed(reason="503", fresh_url=False)
+    engine.take(triggers.DownloadAnswered(second, failed), 3.0)
+    assert engine.question(3.0) is None  # a picture is late: no further task takes its place
+    assert engine.in_flight == 2
+    assert engine.holds(third)
+
+
+def test_tasks_that_wait_without_knowing_are_asked_for_when_the_first_is_done(
+    recipe: Recipe, jobs: list[Job]
+) -> None:
+    """Scouts find out how long tasks take; the others are given another appointment then."""
+    many = replace(recipe, run=replace(recipe.run, concurrency=20, submit_rate=1000.0))
+    engine = an_engine(many)
+    tickets = [a_task(engine, jobs[0], f"task-{n}", 1.0) for n in range(8)]
+    asked = engine.take(triggers.TimersDue(), 1.05).effects
+    assert [poll.ticket for poll in asked] == tickets[:4]
+    engine.take(triggers.PollAnswered(tickets[0], InProgress()), 1.06)
+    asked = engine.take(triggers.TimersDue(), 1.5).effects
+    assert [poll.ticket for poll in asked] == [tickets[0], *tickets[4:]]
+    for ticket in tickets[4:]:
+        engine.take(triggers.PollAnswered(ticket, InProgress()), 1.5)
+    engine.take(triggers.PollAnswered(tickets[0], Completed(result=RESULT)), 1.6)
+    asked = engine.take(triggers.TimersDue(), 1.66).effects
+    assert [poll.ticket for poll in asked if isinstance(poll, effects.Poll)] == tickets[4:]
+    # The appointments from before, half a second after the first question, no longer count.
+    assert engine.take(triggers.TimersDue(), 2.01).effects == []
+
+
 @pytest.mark.parametrize(
     ("history", "retrying"),
     [

@@ -79,58 +79,103 @@ def test_backoff_is_jittered_and_capped() -> None:
         assert max(waits) > 0.9 * bound
 
 
-def looks(times: PollTimes, seconds: float, *, in_flight: int = 1) -> list[float]:
+def looks(times: PollTimes, seconds: float, *, scout: bool = False) -> list[float]:
     """When a task is asked for that takes so long; the last one finds it done."""
-    found = [times.first(in_flight=in_flight)]
+    found = [times.next(0.0, scout=scout)]
     while found[-1] < seconds:
-        found.append(found[-1] + times.next(found[-1], in_flight=in_flight))
+        found.append(found[-1] + times.next(found[-1], scout=scout))
     return found
 
 
-def test_the_usual_time_is_the_one_in_which_a_fifth_of_the_tasks_were_done() -> None:
-    """A task is asked for at a quarter, at a half and at the whole of it."""
-    assert looks(PollTimes([10.0] * 5), 10.0) == [2.5, 5.0, 10.0]
-    assert looks(PollTimes([20.0, 10.0, 12.0, 30.0, 15.0]), 12.0) == [3.0, 6.0, 12.0]
-    assert PollTimes().first(in_flight=1) == 0.5
+def learned(found: list[float]) -> float:
+    """What is learned of a task that was asked for at these times."""
+    return duration(asked=found[-1], still=found[-2] if len(found) > 1 else None)
 
 
-def test_a_task_that_takes_as_long_as_the_others_is_found_soon_after_it_is_done() -> None:
-    """At most a fifth of its time later, with few questions."""
-    for seconds in (1.0, 3.0, 8.0, 20.0, 60.0, 300.0):
-        found = looks(PollTimes([seconds] * 20), seconds * 1.05)
-        assert found[-1] <= seconds * 1.25 + 0.2
-        assert len(found) <= 6 + seconds / 8
+def test_a_task_is_asked_for_when_a_tenth_of_the_others_were_done() -> None:
+    """Scouts are asked for earlier as well."""
+    times = PollTimes([20.0, 10.0, 12.0, 30.0, 15.0])
+    assert looks(times, 10.0) == [10.0]
+    assert looks(times, 10.0, scout=True) == [2.5, 5.0, 9.7, 10.0]
+    assert PollTimes([8.0] * 2 + [10.0] * 18).usual == 10.0
+    assert PollTimes([8.0] * 3 + [10.0] * 18).usual == 8.0
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 8.0, 20.0, 60.0, 300.0])
+def test_a_task_that_takes_as_long_as_the_others_is_found_at_once(seconds: float) -> None:
+    """Within a twentieth of its time, by a few questions."""
+    found = looks(PollTimes([seconds] * 20), seconds * 1.02)
+    assert found[-1] <= seconds * 1.07
+    assert len(found) <= 3 + seconds / 8
 
 
 def test_what_is_learned_can_shrink() -> None:
-    """Four tasks of 0.3 s after two of 20 s are not each waited for as long as those."""
-    times = PollTimes([20.0, 20.0])
-    waited = []
-    for _ in range(4):
-        found = looks(times, 0.3)
-        waited.append(found[-1])
-        times.learn(duration(seen=found[-1], still=found[-2] if len(found) > 1 else None))
-    assert sum(waited) < 8.0
-    assert waited[-1] <= 0.6
+    """Tasks of 0.3 s after many of 8 s: one round of scouts later they are known to be quick."""
+    times = PollTimes([8.0] * 40)
+    for number in range(64):
+        times.learn(learned(looks(times, 0.3, scout=times.is_scout(number, in_flight=32))))
+    assert times.usual is not None
+    assert times.usual < 1.0
 
 
-def test_a_long_break_that_was_learned_is_forgotten() -> None:
+def test_what_is_learned_can_grow() -> None:
+    """Tasks that have become slower are no longer asked for from the old time on."""
+    times = PollTimes([1.0] * 40)
+    for _ in range(40):
+        times.learn(learned(looks(times, 10.0)))
+    assert times.usual == pytest.approx(10.0, rel=0.1)
+
+
+def test_a_task_is_done_before_the_question_that_found_it_done() -> None:
+    """Between that one and the one before; without one before, earlier."""
+    assert duration(asked=4.0, still=3.0) == 3.5
+    assert duration(asked=4.0, still=None) == 3.6
+
+
+def test_a_long_break_that_was_learned_holds_nothing_up_for_long() -> None:
     """A wait of a minute that one slow task taught does not hold up the next ones for as long."""
-    times = PollTimes([60.0])
-    assert looks(times, 1.0)[-1] <= 10.0
+    assert looks(PollTimes([60.0]), 1.0)[-1] <= 10.0
 
 
-def test_few_polls_are_spent_on_a_long_task_and_many_tasks_share_them() -> None:
-    """The pause grows with the time waited, and with the number of tasks in flight."""
-    assert len(looks(PollTimes(), 60.0)) < 30
-    assert PollTimes().next(0.0, in_flight=2000) == 20.0
+def test_while_nothing_is_known_few_tasks_are_asked_for_often() -> None:
+    """The first four of a run, and a task that is nearly alone."""
+    times = PollTimes()
+    assert [times.is_scout(number, in_flight=100) for number in range(10)] == [
+        *[True] * 4,
+        *[False] * 4,
+        True,
+        False,
+    ]
+    assert times.is_scout(5, in_flight=2)
+    assert looks(times, 3.0, scout=True)[-1] < 3.2
+    assert len(looks(times, 60.0)) < 16
 
 
-def test_where_questions_are_few_none_is_asked_too_early() -> None:
-    """With many tasks each is asked for seldom: then first when it is usually done."""
-    times = PollTimes([3.0] * 5)
-    assert looks(times, 3.0, in_flight=2000) == [3.0]
-    assert looks(times, 3.0, in_flight=100) == [1.0, 3.0]
+def test_progress_moves_the_next_question_within_bounds() -> None:
+    """By a factor of two at most, whatever the API says."""
+    times = PollTimes([10.0] * 5)
+    wait = times.next(4.0, scout=False)
+    assert wait == 6.0
+    assert times.next(4.0, scout=False, progress=0.5) == 4.0
+    assert times.next(4.0, scout=False, progress=0.999) == 3.0
+    assert times.next(4.0, scout=False, progress=0.01) == 10.0
+    for nonsense in (0.0, 1.0, -3.0, 7.0):
+        assert times.next(4.0, scout=False, progress=nonsense) == wait
+
+
+def test_all_tasks_together_are_asked_for_at_a_bounded_rate() -> None:
+    """A burst, then so many a second; a 429 halves that, and answers raise it again."""
+    times = PollTimes()
+    asked = sum(times.admit(100.0 + n / 10_000) for n in range(20_000))
+    assert 2 * 400 <= asked <= 2 * 400 + 50
+    times.limited()
+    assert times.rate == 200.0
+    for _ in range(20):
+        times.limited()
+    assert times.rate == 1.0
+    for _ in range(200):
+        times.answered()
+    assert times.rate == 400.0
 
 
 def test_only_a_request_that_is_taken_ends_a_refusal() -> None:

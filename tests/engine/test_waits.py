@@ -28,7 +28,7 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.engine import Driver, driver
+from spark_batch.engine import Driver, Executors, driver
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.engine.planner import Scope, plan_actions
@@ -127,6 +127,7 @@ class Life:
         def soon(call: Callable[..., object]) -> tuple[float, float]:
             return 0.0, self.api.seconds.get("picture", 0.0)
 
+        network = VirtualExecutor(self.clock, takes)
         return Driver(
             run,
             model=self.recipe.model,
@@ -139,8 +140,7 @@ class Life:
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
             open_jobs={},
-            network=VirtualExecutor(self.clock, takes),
-            pictures=VirtualExecutor(self.clock, soon),
+            executors=Executors(network, network, network, VirtualExecutor(self.clock, soon)),
             ready=self.ready,
             clock=self.clock,
             rng=Random(5),
