@@ -88,6 +88,22 @@ def started(
             _end(process)
 
 
+def start_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a program that is fed through its standard input, and ends when that is closed.
+
+    So it ends as well when this process is killed. It gets no signal of the terminal, and none of
+    our secrets. Raises OSError when it cannot be started.
+    """
+    return subprocess.Popen(
+        command,
+        env=environment(),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 def run(
     command: Sequence[str], variables: dict[str, str], *, seconds: float, errors: bool = False
 ) -> Ended:

@@ -15,6 +15,7 @@ from spark_batch.project import OUTSIDE_OPTION, Shard, outside_allowed, read_sha
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Before and after the point of an amount; with more, a sum or a share of it may be no number.
+_MOST_WORKERS = 64  # as in the recipe's schema
 _MOST_DIGITS = 18
 
 
@@ -78,6 +79,15 @@ def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Dec
     return amount
 
 
+def workers(ctx: click.Context, param: click.Parameter, value: str | None) -> int | str | None:
+    """A number of processes, or `auto`. Raises click.BadParameter for anything else."""
+    if value is None or value == "auto":
+        return value
+    if not (value.isascii() and value.isdecimal() and int(value[:5]) <= _MOST_WORKERS):
+        raise click.BadParameter(f"{value!r} is neither 'auto' nor a number up to {_MOST_WORKERS}")
+    return int(value)
+
+
 def running_options(command: F) -> F:
     """The argument RECIPE and the options of commands that may create tasks."""
     decorators = [
@@ -94,6 +104,12 @@ def running_options(command: F) -> F:
         ),
         click.option("--limit", type=click.IntRange(min=0), help="Create at most so many tasks."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Tasks in flight, at most."),
+        click.option(
+            "--workers",
+            metavar="auto|N",
+            callback=workers,
+            help="Processes that inspect pictures; 0 for none, auto for as many as pay.",
+        ),
         click.option(
             "--pay-again",
             is_flag=True,

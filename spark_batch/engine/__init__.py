@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from spark_batch.engine.calls import Clock
 from spark_batch.engine.driver import Driver
+from spark_batch.engine.processes import WorkerProcesses
 from spark_batch.engine.workers import Executors, sender, threads
 
-__all__ = ["Clock", "Driver", "Executors", "sender", "threads"]
+__all__ = ["Clock", "Driver", "Executors", "WorkerProcesses", "sender", "threads"]

@@ -24,8 +24,9 @@ from spark_batch.engine.budget import Budget
 from spark_batch.engine.calls import Calls, Clock, Ended
 from spark_batch.engine.decide import Engine
 from spark_batch.engine.effects import Call, Effect, Rows
-from spark_batch.engine.events import Event, Tally
+from spark_batch.engine.events import Event, Note, Tally
 from spark_batch.engine.planner import Restore, Step
+from spark_batch.engine.processes import WorkerProcesses
 from spark_batch.engine.ratelimit import Pace, PollTimes
 from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Executors, Sender
@@ -51,7 +52,7 @@ class Driver:
     pictures shall carry what they were made of, `commit` is the recipe's, in git.
 
     `executors` do what waits for the API and its hosts, and what reads and writes pictures; they
-    are shut down when the run ends.
+    are shut down when the run ends. `processes` inspect pictures.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Driver:
         steps: Iterable[Step | Restore],
         open_jobs: dict[str, Job],
         executors: Executors,
+        processes: WorkerProcesses,
         ready: Callable[[Job], bool] | None = None,
         limit: int | None = None,
         metadata: bool = False,
@@ -88,6 +90,7 @@ class Driver:
         self._steps = iter(steps)
         self._open_jobs = open_jobs
         self._executors = executors
+        self._processes = processes
         self._ready = ready
         self._metadata = metadata
         self._clock = clock or Clock()
@@ -122,18 +125,7 @@ class Driver:
     def events(self) -> Iterator[Event]:
         """Do the run. Raises OutputError when the checkpoint can no longer be written."""
         try:
-            self._pending.append(self._start_of_run())
-            ended: list[Ended] = []
-            while True:
-                yield from self._turn(self._happened(ended), ended)
-                if self._may_admit:
-                    yield from self._turn(self._admission())
-                if self._engine.finished or self._stopped_at_once:
-                    break
-                if self._waited_enough:
-                    yield from self._leave_rest()
-                    break
-                ended = self._wait()
+            yield from self._turns()
             self._close()
         except CheckpointReplaced as error:
             raise CheckpointReplaced(self._with_tasks(f"{error}{self._drain()}")) from None
@@ -144,8 +136,23 @@ class Driver:
             raise
         finally:
             self._calls.shut_down()
+            self._processes.close()
 
     # --- A turn.
+
+    def _turns(self) -> Iterator[Event]:
+        self._pending.append(self._start_of_run())
+        ended: list[Ended] = []
+        while True:
+            yield from self._turn(self._happened(ended), ended)
+            if self._may_admit:
+                yield from self._turn(self._admission())
+            if self._engine.finished or self._stopped_at_once:
+                return
+            if self._waited_enough:
+                yield from self._leave_rest()
+                return
+            ended = self._wait()
 
     def _turn(self, happened: Iterable[Trigger], ended: Sequence[Ended] = ()) -> Iterator[Event]:
         """Decide and commit what follows from what has happened, report it, start the effects.
@@ -158,6 +165,8 @@ class Driver:
             raise type(error)(f"{error}{_unwritten(ended)}") from None
         self._due.extend(due)
         yield from reports
+        if note := self._processes.take_note():
+            yield Note(note)
         while self._due:
             self._start(self._due.popleft())
         if self._error is not None:
@@ -292,8 +301,8 @@ class Driver:
                 self._calls.start(call, executors.downloads, workers.download, *arguments)
             case effects.Place(key=key, ticket=ticket):
                 names, facts = self._names(key), self._facts(ticket)
-                rules = self._model.picture
-                on_pictures(workers.place, call, self._part(ticket), names, rules, facts)
+                inspect = partial(self._processes.inspect, rules=self._model.picture)
+                on_pictures(workers.place, call, self._part(ticket), names, facts, inspect)
             case effects.Restore(key=key):
                 files_of = self._checkpoint.files_of(key)
                 on_pictures(workers.restore_picture, call.attempt, self._names(key), files_of)

@@ -40,15 +40,15 @@ from spark_batch.engine.files import (
 )
 from spark_batch.errors import NameBlocked, OutputError, PictureError
 from spark_batch.jobs import Attempt, Job, Picture, Provenance
-from spark_batch.models import PictureRules
 from spark_batch.paths import Layout
 
 _FEWEST_THREADS, _MOST_THREADS = 8, 64
-_PICTURE_THREADS = 4
+_PICTURE_THREADS = 8  # they wait for the disk, and for worker processes
 # Seconds for the further pictures of a task; a call has to end within `waits.LONGEST_CALL`.
 _FURTHER_SECONDS = 120.0
 
 Sender = Callable[[Job], SubmitOutcome]
+Inspect = Callable[..., pictures.Inspection]  # `pictures.inspect` by the model's rules
 P = ParamSpec("P")
 T = TypeVar("T")
 _Work = tuple[Future[Any], Callable[[], Any]]
@@ -235,15 +235,15 @@ def _fetch_further(
 
 
 def place(
-    effect: Place, part: Path, names: Names, rules: PictureRules, facts: Provenance | None
+    effect: Place, part: Path, names: Names, facts: Provenance | None, inspect: Inspect
 ) -> PlaceOutcome:
-    """Check the download in `part`, and move it to its names.
+    """Check the download in `part` with `inspect`, and move it to its names.
 
-    `rules` are the model's for input pictures. `facts` are written into the picture, where it can
+    `facts` are written into the picture, where it can
     carry them, before it has its name: what is paid for is never lost for their sake.
     """
     try:
-        found = pictures.inspect(part, expected=effect.expected, source=effect.source, rules=rules)
+        found = inspect(part, expected=effect.expected, source=effect.source)
         picture = found.picture
         marked = picture if facts is None else pictures.mark(part, picture, facts)
         unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None

@@ -158,7 +158,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """The recipe's `run` mapping, with the schema's defaults filled in. Times are seconds."""
+    """The recipe's `run` mapping, with the schema's defaults filled in. Times are seconds.
+
+    `workers` is the number of processes that inspect pictures, None for as many as pay.
+    """
 
     concurrency: int
     submit_rate: float
@@ -169,6 +172,7 @@ class RunSettings:
     rate_limit_timeout: float
     stop_timeout: float
     max_uncertain: int
+    workers: int | None = None
     max_cost: Decimal | None = None
 
 

@@ -90,10 +90,10 @@ def reduced(image: Image.Image, sha256: str) -> Thumbnail | None:
 
 
 def keep(folder: Path, made: Thumbnail) -> None:
-    """Put a thumbnail into the cache; it is not waited for until it is on disk."""
+    """Put a thumbnail into the cache; one that a crash leaves half written is made again."""
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing(folder / f"{made.sha256}.{made.kind}", durable=False) as file:
+        with atomic.create(folder / f"{made.sha256}.{made.kind}") as file:
             file.write(made.data)
 
 

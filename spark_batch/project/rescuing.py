@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
-from spark_batch.engine import Driver, threads
+from spark_batch.engine import Driver, WorkerProcesses, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
 from spark_batch.engine.planner import Cause, Restore, Scope, paid_pictures
@@ -99,6 +99,7 @@ def rescue(
                         steps=missing,
                         open_jobs={},
                         executors=threads(settings.concurrency),
+                        processes=WorkerProcesses(settings.workers),
                         metadata=layout.metadata,
                     )
                     with manifest_of_deleted(layout, checkpoint):

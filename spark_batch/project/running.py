@@ -14,7 +14,7 @@ from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.engine import Driver, sender, threads
+from spark_batch.engine import Driver, WorkerProcesses, sender, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.forecast import Forecast
@@ -45,11 +45,11 @@ class RunOptions:
     """Options of a run. Money is USD.
 
     `retry` creates failed and expired jobs again and leaves new ones. `limit` bounds the number of
-    created tasks. `concurrency` and `max_cost` override the recipe's. `only` are expressions of
-    `jobs.select`; a job has to match one. `shard` runs a part of the jobs, with a checkpoint of its
-    own and a part of `max_cost`. `plan` is a saved plan, which brings its own selection and
-    ceiling. `pay_again` creates jobs that another checkpoint or manifest nearby has paid for, such
-    as that of a renamed recipe.
+    created tasks. `concurrency`, `workers` (a number or `auto`) and `max_cost` override the
+    recipe's. `only` are expressions of `jobs.select`; a job has to match one. `shard` runs a part
+    of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan` is a saved plan,
+    which brings its own selection and ceiling. `pay_again` creates jobs that another checkpoint or
+    manifest nearby has paid for, such as that of a renamed recipe.
     """
 
     sandbox: bool = False
@@ -57,6 +57,7 @@ class RunOptions:
     limit: int | None = None
     env_file: Path | None = None
     concurrency: int | None = None
+    workers: int | str | None = None
     max_cost: Decimal | None = None
     only: tuple[str, ...] = ()
     shard: Shard | None = None
@@ -168,6 +169,7 @@ class PreparedRun:
                 steps=steps,
                 open_jobs=open_jobs,
                 executors=executors,
+                processes=WorkerProcesses(run.workers),
                 limit=self.options.limit,
                 metadata=self.layout.metadata,
                 commit=commit_of(self.recipe.path),
@@ -284,6 +286,9 @@ def _overridden(recipe: Recipe, options: RunOptions) -> Recipe:
     run = recipe.run
     if options.concurrency is not None:
         run = replace(run, concurrency=options.concurrency)
+    if options.workers is not None:
+        workers = options.workers if isinstance(options.workers, int) else None
+        run = replace(run, workers=workers)
     if options.max_cost is not None:
         run = replace(run, max_cost=options.max_cost)
     return replace(recipe, run=run)

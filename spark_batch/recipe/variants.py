@@ -105,8 +105,14 @@ def run(node: Node | None) -> RunSettings:
         rate_limit_timeout=float(value("rate_limit_timeout")),
         stop_timeout=float(value("stop_timeout")),
         max_uncertain=int(value("max_uncertain")),
+        workers=_workers(node.get("workers") if node is not None else None),
         max_cost=money(cost),
     )
+
+
+def _workers(node: Node | None) -> int | None:
+    """The number of worker processes; None for `auto`."""
+    return None if node is None or isinstance(node.value, str) else whole(node)
 
 
 def money(node: Node | None) -> Decimal | None:

@@ -16,7 +16,7 @@ from PIL import Image
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.engine import Driver, Executors, sender
+from spark_batch.engine import Driver, Executors, WorkerProcesses, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.forecast import Forecast
@@ -62,6 +62,7 @@ class World:
     threads: int = 4
     network: Executor | None = None
     pictures: Executor | None = None
+    processes: WorkerProcesses | None = None
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
     ready: Callable[[Job], bool] | None = None
@@ -133,6 +134,7 @@ class World:
             steps=steps,
             open_jobs=open_jobs,
             executors=self.executors(),
+            processes=self.processes or WorkerProcesses(0),
             ready=self.ready,
             rng=Hasty(),
             poll_times=Soon(),

@@ -1,0 +1,174 @@
+"""Inspect pictures in worker processes, where that pays.
+
+Measured (tests/benchmarks/peers.py): with tasks of some seconds the processor waits, and workers
+gain nothing; where it is the limit they take over two thirds of a picture's work. So with
+`run.workers: auto` a worker is started once pictures wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from threading import BoundedSemaphore, Condition
+
+import spark_batch
+from spark_batch import children
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Input
+from spark_batch.models import PictureRules
+from spark_batch.pictures import Inspection, inspect
+
+# The processor time of a start, 0.1 s, is that of some 20 pictures.
+_PICTURES_BEFORE_A_START = 20
+_MOST_BY_ITSELF = 4
+_MOST_BREAKS = 3  # workers that end by themselves, before none is started any more
+_END_SECONDS = 2.0
+_INSPECTED_HERE = 4  # pictures at once in this process: a large one takes 200 MB
+_PROGRAM = (
+    "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.pictures.worker import main; main()"
+)
+# What a worker's end looks like from here: a closed pipe, or an answer that was cut.
+_BROKEN = (OSError, EOFError, pickle.UnpicklingError, ValueError)
+
+
+class WorkerProcesses:
+    """Inspects pictures, safe to use from several threads; `most` is the number of processes.
+
+    None for as many as pay: none before pictures wait for each other, and then one for each core
+    but ours. A worker that breaks, such as one that is killed for its memory, loses nothing: its
+    picture is inspected again. After `_MOST_BREAKS` of them, pictures are inspected in this
+    process, and `take_note` says so once.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        by_itself = min((os.cpu_count() or 1) - 1, _MOST_BY_ITSELF)
+        self._auto = most is None
+        self._most = by_itself if most is None else most
+        self._changed = Condition()
+        self._room = BoundedSemaphore(_INSPECTED_HERE)
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._idle: list[subprocess.Popen[bytes]] = []
+        self._inside = 0  # pictures that are being inspected
+        self._inspected = 0
+        self._breaks = 0
+        self._note: str | None = None
+        self._closed = False
+
+    def inspect(
+        self, path: Path, *, expected: tuple[int, int], source: Input, rules: PictureRules
+    ) -> Inspection:
+        """What `pictures.inspect` gives for these arguments; raises PictureError."""
+        request = {"path": path, "expected": expected, "source": source, "rules": rules}
+        with self._changed:
+            self._inside += 1
+            self._inspected += 1
+        try:
+            while (worker := self._worker()) is not None:
+                try:
+                    answer = _ask(worker, request)
+                except _BROKEN:
+                    self._has_ended(worker)
+                    continue
+                with self._changed:
+                    self._idle.append(worker)
+                    self._changed.notify()
+                if isinstance(answer, str):
+                    raise PictureError(answer)
+                return answer
+            with self._room:
+                return inspect(path, expected=expected, source=source, rules=rules)
+        finally:
+            with self._changed:
+                self._inside -= 1
+
+    def take_note(self) -> str | None:
+        """What a person may want to know of the workers, once."""
+        note, self._note = self._note, None
+        return note
+
+    def close(self) -> None:
+        """End all workers; one that is at work is not waited for."""
+        with self._changed:
+            self._closed = True
+            workers, self._workers, self._idle = self._workers, [], []
+            self._changed.notify_all()
+        for worker in workers:
+            _end(worker)
+
+    def _worker(self) -> subprocess.Popen[bytes] | None:
+        """A worker that is free, started where it pays; None when there is to be none."""
+        with self._changed:
+            while True:
+                if self._idle:
+                    return self._idle.pop()
+                if self._closed or self._breaks >= _MOST_BREAKS:
+                    return None
+                if len(self._workers) < self._most and self._pays and (worker := self._start()):
+                    return worker
+                if not self._workers:
+                    return None
+                self._changed.wait()
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        try:
+            worker = children.start_worker(_command())
+        except OSError as error:
+            self._break(f"no worker process can be started: {error.strerror}")
+            return None
+        self._workers.append(worker)
+        return worker
+
+    @property
+    def _pays(self) -> bool:
+        """Whether one more worker pays: pictures wait for each other."""
+        waiting = self._inside > len(self._workers) + 1
+        return not self._auto or (waiting and self._inspected > _PICTURES_BEFORE_A_START)
+
+    def _has_ended(self, worker: subprocess.Popen[bytes]) -> None:
+        _end(worker)
+        with self._changed:
+            if worker in self._workers:
+                self._workers.remove(worker)
+                self._break(f"{_MOST_BREAKS} worker processes ended by themselves")
+            self._changed.notify_all()
+
+    def _break(self, why: str) -> None:
+        self._breaks += 1
+        if self._breaks == _MOST_BREAKS:
+            self._note = f"{why}: pictures are inspected without them"
+
+
+def _command() -> list[str]:
+    """Python by itself, with our folders of modules and nothing else that the environment names."""
+    package = str(Path(spark_batch.__file__).parents[1])
+    folders = [package, *(folder for folder in sys.path if Path(folder).is_absolute())]
+    return [sys.executable, "-I", "-c", _PROGRAM, *dict.fromkeys(folders)]
+
+
+def _ask(worker: subprocess.Popen[bytes], request: dict[str, object]) -> Inspection | str:
+    """Have a worker inspect a picture; raises one of `_BROKEN` when it has ended."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    pickle.dump(request, worker.stdin)
+    worker.stdin.flush()
+    answer = pickle.load(worker.stdout)
+    if not isinstance(answer, Inspection | str):
+        raise EOFError
+    return answer
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    """End a worker, and leave no process behind."""
+    for pipe in (worker.stdin, worker.stdout):
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+    try:
+        worker.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
