@@ -12,7 +12,7 @@ from typing import Any
 from spark_batch.models import ErrorCodes, Model
 from spark_batch.sandbox.faults import Fault
 from spark_batch.sandbox.ledger import COMPLETED, Entry
-from spark_batch.sandbox.orders import Order
+from spark_batch.sandbox.task_request import TaskRequest
 
 Answer = dict[str, Any]
 
@@ -23,7 +23,7 @@ _PIXELS_A_TOKEN = 256  # as sibling models of the family count; for show alone
 
 
 def entry(
-    order: Order,
+    task_request: TaskRequest,
     *,
     task_id: str,
     time: float,
@@ -32,25 +32,25 @@ def entry(
     user_agent: str,
     fault: Fault | None = None,
 ) -> Entry:
-    """The ledger's entry of an order: its id decides how long it takes and which seed -1 becomes.
+    """The ledger's entry for a request. Its id decides how long it takes and which seed -1 becomes.
 
     `time` is Unix seconds; of the faults only those that change a task's end count.
     """
     name = fault.name if fault else ""
     outcome = name if name in _FAILURES or name == NEVER else COMPLETED
-    width, height = order.size
+    width, height = task_request.size
     return Entry(
         id=task_id,
         time=time,
-        fingerprint=order.fingerprint,
-        model=order.model.name,
-        prompt=order.prompt,
-        scale=order.scale,
-        seed=_seed(order.seed, task_id, order.model),
+        fingerprint=task_request.fingerprint,
+        model=task_request.model.name,
+        prompt=task_request.prompt,
+        scale=task_request.scale,
+        seed=_seed(task_request.seed, task_id, task_request.model),
         width=width,
         height=height,
-        image=order.image,
-        url=order.url,
+        image=task_request.image,
+        url=task_request.url,
         outcome=outcome,
         code=(fault.argument or None) if fault and outcome != COMPLETED else None,
         cost=price if outcome in (COMPLETED, _COSTS) else Decimal(0),
@@ -129,32 +129,32 @@ def _usage(task: Entry) -> Answer:
     }
 
 
-def quote(order: Order, *, price: Decimal, time: float) -> Answer:
+def quote(task_request: TaskRequest, *, price: Decimal, time: float) -> Answer:
     """The answer to precharge, in the shape that the gateway's public clients read.
 
     `time` is Unix seconds; `updated_at` has milliseconds, as in the Python client's tests.
     """
     data = {
-        "model": order.model.name,
-        "original_model": order.model.name,
-        "billing_model": order.model.name,
+        "model": task_request.model.name,
+        "original_model": task_request.model.name,
+        "billing_model": task_request.model.name,
         "cost": str(price),
         "currency": "USD",
         "discount": 1,
-        "hash": f"v1:{order.fingerprint}",
+        "hash": f"v1:{task_request.fingerprint}",
         "sample_count": 1,
         "updated_at": int(time * 1000),
     }
     return {"data": data, "status": "success"}
 
 
-def quote_missing(order: Order) -> Answer:
+def quote_missing(task_request: TaskRequest) -> Answer:
     """The answer to precharge when no price is known yet."""
     data = {
-        "model": order.model.name,
-        "original_model": order.model.name,
+        "model": task_request.model.name,
+        "original_model": task_request.model.name,
         "cost": None,
-        "hash": f"v1:{order.fingerprint}",
+        "hash": f"v1:{task_request.fingerprint}",
         "reason": "COST_CACHE_MISS",
     }
     return {"data": data, "status": "failed"}
