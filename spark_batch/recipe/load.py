@@ -18,9 +18,8 @@ from spark_batch.models import Model, PictureRules
 from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.inputs import FindGenerated, Listed, Probe, nothing_generated
-from spark_batch.recipe.model import read_model
 from spark_batch.recipe.prompts import PromptEntry
-from spark_batch.recipe.schema import check, start
+from spark_batch.recipe.schema import check, read_model, start
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import counted, printable, quoted

@@ -15,11 +15,10 @@ from spark_batch.recipe import ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
-from spark_batch.recipe.scalars import Scalar
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.variants import Variants
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, Scalar
 from spark_batch.text import counted, prompt_id, quoted
 
 MAX_REQUESTS = 1_000_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_batch.recipe import characters
-from spark_batch.recipe.scalars import looks_numeric, resolve
+from spark_batch.recipe.yaml import looks_numeric, resolve
 from spark_batch.text import quoted, suggestion
 
 if TYPE_CHECKING:
