@@ -1,4 +1,4 @@
-"""The recipe's `rows` → a block for each row of the table: one picture and one prompt."""
+"""Read `rows`: a block of one picture and one prompt for each row of the table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
 from spark_batch.jobs.names import prompt_name
 from spark_batch.models import Model, schemas
-from spark_batch.recipe import ids, inputs, prompts, variants, warnings
+from spark_batch.recipe import entries, ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
@@ -53,7 +53,7 @@ def read(
         message = f"{quoted(text)} is not a table; name a .csv or a .jsonl file"
         findings.error(node.mark, code="table", path="rows", message=message)
         return ()
-    if not inputs.exists(node, text, "rows", given.folder, findings):
+    if not entries.exists(node, text, "rows", given.folder, findings):
         return ()
     table = Table(given.folder / text)
     pictures = _pictures(table, given, listed, probe)
@@ -78,7 +78,7 @@ def _pictures(
         Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
     ]
     if not given.sure:  # a text may be the id of an input with errors
-        nodes = [node for node in nodes if inputs.is_file(given.folder / node.raw)]
+        nodes = [node for node in nodes if entries.is_file(given.folder / node.raw)]
     return inputs.single(
         nodes, folder=given.folder, probe=probe, known=listed, findings=table.findings
     )

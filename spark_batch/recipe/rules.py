@@ -1,4 +1,4 @@
-"""The recipe's `exclude` and `include` → rules that drop jobs, and further blocks of jobs."""
+"""Read `exclude`, rules that drop jobs, and `include`, further blocks of jobs."""
 
 from __future__ import annotations
 

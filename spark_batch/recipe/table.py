@@ -1,4 +1,4 @@
-"""A CSV or JSONL file → rows of cells; the place of a cell is looked up for messages alone."""
+"""Read a CSV or JSONL table into rows of cells; only messages need the place of a cell."""
 
 from __future__ import annotations
 

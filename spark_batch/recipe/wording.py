@@ -1,4 +1,4 @@
-"""Messages for violations of a schema; all numbers come from the schema."""
+"""Messages for schema violations; all numbers come from the schema."""
 
 from __future__ import annotations
 
