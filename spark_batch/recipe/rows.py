@@ -37,7 +37,7 @@ class Given:
     axes: Variants
     folder: Path
     table: str
-    sure: bool = True
+    sure: bool
 
 
 def read(
@@ -110,7 +110,7 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
 
 
 def _sensible(table: Table, axes: Variants) -> bool:
-    """Report a table with too many requests; True if there are not."""
+    """Whether the table has few enough requests; reports one with too many."""
     number = len(table.rows) * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
@@ -134,7 +134,7 @@ def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
 
 
 class _Reader:
-    """Turns rows into blocks; checks once what rows have in common."""
+    """Builds the blocks of rows; checks once what several rows share."""
 
     def __init__(self, table: Table, given: Given) -> None:
         self._table = table
