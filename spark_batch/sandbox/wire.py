@@ -20,7 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _TRANSPORT = "sandbox.transport"
 _START_TICK = 0.5  # seconds between checks that the server is alive
 _TICK = 0.1  # seconds, as in uvicorn
-_KEEP_ALIVE = 30  # seconds; longer than clients keep idle connections that they may use again
+_KEEP_ALIVE = 30  # seconds; keeps a client's idle connection open between its requests
 
 
 class Cut(Response):
