@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spark_batch import pictures, recipe
 from spark_batch.recipe import Loaded
-from spark_batch.recipe.inputs import Generated
+from spark_batch.recipe.globs import Generated
 
 
 def load(path: str | Path) -> Loaded:

@@ -20,7 +20,7 @@ from spark_batch.jobs import Status
 from spark_batch.jobs.shard import labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER
 from spark_batch.pictures import EXTENSIONS
-from spark_batch.recipe.inputs import Generated, Origin
+from spark_batch.recipe.globs import Generated, Origin
 from spark_batch.reports import manifest
 
 _MOST_ENTRIES = 200_000  # of a folder that is looked through

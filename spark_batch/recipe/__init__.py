@@ -1,4 +1,4 @@
-"""A recipe's text → located YAML → checked Recipe; `load` is the way in."""
+"""Load and check recipes; `load` is the entry point."""
 
 from spark_batch.recipe.diagnostics import Diagnostic
 from spark_batch.recipe.load import MAX_ERRORS, Loaded, error_of, load

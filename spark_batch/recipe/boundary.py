@@ -134,7 +134,8 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
         if len(data) > most:
             message = f"the file is larger than {most} bytes; split the recipe"
             raise stop(findings, Mark(), "too-large", message)
-        _refuse_pointer(data, findings)
+        if lfs.is_pointer(data):
+            raise stop(findings, Mark(), "file", lfs.NOTICE)
         return data.decode("utf-8-sig")
     except FileNotFoundError:
         raise stop(findings, Mark(), "file", "no such file") from None
@@ -158,11 +159,6 @@ def _refuse_kind(path: Path, findings: Findings) -> None:
         raise stop(findings, Mark(), "file", "is not a regular file")
     if fault := _text_fault(path):
         raise stop(findings, Mark(), "outside", fault)
-
-
-def _refuse_pointer(data: bytes, findings: Findings) -> None:
-    if lfs.is_pointer(data):
-        raise stop(findings, Mark(), "file", lfs.NOTICE)
 
 
 def _text_fault(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""The entries of `inputs`: texts and mappings, globs expanded, URLs checked."""
+"""Read an entry of `inputs`: a path, a glob, a URL or a mapping."""
 
 from __future__ import annotations
 

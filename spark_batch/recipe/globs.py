@@ -132,8 +132,8 @@ class _Walk:
     def _further(self, entry: os.DirEntry[str], places: set[int]) -> set[int]:
         """The numbers of the parts that can match below an entry of a folder."""
         found = set()
-        for place in places:
-            test = self._tests[place] if place < len(self._tests) else _never
+        for place in places - {len(self._tests)}:
+            test = self._tests[place]
             if test is None:
                 if not entry.is_symlink():
                     found.add(place)
@@ -161,10 +161,6 @@ def _is(kind: Callable[[], bool]) -> bool:
         return kind()
     except OSError:
         return False  # a link to itself
-
-
-def _never(name: str) -> None:
-    return None
 
 
 def _split(folder: Path, pattern: str) -> tuple[Path, list[str]]:

@@ -1,4 +1,4 @@
-"""The recipe's `inputs` → input pictures: globs expanded, URLs checked, files probed."""
+"""Read `inputs`: expand globs, check URLs, probe files."""
 
 from __future__ import annotations
 
@@ -11,39 +11,10 @@ from spark_batch.errors import PictureError
 from spark_batch.jobs import Fit, Input, Picture
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.entries import (
-    SCHEME,
-    InputEntry,
-    entries_of,
-    entry_of,
-    exists,
-    is_file,
-    url_name,
-)
-from spark_batch.recipe.globs import (
-    FindGenerated,
-    Generated,
-    Origin,
-    Surroundings,
-    nothing_generated,
-)
+from spark_batch.recipe.entries import SCHEME, InputEntry, entries_of, entry_of, url_name
+from spark_batch.recipe.globs import Surroundings
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
-
-__all__ = [
-    "FindGenerated",
-    "Generated",
-    "Listed",
-    "Origin",
-    "Probe",
-    "Surroundings",
-    "exists",
-    "is_file",
-    "nothing_generated",
-    "possible",
-    "read",
-    "single",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Load a recipe: text → located YAML → schema → sections → blocks of jobs → checked Recipe.
+"""Load a recipe: parse, check against the schema, read its sections, build its blocks of jobs.
 
-`load` is the whole pipeline; the steps stand below it in the order in which it takes them. Errors
+`load` is the whole pipeline; its steps follow in the order of their calls. Errors
 do not stop it where it can go on: what has errors is left out, and what refers to that is not
 checked, so that one run reports every error.
 """
@@ -17,10 +17,10 @@ from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
 from spark_batch.models import Model, PictureRules
 from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
-from spark_batch.recipe.inputs import FindGenerated, Listed, Probe, nothing_generated
-from spark_batch.recipe.model import read_model
+from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_generated
+from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.prompts import PromptEntry
-from spark_batch.recipe.schema import check, start
+from spark_batch.recipe.schema import check, read_model, start
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import counted, printable, quoted
@@ -69,7 +69,8 @@ def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_gener
         if not (findings.errors or broken):
             recipe = _assemble(sections, blocks, root, path)
     if recipe is not None and _check_size(recipe, root, findings):
-        _check_rules(recipe, root, findings)
+        rules.check_inclusions(recipe, root.get("include"), findings)
+        rules.check_exclusions(recipe, root.get("exclude"), findings)
         _check_names(recipe, sections, root, findings)
     if recipe is None or findings.errors:
         raise error_of(findings)
@@ -127,7 +128,7 @@ def _read_sections(
     def pictures(node: Node | None) -> tuple[Listed, ...] | None:
         if node is None:
             return None
-        around = inputs.Surroundings(base, folder, name, find)
+        around = Surroundings(base, folder, name, find)
         return inputs.read(node, around, probe=probe, findings=findings)
 
     axes = section("variants", lambda node: variants.variants(node, model, findings))
@@ -234,11 +235,6 @@ def _check_size(recipe: Recipe, root: Node, findings: Findings) -> bool:
     message = f"the recipe {fault}: split it"
     findings.error(start(root), code="too-many-jobs", path="", message=message)
     return False
-
-
-def _check_rules(recipe: Recipe, root: Node, findings: Findings) -> None:
-    rules.check_inclusions(recipe, root.get("include"), findings)
-    rules.check_exclusions(recipe, root.get("exclude"), findings)
 
 
 def _check_names(recipe: Recipe, sections: _Sections, root: Node, findings: Findings) -> None:

@@ -13,8 +13,7 @@ from spark_batch.models import Model
 from spark_batch.recipe import ids, output, variants
 from spark_batch.recipe.globs import is_glob
 from spark_batch.recipe.load import error_of
-from spark_batch.recipe.model import read_model
-from spark_batch.recipe.schema import check
+from spark_batch.recipe.schema import check, read_model
 from spark_batch.recipe.table import Table
 from spark_batch.recipe.yaml import Node, read
 

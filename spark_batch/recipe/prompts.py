@@ -1,4 +1,4 @@
-"""The recipe's `prompts` → prompts with their variables filled in.
+"""Read `prompts` and fill in their variables.
 
 `${name}` is a variable, `$$` a dollar; any other dollar stands for itself, as in `a $5 note`.
 """

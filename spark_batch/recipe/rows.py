@@ -1,4 +1,4 @@
-"""The recipe's `rows` → a block for each row of the table: one picture and one prompt."""
+"""Read `rows`: a block of one picture and one prompt for each row of the table."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from typing import Any
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
 from spark_batch.jobs.names import prompt_name
 from spark_batch.models import Model, schemas
-from spark_batch.recipe import ids, inputs, prompts, variants, warnings
+from spark_batch.recipe import entries, ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
-from spark_batch.recipe.scalars import Scalar
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
 from spark_batch.recipe.variants import Variants
-from spark_batch.recipe.yaml import Node
+from spark_batch.recipe.yaml import Node, Scalar
 from spark_batch.text import counted, prompt_id, quoted
 
 MAX_REQUESTS = 1_000_000
@@ -38,7 +37,7 @@ class Given:
     axes: Variants
     folder: Path
     table: str
-    sure: bool = True
+    sure: bool
 
 
 def read(
@@ -54,7 +53,7 @@ def read(
         message = f"{quoted(text)} is not a table; name a .csv or a .jsonl file"
         findings.error(node.mark, code="table", path="rows", message=message)
         return ()
-    if not inputs.exists(node, text, "rows", given.folder, findings):
+    if not entries.exists(node, text, "rows", given.folder, findings):
         return ()
     table = Table(given.folder / text)
     pictures = _pictures(table, given, listed, probe)
@@ -79,7 +78,7 @@ def _pictures(
         Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
     ]
     if not given.sure:  # a text may be the id of an input with errors
-        nodes = [node for node in nodes if inputs.is_file(given.folder / node.raw)]
+        nodes = [node for node in nodes if entries.is_file(given.folder / node.raw)]
     return inputs.single(
         nodes, folder=given.folder, probe=probe, known=listed, findings=table.findings
     )
@@ -111,7 +110,7 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
 
 
 def _sensible(table: Table, axes: Variants) -> bool:
-    """Report a table with too many requests; True if there are not."""
+    """Whether the table has few enough requests; reports one with too many."""
     number = len(table.rows) * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
@@ -135,7 +134,7 @@ def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
 
 
 class _Reader:
-    """Turns rows into blocks; checks once what rows have in common."""
+    """Builds the blocks of rows; checks once what several rows share."""
 
     def __init__(self, table: Table, given: Given) -> None:
         self._table = table

@@ -1,4 +1,4 @@
-"""The recipe's `exclude` and `include` → rules that drop jobs, and further blocks of jobs."""
+"""Read `exclude`, rules that drop jobs, and `include`, further blocks of jobs."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def exclusions(
     )
 
 
-def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> bool:
-    """Report exclusions that match no job, and a recipe without jobs; True without errors."""
+def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> None:
+    """Report exclusions that match no job, and a recipe without jobs."""
     if node is None:
-        return True
+        return
     idle = matrix.idle(recipe)
     for at in idle:
         message = "no combination of the recipe matches this; remove it"
@@ -47,8 +47,6 @@ def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> b
     if not idle and matrix.count_jobs(recipe) == 0:
         message = "every combination of the recipe is excluded; nothing is left to make"
         findings.error(node.mark, code="exclude-all", path="exclude", message=message)
-        return False
-    return not idle
 
 
 @dataclass(frozen=True, slots=True)

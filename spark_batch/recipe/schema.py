@@ -1,4 +1,4 @@
-"""Located document → violations of the recipe's schema, each at its place."""
+"""Check a parsed recipe against the schema of recipes and of its model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from spark_batch import models
 from spark_batch.models import Model, schemas
 from spark_batch.recipe import wording
 from spark_batch.recipe.characters import advice, in_structure, plain
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
 
 _MOST_GUESSED = 50  # unknown keys of a mapping
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
+
+
+def read_model(root: Node, findings: Findings) -> Model:
+    """The model that a recipe names, or the default one for a recipe that names none.
+
+    Reports a name that no model has; the rest of the recipe is then checked by the rules of the
+    default one. A value that is not a text is left to the recipe's schema.
+    """
+    node = root.get("model")
+    if node is None or not isinstance(node.value, str):
+        return models.default()
+    known = models.names()
+    if node.value in known:
+        return models.load(node.value)
+    hint = findings.suggestion(node.value, known) or f"; choose one of {', '.join(known)}"
+    message = f"there is no model {quoted(node.value)}{hint}"
+    findings.error(node.mark, code="value", path="model", message=message)
+    return models.default()
 
 
 def check(root: Node, model: Model, findings: Findings) -> frozenset[str]:

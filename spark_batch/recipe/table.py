@@ -1,4 +1,4 @@
-"""A CSV or JSONL file → rows of cells; the place of a cell is looked up for messages alone."""
+"""Read a CSV or JSONL table into rows of cells; only messages need the place of a cell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spark_batch.recipe import characters
 from spark_batch.recipe.boundary import read_text
 from spark_batch.recipe.characters import forbidden, line_feeds
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
-from spark_batch.recipe.scalars import Scalar, resolve
+from spark_batch.recipe.yaml import Scalar, resolve
 from spark_batch.text import quoted
 
 MAX_BYTES = 64 << 20

@@ -1,4 +1,4 @@
-"""The recipe's `variants`, `run` and `price` → checked values."""
+"""Read `variants`, `run` and `price`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings about what the API's page advises against, each once and not for every job."""
+"""Warn once about each value that the API's page advises against."""
 
 from __future__ import annotations
 

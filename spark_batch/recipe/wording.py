@@ -1,4 +1,4 @@
-"""Messages for violations of a schema; all numbers come from the schema."""
+"""Messages for schema violations; all numbers come from the schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spark_batch.recipe import characters
-from spark_batch.recipe.scalars import looks_numeric, resolve
+from spark_batch.recipe.yaml import looks_numeric, resolve
 from spark_batch.text import quoted, suggestion
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""YAML text → located document: every value with its line and column, within bounds.
+"""Parse YAML to nodes that have a line and a column, within bounds.
 
 PyYAML only parses to events. Its resolver, composer and constructor read YAML 1.1, lose the places,
 and hang or crash on hostile input, such as deep nesting or aliases that grow exponentially. This
@@ -8,6 +8,7 @@ before it builds anything.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,6 @@ from spark_batch.recipe.diagnostics import (
     split_lines,
     stop,
 )
-from spark_batch.recipe.scalars import Scalar, resolve
 from spark_batch.recipe.syntax import COMMENT, MAX_DEPTH, TOO_DEEP, syntax_error
 from spark_batch.text import quoted
 
@@ -36,6 +36,23 @@ MAX_NODES = 200_000  # an alias counts each time it is used
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
 )
+
+Scalar = str | int | float | bool | None
+
+# Larger numbers count as mistakes. SQLite and many JSON readers stop here.
+_LARGEST = 2**63 - 1
+_LONGEST = 40  # digits and signs
+_LONGEST_EXPONENT_OF_0 = 3  # with its sign
+
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_NUMBER_BEGIN = frozenset("0123456789+-.")
+_DECIMAL = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +269,8 @@ class _Composer:
 
     def _no_tag(self, event: Any) -> None:
         if event.tag is not None:
-            message = f"tags such as {quoted(_short_tag(event.tag))} are not allowed; remove it"
+            tag = quoted(event.tag.replace("tag:yaml.org,2002:", "!!"))
+            message = f"tags such as {tag} are not allowed; remove it"
             self._findings.error(_mark(event), code="tag", path="", message=message)
 
     def _deep(self, event: Any) -> Stop:
@@ -266,10 +284,6 @@ def _mark(event: Any) -> Mark:
     return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
-def _short_tag(tag: str) -> str:
-    return tag.replace("tag:yaml.org,2002:", "!!")
-
-
 def _check_characters(text: str, findings: Findings) -> None:
     """Raise Stop for a character outside of YAML's printable set."""
     match = _FORBIDDEN.search(text)
@@ -277,3 +291,38 @@ def _check_characters(text: str, findings: Findings) -> None:
         name = f"U+{ord(match[0]):04X}"
         message = f"the character {name} is not allowed; remove it"
         raise stop(findings, mark_after(text[: match.start()]), "character", message)
+
+
+def resolve(text: str) -> Scalar:
+    """The value of a plain scalar by YAML 1.2's core schema.
+
+    `16:9`, `no`, `on` and dates stay text; in YAML 1.1, which PyYAML reads, `16:9` is 969 and `no`
+    is false. `.nan`, `.inf`, numbers beyond 64 bits, those so small that a float is 0 and those
+    longer than 40 characters stay text, which is an error wherever a number is expected.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_BEGIN or len(text) > _LONGEST:
+        return text
+    number = _number(text)
+    return text if number is None else number
+
+
+def looks_numeric(text: str) -> bool:
+    """Whether a text is written as a number, including those that `resolve` keeps as text."""
+    return _FLOAT.fullmatch(text) is not None
+
+
+def _number(text: str) -> int | float | None:
+    value: int | float
+    if _DECIMAL.fullmatch(text):
+        value = int(text)
+    elif _BASED.fullmatch(text):
+        value = int(text, 0)
+    elif _FLOAT.fullmatch(text):
+        value = float(text)
+        if value == 0 and len(text.lower().partition("e")[2]) > _LONGEST_EXPONENT_OF_0:
+            return None  # money is taken as it is written: 1e-999999 has a million digits
+    else:
+        return None
+    return value if math.isfinite(value) and abs(value) <= _LARGEST else None

@@ -1,4 +1,4 @@
-"""HTTP answers other than success: refusals, and what a fault puts in the place of an answer."""
+"""HTTP error responses: refused requests, and the responses of injected faults."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from spark_batch.models import Model
-from spark_batch.sandbox import links, tasks
+from spark_batch.sandbox import access, tasks
 from spark_batch.sandbox.faults import CREATE, POLL, PRECHARGE, RESULT, Fault, Faults
-from spark_batch.sandbox.orders import BAD_REQUEST, NOT_FOUND, Wrong, unknown_model
+from spark_batch.sandbox.task_request import BAD_REQUEST, NOT_FOUND, InvalidRequest, unknown_model
 from spark_batch.sandbox.wire import Cut, Silent
 
 _SERVER_ERROR = 500
@@ -19,51 +19,51 @@ _PAGE = "<!DOCTYPE html>\n<html><head><title>{0}</title></head><body><h1>{0}</h1
 _Make = Callable[[str, Faults, Model], Response]
 
 
-def wrong(refusal: Wrong) -> Response:
-    """A request that was refused."""
+def invalid_request(refusal: InvalidRequest) -> Response:
+    """The response to an invalid request."""
     return _error(refusal.status, refusal.code, refusal.message)
 
 
 def unauthorized() -> Response:
-    """The key is missing or is not the right one."""
+    """The response to a missing or wrong API key."""
     answer = _error(401, 401, "Invalid or missing API key")
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
 
 def no_task() -> Response:
-    """There is no task of that id."""
+    """The response for an unknown task id."""
     return _error(NOT_FOUND, NOT_FOUND, "Task not found")
 
 
 def foreign_host() -> Response:
-    """The request's Host is no loopback name; the answer does not repeat it."""
+    """The response to a Host that is no loopback name; it does not repeat the name."""
     return _error(421, 421, "The sandbox answers to 127.0.0.1, localhost and [::1] alone")
 
 
 def store_error(code: str, *, status: int) -> Response:
-    """An error of the object store that results stand in."""
+    """An error response of the object store that serves results."""
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>\n'
     return Response(body, status_code=status, media_type="application/xml")
 
 
 def expired() -> Response:
-    """The signed URL has ended, or was never signed here."""
+    """The response to a URL that has expired or has no valid signature."""
     return store_error("AccessDenied", status=403)
 
 
 def redirect_loop() -> Response:
     """A redirect to a URL that redirects to itself."""
-    return Response(status_code=302, headers={"Location": links.LOOP})
+    return Response(status_code=302, headers={"Location": access.REDIRECT_LOOP})
 
 
 def not_json() -> Response:
-    """Success, it says, and no JSON."""
+    """Status 200 with a body that is no JSON."""
     return PlainTextResponse("OK")
 
 
 def for_fault(place: str, fault: Fault | None, settings: Faults, model: Model) -> Response | None:
-    """What a fault answers in the place of everything else; None when it comes later."""
+    """The response that a fault sends in place of the API's; None for later faults."""
     if fault is None:
         return None
     make = _INSTEAD[place].get(fault.name)
@@ -88,7 +88,7 @@ def _rate_limit(_: str, settings: Faults, _model: Model) -> Response:
 
 
 def _status_object(status: int, code: str | int, message: str) -> Response:
-    """The gateway's own error: `status` is an object, its `error_code` says more than HTTP's."""
+    """The gateway's own error: `status` is an object whose `error_code` refines the HTTP status."""
     error = tasks.error(code, message)
     inner = {"code": status, "message": error["message"], "error_code": error["code"]}
     return JSONResponse({"status": inner}, status_code=status)
@@ -124,7 +124,7 @@ _GATEWAY: Mapping[str, _Make] = {
 _INSTEAD: Mapping[str, Mapping[str, _Make]] = {
     CREATE: {
         **_GATEWAY,
-        "404": lambda _code, _settings, model: wrong(unknown_model(model.name)),
+        "404": lambda _code, _settings, model: invalid_request(unknown_model(model.name)),
         "balance": _balance(402),
         "create-code": _code,
         "200-error": lambda code, _, model: _error(200, code, tasks.title(code, model.errors)),

@@ -1,12 +1,10 @@
-"""The routes of the sandbox."""
+"""The sandbox's HTTP routes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import os
-import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,21 +12,19 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from spark_batch.errors import OutputError
-from spark_batch.sandbox import answers, deliveries, ledger, links, pictures, shapes, tasks
+from spark_batch.sandbox import access, answers, deliveries, ledger, pictures, shapes, tasks
 from spark_batch.sandbox.faults import CREATE, POLL, PRECHARGE, RESULT, Dice, Fault
 from spark_batch.sandbox.ledger import COMPLETED, Entry, Ledger, Note
-from spark_batch.sandbox.orders import Order, Wrong, judge
 from spark_batch.sandbox.settings import Settings
 from spark_batch.sandbox.store import Store, write
+from spark_batch.sandbox.task_request import InvalidRequest, TaskRequest, parse_request
 from spark_batch.sandbox.wire import Cut, Silent
 
 MAX_BODY = 20 * 1024 * 1024
@@ -37,16 +33,15 @@ _WORKERS = 4
 _API = "/model/v1/generation"
 _SECOND = "-2"  # ends the name of a task's second picture
 _INTEGER_BITS = 53  # of an integer id: every JSON reader keeps as many
-_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 
 T = TypeVar("T")
 
 
 class Sandbox:
-    """The Starlette application `app` and what it holds: the folder, the ledger, worker threads.
+    """The Starlette application `app` with its folder, its ledger and its worker threads.
 
-    Reading, judging and drawing pictures happen in the workers; a poll of a task at work touches
-    neither them nor the disk.
+    Worker threads validate requests and draw pictures. A poll of an unfinished task needs neither a
+    worker nor the disk.
     """
 
     def __init__(
@@ -72,12 +67,14 @@ class Sandbox:
                 Route(_API, self._create, methods=["POST"]),
                 Route(f"{_API}/precharge", self._precharge, methods=["POST"]),
                 Route(f"{_API}/task/{{id}}", self._read, methods=["GET"]),
-                Route(f"{links.PATH}/{{name}}.{{form}}", self._result, methods=["GET"]),
-                Route(f"{links.FOLDER}/{{name}}.{{form}}", self._result, methods=["GET"]),
-                Route(links.LOOP, _redirect_loop, methods=["GET"]),
+                Route(f"{access.RESULTS}/{{name}}.{{form}}", self._result, methods=["GET"]),
+                Route(
+                    f"{access.RESULTS_TO_ESCAPE}/{{name}}.{{form}}", self._result, methods=["GET"]
+                ),
+                Route(access.REDIRECT_LOOP, _redirect_loop, methods=["GET"]),
                 Route("/sandbox/ledger", self._show_ledger, methods=["GET"]),
             ],
-            middleware=[Middleware(_LoopbackOnly)],
+            middleware=[Middleware(access.LoopbackOnly, refusal=answers.foreign_host())],
             exception_handlers={
                 HTTPException: _http_error,
                 OutputError: _output_error,
@@ -86,7 +83,7 @@ class Sandbox:
         )
 
     def close(self) -> None:
-        """Ends the worker threads."""
+        """End the worker threads."""
         self._workers.shutdown(wait=True, cancel_futures=True)
 
     async def _create(self, request: Request) -> Response:
@@ -98,15 +95,15 @@ class Sandbox:
             instead = self._instead(CREATE, fault)
             if instead is not None:
                 return instead
-            order = await self._judged(request, body)
-        except Wrong as refusal:
+            task_request = await self._parsed(request, body)
+        except InvalidRequest as refusal:
             self._note(ledger.REFUSED, refusal.code, refusal.message, request)
-            return answers.wrong(refusal)
-        task = await self._work(lambda: self._accept(order, fault, _user_agent(request)))
+            return answers.invalid_request(refusal)
+        task = await self._work(lambda: self._accept(task_request, fault, _user_agent(request)))
         return await self._created(task, fault)
 
     async def _created(self, task: Entry, fault: Fault | None) -> Response:
-        """The answer to an accepted request, which a fault may still spoil."""
+        """The response to an accepted request, subject to the drawn fault."""
         name = fault.name if fault else ""
         if name == "cut-after":
             return Cut()
@@ -118,11 +115,11 @@ class Sandbox:
             await asyncio.sleep(self._dice.settings.slow_seconds)
         return JSONResponse(shapes.reshaped(tasks.created(task), fault))
 
-    def _accept(self, order: Order, fault: Fault | None, user_agent: str) -> Entry:
-        if order.data is not None:
-            self._store.keep(order.data)
+    def _accept(self, task_request: TaskRequest, fault: Fault | None, user_agent: str) -> Entry:
+        if task_request.data is not None:
+            self._store.keep(task_request.data)
         task = tasks.entry(
-            order,
+            task_request,
             task_id=self._new_id(integer=fault is not None and fault.name == "integer-id"),
             time=self._clock(),
             price=self._settings.price,
@@ -149,12 +146,12 @@ class Sandbox:
             instead = self._instead(PRECHARGE, fault)
             if instead is not None:
                 return instead
-            order = await self._judged(request, body)
-        except Wrong as refusal:
-            return answers.wrong(refusal)
+            task_request = await self._parsed(request, body)
+        except InvalidRequest as refusal:
+            return answers.invalid_request(refusal)
         if fault and fault.name == "cache-miss":
-            return JSONResponse(tasks.quote_missing(order))
-        quote = tasks.quote(order, price=self._settings.price, time=self._clock())
+            return JSONResponse(tasks.quote_missing(task_request))
+        quote = tasks.quote(task_request, price=self._settings.price, time=self._clock())
         return JSONResponse(shapes.reshaped(quote, fault))
 
     async def _read(self, request: Request) -> Response:
@@ -183,7 +180,7 @@ class Sandbox:
             files[f"{task.id}{_SECOND}"] = tasks.further(task)
         content = []
         for stem, pictured in files.items():
-            url = links.link(
+            url = access.signed_url(
                 base="http://{}:{}".format(*request.scope["server"]),
                 secret=self._store.secret,
                 name=f"{stem}.{form}",
@@ -194,7 +191,7 @@ class Sandbox:
         return tasks.completed(task, content=content)
 
     async def _size(self, task: Entry, form: str) -> int:
-        """The bytes of a task's preview in a format."""
+        """The size in bytes of a task's preview in a format."""
         name = f"{tasks.preview_name(task)}.{form}"
         if name not in self._sizes:
             self._sizes[name] = len(await self._work(lambda: self._file(task, form)))
@@ -238,9 +235,9 @@ class Sandbox:
             }
         )
 
-    async def _judged(self, request: Request, body: bytes) -> Order:
+    async def _parsed(self, request: Request, body: bytes) -> TaskRequest:
         return await self._work(
-            lambda: judge(
+            lambda: parse_request(
                 body,
                 self._settings.model,
                 header=request.headers.get("x-model"),
@@ -249,7 +246,7 @@ class Sandbox:
         )
 
     def _preview(self, task: Entry) -> bytes:
-        """The preview, drawn when it is first asked for, and each time when the disk is full."""
+        """The preview, drawn at the first request and kept on disk if there is room."""
         path = self._store.preview(tasks.preview_name(task))
         if path.exists():
             return path.read_bytes()
@@ -269,15 +266,12 @@ class Sandbox:
         )
 
     def _authorized(self, request: Request) -> bool:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        expected = self._settings.key
-        if scheme.lower() != "bearer" or not key.strip():
-            return False
-        return expected is None or hmac.compare_digest(key.strip().encode(), expected.encode())
+        header = request.headers.get("authorization", "")
+        return access.authorized(header, expected=self._settings.key)
 
     def _signed(self, request: Request) -> bool:
         raw: bytes = request.scope["raw_path"] + b"?" + request.scope["query_string"]
-        return links.holds(raw.decode("latin-1"), secret=self._store.secret, now=self._clock())
+        return access.is_valid(raw.decode("latin-1"), secret=self._store.secret, now=self._clock())
 
     def _draw(self, place: str, task_id: str = "") -> Fault | None:
         fault = self._dice.draw(place, task_id)
@@ -288,7 +282,7 @@ class Sandbox:
         return fault
 
     def _instead(self, place: str, fault: Fault | None) -> Response | None:
-        """What a fault answers in the place of everything else; None when it comes later."""
+        """The response that a fault sends in place of the API's; None for later faults."""
         return answers.for_fault(place, fault, self._dice.settings, self._settings.model)
 
     def _note(self, event: str, code: str, message: str, request: Request) -> None:
@@ -306,30 +300,14 @@ class Sandbox:
         return await asyncio.get_running_loop().run_in_executor(self._workers, task)
 
 
-class _LoopbackOnly:
-    """Answer only requests whose Host is a loopback name.
-
-    A page in a browser could otherwise read prompts and pictures: its own host name, resolved to
-    127.0.0.1 (DNS rebinding), makes the sandbox part of its origin.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        host = Headers(scope=scope).get("host", "")
-        app = self._app if _LOOPBACK.fullmatch(host) else answers.foreign_host()
-        await app(scope, receive, send)
-
-
 async def _body(request: Request) -> bytes:
-    """The request's body; raises Wrong when it is larger than the sandbox takes."""
+    """The request's body. Raises InvalidRequest if it is larger than MAX_BODY bytes."""
     parts, size = [], 0
     async for part in request.stream():
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            raise Wrong("413", f"the body has more than {MAX_BODY} bytes", status=413)
+            raise InvalidRequest("413", f"the body has more than {MAX_BODY} bytes", status=413)
     return b"".join(parts)
 
 

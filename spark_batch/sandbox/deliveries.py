@@ -1,4 +1,4 @@
-"""Result files in each format, and the faults that spoil them on the way."""
+"""Result files in each format, and the faults of their delivery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spark_batch.sandbox.wire import Slow, Truncated
 
 JPEG = "jpg"
 
-# The formats of result files by the ends of their names: what Pillow calls them, and their types.
+# Result formats by file extension: Pillow's name and the media type.
 FORMATS: Mapping[str, tuple[str, str]] = {
     JPEG: ("JPEG", MEDIA_TYPE),
     "png": ("PNG", "image/png"),
@@ -31,9 +31,9 @@ _AVIF = b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf"
 
 
 def converted(preview: bytes, form: str) -> bytes:
-    """The preview, a JPEG file, in the format that ends a result's name as `form`.
+    """Convert a preview, a JPEG file, to the format with the file extension `form`.
 
-    Pillow cannot write AVIF everywhere: that file has only the first box of one.
+    Not every Pillow can write AVIF: such a file has the first box of AVIF before the JPEG.
     """
     if form == JPEG:
         return preview
@@ -44,7 +44,7 @@ def converted(preview: bytes, form: str) -> bytes:
 
 
 def deliver(data: bytes, form: str, fault: Fault | None, settings: Faults) -> Response:
-    """The answer that carries a file, spoiled by the fault."""
+    """The response with a result file, subject to the fault."""
     spoil = _SPOILED.get(fault.name) if fault else None
     if fault is None or spoil is None:
         return Response(data, media_type=FORMATS[form][1])
@@ -68,7 +68,7 @@ def _dripping(data: bytes, _: str, settings: Faults) -> Response:
 
 
 def _turned(data: bytes, *_: object) -> Response:
-    """A picture of half the sides, upright for lying."""
+    """A picture with half the width and height, swapped."""
     with Image.open(io.BytesIO(data)) as picture:
         other = picture.resize((picture.height // 2, picture.width // 2))
     return _whole(_saved(other, "JPEG"))

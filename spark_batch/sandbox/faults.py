@@ -130,7 +130,7 @@ _ARGUMENT = re.compile(r"[!-~]([ -~]*[!-~])?")  # goes into headers and texts
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault, for example `cut-after`; `argument` is what stands behind its name's colon."""
+    """A fault such as `cut-after`; `argument` is the text after its name's colon."""
 
     name: str
     argument: str = ""
@@ -141,17 +141,17 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """Which faults are to be injected.
+    """The faults to inject.
 
-    `rates` gives names a probability, `firsts` a number of requests: the first ones about each
-    task, or the first creates and precharges of all. A name that several places know counts for
-    all of them unless it says which (`poll:429`). `script` gives each place the faults of its next
-    requests in order, None for no fault. A script comes before `firsts`, and those before `rates`.
-    `retry_after` is what a 429 says, in seconds (None: nothing); `slow_seconds` is how long the
-    slow ones take, and the pause between two bytes of `drip`.
+    `rates` maps a fault's name to its probability, `firsts` to a number of requests: the first ones
+    for each task, or the first create and precharge requests. A name that several places have
+    applies to all of them, or to one with a prefix (`poll:429`). `script` lists the faults of the
+    next requests of each place, None for no fault. `script` has priority over `firsts`, and
+    `firsts` over `rates`. `retry_after` is the Retry-After of a 429 in seconds, None for none;
+    `slow_seconds` is the duration of slow answers, and the pause between two bytes of `drip`.
 
-    Raises UsageError for a name that no place knows, for rates that are no probabilities and for
-    numbers below 1.
+    Raises UsageError for an unknown name, for a rate that is no probability and for a number below
+    1.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -175,7 +175,7 @@ class Faults:
 
 
 class Dice:
-    """Draws the faults. Safe to use from several threads; one seed gives one sequence a place."""
+    """Chooses the fault of each request. Thread-safe; a seed gives each place a fixed sequence."""
 
     def __init__(self, faults: Faults, *, seed: int = 0) -> None:
         self.settings = faults
@@ -189,9 +189,9 @@ class Dice:
             self.plan(place, *names)
 
     def plan(self, place: str, *names: str | None) -> None:
-        """Appends faults to the script of a place, None for no fault.
+        """Append faults to the script of a place, None for no fault.
 
-        Raises UsageError for a place or a name that is not known.
+        Raises UsageError for an unknown place or name.
         """
         _known_place(place)
         found = [_named(place, name) for name in names]
@@ -199,7 +199,7 @@ class Dice:
             self._script[place].extend(found)
 
     def draw(self, place: str, task_id: str = "") -> Fault | None:
-        """The fault of the next request at a place, or None; `task_id` is the task it is about."""
+        """The fault of the next request at a place, or None; `task_id` is the request's task."""
         with self._lock:
             if self._script[place]:
                 return self._script[place].popleft()
@@ -214,7 +214,7 @@ class Dice:
 
 
 def _at(faults: Sequence[tuple[Fault, float]], point: float) -> Fault | None:
-    """The fault whose part of a line holds the point, when each is as long as its number."""
+    """The fault whose interval contains `point`; the intervals follow each other from 0."""
     for fault, length in faults:
         point -= length
         if point < 0:
@@ -272,7 +272,7 @@ def parse(
 
 
 def listing() -> str:
-    """Every fault with what it does, a line each, below its place."""
+    """All faults by place, one a line, with their descriptions."""
     return "\n".join(
         line
         for place, faults in KNOWN.items()
@@ -290,7 +290,7 @@ def _faults_at(place: str, numbers: Mapping[str, float]) -> tuple[tuple[Fault, f
 
 
 def _applicable(name: str) -> dict[str, Fault]:
-    """The places where the fault `name` counts; `place:name` counts at one."""
+    """The places that the fault `name` applies to; `place:name` applies to one."""
     head, _, rest = name.partition(":")
     places = {head: rest} if head in KNOWN else dict.fromkeys(KNOWN, name)
     found = {place: _parse(place, text) for place, text in places.items()}

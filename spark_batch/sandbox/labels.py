@@ -1,6 +1,6 @@
 """The label of a preview: the word SANDBOX, scale, seed and prompt on a solid ground.
 
-It stands below an upright or square picture and beside a lying one, and is large enough to be read
+It is below a portrait or square picture and beside a landscape one, and is large enough to be read
 on a thumbnail whose long side is 200 pixels.
 """
 
@@ -39,12 +39,12 @@ class Label:
 
 
 def unit(size: tuple[int, int]) -> float:
-    """How many pixels of a picture are one of its thumbnail."""
+    """The number of a picture's pixels to one of its thumbnail."""
     return max(size) / _THUMBNAIL
 
 
 def compose(*, size: tuple[int, int], prompt: str, scale: float, seed: int, bright: Color) -> Label:
-    """Lays out the label of a picture of that size; `bright` is the colour of scale and seed."""
+    """Lay out the label of a picture of that size; `bright` is the colour of scale and seed."""
     width, height = size
     one = unit(size)
     word = Line(WORD, round(_WORD * one), bold=True)
@@ -60,7 +60,7 @@ def compose(*, size: tuple[int, int], prompt: str, scale: float, seed: int, brig
 
 
 def draw(canvas: Image.Image, label: Label, *, ground: Color, seed: int) -> None:
-    """Draws a label that `compose` laid out for that picture."""
+    """Draw a label that `compose` laid out for that picture."""
     left, top, right, bottom = label.box
     pen = ImageDraw.Draw(canvas)
     pen.rectangle((left, top, right - 1, bottom - 1), fill=ground)

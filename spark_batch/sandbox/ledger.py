@@ -34,13 +34,13 @@ COMPLETED = "completed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An accepted request: a task, and how it will end.
+    """An accepted request: a task and how it ends.
 
-    `time` is Unix seconds, `duration` seconds, `cost` USD. `image` is the SHA-256 of the picture's
-    bytes, `url` where it stands; there is one of them. `seed` is the real one, drawn when -1 was
-    asked. `width` and `height` are those of the result. `fingerprint` names the request as asked.
-    `outcome` is completed or the fault after which the task has no picture; `code` is the fault's
-    argument, an error's code.
+    `time` is in Unix seconds, `duration` in seconds, `cost` in USD. The input picture is `image`,
+    its SHA-256, or `url`. `seed` is never -1: a random one is drawn for it. `width` and `height`
+    are those of the result. `fingerprint` identifies the request, with its seed of -1. `outcome` is
+    completed, or the fault that leaves the task without a picture; `code` is that fault's argument,
+    an error code.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Anything else: a refused request, a client's misuse, an injected fault."""
+    """Any other event: a refused request, a client's misuse or an injected fault."""
 
     event: str
     time: float
@@ -73,11 +73,12 @@ class Note:
 
 
 class Ledger:
-    """The ledger file and what it says. Safe to use from several threads.
+    """A ledger file and its entries. Thread-safe.
 
-    Several processes may write one file; each knows what the others wrote before it opened it. A
-    last line that a killed process left unfinished is no entry: its answer never left. It is cut
-    off before the next line is written. Raises UsageError for a file that is no ledger.
+    Several processes may write one file; each reads what the others wrote before it opened it. A
+    killed process may leave an unfinished last line, whose answer was never sent: it is no entry,
+    and is cut off before the next line is written. Raises UsageError for a file that is no
+    ledger.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,11 +91,11 @@ class Ledger:
             self._keep(fact)
 
     def accept(self, entry: Entry) -> None:
-        """Writes an accepted request; it is in the file when this returns. Raises OutputError."""
+        """Write an accepted request to the file. Raises OutputError."""
         self._append(ACCEPTED, entry)
 
     def note(self, note: Note) -> None:
-        """Writes a note. Raises OutputError."""
+        """Write a note to the file. Raises OutputError."""
         self._append(note.event, note)
 
     def find(self, task_id: str) -> Entry | None:
@@ -102,28 +103,28 @@ class Ledger:
         return self._entries.get(task_id)
 
     def accepted(self) -> list[Entry]:
-        """Every accepted request, in order."""
+        """All accepted requests, in order."""
         with self._lock:
             return list(self._entries.values())
 
     def billed(self) -> Decimal:
-        """What all accepted requests cost together, in USD; of failed ones only `task-cost`."""
+        """The cost of all accepted requests in USD; of failed ones only `task-cost` has a cost."""
         return sum((entry.cost for entry in self.accepted()), Decimal(0))
 
     def refused(self) -> list[Note]:
-        """Every request that was refused as wrong."""
+        """All requests that were refused as invalid."""
         return self._noted(REFUSED)
 
     def misuses(self) -> list[Note]:
-        """Every request that a correct client never makes: its key sent to a result URL."""
+        """All requests that a correct client never makes: those with a key for a result URL."""
         return self._noted(MISUSE)
 
     def faults(self) -> list[Note]:
-        """Every fault that was injected: the place in `code`, the fault in `message`."""
+        """All injected faults: the place in `code`, the fault in `message`."""
         return self._noted(FAULT)
 
     def close(self) -> None:
-        """Closes the file; reading goes on to work."""
+        """Close the file; the entries stay readable."""
         with self._lock:
             if self._file is not None:
                 os.close(self._file)
@@ -158,9 +159,9 @@ def _write(file: int, data: bytes) -> None:
 
 
 def _open(path: Path) -> int:
-    """Opens for appending, after what stands behind the last line end has been cut off."""
+    """Open the file for appending, and cut off an unfinished last line."""
     file = atomic.open_to_append(path)
-    # What stands there now is nobody's half line: who writes one holds the file.
+    # No other process is writing this line now: a writer holds the lock.
     with _alone(file):
         whole = path.read_bytes()
         if not whole.endswith(b"\n"):
@@ -170,7 +171,7 @@ def _open(path: Path) -> int:
 
 @contextmanager
 def _alone(file: int) -> Iterator[None]:
-    """Holds the file against other sandboxes on the same folder: four shards are four of them."""
+    """Lock the file against other sandboxes on the same folder, such as those of other shards."""
     if sys.platform == "win32":  # no lock that would let others read; a line is one write there
         yield
         return

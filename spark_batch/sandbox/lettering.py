@@ -37,23 +37,23 @@ class Line:
 
     @property
     def width(self) -> int:
-        """Pixels from left to right."""
+        """The width in pixels."""
         return round(_font(self.size).getlength(self.text)) + 2 * self.stroke
 
     @property
     def height(self) -> int:
-        """Pixels to the next line."""
+        """The distance to the next line in pixels."""
         return round(self.size * LEADING)
 
 
 def color(hue: float, saturation: float, value: float) -> Color:
-    """A colour by hue, saturation and value; a hue beyond 1 begins anew."""
+    """A colour by hue, saturation and value; a hue above 1 wraps around."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def fit(line: Line, width: int) -> Line:
-    """The line, its letters made smaller until it is at most `width` pixels wide."""
+    """The line in a font small enough for `width` pixels."""
     while line.width > width and line.size > 1:
         smaller = min(line.size - 1, line.size * width // line.width)
         line = replace(line, size=max(1, smaller))
@@ -72,7 +72,7 @@ def wrap(text: str, *, size: int, width: int, lines: int) -> tuple[Line, ...]:
 
 
 def draw(on: ImageDraw.ImageDraw, lines: tuple[Line, ...], *, left: int, top: int) -> None:
-    """Draws lines one below the other."""
+    """Draw lines one below the other."""
     for line in lines:
         on.text(
             (left + line.stroke, top),

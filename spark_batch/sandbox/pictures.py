@@ -19,7 +19,9 @@ from spark_batch.sandbox.lettering import Line, color
 MEDIA_TYPE = "image/jpeg"
 
 _QUALITY = 85
-_CROP = 0.25  # what may be cut off before the picture is shown whole on a blurred ground
+_CROP = (
+    0.25  # the largest part to cut off; beyond it the whole picture is shown on a blurred ground
+)
 _GROUND_DETAIL = 24
 _KEPT = 8
 
@@ -50,7 +52,7 @@ def render(
 
 @lru_cache(maxsize=_KEPT)
 def _laid_out(source: Path, size: _Size) -> Image.Image:
-    """The input at a size: filling it when little is cut off, else whole on a blurred ground."""
+    """Fit the input to a size: crop it, or show it whole on a blurred ground (see _CROP)."""
     with Image.open(source) as file:
         file.draft("RGB", size)
         picture = _as_rgb(ImageOps.exif_transpose(file))
@@ -66,7 +68,7 @@ def _laid_out(source: Path, size: _Size) -> Image.Image:
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode that JPEG and PNG know as RGB; what is see-through becomes white."""
+    """Convert a picture of any mode to RGB; transparent parts become white."""
     if picture.mode.startswith("I"):
         return picture.convert("I").point(lambda value: value * (1 / 256)).convert("RGB")
     if "A" in picture.getbands() or "transparency" in picture.info:
@@ -77,7 +79,7 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _placeholder(url: str, size: _Size) -> Image.Image:
-    """A ground with the URL on it, since the sandbox asks no network."""
+    """A placeholder that shows the URL, since the sandbox fetches nothing."""
     shade = Image.linear_gradient("L").resize(size)
     ground = ImageOps.colorize(shade, (235, 235, 235), (150, 150, 150))
     letters, gap = size[0] // 18, size[0] // 24

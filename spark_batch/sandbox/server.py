@@ -1,4 +1,4 @@
-"""Starts and stops a sandbox inside this process."""
+"""Run a sandbox inside this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXTRA = ("starlette", "uvicorn")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A sandbox that answers at `url`; `faults.plan(...)` scripts further faults while it runs."""
+    """A running sandbox at `url`; `faults.plan(...)` adds faults to its script."""
 
     url: str
     ledger: Ledger
@@ -39,11 +39,11 @@ def serve(
     port: int = 0,
     clock: Callable[[], float] = time.time,
 ) -> Iterator[Served]:
-    """Serves a sandbox from a daemon thread until the block is left; port 0 lets the system pick.
+    """Serve a sandbox from a daemon thread until the block ends; with port 0 the system picks one.
 
-    Touches no signal handler and logs nothing. `clock` gives Unix seconds. Raises UsageError when
-    the extra is not installed, the port is taken or the folder holds no sandbox's ledger, and
-    OutputError when the folder cannot be written.
+    Installs no signal handler and logs nothing. `clock` returns Unix seconds. Raises UsageError if
+    the extra is not installed, the port is in use or the folder's ledger is not one of a sandbox,
+    and OutputError if the folder cannot be written.
     """
     try:
         from spark_batch.sandbox.app import Sandbox
@@ -71,7 +71,7 @@ def serve(
 
 
 def _listen(port: int) -> socket.socket:
-    """A listening socket that names its protocol: asyncio sends without delay only on such a one.
+    """A listening socket with an explicit protocol, for which alone asyncio sets TCP_NODELAY.
 
     With `socket.create_server` a poll on a kept-alive connection took 40 ms longer (measured).
     """

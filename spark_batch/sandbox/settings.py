@@ -1,4 +1,4 @@
-"""Settings of a sandbox."""
+"""The settings of a sandbox."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from spark_batch.sandbox.faults import Faults
 class Settings:
     """Settings of a sandbox.
 
-    `folder` keeps its state (ledger, input pictures, previews, secret) and is created when missing.
-    `model` is the one that it serves, by default that of a recipe without `model`. `key` is the
-    only bearer key that it accepts; None accepts any. `price` is USD a picture. A task takes
-    between the two `task_seconds`, drawn by its id. A result URL lasts `url_seconds` from its
-    first answer. `seed` is the seed of the faults' dice.
+    `folder` holds its state (ledger, input pictures, previews, secret) and is created if missing.
+    `model` is the model that it serves, by default that of a recipe without `model`. `key` is the
+    only bearer key that it accepts; None accepts any. `price` is in USD per picture. A task takes
+    between the two `task_seconds`; its id decides how long. A result URL expires `url_seconds`
+    after the poll that returned it. `seed` seeds the random choice of faults.
     """
 
     folder: Path

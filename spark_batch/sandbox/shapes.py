@@ -1,4 +1,4 @@
-"""Answers to create and read in the other shapes that the API's clients and siblings show."""
+"""Other shapes of answers, as the API's clients and sibling APIs show them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Change = Callable[[Any, str], Any]
 
 
 def reshaped(answer: Answer, fault: Fault | None) -> Answer:
-    """The answer as a fault changes it; one without the part that the fault is about stays."""
+    """The answer as a fault changes it, or unchanged if it lacks the part in question."""
     change = _CHANGES.get(fault.name) if fault else None
     if fault is None or change is None:
         return answer
@@ -42,14 +42,14 @@ def _with(name: str, value: Any) -> _Change:
 
 
 def _inside(name: str, change: _Change) -> _Change:
-    """`change` applied to what stands under `name`, if anything does."""
+    """Apply `change` to the value of `name`, if there is one."""
     return lambda part, argument: (
         {**part, name: change(part[name], argument)} if name in part else part
     )
 
 
 def _contents(change: _Change) -> _Change:
-    """`change` applied to each picture of the output."""
+    """Apply `change` to each picture of the output."""
 
     def changed(output: list[Answer], argument: str) -> list[Answer]:
         return [
@@ -65,7 +65,7 @@ def _flat(output: list[Answer], _: str) -> list[Answer]:
 
 
 def _outputs(change: _Change) -> _Change:
-    """The pictures in `outputs`, each as `change` makes it."""
+    """Replace `output` by `outputs`, the list of pictures after `change`."""
 
     def changed(answer: Answer, argument: str) -> Answer:
         if "output" not in answer:

@@ -1,4 +1,4 @@
-"""The sandbox's folder: input pictures by their SHA-256, previews, and the secret of the URLs."""
+"""The sandbox's folder: input pictures by SHA-256, previews, and the secret that signs URLs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SECRET_BYTES = 32
 
 
 class Store:
-    """The files below a folder, which is created when missing. Raises OutputError if it cannot be.
+    """The files in a folder, which is created if missing. Raises OutputError if it cannot be.
 
-    Files are written atomically and never changed; a picture that is there is not written again.
+    Files are written atomically and never change; an existing picture is not written again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,15 +33,15 @@ class Store:
             raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
 
     def image(self, sha256: str) -> Path:
-        """Where the input picture of that SHA-256 stands, or would."""
+        """The path of the input picture with that SHA-256, which need not exist."""
         return self._layout.images / sha256
 
     def preview(self, name: str) -> Path:
-        """Where the preview of that name stands, or would."""
+        """The path of the preview with that name, which need not exist."""
         return self._layout.preview(name)
 
     def keep(self, data: bytes) -> str:
-        """Keeps an input picture; gives its SHA-256 in hex."""
+        """Store an input picture and return its SHA-256 in hex."""
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.image(sha256)
         if not path.exists():
@@ -50,13 +50,13 @@ class Store:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
+    """Write a file atomically."""
     with atomic.replacing(path, durable=False) as file:
         file.write(data)
 
 
 def _secret(path: Path) -> bytes:
-    """The folder's secret, made at first; only its owner can read it."""
+    """The folder's secret, created at first use and readable by its owner only."""
     if not path.exists():
         with atomic.replacing(path, durable=False) as file:
             if hasattr(os, "fchmod"):

@@ -1,4 +1,4 @@
-"""Tasks as the API answers about them: a pure function of the ledger's entry and the clock."""
+"""The API's answers about a task: pure functions of its ledger entry and the time."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from spark_batch.models import ErrorCodes, Model
 from spark_batch.sandbox.faults import Fault
 from spark_batch.sandbox.ledger import COMPLETED, Entry
-from spark_batch.sandbox.orders import Order
+from spark_batch.sandbox.task_request import TaskRequest
 
 Answer = dict[str, Any]
 
 NEVER = "never"
 
-_ALMOST = 0.99  # a task that is at work never says that all is done
-_PIXELS_A_TOKEN = 256  # as sibling models of the family count; for show alone
+_ALMOST = 0.99  # the progress of an unfinished task stays below 1
+_PIXELS_A_TOKEN = 256  # as sibling models of the family count
 
 
 def entry(
-    order: Order,
+    task_request: TaskRequest,
     *,
     task_id: str,
     time: float,
@@ -32,25 +32,25 @@ def entry(
     user_agent: str,
     fault: Fault | None = None,
 ) -> Entry:
-    """The ledger's entry of an order: its id decides how long it takes and which seed -1 becomes.
+    """The ledger's entry for a request. Its id decides how long it takes and which seed -1 becomes.
 
-    `time` is Unix seconds; of the faults only those that change a task's end count.
+    `time` is in Unix seconds. Only a fault that changes how the task ends matters here.
     """
     name = fault.name if fault else ""
     outcome = name if name in _FAILURES or name == NEVER else COMPLETED
-    width, height = order.size
+    width, height = task_request.size
     return Entry(
         id=task_id,
         time=time,
-        fingerprint=order.fingerprint,
-        model=order.model.name,
-        prompt=order.prompt,
-        scale=order.scale,
-        seed=_seed(order.seed, task_id, order.model),
+        fingerprint=task_request.fingerprint,
+        model=task_request.model.name,
+        prompt=task_request.prompt,
+        scale=task_request.scale,
+        seed=_seed(task_request.seed, task_id, task_request.model),
         width=width,
         height=height,
-        image=order.image,
-        url=order.url,
+        image=task_request.image,
+        url=task_request.url,
         outcome=outcome,
         code=(fault.argument or None) if fault and outcome != COMPLETED else None,
         cost=price if outcome in (COMPLETED, _COSTS) else Decimal(0),
@@ -66,41 +66,41 @@ def _seed(asked: int, task_id: str, model: Model) -> int:
 
 
 def preview_name(task: Entry) -> str:
-    """What the preview of a task is called: the same for tasks with the same result."""
+    """The name of a task's preview, equal for tasks with the same result."""
     facts = (task.image, task.url, task.prompt, task.scale, task.seed, task.width, task.height)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def further(task: Entry) -> Entry:
-    """The task of a second picture beside a task's own."""
+    """The entry that gives a task's second picture."""
     return replace(task, seed=task.seed + 1)
 
 
 def finished(task: Entry, *, now: float) -> bool:
-    """Whether a task has come to its end; `now` in Unix seconds."""
+    """Whether a task has finished at `now`, in Unix seconds."""
     return task.outcome != NEVER and now >= task.time + task.duration
 
 
 def created(task: Entry) -> Answer:
-    """The answer to create."""
+    """The answer to a create request."""
     return {**_head(task), "status": "in_progress"}
 
 
 def in_progress(task: Entry, *, now: float) -> Answer:
-    """The answer to read while a task is at work."""
+    """The answer to a poll of an unfinished task."""
     done = (now - task.time) / task.duration if task.duration else 0
     return {**created(task), "progress": round(min(max(done, 0), _ALMOST), 2)}
 
 
 def failed(task: Entry, codes: ErrorCodes) -> Answer:
-    """The answer to read when a task ended without a picture."""
+    """The answer to a poll of a task that failed."""
     ending = _FAILURES.get(task.outcome, _failure)
     usage = _usage(task) if task.cost else {"cost": ""}
     return {**_head(task), "status": "failed", **ending(task.code or "", codes), "usage": usage}
 
 
 def completed(task: Entry, *, content: list[Answer]) -> Answer:
-    """The answer to read when a task has its picture; `content` lists what `picture` gives."""
+    """The answer to a poll of a completed task; `content` lists results of `picture`."""
     return {
         **_head(task),
         "status": "completed",
@@ -112,7 +112,7 @@ def completed(task: Entry, *, content: list[Answer]) -> Answer:
 
 
 def picture(task: Entry, *, url: str, size: int) -> Answer:
-    """A picture in the output of a task; `size` is its bytes."""
+    """A picture in a task's output; `size` is in bytes."""
     return {"type": "image", "url": url, "size": size, "jobId": f"job-{task.id}"}
 
 
@@ -129,32 +129,32 @@ def _usage(task: Entry) -> Answer:
     }
 
 
-def quote(order: Order, *, price: Decimal, time: float) -> Answer:
-    """The answer to precharge, in the shape that the gateway's public clients read.
+def quote(task_request: TaskRequest, *, price: Decimal, time: float) -> Answer:
+    """The answer to a precharge request, in the shape that the gateway's public clients read.
 
-    `time` is Unix seconds; `updated_at` has milliseconds, as in the Python client's tests.
+    `time` is in Unix seconds; `updated_at` has milliseconds, as in the Python client's tests.
     """
     data = {
-        "model": order.model.name,
-        "original_model": order.model.name,
-        "billing_model": order.model.name,
+        "model": task_request.model.name,
+        "original_model": task_request.model.name,
+        "billing_model": task_request.model.name,
         "cost": str(price),
         "currency": "USD",
         "discount": 1,
-        "hash": f"v1:{order.fingerprint}",
+        "hash": f"v1:{task_request.fingerprint}",
         "sample_count": 1,
         "updated_at": int(time * 1000),
     }
     return {"data": data, "status": "success"}
 
 
-def quote_missing(order: Order) -> Answer:
-    """The answer to precharge when no price is known yet."""
+def quote_missing(task_request: TaskRequest) -> Answer:
+    """The answer to a precharge request if no price is known yet."""
     data = {
-        "model": order.model.name,
-        "original_model": order.model.name,
+        "model": task_request.model.name,
+        "original_model": task_request.model.name,
         "cost": None,
-        "hash": f"v1:{order.fingerprint}",
+        "hash": f"v1:{task_request.fingerprint}",
         "reason": "COST_CACHE_MISS",
     }
     return {"data": data, "status": "failed"}
@@ -163,13 +163,13 @@ def quote_missing(order: Order) -> Answer:
 def error(code: str | int, message: str) -> Answer:
     """An error object.
 
-    A code of digits is an integer: the vendor's Go client reads no other.
+    A code of digits becomes an integer, as the vendor's Go client reads no other.
     """
     return {"code": _integer(code), "message": message}
 
 
 def title(code: str | int, codes: ErrorCodes) -> str:
-    """What an error code means."""
+    """The title of an error code."""
     known = codes.find(code)
     return known.title if known else "Unknown error"
 

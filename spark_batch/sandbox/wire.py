@@ -1,4 +1,4 @@
-"""Serve HTTP in a thread, with answers that are cut off, silent or slow."""
+"""Serve HTTP in a thread, with responses that are cut off, silent or slow."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 _TRANSPORT = "sandbox.transport"
-_START_TICK = 0.5  # seconds; only to notice that the server has died
-_TICK = 0.1  # seconds, as uvicorn has them
-_KEEP_ALIVE = 30  # seconds; a client's own idle connection shall not be closed under its hands
+_START_TICK = 0.5  # seconds between checks that the server is alive
+_TICK = 0.1  # seconds, as in uvicorn
+_KEEP_ALIVE = 30  # seconds; keeps a client's idle connection open between its requests
 
 
 class Cut(Response):
-    """No answer: the TCP connection is closed."""
+    """Close the TCP connection without a response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport: Transport = scope["state"][_TRANSPORT]
@@ -33,7 +33,7 @@ class Cut(Response):
 
 
 class Truncated(Response):
-    """An answer whose header has the whole length and whose body is cut off in the middle."""
+    """A response that is cut off after half of the body; its header has the full length."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(
@@ -47,14 +47,14 @@ class Truncated(Response):
 
 
 class Silent(Response):
-    """No answer, on a connection that stays open until the client closes it."""
+    """No response; the connection stays open until the client closes it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await _gone(receive)
 
 
 class Slow(Response):
-    """A JPEG file that comes `step` bytes at a time, with `pause` seconds between.
+    """A JPEG file sent `step` bytes at a time, `pause` seconds apart.
 
     It ends early when the client closes the connection.
     """
@@ -89,7 +89,7 @@ async def _gone(receive: Receive) -> None:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that hands each request its connection, so that a fault can cut it."""
+    """HTTP/1.1 that gives each request its connection, so that a fault can cut it."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         assert isinstance(transport, Transport)  # asyncio gives TCP connections nothing else
@@ -98,9 +98,9 @@ class _Protocol(H11Protocol):
 
 
 class _Server(Server):
-    """A server that says when it answers, and that ends without uvicorn's two waits of 0.1 s.
+    """A server that signals when it is ready, and stops without uvicorn's two waits of 0.1 s.
 
-    A command with `--sandbox` has a server of its own: it would end 0.2 s later with them.
+    Each command with `--sandbox` starts its own server, and would end 0.2 s later with them.
     """
 
     def __init__(self, config: Config) -> None:
@@ -148,7 +148,7 @@ def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 @contextmanager
 def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
-    """Serves `app` on a bound socket from a daemon thread, until the block is left.
+    """Serve `app` on a bound socket from a daemon thread, until the block is left.
 
     The thread is not the main one, so no signal handler is touched. Nothing is logged.
     """

@@ -18,7 +18,7 @@ from spark_batch.pictures.metadata import extract
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Entry, Note
 from spark_batch.sandbox.ledger import COMPLETED
-from spark_batch.sandbox.orders import Order
+from spark_batch.sandbox.task_request import TaskRequest
 from spark_batch.sandbox.tasks import preview_name
 from tests.makers import MODEL
 
@@ -103,7 +103,7 @@ def _jobs_by_fingerprint(books: Books, facts: Facts) -> dict[str, str]:
     found = {}
     for record in books.records:
         for image in images:
-            order = Order(
+            task_request = TaskRequest(
                 model=MODEL,
                 prompt=record.request.prompt,
                 scale=record.request.scale,
@@ -112,7 +112,7 @@ def _jobs_by_fingerprint(books: Books, facts: Facts) -> dict[str, str]:
                 height=record.request.height,
                 image=image,
             )
-            found[order.fingerprint] = record.key
+            found[task_request.fingerprint] = record.key
     return found
 
 

@@ -21,7 +21,7 @@ from spark_batch.jobs.select import facts
 from spark_batch.models import Model, schemas
 from spark_batch.recipe import Loaded, load
 from spark_batch.reports import manifest
-from spark_batch.sandbox.orders import Wrong, judge
+from spark_batch.sandbox.task_request import InvalidRequest, parse_request
 from tests.makers import MODEL
 from tests.models.conftest import SECOND
 
@@ -195,10 +195,10 @@ def test_a_request_is_valid_for_its_own_model_alone(second: Model, tmp_path: Pat
         body = bodies[model.name]
         assert model.validator("request").is_valid(json.loads(body))
         assert not other.validator("request").is_valid(json.loads(body))
-        order = judge(body, model, known=lambda _: True)
-        assert order.size == model.expected_size(*model.sizes[model.default_size])
-        with pytest.raises(Wrong, match="not found"):
-            judge(body, other, known=lambda _: True)
+        task_request = parse_request(body, model, known=lambda _: True)
+        assert task_request.size == model.expected_size(*model.sizes[model.default_size])
+        with pytest.raises(InvalidRequest, match="not found"):
+            parse_request(body, other, known=lambda _: True)
 
 
 def test_sizes_and_error_codes_are_each_models_own(second: Model) -> None:

@@ -1,4 +1,4 @@
-"""Bodies of create and precharge → orders, judged by the API's schema."""
+"""Validate the bodies of create and precharge requests against the API's schema."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NOT_FOUND = 404
 _LONGEST_NAME = 100  # characters of a model's name that are repeated
 
 
-class Wrong(Exception):
-    """A request that is refused: the HTTP status, the error code and the message."""
+class InvalidRequest(Exception):
+    """The API would refuse the request with this HTTP status, error code and message."""
 
     def __init__(self, code: str, message: str, *, status: int = BAD_REQUEST) -> None:
         super().__init__(message)
@@ -35,11 +35,11 @@ class Wrong(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """A request that the API would take, its defaults filled in.
+class TaskRequest:
+    """A valid request for a task, with the API's defaults filled in.
 
-    `width` and `height` are what was asked, both or none. `data` are the picture's bytes and
-    `image` their SHA-256, or `url` says where it stands.
+    `width` and `height` are the requested pixels; both are None if the request leaves one out. The
+    input picture is `data`, its bytes, with `image`, their SHA-256 in hex; or it is at `url`.
     """
 
     model: Model
@@ -54,14 +54,14 @@ class Order:
 
     @property
     def size(self) -> tuple[int, int]:
-        """The result's width and height: what was asked or the default, as the API gives it."""
+        """Width and height of the result in pixels, for the requested or the default size."""
         if self.width is None or self.height is None:
             return self.model.expected_size(*self.model.sizes[self.model.default_size])
         return self.model.expected_size(self.width, self.height)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the request in canonical form, the picture by its own SHA-256."""
+        """SHA-256 in hex of the canonical request, which contains the picture's own SHA-256."""
         facts = {
             "model": self.model.name,
             "prompt": self.prompt,
@@ -76,13 +76,14 @@ class Order:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def judge(
+def parse_request(
     body: bytes, model: Model, *, header: str | None = None, known: Callable[[str], bool]
-) -> Order:
-    """The order in a body, by the rules of `model`; `header` is what X-Model says.
+) -> TaskRequest:
+    """Parse a request's body and validate it by the rules of `model`.
 
-    `known` says by SHA-256 whether a picture was found whole before. Raises Wrong, with the
-    code that the schema's `x-errors` give, for a request against the API's rules.
+    `header` is the value of X-Model, which counts if the body names no model. `known` returns
+    whether a picture, given by its SHA-256, is valid from an earlier request. Raises InvalidRequest
+    with the code in the schema's `x-errors`.
     """
     payload = _loaded(body)
     if header is not None:
@@ -90,16 +91,16 @@ def judge(
     _check_envelope(payload, model)
     params = payload["input"][0]["params"]
     _check_params(params, model)
-    return _order(model, params, known=known)
+    return _task_request(model, params, known=known)
 
 
 def _loaded(body: bytes) -> dict[str, Any]:
     try:
         payload = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise Wrong(str(BAD_REQUEST), "the body is no JSON") from None
+        raise InvalidRequest(str(BAD_REQUEST), "the body is no JSON") from None
     if not isinstance(payload, dict):
-        raise Wrong(str(BAD_REQUEST), "the body is no JSON object")
+        raise InvalidRequest(str(BAD_REQUEST), "the body is no JSON object")
     return payload
 
 
@@ -117,26 +118,26 @@ def _check_envelope(payload: Mapping[str, Any], model: Model) -> None:
             raise unknown_model(payload["model"])
         if not inside:
             name = ".".join(map(str, path)) or "body"
-            raise Wrong(str(BAD_REQUEST), f"{name}: violates {error.validator!r}")
+            raise InvalidRequest(str(BAD_REQUEST), f"{name}: violates {error.validator!r}")
 
 
-def unknown_model(name: object) -> Wrong:
-    """The refusal of a request for a model that there is not."""
+def unknown_model(name: object) -> InvalidRequest:
+    """The error for a request with an unknown model."""
     shown = ascii(name)[:_LONGEST_NAME]
-    return Wrong(str(NOT_FOUND), f"model {shown} not found", status=NOT_FOUND)
+    return InvalidRequest(str(NOT_FOUND), f"model {shown} not found", status=NOT_FOUND)
 
 
 def _check_params(params: Mapping[str, Any], model: Model) -> None:
-    """The parameters; of several faults, reports the one with the lowest code."""
+    """Check the parameters. Of several errors, report the one with the lowest code."""
     judged = model.validator("params").iter_errors(params)
     faults = sorted(_fault(error, params, model) for error in judged)
     if faults:
         code, place = faults[0]
-        raise _wrong(code, place, model)
+        raise _invalid_request(code, place, model)
 
 
-def _wrong(code: str, place: str, model: Model) -> Wrong:
-    return Wrong(code, f"{model.errors.by_code[code].title} ({place})")
+def _invalid_request(code: str, place: str, model: Model) -> InvalidRequest:
+    return InvalidRequest(code, f"{model.errors.by_code[code].title} ({place})")
 
 
 def _fault(error: ValidationError, params: Mapping[str, Any], model: Model) -> tuple[str, str]:
@@ -167,7 +168,9 @@ def _codes(name: str, model: Model) -> Mapping[str, str]:
     return codes
 
 
-def _order(model: Model, params: Mapping[str, Any], *, known: Callable[[str], bool]) -> Order:
+def _task_request(
+    model: Model, params: Mapping[str, Any], *, known: Callable[[str], bool]
+) -> TaskRequest:
     image = data = url = None
     _check_text(params["prompt"])
     if "image_urls" in params:
@@ -179,7 +182,7 @@ def _order(model: Model, params: Mapping[str, Any], *, known: Callable[[str], bo
         if not known(image):
             _check_picture(data, model)
     both = "width" in params and "height" in params
-    return Order(
+    return TaskRequest(
         model=model,
         prompt=params["prompt"],
         scale=float(params.get("scale", model.default_scale)),
@@ -193,16 +196,16 @@ def _order(model: Model, params: Mapping[str, Any], *, known: Callable[[str], bo
 
 
 def _check_text(text: str) -> None:
-    """JSON can carry half of a surrogate pair, which is no character and cannot be written."""
+    """Refuse half a surrogate pair, which JSON can escape but UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Wrong(str(BAD_REQUEST), "a text is no valid Unicode") from None
+        raise InvalidRequest(str(BAD_REQUEST), "a text is no valid Unicode") from None
 
 
-def _bad_picture(why: str, model: Model) -> Wrong:
+def _bad_picture(why: str, model: Model) -> InvalidRequest:
     name = "binary_data_base64"
-    return _wrong(_codes(name, model)["*"], f"{name}: {why}", model)
+    return _invalid_request(_codes(name, model)["*"], f"{name}: {why}", model)
 
 
 def _decoded(text: str, model: Model) -> bytes:
@@ -213,7 +216,7 @@ def _decoded(text: str, model: Model) -> bytes:
 
 
 def _check_picture(data: bytes, model: Model) -> None:
-    """Judges the header before any pixel is decoded, then decodes all of them."""
+    """Check the picture's header before decoding any pixel, then decode all of them."""
     try:
         with Image.open(io.BytesIO(data), formats=model.picture.formats) as picture:
             _check_facts(picture, len(data), model)
@@ -225,7 +228,7 @@ def _check_picture(data: bytes, model: Model) -> None:
 def _check_facts(picture: Image.Image, size: int, model: Model) -> None:
     width, height = picture.size
     facts = {
-        # a camera's JPEG with a second picture behind the first is still one
+        # A JPEG from a camera with a second picture after the first is still a JPEG.
         "format": "JPEG" if picture.format == "MPO" else picture.format,
         "bytes": size,
         "width": width,
