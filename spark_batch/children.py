@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import threading
@@ -16,6 +17,7 @@ MAX_BYTES = 100_000_000  # of what one call may print
 PIPE = subprocess.PIPE
 
 _CHUNK = 1 << 18
+_END_SECONDS = 2.0  # for a worker whose input is closed
 # A child gets these variables and no others: neither the API key nor any other secret of the shell
 # or the CI job, and no GIT_* or SSH_* variable, some of which name programs to run. SUDO_UID tells
 # git who calls it through sudo, whose repositories it trusts as well.
@@ -88,20 +90,54 @@ def started(
             _end(process)
 
 
-def start_worker(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a program that is fed through its standard input, and ends when that is closed.
+class WorkerEnded(Exception):
+    """A worker has ended, or answers with what is no answer."""
+
+
+class Worker:
+    """A program that answers objects with objects, pickled, until its standard input is closed.
 
     So it ends as well when this process is killed. It gets no signal of the terminal, and none of
     our secrets. Raises OSError when it cannot be started.
     """
-    return subprocess.Popen(
-        command,
-        env=environment(),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            env=environment(),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def ask(self, question: object) -> object:
+        """Send `question`, and wait for the answer. Raises WorkerEnded."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            pickle.dump(question, self._process.stdin)
+            self._process.stdin.flush()
+            return pickle.load(self._process.stdout)
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            raise WorkerEnded from None
+
+    def end(self) -> None:
+        """Close its input, and end it when it does not end by itself."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def run(

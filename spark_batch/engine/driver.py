@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.client.outcomes import FetchFailed, Made, NotMade, TaskFailed
@@ -52,7 +53,8 @@ class Driver:
     pictures shall carry what they were made of, `commit` is the recipe's, in git.
 
     `executors` do what waits for the API and its hosts, and what reads and writes pictures; they
-    are shut down when the run ends. `processes` inspect pictures.
+    are shut down when the run ends. `processes` inspect pictures,
+    None for whoever places them.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Driver:
         steps: Iterable[Step | Restore],
         open_jobs: dict[str, Job],
         executors: Executors,
-        processes: WorkerProcesses,
+        processes: WorkerProcesses | None = None,
         ready: Callable[[Job], bool] | None = None,
         limit: int | None = None,
         metadata: bool = False,
@@ -136,7 +138,8 @@ class Driver:
             raise
         finally:
             self._calls.shut_down()
-            self._processes.close()
+            if self._processes:
+                self._processes.close()
 
     # --- A turn.
 
@@ -165,7 +168,7 @@ class Driver:
             raise type(error)(f"{error}{_unwritten(ended)}") from None
         self._due.extend(due)
         yield from reports
-        if note := self._processes.take_note():
+        if self._processes and (note := self._processes.take_note()):
             yield Note(note)
         while self._due:
             self._start(self._due.popleft())
@@ -301,7 +304,8 @@ class Driver:
                 self._calls.start(call, executors.downloads, workers.download, *arguments)
             case effects.Place(key=key, ticket=ticket):
                 names, facts = self._names(key), self._facts(ticket)
-                inspect = partial(self._processes.inspect, rules=self._model.picture)
+                inspect = self._processes.inspect if self._processes else pictures.inspect
+                inspect = partial(inspect, rules=self._model.picture)
                 on_pictures(workers.place, call, self._part(ticket), names, facts, inspect)
             case effects.Restore(key=key):
                 files_of = self._checkpoint.files_of(key)

@@ -7,16 +7,13 @@ gain nothing; where it is the limit they take over two thirds of a picture's wor
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pickle
-import subprocess
 import sys
 from pathlib import Path
 from threading import BoundedSemaphore, Condition
 
 import spark_batch
-from spark_batch import children
+from spark_batch.children import Worker, WorkerEnded
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Input
 from spark_batch.models import PictureRules
@@ -26,13 +23,10 @@ from spark_batch.pictures import Inspection, inspect
 _PICTURES_BEFORE_A_START = 20
 _MOST_BY_ITSELF = 4
 _MOST_BREAKS = 3  # workers that end by themselves, before none is started any more
-_END_SECONDS = 2.0
 _INSPECTED_HERE = 4  # pictures at once in this process: a large one takes 200 MB
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.pictures.worker import main; main()"
 )
-# What a worker's end looks like from here: a closed pipe, or an answer that was cut.
-_BROKEN = (OSError, EOFError, pickle.UnpicklingError, ValueError)
 
 
 class WorkerProcesses:
@@ -50,8 +44,8 @@ class WorkerProcesses:
         self._most = by_itself if most is None else most
         self._changed = Condition()
         self._room = BoundedSemaphore(_INSPECTED_HERE)
-        self._workers: list[subprocess.Popen[bytes]] = []
-        self._idle: list[subprocess.Popen[bytes]] = []
+        self._workers: list[Worker] = []
+        self._idle: list[Worker] = []
         self._inside = 0  # pictures that are being inspected
         self._inspected = 0
         self._breaks = 0
@@ -69,16 +63,16 @@ class WorkerProcesses:
         try:
             while (worker := self._worker()) is not None:
                 try:
-                    answer = _ask(worker, request)
-                except _BROKEN:
+                    answer = worker.ask(request)
+                except WorkerEnded:
                     self._has_ended(worker)
                     continue
                 with self._changed:
                     self._idle.append(worker)
                     self._changed.notify()
-                if isinstance(answer, str):
-                    raise PictureError(answer)
-                return answer
+                if isinstance(answer, Inspection):
+                    return answer
+                raise PictureError(str(answer))
             with self._room:
                 return inspect(path, expected=expected, source=source, rules=rules)
         finally:
@@ -97,9 +91,9 @@ class WorkerProcesses:
             workers, self._workers, self._idle = self._workers, [], []
             self._changed.notify_all()
         for worker in workers:
-            _end(worker)
+            worker.end()
 
-    def _worker(self) -> subprocess.Popen[bytes] | None:
+    def _worker(self) -> Worker | None:
         """A worker that is free, started where it pays; None when there is to be none."""
         with self._changed:
             while True:
@@ -113,9 +107,9 @@ class WorkerProcesses:
                     return None
                 self._changed.wait()
 
-    def _start(self) -> subprocess.Popen[bytes] | None:
+    def _start(self) -> Worker | None:
         try:
-            worker = children.start_worker(_command())
+            worker = Worker(_command())
         except OSError as error:
             self._break(f"no worker process can be started: {error.strerror}")
             return None
@@ -128,8 +122,8 @@ class WorkerProcesses:
         waiting = self._inside > len(self._workers) + 1
         return not self._auto or (waiting and self._inspected > _PICTURES_BEFORE_A_START)
 
-    def _has_ended(self, worker: subprocess.Popen[bytes]) -> None:
-        _end(worker)
+    def _has_ended(self, worker: Worker) -> None:
+        worker.end()
         with self._changed:
             if worker in self._workers:
                 self._workers.remove(worker)
@@ -147,28 +141,3 @@ def _command() -> list[str]:
     package = str(Path(spark_batch.__file__).parents[1])
     folders = [package, *(folder for folder in sys.path if Path(folder).is_absolute())]
     return [sys.executable, "-I", "-c", _PROGRAM, *dict.fromkeys(folders)]
-
-
-def _ask(worker: subprocess.Popen[bytes], request: dict[str, object]) -> Inspection | str:
-    """Have a worker inspect a picture; raises one of `_BROKEN` when it has ended."""
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    pickle.dump(request, worker.stdin)
-    worker.stdin.flush()
-    answer = pickle.load(worker.stdout)
-    if not isinstance(answer, Inspection | str):
-        raise EOFError
-    return answer
-
-
-def _end(worker: subprocess.Popen[bytes]) -> None:
-    """End a worker, and leave no process behind."""
-    for pipe in (worker.stdin, worker.stdout):
-        with contextlib.suppress(OSError):
-            if pipe is not None:
-                pipe.close()
-    try:
-        worker.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()

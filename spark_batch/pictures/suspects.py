@@ -68,7 +68,7 @@ def suspicion(
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2000)
 def before_of(source: Path, sent: Picture | None, rules: PictureRules) -> Before | None:
     """The input picture at `source` as it was sent; None when it can no longer be read.
 

@@ -134,7 +134,7 @@ class World:
             steps=steps,
             open_jobs=open_jobs,
             executors=self.executors(),
-            processes=self.processes or WorkerProcesses(0),
+            processes=self.processes,
             ready=self.ready,
             rng=Hasty(),
             poll_times=Soon(),

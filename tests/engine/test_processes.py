@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import children, pictures
+from spark_batch import pictures
 from spark_batch.engine import WorkerProcesses
+from spark_batch.engine import processes as processes_module
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Input
 from spark_batch.pictures import Inspection
@@ -127,7 +129,7 @@ def test_where_none_can_be_started_pictures_are_inspected_here(
     def refuse(command: list[str]) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(children, "start_worker", refuse)
+    monkeypatch.setattr(processes_module, "Worker", refuse)
     processes = WorkerProcesses(2)
     for _ in range(4):
         look(processes, a_result(tmp_path), source)
@@ -205,7 +207,8 @@ def test_a_run_with_workers_makes_what_one_without_makes(make_world: MakeWorld) 
 
     def kill(run: object, event: object) -> None:
         for worker in list(world.processes._workers):  # type: ignore[union-attr]
-            worker.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has been killed before
+                os.kill(worker.pid, signal.SIGKILL)
 
     tally = world.run(on_event=kill)
     assert (tally.done, tally.failed, tally.unfinished) == (12, 0, 0)

@@ -36,7 +36,7 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.engine import Driver, Executors, WorkerProcesses, workers
+from spark_batch.engine import Driver, Executors, workers
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.effects import Delivered, Downloaded, NotHere, Place
 from spark_batch.engine.events import Tally
@@ -255,7 +255,6 @@ class History:
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=plan_actions(matrix.jobs(recipe), reader=checkpoint, scope=scope),
             open_jobs=outlook.open_jobs,
-            processes=WorkerProcesses(0),
             executors=Executors(network, network, network, ModelExecutor(self.world)),
             clock=self.world.clock,
             rng=self.world.rng,

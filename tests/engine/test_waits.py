@@ -28,7 +28,7 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.engine import Driver, Executors, WorkerProcesses, driver
+from spark_batch.engine import Driver, Executors, driver
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.engine.planner import Scope, plan_actions
@@ -140,7 +140,6 @@ class Life:
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
             open_jobs={},
-            processes=WorkerProcesses(0),
             executors=Executors(network, network, network, VirtualExecutor(self.clock, soon)),
             ready=self.ready,
             clock=self.clock,
