@@ -9,6 +9,7 @@ Wants aiohttp (in the extra dev). Prints Markdown.
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import json
 import os
@@ -20,8 +21,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +36,7 @@ SIZE = (1328, 1328)
 SPARK_BATCH = "spark-batch"
 BASE = "aiohttp, one decode"  # what the ratios are to
 TOOLS = ("aiohttp", BASE, "requests threads", SPARK_BATCH)
+LUIGI = "Luigi"  # with --peers
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,18 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@cache
+def luigi_python() -> str:
+    """The Python of a new virtual environment with Luigi, which ends with this process."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    subprocess.run([sys.executable, "-m", "venv", folder.name], check=True)
+    python = f"{folder.name}/bin/python"
+    install = [python, "-m", "pip", "install", "--quiet", "luigi", "requests"]
+    subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
+    return python
+
+
 def command_of(tool: str, load: Load, folder: Path, checkout: Path) -> list[str]:
     """The tool's command line; what it makes goes to `folder`/out."""
     if tool == SPARK_BATCH:
@@ -117,8 +132,11 @@ def command_of(tool: str, load: Load, folder: Path, checkout: Path) -> list[str]
         python = checkout / ".venv" / "bin" / "python"
         interpreter = str(python) if python.exists() else sys.executable
         return [interpreter, "-m", "spark_batch", "run", str(recipe), "--yes"]
-    script = "requests_script.py" if tool == "requests threads" else "aiohttp_script.py"
-    command = [sys.executable, str(SCRIPTS / script), str(PHOTO), str(folder / "out")]
+    script = {"requests threads": "requests_script.py", LUIGI: "luigi_script.py"}.get(
+        tool, "aiohttp_script.py"
+    )
+    interpreter = luigi_python() if tool == LUIGI else sys.executable
+    command = [interpreter, str(SCRIPTS / script), str(PHOTO), str(folder / "out")]
     command += ["--jobs", str(load.jobs), "--concurrency", str(load.concurrency)]
     return [*command, "--decode"] if tool == BASE else command
 
@@ -189,12 +207,14 @@ def killed(tool: str, load: Load, picture: Path, checkout: Path) -> Kill:
         return Kill(ledger(url)["twice"], pictures(folder), exit_code)
 
 
-def speed_table(load: Load, rounds: int, picture: Path, checkout: Path) -> Iterator[str]:
+def speed_table(
+    tools: Sequence[str], load: Load, rounds: int, picture: Path, checkout: Path
+) -> Iterator[str]:
     """Medians of interleaved rounds, with ratios to the script that decodes, in Markdown."""
-    costs: dict[str, list[Cost]] = {tool: [] for tool in TOOLS}
+    costs: dict[str, list[Cost]] = {tool: [] for tool in tools}
     for number in range(rounds):
-        first = number % len(TOOLS)
-        for tool in TOOLS[first:] + TOOLS[:first]:
+        first = number % len(tools)
+        for tool in (*tools[first:], *tools[:first]):
             costs[tool].append(measured(tool, load, picture, checkout))
     yield f"| {load} | wall s | ratio | processor s | ratio | ms a picture | server's processor s |"
     yield "|---|---|---|---|---|---|---|"
@@ -211,11 +231,13 @@ def speed_table(load: Load, rounds: int, picture: Path, checkout: Path) -> Itera
         )
 
 
-def kill_table(load: Load, rounds: int, picture: Path, checkout: Path) -> Iterator[str]:
+def kill_table(
+    tools: Sequence[str], load: Load, rounds: int, picture: Path, checkout: Path
+) -> Iterator[str]:
     """What each kill billed twice, as lines of Markdown."""
     yield f"| {load}, killed after half | billed twice | pictures at the end | exit code |"
     yield "|---|---|---|---|"
-    for tool in TOOLS:
+    for tool in tools:
         kills = [killed(tool, load, picture, checkout) for _ in range(rounds)]
         columns = zip(*((kill.twice, kill.pictures, kill.exit_code) for kill in kills), strict=True)
         yield f"| {tool} | {' | '.join(', '.join(map(str, column)) for column in columns)} |"
@@ -228,7 +250,11 @@ def main() -> None:
     parser.add_argument("--load", nargs="+", choices=list(LOADS), default=list(LOADS))
     parser.add_argument("--checkout", type=Path, default=ROOT, help="measure this spark-batch")
     parser.add_argument("--kills", action="store_true", help="count what a SIGKILL bills twice")
+    parser.add_argument("--peers", action="store_true", help="run Luigi too, installed by pip")
     args = parser.parse_args()
+    tools = (*TOOLS, LUIGI) if args.peers else TOOLS
+    if args.peers:
+        luigi_python()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "requests", "Pillow"))
     print(f"Python {platform.python_version()}, {libraries}, {os.cpu_count()} cores,")
     print(f"median of {args.rounds} interleaved rounds\n")
@@ -237,9 +263,12 @@ def main() -> None:
         print(f"Picture: {SIZE[0]} x {SIZE[1]}, {picture.stat().st_size // 1000} KB\n")
         checkout = args.checkout.resolve()
         tables = (
-            [kill_table(KILLED, args.rounds, picture, checkout)]
+            [kill_table(tools, KILLED, args.rounds, picture, checkout)]
             if args.kills
-            else [speed_table(LOADS[load], args.rounds, picture, checkout) for load in args.load]
+            else [
+                speed_table(tools, LOADS[load], args.rounds, picture, checkout)
+                for load in args.load
+            ]
         )
         for table in tables:
             for line in table:
