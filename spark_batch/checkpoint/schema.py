@@ -14,7 +14,8 @@ APPLICATION_ID = 0x53504B42
 # 4  used_plan (saved plans that have been used), placement.replaced (a file of other bytes that
 #    stays in a picture's place), attempt.recipe_commit, attempt.received_sha256 (a picture as it
 #    came, without metadata).
-VERSION = 4
+# 5  attempt_bytes (an index by which a picture with the same bytes is found).
+VERSION = 5
 
 # What brings a file of a version to the next one.
 MIGRATIONS = {
@@ -33,6 +34,7 @@ MIGRATIONS = {
         "ALTER TABLE attempt ADD COLUMN recipe_commit TEXT",
         "ALTER TABLE attempt ADD COLUMN received_sha256 TEXT",
     ),
+    4: ("CREATE INDEX attempt_bytes ON attempt (coalesce(received_sha256, sha256))",),
 }
 
 # What the history says of an attempt that a run went on with after a break.
@@ -109,6 +111,7 @@ CREATE TABLE attempt (
     UNIQUE (key, number)
 );
 CREATE UNIQUE INDEX attempt_task ON attempt (api, task_id) WHERE task_id IS NOT NULL;
+CREATE INDEX attempt_bytes ON attempt (coalesce(received_sha256, sha256));
 CREATE INDEX attempt_open ON attempt (state) WHERE state NOT IN ('done', 'failed');
 
 -- The history, one row a transition.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Money
+from spark_batch.checkpoint.store import Values
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import State, Status
 from tests.makers import a_job, a_picture, a_result, some_jobs
@@ -197,6 +199,21 @@ def test_transactions_may_be_shared(checkpoint: Checkpoint) -> None:
         checkpoint.submitted(attempt, "t1")
         checkpoint.fetching(attempt, a_result())
     assert checkpoint.last_attempt(a_job().key).state is State.FETCHING
+
+
+def test_a_twin_is_found_by_an_index(checkpoint: Checkpoint) -> None:
+    """Not by a look at every attempt: it is asked for with each picture that comes."""
+    asked: list[str] = []
+    execute = checkpoint.store.execute
+
+    def explain(statement: str, values: Values = ()) -> sqlite3.Cursor:
+        asked.extend(row["detail"] for row in execute(f"EXPLAIN QUERY PLAN {statement}", values))
+        return execute(statement, values)
+
+    checkpoint.store.execute = explain  # type: ignore[method-assign]
+    assert checkpoint.twin(a_job().key, "ab" * 32) is None
+    assert any("USING INDEX attempt_bytes" in step for step in asked)
+    assert not any(step.startswith("SCAN") for step in asked)
 
 
 def test_the_same_bytes_for_two_seeds_are_noticed(checkpoint: Checkpoint) -> None:

@@ -72,9 +72,9 @@ def test_the_schema_of_every_version_is_known(begun: int, version: int, tmp_path
     # Without its comments, in which a column's comma would be lost.
     database.executescript(re.sub(r"--[^\n]*", "", SCHEMA))
     added = [text.split() for later in range(begun, VERSION) for text in MIGRATIONS[later]]
-    for words in added:
+    for words in reversed(added):
         if words[0] == "CREATE":
-            database.execute(f"DROP TABLE {words[2]}")
+            database.execute(f"DROP {words[1]} {words[2]}")
         else:
             database.execute(f"ALTER TABLE {words[2]} DROP COLUMN {words[5]}")
     for later in range(begun, version):
