@@ -19,6 +19,7 @@ class Order:
 
     `log` takes its stdout and stderr. With `point` the child kills itself when it passes that
     point for the `passing`-th time. `plant` names a fault that is put into the program.
+    Every `worker_breaks`-th picture that a worker process gets kills it; 0 for none.
     """
 
     recipe: str
@@ -28,6 +29,7 @@ class Order:
     point: str | None = None
     passing: int = 1
     plant: str | None = None
+    worker_breaks: int = 0
 
     def message(self) -> dict[str, Any]:
         """The order as a line of JSON carries it."""

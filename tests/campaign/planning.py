@@ -59,7 +59,8 @@ Kill = AtPoint | AtServer | AtTime
 class Plan:
     """A round: a recipe, a server's faults, and the kills, one a run; then it runs to its end.
 
-    Money is USD, times are seconds; `price` says whether the recipe tells one.
+    Money is USD, times are seconds; `price` says whether the recipe has one. Every
+    `worker_breaks`-th picture that a worker process gets kills it; 0 for none.
     """
 
     seed: int
@@ -75,6 +76,8 @@ class Plan:
     submit_rate: int = 1000
     concurrency: int = 4
     metadata: bool = False
+    workers: int = 0
+    worker_breaks: int = 0
 
     @property
     def name(self) -> str:
@@ -93,6 +96,8 @@ class Plan:
             "max_uncertain": str(self.max_uncertain),
             "task_timeout": "30",
         }
+        if self.workers:
+            run["workers"] = str(self.workers)
         if self.max_cost is not None:
             run["max_cost"] = str(self.max_cost)
         settings = ", ".join(f"{name}: {value}" for name, value in run.items())
@@ -182,6 +187,8 @@ def plan(seed: int, number: int, *, kind: type[Kill] | None = None, mix: str | N
         price=rng.random() < 0.8,
         max_uncertain=rng.choice((0, 1, 100, 100, 100)),
         metadata=rng.random() < 0.3,
+        workers=1 if (has_workers := rng.random() < 0.3) else 0,
+        worker_breaks=rng.choice((0, 1, 2, 3)) if has_workers else 0,
     )
 
 

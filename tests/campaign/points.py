@@ -19,8 +19,9 @@ from typing import Any
 from spark_batch import client, pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
+from spark_batch.children import Worker
 from spark_batch.client import TaskClient, TaskReader, download
-from spark_batch.engine import driver, workers
+from spark_batch.engine import driver, processes, workers
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.project import running
 
@@ -39,7 +40,8 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "post": (TaskClient, "submit"),
     "poll": (TaskReader, "poll"),
     "fetch": (TaskReader, "fetch"),
-    "accept": (pictures, "accept"),
+    "inspect": (processes, "inspect"),
+    "ask": (Worker, "ask"),
     "place": (pictures, "place"),
     "rename": (Path, "replace"),
     "manifest": (running, "write_reports"),
@@ -74,6 +76,21 @@ def arm(passed: Passed) -> None:
         wrap(owner, attribute, functools.partial(_around, passed, name))
     wrap(Store, "transaction", functools.partial(_around_commit, passed))
     wrap(download, "_picture", functools.partial(_around_chunks, passed))
+
+
+def break_workers(every: int) -> None:
+    """Have every n-th picture that a worker process gets kill it, before or while it has it."""
+    asks = itertools.count(1)
+
+    def breaking(original: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(self: Worker, question: object) -> object:
+            if next(asks) % every == 0:
+                os.kill(self.pid, signal.SIGKILL)
+            return original(self, question)
+
+        return ask
+
+    wrap(Worker, "ask", breaking)
 
 
 def wrap(owner: object, attribute: str, around: Callable[[Any], Any]) -> None:

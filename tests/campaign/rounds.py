@@ -112,6 +112,7 @@ class Stage:
             point=point,
             passing=passing,
             plant=self.plant,
+            worker_breaks=self.plan.worker_breaks,
         )
         self.moments.arm(kill.look if isinstance(kill, AtServer) else 0)
         self.zygote.start(order)

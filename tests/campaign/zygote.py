@@ -83,6 +83,8 @@ def _obey(order: Order) -> int:
     for file in (_OUT, _ERR):
         _redirect(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, file)
     os.environ.update(SPARK_BASE_URL=order.url, SPARK_API_KEY=order.key)
+    if order.worker_breaks:
+        points.break_workers(order.worker_breaks)
     if order.point is not None:
         points.arm(points.trigger(order.point, order.passing))
     if order.plant is not None:  # around the points, so that a kill falls inside of it
