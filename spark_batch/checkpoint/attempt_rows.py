@@ -1,4 +1,4 @@
-"""Attempts as two checkpoints know them: which are the same one, and which knows more of it."""
+"""Match the attempts of two checkpoints, and find which copy of an attempt is newer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints that were found on disk, perhaps those of other recipes: opened with care, to read.
+"""Read checkpoints found on disk, which may belong to other recipes.
 
 Nothing is trusted: a file may be damaged, may only be called like a checkpoint, or may have been
 made to keep its reader busy. A query is bounded by the steps that SQLite takes for it.

@@ -1,4 +1,4 @@
-"""Taking over from a manifest what a checkpoint does not know.
+"""Adopt rows of a manifest that a checkpoint does not have.
 
 A fresh CI runner, or a restored cache, has a manifest and no checkpoint, or an older one. What the
 manifest lists is paid for, or may be: it must not cost money again (spark_batch/README.md,

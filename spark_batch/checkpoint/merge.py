@@ -1,4 +1,4 @@
-"""Joining checkpoints: the union of their attempts, in one transaction.
+"""Merge checkpoints: the union of their attempts, in one transaction.
 
 Joining is idempotent, and which of them is joined first makes no difference but to the numbers of
 the attempts of a job that several of them tried.

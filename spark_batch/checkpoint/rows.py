@@ -1,4 +1,4 @@
-"""Rows of the checkpoint as nouns, and the rules about attempts in SQL."""
+"""Convert rows of the checkpoint to attempts and job records; the rules about attempts in SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of the API, read without trusting them.
+"""Parse answers of the API, which are not trusted.
 
 Whatever the bytes are, what comes out is a plain value: nothing here raises because of them
 (spark_batch/README.md, "Hostile input").

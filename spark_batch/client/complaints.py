@@ -1,4 +1,4 @@
-"""Errors in answers: one reading of all the shapes in which the gateway gives them."""
+"""Parse error objects of answers, in every shape that the gateway gives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes of calls, in a few closed sets (spark_batch/README.md has the table)."""
+"""Outcomes of calls: closed sets of values (spark_batch/README.md has the table)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that know how far a request got.
+"""Connections that record how much of a request was sent.
 
 The exceptions of requests and urllib3 do not say whether a server had the request. A
 `ConnectionError` covers "refused" as well as "it took everything, then hung up", and an SSL error

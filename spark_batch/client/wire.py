@@ -1,4 +1,4 @@
-"""One exchange over HTTP: what was sent, what came back, and what went wrong, as plain values.
+"""HTTP exchanges as plain values: the request, the response, and the fault of one that failed.
 
 The only place that knows the exceptions of requests and urllib3; none of them leaves it.
 """

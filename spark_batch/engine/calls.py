@@ -1,4 +1,4 @@
-"""Calls that executors have for a run: started, waited for, taken back, given up."""
+"""Track the calls that executors have for a run: start, wait, cancel, give up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver: makes decisions durable, then has them carried out.
+"""The driver: commits the engine's decisions, then starts their effects.
 
 One turn: take what has happened, have the engine decide what follows, commit all transitions in one
 transaction, then report the events and start the effects. The order is what makes a run safe to

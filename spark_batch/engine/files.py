@@ -1,4 +1,4 @@
-"""Place pictures under all their names, and never over another picture."""
+"""Move pictures to their output names, never over another picture."""
 
 from __future__ import annotations
 

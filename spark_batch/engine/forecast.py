@@ -1,4 +1,4 @@
-"""A plan summed up: how many jobs there are of each kind, and what they would cost."""
+"""Sum up a plan: the number of jobs by action, and their expected cost."""
 
 from __future__ import annotations
 

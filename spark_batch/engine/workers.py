@@ -1,4 +1,4 @@
-"""The calls that a run has made on other threads: the network, and work on pictures.
+"""The functions that a run calls on other threads: network calls, and work on pictures.
 
 The functions for pictures get values alone, so that an executor may do them in another process.
 """

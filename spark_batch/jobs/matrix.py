@@ -1,4 +1,4 @@
-"""The jobs of a recipe: counted by arithmetic, made one after another."""
+"""Expand a recipe into its jobs, lazily; count them without expanding."""
 
 from __future__ import annotations
 

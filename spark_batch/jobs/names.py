@@ -1,4 +1,4 @@
-"""Output templates: their parts, and how they are filled in."""
+"""Parse and fill in templates of output names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model schemas → `Model`."""
+"""Load a `Model` from its schema."""
 
 from __future__ import annotations
 

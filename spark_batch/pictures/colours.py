@@ -1,4 +1,4 @@
-"""Pixels of any kind → 8 bits a channel in RGB, with what is transparent beside them.
+"""Convert pixels of any mode to 8-bit RGB, with transparency kept.
 
 The ways where Pillow's plain `convert` would be wrong are here: 16-bit grey is scaled, where
 `convert` clips it; CMYK and RGB of other profiles go through the profile (LittleCMS), where it has

@@ -1,4 +1,4 @@
-"""Files onto the disk, so that a crash leaves all of one or nothing. No Pillow here.
+"""Atomic, durable writes of picture files, and their hashes. No Pillow here.
 
 Whatever the disk refuses becomes an OutputError in one line.
 """

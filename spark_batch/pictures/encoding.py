@@ -1,4 +1,4 @@
-"""Pixels → a file of at most so many bytes, at the best quality that fits."""
+"""Encode a picture as JPEG or PNG of at most so many bytes, at the best quality that fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fit`: pictures brought within the API's limits; the original is never touched.
+"""`fit`: convert pictures to what the API takes. The original file never changes.
 
 What is done is decided from the decoded file, and never depends on what an encoder makes of it, so
 that it can be told, and be a part of a job's key, without encoding (measured for a TIFF of 24

@@ -1,4 +1,4 @@
-"""Sides and proportions within the API's limits: arithmetic on sizes, without a picture."""
+"""Compute sides and proportions within the API's limits."""
 
 from __future__ import annotations
 

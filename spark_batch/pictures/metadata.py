@@ -1,4 +1,4 @@
-"""Write what a picture was made of into its file, and read it back. Pixels stay as they are.
+"""Embed a picture's request and task in its file, and read them back. Pixels do not change.
 
 The carrier is XMP in all three formats, and in PNG a text `spark-batch` with the same as JSON, for
 those who look there. No Pillow here but to see that the file is still a whole picture.

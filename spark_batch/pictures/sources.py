@@ -1,4 +1,4 @@
-"""A picture file of any kind that `fit` reads, decoded, and what its header says of it."""
+"""Decode a picture file of any format that `fit` reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An XMP packet: written, added to one that is there, and read back. No Pillow here.
+"""Write, extend and read XMP packets. No Pillow here.
 
 XMP (ISO 16684-1) is the metadata that picture tools and picture databases read in every format.
 The facts stand in a namespace of our own; prompt and model also where others look for them: in
