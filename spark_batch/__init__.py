@@ -1,15 +1,16 @@
 """spark-batch: Terraform for AI picture edits.
 
-The Python interface, which the command line itself stands on:
+The Python interface, which the command line uses as well:
 
-    from spark_batch import Order, load, plan, read_manifest, run
+    from spark_batch import RunOptions, load, plan, read_manifest, run
 
     recipe = load("recipes/quickstart.yaml").recipe
     with plan(recipe, sandbox=True) as planned:
         for step in planned.steps():
             print(step.action.value, step.job.output, step.reason)
-    outcome = run(recipe, Order(sandbox=True), on_event=lambda event, tally: print(event))
-    rows = list(read_manifest(outcome.manifest))
+    options = RunOptions(sandbox=True)
+    result = run(recipe, options, on_event=lambda event, tally: print(event))
+    rows = list(read_manifest(result.manifest))
 
 What goes wrong on purpose is a `SparkBatchError`, whose text is one line for a person. Everything
 is imported when it is first used, so that `import spark_batch` costs nothing.

@@ -17,7 +17,7 @@ from PIL import Image
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Fit, Picture, Treatment
 from spark_batch.models import PictureRules
-from spark_batch.pictures import colours, encoding, reading
+from spark_batch.pictures import colours, encoding, probing
 from spark_batch.pictures.geometry import Geometry, geometry
 from spark_batch.pictures.sources import Source, source, translated
 
@@ -36,14 +36,14 @@ def probe(path: Path, fit: Fit | None, rules: PictureRules) -> Picture:
     as it is. Raises PictureError, in one line that begins with the path.
     """
     if fit is None:
-        return reading.probe_as_it_is(path, rules)
+        return probing.probe_as_it_is(path, rules)
     with _room:
         found = source(path)
         with translated(path, found.picture.format):
             treatment = _treatment(found, fit, rules)
     facts = found.picture
     if treatment is None:
-        reading.refuse(path, reading.facts_of(facts), rules)
+        probing.refuse(path, probing.facts_of(facts), rules)
     return Picture(facts.format, facts.width, facts.height, facts.bytes, facts.sha256, treatment)
 
 

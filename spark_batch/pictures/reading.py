@@ -1,4 +1,4 @@
-"""Probe pictures: whether a file is a whole picture, and whether the API takes it as it is.
+"""Read picture files, and see whether they are whole.
 
 Whatever Pillow raises or warns about becomes a PictureError. A picture's format is known by its
 first bytes; its pixels are counted in the header before anything is decoded; it is whole when all
@@ -16,19 +16,16 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from PIL import Image
 
 from spark_batch import lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
-from spark_batch.models import PictureRules
 from spark_batch.pictures import structure
 from spark_batch.pictures.containers import webp_size
 from spark_batch.pictures.disk import reason
@@ -45,15 +42,6 @@ FITTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 MAX_FITTED_PIXELS = 128_000_000
 MAX_FITTED_BYTES = 800_000_000
 
-# What is said of a picture that `fit` could mend.
-MENDED = {
-    "format": "; `fit: true` converts it",
-    "bytes": ", or let `fit: true` do it",
-    "width": ", or let `fit: true` do it",
-    "height": ", or let `fit: true` do it",
-    "ratio": ", or let `fit: true` pad it",
-}
-
 _BEGINNINGS = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -63,7 +51,6 @@ _BEGINNINGS = (
     (b"MM\0*", "TIFF"),
     (b"%PDF", "PDF"),
 )
-_BEGINNING = 1 << 20  # bytes in which the size stands, but for a TIFF
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{")
 # Pillow's readers. `Image.open` would refuse what has very many pixels before it says how many.
 _READERS = {
@@ -75,37 +62,11 @@ _READERS = {
     "GIF": ("GifImagePlugin", "GifImageFile"),
 }
 _ORIENTATION = 0x0112
-_TURNED = range(2, 9)  # EXIF orientations that turn or mirror a picture (EXIF 2.32, 4.6.4)
+TURNED = range(2, 9)  # EXIF orientations that turn or mirror a picture (EXIF 2.32, 4.6.4)
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
 _filters = threading.Lock()
 # What Pillow logs about a broken file becomes an error here; without a handler it went to stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-
-def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
-    """Read an input picture and judge it by the API's rules for one.
-
-    The file is decoded whole. A JPEG with further frames behind the first (MPO) is a JPEG. The
-    rules are the same for both sides, so that the EXIF orientation plays no part in them; it is
-    kept as `Picture.turned`. Raises PictureError, in one line that begins with the path.
-    """
-    size = file_size(path)
-    side = f"the API takes at most {rules.max_side} a side"
-    limit = f"{side}, and `fit` reads at most {MAX_FITTED_PIXELS}; make the picture smaller"
-    if size > rules.max_bytes:
-        mend = _bytes_mend(path, limit)
-        raise PictureError(f"{path}: {_fault('bytes', {'bytes': size}, rules.max_bytes)}{mend}")
-    data = read_bytes(path)
-    kind = format_of(data)
-    if kind not in FITTED:
-        raise PictureError(f"{path}: {said(data)}; the API takes {' and '.join(rules.formats)}")
-    picture, image = opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)
-    if kind not in rules.formats:
-        taken = f"the API takes {' and '.join(rules.formats)}"
-        raise PictureError(f"{path}: {said(data)}; {taken}{MENDED['format']}")
-    refuse(path, facts_of(picture), rules)
-    decode(path, data, kind, image, at_least=(1, 1))
-    return replace(picture, turned=orientation(image) in _TURNED)
 
 
 def accept(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -197,21 +158,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def _bytes_mend(path: Path, limit: str) -> str:
-    """Advice about too large a file. Raises PictureError when it has too many pixels as well."""
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(_BEGINNING)
-    except OSError as error:
-        raise PictureError(f"{path}: {reason(error)}") from None
-    kind = format_of(beginning)
-    if kind not in FITTED:
-        return ""
-    _refuse_pixels(path, _claimed(path, beginning, kind), MAX_FITTED_PIXELS, limit)
-    return MENDED["bytes"]
-
-
-def _claimed(path: Path, beginning: bytes, kind: str) -> tuple[int, int]:
+def claimed_size(path: Path, beginning: bytes, kind: str) -> tuple[int, int]:
     """The size that a file's first bytes claim, in pixels; zeros when it stands elsewhere."""
     if kind == "WEBP":
         return webp_size(beginning) or (0, 0)
@@ -256,9 +203,9 @@ def opened(
     Raises PictureError for more than `most` pixels, which `limit` says in words.
     """
     if kind == "WEBP":  # Pillow allocates the canvas of a WebP as it opens the file
-        _refuse_pixels(path, _claimed(path, data, kind), most, limit)
+        refuse_pixels(path, claimed_size(path, data, kind), most, limit)
     image = _header(path, data, kind)
-    _refuse_pixels(path, image.size, most, limit)
+    refuse_pixels(path, image.size, most, limit)
     digest = hashlib.sha256(data).hexdigest()
     return Picture(kind, *image.size, len(data), digest), image
 
@@ -283,7 +230,7 @@ def _read_header(data: bytes, kind: str) -> Image.Image:
     return image
 
 
-def _refuse_pixels(path: Path, size: tuple[int, int], most: int, limit: str) -> None:
+def refuse_pixels(path: Path, size: tuple[int, int], most: int, limit: str) -> None:
     width, height = size
     if width * height > most:
         raise PictureError(f"{path}: {width}x{height} pixels are too many; {limit}")
@@ -331,40 +278,8 @@ def orientation(image: Image.Image) -> int:
             found = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - metadata is whatever somebody wrote there
         return 1
-    return found if isinstance(found, int) and found in _TURNED else 1
+    return found if isinstance(found, int) and found in TURNED else 1
 
 
 def broken(path: Path, kind: str) -> PictureError:
     return PictureError(f"{path}: this {kind} file is broken or cut short; get it anew")
-
-
-def facts_of(picture: Picture) -> dict[str, Any]:
-    sides = picture.width, picture.height
-    return {
-        "format": picture.format,
-        "bytes": picture.bytes,
-        "width": picture.width,
-        "height": picture.height,
-        "ratio": max(sides) / max(min(sides), 1),
-    }
-
-
-def refuse(path: Path, facts: dict[str, Any], rules: PictureRules) -> None:
-    """Raise PictureError when the facts violate a rule of the API."""
-    faults = rules.faults(facts)
-    if faults:
-        words = "; ".join(_fault(name, facts, limit) for name, limit in faults)
-        mend = MENDED[faults[0][0]] if facts["width"] * facts["height"] <= MAX_FITTED_PIXELS else ""
-        raise PictureError(f"{path}: {words}{mend}")
-
-
-def _fault(name: str, facts: dict[str, Any], limit: Any) -> str:
-    value = facts[name]
-    if name == "bytes":
-        return f"the file has {value} bytes, at most {limit} are allowed; save it smaller"
-    if name == "ratio":
-        return (
-            f"{facts['width']}x{facts['height']} is too long: the long side is "
-            f"{value:.2f} times the short one, at most {limit} is allowed; crop it"
-        )
-    return f"the {name} is {value} pixels, at most {limit} are allowed; make the picture smaller"

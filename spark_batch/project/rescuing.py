@@ -86,21 +86,14 @@ def rescue(
             with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
                 with TaskReader(endpoint.base_url, endpoint.key, model=layout.model) as client:
-                    driver = Driver(
+                    driver = _driver(
+                        layout,
                         settings,
-                        model=layout.model,
                         checkpoint=checkpoint,
                         client=client,
-                        send=None,
                         api=endpoint.api,
-                        layout=Layout(layout.label, layout.output_dir),
-                        budget=_nothing(checkpoint),
+                        missing=missing,
                         tally=tally,
-                        steps=missing,
-                        open_jobs={},
-                        executors=threads(settings.concurrency),
-                        processes=WorkerProcesses(settings.workers),
-                        metadata=layout.metadata,
                     )
                     with manifest_of_deleted(layout, checkpoint):
                         watch(driver, wanted)
@@ -109,6 +102,35 @@ def rescue(
         formats = [name for name in FORMATS if name != "csv" or not kept]
         written = write_reports(layout, checkpoint, formats)
     return Rescued(tally, wanted, written, causes, adopted)
+
+
+def _driver(
+    layout: RecipeLayout,
+    settings: RunSettings,
+    *,
+    checkpoint: Checkpoint,
+    client: TaskReader,
+    api: str,
+    missing: list[Restore],
+    tally: Tally,
+) -> Driver:
+    """A run that sends nothing: it fetches what is paid for, and restores what is missing."""
+    return Driver(
+        settings,
+        model=layout.model,
+        checkpoint=checkpoint,
+        client=client,
+        send=None,
+        api=api,
+        layout=Layout(layout.label, layout.output_dir),
+        budget=_nothing(checkpoint),
+        tally=tally,
+        steps=missing,
+        open_jobs={},
+        executors=threads(settings.concurrency),
+        processes=WorkerProcesses(settings.workers),
+        metadata=layout.metadata,
+    )
 
 
 def _opened(layout: RecipeLayout) -> AbstractContextManager[Checkpoint]:
