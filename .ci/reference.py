@@ -50,7 +50,7 @@ def kind(node: dict[str, Any], file: str) -> str:
         return f"`{node['const']}`"
     if node.get("type") == "array":
         return f"list of {kind(node['items'], file)}"
-    named = node.get("type", "value")
+    named = node.get("type") or node.get("x-expected", "value")
     words = [TYPES.get(each, each) for each in ([named] if isinstance(named, str) else named)]
     return " or ".join(words) + limits(node)
 

@@ -148,6 +148,10 @@ def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     return "value", f"{shown} is not a {title}{hint or f'; expected {allowed}'}"
 
 
+def _any_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
+    return "value", f"expected {fault.schema['x-expected']}, not {shown}"
+
+
 def _nearest(text: str, names: tuple[str, ...]) -> str:
     """Advice with the similar name; for proportions such as 16:10, with the closest ones."""
     given = _PROPORTIONS.fullmatch(text)
@@ -207,6 +211,7 @@ _WORDS: Mapping[str, Callable[[Fault, str, str], tuple[str, str]]] = {
     "type": _type,
     "const": _const,
     "oneOf": _one_of,
+    "anyOf": _any_of,
     "minimum": _range,
     "maximum": _range,
     "exclusiveMinimum": _range,

@@ -45,7 +45,16 @@ def test_every_command_has_help(call: Call, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nope"], ["run"], ["run", "a.yaml", "--nope"], ["run", "a.yaml", "--limit", "x"]]
+    "arguments",
+    [
+        ["nope"],
+        ["run"],
+        ["run", "a.yaml", "--nope"],
+        ["run", "a.yaml", "--limit", "x"],
+        ["run", "a.yaml", "--workers", "many"],
+        ["run", "a.yaml", "--workers", "-1"],
+        ["run", "a.yaml", "--workers", "65"],
+    ],
 )
 def test_a_wrong_command_line_is_exit_2(call: Call, arguments: list[str]) -> None:
     """Usage on stderr, nothing on stdout, no traceback."""
@@ -53,6 +62,16 @@ def test_a_wrong_command_line_is_exit_2(call: Call, arguments: list[str]) -> Non
     assert (ended.code, ended.out) == (ExitCode.WRONG, "")
     assert "Error" in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("workers", ["0", "1", "auto"])
+def test_pictures_may_be_inspected_by_worker_processes(
+    folder: Folder, call: Call, workers: str
+) -> None:
+    """Whatever the recipe says; the result is the same."""
+    ended = call("run", folder.recipe, "--sandbox", "--workers", workers)
+    assert ended.code == ExitCode.DONE
+    assert "4 tasks created" in ended.out
 
 
 def test_a_plan_tells_what_there_is_to_do_and_writes_nothing(folder: Folder, call: Call) -> None:

@@ -1,6 +1,6 @@
 """The jobs that the page of a very large recipe shows, and the cost of the others.
 
-A page contains its thumbnails, some 9 kB a job (tests/benchmarks/pages.py): 100 000 jobs would make
+A page contains its thumbnails, some 13 kB a job (tests/benchmarks/pages.py): 100 000 jobs would make
 a file of a gigabyte that no browser opens, written again after every run.
 """
 
