@@ -29,7 +29,7 @@ _UNREADABLE = float("nan")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer: its JSON object (None without one), and its text made fit to be shown.
+    """An HTTP answer: its JSON object, or None, and its text sanitized for display.
 
     `retry_after` is seconds; `cut` says why the body is not whole.
     """
@@ -42,7 +42,7 @@ class Answer:
 
     @property
     def fine(self) -> bool:
-        """Whether the status is one of success."""
+        """Whether the status is 2xx."""
         return self.status // 100 == 2  # noqa: PLR2004 - HTTP's own notation is 2xx
 
 
@@ -156,7 +156,7 @@ def task_ids(content: Content) -> list[object]:
 
 
 def is_named(value: object) -> bool:
-    """Whether something stands in the place of an id; a server in Go writes 0 for none."""
+    """Whether there is a value where an id belongs; a server in Go writes 0 for none."""
     return value not in (None, "", 0) or value is False
 
 

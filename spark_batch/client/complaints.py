@@ -50,12 +50,12 @@ class Complaint:
 
     @property
     def asks_again(self) -> bool:
-        """Whether it says nothing about the task, which has to be asked for again."""
+        """Whether the error concerns the poll and not the task: poll again."""
         return self.known is not None and self.known.again == "poll"
 
     @property
     def rate_limit(self) -> bool:
-        """Whether the API wants fewer requests."""
+        """Whether the error is a rate limit."""
         return self.known is not None and self.known.rate_limit
 
 
@@ -110,7 +110,7 @@ def _unfolded(value: object) -> object:
 
 
 def _message(node: object) -> str:
-    """The words of an error, which is a text or an object."""
+    """The message of an error, which is a string or an object."""
     fields = mapping(node)
     said = (fields.get("error_message"), fields.get("message"), node)
     return next(filter(None, (text(value).strip() for value in said)), "")

@@ -43,7 +43,7 @@ Wait: TypeAlias = Callable[[str | None], float | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What holds for every hop: headers without a key, and who may be spoken to.
+    """Settings for every hop of a download: headers without the key, and allowed addresses.
 
     `total` is seconds for all hops together; `clock` counts them; `wait` reads a `Retry-After`.
     """
@@ -140,7 +140,7 @@ def _arrived(
 
 
 class _NoPicture(Exception):
-    """What came is not the picture; `fresh` if a new URL may help."""
+    """The response is not the picture; `fresh`: a new URL may help."""
 
     def __init__(self, reason: str, *, fresh: bool = False) -> None:
         super().__init__(reason)

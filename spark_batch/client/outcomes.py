@@ -12,14 +12,14 @@ from spark_batch.jobs import NO_USAGE, Result, Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """There is a task."""
+    """The API created a task."""
 
     task_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotAccepted:
-    """Nothing was made for sure, and nothing is wrong with the request: the same attempt, later.
+    """No task was created, and the request is not at fault: send the same attempt again later.
 
     `retry_after` is in seconds; `rate_limited` says that fewer requests are wanted.
     """
@@ -31,7 +31,7 @@ class NotAccepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The request is wrong: failed, never again by itself."""
+    """The API rejected the request as invalid. It is not sent again automatically."""
 
     code: str | None
     message: str
@@ -39,7 +39,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotMade:
-    """The API says that it made no task, by a fault of its own: a new attempt may follow."""
+    """The API failed to create the task. A new attempt may follow."""
 
     code: str
     message: str
@@ -47,14 +47,14 @@ class NotMade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncertain:
-    """Nobody knows whether there is a task."""
+    """It is unknown whether the API created a task."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopRun:
-    """No request would be taken: key, balance, certificate, endpoint. Nothing was made."""
+    """No request can succeed (key, balance, certificate, endpoint). No task was created."""
 
     exit_code: ExitCode
     message: str
@@ -62,7 +62,7 @@ class StopRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InProgress:
-    """The task is at work; `unknown_status` is a status that no document has."""
+    """The task is in progress; `unknown_status` is a status that is not documented."""
 
     progress: float | None = None
     unknown_status: str | None = None
@@ -90,7 +90,7 @@ class TaskFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollAgain:
-    """The question was not answered; asking again costs nothing. `retry_after` in seconds."""
+    """The poll failed; polling again is free. `retry_after` is in seconds."""
 
     reason: str
     retry_after: float | None = None
@@ -106,14 +106,14 @@ class TaskUnknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A download of so many bytes stands in its part file, not yet looked at."""
+    """The picture was downloaded to its part file: its size in bytes. It is not checked yet."""
 
     bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailed:
-    """There is no download; `fresh_url` says that the URL has ended. `retry_after` in seconds."""
+    """The download failed; `fresh_url`: its URL has expired. `retry_after` is in seconds."""
 
     reason: str
     fresh_url: bool
@@ -129,7 +129,7 @@ class Quoted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRefused:
-    """The API gave no price, which it need not."""
+    """The API gave no price; it is not required to."""
 
     reason: str
 

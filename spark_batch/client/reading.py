@@ -36,7 +36,7 @@ _WORD_BREAKS = re.compile(r"[\s-]+")
 
 
 def judge(answer: Answer, context: AnswerContext, *, task_id: str, key: str) -> PollOutcome:
-    """The outcome of asking for the task `task_id`."""
+    """The outcome of a poll of the task `task_id` that was answered."""
     task = _task_in(answer)
     if task is not None:
         outcome = _of_task(task, context, task_id=task_id, key=key)
@@ -63,7 +63,7 @@ def _task_in(answer: Answer) -> Content | None:
 def _of_task(
     task: Content, context: AnswerContext, *, task_id: str, key: str
 ) -> PollOutcome | None:
-    """What a task's fields say; None where they say nothing. A picture counts before all else."""
+    """The outcome by a task's fields, or None. A usable picture outweighs any other field."""
     if _is_another(task, task_id, context.model.answers):
         return PollAgain(reason="the API answered about another task")
     words, word = context.model.answers, _word(task)

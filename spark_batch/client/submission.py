@@ -225,7 +225,7 @@ def denied(status: int, reason: str) -> StopRun | None:
 
 
 def described(answer: Answer, error: Complaint | None) -> str:
-    """An answer in some words: its status, and what it says or the reason why it is not whole."""
+    """Describe an answer: its status, and its message or why it is incomplete."""
     parts = [answer.cut or answer.excerpt or "no text"]
     if error is not None:
         parts = [part for part in (error.code, error.message) if part]

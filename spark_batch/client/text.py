@@ -28,7 +28,7 @@ _HEAD = 5000  # characters of a page in which its title is looked for
 
 
 def washer(key: str) -> Wash:
-    """A function that makes a server's text fit to be shown; `key` is blotted out in it."""
+    """A function that sanitizes a server's text for display and removes `key` from it."""
     return partial(_washed, key=key)
 
 
@@ -41,7 +41,7 @@ def _washed(text: str, *, key: str) -> str:
 
 
 def excerpt(body: bytes, wash: Wash) -> str:
-    """What a body says, fit to be shown: of a page of HTML or XML its title, or its first words."""
+    """An excerpt of a body for display: the title of an HTML or XML page, or its first words."""
     text = body.decode("utf-8-sig", errors="replace")
     if not text.lstrip().startswith("<"):
         return wash(text)

@@ -45,7 +45,7 @@ class Forbidden(OSError):
 
 
 class Trace:
-    """What became of one exchange; shared by its thread and the watchdog.
+    """The progress of one exchange; shared by its thread and the watchdog.
 
     `admit` judges the address of the peer before anything is sent to it. `target` stands in the
     request line in place of what requests and urllib3 make of the URL: they write escapes in their
@@ -94,7 +94,7 @@ class Trace:
             return True
 
     def release(self) -> None:
-        """The connection is no longer this exchange's: it has gone back, or all is over."""
+        """Detach from the connection, which was returned to its pool or is closed."""
         with self._lock:
             line, self._line = self._line, None
             if line is not None and self._adopted:
@@ -107,7 +107,7 @@ class Trace:
             raise Forbidden
 
     def expire(self) -> None:
-        """End the exchange: whoever waits on its connection wakes up."""
+        """End the exchange by shutting down its connection."""
         with self._lock:
             self.overdue = True
             if self._line is not None:
@@ -126,10 +126,10 @@ current: ContextVar[Trace] = ContextVar("current")
 
 
 class _Quiet(logging.Filter):
-    """Holds back what urllib3 logs about our exchanges: signed URLs, and bytes of answers."""
+    """Suppresses urllib3's log of our exchanges, which has signed URLs and bytes of answers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether `record` comes from somebody else's exchange."""
+        """Whether `record` is not about one of our exchanges."""
         return current.get(None) is None
 
 
@@ -150,7 +150,7 @@ else:
 
 
 class _Traced(_Base):
-    """What both kinds of connection add to urllib3's."""
+    """What HTTP and HTTPS connections add to those of urllib3."""
 
     # A second handle on the connection: TLS takes the socket apart while it wraps it, and only
     # this one can be shut down from outside at any moment.
@@ -219,7 +219,7 @@ class _HTTPS(_Traced, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    """Keeps connections; one that is given back is no longer the exchange's to shut down."""
+    """Keeps connections; a returned connection is no longer shut down by its exchange."""
 
     ConnectionCls = _HTTP
 
@@ -239,7 +239,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class _OncePool(_Pool):
-    """Takes no connection back.
+    """Closes connections instead of keeping them.
 
     A kept-alive connection that the server closes as the next POST arrives fails although the
     server had it all (spark_batch/README.md): a POST goes over a connection of its own.

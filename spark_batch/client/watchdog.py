@@ -69,7 +69,7 @@ class Watchdog:
                 overdue()
 
     def close(self) -> None:
-        """End the thread; what is still watched is no longer."""
+        """Stop the thread. Operations under way have no deadline any more."""
         with self._wake:
             self._closed = True
             self._wake.notify()

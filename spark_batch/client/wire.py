@@ -57,7 +57,7 @@ class Request:
 
 
 class Fault(Exception):
-    """An exchange that broke, and how far the request had got; `reason` is fit to be shown."""
+    """A failed exchange, with how much of the request was sent; `reason` is safe to display."""
 
     def __init__(self, reason: str, *, reach: Reach, certificate: bool = False) -> None:
         super().__init__(reason)
@@ -188,7 +188,7 @@ class Wire:
         return Incoming(response.status_code, response.headers, response.raw, trace)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         self._once.close()
         self._kept.close()
         self._watchdog.close()

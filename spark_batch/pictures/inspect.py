@@ -1,4 +1,4 @@
-"""Inspect a downloaded picture: all that is to be known of it, from one decode."""
+"""Inspect a downloaded picture with one decode: facts, suspects and thumbnail."""
 
 from __future__ import annotations
 

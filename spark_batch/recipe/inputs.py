@@ -120,7 +120,7 @@ def _apart(
     probe: Probe,
     findings: Findings,
 ) -> Iterator[tuple[str, Listed]]:
-    """The entries as inputs; reports two files with one id."""
+    """Inputs with distinct ids; reports two files with the same id."""
     pictures = probed(list(entries.values()), probe, findings)
     first = {name.casefold(): name for name in known}
     places: dict[object, Listed] = {}

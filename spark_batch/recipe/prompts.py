@@ -195,7 +195,7 @@ def _fault(
 
 
 def _spot(token: str, mark: Mark, findings: Findings) -> Mark:
-    """The place of a token at or after `mark`; `mark` itself for an escaped one."""
+    """The place of a token at or after `mark`, or `mark` itself if the token is escaped."""
     lines = findings.source.lines
     for number in range(mark.line, len(lines) + 1):
         begin = mark.column - 1 if number == mark.line else 0

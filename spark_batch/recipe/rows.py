@@ -110,7 +110,7 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
 
 
 def _sensible(table: Table, axes: Variants) -> bool:
-    """Whether the table has few enough requests; reports one with too many."""
+    """Whether the number of requests is within bounds; reports a table that exceeds them."""
     number = len(table.rows) * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"

@@ -1,7 +1,7 @@
 """The jobs that the page of a very large recipe shows, and the cost of the others.
 
-A page contains its thumbnails, some 13 kB a job (tests/benchmarks/pages.py): 100 000 jobs would make
-a file of a gigabyte that no browser opens, written again after every run.
+A page contains its thumbnails, some 13 kB a job (tests/benchmarks/pages.py): one of 100 000 jobs
+would have a gigabyte, which no browser opens, and be written again after every run.
 """
 
 from __future__ import annotations
