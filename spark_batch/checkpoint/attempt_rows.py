@@ -54,7 +54,7 @@ class AttemptRow:
 
     @property
     def task(self) -> object:
-        """The task's id; None while nobody knows it."""
+        """The task's id, or None while it is unknown."""
         return self.cells["task_id"]
 
     @property
@@ -171,7 +171,7 @@ def make_room(checkpoint: CheckpointReader, key: str) -> None:
 
 
 def numbered(found: list[AttemptRow]) -> None:
-    """Give the attempts of one job numbers so that the last one says where the job stands.
+    """Number the attempts of one job so that the last one decides the job's status.
 
     A finished picture goes before a task at work, that before what is uncertain, and that before
     what has come to nothing: else a job that is done on one side would be made again for what

@@ -212,7 +212,7 @@ _UNWRITABLE = ("database or disk is full", "attempt to write a readonly database
 
 
 def reason(error: Exception) -> str:
-    """What SQLite said, and what that can mean."""
+    """SQLite's error message, with its likely cause."""
     text = str(error)
     if text == _STOPPED:
         return "it takes too long to read"

@@ -85,7 +85,7 @@ def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
 
 
 def _fault(row: Row, number: int) -> str | None:
-    """What is wrong with a row that spark-batch did not write so; None when it is right."""
+    """The error in a row that spark-batch cannot have written; None without one."""
     error = next(validator(MANIFEST).iter_errors([dict(row)]), None)
     if error is None:
         return None
@@ -195,7 +195,7 @@ def _attempt(row: Row, number: int, model: Model) -> dict[str, object]:
 
 
 def _suspect(row: Row, status: Status) -> dict[str, object]:
-    """What is odd about a picture stands in the manifest where its last error would stand."""
+    """Why a picture is suspect, which the manifest has in the column of the last error."""
     if status is not Status.DONE or row["error_code"] != "suspect":
         return {}
     return {"suspect": row["error_message"], "error_code": None, "error_message": None}

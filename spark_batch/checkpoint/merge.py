@@ -162,7 +162,7 @@ def _join_job(target: Checkpoint, key: str, theirs: list[AttemptRow]) -> bool:
 
 
 def _give_up_foreign_task(target: Checkpoint, key: str, their: AttemptRow) -> None:
-    """One id for two requests is nobody's, as in a run: the one that comes later is uncertain."""
+    """Two requests with one task id: the later attempt becomes uncertain, as in a run."""
     query = "SELECT key FROM attempt WHERE api = ? AND task_id = ? AND key <> ?"
     found = target.store.execute(query, (their.cells["api"], their.task, key)).fetchone()
     if found is None:

@@ -60,7 +60,7 @@ def everything(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """USD over all attempts: what the API charged, and what stands reserved beside it.
+    """Totals over all attempts in USD: charged, and reserved.
 
     `reserved` counts attempts that may still cost something, and finished ones for which the API
     gave no price; `unpriced` is the number of those for which nothing could be reserved, and
@@ -75,7 +75,7 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many lines of the recipe stand where; `suspect` of those that are done look odd.
+    """Lines of the recipe by status; `suspect` counts finished ones with a suspect picture.
 
     `begun` is when the first of their last attempts was sent, `seconds` how long all of these took,
     one after another.
@@ -88,13 +88,13 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
         return sum(self.jobs.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one picture of a size cost."""
+    """The cost of one picture of a size."""
 
     width: int
     height: int
@@ -141,7 +141,7 @@ class CheckpointReader:
         return self.store.path
 
     def snapshot(self) -> AbstractContextManager[None]:
-        """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
+        """Read a consistent snapshot inside the block; the writes of a run wait meanwhile."""
         return self.store.snapshot()
 
     def records(self, *, left_over: bool = False) -> Iterator[JobRecord]:
@@ -213,7 +213,7 @@ class CheckpointReader:
         return [attempt_of(row) for row in self.store.execute(query, (key,))]
 
     def provenance(self, attempt: int) -> Provenance:
-        """What an attempt's picture was made of."""
+        """The request and the task that an attempt's picture comes from."""
         query = (
             f"SELECT r.key, {REQUEST_COLUMNS}, a.task_id, a.recipe_commit,"
             " (SELECT p.recipe FROM placement p"
@@ -280,7 +280,7 @@ class CheckpointReader:
         return [row["file"] for row in self.store.execute(query, (key,))]
 
     def uncertain_count(self) -> int:
-        """How many attempts are uncertain, without those that the user settled."""
+        """The number of uncertain attempts that the user has not settled."""
         query = "SELECT count(*) FROM attempt WHERE state = ? AND settled IS NULL"
         (count,) = self.store.execute(query, (State.UNCERTAIN.value,)).fetchone()
         return int(count)
@@ -314,7 +314,7 @@ class CheckpointReader:
         return [record_of(row) for row in self.store.execute(query, (text,))]
 
     def money(self, owns: Owns = everything) -> Money:
-        """What all attempts cost, and what is reserved for those that may still cost something.
+        """The cost of all attempts, and the reservations of those that may still cost something.
 
         Of those jobs alone whose key `owns` accepts.
         """
@@ -342,7 +342,7 @@ class CheckpointReader:
             yield row["key"], total(row["costs"])
 
     def fingerprint(self) -> str:
-        """A SHA-256 over where every attempt stands and what it costs.
+        """A SHA-256 of the state and cost of every attempt.
 
         What was being sent counts as uncertain, since that is what the next run makes of it.
         """
@@ -362,7 +362,7 @@ class CheckpointReader:
         return None if row is None else str(row["at"])
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
-        """What the API charged for each picture that it made, of the jobs that `owns` accepts."""
+        """The charge for each picture made, of the jobs that `owns` accepts."""
         query = (
             "SELECT r.key, r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
             " WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done')"
@@ -424,7 +424,7 @@ class CheckpointReader:
         )
 
     def spent_by_prompt(self) -> Mapping[str | None, Decimal]:
-        """What the API charged, in USD, by the id of every prompt in the recipe's order.
+        """The USD charged by prompt id, in the recipe's order.
 
         None, at the end, is what the recipe left over. The sum is `money().spent`.
         """
@@ -441,7 +441,7 @@ class CheckpointReader:
         return spent
 
     def sources(self) -> list[str]:
-        """Where the recipe's lines are written, as `file:line:column`; each once, in its order."""
+        """The sources of the recipe's lines, as `file:line:column`; each once, in order."""
         query = (
             "SELECT source FROM placement WHERE current = 1 AND source IS NOT NULL"
             " GROUP BY source ORDER BY min(position)"

@@ -197,7 +197,7 @@ class Store:
         self._db.execute("RELEASE block")
 
     def row_fault(self, key: str) -> str | None:
-        """What the rows of a job have that spark-batch does not write; None if nothing."""
+        """The first value in the rows of a job that spark-batch does not write, or None."""
         return validation.row_fault(self._db, VERSION, key=key)
 
     def _check_unchanged(self) -> None:
@@ -223,7 +223,7 @@ class Store:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """What is read inside is of one moment, also beside a run; its writes wait meanwhile."""
+        """Read a consistent snapshot inside the block; the writes of a run wait meanwhile."""
         if self._db.in_transaction:
             yield
             return

@@ -182,7 +182,7 @@ class Checkpoint(CheckpointReader):
         self._move(attempt, State.RUNNING, _SUBMITTING, task_id, task_id=task_id)
 
     def uncertain(self, attempt: int, reason: str) -> None:
-        """Nobody knows whether there is a task, or the API no longer knows the one there was."""
+        """It is unknown whether a task was created, or the API no longer knows the task."""
         allowed = (State.SUBMITTING, State.RUNNING)
         self._move(attempt, State.UNCERTAIN, allowed, reason, error_message=reason)
 

@@ -43,7 +43,7 @@ _Object = tuple[str, str, str]  # type, name, table
 
 
 def fault(connection: sqlite3.Connection, version: int) -> str | None:
-    """What a checkpoint of a version has that spark-batch does not write; None if nothing.
+    """The first thing in a checkpoint that spark-batch does not write, or None.
 
     Raises sqlite3.Error when SQLite cannot read it.
     """
@@ -52,7 +52,7 @@ def fault(connection: sqlite3.Connection, version: int) -> str | None:
 
 
 def _page_fault(connection: sqlite3.Connection) -> str | None:
-    """What SQLite finds wrong with the pages, and with the indexes, through which rows are read.
+    """The error that SQLite finds in the pages and indexes, or None.
 
     `quick_check` would leave out the indexes: one that has other values than its table would hide
     attempts, and have values read that `row_fault` has not seen.
@@ -145,7 +145,7 @@ def _parsed(sql: str) -> _Definition:
 def row_fault(
     connection: sqlite3.Connection, version: int, *, key: str | None = None
 ) -> str | None:
-    """What a row has that spark-batch does not write; with `key` a row of that job alone."""
+    """The first value in a row that spark-batch does not write; with `key` in that job's rows."""
     for table, rules in _RULES.items():
         known = {name: rules[name] for name in columns(table, version)}
         if not known or (key is not None and "key" not in known):

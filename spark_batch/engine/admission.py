@@ -76,7 +76,7 @@ class Queue:
         return dropped
 
     def candidate(self, now: float) -> Candidate | None:
-        """What is to be sent next: a failed attempt's successor before a new job."""
+        """The next candidate to send: a retry that is due, else a new job."""
         if self._retries and self._retries[0][0] <= now:
             return self._retries[0][2]
         return None if self._ahead is None else _from_step(self._ahead)
@@ -94,7 +94,7 @@ class Queue:
         self._sent += 1
 
     def made(self, key: str, number: int) -> int:
-        """How many attempts of a job count against the recipe's bound, with attempt `number`."""
+        """The number of attempts, up to `number`, that count against the recipe's bound."""
         return number - self._base.get(key, 0)
 
 
@@ -127,7 +127,7 @@ class Request:
 
     @property
     def name(self) -> str:
-        """What people call the job: its output name."""
+        """The job's name in messages: its output name."""
         return self.job.output
 
 

@@ -35,7 +35,7 @@ Verdict = Go | Wait | Over
 
 
 class Prices:
-    """What a picture of a size costs, in USD.
+    """Prices of pictures by size, in USD.
 
     The estimate is, in this order: the median of what the API has charged for the size in this
     checkpoint, the recipe's price, unknown (spark_batch/README.md, "Money"). A quote of the API
@@ -58,7 +58,7 @@ class Prices:
         self._quoted = dict(prices)
 
     def estimate(self, size: tuple[int, int]) -> Decimal | None:
-        """What a picture of `size` will cost, or None."""
+        """The estimated cost of a picture of `size`, or None."""
         charged = self._charged.get(size)
         return median(charged) if charged else self._price
 
@@ -69,11 +69,11 @@ class Prices:
 
     @property
     def quotes(self) -> Mapping[tuple[int, int], Decimal]:
-        """What the API said, by width and height."""
+        """The API's quotes by width and height."""
         return self._quoted
 
     def quoted(self, size: tuple[int, int]) -> Decimal | None:
-        """What the API said that a picture of `size` will cost, or None."""
+        """The API's quote for a picture of `size`, or None."""
         return self._quoted.get(size)
 
     def upper(self, size: tuple[int, int]) -> Decimal | None:
@@ -82,7 +82,7 @@ class Prices:
         return max(known, default=None)
 
     def source(self, size: tuple[int, int]) -> str:
-        """Where the estimate comes from: `charged`, `recipe` or `unknown`."""
+        """The source of the estimate: `charged`, `recipe` or `unknown`."""
         if self._charged.get(size):
             return "charged"
         return "unknown" if self._price is None else "recipe"
@@ -117,7 +117,7 @@ class Budget:
 
     @property
     def spent(self) -> Decimal:
-        """What the API charged, in USD."""
+        """The total charged, in USD."""
         return self._spent
 
     @property
@@ -177,7 +177,7 @@ class Budget:
         self._held += amount or Decimal(0)
 
     def reserved(self, attempt: int) -> Decimal | None:
-        """What stands reserved for an attempt in flight."""
+        """The amount reserved for an attempt in flight."""
         return self._open.get(attempt)
 
     def resume(self, attempt: int, amount: Decimal | None) -> None:

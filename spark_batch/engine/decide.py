@@ -70,7 +70,7 @@ Subject = TypeVar("Subject", int, str)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows from a trigger.
+    """The consequences of a trigger.
 
     `transitions` have to be committed before `effects` are started; `events` are for the caller.
     """
@@ -137,7 +137,7 @@ class Engine:
         self.leave_at: float | None = None
 
     def take(self, trigger: triggers.Trigger, now: float) -> Decision:
-        """What follows from `trigger`; `now` is the run's clock, in seconds."""
+        """Decide what follows from `trigger`; `now` is the run's clock, in seconds."""
         self._now = now
         self._decision = Decision()
         if isinstance(trigger, triggers.TaskTrigger):
@@ -148,7 +148,7 @@ class Engine:
         return self._decision
 
     def question(self, now: float) -> triggers.Question | None:
-        """What is to be known before a further job is admitted; None if none may be, now."""
+        """The question to answer before a further job is admitted; None if none may be, now."""
         if self._blocked or self._is_full or self.tally.halted is not None:
             return None
         if self._queue.wants_step:
@@ -172,7 +172,7 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """How many attempts are being sent, or have a task that is not done."""
+        """The number of attempts being sent or with an unfinished task."""
         return len(self._requests) + len(self._tasks)
 
     @property
@@ -649,7 +649,7 @@ class Engine:
         self._note_other_money(result.usage)
 
     def _learn(self, task: Task) -> None:
-        """How long the task took, where this run saw all of it.
+        """Learn the duration of a task that this run has seen from its creation on.
 
         With the first of them known, those that wait without knowing get another appointment.
         """
@@ -664,7 +664,7 @@ class Engine:
                 self._poll_later(other, self._polls.next(waited, scout=other.scout))
 
     def _in_progress(self, task: Task, outcome: InProgress) -> None:
-        """A status that nobody documented counts as in progress, and is reported once a run."""
+        """An undocumented status counts as in progress, and is reported once a run."""
         status = outcome.unknown_status
         task.failures = 0
         task.unknown_since = None
@@ -852,7 +852,7 @@ class Engine:
         self._note_delivery(task, delivered)
 
     def _note_delivery(self, task: Task, delivered: effects.Delivered) -> None:
-        """What a person may want to know beside that the picture is there."""
+        """Report notes about a delivered picture: replaced, further or unmarked files."""
         downloaded, unmarked = delivered.downloaded, delivered.unmarked
         if task.replacing is not None:
             text = f"{task.replacing}; what stood there is kept in {self._kept}"

@@ -191,7 +191,7 @@ class Driver:
         return due, reports
 
     def _happened(self, ended: list[Ended]) -> Iterator[Trigger]:
-        """What has happened. What is read for one trigger sees the transitions of those before."""
+        """Triggers of this turn, made lazily: each sees the transitions of those before it."""
         yield from self._take_pending()
         yield from self._answers(ended)
         yield from self._overdue()
@@ -204,7 +204,7 @@ class Driver:
         return pending
 
     def _answers(self, ended: list[Ended]) -> Iterator[Trigger]:
-        """What calls have brought; of one that ended with an exception, nothing is known."""
+        """Triggers for the calls that have ended; none for a call that raised."""
         for call, future in ended:
             if future.cancelled():
                 yield CallTakenBack(call.ticket, "the call was dropped before it was begun")
@@ -322,7 +322,7 @@ class Driver:
         return workers.Names(self._layout, tuple(outputs), written)
 
     def _facts(self, ticket: int) -> Provenance | None:
-        """What a picture shall carry, where that is wanted."""
+        """The metadata to embed in a picture, or None."""
         return self._checkpoint.provenance(self._rows[ticket]) if self._metadata else None
 
     def _take_back(self, *, only_requests: bool = False) -> list[Trigger]:
@@ -371,7 +371,7 @@ class Driver:
         return self._checkpoint.knows_task(self._api, task_id)
 
     def _history(self, ticket: int, key: str, outcome: object) -> triggers.JobHistory:
-        """What decides whether a failed attempt is followed by another one."""
+        """The job's other attempts, which decide whether a failed one is retried."""
         if not isinstance(outcome, NotMade | TaskFailed):
             return triggers.JobHistory()
         attempts = self._checkpoint.attempts_of(key)

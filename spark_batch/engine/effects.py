@@ -91,7 +91,7 @@ Effect = Call | TakeBackRequests
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """The picture stands in its part file, not yet looked at.
+    """The picture is in its part file, not yet checked.
 
     `further` are the places of further pictures that the task made, `missing` is why one of them
     could not be fetched.
@@ -103,7 +103,7 @@ class Downloaded:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The picture stands under its names; `suspect` is what is odd about it.
+    """The picture was placed under its names; `suspect` is why it looks wrong, if it does.
 
     `received` is its SHA-256 as it came, where metadata have changed that; `unmarked` says why it
     could not be given any.
@@ -138,7 +138,7 @@ class DiskRefused:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Something stands in the way of this one picture's name; the others have their own."""
+    """A file or folder blocks this picture's name; other pictures are not affected."""
 
     reason: str
 
@@ -154,7 +154,7 @@ RestoreOutcome = Delivered | NotHere | PointerOnly | DiskRefused | Blocked
 
 
 class Rows(dict[int, int]):
-    """The row of the checkpoint that a ticket stands for."""
+    """Row ids of the checkpoint by ticket."""
 
     def __missing__(self, ticket: int) -> int:
         return ticket

@@ -46,7 +46,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class BecameUncertain:
-    """Nobody knows whether the attempt made a task."""
+    """It is unknown whether the attempt created a task."""
 
     key: str
     name: str

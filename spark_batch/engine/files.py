@@ -12,7 +12,7 @@ from spark_batch.paths import Layout
 
 
 def kept_path(layout: Layout, picture: Picture) -> Path:
-    """Where a picture is kept that no line wants, by its content."""
+    """The path of a picture that no line wants, by its content."""
     return layout.kept / f"{picture.sha256[:16]}{pictures.extension(picture)}"
 
 
@@ -79,7 +79,7 @@ def other_pointers(picture: Picture, *, written: dict[str, str], layout: Layout)
 
 
 def _places(picture: Picture, outputs: list[str], written: list[str], layout: Layout) -> list[Path]:
-    """Where a picture may stand: the files that once held it, then the names that want it."""
+    """Paths where a picture may be: files that once held it, then its output names."""
     wanted = [output + pictures.extension(picture) for output in outputs]
     return [layout.output_dir / file for file in dict.fromkeys([*written, *wanted])]
 

@@ -14,7 +14,7 @@ from spark_batch.jobs import Job
 
 
 class _Price(NamedTuple):
-    """What `Prices` says of a size."""
+    """The prices of a size."""
 
     estimate: Decimal | None
     quoted: Decimal | None
@@ -50,7 +50,7 @@ class Forecast:
     _prices: dict[tuple[int, int], _Price] = field(default_factory=dict)
 
     def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
-        """How many jobs have one of `actions`."""
+        """The number of jobs with one of `actions`."""
         return sum(self.counts[action] for action in actions)
 
     def add(self, step: Step, prices: Prices) -> None:
@@ -90,7 +90,7 @@ class Forecast:
         return found
 
     def _attempts_left(self, step: Step) -> int:
-        """How many attempts the step may lead to in one run, beside one that is under way."""
+        """The number of attempts a step may lead to in one run, beside one that is under way."""
         before = step.attempt.number if step.attempt else 0
         left = self.attempts - before + (step.action is Action.RESEND)
         return max(step.action in COSTS, left)

@@ -37,7 +37,7 @@ class Cause(str, Enum):
 
 
 class Action(str, Enum):
-    """What a run does with a job."""
+    """The action of a run for a job."""
 
     CREATE = "create"  # a new task, which costs
     RESEND = "resend"  # an attempt that never reached the API
@@ -61,7 +61,7 @@ AnyJob = Job | JobRecord
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is to be done with a job, and why, in words; `attempt` is its last one.
+    """The action for a job and its reason in words; `attempt` is the job's last one.
 
     `cause` is the reason in one word, `changes` are the fields that make a request another one.
     """
@@ -75,7 +75,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Step(Finding):
-    """What is to be done with a job of the recipe."""
+    """The action for a job of the recipe."""
 
     job: Job = field(kw_only=True)
 
@@ -97,7 +97,7 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What decides between doing and leaving.
+    """Settings that decide the action of each job.
 
     `attempts` is the recipe's bound; `retry` makes failed and expired jobs anew and leaves new
     ones; `rescue` looks once more for what has expired.
@@ -141,7 +141,7 @@ def plan_actions(
 def paid_pictures(
     records: Iterable[JobRecord], *, reader: CheckpointReader, scope: Scope
 ) -> Iterator[tuple[Finding, Restore | None]]:
-    """What is found of each job that the checkpoint has, and the picture to put back, if any."""
+    """The finding for each job of the checkpoint, and the picture to restore, if any."""
     history = _History(reader, given=set())
     for record in records:
         found = _find(record, history, scope)

@@ -55,7 +55,7 @@ class WorkerProcesses:
     def inspect(
         self, path: Path, *, expected: tuple[int, int], source: Input, rules: PictureRules
     ) -> Inspection:
-        """What `pictures.inspect` gives for these arguments; raises PictureError."""
+        """Call `pictures.inspect` with these arguments, in a worker where that pays."""
         request = {"path": path, "expected": expected, "source": source, "rules": rules}
         with self._changed:
             self._inside += 1
@@ -80,7 +80,7 @@ class WorkerProcesses:
                 self._inside -= 1
 
     def take_note(self) -> str | None:
-        """What a person may want to know of the workers, once."""
+        """A note about the workers for the user, given once."""
         note, self._note = self._note, None
         return note
 

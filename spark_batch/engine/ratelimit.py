@@ -25,12 +25,12 @@ _REMEMBERED = 40  # tasks
 
 
 def backoff(failures: int, *, rng: Random, base: float = 0.5, cap: float = 30.0) -> float:
-    """How long to wait after the n-th failure in a row: full jitter under a doubling, capped."""
+    """Seconds to wait after the n-th failure in a row: full jitter, doubling, capped."""
     return rng.uniform(0, min(cap, base * 2.0 ** min(failures, 30)))
 
 
 def fetch_backoff(failures: int, *, fresh_url: bool, rng: Random) -> float:
-    """How long to wait after the n-th failed download of a picture.
+    """Seconds to wait after the n-th failed download of a picture.
 
     `fresh_url` says that its URL was refused: an object store may answer 404 for minutes before a
     new object is seen everywhere. A server that fails is either back soon or not in this run.
@@ -41,7 +41,7 @@ def fetch_backoff(failures: int, *, fresh_url: bool, rng: Random) -> float:
 
 
 class Pace:
-    """How many tasks may be created a second.
+    """The rate at which tasks may be created.
 
     A 429 halves the rate for the whole run and holds every submission for as long as the API
     asks; each success raises it by a tenth of the recipe's rate. After five failures in a row one
@@ -196,7 +196,7 @@ class PollTimes:
 
 
 def duration(*, asked: float, still: float | None) -> float:
-    """How long a task took that was found done by the question after `asked` seconds.
+    """The duration of a task, in seconds, that the poll after `asked` seconds found done.
 
     `still` is when the question was asked that found it at work; None without one: then the task
     was done before `asked`, and the answer is a guess below it. When the answers came says nothing:

@@ -94,7 +94,7 @@ def has_expired(finished: datetime | None, now: datetime, *, kept_hours: float) 
 
 @dataclass(slots=True)
 class Outages:
-    """What does not come in, so that nothing more is paid for meanwhile. Times are seconds.
+    """Pictures or tasks that do not arrive, so that no more is paid for. Times are seconds.
 
     `pictures` counts the pictures given up since the last one arrived, `picture_reason` is why the
     last download failed. `tasks` counts the tasks left at work since the last one was completed.

@@ -145,7 +145,7 @@ def threads(concurrency: int) -> Executors:
 
 
 def sender(submit: Callable[[bytes], SubmitOutcome], bodies: Bodies) -> Sender:
-    """What sends a job: its body is made in the thread that sends it.
+    """A function that sends a job; the thread that calls it builds the body.
 
     A picture that is no longer the one that was planned is refused here, before anything is sent.
     """

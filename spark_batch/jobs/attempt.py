@@ -24,7 +24,7 @@ class State(str, Enum):
 
 
 class Status(str, Enum):
-    """Where a job stands: its last attempt's state, `pending` without one.
+    """The status of a job: its last attempt's state, `pending` without one.
 
     `expired` is a job whose picture was paid for, is not on disk, and is no longer to be had: the
     API gives no URL for it. Version 0.1.0 called it `lost`, which manifests and selections may
@@ -47,7 +47,7 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a task cost, as the API says; None where it says nothing.
+    """The cost of a task as reported by the API; None for values that it does not report.
 
     `cost` is in USD. `other` is a cost in another unit, as a text to show ("12 credit"): it is
     never added up.
@@ -114,7 +114,7 @@ class Attempt:
 
     @property
     def cost(self) -> Decimal | None:
-        """What the API charged, in USD; None while it has not said, or when it never did."""
+        """The charge in USD; None if the API has not reported one."""
         return self.result.usage.cost if self.result else None
 
     @property

@@ -23,7 +23,7 @@ class SourceLocation:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How an author wants a picture brought within the API's limits: the recipe's `fit`.
+    """The recipe's `fit`: how to bring a picture within the API's limits.
 
     `ratio` is `pad` or `crop`, `background` as `#rrggbb`, `format` is `auto`, `jpeg` or `png`.
     """
@@ -35,7 +35,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What is done to a picture file before it is sent; `words` tell it.
+    """Changes to a picture file before it is sent; `words` describes them.
 
     `format`, `width` and `height` are those of what is sent. `ratio` and `background` are None
     where they play no part. `version` is that of the way it is done.

@@ -37,7 +37,7 @@ class JobRecord:
 
     @property
     def status(self) -> Status:
-        """Where the job stands."""
+        """The job's status."""
         return status_of(self.attempt)
 
 
@@ -59,7 +59,7 @@ def record_of(job: Job, attempt: Attempt | None = None) -> JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a picture may carry with it (`output.metadata`): its request and its task, no secrets.
+    """Metadata of a picture (`output.metadata`): its request and its task, no secrets.
 
     `recipe` is the recipe's name, `commit` the git commit that it stood in when the attempt was
     made, with `-dirty` behind it when it differed.

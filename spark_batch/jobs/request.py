@@ -29,7 +29,7 @@ Value = str | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the API will see of a job, as the checkpoint's table `request` has it.
+    """The part of a job that the API sees, as in the checkpoint's table `request`.
 
     `picture` is the SHA-256 of the input's file, or its URL; None where nobody knows it, as of a
     job that only a manifest has. `width` and `height` are as asked, in pixels. `fit` says in words
@@ -114,7 +114,7 @@ class Job:
 
     @property
     def request(self) -> Request:
-        """What the API will see of it."""
+        """The part of the job that the API sees."""
         picture = self.input.picture
         return Request(
             model=self.model,
@@ -146,7 +146,7 @@ def key(
 
 
 def picture_text(picture: Input) -> str:
-    """How the canonical form writes an input: the URL, or `sha256:` and the file's hash.
+    """An input in the canonical form: the URL, or `sha256:` and the file's hash.
 
     What is done to the file is written behind it, `;fit=1,jpeg,pad,#ffffff`: version, format, and
     the way with the proportions and the background where they play a part.

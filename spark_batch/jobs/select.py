@@ -79,7 +79,7 @@ def _patterns(text: str) -> tuple[str, ...]:
 
 
 def facts(record: JobRecord, model: Model) -> Facts:
-    """What can be said of a job, by axis."""
+    """The facts about a job by axis."""
     request = record.request
     return {
         **{name: (value,) for name, value in record.variables},

@@ -86,7 +86,7 @@ def _rendered(found: Source, treatment: Treatment, rules: PictureRules) -> Image
 
 
 def _treatment(found: Source, fit: Fit, rules: PictureRules) -> Treatment | None:
-    """What is to be done, or None for nothing. Options that play no part do not show in it."""
+    """The treatment, with the options that have an effect; None if nothing is to be done."""
     ways = geometry(*found.image.size, fit.ratio, rules)
     if not _needed(found, ways, fit, rules):
         return None
@@ -131,7 +131,7 @@ def _words(
     *,
     rules: PictureRules,
 ) -> list[str]:
-    """What is done, in words, in the order in which it is done."""
+    """The treatment in words, in the order in which it is done."""
     words = ["first frame only"] if found.several else []
     if found.turned:
         words.append("turned upright")
@@ -157,7 +157,7 @@ def _colour_words(found: Source) -> list[str]:
 
 
 def _limit_words(found: Source, ways: Geometry, kind: str, rules: PictureRules) -> str:
-    """What the bytes may ask for: only the encoder knows, so that both cases are named."""
+    """The change that the byte limit may require, which only the encoder knows."""
     most = rules.recommended_bytes
     channels = 4 if found.clear else 3
     if kind == "PNG" and ways.canvas[0] * ways.canvas[1] * channels > most:

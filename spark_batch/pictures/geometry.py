@@ -12,7 +12,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """What of a picture is taken, how large that becomes, and the canvas that it stands on.
+    """The part of a picture that is used, its size afterwards, and the canvas around it.
 
     All in pixels. `box` is left, upper, right, lower in the upright picture; `inner` is centred on
     `canvas`, and smaller than it only where the picture is padded. `long` says that the picture

@@ -87,7 +87,7 @@ def decoded(
     at_least: Callable[[Image.Image], tuple[int, int]] = _smallest,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Picture, Image.Image]:
-    """What `accept` takes, and its pixels.
+    """Read and decode a downloaded file, as `accept` does.
 
     `at_least` gives, for the image by its header, the width and height in pixels that are needed of
     it: a JPEG may come at a half, a quarter or an eighth. Raises PictureError as `accept` does.
@@ -98,7 +98,7 @@ def decoded(
 
 
 def admitted(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Picture, Image.Image, bytes]:
-    """What `accept` takes, by its header alone: its facts, the image not yet decoded, its bytes.
+    """Read the header of a downloaded file: its facts, the image, not yet decoded, its bytes.
 
     Raises PictureError, in one line that begins with the path.
     """
@@ -159,7 +159,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def claimed_size(path: Path, beginning: bytes, kind: str) -> tuple[int, int]:
-    """The size that a file's first bytes claim, in pixels; zeros when it stands elsewhere."""
+    """The size by a file's first bytes, in pixels; zeros if it is not there."""
     if kind == "WEBP":
         return webp_size(beginning) or (0, 0)
     try:
@@ -178,7 +178,7 @@ def format_of(data: bytes) -> str:
 
 
 def said(data: bytes) -> str:
-    """What a file that is no picture seems to be."""
+    """Describe a file that is no picture."""
     if not data:
         return "the file is empty"
     if data[:64].lstrip().lower().startswith(_MARKUP):

@@ -141,7 +141,7 @@ def _bits(image: Image.Image, data: bytes, kind: str) -> int:
 
 
 def _refuse_numbers(path: Path, image: Image.Image, kind: str) -> None:
-    """Refuse numbers of which nobody knows what white is: 32 bits, signed, or with a fraction."""
+    """Refuse samples without a known white level: 32 bits, signed, or floating point."""
     if image.mode == "F" or (image.mode == "I" and kind != "PNG"):
         raise PictureError(
             f"{path}: this {kind} file holds numbers of which nobody can tell what white is;"

@@ -50,7 +50,7 @@ _ANCILLARY = 0x20  # of a chunk's first letter (PNG specification, 5.4)
 
 
 def is_whole(data: bytes, kind: str) -> bool:
-    """Whether the file has the end that its format asks for; what stands behind it does not count.
+    """Whether the file has the end mark of its format; data behind it are ignored.
 
     Formats other than JPEG, PNG and WebP have no end mark: all their pixels are there once they
     have been decoded.

@@ -52,7 +52,7 @@ def suspicion(
     expected: tuple[int, int],
     before: Before | None,
 ) -> str | None:
-    """What is odd about a decoded picture, in words; None for nothing.
+    """Why a decoded picture is suspect, in words; None if it is not.
 
     `size` is its width and height in pixels, of which `image` may be a reduced copy; `expected` are
     those that the API gives (`Model.expected_size`).

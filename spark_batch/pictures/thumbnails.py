@@ -105,7 +105,7 @@ def _digest(path: Path, picture: Picture | None) -> str:
 
 
 def _kept(folder: Path, digest: str) -> Thumbnail | None:
-    """What the cache has of a picture; None when that is nothing, or broken."""
+    """The cached thumbnail of a picture; None if there is none or it is broken."""
     for kind in ("jpeg", "webp"):
         with suppress(OSError, ValueError, SyntaxError):
             data = (folder / f"{digest}.{kind}").read_bytes()
