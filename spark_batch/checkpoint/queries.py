@@ -372,8 +372,8 @@ class CheckpointReader:
                 cost = decimal(row["cost"]) or Decimal(0)
                 yield Charge(width=row["width"], height=row["height"], cost=cost)
 
-    def durations(self, longest: float, limit: int = 200) -> list[float]:
-        """Seconds from a task's creation until it was seen to be done, of the last tasks.
+    def durations(self, longest: float, limit: int) -> list[float]:
+        """Seconds from a task's creation until it was seen to be done, of the last `limit` tasks.
 
         Left out are those that took more than `longest` seconds and those that a run went on with
         after a break, since the break would count.

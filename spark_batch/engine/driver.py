@@ -28,7 +28,7 @@ from spark_batch.engine.effects import Call, Effect, Rows
 from spark_batch.engine.events import Event, Note, Tally
 from spark_batch.engine.planner import Restore, Step
 from spark_batch.engine.processes import WorkerProcesses
-from spark_batch.engine.ratelimit import Pace, PollTimes
+from spark_batch.engine.ratelimit import REMEMBERED, Pace, PollTimes
 from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Executors, Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
@@ -107,7 +107,7 @@ class Driver:
             kept=layout.kept.relative_to(layout.output_dir).as_posix(),
             budget=budget,
             pace=Pace(rate=run.submit_rate, rng=rng),
-            polls=poll_times or PollTimes(checkpoint.durations(longest=run.task_timeout)),
+            polls=poll_times or PollTimes(checkpoint.durations(run.task_timeout, REMEMBERED)),
             rng=rng,
             tally=tally,
         )

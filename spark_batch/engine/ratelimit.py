@@ -21,7 +21,7 @@ _LONGEST_FETCH_WAIT = 8.0  # seconds between two downloads of a picture
 _LONGEST_WAIT_FOR_URL = 60.0  # the same, when its URL was refused
 _EARLY = (0.25, 0.5, 0.97)  # of the usual time
 _FIRST_SCOUTS, _ONE_IN = 4, 8
-_REMEMBERED = 40  # tasks
+REMEMBERED = 40  # tasks
 
 
 def backoff(failures: int, *, rng: Random, base: float = 0.5, cap: float = 30.0) -> float:
@@ -137,7 +137,7 @@ class PollTimes:
     """
 
     def __init__(self, durations: Iterable[float] = ()) -> None:
-        self._durations = deque(durations, maxlen=_REMEMBERED)
+        self._durations = deque(durations, maxlen=REMEMBERED)
         self.rate = _POLLS_A_SECOND
         self._tokens = _BURST_OF_POLLS
         self._counted_at = 0.0

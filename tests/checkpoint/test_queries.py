@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -40,3 +41,19 @@ def test_of_an_empty_checkpoint_there_is_nothing(tmp_path: Path) -> None:
         assert (list(checkpoint.every_attempt()), checkpoint.histories({1})) == ([], {})
         checkpoint.sync_jobs([a_job()])
         assert list(checkpoint.every_attempt()) == []
+
+
+def test_the_durations_are_those_of_the_last_tasks(tmp_path: Path) -> None:
+    """What is learned at the start of a run is how long tasks took lately."""
+    times = [datetime(2026, 1, 1, tzinfo=timezone.utc)]
+    jobs = some_jobs(6)
+    with Checkpoint.open(tmp_path / "t.checkpoint", clock=lambda: times[-1]) as checkpoint:
+        checkpoint.sync_jobs(jobs)
+        for seconds, job in enumerate(jobs, 1):
+            attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
+            checkpoint.submitted(attempt, f"task-{seconds}")
+            times.append(times[-1] + timedelta(seconds=seconds))
+            checkpoint.fetching(attempt, a_result())
+        found = checkpoint.durations(600.0, 3)
+        assert sorted(map(round, found)) == [4, 5, 6]
+        assert len(checkpoint.durations(4.5, 9)) == 4
