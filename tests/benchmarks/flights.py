@@ -1,4 +1,4 @@
-"""Many tasks in flight on a few threads: 2 000 against 20, through the real command.
+"""Many tasks in flight: 2 000 against 20, through the real command.
 
 The sandbox stands in a process of its own; each task takes four to six seconds.
 """
