@@ -17,7 +17,7 @@ MAX_BYTES = 100_000_000  # of what one call may print
 PIPE = subprocess.PIPE
 
 _CHUNK = 1 << 18
-_END_SECONDS = 2.0  # for a worker whose input is closed
+_END_SECONDS = 2.0  # for a worker that was killed
 # A child gets these variables and no others: neither the API key nor any other secret of the shell
 # or the CI job, and no GIT_* or SSH_* variable, some of which name programs to run. SUDO_UID tells
 # git who calls it through sudo, whose repositories it trusts as well.
@@ -128,16 +128,20 @@ class Worker:
             raise WorkerEnded from None
 
     def end(self) -> None:
-        """Close its input, and end it when it does not end by itself."""
+        """Kill it, and close its pipes. What it was asked is answered by WorkerEnded.
+
+        The pipes are closed last: while another thread waits for an answer, closing would wait for
+        that answer as well.
+        """
+        self._process.kill()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return  # it waits for a disk, and ends after that
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 def run(

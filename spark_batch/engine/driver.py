@@ -53,8 +53,8 @@ class Driver:
     pictures shall carry what they were made of, `commit` is the recipe's, in git.
 
     `executors` do what waits for the API and its hosts, and what reads and writes pictures; they
-    are shut down when the run ends. `processes` inspect pictures,
-    None for whoever places them.
+    are shut down when the run ends. Pictures are inspected by `processes`; without
+    them, by the executor that places them.
     """
 
     def __init__(

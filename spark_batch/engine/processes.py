@@ -1,7 +1,7 @@
 """Inspect pictures in worker processes, where that pays.
 
-Measured (tests/benchmarks/peers.py): with tasks of some seconds the processor waits, and workers
-gain nothing; where it is the limit they take over two thirds of a picture's work. So with
+With tasks of some seconds the processor waits, and workers gain nothing; they do where it is the
+limit (`python -m tests.benchmarks.peers --load b --workers 0`, and with 2). So with
 `run.workers: auto` a worker is started once pictures wait for each other.
 """
 

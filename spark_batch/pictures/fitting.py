@@ -1,7 +1,7 @@
 """`fit`: convert pictures to what the API takes. The original file never changes.
 
 What is done is decided from the decoded file, and never depends on what an encoder makes of it, so
-that it can be told, and be a part of a job's key, without encoding (measured for a TIFF of 24
+that it can be shown, and be a part of a job's key, without encoding (measured for a TIFF of 24
 megapixels: to decide takes a ninth of the time of making the file, tests/benchmarks). In this
 order: the first frame, turned as EXIF says, in 8 bits a channel, cut or resized, in sRGB, laid on
 a background where it is padded or transparency cannot be kept, encoded.

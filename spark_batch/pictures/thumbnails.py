@@ -24,8 +24,8 @@ from spark_batch.pictures.colours import even
 from spark_batch.pictures.disk import sha256
 from spark_batch.pictures.sources import TURNS, source
 
-# Pixels: what a tile of a page shows on a common screen. Measured for a photo of 1328 x 1328: JPEG
-# takes 0.2 ms, WebP of the same looks two thirds of the bytes and 4.4 ms (tests/benchmarks).
+# Pixels: what a tile of a page shows on a common screen. WebP of the same looks has two thirds of a
+# JPEG's bytes and takes twenty times as long (`tests.benchmarks.pages` measures a whole page).
 _BOX = (320, 240)
 _QUALITY = 72
 _METHOD = 2

@@ -127,7 +127,7 @@ def _driver(
         tally=tally,
         steps=missing,
         open_jobs={},
-        executors=threads(settings.concurrency),
+        executors=threads(settings.concurrency, settings.workers),
         processes=WorkerProcesses(settings.workers),
         metadata=layout.metadata,
     )

@@ -150,7 +150,7 @@ class PreparedRun:
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-        executors = threads(run.concurrency)
+        executors = threads(run.concurrency, run.workers)
         model = self.recipe.model
         fitted = partial(pictures.fitted, rules=model.picture)
         bodies = Bodies(fitted=fitted, executor=executors.pictures)

@@ -118,7 +118,8 @@ def luigi_python() -> str:
 
 def command_of(tool: str, load: Load, folder: Path, checkout: Path) -> list[str]:
     """The tool's command line; what it makes goes to `folder`/out."""
-    if tool == SPARK_BATCH:
+    if tool.startswith(SPARK_BATCH):
+        workers = tool.removeprefix(SPARK_BATCH).removeprefix(", workers: ")
         (folder / "photo.jpg").write_bytes(PHOTO.read_bytes())
         recipe = folder / "recipe.yaml"
         seeds = ", ".join(str(seed) for seed in range(1, load.jobs + 1))
@@ -129,9 +130,10 @@ def command_of(tool: str, load: Load, folder: Path, checkout: Path) -> list[str]
             f"run: {{concurrency: {load.concurrency}, submit_rate: 1000, max_uncertain: 100}}\n"
             "price: 0.03\n"
         )
+        further = ["--workers", workers] if workers else []
         python = checkout / ".venv" / "bin" / "python"
         interpreter = str(python) if python.exists() else sys.executable
-        return [interpreter, "-m", "spark_batch", "run", str(recipe), "--yes"]
+        return [interpreter, "-m", "spark_batch", "run", str(recipe), "--yes", *further]
     script = {"requests threads": "requests_script.py", LUIGI: "luigi_script.py"}.get(
         tool, "aiohttp_script.py"
     )
@@ -146,7 +148,7 @@ def started(
 ) -> subprocess.Popen[bytes]:
     """The tool as a process group of its own. Its output goes to `folder`/log."""
     environment = {**os.environ, "SPARK_BASE_URL": url, "SPARK_API_KEY": "benchmark"}
-    if tool == SPARK_BATCH:
+    if tool.startswith(SPARK_BATCH):
         paths = [str(checkout), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
     with (folder / "log").open("ab") as log:
@@ -249,10 +251,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--load", nargs="+", choices=list(LOADS), default=list(LOADS))
     parser.add_argument("--checkout", type=Path, default=ROOT, help="measure this spark-batch")
+    parser.add_argument("--workers", nargs="+", default=[], help="with these --workers, too")
     parser.add_argument("--kills", action="store_true", help="count what a SIGKILL bills twice")
     parser.add_argument("--peers", action="store_true", help="run Luigi too, installed by pip")
     args = parser.parse_args()
-    tools = (*TOOLS, LUIGI) if args.peers else TOOLS
+    tools = (*TOOLS, *(f"{SPARK_BATCH}, workers: {number}" for number in args.workers))
+    tools += (LUIGI,) if args.peers else ()
     if args.peers:
         luigi_python()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "requests", "Pillow"))

@@ -218,6 +218,22 @@ def test_a_task_that_the_api_has_completed_frees_its_place(recipe: Recipe, jobs:
     assert engine.holds(third)
 
 
+def test_completed_tasks_that_wait_for_their_pictures_are_bounded(
+    recipe: Recipe, jobs: list[Job]
+) -> None:
+    """A slow disk or host does not let paid tasks pile up."""
+    engine = an_engine(replace(recipe, run=replace(recipe.run, submit_rate=1000.0)))
+    first = a_task(engine, jobs[0], "first", 1.0)
+    engine.take(triggers.PollAnswered(first, Completed(result=RESULT)), 1.0)
+    delivered(engine, first, 1.0)
+    sent = 0
+    while engine.question(1.0 + sent / 100) is not None:
+        ticket = a_task(engine, jobs[0], f"task-{sent}", 1.0 + sent / 100)
+        engine.take(triggers.PollAnswered(ticket, Completed(result=RESULT)), 1.0 + sent / 100)
+        sent += 1
+    assert sent == recipe.run.concurrency + 64
+
+
 def test_tasks_that_wait_without_knowing_are_asked_for_when_the_first_is_done(
     recipe: Recipe, jobs: list[Job]
 ) -> None:

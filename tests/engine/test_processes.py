@@ -172,6 +172,41 @@ def test_closing_ends_the_workers(
     assert pids(processes) == []
 
 
+def test_closing_does_not_wait_for_a_worker_that_hangs(
+    processes: WorkerProcesses, source: Input, tmp_path: Path
+) -> None:
+    """A second Ctrl-C ends a run at once, whatever a worker waits for."""
+    path = a_result(tmp_path)
+    look(processes, path, source)
+    (pid,) = pids(processes)
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.submit(look, processes, path, source)
+        while processes._idle:  # until the worker has the picture
+            time.sleep(0.001)
+        try:
+            pool.submit(processes.close).result(timeout=10)
+            assert found.result(timeout=10).picture.width == SIZE[0]
+            assert not is_running(pid)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_by_itself_one_is_started_when_pictures_wait(
+    source: Input, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After some pictures, and while more are inspected at once than there are workers for."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    processes = WorkerProcesses(None)
+    path = a_result(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        started = pool.map(lambda _: look(processes, path, source) and pids(processes), range(200))
+        most = max(map(len, started))
+    processes.close()
+    assert 1 <= most <= 2
+
+
 def test_a_worker_ends_when_its_parent_is_killed(source: Input, tmp_path: Path) -> None:
     """Its input is closed by the system."""
     path = a_result(tmp_path)

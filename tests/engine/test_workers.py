@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import wait
 
@@ -43,6 +44,22 @@ def test_calls_that_no_thread_has_begun_are_cancelled_and_the_others_keep_their_
     go.set()
     wait(futures.values(), timeout=10.0)
     assert done == ["poll 1", "poll 2"]
+
+
+def test_threads_are_started_as_they_are_needed() -> None:
+    """One for calls that come one after the other, more while calls wait, and no more than most."""
+    threads = DaemonThreads(3, "test")
+    for _ in range(5):
+        assert threads.submit(int, "7").result() == 7
+        while threads._idle._value == 0:  # until the thread waits for its next call
+            time.sleep(0.001)
+    assert len(threads._threads) == 1
+    gate = threading.Event()
+    calls = [threads.submit(gate.wait) for _ in range(5)]
+    assert len(threads._threads) == 3
+    gate.set()
+    assert all(call.result() for call in calls)
+    threads.shutdown()
 
 
 def test_what_a_call_raises_is_handed_over(threads: DaemonThreads) -> None:

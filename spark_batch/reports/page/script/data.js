@@ -67,7 +67,7 @@ function named(name, label) {
   return ["input", "prompt", "size"].includes(name) ? label : `${name} ${label}`;
 }
 
-/** What tells a job from its neighbours: its values on the axes beside `besides`. */
+/** What distinguishes a job from its neighbours: its values on the axes beside `besides`. */
 function caption(job, besides) {
   const names = wide.filter((name) => !besides.includes(name) && valueOn(job, name) !== NOTHING);
   return names.map((name) => named(name, valueOn(job, name))).join(" · ");

@@ -25,7 +25,7 @@ function onChange(listener) {
   listeners.push(listener);
 }
 
-/** Takes the changes over, writes the address and tells all listeners. */
+/** Takes the changes over, writes the address and notifies all listeners. */
 function change(changes) {
   const names = Object.keys(changes).filter(
     (name) => JSON.stringify(changes[name]) !== JSON.stringify(state[name]),

@@ -14,7 +14,7 @@ const near = new IntersectionObserver(
 
 const shown = new WeakMap();
 
-/** A button that opens a job; `besides` are the axes that its place tells already. */
+/** A button that opens a job; `besides` are the axes that its place shows already. */
 function tile(job, { besides, list }) {
   const button = el("button", {
     type: "button",
