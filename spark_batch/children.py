@@ -9,12 +9,17 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any, TypeVar
 
 MAX_BYTES = 100_000_000  # of what one call may print
 PIPE = subprocess.PIPE
+
+T = TypeVar("T")
 
 _CHUNK = 1 << 18
 _END_SECONDS = 2.0  # for a worker that was killed
@@ -94,54 +99,103 @@ class WorkerEnded(Exception):
     """A worker has ended, or answers with what is no answer."""
 
 
-class Worker:
-    """A program that answers objects with objects, pickled, until its standard input is closed.
+class CallFailed(Exception):
+    """A function raised an error in a worker."""
 
-    So it ends as well when this process is killed. It gets no signal of the terminal, and none of
-    our secrets. Raises OSError when it cannot be started.
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker answers to the request of a number: the function's result, or that it failed.
+
+    A request is a number, a function of a module, and a tuple of its arguments.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    number: int
+    result: Any
+    failed: bool
+
+
+class Worker:
+    """A program that calls functions, several at once, until its standard input is closed.
+
+    Both ways go pickles. So it ends as well when this process is killed. It gets no signal of the
+    terminal, and none of our secrets, but the variables `further`. Safe to use from several
+    threads. Raises OSError when it cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], **further: str) -> None:
         self._process = subprocess.Popen(
             command,
-            env=environment(),
+            env=environment(**further),
             stdin=PIPE,
             stdout=PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._numbers = count()
+        self._writing = threading.Lock()
+        self._waiting: dict[int, Future[Answer]] = {}
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     @property
     def pid(self) -> int:
         """The process's number."""
         return self._process.pid
 
-    def ask(self, question: object) -> object:
-        """Send `question`, and wait for the answer. Raises WorkerEnded."""
+    @property
+    def calls(self) -> int:
+        """The number of calls under way."""
+        return len(self._waiting)
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Have `function` called, and wait for its result. Raises WorkerEnded and CallFailed."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        number, answer = next(self._numbers), Future[Answer]()
+        request = pickle.dumps((number, function, arguments))
+        self._waiting[number] = answer
         try:
-            pickle.dump(question, self._process.stdin)
-            self._process.stdin.flush()
-            return pickle.load(self._process.stdout)
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
-            raise WorkerEnded from None
+            with self._writing:
+                self._process.stdin.write(request)
+                self._process.stdin.flush()
+        except (OSError, ValueError):  # ValueError: the pipe is closed
+            self._ended = True
+        if self._ended:  # perhaps after the others were answered by WorkerEnded
+            self._waiting.pop(number, None)
+            raise WorkerEnded
+        if (found := answer.result()).failed:
+            raise CallFailed
+        result: T = found.result
+        return result
 
     def end(self) -> None:
-        """Kill it, and close its pipes. What it was asked is answered by WorkerEnded.
+        """Kill it, and close its pipes. What is under way is answered by WorkerEnded.
 
-        The pipes are closed last: while another thread waits for an answer, closing would wait for
-        that answer as well.
+        The pipes are closed last: while another thread reads or writes, closing would wait for it.
         """
         self._process.kill()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             return  # it waits for a disk, and ends after that
+        self._reader.join(_END_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            while True:
+                answer = pickle.load(self._process.stdout)
+                self._waiting.pop(answer.number).set_result(answer)
+        except Exception:  # noqa: BLE001 (whatever it writes that is no answer)
+            self._ended = True
+        for number in list(self._waiting):
+            if (waiting := self._waiting.pop(number, None)) is not None:
+                waiting.set_exception(WorkerEnded())
 
 
 def run(

@@ -6,7 +6,8 @@
       sandbox/                              previews, laid out like OUTPUT
       .spark-batch/                         the state folder
         NAME.checkpoint                     the checkpoint; beside it its lock and its backups
-        parts/NAME/ATTEMPT.part             downloads that are not finished
+        parts/NAME/ATTEMPT.RANDOM.part      downloads that are not finished
+        parts/NAME/run                      the token of the run under way
         kept/                               replaced pictures
         thumbs/                             thumbnails of the HTML page
         sandbox/                            the folder of the sandbox that `--sandbox` starts
@@ -71,9 +72,10 @@ class Layout:
         """
         return self.state / "parts" / self.label
 
-    def part(self, attempt: int) -> Path:
-        """The file that an attempt's picture is downloaded to."""
-        return self.parts / f"{attempt}{PART_SUFFIX}"
+    @property
+    def run_token(self) -> Path:
+        """The file that names the run under way, for workers (`engine.fetching`)."""
+        return self.parts / "run"
 
     @property
     def kept(self) -> Path:

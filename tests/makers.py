@@ -41,8 +41,8 @@ def suspicion(
     path: Path, *, asked: tuple[int, int], source: Path | None, sent: Picture | None = None
 ) -> str | None:
     """What is odd about a result of the default model; `asked` in pixels."""
-    expected, image = MODEL.expected_size(*asked), Input("input", path=source, picture=sent)
-    return pictures.inspect(path, expected=expected, source=image, rules=MODEL.picture).suspect
+    before = pictures.before_of(source, sent, MODEL.picture) if source else None
+    return pictures.inspect(path, expected=MODEL.expected_size(*asked), before=before).suspect
 
 
 def a_picture(text: str = "picture", *, width: int = 64, height: int = 48) -> Picture:

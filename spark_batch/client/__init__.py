@@ -1,6 +1,7 @@
 """The only room that speaks HTTP: requests go out, outcomes come back.
 
-`TaskReader` polls and downloads and has no way to create a task; `TaskClient` can submit as well.
+`Downloader` fetches pictures and knows no key, `TaskReader` polls as well and has no way to create
+a task, and `TaskClient` can submit.
 Neither retries anything: that is the engine's affair. What an answer means is decided in
 `submission` and `reading`, how far a request got in `transport`.
 """
@@ -38,11 +39,21 @@ from spark_batch.errors import UsageError
 from spark_batch.models import Model
 from spark_batch.version import __version__
 
-__all__ = ["TaskClient", "TaskReader", "Timeouts", "check_base_url", "check_key"]
+__all__ = [
+    "CA_VARIABLES",
+    "Downloader",
+    "TaskClient",
+    "TaskReader",
+    "Timeouts",
+    "check_base_url",
+    "check_key",
+]
 
 _CREATE = "/model/v1/generation"
 _TASK = "/model/v1/generation/task/"
 _PRECHARGE = "/model/v1/generation/precharge"
+
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")  # the first that is set counts
 
 _MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
 
@@ -66,13 +77,62 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-class TaskReader:
-    """Reads tasks and fetches pictures; safe to share between threads, and to be closed.
+class Downloader:
+    """Fetches pictures; knows no key. Safe to share between threads, and to be closed.
+
+    `private` says whether a picture may be fetched from a private or loopback address: where the
+    API itself stands on one. `environ` names a CA bundle in `CA_VARIABLES`, nothing else. `clock`
+    counts seconds, `now` gives the time. Raises UsageError for a bundle that cannot be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        private: Callable[[], bool],
+        timeouts: Timeouts = Timeouts(),
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _now,
+        max_picture_bytes: int = download.MAX_BYTES,
+    ) -> None:
+        self._private = private
+        self._agent = f"spark-batch/{__version__}"
+        self._wait = partial(retry_after, now=now)
+        self._wire = Wire(context=_tls(environ), connect=timeouts.connect, read=timeouts.read)
+        self._terms = download.Terms(
+            agent=self._agent,
+            total=timeouts.fetch_total,
+            admit=self._admits,
+            clock=clock,
+            wait=self._wait,
+            max_bytes=max_picture_bytes,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        """Write the picture at the signed `url` into the file `part`.
+
+        No key goes to its host. It is taken if it is as long as its server and the API
+        (`expected_bytes`) say; no file is left when it fails. Raises OutputError if the disk
+        refuses it.
+        """
+        return download.fetch(
+            self._wire, url, part, expected_bytes=expected_bytes, terms=self._terms
+        )
+
+    def _admits(self, address: str) -> bool:
+        return is_public(address) or self._private()
+
+
+class TaskReader(Downloader):
+    """Reads tasks and fetches their pictures.
 
     `base_url` and `key` are checked: UsageError. Answers are read by the rules of `model`.
-    `environ` names a CA bundle in `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`, nothing else. `clock`
-    counts seconds, `now` gives the time, `resolve` is asked once whether the API itself stands on a
-    private address.
+    `resolve` is asked once whether the API itself stands on a private address. The rest is as in
+    `Downloader`.
     """
 
     def __init__(
@@ -94,16 +154,13 @@ class TaskReader:
         self._resolve = resolve
         self._near: bool | None = None
         self._context = AnswerContext(model, washer(self._key))
-        self._agent = f"spark-batch/{__version__}"
-        self._wait = partial(retry_after, now=now)
-        self._wire = Wire(context=_tls(environ), connect=timeouts.connect, read=timeouts.read)
-        self._terms = download.Terms(
-            agent=self._agent,
-            total=timeouts.fetch_total,
-            admit=self._admits,
+        super().__init__(
+            private=self.is_private,
+            timeouts=timeouts,
+            environ=environ,
             clock=clock,
-            wait=self._wait,
-            max_bytes=max_picture_bytes,
+            now=now,
+            max_picture_bytes=max_picture_bytes,
         )
 
     def __enter__(self) -> TaskReader:
@@ -111,10 +168,6 @@ class TaskReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._wire.close()
 
     def poll(self, task_id: str) -> PollOutcome:
         """Ask how the task is doing."""
@@ -125,17 +178,6 @@ class TaskReader:
         except Fault as fault:
             return reading.judge_fault(fault)
         return reading.judge(answer, self._context, task_id=task_id, key=self._key)
-
-    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
-        """Write the picture at the signed `url` into the file `part`.
-
-        No key goes to its host. It is taken if it is as long as its server and the API
-        (`expected_bytes`) say; no file is left when it fails. Raises OutputError if the disk
-        refuses it.
-        """
-        return download.fetch(
-            self._wire, url, part, expected_bytes=expected_bytes, terms=self._terms
-        )
 
     def _ask(self, method: str, path: str, *, total: float, body: bytes | None = None) -> Answer:
         """One exchange with the API; raises Fault if no answer came."""
@@ -165,11 +207,7 @@ class TaskReader:
                 cut=cut,
             )
 
-    def _admits(self, address: str) -> bool:
-        """Whether a download may go to `address`: a public one, or the API is near as well."""
-        return is_public(address) or self._is_near()
-
-    def _is_near(self) -> bool:
+    def is_private(self) -> bool:
         """Whether the API itself is on a loopback or private address; looked up once."""
         if self._near is None:
             host = urlsplit(self._base).hostname
@@ -212,7 +250,7 @@ def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
 
     Raises UsageError for a bundle that cannot be read.
     """
-    for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+    for variable in CA_VARIABLES:
         named = environ.get(variable, "").strip()
         if named:
             break

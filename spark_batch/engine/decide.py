@@ -337,8 +337,8 @@ class Engine:
             due.append(heapq.heappop(self._timers)[2])
         self._start_polls([effect for effect in due if isinstance(effect, effects.Poll)])
         for effect in due:
-            if isinstance(effect, effects.Download) and (task := self._tasks.get(effect.ticket)):
-                self._start_download(task, effect)
+            if isinstance(effect, effects.Fetch) and (task := self._tasks.get(effect.ticket)):
+                self._start_fetch(task, effect)
         for effect in due:
             if isinstance(effect, effects.Submit) and (
                 request := self._requests.get(effect.ticket)
@@ -359,7 +359,7 @@ class Engine:
                 late += 1
                 self._poll_later(task, late / self._polls.rate)
 
-    def _start_download(self, task: Task, effect: effects.Download) -> None:
+    def _start_fetch(self, task: Task, effect: effects.Fetch) -> None:
         """While no picture arrives, or none can be written, none is fetched."""
         if self._outages.disk is not None:
             self._leave(task, self._outages.disk)
@@ -645,7 +645,7 @@ class Engine:
             self._write(Checkpoint.fetching, task.ticket, result)
             self._budget.charge(task.ticket, task.size, result.usage.cost)
             self.tally.spent = self._budget.spent
-        self._download(task, result)
+        self._fetch(task, result)
         self._note_other_money(result.usage)
 
     def _learn(self, task: Task) -> None:
@@ -747,7 +747,7 @@ class Engine:
         """
         if task.result is not None and task.result.url and not task.last_look:
             task.last_look = True
-            self._download(task, task.result)
+            self._fetch(task, task.result)
         else:
             self._expire(task, reason)
 
@@ -767,31 +767,27 @@ class Engine:
 
     # --- The picture: downloaded, checked, placed; or restored. Nothing here can create a task.
 
-    def _download(self, task: Task, result: Result) -> None:
+    def _fetch(self, task: Task, result: Result) -> None:
         tries = self._run.fetch_tries
         insists = task.fetch_failures < min(_TRIES_WITH_SIZE, tries - 1)
-        last_try = task.fetch_failures + 1 >= tries
-        expected = result.bytes if insists else None
-        self._later(effects.Download(task.ticket, result, expected, last_try))
+        fetch = effects.Fetch(
+            task.ticket,
+            task.key,
+            result,
+            expected_bytes=result.bytes if insists else None,
+            last_try=task.fetch_failures + 1 >= tries,
+            expected=self._model.expected_size(*task.size),
+            source=task.job.input if task.job else Input(id=""),
+            recorded=task.restoring.picture if task.restoring else None,
+        )
+        self._later(fetch)
 
-    def _download_answered(self, task: Task, answer: triggers.DownloadAnswered) -> None:
-        match answer.outcome:
-            case effects.Downloaded() as downloaded:
-                source = task.job.input if task.job else Input(id="")
-                recorded = task.restoring.picture if task.restoring else None
-                expected = self._model.expected_size(*task.size)
-                self._start(
-                    effects.Place(task.ticket, task.key, expected, source, recorded, downloaded)
-                )
-            case outcome:
-                self._not_placed(task, outcome, expired=answer.expired)
-
-    def _place_answered(self, task: Task, answer: triggers.PlaceAnswered) -> None:
+    def _fetch_answered(self, task: Task, answer: triggers.FetchAnswered) -> None:
         match answer.outcome:
             case effects.Delivered() as delivered:
                 self._delivered(task, delivered, answer.twin)
             case outcome:
-                self._not_placed(task, outcome, expired=False)
+                self._not_placed(task, outcome, expired=answer.expired)
 
     def _restore_answered(self, task: Task, answer: triggers.RestoreAnswered) -> None:
         """A copy was found, or the task is asked for a fresh URL."""
@@ -853,16 +849,16 @@ class Engine:
 
     def _note_delivery(self, task: Task, delivered: effects.Delivered) -> None:
         """Report notes about a delivered picture: replaced, further or unmarked files."""
-        downloaded, unmarked = delivered.downloaded, delivered.unmarked
+        further, unmarked = delivered.further, delivered.unmarked
         if task.replacing is not None:
             text = f"{task.replacing}; what stood there is kept in {self._kept}"
             self._report(events.Note(text))
-        if downloaded.further:
-            places = ", ".join(downloaded.further)
+        if further.places:
+            places = ", ".join(further.places)
             text = f"{task.name}: the task made further pictures; kept as {places}"
             self._report(events.Note(text))
-        if downloaded.missing is not None:
-            text = f"{task.name}: {downloaded.missing}; it was paid for and is not kept"
+        if further.missing is not None:
+            text = f"{task.name}: {further.missing}; it was paid for and is not kept"
             self._report(events.Note(text))
         if unmarked is not None:
             text = f"{task.name}: written without its metadata: {unmarked} (reported once)"
@@ -941,8 +937,7 @@ class Engine:
 _TASK_REACTIONS: Mapping[type, Callable[[Engine, Task, Any], None]] = MappingProxyType(
     {
         triggers.PollAnswered: Engine._poll_answered,
-        triggers.DownloadAnswered: Engine._download_answered,
-        triggers.PlaceAnswered: Engine._place_answered,
+        triggers.FetchAnswered: Engine._fetch_answered,
         triggers.RestoreAnswered: Engine._restore_answered,
         triggers.StandInsFound: Engine._stand_ins_found,
     }

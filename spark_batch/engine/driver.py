@@ -12,27 +12,25 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
-from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.client.outcomes import FetchFailed, Made, NotMade, TaskFailed
-from spark_batch.engine import effects, files, triggers, waits, workers
+from spark_batch.engine import effects, fetching, files, triggers, waits, workers
 from spark_batch.engine.budget import Budget
 from spark_batch.engine.calls import Calls, Clock, Ended
 from spark_batch.engine.decide import Engine
 from spark_batch.engine.effects import Call, Effect, Rows
 from spark_batch.engine.events import Event, Note, Tally
+from spark_batch.engine.fetching import Elsewhere, FetchWork, Names
 from spark_batch.engine.planner import Restore, Step
-from spark_batch.engine.processes import WorkerProcesses
 from spark_batch.engine.ratelimit import REMEMBERED, Pace, PollTimes
 from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Executors, Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
-from spark_batch.jobs import Job, Provenance, RunSettings, State
+from spark_batch.jobs import Job, RunSettings, State
 from spark_batch.models import Model
 from spark_batch.paths import Layout
 
@@ -53,8 +51,8 @@ class Driver:
     pictures shall carry what they were made of, `commit` is the recipe's, in git.
 
     `executors` do what waits for the API and its hosts, and what reads and writes pictures; they
-    are shut down when the run ends. Pictures are inspected by `processes`; without
-    them, by the executor that places them.
+    are shut down when the run ends, and so is `elsewhere`, which fetches pictures in other
+    processes; without it, they are fetched in this one.
     """
 
     def __init__(
@@ -72,7 +70,7 @@ class Driver:
         steps: Iterable[Step | Restore],
         open_jobs: dict[str, Job],
         executors: Executors,
-        processes: WorkerProcesses | None = None,
+        elsewhere: Elsewhere | None = None,
         ready: Callable[[Job], bool] | None = None,
         limit: int | None = None,
         metadata: bool = False,
@@ -92,7 +90,7 @@ class Driver:
         self._steps = iter(steps)
         self._open_jobs = open_jobs
         self._executors = executors
-        self._processes = processes
+        self._elsewhere = elsewhere
         self._ready = ready
         self._metadata = metadata
         self._clock = clock or Clock()
@@ -116,6 +114,7 @@ class Driver:
         self._due: deque[Effect] = deque()  # committed, and not yet started
         self._pending: list[Trigger] = []  # of the next turn, beside what calls bring
         self._error: BaseException | None = None  # of a call: ends the run after the turn
+        self._token = ""
         self._stops = 0
         self._now = 0.0  # of the turn
 
@@ -127,6 +126,7 @@ class Driver:
     def events(self) -> Iterator[Event]:
         """Do the run. Raises OutputError when the checkpoint can no longer be written."""
         try:
+            self._token = fetching.begin(self._layout)
             yield from self._turns()
             self._close()
         except CheckpointReplaced as error:
@@ -138,8 +138,9 @@ class Driver:
             raise
         finally:
             self._calls.shut_down()
-            if self._processes:
-                self._processes.close()
+            fetching.end(self._layout)
+            if self._elsewhere:
+                self._elsewhere.close()
 
     # --- A turn.
 
@@ -168,7 +169,7 @@ class Driver:
             raise type(error)(f"{error}{_unwritten(ended)}") from None
         self._due.extend(due)
         yield from reports
-        if self._processes and (note := self._processes.take_note()):
+        if self._elsewhere and (note := self._elsewhere.take_note()):
             yield Note(note)
         while self._due:
             self._start(self._due.popleft())
@@ -299,31 +300,26 @@ class Driver:
                 self._calls.start(call, executors.posts, self._send, job)
             case effects.Poll(task_id=task_id):
                 self._calls.start(call, executors.polls, self._client.poll, task_id)
-            case effects.Download(ticket=ticket):
-                arguments = self._client, call, self._part(ticket), self._layout
-                self._calls.start(call, executors.downloads, workers.download, *arguments)
-            case effects.Place(key=key, ticket=ticket):
-                names, facts = self._names(key), self._facts(ticket)
-                inspect = self._processes.inspect if self._processes else pictures.inspect
-                inspect = partial(inspect, rules=self._model.picture)
-                on_pictures(workers.place, call, self._part(ticket), names, facts, inspect)
+            case effects.Fetch():
+                work = self._fetch_work(call)
+                arguments = work, self._client, self._elsewhere
+                self._calls.start(call, executors.fetches, fetching.fetch, *arguments)
             case effects.Restore(key=key):
                 files_of = self._checkpoint.files_of(key)
                 on_pictures(workers.restore_picture, call.attempt, self._names(key), files_of)
             case effects.FindStandIns(key=key):
                 on_pictures(files.stand_ins, self._checkpoint.written(key), self._layout)
 
-    def _part(self, ticket: int) -> Path:
-        return self._layout.part(self._rows[ticket])
+    def _fetch_work(self, fetch: effects.Fetch) -> FetchWork:
+        row = self._rows[fetch.ticket]
+        facts = self._checkpoint.provenance(row) if self._metadata else None
+        rules = self._model.picture
+        return FetchWork(row, fetch, self._names(fetch.key), facts, rules, self._token)
 
-    def _names(self, key: str) -> workers.Names:
+    def _names(self, key: str) -> Names:
         """The names that want a job's picture."""
         outputs, written = self._checkpoint.outputs(key), self._checkpoint.written(key)
-        return workers.Names(self._layout, tuple(outputs), written)
-
-    def _facts(self, ticket: int) -> Provenance | None:
-        """The metadata to embed in a picture, or None."""
-        return self._checkpoint.provenance(self._rows[ticket]) if self._metadata else None
+        return Names(self._layout, tuple(outputs), written)
 
     def _take_back(self, *, only_requests: bool = False) -> list[Trigger]:
         """Cancel the calls that no thread has begun; such a request may be sent later."""
@@ -356,12 +352,10 @@ class Driver:
                 return triggers.SubmitAnswered(ticket, outcome, known, history)
             case effects.Poll(key=key):
                 return triggers.PollAnswered(ticket, outcome, self._history(ticket, key, outcome))
-            case effects.Download():
+            case effects.Fetch(key=key, recorded=recorded):
                 expired = self._has_expired(ticket, outcome)
-                return triggers.DownloadAnswered(ticket, outcome, expired)
-            case effects.Place(key=key, recorded=recorded):
                 twin = self._twin(key, outcome) if recorded is None else None
-                return triggers.PlaceAnswered(ticket, outcome, twin)
+                return triggers.FetchAnswered(ticket, outcome, expired, twin)
             case effects.Restore():
                 return triggers.RestoreAnswered(ticket, outcome)
             case effects.FindStandIns():

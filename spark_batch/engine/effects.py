@@ -33,33 +33,23 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """Fetch the picture of a completed task into its part file, and its further pictures.
+class Fetch:
+    """Download, check and place the picture of a completed task, and its further pictures.
 
-    `expected_bytes` is the size that has to arrive, None for any. A further picture that does not
-    arrive fails the call, unless it is the `last_try`.
-    """
-
-    ticket: int
-    result: Result
-    expected_bytes: int | None
-    last_try: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Check a downloaded picture and move it to the names of its job.
-
-    `expected` is the size that the API gives for the one asked, in pixels; `recorded` the picture
-    that is being restored, if one is.
+    `expected_bytes` is the size that has to arrive, None for any; a further picture that does not
+    arrive fails the call, unless it is the `last_try`. `expected` is the width and height in pixels
+    that the API gives for those asked, `source` the input picture, `recorded` the picture that is
+    being restored, if one is.
     """
 
     ticket: int
     key: str
+    result: Result = field(repr=False)  # it has a signed URL
+    expected_bytes: int | None
+    last_try: bool
     expected: tuple[int, int]
     source: Input
     recorded: Picture | None
-    downloaded: Downloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +74,16 @@ class TakeBackRequests:
     """Cancel the requests that no thread has begun: nothing more is to be sent."""
 
 
-Timed = Submit | Poll | Download  # what may be started later
-Call = Submit | Poll | Download | Place | Restore | FindStandIns
+Timed = Submit | Poll | Fetch  # what may be started later
+Call = Submit | Poll | Fetch | Restore | FindStandIns
 Effect = Call | TakeBackRequests
 
 
 @dataclass(frozen=True, slots=True)
-class Downloaded:
-    """The picture is in its part file, not yet checked.
+class Further:
+    """The places of further pictures that a task made, and why one of them is `missing`."""
 
-    `further` are the places of further pictures that the task made, `missing` is why one of them
-    could not be fetched.
-    """
-
-    further: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     missing: str | None = None
 
 
@@ -114,7 +100,7 @@ class Delivered:
     suspect: str | None = None
     received: str | None = None
     unmarked: str | None = None
-    downloaded: Downloaded = field(default_factory=Downloaded)
+    further: Further = field(default_factory=Further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +129,7 @@ class Blocked:
     reason: str
 
 
-DownloadOutcome = Downloaded | FetchFailed | DiskRefused | Blocked
-PlaceOutcome = Delivered | FetchFailed | DiskRefused | Blocked
+PictureOutcome = Delivered | FetchFailed | DiskRefused | Blocked
 RestoreOutcome = Delivered | NotHere | PointerOnly | DiskRefused | Blocked
 
 

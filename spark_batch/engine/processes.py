@@ -1,83 +1,79 @@
-"""Inspect pictures in worker processes, where that pays.
+"""Work on pictures in worker processes, where that pays.
 
 With tasks of some seconds the processor waits, and workers gain nothing; they do where it is the
 limit (`python -m tests.benchmarks.peers --load b --workers 0`, and with 2). So with
-`run.workers: auto` a worker is started once pictures wait for each other.
+`run.workers: auto` they are started once this process keeps a processor busy.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from threading import BoundedSemaphore, Condition
+from threading import Lock
+from typing import Any, TypeVar
 
 import spark_batch
-from spark_batch.children import Worker, WorkerEnded
-from spark_batch.errors import PictureError
-from spark_batch.jobs import Input
-from spark_batch.models import PictureRules
-from spark_batch.pictures import Inspection, inspect
+from spark_batch.children import CallFailed, Worker, WorkerEnded
+from spark_batch.client import CA_VARIABLES
 
-# The processor time of a start, 0.1 s, is that of some 20 pictures.
-_PICTURES_BEFORE_A_START = 20
+# The processor time of a start, 0.3 s, is that of some 30 pictures.
+_CALLS_BEFORE_A_START = 20
+_BUSY = 0.7  # of a processor
+_BUSY_SECONDS = 0.5  # over which that is measured
 _MOST_BY_ITSELF = 4
 _MOST_BREAKS = 3  # workers that end by themselves, before none is started any more
-_INSPECTED_HERE = 4  # pictures at once in this process: a large one takes 200 MB
 _PROGRAM = (
-    "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.pictures.worker import main; main()"
+    "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.engine.worker import main; main()"
 )
+
+T = TypeVar("T")
 
 
 class WorkerProcesses:
-    """Inspects pictures, safe to use from several threads; `most` is the number of processes.
+    """Calls functions of plain values, safe to use from several threads; an `Elsewhere`.
 
-    None for as many as pay: none before pictures wait for each other, and then one for each core
-    but ours. A worker that breaks, such as one that is killed for its memory, loses nothing: its
-    picture is inspected again. After `_MOST_BREAKS` of them, pictures are inspected in this
-    process, and `take_note` says so once.
+    `most` is the number of processes, None for as many as pay: none before this process is busy,
+    and then one for each core but ours. A worker that breaks, such as one that is killed for its
+    memory, loses nothing: its calls are repeated. After `_MOST_BREAKS` of them, they are done in
+    this process, and `take_note` says so once. `processor` counts the seconds of processor time of
+    this process, `clock` those that pass.
     """
 
-    def __init__(self, most: int | None) -> None:
+    far = False
+
+    def __init__(
+        self,
+        most: int | None,
+        *,
+        processor: Callable[[], float] = time.process_time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         by_itself = min((os.cpu_count() or 1) - 1, _MOST_BY_ITSELF)
-        self._auto = most is None
         self._most = by_itself if most is None else most
-        self._changed = Condition()
-        self._room = BoundedSemaphore(_INSPECTED_HERE)
+        self._pays = most is not None
+        self._processor = processor
+        self._clock = clock
+        self._measured = clock(), processor()
+        self._lock = Lock()
         self._workers: list[Worker] = []
-        self._idle: list[Worker] = []
-        self._inside = 0  # pictures that are being inspected
-        self._inspected = 0
+        self._calls = 0
         self._breaks = 0
         self._note: str | None = None
         self._closed = False
 
-    def inspect(
-        self, path: Path, *, expected: tuple[int, int], source: Input, rules: PictureRules
-    ) -> Inspection:
-        """Call `pictures.inspect` with these arguments, in a worker where that pays."""
-        request = {"path": path, "expected": expected, "source": source, "rules": rules}
-        with self._changed:
-            self._inside += 1
-            self._inspected += 1
-        try:
-            while (worker := self._worker()) is not None:
-                try:
-                    answer = worker.ask(request)
-                except WorkerEnded:
-                    self._has_ended(worker)
-                    continue
-                with self._changed:
-                    self._idle.append(worker)
-                    self._changed.notify()
-                if isinstance(answer, Inspection):
-                    return answer
-                raise PictureError(str(answer))
-            with self._room:
-                return inspect(path, expected=expected, source=source, rules=rules)
-        finally:
-            with self._changed:
-                self._inside -= 1
+    def do(self, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]) -> T:
+        """Call `function` in a worker where that pays; else, and where it fails, `instead`."""
+        while (worker := self._worker()) is not None:
+            try:
+                return worker.call(function, *arguments)
+            except CallFailed:
+                break
+            except WorkerEnded:
+                self._has_ended(worker)
+        return instead()
 
     def take_note(self) -> str | None:
         """A note about the workers for the user, given once."""
@@ -85,55 +81,54 @@ class WorkerProcesses:
         return note
 
     def close(self) -> None:
-        """End all workers; one that is at work is not waited for."""
-        with self._changed:
+        """End all workers; what they are at work on is not waited for."""
+        with self._lock:
             self._closed = True
-            workers, self._workers, self._idle = self._workers, [], []
-            self._changed.notify_all()
+            workers, self._workers = self._workers, []
         for worker in workers:
             worker.end()
 
     def _worker(self) -> Worker | None:
-        """A worker that is free, started where it pays; None when there is to be none."""
-        with self._changed:
-            while True:
-                if self._idle:
-                    return self._idle.pop()
-                if self._closed or self._breaks >= _MOST_BREAKS:
-                    return None
-                if len(self._workers) < self._most and self._pays and (worker := self._start()):
-                    return worker
-                if not self._workers:
-                    return None
-                self._changed.wait()
+        """The worker with the fewest calls, perhaps a new one; None when there is to be none."""
+        with self._lock:
+            self._calls += 1
+            if self._closed or self._breaks >= _MOST_BREAKS:
+                return None
+            self._pays = self._pays or self._is_busy()
+            all_busy = all(worker.calls for worker in self._workers)
+            if self._pays and all_busy and len(self._workers) < self._most:
+                self._start()
+            return min(self._workers, key=lambda worker: worker.calls, default=None)
 
-    def _start(self) -> Worker | None:
+    def _is_busy(self) -> bool:
+        """Whether this process has used a processor's time since it was last measured."""
+        seconds, processor = self._clock() - self._measured[0], self._processor()
+        if seconds < _BUSY_SECONDS:
+            return False
+        used = processor - self._measured[1]
+        self._measured = self._clock(), processor
+        return used / seconds >= _BUSY and self._calls > _CALLS_BEFORE_A_START
+
+    def _start(self) -> None:
+        bundle = {name: os.environ[name] for name in CA_VARIABLES if name in os.environ}
         try:
-            worker = Worker(_command())
+            self._workers.append(Worker(_command(), **bundle))
         except OSError as error:
             self._break(f"no worker process can be started: {error.strerror}")
-            return None
-        self._workers.append(worker)
-        return worker
-
-    @property
-    def _pays(self) -> bool:
-        """Whether one more worker pays: pictures wait for each other."""
-        waiting = self._inside > len(self._workers) + 1
-        return not self._auto or (waiting and self._inspected > _PICTURES_BEFORE_A_START)
 
     def _has_ended(self, worker: Worker) -> None:
+        """Forget a worker that has ended by itself."""
+        with self._lock:
+            if worker not in self._workers:
+                return  # another of its calls has noticed, or all were closed
+            self._workers.remove(worker)
+            self._break(f"{_MOST_BREAKS} worker processes ended by themselves")
         worker.end()
-        with self._changed:
-            if worker in self._workers:
-                self._workers.remove(worker)
-                self._break(f"{_MOST_BREAKS} worker processes ended by themselves")
-            self._changed.notify_all()
 
     def _break(self, why: str) -> None:
         self._breaks += 1
         if self._breaks == _MOST_BREAKS:
-            self._note = f"{why}: pictures are inspected without them"
+            self._note = f"{why}: pictures are worked on without them"
 
 
 def _command() -> list[str]:

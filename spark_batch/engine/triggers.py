@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from spark_batch.client.outcomes import PollOutcome, SubmitOutcome
-from spark_batch.engine.effects import DownloadOutcome, PlaceOutcome, RestoreOutcome
+from spark_batch.engine.effects import PictureOutcome, RestoreOutcome
 from spark_batch.engine.planner import Restore, Step
 from spark_batch.jobs import Attempt, Job
 
@@ -63,20 +63,15 @@ class PollAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class DownloadAnswered:
-    """A download has ended; `expired` says that the API no longer keeps the result."""
+class FetchAnswered:
+    """A picture was fetched and placed, or not.
+
+    `expired` says that the API no longer keeps it, `twin` is another job with the same bytes.
+    """
 
     ticket: int
-    outcome: DownloadOutcome
+    outcome: PictureOutcome
     expired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceAnswered:
-    """A downloaded picture was checked and placed; `twin` is another job with the same bytes."""
-
-    ticket: int
-    outcome: PlaceOutcome
     twin: str | None = None
 
 
@@ -153,7 +148,7 @@ class InputChecked:
     ready: bool
 
 
-TaskTrigger = PollAnswered | DownloadAnswered | PlaceAnswered | RestoreAnswered | StandInsFound
+TaskTrigger = PollAnswered | FetchAnswered | RestoreAnswered | StandInsFound
 Trigger = (
     RunStarted
     | SubmitAnswered

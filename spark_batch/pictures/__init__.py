@@ -1,19 +1,22 @@
 """Pictures: the only place with Pillow. Read, judge, put on the disk, look at."""
 
-from spark_batch.pictures.disk import copy, make_folder, place, sha256
+from spark_batch.pictures.disk import copy, make_folder, place, sha256, write
 from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.inspect import Inspection, inspect
 from spark_batch.pictures.metadata import Unmarked, facts_in, mark
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
+from spark_batch.pictures.suspects import Before, before_of
 from spark_batch.pictures.thumbnails import Thumbnail, keep, thumbnail
 
 __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
+    "Before",
     "Inspection",
     "Thumbnail",
     "Unmarked",
     "accept",
+    "before_of",
     "copy",
     "extension",
     "facts_in",
@@ -26,4 +29,5 @@ __all__ = [
     "probe",
     "sha256",
     "thumbnail",
+    "write",
 ]

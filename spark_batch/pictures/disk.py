@@ -67,6 +67,15 @@ def copy(source: Path, target: Path) -> None:
         raise _refusal(error, f"{target}: cannot be written") from None
 
 
+def write(path: Path, data: bytes) -> None:
+    """Write a new file, not durably; what stands there is removed. Raises OutputError."""
+    try:
+        with atomic.create(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise _refusal(error, f"{path}: cannot be written") from None
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, each on disk before this returns. Raises OutputError."""
     try:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch.jobs import Input, Picture
-from spark_batch.models import PictureRules
+from spark_batch.jobs import Picture
 from spark_batch.pictures import reading, thumbnails
-from spark_batch.pictures.suspects import before_of, needed, suspicion
+from spark_batch.pictures.suspects import Before, needed, suspicion
 from spark_batch.pictures.thumbnails import Thumbnail
 
 
@@ -26,17 +25,15 @@ class Inspection:
     thumbnail: Thumbnail | None
 
 
-def inspect(
-    path: Path, *, expected: tuple[int, int], source: Input, rules: PictureRules
-) -> Inspection:
+def inspect(path: Path, *, expected: tuple[int, int], before: Before | None) -> Inspection:
     """Read and decode a downloaded file once.
 
     `expected` are the width and height in pixels that the API gives (`Model.expected_size`),
-    `source` is the job's input picture, and `rules` are the model's for one. Raises PictureError
-    for what is no whole JPEG, PNG or WebP picture, in one line that begins with the path.
+    `before` is the input picture (`before_of`), None when there is none to compare with. Raises
+    PictureError for what is no whole JPEG, PNG or WebP picture, in one line that begins with the
+    path.
     """
     picture, image = reading.decoded(path, at_least=_needed)
-    before = before_of(source.path, source.picture, rules) if source.path else None
     return Inspection(
         picture,
         suspicion(image, (picture.width, picture.height), expected=expected, before=before),

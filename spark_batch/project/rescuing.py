@@ -127,8 +127,8 @@ def _driver(
         tally=tally,
         steps=missing,
         open_jobs={},
-        executors=threads(settings.concurrency, settings.workers),
-        processes=WorkerProcesses(settings.workers),
+        executors=threads(settings.concurrency, settings.workers or 0),
+        elsewhere=WorkerProcesses(settings.workers),
         metadata=layout.metadata,
     )
 

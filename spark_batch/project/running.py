@@ -10,11 +10,10 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.engine import Driver, WorkerProcesses, sender, threads
+from spark_batch.engine import Driver, WorkerProcesses, fetching, sender, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.forecast import Forecast
@@ -150,9 +149,10 @@ class PreparedRun:
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-        executors = threads(run.concurrency, run.workers)
+        elsewhere = WorkerProcesses(run.workers)
+        executors = threads(run.concurrency, run.workers or 0)
         model = self.recipe.model
-        fitted = partial(pictures.fitted, rules=model.picture)
+        fitted = partial(fetching.fitted, rules=model.picture, elsewhere=elsewhere)
         bodies = Bodies(fitted=fitted, executor=executors.pictures)
         with TaskClient(endpoint.base_url, endpoint.key, model=model) as client:
             driver = Driver(
@@ -169,7 +169,7 @@ class PreparedRun:
                 steps=steps,
                 open_jobs=open_jobs,
                 executors=executors,
-                processes=WorkerProcesses(run.workers),
+                elsewhere=elsewhere,
                 limit=self.options.limit,
                 metadata=self.layout.metadata,
                 commit=commit_of(self.recipe.path),

@@ -36,9 +36,8 @@ def main() -> None:
         engine.take(triggers.PollAnswered(ticket, Completed(result=RESULT)), 91.0)
     engine.take(triggers.TimersDue(), 91.0)
     for ticket in tickets:
-        engine.take(triggers.DownloadAnswered(ticket, effects.Downloaded()), 92.0)
         delivered = effects.Delivered(PICTURE, {"a": "a.jpg"})
-        engine.take(triggers.PlaceAnswered(ticket, delivered), 93.0)
+        engine.take(triggers.FetchAnswered(ticket, delivered), 93.0)
     seconds = time.process_time() - start
     assert engine.tally.done == JOBS
     print(f"decisions: {seconds / JOBS * 1e6:.0f} us a job, {JOBS} in flight")

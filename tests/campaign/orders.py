@@ -18,8 +18,9 @@ class Order:
     """One run of the command line in a child.
 
     `log` takes its stdout and stderr. With `point` the child kills itself when it passes that
-    point for the `passing`-th time. `plant` names a fault that is put into the program.
-    Every `worker_breaks`-th picture that a worker process gets kills it; 0 for none.
+    point for the `passing`-th time, or a worker process of it does when it passes it. `plant` names
+    a fault that is put into the program. Every `worker_breaks`-th call of a worker process kills
+    it, 0 for none, and so does `worker_point` at its `worker_passing`-th passing.
     """
 
     recipe: str
@@ -30,6 +31,8 @@ class Order:
     passing: int = 1
     plant: str | None = None
     worker_breaks: int = 0
+    worker_point: str | None = None
+    worker_passing: int = 1
 
     def message(self) -> dict[str, Any]:
         """The order as a line of JSON carries it."""

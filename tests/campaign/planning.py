@@ -8,7 +8,7 @@ from decimal import Decimal
 from random import Random
 
 from spark_batch.sandbox import Faults
-from tests.campaign.points import COMMIT, DOWNLOAD, POINTS
+from tests.campaign.points import COMMIT, DOWNLOAD, POINTS, WORKER_POINTS
 
 PRICE = Decimal("0.03")
 _KILLS = (1, 1, 1, 2, 2, 3)
@@ -59,8 +59,8 @@ Kill = AtPoint | AtServer | AtTime
 class Plan:
     """A round: a recipe, a server's faults, and the kills, one a run; then it runs to its end.
 
-    Money is USD, times are seconds; `price` says whether the recipe has one. Every
-    `worker_breaks`-th picture that a worker process gets kills it; 0 for none.
+    Money is USD, times are seconds; `price` says whether the recipe has one. `worker_breaks` and
+    `worker_point` say when worker processes are killed (`Order`).
     """
 
     seed: int
@@ -78,6 +78,7 @@ class Plan:
     metadata: bool = False
     workers: int = 0
     worker_breaks: int = 0
+    worker_point: str | None = None
 
     @property
     def name(self) -> str:
@@ -188,7 +189,8 @@ def plan(seed: int, number: int, *, kind: type[Kill] | None = None, mix: str | N
         max_uncertain=rng.choice((0, 1, 100, 100, 100)),
         metadata=rng.random() < 0.3,
         workers=1 if (has_workers := rng.random() < 0.3) else 0,
-        worker_breaks=rng.choice((0, 1, 2, 3)) if has_workers else 0,
+        worker_breaks=rng.choice((0, 0, 1, 2, 3)) if has_workers else 0,
+        worker_point=rng.choice((None, *WORKER_POINTS)) if has_workers else None,
     )
 
 

@@ -12,11 +12,11 @@ from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
 from spark_batch.client.outcomes import SubmitOutcome
-from spark_batch.engine import Driver
+from spark_batch.engine import Driver, fetching
 from spark_batch.engine.effects import Call, Effect, Submit
 from spark_batch.engine.events import Event
+from spark_batch.engine.fetching import FetchWork
 from spark_batch.jobs import State
-from spark_batch.paths import Layout
 from tests.campaign.points import wrap
 
 
@@ -67,22 +67,11 @@ def _intent_after_post() -> None:
 def _straight_to_final_name() -> None:
     """A picture is downloaded to where it is to stand: no part, no rename."""
 
-    def straight(self: Layout, attempt: int) -> Path:
-        """The final name; filled by the checkpoint's outputs."""
-        return self.output_dir / f"{names[attempt]}.jpg"
+    def straight(work: FetchWork) -> Path:
+        return work.layout.output_dir / f"{work.names.outputs[0]}.jpg"
 
-    names: dict[int, str] = {}
-
-    def remembering(original: Callable[..., Any]) -> Callable[..., Any]:
-        def fetching(self: Checkpoint, attempt: int, *rest: Any) -> None:
-            original(self, attempt, *rest)
-            key = next(each.key for each in self.open_attempts() if each.id == attempt)
-            names[attempt] = self.outputs(key)[0]
-
-        return fetching
-
-    wrap(Checkpoint, "fetching", remembering)
-    wrap(Layout, "part", lambda original: straight)
+    wrap(fetching, "_new_part", lambda original: straight)
+    wrap(fetching, "_remove", lambda original: lambda part: None)
 
 
 def _done_before_rename() -> None:

@@ -21,7 +21,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
 from spark_batch.children import Worker
 from spark_batch.client import TaskClient, TaskReader, download
-from spark_batch.engine import driver, processes, workers
+from spark_batch.engine import driver, fetching, workers
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.project import running
 
@@ -39,9 +39,10 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "mark_interrupted": (Checkpoint, "mark_interrupted"),
     "post": (TaskClient, "submit"),
     "poll": (TaskReader, "poll"),
-    "fetch": (TaskReader, "fetch"),
-    "inspect": (processes, "inspect"),
-    "ask": (Worker, "ask"),
+    "fetch": (fetching, "fetch"),
+    "there": (fetching, "fetch_there"),
+    "inspect": (pictures, "inspect"),
+    "call": (Worker, "call"),
     "place": (pictures, "place"),
     "rename": (Path, "replace"),
     "manifest": (running, "write_reports"),
@@ -50,6 +51,12 @@ COMMIT = "commit"
 DOWNLOAD = "download:middle"
 POINTS = (
     *(f"{name}:{when}" for name in (*CALLS, COMMIT) for when in ("before", "after")),
+    DOWNLOAD,
+)
+# Those that a worker process passes.
+WORKER_POINTS = (
+    *("there:before", "there:after", "inspect:before", "inspect:after"),
+    *("place:before", "place:after", "rename:before", "rename:after"),
     DOWNLOAD,
 )
 _PIECES = 4
@@ -79,18 +86,18 @@ def arm(passed: Passed) -> None:
 
 
 def break_workers(every: int) -> None:
-    """Have every n-th picture that a worker process gets kill it, before or while it has it."""
-    asks = itertools.count(1)
+    """Have every n-th call of a worker process kill it, before or while it has it."""
+    calls = itertools.count(1)
 
     def breaking(original: Callable[..., Any]) -> Callable[..., Any]:
-        def ask(self: Worker, question: object) -> object:
-            if next(asks) % every == 0:
+        def call(self: Worker, function: object, *arguments: object) -> object:
+            if next(calls) % every == 0:
                 os.kill(self.pid, signal.SIGKILL)
-            return original(self, question)
+            return original(self, function, *arguments)
 
-        return ask
+        return call
 
-    wrap(Worker, "ask", breaking)
+    wrap(Worker, "call", breaking)
 
 
 def wrap(owner: object, attribute: str, around: Callable[[Any], Any]) -> None:
@@ -99,6 +106,7 @@ def wrap(owner: object, attribute: str, around: Callable[[Any], Any]) -> None:
 
 
 def _around(passed: Passed, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)  # so that it can be named to a worker process
     def call(*args: Any, **named: Any) -> Any:
         passed(f"{name}:before")
         result = original(*args, **named)

@@ -113,6 +113,7 @@ class Stage:
             passing=passing,
             plant=self.plant,
             worker_breaks=self.plan.worker_breaks,
+            worker_point=self.plan.worker_point,
         )
         self.moments.arm(kill.look if isinstance(kill, AtServer) else 0)
         self.zygote.start(order)
@@ -238,7 +239,7 @@ class Rounds:
             code = stage.run(None)
             self._count(code, None)
             books = stage.look(books)
-            if code is not ExitCode.FAILED or not _open(books):
+            if not _open(books, code):
                 break
         halted = (ExitCode.OVER_BUDGET, ExitCode.UNCERTAIN)
         allowed = {Status.PENDING} if code in halted else set()
@@ -285,9 +286,12 @@ def campaign(folder: Path, *, seed: int, numbers: Sequence[int], lanes: int = 2)
     return found
 
 
-def _open(books: Books) -> bool:
-    """Whether something is left to do by itself."""
-    return any(s.status in (Status.RUNNING, Status.FETCHING, Status.PENDING) for s in books.records)
+def _open(books: Books, code: int) -> bool:
+    """Whether the next run has something to do: after a halt, only what is paid for."""
+    left = {Status.RUNNING, Status.FETCHING}
+    if code == ExitCode.FAILED:
+        left.add(Status.PENDING)
+    return any(record.status in left for record in books.records)
 
 
 def write_recipe(folder: Path, text: str) -> None:

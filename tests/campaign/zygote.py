@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from spark_batch import cli
 from spark_batch.cli import run
-from tests.campaign import plants, points
+from tests.campaign import plants, points, worker
 from tests.campaign.orders import BROKEN, Lines, Order, write
 
 _IN, _OUT, _ERR = 0, 1, 2
@@ -83,6 +83,7 @@ def _obey(order: Order) -> int:
     for file in (_OUT, _ERR):
         _redirect(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, file)
     os.environ.update(SPARK_BASE_URL=order.url, SPARK_API_KEY=order.key)
+    worker.prepare(order)
     if order.worker_breaks:
         points.break_workers(order.worker_breaks)
     if order.point is not None:

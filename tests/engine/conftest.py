@@ -16,9 +16,10 @@ from PIL import Image
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.engine import Driver, Executors, WorkerProcesses, sender
+from spark_batch.engine import Driver, Executors, sender
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
+from spark_batch.engine.fetching import Elsewhere
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Scope, Step, plan_actions
 from spark_batch.engine.ratelimit import PollTimes
@@ -62,7 +63,7 @@ class World:
     threads: int = 4
     network: Executor | None = None
     pictures: Executor | None = None
-    processes: WorkerProcesses | None = None
+    elsewhere: Elsewhere | None = None
     events: list[Event] = field(default_factory=list)
     send: Sender | None = None
     ready: Callable[[Job], bool] | None = None
@@ -134,7 +135,7 @@ class World:
             steps=steps,
             open_jobs=open_jobs,
             executors=self.executors(),
-            processes=self.processes,
+            elsewhere=self.elsewhere,
             ready=self.ready,
             rng=Hasty(),
             poll_times=Soon(),
@@ -145,7 +146,7 @@ class World:
         """Those of the test, or threads."""
         network = self.network or DaemonThreads(self.threads, "network")
         pictures = self.pictures or DaemonThreads(4, "pictures")
-        return Executors(network, network, network, pictures)
+        return Executors(network, network, pictures, pictures)
 
     def records(self) -> list[JobRecord]:
         """What the checkpoint says of the recipe's lines."""

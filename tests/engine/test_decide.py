@@ -195,8 +195,7 @@ def test_an_answer_to_a_request_that_was_given_up_keeps_the_task(
 
 def delivered(engine: Engine, ticket: int, now: float) -> None:
     """Have the picture of a completed task arrive."""
-    engine.take(triggers.DownloadAnswered(ticket, effects.Downloaded()), now)
-    engine.take(triggers.PlaceAnswered(ticket, effects.Delivered(PICTURE, {"a": "a.jpg"})), now)
+    engine.take(triggers.FetchAnswered(ticket, effects.Delivered(PICTURE, {"a": "a.jpg"})), now)
 
 
 def test_a_task_that_the_api_has_completed_frees_its_place(recipe: Recipe, jobs: list[Job]) -> None:
@@ -212,7 +211,7 @@ def test_a_task_that_the_api_has_completed_frees_its_place(recipe: Recipe, jobs:
     engine.take(triggers.PollAnswered(second, Completed(result=RESULT)), 2.0)
     assert engine.question(2.0) == triggers.NextStep()
     failed = FetchFailed(reason="503", fresh_url=False)
-    engine.take(triggers.DownloadAnswered(second, failed), 3.0)
+    engine.take(triggers.FetchAnswered(second, failed), 3.0)
     assert engine.question(3.0) is None  # a picture is late: no further task takes its place
     assert engine.in_flight == 2
     assert engine.holds(third)
@@ -280,7 +279,7 @@ def test_a_failed_task_is_followed_unless_another_attempt_is_paid_for(
 def test_a_completed_task_is_on_disk_before_its_picture_is_fetched(
     engine: Engine, jobs: list[Job]
 ) -> None:
-    """Then the picture is downloaded, placed and done, each after the other."""
+    """Then the picture is fetched, and the job is done."""
     job = jobs[0]
     ticket = a_task(engine, job)
     assert engine.take(triggers.TimersDue(), 0.9).effects == [
@@ -288,14 +287,19 @@ def test_a_completed_task_is_on_disk_before_its_picture_is_fetched(
     ]
     decision = engine.take(triggers.PollAnswered(ticket, Completed(result=RESULT)), 1.0)
     assert decision == Decision([Move(Checkpoint.fetching, ticket, (RESULT,))])
-    (download,) = engine.take(triggers.TimersDue(), 1.0).effects
-    assert download == effects.Download(ticket, RESULT, None, last_try=False)
-    downloaded = effects.Downloaded()
-    decision = engine.take(triggers.DownloadAnswered(ticket, downloaded), 2.0)
-    (place,) = decision.effects
-    assert place == effects.Place(ticket, job.key, (512, 512), job.input, None, downloaded)
+    (fetch,) = engine.take(triggers.TimersDue(), 1.0).effects
+    assert fetch == effects.Fetch(
+        ticket,
+        job.key,
+        RESULT,
+        expected_bytes=None,
+        last_try=False,
+        expected=(512, 512),
+        source=job.input,
+        recorded=None,
+    )
     delivered = effects.Delivered(PICTURE, {"a": "a.jpg"})
-    decision = engine.take(triggers.PlaceAnswered(ticket, delivered, twin="other"), 3.0)
+    decision = engine.take(triggers.FetchAnswered(ticket, delivered, twin="other"), 3.0)
     assert moves(decision) == [Checkpoint.done]
     suspect = "the same bytes as job other, which has another seed"
     assert decision.events == [Done(job.key, ("a.jpg",), Decimal("0.03"), suspect)]
@@ -408,7 +412,7 @@ def test_the_same_history_makes_the_same_decisions(recipe: Recipe, jobs: list[Jo
             (40.0, triggers.PollAnswered(-1, PollAgain(reason="HTTP 502"))),
             (70.0, triggers.TimersDue()),
             (71.0, triggers.PollAnswered(-1, Completed(result=RESULT))),
-            (72.0, triggers.DownloadAnswered(-1, failed)),
+            (72.0, triggers.FetchAnswered(-1, failed)),
             (99.0, triggers.TimersDue()),
         ]:
             decisions.append(engine.take(trigger, now))

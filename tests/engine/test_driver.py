@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from concurrent.futures.thread import BrokenThreadPool
-from multiprocessing import get_context
 from typing import Any
 
 import pytest
 
-from spark_batch.engine import workers
 from spark_batch.engine.workers import DaemonThreads
 from spark_batch.jobs import Job
 from tests.engine.conftest import MakeWorld, World
@@ -47,8 +45,8 @@ class Faulty(Executor):
 
 
 def is_post(work: object) -> bool:
-    """Whether a call on the network is a POST: polls are methods, downloads a function."""
-    return work is not workers.download and not hasattr(work, "__self__")
+    """Whether a call on the network is a POST: polls are methods."""
+    return not hasattr(work, "__self__")
 
 
 @pytest.fixture
@@ -130,14 +128,3 @@ def test_an_error_of_an_input_keeps_the_answers_of_its_turn(world: World) -> Non
     assert world.statuses() == ["done", "pending", "pending", "pending"]
     world.ready = None
     assert world.run().done == 3
-
-
-def test_pictures_may_be_worked_on_in_other_processes(world: World) -> None:
-    """What their executor is given, and what it gives, can be sent from process to process."""
-    world.pictures = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-    assert world.run().done == 4
-    first = world.out / world.records()[0].file
-    first.unlink()
-    world.pictures = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-    tally = world.run()
-    assert (tally.done, tally.created, first.exists()) == (1, 0, True)

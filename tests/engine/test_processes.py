@@ -1,4 +1,4 @@
-"""Worker processes: they inspect as this process does, hold no secret, and leave nothing behind."""
+"""Worker processes: they do what this process does, hold no secret, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,19 +20,11 @@ from spark_batch import pictures
 from spark_batch.engine import WorkerProcesses
 from spark_batch.engine import processes as processes_module
 from spark_batch.errors import PictureError
-from spark_batch.jobs import Input
-from spark_batch.pictures import Inspection
+from spark_batch.jobs import Picture
+from spark_batch.pictures import sha256
 from tests.engine.conftest import MakeWorld
-from tests.makers import MODEL, probe
 
 SIZE = (96, 64)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Input:
-    path = tmp_path / "source.jpg"
-    Image.effect_noise(SIZE, 90).save(path)
-    return Input("source", path=path, picture=probe(path))
 
 
 @pytest.fixture
@@ -49,8 +42,13 @@ def a_result(folder: Path, name: str = "result.png", colour: str = "teal") -> Pa
     return path
 
 
-def look(processes: WorkerProcesses, path: Path, source: Input) -> Inspection:
-    return processes.inspect(path, expected=SIZE, source=source, rules=MODEL.picture)
+def look(processes: WorkerProcesses, path: Path) -> Picture:
+    """What a picture is, found out by a worker or by this process."""
+    return processes.do(pictures.accept, path, instead=partial(pictures.accept, path))
+
+
+def not_here() -> Picture:
+    raise AssertionError("it was called in this process")
 
 
 def pids(processes: WorkerProcesses) -> list[int]:
@@ -73,152 +71,145 @@ def ends(pid: int) -> bool:
     return not is_running(pid)
 
 
-def test_a_worker_finds_what_this_process_finds(
-    processes: WorkerProcesses, source: Input, tmp_path: Path
-) -> None:
-    """Of a good picture, of one that is suspect, and of a file that is none."""
-    assert source.path is not None
-    for path in (a_result(tmp_path), source.path):
-        here = pictures.inspect(path, expected=SIZE, source=source, rules=MODEL.picture)
-        assert look(processes, path, source) == here
-    assert look(processes, source.path, source).suspect == "it looks like the very input picture"
+def test_a_worker_does_what_this_process_does(processes: WorkerProcesses, tmp_path: Path) -> None:
+    """What fails there is repeated here, which raises its error; that breaks no worker."""
+    path = a_result(tmp_path)
+    assert processes.do(pictures.accept, path, instead=not_here) == pictures.accept(path)
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    with pytest.raises(PictureError) as here_error:
-        pictures.inspect(broken, expected=SIZE, source=source, rules=MODEL.picture)
-    with pytest.raises(PictureError) as there_error:
-        look(processes, broken, source)
-    assert str(there_error.value) == str(here_error.value)
-    assert len(pids(processes)) == 1
+    for _ in range(4):
+        with pytest.raises(PictureError, match=r"broken\.jpg"):
+            look(processes, broken)
+    assert processes.do(pictures.accept, path, instead=not_here) == pictures.accept(path)
 
 
-def test_several_threads_share_the_workers(
-    processes: WorkerProcesses, source: Input, tmp_path: Path
-) -> None:
+def test_several_threads_share_the_workers(processes: WorkerProcesses, tmp_path: Path) -> None:
     """Each gets the answer to its own question."""
     paths = [a_result(tmp_path, f"{n}.png", f"#{n:02x}8080") for n in range(24)]
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda path: look(processes, path, source), paths))
-    assert [one.picture.sha256 for one in found] == [pictures.sha256(path) for path in paths]
+        found = list(pool.map(lambda path: look(processes, path), paths))
+    assert [one.sha256 for one in found] == [sha256(path) for path in paths]
     assert 1 <= len(pids(processes)) <= 2
 
 
-def test_a_killed_worker_loses_nothing(
-    processes: WorkerProcesses, source: Input, tmp_path: Path
-) -> None:
-    """Its picture is inspected again; after three of them no worker is started any more."""
+def test_a_killed_worker_loses_nothing(processes: WorkerProcesses, tmp_path: Path) -> None:
+    """What it had is done again; after three of them no worker is started any more."""
     path = a_result(tmp_path)
-    expected = look(processes, path, source)
+    expected = look(processes, path)
     for _ in range(3):
         assert processes.take_note() is None
         (pid,) = pids(processes)
         os.kill(pid, signal.SIGKILL)
         assert ends(pid)
-        assert look(processes, path, source) == expected
+        assert look(processes, path) == expected
     assert pids(processes) == []
-    note = "3 worker processes ended by themselves: pictures are inspected without them"
+    note = "3 worker processes ended by themselves: pictures are worked on without them"
     assert processes.take_note() == note
     assert processes.take_note() is None
 
 
-def test_where_none_can_be_started_pictures_are_inspected_here(
-    source: Input, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_none_can_be_started_work_is_done_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A system that has no room for another process."""
 
-    def refuse(command: list[str]) -> None:
+    def refuse(command: list[str], **further: str) -> None:
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(processes_module, "Worker", refuse)
     processes = WorkerProcesses(2)
     for _ in range(4):
-        look(processes, a_result(tmp_path), source)
+        look(processes, a_result(tmp_path))
     assert processes.take_note() == (
         "no worker process can be started: Resource temporarily unavailable:"
-        " pictures are inspected without them"
+        " pictures are worked on without them"
     )
 
 
-def test_by_itself_none_is_started_for_a_few_pictures(source: Input, tmp_path: Path) -> None:
-    """Nor for many that come one after the other."""
-    processes = WorkerProcesses(None)
-    for _ in range(40):
-        look(processes, a_result(tmp_path), source)
-    assert pids(processes) == []
+class Meter:
+    """A clock and the processor time of a process, of which a share is used."""
+
+    def __init__(self, share: float) -> None:
+        self.now, self.share = 0.0, share
+
+    def clock(self) -> float:
+        return self.now
+
+    def processor(self) -> float:
+        return self.now * self.share
+
+
+@pytest.mark.parametrize(
+    ("share", "calls", "started"), [(0.5, 40, 0), (0.9, 20, 0), (0.9, 40, 1), (1.7, 40, 1)]
+)
+def test_by_itself_workers_are_started_when_the_processor_is_the_limit(
+    tmp_path: Path, share: float, calls: int, started: int
+) -> None:
+    """After some calls; and not while this process mostly waits."""
+    meter = Meter(share)
+    processes = WorkerProcesses(None, processor=meter.processor, clock=meter.clock)
+    path = a_result(tmp_path)
+    for _ in range(calls):
+        meter.now += 0.2
+        look(processes, path)
+    assert len(pids(processes)) == started
+    processes.close()
 
 
 def test_a_worker_has_no_secret(
-    processes: WorkerProcesses, source: Input, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    processes: WorkerProcesses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the key nor another variable of the shell, nor the key in its arguments."""
     monkeypatch.setenv("SPARK_API_KEY", "a-secret-key")
     monkeypatch.setenv("ANOTHER_TOKEN", "another-secret")
-    look(processes, a_result(tmp_path), source)
+    look(processes, a_result(tmp_path))
     (pid,) = pids(processes)
     for name in ("environ", "cmdline"):
         assert b"secret" not in Path(f"/proc/{pid}/{name}").read_bytes()
 
 
-def test_closing_ends_the_workers(
-    processes: WorkerProcesses, source: Input, tmp_path: Path
-) -> None:
-    """Nothing is left behind, and what is still asked for is inspected here."""
+def test_closing_ends_the_workers(processes: WorkerProcesses, tmp_path: Path) -> None:
+    """Nothing is left behind, and what is still asked for is done here."""
     path = a_result(tmp_path)
-    look(processes, path, source)
+    look(processes, path)
     (pid,) = pids(processes)
     processes.close()
     assert not is_running(pid)
-    assert look(processes, path, source).picture.width == SIZE[0]
+    assert look(processes, path).width == SIZE[0]
     assert pids(processes) == []
 
 
 def test_closing_does_not_wait_for_a_worker_that_hangs(
-    processes: WorkerProcesses, source: Input, tmp_path: Path
+    processes: WorkerProcesses, tmp_path: Path
 ) -> None:
     """A second Ctrl-C ends a run at once, whatever a worker waits for."""
     path = a_result(tmp_path)
-    look(processes, path, source)
+    look(processes, path)
     (pid,) = pids(processes)
     os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor(2) as pool:
-        found = pool.submit(look, processes, path, source)
-        while processes._idle:  # until the worker has the picture
+        found = pool.submit(look, processes, path)
+        while not processes._workers[0].calls:  # until the worker has the picture
             time.sleep(0.001)
         try:
             pool.submit(processes.close).result(timeout=10)
-            assert found.result(timeout=10).picture.width == SIZE[0]
+            assert found.result(timeout=10).width == SIZE[0]
             assert not is_running(pid)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def test_by_itself_one_is_started_when_pictures_wait(
-    source: Input, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After some pictures, and while more are inspected at once than there are workers for."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    processes = WorkerProcesses(None)
-    path = a_result(tmp_path)
-    with ThreadPoolExecutor(8) as pool:
-        started = pool.map(lambda _: look(processes, path, source) and pids(processes), range(200))
-        most = max(map(len, started))
-    processes.close()
-    assert 1 <= most <= 2
-
-
-def test_a_worker_ends_when_its_parent_is_killed(source: Input, tmp_path: Path) -> None:
+def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     """Its input is closed by the system."""
     path = a_result(tmp_path)
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
+        "from spark_batch import pictures\n"
         "from spark_batch.engine import WorkerProcesses\n"
-        "from spark_batch.jobs import Input\n"
-        "from tests.makers import MODEL\n"
         "processes = WorkerProcesses(1)\n"
-        f"processes.inspect(Path({str(path)!r}), expected=(96, 64), source=Input(''),"
-        " rules=MODEL.picture)\n"
+        f"processes.do(pictures.accept, Path({str(path)!r}), instead=None)\n"
         "print(processes._workers[0].pid, flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -238,14 +229,14 @@ def test_a_run_with_workers_makes_what_one_without_makes(make_world: MakeWorld) 
     """And goes on when they are killed in the middle of it."""
     world = make_world(concurrency=4)
     world.prompts(*(f"Beach {n}" for n in range(12)))
-    world.processes = WorkerProcesses(2)
+    world.elsewhere = WorkerProcesses(2)
 
     def kill(run: object, event: object) -> None:
-        for worker in list(world.processes._workers):  # type: ignore[union-attr]
+        for worker in list(world.elsewhere._workers):  # type: ignore[union-attr]
             with contextlib.suppress(ProcessLookupError):  # it has been killed before
                 os.kill(worker.pid, signal.SIGKILL)
 
     tally = world.run(on_event=kill)
     assert (tally.done, tally.failed, tally.unfinished) == (12, 0, 0)
     assert len(set(world.fingerprints())) == len(world.fingerprints()) == 12
-    assert pids(world.processes) == []
+    assert pids(world.elsewhere) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from dataclasses import replace
 from decimal import Decimal
@@ -13,7 +14,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import Made, SubmitOutcome
 from spark_batch.engine import Driver, waits
 from spark_batch.engine.events import Done, Event, Failed, Halted, Submitted
-from spark_batch.errors import ExitCode
+from spark_batch.errors import ExitCode, OutputError
 from spark_batch.jobs import Job, matrix
 from tests.engine.conftest import MakeWorld, World, a_photo
 
@@ -425,15 +426,35 @@ def test_a_disk_that_refuses_a_picture_stops_sending(make_world: MakeWorld) -> N
     world = make_world(concurrency=2)
     world.prompts(*[f"Beach {n}" for n in range(8)])
     in_the_way = world.out / ".spark-batch" / "parts"
-    in_the_way.parent.mkdir(parents=True)
-    in_the_way.write_text("not a folder")
-    tally = world.run()
+
+    def refuse(run: Driver, event: Event) -> None:
+        if isinstance(event, Submitted) and in_the_way.is_dir():
+            shutil.rmtree(in_the_way)
+            in_the_way.write_text("not a folder")
+
+    tally = world.run(on_event=refuse)
     assert tally.halted is not None
     assert tally.exit_code() is ExitCode.FAILED
     assert len(world.fingerprints()) <= 2
     in_the_way.unlink()
     assert world.run().done == 8
     assert len(set(world.fingerprints())) == len(world.fingerprints()) == 8
+
+
+def test_nothing_is_sent_where_no_picture_can_be_written(make_world: MakeWorld) -> None:
+    """The folder for downloads is made first; what a killed run left there is removed."""
+    world = make_world()
+    parts = world.out / ".spark-batch" / "parts"
+    parts.parent.mkdir(parents=True)
+    parts.write_text("not a folder")
+    with pytest.raises(OutputError, match="parts: cannot be made"):
+        world.run()
+    assert world.fingerprints() == []
+    parts.unlink()
+    (parts / "").mkdir()
+    (parts / "1.12345678.part").write_text("half a picture")
+    assert world.run().done == 2
+    assert list(parts.rglob("*.*")) == []
 
 
 def test_an_uncertain_attempt_counts_against_the_limit(make_world: MakeWorld) -> None:

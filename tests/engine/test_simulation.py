@@ -36,10 +36,11 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.engine import Driver, Executors, workers
+from spark_batch.engine import Driver, Executors, fetching, workers
 from spark_batch.engine.budget import Budget, Prices
-from spark_batch.engine.effects import Delivered, Downloaded, NotHere, Place
+from spark_batch.engine.effects import Delivered, NotHere
 from spark_batch.engine.events import Tally
+from spark_batch.engine.fetching import FetchWork
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.jobs import Job, Picture, Recipe, Result, State, Usage, matrix
@@ -133,13 +134,11 @@ class World:
             return TaskFailed(code="003003095", message="no", again="new-task")
         return Completed(result=Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=PRICE)))
 
-    def download(self) -> Downloaded | FetchFailed:
+    def fetch(self, work: FetchWork) -> Delivered | FetchFailed:
         if self.rng.random() < 0.15:
             return FetchFailed(reason="HTTP 503", fresh_url=False)
-        return Downloaded()
-
-    def place(self, call: Place, names: workers.Names) -> Delivered:
-        data = call.key.encode()
+        names = work.names
+        data = work.fetch.key.encode()
         files = {}
         for output in names.outputs:
             path = names.layout.output_dir / f"{output}.jpg"
@@ -187,10 +186,8 @@ class ModelExecutor(Executor):
         return future
 
     def _outcome(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> object:
-        if fn is workers.download:
-            return self._world.download()
-        if fn is workers.place:
-            return self._world.place(args[0], args[2])
+        if fn is fetching.fetch:
+            return self._world.fetch(args[0])
         return NotHere() if fn is workers.restore_picture else fn(*args)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:

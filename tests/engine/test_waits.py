@@ -28,12 +28,11 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.engine import Driver, Executors, driver
+from spark_batch.engine import Driver, Executors, driver, fetching
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Done, Event, Expired, Halted, Note, Tally, Unfinished
 from spark_batch.engine.planner import Scope, plan_actions
 from spark_batch.engine.waits import LONGEST_CALL
-from spark_batch.engine.workers import download
 from spark_batch.errors import ExitCode, OutputError
 from spark_batch.jobs import Job, Recipe, Result, Usage, matrix
 from spark_batch.paths import Layout
@@ -119,7 +118,7 @@ class Life:
             return self.api.create()
 
         def takes(call: Callable[..., object]) -> tuple[float, float]:
-            kind = {send: "submit", download: "fetch"}.get(call, "poll")
+            kind = {send: "submit", fetching.fetch: "fetch"}.get(call, "poll")
             if self.takes is not None:
                 return self.takes(kind)
             return 0.0, self.api.seconds.get(kind, 0.01)

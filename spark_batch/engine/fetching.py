@@ -1,0 +1,360 @@
+"""Fetch a picture: download, check, mark and place it, in this process or in another one.
+
+All of it is a function of plain values that may be repeated for nothing, and nothing in them is
+secret but the picture's signed URL. So it may run in a worker process or on another machine, which
+can be lost at any moment. Such a worker places a picture only while it can read the token of the
+run that asked for it; one that has no access to the output folder, or whose run has ended, hands
+the bytes back instead.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any, Protocol, TypeVar
+
+from spark_batch import atomic, pictures
+from spark_batch.client import Downloader, TaskReader
+from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
+from spark_batch.engine.effects import (
+    Blocked,
+    Delivered,
+    DiskRefused,
+    Fetch,
+    Further,
+    PictureOutcome,
+)
+from spark_batch.engine.files import deliver, kept_path, other_pointers
+from spark_batch.errors import NameBlocked, OutputError, PictureError
+from spark_batch.jobs import Picture, Provenance
+from spark_batch.models import PictureRules
+from spark_batch.paths import PART_SUFFIX, Layout
+
+# Seconds for the further pictures of a task; a call has to end within `waits.LONGEST_CALL`.
+_FURTHER_SECONDS = 120.0
+_INSPECTED_AT_ONCE = BoundedSemaphore(4)  # in a process: a large picture takes 200 MB
+
+T = TypeVar("T")
+
+
+class Download(Protocol):
+    """`Downloader.fetch`."""
+
+    def __call__(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        """Write a picture into `part`."""
+
+
+class Elsewhere(Protocol):
+    """Does work on pictures in other processes; `far` ones may see other files than this one."""
+
+    far: bool
+
+    def do(self, function: Callable[..., T], *args: Any, instead: Callable[[], T]) -> T:
+        """Call `function` there, or `instead` here where that fails or does not pay."""
+
+    def take_note(self) -> str | None:
+        """A note for the user, given once."""
+
+    def close(self) -> None:
+        """End it; what is under way is not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that want a job's picture, and the files that were written for them, by name."""
+
+    layout: Layout
+    outputs: tuple[str, ...]
+    written: dict[str, str]
+
+    def free_for(self, recorded: Picture | None) -> list[str]:
+        """The names that get the job's picture; `recorded` is the one that is being restored.
+
+        One that is only put back does not replace a Git LFS pointer that somebody committed.
+        """
+        if recorded is None:
+            return list(self.outputs)
+        work = other_pointers(recorded, written=self.written, layout=self.layout)
+        return [output for output in self.outputs if output not in work]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchWork:
+    """All that it takes to fetch a picture of an attempt.
+
+    `facts` are the metadata to embed, None for none; `rules` are the model's for pictures. For
+    other processes: `token` is the run's, `private` says whether private addresses may be spoken
+    to, and `before` is the input picture, where they cannot read its file.
+    """
+
+    attempt: int
+    fetch: Fetch
+    names: Names
+    facts: Provenance | None
+    rules: PictureRules
+    token: str = ""
+    private: bool = False
+    before: pictures.Before | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of the output folder."""
+        return self.names.layout
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A whole picture in a part file, and what is to be recorded of it; as in `Delivered`."""
+
+    picture: Picture
+    thumbnail: pictures.Thumbnail | None
+    suspect: str | None
+    received: str | None
+    unmarked: str | None
+    further: Further
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """A picture that a worker has fetched and checked, and cannot place."""
+
+    data: bytes = field(repr=False)
+    checked: Checked
+
+
+# --- The run's token.
+
+
+def begin(layout: Layout) -> str:
+    """Remove the downloads that a killed run has left, and give this run a token, in a file.
+
+    Raises OutputError.
+    """
+    token = secrets.token_hex(16)
+    pictures.make_folder(layout.parts)
+    if layout.parts.resolve().is_relative_to(layout.output_dir.resolve()):  # no link leads away
+        for part in layout.parts.glob(f"*{PART_SUFFIX}"):
+            _remove(part)
+    pictures.write(layout.run_token, token.encode())
+    return token
+
+
+def end(layout: Layout) -> None:
+    """Remove the token: what a worker is still at work on is no longer placed."""
+    with suppress(OSError):
+        layout.run_token.unlink()
+
+
+def _new_part(work: FetchWork) -> Path:
+    """A part file of its own, since a worker that was given up may still be at work on another."""
+    return atomic.temporary_name(work.layout.parts / str(work.attempt))
+
+
+def _is_current(work: FetchWork) -> bool:
+    """Whether this process sees the output folder, and the run that asked still goes on."""
+    try:
+        return work.layout.run_token.read_bytes() == work.token.encode()
+    except OSError:
+        return False
+
+
+# --- Here and there.
+
+
+def fetch(work: FetchWork, client: TaskReader, elsewhere: Elsewhere | None) -> PictureOutcome:
+    """Fetch a picture `elsewhere`, or in this process.
+
+    The API's size of the file is insisted on at first, but not in the last try; when it goes on to
+    differ from what comes whole, by its Content-Length and to the decoder, what comes is taken. A
+    further picture that does not arrive holds up the job's own until the last try.
+    """
+
+    def here() -> PictureOutcome | HandedBack:
+        return fetch_here(work, client.fetch)
+
+    if elsewhere is None or work.fetch.result.further:
+        outcome = here()
+    else:
+        sent = replace(work, private=client.is_private())
+        sent = _for_afar(sent) if elsewhere.far else sent
+        outcome = elsewhere.do(fetch_there, sent, instead=here)
+    return _take_over(work, outcome) if isinstance(outcome, HandedBack) else outcome
+
+
+def _for_afar(work: FetchWork) -> FetchWork:
+    """For a worker with another current folder, and perhaps without our files."""
+    source, names = work.fetch.source, work.names
+    absolute = replace(names.layout, output_dir=names.layout.output_dir.absolute())
+    before = None
+    if source.path:
+        before = pictures.before_of(source.path, source.picture, work.rules)
+    return replace(work, names=replace(names, layout=absolute), before=before)
+
+
+def fetch_here(work: FetchWork, download: Download) -> PictureOutcome:
+    """Fetch a picture to its names."""
+    part = _new_part(work)
+    try:
+        pictures.make_folder(part.parent)
+    except OutputError as error:
+        return DiskRefused(str(error))
+    try:
+        checked = _checked(work, part, download)
+        return checked if isinstance(checked, FetchFailed) else _deliver(work, part, checked)
+    except NameBlocked as error:
+        return Blocked(str(error))
+    except OutputError as error:
+        return DiskRefused(str(error))
+    finally:
+        _remove(part)
+
+
+def fetch_there(work: FetchWork) -> PictureOutcome | HandedBack:
+    """Fetch a picture in another process: to its names, or into the hands of the run.
+
+    Raises OutputError when there is no room for it.
+    """
+    download = _downloader(private=work.private).fetch
+    if _is_current(work):
+        part = _new_part(work)
+        try:
+            checked = _checked(work, part, download)
+            if isinstance(checked, FetchFailed):
+                return checked
+            if _is_current(work):
+                return _deliver(work, part, checked)
+            return HandedBack(part.read_bytes(), checked)
+        finally:
+            _remove(part)
+    with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
+        part = Path(folder) / "picture"
+        checked = _checked(work, part, download)
+        if isinstance(checked, FetchFailed):
+            return checked
+        return HandedBack(part.read_bytes(), checked)
+
+
+@lru_cache(maxsize=2)
+def _downloader(*, private: bool) -> Downloader:
+    return Downloader(private=lambda: private)
+
+
+def _take_over(work: FetchWork, handed: HandedBack) -> PictureOutcome:
+    """Place a picture that was handed back."""
+    part = _new_part(work)
+    try:
+        pictures.write(part, handed.data)
+        return _deliver(work, part, handed.checked)
+    except NameBlocked as error:
+        return Blocked(str(error))
+    except OutputError as error:
+        return DiskRefused(str(error))
+    finally:
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    with suppress(OSError):  # what is left is removed by the next run
+        part.unlink(missing_ok=True)
+
+
+def fitted(path: Path, picture: Picture, *, rules: PictureRules, elsewhere: Elsewhere) -> bytes:
+    """Fit an input picture (`pictures.fitted`) elsewhere, or in this process."""
+    call = partial(pictures.fitted, rules=rules)
+    return elsewhere.do(call, path.absolute(), picture, instead=partial(call, path, picture))
+
+
+# --- The steps.
+
+
+def _checked(work: FetchWork, part: Path, download: Download) -> Checked | FetchFailed:
+    """Download into `part`, inspect and mark. Raises OutputError."""
+    further, failed = _fetch_further(work, part, download)
+    if failed is not None and not work.fetch.last_try:
+        return failed
+    url, expected_bytes = work.fetch.result.url, work.fetch.expected_bytes
+    outcome = download(url, part, expected_bytes=expected_bytes)
+    if not isinstance(outcome, Fetched):
+        return outcome
+    try:
+        with _INSPECTED_AT_ONCE:
+            return _inspected(work, part, further)
+    except PictureError as error:
+        return FetchFailed(reason=str(error), fresh_url=False)
+
+
+def _inspected(work: FetchWork, part: Path, further: Further) -> Checked:
+    """Inspect a download; its metadata are written in, where it can carry them.
+
+    What is paid for is never lost for their sake. Raises PictureError and OutputError.
+    """
+    fetch = work.fetch
+    before = work.before
+    if before is None and fetch.source.path is not None:
+        before = pictures.before_of(fetch.source.path, fetch.source.picture, work.rules)
+    found = pictures.inspect(part, expected=fetch.expected, before=before)
+    picture = found.picture
+    marked = picture if work.facts is None else pictures.mark(part, picture, work.facts)
+    unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
+    final = picture if isinstance(marked, pictures.Unmarked) else marked
+    received = None if final is picture else picture.sha256
+    thumbnail = found.thumbnail and replace(found.thumbnail, sha256=final.sha256)
+    return Checked(final, thumbnail, found.suspect, received, unmarked, further)
+
+
+def _deliver(work: FetchWork, part: Path, checked: Checked) -> Delivered:
+    """Move a picture to its names, and keep its thumbnail. Raises OutputError."""
+    layout = work.layout
+    outputs = work.names.free_for(work.fetch.recorded)
+    files = deliver(part, checked.picture, outputs=outputs, layout=layout)
+    if checked.thumbnail is not None and files:
+        pictures.keep(layout.thumbnails, checked.thumbnail)
+    return Delivered(
+        checked.picture,
+        files,
+        checked.suspect,
+        checked.received,
+        checked.unmarked,
+        checked.further,
+    )
+
+
+def _fetch_further(
+    work: FetchWork, part: Path, download: Download
+) -> tuple[Further, FetchFailed | None]:
+    """Fetch the further pictures of a task into the folder of kept ones.
+
+    Gives their places, and why the rest is missing: after a failure, or `_FURTHER_SECONDS`, it is
+    not fetched in this try. Raises OutputError.
+    """
+    end_at = time.monotonic() + _FURTHER_SECONDS
+    places: list[str] = []
+    failed: FetchFailed | None = None
+    for url in work.fetch.result.further:
+        if time.monotonic() > end_at:
+            failed = FetchFailed(reason=f"not done within {_FURTHER_SECONDS:g} s", fresh_url=False)
+            break
+        outcome = download(url, part, expected_bytes=None)
+        if isinstance(outcome, FetchFailed):
+            failed = outcome
+            break
+        try:
+            picture = pictures.accept(part)
+        except PictureError as error:
+            _remove(part)
+            failed = FetchFailed(reason=str(error), fresh_url=False)
+            break
+        deliver(part, picture, outputs=[], layout=work.layout)
+        kept = kept_path(work.layout, picture)
+        places.append(kept.relative_to(work.layout.output_dir).as_posix())
+    if failed is None:
+        return Further(tuple(places)), None
+    failed = replace(failed, reason=f"a further picture: {failed.reason}")
+    return Further(tuple(places), failed.reason), failed

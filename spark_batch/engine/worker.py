@@ -1,0 +1,46 @@
+"""A worker process: calls the functions that its parent names, until its input is closed.
+
+It does nothing that costs money, knows no key, and opens no checkpoint: whatever happens to it, its
+work can be repeated for nothing. It is started with an environment of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import IO, Any
+
+from spark_batch.children import Answer
+
+_THREADS = 64  # most of them wait for the network
+
+
+def main() -> None:
+    """Answer each request of standard input; see `children.Worker`."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    writing = Lock()
+    threads = ThreadPoolExecutor(_THREADS)
+    while True:
+        try:
+            number, function, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            os._exit(0)  # the parent has ended: nobody waits for what is under way
+        threads.submit(_answer, answers, writing, number, function, arguments)
+
+
+def _answer(
+    answers: IO[bytes], writing: Lock, number: int, function: Callable[..., Any], arguments: Any
+) -> None:
+    try:
+        answer = Answer(number, function(*arguments), failed=False)
+    except Exception:  # noqa: BLE001 (the parent repeats the call, and raises what it raises)
+        answer = Answer(number, None, failed=True)
+    data = pickle.dumps(answer)
+    with writing:
+        answers.write(data)
+        answers.flush()
