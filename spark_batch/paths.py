@@ -7,7 +7,7 @@
       .spark-batch/                         the state folder
         NAME.checkpoint                     the checkpoint; beside it its lock and its backups
         parts/NAME/ATTEMPT.RANDOM.part      downloads that are not finished
-        parts/NAME/run                      the token of the run under way
+        parts/NAME/run-token                the token of the run under way
         kept/                               replaced pictures
         thumbs/                             thumbnails of the HTML page
         sandbox/                            the folder of the sandbox that `--sandbox` starts
@@ -75,7 +75,7 @@ class Layout:
     @property
     def run_token(self) -> Path:
         """The file that names the run under way, for workers (`engine.fetching`)."""
-        return self.parts / "run"
+        return self.parts / "run-token"
 
     @property
     def kept(self) -> Path:

@@ -19,7 +19,7 @@ NAMES = {
     paths.lock_path(LAYOUT.checkpoint): "OUT/.spark-batch/NAME.checkpoint.lock",
     paths.backup_path(LAYOUT.checkpoint, 2): "OUT/.spark-batch/NAME.checkpoint.version2",
     paths.merged_path(LAYOUT.checkpoint): "OUT/.spark-batch/NAME.checkpoint.merged",
-    LAYOUT.part(7): "OUT/.spark-batch/parts/NAME/7.part",
+    LAYOUT.run_token: "OUT/.spark-batch/parts/NAME/run-token",
     LAYOUT.kept: "OUT/.spark-batch/kept",
     LAYOUT.thumbnails: "OUT/.spark-batch/thumbs",
     LAYOUT.sandbox: "OUT/.spark-batch/sandbox",

@@ -107,7 +107,13 @@ def running_options(command: F) -> F:
             "--workers",
             metavar="auto|N",
             callback=workers,
-            help="Processes that inspect pictures; 0 for none, auto for as many as pay.",
+            help="Processes that fetch and check pictures; 0 for none, auto for as many as pay.",
+        ),
+        click.option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Have the workers of a Dask cluster fetch and check pictures; the address of its"
+            " scheduler, such as tcp://10.0.0.5:8786.",
         ),
         click.option(
             "--pay-again",

@@ -7,8 +7,9 @@ entry in a heap of timers.
 from __future__ import annotations
 
 from spark_batch.engine.calls import Clock
+from spark_batch.engine.cluster import Cluster
 from spark_batch.engine.driver import Driver
 from spark_batch.engine.processes import WorkerProcesses
 from spark_batch.engine.workers import Executors, sender, threads
 
-__all__ = ["Clock", "Driver", "Executors", "WorkerProcesses", "sender", "threads"]
+__all__ = ["Clock", "Cluster", "Driver", "Executors", "WorkerProcesses", "sender", "threads"]

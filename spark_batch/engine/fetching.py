@@ -52,12 +52,22 @@ class Download(Protocol):
 
 
 class Elsewhere(Protocol):
-    """Does work on pictures in other processes; `far` ones may see other files than this one."""
+    """Does work on pictures in other processes; `far` ones may see other files than this one.
+
+    `at_once` is the number of calls that keep them busy; 0 for what this process needs anyway.
+    """
 
     far: bool
 
-    def do(self, function: Callable[..., T], *args: Any, instead: Callable[[], T]) -> T:
-        """Call `function` there, or `instead` here where that fails or does not pay."""
+    @property
+    def at_once(self) -> int:
+        """The number of calls."""
+
+    def do(self, name: str, function: Callable[..., T], *args: Any, instead: Callable[[], T]) -> T:
+        """Call `function` there, or `instead` here where that fails or does not pay.
+
+        `name` says what it is for.
+        """
 
     def take_note(self) -> str | None:
         """A note for the user, given once."""
@@ -182,9 +192,10 @@ def fetch(work: FetchWork, client: TaskReader, elsewhere: Elsewhere | None) -> P
     if elsewhere is None or work.fetch.result.further:
         outcome = here()
     else:
-        sent = replace(work, private=client.is_private())
-        sent = _for_afar(sent) if elsewhere.far else sent
-        outcome = elsewhere.do(fetch_there, sent, instead=here)
+        sent, function = replace(work, private=client.is_private()), fetch_there
+        if elsewhere.far:
+            sent, function = _for_afar(sent), fetch_afar
+        outcome = elsewhere.do(f"fetch-{work.attempt}", function, sent, instead=here)
     return _take_over(work, outcome) if isinstance(outcome, HandedBack) else outcome
 
 
@@ -241,6 +252,17 @@ def fetch_there(work: FetchWork) -> PictureOutcome | HandedBack:
         return HandedBack(part.read_bytes(), checked)
 
 
+def fetch_afar(work: FetchWork) -> PictureOutcome | HandedBack:
+    """The same on another machine, whose network and disk may be worse than those of the run.
+
+    Raises PictureError for a picture that cannot be fetched there.
+    """
+    outcome = fetch_there(work)
+    if isinstance(outcome, Delivered | HandedBack):
+        return outcome
+    raise PictureError(outcome.reason)
+
+
 @lru_cache(maxsize=2)
 def _downloader(*, private: bool) -> Downloader:
     return Downloader(private=lambda: private)
@@ -267,8 +289,8 @@ def _remove(part: Path) -> None:
 
 def fitted(path: Path, picture: Picture, *, rules: PictureRules, elsewhere: Elsewhere) -> bytes:
     """Fit an input picture (`pictures.fitted`) elsewhere, or in this process."""
-    call = partial(pictures.fitted, rules=rules)
-    return elsewhere.do(call, path.absolute(), picture, instead=partial(call, path, picture))
+    call, name = partial(pictures.fitted, rules=rules), f"fit-{picture.sha256[:16]}"
+    return elsewhere.do(name, call, path.absolute(), picture, instead=partial(call, path, picture))
 
 
 # --- The steps.

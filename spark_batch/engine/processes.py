@@ -43,6 +43,7 @@ class WorkerProcesses:
     """
 
     far = False
+    at_once = 0  # threads wait for these, as many as without them
 
     def __init__(
         self,
@@ -64,7 +65,9 @@ class WorkerProcesses:
         self._note: str | None = None
         self._closed = False
 
-    def do(self, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]) -> T:
+    def do(
+        self, name: str, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]
+    ) -> T:
         """Call `function` in a worker where that pays; else, and where it fails, `instead`."""
         while (worker := self._worker()) is not None:
             try:

@@ -112,7 +112,7 @@ class Executors:
 def threads(concurrency: int, elsewhere: int = 0) -> Executors:
     """Threads for a run of so many tasks in flight: about half as many in each lane.
 
-    `elsewhere` is the number of pictures that are worked on at once in other processes: a thread
+    `elsewhere` is the number of pictures that other processes want to be given at once: a thread
     waits for each.
 
     Measured with 0.3 s added to each call, 400 tasks of 3 s and 100 in flight: with 16 threads in
@@ -122,7 +122,7 @@ def threads(concurrency: int, elsewhere: int = 0) -> Executors:
     return Executors(
         posts=DaemonThreads(most, "posts"),
         polls=DaemonThreads(most, "polls"),
-        fetches=DaemonThreads(max(most, 2 * elsewhere), "fetches"),
+        fetches=DaemonThreads(max(most, elsewhere), "fetches"),
         pictures=DaemonThreads(_PICTURE_THREADS, "pictures"),
     )
 

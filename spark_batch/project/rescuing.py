@@ -127,7 +127,7 @@ def _driver(
         tally=tally,
         steps=missing,
         open_jobs={},
-        executors=threads(settings.concurrency, settings.workers or 0),
+        executors=threads(settings.concurrency),
         elsewhere=WorkerProcesses(settings.workers),
         metadata=layout.metadata,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
-from spark_batch.engine import Driver, WorkerProcesses, fetching, sender, threads
+from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.forecast import Forecast
@@ -45,10 +45,11 @@ class RunOptions:
 
     `retry` creates failed and expired jobs again and leaves new ones. `limit` bounds the number of
     created tasks. `concurrency`, `workers` (a number or `auto`) and `max_cost` override the
-    recipe's. `only` are expressions of `jobs.select`; a job has to match one. `shard` runs a part
-    of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan` is a saved plan,
-    which brings its own selection and ceiling. `pay_again` creates jobs that another checkpoint or
-    manifest nearby has paid for, such as that of a renamed recipe.
+    recipe's. `dask` is the address of the scheduler of a Dask cluster that works on the pictures
+    in place of worker processes. `only` are expressions of `jobs.select`; a job has to match one.
+    `shard` runs a part of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan`
+    is a saved plan, which brings its own selection and ceiling. `pay_again` creates jobs that
+    another checkpoint or manifest nearby has paid for, such as that of a renamed recipe.
     """
 
     sandbox: bool = False
@@ -57,6 +58,7 @@ class RunOptions:
     env_file: Path | None = None
     concurrency: int | None = None
     workers: int | str | None = None
+    dask: str | None = None
     max_cost: Decimal | None = None
     only: tuple[str, ...] = ()
     shard: Shard | None = None
@@ -149,8 +151,9 @@ class PreparedRun:
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
-        elsewhere = WorkerProcesses(run.workers)
-        executors = threads(run.concurrency, run.workers or 0)
+        address = self.options.dask
+        elsewhere = WorkerProcesses(run.workers) if address is None else Cluster(address)
+        executors = threads(run.concurrency, elsewhere.at_once)
         model = self.recipe.model
         fitted = partial(fetching.fitted, rules=model.picture, elsewhere=elsewhere)
         bodies = Bodies(fitted=fitted, executor=executors.pictures)

@@ -44,7 +44,7 @@ def a_result(folder: Path, name: str = "result.png", colour: str = "teal") -> Pa
 
 def look(processes: WorkerProcesses, path: Path) -> Picture:
     """What a picture is, found out by a worker or by this process."""
-    return processes.do(pictures.accept, path, instead=partial(pictures.accept, path))
+    return processes.do("accept", pictures.accept, path, instead=partial(pictures.accept, path))
 
 
 def not_here() -> Picture:
@@ -74,13 +74,13 @@ def ends(pid: int) -> bool:
 def test_a_worker_does_what_this_process_does(processes: WorkerProcesses, tmp_path: Path) -> None:
     """What fails there is repeated here, which raises its error; that breaks no worker."""
     path = a_result(tmp_path)
-    assert processes.do(pictures.accept, path, instead=not_here) == pictures.accept(path)
+    assert processes.do("accept", pictures.accept, path, instead=not_here) == pictures.accept(path)
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff\xe0 no picture")
     for _ in range(4):
         with pytest.raises(PictureError, match=r"broken\.jpg"):
             look(processes, broken)
-    assert processes.do(pictures.accept, path, instead=not_here) == pictures.accept(path)
+    assert processes.do("accept", pictures.accept, path, instead=not_here) == pictures.accept(path)
 
 
 def test_several_threads_share_the_workers(processes: WorkerProcesses, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         "from spark_batch import pictures\n"
         "from spark_batch.engine import WorkerProcesses\n"
         "processes = WorkerProcesses(1)\n"
-        f"processes.do(pictures.accept, Path({str(path)!r}), instead=None)\n"
+        f"processes.do('accept', pictures.accept, Path({str(path)!r}), instead=None)\n"
         "print(processes._workers[0].pid, flush=True)\n"
         "time.sleep(60)\n"
     )

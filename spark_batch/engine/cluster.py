@@ -1,0 +1,198 @@
+"""Work on pictures on a Dask cluster.
+
+Dask runs a task again when its worker dies, also one that had finished and whose result that worker
+held (measured with distributed 2026.8). So nothing that costs money is ever a task of it; and a
+result is taken from the cluster, and its task released, as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from spark_batch.errors import UsageError
+from spark_batch.redact import KEY_NAME
+from spark_batch.version import __version__
+
+if TYPE_CHECKING:
+    import distributed
+
+# What the extra `dask` of pyproject.toml installs; the message does not name the extra, as that of
+# the sandbox does not.
+_MISSING = "--dask needs the package distributed: pip install distributed"
+_SCHEDULER_SECONDS = 10.0
+_WORKER_SECONDS = 60.0
+# For a result; a cluster may have lost all its workers. Doing the same in this process takes at
+# most as long, and both end within `waits.LONGEST_CALL`.
+_RESULT_SECONDS = 300.0
+_MOST_FAILURES = 3  # in a row, before nothing is given to the cluster any more
+_MOST_AT_ONCE = 512
+_PROTOCOLS = ("tcp", "tls", "ws", "wss")
+
+T = TypeVar("T")
+
+
+class Cluster:
+    """Calls functions of plain values on the workers of a Dask cluster; an `Elsewhere`.
+
+    `address` is its scheduler's, such as `tcp://10.0.0.5:8786`. Where a call fails, such as in a
+    worker that cannot reach the picture's host, it is repeated in this process; after
+    `_MOST_FAILURES` in a row everything is, and `take_note` says so once. Safe to use from several
+    threads.
+
+    Raises UsageError when distributed is not installed, no scheduler answers or no worker joins it
+    in `worker_seconds`, or another version of Python, distributed or spark-batch runs there.
+    """
+
+    far = True
+
+    def __init__(self, address: str, *, worker_seconds: float = _WORKER_SECONDS) -> None:
+        self._address = _address(address)
+        self._client = _connected(self._address)
+        self._numbers = count()
+        self._failures = 0
+        try:
+            self._wait_for_worker(worker_seconds)
+            self._note = self._check_nodes()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def at_once(self) -> int:
+        """How many calls keep the workers busy, and some waiting for them."""
+        workers: dict[str, int] = self._client.nthreads()
+        return min(2 * sum(workers.values()), _MOST_AT_ONCE)
+
+    def do(
+        self, name: str, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]
+    ) -> T:
+        """Call `function` on a worker; where that fails, `instead` here."""
+        if self._failures >= _MOST_FAILURES:
+            return instead()
+        key = f"spark-batch-{name}-{next(self._numbers)}"
+        try:
+            future = self._client.submit(function, *arguments, key=key, pure=False, retries=0)
+            try:
+                result: T = future.result(timeout=_RESULT_SECONDS)
+            except BaseException:
+                future.cancel()
+                raise
+            future.release()
+        except Exception as error:  # noqa: BLE001 (whatever goes wrong there)
+            self._failed(error)
+            return instead()
+        self._failures = 0
+        return result
+
+    def take_note(self) -> str | None:
+        """A note about the cluster for the user, given once."""
+        note, self._note = self._note, None
+        return note
+
+    def close(self) -> None:
+        """Leave the cluster; it forgets what it has not begun for this run."""
+        try:
+            self._client.close(timeout=1)
+        except Exception:  # noqa: BLE001 (it is gone)
+            return
+
+    def _failed(self, error: BaseException) -> None:
+        self._failures += 1
+        if self._failures == _MOST_FAILURES:
+            self._note = (
+                f"the Dask cluster at {self._address} failed {_MOST_FAILURES} times in a row"
+                f" ({_first_line(error)}): pictures are worked on in this process"
+            )
+
+    def _wait_for_worker(self, seconds: float) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=seconds)
+        except Exception:  # noqa: BLE001 (also when the scheduler goes meanwhile)
+            text = f"no worker of the Dask cluster at {self._address} was there in {seconds:g} s"
+            raise UsageError(f"{text}: start some and run again") from None
+
+    def _check_nodes(self) -> str | None:
+        """A note when a worker has the key in its environment. Raises UsageError for versions."""
+        ours = _facts()
+        scheduler = f"the scheduler {self._address}"
+        nodes = {scheduler: self._ask_scheduler()}
+        answers = self._client.run(_facts, on_error="return")
+        nodes |= {f"the worker {address}": answer for address, answer in answers.items()}
+        for node, facts in nodes.items():
+            theirs = facts.versions if isinstance(facts, _Facts) else _first_line(facts)
+            if theirs != ours.versions:
+                raise UsageError(
+                    f"{node} cannot be used: it has {theirs}, this process has {ours.versions};"
+                    " install the same versions there"
+                )
+        with_key = [node for node, facts in nodes.items() if getattr(facts, "has_key", False)]
+        if not with_key:
+            return None
+        text = f"has {KEY_NAME} in its environment, which it does not need: start it without"
+        return f"{with_key[0]} {text}"
+
+    def _ask_scheduler(self) -> _Facts | Exception:
+        try:
+            found: _Facts = self._client.run_on_scheduler(_facts)
+        except Exception as error:  # noqa: BLE001 (of the network, or spark_batch is not there)
+            return error
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a node of a cluster has: versions in words, and whether it could read the API key."""
+
+    versions: str
+    has_key: bool
+
+
+def _address(text: str) -> str:
+    """The address of a scheduler, with its protocol. Raises UsageError for anything else."""
+    address = text if "://" in text else f"tcp://{text}"
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in _PROTOCOLS and parts.hostname and parts.port and not parts.path
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(f"{text!r} is no address of a Dask scheduler, such as tcp://10.0.0.5:8786")
+    return address
+
+
+def _connected(address: str) -> distributed.Client:
+    try:
+        import distributed
+    except ImportError:
+        raise UsageError(_MISSING) from None
+    for name in ("distributed", "distributed.client"):  # its failures are told in our words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of versions, which are checked later
+            return distributed.Client(
+                address, timeout=_SCHEDULER_SECONDS, set_as_default=False, name="spark-batch"
+            )
+    except Exception as error:  # noqa: BLE001 (whatever the network has)
+        reason = _first_line(error)
+        raise UsageError(f"no Dask scheduler answers at {address}: {reason}") from None
+
+
+def _facts() -> _Facts:
+    python = ".".join(platform.python_version_tuple()[:2])
+    dask = metadata.version("distributed")
+    versions = f"Python {python}, distributed {dask}, spark-batch {__version__}"
+    return _Facts(versions, KEY_NAME in os.environ)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
