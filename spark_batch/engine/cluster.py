@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import count
@@ -121,31 +121,35 @@ class Cluster:
             raise UsageError(f"{text}: start some and run again") from None
 
     def _check_nodes(self) -> str | None:
-        """A note when a worker has the key in its environment. Raises UsageError for versions."""
-        ours = _facts()
-        scheduler = f"the scheduler {self._address}"
-        nodes = {scheduler: self._ask_scheduler()}
-        answers = self._client.run(_facts, on_error="return")
-        nodes |= {f"the worker {address}": answer for address, answer in answers.items()}
-        for node, facts in nodes.items():
+        """A note when a worker has the key in its environment. Raises UsageError for versions.
+
+        A node that goes away meanwhile says nothing.
+        """
+        ours, with_key = _facts(), []
+        for node, facts in self._facts_of_nodes():
+            if isinstance(facts, OSError):
+                continue
             theirs = facts.versions if isinstance(facts, _Facts) else _first_line(facts)
             if theirs != ours.versions:
                 raise UsageError(
                     f"{node} cannot be used: it has {theirs}, this process has {ours.versions};"
                     " install the same versions there"
                 )
-        with_key = [node for node, facts in nodes.items() if getattr(facts, "has_key", False)]
+            if isinstance(facts, _Facts) and facts.has_key:
+                with_key.append(node)
         if not with_key:
             return None
         text = f"has {KEY_NAME} in its environment, which it does not need: start it without"
         return f"{with_key[0]} {text}"
 
-    def _ask_scheduler(self) -> _Facts | Exception:
+    def _facts_of_nodes(self) -> Iterator[tuple[str, _Facts | Exception]]:
         try:
-            found: _Facts = self._client.run_on_scheduler(_facts)
+            yield f"the scheduler {self._address}", self._client.run_on_scheduler(_facts)
         except Exception as error:  # noqa: BLE001 (of the network, or spark_batch is not there)
-            return error
-        return found
+            yield f"the scheduler {self._address}", error
+        answers = self._client.run(_facts, on_error="return")
+        for address, answer in answers.items():
+            yield f"the worker {address}", answer
 
 
 @dataclass(frozen=True, slots=True)
