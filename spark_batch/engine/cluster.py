@@ -32,7 +32,7 @@ _SCHEDULER_SECONDS = 10.0
 _WORKER_SECONDS = 60.0
 # For a result; a cluster may have lost all its workers. Doing the same in this process takes at
 # most as long, and both end within `waits.LONGEST_CALL`.
-_RESULT_SECONDS = 300.0
+RESULT_SECONDS = 300.0
 _MOST_FAILURES = 3  # in a row, before nothing is given to the cluster any more
 _MOST_AT_ONCE = 512
 _PROTOCOLS = ("tcp", "tls", "ws", "wss")
@@ -82,7 +82,7 @@ class Cluster:
         try:
             future = self._client.submit(function, *arguments, key=key, pure=False, retries=0)
             try:
-                result: T = future.result(timeout=_RESULT_SECONDS)
+                result: T = future.result(timeout=RESULT_SECONDS)
             except BaseException:
                 future.cancel()
                 raise

@@ -199,7 +199,7 @@ def test_a_lost_cluster_loses_nothing(
     make_world: MakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     """The rest is done in this process, and the user is told so once."""
-    monkeypatch.setattr(cluster_module, "_RESULT_SECONDS", 2.0)
+    monkeypatch.setattr(cluster_module, "RESULT_SECONDS", 2.0)
     with a_cluster(tmp_path / "dask", workers=2) as dask:
         world = a_world(make_world, Watched(Cluster(dask.address)), jobs=24)
 

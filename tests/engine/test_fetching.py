@@ -1,0 +1,157 @@
+"""Fetching a picture in another process: only a worker of the run under way places it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from spark_batch import pictures
+from spark_batch.engine import fetching
+from spark_batch.engine.effects import Delivered, Fetch
+from spark_batch.engine.fetching import FetchWork, HandedBack, Names
+from spark_batch.errors import OutputError
+from spark_batch.jobs import Input, Result, Usage
+from spark_batch.paths import Layout
+from tests.engine.conftest import a_photo
+from tests.makers import MODEL
+
+SIZE = (96, 64)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """Of a host that gives a picture, whatever it is asked for."""
+    data = a_photo(tmp_path / "result.jpg").read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/result.jpg"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def work(tmp_path: Path, url: str) -> FetchWork:
+    """Of the run under way."""
+    layout = Layout("test", tmp_path / "out")
+    fetch = Fetch(
+        ticket=7,
+        key="a-key",
+        result=Result(url=url, usage=Usage(cost=Decimal("0.03"))),
+        expected_bytes=None,
+        last_try=False,
+        expected=SIZE,
+        source=Input(id="photo"),
+        recorded=None,
+    )
+    token = fetching.begin(layout)
+    names = Names(layout, ("photo/beach",), {})
+    return FetchWork(7, fetch, names, None, MODEL.picture, token, private=True)
+
+
+def files(work: FetchWork) -> list[str]:
+    """All files of the output folder."""
+    folder = work.layout.output_dir
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_worker_of_the_run_places_the_picture(work: FetchWork) -> None:
+    """And its thumbnail."""
+    outcome = fetching.fetch_there(work)
+    assert isinstance(outcome, Delivered)
+    assert outcome.files == {"photo/beach": "photo/beach.jpg"}
+    path = work.layout.output_dir / "photo/beach.jpg"
+    assert pictures.accept(path) == outcome.picture
+    thumbnail = f".spark-batch/thumbs/{outcome.picture.sha256}.jpeg"
+    assert files(work) == [".spark-batch/parts/test/run-token", thumbnail, "photo/beach.jpg"]
+
+
+def end_it(layout: Layout) -> None:
+    fetching.end(layout)
+
+
+def begin_another(layout: Layout) -> None:
+    fetching.begin(layout)
+
+
+@pytest.mark.parametrize("happens", [end_it, begin_another])
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_worker_whose_run_has_ended_hands_the_picture_back(
+    work: FetchWork,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: Callable[[Layout], None],
+    when: str,
+) -> None:
+    """Nobody takes it then; it stands in no one's way, and leaves no file."""
+    inspect = pictures.inspect
+
+    def inspected(*args: object, **named: object) -> pictures.Inspection:
+        found = inspect(*args, **named)  # type: ignore[arg-type]
+        happens(work.layout)
+        return found
+
+    if when == "before":
+        happens(work.layout)
+    else:
+        monkeypatch.setattr(pictures, "inspect", inspected)
+    if (when, happens) == ("meanwhile", begin_another):  # which has removed the download
+        with pytest.raises(FileNotFoundError):
+            fetching.fetch_there(work)
+    else:
+        outcome = fetching.fetch_there(work)
+        assert isinstance(outcome, HandedBack)
+        assert len(outcome.data) == outcome.checked.picture.bytes
+    assert [file for file in files(work) if "run-token" not in file] == []
+
+
+def test_what_is_handed_back_is_placed_by_the_run(work: FetchWork) -> None:
+    """With the facts that the worker found."""
+    afar = replace(work, token="another run's")
+    handed = fetching.fetch_afar(afar)
+    assert isinstance(handed, HandedBack)
+    assert fetching._take_over(work, handed) == fetching.fetch_there(work)
+
+
+def test_a_worker_without_room_raises(work: FetchWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run then does it itself, and finds out whether its own disk is full."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("no space is left on the disk")
+
+    monkeypatch.setattr(pictures, "place", full)
+    with pytest.raises(OutputError):
+        fetching.fetch_there(work)
+    assert files(work) == [".spark-batch/parts/test/run-token"]
+
+
+def test_a_run_removes_what_a_killed_one_left(work: FetchWork, tmp_path: Path) -> None:
+    """Downloads alone, and not through a link to another folder."""
+    layout = work.layout
+    (layout.parts / "7.abcdef01.part").write_bytes(b"half")
+    (layout.parts / "notes.txt").write_text("somebody's")
+    fetching.begin(layout)
+    assert {path.name for path in layout.parts.iterdir()} == {"run-token", "notes.txt"}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious.part").write_text("precious")
+    other = replace(layout, name="other")
+    other.parts.symlink_to(elsewhere)
+    fetching.begin(other)
+    assert (elsewhere / "precious.part").exists()
