@@ -189,6 +189,9 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     be written, or a saved plan no longer holds; CheckpointError when another process holds the
     checkpoint or it is damaged.
     """
+    if options.dask is not None and options.workers is not None:
+        text = "the workers of a cluster take the place of worker processes"
+        raise UsageError(f"{text}: give either --dask or --workers")
     bound, options = _bound(recipe, options)
     chooser = Chooser(options.only)
     recipe = _overridden(recipe, options)
