@@ -189,9 +189,6 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     be written, or a saved plan no longer holds; CheckpointError when another process holds the
     checkpoint or it is damaged.
     """
-    if options.dask is not None and options.workers is not None:
-        text = "the workers of a cluster take the place of worker processes"
-        raise UsageError(f"{text}: give either --dask or --workers")
     bound, options = _bound(recipe, options)
     chooser = Chooser(options.only)
     recipe = _overridden(recipe, options)
@@ -289,6 +286,10 @@ def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOpti
 
 
 def _overridden(recipe: Recipe, options: RunOptions) -> Recipe:
+    """The recipe with what the options set in place of it. Raises UsageError."""
+    if options.dask is not None and options.workers is not None:
+        text = "the workers of a cluster take the place of worker processes"
+        raise UsageError(f"{text}: give either --dask or --workers")
     run = recipe.run
     if options.concurrency is not None:
         run = replace(run, concurrency=options.concurrency)
