@@ -1,9 +1,10 @@
 """spark-batch beside three scripts: seconds of whole processes, and what a kill bills twice.
 
-    python -m tests.benchmarks.peers --rounds 5 --load a b c
-    python -m tests.benchmarks.peers --kills
+    python -m tests.benchmarks.peers --rounds 3 --load a b c --peers
+    python -m tests.benchmarks.peers --kills --peers
 
-Wants aiohttp (in the extra dev). Prints Markdown.
+Wants aiohttp (in the extra dev); --peers has pip install Luigi and genblaze, which are no scripts,
+into an environment that ends with the benchmark. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SIZE = (1328, 1328)
 SPARK_BATCH = "spark-batch"
 BASE = "aiohttp, one decode"  # what the ratios are to
 TOOLS = ("aiohttp", BASE, "requests threads", SPARK_BATCH)
-LUIGI = "Luigi"  # with --peers
+PEERS = {"Luigi": "luigi_script.py", "genblaze": "genblaze_script.py"}  # with --peers
 
 
 @dataclass(frozen=True)
@@ -105,15 +106,31 @@ def processor_seconds(pid: int) -> float:
 
 
 @cache
-def luigi_python() -> str:
-    """The Python of a new virtual environment with Luigi, which ends with this process."""
+def peers_python() -> str:
+    """The Python of a new virtual environment with the peers, which ends with this process."""
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     subprocess.run([sys.executable, "-m", "venv", folder.name], check=True)
     python = f"{folder.name}/bin/python"
-    install = [python, "-m", "pip", "install", "--quiet", "luigi", "requests"]
+    install = [python, "-m", "pip", "install", "--quiet", *map(str.lower, PEERS), "requests"]
     subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
     return python
+
+
+def peers_versions() -> Iterator[str]:
+    """The versions of the peers, as `Luigi 3.8`."""
+    names = ", ".join(repr(name.lower()) for name in PEERS)
+    program = f"from importlib.metadata import version as v; print(*map(v, [{names}]))"
+    found = subprocess.run([peers_python(), "-c", program], check=True, capture_output=True)
+    for name, number in zip(PEERS, found.stdout.decode().split(), strict=True):
+        yield f"{name} {number}"
+
+
+def commit_of(checkout: Path) -> str:
+    """The commit that is measured, with `+` for a tree that has changed since."""
+    git = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    found = subprocess.run(git, check=False, capture_output=True, text=True)
+    return found.stdout.strip() or "of no commit"
 
 
 def command_of(tool: str, load: Load, folder: Path, checkout: Path) -> list[str]:
@@ -134,10 +151,8 @@ def command_of(tool: str, load: Load, folder: Path, checkout: Path) -> list[str]
         python = checkout / ".venv" / "bin" / "python"
         interpreter = str(python) if python.exists() else sys.executable
         return [interpreter, "-m", "spark_batch", "run", str(recipe), "--yes", *further]
-    script = {"requests threads": "requests_script.py", LUIGI: "luigi_script.py"}.get(
-        tool, "aiohttp_script.py"
-    )
-    interpreter = luigi_python() if tool == LUIGI else sys.executable
+    script = {"requests threads": "requests_script.py", **PEERS}.get(tool, "aiohttp_script.py")
+    interpreter = peers_python() if tool in PEERS else sys.executable
     command = [interpreter, str(SCRIPTS / script), str(PHOTO), str(folder / "out")]
     command += ["--jobs", str(load.jobs), "--concurrency", str(load.concurrency)]
     return [*command, "--decode"] if tool == BASE else command
@@ -253,14 +268,14 @@ def main() -> None:
     parser.add_argument("--checkout", type=Path, default=ROOT, help="measure this spark-batch")
     parser.add_argument("--workers", nargs="+", default=[], help="with these --workers, too")
     parser.add_argument("--kills", action="store_true", help="count what a SIGKILL bills twice")
-    parser.add_argument("--peers", action="store_true", help="run Luigi too, installed by pip")
+    parser.add_argument("--peers", action="store_true", help="run Luigi and genblaze too")
     args = parser.parse_args()
     tools = (*TOOLS, *(f"{SPARK_BATCH}, workers: {number}" for number in args.workers))
-    tools += (LUIGI,) if args.peers else ()
-    if args.peers:
-        luigi_python()
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "requests", "Pillow"))
-    print(f"Python {platform.python_version()}, {libraries}, {os.cpu_count()} cores,")
+    tools += tuple(PEERS) if args.peers else ()
+    versions = [f"{name} {version(name)}" for name in ("aiohttp", "requests", "Pillow")]
+    versions += peers_versions() if args.peers else ()
+    print(f"spark-batch {commit_of(args.checkout)}, Python {platform.python_version()},")
+    print(f"{', '.join(versions)}; {os.cpu_count()} cores,")
     print(f"median of {args.rounds} interleaved rounds\n")
     with tempfile.TemporaryDirectory() as name:
         picture = prepared_picture(Path(name))

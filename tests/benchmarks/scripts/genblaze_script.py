@@ -1,0 +1,102 @@
+"""Edit one photo with many seeds as a genblaze batch: a provider of our own, and its step cache.
+
+A step whose picture was fetched is in the cache, and is not made again by the next start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import requests
+from genblaze_core import Asset, Pipeline
+from genblaze_core.exceptions import ProviderError
+from genblaze_core.models.step import Step
+from genblaze_core.pipeline.cache import StepCache
+from genblaze_core.providers.base import BaseProvider
+
+
+class Spark(BaseProvider):  # type: ignore[misc]
+    """The API: submit, poll, fetch."""
+
+    name = "spark"
+    poll_interval = 0.2
+
+    def __init__(self, photo: Path, out: Path) -> None:
+        super().__init__()
+        self._url = os.environ["SPARK_BASE_URL"] + "/model/v1/generation"
+        self._image = base64.b64encode(photo.read_bytes()).decode()
+        self._out = out
+        self._session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=100)
+        self._session.mount("http://", adapter)
+        self._key = {"Authorization": f"Bearer {os.environ['SPARK_API_KEY']}"}
+
+    def submit(self, step: Step, config: Any = None) -> str:
+        """Create a task; its id."""
+        size = {"width": 1328, "height": 1328}
+        params = {"prompt": step.prompt, "binary_data_base64": [self._image], **size}
+        params["seed"] = step.seed
+        body = {"model": step.model, "input": [{"params": params}]}
+        answer = self._session.post(self._url, json=body, headers=self._key, timeout=60)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def poll(self, prediction_id: str, config: Any = None) -> bool:
+        """Whether the task has ended."""
+        link = f"{self._url}/task/{prediction_id}"
+        answer = self._session.get(link, headers=self._key, timeout=60)
+        answer.raise_for_status()
+        self._cache_poll_result(prediction_id, answer.json())
+        return bool(answer.json()["status"] != "in_progress")
+
+    def fetch_output(self, prediction_id: str, step: Step) -> Step:
+        """Download the picture to a file."""
+        task = self._get_cached_poll_result(prediction_id)
+        if task["status"] != "completed":
+            raise ProviderError(f"task {prediction_id}: {task['status']}")
+        picture = task["output"][0]["content"][0]["url"]
+        answer = self._session.get(picture, timeout=60)
+        answer.raise_for_status()
+        path = self._out / f"{step.seed}.jpg"
+        part = path.with_suffix(".part")
+        part.write_bytes(answer.content)
+        part.replace(path)
+        step.assets.append(Asset(url=path.as_uri(), media_type="image/jpeg"))
+        return step
+
+
+async def edit(args: argparse.Namespace) -> bool:
+    """Edit the photo with each seed; whether all went well."""
+    out = Path(args.out).absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    threads = ThreadPoolExecutor(args.concurrency)  # else as many as cores and four
+    asyncio.get_running_loop().set_default_executor(threads)
+    provider = Spark(Path(args.photo), out)
+    pipeline = Pipeline("edit").step(provider, model="spark_i2i_3_0", prompt="Beach")
+    results = await pipeline.cache(StepCache(out / "cache")).abatch_run(
+        items=[{"seed": seed} for seed in range(1, args.jobs + 1)],
+        max_concurrency=args.concurrency,
+        raise_on_failure=False,
+    )
+    return all(step.assets for result in results for step in result.run.steps)
+
+
+def main() -> None:
+    """Edit the photo; exit 1 when a picture is missing."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("photo")
+    parser.add_argument("out")
+    parser.add_argument("--jobs", type=int, required=True)
+    parser.add_argument("--concurrency", type=int, required=True)
+    sys.exit(0 if asyncio.run(edit(parser.parse_args())) else 1)
+
+
+if __name__ == "__main__":
+    main()
