@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from operator import itemgetter
 
-from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint import CheckpointReader, Payment
 from spark_batch.jobs import Attempt, JobRecord, Status
-from spark_batch.reports.values import moment_text
 
 MOST_JOBS = 5_000
 MOST_PAYMENTS = 5_000
@@ -39,42 +37,24 @@ class Chosen:
 
 def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
     """Choose at most `most` jobs: those that need attention, then the first of the recipe."""
-    trouble: list[tuple[int, JobRecord]] = []
-    others: list[tuple[int, JobRecord]] = []
-    keys: set[str] = set()
-    total = 0
-    for record in reader.records():
-        keys.add(record.key)
-        kind = trouble if _needs_attention(record) else others
-        if len(kind) < most:
-            kind.append((total, record))
-        total += 1
-    shown = sorted([*trouble, *others][:most], key=itemgetter(0))
-    found = Chosen([record for _, record in shown], total - len(shown))
-    _add_attempts(found, reader.every_attempt(), keys)
+    shown = reader.notable_records(_TROUBLE, most)
+    found = Chosen(shown, reader.counts().total - len(shown))
+    for attempt in reader.attempts_among({record.key for record in shown}):
+        found.attempts.setdefault(attempt.key, []).append(attempt)
+    _add_payments(found, reader.payments())
     return found
 
 
-def _needs_attention(record: JobRecord) -> bool:
-    suspect = record.attempt is not None and record.attempt.suspect is not None
-    return suspect or record.status in _TROUBLE
-
-
-def _add_attempts(found: Chosen, attempts: Iterable[Attempt], keys: set[str]) -> None:
-    shown = {record.key for record in found.records}
-    for attempt in attempts:
-        if attempt.key in shown:
-            found.attempts.setdefault(attempt.key, []).append(attempt)
-        cost = attempt.cost
-        if not cost:
+def _add_payments(found: Chosen, payments: Iterable[Payment]) -> None:
+    for payment in payments:
+        if not payment.cost:
             continue
-        if attempt.key not in keys:
-            found.left_over += cost
-        elif attempt.key not in shown:
-            found.hidden_cost += cost
-        moment = moment_text(attempt.completed_at or attempt.submitted_at)
-        if moment is not None:
-            found.payments.append((moment, cost))
+        if not payment.current:
+            found.left_over += payment.cost
+        elif payment.key not in found.attempts:
+            found.hidden_cost += payment.cost
+        if payment.at is not None:
+            found.payments.append((payment.at, payment.cost))
     found.payments = thinned(sorted(found.payments))
 
 
