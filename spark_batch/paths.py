@@ -6,6 +6,7 @@
       sandbox/                              previews, laid out like OUTPUT
       .spark-batch/                         the state folder
         NAME.checkpoint                     the checkpoint; beside it its lock and its backups
+        NAME.reports                        what each report was made from, see `reports.freshness`
         parts/NAME/ATTEMPT.part             downloads that are not finished
         kept/                               replaced pictures
         thumbs/                             thumbnails of the HTML page
@@ -62,6 +63,11 @@ class Layout:
     def report(self, suffix: str) -> Path:
         """The file of a report; `reports.formats` has the suffixes."""
         return self.output_dir / f"{self.label}{suffix}"
+
+    @property
+    def report_hashes(self) -> Path:
+        """The file that says what each report was made from, see `reports.freshness`."""
+        return self.state / f"{self.label}.reports"
 
     @property
     def parts(self) -> Path:

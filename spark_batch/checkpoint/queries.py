@@ -168,6 +168,10 @@ class CheckpointReader:
         """The checkpoint's file."""
         return self.store.path
 
+    def digest(self) -> str | None:
+        """A SHA-256 of the file's bytes; None when it has no file. Call it outside a transaction."""
+        return self.store.digest()
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Read a consistent snapshot inside the block; the writes of a run wait meanwhile.
@@ -217,6 +221,18 @@ class CheckpointReader:
         query = f"{RECORDS} WHERE p.output IN ({_NOTABLE}) ORDER BY p.position, p.output"
         named = json.dumps([status.value for status in statuses])
         return [record_of(row) for row in self.store.execute(query, (named, most))]
+
+    def notable_files(
+        self, statuses: Iterable[Status], most: int
+    ) -> Iterator[tuple[str | None, str | None]]:
+        """The finished picture and the input (or its URL) of each of `notable_records`."""
+        query = (
+            f"SELECT p.file, p.image FROM placement p WHERE p.output IN ({_NOTABLE})"
+            " ORDER BY p.position, p.output"
+        )
+        named = json.dumps([status.value for status in statuses])
+        for file, image in self.store.execute(query, (named, most)):
+            yield file, image
 
     def record(self, output: str) -> JobRecord | None:
         """The line that writes `output` (no extension), current or left over."""

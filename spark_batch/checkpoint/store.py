@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from spark_batch.paths import lock_path
 
 # Errors of SQLite that say nothing about the file.
 _OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+
+_CHUNK = 1 << 20
 
 Clock = Callable[[], datetime]
 Values = Sequence[object] | Mapping[str, object]
@@ -65,6 +68,7 @@ class Store:
         self._clock = clock
         self._lock = lock
         self._depth = 0
+        self._digest: tuple[int, str] | None = None  # after so many changes
         self._seen = None if lock is None else _file_of(path, connection)
         self.path = path
 
@@ -220,6 +224,25 @@ class Store:
             self._seen = now
             return
         raise CheckpointReplaced(f"the checkpoint {self.path} {what} while the run used it")
+
+    def digest(self) -> str | None:
+        """A SHA-256 of the file's bytes, None without one; read again only after a change.
+
+        Call it outside a transaction: closing a file gives up the process's POSIX locks on it,
+        which are SQLite's (https://www.sqlite.org/howtocorrupt.html, section 2.2). Between
+        transactions it holds none, and `Lock` keeps other processes from writing.
+        """
+        changes = self._db.total_changes
+        if self._lock is None or self._digest is None or self._digest[0] != changes:
+            try:
+                with self.path.open("rb") as file:
+                    digest = hashlib.sha256()
+                    while chunk := file.read(_CHUNK):
+                        digest.update(chunk)
+            except OSError:
+                return None
+            self._digest = changes, digest.hexdigest()
+        return self._digest[1]
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -6,12 +6,14 @@ would have a gigabyte, which no browser opens, and be written again after every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from spark_batch.checkpoint import CheckpointReader, Payment
 from spark_batch.jobs import Attempt, JobRecord, Status
+from spark_batch.reports.report import Target
 
 MOST_JOBS = 5_000
 MOST_PAYMENTS = 5_000
@@ -43,6 +45,15 @@ def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
         found.attempts.setdefault(attempt.key, []).append(attempt)
     _add_payments(found, reader.payments())
     return found
+
+
+def picture_files(reader: CheckpointReader, target: Target) -> Iterator[str]:
+    """The paths of the pictures that the page shows or links: results, and inputs on disk."""
+    for file, image in reader.notable_files(_TROUBLE, MOST_JOBS):
+        if file is not None:
+            yield os.path.join(target.output_dir, file)
+        if image is not None and target.recipe_dir is not None:
+            yield os.path.join(target.recipe_dir, image)
 
 
 def _add_payments(found: Chosen, payments: Iterable[Payment]) -> None:
