@@ -3,7 +3,14 @@
 from spark_batch.checkpoint.import_manifest import adopt, is_news
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.merge import DoublePayment, join, mark_twins, paid_twice
-from spark_batch.checkpoint.queries import Charge, CheckpointReader, Counts, Money, Payment
+from spark_batch.checkpoint.queries import (
+    Charge,
+    CheckpointReader,
+    Counts,
+    Finished,
+    Money,
+    Payment,
+)
 from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.transitions import Checkpoint
 
@@ -13,6 +20,7 @@ __all__ = [
     "CheckpointReader",
     "Counts",
     "DoublePayment",
+    "Finished",
     "Lock",
     "Money",
     "Payment",

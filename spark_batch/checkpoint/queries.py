@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
@@ -126,6 +127,16 @@ class Payment(NamedTuple):
     cost: Decimal
     at: str | None
     current: bool
+
+
+class Finished(NamedTuple):
+    """A done job's picture at one of its names: the file, and its bytes as they were written."""
+
+    key: str
+    file: str
+    bytes: int
+    completed_at: datetime | None
+    cost: Decimal | None
 
 
 class CheckpointReader:
@@ -418,16 +429,36 @@ class CheckpointReader:
         row = self.store.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
         return None if row is None else str(row["at"])
 
+    def finished_lines(self, start: int, end: int) -> dict[str, Finished]:
+        """The recipe's lines at positions `start` to `end`, without it, whose picture is written.
+
+        By output name; of a line that another job had before, and of a job that is not done, there
+        is none.
+        """
+        query = (
+            "SELECT p.output, p.key, p.file, a.bytes, a.completed_at, a.cost FROM placement p"
+            " JOIN attempt a"
+            " ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)"
+            " WHERE p.current = 1 AND p.position >= ? AND p.position < ? AND p.file IS NOT NULL"
+            f" AND a.bytes IS NOT NULL AND {STATUS} = ?"
+        )
+        rows = self.store.execute(query, (start, end, Status.DONE.value))
+        return {
+            output: Finished(key, file, size, moment(at), decimal(cost))
+            for output, key, file, size, at, cost in rows
+        }
+
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
         """The charge for each picture made, of the jobs that `owns` accepts."""
+        alike = "r.width, r.height, a.cost" if owns is everything else "a.id"
         query = (
-            "SELECT r.key, r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
-            " WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done')"
+            "SELECT a.key, r.width, r.height, a.cost, count(*)"
+            " FROM attempt a JOIN request r ON r.key = a.key"
+            f" WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done') GROUP BY {alike}"
         )
-        for row in self.store.execute(query):
-            if owns(row["key"]):
-                cost = decimal(row["cost"]) or Decimal(0)
-                yield Charge(width=row["width"], height=row["height"], cost=cost)
+        for key, width, height, cost, number in self.store.execute(query):
+            if owns(key):
+                yield from repeat(Charge(width, height, Decimal(cost)), number)
 
     def durations(self, longest: float, limit: int) -> list[float]:
         """Seconds from a task's creation until it was seen to be done, of the last `limit` tasks.
@@ -522,17 +553,21 @@ class CheckpointReader:
 def _money(reader: CheckpointReader, owns: Owns = everything) -> Money:
     spent = reserved = Decimal(0)
     unpriced = doubtful = 0
-    query = f"SELECT key, state, cost, reserved FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
-    for key, state, cost, held in reader.store.execute(query):
+    alike = "state, cost, reserved" if owns is everything else "id"
+    query = (
+        "SELECT key, state, cost, reserved, count(*) FROM attempt a"
+        f" WHERE cost IS NOT NULL OR {MAY_COST} GROUP BY {alike}"
+    )
+    for key, state, cost, held, number in reader.store.execute(query):
         if not owns(key):
             continue
         if cost is not None:
-            spent += Decimal(cost)
+            spent += Decimal(cost) * number
         elif held is not None:
-            reserved += Decimal(held)
+            reserved += Decimal(held) * number
         else:
-            unpriced += 1
-            doubtful += state != State.DONE.value
+            unpriced += number
+            doubtful += number * (state != State.DONE.value)
     return Money(spent=spent, reserved=reserved, unpriced=unpriced, doubtful=doubtful)
 
 

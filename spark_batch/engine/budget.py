@@ -47,7 +47,9 @@ class Prices:
         self._quoted: dict[tuple[int, int], Decimal] = {}
         self._charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
         for charge in charges:
-            self.learn((charge.width, charge.height), charge.cost)
+            self._charged[charge.width, charge.height].append(charge.cost)
+        for costs in self._charged.values():
+            costs.sort()
 
     def learn(self, size: tuple[int, int], cost: Decimal) -> None:
         """The API charged `cost` for a picture of `size` (width and height as asked)."""

@@ -263,7 +263,8 @@ def _steps(
 ) -> Iterator[Step]:
     scope = Scope(layout.output_dir, recipe.model, recipe.run.attempts, retry=options.retry)
     chosen = chooser or None
-    return plan_actions(layout.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
+    jobs = layout.jobs(recipe)
+    return plan_actions(jobs, reader=checkpoint, scope=scope, chosen=chosen, brief=True)
 
 
 def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOptions]:
