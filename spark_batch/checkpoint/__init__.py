@@ -1,13 +1,13 @@
 """The checkpoint: every attempt ever made, in one SQLite file. The only place with SQL."""
 
 from spark_batch.checkpoint.import_manifest import adopt, is_news
+from spark_batch.checkpoint.lines import Finished, FinishedLines
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.merge import DoublePayment, join, mark_twins, paid_twice
 from spark_batch.checkpoint.queries import (
     Charge,
     CheckpointReader,
     Counts,
-    Finished,
     Money,
     Payment,
 )
@@ -21,6 +21,7 @@ __all__ = [
     "Counts",
     "DoublePayment",
     "Finished",
+    "FinishedLines",
     "Lock",
     "Money",
     "Payment",

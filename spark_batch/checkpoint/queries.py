@@ -129,16 +129,6 @@ class Payment(NamedTuple):
     current: bool
 
 
-class Finished(NamedTuple):
-    """A done job's picture at one of its names: the file, and its bytes as they were written."""
-
-    key: str
-    file: str
-    bytes: int
-    completed_at: datetime | None
-    cost: Decimal | None
-
-
 class CheckpointReader:
     """A checkpoint without any way to change it. Close it, or use it in a `with` block.
 
@@ -180,7 +170,7 @@ class CheckpointReader:
         return self.store.path
 
     def digest(self) -> str | None:
-        """A SHA-256 of the file's bytes; None when it has no file. Call it outside a transaction."""
+        """A SHA-256 of the file's bytes; None without a file. Call it outside a transaction."""
         return self.store.digest()
 
     @contextmanager
@@ -242,13 +232,18 @@ class CheckpointReader:
             " ORDER BY p.position, p.output"
         )
         named = json.dumps([status.value for status in statuses])
-        for file, image in self.store.execute(query, (named, most)):
-            yield file, image
+        yield from self.store.execute(query, (named, most))
 
     def record(self, output: str) -> JobRecord | None:
         """The line that writes `output` (no extension), current or left over."""
         row = self.store.execute(f"{RECORDS} WHERE p.output = ?", (output,)).fetchone()
         return None if row is None else record_of(row)
+
+    def line_count(self) -> int:
+        """The number of the recipe's lines."""
+        query = "SELECT count(*) FROM placement WHERE current = 1"
+        (count,) = self.store.execute(query).fetchone()
+        return int(count)
 
     def recipes(self) -> set[str]:
         """The names of the recipes whose lines it has; there is one, or none."""
@@ -428,25 +423,6 @@ class CheckpointReader:
         """When the saved plan of this id was used (UTC, ISO 8601); None when it was not."""
         row = self.store.execute("SELECT at FROM used_plan WHERE id = ?", (plan,)).fetchone()
         return None if row is None else str(row["at"])
-
-    def finished_lines(self, start: int, end: int) -> dict[str, Finished]:
-        """The recipe's lines at positions `start` to `end`, without it, whose picture is written.
-
-        By output name; of a line that another job had before, and of a job that is not done, there
-        is none.
-        """
-        query = (
-            "SELECT p.output, p.key, p.file, a.bytes, a.completed_at, a.cost FROM placement p"
-            " JOIN attempt a"
-            " ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)"
-            " WHERE p.current = 1 AND p.position >= ? AND p.position < ? AND p.file IS NOT NULL"
-            f" AND a.bytes IS NOT NULL AND {STATUS} = ?"
-        )
-        rows = self.store.execute(query, (start, end, Status.DONE.value))
-        return {
-            output: Finished(key, file, size, moment(at), decimal(cost))
-            for output, key, file, size, at, cost in rows
-        }
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
         """The charge for each picture made, of the jobs that `owns` accepts."""

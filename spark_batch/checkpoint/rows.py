@@ -79,7 +79,7 @@ def total(costs: str | None) -> Decimal:
 
 
 def cells_of(row: Row) -> dict[str, Any]:
-    """The cells of a row by column. A `Row` itself compares names, which takes ten times as long."""
+    """The cells of a row by column: a `Row` finds one in ten times the time."""
     return dict(zip(row.keys(), row, strict=True))
 
 

@@ -7,15 +7,14 @@ allow it raises CheckpointError and writes nothing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
 from spark_batch.checkpoint.attempt_rows import renumber
+from spark_batch.checkpoint.lines import COLUMNS, cells, current_lines
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Clock, Store, utc_now
@@ -25,18 +24,6 @@ from spark_batch.jobs import NO_USAGE, Job, Picture, Result, State, Usage
 _SUBMITTING = (State.SUBMITTING,)
 _ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt of the job may be further
 _INTERRUPTED = "the run ended between sending the request and writing down its answer"
-# The columns of a placement that follow from the recipe.
-_CELLS = (
-    "position",
-    "output",
-    "key",
-    "recipe",
-    "input",
-    "prompt_id",
-    "variables",
-    "image",
-    "source",
-)
 
 
 class Checkpoint(CheckpointReader):
@@ -78,9 +65,9 @@ class Checkpoint(CheckpointReader):
         numbered = enumerate(jobs)
         with self.transaction():
             last, changed = (-1, ""), list[tuple[int, Job]]()
-            lines = self._current_lines()
+            lines = current_lines(self)
             for position, job in numbered:
-                if next(lines, None) != (*_cells(position, job), 1):
+                if next(lines, None) != (*cells(position, job), 1):
                     changed.append((position, job))
                     break
                 last = position, job.output
@@ -92,19 +79,6 @@ class Checkpoint(CheckpointReader):
             )
             for position, job in chain(changed, numbered):
                 self._sync_job(position, job)
-
-    def _current_lines(self) -> Generator[tuple[object, ...], None, None]:
-        """The cells of the recipe's lines in its order, and whether the request has its picture.
-
-        One that was adopted from a manifest does not have it.
-        """
-        query = (
-            f"SELECT {', '.join(f'p.{name}' for name in _CELLS)},"
-            " r.picture IS NOT NULL OR r.url IS NOT NULL"
-            " FROM placement p JOIN request r ON r.key = p.key"
-            " WHERE p.current = 1 ORDER BY p.position, p.output"
-        )
-        yield from map(tuple, self.store.execute(query))
 
     def _sync_job(self, position: int, job: Job) -> None:
         picture = job.input.picture
@@ -128,7 +102,7 @@ class Checkpoint(CheckpointReader):
             ),
         )
         self.store.execute(
-            f"INSERT INTO placement ({', '.join(_CELLS)}, current)"
+            f"INSERT INTO placement ({', '.join(COLUMNS)}, current)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
             " ON CONFLICT (output) DO UPDATE SET"
             " file = CASE WHEN key = excluded.key THEN file END,"
@@ -136,7 +110,7 @@ class Checkpoint(CheckpointReader):
             " position = excluded.position, recipe = excluded.recipe, input = excluded.input,"
             " prompt_id = excluded.prompt_id, variables = excluded.variables,"
             " image = excluded.image, source = excluded.source, current = 1",
-            _cells(position, job),
+            cells(position, job),
         )
 
     def placed(self, key: str, files: Mapping[str, str]) -> None:
@@ -475,24 +449,3 @@ def _cost_text(usage: Usage) -> str | None:
 
 def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else format(amount, "f")
-
-
-def _cells(position: int, job: Job) -> tuple[object, ...]:
-    """The cells of a job's placement, in the order of `_CELLS`."""
-    source, prompt = job.input, job.prompt
-    return (
-        position,
-        job.output,
-        job.key,
-        job.recipe,
-        source.id,
-        prompt.id,
-        _variables_text(prompt.variables),
-        source.image or None,
-        prompt.source or None,
-    )
-
-
-@lru_cache(maxsize=256)  # those of a prompt, which many jobs have
-def _variables_text(variables: tuple[tuple[str, str], ...]) -> str:
-    return json.dumps(dict(variables))

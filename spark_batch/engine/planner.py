@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 
 from spark_batch import lfs, pictures
-from spark_batch.checkpoint import CheckpointReader, Finished
+from spark_batch.checkpoint import CheckpointReader, Finished, FinishedLines
 from spark_batch.engine.files import size_of, stands
 from spark_batch.jobs import Attempt, Difference, Job, JobRecord, State, differences, record_of
 from spark_batch.jobs.select import Facts, facts
 from spark_batch.models import Model
-
-_LINES = 500  # of the recipe that are read from the checkpoint at once
 
 
 class Cause(str, Enum):
@@ -80,9 +77,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Step(Finding):
-    """The action for a job of the recipe."""
+    """The action for a job of the recipe.
+
+    `unchanged` says that the checkpoint has the job's line just as the recipe does, where that is
+    known (`brief` of `plan_actions`).
+    """
 
     job: Job = field(kw_only=True)
+    unchanged: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,14 @@ def plan_actions(
 
     `seen` is filled with the keys, as numbers, for a caller that wants to know them. Jobs that are
     not `chosen` are left as they are; what they share with one that is chosen is made. Steps may be
-    taken while a run goes on: it makes attempts only for jobs whose step has been given. With
-    `brief`, steps that keep a picture lack the attempt, so that a run finds quickly what is left.
+    taken while a run goes on: it makes attempts only for jobs whose step has been given.
+
+    With `brief`, a run finds quickly what is left to do: steps that keep a picture in its place
+    have no attempt, and say whether the job's line is unchanged.
     """
     seen = set() if seen is None else seen
     history = _History(reader, given=seen if chosen is None else set())
-    finished = _Finished(reader, scope)
+    lines, folder = FinishedLines(reader), f"{scope.output_dir}{os.sep}"
     for position, job in enumerate(jobs):
         if chosen is not None:
             number = int(job.key, 16)
@@ -142,10 +146,11 @@ def plan_actions(
             if not chosen(facts(record_of(job, last), scope.model)):
                 yield Step(Action.LEAVE, "left out by --only", last, job=job)
                 continue
-        kept = finished.reason(position, job) if brief else None
-        if kept is not None:
+        finished = lines.find(position, job) if brief else None
+        if finished is not None and _is_in_place(finished, folder):
             history.given.add(int(job.key, 16))
-            yield Step(Action.KEEP, kept, None, Cause.DONE, job=job)
+            reason = _done_words(finished.day, finished.cost)
+            yield Step(Action.KEEP, reason, None, Cause.DONE, job=job, unchanged=True)
             continue
         found = _find(job, history, scope)
         yield Step(found.action, found.reason, found.attempt, found.cause, found.changes, job=job)
@@ -181,31 +186,10 @@ class _History:
         self.fresh = reader.is_empty()
 
 
-class _Finished:
-    """The pictures that are done and in place, of a recipe that has changed little.
-
-    A few hundred lines are read at once, at their positions in the recipe; what is not found there
-    is left to `_find`. A line that was read before its step is given is still right then: a done
-    job stays done, and its file is looked at now.
-    """
-
-    def __init__(self, reader: CheckpointReader, scope: Scope) -> None:
-        self._reader = reader
-        self._folder = f"{scope.output_dir}{os.sep}"
-        self._lines: Mapping[str, Finished] = {}
-        self._end = 0
-
-    def reason(self, position: int, job: Job) -> str | None:
-        """When the job was done, if its file has the bytes that were written; else None."""
-        if position >= self._end:
-            self._end = position + _LINES
-            self._lines = self._reader.finished_lines(position, self._end)
-        line = self._lines.get(job.output)
-        if line is None or line.key != job.key or line.bytes <= lfs.MAX_BYTES:
-            return None
-        if size_of(self._folder + line.file) != line.bytes:
-            return None
-        return _done_words(line.completed_at, line.cost)
+def _is_in_place(picture: Finished, folder: str) -> bool:
+    """Whether a picture's file has the bytes that were written, and is no Git LFS pointer."""
+    is_picture = picture.bytes > lfs.MAX_BYTES
+    return is_picture and size_of(folder + picture.file) == picture.bytes
 
 
 def _find(job: AnyJob, history: _History, scope: Scope) -> Finding:
@@ -350,12 +334,12 @@ def _pointed(job: AnyJob, attempt: Attempt, pointer: lfs.Pointer, file: str) -> 
 
 def done(attempt: Attempt) -> str:
     """When a job was done, and for how much."""
-    return _done_words(attempt.completed_at, attempt.cost)
+    day = f"{attempt.completed_at:%Y-%m-%d}" if attempt.completed_at else None
+    return _done_words(day, attempt.cost)
 
 
-def _done_words(completed_at: datetime | None, cost: Decimal | None) -> str:
-    day = f" {completed_at:%Y-%m-%d}" if completed_at else ""
-    return f"done{day}{'' if cost is None else f', {cost} USD'}"
+def _done_words(day: str | None, cost: Decimal | None) -> str:
+    return f"done{'' if day is None else f' {day}'}{'' if cost is None else f', {cost} USD'}"
 
 
 def failed(attempt: Attempt, model: Model) -> str:

@@ -31,7 +31,7 @@ def write_reports(
     stale = freshness.stale(checkpoint, target, chosen)
     paths = [FORMATS[name].path(layout) for name in chosen]
     if not stale:
-        return Written(tuple(paths), jobs=checkpoint.counts().total)
+        return Written(tuple(paths), jobs=checkpoint.line_count())
     written = write_all(checkpoint, target, stale)
     missing = {FORMATS[name].path(layout) for name in stale} - set(written.paths)
     made = [name for name in stale if FORMATS[name].path(layout) not in missing]

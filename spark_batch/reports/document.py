@@ -166,5 +166,3 @@ def _attempt(attempt: Attempt) -> _Fields:
         "settled": attempt.settled,
         "suspect": attempt.suspect,
     }
-
-

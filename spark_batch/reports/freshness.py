@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -56,7 +55,9 @@ def remember(reader: CheckpointReader, target: Target, formats: Iterable[str]) -
     """
     layout = Layout(target.name, target.output_dir)
     origins = _origins(reader, target, formats)
-    made = {name: f"{origin} {_hash(FORMATS[name].path(layout))}" for name, origin in origins.items()}
+    made = {
+        name: f"{origin} {_hash(FORMATS[name].path(layout))}" for name, origin in origins.items()
+    }
     lines = {**_lines(layout.report_hashes), **made}
     text = "".join(f"{name} {lines[name]}\n" for name in FORMATS if name in lines)
     with (
@@ -78,34 +79,33 @@ def _lines(path: Path) -> Mapping[str, str]:
     return {name: rest for name, _, rest in parts}
 
 
-def _origins(
-    reader: CheckpointReader, target: Target, formats: Iterable[str]
-) -> dict[str, str]:
+def _origins(reader: CheckpointReader, target: Target, formats: Iterable[str]) -> dict[str, str]:
     """A SHA-256 by format of what a report is made from; none for a checkpoint without a file."""
     checkpoint = reader.digest()
     if checkpoint is None:
         return {}
     common = (__version__, target.name, target.model.name, checkpoint)
     return {
-        name: hashlib.sha256(
-            json.dumps([name, *common, _pictures(reader, target) if name == "html" else []]).encode()
-        ).hexdigest()
+        name: _digest(name, *common, _pictures(reader, target) if name == "html" else [])
         for name in formats
     }
+
+
+def _digest(*values: object) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def _pictures(reader: CheckpointReader, target: Target) -> list[object]:
     """The folders and picture files that the page depends on, with each file's size and times."""
     from spark_batch.reports.page.choice import picture_files
 
-    folders = [target.output_dir, target.recipe_dir or ""]
     states = {path: _state(path) for path in picture_files(reader, target)}
-    return [*map(str, folders), *states.values()]
+    return [str(target.output_dir), str(target.recipe_dir), *states.values()]
 
 
-def _state(path: str) -> tuple[int, ...]:
+def _state(path: Path) -> tuple[int, ...]:
     try:
-        status = os.stat(path)
+        status = path.stat()
     except (OSError, ValueError):
         return ()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,4 +1,4 @@
-"""`run` with nothing left to do, against planning alone; and the cost of a job of small and big runs.
+"""`run` with nothing left to do, against planning alone; and the cost of a job of other runs.
 
 The jobs are written into a checkpoint as done, and their pictures are hard links to a few files, so
 that nothing is made. Two runs adopt and report them; the third is measured. Arguments: the number

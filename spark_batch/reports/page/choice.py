@@ -6,10 +6,10 @@ would have a gigabyte, which no browser opens, and be written again after every 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader, Payment
 from spark_batch.jobs import Attempt, JobRecord, Status
@@ -40,20 +40,20 @@ class Chosen:
 def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
     """Choose at most `most` jobs: those that need attention, then the first of the recipe."""
     shown = reader.notable_records(_TROUBLE, most)
-    found = Chosen(shown, reader.counts().total - len(shown))
+    found = Chosen(shown, reader.line_count() - len(shown))
     for attempt in reader.attempts_among({record.key for record in shown}):
         found.attempts.setdefault(attempt.key, []).append(attempt)
     _add_payments(found, reader.payments())
     return found
 
 
-def picture_files(reader: CheckpointReader, target: Target) -> Iterator[str]:
-    """The paths of the pictures that the page shows or links: results, and inputs on disk."""
+def picture_files(reader: CheckpointReader, target: Target) -> Iterator[Path]:
+    """The pictures that the page shows or links: results, and inputs on disk."""
     for file, image in reader.notable_files(_TROUBLE, MOST_JOBS):
         if file is not None:
-            yield os.path.join(target.output_dir, file)
+            yield target.output_dir / file
         if image is not None and target.recipe_dir is not None:
-            yield os.path.join(target.recipe_dir, image)
+            yield target.recipe_dir / image
 
 
 def _add_payments(found: Chosen, payments: Iterable[Payment]) -> None:
