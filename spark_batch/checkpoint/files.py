@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from spark_batch import atomic, lfs
-from spark_batch.checkpoint import validation
+from spark_batch.checkpoint import checked, validation
 from spark_batch.checkpoint.lock import NO_LOCKS
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError, UsageError
@@ -37,7 +37,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         _make(path)
     atomic.refuse_hard_links(path, *_companions(path))
     connection = _connect(path, mode="rw")
-    version = _check(connection, path)
+    version = _check(connection, path, locked=True)
     connection.set_progress_handler(None, 0)
     if version < VERSION:
         _back_up(connection, path, version)
@@ -175,10 +175,10 @@ def _limit(connection: sqlite3.Connection) -> None:
     connection.set_progress_handler(stop, _STEPS_PER_CALL)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of a file that can be trusted."""
+def _check(connection: sqlite3.Connection, path: Path, *, locked: bool = False) -> int:
+    """The version of a file that can be trusted; `locked` is whether nobody else writes to it."""
     try:
-        return _checked(connection, path)
+        return _checked(connection, path, locked=locked)
     except _UNREADABLE as error:
         connection.close()
         raise unusable(path, error) from None
@@ -187,7 +187,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> int:
         raise
 
 
-def _checked(connection: sqlite3.Connection, path: Path) -> int:
+def _checked(connection: sqlite3.Connection, path: Path, *, locked: bool) -> int:
     (kind,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if kind != APPLICATION_ID or version < 1:
@@ -197,8 +197,14 @@ def _checked(connection: sqlite3.Connection, path: Path) -> int:
             f"{path} was written by a newer spark-batch (format {version}, this one knows"
             f" {VERSION}): update spark-batch"
         )
+    # What a killed run left in a journal was rolled back by the queries above.
+    state = checked.entry(path)
+    if state is not None and checked.contains(state):
+        return int(version)
     if fault := validation.fault(connection, version):
         raise _damaged(path, fault)
+    if state is not None and locked:
+        checked.remember(state)
     return int(version)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from spark_batch import atomic
-from spark_batch.checkpoint import files, validation
+from spark_batch.checkpoint import checked, files, validation
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.schema import VERSION
@@ -23,8 +22,6 @@ from spark_batch.paths import lock_path
 
 # Errors of SQLite that say nothing about the file.
 _OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
-
-_CHUNK = 1 << 20
 
 Clock = Callable[[], datetime]
 Values = Sequence[object] | Mapping[str, object]
@@ -228,20 +225,15 @@ class Store:
     def digest(self) -> str | None:
         """A SHA-256 of the file's bytes, None without one; read again only after a change.
 
-        Call it outside a transaction: closing a file gives up the process's POSIX locks on it,
-        which are SQLite's (https://www.sqlite.org/howtocorrupt.html, section 2.2). Between
-        transactions it holds none, and `Lock` keeps other processes from writing.
+        Call it outside a transaction, as `checked.digest` says. Between transactions SQLite holds
+        no lock, and `Lock` keeps other processes from writing.
         """
         changes = self._db.total_changes
         if self._lock is None or self._digest is None or self._digest[0] != changes:
             try:
-                with self.path.open("rb") as file:
-                    digest = hashlib.sha256()
-                    while chunk := file.read(_CHUNK):
-                        digest.update(chunk)
+                self._digest = changes, checked.digest(self.path)
             except OSError:
                 return None
-            self._digest = changes, digest.hexdigest()
         return self._digest[1]
 
     @contextlib.contextmanager
