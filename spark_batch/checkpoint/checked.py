@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from spark_batch import atomic
@@ -37,36 +36,37 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def entry(path: Path) -> str | None:
-    """The entry of a checkpoint's state; None for a small or unreadable one."""
+def big_digest(path: Path) -> str | None:
+    """The digest of a big checkpoint; None for a small or unreadable one."""
     try:
-        if path.stat().st_size < LEAST_BYTES:
-            return None
-        return hashlib.sha256(f"{digest(path)} {_rules()}".encode()).hexdigest()
+        return digest(path) if path.stat().st_size >= LEAST_BYTES else None
     except OSError:
         return None
 
 
-def contains(found: str) -> bool:
-    """Whether a state was found to be sound before."""
-    return found in _entries()
+def contains(state: str | None) -> bool:
+    """Whether a state, by its digest, was found to be sound before."""
+    return state is not None and _entry(state) in _entries()
 
 
-def remember(found: str) -> None:
+def remember(state: str) -> None:
     """Record a state that was found to be sound; without a home folder nothing is recorded."""
     path = _list()
     if path is None:
         return
-    entries = [*(other for other in _entries() if other != found), found]
+    found, others = _entry(state), _entries()
+    if found in others:
+        return
+    entries = [*others, found]
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with atomic.replacing(path, text=True, durable=False) as file:
             file.writelines(f"{kept}\n" for kept in entries[-_KEPT:])
 
 
-@cache
-def _rules() -> str:
-    return f"{sqlite3.sqlite_version} {validation.rules_digest()}"
+def _entry(state: str) -> str:
+    rules = f"{sqlite3.sqlite_version} {validation.rules_digest()}"
+    return hashlib.sha256(f"{state} {rules}".encode()).hexdigest()
 
 
 def _list() -> Path | None:

@@ -33,9 +33,8 @@ _IS_KNOWN = "r.picture IS NOT NULL OR r.url IS NOT NULL"
 _LINES = 500  # that are read at once
 _DAY = len("2026-01-01")
 _FINISHED = f"""
-SELECT p.file, a.bytes, a.completed_at, a.cost, {_COLUMNS}, {_IS_KNOWN}
+SELECT p.file, a.bytes, a.completed_at, a.cost, {_COLUMNS}
   FROM placement p
-  JOIN request r ON r.key = p.key
   JOIN attempt a
     ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
  WHERE p.current = 1 AND p.position >= ? AND p.position < ? AND p.file IS NOT NULL
@@ -94,6 +93,8 @@ class FinishedLines:
     def __init__(self, reader: CheckpointReader) -> None:
         self._reader = reader
         self._end = 0
+        unknown = f"SELECT key FROM request r WHERE NOT ({_IS_KNOWN})"
+        self._unknown = {key for (key,) in reader.store.execute(unknown)}
         self._found: dict[tuple[object, ...], Finished] = {}
 
     def find(self, position: int, job: Job) -> Finished | None:
@@ -108,4 +109,4 @@ class FinishedLines:
                 tuple(line): Finished(file, size, None if at is None else at[:_DAY], decimal(cost))
                 for file, size, at, cost, *line in rows
             }
-        return self._found.get((*cells(position, job), 1))
+        return None if job.key in self._unknown else self._found.get(cells(position, job))

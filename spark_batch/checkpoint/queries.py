@@ -267,6 +267,10 @@ class CheckpointReader:
         query = "SELECT 1 FROM attempt WHERE key NOT IN (SELECT key FROM placement) LIMIT 1"
         return self.store.execute(query).fetchone() is not None
 
+    def has_attempts(self) -> bool:
+        """Whether any job was ever sent."""
+        return self.store.execute("SELECT 1 FROM attempt LIMIT 1").fetchone() is not None
+
     def tried(self) -> set[int]:
         """The keys, as numbers, of all jobs that have an attempt."""
         rows = self.store.execute("SELECT DISTINCT key FROM attempt")

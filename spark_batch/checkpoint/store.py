@@ -87,11 +87,14 @@ class Store:
             ) from None
         lock = Lock(lock_path(path))
         try:
-            connection = files.open_to_write(path)
+            connection, digest = files.open_to_write(path)
         except BaseException:
             lock.release()
             raise
-        return cls(connection, path=path, clock=clock, lock=lock)
+        store = cls(connection, path=path, clock=clock, lock=lock)
+        if digest is not None:
+            store._digest = connection.total_changes, digest
+        return store
 
     @classmethod
     def open_readonly(cls, path: Path) -> Store:

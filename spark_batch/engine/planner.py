@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
 from spark_batch import lfs, pictures
@@ -177,13 +178,19 @@ def restore(job: AnyJob, found: Finding) -> Restore | None:
 
 
 class _History:
-    """Keys, as numbers, of the jobs that had attempts before, and of those planned so far."""
+    """Keys, as numbers, of the jobs that had attempts before, and of those planned so far.
+
+    `tried` may also have keys of jobs in `given`, which are looked up there first.
+    """
 
     def __init__(self, reader: CheckpointReader, *, given: set[int]) -> None:
         self.reader = reader
-        self.tried = reader.tried()
         self.given = given
         self.fresh = reader.is_empty()
+
+    @cached_property
+    def tried(self) -> set[int]:
+        return self.reader.tried()
 
 
 def _is_in_place(picture: Finished, folder: str) -> bool:

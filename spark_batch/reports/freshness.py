@@ -99,8 +99,8 @@ def _pictures(reader: CheckpointReader, target: Target) -> list[object]:
     """The folders and picture files that the page depends on, with each file's size and times."""
     from spark_batch.reports.page.choice import picture_files
 
-    states = {path: _state(path) for path in picture_files(reader, target)}
-    return [str(target.output_dir), str(target.recipe_dir), *states.values()]
+    paths = dict.fromkeys(picture_files(reader, target))
+    return [str(target.output_dir), str(target.recipe_dir), *map(_state, paths)]
 
 
 def _state(path: Path) -> tuple[int, ...]:
