@@ -13,10 +13,8 @@ from spark_batch.jobs import Job
 from tests.makers import MODEL, a_picture, a_result, some_jobs
 from tests.pointers import pointer_text
 
-PICTURE = replace(a_picture(), bytes=3000)
 
-
-def made(checkpoint: Checkpoint, folder: Path, jobs: list[Job]) -> None:
+def made(checkpoint: Checkpoint, folder: Path, jobs: list[Job], *, size: int = 3000) -> None:
     """Every job done, with its picture in its place."""
     with checkpoint.transaction():
         checkpoint.sync_jobs(jobs)
@@ -24,17 +22,20 @@ def made(checkpoint: Checkpoint, folder: Path, jobs: list[Job]) -> None:
             attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
             checkpoint.submitted(attempt, f"task-{job.key}")
             checkpoint.fetching(attempt, a_result())
-            checkpoint.done(attempt, PICTURE, {job.output: f"{job.output}.jpg"})
+            picture = replace(a_picture(), bytes=size)
+            checkpoint.done(attempt, picture, {job.output: f"{job.output}.jpg"})
             file = folder / f"{job.output}.jpg"
             file.parent.mkdir(exist_ok=True)
-            file.write_bytes(bytes(3000))
+            file.write_bytes(bytes(size))
 
 
 def both(checkpoint: Checkpoint, folder: Path, jobs: list[Job]) -> list[Step]:
     """The steps of the quick look, which are those of the thorough one but for kept attempts."""
     scope = Scope(folder, MODEL, 3)
-    brief = list(plan_actions(jobs, reader=checkpoint, scope=scope, brief=True))
-    full = list(plan_actions(jobs, reader=checkpoint, scope=scope))
+    keys: tuple[set[int], set[int]] = (set(), set())
+    brief = list(plan_actions(jobs, reader=checkpoint, scope=scope, seen=keys[0], brief=True))
+    full = list(plan_actions(jobs, reader=checkpoint, scope=scope, seen=keys[1]))
+    assert keys[0] == keys[1]
     assert [replace(step, attempt=None, unchanged=False) for step in brief] == [
         replace(step, attempt=None) for step in full
     ]
@@ -77,6 +78,17 @@ def test_a_picture_that_is_not_in_place_is_found(
         steps = both(checkpoint, tmp_path, jobs)
         assert [step.cause for step in steps] == [Cause.DONE, cause, Cause.DONE]
         assert [step.unchanged for step in steps] == [True, False, True]
+
+
+def test_a_pointer_of_the_pictures_size_is_a_pointer(tmp_path: Path) -> None:
+    """A picture may be as small as a pointer."""
+    jobs = some_jobs(1)
+    pointer = pointer_text(b"picture").encode()
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        made(checkpoint, tmp_path, jobs, size=len(pointer))
+        assert both(checkpoint, tmp_path, jobs)[0].cause is Cause.DONE
+        (tmp_path / f"{jobs[0].output}.jpg").write_bytes(pointer)
+        assert both(checkpoint, tmp_path, jobs)[0].cause is Cause.POINTER
 
 
 def test_a_folder_in_a_pictures_place_is_no_picture(tmp_path: Path) -> None:
