@@ -18,6 +18,7 @@ interface: files of older versions stand under them.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,6 +128,19 @@ class SandboxLayout:
 def pictures_folder(output_dir: Path, *, sandbox: bool) -> Path:
     """The folder that pictures are written to: previews never stand among paid pictures."""
     return output_dir / SANDBOX if sandbox else output_dir
+
+
+def user_folder() -> Path | None:
+    """The user's own folder for what outlives a run; None when there is no home folder.
+
+    `spark-batch` below XDG_STATE_HOME (~/.local/state); the specification
+    (https://specifications.freedesktop.org/basedir-spec/latest/) has relative paths ignored.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    try:
+        return (state if state.is_absolute() else Path.home() / ".local/state") / "spark-batch"
+    except RuntimeError:
+        return None
 
 
 def output_folder(record: Path) -> Path:

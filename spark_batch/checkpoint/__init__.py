@@ -1,9 +1,16 @@
 """The checkpoint: every attempt ever made, in one SQLite file. The only place with SQL."""
 
 from spark_batch.checkpoint.import_manifest import adopt, is_news
+from spark_batch.checkpoint.lines import Finished, FinishedLines
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.merge import DoublePayment, join, mark_twins, paid_twice
-from spark_batch.checkpoint.queries import Charge, CheckpointReader, Counts, Money
+from spark_batch.checkpoint.queries import (
+    Charge,
+    CheckpointReader,
+    Counts,
+    Money,
+    Payment,
+)
 from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.transitions import Checkpoint
 
@@ -13,8 +20,11 @@ __all__ = [
     "CheckpointReader",
     "Counts",
     "DoublePayment",
+    "Finished",
+    "FinishedLines",
     "Lock",
     "Money",
+    "Payment",
     "adopt",
     "is_news",
     "join",

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from spark_batch import atomic, lfs
-from spark_batch.checkpoint import validation
+from spark_batch.checkpoint import checked, validation
 from spark_batch.checkpoint.lock import NO_LOCKS
 from spark_batch.checkpoint.schema import APPLICATION_ID, MIGRATIONS, SCHEMA, VERSION
 from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError, UsageError
@@ -28,21 +28,25 @@ _MOST_CALLS = 20_000
 _UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
-def open_to_write(path: Path) -> sqlite3.Connection:
+def open_to_write(path: Path) -> tuple[sqlite3.Connection, str | None]:
     """Open `path`, making it when it is missing; one of an older version is migrated.
 
-    A whole copy of an older one is kept beside it. Raises as `Store.open` does.
+    A whole copy of an older one is kept beside it. Also returns the digest of a big file, since
+    reading it takes long. Raises as `Store.open` does.
     """
     if not os.path.lexists(path):
         _make(path)
     atomic.refuse_hard_links(path, *_companions(path))
     connection = _connect(path, mode="rw")
-    version = _check(connection, path)
+    version, state = _check(connection, path)
+    if state is not None:
+        checked.remember(state)  # the lock keeps it as it was checked
     connection.set_progress_handler(None, 0)
     if version < VERSION:
         _back_up(connection, path, version)
         _migrate(connection, version)
-    return connection
+        return connection, None
+    return connection, state
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
@@ -51,7 +55,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         return empty()
     # Not mode=ro: after a killed run the first reader has to roll its journal back.
     connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
-    version = _check(connection, path)
+    version, _ = _check(connection, path)
     if version == VERSION:
         return connection
     copy = sqlite3.connect(":memory:", isolation_level=None)
@@ -158,6 +162,8 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA foreign_keys = ON")
+        # 16 MiB: the index of the attempts of 100 000 jobs, which are looked up in any order.
+        connection.execute("PRAGMA cache_size = -16384")
     except _UNREADABLE as error:
         raise unusable(path, error) from None
     return connection
@@ -175,8 +181,8 @@ def _limit(connection: sqlite3.Connection) -> None:
     connection.set_progress_handler(stop, _STEPS_PER_CALL)
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of a file that can be trusted."""
+def _check(connection: sqlite3.Connection, path: Path) -> tuple[int, str | None]:
+    """The version of a file that can be trusted, and the digest of a big one."""
     try:
         return _checked(connection, path)
     except _UNREADABLE as error:
@@ -187,7 +193,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> int:
         raise
 
 
-def _checked(connection: sqlite3.Connection, path: Path) -> int:
+def _checked(connection: sqlite3.Connection, path: Path) -> tuple[int, str | None]:
     (kind,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if kind != APPLICATION_ID or version < 1:
@@ -197,9 +203,11 @@ def _checked(connection: sqlite3.Connection, path: Path) -> int:
             f"{path} was written by a newer spark-batch (format {version}, this one knows"
             f" {VERSION}): update spark-batch"
         )
-    if fault := validation.fault(connection, version):
+    # What a killed run left in a journal was rolled back by the queries above.
+    state = checked.big_digest(path)
+    if not checked.contains(state) and (fault := validation.fault(connection, version)):
         raise _damaged(path, fault)
-    return int(version)
+    return int(version), state
 
 
 # What SQLite says when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).

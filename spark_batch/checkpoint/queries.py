@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from spark_batch.checkpoint.rows import (
     MAY_COST,
@@ -21,6 +22,7 @@ from spark_batch.checkpoint.rows import (
     STATUS,
     attempt_of,
     decimal,
+    milliseconds,
     moment,
     record_of,
     request_of,
@@ -31,6 +33,7 @@ from spark_batch.checkpoint.store import Store
 from spark_batch.jobs import Attempt, JobRecord, Provenance, State, Status
 
 Owns = Callable[[str], bool]
+_T = TypeVar("_T")
 _Self = TypeVar("_Self", bound="CheckpointReader")
 
 _COUNTS = f"""
@@ -42,6 +45,18 @@ SELECT {STATUS} AS status, count(*) AS jobs, count(a.suspect) AS suspect,
     ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
  WHERE p.current = 1
  GROUP BY status
+"""
+
+# The lines that a page shows when it cannot show all: those to look at, then the first ones.
+_NOTABLE = f"""
+SELECT p.output
+  FROM placement p
+  LEFT JOIN attempt a
+    ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
+ WHERE p.current = 1
+ ORDER BY (a.suspect IS NOT NULL OR {STATUS} IN (SELECT value FROM json_each(?))) DESC,
+          p.position, p.output
+ LIMIT ?
 """
 
 # Two lines may share a request: what it cost counts for the first of them.
@@ -101,6 +116,19 @@ class Charge:
     cost: Decimal
 
 
+class Payment(NamedTuple):
+    """What an attempt was charged, in USD.
+
+    `at` is when it was completed, else when it was sent (UTC, ISO 8601); `current` is whether the
+    recipe has the job.
+    """
+
+    key: str
+    cost: Decimal
+    at: str | None
+    current: bool
+
+
 class CheckpointReader:
     """A checkpoint without any way to change it. Close it, or use it in a `with` block.
 
@@ -109,6 +137,7 @@ class CheckpointReader:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._sums: dict[object, Any] | None = None
 
     @staticmethod
     def open_readonly(path: Path) -> CheckpointReader:
@@ -140,9 +169,31 @@ class CheckpointReader:
         """The checkpoint's file."""
         return self.store.path
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """Read a consistent snapshot inside the block; the writes of a run wait meanwhile."""
-        return self.store.snapshot()
+    def digest(self) -> str | None:
+        """A SHA-256 of the file's bytes; None without a file. Call it outside a transaction."""
+        return self.store.digest()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read a consistent snapshot inside the block; the writes of a run wait meanwhile.
+
+        Sums are computed once in it, since several reports show the same ones.
+        """
+        with self.store.snapshot():
+            self._sums = {}
+            try:
+                yield
+            finally:
+                self._sums = None
+
+    def _once(self, query: Callable[[CheckpointReader], _T]) -> _T:
+        """The result of a query, which is computed once in a snapshot."""
+        if self._sums is None:
+            return query(self)
+        if query not in self._sums:
+            self._sums[query] = query(self)
+        found: _T = self._sums[query]
+        return found
 
     def records(self, *, left_over: bool = False) -> Iterator[JobRecord]:
         """The recipe's lines in its order, or those that older versions of it left over."""
@@ -162,10 +213,37 @@ class CheckpointReader:
         for row in self.store.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
             yield record_of(row)
 
+    def notable_records(self, statuses: Iterable[Status], most: int) -> list[JobRecord]:
+        """At most so many of the recipe's lines, in its order.
+
+        Lines with one of `statuses` or an odd picture go before others, then earlier lines before
+        later ones.
+        """
+        query = f"{RECORDS} WHERE p.output IN ({_NOTABLE}) ORDER BY p.position, p.output"
+        named = json.dumps([status.value for status in statuses])
+        return [record_of(row) for row in self.store.execute(query, (named, most))]
+
+    def notable_files(
+        self, statuses: Iterable[Status], most: int
+    ) -> Iterator[tuple[str | None, str | None]]:
+        """The finished picture and the input (or its URL) of each of `notable_records`."""
+        query = (
+            f"SELECT p.file, p.image FROM placement p WHERE p.output IN ({_NOTABLE})"
+            " ORDER BY p.position, p.output"
+        )
+        named = json.dumps([status.value for status in statuses])
+        yield from self.store.execute(query, (named, most))
+
     def record(self, output: str) -> JobRecord | None:
         """The line that writes `output` (no extension), current or left over."""
         row = self.store.execute(f"{RECORDS} WHERE p.output = ?", (output,)).fetchone()
         return None if row is None else record_of(row)
+
+    def line_count(self) -> int:
+        """The number of the recipe's lines."""
+        query = "SELECT count(*) FROM placement WHERE current = 1"
+        (count,) = self.store.execute(query).fetchone()
+        return int(count)
 
     def recipes(self) -> set[str]:
         """The names of the recipes whose lines it has; there is one, or none."""
@@ -188,6 +266,10 @@ class CheckpointReader:
         """
         query = "SELECT 1 FROM attempt WHERE key NOT IN (SELECT key FROM placement) LIMIT 1"
         return self.store.execute(query).fetchone() is not None
+
+    def has_attempts(self) -> bool:
+        """Whether any job was ever sent."""
+        return self.store.execute("SELECT 1 FROM attempt LIMIT 1").fetchone() is not None
 
     def tried(self) -> set[int]:
         """The keys, as numbers, of all jobs that have an attempt."""
@@ -318,22 +400,7 @@ class CheckpointReader:
 
         Of those jobs alone whose key `owns` accepts.
         """
-        spent = reserved = Decimal(0)
-        unpriced = doubtful = 0
-        query = (
-            f"SELECT key, state, cost, reserved FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
-        )
-        for row in self.store.execute(query):
-            if not owns(row["key"]):
-                continue
-            if row["cost"] is not None:
-                spent += Decimal(row["cost"])
-            elif row["reserved"] is not None:
-                reserved += Decimal(row["reserved"])
-            else:
-                unpriced += 1
-                doubtful += row["state"] != State.DONE.value
-        return Money(spent=spent, reserved=reserved, unpriced=unpriced, doubtful=doubtful)
+        return self._once(_money) if owns is everything else _money(self, owns)
 
     def job_costs(self) -> Iterator[tuple[str, Decimal]]:
         """Every job that has an attempt, by key, and what its attempts cost in USD."""
@@ -363,14 +430,15 @@ class CheckpointReader:
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
         """The charge for each picture made, of the jobs that `owns` accepts."""
+        alike = "r.width, r.height, a.cost" if owns is everything else "a.id"
         query = (
-            "SELECT r.key, r.width, r.height, a.cost FROM attempt a JOIN request r ON r.key = a.key"
-            " WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done')"
+            "SELECT a.key, r.width, r.height, a.cost, count(*)"
+            " FROM attempt a JOIN request r ON r.key = a.key"
+            f" WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done') GROUP BY {alike}"
         )
-        for row in self.store.execute(query):
-            if owns(row["key"]):
-                cost = decimal(row["cost"]) or Decimal(0)
-                yield Charge(width=row["width"], height=row["height"], cost=cost)
+        for key, width, height, cost, number in self.store.execute(query):
+            if owns(key):
+                yield from repeat(Charge(width, height, Decimal(cost)), number)
 
     def durations(self, longest: float, limit: int) -> list[float]:
         """Seconds from a task's creation until it was seen to be done, of the last `limit` tasks.
@@ -414,31 +482,14 @@ class CheckpointReader:
 
     def counts(self) -> Counts:
         """The recipe's lines, counted by their status."""
-        rows = self.store.execute(_COUNTS).fetchall()
-        begun = min((row["begun"] for row in rows if row["begun"]), default=None)
-        return Counts(
-            jobs=Counter({Status(row["status"]): row["jobs"] for row in rows}),
-            suspect=sum(row["suspect"] for row in rows if row["status"] == Status.DONE.value),
-            begun=moment(begun),
-            seconds=sum(row["seconds"] for row in rows),
-        )
+        return self._once(_counts)
 
     def spent_by_prompt(self) -> Mapping[str | None, Decimal]:
         """The USD charged by prompt id, in the recipe's order.
 
         None, at the end, is what the recipe left over. The sum is `money().spent`.
         """
-        prompts = (
-            "SELECT prompt_id FROM placement WHERE current = 1"
-            " GROUP BY prompt_id ORDER BY min(position)"
-        )
-        spent: dict[str | None, Decimal] = {
-            row["prompt_id"]: Decimal(0) for row in self.store.execute(prompts)
-        }
-        for row in self.store.execute(_SPENT):
-            prompt_id = row["prompt_id"]
-            spent[prompt_id] = spent.get(prompt_id, Decimal(0)) + Decimal(row["cost"])
-        return spent
+        return self._once(_spent_by_prompt)
 
     def sources(self) -> list[str]:
         """The sources of the recipe's lines, as `file:line:column`; each once, in order."""
@@ -448,17 +499,77 @@ class CheckpointReader:
         )
         return [row["source"] for row in self.store.execute(query)]
 
-    def every_attempt(self) -> Iterator[Attempt]:
-        """All attempts of all jobs, those of a job together, the first one first."""
-        for row in self.store.execute("SELECT * FROM attempt ORDER BY key, number"):
+    def attempts_among(self, keys: Iterable[str]) -> Iterator[Attempt]:
+        """All attempts of these jobs, those of a job together, the first one first."""
+        query = (
+            "SELECT * FROM attempt WHERE key IN (SELECT value FROM json_each(?))"
+            " ORDER BY key, number"
+        )
+        for row in self.store.execute(query, (json.dumps(list(keys)),)):
             yield attempt_of(row)
 
-    def histories(self, attempts: Container[int]) -> dict[int, list[tuple[str, str, str | None]]]:
+    def payments(self) -> Iterator[Payment]:
+        """Everything that was charged, in no particular order."""
+        query = (
+            "SELECT a.key, a.cost, coalesce(a.completed_at, a.submitted_at) AS at,"
+            " EXISTS (SELECT 1 FROM placement WHERE key = a.key AND current = 1) AS current"
+            " FROM attempt a WHERE a.cost IS NOT NULL"
+        )
+        for key, cost, at, current in self.store.execute(query):
+            yield Payment(key, Decimal(cost), milliseconds(at), bool(current))
+
+    def histories(self, attempts: Iterable[int]) -> dict[int, list[tuple[str, str, str | None]]]:
         """By the ids of `attempts`: what `history` gives of each."""
         found: dict[int, list[tuple[str, str, str | None]]] = {}
-        query = "SELECT attempt, at, what, detail FROM event ORDER BY at, rowid"
-        for row in self.store.execute(query):
-            if row["attempt"] not in attempts:
-                continue
-            found.setdefault(row["attempt"], []).append((row["at"], row["what"], row["detail"]))
+        query = (
+            "SELECT attempt, at, what, detail FROM event"
+            " WHERE attempt IN (SELECT value FROM json_each(?)) ORDER BY at, rowid"
+        )
+        for attempt, *entry in self.store.execute(query, (json.dumps(list(attempts)),)):
+            found.setdefault(attempt, []).append(tuple(entry))
         return found
+
+
+def _money(reader: CheckpointReader, owns: Owns = everything) -> Money:
+    spent = reserved = Decimal(0)
+    unpriced = doubtful = 0
+    alike = "state, cost, reserved" if owns is everything else "id"
+    query = (
+        "SELECT key, state, cost, reserved, count(*) FROM attempt a"
+        f" WHERE cost IS NOT NULL OR {MAY_COST} GROUP BY {alike}"
+    )
+    for key, state, cost, held, number in reader.store.execute(query):
+        if not owns(key):
+            continue
+        if cost is not None:
+            spent += Decimal(cost) * number
+        elif held is not None:
+            reserved += Decimal(held) * number
+        else:
+            unpriced += number
+            doubtful += number * (state != State.DONE.value)
+    return Money(spent=spent, reserved=reserved, unpriced=unpriced, doubtful=doubtful)
+
+
+def _counts(reader: CheckpointReader) -> Counts:
+    rows = reader.store.execute(_COUNTS).fetchall()
+    begun = min((row["begun"] for row in rows if row["begun"]), default=None)
+    return Counts(
+        jobs=Counter({Status(row["status"]): row["jobs"] for row in rows}),
+        suspect=sum(row["suspect"] for row in rows if row["status"] == Status.DONE.value),
+        begun=moment(begun),
+        seconds=sum(row["seconds"] for row in rows),
+    )
+
+
+def _spent_by_prompt(reader: CheckpointReader) -> Mapping[str | None, Decimal]:
+    prompts = (
+        "SELECT prompt_id FROM placement WHERE current = 1"
+        " GROUP BY prompt_id ORDER BY min(position)"
+    )
+    spent: dict[str | None, Decimal] = {
+        prompt_id: Decimal(0) for (prompt_id,) in reader.store.execute(prompts)
+    }
+    for prompt_id, cost in reader.store.execute(_SPENT):
+        spent[prompt_id] = spent.get(prompt_id, Decimal(0)) + Decimal(cost)
+    return spent

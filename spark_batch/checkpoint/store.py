@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from spark_batch import atomic
-from spark_batch.checkpoint import files, validation
+from spark_batch.checkpoint import checked, files, validation
 from spark_batch.checkpoint.lock import Lock
 from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.schema import VERSION
@@ -65,6 +65,7 @@ class Store:
         self._clock = clock
         self._lock = lock
         self._depth = 0
+        self._digest: tuple[int, str] | None = None  # after so many changes
         self._seen = None if lock is None else _file_of(path, connection)
         self.path = path
 
@@ -86,11 +87,14 @@ class Store:
             ) from None
         lock = Lock(lock_path(path))
         try:
-            connection = files.open_to_write(path)
+            connection, digest = files.open_to_write(path)
         except BaseException:
             lock.release()
             raise
-        return cls(connection, path=path, clock=clock, lock=lock)
+        store = cls(connection, path=path, clock=clock, lock=lock)
+        if digest is not None:
+            store._digest = connection.total_changes, digest
+        return store
 
     @classmethod
     def open_readonly(cls, path: Path) -> Store:
@@ -220,6 +224,20 @@ class Store:
             self._seen = now
             return
         raise CheckpointReplaced(f"the checkpoint {self.path} {what} while the run used it")
+
+    def digest(self) -> str | None:
+        """A SHA-256 of the file's bytes, None without one; read again only after a change.
+
+        Call it outside a transaction, as `checked.digest` says. Between transactions SQLite holds
+        no lock, and `Lock` keeps other processes from writing.
+        """
+        changes = self._db.total_changes
+        if self._lock is None or self._digest is None or self._digest[0] != changes:
+            try:
+                self._digest = changes, checked.digest(self.path)
+            except OSError:
+                return None
+        return self._digest[1]
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

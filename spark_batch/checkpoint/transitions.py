@@ -7,13 +7,14 @@ allow it raises CheckpointError and writes nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 from spark_batch.checkpoint.attempt_rows import renumber
+from spark_batch.checkpoint.lines import COLUMNS, cells, current_lines
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Clock, Store, utc_now
@@ -58,10 +59,25 @@ class Checkpoint(CheckpointReader):
         """Update the placements to the recipe's jobs; those of other jobs are left over.
 
         A placement whose key changed forgets its file: the picture there belongs to the old key.
+        Placements are written from the first one on that is not as the recipe wants it, so that
+        the file stays the same when nothing has changed.
         """
+        numbered = enumerate(jobs)
         with self.transaction():
-            self.store.execute("UPDATE placement SET current = 0 WHERE current = 1")
-            for position, job in enumerate(jobs):
+            last, changed = (-1, ""), list[tuple[int, Job]]()
+            lines = current_lines(self)
+            for position, job in numbered:
+                if next(lines, None) != (*cells(position, job), 1):
+                    changed.append((position, job))
+                    break
+                last = position, job.output
+            lines.close()
+            self.store.execute(
+                "UPDATE placement SET current = 0"
+                " WHERE current = 1 AND (position, output) > (?, ?)",
+                last,
+            )
+            for position, job in chain(changed, numbered):
                 self._sync_job(position, job)
 
     def _sync_job(self, position: int, job: Job) -> None:
@@ -86,24 +102,15 @@ class Checkpoint(CheckpointReader):
             ),
         )
         self.store.execute(
-            "INSERT INTO placement VALUES (?, ?, ?, ?, ?, ?, ?, 1, NULL, ?, ?, NULL)"
+            f"INSERT INTO placement ({', '.join(COLUMNS)}, current)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
             " ON CONFLICT (output) DO UPDATE SET"
             " file = CASE WHEN key = excluded.key THEN file END,"
             " replaced = CASE WHEN key = excluded.key THEN replaced END, key = excluded.key,"
             " position = excluded.position, recipe = excluded.recipe, input = excluded.input,"
             " prompt_id = excluded.prompt_id, variables = excluded.variables,"
             " image = excluded.image, source = excluded.source, current = 1",
-            (
-                job.output,
-                job.key,
-                position,
-                job.recipe,
-                job.input.id,
-                job.prompt.id,
-                json.dumps(dict(job.prompt.variables)),
-                job.input.image or None,
-                job.prompt.source or None,
-            ),
+            cells(position, job),
         )
 
     def placed(self, key: str, files: Mapping[str, str]) -> None:

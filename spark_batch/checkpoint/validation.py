@@ -8,6 +8,7 @@ https://www.sqlite.org/security.html.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -49,6 +50,13 @@ def fault(connection: sqlite3.Connection, version: int) -> str | None:
     """
     fault = _schema_fault(connection, version) or _page_fault(connection)
     return fault or row_fault(connection, version) or _orphan_fault(connection)
+
+
+def rules_digest() -> str:
+    """A SHA-256 of all rules: the schema, and the conditions for the columns."""
+    rules = [SCHEMA, *map(repr, MIGRATIONS.items())]
+    rules += [f"{table} {dict(columns)}" for table, columns in _RULES.items()]
+    return hashlib.sha256("\n".join(rules).encode()).hexdigest()
 
 
 def _page_fault(connection: sqlite3.Connection) -> str | None:

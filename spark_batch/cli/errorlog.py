@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
+from spark_batch.paths import user_folder
 from spark_batch.redact import redacted
 from spark_batch.version import __version__
 
@@ -77,10 +78,8 @@ def write(content: str) -> Path | None:
 
 
 def _folders() -> Iterator[Path]:
-    with suppress(RuntimeError):  # there is no home
-        state = Path(os.environ.get("XDG_STATE_HOME", ""))
-        # The specification has relative paths ignored.
-        yield (state if state.is_absolute() else Path.home() / ".local/state") / "spark-batch"
+    if (folder := user_folder()) is not None:
+        yield folder
     with suppress(OSError):
         yield Path(tempfile.gettempdir())
 

@@ -46,7 +46,7 @@ _SOURCES = {
 def show(plan: project.Plan, shown: int | None) -> None:
     """Lines for what there is to do or to know, at most `shown`, then the sums."""
     listed = hidden = 0
-    for step in plan.steps():
+    for step in plan.steps(brief=True):
         if step.action in (Action.KEEP, Action.LEAVE) and shown is not None:
             continue
         if shown is not None and listed >= shown:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from statistics import median
 
 from spark_batch.checkpoint import Charge, Money
@@ -39,15 +40,27 @@ class Prices:
 
     The estimate is, in this order: the median of what the API has charged for the size in this
     checkpoint, the recipe's price, unknown (spark_batch/README.md, "Money"). A quote of the API
-    (`quote`) stands beside it: the API is not bound to it.
+    (`quote`) stands beside it: the API is not bound to it. `charges` are read when a price is first
+    asked for, since a run without work asks for none, or by `load`.
     """
 
     def __init__(self, *, price: Decimal | None, charges: Iterable[Charge] = ()) -> None:
         self._price = price
         self._quoted: dict[tuple[int, int], Decimal] = {}
-        self._charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
-        for charge in charges:
-            self.learn((charge.width, charge.height), charge.cost)
+        self._charges = charges
+
+    @cached_property
+    def _charged(self) -> dict[tuple[int, int], list[Decimal]]:
+        charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
+        for charge in self._charges:
+            charged[charge.width, charge.height].append(charge.cost)
+        for costs in charged.values():
+            costs.sort()
+        return charged
+
+    def load(self) -> None:
+        """Read the charges now: a cost that is learned later must not be read as well."""
+        self._charged  # noqa: B018 - reads them
 
     def learn(self, size: tuple[int, int], cost: Decimal) -> None:
         """The API charged `cost` for a picture of `size` (width and height as asked)."""
@@ -104,6 +117,7 @@ class Budget:
         cure: str = "raise max_cost to go on",
     ) -> None:
         """`cure` is what a person has to do when the limit is reached."""
+        prices.load()
         self._limit = limit
         self._cure = cure
         self._prices = prices

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
 from spark_batch import lfs, pictures
-from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint import CheckpointReader, Finished, FinishedLines
 from spark_batch.engine.files import size_of, stands
 from spark_batch.jobs import Attempt, Difference, Job, JobRecord, State, differences, record_of
 from spark_batch.jobs.select import Facts, facts
@@ -75,9 +78,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Step(Finding):
-    """The action for a job of the recipe."""
+    """The action for a job of the recipe.
+
+    `unchanged` says that the checkpoint has the job's line just as the recipe does, where that is
+    known (`brief` of `plan_actions`).
+    """
 
     job: Job = field(kw_only=True)
+    unchanged: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +125,21 @@ def plan_actions(
     scope: Scope,
     seen: set[int] | None = None,
     chosen: Callable[[Facts], bool] | None = None,
+    brief: bool = False,
 ) -> Iterator[Step]:
     """A step for each job, in the recipe's order; holds nothing of a job but its key.
 
     `seen` is filled with the keys, as numbers, for a caller that wants to know them. Jobs that are
     not `chosen` are left as they are; what they share with one that is chosen is made. Steps may be
     taken while a run goes on: it makes attempts only for jobs whose step has been given.
+
+    With `brief`, a run finds quickly what is left to do: steps that keep a picture in its place
+    have no attempt, and say whether the job's line is unchanged.
     """
     seen = set() if seen is None else seen
     history = _History(reader, given=seen if chosen is None else set())
-    for job in jobs:
+    lines, folder = FinishedLines(reader), f"{scope.output_dir}{os.sep}"
+    for position, job in enumerate(jobs):
         if chosen is not None:
             number = int(job.key, 16)
             seen.add(number)
@@ -134,6 +147,12 @@ def plan_actions(
             if not chosen(facts(record_of(job, last), scope.model)):
                 yield Step(Action.LEAVE, "left out by --only", last, job=job)
                 continue
+        finished = lines.find(position, job) if brief else None
+        if finished is not None and _is_in_place(finished, folder):
+            history.given.add(int(job.key, 16))
+            reason = _done_words(finished.day, finished.cost)
+            yield Step(Action.KEEP, reason, None, Cause.DONE, job=job, unchanged=True)
+            continue
         found = _find(job, history, scope)
         yield Step(found.action, found.reason, found.attempt, found.cause, found.changes, job=job)
 
@@ -159,13 +178,25 @@ def restore(job: AnyJob, found: Finding) -> Restore | None:
 
 
 class _History:
-    """Keys, as numbers, of the jobs that had attempts before, and of those planned so far."""
+    """Keys, as numbers, of the jobs that had attempts before, and of those planned so far.
+
+    `tried` may also have keys of jobs in `given`, which are looked up there first.
+    """
 
     def __init__(self, reader: CheckpointReader, *, given: set[int]) -> None:
         self.reader = reader
-        self.tried = reader.tried()
         self.given = given
         self.fresh = reader.is_empty()
+
+    @cached_property
+    def tried(self) -> set[int]:
+        return self.reader.tried()
+
+
+def _is_in_place(picture: Finished, folder: str) -> bool:
+    """Whether a picture's file has the bytes that were written, and is no Git LFS pointer."""
+    is_picture = picture.bytes > lfs.MAX_BYTES
+    return is_picture and size_of(folder + picture.file) == picture.bytes
 
 
 def _find(job: AnyJob, history: _History, scope: Scope) -> Finding:
@@ -310,9 +341,12 @@ def _pointed(job: AnyJob, attempt: Attempt, pointer: lfs.Pointer, file: str) -> 
 
 def done(attempt: Attempt) -> str:
     """When a job was done, and for how much."""
-    day = f" {attempt.completed_at:%Y-%m-%d}" if attempt.completed_at else ""
-    cost = attempt.result.usage.cost if attempt.result else None
-    return f"done{day}{'' if cost is None else f', {cost} USD'}"
+    day = f"{attempt.completed_at:%Y-%m-%d}" if attempt.completed_at else None
+    return _done_words(day, attempt.cost)
+
+
+def _done_words(day: str | None, cost: Decimal | None) -> str:
+    return f"done{'' if day is None else f' {day}'}{'' if cost is None else f', {cost} USD'}"
 
 
 def failed(attempt: Attempt, model: Model) -> str:

@@ -137,6 +137,9 @@ class Attempt:
         return status_of(self) not in (Status.PENDING, Status.FAILED, Status.EXPIRED)
 
 
+_STATUS_OF = {state: Status(state.value) for state in State}
+
+
 def status_of(attempt: Attempt | None) -> Status:
     """The status of a job whose last attempt is `attempt`."""
     if attempt is None or attempt.settled:
@@ -145,4 +148,4 @@ def status_of(attempt: Attempt | None) -> Status:
         return Status.PENDING
     if attempt.lost:
         return Status.EXPIRED
-    return Status(attempt.state.value)
+    return _STATUS_OF[attempt.state]

@@ -14,7 +14,7 @@ from spark_batch.errors import ManifestError
 from spark_batch.jobs import Status
 from spark_batch.jobs.request import KEY_DIGITS
 from spark_batch.project.layout import RecipeLayout, open_readonly
-from spark_batch.reports import manifest
+from spark_batch.reports import freshness, manifest
 
 _MAX_BYTES = 256 << 20
 
@@ -168,6 +168,12 @@ def _has_whole(layout: RecipeLayout) -> bool:
 
 
 def _has_news(checkpoint: CheckpointReader, layout: RecipeLayout, path: Path) -> bool:
+    """Whether a manifest has rows to adopt. Raises ManifestError when it cannot be read.
+
+    The recipe's own has none as long as it is what was made from this very checkpoint.
+    """
+    if path == layout.manifest and not freshness.stale(checkpoint, layout.target, ["csv"]):
+        return False
     wanted = _wanted(layout)
     return any(wanted(row) and is_news(checkpoint, row) for row in manifest.read_manifest(path))
 

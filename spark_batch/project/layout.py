@@ -14,6 +14,7 @@ from spark_batch.models import Model
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.links import check_output
 from spark_batch.recipe.outline import header
+from spark_batch.reports.report import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class RecipeLayout(Layout):
     def merging(self) -> str:
         """The command that merges the shards, for messages."""
         return f"spark-batch merge RECIPE{' --sandbox' * self.is_preview}"
+
+    @property
+    def target(self) -> Target:
+        """What its reports are made for."""
+        return Target(self.label, self.output_dir, self.recipe_dir, self.model)
 
     def owns(self, key: str) -> bool:
         """Whether a job belongs to it. Raises ValueError for a text that is no key."""

@@ -62,7 +62,7 @@ class Ownership:
         self._layout = layout
         self._reader = reader
         self._sandbox = sandbox
-        self._others = [] if reader.tried() else list(others(layout, sandbox=sandbox))
+        self._others = [] if reader.has_attempts() else list(others(layout, sandbox=sandbox))
         self._wanted: set[str] = set()
         self._claims = _Claims(layout)
         # The output folder that the recipe of a record file now has; None if it is not found.
@@ -209,7 +209,7 @@ def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | 
     has attempts of its own.
     """
     with CheckpointReader.open_readonly(layout.checkpoint) as reader:
-        if reader.tried():
+        if reader.has_attempts():
             return None
     for found in others(layout, sandbox=sandbox):
         if output_of(found, besides=recipe) is None:

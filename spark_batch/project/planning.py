@@ -74,9 +74,12 @@ class Plan:
         charges = chain(charges, checkpoint.charges())
         self.prices = Prices(price=recipe.price, charges=charges)
 
-    def steps(self) -> Iterator[Step]:
-        """A step for every job in the recipe's order. Call it once."""
-        for step in self._survey(Chooser(self.only)):
+    def steps(self, *, brief: bool = False) -> Iterator[Step]:
+        """A step for every job in the recipe's order. Call it once.
+
+        With `brief`, which takes less time, steps that keep a picture have no attempt.
+        """
+        for step in self._survey(Chooser(self.only), brief=brief):
             self.forecast.add(step, self.prices)
             self._ownership.look(step)
             if self._snapshot is not None and step.action in WORK:
@@ -112,7 +115,7 @@ class Plan:
                 pass
             chooser.check()
 
-    def _survey(self, chooser: Chooser) -> Iterator[Step]:
+    def _survey(self, chooser: Chooser, *, brief: bool = False) -> Iterator[Step]:
         self._keys = set()
         return plan_actions(
             self.layout.jobs(self.recipe),
@@ -120,6 +123,7 @@ class Plan:
             scope=Scope(self.layout.output_dir, self.recipe.model, self.recipe.run.attempts),
             seen=self._keys,
             chosen=chooser or None,
+            brief=brief,
         )
 
     def cost(self, step: Step) -> Decimal | None:

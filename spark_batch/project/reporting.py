@@ -13,27 +13,36 @@ from spark_batch.errors import CheckpointReplaced
 from spark_batch.jobs import JobRecord
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
-from spark_batch.reports import manifest
+from spark_batch.reports import freshness, manifest
 from spark_batch.reports.formats import FORMATS, Written, write_all
-from spark_batch.reports.report import Target
 
 
 def write_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write the reports of a recipe.
+    """Write the reports of a recipe that are not up to date.
 
-    A report that cannot be written is in the result's `failures` and raises nothing: a run must
-    show its result and its cost in any case.
+    Only for the process that holds the checkpoint's lock. A report that cannot be written is in
+    the result's `failures` and raises nothing: a run must show its result and its cost in any
+    case.
     """
-    target = Target(layout.label, layout.output_dir, layout.recipe_dir, layout.model)
-    return write_all(checkpoint, target, formats)
+    chosen = tuple(formats)
+    target = layout.target
+    stale = freshness.stale(checkpoint, target, chosen)
+    paths = [FORMATS[name].path(layout) for name in chosen]
+    if not stale:
+        return Written(tuple(paths), jobs=checkpoint.line_count())
+    written = write_all(checkpoint, target, stale)
+    missing = {FORMATS[name].path(layout) for name in stale} - set(written.paths)
+    made = [name for name in stale if FORMATS[name].path(layout) not in missing]
+    freshness.remember(checkpoint, target, made)
+    return replace(written, paths=tuple(path for path in paths if path not in missing))
 
 
 def write_known_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write reports where no manifest was taken over first.
+    """Write reports where no manifest was taken over first; all of them, also up-to-date ones.
 
     One that may tell of paid work that the checkpoint does not know is kept, which counts as a
     report that cannot be written.
@@ -41,8 +50,8 @@ def write_known_reports(
     chosen = tuple(formats)
     fault = unknown_in(checkpoint, layout) if "csv" in chosen else None
     if fault is None:
-        return write_reports(layout, checkpoint, chosen)
-    written = write_reports(layout, checkpoint, [name for name in chosen if name != "csv"])
+        return write_all(checkpoint, layout.target, chosen)
+    written = write_all(checkpoint, layout.target, [name for name in chosen if name != "csv"])
     return replace(written, failures=(fault, *written.failures))
 
 

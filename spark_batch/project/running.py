@@ -90,7 +90,8 @@ class PreparedRun:
     """A run that has been checked and planned, and has not started.
 
     `adopted` is what was taken over from the manifest, `paid` the number of tasks of earlier runs
-    that are still open, `bound` the saved plan that is run, if any.
+    that are still open, `synced` whether the checkpoint has the recipe's lines as they are,
+    `bound` the saved plan that is run, if any.
     """
 
     recipe: Recipe
@@ -101,6 +102,7 @@ class PreparedRun:
     forecast: Forecast
     adopted: adopting.Adoption
     paid: int
+    synced: bool = False
     bound: Binding | None = None
 
     @property
@@ -132,7 +134,8 @@ class PreparedRun:
     def _begin(self) -> None:
         """Record the jobs and the use of a saved plan, in one commit, before anything is sent."""
         with self.checkpoint.transaction():
-            self.checkpoint.sync_jobs(self.layout.jobs(self.recipe))
+            if not self.synced:
+                self.checkpoint.sync_jobs(self.layout.jobs(self.recipe))
             if self.bound is not None:
                 self.checkpoint.use_plan(self.bound.plan.id)
 
@@ -211,10 +214,12 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         forecast = Forecast(attempts=recipe.run.attempts)
         ownership = Ownership(recipe, layout, checkpoint, sandbox=options.sandbox)
         links = PictureLinks(layout.output_dir)
+        unchanged = 0
         for step in _steps(recipe, options, layout, checkpoint, chooser):
             forecast.add(step, prices)
             ownership.look(step)
             links.look(step)
+            unchanged += step.unchanged
             if bound is not None:
                 bound.look(step)
         chooser.check()
@@ -226,8 +231,9 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             bound.check_state(checkpoint)
         states = (State.RUNNING, State.FETCHING)
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
+        synced = unchanged == forecast.total() == checkpoint.line_count()
         yield PreparedRun(
-            recipe, options, layout, checkpoint, prices, forecast, adopted, paid, bound
+            recipe, options, layout, checkpoint, prices, forecast, adopted, paid, synced, bound
         )
 
 
@@ -266,7 +272,8 @@ def _steps(
 ) -> Iterator[Step]:
     scope = Scope(layout.output_dir, recipe.model, recipe.run.attempts, retry=options.retry)
     chosen = chooser or None
-    return plan_actions(layout.jobs(recipe), reader=checkpoint, scope=scope, chosen=chosen)
+    jobs = layout.jobs(recipe)
+    return plan_actions(jobs, reader=checkpoint, scope=scope, chosen=chosen, brief=True)
 
 
 def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOptions]:

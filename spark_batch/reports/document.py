@@ -7,7 +7,7 @@ memory, and a diff shows which jobs changed.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
@@ -19,12 +19,16 @@ from spark_batch.reports.verdicts import recipe_file, source, verdict
 
 _Fields = dict[str, Any]
 
+# `json.dumps` would make an encoder for each job.
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 class _Document:
     """See `Report`."""
 
     def __init__(self, reader: CheckpointReader, name: str, model: Model) -> None:
         self._model = model
+        self._expected_size = cache(model.expected_size)
         self._reader = reader
         self._recipe = recipe_file(reader)
         self._name = name
@@ -61,7 +65,7 @@ class _Document:
 
     def _job(self, record: JobRecord) -> _Fields:
         attempt = record.attempt
-        width, height = self._model.expected_size(record.request.width, record.request.height)
+        width, height = self._expected_size(record.request.width, record.request.height)
         return {
             "job": record.key,
             "status": record.status.value,
@@ -120,7 +124,9 @@ def _request(record: JobRecord) -> _Fields:
 
 def _source(record: JobRecord) -> _Fields | None:
     found = source(record.source)
-    return None if found is None else asdict(found)
+    if found is None:
+        return None
+    return {"file": found.file, "line": found.line, "column": found.column}
 
 
 def _picture(picture: Picture) -> _Fields:
@@ -160,7 +166,3 @@ def _attempt(attempt: Attempt) -> _Fields:
         "settled": attempt.settled,
         "suspect": attempt.suspect,
     }
-
-
-def _compact(document: _Fields) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

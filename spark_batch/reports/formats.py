@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
@@ -23,6 +24,7 @@ from spark_batch.paths import MANIFEST_SUFFIX, Layout
 from spark_batch.reports.report import Report, Target, WholeReport
 
 _MARKED_BYTES = 1 << 16
+_BATCH = 256  # jobs that are written at once: each write looks for the key in its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,8 @@ def write_all(
     return Written(written, failed, jobs)
 
 
-# Writes one report while it receives the jobs by `send`; None ends it.
-_Writer = Generator[None, JobRecord | None, None]
+# Writes one report while it receives the jobs by `send`, some at a time; None ends it.
+_Writer = Generator[None, Sequence[JobRecord] | None, None]
 
 
 def _write(
@@ -164,8 +166,9 @@ def _write(
     needs_jobs = any(not isinstance(report, WholeReport) for report in reports.values())
     try:
         _advance(next, writers, failures)
-        for record in reader.records() if needs_jobs else ():
-            _advance(partial(_send, record), writers, failures)
+        records = reader.records() if needs_jobs else iter(())
+        while batch := list(islice(records, _BATCH)):
+            _advance(partial(_send, batch), writers, failures)
         _advance(_finish, writers, failures)
     finally:
         for writer in writers.values():
@@ -175,8 +178,8 @@ def _write(
 def _writer(path: Path, report: Report) -> _Writer:
     with _replaced(path) as file:
         file.write(report.begin())
-        while (record := (yield)) is not None:
-            file.write(report.line(record))
+        while (records := (yield)) is not None:
+            file.write("".join(map(report.line, records)))
         file.write(report.end())
 
 
@@ -206,8 +209,8 @@ def _advance(
             failures[path] = str(error)
 
 
-def _send(record: JobRecord, writer: _Writer) -> None:
-    writer.send(record)
+def _send(records: Sequence[JobRecord], writer: _Writer) -> None:
+    writer.send(records)
 
 
 def _finish(writer: _Writer) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
@@ -113,7 +114,12 @@ def _timestamp(counts: Counts) -> dict[str, str]:
 
 
 def _attributes(values: Mapping[str, str]) -> str:
-    return "".join(f" {name}={quoteattr(_clean(value))}" for name, value in values.items())
+    return "".join(f" {name}={_quoted(value)}" for name, value in values.items())
+
+
+@lru_cache(maxsize=256)  # many cases have the same class, time or message
+def _quoted(value: str) -> str:
+    return quoteattr(_clean(value))
 
 
 def _clean(text: str) -> str:

@@ -25,7 +25,7 @@ def test_all_at_once_is_all_one_by_one(tmp_path: Path) -> None:
         last = checkpoint.begin_attempt(jobs[2].key, number=3, reserved=None, api="sandbox")
         checkpoint.submitted(last, "task-last")
         checkpoint.fetching(last, a_result())
-        every = list(checkpoint.every_attempt())
+        every = list(checkpoint.attempts_among(keys(jobs)))
         assert every == [each for key in sorted(keys(jobs)) for each in checkpoint.attempts_of(key)]
         assert len(every) == 7
         told = {each.id: checkpoint.history(each.id) for each in every}
@@ -38,9 +38,9 @@ def test_all_at_once_is_all_one_by_one(tmp_path: Path) -> None:
 def test_of_an_empty_checkpoint_there_is_nothing(tmp_path: Path) -> None:
     """And one that has only been enrolled has no attempt."""
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
-        assert (list(checkpoint.every_attempt()), checkpoint.histories({1})) == ([], {})
+        assert (list(checkpoint.attempts_among(["a"])), checkpoint.histories({1})) == ([], {})
         checkpoint.sync_jobs([a_job()])
-        assert list(checkpoint.every_attempt()) == []
+        assert list(checkpoint.attempts_among([a_job().key])) == []
 
 
 def test_the_durations_are_those_of_the_last_tasks(tmp_path: Path) -> None:

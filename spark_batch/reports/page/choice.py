@@ -6,14 +6,14 @@ would have a gigabyte, which no browser opens, and be written again after every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from operator import itemgetter
+from pathlib import Path
 
-from spark_batch.checkpoint import CheckpointReader
+from spark_batch.checkpoint import CheckpointReader, Payment
 from spark_batch.jobs import Attempt, JobRecord, Status
-from spark_batch.reports.values import moment_text
+from spark_batch.reports.report import Target
 
 MOST_JOBS = 5_000
 MOST_PAYMENTS = 5_000
@@ -39,42 +39,33 @@ class Chosen:
 
 def chosen(reader: CheckpointReader, *, most: int) -> Chosen:
     """Choose at most `most` jobs: those that need attention, then the first of the recipe."""
-    trouble: list[tuple[int, JobRecord]] = []
-    others: list[tuple[int, JobRecord]] = []
-    keys: set[str] = set()
-    total = 0
-    for record in reader.records():
-        keys.add(record.key)
-        kind = trouble if _needs_attention(record) else others
-        if len(kind) < most:
-            kind.append((total, record))
-        total += 1
-    shown = sorted([*trouble, *others][:most], key=itemgetter(0))
-    found = Chosen([record for _, record in shown], total - len(shown))
-    _add_attempts(found, reader.every_attempt(), keys)
+    shown = reader.notable_records(_TROUBLE, most)
+    found = Chosen(shown, reader.line_count() - len(shown))
+    for attempt in reader.attempts_among({record.key for record in shown}):
+        found.attempts.setdefault(attempt.key, []).append(attempt)
+    _add_payments(found, reader.payments())
     return found
 
 
-def _needs_attention(record: JobRecord) -> bool:
-    suspect = record.attempt is not None and record.attempt.suspect is not None
-    return suspect or record.status in _TROUBLE
+def picture_files(reader: CheckpointReader, target: Target) -> Iterator[Path]:
+    """The pictures that the page shows or links: results, and inputs on disk."""
+    for file, image in reader.notable_files(_TROUBLE, MOST_JOBS):
+        if file is not None:
+            yield target.output_dir / file
+        if image is not None and target.recipe_dir is not None:
+            yield target.recipe_dir / image
 
 
-def _add_attempts(found: Chosen, attempts: Iterable[Attempt], keys: set[str]) -> None:
-    shown = {record.key for record in found.records}
-    for attempt in attempts:
-        if attempt.key in shown:
-            found.attempts.setdefault(attempt.key, []).append(attempt)
-        cost = attempt.cost
-        if not cost:
+def _add_payments(found: Chosen, payments: Iterable[Payment]) -> None:
+    for payment in payments:
+        if not payment.cost:
             continue
-        if attempt.key not in keys:
-            found.left_over += cost
-        elif attempt.key not in shown:
-            found.hidden_cost += cost
-        moment = moment_text(attempt.completed_at or attempt.submitted_at)
-        if moment is not None:
-            found.payments.append((moment, cost))
+        if not payment.current:
+            found.left_over += payment.cost
+        elif payment.key not in found.attempts:
+            found.hidden_cost += payment.cost
+        if payment.at is not None:
+            found.payments.append((payment.at, payment.cost))
     found.payments = thinned(sorted(found.payments))
 
 
