@@ -14,7 +14,8 @@ from spark_batch.errors import ManifestError
 from spark_batch.jobs import Status
 from spark_batch.jobs.request import KEY_DIGITS
 from spark_batch.project.layout import RecipeLayout, open_readonly
-from spark_batch.reports import freshness, manifest
+from spark_batch.reports import manifest
+from spark_batch.reports.freshness import Freshness
 
 _MAX_BYTES = 256 << 20
 
@@ -172,7 +173,7 @@ def _has_news(checkpoint: CheckpointReader, layout: RecipeLayout, path: Path) ->
 
     The recipe's own has none as long as it is what was made from this very checkpoint.
     """
-    if path == layout.manifest and not freshness.stale(checkpoint, layout.target, ["csv"]):
+    if path == layout.manifest and not Freshness(checkpoint, layout.target, ["csv"]).stale():
         return False
     wanted = _wanted(layout)
     return any(wanted(row) and is_news(checkpoint, row) for row in manifest.read_manifest(path))

@@ -13,8 +13,9 @@ from spark_batch.errors import CheckpointReplaced
 from spark_batch.jobs import JobRecord
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
-from spark_batch.reports import freshness, manifest
+from spark_batch.reports import manifest
 from spark_batch.reports.formats import FORMATS, Written, write_all
+from spark_batch.reports.freshness import Freshness
 
 
 def write_reports(
@@ -28,14 +29,15 @@ def write_reports(
     """
     chosen = tuple(formats)
     target = layout.target
-    stale = freshness.stale(checkpoint, target, chosen)
+    freshness = Freshness(checkpoint, target, chosen)
+    stale = freshness.stale()
     paths = [FORMATS[name].path(layout) for name in chosen]
     if not stale:
         return Written(tuple(paths), jobs=checkpoint.line_count())
     written = write_all(checkpoint, target, stale)
     missing = {FORMATS[name].path(layout) for name in stale} - set(written.paths)
     made = [name for name in stale if FORMATS[name].path(layout) not in missing]
-    freshness.remember(checkpoint, target, made)
+    freshness.remember(made)
     return replace(written, paths=tuple(path for path in paths if path not in missing))
 
 

@@ -20,39 +20,54 @@ from spark_batch.reports.report import Target
 from spark_batch.version import __version__
 
 
-def stale(reader: CheckpointReader, target: Target, formats: Iterable[str]) -> tuple[str, ...]:
-    """The formats among `formats` whose reports may differ from what would be written now.
+class Freshness:
+    """Which of some reports are up to date, as of now.
 
-    Call it outside a transaction, since it reads the checkpoint's file.
+    What they are made from is looked at when this is made, so that a picture that is replaced while
+    the page is being made has it made again. Make it outside a transaction, since it reads the
+    checkpoint's file.
     """
-    chosen = tuple(formats)
-    known = remembered.findings()
-    found = _findings(reader, target, chosen) if known else {}
-    return tuple(name for name in chosen if found.get(name) not in known)
+
+    def __init__(self, reader: CheckpointReader, target: Target, formats: Iterable[str]) -> None:
+        self._layout = Layout(target.name, target.output_dir)
+        self._origins = _origins(reader, target, formats)
+
+    def stale(self) -> tuple[str, ...]:
+        """The formats whose reports may differ from what would be written."""
+        known = remembered.findings()
+        return tuple(
+            name for name in self._origins if not known or self._finding(name) not in known
+        )
+
+    def remember(self, formats: Iterable[str]) -> None:
+        """Record that the reports of these formats have been made since.
+
+        Only for the process that holds the checkpoint's lock: another one could record a state
+        that its reports do not have.
+        """
+        found = map(self._finding, formats)
+        remembered.remember(one for one in found if one is not None)
+
+    def _finding(self, name: str) -> str | None:
+        """A report with what it is made from; None where there is no file, or no checkpoint."""
+        origin, file = self._origins[name], _hash(FORMATS[name].path(self._layout))
+        return (
+            None if origin is None or file is None else remembered.finding("report", origin, file)
+        )
 
 
-def remember(reader: CheckpointReader, target: Target, formats: Iterable[str]) -> None:
-    """Record that the reports of these formats have just been made.
-
-    Only for the process that holds the checkpoint's lock: another one could record a state that
-    its reports do not have.
-    """
-    remembered.remember(_findings(reader, target, formats).values())
-
-
-def _findings(reader: CheckpointReader, target: Target, formats: Iterable[str]) -> dict[str, str]:
-    """What each report is made from, with the file as it is; none without a checkpoint's file."""
+def _origins(
+    reader: CheckpointReader, target: Target, formats: Iterable[str]
+) -> dict[str, str | None]:
+    """What each report is made from; None for a checkpoint without a file."""
     checkpoint = reader.digest()
     if checkpoint is None:
-        return {}
-    layout = Layout(target.name, target.output_dir)
+        return dict.fromkeys(formats)
     common = (__version__, target.name, target.model.name, checkpoint)
-    found = {}
-    for name in formats:
-        if (file := _hash(FORMATS[name].path(layout))) is not None:
-            pictures = _pictures(reader, target) if name == "html" else []
-            found[name] = remembered.finding("report", name, file, *common, pictures)
-    return found
+    return {
+        name: remembered.finding(name, *common, _pictures(reader, target) if name == "html" else [])
+        for name in formats
+    }
 
 
 def _pictures(reader: CheckpointReader, target: Target) -> list[object]:

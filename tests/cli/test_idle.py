@@ -155,6 +155,27 @@ def test_a_recipe_that_changed_a_line_has_new_reports(
     assert '"line":6' in (done.previews / "tiny.json").read_text()
 
 
+def test_a_picture_that_is_replaced_while_the_page_is_made_has_it_made_again(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a report is made from is looked at before it is made."""
+    write_all = reporting.write_all
+
+    def replaced_after(reader, target, formats):  # type: ignore[no-untyped-def]
+        written = write_all(reader, target, formats)
+        picture = folder.pictures()[0]
+        data = picture.read_bytes()
+        with atomic.replacing(picture) as file:
+            file.write(data)
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reporting, "write_all", replaced_after)
+        call("run", folder.recipe, "--sandbox")
+    assert made_again(call, folder, monkeypatch) == {"html"}
+    assert made_again(call, folder, monkeypatch) == set()
+
+
 def test_a_page_whose_picture_was_replaced_is_made_again(
     done: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
