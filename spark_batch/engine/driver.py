@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.client import TaskReader
 from spark_batch.client.outcomes import FetchFailed, Made, NotMade, TaskFailed
 from spark_batch.engine import effects, fetching, files, triggers, waits, workers
 from spark_batch.engine.budget import Budget
@@ -33,6 +32,9 @@ from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
 from spark_batch.jobs import Job, RunSettings, State
 from spark_batch.models import Model
 from spark_batch.paths import Layout
+
+if TYPE_CHECKING:
+    from spark_batch.client import TaskReader
 
 # So many questions of admission are answered before the driver looks at what has come in.
 _QUESTIONS_A_TURN = 1000

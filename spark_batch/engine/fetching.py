@@ -20,8 +20,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Protocol, TypeVar
 
-from spark_batch import atomic, pictures
-from spark_batch.client import Downloader, TaskReader
+from spark_batch import atomic, client, pictures
 from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
 from spark_batch.engine.effects import (
     Blocked,
@@ -178,7 +177,9 @@ def _is_current(work: FetchWork) -> bool:
 # --- Here and there.
 
 
-def fetch(work: FetchWork, client: TaskReader, elsewhere: Elsewhere | None) -> PictureOutcome:
+def fetch(
+    work: FetchWork, reader: client.TaskReader, elsewhere: Elsewhere | None
+) -> PictureOutcome:
     """Fetch a picture `elsewhere`, or in this process.
 
     The API's size of the file is insisted on at first, but not in the last try; when it goes on to
@@ -187,12 +188,12 @@ def fetch(work: FetchWork, client: TaskReader, elsewhere: Elsewhere | None) -> P
     """
 
     def here() -> PictureOutcome | HandedBack:
-        return fetch_here(work, client.fetch)
+        return fetch_here(work, reader.fetch)
 
     if elsewhere is None or work.fetch.result.further:
         outcome = here()
     else:
-        sent, function = replace(work, private=client.is_private()), fetch_there
+        sent, function = replace(work, private=reader.is_private()), fetch_there
         if elsewhere.far:
             sent, function = _for_afar(sent), fetch_afar
         outcome = elsewhere.do(f"fetch-{work.attempt}", function, sent, instead=here)
@@ -264,8 +265,8 @@ def fetch_afar(work: FetchWork) -> PictureOutcome | HandedBack:
 
 
 @lru_cache(maxsize=2)
-def _downloader(*, private: bool) -> Downloader:
-    return Downloader(private=lambda: private)
+def _downloader(*, private: bool) -> client.Downloader:
+    return client.Downloader(private=lambda: private)
 
 
 def _take_over(work: FetchWork, handed: HandedBack) -> PictureOutcome:

@@ -16,8 +16,8 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import spark_batch
+from spark_batch import client
 from spark_batch.children import CallFailed, Worker, WorkerEnded
-from spark_batch.client import CA_VARIABLES
 
 # The processor time of a start, 0.3 s, is that of some 30 pictures.
 _CALLS_BEFORE_A_START = 20
@@ -113,7 +113,7 @@ class WorkerProcesses:
         return used / seconds >= _BUSY and self._calls > _CALLS_BEFORE_A_START
 
     def _start(self) -> None:
-        bundle = {name: os.environ[name] for name in CA_VARIABLES if name in os.environ}
+        bundle = {name: os.environ[name] for name in client.CA_VARIABLES if name in os.environ}
         try:
             self._workers.append(Worker(_command(), **bundle))
         except OSError as error:

@@ -11,9 +11,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from spark_batch import pictures
+from spark_batch import client, pictures
 from spark_batch.checkpoint import Charge, CheckpointReader, Money
-from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Quoted
 from spark_batch.engine.budget import Prices
@@ -252,11 +251,11 @@ def ask(
             sandbox=sandbox,
             env_file=env_file,
         ) as endpoint,
-        TaskClient(endpoint.base_url, endpoint.key, model=layout.model) as client,
+        client.TaskClient(endpoint.base_url, endpoint.key, model=layout.model) as tasks,
     ):
         for size, job in list(jobs.items())[:MAX_QUESTIONS]:
             try:
-                outcome = client.quote(bodies.body(job))
+                outcome = tasks.quote(bodies.body(job))
             except PictureError as error:
                 refused[str(error)] = None
                 continue

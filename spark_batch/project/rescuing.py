@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from spark_batch import client
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.client import TaskReader
 from spark_batch.engine import Driver, WorkerProcesses, threads
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
@@ -85,12 +85,14 @@ def rescue(
         if wanted:
             with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
-                with TaskReader(endpoint.base_url, endpoint.key, model=layout.model) as client:
+                with client.TaskReader(
+                    endpoint.base_url, endpoint.key, model=layout.model
+                ) as reader:
                     driver = _driver(
                         layout,
                         settings,
                         checkpoint=checkpoint,
-                        client=client,
+                        reader=reader,
                         api=endpoint.api,
                         missing=missing,
                         tally=tally,
@@ -109,7 +111,7 @@ def _driver(
     settings: RunSettings,
     *,
     checkpoint: Checkpoint,
-    client: TaskReader,
+    reader: client.TaskReader,
     api: str,
     missing: list[Restore],
     tally: Tally,
@@ -119,7 +121,7 @@ def _driver(
         settings,
         model=layout.model,
         checkpoint=checkpoint,
-        client=client,
+        client=reader,
         send=None,
         api=api,
         layout=Layout(layout.label, layout.output_dir),

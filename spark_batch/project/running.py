@@ -10,8 +10,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from spark_batch import client
 from spark_batch.checkpoint import Checkpoint
-from spark_batch.client import TaskClient
 from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
 from spark_batch.engine.budget import Budget, Prices
@@ -160,13 +160,13 @@ class PreparedRun:
         model = self.recipe.model
         fitted = partial(fetching.fitted, rules=model.picture, elsewhere=elsewhere)
         bodies = Bodies(fitted=fitted, executor=executors.pictures)
-        with TaskClient(endpoint.base_url, endpoint.key, model=model) as client:
+        with client.TaskClient(endpoint.base_url, endpoint.key, model=model) as tasks:
             driver = Driver(
                 run,
                 model=model,
                 checkpoint=checkpoint,
-                client=client,
-                send=sender(client.submit, bodies),
+                client=tasks,
+                send=sender(tasks.submit, bodies),
                 ready=lambda job: bodies.ready(job.input),
                 api=endpoint.api,
                 layout=Layout(self.layout.label, self.layout.output_dir),

@@ -259,7 +259,7 @@ def test_kernel_buffers_do_not_hide_a_cut(serve: Serve, connect: Connect) -> Non
 
 def test_tls_context_verifies() -> None:
     """The default context asks for a certificate and checks its name."""
-    from spark_batch.client import _tls
+    from spark_batch.client.tasks import _tls
 
     context = _tls({})
     assert context.verify_mode is ssl.CERT_REQUIRED

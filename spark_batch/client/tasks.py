@@ -1,0 +1,249 @@
+"""Read tasks and create them, and fetch their pictures."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from spark_batch.client import download, reading, submission
+from spark_batch.client.address import check_base_url, check_key, is_public
+from spark_batch.client.answers import Answer, AnswerContext, parse, retry_after, usable_id
+from spark_batch.client.outcomes import (
+    FetchOutcome,
+    PollOutcome,
+    QuoteOutcome,
+    QuoteRefused,
+    SubmitOutcome,
+    TaskUnknown,
+)
+from spark_batch.client.text import excerpt, washer
+from spark_batch.client.wire import Fault, Request, Wire
+from spark_batch.errors import UsageError
+from spark_batch.models import Model
+from spark_batch.version import __version__
+
+_CREATE = "/model/v1/generation"
+_TASK = "/model/v1/generation/task/"
+_PRECHARGE = "/model/v1/generation/precharge"
+
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")  # the first that is set counts
+
+_MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Seconds: for a connection, for a silence of the server, and for whole operations.
+
+    `create_total` is long, since an answer that is given up makes its attempt uncertain.
+    """
+
+    connect: float = 10.0
+    read: float = 120.0
+    create_total: float = 300.0
+    poll_total: float = 30.0
+    quote_total: float = 60.0
+    fetch_total: float = 300.0
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Downloader:
+    """Fetches pictures; knows no key. Safe to share between threads, and to be closed.
+
+    `private` says whether a picture may be fetched from a private or loopback address: where the
+    API itself stands on one. `environ` names a CA bundle in `CA_VARIABLES`, nothing else. `clock`
+    counts seconds, `now` gives the time. Raises UsageError for a bundle that cannot be read.
+    """
+
+    def __init__(
+        self,
+        *,
+        private: Callable[[], bool],
+        timeouts: Timeouts = Timeouts(),
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _now,
+        max_picture_bytes: int = download.MAX_BYTES,
+    ) -> None:
+        self._private = private
+        self._agent = f"spark-batch/{__version__}"
+        self._wait = partial(retry_after, now=now)
+        self._wire = Wire(context=_tls(environ), connect=timeouts.connect, read=timeouts.read)
+        self._terms = download.Terms(
+            agent=self._agent,
+            total=timeouts.fetch_total,
+            admit=self._admits,
+            clock=clock,
+            wait=self._wait,
+            max_bytes=max_picture_bytes,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+        """Write the picture at the signed `url` into the file `part`.
+
+        No key goes to its host. It is taken if it is as long as its server and the API
+        (`expected_bytes`) say; no file is left when it fails. Raises OutputError if the disk
+        refuses it.
+        """
+        return download.fetch(
+            self._wire, url, part, expected_bytes=expected_bytes, terms=self._terms
+        )
+
+    def _admits(self, address: str) -> bool:
+        return is_public(address) or self._private()
+
+
+class TaskReader(Downloader):
+    """Reads tasks and fetches their pictures.
+
+    `base_url` and `key` are checked: UsageError. Answers are read by the rules of `model`.
+    `resolve` is asked once whether the API itself stands on a private address. The rest is as in
+    `Downloader`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        model: Model,
+        timeouts: Timeouts = Timeouts(),
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _now,
+        resolve: Callable[..., list[Any]] = socket.getaddrinfo,
+        max_picture_bytes: int = download.MAX_BYTES,
+    ) -> None:
+        self._base = check_base_url(base_url)
+        self._key = check_key(key)
+        self._timeouts = timeouts
+        self._resolve = resolve
+        self._near: bool | None = None
+        self._context = AnswerContext(model, washer(self._key))
+        super().__init__(
+            private=self.is_private,
+            timeouts=timeouts,
+            environ=environ,
+            clock=clock,
+            now=now,
+            max_picture_bytes=max_picture_bytes,
+        )
+
+    def __enter__(self) -> TaskReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def poll(self, task_id: str) -> PollOutcome:
+        """Ask how the task is doing."""
+        if usable_id(task_id, self._context.model.answers) is None:
+            return TaskUnknown(reason="this is no id of a task")
+        try:
+            answer = self._ask("GET", _TASK + task_id, total=self._timeouts.poll_total)
+        except Fault as fault:
+            return reading.judge_fault(fault)
+        return reading.judge(answer, self._context, task_id=task_id, key=self._key)
+
+    def _ask(self, method: str, path: str, *, total: float, body: bytes | None = None) -> Answer:
+        """One exchange with the API; raises Fault if no answer came."""
+        headers = {
+            "Authorization": f"Bearer {self._key}",
+            "User-Agent": self._agent,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if body is not None:
+            headers |= {"Content-Type": "application/json", "Connection": "close"}
+        request = Request(
+            method=method,
+            url=self._base + path,
+            headers=headers,
+            body=body,
+            total=total,
+            once=body is not None,
+        )
+        with self._wire.open(request) as incoming:
+            data, cut = incoming.read(_MAX_ANSWER)
+            return Answer(
+                status=incoming.status,
+                content=parse(data),
+                excerpt=excerpt(data, self._context.wash),
+                retry_after=self._wait(incoming.headers.get("Retry-After")),
+                cut=cut,
+            )
+
+    def is_private(self) -> bool:
+        """Whether the API itself is on a loopback or private address; looked up once."""
+        if self._near is None:
+            host = urlsplit(self._base).hostname
+            try:
+                found = self._resolve(host, None, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError):
+                return False
+            self._near = any(not is_public(str(entry[4][0])) for entry in found)
+        return self._near
+
+
+class TaskClient(TaskReader):
+    """A reader that can create tasks, each of which costs money."""
+
+    def __enter__(self) -> TaskClient:
+        return self
+
+    def submit(self, body: bytes) -> SubmitOutcome:
+        """Create a task: one POST, sent once, whatever happens to it.
+
+        `body` comes from `bodies.Bodies`. The intent must be on disk before this is called.
+        """
+        try:
+            answer = self._ask("POST", _CREATE, total=self._timeouts.create_total, body=body)
+        except Fault as fault:
+            return submission.judge_fault(fault)
+        return submission.judge(answer, self._context)
+
+    def quote(self, body: bytes) -> QuoteOutcome:
+        """Ask what a request would cost. Creates no task; the API may refuse."""
+        try:
+            answer = self._ask("POST", _PRECHARGE, total=self._timeouts.quote_total, body=body)
+        except Fault as fault:
+            return QuoteRefused(reason=fault.reason)
+        return submission.quote_of(answer, self._context)
+
+
+def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """A verifying TLS context: of the environment's CA bundle, or of the one that requests brings.
+
+    Raises UsageError for a bundle that cannot be read.
+    """
+    for variable in CA_VARIABLES:
+        named = environ.get(variable, "").strip()
+        if named:
+            break
+    else:
+        return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+    try:
+        if Path(named).is_dir():
+            return ssl.create_default_context(capath=named)
+        return ssl.create_default_context(cafile=named)
+    except OSError as error:
+        reason = error.strerror or "no certificates in it"
+        raise UsageError(f"{variable}: {named}: no usable CA bundle: {reason}") from None
