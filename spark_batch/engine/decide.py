@@ -603,9 +603,12 @@ class Engine:
         self._check_uncertain()
 
     def _check_uncertain(self) -> None:
-        """More uncertain attempts than the recipe bears stop further submissions."""
+        """More uncertain attempts than the recipe bears stop further submissions.
+
+        A run that only fetches has none to stop, and goes on.
+        """
         found, most = self._uncertain, self._run.max_uncertain
-        if found > most:
+        if self._can_send and found > most:
             reason = (
                 f"{found} attempts are uncertain, more than {most} (run.max_uncertain):"
                 " `spark-batch status` lists them, `resolve` settles them"
@@ -769,8 +772,8 @@ class Engine:
 
     def _download(self, task: Task, result: Result) -> None:
         tries = self._run.fetch_tries
-        insists = task.fetch_failures < min(_TRIES_WITH_SIZE, tries - 1)
-        last_try = task.fetch_failures + 1 >= tries
+        last_try = task.last_look or task.fetch_failures + 1 >= tries
+        insists = not last_try and task.fetch_failures < _TRIES_WITH_SIZE
         expected = result.bytes if insists else None
         self._later(effects.Download(task.ticket, result, expected, last_try))
 
