@@ -1,0 +1,308 @@
+"""The plan of a life: jobs, settings, faults and steps, drawn from a seed and a number alone.
+
+Swarm testing: each life has a few kinds of faults of its own, each at a rate of its own, so that
+some lives meet one fault all the time and others none. A plan can be cut (`Cut`), to find the
+smallest one that still breaks an invariant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from random import Random
+
+from spark_batch.jobs import RunSettings
+from tests.campaign.planning import PRICE
+
+MOST_JOBS = 6
+_MINUTE, _HOUR = 60.0, 3600.0
+
+# What an answer to a request may be; `Api` has what each of these does.
+REQUEST_FAULTS = (
+    "unreachable",
+    "429",
+    "create-code",
+    "not-made",
+    "cut-after",
+    "cut-before",
+    "wrong-id",
+    "create-stop",
+    "create-breaks",
+)
+POLL_FAULTS = ("poll-502", "poll-429", "poll-404", "poll-stop")
+DOWNLOAD_FAULTS = ("503", "403", "cut", "html", "disk-full")
+# What a task is, from its creation on.
+TASK_FAULTS = (
+    "task-code",
+    "task-code-for-good",
+    "task-cost",
+    "stuck",
+    "slow-task",
+    "strange-status",
+    "lying-size",
+    "further-pictures",
+    "no-cost",
+    "failed-after-all",
+)
+# Calls that take hours, by the executor that has them.
+HANGS = ("hang-posts", "hang-polls", "hang-downloads", "hang-pictures")
+FAULTS = (*REQUEST_FAULTS, *POLL_FAULTS, *DOWNLOAD_FAULTS, *TASK_FAULTS, *HANGS)
+# Faults that may also be there all the time for some minutes or hours.
+_OUTAGES = ("unreachable", "429", "not-made", "poll-502", "poll-429", "poll-404", "503", "403")
+_RARE = {"create-stop": 0.05, "poll-stop": 0.02, "create-breaks": 0.05, "disk-full": 0.05}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault of the API, of a disk or of a call, at a rate, from `begin` to `end` in seconds."""
+
+    name: str
+    rate: float
+    begin: float = 0.0
+    end: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A process that runs the recipe on a machine, `pause` seconds after the step before.
+
+    `kind` is `run`, `retry` or `rescue`. It dies at its step number `fuse`, 0 for never. `stops`
+    are the seconds after which it gets a signal, `suspends` when it is suspended and for how long,
+    `jumps` when its wall clock is set and by how much, in seconds.
+    """
+
+    kind: str = "run"
+    machine: int = 0
+    pause: float = 0.0
+    fuse: int = 0
+    stops: tuple[float, ...] = ()
+    suspends: tuple[tuple[float, float], ...] = ()
+    jumps: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Somebody keeps a copy of the first machine's checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The kept copy, or the other machine's checkpoint, is merged; it dies as a run does.
+
+    `brings` says that the other machine's pictures are copied, too.
+    """
+
+    copy: bool = False
+    fuse: int = 0
+    brings: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Somebody who knows the bill settles what is uncertain on the first machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Somebody deletes the first machine's pictures."""
+
+
+Step = Run | Copy | Merge | Resolve | Delete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A life. `jobs` are the numbers of its jobs; `price` says whether the recipe has one.
+
+    `limits` is the `max_cost` of each machine in USD, None without one. With `sharded` the second
+    machine has every other job until the checkpoints are merged. `on_disk` says where checkpoints
+    stand; those that are copied or merged do.
+    """
+
+    seed: int
+    number: int
+    jobs: tuple[int, ...]
+    faults: tuple[Fault, ...]
+    steps: tuple[Step, ...]
+    settings: RunSettings
+    task_seconds: float
+    limits: tuple[Decimal | None, Decimal | None]
+    price: bool
+    sharded: bool
+    on_disk: bool
+    metadata: bool
+    threads: int
+
+    @property
+    def limit(self) -> Decimal | None:
+        """What the whole recipe may cost, in USD."""
+        first, second = self.limits
+        return first if first is None or second is None else first + second
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What is kept of a plan: the positions of its jobs, faults and steps; None keeps them all."""
+
+    jobs: tuple[int, ...] | None = None
+    faults: tuple[int, ...] | None = None
+    steps: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        """The cut as `parse` reads it, without a character that a shell heeds."""
+        parts = ((part.name, getattr(self, part.name)) for part in fields(self))
+        texts = (f"{name}:{'+'.join(map(str, kept))}" for name, kept in parts if kept is not None)
+        return ",".join(texts)
+
+    @classmethod
+    def parse(cls, text: str) -> Cut:
+        """Read what `str` gives."""
+        parts = (part.partition(":") for part in text.split(",") if part)
+        return cls(**{name: tuple(map(int, kept.split("+") if kept else ())) for name, _, kept in parts})
+
+    def apply(self, plan: Plan) -> Plan:
+        """The plan with what is kept."""
+        kept = {
+            name: tuple(getattr(plan, name)[position] for position in positions)
+            for name in ("jobs", "faults", "steps")
+            if (positions := getattr(self, name)) is not None
+        }
+        return replace(plan, **kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """The number of a life in a campaign, and what is cut off its plan."""
+
+    seed: int
+    number: int
+    cut: Cut = field(default_factory=Cut)
+
+    @property
+    def plan(self) -> Plan:
+        """The life's plan."""
+        return self.cut.apply(draw(self.seed, self.number))
+
+
+def draw(seed: int, number: int) -> Plan:
+    """Draw the life `number` of the campaign `seed`."""
+    rng = Random(f"{seed}:{number}")
+    jobs = rng.randint(1, MOST_JOBS)
+    sharded = jobs > 1 and rng.random() < 0.3
+    price = sharded or rng.random() < 0.8
+    faults = _faults(rng)
+    if sharded:  # the id of a task that another machine knows cannot be told from a right one
+        faults = tuple(fault for fault in faults if fault.name != "wrong-id")
+    limited = rng.random() < 0.4 and (price or all(fault.name != "no-cost" for fault in faults))
+    limits = (PRICE * rng.randint(1, jobs), PRICE * rng.randint(1, jobs) if sharded else Decimal(0))
+    steps = _steps(rng, sharded=sharded)
+    return Plan(
+        seed=seed,
+        number=number,
+        jobs=tuple(range(jobs)),
+        faults=faults,
+        steps=steps,
+        settings=_settings(rng),
+        task_seconds=rng.choice((1.0, 10.0, 60.0)),
+        limits=limits if limited else (None, None),
+        price=price,
+        sharded=sharded,
+        on_disk=sharded or Copy() in steps or rng.random() < 0.1,
+        metadata=rng.random() < 0.2,
+        threads=rng.choice((1, 2, 8)),
+    )
+
+
+def _settings(rng: Random) -> RunSettings:
+    return RunSettings(
+        concurrency=rng.choice((1, 2, 4, 16)),
+        submit_rate=rng.choice((0.5, 5.0, 100.0)),
+        attempts=rng.choice((1, 3, 3)),
+        task_timeout=rng.choice((120.0, 600.0)),
+        fetch_tries=rng.choice((2, 8)),
+        unreachable_timeout=60.0,
+        rate_limit_timeout=120.0,
+        stop_timeout=45.0,
+        max_uncertain=rng.choice((0, 1, 99, 99)),
+    )
+
+
+def _faults(rng: Random) -> tuple[Fault, ...]:
+    """None in one life of eight, else some kinds; and perhaps an outage or two."""
+    if rng.random() < 0.125:
+        return ()
+    share = rng.choice((0.1, 0.25, 0.5))
+    kinds = [name for name in FAULTS if rng.random() < share * _RARE.get(name, 1.0)]
+    faults = [Fault(name, math.exp(rng.uniform(math.log(0.02), math.log(0.7)))) for name in kinds]
+    for name in rng.sample(_OUTAGES, rng.choice((0, 0, 1, 2))):
+        begin = rng.choice((0.0, rng.uniform(0.0, _MINUTE), rng.uniform(0.0, _HOUR)))
+        faults.append(Fault(name, 1.0, begin, begin + _MINUTE * math.exp(rng.uniform(0.0, 7.0))))
+    return tuple(faults)
+
+
+def _steps(rng: Random, *, sharded: bool) -> tuple[Step, ...]:
+    """Some runs that may die, and what people do between them."""
+    steps: list[Step] = []
+    merged = not sharded
+    copied = False
+    for _ in range(rng.randint(1, 4)):
+        steps.append(_run(rng, machine=0 if merged else rng.randint(0, 1)))
+        luck = rng.random()
+        if luck < 0.15:
+            steps.append(Resolve())
+        elif luck < 0.25:
+            steps.append(Copy())
+            copied = True
+        elif luck < 0.35 and copied:
+            steps.append(Merge(copy=True, fuse=_fuse(rng)))
+        elif luck < 0.5 and not merged:
+            steps.append(Merge(fuse=_fuse(rng), brings=rng.random() < 0.7))
+            merged = True
+        elif luck > 0.95:
+            steps.append(Delete())
+    return tuple(steps)
+
+
+def _run(rng: Random, *, machine: int) -> Run:
+    pause = rng.choice((0.0, rng.uniform(0.0, _MINUTE), rng.uniform(0.0, 13 * _HOUR)))
+    if rng.random() < 0.03:
+        pause = 26 * _HOUR
+    return Run(
+        kind=rng.choices(("run", "retry", "rescue"), weights=(8, 1, 1))[0],
+        machine=machine,
+        pause=pause,
+        fuse=_fuse(rng),
+        stops=_moments(rng, 0.1, rng.choice((1, 1, 2))),
+        suspends=tuple(
+            (moment, rng.choice((30.0, _HOUR, 26 * _HOUR))) for moment in _moments(rng, 0.1, 1)
+        ),
+        jumps=tuple(
+            (moment, rng.choice((-_HOUR, -5.0, _HOUR, 48 * _HOUR)))
+            for moment in _moments(rng, 0.05, 1)
+        ),
+    )
+
+
+def _fuse(rng: Random) -> int:
+    return int(math.exp(rng.uniform(0.0, math.log(300.0)))) if rng.random() < 0.85 else 0
+
+
+def _moments(rng: Random, probability: float, most: int) -> tuple[float, ...]:
+    if rng.random() >= probability:
+        return ()
+    return tuple(sorted(_MINUTE * math.exp(rng.uniform(-4.0, 2.0)) for _ in range(most)))
+
+
+def smaller(cut: Cut, plan: Plan) -> Sequence[Cut]:
+    """Cuts that keep less than `cut`, the smallest first: half of a part, or all of it but one."""
+    found = []
+    for name in ("steps", "faults", "jobs"):
+        kept = getattr(cut, name)
+        kept = tuple(range(len(getattr(plan, name)))) if kept is None else kept
+        half = len(kept) // 2
+        halves = [kept[:half], kept[half:]] if half else []
+        without = [kept[:place] + kept[place + 1 :] for place in range(len(kept))]
+        found += [replace(cut, **{name: part}) for part in (*halves, *without)]
+    return [cut for cut in found if cut.jobs != ()]
