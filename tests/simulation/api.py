@@ -282,7 +282,9 @@ class Api:
         if "disk-full" in met:
             raise OutputError("cannot write the picture: No space left on device")
         if "503" in met:
-            return FetchFailed(reason="HTTP 503", fresh_url=False, retry_after=rng.choice((None, 5.0)))
+            return FetchFailed(
+                reason="HTTP 503", fresh_url=False, retry_after=rng.choice((None, 5.0))
+            )
         if "403" in met:
             return FetchFailed(reason="HTTP 403", fresh_url=True)
         if "html" in met:

@@ -6,13 +6,13 @@ everything that is left has to be done.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
-import os
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +31,6 @@ from tests.simulation.api import Api, Broken
 from tests.simulation.bounds import Bounds
 from tests.simulation.plan import (
     Copy,
-    Cut,
     Delete,
     Merge,
     Number,
@@ -53,27 +52,30 @@ _CHUNK = 25  # lives
 
 @dataclass(slots=True)
 class Figures:
-    """Counts of lives, and the hash of the last one's history. `hours` are virtual."""
+    """Counts of lives. `seconds` are virtual, `brought` as in `History`, `digest` is of them all."""
 
     lives: int = 0
     runs: int = 0
     deaths: int = 0
     merges: int = 0
-    billed: int = 0
-    hours: float = 0.0
+    tasks: int = 0
+    seconds: float = 0.0
+    brought: Counter[str] = field(default_factory=Counter)
     digest: str = ""
 
     def add(self, other: Figures) -> None:
-        """Count the lives of another one, too."""
-        for name in ("lives", "runs", "deaths", "merges", "billed", "hours"):
+        """Count other lives, too."""
+        for name in ("lives", "runs", "deaths", "merges", "tasks", "seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.brought += other.brought
+        self.digest = hashlib.sha256(f"{self.digest} {other.digest}".encode()).hexdigest()
 
-    def line(self, seed: int, seconds: float) -> str:
+    def line(self, seed: int, took: float) -> str:
         """The figures in one line. A violation would have ended the campaign."""
         return (
             f"simulation seed {seed}: {self.lives} lives, {self.runs} runs, {self.deaths} deaths,"
-            f" {self.merges} merges, {self.billed} tasks, {self.hours:.0f} virtual hours,"
-            f" 0 violations, {seconds:.0f} s"
+            f" {self.merges} merges, {self.tasks} tasks, {self.seconds / 3600:.0f} virtual hours,"
+            f" 0 violations, {took:.0f} s"
         )
 
 
@@ -137,8 +139,9 @@ class Life:
             self._do(step)
         self._finish()
         shutil.rmtree(folder, ignore_errors=True)
-        self._figures.hours = self._world.clock.now / 3600
-        self._figures.billed = len(self._world.api.tasks)
+        self._figures.seconds = self._world.clock.now
+        self._figures.tasks = len(self._world.api.tasks)
+        self._figures.brought = self._world.history.brought
         self._figures.digest = self._world.history.digest
         return self._figures
 
@@ -249,7 +252,10 @@ class Life:
 
         def work(checkpoint: Checkpoint, process: Process) -> None:
             jobs = self._jobs_of(0) if merge.copy else self._jobs
-            with closing(CheckpointReader.open_readonly(source)) as reader, checkpoint.transaction():
+            with (
+                closing(CheckpointReader.open_readonly(source)) as reader,
+                checkpoint.transaction(),
+            ):
                 join(checkpoint, reader, recipe=self._recipe.name)
                 checkpoint.mark_interrupted()
                 mark_twins(checkpoint)
@@ -292,7 +298,12 @@ class Life:
     # --- A process, and what has to hold after it.
 
     def _process(
-        self, number: int, fuse: int, work: Callable[[Checkpoint, Process], None], *, look: bool = True
+        self,
+        number: int,
+        fuse: int,
+        work: Callable[[Checkpoint, Process], None],
+        *,
+        look: bool = True,
     ) -> None:
         """Have a process do `work` on a machine's checkpoint. Raises Violation."""
         world, machine = self._world, self._machines[number]
@@ -461,14 +472,8 @@ class Broke:
     text: str
 
     def __str__(self) -> str:
-        """The violation, and the command that plays it again."""
-        number = self.number
-        cut = f" SPARK_BATCH_SIMULATION_KEEP={number.cut}" if str(number.cut) else ""
-        return (
-            f"{self.text}\n{number.plan}\nSPARK_BATCH_SIMULATION_SEED={number.seed}"
-            f" SPARK_BATCH_SIMULATION_FIRST={number.number} SPARK_BATCH_SIMULATION_LIVES=1{cut}"
-            " python -m pytest tests/simulation/test_simulation.py -k breaks_no_promise"
-        )
+        """The violation, the life's plan, and the command that plays it again."""
+        return f"{self.text}\n{self.number.plan}\n{self.number.command}"
 
 
 def play(stage: Stage, number: Number) -> Figures | Broke:
@@ -483,7 +488,7 @@ def shrink(stage: Stage, broke: Broke) -> Broke:
     """A life of fewer steps, faults and jobs that breaks the same invariant."""
     left = _MOST_CUTS
     while left > 0:
-        for cut in smaller(broke.number.cut, draw_of(broke.number)):
+        for cut in smaller(broke.number.cut, broke.number.drawn):
             left -= 1
             found = play(stage, replace(broke.number, cut=cut))
             if isinstance(found, Broke) and found.invariant == broke.invariant:
@@ -492,11 +497,6 @@ def shrink(stage: Stage, broke: Broke) -> Broke:
         else:
             break
     return broke
-
-
-def draw_of(number: Number) -> Plan:
-    """The whole plan of a life."""
-    return replace(number, cut=Cut()).plan
 
 
 def play_all(folder: Path, numbers: Sequence[Number]) -> Figures | Broke:

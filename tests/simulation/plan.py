@@ -16,7 +16,13 @@ from random import Random
 from spark_batch.jobs import RunSettings
 from tests.campaign.planning import PRICE
 
-MOST_JOBS = 6
+LIVES = "SPARK_BATCH_SIMULATION_LIVES"
+SEED = "SPARK_BATCH_SIMULATION_SEED"
+FIRST = "SPARK_BATCH_SIMULATION_FIRST"
+KEEP = "SPARK_BATCH_SIMULATION_KEEP"
+TEST = "breaks_no_promise"  # the part of a test's name that plays lives
+
+_MOST_JOBS = 6
 _MINUTE, _HOUR = 60.0, 3600.0
 
 # What an answer to a request may be; `Api` has what each of these does.
@@ -160,7 +166,9 @@ class Cut:
     def parse(cls, text: str) -> Cut:
         """Read what `str` gives."""
         parts = (part.partition(":") for part in text.split(",") if part)
-        return cls(**{name: tuple(map(int, kept.split("+") if kept else ())) for name, _, kept in parts})
+        return cls(
+            **{name: tuple(map(int, kept.split("+") if kept else ())) for name, _, kept in parts}
+        )
 
     def apply(self, plan: Plan) -> Plan:
         """The plan with what is kept."""
@@ -181,15 +189,28 @@ class Number:
     cut: Cut = field(default_factory=Cut)
 
     @property
+    def drawn(self) -> Plan:
+        """The life's plan before it is cut."""
+        return draw(self.seed, self.number)
+
+    @property
     def plan(self) -> Plan:
         """The life's plan."""
-        return self.cut.apply(draw(self.seed, self.number))
+        return self.cut.apply(self.drawn)
+
+    @property
+    def command(self) -> str:
+        """The command that plays this life (tests/README.md)."""
+        cut = str(self.cut)
+        variables = {SEED: self.seed, FIRST: self.number, LIVES: 1, **({KEEP: cut} if cut else {})}
+        assignments = " ".join(f"{name}={value}" for name, value in variables.items())
+        return f"{assignments} python -m pytest tests/simulation -k {TEST}"
 
 
 def draw(seed: int, number: int) -> Plan:
     """Draw the life `number` of the campaign `seed`."""
     rng = Random(f"{seed}:{number}")
-    jobs = rng.randint(1, MOST_JOBS)
+    jobs = rng.randint(1, _MOST_JOBS)
     sharded = jobs > 1 and rng.random() < 0.3
     price = sharded or rng.random() < 0.8
     faults = _faults(rng)

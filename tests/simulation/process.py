@@ -189,7 +189,7 @@ class Lane(Executor):
         del self._under_way[call.future]
         outcome = _outcome(call)
         process.alive()
-        process.history.note(type(outcome).__name__)
+        process.history.bring(outcome)
         process.clock.at(process.clock.now + after, partial(self._end, call, outcome))
 
     def _end(self, call: _Call, outcome: Any) -> None:

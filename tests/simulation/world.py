@@ -28,14 +28,24 @@ class Luck:
 
 
 class History:
-    """What has happened in a life, as a hash: the same seed gives the same one."""
+    """What has happened in a life, as a hash: the same seed gives the same one.
+
+    `brought` counts what calls have brought, by the outcome's class.
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
+        self.brought: Counter[str] = Counter()
 
     def note(self, *facts: object) -> None:
         """Add what happened."""
         self._hash.update(repr(facts).encode())
+
+    def bring(self, outcome: object) -> None:
+        """Add what a call has brought."""
+        name = type(outcome).__name__
+        self.brought[name] += 1
+        self.note(name)
 
     @property
     def digest(self) -> str:

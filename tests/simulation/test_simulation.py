@@ -1,0 +1,121 @@
+"""Whole lives on a virtual clock, with death at any step: nothing is paid twice, nothing is lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.conftest import Length
+from tests.simulation.lives import Broke, Figures, Stage, campaign, play, play_all, shrink
+from tests.simulation.plan import Cut, Number
+from tests.simulation.plants import PLANTS
+
+pytestmark = pytest.mark.proof
+
+_BOUND = 1000  # lives within which a planted fault has to be found
+_MANY = 500  # lives in which each kind of outcome is met
+_FINDS = {
+    "resubmit-on-resume": {"double-bill", "lost-id"},
+    "poll-resets-downloads": {"bound"},
+    "poll-resets-outage": {"bound"},
+    "budget-released-early": {"over-limit"},
+    "merge-drops-an-attempt": {"unintended", "lost-id", "double-bill"},
+}
+_OUTCOMES = {
+    "Made",
+    "NotAccepted",
+    "Refused",
+    "NotMade",
+    "Uncertain",
+    "StopRun",
+    "InProgress",
+    "Completed",
+    "TaskFailed",
+    "PollAgain",
+    "TaskUnknown",
+    "Downloaded",
+    "FetchFailed",
+    "DiskRefused",
+    "Delivered",
+    "NotHere",
+    "Broken",
+}
+
+
+def found(stage: Stage, seed: int) -> Broke:
+    """The first life that breaks an invariant."""
+    for number in count():
+        assert number < _BOUND, f"nothing was found in {_BOUND} lives"
+        figures = play(stage, Number(seed, number))
+        if isinstance(figures, Broke):
+            return figures
+    raise AssertionError
+
+
+def test_death_at_any_step_breaks_no_promise(
+    tmp_path: Path, length: Length, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After each process all invariants hold, every run ends in time, and every life in the end."""
+    began = time.monotonic()
+    figures = campaign(tmp_path / "lives", length.numbers)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{figures.line(length.seed, time.monotonic() - began)}\n")
+    assert figures.lives == length.lives
+    if length.lives >= _MANY:
+        assert figures.deaths >= length.lives // 2
+        assert set(figures.brought) >= _OUTCOMES
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_planted_fault_is_found(stage: Stage, length: Length, plant: str) -> None:
+    """The simulation can fail: each of the faults put into the program breaks an invariant."""
+    with PLANTS[plant]():
+        assert found(stage, length.seed).invariant in _FINDS[plant]
+
+
+def test_a_life_that_breaks_a_promise_is_made_small(stage: Stage, length: Length) -> None:
+    """What is printed plays the small life, which breaks the same invariant."""
+    with PLANTS["resubmit-on-resume"]():
+        broke = found(stage, length.seed)
+        small = shrink(stage, broke)
+        variables = dict(word.split("=") for word in str(small).split() if word.startswith("SPARK"))
+        again = Number(
+            int(variables["SPARK_BATCH_SIMULATION_SEED"]),
+            int(variables["SPARK_BATCH_SIMULATION_FIRST"]),
+            Cut.parse(variables["SPARK_BATCH_SIMULATION_KEEP"]),
+        )
+        assert again == small.number
+        assert play(stage, again) == small
+    plan, whole = small.number.plan, broke.number.plan
+    assert len(plan.steps) == 1
+    assert len(plan.faults) <= 1
+    assert len(plan.jobs) <= len(whole.jobs)
+    assert small.invariant == broke.invariant
+
+
+def test_the_same_seed_gives_the_same_history(
+    tmp_path: Path, stage: Stage, length: Length, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in another process, where hashes of texts differ and sets have another order."""
+    numbers = [Number(length.seed, number) for number in range(40)]
+    here = [played(stage, number).digest for number in numbers]
+    assert [played(stage, number).digest for number in reversed(numbers)] == here[::-1]
+    assert len(set(here)) == len(here)
+    whole = play_all(tmp_path / "here", numbers)
+    monkeypatch.setenv("PYTHONHASHSEED", "5")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        there = pool.submit(play_all, tmp_path / "there", numbers).result()
+    assert there == whole
+
+
+def played(stage: Stage, number: Number) -> Figures:
+    """A life that breaks nothing."""
+    figures = play(stage, number)
+    assert isinstance(figures, Figures)
+    return figures
