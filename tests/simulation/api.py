@@ -331,21 +331,22 @@ def picture(text: str) -> bytes:
     return file.getvalue()
 
 
-@cache
-def _fingerprint(prompt: str, seed: int, scale: float, width: int, height: int, image: str) -> str:
-    return TaskRequest(
-        model=MODEL, prompt=prompt, scale=scale, seed=seed, width=width, height=height, image=image
-    ).fingerprint
-
-
 def _entry(job: Job, task_id: str, *, time: float, outcome: str, cost: Decimal) -> Entry:
+    """The line of the ledger for a task."""
     request = job.request
-    assert request.picture is not None
-    shape = request.seed, request.scale, request.width, request.height, request.picture
+    asked = TaskRequest(
+        model=MODEL,
+        prompt=request.prompt,
+        scale=request.scale,
+        seed=request.seed,
+        width=request.width,
+        height=request.height,
+        image=request.picture,
+    )
     return Entry(
         id=task_id,
         time=time,
-        fingerprint=_fingerprint(request.prompt, *shape),
+        fingerprint=asked.fingerprint,
         model=request.model,
         prompt=request.prompt,
         scale=request.scale,

@@ -106,11 +106,11 @@ class Bounds:
             self._requests.pop(first.key, None)
         if lane == "posts" and not late:
             self._request_answered(outcome)
-        elif lane == "polls" and not late:
+        elif lane == "polls" and not (late and not isinstance(outcome, Completed)):
             self._poll_answered(self._tasks[first], outcome)
 
     def fetched(self, url: str) -> None:
-        """A picture is downloaded: each one `fetch_tries` times at most, and once at the very end."""
+        """A picture is downloaded: `fetch_tries` times at most, and once more at the very end."""
         self._fetches[task_of(url)] += 1
         number = self._fetches[task_of(url)]
         if number > self.run.fetch_tries + 1:

@@ -7,14 +7,13 @@ everything that is left has to be done.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, join, mark_twins
@@ -33,12 +32,10 @@ from tests.simulation.plan import (
     Copy,
     Delete,
     Merge,
-    Number,
     Plan,
     Resolve,
     Run,
     Step,
-    smaller,
 )
 from tests.simulation.process import Death, Machine, Process
 from tests.simulation.world import History, Luck, WorldClock
@@ -46,13 +43,11 @@ from tests.simulation.world import History, Luck, WorldClock
 _MOST_RUNS = 6  # without a death, until there is nothing left to do
 _OPEN = (Status.SUBMITTING, Status.RUNNING, Status.FETCHING, Status.PENDING)
 _HALTS = (ExitCode.OVER_BUDGET, ExitCode.UNCERTAIN)
-_MOST_CUTS = 400  # lives that are played to find a smaller one
-_CHUNK = 25  # lives
 
 
 @dataclass(slots=True)
 class Figures:
-    """Counts of lives. `seconds` are virtual, `brought` as in `History`, `digest` is of them all."""
+    """Counts of lives. `seconds` are virtual, `brought` and `digest` as in `History`."""
 
     lives: int = 0
     runs: int = 0
@@ -243,9 +238,9 @@ class Life:
         for after in run.stops:
             clock.at(clock.now + after, stop)
         for after, seconds in run.suspends:
-            clock.at(clock.now + after, lambda seconds=seconds: suspend(seconds))
+            clock.at(clock.now + after, partial(suspend, seconds))
         for after, seconds in run.jumps:
-            clock.at(clock.now + after, lambda seconds=seconds: jump(seconds))
+            clock.at(clock.now + after, partial(jump, seconds))
 
     def _merge(self, source: Path, merge: Merge) -> None:
         """Merge a checkpoint into the first machine's, as `project.merging` does."""
@@ -458,71 +453,3 @@ def _stands(output: Path, file: str | None) -> bool:
 def _copy_pictures(source: Path, target: Path) -> None:
     ignored = shutil.ignore_patterns(STATE_FOLDER)
     shutil.copytree(source, target, ignore=ignored, dirs_exist_ok=True)
-
-
-# --- A campaign of lives.
-
-
-@dataclass(frozen=True, slots=True)
-class Broke:
-    """A life that broke an invariant."""
-
-    number: Number
-    invariant: str
-    text: str
-
-    def __str__(self) -> str:
-        """The violation, the life's plan, and the command that plays it again."""
-        return f"{self.text}\n{self.number.plan}\n{self.number.command}"
-
-
-def play(stage: Stage, number: Number) -> Figures | Broke:
-    """Play one life."""
-    try:
-        return stage.play(number.plan)
-    except Violation as violation:
-        return Broke(number, violation.invariant, str(violation))
-
-
-def shrink(stage: Stage, broke: Broke) -> Broke:
-    """A life of fewer steps, faults and jobs that breaks the same invariant."""
-    left = _MOST_CUTS
-    while left > 0:
-        for cut in smaller(broke.number.cut, broke.number.drawn):
-            left -= 1
-            found = play(stage, replace(broke.number, cut=cut))
-            if isinstance(found, Broke) and found.invariant == broke.invariant:
-                broke = found
-                break
-        else:
-            break
-    return broke
-
-
-def play_all(folder: Path, numbers: Sequence[Number]) -> Figures | Broke:
-    """Play lives one after another, up to the first that breaks an invariant."""
-    figures = Figures()
-    stage = Stage.set(folder)
-    for number in numbers:
-        found = play(stage, number)
-        if isinstance(found, Broke):
-            return found
-        figures.add(found)
-    shutil.rmtree(folder, ignore_errors=True)
-    return figures
-
-
-def campaign(folder: Path, numbers: Sequence[Number], *, lanes: int = 2) -> Figures:
-    """Play lives in so many processes. Raises Violation with the smallest life that breaks it."""
-    chunks = [numbers[start : start + _CHUNK] for start in range(0, len(numbers), _CHUNK)]
-    folders = [folder / f"lives-{place}" for place in range(len(chunks))]
-    figures = Figures()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(lanes, context) as pool:
-        for found in pool.map(play_all, folders, chunks):
-            if isinstance(found, Broke):
-                pool.shutdown(cancel_futures=True)
-                smallest = shrink(Stage.set(folder / "shrunk"), found)
-                raise Violation(smallest.invariant, str(smallest))
-            figures.add(found)
-    return figures

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from random import Random
+from typing import TypeVar
 
 from spark_batch.jobs import RunSettings
 from tests.campaign.planning import PRICE
@@ -116,6 +117,7 @@ class Delete:
 
 
 Step = Run | Copy | Merge | Resolve | Delete
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,18 +168,24 @@ class Cut:
     def parse(cls, text: str) -> Cut:
         """Read what `str` gives."""
         parts = (part.partition(":") for part in text.split(",") if part)
-        return cls(
-            **{name: tuple(map(int, kept.split("+") if kept else ())) for name, _, kept in parts}
-        )
+        return cls(**{name: _positions(kept) for name, _, kept in parts})
 
     def apply(self, plan: Plan) -> Plan:
         """The plan with what is kept."""
-        kept = {
-            name: tuple(getattr(plan, name)[position] for position in positions)
-            for name in ("jobs", "faults", "steps")
-            if (positions := getattr(self, name)) is not None
-        }
-        return replace(plan, **kept)
+        return replace(
+            plan,
+            jobs=_kept(plan.jobs, self.jobs),
+            faults=_kept(plan.faults, self.faults),
+            steps=_kept(plan.steps, self.steps),
+        )
+
+
+def _kept(parts: tuple[_Part, ...], positions: tuple[int, ...] | None) -> tuple[_Part, ...]:
+    return parts if positions is None else tuple(parts[position] for position in positions)
+
+
+def _positions(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("+"))) if text else ()
 
 
 @dataclass(frozen=True, slots=True)

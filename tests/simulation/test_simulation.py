@@ -1,18 +1,19 @@
-"""Whole lives on a virtual clock, with death at any step: nothing is paid twice, nothing is lost."""
+"""Die at any step of a life on a virtual clock: nothing is paid twice, nothing is lost."""
 
 from __future__ import annotations
 
 import multiprocessing
-import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.simulation.campaign import Broke, campaign, play, play_all, shrink
 from tests.simulation.conftest import Length
-from tests.simulation.lives import Broke, Figures, Stage, campaign, play, play_all, shrink
+from tests.simulation.lives import Figures, Stage
 from tests.simulation.plan import Cut, Number
 from tests.simulation.plants import PLANTS
 
@@ -59,13 +60,12 @@ def found(stage: Stage, seed: int) -> Broke:
 
 
 def test_death_at_any_step_breaks_no_promise(
-    tmp_path: Path, length: Length, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, length: Length, print_figures: Callable[[str], None]
 ) -> None:
     """After each process all invariants hold, every run ends in time, and every life in the end."""
     began = time.monotonic()
     figures = campaign(tmp_path / "lives", length.numbers)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{figures.line(length.seed, time.monotonic() - began)}\n")
+    print_figures(figures.line(length.seed, time.monotonic() - began))
     assert figures.lives == length.lives
     if length.lives >= _MANY:
         assert figures.deaths >= length.lives // 2
