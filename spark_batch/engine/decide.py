@@ -848,6 +848,9 @@ class Engine:
                 Checkpoint.done, task.ticket, picture, files, suspect=suspect, received=received
             )
             cost = task.result.usage.cost if task.result else None
+            # Still open where an earlier run had its result, which named no cost, and this one got
+            # the picture from its last URL.
+            self._budget.charge(task.ticket, task.size, cost)
         self._land(task.ticket)
         self.tally.done += 1
         self._outages.picture_arrived()

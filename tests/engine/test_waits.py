@@ -662,6 +662,20 @@ def test_a_size_that_is_off_costs_no_picture_of_a_task_that_is_forgotten(life: L
     assert life.run().done == 1
 
 
+def test_a_picture_from_its_last_url_whose_cost_is_not_known_keeps_nothing_waiting(
+    life: Life,
+) -> None:
+    """A job that waits for room within `max_cost` is left when nothing is in flight any more."""
+    many_prompts(life, 2, max_cost=Decimal("0.05"))
+    life.api.polls = [Completed(result=replace(RESULT, usage=Usage()))]
+    life.api.fetches = [no_picture()]
+    life.run()
+    life.api.polls, life.api.fetches = [TaskUnknown(reason="HTTP 404")], []
+    tally = life.run()
+    assert tally.exit_code() is ExitCode.OVER_BUDGET
+    assert life.statuses() == ["done", "pending"]
+
+
 def test_blocked_names_do_not_stop_the_other_pictures(life: Life) -> None:
     """Six folders stand in the way, and half a minute passes between two pictures."""
     many_prompts(life, 8, concurrency=1)
