@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -119,9 +119,13 @@ class Api:
             if fault.name == name and fault.begin <= now < fault.end
         )
 
-    def facts(self, keys: set[str]) -> Facts:
-        """What the API has done for the jobs `keys`."""
-        accepted = tuple(task.entry for task in self.tasks.values() if task.key in keys)
+    def facts(self, keys: Container[str], *, without: Container[str] = ()) -> Facts:
+        """What the API has done for the jobs `keys`, but for the tasks `without`."""
+        accepted = tuple(
+            task.entry
+            for task_id, task in self.tasks.items()
+            if task.key in keys and task_id not in without
+        )
         return Facts(accepted, tuple(self._notes), self._folder)
 
     def hidden(self, key: str, known: set[str | None]) -> list[str]:

@@ -14,13 +14,14 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, join, mark_twins
 from spark_batch.checkpoint.store import Store
 from spark_batch.engine import Driver
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Job, Prompt, Recipe, State, Status, matrix
+from spark_batch.jobs import Attempt, Job, Prompt, Recipe, State, Status, matrix
 from spark_batch.paths import STATE_FOLDER, Layout
 from tests.campaign import invariants
 from tests.campaign.invariants import Books, Violation
@@ -174,7 +175,7 @@ class Life:
             case Merge(copy=False) if self._plan.sharded:
                 self._merge(self._machines[1].layout.checkpoint, step)
             case Resolve():
-                self._resolve()
+                self._resolve(step)
             case Delete():
                 self._delete()
 
@@ -274,19 +275,23 @@ class Life:
             self._note_unplaced(books)
             self._look(0, reader)
 
-    def _resolve(self) -> None:
-        """Settle what is uncertain by what the API has on its bill."""
+    def _resolve(self, resolve: Resolve) -> None:
+        """Settle the attempts of which nobody knows whether they made a task."""
+
+        def settle(checkpoint: Checkpoint, attempt: Attempt) -> None:
+            known = {other.task_id for other in checkpoint.attempts_of(attempt.key)}
+            if resolve.resubmit:
+                checkpoint.settle_resubmit(attempt.id)
+            elif hidden := self._world.api.hidden(attempt.key, known):
+                checkpoint.found_task(attempt.id, hidden[0])
+            else:
+                checkpoint.settle_not_charged(attempt.id)
 
         def work(checkpoint: Checkpoint, process: Process) -> None:
             checkpoint.mark_interrupted()
             for attempt in checkpoint.open_attempts():
-                if attempt.state is not State.UNCERTAIN or attempt.task_id is not None:
-                    continue
-                known = {other.task_id for other in checkpoint.attempts_of(attempt.key)}
-                if hidden := self._world.api.hidden(attempt.key, known):
-                    checkpoint.found_task(attempt.id, hidden[0])
-                else:
-                    checkpoint.settle_not_charged(attempt.id)
+                if attempt.state is State.UNCERTAIN and not (attempt.task_id or attempt.settled):
+                    settle(checkpoint, attempt)
 
         self._process(0, 0, work)
 
@@ -331,20 +336,26 @@ class Life:
         books = invariants.books_of(reader)
         before, world.books[number] = world.books[number], books
         keys = {job.key for job in self._jobs_of(number)}
-        facts = world.api.facts(keys)
+        invariants.within(books, world.api.facts(keys), machine.recipe.run.max_cost)
         output = machine.layout.output_dir
         invariants.check(
             _unsettled(before, books),
-            self._without_unplaced(books, output),
-            facts,
+            self._without_unplaced(_without_resubmitted(books), output),
+            world.api.facts(keys, without=self._hidden_by_resubmitted(books)),
             output=output,
             price=PRICE,
         )
-        invariants.within(books, facts, machine.recipe.run.max_cost)
         self._expired(books)
         for attempt in books.attempts:
             world.history.note(attempt.key, attempt.number, attempt.state, attempt.task_id)
         world.history.note(books.money)
+
+    def _hidden_by_resubmitted(self, books: Books) -> set[str]:
+        """The tasks of which nobody knows, one for each job that was asked for again on purpose."""
+        known = {attempt.task_id for attempt in books.attempts}
+        again = Counter(attempt.key for attempt in books.attempts if _resubmitted(attempt))
+        hidden = (self._world.api.hidden(key, known)[:number] for key, number in again.items())
+        return set(chain.from_iterable(hidden))
 
     def _expired(self, books: Books) -> None:
         for record in books.records:
@@ -402,10 +413,9 @@ class Life:
         expired = {record.key for record in books.records if record.status is Status.EXPIRED}
         if missing := self._world.unplaced - expired:
             raise Violation("missing-file", f"{', '.join(sorted(missing))} came back to no folder")
-        told = [r for r in books.records if not (r.attempt and r.attempt.settled)]
         allowed = {Status.EXPIRED, *((Status.PENDING,) if halted else ())}
         facts = self._world.api.facts({job.key for job in self._jobs})
-        invariants.ended(replace(books, records=tuple(told)), facts, allowed=allowed)
+        invariants.ended(books, facts, allowed=allowed)
 
     def _can_be_rescued(self) -> bool:
         """Whether a job is called expired whose picture the API would give."""
@@ -436,14 +446,25 @@ def _unsettled(before: Books, now: Books) -> Books:
     A person may do that, and so does a run that looks for a task that the API did not know.
     """
     later = {attempt.id: attempt for attempt in now.attempts}
-    attempts = tuple(
-        attempt
-        for attempt in before.attempts
-        if attempt.state is not State.UNCERTAIN
-        or (new := later.get(attempt.id)) is None
-        or not (new.settled or new.task_id)
-    )
-    return replace(before, attempts=attempts)
+    kept = (old for old in before.attempts if not _settled(old, later.get(old.id)))
+    return replace(before, attempts=tuple(kept))
+
+
+def _settled(old: Attempt, new: Attempt | None) -> bool:
+    if new is None:
+        return False
+    found = new.settled is not None or new.task_id is not None
+    return _resubmitted(new) or (old.state is State.UNCERTAIN and found)
+
+
+def _without_resubmitted(books: Books) -> Books:
+    """The books without the attempts whose jobs somebody has asked for again on purpose."""
+    attempts = tuple(attempt for attempt in books.attempts if not _resubmitted(attempt))
+    return replace(books, attempts=attempts)
+
+
+def _resubmitted(attempt: Attempt) -> bool:
+    return attempt.settled is not None and attempt.state is State.UNCERTAIN
 
 
 def _stands(output: Path, file: str | None) -> bool:

@@ -108,7 +108,12 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """Somebody who knows the bill settles what is uncertain on the first machine."""
+    """Somebody settles what is uncertain on the first machine, by what the bill says.
+
+    With `resubmit` they ask for the jobs again, though they may be paid for.
+    """
+
+    resubmit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +285,7 @@ def _steps(rng: Random, *, sharded: bool) -> tuple[Step, ...]:
         steps.append(_run(rng, machine=0 if merged else rng.randint(0, 1)))
         luck = rng.random()
         if luck < 0.15:
-            steps.append(Resolve())
+            steps.append(Resolve(resubmit=rng.random() < 0.3))
         elif luck < 0.25:
             steps.append(Copy())
             copied = True
