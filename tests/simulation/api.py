@@ -53,7 +53,7 @@ from tests.simulation.plan import (
     TASK_FAULTS,
     Fault,
 )
-from tests.simulation.world import Luck
+from tests.simulation.world import RandomStreams
 
 LONGEST_RETRY_AFTER = 300.0
 _HOUR = 3600.0
@@ -89,9 +89,14 @@ class Api:
     """The API. `now` gives the time in seconds, `folder` has the pictures that it makes."""
 
     def __init__(
-        self, luck: Luck, faults: tuple[Fault, ...], *, now: Callable[[], float], folder: Path
+        self,
+        streams: RandomStreams,
+        faults: tuple[Fault, ...],
+        *,
+        now: Callable[[], float],
+        folder: Path,
     ) -> None:
-        self._luck = luck
+        self._streams = streams
         self._faults = faults
         self._now = now
         self._folder = folder
@@ -148,7 +153,7 @@ class Api:
 
     def submit(self, job: Job) -> SubmitOutcome:
         """The answer to a POST, which makes a task or not."""
-        rng = self._luck.of(f"post {job.key}")
+        rng = self._streams.of(f"post {job.key}")
         met = [name for name in REQUEST_FAULTS if self.meets(name, rng)]
         if not met:
             return Made(task_id=self._make(job))
@@ -193,7 +198,7 @@ class Api:
 
     def _make(self, job: Job) -> str:
         task_id = f"task-{len(self.tasks) + 1}"
-        rng = self._luck.of(f"task {job.key}")
+        rng = self._streams.of(f"task {job.key}")
         traits = frozenset(name for name in TASK_FAULTS if self.meets(name, rng))
         seconds = rng.uniform(0.0, self._seconds)
         if "slow-task" in traits:
@@ -222,7 +227,7 @@ class Api:
 
     def poll(self, task_id: str) -> PollOutcome:
         """The answer to a question for a task."""
-        rng = self._luck.of(f"poll {task_id}")
+        rng = self._streams.of(f"poll {task_id}")
         met = [name for name in POLL_FAULTS if self.meets(name, rng)]
         task = self.tasks.get(task_id)
         if task is None:
@@ -261,7 +266,7 @@ class Api:
         task.told += 1
         url = f"https://results.test/{task_id}/{task.told}"
         size = len(self._picture(task_id))
-        silent = "no-cost" in task.traits and self._luck.of(f"cost {task_id}").random() < 0.5
+        silent = "no-cost" in task.traits and self._streams.of(f"cost {task_id}").random() < 0.5
         return Completed(
             result=Result(
                 url=url,
@@ -278,7 +283,7 @@ class Api:
         task_id = task_of(url)
         task = self.tasks[task_id]
         task.fetched = True
-        rng = self._luck.of(f"fetch {task_id}")
+        rng = self._streams.of(f"fetch {task_id}")
         met = [name for name in DOWNLOAD_FAULTS if self.meets(name, rng)]
         if self._now() - task.ready >= _RESULT_HOURS * _HOUR:
             return FetchFailed(reason="HTTP 403", fresh_url=True)

@@ -11,72 +11,71 @@ from pathlib import Path
 
 from tests.campaign.invariants import Violation
 from tests.simulation.lives import Figures, Stage
-from tests.simulation.plan import Number, smaller
+from tests.simulation.plan import LifeId, smaller
 
-_MOST_CUTS = 400  # lives that are played to find a smaller one
+_MOST_TRIES = 400  # lives that are played to find a smaller one
 _CHUNK = 25  # lives
 
 
 @dataclass(frozen=True, slots=True)
-class Broke:
+class Failure:
     """A life that broke an invariant."""
 
-    number: Number
+    life: LifeId
     invariant: str
     text: str
 
     def __str__(self) -> str:
         """The violation, the life's plan, and the command that plays it again."""
-        return f"{self.text}\n{self.number.plan}\n{self.number.command}"
+        return f"{self.text}\n{self.life.plan}\n{self.life.command}"
 
 
-def play(stage: Stage, number: Number) -> Figures | Broke:
+def play(stage: Stage, life: LifeId) -> Figures | Failure:
     """Play one life."""
     try:
-        return stage.play(number.plan)
+        return stage.play(life.plan)
     except Violation as violation:
-        return Broke(number, violation.invariant, str(violation))
+        return Failure(life, violation.invariant, str(violation))
 
 
-def shrink(stage: Stage, broke: Broke) -> Broke:
+def shrink(stage: Stage, failure: Failure) -> Failure:
     """A life of fewer steps, faults and jobs that breaks the same invariant."""
-    left = _MOST_CUTS
-    while left > 0:
-        for cut in smaller(broke.number.cut, broke.number.drawn):
-            left -= 1
-            found = play(stage, replace(broke.number, cut=cut))
-            if isinstance(found, Broke) and found.invariant == broke.invariant:
-                broke = found
+    tries = 0
+    while tries < _MOST_TRIES:
+        for kept in smaller(failure.life.kept, failure.life.drawn):
+            tries += 1
+            result = play(stage, replace(failure.life, kept=kept))
+            if isinstance(result, Failure) and result.invariant == failure.invariant:
+                failure = result
                 break
         else:
             break
-    return broke
+    return failure
 
 
-def play_all(folder: Path, numbers: Sequence[Number]) -> Figures | Broke:
+def play_all(folder: Path, lives: Sequence[LifeId]) -> Figures | Failure:
     """Play lives one after another, up to the first that breaks an invariant."""
     figures = Figures()
-    stage = Stage.set(folder)
-    for number in numbers:
-        found = play(stage, number)
-        if isinstance(found, Broke):
-            return found
-        figures.add(found)
+    stage = Stage.make(folder)
+    for life in lives:
+        result = play(stage, life)
+        if isinstance(result, Failure):
+            return result
+        figures.add(result)
     shutil.rmtree(folder, ignore_errors=True)
     return figures
 
 
-def campaign(folder: Path, numbers: Sequence[Number], *, lanes: int = 2) -> Figures:
+def campaign(folder: Path, lives: Sequence[LifeId], *, processes: int = 2) -> Figures:
     """Play lives in so many processes. Raises Violation with the smallest life that breaks it."""
-    chunks = [numbers[start : start + _CHUNK] for start in range(0, len(numbers), _CHUNK)]
+    chunks = [lives[start : start + _CHUNK] for start in range(0, len(lives), _CHUNK)]
     folders = [folder / f"lives-{place}" for place in range(len(chunks))]
     figures = Figures()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(lanes, context) as pool:
-        for found in pool.map(play_all, folders, chunks):
-            if isinstance(found, Broke):
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for result in pool.map(play_all, folders, chunks):
+            if isinstance(result, Failure):
                 pool.shutdown(cancel_futures=True)
-                smallest = shrink(Stage.set(folder / "shrunk"), found)
+                smallest = shrink(Stage.make(folder / "shrunk"), result)
                 raise Violation(smallest.invariant, str(smallest))
-            figures.add(found)
+            figures.add(result)
     return figures

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.lives import Stage
-from tests.simulation.plan import FIRST, KEEP, LIVES, SEED, Cut, Number
+from tests.simulation.plan import FIRST, KEEP, LIVES, SEED, LifeId, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,13 @@ class Length:
     seed: int
     first: int
     lives: int
-    cut: Cut
+    kept: Selection
 
     @property
-    def numbers(self) -> list[Number]:
-        """The lives by number."""
+    def life_ids(self) -> list[LifeId]:
+        """The lives, by their numbers."""
         numbers = range(self.first, self.first + self.lives)
-        return [Number(self.seed, number, self.cut) for number in numbers]
+        return [LifeId(self.seed, number, self.kept) for number in numbers]
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def length() -> Length:
         seed=int(os.environ.get(SEED, "1")),
         first=int(os.environ.get(FIRST, "0")),
         lives=int(os.environ.get(LIVES, "2000")),
-        cut=Cut.parse(os.environ.get(KEEP, "")),
+        kept=Selection.parse(os.environ.get(KEEP, "")),
     )
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     """Where a test plays lives by itself."""
-    return Stage.set(tmp_path / "stage")
+    return Stage.make(tmp_path / "stage")

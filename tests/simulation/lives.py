@@ -39,7 +39,7 @@ from tests.simulation.plan import (
     Step,
 )
 from tests.simulation.process import Death, Machine, Process
-from tests.simulation.world import History, Luck, WorldClock
+from tests.simulation.world import History, RandomStreams, WorldClock
 
 _MOST_RUNS = 6  # without a death, until there is nothing left to do
 _OPEN = (Status.SUBMITTING, Status.RUNNING, Status.FETCHING, Status.PENDING)
@@ -83,7 +83,7 @@ class Stage:
     recipe: Recipe
 
     @classmethod
-    def set(cls, folder: Path) -> Stage:
+    def make(cls, folder: Path) -> Stage:
         """Make it below `folder`."""
         (folder / "previews").mkdir(parents=True)
         return cls(folder, a_recipe(folder))
@@ -103,7 +103,7 @@ class _World:
     """
 
     clock: WorldClock
-    luck: Luck
+    streams: RandomStreams
     history: History
     api: Api
     books: dict[int, Books] = field(default_factory=lambda: {0: Books(), 1: Books()})
@@ -118,11 +118,11 @@ class Life:
     def __init__(self, plan: Plan, stage: Stage) -> None:
         self._plan = plan
         seed = f"{plan.seed}:{plan.number}"
-        clock, luck = WorldClock(), Luck(seed)
+        clock, streams = WorldClock(), RandomStreams(seed)
         previews = stage.folder / "previews"
-        api = Api(luck, plan.faults, now=lambda: clock.now, folder=previews)
+        api = Api(streams, plan.faults, now=lambda: clock.now, folder=previews)
         api.takes(plan.task_seconds)
-        self._world = _World(clock, luck, History(), api, merged=not plan.sharded)
+        self._world = _World(clock, streams, History(), api, merged=not plan.sharded)
         self._recipe = _recipe(plan, stage.recipe)
         self._machines: list[Machine] = []
         self._jobs = list(matrix.jobs(self._recipe))
@@ -195,6 +195,7 @@ class Life:
         self._note_unplaced(self._world.books[0])
 
     def _run(self, run: Run) -> None:
+        """Run the recipe on a machine, as `project.running` does."""
         world = self._world
         number = 0 if world.merged else run.machine
         machine, jobs = self._machines[number], self._jobs_of(number)
@@ -206,7 +207,7 @@ class Life:
         def work(checkpoint: Checkpoint, process: Process) -> None:
             checkpoint.mark_interrupted()
             checkpoint.poll_unknown_again()
-            rng = world.luck.of("driver")
+            rng = world.streams.of("driver")
             driver = machine.driver(
                 run.kind, jobs, checkpoint=checkpoint, api=world.api, process=process, rng=rng
             )
@@ -258,12 +259,11 @@ class Life:
                 checkpoint.sync_jobs(jobs)
 
         self._figures.merges += 1
-        try:
-            self._process(0, merge.fuse, work, look=False)
-        finally:
-            self._merged(merge)
+        self._process(0, merge.fuse, work, look=False)
+        self._merged(merge)
 
     def _merged(self, merge: Merge) -> None:
+        """Note what a merge, which may have died, has changed; check the invariants."""
         first, second = self._machines
         with closing(CheckpointReader.open_readonly(first.layout.checkpoint)) as reader:
             books = invariants.books_of(reader)
@@ -307,7 +307,7 @@ class Life:
     ) -> None:
         """Have a process do `work` on a machine's checkpoint. Raises Violation."""
         world, machine = self._world, self._machines[number]
-        process = Process(world.clock, world.luck, world.history, fuse=fuse)
+        process = Process(world.clock, world.streams, world.history, fuse=fuse)
         world.clock.alive = process.alive
         with machine.opened(process) as checkpoint:
             try:
@@ -358,6 +358,7 @@ class Life:
         return set(chain.from_iterable(hidden))
 
     def _expired(self, books: Books) -> None:
+        """Raise Violation when a job is called expired while the API gives its picture."""
         for record in books.records:
             attempt = record.attempt
             if record.status is not Status.EXPIRED or attempt is None or self._world.clock.set_by:
@@ -366,6 +367,7 @@ class Life:
                 raise Violation("expired", f"{attempt.task_id} is called expired, and is not")
 
     def _note_unplaced(self, books: Books) -> None:
+        """Note the done jobs whose picture is not in the output folder."""
         output = self._machines[0].layout.output_dir
         for record in books.records:
             if record.status is Status.DONE and not _stands(output, record.file):
@@ -407,6 +409,7 @@ class Life:
             raise Violation("double-bill", "a run after the end has made a task")
 
     def _ended(self, *, halted: bool) -> None:
+        """Raise Violation unless every job has come to its end; `halted` runs leave some."""
         books = self._world.books[0]
         if self._can_be_rescued():
             raise Violation("unended", "a rescue leaves a picture that the API still gives")

@@ -1,8 +1,8 @@
 """The plan of a life: jobs, settings, faults and steps, drawn from a seed and a number alone.
 
 Swarm testing: each life has a few kinds of faults of its own, each at a rate of its own, so that
-some lives meet one fault all the time and others none. A plan can be cut (`Cut`), to find the
-smallest one that still breaks an invariant.
+some lives meet one fault all the time and others none. Parts of a plan can be left out
+(`Selection`), to find the smallest one that still breaks an invariant.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Selection:
     """What is kept of a plan: the positions of its jobs, faults and steps; None keeps them all."""
 
     jobs: tuple[int, ...] | None = None
@@ -164,13 +164,13 @@ class Cut:
     steps: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
-        """The cut as `parse` reads it, without a character that a shell heeds."""
+        """The selection as `parse` reads it, without a character that a shell heeds."""
         parts = ((part.name, getattr(self, part.name)) for part in fields(self))
         texts = (f"{name}:{'+'.join(map(str, kept))}" for name, kept in parts if kept is not None)
         return ",".join(texts)
 
     @classmethod
-    def parse(cls, text: str) -> Cut:
+    def parse(cls, text: str) -> Selection:
         """Read what `str` gives."""
         parts = (part.partition(":") for part in text.split(",") if part)
         return cls(**{name: _positions(kept) for name, _, kept in parts})
@@ -194,28 +194,33 @@ def _positions(text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """The number of a life in a campaign, and what is cut off its plan."""
+class LifeId:
+    """Identifies a life: the campaign's seed, the life's number, and what is kept of its plan."""
 
     seed: int
     number: int
-    cut: Cut = field(default_factory=Cut)
+    kept: Selection = field(default_factory=Selection)
 
     @property
     def drawn(self) -> Plan:
-        """The life's plan before it is cut."""
+        """The whole plan."""
         return draw(self.seed, self.number)
 
     @property
     def plan(self) -> Plan:
-        """The life's plan."""
-        return self.cut.apply(self.drawn)
+        """The plan with what is kept."""
+        return self.kept.apply(self.drawn)
 
     @property
     def command(self) -> str:
         """The command that plays this life (tests/README.md)."""
-        cut = str(self.cut)
-        variables = {SEED: self.seed, FIRST: self.number, LIVES: 1, **({KEEP: cut} if cut else {})}
+        kept = str(self.kept)
+        variables = {
+            SEED: self.seed,
+            FIRST: self.number,
+            LIVES: 1,
+            **({KEEP: kept} if kept else {}),
+        }
         assignments = " ".join(f"{name}={value}" for name, value in variables.items())
         return f"{assignments} python -m pytest tests/simulation -k {TEST}"
 
@@ -283,18 +288,18 @@ def _steps(rng: Random, *, sharded: bool) -> tuple[Step, ...]:
     copied = False
     for _ in range(rng.randint(1, 4)):
         steps.append(_run(rng, machine=0 if merged else rng.randint(0, 1)))
-        luck = rng.random()
-        if luck < 0.15:
+        chance = rng.random()
+        if chance < 0.15:
             steps.append(Resolve(resubmit=rng.random() < 0.3))
-        elif luck < 0.25:
+        elif chance < 0.25:
             steps.append(Copy())
             copied = True
-        elif luck < 0.35 and copied:
+        elif chance < 0.35 and copied:
             steps.append(Merge(copy=True, fuse=_fuse(rng)))
-        elif luck < 0.5 and not merged:
+        elif chance < 0.5 and not merged:
             steps.append(Merge(fuse=_fuse(rng), brings=rng.random() < 0.7))
             merged = True
-        elif luck > 0.95:
+        elif chance > 0.95:
             steps.append(Delete())
     return tuple(steps)
 
@@ -329,14 +334,14 @@ def _moments(rng: Random, probability: float, most: int) -> tuple[float, ...]:
     return tuple(sorted(_MINUTE * math.exp(rng.uniform(-4.0, 2.0)) for _ in range(most)))
 
 
-def smaller(cut: Cut, plan: Plan) -> Sequence[Cut]:
-    """Cuts that keep less than `cut`, the smallest first: half of a part, or all of it but one."""
+def smaller(selection: Selection, plan: Plan) -> Sequence[Selection]:
+    """Selections that keep less: of one kind of parts half, or all but one; the smallest first."""
     found = []
     for name in ("steps", "faults", "jobs"):
-        kept = getattr(cut, name)
+        kept = getattr(selection, name)
         kept = tuple(range(len(getattr(plan, name)))) if kept is None else kept
         half = len(kept) // 2
         halves = [kept[:half], kept[half:]] if half else []
         without = [kept[:place] + kept[place + 1 :] for place in range(len(kept))]
-        found += [replace(cut, **{name: part}) for part in (*halves, *without)]
-    return [cut for cut in found if cut.jobs != ()]
+        found += [replace(selection, **{name: part}) for part in (*halves, *without)]
+    return [smaller for smaller in found if smaller.jobs != ()]

@@ -30,7 +30,7 @@ from spark_batch.paths import Layout
 from tests.campaign.invariants import Violation
 from tests.simulation.api import Api
 from tests.simulation.bounds import Bounds
-from tests.simulation.world import History, Luck, WorldClock
+from tests.simulation.world import History, RandomStreams, WorldClock
 
 API = "https://api.test"
 _LANES = ("posts", "polls", "downloads", "pictures")
@@ -52,7 +52,7 @@ class Process:
     """
 
     clock: WorldClock
-    luck: Luck
+    streams: RandomStreams
     history: History
     fuse: int = 0
     bounds: Bounds | None = None
@@ -160,7 +160,7 @@ class Lane(Executor):
     def abandon(self) -> None:
         """The process has ended: of the calls under way some still reach the world."""
         for call in self._under_way.values():
-            if self._process.luck.of(f"abandoned {self._name} {call.subject}").random() < 0.5:
+            if self._process.streams.of(f"abandoned {self._name} {call.subject}").random() < 0.5:
                 _outcome(call)
 
     def _begin(self) -> None:
@@ -175,7 +175,7 @@ class Lane(Executor):
 
     def _times(self, subject: str) -> tuple[float, float]:
         """Seconds until the call reaches the world, and until its answer is here after that."""
-        rng = self._process.luck.of(f"{self._name} {subject}")
+        rng = self._process.streams.of(f"{self._name} {subject}")
         hangs = self._api.meets(f"hang-{self._name}", rng)
         before, after = (rng.uniform(0.0, rng.choice(_LATENCIES)) for _ in range(2))
         long = rng.uniform(*_HANGS)

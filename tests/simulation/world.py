@@ -14,7 +14,7 @@ from spark_batch.engine.calls import Arrivals
 from tests.engine.virtual import VirtualClock
 
 
-class Luck:
+class RandomStreams:
     """Randomness by subject: the n-th draw of a subject is the same whatever else was drawn."""
 
     def __init__(self, seed: str) -> None:
