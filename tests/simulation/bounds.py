@@ -22,6 +22,7 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
+from spark_batch.engine.events import Event, Halted
 from spark_batch.engine.waits import LONGEST_CALL, UNKNOWN_AFTER
 from spark_batch.jobs import RunSettings
 from tests.campaign.invariants import Violation
@@ -73,6 +74,7 @@ class Bounds:
     began: float = field(init=False)
     suspended: float = 0.0
     stopped: float | None = None
+    halted: str = ""
     _unreachable: _Outage = field(init=False)
     _refused: _Outage = field(init=False)
     _tasks: dict[str, _Task] = field(default_factory=dict)
@@ -94,6 +96,16 @@ class Bounds:
             task = self._tasks.setdefault(first, _Task(self.clock.now))
             if task.over is not None:
                 raise Violation("bound", f"{first} is asked for, though {task.over}")
+
+    def begun(self, lane: str) -> None:
+        """An executor begins a call."""
+        if lane == "posts" and self.halted:
+            raise Violation("bound", f"a request leaves after the run said: {self.halted}")
+
+    def reported(self, event: Event) -> None:
+        """The driver reports an event."""
+        if isinstance(event, Halted):
+            self.halted = event.reason
 
     def answered(self, lane: str, first: Any, outcome: Any, *, seconds: float) -> None:
         """The driver gets an answer, so many seconds after it handed the call over.
@@ -150,8 +162,6 @@ class Bounds:
     def _sent(self, key: str) -> None:
         self._forget_hanging()
         self._requests[key] = self.clock.now
-        if self.stopped is not None:
-            raise Violation("bound", "a request is sent after a signal")
         if self._unreachable.passed:
             raise Violation("bound", "a request is sent after run.unreachable_timeout")
         if self._refused.passed:

@@ -42,6 +42,7 @@ from tests.simulation.process import Death, Machine, Process
 from tests.simulation.world import History, RandomStreams, WorldClock
 
 _MOST_RUNS = 6  # without a death, until there is nothing left to do
+_STOPS_AT_ONCE = 2  # signals after which a run waits for nothing
 _OPEN = (Status.SUBMITTING, Status.RUNNING, Status.FETCHING, Status.PENDING)
 _HALTS = (ExitCode.OVER_BUDGET, ExitCode.UNCERTAIN)
 
@@ -216,7 +217,10 @@ class Life:
             self._schedule(run, driver, bounds)
             for event in driver.events():
                 world.history.note(type(event).__name__)
+                process.watch(partial(bounds.reported, event))
             bounds.ended()
+            if len(run.stops) < _STOPS_AT_ONCE:
+                _nothing_is_being_sent(checkpoint)
             world.code = driver.tally.exit_code()
 
         self._figures.runs += 1
@@ -468,6 +472,13 @@ def _without_resubmitted(books: Books) -> Books:
 
 def _resubmitted(attempt: Attempt) -> bool:
     return attempt.settled is not None and attempt.state is State.UNCERTAIN
+
+
+def _nothing_is_being_sent(reader: CheckpointReader) -> None:
+    """Raise Violation when a run that has ended has written nothing down of a request."""
+    for attempt in reader.open_attempts():
+        if attempt.state is State.SUBMITTING and not attempt.not_accepted:
+            raise Violation("unended", f"attempt {attempt.id} is left as if it were being sent")
 
 
 def _stands(output: Path, file: str | None) -> bool:

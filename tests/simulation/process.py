@@ -167,6 +167,8 @@ class Lane(Executor):
         while self._free and self._waiting:
             call = self._waiting.popleft()
             if call.future.set_running_or_notify_cancel():
+                if bounds := self._process.bounds:
+                    self._process.watch(partial(bounds.begun, self._name))
                 self._free -= 1
                 self._under_way[call.future] = call
                 clock = self._process.clock
