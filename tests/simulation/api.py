@@ -60,6 +60,7 @@ _HOUR = 3600.0
 # How long the API knows a finished task, and gives its picture (api-facts of the vendor's page).
 _TASK_HOURS, _RESULT_HOURS = 12.0, float(MODEL.result_hours)
 _RETRY_AFTER = (None, None, 1.0, 30.0, LONGEST_RETRY_AFTER)
+_FAILS = {"task-code", "task-code-for-good", "task-code-that-costs"}
 _NOT_MADE = ("003003095", "003003096", "003003097", "003003099")
 
 
@@ -113,7 +114,7 @@ class Api:
         self._faults = ()
         for task in self.tasks.values():
             task.ready = min(task.ready, self._now() + 30.0)
-            task.traits &= {"task-code", "task-code-for-good", "task-cost", "further-pictures"}
+            task.traits &= _FAILS | {"further-pictures"}
 
     def meets(self, name: str, rng: Random) -> bool:
         """Whether a call meets a fault; draws once, whether there is that fault or not."""
@@ -205,8 +206,8 @@ class Api:
             seconds += rng.uniform(0.0, _HOUR)
         if "stuck" in traits:
             seconds = math.inf
-        fails = traits & {"task-code", "task-code-for-good"}
-        charged = not fails or "task-cost" in traits
+        fails = traits & _FAILS
+        charged = not fails or "task-code-that-costs" in traits
         entry = _entry(
             job,
             task_id,

@@ -38,7 +38,7 @@ from tests.simulation.plan import (
     Run,
     Step,
 )
-from tests.simulation.process import Death, Machine, Process
+from tests.simulation.process import API, Death, Machine, Process
 from tests.simulation.world import History, RandomStreams, WorldClock
 
 _MOST_RUNS = 6  # without a death, until there is nothing left to do
@@ -221,6 +221,7 @@ class Life:
             bounds.ended()
             if len(run.stops) < _STOPS_AT_ONCE:
                 _nothing_is_being_sent(checkpoint)
+            _answers_are_kept(checkpoint, process)
             world.code = driver.tally.exit_code()
 
         self._figures.runs += 1
@@ -312,7 +313,7 @@ class Life:
         """Have a process do `work` on a machine's checkpoint. Raises Violation."""
         world, machine = self._world, self._machines[number]
         process = Process(world.clock, world.streams, world.history, fuse=fuse)
-        world.clock.alive = process.alive
+        world.clock.waiting = process.wait
         with machine.opened(process) as checkpoint:
             try:
                 work(checkpoint, process)
@@ -328,7 +329,7 @@ class Life:
                 raise Violation("crash", f"{type(error).__name__}: {error}") from error
             finally:
                 machine.abandon()
-                world.clock.alive = lambda: None
+                world.clock.waiting = lambda: None
             if process.violation is not None:
                 raise process.violation
             if look:
@@ -479,6 +480,13 @@ def _nothing_is_being_sent(reader: CheckpointReader) -> None:
     for attempt in reader.open_attempts():
         if attempt.state is State.SUBMITTING and not attempt.not_accepted:
             raise Violation("unended", f"attempt {attempt.id} is left as if it were being sent")
+
+
+def _answers_are_kept(reader: CheckpointReader, process: Process) -> None:
+    """Raise Violation when a run that has ended has lost the id of a task that it was told."""
+    for task_id in process.created:
+        if not reader.knows_task(API, task_id):
+            raise Violation("lost-id", f"the run was told of {task_id}, and does not know it")
 
 
 def _stands(output: Path, file: str | None) -> bool:

@@ -44,7 +44,7 @@ DOWNLOAD_FAULTS = ("503", "403", "cut", "html", "disk-full")
 TASK_FAULTS = (
     "task-code",
     "task-code-for-good",
-    "task-cost",
+    "task-code-that-costs",
     "stuck",
     "slow-task",
     "strange-status",
@@ -57,7 +57,10 @@ TASK_FAULTS = (
 HANGS = ("hang-posts", "hang-polls", "hang-downloads", "hang-pictures")
 FAULTS = (*REQUEST_FAULTS, *POLL_FAULTS, *DOWNLOAD_FAULTS, *TASK_FAULTS, *HANGS)
 # Faults that may also be there all the time for some minutes or hours.
-_OUTAGES = ("unreachable", "429", "not-made", "poll-502", "poll-429", "poll-404", "503", "403")
+_OUTAGES = (
+    *("unreachable", "429", "not-made") * 2,
+    *("poll-502", "poll-429", "poll-404", "503", "403"),
+)
 _RARE = {"create-stop": 0.05, "poll-stop": 0.02, "create-breaks": 0.05, "disk-full": 0.05}
 
 
@@ -275,8 +278,8 @@ def _faults(rng: Random) -> tuple[Fault, ...]:
     share = rng.choice((0.1, 0.25, 0.5))
     kinds = [name for name in FAULTS if rng.random() < share * _RARE.get(name, 1.0)]
     faults = [Fault(name, math.exp(rng.uniform(math.log(0.02), math.log(0.7)))) for name in kinds]
-    for name in rng.sample(_OUTAGES, rng.choice((0, 0, 1, 2))):
-        begin = rng.choice((0.0, rng.uniform(0.0, _MINUTE), rng.uniform(0.0, _HOUR)))
+    for name in rng.sample(_OUTAGES, rng.choice((0, 1, 1, 2))):
+        begin = rng.choice((0.0, rng.uniform(0.0, 10.0), rng.uniform(0.0, _MINUTE)))
         faults.append(Fault(name, 1.0, begin, begin + _MINUTE * math.exp(rng.uniform(0.0, 7.0))))
     return tuple(faults)
 
@@ -286,8 +289,9 @@ def _steps(rng: Random, *, sharded: bool) -> tuple[Step, ...]:
     steps: list[Step] = []
     merged = not sharded
     copied = False
-    for _ in range(rng.randint(1, 4)):
-        steps.append(_run(rng, machine=0 if merged else rng.randint(0, 1)))
+    for number in range(rng.randint(1, 4)):
+        run = _run(rng, machine=0 if merged else rng.randint(0, 1))
+        steps.append(run if number else replace(run, pause=0.0))
         chance = rng.random()
         if chance < 0.15:
             steps.append(Resolve(resubmit=rng.random() < 0.3))

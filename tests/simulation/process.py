@@ -19,7 +19,7 @@ from typing import Any
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
-from spark_batch.client.outcomes import FetchOutcome, PollOutcome, SubmitOutcome
+from spark_batch.client.outcomes import FetchOutcome, Made, PollOutcome, SubmitOutcome
 from spark_batch.engine import Driver, Executors
 from spark_batch.engine.budget import Budget, Prices
 from spark_batch.engine.events import Tally
@@ -36,6 +36,7 @@ API = "https://api.test"
 _LANES = ("posts", "polls", "downloads", "pictures")
 _HANGS = (1000.0, 40_000.0)  # seconds; a call that takes more than 900 is given up
 _LATENCIES = (0.0, 0.02, 1.0, 3.0)  # seconds, at most
+_MOST_WAITS = 20_000  # of one process; some hundreds are usual
 _SENT = (State.SUBMITTING, State.UNCERTAIN)
 
 
@@ -48,7 +49,8 @@ class Process:
     """A process that dies at its step number `fuse`, 0 for never.
 
     A step is a commit that changes something (before it and after it), or a call that is handed to
-    an executor, reaches the world or comes back. `bounds` watches a run.
+    an executor, reaches the world or comes back. `bounds` watches a run; `created` are the ids of
+    tasks that it was told.
     """
 
     clock: WorldClock
@@ -57,6 +59,8 @@ class Process:
     fuse: int = 0
     bounds: Bounds | None = None
     steps: int = 0
+    waits: int = 0
+    created: set[str] = field(default_factory=set)
     dead: bool = False
     violation: Violation | None = None
 
@@ -74,6 +78,13 @@ class Process:
         if self.dead:
             raise Death
 
+    def wait(self) -> None:
+        """Wait once more. Raises Death, also when a run waits without end."""
+        self.alive()
+        self.waits += 1
+        if self.waits > _MOST_WAITS:
+            self.watch(_never_ends)
+
     def watch(self, look: Callable[[], None]) -> None:
         """Call `look`. A Violation that it raises ends the process; its life raises it again."""
         try:
@@ -82,6 +93,10 @@ class Process:
             self.violation = self.violation or violation
             self.dead = True
             raise Death from None
+
+
+def _never_ends() -> None:
+    raise Violation("unended", f"the run has waited {_MOST_WAITS} times")
 
 
 class MortalCheckpoint(Checkpoint):
@@ -203,6 +218,8 @@ class Lane(Executor):
             seconds = process.clock.now - call.since
             answered = partial(bounds.answered, self._name, call.first, outcome, seconds=seconds)
             process.watch(answered)
+        if isinstance(outcome, Made):
+            process.created.add(outcome.task_id)
         if isinstance(outcome, Exception):
             call.future.set_exception(outcome)
         else:

@@ -56,17 +56,17 @@ class History:
 class WorldClock(VirtualClock):
     """The time of a life, which goes on while no process runs, and its wall clock, which is set.
 
-    `alive` raises when the process that waits is dead.
+    `waiting` is called before each wait, and raises when the process that waits is dead.
     """
 
-    def __init__(self, alive: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.set_by = timedelta()
-        self.alive = alive
+        self.waiting: Callable[[], None] = lambda: None
 
     def utc(self) -> datetime:
         return super().utc() + self.set_by
 
     def wait(self, arrivals: Arrivals, seconds: float | None) -> Future[Any] | None:
-        self.alive()
+        self.waiting()
         return super().wait(arrivals, seconds)
