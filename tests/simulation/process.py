@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -162,7 +162,7 @@ class Lane(Executor):
         process, subject = self._process, _subject(args)
         process.step("submit", self._name, subject)
         if bounds := process.bounds:
-            process.watch(lambda: bounds.submitted(self._name, args[0]))
+            process.watch(partial(bounds.submitted, self._name, args[0]))
         work, now = partial(fn, *args, **kwargs), process.clock.now
         call = _Call(Future(), work, args[0], subject, now)
         self._waiting.append(call)
@@ -175,8 +175,10 @@ class Lane(Executor):
     def abandon(self) -> None:
         """The process has ended: of the calls under way some still reach the world."""
         for call in self._under_way.values():
-            if self._process.streams.of(f"abandoned {self._name} {call.subject}").random() < 0.5:
-                _outcome(call)
+            chance = self._process.streams.of(f"abandoned {self._name} {call.subject}").random()
+            if chance < 0.5:
+                with suppress(Death):  # a violation, which the process keeps
+                    _outcome(call)
 
     def _begin(self) -> None:
         while self._free and self._waiting:
