@@ -35,7 +35,8 @@ def play(stage: Stage, life: LifeId) -> Figures | Failure:
     try:
         return stage.play(life.plan)
     except Violation as violation:
-        return Failure(life, violation.invariant, str(violation))
+        text = str(violation).removeprefix(f"{violation.invariant}: ")
+        return Failure(life, violation.invariant, text)
 
 
 def shrink(stage: Stage, failure: Failure) -> Failure:
