@@ -85,8 +85,8 @@ def read_books(checkpoint: Path, scratch: Path) -> Books:
 
 
 def books_of(reader: CheckpointReader) -> Books:
-    """What an open checkpoint says."""
-    records = tuple(reader.records())
+    """What an open checkpoint says, also of lines that the recipe no longer has."""
+    records = (*reader.records(), *reader.records(left_over=True))
     keys = {record.key for record in records}
     attempts = tuple(attempt for key in sorted(keys) for attempt in reader.attempts_of(key))
     return Books(records, attempts, reader.money())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -100,7 +100,8 @@ class Stage:
 class _World:
     """The state of a life between its processes.
 
-    `unplaced` are the keys of done jobs whose picture somebody has deleted, or not copied.
+    `unplaced` are the keys of done jobs whose picture somebody has deleted, or not copied, or that
+    the recipe did not have when it came; `left_out` are those that the last run did not have.
     """
 
     clock: WorldClock
@@ -109,6 +110,7 @@ class _World:
     api: Api
     books: dict[int, Books] = field(default_factory=lambda: {0: Books(), 1: Books()})
     unplaced: set[str] = field(default_factory=set)
+    left_out: set[str] = field(default_factory=set)
     merged: bool = False
     code: ExitCode = ExitCode.DONE
 
@@ -127,6 +129,7 @@ class Life:
         self._recipe = _recipe(plan, stage.recipe)
         self._machines: list[Machine] = []
         self._jobs = list(matrix.jobs(self._recipe))
+        self._keys = {job.key for job in self._jobs}
         self._figures = Figures(lives=1)
 
     def play(self, folder: Path) -> Figures:
@@ -155,6 +158,12 @@ class Life:
         if self._world.merged:
             return self._jobs
         return self._jobs[number::2]
+
+    def _with_lines(self, jobs: list[Job], left_out: tuple[int, ...]) -> list[Job]:
+        """The jobs that the recipe has while some are left out; it always has one."""
+        kept = [job for job in jobs if job.prompt.id not in map(_prompt_id, left_out)] or jobs
+        self._world.left_out = {job.key for job in jobs} - {job.key for job in kept}
+        return kept
 
     def _limited(self) -> None:
         """The first machine has the whole limit, once the other one has nothing left to spend."""
@@ -190,16 +199,18 @@ class Life:
             shutil.copyfile(checkpoint, self._kept)
 
     def _delete(self) -> None:
-        for path in self._machines[0].layout.output_dir.glob("*"):
+        output = self._machines[0].layout.output_dir
+        for path in output.glob("*"):
             if path.name != STATE_FOLDER:
                 shutil.rmtree(path)
-        self._note_unplaced(self._world.books[0])
+        self._note_unplaced(self._world.books[0], output, among=self._keys)
 
     def _run(self, run: Run) -> None:
         """Run the recipe on a machine, as `project.running` does."""
         world = self._world
         number = 0 if world.merged else run.machine
-        machine, jobs = self._machines[number], self._jobs_of(number)
+        machine = self._machines[number]
+        jobs = self._with_lines(self._jobs_of(number), run.left_out)
         world.clock.forget()
         world.clock.now += run.pause
         if run.kind == "retry" and self._has(number, Status.EXPIRED):
@@ -277,7 +288,7 @@ class Life:
                 self._limited()
                 if merge.brings and second.layout.output_dir.exists():
                     _copy_pictures(second.layout.output_dir, first.layout.output_dir)
-            self._note_unplaced(books)
+            self._note_unplaced(books, first.layout.output_dir, among=self._keys)
             self._look(0, reader)
 
     def _resolve(self, resolve: Resolve) -> None:
@@ -343,6 +354,7 @@ class Life:
         keys = {job.key for job in self._jobs_of(number)}
         invariants.within(books, world.api.facts(keys), machine.recipe.run.max_cost)
         output = machine.layout.output_dir
+        self._note_unplaced(books, output, among=world.left_out)
         invariants.check(
             _unsettled(before, books),
             self._without_unplaced(_without_resubmitted(books), output),
@@ -371,11 +383,11 @@ class Life:
             if not self._world.api.may_have_expired(attempt.task_id):
                 raise Violation("expired", f"{attempt.task_id} is called expired, and is not")
 
-    def _note_unplaced(self, books: Books) -> None:
-        """Note the done jobs whose picture is not in the output folder."""
-        output = self._machines[0].layout.output_dir
+    def _note_unplaced(self, books: Books, output: Path, *, among: Container[str]) -> None:
+        """Note the done jobs `among` some whose picture is not in the output folder."""
         for record in books.records:
-            if record.status is Status.DONE and not _stands(output, record.file):
+            missing = record.status is Status.DONE and not _stands(output, record.file)
+            if missing and record.key in among:
                 self._world.unplaced.add(record.key)
 
     def _without_unplaced(self, books: Books, output: Path) -> Books:
@@ -422,7 +434,7 @@ class Life:
         if missing := self._world.unplaced - expired:
             raise Violation("missing-file", f"{', '.join(sorted(missing))} came back to no folder")
         allowed = {Status.EXPIRED, *((Status.PENDING,) if halted else ())}
-        facts = self._world.api.facts({job.key for job in self._jobs})
+        facts = self._world.api.facts(self._keys)
         invariants.ended(books, facts, allowed=allowed)
 
     def _can_be_rescued(self) -> bool:
@@ -437,7 +449,7 @@ class Life:
 
 def _recipe(plan: Plan, recipe: Recipe) -> Recipe:
     (block,) = recipe.blocks
-    prompts = tuple(Prompt(id=f"place-{number}", text=f"Place {number}") for number in plan.jobs)
+    prompts = tuple(Prompt(_prompt_id(number), f"Place {number}") for number in plan.jobs)
     return replace(
         recipe,
         name="life",
@@ -446,6 +458,10 @@ def _recipe(plan: Plan, recipe: Recipe) -> Recipe:
         price=PRICE if plan.price else None,
         metadata=plan.metadata,
     )
+
+
+def _prompt_id(number: int) -> str:
+    return f"place-{number}"
 
 
 def _unsettled(before: Books, now: Books) -> Books:

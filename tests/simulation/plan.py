@@ -80,7 +80,8 @@ class Run:
 
     `kind` is `run`, `retry` or `rescue`. It dies at its step number `fuse`, 0 for never. `stops`
     are the seconds after which it gets a signal, `suspends` when it is suspended and for how long,
-    `jumps` when its wall clock is set and by how much, in seconds.
+    `jumps` when its wall clock is set and by how much, in seconds. `left_out` are the numbers of
+    jobs that the recipe does not have meanwhile.
     """
 
     kind: str = "run"
@@ -90,6 +91,7 @@ class Run:
     stops: tuple[float, ...] = ()
     suspends: tuple[tuple[float, float], ...] = ()
     jumps: tuple[tuple[float, float], ...] = ()
+    left_out: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +314,7 @@ def _run(rng: Random, *, machine: int) -> Run:
     pause = rng.choice((0.0, rng.uniform(0.0, _MINUTE), rng.uniform(0.0, 13 * _HOUR)))
     if rng.random() < 0.03:
         pause = 26 * _HOUR
+    left_out = rng.choice((0.3, *9 * (0.0,)))
     return Run(
         kind=rng.choices(("run", "retry", "rescue"), weights=(8, 1, 1))[0],
         machine=machine,
@@ -325,6 +328,7 @@ def _run(rng: Random, *, machine: int) -> Run:
             (moment, rng.choice((-_HOUR, -5.0, _HOUR, 48 * _HOUR)))
             for moment in _moments(rng, 0.05, 1)
         ),
+        left_out=tuple(n for n in range(_MOST_JOBS) if rng.random() < left_out),
     )
 
 
