@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -100,8 +100,7 @@ class Stage:
 class _World:
     """The state of a life between its processes.
 
-    `unplaced` are the keys of done jobs whose picture somebody has deleted, or not copied, or that
-    the recipe did not have when it came; `left_out` are those that the last run did not have.
+    `unplaced` are the keys of done jobs whose picture somebody has deleted, or not copied.
     """
 
     clock: WorldClock
@@ -110,7 +109,6 @@ class _World:
     api: Api
     books: dict[int, Books] = field(default_factory=lambda: {0: Books(), 1: Books()})
     unplaced: set[str] = field(default_factory=set)
-    left_out: set[str] = field(default_factory=set)
     merged: bool = False
     code: ExitCode = ExitCode.DONE
 
@@ -159,12 +157,6 @@ class Life:
             return self._jobs
         return self._jobs[number::2]
 
-    def _with_lines(self, jobs: list[Job], left_out: tuple[int, ...]) -> list[Job]:
-        """The jobs that the recipe has while some are left out; it always has one."""
-        kept = [job for job in jobs if job.prompt.id not in map(_prompt_id, left_out)] or jobs
-        self._world.left_out = {job.key for job in jobs} - {job.key for job in kept}
-        return kept
-
     def _limited(self) -> None:
         """The first machine has the whole limit, once the other one has nothing left to spend."""
         machine = self._machines[0]
@@ -199,18 +191,17 @@ class Life:
             shutil.copyfile(checkpoint, self._kept)
 
     def _delete(self) -> None:
-        output = self._machines[0].layout.output_dir
-        for path in output.glob("*"):
+        for path in self._machines[0].layout.output_dir.glob("*"):
             if path.name != STATE_FOLDER:
                 shutil.rmtree(path)
-        self._note_unplaced(self._world.books[0], output, among=self._keys)
+        self._note_unplaced(self._world.books[0])
 
     def _run(self, run: Run) -> None:
         """Run the recipe on a machine, as `project.running` does."""
         world = self._world
         number = 0 if world.merged else run.machine
         machine = self._machines[number]
-        jobs = self._with_lines(self._jobs_of(number), run.left_out)
+        jobs = _without(self._jobs_of(number), run.left_out)
         world.clock.forget()
         world.clock.now += run.pause
         if run.kind == "retry" and self._has(number, Status.EXPIRED):
@@ -288,7 +279,7 @@ class Life:
                 self._limited()
                 if merge.brings and second.layout.output_dir.exists():
                     _copy_pictures(second.layout.output_dir, first.layout.output_dir)
-            self._note_unplaced(books, first.layout.output_dir, among=self._keys)
+            self._note_unplaced(books)
             self._look(0, reader)
 
     def _resolve(self, resolve: Resolve) -> None:
@@ -354,7 +345,6 @@ class Life:
         keys = {job.key for job in self._jobs_of(number)}
         invariants.within(books, world.api.facts(keys), machine.recipe.run.max_cost)
         output = machine.layout.output_dir
-        self._note_unplaced(books, output, among=world.left_out)
         invariants.check(
             _unsettled(before, books),
             self._without_unplaced(_without_resubmitted(books), output),
@@ -383,11 +373,11 @@ class Life:
             if not self._world.api.may_have_expired(attempt.task_id):
                 raise Violation("expired", f"{attempt.task_id} is called expired, and is not")
 
-    def _note_unplaced(self, books: Books, output: Path, *, among: Container[str]) -> None:
-        """Note the done jobs `among` some whose picture is not in the output folder."""
+    def _note_unplaced(self, books: Books) -> None:
+        """Note the done jobs whose picture is not in the first machine's output folder."""
+        output = self._machines[0].layout.output_dir
         for record in books.records:
-            missing = record.status is Status.DONE and not _stands(output, record.file)
-            if missing and record.key in among:
+            if record.status is Status.DONE and not _stands(output, record.file):
                 self._world.unplaced.add(record.key)
 
     def _without_unplaced(self, books: Books, output: Path) -> Books:
@@ -462,6 +452,12 @@ def _recipe(plan: Plan, recipe: Recipe) -> Recipe:
 
 def _prompt_id(number: int) -> str:
     return f"place-{number}"
+
+
+def _without(jobs: list[Job], left_out: tuple[int, ...]) -> list[Job]:
+    """The jobs of a recipe that has no lines for some of them; it always has one."""
+    prompts = {_prompt_id(number) for number in left_out}
+    return [job for job in jobs if job.prompt.id not in prompts] or jobs
 
 
 def _unsettled(before: Books, now: Books) -> Books:
