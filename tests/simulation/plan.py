@@ -249,7 +249,7 @@ def draw(seed: int, number: int) -> Plan:
         faults=faults,
         steps=steps,
         settings=_settings(rng),
-        task_seconds=rng.choice((1.0, 10.0, 60.0)),
+        task_seconds=rng.choice((1.0, 10.0, 60.0, 300.0)),
         limits=limits if limited else (None, None),
         price=price,
         sharded=sharded,
@@ -261,8 +261,8 @@ def draw(seed: int, number: int) -> Plan:
 
 def _settings(rng: Random) -> RunSettings:
     return RunSettings(
-        concurrency=rng.choice((1, 2, 4, 16)),
-        submit_rate=rng.choice((0.5, 5.0, 100.0)),
+        concurrency=rng.choice((1, 2, 3, 4, 16)),
+        submit_rate=rng.choice((0.1, 0.5, 5.0, 100.0)),
         attempts=rng.choice((1, 3, 3)),
         task_timeout=rng.choice((120.0, 600.0)),
         fetch_tries=rng.choice((2, 8)),
@@ -277,11 +277,13 @@ def _faults(rng: Random) -> tuple[Fault, ...]:
     """None in one life of eight, else some kinds; and perhaps an outage or two."""
     if rng.random() < 0.125:
         return ()
-    share = rng.choice((0.1, 0.25, 0.5))
+    share = rng.choice((0.0, 0.05, 0.15, 0.4))
     kinds = [name for name in FAULTS if rng.random() < share * _RARE.get(name, 1.0)]
     faults = [Fault(name, math.exp(rng.uniform(math.log(0.02), math.log(0.7)))) for name in kinds]
     for name in rng.sample(_OUTAGES, rng.choice((0, 1, 1, 2))):
-        begin = rng.choice((0.0, rng.uniform(0.0, 10.0), rng.uniform(0.0, _MINUTE)))
+        begin = rng.choice(
+            (0.0, rng.uniform(0.0, 10.0), rng.uniform(0.0, _MINUTE), rng.uniform(0.0, _MINUTE))
+        )
         faults.append(Fault(name, 1.0, begin, begin + _MINUTE * math.exp(rng.uniform(0.0, 7.0))))
     return tuple(faults)
 
@@ -333,7 +335,7 @@ def _run(rng: Random, *, machine: int) -> Run:
 
 
 def _fuse(rng: Random) -> int:
-    return int(math.exp(rng.uniform(0.0, math.log(300.0)))) if rng.random() < 0.85 else 0
+    return int(math.exp(rng.uniform(0.0, math.log(300.0)))) if rng.random() < 0.7 else 0
 
 
 def _moments(rng: Random, probability: float, most: int) -> tuple[float, ...]:

@@ -10,6 +10,8 @@ from unittest.mock import patch
 
 from spark_batch.checkpoint import Checkpoint, merge
 from spark_batch.checkpoint.attempt_rows import AttemptRow
+from spark_batch.client.outcomes import PollAgain
+from spark_batch.engine import decide, triggers
 from spark_batch.engine.admission import Task
 from spark_batch.engine.budget import Budget
 from spark_batch.engine.decide import Engine
@@ -26,30 +28,25 @@ def _resubmit_on_resume() -> Plant:
 
 def _poll_resets_downloads() -> Plant:
     """A poll that succeeds sets the count of failed downloads back."""
+    original = Engine._completed
 
-    def before(engine: Engine, task: Task) -> None:
+    def completed(self: Engine, task: Task, result: Result) -> None:
         task.fetch_failures = 0
+        original(self, task, result)
 
-    return _before_completed(before)
+    return patch.object(Engine, "_completed", completed)
 
 
 def _poll_resets_outage() -> Plant:
     """A poll that succeeds ends the wait for an API that takes no request."""
 
-    def before(engine: Engine, task: Task) -> None:
-        engine._pace.failing_since = engine._pace.refused_since = None
+    def poll_answered(self: Engine, task: Task, answer: triggers.PollAnswered) -> None:
+        if not isinstance(answer.outcome, PollAgain):
+            self._pace.failing_since = self._pace.refused_since = None
+        self._poll_answered(task, answer)
 
-    return _before_completed(before)
-
-
-def _before_completed(before: Callable[[Engine, Task], None]) -> Plant:
-    original = Engine._completed
-
-    def completed(self: Engine, task: Task, result: Result) -> None:
-        before(self, task)
-        original(self, task, result)
-
-    return patch.object(Engine, "_completed", completed)
+    reactions = {**decide._TASK_REACTIONS, triggers.PollAnswered: poll_answered}
+    return patch.object(decide, "_TASK_REACTIONS", reactions)
 
 
 def _budget_released_early() -> Plant:

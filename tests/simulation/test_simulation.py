@@ -19,7 +19,7 @@ from tests.simulation.plants import PLANTS
 
 pytestmark = pytest.mark.proof
 
-_BOUND = 1000  # lives within which a planted fault has to be found
+_BOUND = 3000  # lives within which a planted fault has to be found
 _MANY = 500  # lives in which each kind of outcome is met
 _FINDS = {
     "resubmit-on-resume": {"double-bill", "lost-id"},
