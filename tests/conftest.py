@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ _HEEDED = (
 # a page of many pictures, so that no process has all of the slow pages.
 _TOGETHER = ("tests/ci/",)
 _BY_MODULE = ("tests/reports/page/",)
+_FIGURES = "figures"
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 2 * 2**30  # bytes
 
@@ -81,6 +83,20 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "_PREVIEW_SECONDS", (0.0, 0.02))
     monkeypatch.setattr(ratelimit, "_FIRST_LOOK", 0.01)
     monkeypatch.setattr(ratelimit, "_SOON", 0.02)
+
+
+@pytest.fixture
+def print_figures(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Print a line of figures after all tests, also from a process of pytest-xdist."""
+    return partial(record_property, _FIGURES)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the proofs that passed."""
+    for report in terminalreporter.getreports("passed"):
+        for name, line in report.user_properties:
+            if name == _FIGURES:
+                terminalreporter.write_line(str(line))
 
 
 class _Groups(LoadScopeScheduling):

@@ -603,9 +603,12 @@ class Engine:
         self._check_uncertain()
 
     def _check_uncertain(self) -> None:
-        """More uncertain attempts than the recipe bears stop further submissions."""
+        """More uncertain attempts than the recipe bears stop further submissions.
+
+        A run that only fetches has none to stop, and goes on.
+        """
         found, most = self._uncertain, self._run.max_uncertain
-        if found > most:
+        if self._can_send and found > most:
             reason = (
                 f"{found} attempts are uncertain, more than {most} (run.max_uncertain):"
                 " `spark-batch status` lists them, `resolve` settles them"
@@ -769,13 +772,14 @@ class Engine:
 
     def _fetch(self, task: Task, result: Result) -> None:
         tries = self._run.fetch_tries
-        insists = task.fetch_failures < min(_TRIES_WITH_SIZE, tries - 1)
+        last_try = task.last_look or task.fetch_failures + 1 >= tries
+        insists = not last_try and task.fetch_failures < _TRIES_WITH_SIZE
         fetch = effects.Fetch(
             task.ticket,
             task.key,
             result,
             expected_bytes=result.bytes if insists else None,
-            last_try=task.fetch_failures + 1 >= tries,
+            last_try=last_try,
             expected=self._model.expected_size(*task.size),
             source=task.job.input if task.job else Input(id=""),
             recorded=task.restoring.picture if task.restoring else None,
@@ -841,6 +845,9 @@ class Engine:
                 Checkpoint.done, task.ticket, picture, files, suspect=suspect, received=received
             )
             cost = task.result.usage.cost if task.result else None
+            # Still open where an earlier run had its result, which named no cost, and this one got
+            # the picture from its last URL.
+            self._budget.charge(task.ticket, task.size, cost)
         self._land(task.ticket)
         self.tally.done += 1
         self._outages.picture_arrived()

@@ -81,10 +81,15 @@ def read_books(checkpoint: Path, scratch: Path) -> Books:
         if not file.name.endswith(".lock"):
             shutil.copyfile(file, scratch / file.name)
     with CheckpointReader.open_readonly(scratch / checkpoint.name) as reader:
-        records = tuple(reader.records())
-        keys = {record.key for record in records}
-        attempts = tuple(each for key in sorted(keys) for each in reader.attempts_of(key))
-        return Books(records, attempts, reader.money())
+        return books_of(reader)
+
+
+def books_of(reader: CheckpointReader) -> Books:
+    """What an open checkpoint says, also of lines that the recipe no longer has."""
+    records = (*reader.records(), *reader.records(left_over=True))
+    keys = {record.key for record in records}
+    attempts = tuple(attempt for key in sorted(keys) for attempt in reader.attempts_of(key))
+    return Books(records, attempts, reader.money())
 
 
 def check(before: Books, now: Books, facts: Facts, *, output: Path, price: Decimal) -> None:

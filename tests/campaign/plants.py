@@ -20,20 +20,21 @@ from spark_batch.jobs import State
 from tests.campaign.points import wrap
 
 
+def take_as_not_sent(self: Checkpoint) -> int:
+    """In place of `Checkpoint.mark_interrupted`: nothing that was being sent has been sent."""
+    found = [
+        attempt
+        for attempt in self.open_attempts()
+        if attempt.state is State.SUBMITTING and not attempt.not_accepted
+    ]
+    for attempt in found:
+        self.not_accepted(attempt.id, "planted")
+    return len(found)
+
+
 def _resubmit_on_resume() -> None:
     """An interrupted attempt is treated as if it had never been sent."""
-
-    def mark_interrupted(self: Checkpoint) -> int:
-        found = [
-            attempt
-            for attempt in self.open_attempts()
-            if attempt.state is State.SUBMITTING and not attempt.not_accepted
-        ]
-        for attempt in found:
-            self.not_accepted(attempt.id, "planted")
-        return len(found)
-
-    wrap(Checkpoint, "mark_interrupted", lambda original: mark_interrupted)
+    wrap(Checkpoint, "mark_interrupted", lambda original: take_as_not_sent)
 
 
 def _intent_after_post() -> None:

@@ -354,6 +354,17 @@ def test_a_run_that_only_fetches_sends_nothing(recipe: Recipe, jobs: list[Job]) 
     assert engine.question(0.0) == triggers.NextStep()
 
 
+def test_uncertain_attempts_do_not_stop_a_run_that_only_fetches(
+    recipe: Recipe, jobs: list[Job]
+) -> None:
+    """`run.max_uncertain` bounds what is paid for: to restore a picture costs nothing."""
+    uncertain = recipe.run.max_uncertain + 1
+    engine = an_engine(recipe, can_send=False)
+    decision = engine.take(triggers.RunStarted((), uncertain), 0.0)
+    assert not decision.events
+    assert engine.question(0.0) == triggers.NextStep()
+
+
 def test_a_stop_takes_requests_back_and_leaves_the_tasks(engine: Engine, jobs: list[Job]) -> None:
     """What was never begun is sent by a later run; what is paid for is waited for, then left."""
     ticket = a_task(engine, jobs[0])

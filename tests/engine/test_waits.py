@@ -628,10 +628,8 @@ def test_two_404s_between_other_failures_are_not_an_unknown_task(life: Life) -> 
     assert life.run().done == 1
 
 
-@pytest.mark.parametrize("tries", [1, 2, 8])
-def test_a_size_that_is_off_costs_no_picture_however_few_tries(life: Life, tries: int) -> None:
-    """The last try takes what arrives whole, whatever size the API gave."""
-    many_prompts(life, 1, fetch_tries=tries)
+def insist_on_size(life: Life) -> list[int | None]:
+    """Have every download fail that has to have the API's size; gives the sizes asked for."""
     asked: list[int | None] = []
     fetch = life.api.fetch
 
@@ -640,9 +638,41 @@ def test_a_size_that_is_off_costs_no_picture_however_few_tries(life: Life, tries
         return no_picture("size") if expected_bytes else fetch(url, part, expected_bytes=None)
 
     life.api.fetch = insist  # type: ignore[method-assign]
+    return asked
+
+
+@pytest.mark.parametrize("tries", [1, 2, 8])
+def test_a_size_that_is_off_costs_no_picture_however_few_tries(life: Life, tries: int) -> None:
+    """The last try takes what arrives whole, whatever size the API gave."""
+    many_prompts(life, 1, fetch_tries=tries)
+    asked = insist_on_size(life)
     life.api.polls = [Completed(result=replace(RESULT, bytes=7))]
     assert life.run().done == 1
     assert len(asked) <= tries
+
+
+def test_a_size_that_is_off_costs_no_picture_of_a_task_that_is_forgotten(life: Life) -> None:
+    """The last URL is tried once in a run: that try takes what arrives whole, too."""
+    life.api.polls = [Completed(result=replace(RESULT, bytes=7))]
+    life.api.fetches = [no_picture()]
+    life.run()
+    life.api.polls, life.api.fetches = [TaskUnknown(reason="HTTP 404")], []
+    insist_on_size(life)
+    assert life.run().done == 1
+
+
+def test_a_picture_from_its_last_url_whose_cost_is_not_known_keeps_nothing_waiting(
+    life: Life,
+) -> None:
+    """A job that waits for room within `max_cost` is left when nothing is in flight any more."""
+    many_prompts(life, 2, max_cost=Decimal("0.05"))
+    life.api.polls = [Completed(result=replace(RESULT, usage=Usage()))]
+    life.api.fetches = [no_picture()]
+    life.run()
+    life.api.polls, life.api.fetches = [TaskUnknown(reason="HTTP 404")], []
+    tally = life.run()
+    assert tally.exit_code() is ExitCode.OVER_BUDGET
+    assert life.statuses() == ["done", "pending"]
 
 
 def test_blocked_names_do_not_stop_the_other_pictures(life: Life) -> None:

@@ -9,7 +9,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -67,7 +67,7 @@ def probed() -> Probed:
 
 
 def test_mutated_recipes(
-    tmp_path: Path, probed: Probed, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, probed: Probed, print_figures: Callable[[str], None]
 ) -> None:
     """Random damage raises nothing but RecipeError, with one printable line for each error."""
 
@@ -96,8 +96,7 @@ def test_mutated_recipes(
                 assert found.message, text
                 assert found.message.isprintable(), text
     assert 0 < refused < MUTANTS
-    with capsys.disabled():
-        print(f"\nmutants seed {SEED}: {MUTANTS} recipes, {refused} refused, 0 tracebacks")
+    print_figures(f"mutants seed {SEED}: {MUTANTS} recipes, {refused} refused, 0 tracebacks")
 
 
 def test_mutated_recipes_through_the_command(tmp_path: Path) -> None:
