@@ -173,3 +173,55 @@ def test_a_quote_lowers_no_reservation() -> None:
     assert prices.upper((512, 512)) == Decimal("0.07")
     assert prices.estimate((512, 512)) == Decimal("0.05")
     assert Prices(price=None).upper((512, 512)) is None
+
+
+def test_what_has_no_reservation_counts_with_the_highest_price_known() -> None:
+    """A resumed attempt is out of it while it is in flight, and in it again when it is left."""
+    before = Money(spent=usd("0"), reserved=usd("0"), unpriced=3, doubtful=2)
+    charges = [Charge(*SIZE, usd(text)) for text in ("0.02", "0.09", "0.03")]
+    prices = Prices(price=usd("0.05"), charges=charges)
+    budget = Budget(limit=usd("9"), money=before, prices=prices)
+    assert budget.committed == 3 * usd("0.09")
+    budget.resume(1, None)
+    assert budget.committed == 2 * usd("0.09")
+    budget.leave(1)
+    assert budget.committed == 3 * usd("0.09")
+    budget.resume(2, None)
+    budget.charge(2, SIZE, None)  # the API has named no cost
+    assert budget.committed == 3 * usd("0.09")
+
+
+def test_a_stop_says_how_many_attempts_are_in_doubt() -> None:
+    """Each that was left counts once, and a resumed one does not while it is in flight."""
+    before = Money(spent=usd("0"), reserved=usd("0"), unpriced=2, doubtful=2)
+    budget = a_budget("0.20", None, before)
+    budget.resume(1, None)
+    budget.leave(1)
+    verdict = budget.ask(SIZE)
+    assert isinstance(verdict, Over)
+    assert verdict.reason.startswith("attempts of unknown price may be billed (2), and there is a")
+
+
+def test_a_stop_at_the_limit_says_what_did_not_fit() -> None:
+    """With its price where one is known; more than the limit may have been spent before."""
+    before = Money(spent=usd("0.05"), reserved=usd("0.02"), unpriced=0)
+    blind = a_budget("0.06", None, before).ask(SIZE)
+    assert blind == Over(
+        "the next picture does not fit: 0.07 of 0.06 USD are spent or reserved;"
+        " raise max_cost to go on"
+    )
+    priced = a_budget("0.08", "0.03", before).ask(SIZE)
+    assert priced == Over(
+        "the next picture, about 0.03 USD, does not fit: 0.07 of 0.08 USD are spent or reserved;"
+        " raise max_cost to go on"
+    )
+
+
+def test_a_failed_attempt_that_cost_little_does_not_lower_what_an_earlier_one_cost() -> None:
+    """The highest of them is what the next one may cost; one that cost nothing says nothing."""
+    budget = a_budget("1.00", None)
+    for attempt, cost in enumerate(("0.06", "0.01", "0")):
+        budget.reserve(attempt, None)
+        budget.charge_failed(attempt, usd(cost))
+    assert budget.ask(SIZE) == Go(usd("0.06"))
+    assert budget.spent == usd("0.07")
