@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -242,6 +243,43 @@ def test_ids_beside_a_refusal(status: int, code: int | None) -> None:
     """A mark of the request beside a refusal changes nothing about it."""
     outcome = _create({"request_id": "r-1", "error": {"message": "no"}}, status=status)
     assert isinstance(outcome, NotAccepted if code is None else StopRun)
+
+
+def test_a_404_that_names_an_id_says_nothing_of_the_model() -> None:
+    """Its words may be about anything; nothing more is sent either way."""
+    content = {"id": "r-1", "message": "model spark_i2i_3_0 not found"}
+    outcome = _create(content, 404)
+    assert isinstance(outcome, StopRun)
+    assert outcome.message.startswith("the API has no such endpoint: check SPARK_BASE_URL")
+
+
+@pytest.mark.parametrize("status", [300, 302, 308, 399])
+def test_a_redirect_is_said_to_be_one(status: int) -> None:
+    """And no other answer is: what to check differs."""
+    redirect = f"HTTP {status}: a redirect is not followed; check SPARK_BASE_URL"
+    assert _create({}, status) == Uncertain(reason=redirect)
+    for other in (200, 299, 400, 418, 500):
+        outcome = _create({"x": 1}, other)
+        assert "redirect" not in getattr(outcome, "reason", getattr(outcome, "message", ""))
+
+
+@pytest.mark.parametrize("place", ["{}", "a{}", "{}~", "~{}"])
+def test_an_id_with_the_key_in_it_is_none(place: str) -> None:
+    """It would be written down, and the key with it."""
+    assert isinstance(_create({"id": place.format(KEY)}), Uncertain)
+
+
+def test_an_answer_that_was_cut_says_so() -> None:
+    """Before what has come of it."""
+    answer = replace(_answer({"x": 1}), cut="the answer was cut")
+    outcome = submission.judge(answer, CONTEXT)
+    assert isinstance(outcome, Uncertain)
+    assert outcome.reason.startswith(
+        "HTTP 200: the answer was cut; no usable task id in the answer"
+    )
+    whole = submission.judge(replace(answer, cut=""), CONTEXT)
+    assert isinstance(whole, Uncertain)
+    assert whole.reason.startswith("HTTP 200: no usable task id in the answer: ")
 
 
 @pytest.mark.parametrize(
