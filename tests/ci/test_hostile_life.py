@@ -187,7 +187,9 @@ def _strays(job: Ran) -> Iterator[str]:
         return
     home = job.workspace.parent
     for entry in home.iterdir():
-        if entry.name not in ("work", "temp") and not entry.name.startswith("step-"):
+        if entry.name == ".local":
+            yield from _not_ours(entry)
+        elif entry.name not in ("work", "temp") and not entry.name.startswith("step-"):
             yield entry.name
     if not (job.workspace / ".git").exists():  # the job `books` checks nothing out
         return
@@ -197,6 +199,15 @@ def _strays(job: Ran) -> Iterator[str]:
         if not path.startswith((f"{stranger.FOLDER}/out/", "shards/")):
             yield line
     yield from map(str, job.workspace.rglob("forged"))
+
+
+def _not_ours(folder: Path) -> Iterator[str]:
+    """What stands in the home folder besides the list of hashes (`spark_batch.remembered`)."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            ours = path.relative_to(folder).as_posix() == "state/spark-batch/findings"
+            if not ours or re.fullmatch(r"([0-9a-f]{64}\n)+", path.read_text()) is None:
+                yield str(path)
 
 
 def pushed(
