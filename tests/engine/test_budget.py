@@ -225,3 +225,12 @@ def test_a_failed_attempt_that_cost_little_does_not_lower_what_an_earlier_one_co
         budget.charge_failed(attempt, usd(cost))
     assert budget.ask(SIZE) == Go(usd("0.06"))
     assert budget.spent == usd("0.07")
+
+
+def test_a_failed_attempt_without_a_cost_costs_nothing() -> None:
+    """Its reservation is free again, and nothing is spent."""
+    budget = a_budget("0.05", "0.03")
+    budget.reserve(1, usd("0.03"))
+    assert budget.committed == usd("0.03")
+    budget.charge_failed(1, None)
+    assert (budget.spent, budget.committed) == (usd("0"), usd("0"))
