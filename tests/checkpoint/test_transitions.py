@@ -12,7 +12,7 @@ import pytest
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Money
 from spark_batch.checkpoint.store import Values
 from spark_batch.errors import CheckpointError
-from spark_batch.jobs import State, Status
+from spark_batch.jobs import State, Status, Usage
 from tests.makers import a_job, a_picture, a_result, some_jobs
 
 
@@ -109,6 +109,39 @@ def test_what_was_being_sent_is_uncertain_at_start(checkpoint: Checkpoint) -> No
         Status.UNCERTAIN,
     ]
     assert checkpoint.mark_interrupted() == 0
+
+
+def test_a_request_that_is_sent_again_may_have_been_sent(checkpoint: Checkpoint) -> None:
+    """One that was not accepted goes again after a crash; one that was sent again does not."""
+    attempt = begin_attempt(checkpoint)
+    checkpoint.not_accepted(attempt, "429")
+    checkpoint.mark_interrupted()
+    assert checkpoint.last_attempt(a_job().key).not_accepted
+    checkpoint.resend(attempt, reserved=Decimal("0.05"))
+    assert not checkpoint.last_attempt(a_job().key).not_accepted
+    assert checkpoint.money().reserved == Decimal("0.05")
+    checkpoint.mark_interrupted()
+    assert checkpoint.last_attempt(a_job().key).state is State.UNCERTAIN
+
+
+def test_the_history_says_what_a_failed_task_cost(checkpoint: Checkpoint) -> None:
+    """And nothing of money where the API named none."""
+    free = begin_attempt(checkpoint)
+    checkpoint.fail(free, code="1", message="no", again="new-task")
+    assert checkpoint.history(free)[-1][1:] == ("failed", "1: no")
+    paid = begin_attempt(checkpoint, number=2)
+    checkpoint.fail(paid, code=None, message="no", again="never", usage=Usage(cost=Decimal("0.02")))
+    assert checkpoint.history(paid)[-1][1:] == ("failed", "no; 0.02 USD")
+
+
+def test_a_move_that_is_not_allowed_is_named(checkpoint: Checkpoint) -> None:
+    """By the state that was to be reached, or by what was to happen."""
+    attempt = begin_attempt(checkpoint)
+    checkpoint.fail(attempt, code=None, message="no", again="never")
+    with pytest.raises(CheckpointError, match=rf"attempt {attempt} cannot become running from"):
+        checkpoint.submitted(attempt, "task-1")
+    with pytest.raises(CheckpointError, match=rf"attempt {attempt} cannot become unsent from"):
+        checkpoint.not_accepted(attempt, "429")
 
 
 def test_one_task_id_belongs_to_one_attempt(checkpoint: Checkpoint) -> None:

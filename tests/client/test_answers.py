@@ -263,6 +263,26 @@ def test_a_redirect_is_said_to_be_one(status: int) -> None:
         assert "redirect" not in getattr(outcome, "reason", getattr(outcome, "message", ""))
 
 
+def test_an_answer_is_described_once() -> None:
+    """By its status, and by what is said in it, but for the status itself."""
+    described = submission.described
+    answer = replace(_answer({"x": 1}, 503), cut="")
+    assert described(answer, None) == "HTTP 503: {'x': 1}"
+    assert described(replace(answer, cut="the answer was cut"), None) == (
+        "HTTP 503: the answer was cut"
+    )
+    assert described(replace(answer, excerpt=""), None) == "HTTP 503: no text"
+    assert described(answer, _complaint({"error": {"code": "503", "message": "busy"}})) == (
+        "HTTP 503: busy"
+    )
+    assert described(answer, _complaint({"error": {"code": "9", "message": "busy"}})) == (
+        "HTTP 503: 9: busy"
+    )
+    assert described(answer, _complaint({"error": {"code": "1", "message": "503"}})) == (
+        "HTTP 503: 1"
+    )
+
+
 @pytest.mark.parametrize("place", ["{}", "a{}", "{}~", "~{}"])
 def test_an_id_with_the_key_in_it_is_none(place: str) -> None:
     """It would be written down, and the key with it."""
