@@ -234,3 +234,13 @@ def test_a_failed_attempt_without_a_cost_costs_nothing() -> None:
     assert budget.committed == usd("0.03")
     budget.charge_failed(1, None)
     assert (budget.spent, budget.committed) == (usd("0"), usd("0"))
+
+
+def test_what_is_spent_to_the_cent_leaves_nothing_and_what_fits_to_the_cent_goes() -> None:
+    """Without a known price, and with what a failed attempt has cost."""
+    spent = Money(spent=usd("0.05"), reserved=usd("0"), unpriced=0)
+    assert isinstance(a_budget("0.05", None, spent).ask(SIZE), Over)
+    budget = a_budget("0.12", None)
+    budget.reserve(1, None)
+    budget.charge_failed(1, usd("0.06"))
+    assert budget.ask(SIZE) == Go(usd("0.06"))
