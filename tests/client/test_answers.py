@@ -516,6 +516,21 @@ def test_usd(unit: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        {"data": {"cost": "0.03"}},
+        {"data": {}, "cost": "0.03"},
+        {"data": None, "cost": None, "usage": {"cost": "0.03"}},
+        {"cost": "0.03", "usage": {"cost": "0.04"}},
+    ],
+)
+def test_where_a_quote_may_stand(content: dict[str, object]) -> None:
+    """The first place that has one counts."""
+    quote = submission.quote_of(_answer({"status": "success", **content}), CONTEXT)
+    assert quote == Quoted(cost=Decimal("0.03"))
+
+
+@pytest.mark.parametrize(
     ("cost", "unit", "other"),
     [
         ("12", "credit", "12 credit"),
