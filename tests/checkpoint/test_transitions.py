@@ -144,6 +144,23 @@ def test_a_move_that_is_not_allowed_is_named(checkpoint: Checkpoint) -> None:
         checkpoint.not_accepted(attempt, "429")
 
 
+def test_a_task_that_the_api_did_not_know_is_asked_for_again(checkpoint: Checkpoint) -> None:
+    """By the next run; what has no id, or was settled by a person, is not."""
+    known, lost, settled = (begin_attempt(checkpoint, number=number) for number in (1, 2, 3))
+    checkpoint.submitted(known, "task-1")
+    checkpoint.submitted(settled, "task-3")
+    for attempt in (known, lost, settled):
+        checkpoint.uncertain(attempt, "the API does not know it")
+    checkpoint.settle_resubmit(settled)
+    checkpoint.poll_unknown_again()
+    states = {attempt.id: attempt.state for attempt in checkpoint.attempts_of(a_job().key)}
+    assert states == {
+        known: State.RUNNING,
+        lost: State.UNCERTAIN,
+        settled: State.UNCERTAIN,
+    }
+
+
 def test_one_task_id_belongs_to_one_attempt(checkpoint: Checkpoint) -> None:
     """The database itself refuses to note a task twice."""
     jobs = some_jobs(2)
