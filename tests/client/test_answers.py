@@ -245,6 +245,13 @@ def test_ids_beside_a_refusal(status: int, code: int | None) -> None:
     assert isinstance(outcome, NotAccepted if code is None else StopRun)
 
 
+@pytest.mark.parametrize("status", [200, 302, 400, 409, 410, 422, 500, 503])
+def test_only_a_404_says_that_the_model_is_unknown(status: int) -> None:
+    """Another answer may speak of a model for another reason, and stops no run by that."""
+    outcome = _create({"message": "model spark_i2i_3_0 not found"}, status)
+    assert "does not know the model" not in getattr(outcome, "message", "")
+
+
 def test_a_404_that_names_an_id_says_nothing_of_the_model() -> None:
     """Its words may be about anything; nothing more is sent either way."""
     content = {"id": "r-1", "message": "model spark_i2i_3_0 not found"}
