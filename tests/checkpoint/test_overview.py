@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +30,7 @@ def path(tmp_path: Path) -> Path:
         checkpoint.sync_jobs(jobs)
         for job in jobs[1:]:
             checkpoint.begin_attempt(job.key, number=1, reserved=None, api="x")
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         for number, columns in enumerate(EVERY, 1):
             db.execute(
                 "UPDATE attempt SET state = ?, unsent = ?, lost = ?, settled = ?, suspect = ?"

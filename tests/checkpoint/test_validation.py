@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -207,7 +208,7 @@ def test_a_text_that_is_not_utf_8_is_an_error_without_a_traceback(path: Path) ->
 def test_an_index_that_differs_from_its_table_is_refused(path: Path) -> None:
     """Jobs are looked up by it: it would hide what is paid for."""
     key = some_jobs(1)[0].key.encode()
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         query = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_attempt_1'"
         ((page,),) = database.execute(query)
         (size,) = database.execute("PRAGMA page_size").fetchone()

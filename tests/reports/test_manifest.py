@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -76,8 +77,20 @@ def test_no_text_is_a_formula(tmp_path: Path, start: str) -> None:
     assert (row["prompt"], row["seed"]) == (start, "-1")
 
 
+# The csv module of Python 3.10 neither writes nor reads NUL. No recipe may have it, and it is
+# removed from what a server says.
+CHARACTERS = st.characters(
+    exclude_categories=["Cs"], exclude_characters="\0" if sys.version_info < (3, 11) else ""
+)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(texts=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), max_size=5))
+@given(
+    texts=st.lists(
+        st.text(alphabet=CHARACTERS),
+        max_size=5,
+    )
+)
 def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -> None:
     """Quotes, commas, line ends, apostrophes and formulas come back as they were."""
     path = tmp_path / "m.csv"
@@ -130,7 +143,8 @@ def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
 # What has a meaning in a CSV file or in a cell of a spreadsheet, more often than chance has it.
 CELLS = st.text(
     alphabet=st.one_of(
-        st.sampled_from("=+-@'\"\t\r\n,; |%"), st.characters(exclude_categories=["Cs"])
+        st.sampled_from("=+-@'\"\t\r\n,; |%"),
+        CHARACTERS,
     ),
     max_size=12,
 )
