@@ -296,6 +296,14 @@ def test_an_id_with_the_key_in_it_is_none(place: str) -> None:
     assert isinstance(_create({"id": place.format(KEY)}), Uncertain)
 
 
+@pytest.mark.parametrize("key", ["!0-key-of-a-test", "zz-key-of-a-test"])
+def test_an_id_is_no_other_text_when_it_is_washed(key: str) -> None:
+    """Whichever way the two are sorted."""
+    context = AnswerContext(MODEL, washer(key))
+    answer = replace(_answer({"x": 1}), content={"id": key})
+    assert isinstance(submission.judge(answer, context), Uncertain)
+
+
 def test_an_answer_that_was_cut_says_so() -> None:
     """Before what has come of it."""
     answer = replace(_answer({"x": 1}), cut="the answer was cut")
