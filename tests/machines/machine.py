@@ -18,17 +18,18 @@ from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.resolving import settling
 from spark_batch.reports.formats import FORMATS
-from tests.machines.ledger import Fate, Ledger, Task
+from tests.machines.ledger import Fate, Ledger
 from tests.makers import a_picture
 
 API = "https://api.example.com"
+JOBS = 3  # of the recipe
 RESERVED = Decimal("0.05")
 RECIPE = """\
 version: 1
 name: shared
 inputs: ['https://cdn.example.com/a.jpg']
-prompts: [{id: beach, text: Beach}, {id: snow, text: Snow}]
-variants: {size: 512x512, seed: [1, 2]}
+prompts: [{id: beach, text: Beach}, {id: snow, text: Snow}, {id: city, text: City}]
+variants: {size: 512x512, seed: 7}
 """
 
 
@@ -167,7 +168,3 @@ def manifest_of(machine: Machine) -> Path:
     """The manifest of its whole recipe, which may be missing."""
     return FORMATS["csv"].path(machine.layout)
 
-
-def known_task(reader: CheckpointReader, task: Task) -> bool:
-    """Whether a checkpoint has the task's id."""
-    return reader.knows_task(API, task.id)

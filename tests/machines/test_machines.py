@@ -31,7 +31,7 @@ from spark_batch.jobs.shard import Shard
 from tests.machines import plants
 from tests.machines.invariants import check, facts
 from tests.machines.ledger import Ledger
-from tests.machines.machine import Machine, Violation, manifest_of, read
+from tests.machines.machine import JOBS, Machine, Violation, manifest_of, read
 
 EXAMPLES = int(os.environ.get("SPARK_BATCH_MACHINES_EXAMPLES", "60"))
 MOST = 4  # machines of one history
@@ -48,7 +48,7 @@ CHOICES = ["go"] * 4 + [
     "unknown",
     "expired",
 ]
-STEPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(CHOICES)), min_size=1, max_size=8)
+STEPS = st.lists(st.tuples(st.integers(0, JOBS - 1), st.sampled_from(CHOICES)), min_size=4, max_size=12)
 SHARDS = st.sampled_from([None, None, Shard(1, 2), Shard(2, 2)])
 MACHINE = st.integers(0, MOST - 1)
 FIGURES: Counter[str] = Counter()
@@ -65,9 +65,12 @@ class Machines(RuleBasedStateMachine):
         self.machines: list[Machine] = []
         FIGURES["examples"] += 1
 
-    @initialize()
-    def first(self) -> None:
-        """One machine, which has done nothing."""
+    @initialize(steps=STEPS)
+    def first(self, steps: list[tuple[int, str]]) -> None:
+        """A machine that has run, its copy, and one that knows nothing of them."""
+        self._new()
+        self._at(0).run(steps, None, dies=False)
+        self.copy(0)
         self._new()
 
     @rule(machine=MACHINE, steps=STEPS, shard=SHARDS, dies=st.booleans())
@@ -85,12 +88,6 @@ class Machines(RuleBasedStateMachine):
             folder = self.root / str(len(self.machines))
             shutil.copytree(source.folder, folder)
             self.machines.append(Machine(folder, self.ledger))
-
-    @rule()
-    def start(self) -> None:
-        """A new machine, which knows nothing of the others."""
-        if len(self.machines) < MOST:
-            self._new()
 
     @rule(into_number=MACHINE, from_number=MACHINE)
     def merge(self, into_number: int, from_number: int) -> None:
@@ -110,7 +107,7 @@ class Machines(RuleBasedStateMachine):
             into.layout.output_dir.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, manifest_of(into))
 
-    @rule(machine=MACHINE, job=st.integers(0, 3), choice=st.sampled_from(["truth", "resubmit"]))
+    @rule(machine=MACHINE, job=st.integers(0, JOBS - 1), choice=st.sampled_from(["truth", "resubmit"]))
     def resolve(self, machine: int, job: int, choice: str) -> None:
         """Settle what is uncertain."""
         self._at(machine).resolve(job, choice)
@@ -127,20 +124,19 @@ class Machines(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Merge everything with the command's function, in two orders."""
         try:
-            found = [self._merged("forward", self.machines)]
-            found.append(self._merged("backward", self.machines[::-1]))
-            if found[0] != found[1]:
-                raise Violation(f"the order makes a difference: {found[0]} and {found[1]}")
+            given = [machine.layout.output_dir for machine in self.machines]
+            given = [folder for folder in given if folder.exists()]
+            together = self._merged("together", [given])
+            backward = self._merged("backward", [[folder] for folder in reversed(given)])
+            if together != backward:
+                raise Violation(f"the order makes a difference: {together} and {backward}")
         finally:
             shutil.rmtree(self.root)
 
-    def _merged(self, name: str, machines: Sequence[Machine]) -> tuple[object, ...]:
+    def _merged(self, name: str, merges: Sequence[Sequence[Path]]) -> tuple[object, ...]:
         target = Machine(self.root / name, self.ledger)
-        given = [machine.layout.output_dir for machine in machines if machine.checkpoints()]
-        if not given:
-            return ()
-        for folders in ([folder] for folder in (*given, given[0])):  # one of them twice
-            target.merge(folders)
+        for given in (*merges, merges[0]):  # one of them twice
+            target.merge(given)
             FIGURES["merges"] += 1
         with read(target.layout.checkpoint) as whole:
             check(whole, self.ledger, self._keys())
@@ -183,6 +179,7 @@ def explore(examples: int, *phases: Phase) -> None:
             max_examples=examples,
             stateful_step_count=12,
             derandomize=True,
+            report_multiple_bugs=False,
             database=None,
             deadline=None,
             phases=phases,
