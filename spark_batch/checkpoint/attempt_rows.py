@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.rows import attempt_of
@@ -63,6 +64,11 @@ class AttemptRow:
         return str(self.cells["submitted_at"] or f"number {self.cells['number']}")
 
     @property
+    def adopted(self) -> bool:
+        """Whether it came from a manifest, which gives the cost of all attempts of the job."""
+        return any(what == ADOPTED for _, what, _ in self.events)
+
+    @property
     def sends(self) -> list[str]:
         """The times at which it was about to be sent, from its history."""
         return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
@@ -93,6 +99,9 @@ class AttemptRow:
         for name in _FACTS:
             if cells[name] is None:
                 cells[name] = rest.cells[name]
+        costs = [row.cells["cost"] for row in (self, other) if row.cells["cost"] is not None]
+        if costs and (self.adopted or other.adopted):
+            cells["cost"] = min(costs, key=lambda cost: Decimal(str(cost)))
         seen = bool(self.events)
         fresh = [
             event

@@ -146,9 +146,7 @@ class Machine:
             task.told = True
         else:
             paid = usage if task.fate is Fate.FAILED_PAID else Usage()
-            checkpoint.fail(
-                attempt.id, code=None, message="failed", again="new-task", usage=paid
-            )
+            checkpoint.fail(attempt.id, code=None, message="failed", again="new-task", usage=paid)
             task.told = task.fate is Fate.FAILED_PAID
 
 
@@ -167,4 +165,3 @@ def read(path: Path) -> Iterator[CheckpointReader]:
 def manifest_of(machine: Machine) -> Path:
     """The manifest of its whole recipe, which may be missing."""
     return FORMATS["csv"].path(machine.layout)
-
