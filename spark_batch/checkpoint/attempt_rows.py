@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.rows import attempt_of
@@ -99,9 +98,10 @@ class AttemptRow:
         for name in _FACTS:
             if cells[name] is None:
                 cells[name] = rest.cells[name]
-        costs = [row.cells["cost"] for row in (self, other) if row.cells["cost"] is not None]
-        if costs and (self.adopted or other.adopted):
-            cells["cost"] = min(costs, key=lambda cost: Decimal(str(cost)))
+        if self.adopted != other.adopted:
+            own, row = (other, self) if self.adopted else (self, other)
+            if _rank(own.cells) >= _rank(row.cells):
+                cells["cost"] = own.cells["cost"]  # the row's is that of all attempts
         seen = bool(self.events)
         fresh = [
             event
