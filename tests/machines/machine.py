@@ -66,6 +66,7 @@ class Machine:
                     self._step(checkpoint, keys[number % len(keys)], choice)
                 if not dies:
                     write_reports(layout, checkpoint, ["csv"])
+                    self.ledger.pulled = True
         except UsageError:
             pass  # shards that are not merged
 
@@ -77,11 +78,13 @@ class Machine:
                 for attempt in settlement.attempts:
                     self._settle(settlement, attempt, choice)
                 settlement.write_reports()
+                self.ledger.pulled = True
         except UsageError:
             pass  # nothing is uncertain here
 
     def merge(self, given: Sequence[Path]) -> merging.Merged | None:
         """Merge; None when there is nothing to merge."""
+        self.ledger.pulled = True
         try:
             return merging.merge(self.recipe, given)
         except UsageError:
