@@ -37,8 +37,8 @@ class Task:
 class Ledger:
     """All requests that reached the API, by the time when they were sent; None made no task.
 
-    `pulled` says whether there is a manifest, which merges and runs may read: its rows have the cost
-    of all attempts of a job, so that money may be counted too high, never too low.
+    `pulled` says whether there is a manifest, which merges and runs may read: its rows have the
+    cost of all attempts of a job, so that money may be counted too high, never too low.
     """
 
     pulled: bool = False
