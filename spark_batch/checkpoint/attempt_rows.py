@@ -63,6 +63,11 @@ class AttemptRow:
         return str(self.cells["submitted_at"] or f"number {self.cells['number']}")
 
     @property
+    def adopted(self) -> bool:
+        """Whether it came from a manifest, which gives the cost of all attempts of the job."""
+        return any(what == ADOPTED for _, what, _ in self.events)
+
+    @property
     def sends(self) -> list[str]:
         """The times at which it was about to be sent, from its history."""
         return [at for at, what, _ in self.events if what == State.SUBMITTING.value]
@@ -93,6 +98,10 @@ class AttemptRow:
         for name in _FACTS:
             if cells[name] is None:
                 cells[name] = rest.cells[name]
+        if self.adopted != other.adopted:
+            own, row = (other, self) if self.adopted else (self, other)
+            if _rank(own.cells) >= _rank(row.cells):
+                cells["cost"] = own.cells["cost"]  # the row's is that of all attempts
         seen = bool(self.events)
         fresh = [
             event

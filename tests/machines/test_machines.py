@@ -1,0 +1,230 @@
+"""Machines that run, die, copy folders, merge, adopt and resolve, in any order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from spark_batch.checkpoint import Checkpoint, join
+from spark_batch.checkpoint.rows import time_text
+from spark_batch.checkpoint.store import Store
+from spark_batch.jobs.shard import Shard
+from tests.machines import plants
+from tests.machines.invariants import check, facts
+from tests.machines.ledger import Ledger
+from tests.machines.machine import JOBS, Machine, Violation, manifest_of, read
+
+EXAMPLES = int(os.environ.get("SPARK_BATCH_MACHINES_EXAMPLES", "40"))
+MOST = 4  # machines of one history
+_START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+# The main road thrice as often, so that attempts come to their end.
+CHOICES = ["go"] * 4 + [
+    "cut-before",
+    "cut-after",
+    "unsent",
+    "refused",
+    "failed",
+    "failed-paid",
+    "unknown",
+    "expired",
+]
+STEPS = st.lists(
+    st.tuples(st.integers(0, JOBS - 1), st.sampled_from(CHOICES)), min_size=4, max_size=12
+)
+SHARDS = st.sampled_from([None, None, Shard(1, 2), Shard(2, 2)])
+MACHINE = st.integers(0, MOST - 1)
+FIGURES: Counter[str] = Counter()
+
+
+class Machines(RuleBasedStateMachine):
+    """Up to four machines that share one API."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.root = Path(tempfile.mkdtemp(prefix="machines-", dir=base))
+        self.ledger = Ledger()
+        self.machines: list[Machine] = []
+        FIGURES["examples"] += 1
+
+    @initialize(steps=STEPS)
+    def first(self, steps: list[tuple[int, str]]) -> None:
+        """A machine that has run, its copy, and one that knows nothing of them."""
+        self._new()
+        self._at(0).run(steps, None, dies=True)
+        self.copy(0)
+        self._new()
+
+    @rule(machine=MACHINE, steps=STEPS, shard=SHARDS, dies=st.booleans())
+    def run(
+        self, machine: int, steps: list[tuple[int, str]], shard: Shard | None, dies: bool
+    ) -> None:
+        """Run, and die at a transition or come to the end."""
+        self._at(machine).run(steps, shard, dies=dies)
+
+    @rule(machine=MACHINE)
+    def copy(self, machine: int) -> None:
+        """Copy a folder to a new machine."""
+        if len(self.machines) < MOST:
+            source = self._at(machine)
+            folder = self.root / str(len(self.machines))
+            shutil.copytree(source.folder, folder)
+            self.machines.append(Machine(folder, self.ledger))
+
+    @rule(into_number=MACHINE, from_number=MACHINE)
+    def merge(self, into_number: int, from_number: int) -> None:
+        """Merge the folder of another machine, or the shards of this one."""
+        into, other = self._at(into_number), self._at(from_number)
+        given = [] if into is other else [other.layout.output_dir]
+        merged = into.merge(given)
+        if merged is not None:
+            FIGURES["merges"] += 1
+            FIGURES["double payments told"] += len(merged.double_payments)
+
+    @rule(into_number=MACHINE, from_number=MACHINE)
+    def pull(self, into_number: int, from_number: int) -> None:
+        """Take the manifest of another machine, as from git: the next run adopts its rows."""
+        into, path = self._at(into_number), manifest_of(self._at(from_number))
+        if path.exists() and path != manifest_of(into):
+            into.layout.output_dir.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, manifest_of(into))
+            self.ledger.pulled = True
+
+    @rule(
+        machine=MACHINE, job=st.integers(0, JOBS - 1), choice=st.sampled_from(["truth", "resubmit"])
+    )
+    def resolve(self, machine: int, job: int, choice: str) -> None:
+        """Settle what is uncertain."""
+        self._at(machine).resolve(job, choice)
+
+    @invariant()
+    def the_union_of_all_machines_is_what_was_billed(self) -> None:
+        """The attempts of all checkpoints together have each task, and its money once."""
+        FIGURES["rules"] += 1
+        if self.machines:
+            with Checkpoint.blank() as whole:
+                self._join_all(whole, self.machines)
+                check(whole, self.ledger, self._keys())
+
+    def teardown(self) -> None:
+        """Merge everything with the command's function, in two orders."""
+        try:
+            given = [machine.layout.output_dir for machine in self.machines]
+            given = [folder for folder in given if folder.exists()]
+            together = self._merged("together", [given])
+            backward = self._merged("backward", [[folder] for folder in reversed(given)])
+            if together != backward:
+                raise Violation(f"the order makes a difference: {together} and {backward}")
+        finally:
+            shutil.rmtree(self.root)
+
+    def _merged(self, name: str, merges: Sequence[Sequence[Path]]) -> tuple[object, ...]:
+        target = Machine(self.root / name, self.ledger)
+        for given in (*merges, merges[0]):  # one of them twice
+            target.merge(given)
+            FIGURES["merges"] += 1
+        with read(target.layout.checkpoint) as whole:
+            check(whole, self.ledger, self._keys())
+            return facts(whole, self.ledger)
+
+    def _join_all(self, whole: Checkpoint, machines: Sequence[Machine]) -> None:
+        for machine in machines:
+            for path in machine.checkpoints():
+                with read(path) as reader:
+                    join(whole, reader)
+
+    def _new(self) -> None:
+        self.machines.append(Machine(self.root / str(len(self.machines)), self.ledger))
+
+    def _at(self, number: int) -> Machine:
+        return self.machines[number % len(self.machines)]
+
+    def _keys(self) -> list[str]:
+        machine = self.machines[0]
+        return [job.key for job in machine.layout.jobs(machine.recipe)]
+
+
+@pytest.fixture(autouse=True)
+def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A clock that never says the same time twice, so that no two sendings are one."""
+    ticks = count()
+
+    def now(self: Store) -> str:
+        return time_text(_START + timedelta(seconds=next(ticks)))
+
+    monkeypatch.setattr(Store, "now", now)
+    yield
+
+
+def explore(examples: int, *phases: Phase) -> None:
+    """Run so many histories, always the same ones."""
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        Machines,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=12,
+            derandomize=True,
+            report_multiple_bugs=False,
+            database=None,
+            deadline=None,
+            phases=phases,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_a_manifest_with_the_cost_of_all_attempts_is_not_counted_beside_them(
+    tmp_path: Path,
+) -> None:
+    """A row gives a job's whole cost; merged with its checkpoint, each attempt has its own."""
+    paid, fresh = (Machine(tmp_path / name, Ledger()) for name in ("paid", "fresh"))
+    paid.run([(0, "failed-paid"), *[(0, "go")] * 4], None, dies=False)
+    fresh.layout.output_dir.mkdir(parents=True)
+    shutil.copyfile(manifest_of(paid), manifest_of(fresh))
+    fresh.run([], None, dies=False)
+    fresh.merge([paid.layout.output_dir])
+    with read(paid.layout.checkpoint) as ours, read(fresh.layout.checkpoint) as merged:
+        assert merged.money() == ours.money()
+
+
+@pytest.mark.proof
+def test_what_was_billed_is_what_all_machines_know(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever machines do and in whichever order they are merged."""
+    FIGURES.clear()
+    began = time.monotonic()
+    explore(EXAMPLES, Phase.generate)
+    seconds = time.monotonic() - began
+    figures = ", ".join(f"{FIGURES[name]} {name}" for name in FIGURES)
+    with capsys.disabled():
+        print(f"\nmachines: {figures}, 0 violations, {seconds:.0f} s")
+    assert FIGURES["double payments told"]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("plant", plants.PLANTS)
+def test_a_planted_fault_is_found(plant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each fault breaks a promise within the histories of the short form."""
+    place: Callable[[Any], None] = plants.PLANTS[plant]
+    place(monkeypatch)
+    with pytest.raises(Violation):
+        explore(200, Phase.generate)
