@@ -100,8 +100,9 @@ class AttemptRow:
                 cells[name] = rest.cells[name]
         if self.adopted != other.adopted:
             own, row = (other, self) if self.adopted else (self, other)
-            if _rank(own.cells) >= _rank(row.cells):
-                cells["cost"] = own.cells["cost"]  # the row's is that of all attempts
+            known = own.cells["cost"] is not None and _rank(own.cells) >= _rank(row.cells)
+            if known:  # the row's is that of all attempts
+                cells["cost"] = own.cells["cost"]
         seen = bool(self.events)
         fresh = [
             event
