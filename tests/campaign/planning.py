@@ -8,7 +8,8 @@ from decimal import Decimal
 from random import Random
 
 from spark_batch.sandbox import Faults
-from tests.campaign.points import COMMIT, DOWNLOAD, POINTS, WORKER_POINTS
+from tests.campaign.points import COMMIT, POINTS
+from tests.campaign.wrapping import DOWNLOAD, WORKER_POINTS
 
 PRICE = Decimal("0.03")
 _KILLS = (1, 1, 1, 2, 2, 3)

@@ -17,7 +17,7 @@ from spark_batch.engine.effects import Call, Effect, Submit
 from spark_batch.engine.events import Event
 from spark_batch.engine.fetching import FetchWork
 from spark_batch.jobs import State
-from tests.campaign.points import wrap
+from tests.campaign.wrapping import wrap
 
 
 def take_as_not_sent(self: Checkpoint) -> int:

@@ -12,11 +12,9 @@ import signal
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from random import Random
 from typing import Any
 
-from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
 from spark_batch.children import Worker
@@ -24,6 +22,14 @@ from spark_batch.client import TaskClient, TaskReader, download, tasks
 from spark_batch.engine import driver, fetching, workers
 from spark_batch.engine.ratelimit import PollTimes
 from spark_batch.project import running
+from tests.campaign.wrapping import (
+    DOWNLOAD,
+    WORKER_CALLS,
+    Passed,
+    around,
+    around_chunks,
+    wrap,
+)
 
 # Each gives two points: NAME:before and NAME:after.
 CALLS: Mapping[str, tuple[object, str]] = {
@@ -40,30 +46,17 @@ CALLS: Mapping[str, tuple[object, str]] = {
     "post": (TaskClient, "submit"),
     "poll": (TaskReader, "poll"),
     "fetch": (fetching, "fetch"),
-    "there": (fetching, "fetch_there"),
-    "inspect": (pictures, "inspect"),
     "call": (Worker, "call"),
-    "place": (pictures, "place"),
-    "rename": (Path, "replace"),
+    **WORKER_CALLS,
     "manifest": (running, "write_reports"),
 }
 COMMIT = "commit"
-DOWNLOAD = "download:middle"
 POINTS = (
     *(f"{name}:{when}" for name in (*CALLS, COMMIT) for when in ("before", "after")),
     DOWNLOAD,
 )
-# Those that a worker process passes.
-WORKER_POINTS = (
-    *("there:before", "there:after", "inspect:before", "inspect:after"),
-    *("place:before", "place:after", "rename:before", "rename:after"),
-    DOWNLOAD,
-)
-_PIECES = 4
 _THREADS = 4
 _PICTURE_THREADS = 2
-
-Passed = Callable[[str], None]
 
 
 def trigger(point: str, passing: int) -> Passed:
@@ -80,9 +73,9 @@ def trigger(point: str, passing: int) -> Passed:
 def arm(passed: Passed) -> None:
     """Have every point tell `passed` about itself."""
     for name, (owner, attribute) in CALLS.items():
-        wrap(owner, attribute, functools.partial(_around, passed, name))
+        wrap(owner, attribute, functools.partial(around, passed, name))
     wrap(Store, "transaction", functools.partial(_around_commit, passed))
-    wrap(download, "_picture", functools.partial(_around_chunks, passed))
+    wrap(download, "_picture", functools.partial(around_chunks, passed))
 
 
 def break_workers(every: int) -> None:
@@ -98,22 +91,6 @@ def break_workers(every: int) -> None:
         return call
 
     wrap(Worker, "call", breaking)
-
-
-def wrap(owner: object, attribute: str, around: Callable[[Any], Any]) -> None:
-    """Replace a function by what `around` makes of it; AttributeError when there is none."""
-    setattr(owner, attribute, around(getattr(owner, attribute)))
-
-
-def _around(passed: Passed, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)  # so that it can be named to a worker process
-    def call(*args: Any, **named: Any) -> Any:
-        passed(f"{name}:before")
-        result = original(*args, **named)
-        passed(f"{name}:after")
-        return result
-
-    return call
 
 
 def _around_commit(passed: Passed, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,19 +113,6 @@ def _around_commit(passed: Passed, original: Callable[..., Any]) -> Callable[...
             passed(f"{COMMIT}:after")
 
     return transaction
-
-
-def _around_chunks(passed: Passed, original: Callable[..., Any]) -> Callable[..., Any]:
-    """A download in small pieces, so that there is a middle."""
-
-    def chunks(*args: Any, **named: Any) -> Iterator[bytes]:
-        for chunk in original(*args, **named):
-            step = len(chunk) // _PIECES + 1
-            for start in range(0, len(chunk), step):
-                yield chunk[start : start + step]
-                passed(DOWNLOAD)
-
-    return chunks
 
 
 class _Hasty(Random):

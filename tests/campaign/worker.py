@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from itertools import count
 
+from spark_batch.client import download
 from spark_batch.engine import processes, worker
-from tests.campaign import plants, points
 from tests.campaign.orders import Order
+from tests.campaign.wrapping import WORKER_CALLS, around, around_chunks, wrap
 
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[1:]; from tests.campaign.worker import main; main({})"
@@ -34,8 +36,11 @@ def main(
         if name == own_point and next(own_passings) == own_passing:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    points.hurry()
-    points.arm(passed)
+    for name, (owner, attribute) in WORKER_CALLS.items():
+        wrap(owner, attribute, partial(around, passed, name))
+    wrap(download, "_picture", partial(around_chunks, passed))
     if plant is not None:
+        from tests.campaign import plants
+
         plants.PLANTS[plant]()
     worker.main()
