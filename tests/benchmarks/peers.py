@@ -3,8 +3,9 @@
     python -m tests.benchmarks.peers --rounds 3 --load a b c --peers
     python -m tests.benchmarks.peers --kills --peers
 
-Wants aiohttp (in the extra dev); --peers has pip install Luigi and genblaze, which are no scripts,
-into an environment that ends with the benchmark. Prints Markdown.
+Needs aiohttp, which the extra `dev` has. With --peers, pip installs Luigi and genblaze into a
+temporary virtual environment. A peer that it cannot install is left out, with one line that says
+why; genblaze, for example, needs Python 3.11. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -107,30 +108,58 @@ def processor_seconds(pid: int) -> float:
 
 @cache
 def peers_python() -> str:
-    """The Python of a new virtual environment with the peers, which ends with this process."""
+    """The Python of a new virtual environment, which is deleted when this process ends."""
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)
     subprocess.run([sys.executable, "-m", "venv", folder.name], check=True)
-    python = f"{folder.name}/bin/python"
-    install = [python, "-m", "pip", "install", "--quiet", *map(str.lower, PEERS), "requests"]
-    subprocess.run(install, check=True, stderr=subprocess.DEVNULL)
-    return python
+    return f"{folder.name}/bin/python"
 
 
-def peers_versions() -> Iterator[str]:
-    """The versions of the peers, as `Luigi 3.8`."""
-    names = ", ".join(repr(name.lower()) for name in PEERS)
-    program = f"from importlib.metadata import version as v; print(*map(v, [{names}]))"
-    found = subprocess.run([peers_python(), "-c", program], check=True, capture_output=True)
-    for name, number in zip(PEERS, found.stdout.decode().split(), strict=True):
-        yield f"{name} {number}"
+def install(peer: str) -> str:
+    """Install a peer for `peers_python` and return its version.
+
+    Raises RuntimeError with pip's last error line if pip fails.
+    """
+    pip = [peers_python(), "-m", "pip", "--disable-pip-version-check"]
+    found = subprocess.run(
+        [*pip, "install", "--quiet", peer.lower(), "requests"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if found.returncode:
+        errors = [line for line in found.stderr.splitlines() if line.startswith("ERROR: ")]
+        reason = errors[-1].removeprefix("ERROR: ") if errors else f"exit code {found.returncode}"
+        raise RuntimeError(f"`pip install {peer.lower()}` failed: {reason}")
+    program = f"from importlib.metadata import version; print(version({peer.lower()!r}))"
+    return subprocess.check_output([peers_python(), "-c", program], text=True).strip()
+
+
+def installed_peers() -> dict[str, str]:
+    """Install the peers and return their versions. Print one line for each that is left out."""
+    versions = {}
+    for peer in PEERS:
+        try:
+            versions[peer] = install(peer)
+        except RuntimeError as error:
+            print(f"{peer} is left out: {error}", file=sys.stderr)
+    return versions
 
 
 def commit_of(checkout: Path) -> str:
-    """The commit that is measured, with `+` for a tree that has changed since."""
+    """The commit of a checkout, with `+` if tracked files differ from it."""
     git = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=12", "--dirty=+"]
     found = subprocess.run(git, check=False, capture_output=True, text=True)
     return found.stdout.strip() or "of no commit"
+
+
+def header(checkout: Path, peers: Mapping[str, str]) -> str:
+    """The commit, the versions of Python and all tools, and the number of processors."""
+    versions = {name: version(name) for name in ("aiohttp", "requests", "Pillow")}
+    versions.update(peers)
+    tools = ", ".join(f"{name} {number}" for name, number in versions.items())
+    python = f"Python {platform.python_version()}"
+    return f"spark-batch {commit_of(checkout)}, {python}, {tools}; {os.cpu_count()} processors"
 
 
 def command_of(tool: str, load: Load, folder: Path, checkout: Path) -> list[str]:
@@ -271,12 +300,10 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="run Luigi and genblaze too")
     args = parser.parse_args()
     tools = (*TOOLS, *(f"{SPARK_BATCH}, workers: {number}" for number in args.workers))
-    tools += tuple(PEERS) if args.peers else ()
-    versions = [f"{name} {version(name)}" for name in ("aiohttp", "requests", "Pillow")]
-    versions += peers_versions() if args.peers else ()
-    print(f"spark-batch {commit_of(args.checkout)}, Python {platform.python_version()},")
-    print(f"{', '.join(versions)}; {os.cpu_count()} cores,")
-    print(f"median of {args.rounds} interleaved rounds\n")
+    peers = installed_peers() if args.peers else {}
+    tools += tuple(peers)
+    print(header(args.checkout, peers))
+    print(f"{'Each of' if args.kills else 'Median of'} {args.rounds} rounds\n")
     with tempfile.TemporaryDirectory() as name:
         picture = prepared_picture(Path(name))
         print(f"Picture: {SIZE[0]} x {SIZE[1]}, {picture.stat().st_size // 1000} KB\n")
