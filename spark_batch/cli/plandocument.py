@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from spark_batch import project
+from spark_batch.cli.standing import command_line
 from spark_batch.project import Action, Input, Job, Model, Prompt, Step, excluded, origins, source
 
 
@@ -25,16 +25,13 @@ def show(plan: project.Plan) -> None:
 
 def next_command(plan: project.Plan, step: Step) -> str | None:
     """The command that continues a job which a run leaves as it is."""
-    recipe = shlex.quote(str(plan.recipe.path))
-    flag = " --sandbox" if plan.sandbox else ""
-    if plan.layout.shard is not None:
-        flag += f" --shard {plan.layout.shard}"
+    recipe, layout, key = plan.recipe.path, plan.layout, step.job.key
     if step.action is Action.UNCERTAIN:
-        return f"spark-batch resolve {recipe} {step.job.key}{flag} --task-id ID"
+        return command_line("resolve", recipe, layout, "--task-id", "ID", job=key)
     if step.action is Action.EXPIRED:
-        return f"spark-batch rescue {recipe}{flag}"
+        return command_line("rescue", recipe, layout)
     if step.action is Action.FAILED:
-        return f"spark-batch retry {recipe}{flag} --only job={step.job.key}"
+        return command_line("retry", recipe, layout, "--only", f"job={key}")
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from spark_batch import project
-from spark_batch.cli import plandocument, session
+from spark_batch.cli import plandocument, session, standing
 from spark_batch.paths import shown
 from spark_batch.project import COSTS, Action, Cause, Forecast, Step, excluded, origins
 from spark_batch.text import counted
@@ -108,7 +108,7 @@ def _left_over_lines(plan: project.Plan) -> Iterable[str]:
 
 def _money_lines(plan: project.Plan) -> list[str]:
     money, forecast, limit = plan.money(), plan.forecast, plan.recipe.run.max_cost
-    spent = f"{money.spent} USD spent so far"
+    spent = f"{standing.spent(plan.layout, money.spent)} so far"
     if money.reserved:
         spent += f", {money.reserved} USD reserved"
     bound = "" if limit is None else f", limit {limit} USD"

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import github, session
+from spark_batch.cli import github, session, standing
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
 from spark_batch.paths import shown
-from spark_batch.project import COSTS, Action
+from spark_batch.project import COSTS, Action, Status
 from spark_batch.text import counted
 
 
@@ -31,6 +31,9 @@ def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> Exi
     if options.shard is not None:
         merging = prepared.layout.merging.replace("RECIPE", str(recipe_path))
         click.echo(f"`{merging}` joins the shards", err=True)
+    end = result.tally.exit_code()
+    if step := standing.next_step(result.counts, recipe_path, prepared.layout, end):
+        click.echo(step)
     github_exit_code = github.publish(recipe_path, prepared.layout)
     return result.exit_code or github_exit_code
 
@@ -51,9 +54,7 @@ def _confirm(prepared: project.PreparedRun) -> None:
 
     No confirmation for a saved plan: it was reviewed and has its own cost ceiling.
     """
-    new = prepared.forecast.total(COSTS)
-    if prepared.options.limit is not None:
-        new = min(new, prepared.options.limit)
+    new = prepared.forecast.total(COSTS) - prepared.forecast.beyond_limit
     if not new or prepared.options.sandbox or prepared.bound is not None:
         return
     if sys.stdin.isatty() and sys.stderr.isatty():
@@ -63,22 +64,18 @@ def _confirm(prepared: project.PreparedRun) -> None:
 
 
 def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
-    """Print the result on stdout."""
-    tally = result.tally
-    problems = {
-        "failed": tally.failed,
-        "failed before (`spark-batch retry`)": tally.stuck,
-        "uncertain": tally.uncertain + tally.uncertain_before,
-        "expired": tally.expired,
-        "unfinished": tally.unfinished,
-    }
-    others = "".join(f", {count} {what}" for what, count in problems.items() if count)
+    """Print the result on stdout: what was made, and where every job stands."""
+    tally, layout, counts = result.tally, prepared.layout, result.counts
+    unfinished = f", {tally.unfinished} unfinished" if tally.unfinished else ""
     if result.idle:
-        made = counted(result.forecast.counts[Action.KEEP], "job")
-        click.echo(f"nothing to do: {made} done{others}")
+        kept = counted(result.forecast.counts[Action.KEEP], "job")
+        click.echo(f"nothing to do: {kept} done")
     else:
         click.echo(
-            f"{counted(tally.done, 'job')} done in"
-            f" {shown(prepared.layout.output_dir)}{others};"
-            f" {counted(tally.created, 'task')} created, {tally.spent} USD spent so far"
+            f"{counted(tally.done, 'job')} done in {shown(layout.output_dir)}{unfinished};"
+            f" {counted(tally.created, 'task')} created,"
+            f" {standing.spent(layout, tally.spent)} so far"
         )
+    if any(count for status, count in counts.items() if status is not Status.DONE):
+        for line in standing.rows(counts, prepared.recipe.path, layout):
+            click.echo(line)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import options, session
+from spark_batch.cli import options, session, standing
 from spark_batch.paths import shown
 from spark_batch.project import CheckpointReader, JobRecord, Shard, Status
 from spark_batch.text import counted
@@ -39,11 +39,12 @@ def command(
         if as_json:
             _print_json(layout, checkpoint, counts, trouble)
         else:
-            _print_text(layout, checkpoint, counts, trouble)
+            _print_text(recipe_path, layout, checkpoint, counts, trouble)
     session.print_unmerged_shards(layout)
 
 
 def _print_text(
+    recipe_path: Path,
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
@@ -51,15 +52,16 @@ def _print_text(
 ) -> None:
     total = sum(counts.values())
     click.echo(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
-    for status in Status:
-        if counts[status]:
-            click.echo(f"  {counts[status]:>7} {status.value}")
+    for row in standing.rows(counts, recipe_path, layout):
+        click.echo(row)
     money = checkpoint.money()
     reserved = f", {money.reserved} USD reserved" if money.reserved else ""
-    click.echo(f"  {money.spent} USD spent{reserved}")
+    click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     for record in trouble:
         line = f"{record.status.value} {record.output} (job {record.key}): {_why(record)}"
         click.echo(line)
+    if step := standing.next_step(counts, recipe_path, layout):
+        click.echo(step)
 
 
 def _why(record: JobRecord) -> str:

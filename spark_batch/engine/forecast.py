@@ -32,12 +32,14 @@ class Forecast:
     since that failed tasks are free is nowhere said: at the quote or at the estimate, whichever is
     higher; `unbounded` counts the jobs that have neither, and `resumed` is the part of it for
     further attempts of tasks that are under way. `sources` are where the estimates come from, as
-    `Prices.source` names them.
+    `Prices.source` names them. With a `limit` only the first jobs to create,
+    so many, have a cost.
     """
 
     counts: Counter[Action] = field(default_factory=Counter)
     causes: Counter[Cause] = field(default_factory=Counter)
     attempts: int = 1
+    limit: int | None = None
     expected: Decimal = Decimal(0)
     unpriced: int = 0
     quoted: Decimal = Decimal(0)
@@ -53,11 +55,18 @@ class Forecast:
         """The number of jobs with one of `actions`."""
         return sum(self.counts[action] for action in actions)
 
+    @property
+    def beyond_limit(self) -> int:
+        """The number of jobs to create that `limit` leaves to a later run."""
+        return 0 if self.limit is None else max(0, self.total(COSTS) - self.limit)
+
     def add(self, step: Step, prices: Prices) -> None:
         """Count `step`, and its cost by what `prices` say when its size is first met."""
         self.counts[step.action] += 1
         self.causes[step.cause] += 1
         if step.action not in COSTS and step.action is not Action.RESUME:
+            return
+        if step.action in COSTS and self.beyond_limit:
             return
         size = (step.job.size.width, step.job.size.height)
         price = self._prices.get(size) or self._look_up(size, prices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -19,7 +19,7 @@ from spark_batch.engine.events import Event, Tally
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
-from spark_batch.jobs import Recipe, State
+from spark_batch.jobs import Recipe, State, Status
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
@@ -71,6 +71,7 @@ class RunResult:
     """The result of a run: its tally, the forecast made before it, and the path of the manifest.
 
     `idle` says that there was nothing to do. `written` lists all reports, with the manifest.
+    `counts` are the recipe's jobs by status, those of earlier runs included.
     """
 
     tally: Tally
@@ -78,6 +79,7 @@ class RunResult:
     manifest: Path
     idle: bool
     written: Written
+    counts: Mapping[Status, int]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -129,7 +131,8 @@ class PreparedRun:
                 with manifest_of_deleted(self.layout, self.checkpoint):
                     self._run(endpoint, tally, watch)
         written = write_reports(self.layout, self.checkpoint)
-        return RunResult(tally, self.forecast, self.layout.manifest, self.idle, written)
+        counts = self.checkpoint.counts().jobs
+        return RunResult(tally, self.forecast, self.layout.manifest, self.idle, written, counts)
 
     def _begin(self) -> None:
         """Record the jobs and the use of a saved plan, in one commit, before anything is sent."""
@@ -180,7 +183,7 @@ class PreparedRun:
                 metadata=self.layout.metadata,
                 commit=commit_of(self.recipe.path),
             )
-            watch(driver, max(self.forecast.total(WORK), self.paid))
+            watch(driver, max(self.forecast.total(WORK) - self.forecast.beyond_limit, self.paid))
 
 
 @contextlib.contextmanager
@@ -211,7 +214,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         )
         if bound is not None:
             prices.quote(bound.plan.quotes)
-        forecast = Forecast(attempts=recipe.run.attempts)
+        forecast = Forecast(attempts=recipe.run.attempts, limit=options.limit)
         ownership = Ownership(recipe, layout, checkpoint, sandbox=options.sandbox)
         links = PictureLinks(layout.output_dir)
         unchanged = 0

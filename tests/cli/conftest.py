@@ -119,6 +119,9 @@ def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     )
 
 
+MakeServer = Callable[..., Served]
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """A sandbox that is not the command's own; its key is the canary."""

@@ -137,7 +137,7 @@ def test_a_report_that_cannot_be_written_does_not_hide_what_the_run_came_to(
     ended = call("run", folder.recipe, "--sandbox")
     assert ended.code == ExitCode.FAILED
     assert ended.out.startswith("4 jobs done in ")
-    assert "0.12 USD spent so far" in ended.out
+    assert "would be about 0.12 USD so far" in ended.out
     assert name not in ended.out
     (line,) = [each for each in ended.err.splitlines() if each.startswith("spark-batch: ")]
     assert f"cannot write {folder.previews / name}" in line

@@ -1,0 +1,82 @@
+"""Where the jobs of a recipe stand, and what to type next: for `run`, `retry` and `status`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from spark_batch.errors import ExitCode
+from spark_batch.project import RecipeLayout, Status
+
+_ORDER = (
+    *(Status.DONE, Status.FETCHING, Status.RUNNING, Status.SUBMITTING, Status.PENDING),
+    *(Status.FAILED, Status.EXPIRED, Status.UNCERTAIN),
+)
+_UNDER_WAY = (Status.PENDING, Status.RUNNING, Status.FETCHING)
+_PAID = "paid for: the next `run` or `rescue` fetches them"
+_CONDITIONS = {
+    ExitCode.OVER_BUDGET: "with a higher max_cost",
+    ExitCode.REFUSED: "once the key and the balance are in order",
+}
+
+
+def command_line(
+    name: str, recipe: Path, layout: RecipeLayout, *options: str, job: str = ""
+) -> str:
+    """A command for a recipe as the user has to type it, for the same previews and shard."""
+    flags = ["--sandbox"] if layout.is_preview else []
+    if layout.shard is not None:
+        flags += ["--shard", str(layout.shard)]
+    jobs = [job] if job else []
+    return shlex.join(["spark-batch", name, str(recipe), *jobs, *flags, *options])
+
+
+def rows(counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout) -> Iterator[str]:
+    """A line for each status that jobs have: their number, the status, what to do about them."""
+    for status in _ORDER:
+        if counts.get(status):
+            note = _note(status, recipe, layout)
+            yield f"{counts[status]:>7} {status.value:<10} {note}".rstrip()
+
+
+def next_step(
+    counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout, end: ExitCode = ExitCode.DONE
+) -> str | None:
+    """The line that says how to go on; None when `run` has nothing to do.
+
+    `end` is how the last run ended.
+    """
+    if not any(counts.get(status) for status in _UNDER_WAY):
+        return None
+    condition = f", {_CONDITIONS[end]}" if end in _CONDITIONS else ""
+    return f"Continue{condition}: {command_line('run', recipe, layout)}"
+
+
+def spent(layout: RecipeLayout, amount: Decimal) -> str:
+    """Money in USD as messages show it: that of the sandbox is play money."""
+    if layout.is_preview:
+        return f"nothing charged, would be about {amount} USD"
+    return f"{amount} USD spent"
+
+
+def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
+    retry = f"`{command_line('retry', recipe, layout)}`"
+    match status:
+        case Status.PENDING:
+            return "not made yet"
+        case Status.SUBMITTING:
+            return "a run is sending them, or ended while it did"
+        case Status.RUNNING | Status.FETCHING:
+            return _PAID
+        case Status.FAILED:
+            return f"{retry} makes them again, for money"
+        case Status.UNCERTAIN:
+            settle = command_line("resolve", recipe, layout, job="JOB")
+            return f"maybe paid for: `{settle}` settles each"
+        case Status.EXPIRED:
+            rescue = command_line("rescue", recipe, layout)
+            return f"`{rescue}` looks once more for free; {retry} makes them again, for money"
+        case Status.DONE:
+            return ""

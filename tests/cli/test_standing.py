@@ -1,0 +1,65 @@
+"""How a run ends: where every job stands, and the command that goes on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from spark_batch import project
+from spark_batch.errors import ExitCode
+from tests.cli.conftest import Call, Folder, MakeServer
+
+
+def test_a_run_up_to_a_limit_says_what_is_not_made_and_how_to_go_on(
+    folder: Folder, call: Call
+) -> None:
+    ended = call("run", folder.recipe, "--sandbox", "--limit", "3")
+    assert "[3/3] done" in ended.err  # it counts to the limit
+    lines = ended.out.splitlines()
+    assert lines[1:3] == ["      3 done", "      1 pending    not made yet"]
+    assert lines[-1] == f"Continue: spark-batch run {folder.recipe} --sandbox"
+    assert call("status", folder.recipe, "--sandbox").out.splitlines()[-1] == lines[-1]
+
+
+def test_a_run_that_made_everything_is_one_line(folder: Folder, call: Call) -> None:
+    ended = call("run", folder.recipe, "--sandbox")
+    assert ended.out.splitlines()[1].startswith("manifest ")
+    assert "Continue" not in ended.out
+
+
+def test_the_price_that_is_asked_about_is_that_of_the_limit(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    recipe = project.load(folder.recipe).recipe
+    with project.prepare(recipe, project.RunOptions(limit=3)) as prepared:
+        assert prepared.forecast.expected == Decimal("0.09")
+        assert prepared.forecast.beyond_limit == 1
+
+
+def test_an_uncertain_job_has_its_command(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    served = server(create=["cut-after"])
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    ended = call("run", folder.recipe)
+    assert ended.code == ExitCode.UNCERTAIN
+    assert (
+        f"1 uncertain  maybe paid for: `spark-batch resolve {folder.recipe} JOB` settles each"
+        in ended.out
+    )
+
+
+def test_a_refused_key_says_when_to_go_on(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    served = server(create=["401"] * 4)
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    ended = call("run", folder.recipe)
+    assert ended.code == ExitCode.REFUSED
+    assert "4 pending    not made yet" in ended.out
+    last = ended.out.splitlines()[-1]
+    assert last.startswith("Continue, once the key and the balance are in order: spark-batch run ")
