@@ -16,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from spark_batch.cli import streams
+from spark_batch.cli import colours, streams
 from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
 from spark_batch.version import __version__
 
@@ -138,7 +138,7 @@ def _expecting(arguments: list[str]) -> int:
     except SparkBatchError as error:
         if isinstance(error, RecipeError):
             for diagnostic in error.diagnostics:
-                click.echo(diagnostic.render(), err=True)
+                colours.print_diagnostic(diagnostic.render())
         _say(str(error))
         return error.exit_code
     except click.ClickException as error:

@@ -8,22 +8,24 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import plandocument, session, standing
+from spark_batch.cli.colours import Colour, print_line
 from spark_batch.paths import shown
 from spark_batch.project import COSTS, Action, Cause, Forecast, Step, excluded, origins
 from spark_batch.text import counted
 
 _FITS = 20  # inputs that are listed
+_CHANGED = ("~", Colour.NOTABLE)
 _SIGNS = {
-    Action.CREATE: "+",
-    Action.RESEND: "+",
-    Action.RESUME: ">",
-    Action.RESTORE: "<",
-    Action.KEEP: "=",
-    Action.LEAVE: "=",
-    Action.SHARE: "=",
-    Action.FAILED: "!",
-    Action.EXPIRED: "!",
-    Action.UNCERTAIN: "?",
+    Action.CREATE: ("+", Colour.GOOD),
+    Action.RESEND: ("+", Colour.GOOD),
+    Action.RESUME: (">", Colour.UNDER_WAY),
+    Action.RESTORE: ("<", Colour.UNDER_WAY),
+    Action.KEEP: ("=", Colour.PLAIN),
+    Action.LEAVE: ("=", Colour.PLAIN),
+    Action.SHARE: ("=", Colour.PLAIN),
+    Action.FAILED: ("!", Colour.BAD),
+    Action.EXPIRED: ("!", Colour.BAD),
+    Action.UNCERTAIN: ("?", Colour.NOTABLE),
 }
 _WORDS = {
     Action.CREATE: "to create",
@@ -53,10 +55,19 @@ def show(plan: project.Plan, shown: int | None) -> None:
             hidden += 1
             continue
         listed += 1
-        click.echo(f"{_SIGNS[step.action]} {step.job.output}  {step.reason}{_rest(plan, step)}")
+        sign, colour = _sign(step)
+        text = f"{step.job.output}  {step.reason}{_rest(plan, step)}"
+        print_line((sign, colour), f" {text}")
     if hidden:
         click.echo(f"… and {hidden} more (--all lists them)")
     show_sums(plan)
+
+
+def _sign(step: Step) -> tuple[str, Colour]:
+    """The sign of a step: `~` where a changed recipe makes a picture again, as in `--against`."""
+    if step.action is Action.CREATE and step.changes:
+        return _CHANGED
+    return _SIGNS[step.action]
 
 
 def _rest(plan: project.Plan, step: Step) -> str:

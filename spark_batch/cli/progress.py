@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import FrameType, TracebackType
 from typing import Protocol
 
-import click
 from tqdm import tqdm
 
+from spark_batch.cli.colours import Colour, Part, line, print_line
 from spark_batch.cli.streams import terminal
 from spark_batch.project import (
     BecameUncertain,
@@ -27,8 +30,10 @@ from spark_batch.project import (
     Tally,
     Unfinished,
 )
-from spark_batch.redact import harmless
 
+_INDENT = "    "
+_NARROW = 70  # columns, below which a bar and words have no room
+_TOO_EARLY = 0.05  # of the jobs
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
 
 
@@ -52,17 +57,13 @@ def progress(total: int) -> Progress:
 
 
 class Bar:
-    """A tqdm bar: done, failed, in flight, USD spent and expected, time left."""
+    """A tqdm bar, with the figures that the terminal has room for."""
 
     def __init__(self, total: int) -> None:
         self._terminal = terminal(sys.stderr)
-        self._bar = tqdm(
-            total=total,
-            file=self._terminal,
-            unit="job",
-            dynamic_ncols=True,
-            bar_format="{percentage:3.0f}% {bar} {n_fmt}/{total_fmt} [{remaining} left{postfix}]",
-        )
+        self._total = total
+        self._bar = tqdm(total=total, file=self._terminal, unit="job", dynamic_ncols=True)
+        self._trouble = Trouble()
 
     def __enter__(self) -> Bar:
         return self
@@ -77,12 +78,14 @@ class Bar:
 
     def show(self, event: Event, tally: Tally) -> None:
         """Move the bar; print a line above it for an event that a person has to read."""
-        line = describe(event)
+        self._trouble.count(event)
+        parts = describe(event)
         quiet = isinstance(event, Done) and event.suspect is None
-        if line is not None and not quiet:
-            self._bar.write(harmless(line), file=self._terminal)
+        columns = shutil.get_terminal_size().columns
+        if parts and not quiet:
+            self._bar.write(line(sys.stderr, *folded(parts, columns)), file=self._terminal)
         self._bar.n = tally.ended
-        self._bar.set_postfix_str(summary(tally), refresh=False)
+        self._bar.bar_format = bar_format(tally, self._trouble, self._total, columns)
         self._bar.update(0)
 
 
@@ -107,54 +110,97 @@ class Lines:
     def show(self, event: Event, tally: Tally) -> None:
         """Print the event; the events of one turn of the loop share a tally, so count them here."""
         self._ended += isinstance(event, _ENDS) and not getattr(event, "retrying", False)
-        line = describe(event)
-        if line is None:
+        parts = describe(event)
+        if not parts:
             return
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         count = f"[{self._ended}/{self._total}] " if isinstance(event, Done) else ""
-        click.echo(f"{now} {count}{line}", err=True)
+        print_line(f"{now} {count}", *parts, err=True)
 
 
-def summary(tally: Tally) -> str:
-    """The figures beside the bar."""
-    parts = [f"{tally.failed} failed", f"{tally.in_flight} in flight", f"{tally.spent} USD"]
+@dataclass(slots=True)
+class Trouble:
+    """The numbers of attempts that were made again, and of pictures that are flagged."""
+
+    retries: int = 0
+    flagged: int = 0
+
+    def count(self, event: Event) -> None:
+        """Count an event."""
+        self.retries += isinstance(event, Failed) and event.retrying
+        self.flagged += isinstance(event, Done) and event.suspect is not None
+
+
+def bar_format(tally: Tally, trouble: Trouble, total: int, columns: int) -> str:
+    """The format of the bar for a terminal of so many columns.
+
+    In flight and money are always there. A time that is left is not guessed from the first
+    pictures.
+    """
+    money = f"{tally.spent} USD"
+    if columns < _NARROW:
+        return f"{{n_fmt}}/{{total_fmt}}, {tally.in_flight} in flight, {money}"
     if tally.expected is not None:
-        parts[-1] = f"{tally.spent} of about {tally.expected} USD"
-    return ", ".join(parts)
+        money = f"{tally.spent} of about {tally.expected} USD"
+    counts = {
+        "failed": tally.failed,
+        "retries": trouble.retries,
+        "flagged": trouble.flagged,
+        "in flight": tally.in_flight,
+    }
+    parts = [f"{count} {what}" for what, count in counts.items() if count or what == "in flight"]
+    left = ["{remaining} left"] if tally.ended >= total * _TOO_EARLY else []
+    figures = ", ".join([*left, *parts, money])
+    return f"{{percentage:3.0f}}% {{bar}} {{n_fmt}}/{{total_fmt}} [{figures}]"
 
 
-def describe(event: Event) -> str | None:
-    """An event in one line; None for those that only move the bar."""
+def folded(parts: tuple[Part, ...], columns: int) -> tuple[Part, ...]:
+    """A line that is longer than the terminal is wide, as several: what follows is indented."""
+    *heads, text = parts
+    start = sum(len(head if isinstance(head, str) else head[0]) for head in heads)
+    if not isinstance(text, str) or start + len(text) <= columns:
+        return parts
+    name, _, reason = text.partition(": ")
+    indented = textwrap.indent(textwrap.fill(reason, columns - len(_INDENT)), _INDENT)
+    return (*heads, f"{name}:\n{indented}" if reason else text)
+
+
+def describe(event: Event) -> tuple[Part, ...]:
+    """An event as the parts of a line; none for those that only move the bar."""
     match event:
         case Submitted():
-            return None
+            return ()
         case Done(files=files, cost=cost, suspect=suspect):
             price = "" if cost is None else f" ({cost} USD)"
-            odd = "" if suspect is None else f"; suspect: {suspect}"
-            return f"done {', '.join(files) or 'a picture whose line left the recipe'}{price}{odd}"
+            name = ", ".join(files) or "a picture whose line left the recipe"
+            if suspect is None:
+                return ("done", Colour.GOOD), f" {name}{price}"
+            return ("done", Colour.NOTABLE), f" {name}{price}; flagged: {suspect}"
         case Halted(reason=reason):
-            return f"stopping: {reason}"
+            return ("stopping", Colour.BAD), f": {reason}"
         case Note(text=text):
-            return text
+            return (text,)
         case _:
             return _trouble(event)
 
 
-def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> str:
+def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> tuple[Part, ...]:
     match event:
         case Failed(name=name, code=code, message=message, retrying=retrying):
             reason = f"{code} {message}" if code else message
             paid = f" (it cost {event.cost} USD)" if event.cost else ""
-            return f"{'trying again' if retrying else 'failed'} {name}: {reason}{paid}"
+            word = ("trying again", Colour.NOTABLE) if retrying else ("failed", Colour.BAD)
+            return word, f" {name}: {reason}{paid}"
         case BecameUncertain(name=name, reason=reason):
-            return f"uncertain {name}: {reason}"
+            return ("uncertain", Colour.NOTABLE), f" {name}: {reason}"
         case Expired(name=name, reason=reason):
-            return (
-                f"expired {name}: {reason}; `spark-batch rescue` looks once more for free,"
-                " `retry` makes it again, for money"
+            advice = (
+                "`spark-batch rescue` looks once more for free, `retry` makes it again, for money"
             )
+            return ("expired", Colour.BAD), f" {name}: {reason}; {advice}"
         case Unfinished(name=name, reason=reason):
-            return f"unfinished {name}: {reason}; paid for: the next run or `rescue` fetches it"
+            advice = "paid for: the next run or `rescue` fetches it"
+            return ("unfinished", Colour.NOTABLE), f" {name}: {reason}; {advice}"
 
 
 def watch(run: Driver, total: int) -> None:

@@ -77,5 +77,4 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
             f" {standing.spent(layout, tally.spent)} so far"
         )
     if any(count for status, count in counts.items() if status is not Status.DONE):
-        for line in standing.rows(counts, prepared.recipe.path, layout):
-            click.echo(line)
+        standing.print_rows(counts, prepared.recipe.path, layout)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from spark_batch.cli.colours import Colour, print_line
 from spark_batch.errors import ExitCode
 from spark_batch.project import RecipeLayout, Status
 
@@ -14,6 +15,13 @@ _ORDER = (
     *(Status.DONE, Status.FETCHING, Status.RUNNING, Status.SUBMITTING, Status.PENDING),
     *(Status.FAILED, Status.EXPIRED, Status.UNCERTAIN),
 )
+COLOURS = {
+    **dict.fromkeys((Status.FETCHING, Status.RUNNING, Status.SUBMITTING), Colour.UNDER_WAY),
+    **dict.fromkeys((Status.FAILED, Status.EXPIRED), Colour.BAD),
+    Status.DONE: Colour.GOOD,
+    Status.PENDING: Colour.PLAIN,
+    Status.UNCERTAIN: Colour.NOTABLE,
+}
 _UNDER_WAY = (Status.PENDING, Status.RUNNING, Status.FETCHING)
 _PAID = "paid for: the next `run` or `rescue` fetches them"
 _CONDITIONS = {
@@ -33,12 +41,13 @@ def command_line(
     return shlex.join(["spark-batch", name, str(recipe), *jobs, *flags, *options])
 
 
-def rows(counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout) -> Iterator[str]:
-    """A line for each status that jobs have: their number, the status, what to do about them."""
+def print_rows(counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout) -> None:
+    """Print a line for each status that jobs have: their number, the status, what to do."""
     for status in _ORDER:
         if counts.get(status):
             note = _note(status, recipe, layout)
-            yield f"{counts[status]:>7} {status.value:<10} {note}".rstrip()
+            word = f"{status.value:<10} " if note else status.value
+            print_line(f"{counts[status]:>7} ", (word, COLOURS[status]), note)
 
 
 def next_step(

@@ -11,6 +11,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session, standing
+from spark_batch.cli.colours import print_line
 from spark_batch.paths import shown
 from spark_batch.project import CheckpointReader, JobRecord, Shard, Status
 from spark_batch.text import counted
@@ -52,14 +53,13 @@ def _print_text(
 ) -> None:
     total = sum(counts.values())
     click.echo(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
-    for row in standing.rows(counts, recipe_path, layout):
-        click.echo(row)
+    standing.print_rows(counts, recipe_path, layout)
     money = checkpoint.money()
     reserved = f", {money.reserved} USD reserved" if money.reserved else ""
     click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     for record in trouble:
-        line = f"{record.status.value} {record.output} (job {record.key}): {_why(record)}"
-        click.echo(line)
+        status = (record.status.value, standing.COLOURS[record.status])
+        print_line(status, f" {record.output} (job {record.key}): {_why(record)}")
     if step := standing.next_step(counts, recipe_path, layout):
         click.echo(step)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from spark_batch.cli import colours
 from spark_batch.cli.options import outside_option
 from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
@@ -79,7 +80,7 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
 def _text(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
         for diagnostic in (*verdict.errors, *verdict.warnings, *verdict.notes):
-            click.echo(diagnostic.render(), err=True)
+            colours.print_diagnostic(diagnostic.render())
         click.echo(verdict.summary)
 
 

@@ -1,0 +1,71 @@
+"""Colours on terminals that have them. The words are the same without.
+
+NO_COLOR (no-color.org) switches them off, FORCE_COLOR and CLICOLOR_FORCE on where no terminal is,
+CLICOLOR=0 off (bixense.com/clicolors). Only colours that can be read on a light and on a dark
+ground are used: yellow, white, black and blue cannot.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from enum import Enum
+from typing import TextIO
+
+from spark_batch.cli.streams import terminal
+from spark_batch.redact import harmless
+
+
+class Colour(Enum):
+    """A colour by its SGR number (ECMA-48)."""
+
+    BAD = 31
+    GOOD = 32
+    NOTABLE = 35
+    UNDER_WAY = 36
+    PLAIN = 0
+
+
+_SEVERITY = re.compile(r": (error|warning|note): ")
+
+Part = str | tuple[str, Colour]
+
+
+def has_colours(stream: TextIO, variables: Mapping[str, str] = os.environ) -> bool:
+    """Whether a stream is to be written with colours."""
+    if variables.get("NO_COLOR"):
+        return False
+    if any(variables.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    if variables.get("CLICOLOR") == "0" or variables.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def line(stream: TextIO, *parts: Part) -> str:
+    """Text and coloured text as one line for `streams.terminal(stream)`, made harmless."""
+    coloured = has_colours(stream)
+    written = []
+    for part in parts:
+        text, colour = (part, Colour.PLAIN) if isinstance(part, str) else part
+        safe = harmless(text)
+        in_colour = coloured and colour is not Colour.PLAIN
+        written.append(f"\x1b[{colour.value}m{safe}\x1b[0m" if in_colour else safe)
+    return "".join(written)
+
+
+def print_line(*parts: Part, err: bool = False) -> None:
+    """Print a line of text and coloured text."""
+    stream = sys.stderr if err else sys.stdout
+    target = terminal(stream)
+    target.write(f"{line(stream, *parts)}\n")
+    target.flush()
+
+
+def print_diagnostic(text: str) -> None:
+    """Print a diagnostic on stderr, with its severity in a colour."""
+    before, severity, after = _SEVERITY.split(text, maxsplit=1)
+    colour = Colour.BAD if severity == "error" else Colour.NOTABLE
+    print_line(f"{before}: ", (f"{severity}:", colour), f" {after}", err=True)
