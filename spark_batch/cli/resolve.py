@@ -9,54 +9,77 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, options, session
+from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Attempt, JobRecord, Shard
+from spark_batch.text import counted
+
+_SHOWN = 20  # attempts whose settlement is described one by one
 
 
 @click.command()
 @options.recipe_argument
-@click.argument("job")
+@click.argument("job", required=False)
 @options.sandbox_option
 @options.shard_option
+@options.only_option
 @click.option("--task-id", metavar="ID", help="There is a task, and this is its id.")
 @click.option("--not-charged", is_flag=True, help="There is no task: the job costs nothing yet.")
 @click.option("--resubmit", is_flag=True, help="Not known: make the job again, maybe pay twice.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(
     recipe_path: Path,
-    job: str,
+    job: str | None,
     *,
     sandbox: bool,
     shard: Shard | None,
+    only: tuple[str, ...],
     task_id: str | None,
     not_charged: bool,
     resubmit: bool,
     yes: bool,
 ) -> ExitCode:
-    """Settle an uncertain job.
+    """Settle an uncertain job, or with --only all that match and are uncertain.
 
-    JOB is its key, the beginning of the key, or its picture's name. First check the vendor's
-    billing page, or ask its support. Sends nothing: the next `run` or `rescue` continues.
+    JOB is its key, the beginning of the key, or its picture's name or path. First check the
+    vendor's billing page, or ask its support. Sends nothing: the next `run` or `rescue` continues.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
         raise UsageError("give one of --task-id ID, --not-charged and --resubmit")
+    if (job is None) is not bool(only) or (only and task_id is not None):
+        raise UsageError(
+            "give JOB, or with --not-charged or --resubmit --only EXPR, such as"
+            " --only status=uncertain"
+        )
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
-    with project.settling(layout, job, task_id=task_id) as settlement:
-        for attempt in settlement.attempts:
-            click.echo(_effect(settlement.record, attempt, task_id, not_charged))
-            _confirm(yes)
-            if task_id is not None:
-                settlement.found_task(attempt, task_id)
-            elif not_charged:
-                settlement.not_charged(attempt)
-            else:
-                settlement.resubmit(attempt)
+    with project.settling(layout, job, only, task_id=task_id) as settlement:
+        pairs = [(found.record, attempt) for found in settlement.jobs for attempt in found.attempts]
+        if task_id is not None:
+            pairs = pairs[-1:]  # one task is of one attempt
+        for record, attempt in pairs[:_SHOWN]:
+            click.echo(_effect(record, attempt, task_id, not_charged))
+        if len(pairs) > _SHOWN:
+            click.echo(f"… and {len(pairs) - _SHOWN} more")
+        _confirm(counted(len(pairs), "attempt"), yes, many=bool(only))
+        for _, attempt in pairs:
+            _settle(settlement, attempt, task_id, not_charged)
         written = settlement.write_reports()
-    part = "" if shard is None else f" --shard {shard}"
-    click.echo(f"settled; now `spark-batch {'rescue' if task_id else 'run'} {recipe_path}{part}`")
+    go_on = command_line("rescue" if task_id else "run", recipe_path, layout)
+    click.echo(f"settled; now `{go_on}`")
     session.print_unwritten(written)
     github_exit_code = github.publish(recipe_path, layout)
     return written.exit_code or github_exit_code
+
+
+def _settle(
+    settlement: project.Settlement, attempt: Attempt, task_id: str | None, not_charged: bool
+) -> None:
+    if task_id is not None:
+        settlement.found_task(attempt, task_id)
+    elif not_charged:
+        settlement.not_charged(attempt)
+    else:
+        settlement.resubmit(attempt)
 
 
 def _effect(record: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:
@@ -70,6 +93,11 @@ def _effect(record: JobRecord, attempt: Attempt, task_id: str | None, not_charge
     return f"{name}: {held} stays counted as spent, and the job will be made and paid for AGAIN"
 
 
-def _confirm(yes: bool) -> None:
-    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-        click.confirm("Do this?", abort=True, err=True)
+def _confirm(attempts: str, yes: bool, *, many: bool) -> None:
+    """Ask before anything is settled; where nobody can be asked, several need --yes."""
+    if yes:
+        return
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm(f"Settle {attempts} like this?", abort=True, err=True)
+    elif many:
+        raise UsageError(f"nobody can be asked here whether to settle {attempts}: add --yes")

@@ -83,7 +83,7 @@ def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
             return f"{retry} makes them again, for money"
         case Status.UNCERTAIN:
             settle = command_line("resolve", recipe, layout, job="JOB")
-            return f"maybe paid for: `{settle}` settles each"
+            return f"maybe paid for: `{settle}` settles one, `--only status=uncertain` all"
         case Status.EXPIRED:
             rescue = command_line("rescue", recipe, layout)
             return f"`{rescue}` looks once more for free; {retry} makes them again, for money"

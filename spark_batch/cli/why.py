@@ -25,11 +25,11 @@ _NEXT = {
 def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:
     """Show the whole history of one job.
 
-    JOB is its key, the beginning of it, or its picture's name.
+    JOB is its key, the beginning of it, or its picture's name or path.
     """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(layout) as checkpoint:
-        record = project.find_job(checkpoint, job)
+        record = project.find_job(checkpoint, job, layout)
         _print_job(record)
         attempts = checkpoint.attempts_of(record.key)
         for attempt in attempts:

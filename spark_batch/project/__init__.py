@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from spark_batch.project.reporting import write_known_reports as write_known_reports
     from spark_batch.project.rescuing import Rescued as Rescued
     from spark_batch.project.rescuing import rescue as rescue
+    from spark_batch.project.resolving import Settlement as Settlement
     from spark_batch.project.resolving import settling as settling
     from spark_batch.project.running import PreparedRun as PreparedRun
     from spark_batch.project.running import RunOptions as RunOptions
@@ -133,7 +134,7 @@ _HOMES = {
         "write_known_reports",
     ),
     "project.rescuing": ("Rescued", "rescue"),
-    "project.resolving": ("settling",),
+    "project.resolving": ("Settlement", "settling"),
     "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare", "run"),
     "project.planfile": ("SavedPlan", "check_target"),
     "project.saved_plan": ("save",),

@@ -1,9 +1,9 @@
-"""`resolve`: settle the uncertain attempts of a job as the user says."""
+"""`resolve`: settle uncertain attempts as the user says."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from spark_batch.checkpoint import Checkpoint
@@ -12,19 +12,26 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, JobRecord, State
 from spark_batch.project.layout import RecipeLayout, open_readonly
 from spark_batch.project.reporting import write_known_reports
-from spark_batch.project.selecting import find_job
+from spark_batch.project.selecting import chosen_records, find_job
 from spark_batch.reports.formats import Written
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """An uncertain job, opened to be settled: `attempts` are its uncertain ones.
+class UncertainJob:
+    """A job with its uncertain attempts.
 
     These are the last attempt and, after a merge, attempts of other checkpoints beside it.
     """
 
     record: JobRecord
     attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Uncertain jobs, opened to be settled."""
+
+    jobs: tuple[UncertainJob, ...]
     layout: RecipeLayout
     checkpoint: Checkpoint
 
@@ -48,26 +55,44 @@ class Settlement:
 
 
 @contextlib.contextmanager
-def settling(layout: RecipeLayout, job: str, *, task_id: str | None) -> Iterator[Settlement]:
-    """Open the checkpoint to settle a job; `task_id` is the id that the user will give.
+def settling(
+    layout: RecipeLayout, job: str | None, only: tuple[str, ...], *, task_id: str | None
+) -> Iterator[Settlement]:
+    """Open the checkpoint to settle a job, or the uncertain ones of those that `only` chooses.
 
-    Raises UsageError for an impossible task id, when there is no checkpoint, and unless `job` names
-    one job that is uncertain; CheckpointError as `Checkpoint.open` does.
+    `task_id` is the id that the user will give. Raises UsageError for an impossible task id, when
+    there is no checkpoint, unless `job` names one job that is uncertain, and when none of the
+    chosen ones is; CheckpointError as `Checkpoint.open` does.
     """
     if task_id is not None and usable_id(task_id, layout.model.answers) is None:
         raise UsageError("this task id has characters that no id of the API has")
     open_readonly(layout).close()  # says what to do when there is none
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.mark_interrupted()
-        record = find_job(checkpoint, job)
-        attempts = checkpoint.attempts_of(record.key)
-        uncertain = tuple(
+        if job is None:
+            jobs = _uncertain(checkpoint, chosen_records(checkpoint, only, layout))
+            if not jobs:
+                raise UsageError("none of the chosen jobs is uncertain: there is nothing to settle")
+        else:
+            record = find_job(checkpoint, job, layout)
+            jobs = _uncertain(checkpoint, [record])
+            if not jobs:
+                raise UsageError(
+                    f"job {job} is {record.status.value}: only an uncertain job needs to be"
+                    " resolved"
+                )
+        yield Settlement(jobs, layout, checkpoint)
+
+
+def _uncertain(checkpoint: Checkpoint, records: Iterable[JobRecord]) -> tuple[UncertainJob, ...]:
+    """The jobs among `records` that have uncertain attempts; a job of several lines once."""
+    found: dict[str, UncertainJob] = {}
+    for record in records:
+        attempts = tuple(
             attempt
-            for attempt in attempts
+            for attempt in checkpoint.attempts_of(record.key)
             if attempt.state is State.UNCERTAIN and not attempt.settled
         )
-        if not uncertain:
-            raise UsageError(
-                f"job {job} is {record.status.value}: only an uncertain job needs to be resolved"
-            )
-        yield Settlement(record, uncertain, layout, checkpoint)
+        if attempts:
+            found.setdefault(record.key, UncertainJob(record, attempts))
+    return tuple(found.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
@@ -27,19 +28,29 @@ def chosen_records(
     chooser.check()
 
 
-def find_job(checkpoint: CheckpointReader, text: str) -> JobRecord:
-    """The one job that `text` names: a key, the beginning of one, or a picture's name.
+def find_job(checkpoint: CheckpointReader, text: str, layout: RecipeLayout) -> JobRecord:
+    """The one job that `text` names: a key, the beginning of one, or a picture's name or path.
 
-    Raises UsageError when there is none, or more than one.
+    A path is as a shell completes it: from the current folder, or absolute. Raises UsageError when
+    there is no such job, or more than one.
     """
-    found = checkpoint.records_like(text)
+    found = checkpoint.records_like(text) or checkpoint.records_like(_below(text, layout))
     keys = {record.key for record in found}
     if len(keys) == 1:
         return found[0]
     if not keys:
         raise UsageError(
             f"no job is called {text!r}: give its key from the manifest or from `spark-batch"
-            " status`, or its picture's name below the output folder"
+            " status`, or its picture's name or path"
         )
     listed = ", ".join(sorted(keys)[:_NAMED])
     raise UsageError(f"{len(keys)} jobs begin with {text!r}: {listed}, …")
+
+
+def _below(path: str, layout: RecipeLayout) -> str:
+    """A path as a name below the output folder; itself where it leads elsewhere."""
+    try:
+        absolute = Path(path).absolute()
+        return absolute.relative_to(layout.output_dir.absolute()).as_posix()
+    except ValueError:
+        return path

@@ -47,7 +47,7 @@ def test_an_uncertain_job_has_its_command(
     ended = call("run", folder.recipe)
     assert ended.code == ExitCode.UNCERTAIN
     assert (
-        f"1 uncertain  maybe paid for: `spark-batch resolve {folder.recipe} JOB` settles each"
+        f"1 uncertain  maybe paid for: `spark-batch resolve {folder.recipe} JOB` settles one"
         in ended.out
     )
 

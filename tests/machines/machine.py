@@ -74,8 +74,8 @@ class Machine:
         """Settle the uncertain attempts of a job, by what the user sees in the API's console."""
         key = [job.key for job in self.layout.jobs(self.recipe)][number]
         try:
-            with settling(self.layout, key, task_id=None) as settlement:
-                for attempt in settlement.attempts:
+            with settling(self.layout, key, (), task_id=None) as settlement:
+                for attempt in settlement.jobs[0].attempts:
                     self._settle(settlement, attempt, choice)
                 settlement.write_reports()
                 self.ledger.pulled = True
