@@ -79,7 +79,7 @@ class Store:
         """
         atomic.refuse_links(path.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(path.parent)
         except OSError as error:
             raise OutputError(
                 f"cannot make the folder {path.parent}: {error.strerror}; give output.dir a folder"
