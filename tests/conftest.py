@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sqlite3
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -117,3 +119,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Groups:
     pytest 9.2 does not look for it.
     """
     return _Groups(config, log)
+
+
+@pytest.fixture(autouse=True)
+def _every_database_is_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Python 3.13 warns of a database that nobody closed, in whichever test comes next."""
+    opened: list[tuple[sqlite3.Connection, str]] = []
+    original = sqlite3.connect
+
+    def connect(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = original(*arguments, **named)
+        opened.append((connection, "".join(traceback.format_stack(limit=8))))
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    yield
+    left = [where for connection, where in opened if _is_open(connection)]
+    assert not left, f"opened here and not closed:\n{left[0]}"
+
+
+def _is_open(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.total_changes  # noqa: B018 - refuses to say it of one that is closed
+    except sqlite3.ProgrammingError:
+        return False
+    return True

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from spark_batch import atomic, lfs
@@ -37,15 +38,15 @@ def open_to_write(path: Path) -> tuple[sqlite3.Connection, str | None]:
     if not os.path.lexists(path):
         _make(path)
     atomic.refuse_hard_links(path, *_companions(path))
-    connection = _connect(path, mode="rw")
-    version, state = _check(connection, path)
-    if state is not None:
-        checked.remember(state)  # the lock keeps it as it was checked
-    connection.set_progress_handler(None, 0)
-    if version < VERSION:
-        _back_up(connection, path, version)
-        _migrate(connection, version)
-        return connection, None
+    with _closed_on_error(_connect(path, mode="rw")) as connection:
+        version, state = _check(connection, path)
+        if state is not None:
+            checked.remember(state)  # the lock keeps it as it was checked
+        connection.set_progress_handler(None, 0)
+        if version < VERSION:
+            _back_up(connection, path, version)
+            _migrate(connection, version)
+            return connection, None
     return connection, state
 
 
@@ -54,15 +55,26 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not os.path.lexists(path):
         return empty()
     # Not mode=ro: after a killed run the first reader has to roll its journal back.
-    connection = _connect(path, mode="rw" if os.access(path, os.W_OK) else "ro")
-    version, _ = _check(connection, path)
-    if version == VERSION:
-        return connection
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    connection.backup(copy)
+    mode = "rw" if os.access(path, os.W_OK) else "ro"
+    with _closed_on_error(_connect(path, mode=mode)) as connection:
+        version, _ = _check(connection, path)
+        if version == VERSION:
+            return connection
+        with _closed_on_error(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            connection.backup(copy)
+            _migrate(copy, version)
     connection.close()
-    _migrate(copy, version)
     return copy
+
+
+@contextlib.contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Close a connection when the block raises an error."""
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def empty() -> sqlite3.Connection:
@@ -75,10 +87,11 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a whole copy of an older file beside it, before it is changed."""
     target = backup_path(path, version)
     try:
-        with atomic.replacing_path(target) as fresh:
-            copy = sqlite3.connect(fresh)
+        with (
+            atomic.replacing_path(target) as fresh,
+            contextlib.closing(sqlite3.connect(fresh)) as copy,
+        ):
             connection.backup(copy)
-            copy.close()
     except (OSError, sqlite3.Error) as error:
         raise OutputError(f"cannot keep a copy of the older {path}: {error}") from None
 
@@ -152,21 +165,26 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     _check_files(path)
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     try:
-        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-        _limit(connection)
-        # Nothing that a file's schema holds may do more than read (SQLite's security.html).
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        # Survives SIGKILL at any moment and leaves one file to copy; measured, see
-        # spark_batch/README.md, "The checkpoint".
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = EXTRA")
-        connection.execute("PRAGMA foreign_keys = ON")
-        # 16 MiB: the index of the attempts of 100 000 jobs, which are looked up in any order.
-        connection.execute("PRAGMA cache_size = -16384")
+        opened = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        with _closed_on_error(opened) as connection:
+            _set_up(connection)
     except _UNREADABLE as error:
         raise unusable(path, error) from None
     return connection
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    _limit(connection)
+    # Nothing that a file's schema holds may do more than read (SQLite's security.html).
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    # Survives SIGKILL at any moment and leaves one file to copy; measured, see
+    # spark_batch/README.md, "The checkpoint".
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("PRAGMA synchronous = EXTRA")
+    connection.execute("PRAGMA foreign_keys = ON")
+    # 16 MiB: the index of the attempts of 100 000 jobs, which are looked up in any order.
+    connection.execute("PRAGMA cache_size = -16384")
 
 
 def _limit(connection: sqlite3.Connection) -> None:

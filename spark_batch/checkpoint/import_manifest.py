@@ -7,10 +7,12 @@ manifest lists is paid for, or may be: it must not cost money again (spark_batch
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
+from spark_batch.checkpoint.attempt_rows import renumber
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.errors import ManifestError
@@ -21,6 +23,7 @@ from spark_batch.models.schemas import MANIFEST, validator
 Row = Mapping[str, str]
 
 _STATES = {
+    Status.PENDING: State.FAILED,  # in a history: one that was settled, and cost something
     Status.SUBMITTING: State.UNCERTAIN,
     Status.RUNNING: State.RUNNING,
     Status.FETCHING: State.RUNNING,
@@ -32,7 +35,17 @@ _STATES = {
 # What a spreadsheet makes of an id that looks like a large number: 1.23457E+15.
 _LOST_DIGITS = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+")
 _MOST_DIGITS = 18  # of a number that SQLite can hold
+_MOST_OTHERS = 1000  # attempts of one job beside the last
 _SHOWN = 60  # characters of a cell in an error
+# The columns of an attempt in a row's history.
+_OF_AN_ATTEMPT = frozenset(
+    (
+        *("status", "attempts", "cost_usd", "width", "height", "bytes", "sha256", "discount"),
+        *("input_tokens", "output_tokens", "total_tokens", "generated_images", "task_id"),
+        *("remote_job_id", "error_code", "error_message", "submitted_at", "completed_at"),
+        *("seconds", "api"),
+    )
+)
 _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
@@ -59,7 +72,8 @@ def adopt(
         for number, row in enumerate(rows, 2):
             if not wanted(row) or not is_news(checkpoint, row):
                 continue
-            fault = _fault(row, number) or _taken(checkpoint, row, number, model, trusted)
+            fault = _fault(row, number) or _history_fault(row, number)
+            fault = fault or _taken(checkpoint, row, number, model, trusted)
             if fault is None:
                 taken += 1
             elif passed_over is not None:
@@ -120,17 +134,70 @@ def _taken(
 def _take(
     checkpoint: Checkpoint, row: Row, position: int, model: Model, trusted: Callable[[Row], bool]
 ) -> None:
+    own, others = _history(row)
     last = checkpoint.last_attempt(row["job"])
     if last is not None and row["task_id"] and _is_same(last):
         checkpoint.found_task(last.id, row["task_id"])
         return
     number = max(int(row["attempts"]), last.number + 1 if last else 1)
-    checkpoint.adopt(_request(row, model), _attempt(row, number, model))
+    checkpoint.adopt(_request(row, model), _attempt(own, number, model))
+    _take_others(checkpoint, others, model)
     if row["output"]:
         output = str(PurePosixPath(row["output"]).with_suffix(""))
         checkpoint.adopt_line(_line(row, output, position))
         if row["status"] == Status.DONE.value and trusted(row):
             checkpoint.placed(row["job"], {output: row["output"]})
+
+
+def _history_fault(row: Row, number: int) -> str | None:
+    """The error in the history of a row; None without one."""
+    try:
+        _history(row)
+    except (ValueError, RecursionError):
+        return _not_ours(number, f"history is {row['history'][:_SHOWN]!r}")
+    return None
+
+
+def _history(row: Row) -> tuple[Row, list[Row]]:
+    """The row with the cost of its own attempt, and the job's other attempts as rows.
+
+    A row without a history has the cost of all its attempts: that of one, or in a manifest of an
+    older version of several. Raises ValueError and RecursionError.
+    """
+    if not row["history"]:
+        return row, []
+    blank = {**row, **dict.fromkeys(_OF_AN_ATTEMPT, ""), "history": ""}
+    own: Row = {**row, "cost_usd": ""}
+    others: list[Row] = []
+    for entry in json.loads(row["history"]):
+        if not (isinstance(entry, dict) and _OF_AN_ATTEMPT.issuperset(entry)):
+            raise ValueError
+        attempt = {**blank, **entry}
+        if not all(isinstance(cell, str) for cell in attempt.values()) or _fault(attempt, 0):
+            raise ValueError
+        if (attempt["api"], attempt["task_id"]) == (row["api"], row["task_id"]):
+            own = {**row, "cost_usd": attempt["cost_usd"]}
+        elif attempt["status"] != Status.PENDING.value or attempt["cost_usd"]:
+            others.append(attempt)
+    if len(others) > _MOST_OTHERS:
+        raise ValueError
+    return own, others
+
+
+def _take_others(checkpoint: Checkpoint, others: list[Row], model: Model) -> None:
+    """Insert those attempts of a job before its last one that the checkpoint does not know."""
+    taken = False
+    for other in others:
+        if checkpoint.knows_task(other["api"], other["task_id"]):
+            continue
+        numbers = {attempt.number for attempt in checkpoint.attempts_of(other["job"])}
+        number = int(other["attempts"])
+        if number in numbers:
+            number = max(numbers) + 1
+        checkpoint.adopt(_request(other, model), _attempt(other, number, model))
+        taken = True
+    if taken:
+        renumber(checkpoint, others[0]["job"])
 
 
 def _is_same(last: Attempt) -> bool:
@@ -139,7 +206,7 @@ def _is_same(last: Attempt) -> bool:
 
 
 def _line(row: Row, output: str, position: int) -> dict[str, object]:
-    """A line of the recipe that wrote the manifest, by column; it has no variables."""
+    """A line of the recipe that wrote the manifest, by column."""
     return {
         "output": output,
         "key": row["job"],
@@ -147,7 +214,7 @@ def _line(row: Row, output: str, position: int) -> dict[str, object]:
         "recipe": row["recipe"],
         "input": row["input"],
         "prompt_id": row["prompt_id"],
-        "variables": "{}",
+        "variables": row["variables"] or "{}",
         "current": 1,
     }
 
@@ -155,7 +222,7 @@ def _line(row: Row, output: str, position: int) -> dict[str, object]:
 def _request(row: Row, model: Model) -> dict[str, object]:
     return {
         "key": row["job"],
-        "model": model.name,
+        "model": row["model"] or model.name,
         "prompt": row["prompt"],
         "seed": int(row["seed"]),
         "scale": float(row["scale"]),

@@ -112,10 +112,9 @@ class Store:
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
-        connection = files.open_to_read(path)
-        copy = sqlite3.connect(":memory:", isolation_level=None)
-        connection.backup(copy)
-        connection.close()
+        with contextlib.closing(files.open_to_read(path)) as connection:
+            copy = sqlite3.connect(":memory:", isolation_level=None)
+            connection.backup(copy)
         return cls(copy, path=path, clock=utc_now, lock=None)
 
     @classmethod

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, JobRecord, Status, Usage
+from spark_batch.jobs import Attempt, JobRecord, Status, Usage, status_of
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.models import Model
 from spark_batch.models.schemas import MANIFEST, schema
@@ -35,6 +36,7 @@ _TEXTS = frozenset(
         "error_message",
         "api",
         "fit",
+        "model",
     }
 )
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
@@ -59,8 +61,9 @@ def required_columns() -> tuple[str, ...]:
 class _Manifest:
     """See `Report`."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, attempts_of: Callable[[str], Sequence[Attempt]]) -> None:
         self._model = model
+        self._attempts_of = attempts_of
         self._columns = manifest_columns()
 
     def begin(self) -> str:
@@ -69,7 +72,8 @@ class _Manifest:
 
     def line(self, record: JobRecord) -> str:
         """Return a job's cells."""
-        cells = _escaped(row(record, self._model))
+        several = self._attempts_of(record.key) if record.attempts > 1 else ()
+        cells = _escaped(row(record, self._model, several))
         return _line([cells[name] for name in self._columns])
 
     def end(self) -> str:
@@ -79,12 +83,19 @@ class _Manifest:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the manifest of a checkpoint."""
-    return _Manifest(target.model)
+    return _Manifest(target.model, reader.attempts_of)
 
 
-def text(records: Iterable[JobRecord], model: Model) -> Iterator[str]:
-    """Yield the lines of a manifest of these jobs, the names of the columns first."""
-    manifest = _Manifest(model)
+def text(
+    records: Iterable[JobRecord],
+    model: Model,
+    attempts_of: Callable[[str], Sequence[Attempt]] = lambda key: (),
+) -> Iterator[str]:
+    """Yield the lines of a manifest of these jobs, the names of the columns first.
+
+    `attempts_of` gives all attempts of a job, by its key.
+    """
+    manifest = _Manifest(model, attempts_of)
     yield manifest.begin()
     yield from map(manifest.line, records)
 
@@ -126,8 +137,11 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(record: JobRecord, model: Model) -> dict[str, str]:
-    """Return the cells of a job by column, before they are escaped."""
+def row(record: JobRecord, model: Model, several: Sequence[Attempt] = ()) -> dict[str, str]:
+    """Return the cells of a job by column, before they are escaped.
+
+    `several` are all attempts of a job that had more than one.
+    """
     request = record.request
     width, height = model.expected_size(request.width, request.height)
     return {
@@ -149,7 +163,29 @@ def row(record: JobRecord, model: Model) -> dict[str, str]:
         "attempts": str(record.attempts),
         **_attempt_cells(record.attempt),
         "fit": request.fit or "",
+        "model": request.model,
+        "variables": _json(dict(record.variables)) if record.variables else "",
+        "history": _history(several),
     }
+
+
+def _history(attempts: Sequence[Attempt]) -> str:
+    """The attempts that made a task, with the cost of each: the column `cost_usd` has their sum."""
+    found = []
+    for attempt in attempts:
+        if attempt.task_id is not None:
+            cells = {
+                "status": status_of(attempt).value,
+                "attempts": str(attempt.number),
+                "cost_usd": amount_text(attempt.cost) or "",
+                **_attempt_cells(attempt),
+            }
+            found.append({name: cell for name, cell in cells.items() if cell})
+    return _json(found) if found else ""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _output(record: JobRecord) -> str:

@@ -18,6 +18,7 @@ from spark_batch.client.answers import Answer, AnswerContext, parse
 from spark_batch.client.text import washer
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import Result, Usage
+from spark_batch.models.schemas import MANIFEST, validator
 from spark_batch.reports import manifest
 from tests.makers import MODEL, a_job, a_picture, some_jobs
 
@@ -145,7 +146,12 @@ def test_whatever_is_done_to_it(
     assert accepted(target)
     assert accepted(source)
     with Checkpoint.blank() as fresh:
-        rows = (manifest.row(record, MODEL) for record in target.records())
+        rows = [
+            manifest.row(record, MODEL, target.attempts_of(record.key))
+            for record in target.records()
+        ]
+        for row in rows:
+            validator(MANIFEST).validate([row])
         adopt(fresh, rows, model=MODEL, trusted=lambda row: True)
         assert accepted(fresh)
     for checkpoint in checkpoints:

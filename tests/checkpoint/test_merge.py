@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import count, permutations
@@ -61,15 +61,24 @@ class World:
     def __init__(self, *, lawful: bool = False) -> None:
         self._ticks = count()
         self._lawful = lawful
+        self._made: list[Checkpoint] = []
 
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=next(self._ticks))
+
+    def blank(self) -> Checkpoint:
+        self._made.append(Checkpoint.blank(clock=self.now))
+        return self._made[-1]
+
+    def close(self) -> None:
+        for checkpoint in self._made:
+            checkpoint.close()
 
     def make(
         self, base: Checkpoint | None = None, happenings: Sequence[Happening] = ()
     ) -> Checkpoint:
         """A copy of `base`, to which things then happened."""
-        made = Checkpoint.blank(clock=self.now)
+        made = self.blank()
         if base is None:
             made.sync_jobs(JOBS)
         else:
@@ -131,20 +140,20 @@ def test_the_order_makes_no_difference(
     before: list[Happening], first: list[Happening], second: list[Happening], third: list[Happening]
 ) -> None:
     """Commutative, associative and idempotent, for copies of one checkpoint that went on apart."""
-    world = World(lawful=True)
-    base = world.make(None, before)
-    parts = [world.make(base, each) for each in (first, second, third)]
-    whole = joined(world, parts)
-    expected = known(whole)
-    for order in permutations(parts):
-        assert known(joined(world, order)) == expected
-    one, *rest = parts
-    join(one, joined(world, rest))
-    assert known(one) == expected
-    exactly = known(whole, numbers=True)
-    for part in (*parts, whole, base):
-        join(whole, part)
-    assert known(whole, numbers=True) == exactly
+    with closing(World(lawful=True)) as world:
+        base = world.make(None, before)
+        parts = [world.make(base, each) for each in (first, second, third)]
+        whole = joined(world, parts)
+        expected = known(whole)
+        for order in permutations(parts):
+            assert known(joined(world, order)) == expected
+        one, *rest = parts
+        join(one, joined(world, rest))
+        assert known(one) == expected
+        exactly = known(whole, numbers=True)
+        for part in (*parts, whole, base):
+            join(whole, part)
+        assert known(whole, numbers=True) == exactly
 
 
 @settings(max_examples=150, deadline=None)
@@ -153,29 +162,30 @@ def test_nothing_that_is_paid_for_is_lost(
     before: list[Happening], first: list[Happening], second: list[Happening]
 ) -> None:
     """Every task is known, no state is behind a side's, and what is done or open stays so."""
-    world = World(lawful=True)
-    base = world.make(None, before)
-    parts = [world.make(base, each) for each in (first, second)]
-    whole = joined(world, parts)
-    tasks = {row["task_id"]: dict(row) for row in whole.store.execute("SELECT * FROM attempt")}
-    for part in parts:
-        assert whole.money().spent >= part.money().spent
-        for row in part.store.execute("SELECT * FROM attempt WHERE task_id IS NOT NULL"):
-            assert _rank(tasks[row["task_id"]]) >= _rank(dict(row))
-        for before_join in part.records():
-            after = whole.record(before_join.output)
-            if before_join.status is Status.DONE:
-                assert after.status is Status.DONE
-            elif before_join.status in (Status.RUNNING, Status.FETCHING):
-                assert after.status in (Status.RUNNING, Status.FETCHING, Status.DONE) or (
-                    tasks[before_join.attempt.task_id]["state"] == "failed"
-                    or tasks[before_join.attempt.task_id]["lost"]
-                )
+    with closing(World(lawful=True)) as world:
+        base = world.make(None, before)
+        parts = [world.make(base, each) for each in (first, second)]
+        whole = joined(world, parts)
+        tasks = {row["task_id"]: dict(row) for row in whole.store.execute("SELECT * FROM attempt")}
+        for part in parts:
+            assert whole.money().spent >= part.money().spent
+            for row in part.store.execute("SELECT * FROM attempt WHERE task_id IS NOT NULL"):
+                assert _rank(tasks[row["task_id"]]) >= _rank(dict(row))
+            for before_join in part.records():
+                after = whole.record(before_join.output)
+                if before_join.status is Status.DONE:
+                    assert after.status is Status.DONE
+                elif before_join.status in (Status.RUNNING, Status.FETCHING):
+                    assert after.status in (Status.RUNNING, Status.FETCHING, Status.DONE) or (
+                        tasks[before_join.attempt.task_id]["state"] == "failed"
+                        or tasks[before_join.attempt.task_id]["lost"]
+                    )
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Iterator[World]:
+    with closing(World()) as world:
+        yield world
 
 
 @pytest.fixture
@@ -273,7 +283,7 @@ def test_numbers_stay_when_only_one_side_tried(world: World) -> None:
 def test_only_the_jobs_that_are_asked_for(world: World) -> None:
     """A shard takes over its own."""
     both = world.make(None, [(0, "begin_attempt"), (1, "begin_attempt")])
-    target = Checkpoint.blank()
+    target = world.blank()
     join(target, both, owns=lambda key: key == KEY)
     assert [attempt.key for attempt in target.open_attempts()] == [KEY]
     assert [each.key for each in target.records(left_over=True)] == [KEY]
@@ -286,7 +296,7 @@ def test_files_are_taken_over_from_the_same_folder_alone(world: World) -> None:
     )
     done.placed(KEY, {JOBS[0].output: "a.jpg"})
     for same_folder, file in ((True, "a.jpg"), (False, None)):
-        target = Checkpoint.blank()
+        target = world.blank()
         target.sync_jobs(JOBS)
         join(target, done, same_folder=same_folder)
         assert target.file(JOBS[0].output, KEY) == file

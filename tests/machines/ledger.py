@@ -35,13 +35,8 @@ class Task:
 
 @dataclass(slots=True)
 class Ledger:
-    """All requests that reached the API, by the time when they were sent; None made no task.
+    """All requests that reached the API, by the time when they were sent; None made no task."""
 
-    `pulled` says whether there is a manifest, which merges and runs may read: its rows have the
-    cost of all attempts of a job, so that money may be counted too high, never too low.
-    """
-
-    pulled: bool = False
     sent: dict[str, Task | None] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
 

@@ -66,7 +66,6 @@ class Machine:
                     self._step(checkpoint, keys[number % len(keys)], choice)
                 if not dies:
                     write_reports(layout, checkpoint, ["csv"])
-                    self.ledger.pulled = True
         except UsageError:
             pass  # shards that are not merged
 
@@ -78,13 +77,11 @@ class Machine:
                 for attempt in settlement.jobs[0].attempts:
                     self._settle(settlement, attempt, choice)
                 settlement.write_reports()
-                self.ledger.pulled = True
         except UsageError:
             pass  # nothing is uncertain here
 
     def merge(self, given: Sequence[Path]) -> merging.Merged | None:
         """Merge; None when there is nothing to merge."""
-        self.ledger.pulled = True
         try:
             return merging.merge(self.recipe, given)
         except UsageError:

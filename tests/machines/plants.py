@@ -50,6 +50,11 @@ def _adopt_overwrites(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(import_manifest, "_take", take)
 
 
+def _adopt_takes_the_sum(patch: pytest.MonkeyPatch) -> None:
+    """The cost of all attempts of a job is adopted as that of its last one."""
+    patch.setattr(import_manifest, "_history", lambda row: (row, []))
+
+
 def _resolve_releases(patch: pytest.MonkeyPatch) -> None:
     """An attempt that is made again is counted as not charged, though its task may exist."""
 
@@ -64,5 +69,6 @@ PLANTS: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a merge drops an attempt": _merge_drops_an_attempt,
     "a merge counts money twice": _merge_counts_money_twice,
     "adopt overwrites a known attempt": _adopt_overwrites,
+    "adopt takes the sum for the last attempt": _adopt_takes_the_sum,
     "resolve releases the money of a task that exists": _resolve_releases,
 }

@@ -101,14 +101,14 @@ class Machines(RuleBasedStateMachine):
             FIGURES["merges"] += 1
             FIGURES["double payments told"] += len(merged.double_payments)
 
-    @rule(into_number=MACHINE, from_number=MACHINE)
-    def pull(self, into_number: int, from_number: int) -> None:
-        """Take the manifest of another machine, as from git: the next run adopts its rows."""
+    @rule(into_number=MACHINE, from_number=MACHINE, steps=STEPS)
+    def pull(self, into_number: int, from_number: int, steps: list[tuple[int, str]]) -> None:
+        """Take the manifest of another machine, as from git, and run: its rows are adopted."""
         into, path = self._at(into_number), manifest_of(self._at(from_number))
         if path.exists() and path != manifest_of(into):
             into.layout.output_dir.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, manifest_of(into))
-            self.ledger.pulled = True
+            into.run(steps, None, dies=True)
 
     @rule(
         machine=MACHINE, job=st.integers(0, JOBS - 1), choice=st.sampled_from(["truth", "resubmit"])
@@ -145,7 +145,7 @@ class Machines(RuleBasedStateMachine):
             FIGURES["merges"] += 1
         with read(target.layout.checkpoint) as whole:
             check(whole, self.ledger, self._keys())
-            return facts(whole, self.ledger)
+            return facts(whole)
 
     def _join_all(self, whole: Checkpoint, machines: Sequence[Machine]) -> None:
         for machine in machines:
