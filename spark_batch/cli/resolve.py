@@ -39,7 +39,7 @@ def command(
     resubmit: bool,
     yes: bool,
 ) -> ExitCode:
-    """Settle an uncertain job, or with --only all that match and are uncertain.
+    """Settle an uncertain job, or with --only many.
 
     JOB is its key, the beginning of the key, or its picture's name or path. First check the
     vendor's billing page, or ask its support. Sends nothing: the next `run` or `rescue` continues.

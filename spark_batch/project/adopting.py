@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -151,9 +152,12 @@ def with_adopted(layout: RecipeLayout) -> tuple[CheckpointReader, Adoption]:
     if not _has_whole(layout) and not _is_any_news(reader, layout):
         return reader, Adoption()
     reader.close()
-    copy = Checkpoint.copy_to_memory(layout.checkpoint)
-    copy.mark_interrupted()
-    return copy, take_over(copy, layout)
+    with ExitStack() as stack:
+        copy = stack.enter_context(Checkpoint.copy_to_memory(layout.checkpoint))
+        copy.mark_interrupted()
+        adoption = take_over(copy, layout)
+        stack.pop_all()  # the caller closes it
+    return copy, adoption
 
 
 def _is_any_news(reader: CheckpointReader, layout: RecipeLayout) -> bool:
