@@ -60,8 +60,9 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
 
 
 def prompt_name(prompt: Prompt) -> str:
-    """A prompt in file names: its id, followed by its variables' values."""
-    return "-".join((prompt.id, *value_names(prompt).values()))
+    """A prompt in file names: its id, followed by the values of the variables that name it."""
+    values = value_names(prompt).items()
+    return "-".join((prompt.id, *(text for name, text in values if name not in prompt.unnamed)))
 
 
 def value_names(prompt: Prompt) -> dict[str, str]:

@@ -89,6 +89,7 @@ class Prompt:
 
     `source` is where it is written, as `file:line:column` from the recipe's folder. `distinct` are
     the variables of which another value has the same words, such as C and C++: names add a hash.
+    `unnamed` are the variables that do not stand in the prompt's own name.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Prompt:
     variables: tuple[tuple[str, str], ...] = ()
     source: str = field(default="", compare=False)
     distinct: frozenset[str] = frozenset()
+    unnamed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -123,8 +123,17 @@ def target_fault(path: Path) -> str | None:
     )
 
 
-def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
-    """The text of a file: UTF-8, at most `most` bytes, 1 MiB of a recipe. Raises Stop."""
+def read_text(
+    path: Path,
+    findings: Findings,
+    *,
+    most: int = MAX_BYTES,
+    also: Callable[[bytes], str | None] = lambda data: None,
+) -> str:
+    """The text of a file: UTF-8, at most `most` bytes, 1 MiB of a recipe. Raises Stop.
+
+    `also` decodes another encoding that may be there, or returns None.
+    """
     data = b""
     try:
         path.name.encode()  # the checkpoint and the reports hold it
@@ -136,7 +145,8 @@ def read_text(path: Path, findings: Findings, *, most: int = MAX_BYTES) -> str:
             raise stop(findings, Mark(), "too-large", message)
         if lfs.is_pointer(data):
             raise stop(findings, Mark(), "file", lfs.NOTICE)
-        return data.decode("utf-8-sig")
+        other = also(data)
+        return data.decode("utf-8-sig") if other is None else other
     except FileNotFoundError:
         raise stop(findings, Mark(), "file", "no such file") from None
     except OSError as error:
@@ -157,11 +167,11 @@ def _refuse_kind(path: Path, findings: Findings) -> None:
         raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
     if path.exists() and not path.is_file():
         raise stop(findings, Mark(), "file", "is not a regular file")
-    if fault := _text_fault(path):
+    if fault := text_fault(path):
         raise stop(findings, Mark(), "outside", fault)
 
 
-def _text_fault(path: Path) -> str | None:
+def text_fault(path: Path) -> str | None:
     """The reason why `path` may not be read as a recipe or a table, which errors quote."""
     try:
         real = path.resolve()

@@ -21,6 +21,7 @@ from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_genera
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import check, read_model, start
+from spark_batch.recipe.table import Table
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import counted, printable, quoted
@@ -62,8 +63,11 @@ def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_gener
         return probe(file, fit, model.picture)
 
     if "" not in broken or root.keys:
+        table = None
+        if "rows" not in broken and (named := root.get("rows")) is not None:
+            table = rows.open_table(named, path.parent, findings)
         sections = _read_sections(
-            root, path.parent, model, broken, probe=probe_input, find=find, findings=findings
+            root, path.parent, model, broken, table, probe=probe_input, find=find, findings=findings
         )
         blocks = _read_blocks(sections, root, path.parent, probe_input, findings)
         if not (findings.errors or broken):
@@ -92,7 +96,13 @@ class _Sections:
     variants: Variants | None
     folder: Path | None
     template: str | None
+    table: Table | None
     doubtful: frozenset[str]
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether the prompts are for the rows of a table, and not for the inputs."""
+        return self.table is not None and not self.table.has_prompts
 
 
 def _read_sections(
@@ -100,6 +110,7 @@ def _read_sections(
     base: Path,
     model: Model,
     broken: frozenset[str],
+    table: Table | None,
     *,
     probe: Probe,
     find: FindGenerated,
@@ -119,10 +130,8 @@ def _read_sections(
 
     name = section("name", lambda node: _name(node, findings))
     folder = section("output", lambda node: _folder(node, base, name, findings))
-    texts = section("prompts", lambda node: prompts.read(node, model, findings) if node else None)
-    names = None
-    if "prompts" not in broken:
-        names = [name for entry in texts or () for name in entry.variables]
+    texts = section("prompts", lambda node: _texts(node, model, table, findings))
+    names = None if "prompts" in broken else _names(texts or (), table)
     template = section("output", lambda node: output.template(_sub(node, "name"), names, findings))
 
     def pictures(node: Node | None) -> tuple[Listed, ...] | None:
@@ -137,7 +146,28 @@ def _read_sections(
     if axes is not None:
         warnings.sizes(axes.located, model, findings)
         warnings.seeds(_sub(root.get("variants"), "seed"), model, findings)
-    return _Sections(model, name, listed, texts, axes, folder, template, frozenset(doubtful))
+    return _Sections(model, name, listed, texts, axes, folder, template, table, frozenset(doubtful))
+
+
+def _texts(
+    node: Node | None, model: Model, table: Table | None, findings: Findings
+) -> tuple[PromptEntry, ...] | None:
+    """The prompts; for the rows of a table that has none they may use its columns."""
+    if node is None or _is_unread(table):
+        return None
+    columns = None if table is None or table.has_prompts else tuple(table.free.values())
+    return prompts.read(node, model, findings, columns)
+
+
+def _is_unread(table: Table | None) -> bool:
+    """Whether errors keep a table from telling its columns."""
+    return table is not None and table.has_errors and not table.has_prompts
+
+
+def _names(texts: tuple[PromptEntry, ...], table: Table | None) -> list[str] | None:
+    """The names of all variables; None where they are not known."""
+    own = [name for entry in texts for name in entry.variables]
+    return None if _is_unread(table) else [*own, *(table.free.values() if table else ())]
 
 
 def _name(node: Node | None, findings: Findings) -> str | None:
@@ -185,12 +215,33 @@ def _read_blocks(
         main = replace(main, excludes=rules.exclusions(part("exclude"), main, known, findings))
         blocks = (main, *rules.inclusions(part("include"), main, known, findings))
     warnings.inputs(listed, blocks, sections.model, findings)
-    table = part("rows")
-    if table is None:
+    table, named = sections.table, part("rows")
+    if table is None or named is None:
         return blocks
-    sure = "inputs" not in sections.doubtful
-    given = rows.Given(blocks, axes, base, table.text().strip(), sure=sure)
+    _check_roles(sections, root, findings)
+    given = rows.Given(
+        blocks,
+        axes,
+        base,
+        named.text().strip(),
+        sure="inputs" not in sections.doubtful,
+        prompts=(sections.prompts or ()) if sections.by_rows else (),
+        template=sections.template,
+    )
     return blocks + rows.read(table, given, listed=listed, probe=probe, findings=findings)
+
+
+def _check_roles(sections: _Sections, root: Node, findings: Findings) -> None:
+    """Report prompts that nothing uses, and rules about a matrix that there is not."""
+    given = root.get("prompts")
+    if given is not None and not sections.by_rows and root.get("inputs") is None:
+        message = "the table has prompts of its own, and there are no inputs for these; remove one"
+        findings.error(given.mark, code="rows", path="prompts", message=message)
+    for key in ("exclude", "include"):
+        rule = root.get(key)
+        if rule is not None and sections.by_rows:
+            message = "the prompts are for the rows of the table, to which this does not apply"
+            findings.error(rule.mark, code="rows", path=key, message=message)
 
 
 def _known(sections: _Sections, root: Node) -> ids.Known:

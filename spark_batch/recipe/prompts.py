@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -27,17 +27,26 @@ Values = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class PromptEntry:
-    """One entry of `prompts` and the prompts that it becomes."""
+    """One entry of `prompts` and the prompts that it becomes.
+
+    With a table that has no prompts of its own these are made row by row (`of_row`).
+    """
 
     node: Node
     where: str
     id: str
     prompts: tuple[Prompt, ...]
     variables: Values
+    tokens: tuple[Token, ...] = ()
 
 
-def read(node: Node, model: Model, findings: Findings) -> tuple[PromptEntry, ...]:
-    """The prompts for `model`, without the white space around them, with given or generated ids."""
+def read(
+    node: Node, model: Model, findings: Findings, columns: tuple[str, ...] | None = None
+) -> tuple[PromptEntry, ...]:
+    """The prompts for `model`, without the white space around them, with given or generated ids.
+
+    `columns` are the variables of a table whose rows the prompts are for, None without one.
+    """
     found, named, count = [], [], 0
     for at, item in enumerate(node.items()):
         where = f"prompts[{at}]"
@@ -49,7 +58,7 @@ def read(node: Node, model: Model, findings: Findings) -> tuple[PromptEntry, ...
             message = f"the variables make more than {MAX_TEXTS} prompts; split the recipe"
             findings.error(name.mark, code="too-many-prompts", path=where, message=message)
             break
-        found.append(_entry(item, name, values, model, findings))
+        found.append(_entry(item, name, values, model, findings=findings, columns=columns))
     ids.check(named, findings)
     return tuple(found)
 
@@ -66,12 +75,13 @@ def possible(node: Node | None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found))
 
 
-def literal(text: str) -> tuple[str, str | None]:
-    """A text without variables with `$$` replaced by `$`, and its error or None."""
+def row_tokens(text: str, columns: tuple[str, ...]) -> tuple[tuple[Token, ...], str | None]:
+    """The tokens of a row's prompt, which may use the table's columns, and its error or None."""
     if "$" not in text:
-        return text, None
-    faults = [fault for token in template_tokens(text) if (fault := _fault(token, None))]
-    return text.replace("$$", "$"), faults[0] if faults else None
+        return (Token(text),), None
+    tokens = tuple(template_tokens(text))
+    faults = [fault for token in tokens if (fault := _fault(token, columns or None))]
+    return tokens, faults[0] if faults else None
 
 
 def _named(item: Node, where: str) -> ids.Named:
@@ -83,15 +93,54 @@ def _named(item: Node, where: str) -> ids.Named:
 
 
 def _entry(
-    item: Node, name: ids.Named, values: Values, model: Model, findings: Findings
+    item: Node,
+    name: ids.Named,
+    values: Values,
+    model: Model,
+    *,
+    findings: Findings,
+    columns: tuple[str, ...] | None,
 ) -> PromptEntry:
     node, where = item.get("text") or item, name.where
     prompts: tuple[Prompt, ...] = ()
-    tokens = _tokens(node, name, values, findings)
+    for column in set(values).intersection(columns or ()):
+        message = f"{quoted(column)} is a column of the table; use another name"
+        mark = item.get("vars").keys[column]  # type: ignore[union-attr]
+        findings.error(mark, code="variable", path=f"{where}.vars", message=message)
+    tokens = _tokens(node, name, (*values, *(columns or ())), findings)
     if tokens is not None:
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)
-        prompts = _prompts(node, name, tokens, values, model=model, findings=findings)
-    return PromptEntry(node=node, where=where, id=name.id, prompts=prompts, variables=values)
+        if columns is None:
+            prompts = _prompts(node, name, tokens, values, model=model, findings=findings)
+    return PromptEntry(node, where, name.id, prompts, values, tokens or ())
+
+
+def of_row(entry: PromptEntry, cells: Mapping[str, str], source: str) -> Iterator[Prompt]:
+    """The prompts that an entry becomes with the variables of a row, which has all that it uses."""
+    alike = {name: _alike(several) for name, several in entry.variables.items()}
+    for chosen in product(*entry.variables.values()):
+        own = dict(zip(entry.variables, chosen, strict=True))
+        yield filled(
+            entry.id,
+            entry.tokens,
+            {**cells, **own},
+            source,
+            frozenset(name for name, value in own.items() if value in alike[name]),
+        )
+
+
+def filled(
+    id: str,
+    tokens: Sequence[Token],
+    values: Mapping[str, str],
+    source: str,
+    distinct: frozenset[str] = frozenset(),
+) -> Prompt:
+    """A prompt with its variables put in; those that its text does not use do not name it."""
+    used = {token.name for token in tokens if token.name}
+    text = "".join(values[token.name] if token.name else token.text for token in tokens).strip()
+    unnamed = frozenset(name for name in values if name not in used)
+    return Prompt(id, text, tuple(values.items()), source, distinct, unnamed)
 
 
 def _variables(node: Node | None, where: str, findings: Findings) -> Values:
@@ -160,13 +209,13 @@ def _combination(values: Mapping[str, str]) -> str:
 
 
 def _tokens(
-    node: Node, name: ids.Named, values: Values, findings: Findings
+    node: Node, name: ids.Named, names: tuple[str, ...], findings: Findings
 ) -> tuple[Token, ...] | None:
     """The tokens of a text; None with errors."""
     tokens = tuple(template_tokens(name.what))
     right = True
     for token in tokens:
-        fault = _fault(token, tuple(values), findings.suggestion)
+        fault = _fault(token, names, findings.suggestion)
         if fault:
             right = False
             mark = _spot(token.written, node.mark, findings)

@@ -1,7 +1,11 @@
-"""Read `rows`: a block of one picture and one prompt for each row of the table."""
+"""Read `rows`: a block of one picture for each row of the table.
+
+Its prompt is the row's, or, in a table without prompts, each of the recipe's.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -15,11 +19,13 @@ from spark_batch.recipe import entries, ids, inputs, prompts, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
+from spark_batch.recipe.prompts import PromptEntry
+from spark_batch.recipe.prompts import of_row as filled_prompts
 from spark_batch.recipe.schema import judge
-from spark_batch.recipe.table import Row, Table
+from spark_batch.recipe.table import ENDINGS, Row, Table
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node, Scalar
-from spark_batch.text import counted, prompt_id, quoted
+from spark_batch.text import Token, counted, prompt_id, quoted, template_tokens
 
 MAX_REQUESTS = 1_000_000
 
@@ -30,38 +36,83 @@ _Atom = tuple[str, str, int, int, float, int]
 class Given:
     """The rest of the recipe: its blocks, its variants, its folder.
 
-    `table` is the table's path as written; `sure` means that `inputs` has no errors.
+    `name` is the table's path as written; `sure` means that `inputs` has no errors. `prompts` are
+    the recipe's, for a table without its own, and `template` is that of output names.
     """
 
     blocks: tuple[Block, ...]
     axes: Variants
     folder: Path
-    table: str
+    name: str
     sure: bool
+    prompts: tuple[PromptEntry, ...]
+    template: str | None
+
+
+def open_table(node: Node, folder: Path, findings: Findings) -> Table | None:
+    """The table that a recipe names; None, with an error, for a path that names none."""
+    text = node.text().strip()
+    if not text.lower().endswith(ENDINGS):
+        message = f"{quoted(text)} is not a table; name a .csv, .tsv, .jsonl or .xlsx file"
+        findings.error(node.mark, code="table", path="rows", message=message)
+        return None
+    return Table(folder / text) if entries.exists(node, text, "rows", folder, findings) else None
 
 
 def read(
-    node: Node, given: Given, *, listed: Sequence[Listed], probe: Probe, findings: Findings
+    table: Table, given: Given, *, listed: Sequence[Listed], probe: Probe, findings: Findings
 ) -> tuple[Block, ...]:
     """The rows as blocks. Errors in the table have their line and column there.
 
     A row's own scale, size and seed replace those of `variants`. Jobs of the matrix or of an
     earlier row are not repeated.
     """
-    text = node.text().strip()
-    if not text.lower().endswith((".csv", ".jsonl", ".ndjson")):
-        message = f"{quoted(text)} is not a table; name a .csv or a .jsonl file"
-        findings.error(node.mark, code="table", path="rows", message=message)
-        return ()
-    if not entries.exists(node, text, "rows", given.folder, findings):
-        return ()
-    table = Table(given.folder / text)
+    _check_prompts(table, given)
+    _check_columns(table, given)
     pictures = _pictures(table, given, listed, probe)
-    blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given.axes) else ()
+    blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given) else ()
     if not table.has_errors:
         _warn(table, pictures, blocks, given.axes.model)
     findings.adopt(table.findings)
     return () if table.has_errors else blocks
+
+
+def _check_prompts(table: Table, given: Given) -> None:
+    """Report a table without prompts where the recipe has none, and rows that lack one."""
+    if table.has_prompts:
+        for row in table.rows:
+            if "prompt" not in row.cells:
+                table.error(row, "prompt", "the row has no value; write one")
+    elif not (given.prompts or table.has_errors):
+        known = ", ".join(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
+        message = "the table has no column 'prompt', and the recipe no prompts: write one of them"
+        table.findings.error(
+            Mark(), code="table", path="", message=f"{message} (the columns are {known})"
+        )
+
+
+def _check_columns(table: Table, given: Given) -> None:
+    """Report a further column that looks like a mistyped one, and rows without a value in use."""
+    used = _used(table, given)
+    known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
+    for column, name in table.free.items():
+        if name not in used and (hint := table.findings.suggestion(column, known)):
+            table.unknown(column, hint)
+    template = {token.name for token in template_tokens(given.template or "") if token.name}
+    for token_name in template & set(table.free.values()):
+        for row in table.rows:
+            if token_name not in table.values(row):
+                message = f"the row has no value, and output.name has ${{{token_name}}}"
+                table.error(row, token_name, message)
+
+
+def _used(table: Table, given: Given) -> set[str | None]:
+    """The variables of the rows' prompts, the recipe's prompts and the output's name."""
+    texts = {str(row.cells["prompt"]) for row in table.rows if "prompt" in row.cells}
+    tokens = [token for text in texts if "$" in text for token in template_tokens(text)]
+    tokens += [token for entry in given.prompts for token in entry.tokens]
+    tokens += template_tokens(given.template or "")
+    return {token.name for token in tokens}
 
 
 def _pictures(
@@ -109,9 +160,13 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
         table.findings.warn(mark, code="row-repeated", path="", message=message)
 
 
-def _sensible(table: Table, axes: Variants) -> bool:
+def _sensible(table: Table, given: Given) -> bool:
     """Whether the number of requests is within bounds; reports a table that exceeds them."""
-    number = len(table.rows) * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
+    axes, prompts = given.axes, 1
+    if not table.has_prompts:
+        sizes = ([len(values) for values in entry.variables.values()] for entry in given.prompts)
+        prompts = sum(map(math.prod, sizes))
+    number = len(table.rows) * prompts * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
         table.findings.error(Mark(), code="too-many-jobs", path="", message=message)
@@ -120,16 +175,16 @@ def _sensible(table: Table, axes: Variants) -> bool:
 
 def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
     """The single requests of a row, without their takes."""
-    names = block.inputs[0].id, prompt_name(block.prompts[0])
-    axes = list(product(block.sizes, block.scales, block.seeds))
+    picture = block.inputs[0].id
+    axes = list(product(block.prompts, block.sizes, block.scales, block.seeds))
     return [
         (
-            (*names, size.width, size.height, scale, seed),
+            (picture, prompt_name(prompt), size.width, size.height, scale, seed),
             block
             if len(axes) == 1
-            else replace(block, sizes=(size,), scales=(scale,), seeds=(seed,)),
+            else replace(block, prompts=(prompt,), sizes=(size,), scales=(scale,), seeds=(seed,)),
         )
-        for size, scale, seed in axes
+        for prompt, size, scale, seed in axes
     ]
 
 
@@ -144,40 +199,74 @@ class _Reader:
         self._prompts = {prompt.text: prompt for block in given.blocks for prompt in block.prompts}
         self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
         self._ids: dict[str, str] = {}
+        self._columns = tuple(table.free.values())
+        self._longest = self._model.definition("prompt")["maxLength"]
         self._texts = self._texts_by_id()
         self._sizes: dict[str, Size] = {}
 
     def block(self, row: Row, picture: Input) -> Block | None:
         """The row as a block, or None with errors, which are reported."""
         before = self._table.findings.errors
-        prompt = self._prompt(row)
+        prompts = self._prompts_of(row)
         sizes = self._size(row)
         scales = self._number(row, "scale")
         seeds = self._number(row, "seed")
-        if prompt is None or self._table.findings.errors > before:
+        if self._table.findings.errors > before:
             return None
         axes = self._given.axes
         return Block(
             model=axes.model,
             inputs=(picture,),
-            prompts=(replace(prompt, source=self._source(row)),),
+            prompts=prompts,
             sizes=axes.sizes if sizes is None else (sizes,),
             scales=axes.scales if scales is None else (scales,),
             seeds=axes.seeds if seeds is None else (int(seeds),),
             takes=axes.takes,
-            repeats=self._repeats(picture, prompt),
+            repeats=self._repeats(picture, prompts),
             origin="rows",
         )
 
     def _source(self, row: Row) -> str:
         """The row's place, relative to the recipe's folder."""
-        return f"{self._given.table}:{row.line}:1"
+        return f"{self._given.name}:{row.line}:1"
 
-    def _repeats(self, picture: Input, prompt: Prompt) -> tuple[Exclusion, ...]:
+    def _repeats(self, picture: Input, prompts: Sequence[Prompt]) -> tuple[Exclusion, ...]:
+        names = {prompt.id for prompt in prompts}
         return tuple(
             rule
             for rule in self._repeatable
-            if picture.id in (rule.inputs or ()) and prompt.id in (rule.prompts or ())
+            if picture.id in (rule.inputs or ()) and names & (rule.prompts or frozenset())
+        )
+
+    def _prompts_of(self, row: Row) -> tuple[Prompt, ...]:
+        """The row's own prompt, or each of the recipe's with the row's variables."""
+        if self._table.has_prompts:
+            prompt = self._prompt(row) if "prompt" in row.cells else None
+            return () if prompt is None else (replace(prompt, source=self._source(row)),)
+        cells, found = self._table.values(row), []
+        for entry in self._given.prompts:
+            if self._lacks(row, entry.tokens, (*cells, *entry.variables)):
+                continue
+            for prompt in filled_prompts(entry, cells, self._source(row)):
+                if fault := self._text_fault(prompt.text):
+                    self._table.error(row, "image", f"the prompt {quoted(entry.id)}: {fault}")
+                found.append(prompt)
+        return tuple(found)
+
+    def _lacks(self, row: Row, tokens: Sequence[Token], names: Sequence[str]) -> bool:
+        """Report the columns that a text uses and the row leaves empty; whether there are any."""
+        empty = [token.name for token in tokens if token.name and token.name not in names]
+        for name in dict.fromkeys(empty):
+            self._table.error(row, name, f"the row has no value for ${{{name}}}")
+        return bool(empty)
+
+    def _text_fault(self, text: str) -> str | None:
+        """The error in a prompt's text; one of usual length is judged once a row alone."""
+        if 0 < len(text) <= self._longest:
+            return None
+        return next(
+            iter(judge(text, self._model.validator("prompt"), part="prompt", shown=quoted(text))),
+            None,
         )
 
     def _prompt(self, row: Row) -> Prompt | None:
@@ -185,7 +274,13 @@ class _Reader:
         if not isinstance(given, str):
             self._table.error(row, "prompt", "expected a text; put it in quotes")
             return None
-        text, fault = prompts.literal(given.strip())
+        cells = self._table.values(row)
+        tokens, fault = prompts.row_tokens(given.strip(), self._columns)
+        if fault is None and self._lacks(row, tokens, tuple(cells)):
+            return None
+        if any(token.name for token in tokens) and fault is None:
+            return self._filled(row, given.strip(), tokens, cells)
+        text = "".join(token.text for token in tokens)
         known = self._prompts.get(text)
         if fault is None and known is None:
             validator = self._model.validator("prompt")
@@ -195,16 +290,38 @@ class _Reader:
             return None
         name = self._name(row)
         if known is not None and name in (None, known.id):
-            return known
+            return self._with_columns(known, cells)
         prompt = Prompt(self._generated_id(text) if name is None else name, text)
-        owner = self._owners.setdefault(prompt.id.casefold(), prompt)
-        if owner.text != text or owner.variables:
-            message = f"the id {quoted(prompt.id)} is that of {quoted(owner.text)} already"
-            column = "prompt" if name is None else "id"
-            self._table.error(row, column, f"{message}; give the row an id of its own")
+        self._own(row, prompt.id, prompt, named=name is not None)
         if name is None:
             self._prompts[text] = prompt
+        return self._with_columns(prompt, cells)
+
+    def _filled(
+        self, row: Row, written: str, tokens: Sequence[Token], cells: Mapping[str, str]
+    ) -> Prompt | None:
+        """A row's prompt with variables: its id is that of the text with them."""
+        name = self._name(row) or self._generated_id(written)
+        prompt = prompts.filled(name, tokens, cells, self._source(row))
+        if fault := self._text_fault(prompt.text):
+            self._table.error(row, "prompt", fault)
+            return None
+        self._own(row, name, Prompt(name, written), named="id" in row.cells)
         return prompt
+
+    def _own(self, row: Row, name: str, prompt: Prompt, *, named: bool) -> None:
+        """Report an id that another text has already."""
+        owner = self._owners.setdefault(name.casefold(), prompt)
+        if owner.text != prompt.text or owner.variables:
+            message = f"the id {quoted(name)} is that of {quoted(owner.text)} already"
+            column = "id" if named else "prompt"
+            self._table.error(row, column, f"{message}; give the row an id of its own")
+
+    def _with_columns(self, prompt: Prompt, cells: Mapping[str, str]) -> Prompt:
+        """A prompt with a row's further columns, which do not name it."""
+        if not cells or prompt.variables:
+            return prompt
+        return replace(prompt, variables=tuple(cells.items()), unnamed=frozenset(cells))
 
     def _texts_by_id(self) -> dict[str, set[str]]:
         """The texts that have, or would have, each id, ignoring case."""
@@ -212,9 +329,11 @@ class _Reader:
         for prompt in self._prompts.values():
             found.setdefault(prompt.id.casefold(), set()).add(prompt.text)
         for row in self._table.rows:
-            if not isinstance(row.cells["prompt"], str):
+            given = row.cells.get("prompt")
+            if not isinstance(given, str):
                 continue
-            text, name = prompts.literal(row.cells["prompt"])[0], row.cells.get("id")
+            tokens, _ = prompts.row_tokens(given.strip(), self._columns)
+            text, name = _written(tokens), row.cells.get("id")
             if not isinstance(name, str):
                 if text in self._prompts:
                     continue
@@ -278,6 +397,13 @@ class _Reader:
         return float(value) + 0.0 if column == "scale" else int(value)
 
 
+def _written(tokens: Sequence[Token]) -> str:
+    """A prompt's text; one with variables as it is written."""
+    if any(token.name for token in tokens):
+        return "".join(token.written for token in tokens)
+    return "".join(token.text for token in tokens)
+
+
 def _shown(value: object) -> str:
     """A value of JSON as messages show it."""
     if isinstance(value, list):
@@ -290,13 +416,13 @@ def _warn(
 ) -> None:
     """Warnings about a table, each once for all rows, at the first of them."""
     best = model.recommended_prompt
-    long = [row for row in table.rows if len(str(row.cells["prompt"])) > best]
+    long = [row for row in table.rows if len(str(row.cells.get("prompt", ""))) > best]
     if long:
         rows = counted(len(long), "row has", "rows have")
         message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
         mark = table.mark(long[0], "prompt")
         table.findings.warn(mark, code="prompt-long", path="prompt", message=message)
-    quotes = [row for row in table.rows if in_curly_quotes(str(row.cells["prompt"]))]
+    quotes = [row for row in table.rows if in_curly_quotes(str(row.cells.get("prompt", "")))]
     if quotes:
         which = "the prompt is"
         if len(quotes) > 1:

@@ -1,7 +1,11 @@
-"""Read a CSV or JSONL table into rows of cells; only messages need the place of a cell."""
+"""Read a table into rows of cells: CSV, JSONL or a workbook; only messages need a cell's place.
+
+A column that is none of the recipe's own is a variable: `free` maps such columns to their names.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -12,19 +16,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spark_batch.jobs.names import VARIABLES
 from spark_batch.models import schemas
-from spark_batch.recipe import characters
+from spark_batch.recipe import characters, workbook
 from spark_batch.recipe.boundary import read_text
 from spark_batch.recipe.characters import forbidden, line_feeds
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
 from spark_batch.recipe.yaml import Scalar, resolve
-from spark_batch.text import quoted
+from spark_batch.text import quoted, romanized
 
+ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".xlsx")
 MAX_BYTES = 64 << 20
-MAX_COLUMNS = 100  # more than the schema has keys for
+MAX_COLUMNS = 100
 MAX_ERRORS = 1000  # then reading stops
 
 _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
+_DELIMITERS = (",", ";", "\t")
+_DECIMAL_COMMA = re.compile(r"[0-9]*,[0-9]+")
+_WORD = re.compile(r"[a-z0-9]+")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+# The byte order marks of UTF-16, which spreadsheets write as "Unicode text".
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')  # of JSON
 
 
@@ -44,25 +56,48 @@ class Table:
         shown = Path(os.path.normpath(path))  # GitHub shows nothing at a path with `..` in it
         self.findings = Findings(Source(shown))
         self.rows: list[Row] = []
+        self.free: dict[str, str] = {}
         self._columns: list[str] = []
         self._lines: list[str] = []
+        self._delimiter = ","
+        self._is_book = False
         self._placed: tuple[int, Mapping[str, int]] = (0, {})  # a line of JSON, and its keys
         try:
-            readers = {".csv": self._csv, ".jsonl": self._jsonl, ".ndjson": self._jsonl}
-            reader = readers.get(path.suffix.lower())
-            if reader is None:
-                message = "a table is a .csv or a .jsonl file"
-                raise stop(self.findings, Mark(), "table", message)
-            text = read_text(path, self.findings, most=MAX_BYTES)
-            self._lines = list(io.StringIO(text, newline=""))
-            lines = tuple(line.rstrip("\r\n") for line in self._lines)
-            self.findings = Findings(Source(shown, lines))
-            for row in reader():
+            for row in self._read(path, shown):
                 self._take(row)
             if not self.rows and not self.has_errors:
                 raise stop(self.findings, Mark(), "table", "the table has no rows")
         except Stop:
             pass
+
+    def _read(self, path: Path, shown: Path) -> Iterator[Row]:
+        ending = path.suffix.lower()
+        if ending == ".xlsx":
+            return self._book(path)
+        readers = {".csv": self._csv, ".tsv": self._csv}
+        readers |= {".jsonl": self._jsonl, ".ndjson": self._jsonl}
+        reader = readers.get(ending)
+        if reader is None:
+            message = "a table is a .csv, .tsv, .jsonl or .xlsx file"
+            raise stop(self.findings, Mark(), "table", message)
+        text = read_text(path, self.findings, most=MAX_BYTES, also=_utf_16)
+        self._lines = list(io.StringIO(text, newline=""))
+        lines = tuple(line.rstrip("\r\n") for line in self._lines)
+        self.findings = Findings(Source(shown, lines))
+        return reader()
+
+    @property
+    def has_prompts(self) -> bool:
+        """Whether the rows have prompts of their own."""
+        return "prompt" in self._columns or any("prompt" in row.cells for row in self.rows)
+
+    def values(self, row: Row) -> dict[str, str]:
+        """The further columns of a row that are not empty, by variable, in the table's order."""
+        return {
+            name: str(row.cells[column])
+            for column, name in self.free.items()
+            if column in row.cells
+        }
 
     @property
     def has_errors(self) -> bool:
@@ -72,7 +107,18 @@ class Table:
     def error(self, row: Row, column: str, message: str) -> None:
         """Add an error about a cell, at its place."""
         mark = self.mark(row, column)
-        self.findings.error(mark, code="row", path=column, message=message)
+        cell = f"{_letters(mark.column)}{mark.line} " if self._is_book else ""
+        self.findings.error(mark, code="row", path=f"{cell}{column}", message=message)
+
+    def unknown(self, column: str, hint: str) -> None:
+        """Add an error about a column, at its name in the header or where a row first has it."""
+        if self._columns:
+            mark, what = self._cell_mark(self._header_line, self._columns.index(column)), "column"
+        else:
+            row = next(row for row in self.rows if column in row.cells)
+            mark, what = self.mark(row, column), "key"
+        message = f"unknown {what} {quoted(column)}{hint}"
+        self.findings.error(mark, code="table", path="", message=message)
 
     def mark(self, row: Row, column: str) -> Mark:
         """The place of a cell, or of its row if the row has no such cell."""
@@ -86,7 +132,9 @@ class Table:
         return self._cell_mark(row.line, self._columns.index(column))
 
     def _cell_mark(self, line: int, commas: int) -> Mark:
-        """The place of a CSV row's cell, after that many commas outside of quotes."""
+        """The place of a row's cell, after that many delimiters outside of quotes."""
+        if self._is_book:
+            return Mark(line, commas + 1)
         inside = False
         for number in range(line, len(self._lines) + 1):
             for at, character in enumerate(self._lines[number - 1]):
@@ -94,19 +142,16 @@ class Table:
                     return Mark(number, at + 1)
                 if character == '"':
                     inside = not inside
-                elif character == "," and not inside:
+                elif character == self._delimiter and not inside:
                     commas -= 1
         return Mark(line)
 
     def _take(self, row: Row) -> None:
         if self.findings.errors >= MAX_ERRORS:
             raise Stop
-        required = schemas.schema(schemas.RECIPE)["$defs"]["row"]["required"]
-        right = True
-        for column in required:
-            if column not in row.cells:
-                right = False
-                self.error(row, column, "the row has no value; write one")
+        right = "image" in row.cells
+        if not right:
+            self.error(row, "image", "the row has no value; write one")
         for column, value in row.cells.items():
             wrong = _fault(column, value)
             if wrong:
@@ -116,53 +161,101 @@ class Table:
             self.rows.append(row)
 
     def _csv(self) -> Iterator[Row]:
-        reader = csv.reader(iter(self._lines), strict=True)
+        self._delimiter = _delimiter(next((line for line in self._lines if line.strip()), ""))
+        reader = csv.reader(iter(self._lines), delimiter=self._delimiter, strict=True)
         line = 1
         try:
             for cells in reader:
                 begin, line = line, reader.line_num + 1
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if not self._columns:
-                    self._header(begin, [cell.strip() for cell in cells])
-                elif len(cells) != len(self._columns):
-                    self._uneven(begin, len(cells))
-                else:
-                    yield Row(begin, self._values(cells))
+                yield from self._row(begin, cells)
         except csv.Error:
             message = "this is not CSV: a quote is not closed, or is inside a text; double it"
             raise stop(self.findings, Mark(line), "table", message) from None
 
+    def _book(self, path: Path) -> Iterator[Row]:
+        """The first sheet of an .xlsx file; a diagnostic's line and column are the cell's."""
+        self._is_book = True
+        try:
+            sheet = workbook.first_sheet(path)
+        except workbook.Refused as error:
+            raise stop(self.findings, Mark(), "table", str(error)) from None
+        for line, cells in enumerate(sheet, 1):
+            yield from self._row(line, cells)
+
+    def _row(self, line: int, cells: list[str]) -> Iterator[Row]:
+        """The row in a line, unless it is empty or the header."""
+        if not any(cell.strip() for cell in cells):
+            return
+        if not self._columns:
+            self._header(line, [cell.strip() for cell in cells])
+            return
+        count = len(self._columns)
+        if any(cell.strip() for cell in cells[count:]) or (
+            len(cells) < count and not self._is_book and self._trailing == 0
+        ):
+            self._uneven(line, len(cells))
+            return
+        yield Row(line, self._values(cells[:count]))
+
     def _values(self, cells: list[str]) -> dict[str, Scalar]:
         return {
-            column: text if column in _TEXTS else resolve(text)
-            for column, cell in zip(self._columns, cells, strict=True)
+            column: self._value(column, text)
+            for column, cell in zip(self._columns, cells, strict=False)
             if (text := line_feeds(cell).strip())
         }
+
+    def _value(self, column: str, text: str) -> Scalar:
+        if column in _TEXTS or column in self.free:
+            return text
+        if self._delimiter != "," and _DECIMAL_COMMA.fullmatch(text):
+            text = text.replace(",", ".")  # as a spreadsheet writes it that separates by semicolons
+        return resolve(text)
 
     def _header(self, line: int, columns: list[str]) -> None:
         row = schemas.schema(schemas.RECIPE)["$defs"]["row"]
         known = tuple(row["properties"])
+        count = len(columns)
+        while columns and not columns[-1]:
+            columns.pop()
+        self._trailing, self._header_line = count - len(columns), line
         self._bound(line, "columns", columns, known)
-        faults = []
         self._columns = columns
+        names: dict[str, str] = {}
+        faults = []
         for at, column in enumerate(columns):
-            if column not in known:
-                hint = self.findings.suggestion(column, known) or f"; known are {', '.join(known)}"
-                if re.search(r"[;\t]", column):
-                    hint = "; separate the columns by commas"
-                faults.append((at, f"unknown column {quoted(column)}{hint}"))
-            elif column in columns[:at]:
-                faults.append((at, f"the column {quoted(column)} is given twice"))
-        missing = [column for column in row["required"] if column not in columns]
-        if missing and not faults:
-            names = " and ".join(map(quoted, missing))
-            faults.append((0, f"the header lacks {names}; known columns are {', '.join(known)}"))
+            fault = self._name_column(column, known, names)
+            if fault:
+                faults.append((at, fault))
+        if "image" not in columns and not faults:
+            near = self.findings.suggestion("image", tuple(columns))
+            hint = near or f"; the recipe's own columns are {', '.join(known)}"
+            faults.append((0, f"the header lacks {quoted('image')}{hint}"))
         for at, message in faults:
             mark = self._cell_mark(line, at)
             self.findings.error(mark, code="table", path="", message=message)
         if faults:
             raise Stop
+
+    def _name_column(
+        self, column: str, known: tuple[str, ...], names: dict[str, str]
+    ) -> str | None:
+        """Enter a column and the variable that it is; gives the error in its name."""
+        name = column if column in known else variable_name(column)
+        if not name:
+            return f"the column {quoted(column)} has no letter; give it a name, or remove it"
+        if column not in known and name in VARIABLES:
+            return (
+                f"the column {quoted(column)} is no variable: {quoted(name)} has a meaning of its"
+                " own in output names; use another name"
+            )
+        if name in names:
+            first = quoted(names[name])
+            same = "" if names[name] == column else f": it has the name of {first}"
+            return f"the column {quoted(column)} is given twice{same}"
+        names[name] = column
+        if column not in known:
+            self.free[column] = name
+        return None
 
     def _bound(self, line: int, what: str, names: list[str], known: tuple[str, ...]) -> None:
         """Raise Stop for too many names to report each."""
@@ -181,17 +274,29 @@ class Table:
 
     def _jsonl(self) -> Iterator[Row]:
         known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
+        names: dict[str, str] = dict.fromkeys(known, "")
         for line, text in enumerate(self._lines, 1):
             if not text.strip():
                 continue
             row = Row(line, self._object(line, text))
-            unknown = [key for key in row.cells if key not in known]
-            self._bound(line, "unknown keys", unknown, known)
-            for key in unknown:
-                hint = self.findings.suggestion(key, known) or f"; known are {', '.join(known)}"
-                self.error(row, key, f"unknown key {quoted(key)}{hint}")
-            if row.cells and not unknown:
+            if self._knows_keys(row, known, names) and row.cells:
                 yield row
+
+    def _knows_keys(self, row: Row, known: tuple[str, ...], names: dict[str, str]) -> bool:
+        """Enter the keys of an object that are new; whether all of them are usable."""
+        new = [key for key in row.cells if key not in known and key not in self.free]
+        self._bound(row.line, "keys", [*self.free, *new], known)
+        right = True
+        for key in new:
+            fault = self._name_column(key, known, names)
+            if fault is not None:
+                right = False
+                self.error(row, key, fault.replace("the column", "the key", 1))
+        for key in row.cells.keys() & self.free.keys():
+            if isinstance(row.cells[key], list | bool):
+                right = False
+                self.error(row, key, "expected a text or a number")
+        return right
 
     def _object(self, line: int, text: str) -> dict[str, Scalar]:
         """The object of a line; an empty one with errors, which are reported."""
@@ -232,6 +337,34 @@ def _number(text: str) -> Any:
 _JSON = json.JSONDecoder(
     object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_BadNumber
 )
+
+
+def _delimiter(header: str) -> str:
+    """What separates the cells of a header: a comma, a semicolon or a tab outside of quotes."""
+    bare = re.sub(r'"(?:[^"]|"")*"', "", header)
+    return max(_DELIMITERS, key=bare.count)
+
+
+def variable_name(column: str) -> str:
+    """A column's name as `${...}` writes it: itself, or its words in ASCII, joined by `_`."""
+    if _NAME.fullmatch(column):
+        return column
+    words = "_".join(_WORD.findall(romanized(column)[0].lower()))
+    return words if _NAME.fullmatch(words) else ""
+
+
+def _utf_16(data: bytes) -> str | None:
+    """The text of UTF-16 with a byte order mark; None for anything else."""
+    return data.decode("utf-16") if data.startswith(_UTF_16) else None
+
+
+def _letters(column: int) -> str:
+    """A column's letters in a workbook: 1 is A, 27 is AA."""
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
 
 
 def _cell(value: Any) -> Any:

@@ -17,9 +17,9 @@ ROWS = {
         "t.jsonl",
         "{" + ",".join(f'"c{n}": 1' for n in range(100_000)) + "}",
     ),
-    "90 unknown keys in a long line": (
+    "90 unusable keys in a long line": (
         "t.jsonl",
-        '{"image": "' + "[" * 300_000 + '",' + ",".join(f'"c{n}": 1' for n in range(90)) + "}",
+        '{"image": "' + "[" * 300_000 + '",' + ",".join(f'"{n}": 1' for n in range(90)) + "}",
     ),
     "a million brackets": ("t.jsonl", "[" * 1_000_000),
     "a number of 100 000 digits": (

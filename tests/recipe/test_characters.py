@@ -171,7 +171,7 @@ def test_a_hash_that_leaves_nothing_is_helped(errors: Errors, text: str) -> None
     ("text", "said"),
     [
         ("inputs:\n  - photos/a #1.jpg\nprompts: [a]\n", "'photos/a'; the text ends before ' #'"),
-        ("rows: t #1.csv\n", "name a .csv or a .jsonl file; the text ends before ' #'"),
+        ("rows: t #1.csv\n", "name a .csv, .tsv, .jsonl or .xlsx file; the text ends before ' #'"),
         (INPUTS + "prompts: [Make it the #1, b]\n", "; ' #' in line 4 starts a comment"),
         (INPUTS + "prompts: [{id: a #b, text: c}]\n", "; ' #' in line 4 starts a comment"),
         (INPUTS + "prompts: [\n  a #1,\n  b]\n", "; ' #' in line 5 starts a comment"),

@@ -1,0 +1,301 @@
+"""Tables as teams have them: further columns, other separators and encodings, workbooks."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from spark_batch import pictures
+from spark_batch.errors import RecipeError
+from spark_batch.jobs import Job, matrix
+from spark_batch.recipe import load, workbook
+from spark_batch.recipe.table import variable_name
+
+PROMPTS = "prompts: [{id: tint, text: 'Tint it ${colour}'}, {id: text, text: 'Write ${title}'}]\n"
+HEAD = "version: 1\nname: t\n"
+
+
+def jobs_of(folder: Path, table: str, *, recipe: str = PROMPTS) -> list[Job]:
+    """The jobs of a recipe with a table of that name."""
+    (folder / "recipe.yaml").write_text(f"{HEAD}rows: {table}\n{recipe}", encoding="utf-8")
+    return list(matrix.jobs(load(folder / "recipe.yaml", probe=pictures.probe).recipe))
+
+
+def errors_of(folder: Path, table: str, *, recipe: str = PROMPTS) -> list[str]:
+    """The first line of each error."""
+    with pytest.raises(RecipeError) as caught:
+        jobs_of(folder, table, recipe=recipe)
+    return [error.render().splitlines()[0] for error in caught.value.diagnostics]
+
+
+CELLS = [
+    ["image", "colour", "title", "scale", "Stock No."],
+    ["a.jpg", "deep red", "Two, for one; now", "0,5", "7"],
+    ["b.jpg", "blue", "Größe", "0,75", "8"],
+]
+
+
+def spreadsheet(separator: str, *, newline: str = "\r\n") -> str:
+    """The cells as a spreadsheet program saves them."""
+
+    def cell(text: str) -> str:
+        quoted = any(mark in text for mark in (separator, '"', "\n"))
+        return f'"{text}"' if quoted else text
+
+    return "".join(separator.join(map(cell, row)) + newline for row in CELLS)
+
+
+def save_workbook(path: Path, rows: list[list[Any]]) -> None:
+    """A minimal .xlsx file with texts and numbers."""
+
+    def cell(column: int, line: int, value: Any) -> str:
+        where = f"{chr(ord('A') + column)}{line}"
+        if isinstance(value, str):
+            return f'<c r="{where}" t="inlineStr"><is><t>{value}</t></is></c>'
+        return f'<c r="{where}"><v>{value}</v></c>'
+
+    data = "".join(
+        f'<row r="{line}">{"".join(cell(at, line, value) for at, value in enumerate(row))}</row>'
+        for line, row in enumerate(rows, 1)
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{package}/content-types">'
+            '<Default Extension="xml" ContentType="application/xml"/></Types>',
+        )
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1"'
+            f' Type="{relations}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{main}" xmlns:r="{relations}"><sheets>'
+            '<sheet name="Products" sheetId="1" r:id="r1"/></sheets></workbook>',
+        )
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels",
+            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1"'
+            f' Type="{relations}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "xl/worksheets/sheet1.xml",
+            f'<worksheet xmlns="{main}"><sheetData>{data}</sheetData></worksheet>',
+        )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the photos a.jpg and b.jpg."""
+    for name in ("a", "b"):
+        Image.new("RGB", (1600, 1600), "teal").save(tmp_path / f"{name}.jpg", quality=5)
+    return tmp_path
+
+
+def test_each_row_goes_with_each_prompt_and_its_columns_are_variables(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,colour,title,sku\na.jpg,red,Hello,S1\nb.jpg,blue,Hi,S2\n")
+    jobs = jobs_of(folder, "t.csv", recipe=f"{PROMPTS}output: {{name: '${{sku}}/${{prompt}}'}}\n")
+    assert [(job.output, job.prompt.text) for job in jobs] == [
+        ("s1/tint-red", "Tint it red"),
+        ("s1/text-hello", "Write Hello"),
+        ("s2/tint-blue", "Tint it blue"),
+        ("s2/text-hi", "Write Hi"),
+    ]
+    assert dict(jobs[0].prompt.variables) == {"colour": "red", "title": "Hello", "sku": "S1"}
+    assert jobs[0].prompt.source == "t.csv:2:1"
+
+
+def test_a_row_s_own_prompt_may_use_its_columns(folder: Path) -> None:
+    table = "image,prompt,colour\na.jpg,Tint it ${colour},red\nb.jpg,Tint it ${colour},blue\n"
+    (folder / "t.csv").write_text(f"{table}b.jpg,Beach for $$5,green\n")
+    jobs = jobs_of(folder, "t.csv", recipe="")
+    assert [job.prompt.text for job in jobs] == ["Tint it red", "Tint it blue", "Beach for $5"]
+    assert [job.output.split("-1x1")[0] for job in jobs] == [
+        "a/tint-it-colour-red",
+        "b/tint-it-colour-blue",
+        "b/beach-for-5",
+    ]
+
+
+def test_a_further_column_changes_no_key_and_no_name(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,prompt,seed\na.jpg,Beach,7\n")
+    (before,) = jobs_of(folder, "t.csv", recipe="")
+    (folder / "t.csv").write_text("image,prompt,seed,sku\na.jpg,Beach,7,S1\n")
+    (after,) = jobs_of(folder, "t.csv", recipe="")
+    assert (after.key, after.output) == (before.key, before.output)
+    assert after.prompt.variables == (("sku", "S1"),)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_spreadsheet_s_table_gives_the_jobs_of_a_plain_one(
+    folder: Path, separator: str, encoding: str
+) -> None:
+    """Semicolons or tabs, decimal commas, a byte order mark, the line ends of Windows."""
+    plain = "image,colour,title,scale,Stock No.\n"
+    plain += 'a.jpg,deep red,"Two, for one; now",0.5,7\nb.jpg,blue,Größe,0.75,8\n'
+    (folder / "plain.csv").write_text(plain, encoding="utf-8")
+    expected = jobs_of(folder, "plain.csv")
+    text = spreadsheet(separator)
+    marks = {"utf-16-le": "\ufeff", "utf-16-be": "\ufeff"}
+    (folder / "t.csv").write_bytes((marks.get(encoding, "") + text).encode(encoding))
+    found = jobs_of(folder, "t.csv")
+    assert [(job.key, job.output) for job in found] == [(job.key, job.output) for job in expected]
+    assert dict(found[0].prompt.variables)["stock_no"] == "7"
+
+
+def test_a_workbook_gives_the_same_jobs(folder: Path) -> None:
+    (folder / "t.csv").write_text(spreadsheet(";"), encoding="utf-8")
+    expected = jobs_of(folder, "t.csv")
+    rows: list[list[Any]] = [
+        ["image", "colour", "title", "scale", "Stock No.", ""],
+        ["a.jpg", "deep red", "Two, for one; now", 0.5, 7, ""],
+        ["b.jpg", "blue", "Größe", 0.75, 8.0],
+        ["", "", "", "", ""],
+    ]
+    save_workbook(folder / "t.xlsx", rows)
+    found = jobs_of(folder, "t.xlsx")
+    assert [(job.key, job.output) for job in found] == [(job.key, job.output) for job in expected]
+    assert [job.prompt.variables for job in found] == [job.prompt.variables for job in expected]
+
+
+def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
+    save_workbook(
+        folder / "t.xlsx", [["image", "colour", "title", "scale"], ["a.jpg", "r", "t", 7]]
+    )
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "t.xlsx:2:4: error: D2 scale: " in error
+
+
+def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,colour,title,,\na.jpg,red,Hi,,\nb.jpg,red,Hi\n,,,,\n\n")
+    assert len(jobs_of(folder, "t.csv")) == 4
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (
+            "image,colour,title\na.jpg,,Hi\n",
+            "t.csv:2:7: error: colour: the row has no value for ${colour}",
+        ),
+        (
+            "image,colour,title,sede\na.jpg,r,t,7\n",
+            "t.csv:1:20: error: unknown column 'sede'; did you mean 'seed'?",
+        ),
+        (
+            "image,colour,title,width\na.jpg,r,t,7\n",
+            "t.csv:1:20: error: the column 'width' is no variable",
+        ),
+        ("image,colour,Colour\na.jpg,r,t\n", "recipe.yaml:4:"),
+        (
+            "image,title,Stock No,stock_no,colour\na.jpg,r,t,7,r\n",
+            "t.csv:1:22: error: the column 'stock_no' is given twice: it has the name of",
+        ),
+        (
+            "image,colour,title,--\na.jpg,r,t,7\n",
+            "t.csv:1:20: error: the column '--' has no letter",
+        ),
+        ("colour,title\nr,t\n", "t.csv:1:1: error: the header lacks 'image'"),
+        (
+            "image;colour;title\na.jpg;r;t;x\n",
+            "t.csv:2:1: error: the row has 4 cells, the header 3",
+        ),
+        (
+            "image,colour,title\na.jpg,r," + "x" * 900 + "\n",
+            "t.csv:2:1: error: image: the prompt 'text': ",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_an_error_at_its_place(
+    folder: Path, table: str, expected: str
+) -> None:
+    (folder / "t.csv").write_text(table)
+    assert any(expected in error for error in errors_of(folder, "t.csv"))
+
+
+def test_a_table_without_prompts_needs_those_of_the_recipe(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,colour\na.jpg,red\n")
+    (error,) = errors_of(folder, "t.csv", recipe="")
+    assert "the table has no column 'prompt', and the recipe no prompts" in error
+
+
+def test_rules_about_a_matrix_do_not_fit_a_table_of_products(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,colour,title\na.jpg,red,Hi\n")
+    recipe = f"{PROMPTS}inputs: [a.jpg]\nexclude: [{{prompt: tint}}]\n"
+    (error,) = errors_of(folder, "t.csv", recipe=recipe)
+    assert "exclude: the prompts are for the rows of the table" in error
+
+
+def test_a_name_that_lacks_a_row_s_value_is_an_error_in_that_row(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,colour,title,sku\na.jpg,red,Hi,S1\nb.jpg,red,Hi,\n")
+    recipe = f"{PROMPTS}output: {{name: '${{sku}}-${{prompt}}'}}\n"
+    assert any("t.csv:3:" in error for error in errors_of(folder, "t.csv", recipe=recipe))
+
+
+def test_keys_of_json_objects_are_variables(folder: Path) -> None:
+    (folder / "t.jsonl").write_text('{"image": "a.jpg", "colour": "red", "title": 5}\n')
+    assert [job.prompt.text for job in jobs_of(folder, "t.jsonl")] == ["Tint it red", "Write 5"]
+    (folder / "t.jsonl").write_text('{"image": "a.jpg", "colour": [1], "title": true}\n')
+    assert len(errors_of(folder, "t.jsonl")) == 2
+
+
+def test_no_workbook_is_read_that_is_none(folder: Path) -> None:
+    (folder / "t.xlsx").write_bytes(b"PK\3\4 no archive")
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "this is no .xlsx workbook" in error
+    with zipfile.ZipFile(folder / "t.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "the workbook cannot be read" in error
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one whose directory names a small size."""
+    monkeypatch.setattr(workbook, "MAX_UNPACKED", 1 << 20)
+    path = folder / "t.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(8 << 20))
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "unpacks to more than 1 MiB" in error
+    size = (8 << 20).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(size, (100).to_bytes(4, "little")))
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "unpacks to more than 1 MiB" in error
+
+
+def test_without_the_extra_a_workbook_is_one_clear_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_workbook(folder / "t.xlsx", [["image"], ["a.jpg"]])
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "a workbook needs the extra `tables` (pip install python-calamine)" in error
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("sku", "sku"),
+        ("Farbe", "Farbe"),
+        ("Stock No.", "stock_no"),
+        ("Price (USD)", "price_usd"),
+        ("Größe", "grosse"),
+        ("2nd", ""),
+        ("", ""),
+        ("…", ""),
+    ],
+)
+def test_the_name_of_a_column(column: str, name: str) -> None:
+    assert variable_name(column) == name
