@@ -173,7 +173,10 @@ def _history(row: Row) -> tuple[Row, list[Row]]:
         if not (isinstance(entry, dict) and _OF_AN_ATTEMPT.issuperset(entry)):
             raise ValueError
         attempt = {**blank, **entry}
-        if not all(isinstance(cell, str) for cell in attempt.values()) or _fault(attempt, 0):
+        if not all(isinstance(cell, str) for cell in attempt.values()):
+            raise ValueError
+        # The row names a file only when its last attempt has one.
+        if _fault({**attempt, "output": row["output"] or "picture.jpg"}, 0) is not None:
             raise ValueError
         if (attempt["api"], attempt["task_id"]) == (row["api"], row["task_id"]):
             own = {**row, "cost_usd": attempt["cost_usd"]}

@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 
 import click
 
-from spark_batch.project import OUTSIDE_OPTION, Shard, outside_allowed, read_shard
+from spark_batch.project import (
+    OUTSIDE_OPTION,
+    SampleSize,
+    Shard,
+    outside_allowed,
+    read_shard,
+    read_size,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,6 +72,19 @@ def only_option(command: F) -> F:
     return click.option("--only", multiple=True, metavar="EXPR", help=text)(command)
 
 
+def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> SampleSize | None:
+    return None if value is None else read_size(value)
+
+
+def sample_option(command: F) -> F:
+    """The option --sample."""
+    text = (
+        "Only so many jobs (20, or 5%): those that have every value of each axis first, always the"
+        " same ones."
+    )
+    return click.option("--sample", metavar="N|N%", callback=_sample, help=text)(command)
+
+
 def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
     """An amount of USD. Raises click.BadParameter for what is none."""
     if value is None:
@@ -93,6 +113,7 @@ def running_options(command: F) -> F:
         recipe_argument,
         sandbox_option,
         only_option,
+        sample_option,
         shard_option,
         click.option(
             "--max-cost",

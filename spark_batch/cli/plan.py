@@ -14,7 +14,7 @@ from spark_batch.cli import options, plandocument, plantext, session, sums
 from spark_batch.cli.options import amount
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
-from spark_batch.project import COSTS, WORK, Quotes, Shard
+from spark_batch.project import COSTS, WORK, Quotes, SampleSize, Shard
 from spark_batch.text import counted
 
 _SHOWN = 40
@@ -25,6 +25,7 @@ _SHOWN = 40
 @options.sandbox_option
 @options.shard_option
 @options.only_option
+@options.sample_option
 @comparing.options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -50,6 +51,7 @@ def command(
     sandbox: bool,
     shard: Shard | None,
     only: tuple[str, ...],
+    sample: SampleSize | None,
     against: str | None,
     markdown: bool,
     detailed_exitcode: bool,
@@ -66,13 +68,13 @@ def command(
     Creates no task. Only --quote sends requests, which ask for prices.
     """
     form = comparing.form(
-        against, as_json=as_json, markdown=markdown, others=(*only, by, shard, out)
+        against, as_json=as_json, markdown=markdown, others=(*only, by, shard, sample, out)
     )
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
-    _check_saving(out, max_cost, shard)
+    _check_saving(out, max_cost, shard, sample)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
-    with project.plan(recipe, sandbox=sandbox, only=only, shard=shard) as plan:
+    with project.plan(recipe, sandbox=sandbox, only=only, shard=shard, sample=sample) as plan:
         session.print_adopted(plan.adopted, plan.layout)
         if quote:
             _print_missing_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
@@ -92,7 +94,9 @@ def command(
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
 
-def _check_saving(out: Path | None, max_cost: Decimal | None, shard: Shard | None) -> None:
+def _check_saving(
+    out: Path | None, max_cost: Decimal | None, shard: Shard | None, sample: SampleSize | None
+) -> None:
     """Raise UsageError for options with which a plan cannot be saved."""
     if out is None:
         if max_cost is not None:
@@ -100,6 +104,8 @@ def _check_saving(out: Path | None, max_cost: Decimal | None, shard: Shard | Non
         return
     if shard is not None:
         raise UsageError("a saved plan is of the whole recipe: leave --shard out")
+    if sample is not None:
+        raise UsageError("a saved plan names its jobs: give either --out or --sample")
     project.check_target(out)
 
 

@@ -123,6 +123,7 @@ def _sums(plan: project.Plan) -> dict[str, Any]:
         "origins": origins(plan.recipe),
         "excluded": list(excluded(plan.recipe)),
         "left_over": {"jobs": count, "cost_usd": _usd(spent)},
+        "sample": _sample(plan),
         "cost_usd": {
             "spent": _usd(money.spent),
             "reserved": _usd(money.reserved),
@@ -132,6 +133,18 @@ def _sums(plan: project.Plan) -> dict[str, Any]:
             "limit": _usd(plan.recipe.run.max_cost),
             "sources": sorted(forecast.sources),
         },
+    }
+
+
+def _sample(plan: project.Plan) -> dict[str, Any] | None:
+    """The sample, and what all jobs would cost that it is taken from."""
+    if plan.sample is None:
+        return None
+    return {
+        "jobs": len(plan.sample.keys),
+        "of": plan.sample.total,
+        "covering": plan.sample.covering,
+        "whole_usd": None if plan.whole.unpriced else _usd(plan.whole.expected),
     }
 
 

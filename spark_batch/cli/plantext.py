@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 
@@ -93,10 +93,47 @@ def show_sums(plan: project.Plan) -> None:
     total = counted(plan.forecast.total(), "job")
     click.echo(f"{plan.recipe.name}: {total} in {shown(plan.layout.output_dir)}")
     for action, count in plan.forecast.counts.items():
-        click.echo(f"  {count:>7} {_WORDS[action]}")
-    sections = (_pointer_lines, _made_lines, _fit_lines, _left_over_lines, _money_lines)
+        click.echo(f"  {count:>7} {_words(action, plan)}")
+    sections: list[Callable[[project.Plan], Iterable[str]]] = [
+        _sample_lines,
+        _pointer_lines,
+        _made_lines,
+        _fit_lines,
+        _left_over_lines,
+        _money_lines,
+        _whole_lines,
+    ]
     for line in (line for lines in sections for line in lines(plan)):
         click.echo(f"  {line}")
+
+
+def _words(action: Action, plan: project.Plan) -> str:
+    if action is not Action.LEAVE or plan.sample is None:
+        return _WORDS[action]
+    return f"left as they are ({'--only, ' if plan.only else ''}--sample)"
+
+
+def _sample_lines(plan: project.Plan) -> Iterator[str]:
+    """Whether the sample has every value of each axis."""
+    if (sample := plan.sample) is None:
+        return
+    taken = f"sample of {len(sample.keys)} of {counted(sample.total, 'job')}"
+    if len(sample.keys) >= sample.covering:
+        yield f"{taken}, with every value of each axis"
+    else:
+        yield f"{taken}; --sample {sample.covering} has every value of each axis"
+
+
+def _whole_lines(plan: project.Plan) -> Iterator[str]:
+    """What all jobs would cost that the sample is taken from."""
+    if plan.sample is None or not plan.whole.total(COSTS):
+        return
+    jobs, spent = counted(plan.sample.total, "job"), plan.money().spent
+    text = f"the whole, {jobs}: {counted(plan.whole.total(COSTS), 'picture')} to create"
+    if plan.whole.unpriced:
+        yield f"{text}; what they cost is known when the sample is made"
+    else:
+        yield f"{text}, {_expected(plan.whole)}, {plan.whole.expected + spent} USD in all"
 
 
 def _pointer_lines(plan: project.Plan) -> Iterable[str]:

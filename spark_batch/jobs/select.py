@@ -29,6 +29,7 @@ _CLAUSE = re.compile(
 )
 _VALUE = re.compile(r'(?:"[^"]*"|[^"|])+')
 _NUMBERS = frozenset({"scale", "seed", "take"})
+_OWN = frozenset({"job", "output", "status"})  # facts about one job alone: no axes
 _STATUSES = tuple(status.value for status in Status)
 _OLDER = {"lost": Status.EXPIRED.value}  # what version 0.1.0 called a status
 _LISTED = 8  # values that a message lists
@@ -93,6 +94,13 @@ def facts(record: JobRecord, model: Model) -> Facts:
         "output": (record.output,),
         "status": (record.status.value,),
     }
+
+
+def axis_values(job_facts: Facts) -> Iterator[tuple[str, str]]:
+    """The axes of a job with its value of each, from what `facts` says of it."""
+    for axis, values in job_facts.items():
+        if axis not in _OWN:
+            yield axis, values[0]
 
 
 def _sizes(width: int, height: int, model: Model) -> tuple[str, ...]:

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from spark_batch.jobs.matrix import excluded as excluded
     from spark_batch.jobs.matrix import origins as origins
     from spark_batch.jobs.request import picture_words as picture_words
+    from spark_batch.jobs.sample import SampleSize as SampleSize
+    from spark_batch.jobs.sample import read_size as read_size
     from spark_batch.jobs.select import facts as facts
     from spark_batch.jobs.shard import Shard as Shard
     from spark_batch.jobs.shard import read_shard as read_shard
@@ -183,6 +185,7 @@ _HOMES = {
     ),
     "jobs.matrix": ("count_jobs", "excluded", "origins"),
     "jobs.request": ("picture_words",),
+    "jobs.sample": ("SampleSize", "read_size"),
     "jobs.select": ("facts",),
     "jobs.shard": ("Shard", "read_shard"),
     "models": ("Model", "schemas"),

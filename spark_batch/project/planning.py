@@ -17,14 +17,16 @@ from spark_batch.client.bodies import Bodies
 from spark_batch.client.outcomes import Quoted
 from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Forecast
-from spark_batch.engine.planner import COSTS, WORK, Scope, Step, plan_actions
+from spark_batch.engine.planner import COSTS, WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Job, Recipe
+from spark_batch.jobs.sample import Sample, SampleSize
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import Ownership
+from spark_batch.project.sampling import sample_of, sampled
 
 MAX_QUESTIONS = 20  # sizes that are asked about; each is a request with a whole picture
 
@@ -46,7 +48,8 @@ class Plan:
     """What a run would do, job by job; `forecast` sums up the steps that have been taken.
 
     `adopted` is what a run would first adopt from the manifest. `prices` has the prices that
-    estimates are made with.
+    estimates are made with. `sample` is the sample that is planned, if any, and `whole` the
+    forecast for the selection that it is taken from.
     """
 
     def __init__(
@@ -59,11 +62,15 @@ class Plan:
         only: tuple[str, ...] = (),
         sandbox: bool = False,
         charges: Iterable[Charge] = (),
+        sample: SampleSize | None = None,
     ) -> None:
         self.recipe = recipe
         self.layout = layout
         self.adopted = adopted
         self.forecast = Forecast(attempts=recipe.run.attempts)
+        self.whole = Forecast(attempts=recipe.run.attempts)
+        self.sample: Sample | None = None
+        self._sample_size = sample
         self._checkpoint = checkpoint
         self.only = only
         self.sandbox = sandbox
@@ -78,7 +85,7 @@ class Plan:
 
         With `brief`, which takes less time, steps that keep a picture have no attempt.
         """
-        for step in self._survey(Chooser(self.only), brief=brief):
+        for step in self._sampled(brief=brief):
             self.forecast.add(step, self.prices)
             self._ownership.look(step)
             if self._snapshot is not None and step.action in WORK:
@@ -96,7 +103,7 @@ class Plan:
         Raises UsageError when there is no key.
         """
         firsts: dict[tuple[int, int], Job] = {}
-        for step in self._survey(Chooser(self.only)):
+        for step in sampled(self._survey(Chooser(self.only)), self.sample):
             if step.action in COSTS:
                 size = (step.job.size.width, step.job.size.height)
                 firsts.setdefault(size, step.job)
@@ -107,12 +114,31 @@ class Plan:
         return quotes
 
     def check(self) -> None:
-        """Raise UsageError when the selection names what no job has, or matches no job."""
+        """Take the sample, and check the selection.
+
+        Raises UsageError when it names what no job has, or matches no job.
+        """
         chooser = Chooser(self.only)
-        if chooser:
+        if self._sample_size is not None:
+            self.sample = sample_of(
+                self.recipe,
+                self.layout,
+                self._checkpoint,
+                size=self._sample_size,
+                chooser=chooser,
+            )
+            chooser.check()
+        elif chooser:
             for _ in self._survey(chooser):
                 pass
             chooser.check()
+
+    def _sampled(self, *, brief: bool) -> Iterator[Step]:
+        """The steps, those outside of the sample left out; all of them count for `whole`."""
+        for step in self._survey(Chooser(self.only), brief=brief):
+            if self.sample is not None and step.action is not Action.LEAVE:
+                self.whole.add(step, self.prices)
+            yield from sampled([step], self.sample)
 
     def _survey(self, chooser: Chooser, *, brief: bool = False) -> Iterator[Step]:
         self._keys = set()
@@ -189,11 +215,12 @@ def plan(
     sandbox: bool = False,
     only: tuple[str, ...] = (),
     shard: Shard | None = None,
+    sample: SampleSize | None = None,
 ) -> Iterator[Plan]:
     """What `run` would do, and why. Sends nothing and changes no file.
 
-    `only` and `shard` are as in `RunOptions`. Raises CheckpointError when the checkpoint is
-    damaged, and UsageError for a manifest that cannot be read or a selection that chooses
+    `only`, `shard` and `sample` are as in `RunOptions`. Raises CheckpointError when the checkpoint
+    is damaged, and UsageError for a manifest that cannot be read or a selection that chooses
     nothing.
     """
     layout = layout_of(recipe, sandbox=sandbox, shard=shard)
@@ -209,6 +236,7 @@ def plan(
             only=only,
             sandbox=sandbox,
             charges=shard_budget.charges,
+            sample=sample,
         )
         planned.check()
         yield planned

@@ -20,6 +20,7 @@ from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.jobs import Recipe, State, Status
+from spark_batch.jobs.sample import Sample, SampleSize
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
@@ -29,6 +30,7 @@ from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
+from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.reports.formats import Written
 
@@ -36,7 +38,7 @@ from spark_batch.reports.formats import Written
 Watch = Callable[[Driver, int], None]
 
 # Options that would change a saved plan.
-_PLANNED = ("retry", "only", "limit", "max_cost", "shard")
+_PLANNED = ("retry", "only", "sample", "limit", "max_cost", "shard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class RunOptions:
     created tasks. `concurrency`, `workers` (a number or `auto`) and `max_cost` override the
     recipe's. `dask` is the address of the scheduler of a Dask cluster that works on the pictures
     in place of worker processes. `only` are expressions of `jobs.select`; a job has to match one.
+    `sample` takes so many of these jobs, with every value of every axis as early as possible.
     `shard` runs a part of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan`
     is a saved plan, which brings its own selection and ceiling. `pay_again` creates jobs that
     another checkpoint or manifest nearby has paid for, such as that of a renamed recipe.
@@ -61,6 +64,7 @@ class RunOptions:
     dask: str | None = None
     max_cost: Decimal | None = None
     only: tuple[str, ...] = ()
+    sample: SampleSize | None = None
     shard: Shard | None = None
     plan: Path | None = None
     pay_again: bool = False
@@ -93,7 +97,7 @@ class PreparedRun:
 
     `adopted` is what was taken over from the manifest, `paid` the number of tasks of earlier runs
     that are still open, `synced` whether the checkpoint has the recipe's lines as they are,
-    `bound` the saved plan that is run, if any.
+    `bound` the saved plan that is run, if any, and `sample` the jobs that are, if not all.
     """
 
     recipe: Recipe
@@ -106,6 +110,7 @@ class PreparedRun:
     paid: int
     synced: bool = False
     bound: Binding | None = None
+    sample: Sample | None = None
 
     @property
     def idle(self) -> bool:
@@ -154,6 +159,7 @@ class PreparedRun:
         )
         chooser = Chooser(self.options.only)
         steps = _steps(self.recipe, self.options, self.layout, checkpoint, chooser)
+        steps = sampled(steps, self.sample)
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
@@ -218,7 +224,8 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         ownership = Ownership(recipe, layout, checkpoint, sandbox=options.sandbox)
         links = PictureLinks(layout.output_dir)
         unchanged = 0
-        for step in _steps(recipe, options, layout, checkpoint, chooser):
+        sample = _sample(recipe, options, layout, checkpoint)
+        for step in sampled(_steps(recipe, options, layout, checkpoint, chooser), sample):
             forecast.add(step, prices)
             ownership.look(step)
             links.look(step)
@@ -236,7 +243,17 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
         synced = unchanged == forecast.total() == checkpoint.line_count()
         yield PreparedRun(
-            recipe, options, layout, checkpoint, prices, forecast, adopted, paid, synced, bound
+            recipe,
+            options,
+            layout,
+            checkpoint,
+            prices,
+            forecast,
+            adopted,
+            paid,
+            synced,
+            bound,
+            sample,
         )
 
 
@@ -277,6 +294,16 @@ def _steps(
     chosen = chooser or None
     jobs = layout.jobs(recipe)
     return plan_actions(jobs, reader=checkpoint, scope=scope, chosen=chosen, brief=True)
+
+
+def _sample(
+    recipe: Recipe, options: RunOptions, layout: RecipeLayout, checkpoint: Checkpoint
+) -> Sample | None:
+    """The sample that the options ask for, taken once: statuses change while a run goes on."""
+    if options.sample is None:
+        return None
+    chooser = Chooser(options.only)
+    return sample_of(recipe, layout, checkpoint, size=options.sample, chooser=chooser)
 
 
 def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOptions]:
