@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from itertools import chain, groupby, islice
 
 from spark_batch.errors import UsageError
 
@@ -75,14 +76,12 @@ def sample(jobs: Iterable[tuple[str, Axes]], size: SampleSize) -> Sample:
     table = _Table(jobs)
     order = sorted(range(len(table.keys)), key=table.keys.__getitem__)
     covering = dict.fromkeys(table.keys[row] for row in _cover(table, order))
-    keys = dict.fromkeys(covering)
-    number = size.of(len(set(table.keys)))
-    if len(keys) < number:
-        for row in order:
-            keys[table.keys[row]] = None
-            if len(keys) == number:
-                break
-    return Sample(frozenset(list(keys)[:number]), len(set(table.keys)), len(covering))
+    keys = (table.keys[row] for row in order)
+    total = sum(1 for _ in groupby(keys))  # two lines may share a key
+    number = size.of(total)
+    further = (table.keys[row] for row in order if table.keys[row] not in covering)
+    taken = islice(chain(covering, (key for key, _ in groupby(further))), number)
+    return Sample(frozenset(taken), total, len(covering))
 
 
 class _Table:
