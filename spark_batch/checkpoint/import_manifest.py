@@ -166,18 +166,10 @@ def _history(row: Row) -> tuple[Row, list[Row]]:
     """
     if not row["history"]:
         return row, []
-    blank = {**row, **dict.fromkeys(_OF_AN_ATTEMPT, ""), "history": ""}
     own: Row = {**row, "cost_usd": ""}
     others: list[Row] = []
     for entry in json.loads(row["history"]):
-        if not (isinstance(entry, dict) and _OF_AN_ATTEMPT.issuperset(entry)):
-            raise ValueError
-        attempt = {**blank, **entry}
-        if not all(isinstance(cell, str) for cell in attempt.values()):
-            raise ValueError
-        # The row names a file only when its last attempt has one.
-        if _fault({**attempt, "output": row["output"] or "picture.jpg"}, 0) is not None:
-            raise ValueError
+        attempt = _attempt_in(row, entry)
         if (attempt["api"], attempt["task_id"]) == (row["api"], row["task_id"]):
             own = {**row, "cost_usd": attempt["cost_usd"]}
         elif attempt["status"] != Status.PENDING.value or attempt["cost_usd"]:
@@ -185,6 +177,18 @@ def _history(row: Row) -> tuple[Row, list[Row]]:
     if len(others) > _MOST_OTHERS:
         raise ValueError
     return own, others
+
+
+def _attempt_in(row: Row, entry: object) -> Row:
+    """An attempt of a row's history as a row. Raises ValueError for what is none."""
+    if not (isinstance(entry, dict) and _OF_AN_ATTEMPT.issuperset(entry)):
+        raise ValueError
+    attempt: Row = {**row, **dict.fromkeys(_OF_AN_ATTEMPT, ""), "history": "", **entry}
+    # The row names a file only when its last attempt has one.
+    named = {**attempt, "output": row["output"] or "picture.jpg"}
+    if not all(isinstance(cell, str) for cell in attempt.values()) or _fault(named, 0):
+        raise ValueError
+    return attempt
 
 
 def _take_others(checkpoint: Checkpoint, others: list[Row], model: Model) -> None:
