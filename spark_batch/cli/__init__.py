@@ -18,6 +18,7 @@ import click
 
 from spark_batch.cli import colours, streams
 from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
+from spark_batch.text import closest
 from spark_batch.version import __version__
 
 # In the order of a day's work; each is a module of this package.
@@ -61,6 +62,17 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"spark_batch.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the command that a mistyped one may mean."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = closest(args[0], tuple(COMMANDS))
+            hint = f" Did you mean {close!r}?" if close else ""
+            raise click.UsageError(f"{error.message}{hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

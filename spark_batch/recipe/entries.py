@@ -18,7 +18,7 @@ from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.globs import Selection, Surroundings, select
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import quoted
+from spark_batch.text import counted, quoted
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
@@ -187,6 +187,7 @@ def _glob(
         yield replace(entry, file=file)
     if not matches:
         message = f"no file matches {quoted(pattern)} in {quoted(str(around.folder))}"
+        message += _other_case(pattern, around.folder)
         findings.error(entry.node.mark, code="no-match", path=entry.where, message=message)
     if selected.left_out:
         _report_left_out(entry, pattern, selected, around.folder.resolve(), findings)
@@ -197,6 +198,24 @@ def _glob(
             f" inputs where {quoted(pattern)} matches them"
         )
         findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
+
+
+def _other_case(pattern: str, folder: Path) -> str:
+    """A hint for a pattern that matches files when upper and lower case are the same."""
+    if "[" in pattern:
+        return ""
+    either = "".join(
+        f"[{char.lower()}{char.upper()}]" if char.isalpha() else char for char in pattern
+    )
+    try:
+        found = globs.find(folder, either)
+    except ValueError:
+        return ""
+    if not found:
+        return ""
+    files = counted(len(found), "file differs", "files differ")
+    such = quoted(relative(found[0], folder))
+    return f"; {files} from it in upper and lower case alone, such as {such}"
 
 
 def _report_left_out(

@@ -175,11 +175,33 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
         mark = node.keys.get(key, node.mark)
         if _report_odd_key(key, mark, known, findings):
             continue
-        hint = findings.suggestion(key, known) or f"; known are {keys_text(known)}"
-        if " " in key:
+        hint = findings.suggestion(key, known) or _elsewhere(key, fault.path)
+        if _is_text(key, fault, findings):
             hint = "; put a text with ': ' in quotes"
+        hint = hint or f"; known are {keys_text(known)}"
         message = f"unknown key {quoted(key)}{hint}"
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
+
+
+def _is_text(key: str, fault: Fault, findings: Findings) -> bool:
+    """Whether a key is the beginning of a text without its quotes, as in `- Poster: in red`."""
+    if " " in key:
+        return True
+    known = tuple(fault.schema["properties"])
+    is_item = bool(fault.path) and isinstance(fault.path[-1], int)
+    is_alone = len(fault.value) == 1 and isinstance(fault.value[key], str)
+    return is_item and is_alone and findings.closest(key, known) is None
+
+
+def _elsewhere(key: str, path: Path) -> str:
+    """A hint for a key of the recipe's top level that belongs into one of its sections."""
+    if path:
+        return ""
+    for section, known in schemas.schema(schemas.RECIPE)["properties"].items():
+        for name in known.get("properties", ()):
+            if key.casefold().removesuffix("s") == name.removesuffix("s"):
+                return f"; did you mean {quoted(f'{section}.{name}')}?"
+    return ""
 
 
 def _report_odd_key(key: str, mark: Mark, known: tuple[str, ...], findings: Findings) -> bool:
@@ -215,6 +237,7 @@ def _guessed(faults: Iterable[Fault], findings: Findings) -> frozenset[tuple[Pat
         if fault.keyword == "additionalProperties":
             known = tuple(fault.schema["properties"])
             for key in wording.unknown(fault)[:_MOST_GUESSED]:
-                meant = known if " " in key else (findings.closest(key, known),)
+                is_text = _is_text(key, fault, findings)
+                meant = known if is_text else (findings.closest(key, known),)
                 found.update((fault.path, name) for name in meant if name)
     return frozenset(found)

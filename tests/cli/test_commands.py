@@ -239,3 +239,13 @@ def test_without_a_checkpoint_the_next_step_is_named(
     assert "`spark-batch rescue` makes it from" in ended.err
     assert call("rescue", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert call(command, folder.recipe, "--sandbox").code == ExitCode.DONE
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"), [("plna", "Did you mean 'plan'?"), ("xyzzy", "No such command 'xyzzy'.\n")]
+)
+def test_a_mistyped_command_is_told_the_one_that_it_may_mean(
+    call: Call, typed: str, hint: str
+) -> None:
+    ended = call(typed, "recipe.yaml")
+    assert (ended.code, hint in ended.err) == (ExitCode.WRONG, True)
