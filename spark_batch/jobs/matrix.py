@@ -111,7 +111,7 @@ def made_by(block: Block) -> Exclusion:
         scales=frozenset(block.scales),
         seeds=frozenset(block.seeds),
         takes=frozenset(range(1, block.takes + 1)),
-        unless=block.excludes,
+        unless=(*block.excludes, *block.apart),
     )
 
 
@@ -121,7 +121,7 @@ def input_rules(block: Block) -> tuple[int, ...]:
 
 
 def _count(block: Block) -> int:
-    if not (block.excludes or block.repeats):
+    if not block.rules:
         return _combinations(block)
     dropped = _dropper(block)
     return sum(times for bits, times in _tally(block).items() if not dropped(bits))
@@ -139,7 +139,7 @@ def _combinations(block: Block) -> int:
 
 def _rules(block: Block) -> tuple[Exclusion, ...]:
     """The block's rules in the order of their bits; those in `unless` come last."""
-    rules = (*block.excludes, *block.repeats)
+    rules = block.rules
     return (*rules, *(other for rule in rules for other in rule.unless))
 
 
@@ -204,9 +204,9 @@ def _dropper(block: Block) -> Callable[[int], bool]:
     A rule does not count where one of its `unless` matches as well.
     """
     conditions = []
-    end = len(block.excludes) + len(block.repeats)
+    end = len(block.rules)
     plain = 0
-    for number, rule in enumerate((*block.excludes, *block.repeats)):
+    for number, rule in enumerate(block.rules):
         if rule.unless:
             conditions.append((1 << number, _all_bits(rule.unless) << end))
             end += len(rule.unless)
@@ -228,7 +228,7 @@ def _groups(
     tails_of = lru_cache(_KEPT)(partial(_tails, parts))
     for block in recipe.blocks:
         tails = tails_of(block.scales, block.draws)
-        if block.excludes or block.repeats:
+        if block.rules:
             yield from _kept(block, tails)
         else:
             yield from product(block.inputs, block.prompts, block.sizes, (tails,))

@@ -131,7 +131,8 @@ class Exclusion:
 class Block:
     """A matrix: every combination of its axes is a job, but for what is dropped.
 
-    `excludes` is what the author does not want, `repeats` what an earlier block makes already.
+    `excludes` is what the author does not want, `apart` the prompts with the inputs that they are
+    not for, `repeats` what an earlier block makes already.
     `takes` counts for the model's random seed only. `origin` is the recipe's key that made it:
     `variants`, `include[0]`, `rows`.
     """
@@ -144,8 +145,14 @@ class Block:
     seeds: tuple[int, ...]
     takes: int = 1
     excludes: tuple[Exclusion, ...] = ()
+    apart: tuple[Exclusion, ...] = ()
     repeats: tuple[Exclusion, ...] = ()
     origin: str = "variants"
+
+    @property
+    def rules(self) -> tuple[Exclusion, ...]:
+        """What is dropped; the `excludes` come first."""
+        return (*self.excludes, *self.apart, *self.repeats)
 
     @property
     def draws(self) -> tuple[tuple[int, int], ...]:

@@ -62,30 +62,39 @@ def check(named: Iterable[Named], findings: Findings) -> None:
 def chosen(
     node: Node, where: str, *, kind: str, known: tuple[str, ...], findings: Findings
 ) -> frozenset[str]:
-    """The ids that match a list of ids and patterns; reports an item that matches none."""
+    """The ids that match a list of ids and patterns; reports an item that matches none.
+
+    What matches an item that begins with `!` is taken out; of all ids when it is the first.
+    """
     exact = frozenset(known)
     found: set[str] = set()
     for at, item in enumerate(node.items()):
         text = item.text().strip()
+        change = found.update
+        if text.startswith("!"):
+            text, change = text[1:].strip(), found.difference_update
+            if at == 0:
+                found.update(known)
+        place = item.mark, item_path(node, where, at)
         if text in exact:
-            found.add(text)
-            continue
-        matches: list[str] = []
-        if globs.is_glob(text):
-            if not findings.may_match(len(known), item.mark, item_path(node, where, at)):
-                break
-            matches = [name for name in known if fnmatchcase(name, text)]
-        hashed = _HASHED.search(text) if kind == "prompt" else None
-        if hashed:  # older versions left other scripts out of the words before the hash
-            matches = [name for name in known if name.endswith(hashed[0])]
-        found.update(matches)
-        if not matches:
+            change((text,))
+        elif globs.is_glob(text) and not findings.may_match(len(known), *place):
+            break
+        elif matches := _matches(text, kind, known):
+            change(matches)
+        else:
             hint = findings.suggestion(text, known) or f"; there are {listed(known)}"
             message = f"no {kind} has the id {quoted(text)}{hint}"
-            findings.error(
-                item.mark, code="no-such-id", path=item_path(node, where, at), message=message
-            )
+            findings.error(place[0], code="no-such-id", path=place[1], message=message)
     return frozenset(found)
+
+
+def _matches(text: str, kind: str, known: tuple[str, ...]) -> list[str]:
+    """The ids that a pattern matches, or that have the hash of an older id of a prompt."""
+    hashed = _HASHED.search(text) if kind == "prompt" else None
+    if hashed:  # older versions left other scripts out of the words before the hash
+        return [name for name in known if name.endswith(hashed[0])]
+    return [name for name in known if fnmatchcase(name, text)] if globs.is_glob(text) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from spark_batch.errors import PictureError
@@ -35,11 +36,13 @@ def read(
     `globs.select`.
     """
     folder = around.folder
-    entries = [
-        entry
-        for at, item in enumerate(node.items())
-        for entry in entries_of(item, f"inputs[{at}]", around, findings)
-    ]
+    entries: list[InputEntry] = []
+    for at, item in enumerate(node.items()):
+        where = f"inputs[{at}]"
+        if isinstance(item.value, str) and item.value.startswith("!"):
+            entries = _without(entries, item, where, folder, findings)
+        else:
+            entries += entries_of(item, where, around, findings)
     named = [entry.named(folder) for entry in entries]
     ids.check(named, findings)
     pictures = probed(entries, probe, findings)
@@ -59,6 +62,21 @@ def read(
         )
         for entry, name, picture in zip(entries, named, found, strict=True)
     )
+
+
+def _without(
+    entries: list[InputEntry], node: Node, where: str, folder: Path, findings: Findings
+) -> list[InputEntry]:
+    """The entries but for those whose path or URL matches `!PATTERN`, as a shell's pattern.
+
+    Reports a pattern that takes nothing out.
+    """
+    pattern = node.text().strip()[1:].strip()
+    kept = [entry for entry in entries if not fnmatchcase(entry.image(folder), pattern)]
+    if len(kept) == len(entries):
+        message = f"nothing before it matches {quoted(pattern)}; write it behind what it takes from"
+        findings.error(node.mark, code="no-match", path=where, message=message)
+    return kept
 
 
 def possible(node: Node | None, listed: Sequence[Listed]) -> tuple[str, ...] | None:

@@ -212,6 +212,8 @@ def _read_blocks(
     known = _known(sections, root)
     blocks: tuple[Block, ...] = ()
     if (main.inputs and main.prompts) or known.doubtful:
+        apart = rules.apart(sections.prompts or (), known, findings)
+        main = replace(main, apart=apart)
         main = replace(main, excludes=rules.exclusions(part("exclude"), main, known, findings))
         blocks = (main, *rules.inclusions(part("include"), main, known, findings))
     warnings.inputs(listed, blocks, sections.model, findings)
@@ -227,6 +229,7 @@ def _read_blocks(
         sure="inputs" not in sections.doubtful,
         prompts=(sections.prompts or ()) if sections.by_rows else (),
         template=sections.template,
+        findings=findings,
     )
     return blocks + rows.read(table, given, listed=listed, probe=probe, findings=findings)
 

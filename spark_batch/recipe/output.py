@@ -164,7 +164,7 @@ def _long_part(recipe: Recipe) -> str | None:
         return None
     for block in recipe.blocks:
         fault = _too_long(output_name(text, _longest_values(recipe, block)))
-        if fault and (block.excludes or block.repeats):
+        if fault and block.rules:
             names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
             fault = next(filter(None, map(_too_long, names)), None)
         if fault:

@@ -29,7 +29,8 @@ Values = Mapping[str, tuple[str, ...]]
 class PromptEntry:
     """One entry of `prompts` and the prompts that it becomes.
 
-    With a table that has no prompts of its own these are made row by row (`of_row`).
+    With a table that has no prompts of its own these are made row by row (`of_row`). `inputs` are
+    the patterns of the inputs that it is for, None for all.
     """
 
     node: Node
@@ -38,6 +39,7 @@ class PromptEntry:
     prompts: tuple[Prompt, ...]
     variables: Values
     tokens: tuple[Token, ...] = ()
+    inputs: Node | None = None
 
 
 def read(
@@ -112,7 +114,7 @@ def _entry(
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)
         if columns is None:
             prompts = _prompts(node, name, tokens, values, model=model, findings=findings)
-    return PromptEntry(node, where, name.id, prompts, values, tokens or ())
+    return PromptEntry(node, where, name.id, prompts, values, tokens or (), item.get("inputs"))
 
 
 def of_row(entry: PromptEntry, cells: Mapping[str, str], source: str) -> Iterator[Prompt]:

@@ -15,7 +15,7 @@ from typing import Any
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
 from spark_batch.jobs.names import prompt_name
 from spark_batch.models import Model, schemas
-from spark_batch.recipe import entries, ids, inputs, prompts, variants, warnings
+from spark_batch.recipe import entries, ids, inputs, prompts, rules, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
@@ -47,6 +47,7 @@ class Given:
     sure: bool
     prompts: tuple[PromptEntry, ...]
     template: str | None
+    findings: Findings
 
 
 def open_table(node: Node, folder: Path, findings: Findings) -> Table | None:
@@ -136,7 +137,7 @@ def _pictures(
 
 
 def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Iterator[Block]:
-    reader = _Reader(table, given)
+    reader = _Reader(table, given, pictures)
     seen: set[_Atom] = set()
     repeated: list[Row] = []
     for row in table.rows:
@@ -191,7 +192,7 @@ def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
 class _Reader:
     """Builds the blocks of rows; checks once what several rows share."""
 
-    def __init__(self, table: Table, given: Given) -> None:
+    def __init__(self, table: Table, given: Given, pictures: Mapping[str, Listed]) -> None:
         self._table = table
         self._given = given
         self._model = given.axes.model
@@ -203,11 +204,13 @@ class _Reader:
         self._longest = self._model.definition("prompt")["maxLength"]
         self._texts = self._texts_by_id()
         self._sizes: dict[str, Size] = {}
+        self._chosen: dict[str, frozenset[str]] = {}
+        self._input_ids = tuple({listed.input.id for listed in pictures.values()})
 
     def block(self, row: Row, picture: Input) -> Block | None:
         """The row as a block, or None with errors, which are reported."""
         before = self._table.findings.errors
-        prompts = self._prompts_of(row)
+        prompts = self._prompts_of(row, picture)
         sizes = self._size(row)
         scales = self._number(row, "scale")
         seeds = self._number(row, "seed")
@@ -238,13 +241,15 @@ class _Reader:
             if picture.id in (rule.inputs or ()) and names & (rule.prompts or frozenset())
         )
 
-    def _prompts_of(self, row: Row) -> tuple[Prompt, ...]:
+    def _prompts_of(self, row: Row, picture: Input) -> tuple[Prompt, ...]:
         """The row's own prompt, or each of the recipe's with the row's variables."""
         if self._table.has_prompts:
             prompt = self._prompt(row) if "prompt" in row.cells else None
             return () if prompt is None else (replace(prompt, source=self._source(row)),)
         cells, found = self._table.values(row), []
         for entry in self._given.prompts:
+            if not self._is_for(entry, picture):
+                continue
             if self._lacks(row, entry.tokens, (*cells, *entry.variables)):
                 continue
             for prompt in filled_prompts(entry, cells, self._source(row)):
@@ -252,6 +257,15 @@ class _Reader:
                     self._table.error(row, "image", f"the prompt {quoted(entry.id)}: {fault}")
                 found.append(prompt)
         return tuple(found)
+
+    def _is_for(self, entry: PromptEntry, picture: Input) -> bool:
+        """Whether a prompt is for an input; its patterns are matched once for all of them."""
+        if entry.inputs is None:
+            return True
+        if entry.id not in self._chosen:
+            known, findings = self._input_ids, self._given.findings
+            self._chosen[entry.id] = rules.inputs_for(entry, known, findings)
+        return picture.id in self._chosen[entry.id]
 
     def _lacks(self, row: Row, tokens: Sequence[Token], names: Sequence[str]) -> bool:
         """Report the columns that a text uses and the row leaves empty; whether there are any."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from spark_batch.jobs.request import number_text
 from spark_batch.models import Model
 from spark_batch.recipe import ids, variants, warnings
 from spark_batch.recipe.diagnostics import Findings
+from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import shown, start
 from spark_batch.recipe.variants import number, size_label, size_of, whole
 from spark_batch.recipe.yaml import Node
@@ -33,6 +34,30 @@ def exclusions(
     return tuple(
         _exclusion(item, f"exclude[{at}]", axes, findings) for at, item in enumerate(items)
     )
+
+
+def apart(
+    entries: Sequence[PromptEntry], known: ids.Known, findings: Findings
+) -> tuple[Exclusion, ...]:
+    """Rules that drop each prompt with the inputs that it is not for."""
+    found = []
+    for entry in entries:
+        if entry.inputs is not None and known.inputs is not None:
+            others = frozenset(known.inputs) - inputs_for(entry, known.inputs, findings)
+            found.append(Exclusion(inputs=others, prompts=frozenset((entry.id,))))
+    return tuple(found)
+
+
+def inputs_for(entry: PromptEntry, known: tuple[str, ...], findings: Findings) -> frozenset[str]:
+    """The ids of the inputs that a prompt is for; reports one that is for none."""
+    if entry.inputs is None:
+        return frozenset(known)
+    where, before = f"{entry.where}.inputs", findings.errors
+    found = ids.chosen(entry.inputs, where, kind="input", known=known, findings=findings)
+    if not found and findings.errors == before:
+        message = "no input is left for this prompt; remove it, or name one"
+        findings.error(entry.inputs.mark, code="no-such-id", path=where, message=message)
+    return found
 
 
 def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> None:
@@ -168,6 +193,7 @@ def inclusions(
     found: list[Block] = []
     for at, item in enumerate(() if node is None else node.items()):
         block = _block(item, f"include[{at}]", matrix_block, known, findings)
+        block = replace(block, apart=matrix_block.apart)
         found.append(replace(block, repeats=tuple(repeats)))
         repeats.append(matrix.made_by(block))
     return tuple(found)
