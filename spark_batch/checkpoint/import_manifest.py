@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from pathlib import PurePosixPath
 
 from spark_batch.checkpoint.attempt_rows import renumber
 from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import moment
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, State, Status
@@ -36,6 +38,7 @@ _STATES = {
 _LOST_DIGITS = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+")
 _MOST_DIGITS = 18  # of a number that SQLite can hold
 _MOST_OTHERS = 1000  # attempts of one job beside the last
+_LOST_TIME = timedelta(seconds=1)  # a spreadsheet may drop the fraction of a second
 _SHOWN = 60  # characters of a cell in an error
 # The columns of an attempt in a row's history.
 _OF_AN_ATTEMPT = frozenset(
@@ -136,12 +139,13 @@ def _take(
 ) -> None:
     own, others = _history(row)
     last = checkpoint.last_attempt(row["job"])
-    if last is not None and row["task_id"] and _is_same(last):
+    if last is not None and row["task_id"] and _is_same(last, row):
         checkpoint.found_task(last.id, row["task_id"])
+        _take_others(checkpoint, row["job"], others, model)
         return
     number = max(int(row["attempts"]), last.number + 1 if last else 1)
     checkpoint.adopt(_request(row, model), _attempt(own, number, model))
-    _take_others(checkpoint, others, model)
+    _take_others(checkpoint, row["job"], others, model)
     if row["output"]:
         output = str(PurePosixPath(row["output"]).with_suffix(""))
         checkpoint.adopt_line(_line(row, output, position))
@@ -191,9 +195,12 @@ def _attempt_in(row: Row, entry: object) -> Row:
     return attempt
 
 
-def _take_others(checkpoint: Checkpoint, others: list[Row], model: Model) -> None:
-    """Insert those attempts of a job before its last one that the checkpoint does not know."""
-    taken = False
+def _take_others(checkpoint: Checkpoint, key: str, others: list[Row], model: Model) -> None:
+    """Insert those attempts of a job beside the row's own that the checkpoint does not know.
+
+    All of the job's are then numbered as after a merge: a finished picture stays the last one,
+    whatever is adopted, or the job would be paid for again.
+    """
     for other in others:
         if checkpoint.knows_task(other["api"], other["task_id"]):
             continue
@@ -202,14 +209,20 @@ def _take_others(checkpoint: Checkpoint, others: list[Row], model: Model) -> Non
         if number in numbers:
             number = max(numbers) + 1
         checkpoint.adopt(_request(other, model), _attempt(other, number, model))
-        taken = True
-    if taken:
-        renumber(checkpoint, others[0]["job"])
+    renumber(checkpoint, key)
 
 
-def _is_same(last: Attempt) -> bool:
-    """Whether the attempt whose answer the older checkpoint did not see is the manifest's."""
-    return last.state is State.UNCERTAIN and last.task_id is None and last.settled is None
+def _is_same(last: Attempt, row: Row) -> bool:
+    """Whether the attempt whose answer the older checkpoint did not see is the manifest's.
+
+    Another machine may have sent the job, too: then the times at which they were sent differ.
+    """
+    if last.state is not State.UNCERTAIN or last.task_id is not None or last.settled is not None:
+        return False
+    sent = moment(row["submitted_at"] or None)
+    if sent is None or last.submitted_at is None:
+        return True
+    return abs(sent - last.submitted_at) < _LOST_TIME
 
 
 def _line(row: Row, output: str, position: int) -> dict[str, object]:

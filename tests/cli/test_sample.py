@@ -34,7 +34,7 @@ def test_the_canary(matrix: Folder, call: Call) -> None:
     assert (ended.code, len(matrix.ledger())) == (0, 5)
     looked = call("plan", matrix.recipe, "--sandbox", "--sample", "25%").out
     assert "5 done" in looked
-    assert "nothing to pay; 0.15 USD spent so far" in looked
+    assert "nothing to pay; nothing charged, would be about 0.15 USD so far" in looked
     assert "15 pictures to create, expected 0.45 USD (by what was charged before)" in looked
     assert "0.60 USD in all" in looked
     assert call("run", matrix.recipe, "--sandbox").code == 0

@@ -50,6 +50,6 @@ def facts(whole: CheckpointReader) -> tuple[object, ...]:
     """What must not depend on the order of merges: money, and each job's status."""
     money = whole.money()
     return (
-        money.spent,
+        (money.spent, money.reserved),
         sorted((record.key, record.status.value) for record in whole.records()),
     )

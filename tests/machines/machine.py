@@ -69,9 +69,13 @@ class Machine:
         except UsageError:
             pass  # shards that are not merged
 
+    def keys(self) -> list[str]:
+        """The keys of the recipe's jobs, in its order."""
+        return [job.key for job in self.layout.jobs(self.recipe)]
+
     def resolve(self, number: int, choice: str) -> None:
         """Settle the uncertain attempts of a job, by what the user sees in the API's console."""
-        key = [job.key for job in self.layout.jobs(self.recipe)][number]
+        key = self.keys()[number]
         try:
             with settling(self.layout, key, (), task_id=None) as settlement:
                 for attempt in settlement.jobs[0].attempts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from hypothesis.stateful import (
 from spark_batch.checkpoint import Checkpoint, join
 from spark_batch.checkpoint.rows import time_text
 from spark_batch.checkpoint.store import Store
+from spark_batch.jobs import Status
 from spark_batch.jobs.shard import Shard
 from tests.machines import plants
 from tests.machines.invariants import check, facts
@@ -67,11 +70,11 @@ class Machines(RuleBasedStateMachine):
         self.machines: list[Machine] = []
         FIGURES["examples"] += 1
 
-    @initialize(steps=STEPS)
-    def first(self, steps: list[tuple[int, str]]) -> None:
+    @initialize(steps=STEPS, dies=st.booleans())
+    def first(self, steps: list[tuple[int, str]], dies: bool) -> None:
         """A machine that has run, its copy, and one that knows nothing of them."""
         self._new()
-        self._at(0).run(steps, None, dies=True)
+        self._at(0).run(steps, None, dies=dies)
         self.copy(0)
         self._new()
 
@@ -101,14 +104,31 @@ class Machines(RuleBasedStateMachine):
             FIGURES["merges"] += 1
             FIGURES["double payments told"] += len(merged.double_payments)
 
-    @rule(into_number=MACHINE, from_number=MACHINE, steps=STEPS)
-    def pull(self, into_number: int, from_number: int, steps: list[tuple[int, str]]) -> None:
-        """Take the manifest of another machine, as from git, and run: its rows are adopted."""
-        into, path = self._at(into_number), manifest_of(self._at(from_number))
-        if path.exists() and path != manifest_of(into):
+    @rule(into_number=MACHINE, from_number=MACHINE, theirs=STEPS, steps=STEPS, shard=SHARDS)
+    def pull(
+        self,
+        into_number: int,
+        from_number: int,
+        theirs: list[tuple[int, str]],
+        steps: list[tuple[int, str]],
+        shard: Shard | None,
+    ) -> None:
+        """Another machine runs; take its manifest, as from git, and run, which adopts its rows."""
+        into = self._at(into_number)
+        other = self._another(into, from_number)
+        other.run(theirs, None, dies=False)
+        if manifest_of(other).exists():
             into.layout.output_dir.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, manifest_of(into))
-            into.run(steps, None, dies=True)
+            shutil.copyfile(manifest_of(other), manifest_of(into))
+            into.run(steps, shard, dies=False)
+
+    @rule(into_number=MACHINE, from_number=MACHINE)
+    def merge_manifest(self, into_number: int, from_number: int) -> None:
+        """Merge the manifest of another machine, of which no checkpoint is left."""
+        into = self._at(into_number)
+        path = manifest_of(self._another(into, from_number))
+        if path.exists() and into.merge([path]) is not None:
+            FIGURES["merges"] += 1
 
     @rule(
         machine=MACHINE, job=st.integers(0, JOBS - 1), choice=st.sampled_from(["truth", "resubmit"])
@@ -153,6 +173,10 @@ class Machines(RuleBasedStateMachine):
                 with read(path) as reader:
                     join(whole, reader)
 
+    def _another(self, machine: Machine, number: int) -> Machine:
+        others = [other for other in self.machines if other is not machine]
+        return others[number % len(others)]
+
     def _new(self) -> None:
         self.machines.append(Machine(self.root / str(len(self.machines)), self.ledger))
 
@@ -160,8 +184,7 @@ class Machines(RuleBasedStateMachine):
         return self.machines[number % len(self.machines)]
 
     def _keys(self) -> list[str]:
-        machine = self.machines[0]
-        return [job.key for job in machine.layout.jobs(machine.recipe)]
+        return self.machines[0].keys()
 
 
 @pytest.fixture(autouse=True)
@@ -193,18 +216,93 @@ def explore(examples: int, *phases: Phase) -> None:
     )
 
 
-def test_a_manifest_with_the_cost_of_all_attempts_is_not_counted_beside_them(
-    tmp_path: Path,
-) -> None:
-    """A row gives a job's whole cost; merged with its checkpoint, each attempt has its own."""
-    paid, fresh = (Machine(tmp_path / name, Ledger()) for name in ("paid", "fresh"))
-    paid.run([(0, "failed-paid"), *[(0, "go")] * 4], None, dies=False)
+# Two tasks that fail and are charged, then a picture.
+THREE_TASKS = [*[(0, "failed-paid")] * 4, *[(0, "go")] * 3]
+
+
+def _adopted(folder: Path, source: Machine) -> Machine:
+    """A machine that has adopted the manifest of `source` and nothing else."""
+    fresh = Machine(folder, source.ledger)
     fresh.layout.output_dir.mkdir(parents=True)
-    shutil.copyfile(manifest_of(paid), manifest_of(fresh))
+    shutil.copyfile(manifest_of(source), manifest_of(fresh))
     fresh.run([], None, dies=False)
+    return fresh
+
+
+def _spent(machine: Machine) -> Decimal:
+    with read(machine.layout.checkpoint) as reader:
+        return reader.money().spent
+
+
+def test_a_manifest_gives_what_each_attempt_was_charged(tmp_path: Path) -> None:
+    """Adopted, written and adopted again, and merged with the checkpoint: the same money."""
+    paid = Machine(tmp_path / "paid", Ledger())
+    paid.run(THREE_TASKS, None, dies=False)
+    fresh = _adopted(tmp_path / "fresh", paid)
+    again = _adopted(tmp_path / "again", fresh)
+    assert manifest_of(again).read_text() == manifest_of(paid).read_text()
+    with read(again.layout.checkpoint) as reader:
+        (done, *_) = (attempt.key for attempt in map(reader.last_attempt, again.keys()) if attempt)
+        costs = [attempt.cost for attempt in reader.attempts_of(done)]
+    assert costs == [task.cost for task in paid.ledger.tasks.values()]
+    again.merge([paid.layout.output_dir])
+    assert _spent(again) == _spent(paid) == sum(costs)
+
+
+def test_an_earlier_attempt_that_one_side_has_is_counted_once(tmp_path: Path) -> None:
+    """A copy of before went its own way: the attempt that both have is the same."""
+    paid = Machine(tmp_path / "paid", Ledger())
+    paid.run([(0, "failed-paid")] * 2, None, dies=False)
+    shutil.copytree(paid.folder, tmp_path / "copy")
+    copy = Machine(tmp_path / "copy", paid.ledger)
+    paid.run([(0, "go")] * 3, None, dies=False)
+    copy.run([(0, "go")] * 3, None, dies=False)
+    fresh = _adopted(tmp_path / "fresh", paid)
+    fresh.merge([copy.layout.output_dir])
+    assert len(paid.ledger.tasks) == 3
+    assert _spent(fresh) == sum(task.cost for task in paid.ledger.tasks.values())
+
+
+def test_a_failed_attempt_of_a_manifest_does_not_hide_a_picture(tmp_path: Path) -> None:
+    """Else the next run would pay for the job again."""
+    made = Machine(tmp_path / "made", Ledger())
+    made.run([(0, "go")] * 3, None, dies=False)
+    other = Machine(tmp_path / "other", made.ledger)
+    other.run([(0, "failed-paid")] * 4, None, dies=False)
+    shutil.copyfile(manifest_of(other), manifest_of(made))
+    made.run([], None, dies=False)
+    with read(made.layout.checkpoint) as reader:
+        assert next(record.status for record in reader.records()) is Status.DONE
+    assert _spent(made) == sum(task.cost for task in made.ledger.tasks.values())
+
+
+def test_an_uncertain_attempt_stays_so_beside_the_task_of_another_machine(tmp_path: Path) -> None:
+    """Its own task may be on the bill: it was sent at another time."""
+    cut = Machine(tmp_path / "cut", Ledger())
+    cut.run([(0, "cut-after")], None, dies=True)
+    other = Machine(tmp_path / "other", cut.ledger)
+    other.run([(0, "go")] * 3, None, dies=False)
+    shutil.copyfile(manifest_of(other), manifest_of(cut))
+    cut.run([], None, dies=False)
+    with read(cut.layout.checkpoint) as reader:
+        assert reader.uncertain_count() == 1
+        assert next(record.status for record in reader.records()) is Status.DONE
+
+
+def test_a_manifest_without_histories_never_gives_too_little(tmp_path: Path) -> None:
+    """One of an older version has the cost of all attempts: no merge loses any of it."""
+    paid = Machine(tmp_path / "paid", Ledger())
+    paid.run(THREE_TASKS, None, dies=False)
+    rows = list(csv.DictReader(manifest_of(paid).read_text().splitlines()))
+    names = [name for name in rows[0] if name != "history"]
+    with manifest_of(paid).open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    fresh = _adopted(tmp_path / "fresh", paid)
+    assert _spent(fresh) == _spent(paid)
     fresh.merge([paid.layout.output_dir])
-    with read(paid.layout.checkpoint) as ours, read(fresh.layout.checkpoint) as merged:
-        assert merged.money() == ours.money()
+    assert _spent(fresh) == _spent(paid)
 
 
 @pytest.mark.proof
