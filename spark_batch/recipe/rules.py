@@ -222,8 +222,23 @@ def _block(node: Node, where: str, source: Block, known: ids.Known, findings: Fi
 
     inputs = names("inputs", "input", known.inputs)
     prompts = names("prompts", "prompt", known.prompts)
-    return axes.block(
+    block = axes.block(
         (picture for picture in source.inputs if picture.id in inputs),
         (prompt for prompt in source.prompts if prompt.id in prompts),
         origin=where,
     )
+    return _inherited(block, source, node, where, findings)
+
+
+def _inherited(block: Block, source: Block, node: Node, where: str, findings: Findings) -> Block:
+    """A block with the axes of `variants` that its entry leaves open; a note says which."""
+    takes = "seed" if node.get("takes") is None else ""  # takes belong to a seed
+    axes = {"size": "sizes", "scale": "scales", "seed": "seeds"}
+    left = {axis: field for axis, field in axes.items() if node.get(axis) is None}
+    if takes in left:
+        left["takes"] = "takes"
+    changed = {field: getattr(source, field) for field in left.values()}
+    if replace(block, **changed) != block:
+        message = f"{where} takes {', '.join(left)} from variants"
+        findings.note(start(node), code="include-inherits", path=where, message=message)
+    return replace(block, **changed)

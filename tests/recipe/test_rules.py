@@ -8,7 +8,6 @@ import pytest
 
 from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, Loaded, diagnostics
-from tests.makers import MODEL
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -93,13 +92,23 @@ SMALL = (
 
 
 def test_what_is_not_named(loaded: Load) -> None:
-    """All inputs and prompts, and the API's defaults rather than the recipe's variants."""
-    rules = MODEL
-    first, second = loaded(SMALL + "include: [{scale: 0.9}]\n").recipe.blocks
+    """All inputs and prompts, and the values of `variants`, which a note says."""
+    found = loaded(SMALL + "include: [{scale: 0.9}]\n")
+    first, second = found.recipe.blocks
     assert (second.inputs, second.prompts) == (first.inputs, first.prompts)
     assert second.scales == (0.9,)
-    assert second.seeds == (rules.default_seed,)
-    assert (second.sizes[0].width, second.sizes[0].height) == rules.sizes[rules.default_size]
+    assert (second.seeds, second.sizes) == (first.seeds, first.sizes)
+    (note,) = found.notes
+    assert note.message == "include[0] takes size, seed, takes from variants"
+
+
+def test_takes_belong_to_the_seed_that_is_given(loaded: Load) -> None:
+    """An entry with a seed of its own has one take, unless it says more."""
+    text = SMALL.replace("seed: 7", "seed: -1, takes: 3")
+    _, own, left = loaded(
+        f"{text}include: [{{seed: -1, scale: 0.9}}, {{scale: 0.8}}]\n"
+    ).recipe.blocks
+    assert (own.takes, left.takes) == (1, 3)
 
 
 def test_ids_choose(loaded: Load) -> None:
@@ -134,7 +143,8 @@ def test_what_is_there_already_is_made_once(loaded: Load, text: str, added: int)
 def test_what_is_excluded_can_be_included(loaded: Load) -> None:
     """An exclusion is about the matrix; what `include` names is wanted."""
     rest = (
-        "exclude: [{input: far}]\ninclude: [{inputs: far, prompts: beach, size: 16:9, seed: 7}]\n"
+        "exclude: [{input: far}]\n"
+        "include: [{inputs: far, prompts: beach, size: 16:9, seed: 7, scale: 0.5}]\n"
     )
     jobs = list(matrix.jobs(loaded(SMALL + rest).recipe))
     assert [job.output for job in jobs if job.input.id == "far"] == [
