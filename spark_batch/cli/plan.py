@@ -82,7 +82,7 @@ def command(
             changes = comparing.show(plan, against, form=form, shown=shown)
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
         kept = plan.snapshot() if out else None
-        _show(plan, as_json=as_json, by=by, shown=shown)
+        _show(plan, as_json=as_json, by=by, every=show_all)
         if problem := plan.refusal():
             click.echo(f"note: `run` will refuse this: {problem}", err=True)
         if shared := plan.shared():
@@ -109,7 +109,7 @@ def _check_saving(
     project.check_target(out)
 
 
-def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | None) -> None:
+def _show(plan: project.Plan, *, as_json: bool, by: str | None, every: bool) -> None:
     """Print the plan; takes every step of it."""
     if as_json:
         plandocument.show(plan)
@@ -117,7 +117,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, shown: int | Non
         sums.show(plan, tuple(axis.strip() for axis in by.split(",")))
         plantext.show_sums(plan)
     else:
-        plantext.show(plan, shown)
+        plantext.show(plan, every=every)
 
 
 def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:

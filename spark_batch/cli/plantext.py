@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import click
@@ -10,9 +11,20 @@ from spark_batch import project
 from spark_batch.cli import plandocument, session, standing
 from spark_batch.cli.colours import Colour, print_line
 from spark_batch.paths import shown
-from spark_batch.project import COSTS, Action, Cause, Forecast, Step, excluded, origins
+from spark_batch.project import (
+    COSTS,
+    Action,
+    Cause,
+    Forecast,
+    Job,
+    Step,
+    excluded,
+    origins,
+)
 from spark_batch.text import counted
 
+_FEW = 30  # steps that are listed
+_VALUES = 6  # of an axis that are named
 _FITS = 20  # inputs that are listed
 _CHANGED = ("~", Colour.NOTABLE)
 _SIGNS = {
@@ -45,22 +57,90 @@ _SOURCES = {
 }
 
 
-def show(plan: project.Plan, shown: int | None) -> None:
-    """Lines for what there is to do or to know, at most `shown`, then the sums."""
-    listed = hidden = 0
+def show(plan: project.Plan, *, every: bool) -> None:
+    """Print what there is to do or to know, then the sums.
+
+    A few steps are listed. Of many, those that make a new picture are shown by axis, and the others
+    are listed; with `every`, all steps are, those of finished jobs too.
+    """
+    listing = _Listing()
     for step in plan.steps(brief=True):
-        if step.action in (Action.KEEP, Action.LEAVE) and shown is not None:
-            continue
-        if shown is not None and listed >= shown:
-            hidden += 1
-            continue
-        listed += 1
-        sign, colour = _sign(step)
-        text = f"{step.job.output}  {step.reason}{_rest(plan, step)}"
-        print_line((sign, colour), f" {text}")
-    if hidden:
-        click.echo(f"… and {hidden} more (--all lists them)")
+        if every:
+            _print_step(plan, step)
+        elif step.action not in (Action.KEEP, Action.LEAVE):
+            listing.add(plan, step)
+    listing.print(plan)
     show_sums(plan)
+
+
+class _Listing:
+    """The steps of a plan: a few, or those that make a new picture by axis and a few others."""
+
+    def __init__(self) -> None:
+        self._few: list[Step] = []
+        self._others: list[Step] = []
+        self._steps = 0
+        self._created = 0
+        self._new: Counter[tuple[str, str]] = Counter()
+
+    def add(self, plan: project.Plan, step: Step) -> None:
+        self._steps += 1
+        if len(self._few) <= _FEW:
+            self._few.append(step)
+        if step.action is Action.CREATE and step.cause is Cause.NEW:
+            self._created += 1
+            self._new.update(_axes(step.job))
+        elif len(self._others) <= _FEW:
+            self._others.append(step)
+
+    def print(self, plan: project.Plan) -> None:
+        """Print the lines, after all steps were added."""
+        if self._steps <= _FEW:
+            for step in self._few:
+                _print_step(plan, step)
+            return
+        if self._created:
+            created = counted(self._created, "new picture")
+            print_line(_SIGNS[Action.CREATE], f" {created} (--all lists each), by axis:")
+            for line in _axis_lines(self._new):
+                click.echo(f"  {line}")
+        for step in self._others[:_FEW]:
+            _print_step(plan, step)
+        hidden = self._steps - self._created - len(self._others[:_FEW])
+        if hidden:
+            click.echo(f"… and {hidden} more (--all lists them)")
+
+
+def _axes(job: Job) -> Iterator[tuple[str, str]]:
+    """The values of a job by axis."""
+    yield "input", job.input.id
+    yield "prompt", job.prompt.id
+    yield "size", job.size.label
+    yield "scale", f"{job.scale:g}"
+    yield "seed", str(job.seed)
+    if job.take > 1:
+        yield "take", str(job.take)
+    yield from job.prompt.variables
+
+
+def _axis_lines(counts: Counter[tuple[str, str]]) -> Iterator[str]:
+    """A line for each axis: how many values it has, and the first of them with their jobs."""
+    axes: dict[str, list[tuple[str, int]]] = {}
+    for (axis, value), number in counts.items():
+        axes.setdefault(axis, []).append((value, number))
+    width = max(map(len, axes))
+    for axis, values in axes.items():
+        alike = len({number for _, number in values}) == 1
+        shown = [value if alike else f"{value} ({number})" for value, number in values[:_VALUES]]
+        more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""
+        each = f", {values[0][1]} each" if alike and len(values) > 1 else ""
+        yield f"{axis:<{width}}  {len(values):>5}  {', '.join(shown)}{more}{each}"
+
+
+def _print_step(plan: project.Plan, step: Step) -> None:
+    sign, colour = _sign(step)
+    text = f"{step.job.output}  {step.reason}{_rest(plan, step)}"
+    print_line((sign, colour), f" {text}")
 
 
 def _sign(step: Step) -> tuple[str, Colour]:

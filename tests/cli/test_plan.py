@@ -243,3 +243,20 @@ def test_an_expired_job_says_what_to_type(folder: Folder, call: Call) -> None:
     call("run", folder.recipe, "--sandbox")
     told = call("plan", folder.recipe, "--sandbox").out
     assert f"`spark-batch rescue {folder.recipe} --sandbox` looks once more for free" in told
+
+
+def test_many_new_pictures_are_shown_by_axis_and_the_rest_by_itself(
+    folder: Folder, call: Call
+) -> None:
+    """Above thirty steps; with --all each is listed."""
+    folder.edit("seed: 7", "seed: [7, 8, 9, 10, 11, 12, 13, 14]")
+    lines = call("plan", folder.recipe, "--sandbox").out.splitlines()
+    assert lines[0] == "+ 32 new pictures (--all lists each), by axis:"
+    assert lines[2].split(maxsplit=2) == ["prompt", "2", "beach, snow, 16 each"]
+    assert lines[5].split(maxsplit=2) == ["seed", "8", "7, 8, 9, 10, 11, 12 and 2 more, 4 each"]
+    assert call("plan", folder.recipe, "--sandbox", "--all").out.count("\n+ ") == 31
+    call("run", folder.recipe, "--sandbox", "--limit", "1")
+    next((folder.previews / "photo").glob("*.jpg")).unlink()
+    lines = call("plan", folder.recipe, "--sandbox").out.splitlines()
+    assert lines[0].startswith("+ 31 new pictures")
+    assert sum(line.startswith("< ") for line in lines) == 1
