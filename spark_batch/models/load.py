@@ -20,7 +20,7 @@ _Parts = Mapping[str, Any]
 
 def names() -> tuple[str, ...]:
     """The names of the models, sorted."""
-    return tuple(name for name in schemas.names() if _is_model(name))
+    return schemas.model_names()
 
 
 def default() -> Model:
@@ -39,7 +39,7 @@ def load(name: str) -> Model:
 @cache
 def _load(folder: Path, name: str) -> Model:
     """The model `name` of a folder, which is a part of the cache's key only."""
-    if name not in schemas.names() or not _is_model(name):
+    if name not in names():
         raise UsageError(f"there is no model {name!r}: choose one of {', '.join(names())}")
     schema = schemas.schema(name)
     parts: _Parts = schema["$defs"]
@@ -66,12 +66,6 @@ def _load(folder: Path, name: str) -> Model:
         answers=_answers(parts),
         schema=schema,
     )
-
-
-def _is_model(name: str) -> bool:
-    """Whether the schema `name` describes a model: it then allows this name alone as `model`."""
-    model: _Parts = schemas.schema(name).get("$defs", {}).get("model", {})
-    return "const" in model and bool(model["const"] == name)
 
 
 def _range(limits: _Parts) -> range:

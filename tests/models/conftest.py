@@ -21,7 +21,7 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     """A model with other ranges, defaults, sizes, picture rules and error codes than the first."""
     folder = tmp_path / "schemas"
     shutil.copytree(schemas.schema_folder(), folder)
-    _write(folder, SECOND, _schema())
+    _write(folder / "models", SECOND, _schema())
     _write(folder, "tiny_errors", _codes())
     monkeypatch.setattr(schemas, "schema_folder", lambda: folder)
     return models.load(SECOND)
@@ -34,7 +34,7 @@ def _write(folder: Path, name: str, schema: dict[str, Any]) -> None:
 def _schema() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(json.dumps(MODEL.schema))
     parts = schema["$defs"]
-    schema["x-errorCodes"] = "tiny_errors.schema.json"
+    schema["x-errorCodes"] = "../tiny_errors.schema.json"
     parts["model"] |= {"const": SECOND, "default": SECOND}
     parts["prompt"] |= {"maxLength": 20, "x-recommendedMaxLength": 10}
     parts["scale"] |= {"minimum": 1, "maximum": 10, "default": 5}

@@ -240,7 +240,7 @@ def test_models_of_one_name_in_two_folders_are_two_models(
     """What has been read from one folder does not count for another."""
     other = tmp_path / "other"
     shutil.copytree(schemas.schema_folder(), other)
-    path = other / f"{SECOND}.schema.json"
+    path = other / "models" / f"{SECOND}.schema.json"
     path.write_text(path.read_text().replace('"x-keptHours": 2', '"x-keptHours": 3'))
     monkeypatch.setattr(schemas, "schema_folder", lambda: other)
     assert (second.result_hours, models.load(SECOND).result_hours) == (2, 3)
