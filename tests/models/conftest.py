@@ -27,6 +27,21 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     return models.load(SECOND)
 
 
+@pytest.fixture
+def by_url(second: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """The second model as one that takes URLs alone, in a field of another name."""
+    folder = tmp_path / "by-url"
+    shutil.copytree(schemas.schema_folder(), folder)
+    schema = _schema()
+    params = schema["$defs"]["params"]
+    params["properties"].pop("binary_data_base64")
+    params["properties"]["source_urls"] = params["properties"].pop("image_urls")
+    params["oneOf"] = [{"required": ["source_urls"]}]
+    _write(folder / "models", second.name, schema)
+    monkeypatch.setattr(schemas, "schema_folder", lambda: folder)
+    return models.load(second.name)
+
+
 def _write(folder: Path, name: str, schema: dict[str, Any]) -> None:
     (folder / f"{name}.schema.json").write_text(json.dumps(schema), encoding="utf-8")
 
