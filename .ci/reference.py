@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ TYPES = {"array": "list", "object": "mapping", "string": "text", "integer": "who
 
 
 def load(file: str) -> dict[str, Any]:
-    """A schema by its file's name."""
+    """A schema by its file's path below the folder of schemas."""
     found: dict[str, Any] = json.loads((SCHEMAS / file).read_text(encoding="utf-8"))
     return found
 
@@ -25,10 +26,11 @@ def whole(node: dict[str, Any], file: str) -> tuple[dict[str, Any], str]:
     if "$ref" not in node:
         return node, file
     other, _, pointer = node["$ref"].partition("#")
-    target: Any = load(other or file)
+    home = normpath(Path(file).parent / other) if other else file
+    target: Any = load(home)
     for part in pointer.split("/")[1:]:
         target = target[part]
-    found, home = whole(target, other or file)
+    found, home = whole(target, home)
     return {**found, **{key: value for key, value in node.items() if key != "$ref"}}, home
 
 
@@ -132,7 +134,7 @@ def reference(text: str) -> str:
     head, mark, _ = text.partition(MARK)
     if not mark:
         raise SystemExit(f"{TARGET}: the line that begins the generated part is missing: {MARK}")
-    api = "spark_i2i_3_0.schema.json"
+    api = "models/spark_i2i_3_0.schema.json"
     recipe = load("recipe.schema.json")
     parts = load(api)["$defs"]
     lines = [head + mark, *_files(), *table("The recipe", recipe, "recipe.schema.json")]
@@ -145,9 +147,10 @@ def reference(text: str) -> str:
 
 def _files() -> Iterator[str]:
     yield from ("", "| schema | what |", "|---|---|")
-    for path in sorted(SCHEMAS.glob("*.schema.json")):
-        schema = load(path.name)
-        yield f"| [{path.name}]({path.name}) | {text(schema['description'])} |"
+    for path in sorted(SCHEMAS.rglob("*.schema.json")):
+        file = path.relative_to(SCHEMAS).as_posix()
+        schema = load(file)
+        yield f"| [{file}]({file}) | {text(schema['description'])} |"
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Input, Job, Picture, Treatment
+from spark_batch.models import Model
 
 _MEMORY = 256 * 1024 * 1024  # bytes of encoded pictures that are kept
 _Key = tuple[str, Treatment | None]
@@ -21,7 +22,7 @@ _CHANGED = "the picture has changed since it was planned; plan and run again"
 
 
 class Bodies:
-    """Makes the bodies of jobs; safe to share between threads.
+    """Makes the bodies of jobs for `model`; safe to share between threads.
 
     At most `max_bytes` of encoded pictures are kept, those that were used last. `fitted` gives the
     file that is sent for a picture with a treatment, or raises PictureError; `executor` does it
@@ -30,11 +31,13 @@ class Bodies:
 
     def __init__(
         self,
+        model: Model,
         *,
         fitted: Callable[[Path, Picture], bytes] | None = None,
         executor: Executor | None = None,
         max_bytes: int = _MEMORY,
     ) -> None:
+        self._fields = model.fields
         self._fitted = fitted
         self._executor = executor
         self._max_bytes = max_bytes
@@ -99,10 +102,12 @@ class Bodies:
 
     def _source(self, source: Input) -> tuple[str, bytes]:
         if source.path is not None and source.picture is not None:
-            return "binary_data_base64", self._encoded(source.path, source.picture)
+            if self._fields.base64 is None:
+                raise PictureError(f"{source.path}: the model takes URLs alone")
+            return self._fields.base64, self._encoded(source.path, source.picture)
         if source.url is None:
             raise PictureError(f"input {source.id}: there is neither a file nor a URL")
-        return "image_urls", json.dumps(source.url)[1:-1].encode()
+        return self._fields.url, json.dumps(source.url)[1:-1].encode()
 
     def _encoded(self, path: Path, picture: Picture) -> bytes:
         """The file in Base64; whoever asks first reads it, the others wait for that."""

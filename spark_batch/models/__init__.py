@@ -7,7 +7,7 @@ to no model: the recipe, the manifest, a saved plan.
 
 from spark_batch.models.codes import ErrorCode, ErrorCodes
 from spark_batch.models.load import default, load, names
-from spark_batch.models.model import AnswerRules, Model, OutputRules, PictureRules
+from spark_batch.models.model import AnswerRules, Model, OutputRules, PictureFields, PictureRules
 
 __all__ = [
     "AnswerRules",
@@ -15,6 +15,7 @@ __all__ = [
     "ErrorCodes",
     "Model",
     "OutputRules",
+    "PictureFields",
     "PictureRules",
     "default",
     "load",

@@ -12,7 +12,7 @@ from typing import Any
 from spark_batch.errors import UsageError
 from spark_batch.models import schemas
 from spark_batch.models.codes import ErrorCode, ErrorCodes
-from spark_batch.models.model import AnswerRules, Model, OutputRules, PictureRules
+from spark_batch.models.model import AnswerRules, Model, OutputRules, PictureFields, PictureRules
 from spark_batch.models.schemas import Schema
 
 _Parts = Mapping[str, Any]
@@ -20,7 +20,7 @@ _Parts = Mapping[str, Any]
 
 def names() -> tuple[str, ...]:
     """The names of the models, sorted."""
-    return tuple(name for name in schemas.names() if _is_model(name))
+    return schemas.model_names()
 
 
 def default() -> Model:
@@ -39,7 +39,7 @@ def load(name: str) -> Model:
 @cache
 def _load(folder: Path, name: str) -> Model:
     """The model `name` of a folder, which is a part of the cache's key only."""
-    if name not in schemas.names() or not _is_model(name):
+    if name not in names():
         raise UsageError(f"there is no model {name!r}: choose one of {', '.join(names())}")
     schema = schemas.schema(name)
     parts: _Parts = schema["$defs"]
@@ -61,17 +61,12 @@ def _load(folder: Path, name: str) -> Model:
         recommended_side=parts["side"]["x-recommendedMinimum"],
         output=_output(parts["outputSide"]),
         picture=_picture(parts["picture"]),
+        fields=_fields(schema),
         result_hours=parts["content"]["properties"]["url"]["x-keptHours"],
         errors=_errors(schemas.schema(schemas.name_of(schema["x-errorCodes"]))),
         answers=_answers(parts),
         schema=schema,
     )
-
-
-def _is_model(name: str) -> bool:
-    """Whether the schema `name` describes a model: it then allows this name alone as `model`."""
-    model: _Parts = schemas.schema(name).get("$defs", {}).get("model", {})
-    return "const" in model and bool(model["const"] == name)
 
 
 def _range(limits: _Parts) -> range:
@@ -93,6 +88,26 @@ def _picture(schema: Schema) -> PictureRules:
         max_ratio=rules["ratio"]["maximum"],
         schema=schema,
     )
+
+
+def _fields(schema: Schema) -> PictureFields:
+    """The picture's fields: the alternatives of `params`, told apart by `contentEncoding`."""
+    parts: _Parts = schema["$defs"]
+    ways = [way["required"][0] for way in parts["params"]["oneOf"]]
+    in_base64 = {
+        name: "contentEncoding" in _target(parts["params"]["properties"][name], parts)["items"]
+        for name in ways
+    }
+    return PictureFields(
+        url=next(name for name in ways if not in_base64[name]),
+        base64=next((name for name in ways if in_base64[name]), None),
+    )
+
+
+def _target(node: _Parts, parts: _Parts) -> _Parts:
+    """A parameter's own definition, where its `$ref` leads within the model's schema."""
+    found: _Parts = parts[node["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _errors(schema: Schema) -> ErrorCodes:

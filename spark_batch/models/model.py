@@ -42,6 +42,17 @@ class PictureRules:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureFields:
+    """The parameters that carry the input picture, each a list of one.
+
+    `url` takes a URL, `base64` the file itself; it is None for a model that takes URLs alone.
+    """
+
+    url: str
+    base64: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class OutputRules:
     """The sides that the API gives its pictures, in pixels."""
 
@@ -100,6 +111,7 @@ class Model:
     recommended_side: int
     output: OutputRules
     picture: PictureRules
+    fields: PictureFields
     result_hours: int
     errors: ErrorCodes
     answers: AnswerRules

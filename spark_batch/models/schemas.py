@@ -21,6 +21,7 @@ PLANFILE = "planfile"
 
 Schema = Mapping[str, Any]
 
+_MODELS = "models"  # the folder of the models' schemas, below the one of all others
 _NONE: Mapping[str, Schema] = MappingProxyType({})
 _REFERENCES = frozenset({"$ref", "$defs"})
 
@@ -35,13 +36,19 @@ def schema_folder() -> Path:
 
 
 def names() -> tuple[str, ...]:
-    """The names of the schemas, sorted."""
-    return tuple(sorted(name_of(path.name) for path in schema_folder().glob(_file("*"))))
+    """The names of the schemas, those of the models included, sorted."""
+    return tuple(sorted(_files(schema_folder())))
+
+
+def model_names() -> tuple[str, ...]:
+    """The names of the schemas that describe a model, sorted: those in the folder `models`."""
+    return tuple(sorted(name_of(path.name) for path in _in(schema_folder() / _MODELS)))
 
 
 def name_of(file: str) -> str:
     """The name of the schema in a file, or of the one that a reference leads to."""
-    return file.partition(".")[0]
+    path, _, _ = file.partition("#")
+    return path.rpartition("/")[2].partition(".")[0]
 
 
 def schema(name: str) -> Schema:
@@ -54,10 +61,16 @@ def schema(name: str) -> Schema:
 
 @cache
 def _read(folder: Path, name: str) -> Schema:
-    if name not in names():
+    path = _files(folder).get(name)
+    if path is None:
         raise UsageError(f"there is no schema {name!r}: choose one of {', '.join(names())}")
-    loaded: Schema = json.loads((folder / _file(name)).read_text(encoding="utf-8"))
+    loaded: Schema = json.loads(path.read_text(encoding="utf-8"))
     return loaded
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The files of the schemas, by the schemas' names."""
+    return {name_of(path.name): path for path in (*_in(folder), *_in(folder / _MODELS))}
 
 
 def default_model() -> str:
@@ -103,8 +116,9 @@ def validator_of(whole: Schema) -> Validator:
     return Draft202012Validator(whole)
 
 
-def _file(name: str) -> str:
-    return f"{name}.schema.json"
+def _in(folder: Path) -> tuple[Path, ...]:
+    """The files of the schemas in a folder, without those in folders below it."""
+    return tuple(folder.glob("*.schema.json"))
 
 
 def _pointer(part: str) -> str:

@@ -270,7 +270,8 @@ def ask(
     """
     prices: dict[tuple[int, int], Decimal] = {}
     refused: dict[str, None] = {}
-    bodies = Bodies(fitted=partial(pictures.fitted, rules=layout.model.picture))
+    fitted = partial(pictures.fitted, rules=layout.model.picture)
+    bodies = Bodies(layout.model, fitted=fitted)
     # A sandbox of its own, since a plan touches no file of the recipe's.
     with (
         tempfile.TemporaryDirectory() as folder,

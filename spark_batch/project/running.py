@@ -168,7 +168,7 @@ class PreparedRun:
         executors = threads(run.concurrency, elsewhere.at_once)
         model = self.recipe.model
         fitted = partial(fetching.fitted, rules=model.picture, elsewhere=elsewhere)
-        bodies = Bodies(fitted=fitted, executor=executors.pictures)
+        bodies = Bodies(model, fitted=fitted, executor=executors.pictures)
         with client.TaskClient(endpoint.base_url, endpoint.key, model=model) as tasks:
             driver = Driver(
                 run,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from spark_batch.errors import RecipeError
+from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
 from spark_batch.models import Model, PictureRules
 from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
@@ -60,6 +60,8 @@ def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_gener
     recipe = None
 
     def probe_input(file: Path, fit: Fit | None) -> Picture:
+        if model.fields.base64 is None:
+            raise PictureError(f"{file}: {model.name} takes no files; give the picture's URL")
         return probe(file, fit, model.picture)
 
     if "" not in broken or root.keys:

@@ -172,7 +172,7 @@ class Sandbox:
         if not tasks.finished(task, now=now):
             return tasks.in_progress(task, now=now)
         if task.outcome != COMPLETED:
-            return tasks.failed(task, self._settings.model.errors)
+            return tasks.failed(task, self._settings.serving(task.model).errors)
         name = fault.name if fault else ""
         form = name if name in deliveries.FORMATS else deliveries.JPEG
         files = {task.id: task}
@@ -239,7 +239,7 @@ class Sandbox:
         return await self._work(
             lambda: parse_request(
                 body,
-                self._settings.model,
+                self._settings.serving,
                 header=request.headers.get("x-model"),
                 known=lambda sha256: self._store.image(sha256).exists(),
             )

@@ -16,7 +16,8 @@ class Settings:
     """Settings of a sandbox.
 
     `folder` holds its state (ledger, input pictures, previews, secret) and is created if missing.
-    `model` is the model that it serves, by default that of a recipe without `model`. `key` is the
+    `model` is the default model: that of a recipe without `model`, or the one that a caller gives;
+    requests may name any other model of the schemas. `key` is the
     only bearer key that it accepts; None accepts any. `price` is in USD per picture. A task takes
     between the two `task_seconds`; its id decides how long. A result URL expires `url_seconds`
     after the poll that returned it. `seed` seeds the random choice of faults.
@@ -30,3 +31,9 @@ class Settings:
     url_seconds: float = 86400
     faults: Faults = field(default_factory=Faults)
     seed: int = 0
+
+    def serving(self, name: object) -> Model:
+        """The model for a request that names it; the default one for an unknown name."""
+        if isinstance(name, str) and name != self.model.name and name in models.names():
+            return models.load(name)
+        return self.model

@@ -77,10 +77,15 @@ class TaskRequest:
 
 
 def parse_request(
-    body: bytes, model: Model, *, header: str | None = None, known: Callable[[str], bool]
+    body: bytes,
+    serving: Callable[[object], Model],
+    *,
+    header: str | None = None,
+    known: Callable[[str], bool],
 ) -> TaskRequest:
-    """Parse a request's body and validate it by the rules of `model`.
+    """Parse a request's body and validate it by the rules of the model that it names.
 
+    `serving` returns the model for a name, or for an unknown name one that refuses the request.
     `header` is the value of X-Model, which counts if the body names no model. `known` returns
     whether a picture, given by its SHA-256, is valid from an earlier request. Raises InvalidRequest
     with the code in the schema's `x-errors`.
@@ -88,6 +93,7 @@ def parse_request(
     payload = _loaded(body)
     if header is not None:
         payload.setdefault("model", header)
+    model = serving(payload.get("model"))
     _check_envelope(payload, model)
     params = payload["input"][0]["params"]
     _check_params(params, model)
@@ -149,14 +155,10 @@ def _fault(error: ValidationError, params: Mapping[str, Any], model: Model) -> t
         return codes.get(str(error.validator) if whole else "*", codes["*"]), name
     if error.validator == "required":
         return _codes("prompt", model)["required"], "prompt"
-    sources = _sources(model)
+    sources = [name for name in (model.fields.url, model.fields.base64) if name is not None]
     given = [name for name in sources if name in params]
     codes = model.definition("params")["x-errors"]
     return codes["both" if given else "neither"], " or ".join(sources)
-
-
-def _sources(model: Model) -> tuple[str, ...]:
-    return tuple(way["required"][0] for way in model.definition("params")["oneOf"])
 
 
 def _codes(name: str, model: Model) -> Mapping[str, str]:
@@ -173,14 +175,15 @@ def _task_request(
 ) -> TaskRequest:
     image = data = url = None
     _check_text(params["prompt"])
-    if "image_urls" in params:
-        url = params["image_urls"][0]
-        _check_text(url)
-    else:
-        data = _decoded(params["binary_data_base64"][0], model)
+    field = model.fields.base64
+    if field is not None and field in params:
+        data = _decoded(params[field][0], model)
         image = hashlib.sha256(data).hexdigest()
         if not known(image):
             _check_picture(data, model)
+    else:
+        url = params[model.fields.url][0]
+        _check_text(url)
     both = "width" in params and "height" in params
     return TaskRequest(
         model=model,
@@ -204,7 +207,7 @@ def _check_text(text: str) -> None:
 
 
 def _bad_picture(why: str, model: Model) -> InvalidRequest:
-    name = "binary_data_base64"
+    name = str(model.fields.base64)
     return _invalid_request(_codes(name, model)["*"], f"{name}: {why}", model)
 
 

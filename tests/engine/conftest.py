@@ -106,7 +106,7 @@ class World:
 
     def real_send(self) -> Sender:
         """What sends a job to the world's server."""
-        return sender(TaskClient(self.served.url, "test-key", model=MODEL).submit, Bodies())
+        return sender(TaskClient(self.served.url, "test-key", model=MODEL).submit, Bodies(MODEL))
 
     def run_nothing(self) -> None:
         """Make the checkpoint, with the recipe in it, and do nothing."""
@@ -127,7 +127,7 @@ class World:
             model=self.recipe.model,
             checkpoint=checkpoint,
             client=client,
-            send=self.send or sender(client.submit, Bodies()),
+            send=self.send or sender(client.submit, Bodies(MODEL)),
             api=self.api,
             layout=Layout("", self.out),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=prices),

@@ -21,10 +21,25 @@ def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     """A model with other ranges, defaults, sizes, picture rules and error codes than the first."""
     folder = tmp_path / "schemas"
     shutil.copytree(schemas.schema_folder(), folder)
-    _write(folder, SECOND, _schema())
+    _write(folder / "models", SECOND, _schema())
     _write(folder, "tiny_errors", _codes())
     monkeypatch.setattr(schemas, "schema_folder", lambda: folder)
     return models.load(SECOND)
+
+
+@pytest.fixture
+def by_url(second: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """The second model as one that takes URLs alone, in a field of another name."""
+    folder = tmp_path / "by-url"
+    shutil.copytree(schemas.schema_folder(), folder)
+    schema = _schema()
+    params = schema["$defs"]["params"]
+    params["properties"].pop("binary_data_base64")
+    params["properties"]["source_urls"] = params["properties"].pop("image_urls")
+    params["oneOf"] = [{"required": ["source_urls"]}]
+    _write(folder / "models", second.name, schema)
+    monkeypatch.setattr(schemas, "schema_folder", lambda: folder)
+    return models.load(second.name)
 
 
 def _write(folder: Path, name: str, schema: dict[str, Any]) -> None:
@@ -34,7 +49,7 @@ def _write(folder: Path, name: str, schema: dict[str, Any]) -> None:
 def _schema() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(json.dumps(MODEL.schema))
     parts = schema["$defs"]
-    schema["x-errorCodes"] = "tiny_errors.schema.json"
+    schema["x-errorCodes"] = "../tiny_errors.schema.json"
     parts["model"] |= {"const": SECOND, "default": SECOND}
     parts["prompt"] |= {"maxLength": 20, "x-recommendedMaxLength": 10}
     parts["scale"] |= {"minimum": 1, "maximum": 10, "default": 5}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -21,6 +22,7 @@ from spark_batch.jobs.select import facts
 from spark_batch.models import Model, schemas
 from spark_batch.recipe import Loaded, load
 from spark_batch.reports import manifest
+from spark_batch.sandbox import Settings
 from spark_batch.sandbox.task_request import InvalidRequest, parse_request
 from tests.makers import MODEL
 from tests.models.conftest import SECOND
@@ -185,20 +187,58 @@ def test_the_same_request_to_two_models_is_two_jobs(second: Model, tmp_path: Pat
     assert first.key == named.key != other.key
 
 
+def _only(model: Model, _: object) -> Model:
+    return model
+
+
 def test_a_request_is_valid_for_its_own_model_alone(second: Model, tmp_path: Path) -> None:
     """The schemas say so, and the sandbox, which refuses the request of the other model."""
     bodies = {}
     for model in (MODEL, second):
         recipe = a_recipe(tmp_path, f"model: {model.name}\n").recipe
-        bodies[model.name] = Bodies().body(next(matrix.jobs(recipe)))
+        bodies[model.name] = Bodies(model).body(next(matrix.jobs(recipe)))
     for model, other in ((MODEL, second), (second, MODEL)):
         body = bodies[model.name]
         assert model.validator("request").is_valid(json.loads(body))
         assert not other.validator("request").is_valid(json.loads(body))
-        task_request = parse_request(body, model, known=lambda _: True)
+        task_request = parse_request(body, partial(_only, model), known=lambda _: True)
         assert task_request.size == model.expected_size(*model.sizes[model.default_size])
         with pytest.raises(InvalidRequest, match="not found"):
-            parse_request(body, other, known=lambda _: True)
+            parse_request(body, partial(_only, other), known=lambda _: True)
+
+
+def test_a_sandbox_serves_every_model_of_the_schemas(second: Model, tmp_path: Path) -> None:
+    """Each request is judged by the model that it names; the 404 of an unknown one names it."""
+    serving = Settings(folder=tmp_path).serving
+    recipe = a_recipe(tmp_path, f"model: {SECOND}\n").recipe
+    body = Bodies(second).body(next(matrix.jobs(recipe)))
+    assert parse_request(body, serving, known=lambda _: True).model == second
+    with pytest.raises(InvalidRequest, match="'tiny_edit_9' not found"):
+        parse_request(body.replace(SECOND.encode(), b"tiny_edit_9"), serving, known=lambda _: True)
+    for nameless in ("7", '["a"]', "null"):
+        odd = body.replace(f'"{SECOND}"'.encode(), nameless.encode())
+        with pytest.raises(InvalidRequest, match="not found"):
+            parse_request(odd, serving, known=lambda _: True)
+
+
+def test_a_file_for_a_model_of_urls_alone_is_an_error_at_its_line(
+    by_url: Model, tmp_path: Path
+) -> None:
+    """Nothing could be sent for it; a URL is sent in the field that the model names."""
+    text = f"model: {SECOND}\n"
+    (found,) = messages(tmp_path, text)
+    assert found.startswith("3: ")
+    assert found.endswith(f"a.png: {SECOND} takes no files; give the picture's URL")
+    path = tmp_path / "recipe.yaml"
+    url = "https://a.example/a.png"
+    path.write_text(path.read_text().replace("[a.png]", f"[{{url: '{url}'}}]"))
+    job = next(matrix.jobs(load(path, probe=pictures.probe).recipe))
+    body = Bodies(by_url).body(job)
+    assert json.loads(body)["input"][0]["params"]["source_urls"] == [url]
+    assert parse_request(body, partial(_only, by_url), known=lambda _: True).url == url
+    with pytest.raises(InvalidRequest, match=r"\(source_urls\)"):
+        other = body.replace(b"source_urls", b"image_urls")
+        parse_request(other, partial(_only, by_url), known=lambda _: True)
 
 
 def test_sizes_and_error_codes_are_each_models_own(second: Model) -> None:
@@ -240,7 +280,7 @@ def test_models_of_one_name_in_two_folders_are_two_models(
     """What has been read from one folder does not count for another."""
     other = tmp_path / "other"
     shutil.copytree(schemas.schema_folder(), other)
-    path = other / f"{SECOND}.schema.json"
+    path = other / "models" / f"{SECOND}.schema.json"
     path.write_text(path.read_text().replace('"x-keptHours": 2', '"x-keptHours": 3'))
     monkeypatch.setattr(schemas, "schema_folder", lambda: other)
     assert (second.result_hours, models.load(SECOND).result_hours) == (2, 3)

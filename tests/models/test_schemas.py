@@ -15,6 +15,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 import spark_batch
+from spark_batch import models
 from spark_batch.errors import UsageError
 from spark_batch.models import schemas
 from tests.literals import constants
@@ -59,13 +60,48 @@ VALUES = st.recursive(
 def test_without_references_a_schema_judges_alike(name: str, value: Any) -> None:
     """What the validators say is what jsonschema says when it follows the references itself."""
     registry: Registry[Any] = Registry().with_resources(
-        (f"{other}.schema.json", DRAFT202012.create_resource(schemas.schema(other)))
+        (_address(other), DRAFT202012.create_resource(schemas.schema(other)))
         for other in schemas.names()
     )
     for part in ("", *(f"/$defs/{part}" for part in schemas.schema(name).get("$defs", ()))):
-        judge = Draft202012Validator({"$ref": f"{name}.schema.json#{part}"}, registry=registry)
+        judge = Draft202012Validator({"$ref": f"{_address(name)}#{part}"}, registry=registry)
         expected = judge.is_valid(value)
         assert schemas.validator(name, part[len("/$defs/") :]).is_valid(value) == expected
+
+
+def _address(name: str) -> str:
+    """Where a schema stands, as a reference in another one resolves to it."""
+    folder = "models/" if name in schemas.model_names() else ""
+    return f"https://schemas.example/{folder}{name}.schema.json"
+
+
+def test_every_reference_leads_to_a_file() -> None:
+    """Editors follow references by path, the package by name alone: both find the same schema."""
+
+    def references(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            yield from (node[key] for key in ("$ref", "x-errorCodes") if key in node)
+        values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        for value in values:
+            yield from references(value)
+
+    files = {path.resolve() for path in schemas.schema_folder().rglob("*.schema.json")}
+    assert {schemas.name_of(path.name) for path in files} == set(schemas.names())
+    assert len(files) == len(schemas.names())
+    for path in files:
+        found = references(json.loads(path.read_text(encoding="utf-8")))
+        others = {reference.partition("#")[0] for reference in found} - {""}
+        assert {(path.parent / other).resolve() for other in others} <= files
+
+
+def test_the_models_are_the_schemas_in_their_folder() -> None:
+    """A file in the folder is a model by its name; every other schema is none."""
+    assert models.names() == schemas.model_names()
+    assert MODEL.name in models.names()
+    for name in models.names():
+        assert models.load(name).definition("model")["const"] == name
+    with pytest.raises(UsageError, match=MODEL.name):
+        models.load("errors")
 
 
 def test_an_error_for_an_unknown_schema_lists_the_known_ones() -> None:
@@ -179,7 +215,7 @@ def test_the_schemas_have_one_reader() -> None:
 def test_no_number_of_the_api_stands_outside_the_schemas() -> None:
     """No name, limit, size or code of a model is written down a second time."""
     numbers = ("4928307", "4700000", "1536", "2016", "1328", "4096", "3003", "2147483647")
-    written = (*numbers, MODEL.name)
+    written = (*numbers, MODEL.name, str(MODEL.fields.base64))
     package = Path(spark_batch.__file__).parent
     found = [
         f"{path.relative_to(package)}:{node.lineno}: {node.value!r}"
