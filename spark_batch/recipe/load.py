@@ -65,11 +65,8 @@ def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_gener
         return probe(file, fit, model.picture)
 
     if "" not in broken or root.keys:
-        table = None
-        if "rows" not in broken and (named := root.get("rows")) is not None:
-            table = rows.open_table(named, path.parent, findings)
         sections = _read_sections(
-            root, path.parent, model, broken, table, probe=probe_input, find=find, findings=findings
+            root, path.parent, model, broken, probe=probe_input, find=find, findings=findings
         )
         blocks = _read_blocks(sections, root, path.parent, probe_input, findings)
         if not (findings.errors or broken):
@@ -112,13 +109,14 @@ def _read_sections(
     base: Path,
     model: Model,
     broken: frozenset[str],
-    table: Table | None,
     *,
     probe: Probe,
     find: FindGenerated,
     findings: Findings,
 ) -> _Sections:
-    """Read the sections that are not `broken` by the schema's judgement."""
+    """Read the sections that are not `broken` by the schema's judgement, the table first."""
+    named = None if "rows" in broken else root.get("rows")
+    table = None if named is None else rows.open_table(named, base, findings)
     doubtful = set(broken)
 
     def section(key: str, read: Callable[[Node | None], T]) -> T | None:
