@@ -66,6 +66,7 @@ class Plan:
         self.forecast = Forecast(attempts=recipe.run.attempts)
         self._checkpoint = checkpoint
         self.only = only
+        self._picks = layout.read_picks() if only else None
         self.sandbox = sandbox
         self._ownership = Ownership(recipe, layout, checkpoint, sandbox=sandbox)
         self._keys: set[int] = set()
@@ -78,7 +79,7 @@ class Plan:
 
         With `brief`, which takes less time, steps that keep a picture have no attempt.
         """
-        for step in self._survey(Chooser(self.only), brief=brief):
+        for step in self._survey(Chooser(self.only, self._picks), brief=brief):
             self.forecast.add(step, self.prices)
             self._ownership.look(step)
             if self._snapshot is not None and step.action in WORK:
@@ -96,7 +97,7 @@ class Plan:
         Raises UsageError when there is no key.
         """
         firsts: dict[tuple[int, int], Job] = {}
-        for step in self._survey(Chooser(self.only)):
+        for step in self._survey(Chooser(self.only, self._picks)):
             if step.action in COSTS:
                 size = (step.job.size.width, step.job.size.height)
                 firsts.setdefault(size, step.job)
@@ -108,7 +109,7 @@ class Plan:
 
     def check(self) -> None:
         """Raise UsageError when the selection names what no job has, or matches no job."""
-        chooser = Chooser(self.only)
+        chooser = Chooser(self.only, self._picks)
         if chooser:
             for _ in self._survey(chooser):
                 pass

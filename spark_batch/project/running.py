@@ -30,6 +30,7 @@ from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.saved_plan import Binding, bind
+from spark_batch.project.selecting import chooser_of
 from spark_batch.reports.formats import Written
 
 # Carries out a run of so many jobs and shows its progress.
@@ -91,7 +92,7 @@ class PreparedRun:
 
     `adopted` is what was taken over from the manifest, `paid` the number of tasks of earlier runs
     that are still open, `synced` whether the checkpoint has the recipe's lines as they are,
-    `bound` the saved plan that is run, if any.
+    `chooser` the selection, `bound` the saved plan that is run, if any.
     """
 
     recipe: Recipe
@@ -102,6 +103,7 @@ class PreparedRun:
     forecast: Forecast
     adopted: adopting.Adoption
     paid: int
+    chooser: Chooser
     synced: bool = False
     bound: Binding | None = None
 
@@ -149,8 +151,8 @@ class PreparedRun:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
-        chooser = Chooser(self.options.only)
-        steps = _steps(self.recipe, self.options, self.layout, checkpoint, chooser)
+        # With the verdicts that were read before the costs were shown.
+        steps = _steps(self.recipe, self.options, self.layout, checkpoint, self.chooser)
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
@@ -193,9 +195,9 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     checkpoint or it is damaged.
     """
     bound, options = _bound(recipe, options)
-    chooser = Chooser(options.only)
     recipe = _overridden(recipe, options)
     layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
+    chooser = chooser_of(options.only, layout)
     if not options.sandbox and not layout.checkpoint.exists():
         access.access(options.env_file)  # before anything is made on disk
     with sharding.opened(layout) as checkpoint:
@@ -233,7 +235,17 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
         synced = unchanged == forecast.total() == checkpoint.line_count()
         yield PreparedRun(
-            recipe, options, layout, checkpoint, prices, forecast, adopted, paid, synced, bound
+            recipe=recipe,
+            options=options,
+            layout=layout,
+            checkpoint=checkpoint,
+            prices=prices,
+            forecast=forecast,
+            adopted=adopted,
+            paid=paid,
+            chooser=chooser,
+            synced=synced,
+            bound=bound,
         )
 
 
