@@ -36,6 +36,7 @@ COMMANDS = (
     "trace",
     "verify",
     "report",
+    "export",
     "sandbox",
     "schema",
     "explain",
@@ -46,7 +47,7 @@ _FIRST_SENTENCE = re.compile(
 )
 
 # What these do stands in files: their exit code does not depend on what could be printed.
-_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve"}
+_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "export"}
 
 _ALLOCATIONS = 100_000  # between two looks for garbage; Python has 700
 

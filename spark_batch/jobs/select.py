@@ -17,6 +17,7 @@ from glob import escape
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs import JobRecord, Status
+from spark_batch.jobs.picks import AXIS_VALUES, Picks
 from spark_batch.jobs.request import number_text
 from spark_batch.models import Model
 
@@ -31,6 +32,8 @@ _VALUE = re.compile(r'(?:"[^"]*"|[^"|])+')
 _NUMBERS = frozenset({"scale", "seed", "take"})
 _OWN = frozenset({"job", "output", "status"})  # facts about one job alone: no axes
 _STATUSES = tuple(status.value for status in Status)
+# Axes whose values are known, so that one that no job has right now is no mistake.
+_VALUES = {"status": _STATUSES, "pick": AXIS_VALUES}
 _OLDER = {"lost": Status.EXPIRED.value}  # what version 0.1.0 called a status
 _LISTED = 8  # values that a message lists
 _REMEMBERED = 1000  # values of an axis that are remembered for messages
@@ -112,11 +115,12 @@ def _sizes(width: int, height: int, model: Model) -> tuple[str, ...]:
 class Chooser:
     """Says of each job whether it is chosen, and remembers what no job has.
 
-    Without expressions every job is.
+    Without expressions every job is. `picks` are the verdicts that `pick=` compares.
     """
 
-    def __init__(self, expressions: Sequence[str] = ()) -> None:
+    def __init__(self, expressions: Sequence[str] = (), picks: Picks | None = None) -> None:
         """Raises UsageError for an expression that is none."""
+        self._picks = Picks() if picks is None else picks
         self._terms = tuple(parse(expression) for expression in expressions)
         self._axes = dict.fromkeys(clause.axis for term in self._terms for clause in term)
         self._seen: dict[str, dict[str, None]] = {}
@@ -131,6 +135,8 @@ class Chooser:
         """Whether a job with these facts is chosen."""
         if not self._terms:
             return True
+        # A variable of a prompt that is called `pick` keeps its name.
+        facts = {"pick": tuple(map(self._picks.axis, facts.get("job", ()))), **facts}
         for axis in self._axes:
             seen = self._seen.setdefault(axis, {})
             if len(seen) < _REMEMBERED:
@@ -152,7 +158,8 @@ class Chooser:
     def check(self) -> None:
         """Raise UsageError for an axis or value that no job has, and when no job is chosen.
 
-        Ask once every job has been looked at. A status that no job has right now is no mistake.
+        Ask once every job has been looked at. A status or verdict that no job has right now is no
+        mistake.
         """
         for clause in (clause for term in self._terms for clause in term):
             for fault in self._faults(clause):
@@ -165,9 +172,10 @@ class Chooser:
         if not seen:
             yield f"no job has the axis {clause.axis!r}{_meant(clause.axis, self._known)}"
         for pattern in clause.patterns:
-            if clause.axis == "status":
-                if not any(fnmatchcase(status, pattern) for status in _STATUSES):
-                    yield f"there is no status {pattern!r}{_meant(pattern, _STATUSES)}"
+            if clause.axis in _VALUES and set(seen) <= set(_VALUES[clause.axis]):
+                values = _VALUES[clause.axis]
+                if not any(fnmatchcase(value, pattern) for value in values):
+                    yield f"there is no {clause.axis} {pattern!r}{_meant(pattern, values)}"
             elif (clause.axis, pattern) not in self._met:
                 yield f"no job has the {clause.axis} {pattern!r}{_meant(pattern, seen)}"
 

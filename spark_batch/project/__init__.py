@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from spark_batch.project.compare import Sum as Sum
     from spark_batch.project.compare import Totals as Totals
     from spark_batch.project.compare import base as base
+    from spark_batch.project.exporting import ExportChange as ExportChange
+    from spark_batch.project.exporting import ExportOptions as ExportOptions
+    from spark_batch.project.exporting import prepare_export as prepare_export
     from spark_batch.project.layout import RecipeLayout as RecipeLayout
     from spark_batch.project.layout import copied as copied
     from spark_batch.project.layout import find_layout as find_layout
@@ -118,6 +121,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "project.adopting": ("Adoption",),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
+    "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (
         "RecipeLayout",
         "copied",

@@ -73,6 +73,7 @@ class Plan:
         self._sample_size = sample
         self._checkpoint = checkpoint
         self.only = only
+        self._picks = layout.read_picks() if only else None
         self.sandbox = sandbox
         self._ownership = Ownership(recipe, layout, checkpoint, sandbox=sandbox)
         self._keys: set[int] = set()
@@ -103,7 +104,7 @@ class Plan:
         Raises UsageError when there is no key.
         """
         firsts: dict[tuple[int, int], Job] = {}
-        for step in sampled(self._survey(Chooser(self.only)), self.sample):
+        for step in sampled(self._survey(Chooser(self.only, self._picks)), self.sample):
             if step.action in COSTS:
                 size = (step.job.size.width, step.job.size.height)
                 firsts.setdefault(size, step.job)
@@ -118,7 +119,7 @@ class Plan:
 
         Raises UsageError when it names what no job has, or matches no job.
         """
-        chooser = Chooser(self.only)
+        chooser = Chooser(self.only, self._picks)
         if self._sample_size is not None:
             self.sample = sample_of(
                 self.recipe,
@@ -135,7 +136,7 @@ class Plan:
 
     def _sampled(self, *, brief: bool) -> Iterator[Step]:
         """The steps, those outside of the sample left out; all of them count for `whole`."""
-        for step in self._survey(Chooser(self.only), brief=brief):
+        for step in self._survey(Chooser(self.only, self._picks), brief=brief):
             if self.sample is not None and step.action is not Action.LEAVE:
                 self.whole.add(step, self.prices)
             yield from sampled([step], self.sample)

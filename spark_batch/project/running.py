@@ -32,6 +32,7 @@ from spark_batch.project.ownership import Ownership
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding, bind
+from spark_batch.project.selecting import chooser_of
 from spark_batch.reports.formats import Written
 
 # Carries out a run of so many jobs and shows its progress.
@@ -97,7 +98,8 @@ class PreparedRun:
 
     `adopted` is what was taken over from the manifest, `paid` the number of tasks of earlier runs
     that are still open, `synced` whether the checkpoint has the recipe's lines as they are,
-    `bound` the saved plan that is run, if any, and `sample` the jobs that are, if not all.
+    `chooser` the selection, `bound` the saved plan that is run, if any, and `sample` the jobs that
+    are, if not all.
     """
 
     recipe: Recipe
@@ -108,6 +110,7 @@ class PreparedRun:
     forecast: Forecast
     adopted: adopting.Adoption
     paid: int
+    chooser: Chooser
     synced: bool = False
     bound: Binding | None = None
     sample: Sample | None = None
@@ -157,8 +160,8 @@ class PreparedRun:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
-        chooser = Chooser(self.options.only)
-        steps = _steps(self.recipe, self.options, self.layout, checkpoint, chooser)
+        # With the verdicts that were read before the costs were shown.
+        steps = _steps(self.recipe, self.options, self.layout, checkpoint, self.chooser)
         steps = sampled(steps, self.sample)
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
@@ -202,9 +205,9 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     checkpoint or it is damaged.
     """
     bound, options = _bound(recipe, options)
-    chooser = Chooser(options.only)
     recipe = _overridden(recipe, options)
     layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
+    chooser = chooser_of(options.only, layout)
     if not options.sandbox and not layout.checkpoint.exists():
         access.access(options.env_file)  # before anything is made on disk
     with sharding.opened(layout) as checkpoint:
@@ -243,17 +246,18 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         paid = sum(attempt.state in states for attempt in checkpoint.open_attempts())
         synced = unchanged == forecast.total() == checkpoint.line_count()
         yield PreparedRun(
-            recipe,
-            options,
-            layout,
-            checkpoint,
-            prices,
-            forecast,
-            adopted,
-            paid,
-            synced,
-            bound,
-            sample,
+            recipe=recipe,
+            options=options,
+            layout=layout,
+            checkpoint=checkpoint,
+            prices=prices,
+            forecast=forecast,
+            adopted=adopted,
+            paid=paid,
+            chooser=chooser,
+            synced=synced,
+            bound=bound,
+            sample=sample,
         )
 
 
@@ -302,7 +306,7 @@ def _sample(
     """The sample that the options ask for, taken once: statuses change while a run goes on."""
     if options.sample is None:
         return None
-    chooser = Chooser(options.only)
+    chooser = chooser_of(options.only, layout)
     return sample_of(recipe, layout, checkpoint, size=options.sample, chooser=chooser)
 
 

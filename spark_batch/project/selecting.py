@@ -21,11 +21,20 @@ def chosen_records(
 
     Raises UsageError at the end when an expression names what no job has, or none matches.
     """
-    chooser = Chooser(only)
+    chooser = chooser_of(only, layout)
     for record in checkpoint.records():
         if chooser(facts(record, layout.model)):
             yield record
     chooser.check()
+
+
+def chooser_of(only: tuple[str, ...], layout: RecipeLayout) -> Chooser:
+    """The selection by the expressions `only`, with the picks file's verdicts.
+
+    The file is read for a selection alone. Raises UsageError for an expression that is none, and
+    for a picks file that cannot be read.
+    """
+    return Chooser(only, layout.read_picks() if only else None)
 
 
 def find_job(checkpoint: CheckpointReader, text: str, layout: RecipeLayout) -> JobRecord:

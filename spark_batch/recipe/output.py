@@ -78,13 +78,14 @@ def template(node: Node | None, variables: Iterable[str] | None, findings: Findi
     if node is None:
         return default_template()
     known = None if variables is None else tuple(dict.fromkeys((*VARIABLES, *variables)))
-    for message in _template_faults(node.text(), known):
+    for message in template_faults(node.text(), known):
         findings.error(node.mark, code="template", path="output.name", message=message)
         return None
     return node.text()
 
 
-def _template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
+def template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
+    """What is wrong with a template of names; any variable will do when `names` is None."""
     try:
         parts = tokens(text)
     except UsageError as error:
@@ -184,6 +185,12 @@ def _together(recipe: Recipe) -> Block:
         seeds=tuple({seed for block in blocks for seed in block.seeds}),
         takes=max(block.takes for block in blocks),
     )
+
+
+def name_faults(name: str) -> list[str]:
+    """What is wrong with a picture's name: its length, and parts that Windows reserves."""
+    too_long = _too_long(name)
+    return [*([too_long] if too_long else []), *_reserved(name)]
 
 
 def _too_long(name: str) -> str | None:

@@ -1,0 +1,60 @@
+"""`spark-batch export RECIPE --to DIR`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spark_batch import project
+from spark_batch.cli import options
+from spark_batch.project import Shard
+from spark_batch.text import counted, printable
+
+
+@click.command()
+@options.recipe_argument
+@options.sandbox_option
+@options.shard_option
+@options.only_option
+@click.option("--to", required=True, metavar="DIR", help="The folder to deliver to.")
+@click.option("--picked", is_flag=True, help="Only what the picks file says is picked.")
+@click.option(
+    "--name", metavar="TEMPLATE", help="Final names, as in output.name; left out: as they are."
+)
+@click.option("--mirror", is_flag=True, help="Delete what export wrote and is no longer chosen.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
+def command(
+    recipe_path: Path,
+    *,
+    sandbox: bool,
+    shard: Shard | None,
+    only: tuple[str, ...],
+    to: str,
+    picked: bool,
+    name: str | None,
+    mirror: bool,
+    dry_run: bool,
+) -> None:
+    """Copy finished pictures to another folder under final names.
+
+    Each picture is compared with its recorded SHA-256 first. A file with the same content is left
+    alone, one that export did not write is never replaced. NAME.export.csv in the folder lists what
+    was delivered.
+    """
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
+    wanted = project.ExportOptions(to=to, picked=picked, only=only, name=name, mirror=mirror)
+    export = project.prepare_export(layout, wanted)
+    if dry_run:
+        for change, delivery in export.changes:
+            click.echo(f"{change.value:>6} {delivery.file} (job {delivery.job})")
+    else:
+        export.execute()
+    copied, kept, deleted = (export.count(change) for change in project.ExportChange)
+    would = "would be " * dry_run
+    parts = [f"{counted(copied, 'picture')} {would}copied", f"{kept} there already"]
+    if mirror:
+        parts.append(f"{deleted} {would}deleted")
+    if export.unfinished:
+        parts.append(f"{counted(export.unfinished, 'job')} without a picture yet left out")
+    click.echo(printable(f"{to}: {', '.join(parts)}"))

@@ -1,0 +1,283 @@
+"""`export`: deliver finished pictures under final names, with a manifest of what was delivered.
+
+Nothing is written before every name was checked. The export manifest lists each file with its
+SHA-256. It is written before the first picture too, with what is about to be written: so an export
+that was killed knows its own files when it is started again. Only files with a content that the
+manifest lists are replaced or deleted.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from io import StringIO
+from pathlib import Path
+
+from spark_batch import lfs
+from spark_batch.atomic import is_regular
+from spark_batch.errors import UsageError
+from spark_batch.jobs import JobRecord, Status
+from spark_batch.jobs.names import VARIABLES, output_name, tokens
+from spark_batch.jobs.picks import Picks, Verdict
+from spark_batch.jobs.request import number_text
+from spark_batch.jobs.select import facts
+from spark_batch.project.destinations import Destination, destination
+from spark_batch.project.layout import RecipeLayout, copied
+from spark_batch.project.selecting import chosen_records
+from spark_batch.recipe.output import name_faults, template_faults
+from spark_batch.text import escape_formula, quoted, slug, unescape_formula
+
+_COLUMNS = ("file", "sha256", "job", "output")
+_SHA256 = re.compile("[0-9a-f]{64}")
+_SHOWN = 5  # faults that a message lists
+
+
+class ExportChange(str, Enum):
+    """What an export does with a file."""
+
+    COPY = "copy"
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A file of the destination: its name, its content, and the job that it is of.
+
+    `output` is the picture's file below the output folder.
+    """
+
+    file: str
+    sha256: str
+    job: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What to export, and how: the options of the command."""
+
+    to: str
+    picked: bool = False
+    only: tuple[str, ...] = ()
+    name: str | None = None
+    mirror: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An export that has been checked, and has not written anything.
+
+    `changes` has what becomes of each file in the manifest's order, `unfinished` the number of
+    chosen jobs without a picture.
+    """
+
+    layout: RecipeLayout
+    destination: Destination
+    changes: tuple[tuple[ExportChange, Delivery], ...]
+    earlier: tuple[Delivery, ...]
+    unfinished: int
+    manifest: str
+
+    def count(self, change: ExportChange) -> int:
+        """How many files it does this with."""
+        return sum(found is change for found, _ in self.changes)
+
+    def execute(self) -> None:
+        """Copy and delete the files. Raises UsageError for an original that changed, OutputError.
+
+        Started again after an error or a kill, it goes on where it was.
+        """
+        chosen = [one for change, one in self.changes if change is not ExportChange.DELETE]
+        # Both what was there and what is to be: each file is listed at any moment.
+        self._write_manifest([*self.earlier, *chosen])
+        for change, delivery in self.changes:
+            if change is ExportChange.COPY:
+                self.destination.write(delivery.file, _original(self.layout, delivery))
+            elif change is ExportChange.DELETE:
+                self.destination.delete(delivery.file)
+        names = {delivery.file for _, delivery in self.changes}
+        others = [one for one in self.earlier if one.file not in names]
+        self._write_manifest([*chosen, *others])
+
+    def _write_manifest(self, deliveries: Iterable[Delivery]) -> None:
+        content = _manifest_text(dict.fromkeys(deliveries)).encode()
+        if self.destination.read(self.manifest) != content:
+            self.destination.write(self.manifest, content)
+
+
+def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
+    """Decide what an export does, and check it; nothing is written.
+
+    Raises UsageError for names that collide or are not allowed, for a file at one of them that no
+    export wrote, for an original that is missing or has changed, and for a damaged manifest.
+    """
+    place = destination(options.to, output_dir=layout.output_dir)
+    manifest = f"{layout.label}.export.csv"
+    earlier = _read_manifest(place.read(manifest), f"{options.to}/{manifest}")
+    deliveries, unfinished = _deliveries(layout, options)
+    _check_names(deliveries, manifest)
+    changes = [_change(place, delivery, earlier) for delivery in deliveries]
+    if options.mirror:
+        changes += _deletions(place, deliveries, earlier)
+    for change, delivery in changes:
+        if change is ExportChange.COPY:
+            _original(layout, delivery)
+    standing = tuple(one for one in earlier if place.sha256(one.file) == one.sha256)
+    return Export(layout, place, tuple(changes), standing, unfinished, manifest)
+
+
+def _deliveries(layout: RecipeLayout, options: ExportOptions) -> tuple[list[Delivery], int]:
+    """The pictures to deliver, and the number of chosen jobs without one."""
+    picks = layout.read_picks() if options.picked else Picks()
+    found, unfinished = [], 0
+    with copied(layout) as checkpoint:
+        for record in chosen_records(checkpoint, options.only, layout):
+            if options.picked and picks.verdict(record.key) is not Verdict.PICK:
+                continue
+            picture = record.attempt.picture if record.attempt else None
+            if record.status is not Status.DONE or record.file is None or picture is None:
+                unfinished += 1
+                continue
+            if _leads_away(record.file):
+                raise UsageError(f"the checkpoint names a file outside its folder: {record.file!r}")
+            name = _name(record, layout, options.name)
+            found.append(Delivery(name, picture.sha256, record.key, record.file))
+    return found, unfinished
+
+
+def _name(record: JobRecord, layout: RecipeLayout, template: str | None) -> str:
+    """The final name of a picture. Raises UsageError for a template that is not allowed."""
+    if record.file is None or template is None:
+        return record.file or record.output
+    values = _values(record, layout)
+    known = tuple(dict.fromkeys((*VARIABLES, *values)))
+    for fault in template_faults(template, known):
+        raise UsageError(f"--name {template}: {fault}")
+    missing = [token.name for token in tokens(template) if token.name and token.name not in values]
+    if missing:
+        raise UsageError(
+            f"--name {template}: the prompt of job {record.key} has no ${{{missing[0]}}}"
+        )
+    name = output_name(template, values)
+    for fault in name_faults(name):
+        raise UsageError(f"--name {template}: {fault}")
+    return f"{name}{Path(record.file).suffix}"
+
+
+def _values(record: JobRecord, layout: RecipeLayout) -> Mapping[str, str]:
+    """The values of a template's variables, as `output.name` has them."""
+    request = record.request
+    variables = {name: slug(value) for name, value in record.variables}
+    return {
+        **variables,
+        "input": record.input,
+        "prompt": "-".join((record.prompt_id, *variables.values())),
+        "size": facts(record, layout.model)["size"][0],
+        "scale": number_text(request.scale),
+        "seed": str(request.seed),
+        "take": str(request.take),
+        "width": str(request.width),
+        "height": str(request.height),
+        "job": record.key,
+        "recipe": layout.name,
+    }
+
+
+def _check_names(deliveries: Iterable[Delivery], manifest: str) -> None:
+    """Raise UsageError for two files of one name, ignoring case, or one below the other."""
+    taken: dict[str, str] = {manifest.casefold(): "the export manifest"}
+    folders: dict[str, str] = {}
+    for delivery in deliveries:
+        name = delivery.file.casefold()
+        above = [name.rsplit("/", count)[0] for count in range(1, name.count("/") + 1)]
+        other = taken.get(name) or folders.get(name)
+        other = other or next((taken[folder] for folder in above if folder in taken), None)
+        if other is not None:
+            raise UsageError(
+                f"{quoted(delivery.output)} and {other} would both be {quoted(delivery.file)}:"
+                " add variables to --name, such as ${input}, ${prompt}, ${seed} or ${job}"
+            )
+        taken[name] = quoted(delivery.output)
+        folders.update(dict.fromkeys(above, quoted(delivery.output)))
+
+
+def _change(
+    place: Destination, delivery: Delivery, earlier: tuple[Delivery, ...]
+) -> tuple[ExportChange, Delivery]:
+    """Whether a picture is copied. Raises UsageError for a file that no export wrote."""
+    there = place.sha256(delivery.file)
+    if there == delivery.sha256:
+        return ExportChange.KEEP, delivery
+    ours = {one.sha256 for one in earlier if one.file == delivery.file}
+    if there is not None and there not in ours:
+        raise UsageError(
+            f"the destination has a file {quoted(delivery.file)} that export did not write, or that"
+            " was changed since: move it away, or choose other names with --name"
+        )
+    return ExportChange.COPY, delivery
+
+
+def _deletions(
+    place: Destination, deliveries: Iterable[Delivery], earlier: Iterable[Delivery]
+) -> Iterator[tuple[ExportChange, Delivery]]:
+    """What earlier exports wrote, is still as they wrote it, and is no longer chosen."""
+    chosen = {delivery.file.casefold() for delivery in deliveries}
+    for one in earlier:
+        if one.file.casefold() not in chosen and place.sha256(one.file) == one.sha256:
+            yield ExportChange.DELETE, one
+
+
+def _original(layout: RecipeLayout, delivery: Delivery) -> bytes:
+    """The bytes of a finished picture. Raises UsageError when they are not the recorded ones."""
+    path = layout.output_dir / delivery.output
+    cure = "`spark-batch verify` shows such files, and `spark-batch run` fetches missing ones"
+    if not is_regular(path):
+        raise UsageError(f"{path} is missing, or no regular file: {cure}")
+    if lfs.read(path) is not None:
+        raise UsageError(f"{path}: {lfs.NOTICE}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != delivery.sha256:
+        raise UsageError(f"{path} changed: its SHA-256 is not the recorded one; {cure}")
+    return content
+
+
+def _manifest_text(deliveries: Iterable[Delivery]) -> str:
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for one in deliveries:
+        writer.writerow((one.file, one.sha256, one.job, escape_formula(one.output)))
+    return buffer.getvalue()
+
+
+def _read_manifest(content: bytes | None, shown: str) -> tuple[Delivery, ...]:
+    """What earlier exports wrote. Raises UsageError for a file that is no export manifest."""
+    if content is None:
+        return ()
+    error = UsageError(f"{shown} is no manifest of an export: move it away, or restore it")
+    try:
+        rows = list(csv.reader(StringIO(content.decode(), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        raise error from None
+    if not rows or tuple(rows[0]) != _COLUMNS:
+        raise error
+    found = []
+    for cells in rows[1:]:
+        if len(cells) != len(_COLUMNS) or not _SHA256.fullmatch(cells[1]) or _leads_away(cells[0]):
+            raise error
+        found.append(Delivery(cells[0], cells[1], cells[2], unescape_formula(cells[3])))
+    return tuple(found)
+
+
+def _leads_away(name: str) -> bool:
+    """Whether a name is no plain path below the destination."""
+    odd = any(character in name for character in "\\:\0")
+    return odd or any(part in ("", ".", "..") for part in name.split("/"))
