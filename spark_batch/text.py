@@ -215,3 +215,24 @@ def _romanized(character: str) -> str:
     written = _MARKS.sub("", anyascii(character))
     # Ideographs and Hangul syllables are words of their own: anyascii begins them with a capital.
     return f"-{written}" if category == "Lo" and written[:1].isupper() else written
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
+_FORMULA_FIRST = frozenset(("'", *_FORMULA))
+
+
+def escape_formula(text: str) -> str:
+    """Text for a cell of a CSV file, with an apostrophe before what would be a formula.
+
+    Text that looks escaped already gets one more, so that `unescape_formula` restores it.
+    """
+    return f"'{text}" if _looks_escaped(text) else text
+
+
+def unescape_formula(text: str) -> str:
+    """The text that `escape_formula` was given."""
+    return text[1:] if text.startswith("'") and _looks_escaped(text) else text
+
+
+def _looks_escaped(text: str) -> bool:
+    return text[:1] in _FORMULA_FIRST and text.lstrip("'").startswith(_FORMULA)

@@ -19,9 +19,10 @@ from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import amount_text, moment_text, seconds_of
+from spark_batch.text import escape_formula, unescape_formula
 
 # Columns whose text comes from people or from a server. A spreadsheet would run a cell that begins
-# with one of _RISKY as a formula; an apostrophe before it makes it text (spark_batch/README.md).
+# with such a character as a formula (`escape_formula`, spark_batch/README.md).
 _TEXTS = frozenset(
     {
         "recipe",
@@ -41,8 +42,6 @@ _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
 _STATUSES = frozenset(status.value for status in Status)
 # Every row of a job that was sent has these cells; a row without them is truncated.
 _LAST_NEEDED = frozenset(("attempts", "api"))
-_FIRST = frozenset("'=+-@\t\r")
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 def manifest_columns() -> tuple[str, ...]:
@@ -104,7 +103,7 @@ def read_manifest(path: Path) -> Iterator[dict[str, str]]:
         cells = {**lacking, **found.cells}
         for name in _TEXTS:
             text = cells[name].replace("\r\n", "\n") if sheet.crlf else cells[name]
-            cells[name] = _unescaped(text)
+            cells[name] = unescape_formula(text)
         restore(cells, decimal_comma=sheet.delimiter != ",")
         if not _is_of_a_job(cells):
             continue
@@ -201,14 +200,4 @@ def _whole(number: int | None) -> str:
 
 
 def _escaped(cells: dict[str, str]) -> dict[str, str]:
-    risky = {name: f"'{cells[name]}" for name in _TEXTS if _needs_escape(cells[name])}
-    return {**cells, **risky} if risky else cells
-
-
-def _needs_escape(text: str) -> bool:
-    """Also for text that looks escaped already, so that `_unescaped` restores it."""
-    return text[:1] in _FIRST and text.lstrip("'").startswith(_RISKY)
-
-
-def _unescaped(text: str) -> str:
-    return text[1:] if text.startswith("'") and _needs_escape(text) else text
+    return {**cells, **{name: escape_formula(cells[name]) for name in _TEXTS}}

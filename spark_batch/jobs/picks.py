@@ -1,0 +1,200 @@
+"""Picks: `NAME.picks.csv` beside a recipe says which pictures were chosen, and which rejected."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from io import StringIO
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from spark_batch import atomic, lfs
+from spark_batch.errors import UsageError
+from spark_batch.models.schemas import schema
+from spark_batch.text import escape_formula, one_line, quoted, unescape_formula
+
+PICKS_SUFFIX = ".picks.csv"
+PICKS = "picks"  # the name of the schema
+# `git merge` writes these, and `|||||||` where merge.conflictStyle is diff3.
+_CONFLICT = re.compile(r"(<{7}|\|{7}|>{7})( .*)?|={7}")
+_LARGEST = 16 * 1024 * 1024  # bytes of a picks file: 100 000 rows have 8 MB
+_SHOWN = 60  # characters of a cell in an error
+
+
+class Verdict(str, Enum):
+    """What was decided about a picture, as the picks file writes it."""
+
+    PICK = "pick"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The verdict on a job's picture; `output` is the picture's name at that time."""
+
+    job: str
+    output: str
+    verdict: Verdict
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picks:
+    """The verdicts of a picks file by job, in the file's order."""
+
+    by_job: Mapping[str, Pick] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __iter__(self) -> Iterator[Pick]:
+        return iter(self.by_job.values())
+
+    def __len__(self) -> int:
+        return len(self.by_job)
+
+    def verdict(self, job: str) -> Verdict | None:
+        """The verdict on a job, None without one."""
+        pick = self.by_job.get(job)
+        return None if pick is None else pick.verdict
+
+    def axis(self, job: str) -> str:
+        """The value that `--only pick=` compares: yes, reject or none."""
+        return _AXIS[self.verdict(job)]
+
+    def with_verdict(
+        self, job: str, verdict: Verdict | None, *, output: str = "", note: str | None = None
+    ) -> Picks:
+        """These picks with another verdict on one job; None removes it, and its note.
+
+        Without `note` the job keeps the note that it has.
+        """
+        before = self.by_job.get(job)
+        others = {key: pick for key, pick in self.by_job.items() if key != job}
+        if verdict is not None:
+            kept = note if note is not None else before.note if before else ""
+            others[job] = Pick(job, output or (before.output if before else ""), verdict, kept)
+        return replace(self, by_job=MappingProxyType(others))
+
+
+_AXIS: Mapping[Verdict | None, str] = MappingProxyType(
+    {Verdict.PICK: "yes", Verdict.REJECT: "reject", None: "none"}
+)
+AXIS_VALUES = tuple(_AXIS.values())
+
+
+def read_picks(path: Path) -> Picks:
+    """The verdicts of a picks file; none when there is no file.
+
+    Raises UsageError with the line for what is no picks file, an unknown verdict, a job with two
+    rows, and the markers of a merge conflict.
+    """
+    text = _read(path)
+    found: dict[str, Pick] = {}
+    lines: dict[str, int] = {}
+    for line, cells in _rows(path, text):
+        pick = _pick(path, line, cells)
+        if pick.job in found:
+            raise _error(
+                path,
+                line,
+                f"job {pick.job} has a verdict on line {lines[pick.job]} already:"
+                " delete one of the two lines",
+            )
+        found[pick.job], lines[pick.job] = pick, line
+    return Picks(MappingProxyType(found))
+
+
+def write_picks(path: Path, picks: Picks, order: Iterable[str]) -> None:
+    """Write a picks file atomically; the same picks in the same `order` have the same bytes.
+
+    `order` has the keys of the recipe's jobs. Jobs that it lacks are kept, after the others, sorted
+    by key. Raises OSError, and UsageError where a symbolic link stands in the file's place.
+    """
+    atomic.refuse_links(path)
+    known = dict.fromkeys(key for key in order if key in picks.by_job)
+    keys = (*known, *sorted(picks.by_job.keys() - known.keys()))
+    buffer = StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_columns())
+    for pick in (picks.by_job[key] for key in keys):
+        texts = (escape_formula(pick.output), pick.verdict.value, escape_formula(pick.note))
+        writer.writerow((pick.job, *texts))
+    with atomic.replacing(path, text=True, keep_same=True) as file:
+        file.write(buffer.getvalue())
+
+
+def _columns() -> list[str]:
+    columns: list[str] = schema(PICKS)["items"]["required"]
+    return columns
+
+
+def _properties() -> Mapping[str, Any]:
+    properties: Mapping[str, Any] = schema(PICKS)["items"]["properties"]
+    return properties
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise UsageError(f"cannot read the picks {path}: {error.strerror}") from None
+    if len(data) > _LARGEST:
+        raise UsageError(f"{path}: more than {_LARGEST} bytes are no picks file")
+    if lfs.read(path) is not None:
+        raise UsageError(f"{path}: {lfs.NOTICE}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _error(path, line, "this is not UTF-8: save the file as CSV in UTF-8") from None
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows by column, each with the line that it begins on."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if _CONFLICT.fullmatch(line.rstrip("\r")):
+            raise _error(path, number, "a merge conflict of git: keep one line for each job")
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    columns: list[str] | None = None
+    begins = 1
+    try:
+        for cells in reader:
+            if columns is None and cells:
+                columns = _checked_header(path, begins, cells)
+            elif columns is not None and any(cells):
+                if len(cells) != len(columns):
+                    fault = f"{len(cells)} cells, but the first line has {len(columns)}"
+                    raise _error(path, begins, fault)
+                yield begins, dict(zip(columns, cells, strict=True))
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise _error(path, begins, f"this is no CSV ({error})") from None
+
+
+def _checked_header(path: Path, line: int, cells: list[str]) -> list[str]:
+    needed = [name for name in _columns() if name != "note"]
+    if len(set(cells)) != len(cells) or not set(needed) <= set(cells):
+        wanted = ",".join(_columns())
+        raise _error(path, line, f"the first line has to be {wanted}")
+    return cells
+
+
+def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
+    job, verdict = cells["job"].strip(), cells["verdict"].strip()
+    if not re.fullmatch(_properties()["job"]["pattern"].strip("^$"), job):
+        shown = quoted(one_line(job, _SHOWN))
+        raise _error(path, line, f"{shown} is no job id: it has 16 digits of 0 to 9 and a to f")
+    if verdict not in _properties()["verdict"]["enum"]:
+        shown = quoted(one_line(verdict, _SHOWN))
+        raise _error(path, line, f"unknown verdict {shown}: write pick or reject")
+    output, note = unescape_formula(cells["output"]), unescape_formula(cells.get("note", ""))
+    return Pick(job, output, Verdict(verdict), note)
+
+
+def _error(path: Path, line: int, fault: str) -> UsageError:
+    return UsageError(f"{path}:{line}: {fault}")
