@@ -13,7 +13,7 @@ from typing import Any
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, JobRecord, Usage
-from spark_batch.jobs.picks import PICKS_SUFFIX, read_picks
+from spark_batch.jobs.picks import Picks, read_picks
 from spark_batch.jobs.request import number_text
 from spark_batch.jobs.select import facts
 from spark_batch.models import Model
@@ -60,10 +60,8 @@ def collect_picks(target: Target) -> Facts:
 
     With an error the page sets no verdicts: the file that it offers would lack those of this one.
     """
-    if target.recipe_dir is None:
-        return {"jobs": {}, "error": None}
     try:
-        picks = read_picks(target.recipe_dir / f"{target.name}{PICKS_SUFFIX}")
+        picks = Picks() if target.picks is None else read_picks(target.picks)
     except UsageError as error:
         return {"jobs": {}, "error": str(error)}
     found = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -53,6 +54,16 @@ def test_verdicts_stay_in_the_browser(open_page: Open, file: Path) -> None:
     opened.page.reload()
     expect(opened.tiles().first).to_have_attribute("data-verdict", "reject")
     expect(opened.page.locator("#picks")).to_contain_text("1 verdict not saved yet")
+
+
+def test_a_tile_shows_its_verdict(open_page: Open, file: Path) -> None:
+    """In the picture's corner, and in words for those who do not see it."""
+    opened = open_page(file)
+    for key, words in (("p", "picked"), ("x", "rejected")):
+        opened.tiles().first.press(key)
+        frame = opened.tiles().first.locator(".frame")
+        assert words in frame.evaluate("one => getComputedStyle(one, '::before').content")
+        expect(opened.tiles().first).to_have_attribute("aria-label", re.compile(f"{words}$"))
 
 
 def test_the_view_of_a_job_has_buttons_a_note_and_undo(
