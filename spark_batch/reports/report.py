@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from spark_batch.jobs import JobRecord
+from spark_batch.jobs.picks import PICKS_SUFFIX
 from spark_batch.models import Model
 
 
@@ -23,6 +24,11 @@ class Target:
     output_dir: Path
     recipe_dir: Path | None
     model: Model
+
+    @property
+    def picks(self) -> Path | None:
+        """The picks file, beside the recipe; None where the recipe's folder is not known."""
+        return None if self.recipe_dir is None else self.recipe_dir / f"{self.name}{PICKS_SUFFIX}"
 
 
 class Report(Protocol):

@@ -22,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.pictures import Thumbnail
-from spark_batch.reports.page.facts import collect_facts
+from spark_batch.reports.page.facts import collect_facts, collect_picks
 from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Report, Target, WholeReport
 
@@ -32,6 +32,7 @@ _SCRIPTS = (
     "text",
     "data",
     "state",
+    "picks",
     "tiles",
     "trouble",
     "controls",
@@ -61,6 +62,7 @@ def report(reader: CheckpointReader, target: Target) -> Report:
 def _text(reader: CheckpointReader, target: Target) -> str:
     gallery = Gallery(output_dir=target.output_dir, recipe_dir=target.recipe_dir)
     found, thumbnails = collect_facts(reader, gallery, name=target.name, model=target.model)
+    found["picks"] = collect_picks(target)
     return _rendered(target.name, found, thumbnails)
 
 

@@ -11,13 +11,16 @@ from decimal import Decimal
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
+from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, JobRecord, Usage
+from spark_batch.jobs.picks import Picks, read_picks
 from spark_batch.jobs.request import number_text
 from spark_batch.jobs.select import facts
 from spark_batch.models import Model
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.choice import MOST_JOBS, Chosen, chosen
 from spark_batch.reports.page.gallery import Gallery
+from spark_batch.reports.report import Target
 from spark_batch.reports.values import amount_text, moment_text
 
 Facts = dict[str, Any]
@@ -50,6 +53,22 @@ def collect_facts(
         "codes": _codes(shown.attempts.values(), model),
         "money": _money(reader, shown),
     }, thumbnails
+
+
+def collect_picks(target: Target) -> Facts:
+    """Return the verdicts of the picks file beside the recipe by job, or the file's error.
+
+    With an error the page sets no verdicts: the file that it offers would lack those of this one.
+    """
+    try:
+        picks = Picks() if target.picks is None else read_picks(target.picks)
+    except UsageError as error:
+        return {"jobs": {}, "error": str(error)}
+    found = {
+        pick.job: {"output": pick.output, "verdict": pick.verdict.value, "note": pick.note}
+        for pick in picks
+    }
+    return {"jobs": found, "error": None}
 
 
 def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model: Model) -> Facts:

@@ -171,3 +171,14 @@ def test_an_address_that_says_nonsense_is_let_be(
     opened = open_page(file, fragment)
     assert opened.tiles().count() == ALL
     expect(opened.page.locator("#job")).to_be_hidden()
+
+
+def test_without_rows_the_tiles_wrap(open_page: Open, file: Path) -> None:
+    """They take the width that there is, and the page does not scroll sideways."""
+    opened = open_page(file)
+    opened.page.locator("#choice-rows").select_option(label="—")
+    opened.page.locator("#choice-columns").select_option(label="—")
+    stage = opened.page.locator("#stage")
+    assert stage.evaluate("one => one.scrollWidth <= one.clientWidth")
+    tops = opened.tiles().evaluate_all("all => all.map(one => one.offsetTop)")
+    assert len(set(tops)) > 1

@@ -4,6 +4,7 @@ function panel(job) {
   return el(
     "div",
     { class: "panel", tabindex: "0", role: "region", "aria-label": "Facts" },
+    verdictBar(job),
     notice(job),
     el("blockquote", { class: "prompt", dir: "auto" }, job.prompt),
     section("Request", requestFacts(job)),

@@ -54,7 +54,7 @@ function table(cells) {
   );
   return el(
     "table",
-    { "data-single": cells.columns.length === 1 },
+    { "data-wraps": state.rows === NONE || cells.columns.length === 1 },
     el("caption", { class: "unseen" }, `Pictures by ${besides.filter((name) => name !== NONE).join(" and ") || "nothing"}`),
     state.columns === NONE ? null : headLine(cells.columns),
     el("tbody", {}, lines),

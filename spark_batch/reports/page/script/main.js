@@ -83,7 +83,9 @@ function render(names) {
 function start() {
   const known = remembered();
   renderTheme(THEMES.includes(known) ? known : "auto");
+  readChanges();
   renderBar();
+  renderPicks();
   renderViews();
   renderTrouble();
   renderControls();
@@ -96,6 +98,7 @@ function start() {
   byId("job").addEventListener("click", (event) => event.target === byId("job") && byId("job").close());
   byId("grid").addEventListener("keydown", gridKeys);
   document.addEventListener("keydown", pageKeys);
+  document.addEventListener("keydown", verdictKeys);
   window.addEventListener("hashchange", readAddress);
   window.addEventListener("resize", renderMoney);
   new ResizeObserver(measureControls).observe(byId("controls"));

@@ -19,11 +19,11 @@ function tile(job, { besides, list }) {
   const button = el("button", {
     type: "button",
     class: `tile is-${job.kind}`,
-    "aria-label": spoken(job),
     "data-job": job.output,
     "--ratio": ratio(job).toFixed(4),
     onclick: () => openJob(job, list()),
   });
+  markTile(button, job);
   shown.set(button, { job, words: caption(job, besides) });
   near.observe(button);
   return button;

@@ -1,0 +1,116 @@
+"""Verdicts in a real browser: by keys and buttons, kept in the browser, downloaded as a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from spark_batch.jobs.picks import Verdict, read_picks
+from spark_batch.project import RecipeLayout
+from tests.reports.page import showcase
+from tests.reports.page.conftest import Open, Opened
+
+
+def download(opened: Opened, folder: Path) -> Path:
+    """The picks file that the page offers, as the browser saves it."""
+    with opened.page.expect_download() as waiting:
+        opened.page.locator("#picks-download").click()
+    saved = folder / waiting.value.suggested_filename
+    waiting.value.save_as(saved)
+    return saved
+
+
+def press(opened: Opened, *keys: str) -> None:
+    """Press keys one after the other."""
+    for key in keys:
+        opened.page.keyboard.press(key)
+
+
+def test_five_are_picked_and_three_rejected_by_keys_alone(
+    open_page: Open, file: Path, tmp_path: Path, layout: RecipeLayout
+) -> None:
+    """The picks module reads the downloaded file, with exactly these verdicts."""
+    opened = open_page(file)
+    names = opened.names()[:8]
+    opened.tiles().first.focus()
+    press(opened, *"p p p p p x x x".replace(" ", " ArrowRight ").split())
+    expect(opened.page.locator("#picks")).to_contain_text("5 picked · 3 rejected")
+    expect(opened.page.locator("#picks")).to_contain_text("8 verdicts not saved yet")
+    saved = download(opened, tmp_path)
+    assert saved.name == f"{layout.name}.picks.csv"
+    picks = read_picks(saved)
+    assert {pick.output for pick in picks if pick.verdict is Verdict.PICK} == set(names[:5])
+    assert {pick.output for pick in picks if pick.verdict is Verdict.REJECT} == set(names[5:])
+    expect(opened.page.locator("#picks")).not_to_contain_text("not saved")
+
+
+def test_verdicts_stay_in_the_browser(open_page: Open, file: Path) -> None:
+    """A page that is loaded anew has them, and still says that they are not saved."""
+    opened = open_page(file)
+    opened.tiles().first.focus()
+    press(opened, "x")
+    opened.page.reload()
+    expect(opened.tiles().first).to_have_attribute("data-verdict", "reject")
+    expect(opened.page.locator("#picks")).to_contain_text("1 verdict not saved yet")
+
+
+def test_a_tile_shows_its_verdict(open_page: Open, file: Path) -> None:
+    """In the picture's corner, and in words for those who do not see it."""
+    opened = open_page(file)
+    for key, words in (("p", "picked"), ("x", "rejected")):
+        opened.tiles().first.press(key)
+        frame = opened.tiles().first.locator(".frame")
+        assert words in frame.evaluate("one => getComputedStyle(one, '::before').content")
+        expect(opened.tiles().first).to_have_attribute("aria-label", re.compile(f"{words}$"))
+
+
+def test_the_view_of_a_job_has_buttons_a_note_and_undo(
+    open_page: Open, file: Path, tmp_path: Path
+) -> None:
+    """A note with every special character of CSV comes through, one that is a formula as text."""
+    opened = open_page(file)
+    opened.tiles().first.press("Enter")
+    opened.page.locator("#verdict-pick").click()
+    expect(opened.page.locator("#verdict-pick")).to_have_attribute("aria-pressed", "true")
+    note = '=SUM(1,2) "sky", pxu'
+    opened.page.locator("#verdict-note").fill(note)
+    opened.page.locator("#verdict-note").press("Enter")
+    press(opened, "Tab", "x", "z", "Escape")
+    saved = download(opened, tmp_path)
+    [pick] = read_picks(saved)
+    assert (pick.output, pick.verdict, pick.note) == (opened.names()[0], Verdict.PICK, note)
+    assert "'=SUM" in saved.read_text()
+    opened.tiles().first.focus()
+    press(opened, "u")
+    expect(opened.tiles().first).to_have_attribute("data-verdict", "")
+
+
+def test_the_page_starts_from_the_picks_file_and_keeps_its_unknown_jobs(
+    open_page: Open, tmp_path: Path
+) -> None:
+    """What is downloaded replaces the file, so it has the rows of jobs that the page lacks."""
+    layout = showcase.make_run(tmp_path)
+    picks = tmp_path / f"{layout.name}.picks.csv"
+    picks.write_text("job,output,verdict,note\n0123456789abcdef,gone,reject,old\n")
+    opened = open_page(showcase.write_page(layout, tmp_path))
+    expect(opened.page.locator("#picks")).to_contain_text("0 picked · 1 rejected")
+    opened.tiles().first.focus()
+    press(opened, "p")
+    found = {
+        (pick.output, pick.verdict.value, pick.note)
+        for pick in read_picks(download(opened, tmp_path))
+    }
+    assert found == {("gone", "reject", "old"), (opened.names()[0], "pick", "")}
+
+
+def test_a_picks_file_with_an_error_is_not_replaced(open_page: Open, tmp_path: Path) -> None:
+    """The page says what is wrong, and sets no verdicts."""
+    layout = showcase.make_run(tmp_path)
+    (tmp_path / f"{layout.name}.picks.csv").write_text("<<<<<<< HEAD\n")
+    opened = open_page(showcase.write_page(layout, tmp_path))
+    expect(opened.page.locator("#picks")).to_contain_text("merge conflict")
+    opened.tiles().first.focus()
+    press(opened, "p")
+    expect(opened.tiles().first).to_have_attribute("data-verdict", "")
