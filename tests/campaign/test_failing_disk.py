@@ -25,6 +25,7 @@ from spark_batch.jobs import Status
 from spark_batch.paths import Layout
 from spark_batch.sandbox import Served, Settings, serve
 from tests.campaign import invariants
+from tests.campaign.commands import run_command, why_no_strace
 from tests.campaign.conftest import Length
 from tests.campaign.invariants import Books, Facts
 from tests.campaign.planning import PRICE
@@ -52,15 +53,6 @@ run: {{submit_rate: 1000, workers: 0, task_timeout: 30, fetch_tries: 2, max_unce
 price: {PRICE}
 """
 _ENDS = (ExitCode.DONE, ExitCode.FAILED, ExitCode.WRONG, ExitCode.UNCERTAIN)
-_PATIENCE = 90.0
-
-
-def _can_trace() -> str | None:
-    """Why strace cannot be used here; None where it can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False)
-    return None if tried.returncode == 0 else f"strace cannot trace here: {tried.stderr!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +92,7 @@ class World:
         if fault is not None:
             traced = ["strace", "-f", "-qq", "-o", str(self.folder / "trace")]
             command = [*traced, *fault.options(self.output), *command]
-        kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
-        environment = {"PYTHONPATH": str(Path.cwd()), "HOME": str(self.folder)}
-        environment |= {"SPARK_BASE_URL": self.served.url, "SPARK_API_KEY": CANARY}
-        return subprocess.run(
-            command,
-            env={**kept, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
+        return run_command(command, url=self.served.url, home=self.folder)
 
     def hit(self) -> int:
         """How many calls failed."""
@@ -161,7 +142,7 @@ def test_whichever_call_to_the_disk_fails_nothing_is_lost(
     arena: Path, length: Length, print_figures: Callable[[str], None]
 ) -> None:
     """No traceback, the right exit code, each request billed once; the next run goes on."""
-    if why := _can_trace():
+    if why := why_no_strace():
         pytest.skip(why)
     began = time.monotonic()
     wanted = os.environ.get(_FAULTS, "24")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from spark_batch import atomic
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Lock
 from spark_batch.errors import CheckpointDamaged, CheckpointError, CheckpointLocked, OutputError
 from tests.makers import a_job, some_jobs
@@ -205,3 +206,12 @@ os._exit(1)
     with pytest.raises(CheckpointError, match="further file"):
         CheckpointReader.open_readonly(path)
     assert victim.exists()
+
+
+def test_its_new_folders_are_on_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut must not take away the folder of a checkpoint that knows of paid tasks."""
+    synced = []
+    monkeypatch.setattr(atomic, "sync_folder", synced.append)
+    path = path.parent / "state" / path.name
+    Checkpoint.open(path).close()
+    assert {path.parent, path.parent.parent, path.parent.parent.parent} <= {*synced}

@@ -1,177 +1,227 @@
-"""A disk that loses its power: what may be on it after any number of operations.
+"""A model of a disk: what may be on it after a power cut, as POSIX allows and no better.
 
-After Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014). Bytes last from the fsync
-of their file on, names from that of their folder on. Until then each write may be there, or not, or
-end at a sector, whatever came before or after it; the changes to a folder's entries come in their
-order, and any number of them may be missing.
+Bytes last after their file's fsync, names after their folder's fsync, and neither brings the other
+with it. Before, any part may be there: writes in any subset, each torn at sectors of 512 bytes;
+names in any subset. One rename is all or nothing, as POSIX has it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
 from tests.power.trace import (
-    Create,
-    FileOperation,
     MakeFolder,
-    Remove,
+    Open,
+    Operation,
     Rename,
     Sync,
     Truncate,
+    Unlink,
     Write,
 )
 
 _SECTOR = 512
-_TORN = 0.3  # of the writes that are there in part
+
+# The files by their paths below the root; None for a folder.
+Image = Mapping[Path, bytes | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How much of what is not flushed is kept: shares of the changes, and of them those torn."""
+
+    keep: float
+    tear: float
+    random: Random = field(repr=False)
+
+    def keeps(self) -> bool:
+        """Whether a change is kept, whole or torn."""
+        return self.random.random() < self.keep
+
+    def pieces(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The kept parts of what was written from `start` to `end`."""
+        if self.random.random() >= self.tear:
+            return [(start, end)]
+        edges = [start, *range((start // _SECTOR + 1) * _SECTOR, end, _SECTOR), end]
+        sectors = list(pairwise(edges))
+        if self.random.random() < 0.5:
+            return [sector for sector in sectors if self.random.random() < 0.5]
+        first, last = sorted(self.random.choices(range(len(sectors) + 1), k=2))
+        return sectors[first:last]
+
+
+@dataclass(eq=False, slots=True)
 class _File:
-    """A file's bytes: as programs read them, as they are on disk, and what lies between."""
+    """A file's bytes on disk, those that a process reads, and the changes between the two."""
 
-    def __init__(self) -> None:
-        self.current = bytearray()
-        self.durable = b""
-        self.pending: list[Write | Truncate] = []
+    durable: bytearray = field(default_factory=bytearray)
+    current: bytearray = field(default_factory=bytearray)
+    pending: list[tuple[int, Write | Truncate]] = field(default_factory=list)
 
-    def change(self, operation: Write | Truncate) -> None:
-        _apply(self.current, operation)
-        self.pending.append(operation)
+    def change(self, number: int, change: Write | Truncate) -> None:
+        if isinstance(change, Write) and change.offset is None:
+            change = Write(change.path, change.data, len(self.current))
+        _apply(self.current, change)
+        self.pending.append((number, change))
 
-    def sync(self) -> None:
-        self.durable = bytes(self.current)
-        self.pending.clear()
+    def flush(self, began: int) -> None:
+        for number, change in self.pending:
+            if number < began:
+                _apply(self.durable, change)
+        self.pending = [(number, change) for number, change in self.pending if number >= began]
 
-    def after_a_cut(self, rng: Random | None) -> bytes:
-        """What may be there; without `rng` only what must be there."""
-        found = bytearray(self.durable)
-        for operation in self.pending if rng else ():
-            assert rng is not None
-            if rng.random() < 0.5:
-                _apply(found, _torn(operation, rng))
-        return bytes(found)
+    def after_cut(self, fate: Fate) -> bytes:
+        data = bytearray(self.durable)
+        for _, change in self.pending:
+            if not fate.keeps():
+                continue
+            if isinstance(change, Truncate):
+                _apply(data, change)
+                continue
+            offset = change.offset or 0
+            for start, end in fate.pieces(offset, offset + len(change.data)):
+                piece = change.data[start - offset : end - offset]
+                _apply(data, Write(change.path, piece, start))
+        return bytes(data)
 
 
-# A name, and its file; None for a name that goes, and a folder has no bytes.
-_FOLDER = _File()
-_Entry = tuple[str, _File | None]
+@dataclass(eq=False, slots=True)
+class _Folder:
+    """A folder's entries on disk, those that a process sees, and the changes between the two."""
+
+    durable: dict[str, _Node] = field(default_factory=dict)
+    current: dict[str, _Node] = field(default_factory=dict)
+    pending: list[_Edit] = field(default_factory=list)
+
+
+_Node = _File | _Folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """Names that change together: what each stands for from then on, None for nothing."""
+
+    number: int
+    names: tuple[tuple[_Folder, str, _Node | None], ...]
+
+    def apply(self, entries: Mapping[_Folder, dict[str, _Node]]) -> None:
+        for folder, name, node in self.names:
+            if node is None:
+                entries[folder].pop(name, None)
+            else:
+                entries[folder][name] = node
 
 
 class Disk:
-    """The files below a folder that is there from the beginning."""
+    """The disk below a folder that is there from the start, and empty."""
 
     def __init__(self, root: Path) -> None:
-        self._root = str(root)
-        self._names: dict[str, _File] = {}
-        self._durable: dict[str, _File] = {}
-        # Changes of a folder's entries that are not on disk; those of one rename belong together.
-        self._pending: dict[str, list[tuple[_Entry, ...]]] = defaultdict(list)
+        self._root = root
+        self._top = _Folder()
+        self._folders = [self._top]
+        self._number = 0
 
-    def do(self, operation: FileOperation) -> None:
-        """Carry out an operation."""
+    def apply(self, operation: Operation) -> None:
+        """Do one operation of a trace; the requests in it change nothing."""
         match operation:
-            case Write() | Truncate():
-                self._change(operation)
-            case Sync(path=path):
-                self._sync(path)
-            case MakeFolder(path=path):
-                self._enter(path, _FOLDER)
-            case Create():
-                self._create(operation)
-            case Rename(path=path, target=target):
+            case Open(path, empty):
+                self._open(path, empty=empty)
+            case Write(path) | Truncate(path):
+                self._file(path).change(self._number, operation)
+            case MakeFolder(path):
+                folder = _Folder()
+                self._folders.append(folder)
+                self._edit(self._folder(path.parent), path.name, folder)
+            case Rename(path, target):
                 self._rename(path, target)
-            case Remove(path=path):
-                self._remove(path)
+            case Unlink(path):
+                self._edit(self._folder(path.parent), path.name, None)
+            case Sync(path, began):
+                self._flush(self._find(path), began)
+        self._number += 1
 
-    def _change(self, operation: Write | Truncate) -> None:
-        file = self._names[operation.path]
-        if isinstance(operation, Write) and operation.offset is None:
-            operation = Write(operation.path, len(file.current), operation.data)
-        file.change(operation)
+    def current(self) -> Image:
+        """What a process reads: a disk that was never cut off."""
+        entries = {folder: folder.current for folder in self._folders}
+        return dict(_files(self._top, entries, lambda file: bytes(file.current)))
 
-    def _create(self, operation: Create) -> None:
-        file = self._names.get(operation.path)
-        if file is None:
-            self._enter(operation.path, _File())
-        elif operation.empties:
-            file.change(Truncate(operation.path, 0))
+    def after_cut(self, fate: Fate) -> Image:
+        """What is on it after a power cut now."""
+        entries = {folder: dict(folder.durable) for folder in self._folders}
+        pending = [edit for folder in self._folders for edit in folder.pending]
+        for edit in sorted(pending, key=lambda edit: edit.number):
+            if fate.keeps():
+                edit.apply(entries)
+        return dict(_files(self._top, entries, lambda file: file.after_cut(fate)))
 
-    def _remove(self, path: str) -> None:
-        if self._names.pop(path, None) is not None:
-            self._pending[_folder_of(path)].append(((path, None),))
+    def _find(self, path: Path) -> _Node:
+        node: _Node = self._top
+        for name in path.relative_to(self._root).parts:
+            assert isinstance(node, _Folder), path
+            node = node.current[name]
+        return node
 
-    def _enter(self, path: str, file: _File) -> None:
-        self._names[path] = file
-        self._pending[_folder_of(path)].append(((path, file),))
+    def _folder(self, path: Path) -> _Folder:
+        node = self._find(path)
+        assert isinstance(node, _Folder), path
+        return node
 
-    def _rename(self, path: str, target: str) -> None:
-        file = self._names.pop(path)
-        self._names[target] = file
-        change = ((path, None), (target, file))
-        for folder in {_folder_of(path), _folder_of(target)}:
-            self._pending[folder].append(change)
+    def _file(self, path: Path) -> _File:
+        node = self._find(path)
+        assert isinstance(node, _File), path
+        return node
 
-    def _sync(self, path: str) -> None:
-        file = self._names.get(path, _FOLDER)
-        if file is not _FOLDER:
-            file.sync()
+    def _open(self, path: Path, *, empty: bool) -> None:
+        folder = self._folder(path.parent)
+        if path.name not in folder.current:
+            self._edit(folder, path.name, _File())
+        elif empty:
+            self._file(path).change(self._number, Truncate(path, 0))
+
+    def _edit(self, folder: _Folder, name: str, node: _Node | None) -> None:
+        self._enter(folder, _Edit(self._number, ((folder, name, node),)))
+
+    def _rename(self, path: Path, target: Path) -> None:
+        """On disk with the fsync of the target's folder; that of the other one is not enough."""
+        old, new = self._folder(path.parent), self._folder(target.parent)
+        names = ((old, path.name, None), (new, target.name, old.current[path.name]))
+        self._enter(new, _Edit(self._number, names))
+
+    def _enter(self, folder: _Folder, edit: _Edit) -> None:
+        edit.apply({each: each.current for each, _, _ in edit.names})
+        folder.pending.append(edit)
+
+    def _flush(self, node: _Node, began: int) -> None:
+        if isinstance(node, _File):
+            node.flush(began)
             return
-        for change in self._pending.pop(path, []):
-            _enter_all(self._durable, change)
-            for others in self._pending.values():
-                if change in others:
-                    others.remove(change)
-
-    def after_a_cut(self, rng: Random | None) -> dict[str, bytes]:
-        """The files that may be there, by path; without `rng` only what must be there."""
-        names = dict(self._durable)
-        for changes in self._pending.values() if rng else ():
-            assert rng is not None
-            for change in changes[: rng.randint(0, len(changes))]:
-                _enter_all(names, change)
-        return {
-            path: file.after_a_cut(rng)
-            for path, file in names.items()
-            if file is not _FOLDER and self._is_reached(path, names)
-        }
-
-    def _is_reached(self, path: str, names: dict[str, _File]) -> bool:
-        """Whether each folder above is there."""
-        return all(names.get(folder) is _FOLDER for folder in self._above(path))
-
-    def _above(self, path: str) -> Iterator[str]:
-        folder = _folder_of(path)
-        while folder != self._root:
-            yield folder
-            folder = _folder_of(folder)
+        for edit in node.pending:
+            if edit.number < began:
+                edit.apply({folder: folder.durable for folder, _, _ in edit.names})
+        node.pending = [edit for edit in node.pending if edit.number >= began]
 
 
-def _folder_of(path: str) -> str:
-    return path.rpartition("/")[0]
+def _apply(data: bytearray, change: Write | Truncate) -> None:
+    end = change.size if isinstance(change, Truncate) else change.offset or 0
+    data.extend(bytes(max(0, end - len(data))))
+    if isinstance(change, Truncate):
+        del data[end:]
+    else:
+        data[end : end + len(change.data)] = change.data
 
 
-def _enter_all(names: dict[str, _File], change: tuple[_Entry, ...]) -> None:
-    for path, file in change:
-        if file is None:
-            names.pop(path, None)
+def _files(
+    top: _Folder, entries: Mapping[_Folder, dict[str, _Node]], bytes_of: Callable[[_File], bytes]
+) -> Iterator[tuple[Path, bytes | None]]:
+    """The tree that can be reached from `top`, each folder before what is in it."""
+    for name, node in sorted(entries[top].items()):
+        if isinstance(node, _File):
+            yield Path(name), bytes_of(node)
         else:
-            names[path] = file
-
-
-def _apply(data: bytearray, operation: Write | Truncate) -> None:
-    if isinstance(operation, Truncate):
-        del data[operation.length :]
-        data.extend(bytes(operation.length - len(data)))
-        return
-    assert operation.offset is not None
-    data.extend(bytes(max(0, operation.offset - len(data))))
-    data[operation.offset : operation.offset + len(operation.data)] = operation.data
-
-
-def _torn(operation: Write | Truncate, rng: Random) -> Write | Truncate:
-    if isinstance(operation, Truncate) or rng.random() >= _TORN:
-        return operation
-    sectors = rng.randint(0, len(operation.data) // _SECTOR)
-    return Write(operation.path, operation.offset, operation.data[: sectors * _SECTOR])
+            yield Path(name), None
+            for path, data in _files(node, entries, bytes_of):
+                yield Path(name, *path.parts), data

@@ -1,212 +1,242 @@
-"""Run a command under strace, and read what it did to its files and when its requests left."""
+"""Read strace's recording of a run: the operations on files below a folder, and the requests sent.
+
+It needs the options `OPTIONS`: whole data in hexadecimal, and the path of each file descriptor.
+"""
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-_ON_OPEN_FILES = ("write", "pwrite64", "fsync", "fdatasync", "ftruncate")
-_CALLS = (
-    *_ON_OPEN_FILES,
-    *("openat", "sendto"),
-    *("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat"),
+_MODELLED = (
+    *("openat", "write", "pwrite64", "ftruncate", "fsync", "fdatasync", "mkdir"),
+    *("rename", "unlink", "sendto"),
 )
-_LONGEST = 4_000_000  # bytes of a write that strace prints
+# Calls that change files too. A run makes none of them: if it does, the model of the disk is wrong.
+_NOT_MODELLED = (
+    *("open", "creat", "writev", "pwritev", "pwritev2", "sendfile", "copy_file_range"),
+    *("fallocate", "truncate", "sync_file_range", "link", "linkat", "symlink", "symlinkat"),
+    *("renameat", "renameat2", "unlinkat", "rmdir", "mkdirat", "sendmsg"),
+)
+# `?` for calls that a machine's kernel may not have.
+OPTIONS = (
+    *("-f", "-qq", "-y", "-xx", "-s", "4000000", "-e"),
+    "trace=" + ",".join(f"?{call}" for call in (*_MODELLED, *_NOT_MODELLED)),
+)
+
 _LINE = re.compile(r"(\d+) +(.*)")
-_RESUMED = re.compile(r"<\.\.\. \w+ resumed>(.*)")
-_UNFINISHED = "<unfinished ...>"
+_RESUMED = re.compile(r"<\.\.\. \w+ resumed>")
+_UNFINISHED = " <unfinished ...>"
 _CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+)")
 _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
-_FILE = re.compile(r"\d+<([^>]*)>")
-_POST = b"POST /model/v1/generation HTTP"
-_POLL = re.compile(rb"GET /model/v1/generation/task/([\w-]+) HTTP")
+_DESCRIPTOR = re.compile(r"(?:AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})*)")
+_GONE = " (deleted)"
+_TASK = re.compile(rb"GET /(?:model/v1/generation/task|results)/([\w-]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
-    """A file is opened that is made when it is missing; `empties` is whether it loses its bytes."""
+class Open:
+    """A file is made when it is missing, and emptied with `empty`."""
 
-    path: str
-    empties: bool
+    path: Path
+    empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Bytes are written at `offset`; at the end of the file when it is None."""
+
+    path: Path
+    data: bytes = field(repr=False)
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """A file gets this size."""
+
+    path: Path
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class MakeFolder:
     """A folder is made."""
 
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Bytes are written at an offset, or with None behind what was written before."""
-
-    path: str
-    offset: int | None
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Truncate:
-    """A file is cut to a length."""
-
-    path: str
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sync:
-    """A file's bytes, or a folder's entries, are on disk from here on."""
-
-    path: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A file gets another name."""
+    """A file gets another name; the file that has it already is replaced."""
 
-    path: str
-    target: str
+    path: Path
+    target: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
-    """A file loses its name."""
+class Unlink:
+    """A file's name is removed."""
 
-    path: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A file or folder is flushed: all operations on it before the one with the number `began`."""
+
+    path: Path
+    began: int
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A request that costs money begins to leave."""
+    """The request for the picture of `prompt` begins to leave; each job has a prompt of its own."""
+
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
-class Poll:
-    """A task is asked for: from here on somebody relies on its id."""
+class Rely:
+    """A request leaves that names a task: a poll or a download."""
 
     task_id: str
 
 
-FileOperation = Create | MakeFolder | Write | Truncate | Sync | Rename | Remove
-Operation = FileOperation | Post | Poll
+Operation = Open | Write | Truncate | MakeFolder | Rename | Unlink | Sync | Post | Rely
 
 
-def why_not() -> str | None:
-    """Why strace cannot be used here; None where it can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    tried = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False)
-    return None if tried.returncode == 0 else f"strace cannot trace here: {tried.stderr!r}"
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A system call; `began` is the number of operations that had ended when it began."""
+
+    name: str
+    arguments: str
+    began: int
+
+    @property
+    def path(self) -> Path:
+        """The path of the first argument, a file descriptor."""
+        found = _DESCRIPTOR.match(self.arguments)
+        return Path("" if found is None else _decoded(found[1]).decode())
+
+    @property
+    def texts(self) -> list[bytes]:
+        """The arguments that are text or data."""
+        return [_decoded(text) for text in _TEXT.findall(self.arguments)]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The arguments that are paths."""
+        return [self.path / text.decode() for text in self.texts]
+
+    @property
+    def last(self) -> int:
+        """The last argument, a number."""
+        return int(self.arguments.rpartition(", ")[2])
 
 
-def record(
-    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], seconds: float
-) -> list[Operation]:
-    """Run a command in a folder; what it did to files below it, in the order of time.
+def read(trace: Path, root: Path) -> list[Operation]:
+    """The operations below `root` in the order in which they ended; requests as they began.
 
-    Raises AssertionError, with its output, when it fails.
+    Raises ValueError for a call that the model of the disk does not know.
     """
-    trace = folder.parent / f"{folder.name}.trace"
-    options = ["-f", "-y", "-xx", "-s", str(_LONGEST), "-e", f"trace={','.join(_CALLS)}"]
-    ended = subprocess.run(
-        ["strace", "-qq", *options, "-o", str(trace), *command],
-        cwd=folder,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    with trace.open(encoding="ascii", errors="replace") as lines:
-        operations = list(_operations(lines, folder))
-    trace.unlink()
+    operations: list[Operation] = []
+    begun: dict[str, _Call] = {}
+    with trace.open(encoding="ascii") as lines:
+        for line in lines:
+            if (parts := _LINE.match(line)) is None:
+                continue
+            thread, text = parts.groups()
+            if text.endswith(_UNFINISHED):
+                name, _, arguments = text.removesuffix(_UNFINISHED).partition("(")
+                begun[thread] = call = _Call(name, arguments, len(operations))
+                operations += _requests(call)
+                continue
+            resumed = _RESUMED.match(text)
+            if resumed is not None:
+                call = begun.pop(thread)
+                text = f"{call.name}({call.arguments}{text[resumed.end() :]}"
+            if (ended := _CALL.match(text)) is None or int(ended[3]) < 0:
+                continue
+            began = len(operations) if resumed is None else call.began
+            call = _Call(ended[1], ended[2], began)
+            operations += _changes(call, root)
+            if resumed is None:
+                operations += _requests(call)
     return operations
 
 
-def _operations(lines: Iterator[str], folder: Path) -> Iterator[Operation]:
-    for name, arguments in _calls(lines):
-        operation = _request(arguments) if name == "sendto" else None
-        if operation is not None:
-            yield operation
-        elif name != "sendto":
-            found = _file_operation(name, arguments, folder)
-            if found is not None and Path(found.path).is_relative_to(folder):
-                yield found
+def _requests(call: _Call) -> Iterator[Operation]:
+    """A request to the API, whose headers and body are sent by one call each."""
+    if call.name != "sendto" or not call.texts:
+        return
+    data = call.texts[0]
+    if found := _TASK.match(data):
+        yield Rely(found[1].decode())
+    elif data.startswith(b"{"):
+        yield Post(json.loads(data)["input"][0]["params"]["prompt"])
 
 
-def _calls(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """The name and the arguments of each call that went well.
-
-    A request counts from its beginning, everything else from its end.
-    """
-    waiting: dict[str, str] = {}
-    for line in lines:
-        match = _LINE.match(line.rstrip("\n"))
-        if match is None:
-            continue
-        thread, rest = match.groups()
-        if rest.endswith(_UNFINISHED):
-            waiting[thread] = rest.removesuffix(_UNFINISHED).rstrip()
-            if rest.startswith("sendto("):
-                yield "sendto", waiting.pop(thread)
-            continue
-        if resumed := _RESUMED.match(rest):
-            rest = waiting.pop(thread, "") + resumed[1]
-        if (call := _CALL.match(rest)) is not None and int(call[3]) >= 0:
-            yield call[1], call[2]
+def _changes(call: _Call, root: Path) -> Iterator[Operation]:
+    """A change of a file below `root`, or a flush."""
+    if call.name == "sendto":
+        return
+    if call.name in ("write", "pwrite64", "ftruncate", "fsync", "fdatasync"):
+        paths = [call.path]
+    else:
+        paths = call.paths
+    ours = [path for path in paths if path.is_relative_to(root) and not str(path).endswith(_GONE)]
+    if ours and call.name in _MAKERS:
+        yield from _MAKERS[call.name](call, *paths)
+    elif ours:
+        raise ValueError(f"the model of the disk does not know {call.name} ({ours[0]})")
 
 
-def _request(arguments: str) -> Post | Poll | None:
-    texts = _TEXT.search(arguments)
-    data = _bytes(texts[1])[:400] if texts else b""
-    if data.startswith(_POST):
-        return Post()
-    poll = _POLL.match(data)
-    return Poll(poll[1].decode()) if poll else None
+def _open(call: _Call, path: Path) -> Iterator[Operation]:
+    if "O_CREAT" in call.arguments or "O_TRUNC" in call.arguments:
+        yield Open(path, "O_TRUNC" in call.arguments)
 
 
-def _file_operation(name: str, arguments: str, folder: Path) -> FileOperation | None:
-    texts = [_bytes(text) for text in _TEXT.findall(arguments)]
-    if (opened := _FILE.match(arguments)) is not None and name in _ON_OPEN_FILES:
-        return _on_open_file(name, _opened(opened[1]), arguments, texts)
-    paths = [_path(text, folder) for text in texts]
-    if name == "openat" and "O_CREAT" in arguments:
-        return Create(paths[0], "O_TRUNC" in arguments)
-    if name.startswith("rename"):
-        return Rename(paths[0], paths[1])
-    if name.startswith("mkdir"):
-        return MakeFolder(paths[0])
-    return Remove(paths[0]) if name.startswith("unlink") else None
+def _write(call: _Call, path: Path) -> Iterator[Operation]:
+    yield Write(path, call.texts[0], call.last if call.name == "pwrite64" else None)
 
 
-def _on_open_file(name: str, path: str, arguments: str, texts: list[bytes]) -> FileOperation:
-    match name:
-        case "fsync" | "fdatasync":
-            return Sync(path)
-        case "ftruncate":
-            return Truncate(path, int(arguments.rpartition(", ")[2]))
-        case "pwrite64":
-            return Write(path, int(arguments.rpartition(", ")[2]), texts[0])
-        case _:
-            return Write(path, None, texts[0])
+def _truncate(call: _Call, path: Path) -> Iterator[Operation]:
+    yield Truncate(path, call.last)
 
 
-def _bytes(text: str) -> bytes:
+def _sync(call: _Call, path: Path) -> Iterator[Operation]:
+    yield Sync(path, call.began)
+
+
+def _make_folder(call: _Call, path: Path) -> Iterator[Operation]:
+    yield MakeFolder(path)
+
+
+def _rename(call: _Call, path: Path, target: Path) -> Iterator[Operation]:
+    yield Rename(path, target)
+
+
+def _unlink(call: _Call, path: Path) -> Iterator[Operation]:
+    yield Unlink(path)
+
+
+_MAKERS: Mapping[str, Callable[..., Iterator[Operation]]] = {
+    "openat": _open,
+    "write": _write,
+    "pwrite64": _write,
+    "ftruncate": _truncate,
+    "fsync": _sync,
+    "fdatasync": _sync,
+    "mkdir": _make_folder,
+    "rename": _rename,
+    "unlink": _unlink,
+}
+
+
+def _decoded(text: str) -> bytes:
     return bytes.fromhex(text.replace("\\x", ""))
-
-
-def _path(name: bytes, folder: Path) -> str:
-    """A path that is relative begins in the command's current folder."""
-    return os.path.normpath(folder / os.fsdecode(name))
-
-
-def _opened(text: str) -> str:
-    return os.fsdecode(_bytes(text)) if text.startswith("\\x") else text

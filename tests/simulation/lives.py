@@ -10,7 +10,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -132,10 +132,11 @@ class Life:
 
     def play(self, folder: Path) -> Figures:
         """Play it below `folder`, which it removes unless it raises Violation."""
-        self._machines = [self._machine(folder, number) for number in (0, 1)]
-        for step in self._plan.steps:
-            self._do(step)
-        self._finish()
+        with ExitStack() as stack:
+            self._machines = [self._machine(folder, number, stack) for number in (0, 1)]
+            for step in self._plan.steps:
+                self._do(step)
+            self._finish()
         shutil.rmtree(folder, ignore_errors=True)
         self._figures.seconds = self._world.clock.now
         self._figures.tasks = len(self._world.api.tasks)
@@ -143,12 +144,15 @@ class Life:
         self._figures.digest = self._world.history.digest
         return self._figures
 
-    def _machine(self, folder: Path, number: int) -> Machine:
+    def _machine(self, folder: Path, number: int, stack: ExitStack) -> Machine:
+        """A machine; its checkpoint in memory, if it has one, is closed with `stack`."""
         out = folder / f"machine-{number}"
         limit = self._plan.limits[number]
         run = replace(self._recipe.run, max_cost=limit)
         recipe = replace(self._recipe, output_dir=out, run=run)
         memory = None if self._plan.on_disk else Store.blank(clock=self._world.clock.utc)
+        if memory is not None:
+            stack.callback(memory.close)
         return Machine(recipe, Layout("life", out), self._plan.threads, memory)
 
     def _jobs_of(self, number: int) -> list[Job]:
