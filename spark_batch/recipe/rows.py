@@ -104,7 +104,7 @@ def _check_columns(table: Table, given: Given) -> None:
         for row in table.rows:
             if token_name not in table.values(row):
                 message = f"the row has no value, and output.name has ${{{token_name}}}"
-                table.error(row, token_name, message)
+                table.variable_error(row, token_name, message)
 
 
 def _used(table: Table, given: Given) -> set[str | None]:
@@ -271,7 +271,7 @@ class _Reader:
         """Report the columns that a text uses and the row leaves empty; whether there are any."""
         empty = [token.name for token in tokens if token.name and token.name not in names]
         for name in dict.fromkeys(empty):
-            self._table.error(row, name, f"the row has no value for ${{{name}}}")
+            self._table.variable_error(row, name, f"the row has no value for ${{{name}}}")
         return bool(empty)
 
     def _text_fault(self, text: str) -> str | None:

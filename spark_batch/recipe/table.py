@@ -31,7 +31,7 @@ MAX_COLUMNS = 100
 MAX_ERRORS = 1000  # then reading stops
 
 _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
-_DELIMITERS = (",", ";", "\t")
+_MARKS = {",": "comma", ";": "semicolon", "\t": "tab"}  # between cells
 _DECIMAL_COMMA = re.compile(r"[0-9]*,[0-9]+")
 _WORD = re.compile(r"[a-z0-9]+")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
@@ -106,9 +106,12 @@ class Table:
 
     def error(self, row: Row, column: str, message: str) -> None:
         """Add an error about a cell, at its place."""
-        mark = self.mark(row, column)
-        cell = f"{_letters(mark.column)}{mark.line} " if self._is_book else ""
-        self.findings.error(mark, code="row", path=f"{cell}{column}", message=message)
+        self._error(self.mark(row, column), "row", column, message)
+
+    def variable_error(self, row: Row, name: str, message: str) -> None:
+        """Add an error about the cell of a variable; `name` is as `${name}` writes it."""
+        column = next((column for column, own in self.free.items() if own == name), name)
+        self.error(row, column, message)
 
     def unknown(self, column: str, hint: str) -> None:
         """Add an error about a column, at its name in the header or where a row first has it."""
@@ -117,8 +120,13 @@ class Table:
         else:
             row = next(row for row in self.rows if column in row.cells)
             mark, what = self.mark(row, column), "key"
-        message = f"unknown {what} {quoted(column)}{hint}"
-        self.findings.error(mark, code="table", path="", message=message)
+        self._error(mark, "table", "", f"unknown {what} {quoted(column)}{hint}")
+
+    def _error(self, mark: Mark, code: str, path: str, message: str) -> None:
+        """Add an error; in a workbook it names the cell."""
+        if self._is_book:
+            path = f"{_letters(mark.column)}{mark.line} {path}".rstrip()
+        self.findings.error(mark, code=code, path=path, message=message)
 
     def mark(self, row: Row, column: str) -> Mark:
         """The place of a cell, or of its row if the row has no such cell."""
@@ -193,7 +201,7 @@ class Table:
         if any(cell.strip() for cell in cells[count:]) or (
             len(cells) < count and not self._is_book and self._trailing == 0
         ):
-            self._uneven(line, len(cells))
+            self._uneven(line, cells)
             return
         yield Row(line, self._values(cells[:count]))
 
@@ -231,8 +239,7 @@ class Table:
             hint = near or f"; the recipe's own columns are {', '.join(known)}"
             faults.append((0, f"the header lacks {quoted('image')}{hint}"))
         for at, message in faults:
-            mark = self._cell_mark(line, at)
-            self.findings.error(mark, code="table", path="", message=message)
+            self._error(self._cell_mark(line, at), "table", "", message)
         if faults:
             raise Stop
 
@@ -263,14 +270,22 @@ class Table:
             message = f"{len(names)} {what} are too many; known are {', '.join(known)}"
             raise stop(self.findings, Mark(line), "table", message)
 
-    def _uneven(self, line: int, count: int) -> None:
+    def _uneven(self, line: int, cells: list[str]) -> None:
+        """Report a row that is shorter than the header, or has a value beyond it."""
         columns = len(self._columns)
-        hint = "; put a text with a comma in quotes" if count > columns else ""
+        if self._is_book:
+            at = next(at for at in range(columns, len(cells)) if cells[at].strip())
+            message = "the column has no name in the header; give it one, or empty this cell"
+            self._error(Mark(line, at + 1), "row", "", message)
+            return
+        mark = _MARKS[self._delimiter]
+        hint = f"; put a text with a {mark} in quotes" if len(cells) > columns else ""
         text = self._lines[line - 1]
         if hint and characters.plain(text).count('"') > text.count('"'):
             hint += ', straight ones (")'
-        message = f"the row has {count} cells, the header {columns}{hint}"
-        self.findings.error(Mark(line), code="row", path="", message=message)
+        self._error(
+            Mark(line), "row", "", f"the row has {len(cells)} cells, the header {columns}{hint}"
+        )
 
     def _jsonl(self) -> Iterator[Row]:
         known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
@@ -342,7 +357,7 @@ _JSON = json.JSONDecoder(
 def _delimiter(header: str) -> str:
     """What separates the cells of a header: a comma, a semicolon or a tab outside of quotes."""
     bare = re.sub(r'"(?:[^"]|"")*"', "", header)
-    return max(_DELIMITERS, key=bare.count)
+    return max(_MARKS, key=bare.count)
 
 
 def variable_name(column: str) -> str:

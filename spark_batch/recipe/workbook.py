@@ -1,23 +1,39 @@
-"""Read the first sheet of an .xlsx workbook as texts (extra `tables`)."""
+"""Read the first sheet of an .xlsx workbook as texts (extra `tables`).
+
+A workbook is a ZIP archive of XML files, and a small one may fill any memory: by what it unpacks
+to, by one cell in a far corner (a sheet is held as a rectangle), or by one long text in many cells.
+python-calamine has no limits, and a failed allocation in it ends the process. So the parts are
+checked before it reads them, and it reads a copy of those that were checked.
+"""
 
 from __future__ import annotations
 
 import datetime
-import struct
+import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.parsers import expat
 
 from spark_batch.recipe.boundary import text_fault
+from spark_batch.text import quoted
 
 MAX_BYTES = 64 << 20
-# A workbook is a ZIP archive: a small one may unpack to more than any memory holds.
-MAX_UNPACKED = 512 << 20
+MAX_UNPACKED = 256 << 20
 MAX_PARTS = 5000
-_CHUNK = 1 << 20
-_HEADER_NAMES = 26  # where a part's header has the lengths of its name and its extra field
+MAX_CELLS = 5_000_000  # rows times columns, empty cells included
+MAX_CHARACTERS = 64 << 20  # in the texts of all cells
+
+# The parts that python-calamine reads.
+_READ = re.compile(r"(xl[/\\]|_rels[/\\]|\[content_types\]).*\.(xml|rels)", re.IGNORECASE)
+_TEXTS = "xl/sharedstrings.xml"  # the texts that cells name by their numbers; in lower case
+_COLUMN = re.compile("[A-Z]{1,3}")
+_DIGITS = "0123456789"
+_LETTERS = 26
 
 
 class Refused(Exception):
@@ -27,10 +43,10 @@ class Refused(Exception):
 def first_sheet(path: Path) -> Iterator[list[str]]:
     """The rows of a workbook's first sheet, from its first row on, each cell as a text.
 
-    A whole number has no decimal point, a date is in ISO form, an empty cell is an empty text.
-    Raises Refused.
+    A number is written with up to 15 significant digits, as spreadsheets do, a whole one without a
+    decimal point; a date is in ISO form; an empty cell is an empty text. Raises Refused.
     """
-    _check(path)
+    checked = _checked(path)
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError:
@@ -38,64 +54,197 @@ def first_sheet(path: Path) -> Iterator[list[str]]:
             "a workbook needs the extra `tables` (pip install python-calamine); or save it as CSV"
         ) from None
     try:
-        with CalamineWorkbook.from_path(str(path)) as book:
-            sheet = book.get_sheet_by_index(0)
-            rows = sheet.to_python(skip_empty_area=False)
-    except (CalamineError, OSError, IndexError) as error:
-        reason = str(error).partition("\n")[0][:200]
-        raise Refused(f"the workbook cannot be read ({reason}); save it as CSV") from None
+        with CalamineWorkbook.from_filelike(checked) as book:
+            rows = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+    except (CalamineError, OSError, ValueError, IndexError) as error:
+        raise _unreadable(error) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Rust; it is no Exception
+            raise
+        raise _unreadable(error) from None
     return ([_text(cell) for cell in row] for row in rows)
 
 
-def _check(path: Path) -> None:
-    """Refuse what is no workbook, or may be one that harms. Raises Refused."""
+def _unreadable(error: BaseException) -> Refused:
+    reason = str(error).partition("\n")[0][:200]
+    return Refused(f"the workbook cannot be read ({reason}); save it as CSV")
+
+
+def _checked(path: Path) -> io.BytesIO:
+    """The workbook with its XML parts alone, which are checked. Raises Refused."""
     if fault := text_fault(path):
         raise Refused(fault)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise Refused(f"the file is larger than {MAX_BYTES} bytes; split the recipe")
+            raise Refused(f"the file is larger than {MAX_BYTES >> 20} MiB; split the recipe")
         with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-            unpacked = len(parts) > MAX_PARTS or _unpacks_to_more(archive, MAX_UNPACKED)
+            parts = _parts(archive)
     except FileNotFoundError:
         raise Refused("no such file") from None
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError):
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        # RuntimeError: it is encrypted, or packed in a way that this Python does not know.
         raise Refused("this is no .xlsx workbook; save it anew, or as CSV") from None
-    if unpacked:
-        raise Refused(f"the workbook unpacks to more than {MAX_UNPACKED >> 20} MiB; save it as CSV")
+    _check_sheets(parts)
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    copy.seek(0)
+    return copy
 
 
-def _unpacks_to_more(archive: zipfile.ZipFile, most: int) -> bool:
-    """Whether the parts have more bytes altogether. The sizes that it names may be lies."""
-    left = most
-    for part in archive.infolist():
-        if part.compress_type == zipfile.ZIP_STORED:
-            left -= part.compress_size
-            continue
-        if part.compress_type != zipfile.ZIP_DEFLATED:
+def _parts(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """The XML parts by name. The sizes that the archive names may be lies: they bound nothing."""
+    files = [file for file in archive.infolist() if _READ.fullmatch(file.filename)]
+    if len(files) > MAX_PARTS:
+        raise Refused(f"the workbook has more than {MAX_PARTS} parts; save it as CSV")
+    found: dict[str, bytes] = {}
+    lower: set[str] = set()
+    left = MAX_UNPACKED
+    for file in files:
+        if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise zipfile.BadZipFile
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        for chunk in _packed(archive, part):
-            packed = chunk
-            while packed and left >= 0:
-                left -= len(unpacker.decompress(packed, _CHUNK))
-                packed = unpacker.unconsumed_tail
+        name = file.filename.replace("\\", "/")
+        if name.lower() in lower:
+            raise zipfile.BadZipFile
+        lower.add(name.lower())
+        with archive.open(file) as part:
+            found[name] = part.read(left + 1)
+        left -= len(found[name])
         if left < 0:
-            return True
-    return left < 0
+            most = MAX_UNPACKED >> 20
+            raise Refused(f"the workbook unpacks to more than {most} MiB; save it as CSV")
+    return found
 
 
-def _packed(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The bytes of a part as they stand in the file."""
-    file = archive.fp
-    assert file is not None
-    file.seek(part.header_offset + _HEADER_NAMES)
-    name, extra = struct.unpack("<HH", file.read(4))
-    file.seek(name + extra, 1)
-    left = part.compress_size
-    while left > 0 and (chunk := file.read(min(left, _CHUNK))):
-        left -= len(chunk)
-        yield chunk
+def _check_sheets(parts: dict[str, bytes]) -> None:
+    """Refuse parts that are no XML, and a sheet that would fill the memory. Raises Refused.
+
+    Any part may be the sheet: a workbook says so itself.
+    """
+    texts = _Texts()
+    for name, data in parts.items():
+        if name.lower() == _TEXTS:
+            _parse(name, data, texts)
+    for name, data in parts.items():
+        sheet = _Sheet(texts.lengths)
+        _parse(name, data, sheet)
+        if max(sheet.cells, sheet.rows * sheet.columns) > MAX_CELLS:
+            where = f"{sheet.cells} cells in {sheet.rows} rows and {sheet.columns} columns"
+            raise Refused(
+                f"the sheet {quoted(name)} has {where}: delete what stands far from the table, or"
+                " save it as CSV"
+            )
+        if sheet.characters > MAX_CHARACTERS:
+            most = MAX_CHARACTERS >> 20
+            raise Refused(f"the sheet {quoted(name)} has more than {most} Mi characters; split it")
+
+
+def _parse(name: str, data: bytes, sheet: _Sheet | _Texts) -> None:
+    """Measure a part. Raises Refused for what is no XML."""
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _no_doctype  # it may define texts that multiply
+    sheet.attach(parser)
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, IndexError, ValueError):
+        raise Refused(f"the workbook's part {quoted(name)} is broken; save it anew") from None
+
+
+class _Texts:
+    """The lengths of the texts that cells name by their numbers."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def attach(self, parser: expat.XMLParserType) -> None:
+        """Measure what the parser reads."""
+        parser.StartElementHandler = self._start
+        parser.CharacterDataHandler = self._characters
+
+    def _start(self, tag: str, _: object) -> None:
+        if tag.rpartition(":")[2] == "si":
+            self.lengths.append(0)
+            if len(self.lengths) > MAX_CELLS:
+                raise Refused(f"the workbook has more than {MAX_CELLS} texts; save it as CSV")
+
+    def _characters(self, text: str) -> None:
+        if self.lengths:
+            self.lengths[-1] += len(text)
+
+
+class _Sheet:
+    """The cells of a sheet, its rows and columns, and the characters of cells that name a text."""
+
+    def __init__(self, texts: list[int]) -> None:
+        self.cells = self.rows = self.columns = self.characters = 0
+        self._texts = texts
+        self._row = self._column = 0
+        self._reference: str | None = None
+        self._names_text = self._in_number = False
+        self._digits: list[str] = []
+
+    def attach(self, parser: expat.XMLParserType) -> None:
+        """Measure what the parser reads. A large sheet has a million elements."""
+        self._parser = parser
+        parser.StartElementHandler = self._start
+        parser.CommentHandler = parser.ProcessingInstructionHandler = self._other
+        parser.StartCdataSectionHandler = self._other
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._other()
+        name = tag.rpartition(":")[2] if ":" in tag else tag
+        if name == "c":
+            self._reference = attributes.get("r")
+            self._column += 1
+            self._names_text = attributes.get("t") == "s"
+        elif name in ("v", "is"):
+            self._enter()
+            if self._names_text:
+                self._in_number = True
+                self._digits.clear()
+                self._parser.CharacterDataHandler = self._digits.append
+                self._parser.EndElementHandler = self._end
+        elif name == "row":
+            self._row = int(attributes.get("r", self._row + 1))
+            self._column = 0
+
+    def _enter(self) -> None:
+        """Count a cell that is not empty; one without a reference follows the last one."""
+        if self._reference is not None:
+            letters = self._reference.rstrip(_DIGITS)
+            self._column = _column(letters)
+            self._row = int(self._reference[len(letters) :])
+        self.cells += 1
+        self.rows = max(self.rows, self._row)
+        self.columns = max(self.columns, self._column)
+
+    def _other(self, *_: object) -> None:
+        """Refuse a text's number that is not plain: others may read it as another one."""
+        if self._in_number:
+            raise ValueError
+
+    def _end(self, _: object) -> None:
+        self._in_number = False
+        digits = "".join(self._digits)
+        self.characters += self._texts[int(digits)] if digits else 0
+        self._parser.CharacterDataHandler = self._parser.EndElementHandler = None
+
+
+@cache
+def _column(letters: str) -> int:
+    """The number of a column: A is 1, AA is 27. Raises ValueError for no column."""
+    if not _COLUMN.fullmatch(letters):
+        raise ValueError
+    number = 0
+    for letter in letters:
+        number = number * _LETTERS + ord(letter) - ord("A") + 1
+    return number
+
+
+def _no_doctype(*_: object) -> None:
+    raise ValueError
 
 
 def _text(cell: Any) -> str:
@@ -103,7 +252,7 @@ def _text(cell: Any) -> str:
         case bool():
             return "true" if cell else "false"
         case float():
-            return str(int(cell)) if cell.is_integer() else repr(cell)
+            return str(int(cell)) if cell.is_integer() else f"{cell:.15g}"
         case datetime.datetime() if cell.time() == datetime.time():
             return cell.date().isoformat()
         case datetime.date() | datetime.time():

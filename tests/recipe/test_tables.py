@@ -51,10 +51,12 @@ def spreadsheet(separator: str, *, newline: str = "\r\n") -> str:
 
 
 def save_workbook(path: Path, rows: list[list[Any]]) -> None:
-    """A minimal .xlsx file with texts and numbers."""
+    """A minimal .xlsx file with texts and numbers; None is an empty cell."""
 
     def cell(column: int, line: int, value: Any) -> str:
         where = f"{chr(ord('A') + column)}{line}"
+        if value is None:
+            return f'<c r="{where}" s="0"/>'
         if isinstance(value, str):
             return f'<c r="{where}" t="inlineStr"><is><t>{value}</t></is></c>'
         return f'<c r="{where}"><v>{value}</v></c>'
@@ -63,6 +65,11 @@ def save_workbook(path: Path, rows: list[list[Any]]) -> None:
         f'<row r="{line}">{"".join(cell(at, line, value) for at, value in enumerate(row))}</row>'
         for line, row in enumerate(rows, 1)
     )
+    save_sheet(path, data)
+
+
+def save_sheet(path: Path, data: str, *, texts: str = "") -> None:
+    """An .xlsx file with these rows of XML, and the texts that its cells name by numbers."""
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -91,6 +98,7 @@ def save_workbook(path: Path, rows: list[list[Any]]) -> None:
             "xl/worksheets/sheet1.xml",
             f'<worksheet xmlns="{main}"><sheetData>{data}</sheetData></worksheet>',
         )
+        archive.writestr("xl/sharedStrings.xml", f'<sst xmlns="{main}">{texts}</sst>')
 
 
 @pytest.fixture
@@ -176,6 +184,31 @@ def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
     assert "t.xlsx:2:4: error: D2 scale: " in error
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([["image", "width"], ["a.jpg", 7]], "t.xlsx:1:2: error: B1: the column 'width' is no"),
+        (
+            [["image", "colour", "title", "sede"], ["a.jpg", "red", "Hi", 7]],
+            "t.xlsx:1:4: error: D1: unknown column 'sede'; did you mean 'seed'?",
+        ),
+        (
+            [["image", "colour", "title"], ["a.jpg", "red", "Hi", None, "sold out"]],
+            "t.xlsx:2:5: error: E2: the column has no name in the header",
+        ),
+        (
+            [["image", "Colour!", "title"], ["a.jpg", None, "Hi"]],
+            "t.xlsx:2:2: error: B2 Colour!: the row has no value for ${colour}",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_workbook_is_an_error_at_its_cell(
+    folder: Path, rows: list[list[Any]], expected: str
+) -> None:
+    save_workbook(folder / "t.xlsx", rows)
+    assert any(expected in error for error in errors_of(folder, "t.xlsx"))
+
+
 def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
     (folder / "t.csv").write_text("image,colour,title,,\na.jpg,red,Hi,,\nb.jpg,red,Hi\n,,,,\n\n")
     assert len(jobs_of(folder, "t.csv")) == 4
@@ -187,6 +220,10 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         (
             "image,colour,title\na.jpg,,Hi\n",
             "t.csv:2:7: error: colour: the row has no value for ${colour}",
+        ),
+        (
+            "image,Colour!,title\na.jpg,,Hi\n",
+            "t.csv:2:7: error: Colour!: the row has no value for ${colour}",
         ),
         (
             "image,colour,title,sede\na.jpg,r,t,7\n",
@@ -208,7 +245,7 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         ("colour,title\nr,t\n", "t.csv:1:1: error: the header lacks 'image'"),
         (
             "image;colour;title\na.jpg;r;t;x\n",
-            "t.csv:2:1: error: the row has 4 cells, the header 3",
+            "t.csv:2:1: error: the row has 4 cells, the header 3; put a text with a semicolon in",
         ),
         (
             "image,colour,title\na.jpg,r," + "x" * 900 + "\n",
@@ -272,7 +309,104 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(
     size = (8 << 20).to_bytes(4, "little")
     path.write_bytes(path.read_bytes().replace(size, (100).to_bytes(4, "little")))
     (error,) = errors_of(folder, "t.xlsx")
-    assert "unpacks to more than 1 MiB" in error
+    assert "this is no .xlsx workbook" in error  # no more is unpacked than the directory names
+
+
+LONG = f"<si><t>{'x' * 1_000_000}</t></si><si><t>a.jpg</t></si>"
+
+
+@pytest.mark.parametrize(
+    ("data", "texts", "expected"),
+    [
+        pytest.param(
+            '<row r="1"><c r="A1"><v>1</v></c></row>'
+            '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>',
+            "",
+            "has 2 cells in 1048576 rows and 16384 columns",
+            id="a cell in the far corner",
+        ),
+        pytest.param(
+            '<row r="1"><c r="A1"><v>1</v></c></row><row r="9999999"><c><v>1</v></c></row>',
+            "",
+            "has 2 cells in 9999999 rows and 1 columns",
+            id="a row far below, its cell without a reference",
+        ),
+        pytest.param(
+            '<row r="1">' + '<c t="s"><v>0</v></c>' * 80 + "</row>",
+            LONG,
+            "has more than 64 Mi characters",
+            id="a long text in many cells",
+        ),
+        pytest.param(
+            '<row r="1"><c t="s"><v>0<!-- -->1</v></c></row>',
+            LONG,
+            "is broken",
+            id="a number that others read as another one",
+        ),
+        pytest.param(
+            '<row r="1"><c t="s"><v>2</v></c></row>',
+            LONG,
+            "is broken",
+            id="a text that is not there",
+        ),
+        pytest.param(
+            '<row r="4294967296"><c r="ZZZZZZ4294967296"><v>1</v></c></row>',
+            "",
+            "is broken",
+            id="a cell beyond any sheet",
+        ),
+        pytest.param(
+            '</sheetData></worksheet><worksheet><sheetData><row r="1"/>',
+            "",
+            "is broken",
+            id="no XML",
+        ),
+    ],
+)
+def test_a_workbook_that_would_fill_the_memory_is_refused(
+    folder: Path, data: str, texts: str, expected: str
+) -> None:
+    """python-calamine would end the process: it allocates without limits."""
+    save_sheet(folder / "t.xlsx", data, texts=texts)
+    (error,) = errors_of(folder, "t.xlsx")
+    assert expected in error
+
+
+def test_a_workbook_with_many_cells_in_one_place_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "MAX_CELLS", 100)
+    cell = '<c r="A1"><v>1</v></c>'
+    save_sheet(folder / "t.xlsx", f'<row r="1">{cell * 101}</row>')
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "has 101 cells in 1 rows and 1 columns" in error
+
+
+def test_a_workbook_with_a_document_type_is_refused(folder: Path) -> None:
+    """It may define texts that multiply."""
+    path = folder / "t.xlsx"
+    save_workbook(path, [["image"], ["a.jpg"]])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = (
+        b'<!DOCTYPE x [<!ENTITY y "a.jpg">]>' + parts["xl/worksheets/sheet1.xml"]
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    (error,) = errors_of(folder, "t.xlsx")
+    assert "'xl/worksheets/sheet1.xml' is broken" in error
+
+
+def test_far_cells_without_a_value_do_not_count(folder: Path) -> None:
+    """A spreadsheet program writes such cells for a format alone."""
+    save_sheet(
+        folder / "t.xlsx",
+        '<row r="1"><c r="A1" t="s"><v>0</v></c></row><row r="2"><c r="A2" t="s"><v>1</v></c></row>'
+        '<row r="1048576"><c r="XFD1048576" s="1"/></row>',
+        texts="<si><t>image</t></si><si><r><t>a.</t></r><r><t>jpg</t></r></si>",
+    )
+    assert len(jobs_of(folder, "t.xlsx", recipe="prompts: [Tint it]\n")) == 1
 
 
 def test_without_the_extra_a_workbook_is_one_clear_line(
