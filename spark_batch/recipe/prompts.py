@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -117,9 +117,14 @@ def _entry(
     return PromptEntry(node, where, name.id, prompts, values, tokens or (), item.get("inputs"))
 
 
-def of_row(entry: PromptEntry, cells: Mapping[str, str], source: str) -> Iterator[Prompt]:
-    """The prompts that an entry becomes with the variables of a row, which has all that it uses."""
-    alike = {name: _alike(several) for name, several in entry.variables.items()}
+def of_row(
+    entry: PromptEntry, cells: Mapping[str, str], source: str, distinct: frozenset[str]
+) -> Iterator[Prompt]:
+    """The prompts that an entry becomes with the variables of a row, which has all that it uses.
+
+    `distinct` are the row's variables with values that are alike to those of another row.
+    """
+    similar = {name: alike(several) for name, several in entry.variables.items()}
     for chosen in product(*entry.variables.values()):
         own = dict(zip(entry.variables, chosen, strict=True))
         yield filled(
@@ -127,7 +132,7 @@ def of_row(entry: PromptEntry, cells: Mapping[str, str], source: str) -> Iterato
             entry.tokens,
             {**cells, **own},
             source,
-            frozenset(name for name, value in own.items() if value in alike[name]),
+            distinct.union(name for name, value in own.items() if value in similar[name]),
         )
 
 
@@ -172,10 +177,11 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
     return tuple(item.text() for item in node.items())
 
 
-def _alike(values: tuple[str, ...]) -> frozenset[str]:
+def alike(values: Iterable[str]) -> frozenset[str]:
     """The values with the same slug as another, such as C and C++, or SALE and Sale."""
-    times = Counter(map(slug, values))
-    return frozenset(value for value in values if times[slug(value)] > 1)
+    slugs = {value: slug(value) for value in values}
+    times = Counter(slugs.values())
+    return frozenset(value for value, name in slugs.items() if times[name] > 1)
 
 
 def _prompts(
@@ -190,7 +196,7 @@ def _prompts(
     """A prompt for each combination; reports the first whose text the API would refuse."""
     limit = model.definition("prompt")["maxLength"]
     source = f"{findings.file_name}:{node.mark.line}:{node.mark.column}"
-    alike = {name: _alike(several) for name, several in values.items()}
+    similar = {name: alike(several) for name, several in values.items()}
     found = []
     for chosen in product(*values.values()):
         filled = dict(zip(values, chosen, strict=True))
@@ -201,7 +207,7 @@ def _prompts(
                 message = f"with {_combination(filled)}: {fault}" if filled else fault
                 findings.error(node.mark, code="length", path=name.where, message=message)
             return ()
-        distinct = frozenset(name for name, value in filled.items() if value in alike[name])
+        distinct = frozenset(name for name, value in filled.items() if value in similar[name])
         found.append(Prompt(name.id, whole, tuple(filled.items()), source, distinct))
     return tuple(found)
 

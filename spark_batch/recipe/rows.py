@@ -29,7 +29,7 @@ from spark_batch.text import Token, counted, prompt_id, quoted, template_tokens
 
 MAX_REQUESTS = 1_000_000
 
-_Atom = tuple[str, str, int, int, float, int]
+_Atom = tuple[str, tuple[str, ...], int, int, float, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ def _check_prompts(table: Table, given: Given) -> None:
 def _check_columns(table: Table, given: Given) -> None:
     """Report a further column that looks like a mistyped one, and rows without a value in use."""
     used = _used(table, given)
+    if not table.rows:
+        return
     known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
     for column, name in table.free.items():
         if name not in used and (hint := table.findings.suggestion(column, known)):
@@ -114,6 +116,17 @@ def _used(table: Table, given: Given) -> set[str | None]:
     tokens += [token for entry in given.prompts for token in entry.tokens]
     tokens += template_tokens(given.template or "")
     return {token.name for token in tokens}
+
+
+def _alike(table: Table, used: set[str | None]) -> dict[str, frozenset[str]]:
+    """For each variable in use its values that are alike in names, such as C and C++."""
+    found = {}
+    for column, name in table.free.items():
+        if name in used:
+            cells = {str(row.cells[column]) for row in table.rows if column in row.cells}
+            if values := prompts.alike(cells):
+                found[name] = values
+    return found
 
 
 def _pictures(
@@ -145,7 +158,7 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
         block = reader.block(row, listed.input if listed else Input(id=""))
         if block is None:
             continue
-        atoms = _atoms(block)
+        atoms = _atoms(block, reader.in_output_name)
         fresh = [single for atom, single in atoms if atom not in seen]
         seen.update(atom for atom, _ in atoms)
         if not fresh:
@@ -174,19 +187,31 @@ def _sensible(table: Table, given: Given) -> bool:
     return number <= MAX_REQUESTS
 
 
-def _atoms(block: Block) -> list[tuple[_Atom, Block]]:
-    """The single requests of a row, without their takes."""
+def _atoms(block: Block, in_output_name: frozenset[str]) -> list[tuple[_Atom, Block]]:
+    """The single requests of a row, without their takes.
+
+    `in_output_name` are the variables that `output.name` has: rows that differ in them have
+    pictures of their own.
+    """
     picture = block.inputs[0].id
     axes = list(product(block.prompts, block.sizes, block.scales, block.seeds))
     return [
         (
-            (picture, prompt_name(prompt), size.width, size.height, scale, seed),
+            (picture, _identity(prompt, in_output_name), size.width, size.height, scale, seed),
             block
             if len(axes) == 1
             else replace(block, prompts=(prompt,), sizes=(size,), scales=(scale,), seeds=(seed,)),
         )
         for prompt, size, scale, seed in axes
     ]
+
+
+def _identity(prompt: Prompt, in_output_name: frozenset[str]) -> tuple[str, ...]:
+    """The text and the names of a prompt, by which rows are told apart."""
+    if not prompt.variables:
+        return prompt.id, prompt.text
+    values = (value for name, value in prompt.variables if name in in_output_name)
+    return prompt_name(prompt), prompt.text, *values
 
 
 class _Reader:
@@ -201,6 +226,9 @@ class _Reader:
         self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
         self._ids: dict[str, str] = {}
         self._columns = tuple(table.free.values())
+        output_name = {token.name for token in template_tokens(given.template or "")}
+        self.in_output_name = frozenset(name for name in self._columns if name in output_name)
+        self._alike = _alike(table, _used(table, given))
         self._longest = self._model.definition("prompt")["maxLength"]
         self._texts = self._texts_by_id()
         self._sizes: dict[str, Size] = {}
@@ -247,12 +275,13 @@ class _Reader:
             prompt = self._prompt(row) if "prompt" in row.cells else None
             return () if prompt is None else (replace(prompt, source=self._source(row)),)
         cells, found = self._table.values(row), []
+        source, distinct = self._source(row), self._distinct(cells)
         for entry in self._given.prompts:
-            if not self._is_for(entry, picture):
-                continue
+            if not (entry.tokens and self._is_for(entry, picture)):
+                continue  # without tokens it has errors
             if self._lacks(row, entry.tokens, (*cells, *entry.variables)):
                 continue
-            for prompt in filled_prompts(entry, cells, self._source(row)):
+            for prompt in filled_prompts(entry, cells, source, distinct):
                 if fault := self._text_fault(prompt.text):
                     self._table.error(row, "image", f"the prompt {quoted(entry.id)}: {fault}")
                 found.append(prompt)
@@ -316,7 +345,8 @@ class _Reader:
     ) -> Prompt | None:
         """A row's prompt with variables: its id is that of the text with them."""
         name = self._name(row) or self._generated_id(written)
-        prompt = prompts.filled(name, tokens, cells, self._source(row))
+        distinct = self._distinct(cells)
+        prompt = prompts.filled(name, tokens, cells, self._source(row), distinct)
         if fault := self._text_fault(prompt.text):
             self._table.error(row, "prompt", fault)
             return None
@@ -335,7 +365,16 @@ class _Reader:
         """A prompt with a row's further columns, which do not name it."""
         if not cells or prompt.variables:
             return prompt
-        return replace(prompt, variables=tuple(cells.items()), unnamed=frozenset(cells))
+        return replace(
+            prompt,
+            variables=tuple(cells.items()),
+            distinct=self._distinct(cells),
+            unnamed=frozenset(cells),
+        )
+
+    def _distinct(self, cells: Mapping[str, str]) -> frozenset[str]:
+        """The variables of a row whose values are alike to those of other rows in names."""
+        return frozenset(name for name, alike in self._alike.items() if cells.get(name) in alike)
 
     def _texts_by_id(self) -> dict[str, set[str]]:
         """The texts that have, or would have, each id, ignoring case."""

@@ -34,6 +34,7 @@ _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab"}  # between cells
 _DECIMAL_COMMA = re.compile(r"[0-9]*,[0-9]+")
 _WORD = re.compile(r"[a-z0-9]+")
+_BEGINNING = 100  # characters; of UTF-16 that is read as UTF-8 each second one is NUL
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 # The byte order marks of UTF-16, which spreadsheets write as "Unicode text".
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -81,6 +82,9 @@ class Table:
             message = "a table is a .csv, .tsv, .jsonl or .xlsx file"
             raise stop(self.findings, Mark(), "table", message)
         text = read_text(path, self.findings, most=MAX_BYTES, also=_utf_16)
+        if "\0" in text[:_BEGINNING]:
+            message = "the file is not UTF-8 text but like UTF-16; save it as UTF-8"
+            raise stop(self.findings, Mark(), "table", message)
         self._lines = list(io.StringIO(text, newline=""))
         lines = tuple(line.rstrip("\r\n") for line in self._lines)
         self.findings = Findings(Source(shown, lines))
@@ -235,8 +239,9 @@ class Table:
             if fault:
                 faults.append((at, fault))
         if "image" not in columns and not faults:
-            near = self.findings.suggestion("image", tuple(columns))
-            hint = near or f"; the recipe's own columns are {', '.join(known)}"
+            near = self.findings.closest("image", tuple(columns))
+            own = f"; the recipe's own columns are {', '.join(known)}"
+            hint = f"; write it in place of {quoted(near)}" if near else own
             faults.append((0, f"the header lacks {quoted('image')}{hint}"))
         for at, message in faults:
             self._error(self._cell_mark(line, at), "table", "", message)

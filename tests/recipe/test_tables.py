@@ -279,6 +279,44 @@ def test_a_name_that_lacks_a_row_s_value_is_an_error_in_that_row(folder: Path) -
     assert any("t.csv:3:" in error for error in errors_of(folder, "t.csv", recipe=recipe))
 
 
+def test_rows_with_values_of_the_same_words_have_names_of_their_own(folder: Path) -> None:
+    """`C` and `C++` are both `c` in names: the second row is no repetition of the first."""
+    (folder / "t.csv").write_text("image,title,colour\na.jpg,C,red\na.jpg,C++,red\n")
+    found = jobs_of(folder, "t.csv", recipe="prompts: [{id: text, text: 'Write ${title}'}]\n")
+    assert [job.prompt.text for job in found] == ["Write C", "Write C++"]
+    assert len({job.output for job in found}) == 2
+    (folder / "t.csv").write_text("image,title,prompt\na.jpg,C,Tint it\nb.jpg,C++,Tint it\n")
+    recipe = "output: {name: '${title}'}\n"
+    assert len({job.output for job in jobs_of(folder, "t.csv", recipe=recipe)}) == 2
+
+
+def test_rows_that_differ_in_the_output_s_name_have_pictures_of_their_own(folder: Path) -> None:
+    """They are one request, which is paid for once."""
+    (folder / "t.csv").write_text("image,colour,sku\na.jpg,red,1\na.jpg,red,2\na.jpg,red,2\n")
+    recipe = "prompts: ['Tint it ${colour}']\noutput: {name: '${sku}/${prompt}'}\n"
+    found = jobs_of(folder, "t.csv", recipe=recipe)
+    assert [job.output.partition("/")[0] for job in found] == ["1", "2"]
+    assert len({job.key for job in found}) == 1
+
+
+def test_an_error_in_a_prompt_is_no_error_of_each_row(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,colour\na.jpg,red\nb.jpg,red\n")
+    (error,) = errors_of(folder, "t.csv", recipe="prompts: ['Tint it ${color}']\n")
+    assert "unknown variable '${color}'; did you mean 'colour'?" in error
+
+
+def test_a_header_in_capitals_is_one_error(folder: Path) -> None:
+    (folder / "t.csv").write_text("Image,colour,title\na.jpg,red,Hi\n")
+    (error,) = errors_of(folder, "t.csv")
+    assert "t.csv:1:1: error: the header lacks 'image'; write it in place of 'Image'" in error
+
+
+def test_utf_16_without_its_mark_is_one_clear_line(folder: Path) -> None:
+    (folder / "t.csv").write_bytes("image,colour\na.jpg,red\n".encode("utf-16-le"))
+    (error,) = errors_of(folder, "t.csv")
+    assert "the file is not UTF-8 text but like UTF-16; save it as UTF-8" in error
+
+
 def test_keys_of_json_objects_are_variables(folder: Path) -> None:
     (folder / "t.jsonl").write_text('{"image": "a.jpg", "colour": "red", "title": 5}\n')
     assert [job.prompt.text for job in jobs_of(folder, "t.jsonl")] == ["Tint it red", "Write 5"]
