@@ -61,10 +61,14 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
 
 def prompt_name(prompt: Prompt) -> str:
     """A prompt in file names: its id, followed by the values of the variables that name it."""
-    values = value_names(prompt).items()
-    return "-".join((prompt.id, *(text for name, text in values if name not in prompt.unnamed)))
+    named = (pair for pair in prompt.variables if pair[0] not in prompt.unnamed)
+    return "-".join((prompt.id, *(_value_name(prompt, *pair) for pair in named)))
 
 
 def value_names(prompt: Prompt) -> dict[str, str]:
     """The value of each variable of a prompt as file names write it."""
-    return {name: slug(value, distinct=name in prompt.distinct) for name, value in prompt.variables}
+    return {name: _value_name(prompt, name, value) for name, value in prompt.variables}
+
+
+def _value_name(prompt: Prompt, name: str, value: str) -> str:
+    return slug(value, distinct=name in prompt.distinct)

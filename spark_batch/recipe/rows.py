@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
-from spark_batch.jobs.names import prompt_name
 from spark_batch.models import Model, schemas
 from spark_batch.recipe import entries, ids, inputs, prompts, rules, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
@@ -95,8 +94,6 @@ def _check_prompts(table: Table, given: Given) -> None:
 def _check_columns(table: Table, given: Given) -> None:
     """Report a further column that looks like a mistyped one, and rows without a value in use."""
     used = _used(table, given)
-    if not table.rows:
-        return
     known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
     for column, name in table.free.items():
         if name not in used and (hint := table.findings.suggestion(column, known)):
@@ -207,11 +204,13 @@ def _atoms(block: Block, in_output_name: frozenset[str]) -> list[tuple[_Atom, Bl
 
 
 def _identity(prompt: Prompt, in_output_name: frozenset[str]) -> tuple[str, ...]:
-    """The text and the names of a prompt, by which rows are told apart."""
-    if not prompt.variables:
-        return prompt.id, prompt.text
-    values = (value for name, value in prompt.variables if name in in_output_name)
-    return prompt_name(prompt), prompt.text, *values
+    """What of a prompt tells two rows apart: its text, and what its name is made of."""
+    named = (
+        value
+        for name, value in prompt.variables
+        if name in in_output_name or name not in prompt.unnamed
+    )
+    return prompt.id, prompt.text, *named
 
 
 class _Reader:

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ class Table:
         self.findings = Findings(Source(shown, lines))
         return reader()
 
-    @property
+    @cached_property
     def has_prompts(self) -> bool:
         """Whether the rows have prompts of their own."""
         return "prompt" in self._columns or any("prompt" in row.cells for row in self.rows)
@@ -242,6 +243,7 @@ class Table:
             near = self.findings.closest("image", tuple(columns))
             own = f"; the recipe's own columns are {', '.join(known)}"
             hint = f"; write it in place of {quoted(near)}" if near else own
+            self.free.pop(near or "", None)  # it is reported here
             faults.append((0, f"the header lacks {quoted('image')}{hint}"))
         for at, message in faults:
             self._error(self._cell_mark(line, at), "table", "", message)

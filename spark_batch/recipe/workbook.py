@@ -34,6 +34,8 @@ _TEXTS = "xl/sharedstrings.xml"  # the texts that cells name by their numbers; i
 _COLUMN = re.compile("[A-Z]{1,3}")
 _DIGITS = "0123456789"
 _LETTERS = 26
+_COUNTS = ("count", "uniqueCount")  # attributes that name the number of elements inside
+_COUNT = 7  # digits
 
 
 class Refused(Exception):
@@ -148,7 +150,7 @@ def _parse(name: str, data: bytes, sheet: _Sheet | _Texts) -> None:
     sheet.attach(parser)
     try:
         parser.Parse(data, True)
-    except (expat.ExpatError, IndexError, ValueError):
+    except (expat.ExpatError, LookupError, ValueError):
         raise Refused(f"the workbook's part {quoted(name)} is broken; save it anew") from None
 
 
@@ -209,6 +211,8 @@ class _Sheet:
         elif name == "row":
             self._row = int(attributes.get("r", self._row + 1))
             self._column = 0
+        elif any(len(attributes.get(count, "")) > _COUNT for count in _COUNTS):
+            raise ValueError  # python-calamine makes room for as many before it reads them
 
     def _enter(self) -> None:
         """Count a cell that is not empty; one without a reference follows the last one."""

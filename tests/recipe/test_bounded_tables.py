@@ -6,7 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from spark_batch import pictures
+from spark_batch.jobs import matrix
+from spark_batch.recipe import load
 from spark_batch.recipe.table import Table
 
 ROWS = {
@@ -38,4 +42,21 @@ def test_a_hostile_table_is_an_error_soon(name: str, tmp_path: Path) -> None:
     path.write_text(f"{text}\n")
     begun = time.process_time()
     assert 0 < Table(path).findings.errors <= 100
+    assert time.process_time() - begun < 5
+
+
+@pytest.mark.usefixtures("without_collections")
+def test_a_table_of_products_takes_no_time_that_grows_with_the_square_of_its_rows(
+    tmp_path: Path,
+) -> None:
+    Image.new("RGB", (1600, 1600), "teal").save(tmp_path / "a.jpg", quality=5)
+    rows = "".join(f"a.jpg;SKU-{n};Headline {n}\n" for n in range(12_000))
+    (tmp_path / "t.csv").write_text(f"image;sku;headline\n{rows}")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "version: 1\nname: t\nrows: t.csv\nprompts: ['Write ${headline}']\n"
+        "output: {name: '${sku}/${prompt}'}\n"
+    )
+    begun = time.process_time()
+    assert matrix.count_jobs(load(recipe, probe=pictures.probe).recipe) == 12_000
     assert time.process_time() - begun < 5

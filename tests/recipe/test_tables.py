@@ -364,10 +364,10 @@ LONG = f"<si><t>{'x' * 1_000_000}</t></si><si><t>a.jpg</t></si>"
             id="a cell in the far corner",
         ),
         pytest.param(
-            '<row r="1"><c r="A1"><v>1</v></c></row><row r="9999999"><c><v>1</v></c></row>',
+            f'<row r="400000">{"<c><v>1</v></c>" * 20}</row>',
             "",
-            "has 2 cells in 9999999 rows and 1 columns",
-            id="a row far below, its cell without a reference",
+            "has 20 cells in 400000 rows and 20 columns",
+            id="a row far below, its cells without references",
         ),
         pytest.param(
             '<row r="1">' + '<c t="s"><v>0</v></c>' * 80 + "</row>",
@@ -392,6 +392,12 @@ LONG = f"<si><t>{'x' * 1_000_000}</t></si><si><t>a.jpg</t></si>"
             "",
             "is broken",
             id="a cell beyond any sheet",
+        ),
+        pytest.param(
+            '<row r="1"><c r="A1"><v>1</v></c></row>',
+            '<sst uniqueCount="99999999999"/>',
+            "is broken",
+            id="a number of texts that are not there",
         ),
         pytest.param(
             '</sheetData></worksheet><worksheet><sheetData><row r="1"/>',
@@ -420,15 +426,17 @@ def test_a_workbook_with_many_cells_in_one_place_is_refused(
     assert "has 101 cells in 1 rows and 1 columns" in error
 
 
-def test_a_workbook_with_a_document_type_is_refused(folder: Path) -> None:
-    """It may define texts that multiply."""
+@pytest.mark.parametrize(
+    "beginning",
+    [b'<!DOCTYPE x [<!ENTITY y "a.jpg">]>', b'<?xml version="1.0" encoding="none-such"?>'],
+)
+def test_a_workbook_with_a_document_type_is_refused(folder: Path, beginning: bytes) -> None:
+    """It may define texts that multiply. So is one in an encoding that nobody knows."""
     path = folder / "t.xlsx"
     save_workbook(path, [["image"], ["a.jpg"]])
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    parts["xl/worksheets/sheet1.xml"] = (
-        b'<!DOCTYPE x [<!ENTITY y "a.jpg">]>' + parts["xl/worksheets/sheet1.xml"]
-    )
+    parts["xl/worksheets/sheet1.xml"] = beginning + parts["xl/worksheets/sheet1.xml"]
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in parts.items():
             archive.writestr(name, data)
