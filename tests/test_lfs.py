@@ -83,6 +83,7 @@ def test_what_is_no_whole_pointer_is_none(text: str) -> None:
     assert lfs.parse(text.encode()) is None
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_file_is_read_only_where_it_can_be_a_pointer(tmp_path: Path) -> None:
     """No folder, no missing or large file; a pipe, which would wait for a writer, is not opened."""
     file, large, pipe = (tmp_path / name for name in ("file", "large", "pipe"))

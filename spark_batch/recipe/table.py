@@ -181,8 +181,10 @@ class Table:
             for cells in reader:
                 begin, line = line, reader.line_num + 1
                 yield from self._row(begin, cells)
-        except csv.Error:
+        except csv.Error as error:
             message = "this is not CSV: a quote is not closed, or is inside a text; double it"
+            if "NUL" in str(error):  # Python 3.10 reads none
+                message = "the character U+0000 is not allowed in a table; remove it"
             raise stop(self.findings, Mark(line), "table", message) from None
 
     def _book(self, path: Path) -> Iterator[Row]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-import resource
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,8 +58,11 @@ def test_a_lock_that_another_process_holds(
         Lock(tmp_path / "t.checkpoint.lock")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of a file")
 def test_a_full_disk_takes_no_lock_file(tmp_path: Path) -> None:
     """An error in writing who holds it is reported, and the lock is free again."""
+    import resource
+
     path = tmp_path / "t.checkpoint.lock"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -69,7 +68,7 @@ def test_a_killed_holder_frees_it_at_once(path: Path) -> None:
         assert process.stdout.readline() == b"ready\n"
         with pytest.raises(CheckpointLocked, match=f"pid {process.pid}"):
             Checkpoint.open(path)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait(10)
     with Checkpoint.open(path) as checkpoint:
         assert checkpoint.last_attempt(a_job().key) is not None

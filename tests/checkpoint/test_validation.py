@@ -242,6 +242,8 @@ def test_what_is_no_regular_file_is_not_opened(path: Path, suffix: str, target: 
     """It would never end, or wait for ever."""
     file = path.with_name(path.name + suffix)
     file.unlink(missing_ok=True)
+    if target == "a FIFO" and not hasattr(os, "mkfifo"):
+        pytest.skip("no named pipes here")
     if target == "a FIFO":
         os.mkfifo(file)
     else:

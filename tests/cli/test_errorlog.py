@@ -212,6 +212,8 @@ def test_ctrl_c_while_an_error_is_shown(tmp_path: Path) -> None:
     code = (
         "import signal, os, sys\n"
         "from spark_batch import cli\n"
+        # Whoever starts the tests in the background of a shell has them ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "cli._say = lambda text: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.argv = ['spark-batch', 'plan', 'missing.yaml']\n"
         "cli.main()\n"

@@ -191,6 +191,12 @@ def test_what_is_no_table(errors: Errors, folder: Path, data: bytes) -> None:
     assert {error.place.file.name for error in errors(ROWS)} == {"t.csv"}
 
 
+def test_a_zero_byte_is_named(errors: Errors, folder: Path) -> None:
+    """By Python 3.10, too, whose csv module reads no line with one."""
+    (folder / "t.csv").write_bytes(b"image,prompt\na,Make it\0red\n")
+    assert any("U+0000" in error.message for error in errors(ROWS))
+
+
 @pytest.mark.usefixtures("without_collections")
 @pytest.mark.parametrize(
     "line", ["[" * 100_000, '{"seed": ' + "9" * 5000 + "}", '{"seed": NaN}', "null", '{"a": {}}']
