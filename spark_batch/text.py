@@ -25,7 +25,6 @@ _NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _MARKS = re.compile("['`]")  # anyascii's signs for letters that Latin does not have
 _APOSTROPHES = re.compile("['\u2019]")
 _SLUG_LENGTH = 60  # readable in a file name
-_SLUGS = 4096  # that are kept: the same value stands in many names
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -125,7 +124,6 @@ def template_tokens(text: str) -> Iterator[Token]:
 
 
 @lru_cache(maxsize=10_000)
-@lru_cache(_SLUGS)
 def slug(value: str, *, distinct: bool = False) -> str:
     """A variable's value as names write it: `Navy Blue` → `navy-blue`, `0.5` → `0.5`.
 

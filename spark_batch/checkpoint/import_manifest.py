@@ -40,15 +40,14 @@ _MOST_DIGITS = 18  # of a number that SQLite can hold
 _MOST_OTHERS = 1000  # attempts of one job beside the last
 _LOST_TIME = timedelta(seconds=1)  # a spreadsheet may drop the fraction of a second
 _SHOWN = 60  # characters of a cell in an error
-# The columns of an attempt in a row's history.
-_OF_AN_ATTEMPT = frozenset(
-    (
-        *("status", "attempts", "cost_usd", "width", "height", "bytes", "sha256", "discount"),
-        *("input_tokens", "output_tokens", "total_tokens", "generated_images", "task_id"),
-        *("remote_job_id", "error_code", "error_message", "submitted_at", "completed_at"),
-        *("seconds", "api"),
-    )
+# The columns of a manifest that an attempt takes over under the same names.
+_SAME = (
+    *("api", "task_id", "remote_job_id", "discount", "input_tokens", "output_tokens"),
+    *("total_tokens", "generated_images", "width", "height", "bytes", "sha256", "error_code"),
+    *("error_message", "submitted_at", "completed_at"),
 )
+# The columns of an attempt in a row's history.
+_OF_AN_ATTEMPT = frozenset((*_SAME, "status", "attempts", "cost_usd", "seconds"))
 _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
@@ -259,15 +258,10 @@ def _attempt(row: Row, number: int, model: Model) -> dict[str, object]:
     state = _STATES[status]
     if state is State.UNCERTAIN and row["task_id"]:
         state = State.RUNNING
-    names = {"cost": "cost_usd"}
-    same = (
-        "api task_id remote_job_id cost discount input_tokens output_tokens total_tokens"
-        " generated_images width height bytes sha256 error_code error_message submitted_at"
-        " completed_at"
-    )
-    cells: dict[str, object] = {name: row[names.get(name, name)] or None for name in same.split()}
+    cells: dict[str, object] = {name: row[name] or None for name in _SAME}
     return {
         **cells,
+        "cost": row["cost_usd"] or None,
         # A spreadsheet may have dropped its leading zeros.
         **({"error_code": known.code} if known else {}),
         "key": row["job"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from spark_batch import project
 from spark_batch.cli import against as comparing
 from spark_batch.cli import options, plandocument, plantext, session, sums
 from spark_batch.cli.options import amount
+from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
 from spark_batch.project import COSTS, WORK, Quotes, SampleSize, Shard
@@ -123,8 +123,7 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, every: bool) -> 
 def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:
     """Print the saved plan on stderr, so that a program can read the plan from stdout."""
     new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
-    recipe, flag = shlex.quote(str(plan.recipe.path)), " --sandbox" if plan.sandbox else ""
-    command = f"spark-batch run {recipe}{flag} --plan {shlex.quote(str(path))}"
+    command = command_line("run", plan.recipe.path, plan.layout, "--plan", str(path))
     click.echo(
         f"saved {shown(path)}: {new} to create, at most {saved.ceiling} USD together with"
         f" the {saved.committed} USD so far; `{command}` does it, once",

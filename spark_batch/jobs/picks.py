@@ -186,7 +186,7 @@ def _checked_header(path: Path, line: int, cells: list[str]) -> list[str]:
 
 def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
     job, verdict = cells["job"].strip(), cells["verdict"].strip()
-    if not re.fullmatch(_properties()["job"]["pattern"].strip("^$"), job):
+    if not re.fullmatch(_properties()["job"]["pattern"], job):
         shown = quoted(one_line(job, _SHOWN))
         raise _error(path, line, f"{shown} is no job id: it has 16 digits of 0 to 9 and a to f")
     if verdict not in _properties()["verdict"]["enum"]:

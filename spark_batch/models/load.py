@@ -91,7 +91,7 @@ def _picture(schema: Schema) -> PictureRules:
 
 
 def _fields(schema: Schema) -> PictureFields:
-    """The picture's fields: the alternatives of `params`, told apart by `contentEncoding`."""
+    """The picture's fields: the alternatives of `params`; `contentEncoding` marks Base64."""
     parts: _Parts = schema["$defs"]
     ways = [way["required"][0] for way in parts["params"]["oneOf"]]
     in_base64 = {

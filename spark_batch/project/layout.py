@@ -49,7 +49,7 @@ class RecipeLayout(Layout):
     @property
     def target(self) -> Target:
         """What its reports are made for."""
-        return Target(self.label, self.output_dir, self.recipe_dir, self.model)
+        return Target(self.label, self.output_dir, self.recipe_dir, self.model, self.picks)
 
     @property
     def picks(self) -> Path | None:

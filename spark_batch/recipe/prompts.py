@@ -105,10 +105,11 @@ def _entry(
 ) -> PromptEntry:
     node, where = item.get("text") or item, name.where
     prompts: tuple[Prompt, ...] = ()
-    for column in set(values).intersection(columns or ()):
-        message = f"{quoted(column)} is a column of the table; use another name"
-        mark = item.get("vars").keys[column]  # type: ignore[union-attr]
-        findings.error(mark, code="variable", path=f"{where}.vars", message=message)
+    given = item.get("vars")
+    for column, mark in given.keys.items() if given else ():
+        if column in (columns or ()):
+            message = f"{quoted(column)} is a column of the table; use another name"
+            findings.error(mark, code="variable", path=f"{where}.vars", message=message)
     tokens = _tokens(node, name, (*values, *(columns or ())), findings)
     if tokens is not None:
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)

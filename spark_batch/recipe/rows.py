@@ -204,7 +204,7 @@ def _atoms(block: Block, in_output_name: frozenset[str]) -> list[tuple[_Atom, Bl
 
 
 def _identity(prompt: Prompt, in_output_name: frozenset[str]) -> tuple[str, ...]:
-    """What of a prompt tells two rows apart: its text, and what its name is made of."""
+    """What distinguishes the prompts of two rows: the text, and the values in the name."""
     named = (
         value
         for name, value in prompt.variables

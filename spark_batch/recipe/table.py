@@ -63,6 +63,8 @@ class Table:
         self._lines: list[str] = []
         self._delimiter = ","
         self._is_book = False
+        self._header_line = 0
+        self._trailing = 0  # empty cells at the end of the header
         self._placed: tuple[int, Mapping[str, int]] = (0, {})  # a line of JSON, and its keys
         try:
             for row in self._read(path, shown):
@@ -83,7 +85,8 @@ class Table:
             message = "a table is a .csv, .tsv, .jsonl or .xlsx file"
             raise stop(self.findings, Mark(), "table", message)
         text = read_text(path, self.findings, most=MAX_BYTES, also=_utf_16)
-        if "\0" in text[:_BEGINNING]:
+        beginning = text[:_BEGINNING]
+        if beginning.count("\0") * 3 > len(beginning):  # of ASCII in UTF-16 every second byte is 0
             message = "the file is not UTF-8 text but like UTF-16; save it as UTF-8"
             raise stop(self.findings, Mark(), "table", message)
         self._lines = list(io.StringIO(text, newline=""))

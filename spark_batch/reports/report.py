@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Protocol
 
 from spark_batch.jobs import JobRecord
-from spark_batch.jobs.picks import PICKS_SUFFIX
 from spark_batch.models import Model
 
 
@@ -17,18 +16,14 @@ class Target:
     """The recipe that a report is about, its folders, and the API model that made its pictures.
 
     `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to; None if it is
-    not known.
+    not known. `picks` is the picks file of the whole recipe, also for a shard.
     """
 
     name: str
     output_dir: Path
     recipe_dir: Path | None
     model: Model
-
-    @property
-    def picks(self) -> Path | None:
-        """The picks file, beside the recipe; None where the recipe's folder is not known."""
-        return None if self.recipe_dir is None else self.recipe_dir / f"{self.name}{PICKS_SUFFIX}"
+    picks: Path | None = None
 
 
 class Report(Protocol):

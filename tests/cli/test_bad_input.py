@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from spark_batch.errors import ExitCode
-from spark_batch.sandbox import Served
-from tests.cli.conftest import Call, Folder
+from tests.cli.conftest import Call, Folder, MakeServer
 
 CANARY = "sk-canary-0123456789-never-show-me"
-MakeServer = Callable[..., Served]
 
 
 def in_no_file(folder: Path) -> bool:

@@ -15,8 +15,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import matrix
 from spark_batch.jobs.shard import read_shard
-from spark_batch.sandbox import Served
-from tests.cli.conftest import Call, Folder, start
+from tests.cli.conftest import Call, Folder, MakeServer, start
 from tests.cli.sharding import (
     another,
     fingerprints,
@@ -26,8 +25,6 @@ from tests.cli.sharding import (
     shard_manifest,
     split,
 )
-
-MakeServer = Callable[..., Served]
 
 
 @pytest.mark.parametrize("what", ["folder", "checkpoint", "manifest"])

@@ -12,9 +12,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client import TaskReader
 from spark_batch.errors import ExitCode
 from spark_batch.sandbox import Served
-from tests.cli.conftest import ROOT, Call, Folder
-
-MakeServer = Callable[..., Served]
+from tests.cli.conftest import ROOT, Call, Folder, MakeServer
 
 
 @pytest.fixture

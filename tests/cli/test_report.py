@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,9 @@ from spark_batch.paths import Layout
 from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Served
-from tests.cli.conftest import Call, Folder
+from tests.cli.conftest import Call, Folder, MakeServer
 
 NAMES = tuple(form.path(Layout("tiny", Path())).name for form in FORMATS.values())
-MakeServer = Callable[..., Served]
 
 
 def reports(folder: Path) -> dict[str, bytes]:

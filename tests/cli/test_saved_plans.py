@@ -17,9 +17,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import ExitCode
 from spark_batch.models import schemas
 from spark_batch.sandbox import Served
-from tests.cli.conftest import Call, Ended, Folder
-
-MakeServer = Callable[..., Served]
+from tests.cli.conftest import Call, Ended, Folder, MakeServer
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -18,8 +17,7 @@ from spark_batch.errors import ExitCode
 from spark_batch.jobs import matrix
 from spark_batch.jobs.shard import read_shard
 from spark_batch.paths import lock_path
-from spark_batch.sandbox import Served
-from tests.cli.conftest import Call, Folder, start
+from tests.cli.conftest import Call, Folder, MakeServer, start
 from tests.cli.sharding import (
     another,
     fingerprints,
@@ -30,8 +28,6 @@ from tests.cli.sharding import (
     shard_manifest,
     split,
 )
-
-MakeServer = Callable[..., Served]
 
 
 @pytest.fixture
@@ -297,3 +293,12 @@ def test_looking_at_shards(folder: Folder, call: Call) -> None:
     call("merge", folder.recipe, "--sandbox")
     split(folder, call, "--sandbox", count=2)
     assert "2 shards not merged" in call("status", folder.recipe, "--sandbox").err
+
+
+def test_the_page_of_a_shard_offers_the_picks_file_of_the_whole_recipe(
+    folder: Folder, call: Call
+) -> None:
+    """A verdict is about a job, wherever it was made."""
+    assert call("run", folder.recipe, "--sandbox", "--shard", "1/2").code == ExitCode.DONE
+    (page,) = folder.previews.glob("tiny.shard-1-of-2.html")
+    assert '"file":"tiny.picks.csv"' in page.read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import Any
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, JobRecord, Usage
-from spark_batch.jobs.picks import Picks, read_picks
+from spark_batch.jobs.picks import PICKS_SUFFIX, Picks, read_picks
 from spark_batch.jobs.request import number_text
 from spark_batch.jobs.select import facts
 from spark_batch.models import Model
@@ -56,19 +56,20 @@ def collect_facts(
 
 
 def collect_picks(target: Target) -> Facts:
-    """Return the verdicts of the picks file beside the recipe by job, or the file's error.
+    """Return the picks file's name, and its verdicts by job or its error.
 
     With an error the page sets no verdicts: the file that it offers would lack those of this one.
     """
+    file = f"{target.name}{PICKS_SUFFIX}" if target.picks is None else target.picks.name
     try:
         picks = Picks() if target.picks is None else read_picks(target.picks)
     except UsageError as error:
-        return {"jobs": {}, "error": str(error)}
+        return {"file": file, "jobs": {}, "error": str(error)}
     found = {
         pick.job: {"output": pick.output, "verdict": pick.verdict.value, "note": pick.note}
         for pick in picks
     }
-    return {"jobs": found, "error": None}
+    return {"file": file, "jobs": found, "error": None}
 
 
 def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model: Model) -> Facts:

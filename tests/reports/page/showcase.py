@@ -19,7 +19,6 @@ from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
 from spark_batch.project.layout import layout_of
 from spark_batch.reports.formats import write_all
-from spark_batch.reports.report import Target
 from spark_batch.sandbox import Faults, Settings, serve
 from tests.makers import MODEL, a_job, a_result
 
@@ -121,9 +120,7 @@ def _come_out_black(checkpoint: Checkpoint, layout: RecipeLayout) -> None:
 def write_page(layout: RecipeLayout, recipe_dir: Path | None) -> Path:
     """The page of a place, from its checkpoint."""
     with project.open_readonly(layout) as reader:
-        written = write_all(
-            reader, Target(layout.name, layout.output_dir, recipe_dir, layout.model), ["html"]
-        )
+        written = write_all(reader, replace(layout, recipe_dir=recipe_dir).target, ["html"])
     (path,) = written.paths
     return path
 

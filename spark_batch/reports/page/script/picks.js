@@ -4,7 +4,7 @@
 // page's address, until the reader has downloaded the picks file and the page is written anew.
 
 const PICKS_COLUMNS = ["job", "output", "verdict", "note"];
-const PICKS_FILE = `${facts.name}.picks.csv`;
+const PICKS_FILE = facts.picks.file;
 const PICKS_STORE = `spark-batch.picks:${location.pathname}`;
 const VERDICTS = { pick: "Pick", reject: "Reject", "": "Unmark" };
 const VERDICT_KEYS = { p: "pick", x: "reject", u: "" };
