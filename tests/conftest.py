@@ -38,6 +38,7 @@ _HEEDED = (
 # a page of many pictures, so that no process has all of the slow pages.
 _TOGETHER = ("tests/ci/",)
 _BY_MODULE = ("tests/reports/page/",)
+_PROOF = "proof"
 _FIGURES = "figures"
 _MEMORY = Path("/dev/shm")
 _MEMORY_NEEDED = 2 * 2**30  # bytes
@@ -52,6 +53,28 @@ def pytest_configure() -> None:
     roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED
     if roomy and os.access(_MEMORY, os.W_OK):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m proof`, import only files that have such a mark: a tenth of all files.
+
+    Else every process of pytest-xdist imports all of them, which takes as long as many proofs.
+    """
+    if config.option.markexpr != _PROOF or collection_path.suffix != ".py":
+        return None
+    return None if _names_proofs(collection_path) else True
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest takes out what `-m` does not select
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a proof whose file does not name the mark: `-m proof` would not run it."""
+    paths = {item.path for item in items if item.get_closest_marker(_PROOF)}
+    if hidden := sorted(str(path) for path in paths if not _names_proofs(path)):
+        raise pytest.UsageError(f"write pytest.mark.{_PROOF} in {', '.join(hidden)} itself")
+
+
+def _names_proofs(path: Path) -> bool:
+    return f"mark.{_PROOF}" in path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
