@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from spark_batch.project import RecipeLayout
 from tests.reports.page import showcase
@@ -26,6 +26,9 @@ FLAGS = (
     "--disable-sync",
 )
 DESK = (1280, 800)
+# How long a page may take to get there: on a busy machine, loading one takes some seconds.
+_PATIENCE_MS = 60_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 def find_chromium() -> str | None:
@@ -106,7 +109,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
             "console",
             lambda said: said.type in ("error", "warning") and opened.complaints.append(said.text),
         )
-        opened.page.set_default_timeout(5_000)
+        opened.page.set_default_timeout(_PATIENCE_MS)
         opened.page.goto(file.as_uri() + fragment)
         return opened
 

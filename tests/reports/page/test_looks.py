@@ -38,6 +38,7 @@ def test_it_follows_the_system_and_the_reader(
     button.click()
     assert ground(opened) < 128
     opened.page.reload()
+    expect(button).to_have_accessible_name("Theme: dark")
     assert ground(opened) < 128
 
 

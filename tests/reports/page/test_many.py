@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,9 @@ def test_tiles_have_their_size_before_they_fill(open_page: Open, big: Path) -> N
 def test_heads_stay_in_sight(open_page: Open, big: Path) -> None:
     """Scrolled far down and across, the names of the row and of the columns are still there."""
     opened = open_page(big, "#rows=seed&columns=prompt", size=(900, 800))
+    expect(opened.page.locator("#stage")).to_have_attribute(
+        "style", re.compile("--controls-height")
+    )
     opened.page.locator("#stage").evaluate("each => each.scrollTo(700, 9000)")
     column = opened.page.locator("#grid thead th").last.bounding_box()
     toolbar = opened.page.locator("#controls").bounding_box()

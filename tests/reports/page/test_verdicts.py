@@ -51,9 +51,25 @@ def test_verdicts_stay_in_the_browser(open_page: Open, file: Path) -> None:
     opened = open_page(file)
     opened.tiles().first.focus()
     press(opened, "x")
+    expect(opened.tiles().first).to_have_attribute("data-verdict", "reject")
     opened.page.reload()
     expect(opened.tiles().first).to_have_attribute("data-verdict", "reject")
     expect(opened.page.locator("#picks")).to_contain_text("1 verdict not saved yet")
+
+
+def test_two_tabs_of_one_page_keep_the_verdicts_of_both(open_page: Open, file: Path) -> None:
+    """A tab takes over what another one sets, and so does not store its own in its stead."""
+    opened = open_page(file)
+    with opened.page.context.expect_page() as waiting:
+        opened.page.evaluate("open(location.href)")
+    other = Opened(waiting.value)
+    expect(other.tiles()).to_have_count(opened.tiles().count())
+    other.tiles().first.press("p")
+    expect(opened.tiles().first).to_have_attribute("data-verdict", "pick")
+    opened.tiles().nth(1).press("x")
+    expect(other.tiles().nth(1)).to_have_attribute("data-verdict", "reject")
+    opened.page.reload()
+    expect(opened.page.locator("#picks")).to_contain_text("1 picked · 1 rejected")
 
 
 def test_a_tile_shows_its_verdict(open_page: Open, file: Path) -> None:

@@ -100,6 +100,7 @@ function start() {
   document.addEventListener("keydown", pageKeys);
   document.addEventListener("keydown", verdictKeys);
   window.addEventListener("hashchange", readAddress);
+  window.addEventListener("storage", storeChanged);
   window.addEventListener("resize", renderMoney);
   new ResizeObserver(measureControls).observe(byId("controls"));
 }

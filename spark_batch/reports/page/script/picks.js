@@ -71,8 +71,10 @@ function storeChanges() {
   }
 }
 
-/** Takes over what the browser kept, without what the picks file has by now. */
+/** Takes over what the browser keeps, without what the picks file has by now. */
 function readChanges() {
+  changes.clear();
+  downloaded.clear();
   try {
     const kept = JSON.parse(localStorage.getItem(PICKS_STORE)) ?? { changes: [], downloaded: [] };
     for (const [key, changed] of kept.changes) {
@@ -82,6 +84,16 @@ function readChanges() {
   } catch {
     storable = false;
   }
+}
+
+/** Another tab has stored its changes, or a page that was reloaded at once stores them late. */
+function storeChanged(event) {
+  if (event.key !== PICKS_STORE) return;
+  const before = new Map(changes);
+  readChanges();
+  const differs = (key) => JSON.stringify(before.get(key)) !== JSON.stringify(changes.get(key));
+  for (const key of new Set([...before.keys(), ...changes.keys()])) if (differs(key)) renderVerdicts(key);
+  renderPicks();
 }
 
 function isSame(one, other) {
