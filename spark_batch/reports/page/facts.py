@@ -235,10 +235,11 @@ def axes(
     """
     variables = dict.fromkeys(name for record in records for name, _ in record.variables)
     several = len({record.request.model for record in records}) > 1
-    names = (*_BEFORE, *variables, *_AFTER, *([_MODEL] if several else []))
+    names = dict.fromkeys((*_BEFORE, *variables, *_AFTER, *([_MODEL] if several else [])))
     found = [_Axis(name) for name in names]
     for record in records:
-        values = {**facts(record, model), _MODEL: (record.request.model,)}
+        # A variable of that name comes first.
+        values = {_MODEL: (record.request.model,), **facts(record, model)}
         notes = _notes(record)
         for axis in found:
             axis.add(values.get(axis.name), notes.get(axis.name, ""))

@@ -15,7 +15,8 @@ from tests.reports.page.conftest import Open, Opened
 pytestmark = pytest.mark.proof
 
 PHONE = (390, 844)
-VIEWS = ["", "#view=money", "#job=cat%2Fbeach-512x512-scale0.4-seed7"]
+JOB = "#job=cat%2Fbeach-512x512-scale0.4-seed7"
+VIEWS = ["", "#view=money", JOB, f"{JOB}&with=cat%2Fwatercolor-512x512-scale0.4-seed7"]
 
 
 def ground(opened: Opened) -> int:
@@ -60,6 +61,28 @@ def test_it_is_accessible(
 ) -> None:
     """axe finds nothing: names of controls and pictures, contrast, roles, headings, landmarks."""
     opened = open_page(file, fragment, scheme=scheme)
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_by_keys_is_accessible(
+    open_page: Open, file: Path, scheme: Literal["light", "dark"]
+) -> None:
+    """The bar of a selection, the keys, and the folded facts of a job with trouble."""
+    opened = open_page(file, scheme=scheme)
+    opened.tiles().first.press("p")
+    opened.tiles().first.press("Control+a")
+    expect(opened.page.locator("#selection")).to_be_visible()
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+    opened.page.keyboard.press("?")
+    expect(opened.page.locator("#help")).to_be_visible()
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+    opened.page.keyboard.press("Escape")
+    opened.page.locator("#trouble .reason .tile").nth(3).click()
+    opened.page.locator("#technical").click()
     found = Axe().run(opened.page)
     assert found.violations_count == 0, found.generate_report()
 

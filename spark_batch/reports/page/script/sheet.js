@@ -61,12 +61,16 @@ function drawJob(context, job, image, x, y) {
   write(context, words, x, y + height + 32, { width, colour: SHEET_COLOURS[verdict] ?? SHEET_COLOURS.soft });
 }
 
-/** One line of text, shortened to a width. */
+/** One line of text, its middle left out for a width: what distinguishes names stands at their end. */
 function write(context, text, x, y, { font = "13px system-ui, sans-serif", align = "left", colour = SHEET_COLOURS.ink, width = SHEET.tile } = {}) {
   Object.assign(context, { font, textAlign: align, fillStyle: colour });
   const letters = [...text];
-  const whole = letters.length;
-  const line = () => (letters.length < whole ? `${letters.join("")}…` : text);
-  while (letters.length > 1 && context.measureText(line()).width > width) letters.pop();
-  context.fillText(line(), x, y);
+  let left = letters.length;
+  let line = text;
+  while (left > 1 && context.measureText(line).width > width) {
+    left -= 1;
+    const head = Math.floor(left / 2);
+    line = `${letters.slice(0, head).join("")}…${letters.slice(letters.length - (left - head)).join("")}`;
+  }
+  context.fillText(line, x, y);
 }
