@@ -96,6 +96,7 @@ def test_every_picture_and_control_has_a_name(open_page: Open, file: Path) -> No
     }
     assert len(set(names)) == len(names)
     opened.tiles().first.click()
+    opened.page.locator("#technical").click()
     nameless = opened.page.locator("button, select, input, a").evaluate_all(
         """all => all.filter(
             each => !(each.ariaLabel || each.labels?.length || each.innerText.trim())
