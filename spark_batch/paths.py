@@ -83,6 +83,10 @@ class Layout:
         """The folder of pictures that made room for others, and of paid ones without a job."""
         return self.state / "kept"
 
+    def kept_picture(self, sha256: str, extension: str) -> Path:
+        """The file of a kept picture, by its content."""
+        return self.kept / f"{sha256[:16]}{extension}"
+
     @property
     def thumbnails(self) -> Path:
         """The folder of cached thumbnails."""

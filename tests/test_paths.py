@@ -9,7 +9,7 @@ import pytest
 import spark_batch
 from spark_batch import paths
 from spark_batch.paths import Layout, SandboxLayout
-from spark_batch.reports.formats import FORMATS
+from spark_batch.reports.formats import FORMATS, ON_DEMAND
 from tests.literals import constants
 
 LAYOUT = Layout("NAME", Path("OUT"))
@@ -28,6 +28,7 @@ NAMES = {
     FORMATS["junit"].path(LAYOUT): "OUT/NAME.junit.xml",
     FORMATS["markdown"].path(LAYOUT): "OUT/NAME.md",
     FORMATS["json"].path(LAYOUT): "OUT/NAME.json",
+    ON_DEMAND["sheet"].path(LAYOUT): "OUT/NAME.sheet.png",
     paths.pictures_folder(Path("OUT"), sandbox=True): "OUT/sandbox",
     SANDBOX.ledger: "BOX/ledger.jsonl",
     SANDBOX.images: "BOX/images",

@@ -10,7 +10,7 @@ from spark_batch import project
 from spark_batch.cli import github, options, session
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
-from spark_batch.project import FORMATS, Shard, chosen_formats
+from spark_batch.project import FORMATS, ON_DEMAND, Shard, chosen_formats
 from spark_batch.text import counted
 
 
@@ -24,7 +24,7 @@ from spark_batch.text import counted
     "formats",
     multiple=True,
     metavar="FORMAT[,FORMAT]",
-    help=f"Of {', '.join(FORMATS)}; left out: all of them.",
+    help=f"Of {', '.join((*FORMATS, *ON_DEMAND))}; left out: all but the last.",
 )
 def command(
     recipe_path: Path,
@@ -36,22 +36,30 @@ def command(
 ) -> ExitCode:
     """Write the reports from the checkpoint alone.
 
-    Every run writes them too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON.
+    Every run writes them too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON. A sheet
+    is one PNG file with small pictures, their names and verdicts.
 
     With --only the manifest's lines that match are printed, and no file is touched, since reports
-    have to be whole.
+    have to be whole; but --format sheet has the pictures that match.
     """
     chosen = chosen_formats(formats)
-    if only and formats and chosen != ("csv",):
-        raise UsageError("--only prints lines of the manifest: it goes with --format csv alone")
+    is_sheet = chosen == ("sheet",)
+    if only and formats and not is_sheet and chosen != ("csv",):
+        raise UsageError(
+            "--only prints lines of the manifest, or makes a contact sheet: it goes with"
+            " --format csv alone, or --format sheet alone"
+        )
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     session.print_unmerged_shards(layout)
     with project.copied(layout) as checkpoint:
-        if only:
-            lines = list(project.chosen_records(checkpoint, only, layout))
+        lines = list(project.chosen_records(checkpoint, only, layout)) if only else []
+        if only and not is_sheet:
             click.echo(project.manifest_text(lines, layout), nl=False)
             return ExitCode.DONE
-        written = project.write_known_reports(layout, checkpoint, chosen)
+        if only:
+            written = project.write_sheet(layout, lines)
+        else:
+            written = project.write_known_reports(layout, checkpoint, chosen)
     for path in written.paths:
         click.echo(f"{shown(path)}: {counted(written.jobs, 'job')}")
     session.print_unwritten(written)

@@ -14,7 +14,7 @@ from spark_batch.paths import Layout
 
 def kept_path(layout: Layout, picture: Picture) -> Path:
     """The path of a picture that no line wants, by its content."""
-    return layout.kept / f"{picture.sha256[:16]}{pictures.extension(picture)}"
+    return layout.kept_picture(picture.sha256, pictures.extension(picture))
 
 
 def deliver(part: Path, picture: Picture, *, outputs: list[str], layout: Layout) -> dict[str, str]:
@@ -137,7 +137,7 @@ def _make_room(target: Path, picture: Picture, layout: Layout) -> None:
     stem = str(target)[: -len(pictures.extension(picture))]
     for other in (Path(stem + extension) for extension in pictures.EXTENSIONS.values()):
         if other.is_file() and not (other == target and holds(other, picture.sha256)):
-            kept = layout.kept / f"{pictures.sha256(other)[:16]}{other.suffix}"
+            kept = layout.kept_picture(pictures.sha256(other), other.suffix)
             pictures.place(other, kept)
 
 

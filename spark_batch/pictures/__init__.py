@@ -5,6 +5,7 @@ from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.inspect import Inspection, inspect
 from spark_batch.pictures.metadata import Unmarked, facts_in, mark
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
+from spark_batch.pictures.sheet import SheetCell, contact_sheet
 from spark_batch.pictures.suspects import Before, before_of
 from spark_batch.pictures.thumbnails import Thumbnail, keep, thumbnail
 
@@ -13,10 +14,12 @@ __all__ = [
     "MAX_PIXELS",
     "Before",
     "Inspection",
+    "SheetCell",
     "Thumbnail",
     "Unmarked",
     "accept",
     "before_of",
+    "contact_sheet",
     "copy",
     "extension",
     "facts_in",

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from spark_batch.project.reporting import manifest_text as manifest_text
     from spark_batch.project.reporting import summary_text as summary_text
     from spark_batch.project.reporting import write_known_reports as write_known_reports
+    from spark_batch.project.reporting import write_sheet as write_sheet
     from spark_batch.project.rescuing import Rescued as Rescued
     from spark_batch.project.rescuing import rescue as rescue
     from spark_batch.project.resolving import Settlement as Settlement
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from spark_batch.recipe.boundary import outside_allowed as outside_allowed
     from spark_batch.recipe.diagnostics import ERROR as ERROR
     from spark_batch.reports.formats import FORMATS as FORMATS
+    from spark_batch.reports.formats import ON_DEMAND as ON_DEMAND
     from spark_batch.reports.formats import Written as Written
     from spark_batch.reports.formats import chosen_formats as chosen_formats
     from spark_batch.reports.verdicts import source as source
@@ -138,6 +140,7 @@ _HOMES = {
         "manifest_text",
         "summary_text",
         "write_known_reports",
+        "write_sheet",
     ),
     "project.rescuing": ("Rescued", "rescue"),
     "project.resolving": ("Settlement", "settling"),
@@ -196,7 +199,7 @@ _HOMES = {
     "recipe": ("Diagnostic",),
     "recipe.boundary": ("OUTSIDE_OPTION", "outside_allowed"),
     "recipe.diagnostics": ("ERROR",),
-    "reports.formats": ("FORMATS", "Written", "chosen_formats"),
+    "reports.formats": ("FORMATS", "ON_DEMAND", "Written", "chosen_formats"),
     "reports.verdicts": ("source",),
 }
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.errors import CheckpointReplaced
+from spark_batch.errors import CheckpointReplaced, OutputError
 from spark_batch.jobs import JobRecord
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports import manifest
-from spark_batch.reports.formats import FORMATS, Written, write_all
+from spark_batch.reports.formats import FORMATS, ON_DEMAND, Written, check_targets, write_all
 from spark_batch.reports.freshness import Freshness
 
 
@@ -47,9 +47,35 @@ def write_known_reports(
     """Write reports where no manifest was taken over first; all of them, also up-to-date ones.
 
     One that may tell of paid work that the checkpoint does not know is kept, which counts as a
-    report that cannot be written.
+    report that cannot be written. Raises UsageError as `write_sheet` does.
     """
     chosen = tuple(formats)
+    written = _write_known(layout, checkpoint, tuple(name for name in chosen if name in FORMATS))
+    if "sheet" not in chosen:
+        return written
+    sheet = write_sheet(layout, list(checkpoint.records()))
+    return Written((*written.paths, *sheet.paths), (*written.failures, *sheet.failures), sheet.jobs)
+
+
+def write_sheet(layout: RecipeLayout, records: Sequence[JobRecord]) -> Written:
+    """Write the contact sheet of these jobs.
+
+    Raises UsageError for a file in its place that is none, and for a picks file with an error.
+    """
+    from spark_batch.reports import sheet
+
+    form = ON_DEMAND["sheet"]
+    check_targets(layout, [form])
+    try:
+        sheet.write(records, layout.read_picks(), layout.target, form.path(layout))
+    except OutputError as error:
+        return Written((), (str(error),), len(records))
+    return Written((form.path(layout),), (), len(records))
+
+
+def _write_known(
+    layout: RecipeLayout, checkpoint: CheckpointReader, chosen: tuple[str, ...]
+) -> Written:
     fault = unknown_in(checkpoint, layout) if "csv" in chosen else None
     if fault is None:
         return write_all(checkpoint, layout.target, chosen)
@@ -88,7 +114,12 @@ def summary_text(
     from spark_batch.reports import markdown
 
     return markdown.text(
-        checkpoint, layout.model, name=layout.name, recipe=recipe, pictures=pictures
+        checkpoint,
+        layout.model,
+        name=layout.name,
+        recipe=recipe,
+        pictures=pictures,
+        picks=layout.picks,
     )
 
 

@@ -62,7 +62,7 @@ class Format:
         return is_marked or size == 0 or lfs.is_pointer(data)
 
 
-# In the order in which reports are listed.
+# Those that every run writes, in the order in which reports are listed.
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         # One column is enough: a manifest may have been changed in a spreadsheet.
@@ -78,6 +78,15 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             "document",
             ".json",
             re.compile(rb'\A\s*\{\s*"jobs"\s*:\s*\[.*"by_prompt"', re.DOTALL),
+        ),
+    }
+)
+
+# Those that are written only when they are asked for.
+ON_DEMAND: Mapping[str, Format] = MappingProxyType(
+    {
+        "sheet": Format(
+            "sheet", ".sheet.png", re.compile(b"tEXtSoftwarespark-batch contact sheet")
         ),
     }
 )
@@ -103,27 +112,27 @@ class Written:
 def chosen_formats(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the formats that comma-separated lists name, without repeats, in the order of FORMATS.
 
-    Without any list, all formats. Raises UsageError for an unknown name.
+    Without any list, those that every run writes. Raises UsageError for an unknown name.
     """
     from spark_batch.text import quoted, suggestion
 
     named = [name.strip() for text in texts for name in text.split(",")]
-    known = tuple(FORMATS)
+    known = (*FORMATS, *ON_DEMAND)
     for name in named:
-        if name not in FORMATS:
+        if name not in known:
             raise UsageError(
                 f"--format: there is no format {quoted(name)}{suggestion(name, known) or ':'}"
                 f" choose from {', '.join(known)}"
             )
-    return tuple(name for name in known if name in named or not named)
+    return tuple(name for name in known if name in named) if named else tuple(FORMATS)
 
 
-def check_targets(layout: Layout) -> None:
+def check_targets(layout: Layout, forms: Iterable[Format] = tuple(FORMATS.values())) -> None:
     """Raise UsageError when a report of the recipe would replace a file that is not a report.
 
     That is a file that spark-batch did not write, a folder or a pipe.
     """
-    for form in FORMATS.values():
+    for form in forms:
         path = form.path(layout)
         with suppress(OSError):  # reported when the report is written
             if os.path.lexists(path) and not (is_regular(path) and form.is_ours(path)):

@@ -1,8 +1,9 @@
 """Which reports on disk are up to date, so that a run without work does not make them again.
 
 A report is made from the bytes of the checkpoint, by this version of spark-batch, for this recipe;
-the page also from the picture files that it shows, and from the picks file. That and the hash of
-its file are remembered (`remembered`): an edited, damaged or deleted report is another one.
+the page also from the picture files that it shows, and the page and the summary from the picks
+file. That and the hash of its file are remembered (`remembered`): an edited, damaged or deleted
+report is another one.
 """
 
 from __future__ import annotations
@@ -65,17 +66,20 @@ def _origins(
         return dict.fromkeys(formats)
     common = (__version__, target.name, target.model.name, checkpoint)
     return {
-        name: remembered.finding(name, *common, _pictures(reader, target) if name == "html" else [])
-        for name in formats
+        name: remembered.finding(name, *common, _files(name, reader, target)) for name in formats
     }
 
 
-def _pictures(reader: CheckpointReader, target: Target) -> list[object]:
-    """The folders, picks file and pictures of the page, with each file's size and times."""
+def _files(name: str, reader: CheckpointReader, target: Target) -> list[object]:
+    """The folders, picks file and pictures that a report shows, with each file's size and times."""
+    picks = None if target.picks is None else _state(target.picks)
+    if name == "markdown":
+        return [picks]
+    if name != "html":
+        return []
     from spark_batch.reports.page.choice import picture_files
 
     paths = dict.fromkeys(picture_files(reader, target))
-    picks = None if target.picks is None else _state(target.picks)
     return [str(target.output_dir), str(target.recipe_dir), picks, *map(_state, paths)]
 
 

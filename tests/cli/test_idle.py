@@ -191,11 +191,11 @@ def test_a_page_whose_picture_was_replaced_is_made_again(
 def test_a_page_without_the_verdicts_of_the_picks_file_is_made_again(
     done: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page starts from the verdicts of the file beside the recipe."""
+    """It starts from the verdicts of the file beside the recipe, and the summary counts them."""
     [page] = done.path.rglob("*.html")
     picks = done.recipe.with_name(f"{page.stem}.picks.csv")
     picks.write_text("job,output,verdict,note\n0123456789abcdef,gone,reject,\n")
-    assert made_again(call, done, monkeypatch) == {"html"}
+    assert made_again(call, done, monkeypatch) == {"html", "markdown"}
     assert made_again(call, done, monkeypatch) == set()
 
 

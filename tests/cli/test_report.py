@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from spark_batch import project
 from spark_batch.errors import ExitCode
@@ -80,6 +81,7 @@ def test_only_the_formats_that_are_named(folder: Folder, call: Call) -> None:
         (("--format", "makdown"), "no format 'makdown'; did you mean 'markdown'?"),
         (("--format", "csv,xlsx"), "no format 'xlsx': choose from csv, "),
         (("--format", "json", "--only", "seed=7"), "--only prints lines of the manifest"),
+        (("--format", "sheet,csv", "--only", "seed=7"), "--format csv alone, or --format sheet"),
     ],
 )
 def test_a_wrong_format_is_one_line_and_writes_nothing(
@@ -118,6 +120,51 @@ def test_a_rescue_leaves_them_too(folder: Folder, call: Call) -> None:
     ended = call("rescue", folder.recipe, "--sandbox")
     assert ended.code == ExitCode.DONE
     assert reports(folder.previews) == before
+
+
+def test_a_contact_sheet_is_made_when_it_is_asked_for(folder: Folder, call: Call) -> None:
+    """Of all jobs, or of those that are picked; beside other reports, and by no run."""
+    call("run", folder.recipe, "--sandbox")
+    sheet = folder.previews / "tiny.sheet.png"
+    assert not sheet.exists()
+    ended = call("report", folder.recipe, "--sandbox", "--format", "sheet,json")
+    assert (ended.code, ended.out.splitlines()[-1]) == (ExitCode.DONE, f"{sheet}: 4 jobs")
+    with Image.open(sheet) as image:
+        whole = image.size
+    job = json.loads((folder.previews / "tiny.json").read_text())["jobs"][0]
+    picks = folder.recipe.with_name("tiny.picks.csv")
+    picks.write_text(f"job,output,verdict,note\n{job['job']},x,pick,\n")
+    ended = call("report", folder.recipe, "--sandbox", "--format", "sheet", "--only", "pick=yes")
+    assert (ended.code, ended.out) == (ExitCode.DONE, f"{sheet}: 1 job\n")
+    with Image.open(sheet) as image:
+        assert image.format == "PNG"
+        assert image.size[0] < whole[0] or image.size[1] < whole[1]
+
+
+def test_a_contact_sheet_replaces_no_picture_of_somebody(folder: Folder, call: Call) -> None:
+    """A file of that name that spark-batch did not make is left as it is, and so is a link."""
+    call("run", folder.recipe, "--sandbox")
+    sheet = folder.previews / "tiny.sheet.png"
+    Image.new("RGB", (8, 8)).save(sheet)
+    before = sheet.read_bytes()
+    ended = call("report", folder.recipe, "--sandbox", "--format", "sheet")
+    assert ended.code == ExitCode.WRONG
+    assert "is no report of spark-batch" in ended.err
+    assert sheet.read_bytes() == before
+    sheet.rename(folder.path / "mine.png")
+    sheet.symlink_to(folder.path / "mine.png")
+    assert call("report", folder.recipe, "--sandbox", "--format", "sheet").code == ExitCode.WRONG
+    assert (folder.path / "mine.png").read_bytes() == before
+
+
+def test_picks_with_an_error_are_named_before_a_sheet_is_made(folder: Folder, call: Call) -> None:
+    """In one line, with the file's line."""
+    call("run", folder.recipe, "--sandbox")
+    folder.recipe.with_name("tiny.picks.csv").write_text("job,output,verdict,note\nx,y,maybe,\n")
+    ended = call("report", folder.recipe, "--sandbox", "--format", "sheet")
+    assert ended.code == ExitCode.WRONG
+    assert "tiny.picks.csv:2" in ended.err
+    assert not (folder.previews / "tiny.sheet.png").exists()
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ from markdown_it.token import Token
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Prompt
 from spark_batch.reports import markdown
+from spark_batch.reports.formats import write_all
+from spark_batch.reports.report import Target
 from spark_batch.text import one_line
-from tests.makers import a_picture, a_result, some_jobs
+from tests.makers import MODEL, a_picture, a_result, some_jobs
 from tests.reports.conftest import HOSTILE, fill, write_report
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -73,6 +75,25 @@ def test_counts_and_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
         "suspect": "1",
     }
     assert "**0.12 USD** spent, 0.09 USD reserved" in text
+
+
+def test_picks_are_counted(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """In one line; none without verdicts, and none of a picks file with an error."""
+    jobs = fill(checkpoint)
+    picks = tmp_path / "t.picks.csv"
+    target = Target("t", tmp_path, None, MODEL, picks)
+
+    def text() -> str:
+        (path,) = write_all(checkpoint, target, ["markdown"]).paths
+        return path.read_text(encoding="utf-8")
+
+    assert "picked" not in text()
+    verdicts = zip(jobs[:3], ("pick", "reject", "pick"), strict=True)
+    rows = "".join(f"{job.key},{job.output},{verdict},\n" for job, verdict in verdicts)
+    picks.write_text(f"job,output,verdict,note\n{rows}")
+    assert "\n2 picked, 1 rejected.\n" in text()
+    picks.write_text("<<<<<<< HEAD\n")
+    assert "picked" not in text()
 
 
 def test_what_needs_a_person_comes_with_reason_advice_and_command(

@@ -27,19 +27,24 @@ from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Report, Target, WholeReport
 
 # In the order in which they are joined; each can be read by itself.
-_STYLES = ("base", "bar", "trouble", "grid", "job", "money")
+_STYLES = ("base", "bar", "trouble", "grid", "job", "choose", "money")
 _SCRIPTS = (
     "text",
     "data",
     "state",
     "picks",
+    "select",
     "tiles",
     "trouble",
     "controls",
     "grid",
+    "sheet",
+    "zoom",
     "compare",
+    "pair",
     "facts",
     "job",
+    "help",
     "keys",
     "charts",
     "money",

@@ -12,7 +12,7 @@ from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Attempt, JobRecord, Usage
+from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord, Usage
 from spark_batch.jobs.picks import PICKS_SUFFIX, Picks, read_picks
 from spark_batch.jobs.request import number_text
 from spark_batch.jobs.select import facts
@@ -22,6 +22,7 @@ from spark_batch.reports.page.choice import MOST_JOBS, Chosen, chosen
 from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Target
 from spark_batch.reports.values import amount_text, moment_text
+from spark_batch.reports.verdicts import recipe_file, verdict
 
 Facts = dict[str, Any]
 _History = list[tuple[str, str, str | None]]
@@ -36,6 +37,11 @@ def collect_facts(
         _job(record, shown.attempts.get(record.key, ()), gallery, model) for record in shown.records
     ]
     found, places = axes(shown.records, model)
+    recipe = recipe_file(reader)
+    for record, job in zip(shown.records, jobs, strict=True):
+        trouble = verdict(record, recipe=recipe, model=model)
+        job["command"] = None if trouble is None else trouble.command
+        job["earlier"] = _earlier(record, shown.attempts.get(record.key, ()), gallery)
     thumbnails = gallery.thumbnails()
     met = set[str]()
     for record, job, place in zip(shown.records, jobs, places, strict=True):
@@ -104,6 +110,28 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
         "cost": amount_text(record.cost),
         "reserved": amount_text(_reserved(attempts)),
     }
+
+
+def _earlier(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> list[Facts]:
+    """The pictures of earlier attempts that are still kept, the last one first."""
+    found: list[Facts] = []
+    now = record.attempt.picture.sha256 if record.attempt and record.attempt.picture else None
+    for attempt in reversed(attempts):
+        picture = attempt.picture
+        if picture is None or picture.sha256 == now:
+            continue
+        number, link = gallery.kept(picture)
+        if number is not None:
+            found.append(
+                {
+                    "number": attempt.number,
+                    "completed": moment_text(attempt.completed_at),
+                    "thumbnail": number,
+                    "link": link,
+                    "size": [picture.width, picture.height],
+                }
+            )
+    return found
 
 
 def _picture(picture: Any) -> Facts:
@@ -175,6 +203,7 @@ def _money(reader: CheckpointReader, shown: Chosen) -> Facts:
         "spent": amount_text(money.spent),
         "reserved": amount_text(money.reserved),
         "unpriced": money.unpriced,
+        "play": reader.apis() == {SANDBOX_API},
         "leftOver": amount_text(shown.left_over),
         "hidden": amount_text(shown.hidden_cost),
         "timeline": [(moment, amount_text(cost)) for moment, cost in shown.payments],
@@ -192,6 +221,7 @@ def _reserved(attempts: Iterable[Attempt]) -> Decimal:
 
 _BEFORE = ("input", "prompt")
 _AFTER = ("size", "scale", "seed", "take")
+_MODEL = "model"
 _NONE = "(none)"
 
 
@@ -200,13 +230,17 @@ def axes(
 ) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """Return the axes with their values in the recipe's order, and each job's value numbers.
 
-    The axes are input, prompt, every variable, size, scale, seed and take. A job whose prompt lacks
-    a variable has the value `(none)`, which comes last.
+    The axes are input, prompt, every variable, size, scale, seed and take, and the model where the
+    jobs have several. A job whose prompt lacks a variable has the value `(none)`, which comes last.
     """
     variables = dict.fromkeys(name for record in records for name, _ in record.variables)
-    found = [_Axis(name) for name in (*_BEFORE, *variables, *_AFTER)]
+    several = len({record.request.model for record in records}) > 1
+    names = dict.fromkeys((*_BEFORE, *variables, *_AFTER, *([_MODEL] if several else [])))
+    found = [_Axis(name) for name in names]
     for record in records:
-        values, notes = facts(record, model), _notes(record)
+        # A variable of that name comes first.
+        values = {_MODEL: (record.request.model,), **facts(record, model)}
+        notes = _notes(record)
         for axis in found:
             axis.add(values.get(axis.name), notes.get(axis.name, ""))
     return [axis.as_json() for axis in found], [list(numbers) for numbers in _columns(found)]

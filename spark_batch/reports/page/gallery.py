@@ -29,13 +29,21 @@ class Gallery:
     def __init__(self, *, output_dir: Path, recipe_dir: Path | None) -> None:
         self._output_dir = output_dir.absolute()
         self._recipe_dir = None if recipe_dir is None else recipe_dir.absolute()
-        self._cache = Layout("", self._output_dir).thumbnails
+        self._layout = Layout("", self._output_dir)
+        self._cache = self._layout.thumbnails
         self._numbers: dict[Path, int] = {}
         self._known: list[Picture | None] = []
 
     def result(self, file: str, picture: Picture | None) -> tuple[int | None, str | None]:
         """Return number and link of a finished picture; `file` is relative to the output folder."""
         path = self._output_dir / file
+        if not _is_file(path):
+            return None, None
+        return self._number(path, picture), self._link(path)
+
+    def kept(self, picture: Picture) -> tuple[int | None, str | None]:
+        """Return number and link of a picture that made room for another one."""
+        path = self._layout.kept_picture(picture.sha256, pictures.extension(picture))
         if not _is_file(path):
             return None, None
         return self._number(path, picture), self._link(path)

@@ -117,6 +117,24 @@ def _come_out_black(checkpoint: Checkpoint, layout: RecipeLayout) -> None:
     checkpoint.done(attempt, accept(path), files, suspect="it is all black")
 
 
+def make_again(layout: RecipeLayout, output: str) -> None:
+    """Make a finished job once more, with a grey picture; the one before is kept."""
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
+        job = checkpoint.record(output)
+        assert job is not None and job.file is not None
+        assert job.attempt is not None and job.attempt.picture is not None
+        path = layout.output_dir / job.file
+        kept = layout.kept_picture(job.attempt.picture.sha256, path.suffix)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(kept)
+        Image.new("RGB", (job.request.width, job.request.height), (120, 130, 140)).save(path)
+        number = job.attempt.number + 1
+        attempt = checkpoint.begin_attempt(job.key, number=number, reserved=None, api="sandbox")
+        checkpoint.submitted(attempt, "task-again")
+        checkpoint.fetching(attempt, a_result())
+        checkpoint.done(attempt, accept(path), {job.output: job.file})
+
+
 def write_page(layout: RecipeLayout, recipe_dir: Path | None) -> Path:
     """The page of a place, from its checkpoint."""
     with project.open_readonly(layout) as reader:

@@ -21,12 +21,14 @@ HEADS = {
 
 
 def test_it_opens_from_disk_with_every_job(open_page: Open, file: Path) -> None:
-    """Inputs down, prompts across, every job once, and nothing but the file itself is asked for."""
+    """Inputs down, prompts across, every job once; beside the file one picture is looked for."""
     opened = open_page(file)
     assert opened.heads("row") == ["cat", "coffee"]
     assert opened.heads("col") == ["beach", "watercolor", "recolor"]
     assert len(set(opened.names())) == opened.tiles().count() == ALL
-    assert [url for url in opened.requests if not url.startswith("data:")] == [file.as_uri()]
+    asked = [url for url in opened.requests if not url.startswith("data:")]
+    assert asked[0] == file.as_uri()
+    assert [url.startswith(file.parent.as_uri()) for url in asked[1:]] == [True]
 
 
 @pytest.mark.parametrize(

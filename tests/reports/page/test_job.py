@@ -27,15 +27,20 @@ def open_job(open_page: Open, file: Path, output: str) -> Opened:
     return opened
 
 
+def unfold(opened: Opened) -> None:
+    """Open what is folded under "Technical"."""
+    opened.page.locator("#technical").click()
+
+
 def fact(opened: Opened, name: str) -> str:
     """What stands for a name in the facts."""
-    term = opened.page.locator("#job dt", has_text=name).first
+    term = opened.page.locator("#job dt").get_by_text(name, exact=True)
     return term.locator("xpath=following-sibling::dd[1]").inner_text()
 
 
 def clip(opened: Opened) -> str:
     """How the picture before is cut."""
-    before: Locator = opened.page.locator("#job .before")
+    before: Locator = opened.page.locator("#job .cut")
     found: str = before.evaluate("each => getComputedStyle(each).clipPath")
     return found
 
@@ -91,6 +96,8 @@ def test_every_fact_is_there(open_page: Open, file: Path, layout: RecipeLayout) 
     attempt = record.attempt
     assert attempt is not None and attempt.picture is not None and attempt.task_id is not None
     opened = open_job(open_page, file, record.output)
+    expect(opened.page.locator("#job dt", has_text="SHA-256")).to_be_hidden()
+    unfold(opened)
     assert opened.page.locator("#job .prompt").inner_text() == record.request.prompt
     assert fact(opened, "key") == record.key
     assert fact(opened, "cost") == "0.03 USD"
@@ -108,6 +115,7 @@ def test_every_attempt_has_its_history(open_page: Open, file: Path, layout: Reci
     with project.open_readonly(layout) as reader:
         record = next(s for s in reader.records() if s.attempts == 2 and s.status is Status.DONE)
     opened = open_job(open_page, file, record.output)
+    unfold(opened)
     attempts = opened.page.locator("#job .attempts > li")
     assert [each.split("\n")[0] for each in attempts.all_inner_texts()] == [
         "Attempt 1",
@@ -186,6 +194,7 @@ def test_the_key_can_be_copied(open_page: Open, file: Path, layout: RecipeLayout
     """A button beside it, and a word for those who do not see that it worked."""
     record = one(layout, Status.DONE)
     opened = open_job(open_page, file, record.output)
+    unfold(opened)
     opened.page.get_by_role("button", name="Copy the key").click()
     expect(opened.page.locator("#told")).to_have_text("key copied")
 

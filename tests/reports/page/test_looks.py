@@ -15,7 +15,8 @@ from tests.reports.page.conftest import Open, Opened
 pytestmark = pytest.mark.proof
 
 PHONE = (390, 844)
-VIEWS = ["", "#view=money", "#job=cat%2Fbeach-512x512-scale0.4-seed7"]
+JOB = "#job=cat%2Fbeach-512x512-scale0.4-seed7"
+VIEWS = ["", "#view=money", JOB, f"{JOB}&with=cat%2Fwatercolor-512x512-scale0.4-seed7"]
 
 
 def ground(opened: Opened) -> int:
@@ -64,6 +65,28 @@ def test_it_is_accessible(
     assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_by_keys_is_accessible(
+    open_page: Open, file: Path, scheme: Literal["light", "dark"]
+) -> None:
+    """The bar of a selection, the keys, and the folded facts of a job with trouble."""
+    opened = open_page(file, scheme=scheme)
+    opened.tiles().first.press("p")
+    opened.tiles().first.press("Control+a")
+    expect(opened.page.locator("#selection")).to_be_visible()
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+    opened.page.keyboard.press("?")
+    expect(opened.page.locator("#help")).to_be_visible()
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+    opened.page.keyboard.press("Escape")
+    opened.page.locator("#trouble .reason .tile").nth(3).click()
+    opened.page.locator("#technical").click()
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
 def test_every_picture_and_control_has_a_name(open_page: Open, file: Path) -> None:
     """As the browser tells a screen reader; a tile says its axes and where it stands."""
     opened = open_page(file)
@@ -73,6 +96,7 @@ def test_every_picture_and_control_has_a_name(open_page: Open, file: Path) -> No
     }
     assert len(set(names)) == len(names)
     opened.tiles().first.click()
+    opened.page.locator("#technical").click()
     nameless = opened.page.locator("button, select, input, a").evaluate_all(
         """all => all.filter(
             each => !(each.ariaLabel || each.labels?.length || each.innerText.trim())

@@ -17,7 +17,8 @@ from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
-from tests.makers import MODEL, a_job, a_result, some_jobs
+from spark_batch.reports.page.facts import axes
+from tests.makers import MODEL, a_job, a_record, a_result, some_jobs
 from tests.reports.page.showcase import write_page
 
 
@@ -66,6 +67,30 @@ def done(tmp_path: Path) -> RecipeLayout:
             checkpoint.done(attempt, accept(path), {job.output: f"{job.output}.jpg"})
         checkpoint.sync_jobs(jobs[:2])
     return layout
+
+
+def test_models_are_an_axis_where_there_are_several() -> None:
+    """After the other axes, with each job's model; one model alone is no axis."""
+    records = [a_record(model="one"), a_record(model="two"), a_record(model="one")]
+    found, places = axes(records, MODEL)
+    assert found[-1] == {
+        "name": "model",
+        "values": [{"label": "one", "note": ""}, {"label": "two", "note": ""}],
+    }
+    assert [place[-1] for place in places] == [0, 1, 0]
+    alone, _ = axes(records[:1], MODEL)
+    assert "model" not in [axis["name"] for axis in alone]
+
+
+def test_a_variable_that_is_called_model_stays_what_it_is() -> None:
+    """It is one axis, with the variable's values."""
+    records = [
+        a_record(model="one", variables=(("model", "T"),)),
+        a_record(model="two", variables=(("model", "S"),)),
+    ]
+    found, _ = axes(records, MODEL)
+    (axis,) = [axis for axis in found if axis["name"] == "model"]
+    assert [value["label"] for value in axis["values"]] == ["T", "S"]
 
 
 def test_the_same_state_gives_the_same_bytes(done: RecipeLayout, tmp_path: Path) -> None:

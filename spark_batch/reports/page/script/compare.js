@@ -1,5 +1,6 @@
-// Before and after under one slider. The slider is a range input that covers both pictures, so it
-// moves by pointer, touch and arrow keys alike.
+// Pictures in their frames: before and after under one slider, and two jobs side by side.
+//
+// The slider is a range input, so it moves by arrow keys; `zoom` moves it by pointer and touch.
 
 const STEP = 2;
 const CUT = 0.25;
@@ -9,18 +10,37 @@ function compare(job) {
   const before = picture(job.input.thumbnail, job.input.thumbnail === null ? null : job.input.link, "before");
   const words = caption(job, []) || job.output;
   if (!after && !before) return el("div", { class: "compare" }, blank(job));
+  const root = el("div", { class: "compare", "--ratio": ratio(job), "data-width": pixelWidth(job) });
+  if (before) before.alt = `Before: ${job.input.image}`;
+  if (after) after.alt = `After: ${words}`;
   if (!after) {
-    before.alt = `Before: ${job.input.image}`;
-    return el("div", { class: "compare", "--ratio": ratio(job) }, before, blank(job));
+    root.append(before, blank(job));
+    return root;
   }
-  after.alt = `After: ${words}`;
-  const root = el("div", { class: "compare", "--ratio": ratio(job) }, after);
+  root.append(after);
   if (before) {
-    before.alt = `Before: ${job.input.image}`;
     before.addEventListener("load", () => before.classList.toggle("whole", !isAlike(before, ratio(job))));
-    root.append(before, el("span", { class: "tag" }, "before"), el("span", { class: "tag" }, "after"), ...slider(root));
+    root.append(el("div", { class: "cut" }, before));
+    root.append(el("span", { class: "tag" }, "before"), el("span", { class: "tag" }, "after"), ...slider());
   }
+  zoomable(root);
   return root;
+}
+
+/** A picture alone in a frame, beside another one: of a job, or an earlier version of it. */
+function single(job, version) {
+  const { thumbnail: number, link } = version ?? job;
+  const image = picture(number, link, "after");
+  const size = version ? version.size : (job.picture?.size ?? job.expected);
+  const root = el("div", { class: "compare", "--ratio": limited(size[0] / size[1]), "data-width": size[0] });
+  if (image) image.alt = version ? `${job.output}, earlier version` : caption(job, []) || job.output;
+  root.append(image ?? blank(job));
+  if (image) zoomable(root);
+  return root;
+}
+
+function pixelWidth(job) {
+  return (job.picture?.size ?? job.expected)[0];
 }
 
 /** Whether a picture can fill a frame of that ratio with little cut off; else it is shown whole. */
@@ -42,22 +62,16 @@ function picture(number, link, name) {
   return image;
 }
 
-function slider(root) {
+function slider() {
   const input = el("input", {
     type: "range",
     id: "slider",
     min: 0,
     max: 100,
     step: STEP,
-    value: 50,
     "aria-label": "How much of the picture before is shown",
   });
-  const move = () => {
-    root.style.setProperty("--at", `${input.value}%`);
-    input.setAttribute("aria-valuetext", `${input.value} % before`);
-  };
-  input.addEventListener("input", move);
-  move();
+  input.addEventListener("input", () => changeView({ at: Number(input.value) }));
   return [input, el("span", { class: "handle", "aria-hidden": "true" })];
 }
 

@@ -3,7 +3,7 @@
 function renderControls() {
   byId("controls").replaceChildren(
     el("div", { class: "line" }, searchField(), axisChoice("rows"), swapButton(), axisChoice("columns"), filterChoices(), tileChoice()),
-    el("div", { class: "line" }, kindChips(), el("p", { class: "count", id: "count" }), clearButton()),
+    el("div", { class: "line" }, kindChips(), el("p", { class: "count", id: "count" }), clearButton(), viewButtons()),
   );
 }
 
@@ -102,6 +102,15 @@ function kindChip(kind, count) {
     `${KINDS[kind].label} `,
     el("b", {}, count.toLocaleString("en")),
   );
+}
+
+/** For the pictures that are shown: to select some, also by touch, and to save all as a picture. */
+function viewButtons() {
+  const pressed = { "aria-pressed": String(selecting), title: "Each click selects, until this is pressed again" };
+  const select = el("button", { type: "button", class: "quiet", id: "select", ...pressed, onclick: () => setSelecting(!selecting) }, "Select");
+  const title = "Save the pictures of this view as one PNG file";
+  const sheet = el("button", { type: "button", class: "quiet", id: "sheet", title, onclick: () => saveSheet(reading) }, "Contact sheet");
+  return el("div", { class: "tools" }, select, sheet);
 }
 
 function clearButton() {

@@ -33,6 +33,9 @@ const NOTHING = "(none)";
 const TROUBLE = ["failed", "uncertain", "expired", "suspect"];
 const FLIGHT = ["submitting", "running", "fetching"];
 
+/** Whether nothing was charged, since the sandbox made everything. */
+const playMoney = facts.money.play;
+
 const axes = facts.axes;
 const axisNamed = new Map(axes.map((axis, number) => [axis.name, { ...axis, number }]));
 /** The axes that the jobs differ on. */
@@ -76,7 +79,12 @@ function caption(job, besides) {
 /** Width by height of what came, or of what is expected. */
 function ratio(job) {
   const [width, height] = job.picture?.size ?? job.expected;
-  return Math.min(Math.max(width / height, 0.4), 2.6);
+  return limited(width / height);
+}
+
+/** A ratio of sides that still makes a frame in which something can be seen. */
+function limited(sides) {
+  return Math.min(Math.max(sides, 0.4), 2.6);
 }
 
 function thumbnail(number) {

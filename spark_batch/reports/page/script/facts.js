@@ -1,4 +1,6 @@
-// What is known of one job: its request, its picture, its money, and every attempt.
+// What is known of one job: first what one chooses by, then, folded, all that is technical.
+
+let technicalOpen = false;
 
 function panel(job) {
   return el(
@@ -7,11 +9,52 @@ function panel(job) {
     verdictBar(job),
     notice(job),
     el("blockquote", { class: "prompt", dir: "auto" }, job.prompt),
+    section("Variant", variantFacts(job)),
+    variantStrip(job),
+    technical(job),
+  );
+}
+
+function technical(job) {
+  const details = el(
+    "details",
+    { class: "technical", open: technicalOpen },
+    el("summary", { id: "technical" }, "Technical"),
     section("Request", requestFacts(job)),
     section("Picture", pictureFacts(job)),
     section("Task", taskFacts(job)),
     attemptList(job),
   );
+  details.addEventListener("toggle", () => (technicalOpen = details.open));
+  return details;
+}
+
+/** The jobs of the same input and prompt, to go to by a click; with control or shift, to compare. */
+function variantStrip(job) {
+  const all = variantsOf(job);
+  if (all.length < 2) return null;
+  const open = (event, other) =>
+    change(event.ctrlKey || event.metaKey || event.shiftKey ? { with: other.output } : { job: other.output, with: "" });
+  const buttons = all.map((other, number) => {
+    const source = thumbnail(other.thumbnail);
+    const button = el(
+      "button",
+      {
+        type: "button",
+        id: `variant-${number}`,
+        class: `variant is-${other.kind}`,
+        "data-job": other.output,
+        "--ratio": ratio(other).toFixed(4),
+        "aria-current": other === job ? "true" : null,
+        title: caption(other, ["input", "prompt"]) || other.output,
+        onclick: (event) => open(event, other),
+      },
+      source ? el("img", { src: source, alt: "" }) : el("span", { class: "dot" }),
+    );
+    markTile(button, other);
+    return button;
+  });
+  return el("section", {}, el("h3", {}, "Variants of this prompt"), el("div", { class: "strip" }, buttons));
 }
 
 /** Why the job needs a look, and what to do. */
@@ -25,7 +68,15 @@ function notice(job) {
     heading && el("b", {}, heading),
     why.said && why.said !== why.title && el("p", { dir: "auto" }, why.said),
     el("p", { class: "next" }, why.next),
+    job.command && commandLine(job.command),
   );
+}
+
+/** A command to copy, as it is typed in the recipe's folder. */
+function commandLine(command) {
+  const line = copied(command, "command");
+  line.title = "In the recipe's folder";
+  return line;
 }
 
 /** Pairs of a name and what stands for it; those without a value are left out. */
@@ -36,18 +87,30 @@ function section(title, pairs) {
   return lines.length ? el("section", {}, el("h3", {}, title), el("dl", {}, lines)) : null;
 }
 
-function requestFacts(job) {
-  const { image, link, fit, changed } = job.input;
+function variantFacts(job) {
+  const { image, link, changed } = job.input;
   const fixed = ["input", "prompt", "size", "scale", "seed", "take"];
   const variables = axes.map((axis) => axis.name).filter((name) => !fixed.includes(name));
   return [
     ["input", link ? linkTo(link, image) : image],
     ["", changed ? el("em", {}, "The file has changed since it was sent.") : null],
-    ["sent as", fit],
     ["prompt", valueOn(job, "prompt")],
     ...variables.map((name) => [name, valueOn(job, name)]).filter(([, value]) => value !== NOTHING),
+    ["size", valueOn(job, "size")],
     ["scale", job.scale],
     ["seed", job.seed < 0 ? `${job.seed} (random), take ${job.take}` : String(job.seed)],
+    ["cost", costOf(job)],
+  ];
+}
+
+function costOf(job) {
+  if (job.cost === null) return null;
+  return usd(micros(job.cost)) + (playMoney ? " of play money" : "") + (job.attempts.length > 1 ? ", all attempts" : "");
+}
+
+function requestFacts(job) {
+  return [
+    ["sent as", job.input.fit],
     ["written in", job.source],
     ["key", copied(job.key, "key")],
   ];
@@ -69,9 +132,7 @@ function pictureFacts(job) {
 
 function taskFacts(job) {
   const last = lastAttempt(job) ?? {};
-  const paid = micros(job.cost);
   return [
-    ["cost", job.cost === null ? null : usd(paid) + (job.attempts.length > 1 ? ", all attempts" : "")],
     ["reserved", micros(job.reserved) ? usd(micros(job.reserved)) : null],
     ["tokens", last.tokens?.toLocaleString("en")],
     ["sent", last.submitted && `${moment(last.submitted)} UTC`],

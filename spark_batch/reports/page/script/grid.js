@@ -3,6 +3,11 @@
 /** The jobs of the grid as they are read, row by row: what an opened job's neighbours are. */
 let reading = [];
 
+/** Pixels that are no tile: the page's edges, the heads of rows, and what is between tiles. */
+const GAPS = { edge: 20, head: 146, column: 16, tile: 8 };
+/** How far tiles of a size grow; a thumbnail has 240 lines. */
+const GROWN = { small: 120, medium: 240, large: 320 };
+
 function renderGrid() {
   const found = visible();
   const root = byId("grid");
@@ -10,15 +15,48 @@ function renderGrid() {
   const all = el("b", {}, plural(jobs.length, "job"));
   byId("count").replaceChildren(found.length === jobs.length ? all : `${found.length} of ${jobs.length} jobs`);
   announce(`${plural(found.length, "job")} shown`);
-  byId("stage").style.setProperty("--tile", `${TILES[state.tile]}px`);
   if (!found.length) {
     reading = [];
+    widest = null;
     root.replaceChildren(el("p", { class: "empty" }, jobs.length ? "No job matches." : "There is no job yet."));
     return;
   }
   const cells = sorted(found);
   reading = cells.rows.flatMap((row) => cells.columns.flatMap((column) => cells.at(row, column)));
+  widest = widestLines(cells);
+  fitTiles();
   root.replaceChildren(table(cells));
+}
+
+/** What one line of every column takes: the sum of its tiles' ratios, and the number of tiles. */
+let widest = null;
+
+function widestLines({ rows, columns, at }) {
+  const lines = columns.map((column) =>
+    rows.reduce((most, row) => {
+      const found = at(row, column);
+      const ratios = found.reduce((sum, job) => sum + ratio(job), 0);
+      return ratios > most.ratios ? { ratios, count: found.length } : most;
+    }, { ratios: 0, count: 0 }),
+  );
+  return { ratios: sum(lines, "ratios"), count: sum(lines, "count"), columns: columns.length };
+}
+
+function sum(items, name) {
+  return items.reduce((all, item) => all + item[name], 0);
+}
+
+/** Tiles grow to fill the width where all of them stand in one line, as far as thumbnails look well. */
+function fitTiles() {
+  const least = TILES[state.tile];
+  const stage = byId("stage");
+  let height = least;
+  if (widest) {
+    const room = stage.clientWidth - 2 * GAPS.edge - (state.rows === NONE ? 0 : GAPS.head);
+    const gaps = widest.columns * GAPS.column + widest.count * GAPS.tile;
+    height = Math.min(Math.max((room - gaps) / widest.ratios, least), Math.max(least, GROWN[state.tile]));
+  }
+  stage.style.setProperty("--tile", `${Math.floor(height)}px`);
 }
 
 /** The jobs by row and column; both without those that have no job. */
@@ -54,7 +92,7 @@ function table(cells) {
   );
   return el(
     "table",
-    { "data-wraps": state.rows === NONE || cells.columns.length === 1 },
+    {},
     el("caption", { class: "unseen" }, `Pictures by ${besides.filter((name) => name !== NONE).join(" and ") || "nothing"}`),
     state.columns === NONE ? null : headLine(cells.columns),
     el("tbody", {}, lines),

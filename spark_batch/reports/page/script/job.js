@@ -1,10 +1,10 @@
-// The view of one job. Left and right go to its neighbours, escape closes it.
+// The view of one job, or of two side by side. Left and right go to the neighbours, escape closes it.
 
 let neighbours = [];
 
 function openJob(job, list) {
   neighbours = list.includes(job) ? list : [job];
-  change({ job: job.output });
+  change({ job: job.output, with: "" });
 }
 
 /** Shows what the state says: the job, or the page without one. */
@@ -17,31 +17,37 @@ function renderJob() {
   }
   if (!neighbours.includes(job)) neighbours = reading.includes(job) ? reading : [job];
   const focused = document.activeElement?.id;
-  dialog.replaceChildren(titleLine(job), el("div", { class: "stand" }, compare(job)), panel(job));
-  dialog.className = `job is-${job.kind}`;
+  const other = partnerOf(job);
+  const content = other ? pair(job, other) : [el("div", { class: "stand" }, compare(job)), panel(job)];
+  dialog.replaceChildren(titleLine(job, other), ...content);
+  dialog.className = `job is-${job.kind}${other ? " paired" : ""}`;
   if (!dialog.open) dialog.showModal();
+  changeView({});
   // What had the focus keeps it; else the dialog itself, so that arrows go to the neighbours.
   const heir = dialog.contains(byId(focused)) && !byId(focused).disabled;
   (heir ? byId(focused) : dialog).focus();
 }
 
-function titleLine(job) {
-  const place = neighbours.indexOf(job);
+function titleLine(job, other) {
+  const [shown, place] = [other?.job ?? job, neighbours.indexOf(other && !other.version ? other.job : job)];
+  const title = other ? `${job.output} beside ${other.version ? "an earlier version" : shown.output}` : job.output;
   return el(
     "header",
     {},
     el("span", { class: "mark" }, KINDS[job.kind].label),
-    el("h2", { id: "job-title", dir: "auto" }, job.output),
-    el("span", { class: "place" }, `${place + 1} of ${neighbours.length}`),
-    step("previous", -1, place > 0),
-    step("next", 1, place < neighbours.length - 1),
+    el("h2", { id: "job-title", dir: "auto" }, title),
+    zoomBar(),
+    compareChoice(job),
+    place >= 0 && el("span", { class: "place" }, `${place + 1} of ${neighbours.length}`),
+    step("previous", -1),
+    step("next", 1),
     iconButton("close", "Close", () => byId("job").close()),
   );
 }
 
-function step(name, by, possible) {
+function step(name, by) {
   const button = iconButton(name, name === "next" ? "Next job" : "Previous job", () => go(by));
-  button.disabled = !possible;
+  button.disabled = !nextBy(by);
   return button;
 }
 
@@ -50,16 +56,25 @@ function iconButton(name, label, onclick) {
   return el("button", { ...attributes, onclick }, icon(name));
 }
 
-/** To the neighbour `by` places away, if there is one. */
+/** The neighbour `by` places away of the job, or of the one beside it; none of that job itself. */
+function nextBy(by) {
+  const moving = jobNamed.get(state.with) ?? jobNamed.get(state.job);
+  const place = neighbours.indexOf(moving);
+  const next = place < 0 ? undefined : neighbours[place + by];
+  return state.with && next?.output === state.job ? neighbours[place + 2 * by] : next;
+}
+
 function go(by) {
-  const next = neighbours[neighbours.indexOf(jobNamed.get(state.job)) + by];
-  if (next) change({ job: next.output });
+  const next = nextBy(by);
+  if (!next) return;
+  const moves = jobNamed.has(state.with);
+  change(moves ? { with: next.output } : { job: next.output, with: "" });
 }
 
 /** Back to the tile that the reader came to, which need not be the one that was clicked. */
 function jobClosed() {
   const name = state.job;
-  change({ job: "" });
+  change({ job: "", with: "" });
   // Unless the reader has gone elsewhere already, as with the slash.
   if (!document.activeElement.matches("body, .tile")) return;
   const tiles = [...document.querySelectorAll("#grid .tile")];

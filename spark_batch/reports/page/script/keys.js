@@ -1,9 +1,22 @@
-// The keyboard: the slash on the whole page, arrows in the grid and in the view of a job.
+// The keyboard: on the whole page, in the grid and in the view of a job.
 
-/** The slash goes to the search, unless something is being written. */
+/** Whether a key goes into a field of text or a list. */
+function isWriting(event) {
+  return Boolean(event.target.matches?.("input:not([type=range]), select, textarea"));
+}
+
+function isHeld(event) {
+  return event.ctrlKey || event.metaKey || event.altKey;
+}
+
+/** The slash goes to the search and the question mark to the keys, unless something is being written. */
 function pageKeys(event) {
-  const writing = event.target.matches?.("input:not([type=range]), select, textarea");
-  if (event.key === "/" && !writing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+  if (byId("help").open) return;
+  if (event.key === "?" && !isWriting(event) && !isHeld(event)) {
+    event.preventDefault();
+    openHelp();
+  }
+  if (event.key === "/" && !isWriting(event) && !isHeld(event)) {
     event.preventDefault();
     if (byId("job").open) byId("job").close();
     change({ view: "pictures" });
@@ -17,16 +30,17 @@ function pageKeys(event) {
   }
 }
 
-/** In the view of a job left and right go to its neighbours, unless they move the slider. */
+/** In the view of a job left and right go to its neighbours, unless they move the slider; others zoom. */
 function jobKeys(event) {
+  if (isWriting(event) || isHeld(event)) return;
   const inSlider = event.target.type === "range";
   const keys = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1 };
   const arrow = event.key.startsWith("Arrow");
-  if (!(event.key in keys) || (arrow && inSlider) || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.key in keys && !(arrow && inSlider)) go(keys[event.key]);
+  else if (event.key.toLowerCase() === "c") toggleCompare();
+  else if (!zoomKey(event.key)) return;
   event.preventDefault();
-  go(keys[event.key]);
 }
-
 /** Arrows go from tile to tile: left and right as they are read, up and down as they stand. */
 function gridKeys(event) {
   const from = event.target.closest(".tile");

@@ -4,19 +4,31 @@ const THEMES = ["auto", "light", "dark"];
 
 function renderBar() {
   const { spent, reserved } = facts.money;
-  const sandbox = jobs.some((job) => lastAttempt(job)?.api === "sandbox");
   const total = plural(jobs.length + facts.hidden, "job");
   const shown = `${jobs.length.toLocaleString("en")} of ${total} shown, those to look at first`;
-  const parts = [facts.hidden ? shown : total, `${usd(micros(spent))} spent`];
+  const cost = usd(micros(spent));
+  const money = playMoney ? `nothing charged; would be about ${cost}` : `${cost} spent`;
+  const parts = [facts.hidden ? shown : total, money];
   if (micros(reserved)) parts.push(`${usd(micros(reserved))} reserved`);
   byId("sums").replaceChildren(parts.join(" · "));
-  if (sandbox) byId("sums").append(el("span", { class: "sandbox" }, "sandbox previews"));
+  if (playMoney) byId("sums").append(el("span", { class: "sandbox" }, "sandbox previews"));
   const shares = Object.keys(KINDS)
     .map((kind) => [kind, jobs.filter((job) => job.kind === kind).length])
     .filter(([, count]) => count)
     .map(([kind, count]) => el("span", { class: `is-${kind}`, "--share": count }));
+  lookBeside();
   byId("shares").setAttribute("aria-hidden", "true"); // the chips tell the same in words
   byId("shares").replaceChildren(...shares.reverse());
+}
+
+/** Says so when a whole picture is not to be had, as on a page that was sent without its folder. */
+function lookBeside() {
+  const link = jobs.find((job) => job.link)?.link;
+  if (!link) return;
+  const whole = new Image();
+  const title = "The whole pictures are not beside this file: put it into their folder to see them.";
+  whole.addEventListener("error", () => byId("sums").append(el("span", { class: "badge", id: "beside", title }, "thumbnails only")));
+  whole.src = link;
 }
 
 function renderViews() {
@@ -77,7 +89,7 @@ function render(names) {
     updateControls();
     renderGrid();
   }
-  if (any("job")) renderJob();
+  if (any("job", "with")) renderJob();
 }
 
 function start() {
@@ -95,13 +107,20 @@ function start() {
   byId("theme").addEventListener("click", nextTheme);
   byId("job").addEventListener("close", jobClosed);
   byId("job").addEventListener("keydown", jobKeys);
-  byId("job").addEventListener("click", (event) => event.target === byId("job") && byId("job").close());
+  for (const name of ["job", "help"]) {
+    byId(name).addEventListener("click", (event) => event.target === byId(name) && byId(name).close());
+  }
+  byId("keys").addEventListener("click", openHelp);
   byId("grid").addEventListener("keydown", gridKeys);
   document.addEventListener("keydown", pageKeys);
   document.addEventListener("keydown", verdictKeys);
+  document.addEventListener("keydown", selectionKeys);
+  document.addEventListener("keyup", noClickBySpace);
   window.addEventListener("hashchange", readAddress);
   window.addEventListener("storage", storeChanged);
   window.addEventListener("resize", renderMoney);
+  window.addEventListener("resize", showView);
+  window.addEventListener("resize", fitTiles);
   new ResizeObserver(measureControls).observe(byId("controls"));
 }
 

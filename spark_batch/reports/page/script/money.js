@@ -1,6 +1,6 @@
 // What it cost: by any axis, and over time. Each chart stands as a table beside itself.
 
-let moneyAxis = wide[0] ?? "prompt";
+let moneyAxis = "prompt";
 
 function renderMoney() {
   const root = byId("money");
@@ -15,7 +15,9 @@ function figures() {
   const made = jobs.filter((job) => job.picture && !job.repeated).length;
   const wasted = jobs.filter((job) => !job.picture && !job.repeated && micros(job.cost)).length;
   const items = [
-    ["spent", usd(micros(spent)), "by all attempts, as the API reported"],
+    playMoney
+      ? ["would be about", usd(micros(spent)), "nothing charged: the sandbox made these previews"]
+      : ["spent", usd(micros(spent)), "by all attempts, as the API reported"],
     ["reserved", usd(micros(reserved)), unpriced ? `and ${unpriced} without a known price` : "in flight, uncertain, or not reported"],
     ["pictures", made.toLocaleString("en"), made ? `${usd(Math.round((micros(spent) - micros(leftOver) - micros(hidden)) / made))} each` : ""],
     micros(leftOver) ? ["left over", usd(micros(leftOver)), "for lines that the recipe no longer has"] : null,
@@ -54,7 +56,7 @@ function axisPart(width) {
   return el(
     "section",
     {},
-    el("div", { class: "line" }, el("h2", {}, "What it cost"), choose),
+    el("div", { class: "line" }, el("h2", {}, playMoney ? "What it would cost" : "What it cost"), choose),
     el("p", { class: "legend" }, el("span", { class: "spent" }), "spent", el("span", { class: "reserved" }), "reserved"),
     barChart(items, width, `${title}: ${rows.map(([label, , spent]) => `${label} ${spent}`).join(", ")}`),
     asTable([moneyAxis, "jobs", "spent", "reserved"], rows),

@@ -16,7 +16,7 @@ const inFile = new Map(Object.entries(facts.picks.jobs));
 const changes = new Map();
 /** The changes that were downloaded, as JSON by job. */
 const downloaded = new Map();
-/** What an undo restores: jobs with the changes that they had. */
+/** What an undo restores, the last step last: pairs of a job's key and the change that it had. */
 const undone = [];
 let storable = true;
 
@@ -24,35 +24,41 @@ function verdictOf(job) {
   return changes.get(job.key) ?? inFile.get(job.key) ?? UNMARKED;
 }
 
-function setVerdict(job, verdict) {
+/** Gives jobs a verdict, in one step for an undo. */
+function setVerdicts(list, verdict) {
   // The file has no note without a verdict.
-  const note = verdict ? verdictOf(job).note : "";
-  if (verdict !== verdictOf(job).verdict) changeVerdict(job, { output: job.output, verdict, note });
-  announce(`${job.output}: ${verdictWords(verdict)}`);
+  const changed = (job) => ({ output: job.output, verdict, note: verdict ? verdictOf(job).note : "" });
+  const others = list.filter((job) => verdictOf(job).verdict !== verdict);
+  changeVerdicts(others.map((job) => [job.key, changed(job)]));
+  const what = list.length === 1 ? list[0].output : plural(list.length, "picture");
+  announce(`${what}: ${verdictWords(verdict)}`);
 }
 
 function setNote(job, note) {
-  if (note !== verdictOf(job).note) changeVerdict(job, { ...verdictOf(job), output: job.output, note });
+  if (note === verdictOf(job).note) return;
+  changeVerdicts([[job.key, { ...verdictOf(job), output: job.output, note }]]);
 }
 
-function changeVerdict(job, changed) {
-  if (facts.picks.error) return;
-  undone.push([job.key, changes.get(job.key)]);
-  putChange(job.key, changed);
+/** Takes changes over, as pairs of a job's key and its change. */
+function changeVerdicts(pairs) {
+  if (facts.picks.error || !pairs.length) return;
+  undone.push([...new Map(pairs).keys()].map((key) => [key, changes.get(key)]));
+  putChanges(pairs);
 }
 
 function undoVerdict() {
   if (!undone.length) return;
-  const [key, before] = undone.pop();
-  putChange(key, before);
+  putChanges(undone.pop());
   announce("Undone");
 }
 
-function putChange(key, changed) {
-  if (changed) changes.set(key, changed);
-  else changes.delete(key);
+function putChanges(pairs) {
+  for (const [key, changed] of pairs) {
+    if (changed) changes.set(key, changed);
+    else changes.delete(key);
+  }
   storeChanges();
-  renderVerdicts(key);
+  renderVerdicts(new Set(pairs.map(([key]) => key)));
 }
 
 function unsaved() {
@@ -92,8 +98,7 @@ function storeChanged(event) {
   const before = new Map(changes);
   readChanges();
   const differs = (key) => JSON.stringify(before.get(key)) !== JSON.stringify(changes.get(key));
-  for (const key of new Set([...before.keys(), ...changes.keys()])) if (differs(key)) renderVerdicts(key);
-  renderPicks();
+  renderVerdicts(new Set([...before.keys(), ...changes.keys()].filter(differs)));
 }
 
 function isSame(one, other) {
@@ -122,9 +127,7 @@ function csvCell(text) {
 }
 
 function downloadPicks() {
-  const href = URL.createObjectURL(new Blob([picksText()], { type: "text/csv" }));
-  el("a", { href, download: PICKS_FILE }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+  download(new Blob([picksText()], { type: "text/csv" }), PICKS_FILE);
   for (const key of new Set([...changes.keys(), ...downloaded.keys()])) {
     downloaded.set(key, JSON.stringify(changes.get(key) ?? inFile.get(key) ?? UNMARKED));
   }
@@ -161,49 +164,56 @@ function picksLine() {
   return parts;
 }
 
-/** Shows a changed verdict in its tiles, in the view of the job, and in the counts. */
-function renderVerdicts(key) {
-  for (const button of document.querySelectorAll(".tile")) {
+/** Shows the changed verdicts of these keys in tiles, in the view of a job, and in the counts. */
+function renderVerdicts(keys) {
+  for (const button of document.querySelectorAll(".tile, .variant")) {
     const job = jobNamed.get(button.dataset.job);
-    if (job.key === key) markTile(button, job);
+    if (keys.has(job.key)) markTile(button, job);
   }
-  const open = jobNamed.get(state.job);
-  if (open?.key === key) updateVerdictBar(open);
+  for (const bar of byId("job").querySelectorAll(".verdicts")) updateVerdictBar(bar, keys);
   renderPicks();
 }
 
+/** Shows on a button of a job its verdict, and whether it is selected. */
 function markTile(button, job) {
   const { verdict } = verdictOf(job);
   button.dataset.verdict = verdict;
-  button.setAttribute("aria-label", verdict ? `${spoken(job)}, ${verdictWords(verdict)}` : spoken(job));
+  button.toggleAttribute("data-selected", selected.has(job));
+  const words = [spoken(job), verdict && verdictWords(verdict), selected.has(job) && "selected"];
+  button.setAttribute("aria-label", words.filter(Boolean).join(", "));
 }
 
 function verdictWords(verdict) {
   return { pick: "picked", reject: "rejected" }[verdict] ?? "no verdict";
 }
 
-/** Buttons and the note of a job, in its view. */
-function verdictBar(job) {
+/** The key that sets a verdict, as it is shown. */
+function keyOf(verdict) {
+  return Object.keys(VERDICT_KEYS).find((key) => VERDICT_KEYS[key] === verdict).toUpperCase();
+}
+
+/** Buttons and the note of a job, in its view; `end` makes their ids differ from those beside it. */
+function verdictBar(job, end = "") {
   if (facts.picks.error) return null;
   const { verdict, note } = verdictOf(job);
   const buttons = Object.entries(VERDICTS).map(([name, label]) => {
-    const key = Object.keys(VERDICT_KEYS).find((each) => VERDICT_KEYS[each] === name).toUpperCase();
+    const key = keyOf(name);
     return el(
       "button",
       {
         type: "button",
-        id: `verdict-${name || "none"}`,
+        id: `verdict-${name || "none"}${end}`,
         "aria-pressed": name ? String(verdict === name) : null,
         "aria-keyshortcuts": key,
         title: `${label} (${key})`,
-        onclick: () => setVerdict(job, name),
+        onclick: () => setVerdicts([job], name),
       },
       label,
     );
   });
   const field = el("input", {
     type: "text",
-    id: "verdict-note",
+    id: `verdict-note${end}`,
     "aria-label": "Note on the verdict",
     placeholder: verdict ? "Note" : "A note needs a verdict",
     disabled: !verdict,
@@ -211,25 +221,35 @@ function verdictBar(job) {
     value: note,
     onchange: (event) => setNote(job, event.target.value.trim()),
   });
-  const label = { role: "group", "aria-label": "Verdict" };
-  return el("div", { class: "verdicts", id: "verdicts", ...label }, buttons, field);
+  const label = { role: "group", "aria-label": "Verdict", "data-job": job.output, "data-end": end };
+  return el("div", { class: "verdicts", ...label }, buttons, field);
 }
 
-function updateVerdictBar(job) {
+function updateVerdictBar(bar, keys) {
+  const job = jobNamed.get(bar.dataset.job);
+  if (!keys.has(job.key)) return;
   const focused = document.activeElement?.id;
-  byId("verdicts").replaceWith(verdictBar(job));
+  const fresh = verdictBar(job, bar.dataset.end);
+  bar.replaceWith(fresh);
   const heir = byId(focused);
-  if (byId("verdicts").contains(heir) && !heir.disabled) heir.focus();
+  if (fresh.contains(heir) && !heir.disabled) heir.focus();
 }
 
-/** P picks, X rejects, U removes the verdict of the job that is open or has the focus; Z undoes. */
+/** P picks, X rejects, U removes the verdict: see `jobsForKeys`; Z undoes. */
 function verdictKeys(event) {
-  const writing = event.target.matches?.("input:not([type=range]), select, textarea");
-  if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isWriting(event) || isHeld(event) || byId("help").open) return;
   const key = event.key.toLowerCase();
-  const name = state.job || event.target.closest?.(".tile")?.dataset.job;
+  const list = key in VERDICT_KEYS ? jobsForKeys(event.target) : [];
   if (key === "z") undoVerdict();
-  else if (key in VERDICT_KEYS && name) setVerdict(jobNamed.get(name), VERDICT_KEYS[key]);
+  else if (list.length) setVerdicts(list, VERDICT_KEYS[key]);
   else return;
   event.preventDefault();
+}
+
+/** The job that is open, else the selected ones, else the one that has the focus. */
+function jobsForKeys(target) {
+  if (state.job) return [judged(target)];
+  if (selected.size) return selectedJobs();
+  const name = target.closest?.(".tile")?.dataset.job;
+  return name ? [jobNamed.get(name)] : [];
 }

@@ -17,6 +17,7 @@ function fresh() {
     search: "",
     tile: "medium",
     job: "",
+    with: "",
   };
 }
 
@@ -54,7 +55,7 @@ function writeAddress() {
 function address() {
   const plain = fresh();
   const parts = new URLSearchParams();
-  for (const name of ["view", "rows", "columns", "search", "tile", "job"]) {
+  for (const name of ["view", "rows", "columns", "search", "tile", "job", "with"]) {
     if (state[name] !== plain[name]) parts.set(name, state[name]);
   }
   if (state.kinds.length) parts.set("kinds", state.kinds.join(" "));
@@ -78,6 +79,7 @@ function readAddress() {
   taken("tile", (value) => Object.hasOwn(TILES, value));
   taken("search", () => true);
   taken("job", (value) => jobNamed.has(value));
+  taken("with", (value) => read.job !== "" && (value.startsWith(EARLIER) || jobNamed.has(value)));
   read.kinds = (parts.get("kinds") ?? "").split(" ").filter((kind) => Object.hasOwn(KINDS, kind));
   for (const name of wide) {
     const place = axisNamed.get(name).values.findIndex(

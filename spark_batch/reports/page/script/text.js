@@ -26,7 +26,7 @@ function dress(element, attributes) {
 /** An HTML element; strings among the children become text, null and false nothing. */
 function el(tag, attributes = {}, ...children) {
   const element = dress(document.createElement(tag), attributes);
-  element.append(...children.flat().filter((child) => child !== null && child !== false));
+  element.append(...children.flat(2).filter((child) => child !== null && child !== false));
   return element;
 }
 
@@ -76,6 +76,13 @@ function bytes(count) {
 
 function sides(size) {
   return `${size[0]} × ${size[1]}`;
+}
+
+/** Has the browser save a file. */
+function download(blob, name) {
+  const href = URL.createObjectURL(blob);
+  el("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
 /** Tells a screen reader. */

@@ -21,7 +21,7 @@ function tile(job, { besides, list }) {
     class: `tile is-${job.kind}`,
     "data-job": job.output,
     "--ratio": ratio(job).toFixed(4),
-    onclick: () => openJob(job, list()),
+    onclick: (event) => selectsByClick(event, job, list()) || openJob(job, list()),
   });
   markTile(button, job);
   shown.set(button, { job, words: caption(job, besides) });

@@ -2,6 +2,7 @@
 
 const GROUPS = 6;
 const SAMPLES = 6;
+const COMMANDS = 3;
 
 /** The jobs of a kind and a reason. Numbers in what was said make no other reason. */
 function troubleGroups() {
@@ -48,8 +49,19 @@ function card(group) {
     el("p", { class: "what", dir: "auto" }, heading),
     said && el("p", { class: "said", dir: "auto" }, said),
     el("p", { class: "next" }, why.next),
+    commands(group),
     samples(group),
   );
+}
+
+/** What to type: one command where it is the same for all, else that of the first jobs. */
+function commands(group) {
+  const all = [...new Set(group.jobs.map((job) => job.command).filter(Boolean))];
+  const rest = all.length - COMMANDS;
+  return [
+    ...all.slice(0, COMMANDS).map(commandLine),
+    rest > 0 && el("p", { class: "next" }, `and ${rest} more: open the pictures for theirs`),
+  ];
 }
 
 function samples(group) {

@@ -1,0 +1,42 @@
+// The keys, in a dialog that the question mark opens.
+
+const HELP = {
+  "Anywhere": [
+    ["/", "Search"],
+    ["?", "These keys"],
+    ["Z", "Take back the last verdict, or that of a whole selection"],
+  ],
+  "On the pictures": [
+    ["← → ↑ ↓", "Go from tile to tile"],
+    ["Enter", "Open the picture"],
+    ["P · X · U", "Pick · reject · no verdict, for the selection if there is one"],
+    ["Space", "Select or not; Ctrl click does the same, Shift click selects up to there"],
+    ["Ctrl A", "Select all that are shown"],
+    ["C", "Compare two selected pictures"],
+    ["Esc", "Remove the selection"],
+  ],
+  "In the view of a picture": [
+    ["← →", "Previous and next picture"],
+    ["P · X · U", "Pick · reject · no verdict"],
+    ["+ −", "Zoom in and out, also by wheel and pinch; drag to move"],
+    ["0 · 1", "Fit the window · 100 %; a double click changes between them"],
+    ["C", "Compare with another variant or an earlier version, and back"],
+    ["Esc", "Close"],
+  ],
+};
+
+function openHelp() {
+  const dialog = byId("help");
+  if (dialog.open) return;
+  const parts = Object.entries(HELP).map(([title, keys]) =>
+    el(
+      "section",
+      {},
+      el("h3", {}, title),
+      el("dl", {}, keys.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
+    ),
+  );
+  const close = el("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+  dialog.replaceChildren(el("header", {}, el("h2", { id: "help-title" }, "Keys"), close), ...parts);
+  dialog.showModal();
+}
