@@ -4,7 +4,8 @@ SparkBatchError
 ├── UsageError              the command line or its surroundings are wrong     exit 2
 │   ├── RecipeError         a recipe has errors; carries its diagnostics       exit 2
 │   ├── PictureError        a picture is missing, broken or against the rules  exit 2
-│   └── ManifestError       a manifest cannot be read, or not understood       exit 2
+│   ├── ManifestError       a manifest cannot be read, or not understood       exit 2
+│   └── PicksError          a picks file cannot be read, or not understood     exit 2
 ├── CheckpointError         the checkpoint cannot be used                      exit 1
 │   ├── CheckpointLocked    another process runs this recipe
 │   └── CheckpointDamaged   the file is no checkpoint, or is broken
@@ -73,6 +74,18 @@ class PictureError(UsageError):
 
 class ManifestError(UsageError):
     """A manifest cannot be read, or says what spark-batch did not write."""
+
+
+class PicksError(UsageError):
+    """A picks file cannot be read, or has an error; `line` is where, from 1.
+
+    `fault` is what is wrong without the place, which the text of the exception begins with.
+    """
+
+    def __init__(self, place: str, fault: str, line: int = 1) -> None:
+        super().__init__(f"{place}: {fault}")
+        self.fault = fault
+        self.line = line
 
 
 class CheckpointError(SparkBatchError):

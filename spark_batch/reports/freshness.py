@@ -1,8 +1,8 @@
 """Which reports on disk are up to date, so that a run without work does not make them again.
 
-A report is made from the bytes of the checkpoint, by this version of spark-batch, for this recipe;
-the page also from the picture files that it shows, and from the picks file. That and the hash of
-its file are remembered (`remembered`): an edited, damaged or deleted report is another one.
+A report is made from the bytes of the checkpoint and of the picks file, by this version of
+spark-batch, for this recipe; the page also from the picture files that it shows. That and the hash
+of its file are remembered (`remembered`): an edited, damaged or deleted report is another one.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def _origins(
     checkpoint = reader.digest()
     if checkpoint is None:
         return dict.fromkeys(formats)
-    common = (__version__, target.name, target.model.name, checkpoint)
+    picks = None if target.picks is None else _hash(target.picks)
+    common = (__version__, target.name, target.model.name, checkpoint, picks)
     return {
         name: remembered.finding(name, *common, _pictures(reader, target) if name == "html" else [])
         for name in formats
@@ -71,12 +72,11 @@ def _origins(
 
 
 def _pictures(reader: CheckpointReader, target: Target) -> list[object]:
-    """The folders, picks file and pictures of the page, with each file's size and times."""
+    """The folders and pictures of the page, with each picture's size and times."""
     from spark_batch.reports.page.choice import picture_files
 
     paths = dict.fromkeys(picture_files(reader, target))
-    picks = None if target.picks is None else _state(target.picks)
-    return [str(target.output_dir), str(target.recipe_dir), picks, *map(_state, paths)]
+    return [str(target.output_dir), str(target.recipe_dir), *map(_state, paths)]
 
 
 def _state(path: Path) -> tuple[int, ...]:

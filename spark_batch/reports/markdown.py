@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from html import escape
-from itertools import islice
+from itertools import chain, islice
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
+from spark_batch.jobs.picks import Picks
 from spark_batch.models import Model
 from spark_batch.reports.report import Report, Target, WholeReport
 from spark_batch.reports.values import amount_text
@@ -46,33 +47,47 @@ def report(reader: CheckpointReader, target: Target) -> Report:
     """
     return WholeReport(
         lambda: text(
-            reader, target.model, name=target.name, recipe=recipe_file(reader), pictures=""
+            reader,
+            target.model,
+            name=target.name,
+            recipe=recipe_file(reader),
+            pictures="",
+            picks=target.verdicts,
         )
     )
 
 
 def text(
-    reader: CheckpointReader, model: Model, *, name: str, recipe: str, pictures: str | None
+    reader: CheckpointReader,
+    model: Model,
+    *,
+    name: str,
+    recipe: str,
+    pictures: str | None,
+    picks: Picks,
 ) -> str:
     """Return the summary.
 
     `recipe` is the recipe's file in the commands. `pictures` is the prefix that makes a link of a
-    picture's path below the output folder; None leaves thumbnails out.
+    picture's path below the output folder; None leaves thumbnails out. `picks` has the verdicts.
     """
-    return "".join(f"{line}\n" for line in _lines(reader, model, name, recipe, pictures))
-
-
-def _lines(
-    reader: CheckpointReader, model: Model, name: str, recipe: str, pictures: str | None
-) -> Iterator[str]:
     counts = reader.counts()
-    yield from (f"# {code(name)}", "")
-    yield from _sums(counts)
-    yield from _money(reader)
-    for trouble in Trouble:
-        yield from _section(trouble, reader, counts, recipe, model)
+    parts: list[Iterable[str]] = [
+        (f"# {code(name)}", ""),
+        _sums(counts),
+        _money(reader),
+        _verdicts(reader, picks),
+        *(_section(trouble, reader, counts, recipe, model) for trouble in Trouble),
+    ]
     if pictures is not None:
-        yield from _thumbnails(reader, counts, pictures)
+        parts.append(_thumbnails(reader, counts, pictures))
+    return "".join(f"{line}\n" for line in chain.from_iterable(parts))
+
+
+def _verdicts(reader: CheckpointReader, picks: Picks) -> Iterator[str]:
+    if picks:
+        counts = picks.counts(reader.keys())
+        yield from (f"{counts.picked} picked, {counts.rejected} rejected.", "")
 
 
 def code(words: str) -> str:
