@@ -9,6 +9,7 @@ SparkBatchError
 ├── CheckpointError         the checkpoint cannot be used                      exit 1
 │   ├── CheckpointLocked    another process runs this recipe
 │   └── CheckpointDamaged   the file is no checkpoint, or is broken
+├── StoreError              an object store refuses, or cannot be reached      exit 1
 └── OutputError             a file cannot be written                           exit 1
     ├── CheckpointReplaced  it is no longer the file that a run began with
     └── NameBlocked         something stands in the way of one name alone
@@ -98,6 +99,10 @@ class CheckpointLocked(CheckpointError):
 
 class CheckpointDamaged(CheckpointError):
     """The file is no checkpoint of spark-batch, or its content is broken."""
+
+
+class StoreError(SparkBatchError):
+    """An object store cannot be reached, or refuses to list, read, write or delete a file."""
 
 
 class OutputError(SparkBatchError):
