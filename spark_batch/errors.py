@@ -4,10 +4,12 @@ SparkBatchError
 ├── UsageError              the command line or its surroundings are wrong     exit 2
 │   ├── RecipeError         a recipe has errors; carries its diagnostics       exit 2
 │   ├── PictureError        a picture is missing, broken or against the rules  exit 2
-│   └── ManifestError       a manifest cannot be read, or not understood       exit 2
+│   ├── ManifestError       a manifest cannot be read, or not understood       exit 2
+│   └── PicksError          a picks file cannot be read, or not understood     exit 2
 ├── CheckpointError         the checkpoint cannot be used                      exit 1
 │   ├── CheckpointLocked    another process runs this recipe
 │   └── CheckpointDamaged   the file is no checkpoint, or is broken
+├── StoreError              an object store refuses, or cannot be reached      exit 1
 └── OutputError             a file cannot be written                           exit 1
     ├── CheckpointReplaced  it is no longer the file that a run began with
     └── NameBlocked         something stands in the way of one name alone
@@ -75,6 +77,18 @@ class ManifestError(UsageError):
     """A manifest cannot be read, or says what spark-batch did not write."""
 
 
+class PicksError(UsageError):
+    """A picks file cannot be read, or has an error; `line` is where, from 1.
+
+    `fault` is what is wrong without the place, which the text of the exception begins with.
+    """
+
+    def __init__(self, place: str, fault: str, line: int = 1) -> None:
+        super().__init__(f"{place}: {fault}")
+        self.fault = fault
+        self.line = line
+
+
 class CheckpointError(SparkBatchError):
     """The checkpoint cannot be used as it is."""
 
@@ -85,6 +99,10 @@ class CheckpointLocked(CheckpointError):
 
 class CheckpointDamaged(CheckpointError):
     """The file is no checkpoint of spark-batch, or its content is broken."""
+
+
+class StoreError(SparkBatchError):
+    """An object store cannot be reached, or refuses to list, read, write or delete a file."""
 
 
 class OutputError(SparkBatchError):

@@ -10,6 +10,7 @@
         parts/NAME/run-token                the token of the run under way
         kept/                               replaced pictures
         thumbs/                             thumbnails of the HTML page
+        inputs/                             input pictures of object stores, by their SHA-256
         sandbox/                            the folder of the sandbox that `--sandbox` starts
 
 NAME is the recipe's name; the files of a shard are called NAME.shard-I-of-N. These names are an
@@ -91,6 +92,12 @@ class Layout:
     def thumbnails(self) -> Path:
         """The folder of cached thumbnails."""
         return self.state / "thumbs"
+
+    @property
+    def inputs(self) -> Path:
+        """The folder of input pictures that were read from object stores, also for previews."""
+        output_dir = self.output_dir.parent if self.is_preview else self.output_dir
+        return output_dir / STATE_FOLDER / "inputs"
 
     @property
     def sandbox(self) -> Path:

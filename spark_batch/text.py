@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
+import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,6 +32,13 @@ _SLUG_LENGTH = 60  # readable in a file name
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """`1 picture`, `2 pictures`; `plural` is for what takes no `s`, as in `2 rows repeat`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def pip_install(packages: Iterable[str]) -> str:
+    """The names of packages that are missing, and the command that installs them."""
+    names = tuple(packages)
+    python = shlex.quote(sys.executable or "python")
+    return f"{' and '.join(names)}: {python} -m pip install {' '.join(names)}"
 
 
 def printable(text: str) -> str:

@@ -245,6 +245,11 @@ class CheckpointReader:
         (count,) = self.store.execute(query).fetchone()
         return int(count)
 
+    def keys(self) -> set[str]:
+        """The keys of the recipe's jobs."""
+        query = "SELECT DISTINCT key FROM placement WHERE current = 1"
+        return {row["key"] for row in self.store.execute(query)}
+
     def recipes(self) -> set[str]:
         """The names of the recipes whose lines it has; there is one, or none."""
         return {

@@ -1,4 +1,4 @@
-"""`spark-batch export RECIPE --to DIR`."""
+"""`spark-batch export RECIPE --to PLACE`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spark_batch.text import counted, printable
 @options.sandbox_option
 @options.shard_option
 @options.only_option
-@click.option("--to", required=True, metavar="DIR", help="The folder to deliver to.")
+@click.option("--to", required=True, metavar="DIR|ADDRESS", help="A folder, or s3://BUCKET/PREFIX.")
 @click.option("--picked", is_flag=True, help="Only what the picks file says is picked.")
 @click.option(
     "--name", metavar="TEMPLATE", help="Final names, as in output.name; left out: as they are."
@@ -36,11 +36,12 @@ def command(
     mirror: bool,
     dry_run: bool,
 ) -> None:
-    """Copy finished pictures to another folder under final names.
+    """Copy finished pictures to another folder or an object store under final names.
 
     Each picture is compared with its recorded SHA-256 first. A file with the same content is left
-    alone, one that export did not write is never replaced. NAME.export.csv in the folder lists what
-    was delivered.
+    alone, one that export did not write is never replaced. NAME.export.csv, which is written last,
+    lists what was delivered. An address needs fsspec and the driver of its store, which finds the
+    credentials.
     """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     wanted = project.ExportOptions(to=to, picked=picked, only=only, name=name, mirror=mirror)
@@ -57,4 +58,4 @@ def command(
         parts.append(f"{deleted} {would}deleted")
     if export.unfinished:
         parts.append(f"{counted(export.unfinished, 'job')} without a picture yet left out")
-    click.echo(printable(f"{to}: {', '.join(parts)}"))
+    click.echo(printable(f"{export.destination.shown}: {', '.join(parts)}"))

@@ -15,7 +15,7 @@ from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
 from spark_batch.project import COSTS, WORK, Quotes, SampleSize, Shard
-from spark_batch.text import counted
+from spark_batch.text import counted, printable
 
 _SHOWN = 40
 
@@ -74,6 +74,8 @@ def command(
         raise UsageError("--json lists every job: give either it or --by")
     _check_saving(out, max_cost, shard, sample)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
+    for found in project.check_picks(recipe):
+        click.echo(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
     with project.plan(recipe, sandbox=sandbox, only=only, shard=shard, sample=sample) as plan:
         session.print_adopted(plan.adopted, plan.layout)
         if quote:

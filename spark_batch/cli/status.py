@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,9 +13,10 @@ import click
 from spark_batch import project
 from spark_batch.cli import options, session, standing
 from spark_batch.cli.colours import print_line
+from spark_batch.errors import PicksError
 from spark_batch.paths import shown
-from spark_batch.project import CheckpointReader, JobRecord, Shard, Status
-from spark_batch.text import counted
+from spark_batch.project import CheckpointReader, JobRecord, PickCounts, Shard, Status
+from spark_batch.text import counted, printable
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
 
@@ -37,11 +39,25 @@ def command(
             counts[record.status] += 1
             if record.status in _TROUBLE:
                 trouble.append(record)
+        picks = _counted_picks(layout, checkpoint)
         if as_json:
-            _print_json(layout, checkpoint, counts, trouble)
+            _print_json(layout, checkpoint, counts, trouble, picks)
         else:
             _print_text(recipe_path, layout, checkpoint, counts, trouble)
+            if picks and (picks.picked or picks.rejected):
+                click.echo(f"  {picks.picked} picked, {picks.rejected} rejected")
+    if picks and picks.unknown:
+        click.echo(f"note: {project.unknown_picks(picks.unknown)}", err=True)
     session.print_unmerged_shards(layout)
+
+
+def _counted_picks(layout: project.RecipeLayout, checkpoint: CheckpointReader) -> PickCounts | None:
+    """The numbers of verdicts; None, with a message on stderr, for a damaged picks file."""
+    try:
+        return project.count_picks(checkpoint, layout)
+    except PicksError as error:
+        click.echo(printable(f"note: {error}"), err=True)
+        return None
 
 
 def _print_text(
@@ -77,6 +93,7 @@ def _print_json(
     checkpoint: CheckpointReader,
     counts: Counter[Status],
     trouble: Iterable[JobRecord],
+    picks: PickCounts | None,
 ) -> None:
     money = checkpoint.money()
     document = {
@@ -84,6 +101,7 @@ def _print_json(
         "output_dir": str(layout.output_dir),
         "jobs": {status.value: counts[status] for status in Status},
         "cost_usd": {"spent": str(money.spent), "reserved": str(money.reserved)},
+        "picks": None if picks is None else asdict(picks),
         "trouble": [
             {
                 "job": record.key,

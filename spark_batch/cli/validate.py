@@ -14,7 +14,7 @@ from spark_batch.cli import colours
 from spark_batch.cli.options import outside_option
 from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
-from spark_batch.project import ERROR, Diagnostic, count_jobs, load
+from spark_batch.project import ERROR, Diagnostic, check_picks, count_jobs, load
 from spark_batch.text import counted, printable
 
 
@@ -44,7 +44,7 @@ class _Verdict:
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.pass_context
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
-    """Check recipes without the network or a key.
+    """Check recipes without a key, and without the network but for inputs in object stores.
 
     Checks their syntax, ranges, names and pictures. Exits with 2 when a recipe has errors.
     Warnings carry the API's own advice and change nothing, unless --strict turns them into errors.
@@ -63,18 +63,23 @@ def _judge(recipe: str, *, strict: bool) -> _Verdict:
         found = tuple(found for found in error.diagnostics if isinstance(found, Diagnostic))
         return _Verdict(recipe, None, found, (), str(error))
     jobs, warnings = count_jobs(loaded.recipe), loaded.warnings
+    picks = check_picks(loaded.recipe)
+    notes = (*loaded.notes, *(found for found in picks if found.severity != ERROR))
+    if broken := tuple(found for found in picks if found.severity == ERROR):
+        summary = f"{printable(recipe)}: {counted(len(broken), 'error')} in its picks file"
+        return _Verdict(recipe, jobs, broken, warnings, summary, notes)
     if strict and warnings:
         errors = tuple(
             replace(warning, severity=ERROR, message=f"{warning.message} [{warning.code}]")
             for warning in warnings
         )
         summary = f"{printable(recipe)}: {counted(len(errors), 'warning')}, errors here (--strict)"
-        return _Verdict(recipe, jobs, errors, (), summary, loaded.notes)
+        return _Verdict(recipe, jobs, errors, (), summary, notes)
     said = [counted(jobs, "job")]
     if warnings:
         said.append(counted(len(warnings), "warning"))
     summary = f"{printable(recipe)}: {', '.join(said)}"
-    return _Verdict(recipe, jobs, (), warnings, summary, loaded.notes)
+    return _Verdict(recipe, jobs, (), warnings, summary, notes)
 
 
 def _text(verdicts: list[_Verdict]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from io import StringIO
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from spark_batch import atomic, lfs
-from spark_batch.errors import UsageError
+from spark_batch.errors import PicksError
 from spark_batch.models.schemas import schema
 from spark_batch.text import escape_formula, one_line, quoted, unescape_formula
 
@@ -43,6 +44,15 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
+class PickCounts:
+    """The numbers of picked and rejected jobs, and of verdicts on jobs that the recipe lacks."""
+
+    picked: int
+    rejected: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Picks:
     """The verdicts of a picks file by job, in the file's order."""
 
@@ -62,6 +72,17 @@ class Picks:
     def axis(self, job: str) -> str:
         """The value that `--only pick=` compares: yes, reject or none."""
         return _AXIS[self.verdict(job)]
+
+    def cell(self, job: str) -> str:
+        """The verdict on a job as the manifest has it, empty without one."""
+        verdict = self.verdict(job)
+        return "" if verdict is None else verdict.value
+
+    def counts(self, keys: Container[str]) -> PickCounts:
+        """The numbers of verdicts; `keys` are the recipe's jobs."""
+        known = [pick for pick in self if pick.job in keys]
+        picked = sum(pick.verdict is Verdict.PICK for pick in known)
+        return PickCounts(picked, len(known) - picked, len(self) - len(known))
 
     def with_verdict(
         self, job: str, verdict: Verdict | None, *, output: str = "", note: str | None = None
@@ -84,11 +105,16 @@ _AXIS: Mapping[Verdict | None, str] = MappingProxyType(
 AXIS_VALUES = tuple(_AXIS.values())
 
 
+def picks_file(recipe_dir: Path, recipe: str) -> Path:
+    """The picks file of a recipe, by its folder and its name."""
+    return recipe_dir / f"{recipe}{PICKS_SUFFIX}"
+
+
 def read_picks(path: Path) -> Picks:
     """The verdicts of a picks file; none when there is no file.
 
-    Raises UsageError with the line for what is no picks file, an unknown verdict, a job with two
-    rows, and the markers of a merge conflict.
+    Raises PicksError with the line for what is no picks file, an unknown verdict, a job with two
+    rows, and the markers of a merge conflict. A link is not followed.
     """
     text = _read(path)
     found: dict[str, Pick] = {}
@@ -136,17 +162,19 @@ def _properties() -> Mapping[str, Any]:
 
 
 def _read(path: Path) -> str:
+    if not os.path.lexists(path):
+        return ""
+    if not atomic.is_regular(path):
+        raise PicksError(str(path), "a picks file is a file, and no link, folder or pipe")
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
-    except FileNotFoundError:
-        return ""
     except OSError as error:
-        raise UsageError(f"cannot read the picks {path}: {error.strerror}") from None
+        raise PicksError(str(path), f"the picks cannot be read: {error.strerror}") from None
     if len(data) > _LARGEST:
-        raise UsageError(f"{path}: more than {_LARGEST} bytes are no picks file")
+        raise PicksError(str(path), f"more than {_LARGEST} bytes are no picks file")
     if lfs.read(path) is not None:
-        raise UsageError(f"{path}: {lfs.NOTICE}")
+        raise PicksError(str(path), lfs.NOTICE)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -196,5 +224,5 @@ def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
     return Pick(job, output, Verdict(verdict), note)
 
 
-def _error(path: Path, line: int, fault: str) -> UsageError:
-    return UsageError(f"{path}:{line}: {fault}")
+def _error(path: Path, line: int, fault: str) -> PicksError:
+    return PicksError(f"{path}:{line}", fault, line)

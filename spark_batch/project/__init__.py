@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from spark_batch.jobs.matrix import count_jobs as count_jobs
     from spark_batch.jobs.matrix import excluded as excluded
     from spark_batch.jobs.matrix import origins as origins
+    from spark_batch.jobs.picks import PickCounts as PickCounts
     from spark_batch.jobs.request import picture_words as picture_words
     from spark_batch.jobs.sample import SampleSize as SampleSize
     from spark_batch.jobs.sample import read_size as read_size
@@ -77,6 +78,9 @@ if TYPE_CHECKING:
     from spark_batch.project.merging import Merged as Merged
     from spark_batch.project.merging import merge as merge
     from spark_batch.project.ownership import earlier_hint as earlier_hint
+    from spark_batch.project.picking import check_picks as check_picks
+    from spark_batch.project.picking import count_picks as count_picks
+    from spark_batch.project.picking import unknown_picks as unknown_picks
     from spark_batch.project.planfile import SavedPlan as SavedPlan
     from spark_batch.project.planfile import check_target as check_target
     from spark_batch.project.planning import Plan as Plan
@@ -134,6 +138,7 @@ _HOMES = {
     "project.loading": ("load",),
     "project.merging": ("Merged", "merge"),
     "project.ownership": ("earlier_hint",),
+    "project.picking": ("check_picks", "count_picks", "unknown_picks"),
     "project.planning": ("Plan", "Quotes", "plan"),
     "project.reporting": (
         "annotation_commands",
@@ -191,6 +196,7 @@ _HOMES = {
         "record_of",
     ),
     "jobs.matrix": ("count_jobs", "excluded", "origins"),
+    "jobs.picks": ("PickCounts",),
     "jobs.request": ("picture_words",),
     "jobs.sample": ("SampleSize", "read_size"),
     "jobs.select": ("facts",),

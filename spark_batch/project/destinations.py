@@ -1,24 +1,36 @@
-"""Where `export` delivers to: a folder."""
+"""Where `export` delivers to: a folder, or an address such as `s3://bucket/prefix`."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Protocol
 
-from spark_batch import atomic
+from spark_batch import atomic, cloud
 from spark_batch.errors import OutputError, PictureError, UsageError
 from spark_batch.pictures.disk import sha256
+
+_LOCAL = ("file", "local")
 
 
 class Destination(Protocol):
     """Files by their names below one place; a name has slashes between its parts.
 
-    All methods raise OutputError when the place cannot be used.
+    `is_remote` says that reading a file costs money and time, so that its bytes are looked at
+    first. `at_once` is how many files may be written at the same time. `shown` is the place as
+    messages have it. All methods raise OutputError or StoreError when the place cannot be used.
     """
+
+    is_remote: bool
+    at_once: int
+    shown: str
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None when there is none."""
+
+    def size(self, name: str) -> int | None:
+        """The bytes of a file; None when there is none."""
 
     def sha256(self, name: str) -> str | None:
         """The SHA-256 of a file; None when there is none, "" for what is no regular file."""
@@ -33,14 +45,26 @@ class Destination(Protocol):
 class FolderDestination:
     """A folder on this machine. Nothing is written, read or deleted through a symbolic link."""
 
-    def __init__(self, folder: Path) -> None:
+    is_remote = False
+    at_once = 1
+
+    def __init__(self, folder: Path, shown: str) -> None:
         self._folder = folder
+        self.shown = shown
 
     def read(self, name: str) -> bytes | None:
         """See `Destination`."""
         path = self._path(name)
         try:
             return path.read_bytes() if os.path.lexists(path) else None
+        except OSError as error:
+            raise OutputError(f"cannot read {path}: {error.strerror}") from None
+
+    def size(self, name: str) -> int | None:
+        """See `Destination`."""
+        path = self._path(name)
+        try:
+            return path.lstat().st_size if os.path.lexists(path) else None
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from None
 
@@ -86,17 +110,62 @@ class FolderDestination:
         return path
 
 
-def destination(text: str, *, output_dir: Path) -> Destination:
-    """The destination that `--to` names.
+class StoreDestination:
+    """Files below an address, listed once: what others do there meanwhile is not noticed."""
 
-    Raises UsageError for an address, and for a folder in the output folder, whose files are the
-    originals.
+    is_remote = True
+
+    def __init__(self, address: str) -> None:
+        self._store = cloud.Store(address)
+        self.at_once = self._store.at_once
+        self.shown = self._store.shown
+        self._known: dict[str, int] | None = None
+
+    def read(self, name: str) -> bytes | None:
+        """See `Destination`."""
+        return self._store.read(name) if name in self._sizes() else None
+
+    def size(self, name: str) -> int | None:
+        """See `Destination`."""
+        return self._sizes().get(name)
+
+    def sha256(self, name: str) -> str | None:
+        """See `Destination`; downloads the file."""
+        content = self.read(name)
+        return None if content is None else hashlib.sha256(content).hexdigest()
+
+    def write(self, name: str, content: bytes) -> None:
+        """See `Destination`; where the address is no object store, a kill can leave a part."""
+        self._store.write(name, content)
+        self._sizes()[name] = len(content)
+
+    def delete(self, name: str) -> None:
+        """See `Destination`."""
+        self._store.delete(name)
+        self._sizes().pop(name, None)
+
+    def _sizes(self) -> dict[str, int]:
+        if self._known is None:
+            self._known = self._store.sizes()
+        return self._known
+
+
+def destination(text: str, *, output_dir: Path) -> Destination:
+    """The destination that `--to` names, a folder or an address.
+
+    Raises UsageError for an address that cannot be used, and for a folder in the output folder,
+    whose files are the originals.
     """
-    if "://" in text:
-        raise UsageError(f"--to {text}: export writes to a folder of this machine only")
+    if protocol := cloud.protocol_of(text):
+        if protocol in _LOCAL or "::" in text:
+            raise UsageError(
+                f"--to {cloud.shown(text)}: give a folder by its path, or a plain address such as"
+                " s3://bucket/prefix"
+            )
+        return StoreDestination(text)
     folder = Path(text).absolute()
     if folder.resolve().is_relative_to(output_dir.resolve()):
         raise UsageError(f"--to {text}: the output folder has the originals; choose another folder")
     if os.path.lexists(folder) and not folder.is_dir():
         raise UsageError(f"--to {text}: this is no folder")
-    return FolderDestination(folder)
+    return FolderDestination(folder, text)

@@ -1,9 +1,9 @@
 """`export`: deliver finished pictures under final names, with a manifest of what was delivered.
 
 Nothing is written before every name was checked. The export manifest lists each file with its
-SHA-256. It is written before the first picture too, with what is about to be written: so an export
-that was killed knows its own files when it is started again. Only files with a content that the
-manifest lists are replaced or deleted.
+SHA-256, and is written when all of them are there. Before the first picture a list of what is about
+to be written is written beside it: so an export that was killed knows its own files when it is
+started again. Only files with a content that one of the two lists has are replaced or deleted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from io import StringIO
@@ -31,9 +32,11 @@ from spark_batch.project.selecting import chosen_records
 from spark_batch.recipe.output import name_faults, template_faults
 from spark_batch.text import escape_formula, quoted, slug, unescape_formula
 
-_COLUMNS = ("file", "sha256", "job", "output")
+_COLUMNS = ("file", "sha256", "job", "output", "bytes")
+_OLDER_COLUMNS = _COLUMNS[:-1]
+_MOST_BYTES = 1 << 26  # of an export manifest: 100 000 files have 16 MB
 _SHA256 = re.compile("[0-9a-f]{64}")
-_SHOWN = 5  # faults that a message lists
+_SIZE = re.compile("[0-9]{1,18}")
 
 
 class ExportChange(str, Enum):
@@ -48,13 +51,15 @@ class ExportChange(str, Enum):
 class Delivery:
     """A file of the destination: its name, its content, and the job that it is of.
 
-    `output` is the picture's file below the output folder.
+    `output` is the picture's file below the output folder. `bytes` is None where an older manifest
+    does not list it.
     """
 
     file: str
     sha256: str
     job: str
     output: str
+    bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,8 @@ class ExportOptions:
 class Export:
     """An export that has been checked, and has not written anything.
 
-    `changes` has what becomes of each file in the manifest's order, `unfinished` the number of
-    chosen jobs without a picture.
+    `changes` has what becomes of each file in the manifest's order, `earlier` the files of earlier
+    exports that stand, `unfinished` the number of chosen jobs without a picture.
     """
 
     layout: RecipeLayout
@@ -81,54 +86,86 @@ class Export:
     changes: tuple[tuple[ExportChange, Delivery], ...]
     earlier: tuple[Delivery, ...]
     unfinished: int
-    manifest: str
 
     def count(self, change: ExportChange) -> int:
         """How many files it does this with."""
         return sum(found is change for found, _ in self.changes)
 
     def execute(self) -> None:
-        """Copy and delete the files. Raises UsageError for an original that changed, OutputError.
+        """Copy and delete the files.
 
-        Started again after an error or a kill, it goes on where it was.
+        Started again after an error or a kill, it goes on where it was. Raises UsageError for an
+        original that changed, OutputError and StoreError.
         """
+        manifest, intent = _names(self.layout)
         chosen = [one for change, one in self.changes if change is not ExportChange.DELETE]
-        # Both what was there and what is to be: each file is listed at any moment.
-        self._write_manifest([*self.earlier, *chosen])
-        for change, delivery in self.changes:
-            if change is ExportChange.COPY:
-                self.destination.write(delivery.file, _original(self.layout, delivery))
-            elif change is ExportChange.DELETE:
-                self.destination.delete(delivery.file)
+        copied, deleted = self._those(ExportChange.COPY), self._those(ExportChange.DELETE)
+        if copied or deleted:
+            self._write_list(intent, [*self.earlier, *chosen])
+        self._copy(copied)
         names = {delivery.file for _, delivery in self.changes}
         others = [one for one in self.earlier if one.file not in names]
-        self._write_manifest([*chosen, *others])
+        self._write_list(manifest, [*chosen, *others])
+        for delivery in deleted:
+            self.destination.delete(delivery.file)
+        if self.destination.size(intent) is not None:
+            self.destination.delete(intent)
 
-    def _write_manifest(self, deliveries: Iterable[Delivery]) -> None:
-        content = _manifest_text(dict.fromkeys(deliveries)).encode()
-        if self.destination.read(self.manifest) != content:
-            self.destination.write(self.manifest, content)
+    def _those(self, change: ExportChange) -> list[Delivery]:
+        return [delivery for found, delivery in self.changes if found is change]
+
+    def _copy(self, deliveries: list[Delivery]) -> None:
+        """Copy pictures, several at once where the destination takes them so."""
+
+        def copy(delivery: Delivery) -> None:
+            self.destination.write(delivery.file, _original(self.layout, delivery))
+
+        pool = ThreadPoolExecutor(self.destination.at_once)
+        try:
+            for _ in pool.map(copy, deliveries):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _write_list(self, name: str, deliveries: Iterable[Delivery]) -> None:
+        content = _list_text(dict.fromkeys(deliveries)).encode()
+        if self.destination.read(name) != content:
+            self.destination.write(name, content)
+
+
+def _names(layout: RecipeLayout) -> tuple[str, str]:
+    """The export manifest, and the list of what an export that is not finished writes."""
+    return f"{layout.label}.export.csv", f"{layout.label}.export.unfinished.csv"
 
 
 def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     """Decide what an export does, and check it; nothing is written.
 
     Raises UsageError for names that collide or are not allowed, for a file at one of them that no
-    export wrote, for an original that is missing or has changed, and for a damaged manifest.
+    export wrote, for an original that is missing or has changed, and for a damaged manifest;
+    OutputError and StoreError for a destination that cannot be read.
     """
     place = destination(options.to, output_dir=layout.output_dir)
-    manifest = f"{layout.label}.export.csv"
-    earlier = _read_manifest(place.read(manifest), f"{options.to}/{manifest}")
+    earlier: dict[str, list[Delivery]] = {}
+    for name in _names(layout):
+        for one in _read_list(place, name, f"{place.shown}/{name}"):
+            earlier.setdefault(one.file, []).append(one)
     deliveries, unfinished = _deliveries(layout, options)
-    _check_names(deliveries, manifest)
-    changes = [_change(place, delivery, earlier) for delivery in deliveries]
+    _check_names(deliveries, _names(layout))
+    changes = [_change(place, one, earlier.get(one.file, ())) for one in deliveries]
+    standing = tuple(
+        one
+        for file, recorded in earlier.items()
+        if (there := _content(place, file, recorded)) is not None
+        for one in dict.fromkeys(recorded)
+        if one.sha256 == there
+    )
     if options.mirror:
-        changes += _deletions(place, deliveries, earlier)
+        changes += _deletions(place, deliveries, standing)
     for change, delivery in changes:
         if change is ExportChange.COPY:
             _original(layout, delivery)
-    standing = tuple(one for one in earlier if place.sha256(one.file) == one.sha256)
-    return Export(layout, place, tuple(changes), standing, unfinished, manifest)
+    return Export(layout, place, tuple(changes), standing, unfinished)
 
 
 def _deliveries(layout: RecipeLayout, options: ExportOptions) -> tuple[list[Delivery], int]:
@@ -146,7 +183,7 @@ def _deliveries(layout: RecipeLayout, options: ExportOptions) -> tuple[list[Deli
             if _leads_away(record.file):
                 raise UsageError(f"the checkpoint names a file outside its folder: {record.file!r}")
             name = _name(record, layout, options.name)
-            found.append(Delivery(name, picture.sha256, record.key, record.file))
+            found.append(Delivery(name, picture.sha256, record.key, record.file, picture.bytes))
     return found, unfinished
 
 
@@ -188,9 +225,9 @@ def _values(record: JobRecord, layout: RecipeLayout) -> Mapping[str, str]:
     }
 
 
-def _check_names(deliveries: Iterable[Delivery], manifest: str) -> None:
+def _check_names(deliveries: Iterable[Delivery], lists: Iterable[str]) -> None:
     """Raise UsageError for two files of one name, ignoring case, or one below the other."""
-    taken: dict[str, str] = {manifest.casefold(): "the export manifest"}
+    taken = {name.casefold(): "the export manifest" for name in lists}
     folders: dict[str, str] = {}
     for delivery in deliveries:
         name = delivery.file.casefold()
@@ -207,14 +244,17 @@ def _check_names(deliveries: Iterable[Delivery], manifest: str) -> None:
 
 
 def _change(
-    place: Destination, delivery: Delivery, earlier: tuple[Delivery, ...]
+    place: Destination, delivery: Delivery, recorded: Sequence[Delivery]
 ) -> tuple[ExportChange, Delivery]:
-    """Whether a picture is copied. Raises UsageError for a file that no export wrote."""
-    there = place.sha256(delivery.file)
+    """Whether a picture is copied; `recorded` is what earlier exports wrote under its name.
+
+    Raises UsageError for a file that no export wrote.
+    """
+    there = _content(place, delivery.file, recorded, delivery)
     if there == delivery.sha256:
         return ExportChange.KEEP, delivery
-    ours = {one.sha256 for one in earlier if one.file == delivery.file}
-    if there is not None and there not in ours:
+    ours = {one.sha256 for one in recorded}
+    if there is not None and (there not in ours or not _is_still(place, delivery.file, there)):
         raise UsageError(
             f"the destination has a file {quoted(delivery.file)} that export did not write, or that"
             " was changed since: move it away, or choose other names with --name"
@@ -222,13 +262,44 @@ def _change(
     return ExportChange.COPY, delivery
 
 
+def _content(
+    place: Destination,
+    file: str,
+    recorded: Sequence[Delivery],
+    wanted: Delivery | None = None,
+) -> str | None:
+    """The SHA-256 of a file; None when there is none, and may be "" for one that no export wrote.
+
+    A remote file is downloaded only where its size does not say which recorded content it has.
+    """
+    if not place.is_remote:
+        return place.sha256(file)
+    size = place.size(file)
+    if size is None:
+        return None
+    listed = {one.sha256 for one in recorded if one.bytes == size}
+    if wanted is not None and wanted.bytes == size:
+        if listed == {wanted.sha256}:
+            return wanted.sha256
+        return place.sha256(file)
+    if len(listed) == 1:
+        return listed.pop()
+    unknown = listed or any(one.bytes is None for one in recorded)
+    return place.sha256(file) if unknown else ""
+
+
+def _is_still(place: Destination, file: str, sha256: str) -> bool:
+    """Whether a file has a content for sure, before it is replaced or deleted."""
+    return not place.is_remote or place.sha256(file) == sha256
+
+
 def _deletions(
-    place: Destination, deliveries: Iterable[Delivery], earlier: Iterable[Delivery]
+    place: Destination, deliveries: Iterable[Delivery], standing: Iterable[Delivery]
 ) -> Iterator[tuple[ExportChange, Delivery]]:
     """What earlier exports wrote, is still as they wrote it, and is no longer chosen."""
     chosen = {delivery.file.casefold() for delivery in deliveries}
-    for one in earlier:
-        if one.file.casefold() not in chosen and place.sha256(one.file) == one.sha256:
+    for one in standing:
+        if one.file.casefold() not in chosen and _is_still(place, one.file, one.sha256):
             yield ExportChange.DELETE, one
 
 
@@ -249,31 +320,39 @@ def _original(layout: RecipeLayout, delivery: Delivery) -> bytes:
     return content
 
 
-def _manifest_text(deliveries: Iterable[Delivery]) -> str:
+def _list_text(deliveries: Iterable[Delivery]) -> str:
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for one in deliveries:
-        writer.writerow((one.file, one.sha256, one.job, escape_formula(one.output)))
+        size = "" if one.bytes is None else one.bytes
+        writer.writerow((one.file, one.sha256, one.job, escape_formula(one.output), size))
     return buffer.getvalue()
 
 
-def _read_manifest(content: bytes | None, shown: str) -> tuple[Delivery, ...]:
+def _read_list(place: Destination, name: str, shown: str) -> tuple[Delivery, ...]:
     """What earlier exports wrote. Raises UsageError for a file that is no export manifest."""
+    error = UsageError(f"{shown} is no manifest of an export: move it away, or restore it")
+    if (place.size(name) or 0) > _MOST_BYTES:
+        raise error
+    content = place.read(name)
     if content is None:
         return ()
-    error = UsageError(f"{shown} is no manifest of an export: move it away, or restore it")
     try:
         rows = list(csv.reader(StringIO(content.decode(), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error):
         raise error from None
-    if not rows or tuple(rows[0]) != _COLUMNS:
+    if not rows or tuple(rows[0]) not in (_COLUMNS, _OLDER_COLUMNS):
         raise error
     found = []
     for cells in rows[1:]:
-        if len(cells) != len(_COLUMNS) or not _SHA256.fullmatch(cells[1]) or _leads_away(cells[0]):
+        if len(cells) != len(rows[0]) or not _SHA256.fullmatch(cells[1]) or _leads_away(cells[0]):
             raise error
-        found.append(Delivery(cells[0], cells[1], cells[2], unescape_formula(cells[3])))
+        size = cells[4] if len(cells) > len(_OLDER_COLUMNS) else ""
+        if size and not _SIZE.fullmatch(size):
+            raise error
+        output, length = unescape_formula(cells[3]), int(size) if size else None
+        found.append(Delivery(cells[0], cells[1], cells[2], output, length))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, matrix
-from spark_batch.jobs.picks import PICKS_SUFFIX, Picks, read_picks
+from spark_batch.jobs.picks import Picks, picks_file, read_picks
 from spark_batch.jobs.shard import Shard, labelled_shard
 from spark_batch.models import Model
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
@@ -54,10 +54,10 @@ class RecipeLayout(Layout):
     @property
     def picks(self) -> Path | None:
         """The picks file beside the recipe; None when the recipe's folder is unknown."""
-        return None if self.recipe_dir is None else self.recipe_dir / f"{self.name}{PICKS_SUFFIX}"
+        return None if self.recipe_dir is None else picks_file(self.recipe_dir, self.name)
 
     def read_picks(self) -> Picks:
-        """The verdicts on the recipe's pictures. Raises UsageError as `jobs.picks` does."""
+        """The verdicts on the recipe's pictures. Raises PicksError."""
         return Picks() if self.picks is None else read_picks(self.picks)
 
     def owns(self, key: str) -> bool:

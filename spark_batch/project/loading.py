@@ -6,16 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spark_batch import pictures, recipe
+from spark_batch.jobs import Fit
+from spark_batch.models import PictureRules
+from spark_batch.paths import Layout
 from spark_batch.recipe import Loaded
 from spark_batch.recipe.globs import Generated
+from spark_batch.recipe.inputs import Fetched
 
 
 def load(path: str | Path) -> Loaded:
     """The recipe, checked, its pictures probed, and the warnings about it.
 
-    Needs neither network nor key. Raises RecipeError with every error and its position.
+    Needs no key, and a network for inputs in object stores alone. Raises RecipeError with every
+    error and its position.
     """
-    return recipe.load(Path(path), probe=pictures.probe, find=_find_generated)
+    return recipe.load(Path(path), probe=pictures.probe, find=_find_generated, fetch=_fetch_address)
+
+
+def _fetch_address(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:
+    """`remote_inputs.fetch`, imported when a recipe names an address."""
+    from spark_batch.pictures.reading import MAX_FITTED_BYTES
+    from spark_batch.project.remote_inputs import fetch
+
+    most = rules.max_bytes if fit is None else MAX_FITTED_BYTES
+    return fetch(address, Layout("", output).inputs, most=most)
 
 
 def _find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.errors import CheckpointReplaced, OutputError
+from spark_batch.errors import CheckpointReplaced, OutputError, PicksError
 from spark_batch.jobs import JobRecord
+from spark_batch.jobs.picks import Picks
 from spark_batch.project.adopting import unknown_in
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.reports import manifest
@@ -37,7 +38,7 @@ def write_reports(
     written = write_all(checkpoint, target, stale)
     missing = {FORMATS[name].path(layout) for name in stale} - set(written.paths)
     made = [name for name in stale if FORMATS[name].path(layout) not in missing]
-    freshness.remember(made)
+    freshness.remember(() if written.without_picks else made)
     return replace(written, paths=tuple(path for path in paths if path not in missing))
 
 
@@ -103,8 +104,8 @@ def manifest_of_deleted(layout: RecipeLayout, checkpoint: CheckpointReader) -> I
 
 
 def manifest_text(records: Iterable[JobRecord], layout: RecipeLayout) -> str:
-    """The text of a manifest with these jobs only."""
-    return "".join(manifest.text(records, layout.model))
+    """The text of a manifest with these jobs only. Raises PicksError."""
+    return "".join(manifest.text(records, layout.model, picks=layout.read_picks()))
 
 
 def summary_text(
@@ -113,13 +114,12 @@ def summary_text(
     """The Markdown summary, as in `reports.markdown.text`."""
     from spark_batch.reports import markdown
 
+    try:
+        picks = layout.read_picks()
+    except PicksError:  # writing the reports has said so
+        picks = Picks()
     return markdown.text(
-        checkpoint,
-        layout.model,
-        name=layout.name,
-        recipe=recipe,
-        pictures=pictures,
-        picks=layout.picks,
+        checkpoint, layout.model, name=layout.name, recipe=recipe, pictures=pictures, picks=picks
     )
 
 

@@ -83,6 +83,18 @@ class Boundary:
             f" copy it, or allow it with {OUTSIDE_OPTION}"
         )
 
+    def address_fault(self) -> str | None:
+        """Why the recipe may name no file of an object store; None when it may.
+
+        It would be read with the user's credentials, and sent to the API.
+        """
+        if self._real_root is None or _allowed.get():
+            return None
+        return (
+            f"is outside of the repository {quoted(str(self._root))}, and would be read with your"
+            f" credentials: copy it into the repository, or allow it with {OUTSIDE_OPTION}"
+        )
+
     def output_fault(self, folder: Path) -> str | None:
         """Why nothing may be written into `folder`; None when it may be.
 

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from spark_batch import cloud
 from spark_batch.jobs import Fit
 from spark_batch.models import schemas
 from spark_batch.recipe import globs, ids
@@ -25,7 +26,10 @@ SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 
 @dataclass(frozen=True, slots=True)
 class InputEntry:
-    """One entry; a glob becomes an entry for each `file` that it matches."""
+    """One entry; a glob becomes an entry for each `file` that it matches.
+
+    With an `address` in an object store, `file` is the copy of it that was read.
+    """
 
     node: Node
     where: str
@@ -33,19 +37,21 @@ class InputEntry:
     file: Path | None = None
     url: str | None = None
     fit: Fit | None = None
+    address: str | None = None
 
     def image(self, folder: Path) -> str:
-        """The file as seen from the recipe's folder, or the URL."""
-        if self.file is None:
-            return self.url or ""
+        """The file as seen from the recipe's folder, or the URL or address."""
+        if self.address is not None or self.file is None:
+            return self.address or self.url or ""
         try:
             return Path(os.path.relpath(self.file, folder)).as_posix()
         except ValueError:  # on another drive
             return self.file.as_posix()
 
     def named(self, folder: Path) -> ids.Named:
-        what = self.url if self.url is not None else relative(self.file or folder, folder)
-        name = url_name(what) if self.url is not None else Path(what).stem
+        link = self.address or self.url
+        what = link if link is not None else relative(self.file or folder, folder)
+        name = url_name(what) if link is not None else Path(what).stem
         return ids.Named(
             id=self.id if self.id is not None else ids.from_name(name),
             kind="input",
@@ -66,6 +72,8 @@ def entries_of(
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
         yield from _url(InputEntry(node, where, url=text), text, findings)
+    elif is_address(text):
+        yield from _address(InputEntry(node, where, address=text), text, folder, findings)
     elif scheme and "/" in scheme[0]:
         message = f"{quoted(text)} is neither a file nor an http or https URL"
         findings.error(node.mark, code="url", path=where, message=message)
@@ -90,7 +98,10 @@ def _mapping(
     if path is None:
         return
     text = path.text()
-    if own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
+    if is_address(text):
+        entry = InputEntry(own or path, f"{where}.path", id=name, fit=fit, address=text)
+        yield from _address(entry, text, folder, findings)
+    elif own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
         yield from _glob(InputEntry(path, where, fit=fit), text, around, findings)
     elif exists(path, text, f"{where}.path", folder, findings):
         yield InputEntry(own or path, where, id=name, file=folder / text, fit=fit)
@@ -121,6 +132,31 @@ def _url(entry: InputEntry, text: str, findings: Findings) -> Iterator[InputEntr
         wrong = [f"{quoted(text)} is not the URL of a picture"]
     if wrong:
         findings.error(entry.node.mark, code="url", path=entry.where, message=wrong[0])
+    else:
+        yield entry
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of a file in an object store, and no path, glob or URL."""
+    return cloud.protocol_of(text) in cloud.OBJECT_STORES
+
+
+def _address(
+    entry: InputEntry, text: str, folder: Path, findings: Findings
+) -> Iterator[InputEntry]:
+    """The entry of an address, if it is a plain one that the recipe may name."""
+    odd = next((sign for sign in "*?[#@\\" if sign in text), None)
+    shown = quoted(cloud.shown(text))
+    if odd is not None or "::" in text or not text.isprintable() or text != text.strip():
+        message = (
+            f"{shown} is no plain address of one picture, such as s3://bucket/folder/a.jpg:"
+            " patterns, queries, users and passwords are not allowed in it"
+        )
+        findings.error(entry.node.mark, code="url", path=entry.where, message=message)
+    elif fault := Boundary(folder).address_fault():
+        findings.error(
+            entry.node.mark, code="outside", path=entry.where, message=f"{shown} {fault}"
+        )
     else:
         yield entry
 
@@ -243,6 +279,9 @@ def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterato
     scheme = SCHEME.match(text)
     if scheme and scheme[1].lower() in ("http", "https"):
         yield from _url(InputEntry(node, "image", url=text), text, findings)
+    elif is_address(text):
+        message = f"list {quoted(cloud.shown(text))} in `inputs`, and name it here as it is there"
+        findings.error(node.mark, code="url", path="image", message=message)
     elif exists(node, text, "image", folder, findings):
         yield InputEntry(node, "image", file=folder / text)
 

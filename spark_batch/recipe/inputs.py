@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from spark_batch import cloud
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Fit, Input, Picture
 from spark_batch.recipe import globs, ids
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.entries import SCHEME, InputEntry, entries_of, entry_of, url_name
+from spark_batch.recipe.entries import (
+    SCHEME,
+    InputEntry,
+    entries_of,
+    entry_of,
+    is_address,
+    url_name,
+)
 from spark_batch.recipe.globs import Surroundings
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
@@ -28,7 +36,7 @@ class Listed:
 
 
 def read(
-    node: Node, around: Surroundings, *, probe: Probe, findings: Findings
+    node: Node, around: Surroundings, *, probe: Probe, fetch: Fetch, findings: Findings
 ) -> tuple[Listed, ...]:
     """The input pictures, in the recipe's order, a glob's matches sorted.
 
@@ -45,6 +53,7 @@ def read(
             entries += entries_of(item, where, around, findings)
     named = [entry.named(folder) for entry in entries]
     ids.check(named, findings)
+    entries = _fetched(entries, around.output, fetch, findings)
     pictures = probed(entries, probe, findings)
     found = [pictures.get((entry.file, entry.fit)) if entry.file else None for entry in entries]
     return tuple(
@@ -79,6 +88,51 @@ def _without(
     return kept
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The copy of a picture of an object store; `stale` is why the store was not asked for it."""
+
+    path: Path
+    stale: str | None = None
+
+
+# Gives the picture at an address, kept below the recipe's output folder, or raises PictureError;
+# may be called from several threads.
+Fetch = Callable[[str, Path | None, Fit | None], Fetched]
+
+
+def _fetched(
+    entries: list[InputEntry], output: Path | None, fetch: Fetch, findings: Findings
+) -> list[InputEntry]:
+    """The entries with the files of their addresses; reports those that cannot be read.
+
+    An address stands once for each fit, since that bounds its size.
+    """
+    asked = list(dict.fromkeys((entry.address, entry.fit) for entry in entries if entry.address))
+
+    def one(key: tuple[str, Fit | None]) -> Fetched | PictureError:
+        address, fit = key
+        try:
+            return fetch(address, output, fit)
+        except PictureError as error:
+            return error
+
+    if not asked:
+        return entries
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = dict(zip(asked, pool.map(one, asked), strict=True))
+    for at, entry in enumerate(entries):
+        result = found[entry.address, entry.fit] if entry.address else None
+        if isinstance(result, Fetched):
+            entries[at] = replace(entry, file=result.path)
+        mark, where = entry.node.mark, entry.where
+        if isinstance(result, PictureError):
+            findings.error(mark, code="picture", path=where, message=str(result))
+        elif result is not None and result.stale:
+            findings.warn(mark, code="input-unreachable", path=where, message=result.stale)
+    return entries
+
+
 def possible(node: Node | None, listed: Sequence[Listed]) -> tuple[str, ...] | None:
     """The ids that an `inputs` with errors would have without them; None if unknown.
 
@@ -94,7 +148,7 @@ def possible(node: Node | None, listed: Sequence[Listed]) -> tuple[str, ...] | N
             return None
         name = given.text().strip()
         if item.get("id") is None:
-            url = SCHEME.match(name)
+            url = SCHEME.match(name)  # an address, too
             name = ids.from_name(url_name(name) if url else Path(name).stem)
         found.append(name)
     return tuple(dict.fromkeys(found))
@@ -114,12 +168,15 @@ def single(
     """
     by_id = {picture.input.id: picture for picture in known}
     by_file = {picture.input.path or picture.input.url: picture for picture in known}
+    by_address = {
+        picture.input.image: picture for picture in known if is_address(picture.input.image)
+    }
     found: dict[str, Listed] = {}
     entries: dict[str, InputEntry] = {}
     for node in nodes:
         text = node.text()
-        if text in by_id:
-            found[text] = by_id[text]
+        if text in by_id or text in by_address:
+            found[text] = by_id.get(text) or by_address[text]
             continue
         for entry in entry_of(node, text, folder, findings):
             same = by_file.get(_absolute(entry.file) or entry.url)
@@ -181,7 +238,10 @@ def probed(entries: list[InputEntry], probe: Probe, findings: Findings) -> dict[
     for entry in entries:
         result = results[entry.file, entry.fit] if entry.file is not None else None
         if isinstance(result, PictureError):
-            findings.error(entry.node.mark, code="picture", path=entry.where, message=str(result))
+            message = str(result)
+            if entry.address is not None:
+                message = message.replace(str(entry.file), cloud.shown(entry.address))
+            findings.error(entry.node.mark, code="picture", path=entry.where, message=message)
     return {key: result for key, result in results.items() if isinstance(result, Picture)}
 
 

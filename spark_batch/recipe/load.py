@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
@@ -18,7 +19,7 @@ from spark_batch.models import Model, PictureRules
 from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_generated
-from spark_batch.recipe.inputs import Listed, Probe
+from spark_batch.recipe.inputs import Fetch, Fetched, Listed, Probe
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import check, read_model, start
 from spark_batch.recipe.table import Table
@@ -35,6 +36,20 @@ T = TypeVar("T")
 ProbeByRules = Callable[[Path, Fit | None, PictureRules], Picture]
 
 
+class FetchAddress(Protocol):
+    """Gives the picture at an address of an object store, or raises PictureError."""
+
+    def __call__(
+        self, address: str, output: Path, *, fit: Fit | None, rules: PictureRules
+    ) -> Fetched:
+        """The picture as a file below the recipe's folder `output`, its pixels not looked at."""
+
+
+def nothing_fetched(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:
+    """Refuses every address."""
+    raise PictureError(f"{address}: addresses of object stores are not read here")
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A recipe without errors, its warnings that are not silenced, and its notes."""
@@ -44,12 +59,19 @@ class Loaded:
     notes: tuple[Diagnostic, ...] = ()
 
 
-def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_generated) -> Loaded:
-    """Read and check a recipe and its pictures, without network and API key.
+def load(
+    path: Path,
+    *,
+    probe: ProbeByRules,
+    find: FindGenerated = nothing_generated,
+    fetch: FetchAddress = nothing_fetched,
+) -> Loaded:
+    """Read and check a recipe and its pictures, without API key.
 
     `probe` reads an input picture with the `fit` that the recipe asks for, or None, and by the
     rules of the recipe's model, or raises PictureError; it may be called from several threads.
-    `find` returns which matches of a glob spark-batch made.
+    `find` returns which matches of a glob spark-batch made. `fetch` reads the inputs that are
+    addresses of object stores, the only ones that need a network.
     Raises RecipeError, whose diagnostics are the errors in the file's order, at most 50.
     """
     root, findings = yaml.read(path)
@@ -66,7 +88,14 @@ def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_gener
 
     if "" not in broken or root.keys:
         sections = _read_sections(
-            root, path.parent, model, broken, probe=probe_input, find=find, findings=findings
+            root,
+            path.parent,
+            model,
+            broken,
+            probe=probe_input,
+            find=find,
+            fetch=partial(_fetched, fetch, model.picture),
+            findings=findings,
         )
         blocks = _read_blocks(sections, root, path.parent, probe_input, findings)
         if not (findings.errors or broken):
@@ -78,6 +107,20 @@ def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_gener
     if recipe is None or findings.errors:
         raise error_of(findings)
     return Loaded(recipe, _not_silenced(findings, root.get("silence")), findings.of(NOTE))
+
+
+def _fetched(
+    fetch: FetchAddress,
+    rules: PictureRules,
+    address: str,
+    output: Path | None,
+    fit: Fit | None,
+    /,
+) -> Fetched:
+    """The picture at an address. Raises PictureError, also where `output` has errors."""
+    if output is None:
+        raise PictureError(f"{address} is not read: the output folder is not known")
+    return fetch(address, output, fit=fit, rules=rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +155,7 @@ def _read_sections(
     *,
     probe: Probe,
     find: FindGenerated,
+    fetch: Fetch,
     findings: Findings,
 ) -> _Sections:
     """Read the sections that are not `broken` by the schema's judgement, the table first."""
@@ -138,7 +182,8 @@ def _read_sections(
         if node is None:
             return None
         around = Surroundings(base, folder, name, find)
-        return inputs.read(node, around, probe=probe, findings=findings)
+
+        return inputs.read(node, around, probe=probe, fetch=fetch, findings=findings)
 
     axes = section("variants", lambda node: variants.variants(node, model, findings))
     listed = section("inputs", pictures)

@@ -12,6 +12,7 @@ from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, JobRecord, Picture, Status, Usage, status_of
+from spark_batch.jobs.picks import Picks
 from spark_batch.models import Model
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import amount_text, moment_text, seconds_of
@@ -26,8 +27,9 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class _Document:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, model: Model) -> None:
+    def __init__(self, reader: CheckpointReader, name: str, model: Model, picks: Picks) -> None:
         self._model = model
+        self._picks = picks
         self._expected_size = cache(model.expected_size)
         self._reader = reader
         self._recipe = recipe_file(reader)
@@ -47,10 +49,12 @@ class _Document:
     def end(self) -> str:
         """Close the list; then counts and costs."""
         money, counts = self._reader.money(), self._reader.counts()
+        picks = self._picks.counts(self._reader.keys() if self._picks else ())
         rest = {
             "recipe": self._name,
             "counts": {status.value: counts.jobs[status] for status in Status},
             "suspect": counts.suspect,
+            "picks": {"picked": picks.picked, "rejected": picks.rejected},
             "cost_usd": {
                 "spent": amount_text(money.spent),
                 "reserved": amount_text(money.reserved),
@@ -76,6 +80,7 @@ class _Document:
             "expected": {"width": width, "height": height},
             "picture": _picture(attempt.picture) if attempt and attempt.picture else None,
             "cost_usd": amount_text(record.cost),
+            "pick": self._picks.cell(record.key) or None,
             "trouble": self._trouble(record),
             "attempts": [_attempt(attempt) for attempt in self._attempts(record)],
         }
@@ -102,7 +107,7 @@ class _Document:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the report of a checkpoint."""
-    return _Document(reader, target.name, target.model)
+    return _Document(reader, target.name, target.model, target.verdicts)
 
 
 def _request(record: JobRecord) -> _Fields:

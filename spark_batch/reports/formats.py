@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from itertools import islice
@@ -18,8 +18,9 @@ from typing import IO
 from spark_batch import atomic, lfs
 from spark_batch.atomic import is_regular
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.errors import ExitCode, OutputError, UsageError
+from spark_batch.errors import ExitCode, OutputError, PicksError, UsageError
 from spark_batch.jobs import JobRecord
+from spark_batch.jobs.picks import read_picks
 from spark_batch.paths import MANIFEST_SUFFIX, Layout
 from spark_batch.reports.report import Report, Target, WholeReport
 
@@ -96,16 +97,18 @@ ON_DEMAND: Mapping[str, Format] = MappingProxyType(
 class Written:
     """The reports that were written, and a message for each that was not.
 
-    `jobs` is the number of the recipe's jobs.
+    `jobs` is the number of the recipe's jobs. Without its picks, because their file cannot be
+    read, a report has no verdicts; `failures` has a message about that too.
     """
 
     paths: tuple[Path, ...] = ()
     failures: tuple[str, ...] = ()
     jobs: int = 0
+    without_picks: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
-        """FAILED when a report is missing."""
+        """FAILED when a report or its verdicts are missing."""
         return ExitCode.FAILED if self.failures else ExitCode.DONE
 
 
@@ -150,6 +153,7 @@ def write_all(
     Each file is replaced atomically, and not touched when its content would stay the same.
     """
     layout = Layout(target.name, target.output_dir)
+    target, fault = _with_verdicts(target)
     paths = {name: FORMATS[name].path(layout) for name in formats}
     failures: dict[Path, str] = {}
     with reader.snapshot():
@@ -158,7 +162,20 @@ def write_all(
         jobs = reader.counts().total
     written = tuple(path for path in paths.values() if path not in failures)
     failed = tuple(failures[path] for path in paths.values() if path in failures)
-    return Written(written, failed, jobs)
+    return Written(written, (*failed, *fault), jobs, without_picks=bool(fault))
+
+
+def _with_verdicts(target: Target) -> tuple[Target, tuple[str, ...]]:
+    """The target with what its picks file says, or with the error in that file.
+
+    A damaged picks file must not keep the manifest from being written, which says what is paid for.
+    """
+    if target.picks is None:
+        return target, ()
+    try:
+        return replace(target, verdicts=read_picks(target.picks)), ()
+    except PicksError as error:
+        return target, (f"{error}; the reports have no verdicts until that is mended",)
 
 
 # Writes one report while it receives the jobs by `send`, some at a time; None ends it.

@@ -1,9 +1,8 @@
 """Which reports on disk are up to date, so that a run without work does not make them again.
 
-A report is made from the bytes of the checkpoint, by this version of spark-batch, for this recipe;
-the page also from the picture files that it shows, and the page and the summary from the picks
-file. That and the hash of its file are remembered (`remembered`): an edited, damaged or deleted
-report is another one.
+A report is made from the bytes of the checkpoint and of the picks file, by this version of
+spark-batch, for this recipe; the page also from the picture files that it shows. That and the hash
+of its file are remembered (`remembered`): an edited, damaged or deleted report is another one.
 """
 
 from __future__ import annotations
@@ -64,23 +63,20 @@ def _origins(
     checkpoint = reader.digest()
     if checkpoint is None:
         return dict.fromkeys(formats)
-    common = (__version__, target.name, target.model.name, checkpoint)
+    picks = None if target.picks is None else _hash(target.picks)
+    common = (__version__, target.name, target.model.name, checkpoint, picks)
     return {
-        name: remembered.finding(name, *common, _files(name, reader, target)) for name in formats
+        name: remembered.finding(name, *common, _pictures(reader, target) if name == "html" else [])
+        for name in formats
     }
 
 
-def _files(name: str, reader: CheckpointReader, target: Target) -> list[object]:
-    """The folders, picks file and pictures that a report shows, with each file's size and times."""
-    picks = None if target.picks is None else _state(target.picks)
-    if name == "markdown":
-        return [picks]
-    if name != "html":
-        return []
+def _pictures(reader: CheckpointReader, target: Target) -> list[object]:
+    """The folders and pictures of the page, with each picture's size and times."""
     from spark_batch.reports.page.choice import picture_files
 
     paths = dict.fromkeys(picture_files(reader, target))
-    return [str(target.output_dir), str(target.recipe_dir), picks, *map(_state, paths)]
+    return [str(target.output_dir), str(target.recipe_dir), *map(_state, paths)]
 
 
 def _state(path: Path) -> tuple[int, ...]:

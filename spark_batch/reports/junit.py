@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
+from spark_batch.jobs.picks import PickCounts, Picks
 from spark_batch.models import Model
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import seconds_of
@@ -38,8 +39,9 @@ _SKIPPED = {
 class _Suite:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, model: Model) -> None:
+    def __init__(self, reader: CheckpointReader, name: str, model: Model, picks: Picks) -> None:
         self._model = model
+        self._picks: PickCounts | None = picks.counts(reader.keys()) if picks else None
         self._counts = reader.counts()
         self._recipe = recipe_file(reader)
         self._name = name
@@ -64,7 +66,19 @@ class _Suite:
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f"<testsuites{_attributes({'name': 'spark-batch', **sums})}>\n"
             f"<testsuite{_attributes(suite)}>\n"
+            f"{self._properties()}"
         )
+
+    def _properties(self) -> str:
+        """The numbers of verdicts; nothing where the recipe has none."""
+        if self._picks is None:
+            return ""
+        numbers = {"picked": self._picks.picked, "rejected": self._picks.rejected}
+        found = (
+            f"<property{_attributes({'name': name, 'value': str(number)})}/>\n"
+            for name, number in numbers.items()
+        )
+        return f"<properties>\n{''.join(found)}</properties>\n"
 
     def line(self, record: JobRecord) -> str:
         """Return a job's case."""
@@ -97,7 +111,7 @@ class _Suite:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the report of a checkpoint."""
-    return _Suite(reader, target.name, target.model)
+    return _Suite(reader, target.name, target.model, target.verdicts)
 
 
 def _details(record: JobRecord, found: Verdict) -> str:

@@ -13,6 +13,7 @@ from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, JobRecord, Status, Usage, status_of
+from spark_batch.jobs.picks import Picks, Verdict
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.models import Model
 from spark_batch.models.schemas import MANIFEST, schema
@@ -42,8 +43,10 @@ _TEXTS = frozenset(
 )
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
 _STATUSES = frozenset(status.value for status in Status)
+_VERDICTS = frozenset(verdict.value for verdict in Verdict)
 # Every row of a job that was sent has these cells; a row without them is truncated.
 _LAST_NEEDED = frozenset(("attempts", "api"))
+_NO_PICKS = Picks()
 
 
 def manifest_columns() -> tuple[str, ...]:
@@ -60,8 +63,11 @@ def required_columns() -> tuple[str, ...]:
 class _Manifest:
     """See `Report`."""
 
-    def __init__(self, model: Model, attempts_of: Callable[[str], Sequence[Attempt]]) -> None:
+    def __init__(
+        self, model: Model, attempts_of: Callable[[str], Sequence[Attempt]], picks: Picks
+    ) -> None:
         self._model = model
+        self._picks = picks
         self._attempts_of = attempts_of
         self._columns = manifest_columns()
 
@@ -72,7 +78,7 @@ class _Manifest:
     def line(self, record: JobRecord) -> str:
         """Return a job's cells."""
         several = self._attempts_of(record.key) if record.attempts > 1 else ()
-        cells = _escaped(row(record, self._model, several))
+        cells = _escaped(row(record, self._model, several, self._picks))
         return _line([cells[name] for name in self._columns])
 
     def end(self) -> str:
@@ -82,19 +88,20 @@ class _Manifest:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the manifest of a checkpoint."""
-    return _Manifest(target.model, reader.attempts_of)
+    return _Manifest(target.model, reader.attempts_of, target.verdicts)
 
 
 def text(
     records: Iterable[JobRecord],
     model: Model,
     attempts_of: Callable[[str], Sequence[Attempt]] = lambda key: (),
+    picks: Picks = _NO_PICKS,
 ) -> Iterator[str]:
     """Yield the lines of a manifest of these jobs, the names of the columns first.
 
-    `attempts_of` gives all attempts of a job, by its key.
+    `attempts_of` gives all attempts of a job, by its key; `picks` has the verdicts.
     """
-    manifest = _Manifest(model, attempts_of)
+    manifest = _Manifest(model, attempts_of, picks)
     yield manifest.begin()
     yield from map(manifest.line, records)
 
@@ -103,8 +110,8 @@ def read_manifest(path: Path) -> Iterator[dict[str, str]]:
     """Yield the rows of a manifest as `row` made them, also after a spreadsheet has saved the file.
 
     Columns are found by name; unknown columns and rows that are not of a job are skipped. A column
-    that the file lacks is empty, unless it is required. A cell that a spreadsheet has damaged is
-    returned as it is. Raises ManifestError.
+    that the file lacks is empty, unless it is required, and so is a `pick` that is no verdict. A
+    cell that a spreadsheet has damaged is returned as it is. Raises ManifestError.
     """
     if lfs.read(path) is not None:
         raise ManifestError(f"{path}: {lfs.NOTICE}")
@@ -116,6 +123,8 @@ def read_manifest(path: Path) -> Iterator[dict[str, str]]:
             text = cells[name].replace("\r\n", "\n") if sheet.crlf else cells[name]
             cells[name] = unescape_formula(text)
         restore(cells, decimal_comma=sheet.delimiter != ",")
+        if cells["pick"] not in _VERDICTS:
+            cells["pick"] = ""  # somebody's own note must not keep a paid job from being adopted
         if not _is_of_a_job(cells):
             continue
         if cells["status"] != Status.PENDING.value and _LAST_NEEDED.intersection(found.absent):
@@ -136,10 +145,12 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(record: JobRecord, model: Model, several: Sequence[Attempt] = ()) -> dict[str, str]:
+def row(
+    record: JobRecord, model: Model, several: Sequence[Attempt] = (), picks: Picks = _NO_PICKS
+) -> dict[str, str]:
     """Return the cells of a job by column, before they are escaped.
 
-    `several` are all attempts of a job that had more than one.
+    `several` are all attempts of a job that had more than one; `picks` has the verdicts.
     """
     request = record.request
     width, height = model.expected_size(request.width, request.height)
@@ -165,6 +176,7 @@ def row(record: JobRecord, model: Model, several: Sequence[Attempt] = ()) -> dic
         "model": request.model,
         "variables": _json(dict(record.variables)) if record.variables else "",
         "history": _history(several),
+        "pick": picks.cell(record.key),
     }
 
 

@@ -6,18 +6,14 @@ or HTML.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import chain, islice
-from pathlib import Path
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.errors import UsageError
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.jobs.picks import Picks, read_picks
-from spark_batch.jobs.picks import Verdict as Pick
+from spark_batch.jobs.picks import Picks
 from spark_batch.models import Model
 from spark_batch.reports.report import Report, Target, WholeReport
 from spark_batch.reports.values import amount_text
@@ -56,7 +52,7 @@ def report(reader: CheckpointReader, target: Target) -> Report:
             name=target.name,
             recipe=recipe_file(reader),
             pictures="",
-            picks=target.picks,
+            picks=target.verdicts,
         )
     )
 
@@ -68,27 +64,30 @@ def text(
     name: str,
     recipe: str,
     pictures: str | None,
-    picks: Path | None = None,
+    picks: Picks,
 ) -> str:
     """Return the summary.
 
     `recipe` is the recipe's file in the commands. `pictures` is the prefix that makes a link of a
-    picture's path below the output folder; None leaves thumbnails out. `picks` is the picks file.
+    picture's path below the output folder; None leaves thumbnails out. `picks` has the verdicts.
     """
-    head = [f"# {code(name)}", "", *_sums(reader.counts()), *_picks(picks)]
-    lines = chain(head, _lines(reader, model, recipe, pictures))
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _lines(
-    reader: CheckpointReader, model: Model, recipe: str, pictures: str | None
-) -> Iterator[str]:
     counts = reader.counts()
-    yield from _money(reader)
-    for trouble in Trouble:
-        yield from _section(trouble, reader, counts, recipe, model)
+    parts: list[Iterable[str]] = [
+        (f"# {code(name)}", ""),
+        _sums(counts),
+        _money(reader),
+        _verdicts(reader, picks),
+        *(_section(trouble, reader, counts, recipe, model) for trouble in Trouble),
+    ]
     if pictures is not None:
-        yield from _thumbnails(reader, counts, pictures)
+        parts.append(_thumbnails(reader, counts, pictures))
+    return "".join(f"{line}\n" for line in chain.from_iterable(parts))
+
+
+def _verdicts(reader: CheckpointReader, picks: Picks) -> Iterator[str]:
+    if picks:
+        counts = picks.counts(reader.keys())
+        yield from (f"{counts.picked} picked, {counts.rejected} rejected.", "")
 
 
 def code(words: str) -> str:
@@ -116,17 +115,6 @@ def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str
     for row in rows:
         yield f"| {' | '.join(row)} |"
     yield ""
-
-
-def _picks(path: Path | None) -> Iterator[str]:
-    """How many pictures were picked and rejected; nothing without verdicts."""
-    try:
-        found = Picks() if path is None else read_picks(path)
-    except UsageError:  # every command that uses the verdicts says what is wrong with the file
-        return
-    if found:
-        count = Counter(pick.verdict for pick in found)
-        yield from (f"{count[Pick.PICK]} picked, {count[Pick.REJECT]} rejected.", "")
 
 
 def _money(reader: CheckpointReader) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from spark_batch.jobs import JobRecord
+from spark_batch.jobs.picks import Picks
 from spark_batch.models import Model
 
 
@@ -16,7 +17,8 @@ class Target:
     """The recipe that a report is about, its folders, and the API model that made its pictures.
 
     `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to; None if it is
-    not known. `picks` is the picks file of the whole recipe, also for a shard.
+    not known. `picks` is the picks file of the whole recipe, also for a shard, and `verdicts` what
+    was read from it.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Target:
     recipe_dir: Path | None
     model: Model
     picks: Path | None = None
+    verdicts: Picks = field(default_factory=Picks)
 
 
 class Report(Protocol):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from spark_batch.sandbox.faults import Dice
 from spark_batch.sandbox.ledger import Ledger
 from spark_batch.sandbox.settings import Settings
 from spark_batch.sandbox.store import Store
+from spark_batch.text import pip_install
 
 HOST = "127.0.0.1"
 # What the extra `sandbox` of pyproject.toml installs. The message names these well-known packages,
@@ -51,10 +50,7 @@ def serve(
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        python = shlex.quote(sys.executable or "python")
-        raise UsageError(
-            f"the sandbox needs {' and '.join(_EXTRA)}: {python} -m pip install {' '.join(_EXTRA)}"
-        ) from None
+        raise UsageError(f"the sandbox needs {pip_install(_EXTRA)}") from None
     store = Store(settings.folder)
     ledger = Ledger(store.ledger)
     dice = Dice(settings.faults, seed=settings.seed)

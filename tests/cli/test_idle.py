@@ -188,14 +188,14 @@ def test_a_page_whose_picture_was_replaced_is_made_again(
     assert made_again(call, done, monkeypatch) == set()
 
 
-def test_a_page_without_the_verdicts_of_the_picks_file_is_made_again(
+def test_reports_without_the_verdicts_of_the_picks_file_are_made_again(
     done: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It starts from the verdicts of the file beside the recipe, and the summary counts them."""
+    """All of them have verdicts, or their numbers."""
     [page] = done.path.rglob("*.html")
     picks = done.recipe.with_name(f"{page.stem}.picks.csv")
     picks.write_text("job,output,verdict,note\n0123456789abcdef,gone,reject,\n")
-    assert made_again(call, done, monkeypatch) == {"html", "markdown"}
+    assert made_again(call, done, monkeypatch) == ALL
     assert made_again(call, done, monkeypatch) == set()
 
 

@@ -129,13 +129,13 @@ def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     path, columns = tmp_path / "m.csv", manifest.manifest_columns()
     write_manifest(path, [a_record(fit="saved as JPEG")])
     assert next(iter(manifest.read_manifest(path)))["fit"] == "saved as JPEG"
-    assert columns[-4:] == ("fit", "model", "variables", "history")
-    old = [line.rsplit(",", 4)[0] for line in path.read_text().splitlines()]
+    assert columns[-5:] == ("fit", "model", "variables", "history", "pick")
+    old = [line.rsplit(",", 5)[0] for line in path.read_text().splitlines()]
     path.write_text("\n".join(old) + "\n")
     (row,) = manifest.read_manifest(path)
     assert (row["fit"], tuple(row)) == ("", columns)
     schemas.validator(schemas.MANIFEST).validate([row])
-    path.write_text(",".join(columns[:-5]) + "\n")
+    path.write_text(",".join(columns[:-6]) + "\n")
     with pytest.raises(ManifestError, match="it has no column api"):
         list(manifest.read_manifest(path))
 
@@ -211,3 +211,18 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
         assert new.counts().suspect == 1
         write_manifest(tmp_path / "m.csv", new.records())
     assert (tmp_path / "m.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("cell", "read"), [("pick", "pick"), ("reject", "reject"), ("", ""), ("my favourite", "")]
+)
+def test_a_verdict_that_somebody_typed_keeps_no_row_from_being_read(
+    tmp_path: Path, cell: str, read: str
+) -> None:
+    """The manifest is adopted for what was paid; verdicts come from the picks file."""
+    path = tmp_path / "m.csv"
+    write_manifest(path, [a_record()])
+    path.write_text(path.read_text()[:-1] + cell + "\n")
+    (row,) = manifest.read_manifest(path)
+    assert row["pick"] == read
+    schemas.validator(schemas.MANIFEST).validate([row])

@@ -82,7 +82,7 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
     """A job: its request, its picture and its status."""
     last, request = record.attempt, record.request
     picture = last.picture if last else None
-    before, source = gallery.input(record.image)
+    before, source = gallery.input(record.image, request.picture)
     after, link = gallery.result(record.file, picture) if record.file else (None, None)
     return {
         "key": record.key,

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
-from spark_batch import lfs, pictures
+from spark_batch import cloud, lfs, pictures
 from spark_batch.jobs import Picture
 from spark_batch.paths import Layout
 from spark_batch.pictures import Thumbnail
@@ -52,14 +52,21 @@ class Gallery:
         """Whether a result's file is a Git LFS pointer; `file` as in `result`."""
         return lfs.read(self._output_dir / file) is not None
 
-    def input(self, image: str | None) -> tuple[int | None, str | None]:
-        """Return number and link of an input picture; a URL is its own link and has no number."""
+    def input(self, image: str | None, sha256: str | None = None) -> tuple[int | None, str | None]:
+        """Return number and link of an input picture; a URL is its own link and has no number.
+
+        That of an object store is the copy by its `sha256` that was sent.
+        """
         if image is None:
             return None, None
         if image.startswith(("http://", "https://")):
             return None, image
         path = (self._recipe_dir or Path()) / image
-        if self._recipe_dir is None or not _is_file(path):
+        if cloud.protocol_of(image) in cloud.OBJECT_STORES:
+            path = Layout("", self._output_dir).inputs / (sha256 or "")
+        elif self._recipe_dir is None:
+            return None, None
+        if not _is_file(path):
             return None, None
         return self._number(path, None), self._link(path)
 
