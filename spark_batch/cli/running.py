@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,9 +12,10 @@ from spark_batch import project
 from spark_batch.cli import github, session, standing
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
-from spark_batch.paths import shown
 from spark_batch.project import COSTS, Action, Status
 from spark_batch.text import counted
+
+_COLUMNS = 80  # of a terminal, and of what is read in a log
 
 
 def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> ExitCode:
@@ -24,7 +26,7 @@ def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> Exi
         _print_shard_budget(prepared)
         if not prepared.idle and not yes:
             _confirm(prepared)
-        result = prepared.execute(watch)
+        result = prepared.execute(partial(watch, codes=prepared.recipe.model.errors))
     _conclude(prepared, result)
     session.print_pointers(result.forecast.causes)
     session.print_reports(result.written, prepared.layout)
@@ -66,15 +68,13 @@ def _confirm(prepared: project.PreparedRun) -> None:
 def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
     """Print the result on stdout: what was made, and where every job stands."""
     tally, layout, counts = result.tally, prepared.layout, result.counts
-    unfinished = f", {tally.unfinished} unfinished" if tally.unfinished else ""
     if result.idle:
         kept = counted(result.forecast.counts[Action.KEEP], "job")
         click.echo(f"nothing to do: {kept} done")
     else:
-        click.echo(
-            f"{counted(tally.done, 'job')} done in {shown(layout.output_dir)}{unfinished};"
-            f" {counted(tally.created, 'task')} created,"
-            f" {standing.spent(layout, tally.spent)} so far"
-        )
+        made = f"{counted(tally.done, 'job')} done; {counted(tally.created, 'task')} created,"
+        money = f"{standing.spent(layout, tally.spent)} so far"
+        fits = len(made) + 1 + len(money) <= _COLUMNS
+        click.echo(f"{made} {money}" if fits else f"{made}\n{money}")
     if any(count for status, count in counts.items() if status is not Status.DONE):
         standing.print_rows(counts, prepared.recipe.path, layout)
