@@ -48,6 +48,17 @@ def recipe_argument(command: F) -> F:
     return click.argument("recipe_path", metavar="RECIPE", type=kind)(outside_option(command))
 
 
+def recipes_argument(command: F) -> F:
+    """The argument RECIPE, which may be given several times, and the flag --allow-outside."""
+    return click.argument(
+        "recipe_paths",
+        metavar="RECIPE...",
+        nargs=-1,
+        required=True,
+        type=click.Path(path_type=Path),
+    )(outside_option(command))
+
+
 def sandbox_option(command: F) -> F:
     """The flag --sandbox."""
     text = "Use the sandbox: its pictures and checkpoint stand under OUTPUT/sandbox."
@@ -108,9 +119,8 @@ def workers(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 
 
 def running_options(command: F) -> F:
-    """The argument RECIPE and the options of commands that may create tasks."""
+    """The options of commands that may create tasks."""
     decorators = [
-        recipe_argument,
         sandbox_option,
         only_option,
         sample_option,
@@ -119,7 +129,7 @@ def running_options(command: F) -> F:
             "--max-cost",
             metavar="USD",
             callback=amount,
-            help="What all attempts in the checkpoint may cost together; with --shard those of all"
+            help="What all attempts in a recipe's checkpoint may cost together; with --shard those of all"
             " shards, of which each may spend an N-th of what is left.",
         ),
         click.option("--limit", type=click.IntRange(min=0), help="Create at most so many tasks."),
@@ -140,6 +150,12 @@ def running_options(command: F) -> F:
             "--pay-again",
             is_flag=True,
             help="Pay again for jobs that this recipe paid for under another name or elsewhere.",
+        ),
+        click.option(
+            "--events",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="Add every event to FILE as a line of JSON (`spark-batch schema events`).",
         ),
         click.option("--yes", is_flag=True, help="Do not ask before money is spent."),
         click.option(

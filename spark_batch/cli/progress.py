@@ -237,10 +237,16 @@ def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> tuple[Pa
             return ("unfinished", Colour.NOTABLE), f" {name}: {reason}"
 
 
-def watch(run: Driver, total: int, *, codes: ErrorCodes) -> None:
-    """Run `total` jobs and show them, with advice on `codes`; Ctrl-C and SIGTERM stop the run."""
+def watch(
+    run: Driver, total: int, *, codes: ErrorCodes, also: Callable[[Event], None] = lambda _: None
+) -> None:
+    """Run `total` jobs and show them, with advice on `codes`; Ctrl-C and SIGTERM stop the run.
+
+    `also` is called with every event, before it is shown.
+    """
     with _signals(run.stop), progress(total, codes) as display:
         for event in run.events():
+            also(event)
             display.show(event, run.tally)
 
 

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from spark_batch.project.compare import Sum as Sum
     from spark_batch.project.compare import Totals as Totals
     from spark_batch.project.compare import base as base
+    from spark_batch.project.event_log import EventLog as EventLog
+    from spark_batch.project.event_log import RunEvents as RunEvents
     from spark_batch.project.exporting import ExportChange as ExportChange
     from spark_batch.project.exporting import ExportOptions as ExportOptions
     from spark_batch.project.exporting import prepare_export as prepare_export
@@ -94,6 +96,7 @@ if TYPE_CHECKING:
     from spark_batch.project.running import PreparedRun as PreparedRun
     from spark_batch.project.running import RunOptions as RunOptions
     from spark_batch.project.running import RunResult as RunResult
+    from spark_batch.project.running import Watch as Watch
     from spark_batch.project.running import prepare as prepare
     from spark_batch.project.running import run as run
     from spark_batch.project.saved_plan import save as save
@@ -122,6 +125,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "project.adopting": ("Adoption",),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
+    "project.event_log": ("EventLog", "RunEvents"),
     "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (
         "RecipeLayout",
@@ -142,7 +146,7 @@ _HOMES = {
     ),
     "project.rescuing": ("Rescued", "rescue"),
     "project.resolving": ("Settlement", "settling"),
-    "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare", "run"),
+    "project.running": ("PreparedRun", "RunOptions", "RunResult", "Watch", "prepare", "run"),
     "project.planfile": ("SavedPlan", "check_target"),
     "project.saved_plan": ("save",),
     "project.selecting": ("chosen_records", "find_job"),
