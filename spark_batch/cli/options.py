@@ -129,8 +129,8 @@ def running_options(command: F) -> F:
             "--max-cost",
             metavar="USD",
             callback=amount,
-            help="What all attempts in a recipe's checkpoint may cost together; with --shard those of all"
-            " shards, of which each may spend an N-th of what is left.",
+            help="What all attempts in a recipe's checkpoint may cost together; with --shard those"
+            " of all shards, of which each may spend an N-th of what is left.",
         ),
         click.option("--limit", type=click.IntRange(min=0), help="Create at most so many tasks."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Tasks in flight, at most."),

@@ -68,6 +68,10 @@ if TYPE_CHECKING:
     from spark_batch.project.compare import base as base
     from spark_batch.project.event_log import EventLog as EventLog
     from spark_batch.project.event_log import RunEvents as RunEvents
+    from spark_batch.project.explaining import HTTP_STATUSES as HTTP_STATUSES
+    from spark_batch.project.explaining import http_meaning as http_meaning
+    from spark_batch.project.explaining import http_title as http_title
+    from spark_batch.project.explaining import warning_codes as warning_codes
     from spark_batch.project.exporting import ExportChange as ExportChange
     from spark_batch.project.exporting import ExportOptions as ExportOptions
     from spark_batch.project.exporting import prepare_export as prepare_export
@@ -126,6 +130,7 @@ _HOMES = {
     "project.adopting": ("Adoption",),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
     "project.event_log": ("EventLog", "RunEvents"),
+    "project.explaining": ("HTTP_STATUSES", "http_meaning", "http_title", "warning_codes"),
     "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (
         "RecipeLayout",
