@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from spark_batch.cli import completing
 from spark_batch.project import (
     OUTSIDE_OPTION,
     SampleSize,
@@ -45,7 +46,10 @@ def _allow_outside(ctx: click.Context, param: click.Parameter, value: bool) -> N
 def recipe_argument(command: F) -> F:
     """The argument RECIPE, and the flag --allow-outside."""
     kind = click.Path(path_type=Path)
-    return click.argument("recipe_path", metavar="RECIPE", type=kind)(outside_option(command))
+    argument = click.argument(
+        "recipe_path", metavar="RECIPE", type=kind, shell_complete=completing.recipes
+    )
+    return argument(outside_option(command))
 
 
 def recipes_argument(command: F) -> F:
@@ -56,6 +60,7 @@ def recipes_argument(command: F) -> F:
         nargs=-1,
         required=True,
         type=click.Path(path_type=Path),
+        shell_complete=completing.recipes,
     )(outside_option(command))
 
 
@@ -80,7 +85,9 @@ def only_option(command: F) -> F:
     text = (
         "Only jobs that match, such as 'input=hero,status=failed|expired'; again for alternatives."
     )
-    return click.option("--only", multiple=True, metavar="EXPR", help=text)(command)
+    return click.option(
+        "--only", multiple=True, metavar="EXPR", help=text, shell_complete=completing.selection
+    )(command)
 
 
 def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> SampleSize | None:

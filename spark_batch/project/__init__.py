@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from spark_batch.project.compare import Sum as Sum
     from spark_batch.project.compare import Totals as Totals
     from spark_batch.project.compare import base as base
+    from spark_batch.project.completing import fill_axes as fill_axes
+    from spark_batch.project.completing import fill_jobs as fill_jobs
     from spark_batch.project.event_log import EventLog as EventLog
     from spark_batch.project.event_log import RunEvents as RunEvents
     from spark_batch.project.explaining import HTTP_STATUSES as HTTP_STATUSES
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "project.adopting": ("Adoption",),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
+    "project.completing": ("fill_axes", "fill_jobs"),
     "project.event_log": ("EventLog", "RunEvents"),
     "project.explaining": ("HTTP_STATUSES", "http_meaning", "http_title", "warning_codes"),
     "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
