@@ -6,6 +6,7 @@ A command's module is imported when it is called, so that `--help` does not pay 
 from __future__ import annotations
 
 import gc
+import os
 import re
 import signal
 import sys
@@ -102,6 +103,10 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and end the process."""
+    if os.environ.get("_SPARK_BATCH_COMPLETE"):  # a shell asks
+        from spark_batch.cli import completing
+
+        completing.serve(cli)
     # A big recipe is a million objects that stay to the end: looking for garbage among them takes
     # longer than planning it (tests/benchmarks/tables.py: 12 s against 7 s).
     gc.set_threshold(_ALLOCATIONS, 50, 50)

@@ -12,9 +12,11 @@ import re
 import sys
 from collections.abc import Mapping
 from enum import Enum
+from pathlib import Path
 from typing import TextIO
 
 from spark_batch.cli.streams import terminal
+from spark_batch.paths import shown
 from spark_batch.redact import harmless
 
 
@@ -61,6 +63,20 @@ def print_line(*parts: Part, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     target = terminal(stream)
     target.write(f"{line(stream, *parts)}\n")
+    target.flush()
+
+
+def print_link(before: str, path: Path) -> None:
+    """Print a path on stdout, on a terminal as a link that opens it (OSC 8).
+
+    Terminals that do not know OSC 8 show the path alone.
+    """
+    stream = sys.stdout
+    text = harmless(shown(path))
+    if stream.isatty() and os.environ.get("TERM") != "dumb":
+        text = f"\x1b]8;;{path.absolute().as_uri()}\x1b\\{text}\x1b]8;;\x1b\\"
+    target = terminal(stream)
+    target.write(f"{before}{text}\n")
     target.flush()
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import click
 
+from spark_batch import project
 from spark_batch.errors import UsageError
-from spark_batch.project import models
+from spark_batch.project import Status, models
+from spark_batch.text import suggestion
 
 _FAULT = {"request": "the request: the recipe's, or ours", "vendor": "the vendor's"}
 _LATER = "sent again later and slower, as often as run.attempts allows"
@@ -15,24 +19,109 @@ _AGAIN = {
     "create": "no task was made: created again, as often as run.attempts allows",
     "poll": "the same task is asked again; no new task is created",
 }
+# What a status says of a job, and what to do about it.
+_STATUSES = {
+    Status.PENDING: ("not made yet, and not paid for", "`run` makes it"),
+    Status.SUBMITTING: (
+        "a run is sending its request, or was killed while it did",
+        "`run`: it is uncertain then, if no run is at work",
+    ),
+    Status.RUNNING: ("paid for, and at work at the API", "`run` or `rescue` fetches it"),
+    Status.FETCHING: (
+        "paid for and made; its picture is not here yet",
+        "`run` or `rescue` fetches it",
+    ),
+    Status.DONE: ("its picture is in place", "nothing; `verify` checks the file"),
+    Status.FAILED: (
+        "the API refused it, or failed to make it",
+        "`why RECIPE JOB` shows the reason, `retry` makes it again, for money",
+    ),
+    Status.UNCERTAIN: (
+        "nobody knows whether there is a task; it counts as spent, and is not sent again",
+        "look at the vendor's billing page, then `resolve`",
+    ),
+    Status.EXPIRED: (
+        "it was paid for, and the API no longer has its picture",
+        "`rescue` looks once more for free, `retry` makes it again, for money",
+    ),
+}
 
 
 @click.command()
 @click.argument("code", required=False)
 def command(code: str | None) -> None:
-    """Explain an error code of the API; without CODE, list them."""
-    codes = models.default().errors
+    """Explain a code of the API, of a warning or of HTTP, or a status.
+
+    Without CODE, list them.
+    """
     if code is None:
-        width = max(map(len, codes.by_code))
-        for known in codes.by_code.values():
-            click.echo(f"{known.code:<{width}}  {known.title}")
+        _list()
         return
-    found = codes.find(code)
-    if found is None:
+    lines = list(_explained(code.strip()))
+    if not lines:
         raise UsageError(
-            f"{code!r} is not a documented error code of the API: `spark-batch explain` lists them"
+            f"{code!r} is no documented error code of the API, status, warning or HTTP code"
+            f" (`spark-batch explain` lists them){suggestion(code, _names())}"
         )
-    click.echo(f"{found.code}  {found.title}")
-    click.echo(f"  fault   {_FAULT[found.fault]}")
-    click.echo(f"  again   {_LATER if found.rate_limit else _AGAIN[found.again]}")
-    click.echo(f"  advice  {found.advice}")
+    for line in lines:
+        click.echo(line)
+
+
+def _list() -> None:
+    https = {str(status): project.http_title(status) or "" for status in project.HTTP_STATUSES}
+    groups: dict[str, Mapping[str, str]] = {
+        "error codes of the API": {
+            known.code: known.title for known in models.default().errors.by_code.values()
+        },
+        "statuses of jobs": {status.value: words for status, (words, _) in _STATUSES.items()},
+        "warnings about recipes": project.warning_codes(),
+        "HTTP codes": https,
+    }
+    for group, titles in groups.items():
+        click.echo(f"{group}:")
+        width = max(map(len, titles))
+        for name, title in titles.items():
+            click.echo(f"  {name:<{width}}  {title}")
+
+
+def _names() -> tuple[str, ...]:
+    codes = models.default().errors.by_code
+    return (*codes, *(status.value for status in Status), *project.warning_codes())
+
+
+def _explained(code: str) -> Iterator[str]:
+    """The lines about a code; none about one that is not known."""
+    found = models.default().errors.find(code)
+    number = code.upper().removeprefix("HTTP").strip()
+    if found is not None:
+        yield f"{found.code}  {found.title}"
+        yield f"  fault   {_FAULT[found.fault]}"
+        yield f"  again   {_LATER if found.rate_limit else _AGAIN[found.again]}"
+        yield f"  advice  {found.advice}"
+    elif code in project.warning_codes():
+        yield f"{code}  {project.warning_codes()[code]}"
+        yield "  kind    a warning: the recipe runs all the same"
+        yield f"  advice  change the recipe, or hide it with `silence: [{code}]`"
+    elif number.isascii() and number.isdecimal() and len(number) == 3:  # noqa: PLR2004 (HTTP's)
+        yield from _http(int(number))
+    else:
+        yield from _status(code)
+
+
+def _http(status: int) -> Iterator[str]:
+    title = project.http_title(status)
+    if title is not None:
+        yield f"HTTP {status}  {title}"
+        yield "  unless the answer has an error code of the API, which goes before it:"
+        for what, words in project.http_meaning(status):
+            yield f"  {what:<7} {words}"
+
+
+def _status(code: str) -> Iterator[str]:
+    try:
+        status = Status(code.lower())
+    except ValueError:
+        return
+    words, advice = _STATUSES[status]
+    yield f"{status.value}  {words}"
+    yield f"  advice  {advice}"

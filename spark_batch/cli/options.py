@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from spark_batch.cli import completing
 from spark_batch.project import (
     OUTSIDE_OPTION,
     SampleSize,
@@ -45,7 +46,22 @@ def _allow_outside(ctx: click.Context, param: click.Parameter, value: bool) -> N
 def recipe_argument(command: F) -> F:
     """The argument RECIPE, and the flag --allow-outside."""
     kind = click.Path(path_type=Path)
-    return click.argument("recipe_path", metavar="RECIPE", type=kind)(outside_option(command))
+    argument = click.argument(
+        "recipe_path", metavar="RECIPE", type=kind, shell_complete=completing.recipes
+    )
+    return argument(outside_option(command))
+
+
+def recipes_argument(command: F) -> F:
+    """The argument RECIPE, which may be given several times, and the flag --allow-outside."""
+    return click.argument(
+        "recipe_paths",
+        metavar="RECIPE...",
+        nargs=-1,
+        required=True,
+        type=click.Path(path_type=Path),
+        shell_complete=completing.recipes,
+    )(outside_option(command))
 
 
 def sandbox_option(command: F) -> F:
@@ -69,7 +85,9 @@ def only_option(command: F) -> F:
     text = (
         "Only jobs that match, such as 'input=hero,status=failed|expired'; again for alternatives."
     )
-    return click.option("--only", multiple=True, metavar="EXPR", help=text)(command)
+    return click.option(
+        "--only", multiple=True, metavar="EXPR", help=text, shell_complete=completing.selection
+    )(command)
 
 
 def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> SampleSize | None:
@@ -108,9 +126,8 @@ def workers(ctx: click.Context, param: click.Parameter, value: str | None) -> in
 
 
 def running_options(command: F) -> F:
-    """The argument RECIPE and the options of commands that may create tasks."""
+    """The options of commands that may create tasks."""
     decorators = [
-        recipe_argument,
         sandbox_option,
         only_option,
         sample_option,
@@ -119,8 +136,8 @@ def running_options(command: F) -> F:
             "--max-cost",
             metavar="USD",
             callback=amount,
-            help="What all attempts in the checkpoint may cost together; with --shard those of all"
-            " shards, of which each may spend an N-th of what is left.",
+            help="What all attempts in a recipe's checkpoint may cost together; with --shard those"
+            " of all shards, of which each may spend an N-th of what is left.",
         ),
         click.option("--limit", type=click.IntRange(min=0), help="Create at most so many tasks."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Tasks in flight, at most."),
@@ -140,6 +157,12 @@ def running_options(command: F) -> F:
             "--pay-again",
             is_flag=True,
             help="Pay again for jobs that this recipe paid for under another name or elsewhere.",
+        ),
+        click.option(
+            "--events",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="Add every event to FILE as a line of JSON (`spark-batch schema events`).",
         ),
         click.option("--yes", is_flag=True, help="Do not ask before money is spent."),
         click.option(

@@ -9,7 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import against as comparing
-from spark_batch.cli import options, plandocument, plantext, session, sums
+from spark_batch.cli import completing, options, plandocument, plantext, session, sums
 from spark_batch.cli.options import amount
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
@@ -31,7 +31,12 @@ _SHOWN = 40
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
-@click.option("--by", metavar="AXIS[,AXIS]", help="Sum up by axes instead of job by job.")
+@click.option(
+    "--by",
+    metavar="AXIS[,AXIS]",
+    help="Sum up by axes instead of job by job.",
+    shell_complete=completing.axes,
+)
 @click.option(
     "--out",
     metavar="FILE",

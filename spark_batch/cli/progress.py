@@ -21,6 +21,7 @@ from spark_batch.project import (
     BecameUncertain,
     Done,
     Driver,
+    ErrorCodes,
     Event,
     Expired,
     Failed,
@@ -51,19 +52,50 @@ class Progress(Protocol):
         """Show an event."""
 
 
-def progress(total: int) -> Progress:
-    """The display that suits stderr, for a run of `total` jobs."""
-    return Bar(total) if sys.stderr.isatty() else Lines(total)
+def progress(total: int, codes: ErrorCodes) -> Progress:
+    """The display that suits stderr, for a run of `total` jobs; `codes` are the model's."""
+    return Bar(total, codes) if sys.stderr.isatty() else Lines(total, codes)
+
+
+class Advice:
+    """What to do about an event, said once for each kind and each error code of a run."""
+
+    def __init__(self, codes: ErrorCodes) -> None:
+        self._codes = codes
+        self._given: set[str] = set()
+
+    def on(self, event: Event) -> str | None:
+        """The advice that an event is the first to need; None where there is none."""
+        advice = self._of(event)
+        if advice is None or advice in self._given:
+            return None
+        self._given.add(advice)
+        return advice
+
+    def _of(self, event: Event) -> str | None:
+        match event:
+            case Failed(code=code, retrying=False) if known := self._codes.find(code):
+                return f"about {known.code}: {known.advice}"
+            case Expired():
+                free = "`spark-batch rescue` looks once more for free"
+                return f"about expired: {free}, `retry` makes it again, for money"
+            case Unfinished():
+                return "about unfinished: paid for, and the next run or `rescue` fetches it"
+            case BecameUncertain():
+                return "about uncertain: maybe paid for, and not sent again; `resolve` settles it"
+            case _:
+                return None
 
 
 class Bar:
     """A tqdm bar, with the figures that the terminal has room for."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, codes: ErrorCodes) -> None:
         self._terminal = terminal(sys.stderr)
         self._total = total
         self._bar = tqdm(total=total, file=self._terminal, unit="job", dynamic_ncols=True)
         self._trouble = Trouble()
+        self._advice = Advice(codes)
 
     def __enter__(self) -> Bar:
         return self
@@ -83,18 +115,24 @@ class Bar:
         quiet = isinstance(event, Done) and event.suspect is None
         columns = shutil.get_terminal_size().columns
         if parts and not quiet:
-            self._bar.write(line(sys.stderr, *folded(parts, columns)), file=self._terminal)
+            self._write(parts, columns)
+        if advice := self._advice.on(event):
+            self._write((advice,), columns)
         self._bar.n = tally.ended
         self._bar.bar_format = bar_format(tally, self._trouble, self._total, columns)
         self._bar.update(0)
+
+    def _write(self, parts: tuple[Part, ...], columns: int) -> None:
+        self._bar.write(line(sys.stderr, *folded(parts, columns)), file=self._terminal)
 
 
 class Lines:
     """One plain line an event, with the UTC time."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, codes: ErrorCodes) -> None:
         self._total = total
         self._ended = 0
+        self._advice = Advice(codes)
 
     def __enter__(self) -> Lines:
         return self
@@ -110,12 +148,12 @@ class Lines:
     def show(self, event: Event, tally: Tally) -> None:
         """Print the event; the events of one turn of the loop share a tally, so count them here."""
         self._ended += isinstance(event, _ENDS) and not getattr(event, "retrying", False)
-        parts = describe(event)
-        if not parts:
-            return
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         count = f"[{self._ended}/{self._total}] " if isinstance(event, Done) else ""
-        print_line(f"{now} {count}", *parts, err=True)
+        if parts := describe(event):
+            print_line(f"{now} {count}", *parts, err=True)
+        if advice := self._advice.on(event):
+            print_line(f"{now} {advice}", err=True)
 
 
 @dataclass(slots=True)
@@ -194,19 +232,21 @@ def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> tuple[Pa
         case BecameUncertain(name=name, reason=reason):
             return ("uncertain", Colour.NOTABLE), f" {name}: {reason}"
         case Expired(name=name, reason=reason):
-            advice = (
-                "`spark-batch rescue` looks once more for free, `retry` makes it again, for money"
-            )
-            return ("expired", Colour.BAD), f" {name}: {reason}; {advice}"
+            return ("expired", Colour.BAD), f" {name}: {reason}"
         case Unfinished(name=name, reason=reason):
-            advice = "paid for: the next run or `rescue` fetches it"
-            return ("unfinished", Colour.NOTABLE), f" {name}: {reason}; {advice}"
+            return ("unfinished", Colour.NOTABLE), f" {name}: {reason}"
 
 
-def watch(run: Driver, total: int) -> None:
-    """Run `total` jobs and show them; Ctrl-C and SIGTERM stop the run."""
-    with _signals(run.stop), progress(total) as display:
+def watch(
+    run: Driver, total: int, *, codes: ErrorCodes, also: Callable[[Event], None] = lambda _: None
+) -> None:
+    """Run `total` jobs and show them, with advice on `codes`; Ctrl-C and SIGTERM stop the run.
+
+    `also` is called with every event, before it is shown.
+    """
+    with _signals(run.stop), progress(total, codes) as display:
         for event in run.events():
+            also(event)
             display.show(event, run.tally)
 
 

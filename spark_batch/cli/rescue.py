@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,7 +28,11 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
     """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     rescued = project.rescue(
-        recipe_path, sandbox=sandbox, shard=shard, env_file=env_file, watch=watch
+        recipe_path,
+        sandbox=sandbox,
+        shard=shard,
+        env_file=env_file,
+        watch=partial(watch, codes=layout.model.errors),
     )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import github, options, session
+from spark_batch.cli import completing, github, options, session
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Attempt, JobRecord, Shard
@@ -19,7 +19,7 @@ _SHOWN = 20  # attempts whose settlement is described one by one
 
 @click.command()
 @options.recipe_argument
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completing.jobs)
 @options.sandbox_option
 @options.shard_option
 @options.only_option

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from spark_batch.cli.options import running_options
+from spark_batch.cli.options import recipe_argument, running_options
 from spark_batch.cli.running import execute
 from spark_batch.project import RunOptions
 
 
 @click.command()
+@recipe_argument
 @running_options
-def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
+def command(recipe_path: Path, *, events: Path | None, yes: bool, **options: Any) -> int:
     """Create the failed and expired jobs again. Each is paid for again."""
-    return execute(recipe_path, RunOptions(retry=True, **options), yes=yes)
+    return execute((recipe_path,), RunOptions(retry=True, **options), events=events, yes=yes)

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from spark_batch.cli.options import running_options
+from spark_batch.cli.options import recipes_argument, running_options
 from spark_batch.cli.running import execute
 from spark_batch.project import RunOptions
 
 
 @click.command()
+@recipes_argument
 @running_options
 @click.option(
     "--plan",
@@ -20,6 +21,13 @@ from spark_batch.project import RunOptions
     type=click.Path(path_type=Path),
     help="Run exactly the plan that `plan --out FILE` saved, once and without asking, or refuse.",
 )
-def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
-    """Make the missing pictures. Started again, it continues and pays for nothing twice."""
-    return execute(recipe_path, RunOptions(**options), yes=yes)
+def command(
+    recipe_paths: tuple[Path, ...], *, events: Path | None, yes: bool, **options: Any
+) -> int:
+    """Make the missing pictures. Started again, it continues and pays for nothing twice.
+
+    Several recipes are run one after the other, each with its own checkpoint and its own
+    --max-cost. All are checked before the first is run. One that fails stops no other, but for
+    Ctrl-C and a refused key or empty balance; the exit code is the highest of theirs.
+    """
+    return execute(recipe_paths, RunOptions(**options), events=events, yes=yes)

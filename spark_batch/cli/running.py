@@ -1,8 +1,11 @@
-"""Shared by `run` and `retry`: confirm, run, print the result."""
+"""Shared by `run` and `retry`: confirm, run one recipe after the other, print the results."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,21 +13,81 @@ import click
 from spark_batch import project
 from spark_batch.cli import github, session, standing
 from spark_batch.cli.progress import watch
-from spark_batch.errors import ExitCode
-from spark_batch.paths import shown
+from spark_batch.errors import ExitCode, SparkBatchError, UsageError
 from spark_batch.project import COSTS, Action, Status
 from spark_batch.text import counted
 
+# After these ends, the next recipe would end in the same way, or nobody wants it.
+_STOP_ALL = (ExitCode.INTERRUPTED, ExitCode.REFUSED)
+_COLUMNS = 80  # of a terminal, and of what is read in a log
 
-def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> ExitCode:
-    """Run a recipe; the result goes to stdout, everything else to stderr."""
-    recipe = session.load(recipe_path)
+
+def execute(
+    recipe_paths: Sequence[Path],
+    options: project.RunOptions,
+    *,
+    events: Path | None,
+    yes: bool,
+) -> ExitCode:
+    """Run recipes one after the other; results go to stdout, everything else to stderr.
+
+    Gives the highest of their exit codes.
+    """
+    if options.plan is not None and len(recipe_paths) > 1:
+        raise UsageError("a saved plan is of one recipe: give that one alone")
+    recipes = _loaded(recipe_paths)
+    with project.EventLog(events) if events else nullcontext() as log:
+        worst = ExitCode.DONE
+        for path, recipe in recipes:
+            if len(recipes) > 1:
+                click.echo(f"{path}:")
+            run_events = log.of(path, sandbox=options.sandbox) if log else None
+            code = _guarded(recipe, path, options, run_events, yes, alone=len(recipes) == 1)
+            worst = max(worst, code)
+            if code in _STOP_ALL:
+                break
+        if log and log.failure:
+            click.echo(f"spark-batch: events are missing in {events}: {log.failure}", err=True)
+    return worst or (log.exit_code if log else ExitCode.DONE)
+
+
+def _loaded(paths: Sequence[Path]) -> list[tuple[Path, project.Recipe]]:
+    """The recipes, each once. Raises RecipeError before anything is sent."""
+    return [(path, session.load(path)) for path in dict.fromkeys(paths)]
+
+
+def _guarded(
+    recipe: project.Recipe,
+    path: Path,
+    options: project.RunOptions,
+    events: project.RunEvents | None,
+    yes: bool,
+    *,
+    alone: bool,
+) -> ExitCode:
+    """Run a recipe; the error of one among several is shown, and stops none of the others."""
+    try:
+        return _run(recipe, path, options, events, yes)
+    except SparkBatchError as error:
+        if alone:
+            raise
+        click.echo(f"spark-batch: {path}: {error}", err=True)
+        return error.exit_code
+
+
+def _run(
+    recipe: project.Recipe,
+    recipe_path: Path,
+    options: project.RunOptions,
+    events: project.RunEvents | None,
+    yes: bool,
+) -> ExitCode:
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
         _print_shard_budget(prepared)
         if not prepared.idle and not yes:
             _confirm(prepared)
-        result = prepared.execute(watch)
+        result = prepared.execute(_watch(prepared, events))
     _conclude(prepared, result)
     session.print_pointers(result.forecast.causes)
     session.print_reports(result.written, prepared.layout)
@@ -34,8 +97,23 @@ def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> Exi
     end = result.tally.exit_code()
     if step := standing.next_step(result.counts, recipe_path, prepared.layout, end):
         click.echo(step)
+    if events is not None:
+        events.end(result.tally, result.exit_code)
     github_exit_code = github.publish(recipe_path, prepared.layout)
     return result.exit_code or github_exit_code
+
+
+def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> project.Watch:
+    """Show a run, and log its events."""
+    show = partial(watch, codes=prepared.recipe.model.errors)
+    if events is None:
+        return show
+
+    def logged(run: project.Driver, total: int) -> None:
+        events.start(total)
+        show(run, total, also=events.event)
+
+    return logged
 
 
 def _print_shard_budget(prepared: project.PreparedRun) -> None:
@@ -66,15 +144,13 @@ def _confirm(prepared: project.PreparedRun) -> None:
 def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
     """Print the result on stdout: what was made, and where every job stands."""
     tally, layout, counts = result.tally, prepared.layout, result.counts
-    unfinished = f", {tally.unfinished} unfinished" if tally.unfinished else ""
     if result.idle:
         kept = counted(result.forecast.counts[Action.KEEP], "job")
         click.echo(f"nothing to do: {kept} done")
     else:
-        click.echo(
-            f"{counted(tally.done, 'job')} done in {shown(layout.output_dir)}{unfinished};"
-            f" {counted(tally.created, 'task')} created,"
-            f" {standing.spent(layout, tally.spent)} so far"
-        )
+        made = f"{counted(tally.done, 'job')} done; {counted(tally.created, 'task')} created,"
+        money = f"{standing.spent(layout, tally.spent)} so far"
+        fits = len(made) + 1 + len(money) <= _COLUMNS
+        click.echo(f"{made} {money}" if fits else f"{made}\n{money}")
     if any(count for status, count in counts.items() if status is not Status.DONE):
         standing.print_rows(counts, prepared.recipe.path, layout)

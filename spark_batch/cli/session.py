@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
+from spark_batch.cli.colours import print_link
 from spark_batch.paths import shown
 from spark_batch.project import (
     Cause,
@@ -33,12 +34,18 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
 
 
 def print_reports(written: Written, layout: project.RecipeLayout) -> None:
-    """Print the paths of the reports on stdout, and those that were not written on stderr."""
-    others = [path.name for path in written.paths if path != layout.manifest]
+    """Print the paths of the reports on stdout, and those that were not written on stderr.
+
+    The page is the last, as a link.
+    """
+    page = project.FORMATS["html"].path(layout)
+    others = [path.name for path in written.paths if path not in (layout.manifest, page)]
     if layout.manifest in written.paths:
         click.echo(f"manifest {shown(layout.manifest)}")
     if others:
         click.echo(f"reports {', '.join(others)} in {shown(layout.output_dir)}")
+    if page in written.paths:
+        print_link("page ", page)
     print_unwritten(written)
 
 

@@ -1,7 +1,8 @@
-"""`plan --by`: numbers of jobs, tasks to create and their cost, by axes."""
+"""`plan --by`: numbers of jobs, tasks to create, money spent and expected, by axes."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +13,8 @@ from spark_batch import project
 from spark_batch.errors import UsageError
 from spark_batch.project import COSTS, Step, facts, record_of
 
-_HEAD = ("jobs", "to create", "expected USD")
+_HEAD = ("jobs", "to create", "spent USD", "expected USD")
+_PLAY_HEAD = ("jobs", "to create", "play USD", "expected USD")  # nothing is spent on previews
 
 
 @dataclass(slots=True)
@@ -21,13 +23,15 @@ class _Sum:
 
     jobs: int = 0
     create: int = 0
+    spent: Decimal = Decimal(0)
     expected: Decimal = Decimal(0)
     unpriced: int = 0
     quoted: Decimal = Decimal(0)
     unquoted: int = 0
 
-    def add(self, step: Step, cost: Decimal | None, quoted: Decimal | None) -> None:
+    def add(self, step: Step, spent: Decimal, cost: Decimal | None, quoted: Decimal | None) -> None:
         self.jobs += 1
+        self.spent += spent
         if step.action in COSTS:
             self.create += 1
             self.expected += cost or Decimal(0)
@@ -37,7 +41,7 @@ class _Sum:
 
     def cells(self) -> tuple[str, ...]:
         expected = "?" if self.unpriced else str(self.expected)
-        return str(self.jobs), str(self.create), expected
+        return str(self.jobs), str(self.create), str(self.spent), expected
 
     def quote(self) -> str:
         return "?" if self.unquoted else str(self.quoted)
@@ -46,9 +50,11 @@ class _Sum:
 def show(plan: project.Plan, axes: Sequence[str]) -> None:
     """Print a table with a line for each combination of values, in the order of the recipe.
 
-    Takes every step of the plan. A prompt without one of the variables has `-` there. Raises
-    UsageError for an axis that no job has.
+    Takes every step of the plan. A prompt without one of the variables has `-` there. What was
+    spent on a request that several lines share counts for the first of them, and for none of those
+    that the recipe no longer has. Raises UsageError for an axis that no job has.
     """
+    spent = _spent(plan)
     sums: dict[tuple[str, ...], _Sum] = {}
     known: dict[str, None] = {}
     for step in plan.steps():
@@ -56,16 +62,26 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
         job_facts = {**facts(record, plan.recipe.model), "action": (step.action.value,)}
         known.update(dict.fromkeys(job_facts))
         values = tuple(job_facts.get(axis, ("-",))[0] for axis in axes)
-        sums.setdefault(values, _Sum()).add(step, plan.cost(step), plan.quoted(step))
+        paid = spent.pop(int(step.job.key, 16), Decimal(0))
+        sums.setdefault(values, _Sum()).add(step, paid, plan.cost(step), plan.quoted(step))
     for axis in axes:
         if axis not in known:
             raise UsageError(f"--by {axis}: no such axis; there are {', '.join(known)}")
-    rows = [(*axes, *_HEAD), *((*values, *total.cells()) for values, total in sums.items())]
+    head = _PLAY_HEAD if plan.layout.is_preview else _HEAD
+    rows = [(*axes, *head), *((*values, *total.cells()) for values, total in sums.items())]
     if plan.prices.quotes:
         quotes = ("quoted USD", *(total.quote() for total in sums.values()))
         rows = [(*row, quote) for row, quote in zip(rows, quotes, strict=True)]
     for line in aligned(rows, numbers=len(rows[0]) - len(axes)):
         click.echo(line)
+
+
+def _spent(plan: project.Plan) -> dict[int, Decimal]:
+    """What all attempts of each job have cost in USD, by its key."""
+    spent: dict[int, Decimal] = defaultdict(Decimal)
+    for key, cost in plan.costs():
+        spent[key] += cost or 0
+    return spent
 
 
 def aligned(rows: Sequence[tuple[str, ...]], *, numbers: int) -> Iterator[str]:

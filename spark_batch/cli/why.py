@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import options
+from spark_batch.cli import completing, options
 from spark_batch.project import Attempt, CheckpointReader, JobRecord, Shard, State
 
 _NEXT = {
@@ -19,7 +19,7 @@ _NEXT = {
 
 @click.command()
 @options.recipe_argument
-@click.argument("job")
+@click.argument("job", shell_complete=completing.jobs)
 @options.sandbox_option
 @options.shard_option
 def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) -> None:

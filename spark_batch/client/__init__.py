@@ -17,24 +17,33 @@ from spark_batch.lazy import attributes
 if TYPE_CHECKING:
     from spark_batch.client.address import check_base_url, check_key
     from spark_batch.client.tasks import (
-        CA_VARIABLES,
+        NETWORK_VARIABLES,
         Downloader,
         TaskClient,
         TaskReader,
         Timeouts,
+        check_network,
     )
 
 __all__ = [
-    "CA_VARIABLES",
+    "NETWORK_VARIABLES",
     "Downloader",
     "TaskClient",
     "TaskReader",
     "Timeouts",
     "check_base_url",
     "check_key",
+    "check_network",
 ]
 _HOMES = {
     "client.address": ("check_base_url", "check_key"),
-    "client.tasks": ("CA_VARIABLES", "Downloader", "TaskClient", "TaskReader", "Timeouts"),
+    "client.tasks": (
+        "NETWORK_VARIABLES",
+        "Downloader",
+        "TaskClient",
+        "TaskReader",
+        "Timeouts",
+        "check_network",
+    ),
 }
 __getattr__ = attributes(__name__, _HOMES)

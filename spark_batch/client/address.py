@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from urllib.parse import SplitResult, urlsplit
 
 from spark_batch.errors import UsageError
@@ -37,6 +38,8 @@ _NOT_PUBLIC = tuple(
         "3fff::/20",  # documentation, RFC 9637
     )
 )
+# Top-level domains that no public host has: RFC 6761, RFC 6762, and ICANN's for private use.
+_LOCAL_DOMAINS = ("localhost", "local", "internal")
 _UNICAST = ipaddress.ip_network("2000::/3")  # all global unicast that IANA gives out, RFC 4291
 # IPv6 addresses that carry an IPv4 one: the network, and the bits behind the carried address.
 _CARRIERS = (
@@ -74,7 +77,7 @@ def check_base_url(text: str) -> str:
         raise UsageError("the base URL is no http(s) URL without user name: check SPARK_BASE_URL")
     if parts.query or parts.fragment:
         raise UsageError("the base URL has a query or a fragment: check SPARK_BASE_URL")
-    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+    if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
         raise UsageError(f"the base URL of {parts.hostname} must be https: http shows the key")
     return parts.geturl().rstrip("/")
 
@@ -92,13 +95,33 @@ def split_url(text: str) -> SplitResult | None:
     return parts if usable and not named and parts.scheme in ("http", "https") else None
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether `host` is `localhost` or a loopback address."""
     if host == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def stated_address(host: str) -> str | None:
+    """The address that `host` states without a name server; None for a name that one knows.
+
+    IPv4 addresses count in all forms that a resolver takes, such as `127.1`. A name that belongs to
+    no public host gives the empty text, which is no public address.
+    """
+    plain = host.rstrip(".").casefold()
+    try:
+        return str(ipaddress.ip_address(plain.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(plain))
+    except (OSError, UnicodeError):
+        pass
+    local = "." not in plain or plain.rpartition(".")[2] in _LOCAL_DOMAINS
+    return "" if local or plain.endswith(".home.arpa") else None
 
 
 def is_public(address: str) -> bool:

@@ -254,7 +254,9 @@ def quote_of(answer: Answer, context: AnswerContext) -> QuoteOutcome:
     data = mapping(whole.get("data"))
     error = complaint(answer.content, context)
     if not answer.fine or (error is not None and error.refuses):
-        return QuoteRefused(reason=described(answer, error))
+        reason = described(answer, error)
+        stop = unpaid(error, reason) or denied(status_meant(answer, error), reason)
+        return QuoteRefused(reason=reason if stop is None else stop.message)
     rules = context.model.answers
     if text(whole.get("status")).strip().casefold() in rules.failed:
         code = text(data.get("reason")).strip()

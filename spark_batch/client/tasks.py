@@ -27,6 +27,7 @@ from spark_batch.client.outcomes import (
     SubmitOutcome,
     TaskUnknown,
 )
+from spark_batch.client.proxy import PROXY_VARIABLE, proxy_of
 from spark_batch.client.text import excerpt, washer
 from spark_batch.client.wire import Fault, Request, Wire
 from spark_batch.errors import UsageError
@@ -37,7 +38,9 @@ _CREATE = "/model/v1/generation"
 _TASK = "/model/v1/generation/task/"
 _PRECHARGE = "/model/v1/generation/precharge"
 
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")  # the first that is set counts
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")  # the first that is set counts
+# All that the environment decides about connections; a process that fetches pictures needs them.
+NETWORK_VARIABLES = (*_CA_VARIABLES, PROXY_VARIABLE)
 
 _MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
 
@@ -65,8 +68,8 @@ class Downloader:
     """Fetches pictures; knows no key. Safe to share between threads, and to be closed.
 
     `private` says whether a picture may be fetched from a private or loopback address: where the
-    API itself stands on one. `environ` names a CA bundle in `CA_VARIABLES`, nothing else. `clock`
-    counts seconds, `now` gives the time. Raises UsageError for a bundle that cannot be read.
+    API itself stands on one. `environ` may have `NETWORK_VARIABLES`; others are not looked at.
+    `clock` counts seconds, `now` gives the time. Raises UsageError as `check_network` does.
     """
 
     def __init__(
@@ -82,7 +85,12 @@ class Downloader:
         self._private = private
         self._agent = f"spark-batch/{__version__}"
         self._wait = partial(retry_after, now=now)
-        self._wire = Wire(context=_tls(environ), connect=timeouts.connect, read=timeouts.read)
+        self._wire = Wire(
+            context=_tls(environ),
+            connect=timeouts.connect,
+            read=timeouts.read,
+            proxy=proxy_of(environ),
+        )
         self._terms = download.Terms(
             agent=self._agent,
             total=timeouts.fetch_total,
@@ -229,12 +237,21 @@ class TaskClient(TaskReader):
         return submission.quote_of(answer, self._context)
 
 
+def check_network(environ: Mapping[str, str] = os.environ) -> None:
+    """Check `NETWORK_VARIABLES`.
+
+    Raises UsageError for a CA bundle that cannot be read, and an address that is no proxy's.
+    """
+    _tls(environ)
+    proxy_of(environ)
+
+
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
     """A verifying TLS context: of the environment's CA bundle, or of the one that requests brings.
 
     Raises UsageError for a bundle that cannot be read.
     """
-    for variable in CA_VARIABLES:
+    for variable in _CA_VARIABLES:
         named = environ.get(variable, "").strip()
         if named:
             break

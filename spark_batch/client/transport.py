@@ -19,9 +19,18 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3 import (
+    BaseHTTPResponse,
+    HTTPConnectionPool,
+    HTTPSConnectionPool,
+    PoolManager,
+    ProxyManager,
+    Timeout,
+)
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.retry import Retry
+
+from spark_batch.client.proxy import Proxy
 
 _NO_RETRIES = Retry(0, read=False)
 _SLICE = 64 * 1024  # bytes handed to the kernel at once
@@ -48,7 +57,8 @@ class Trace:
 
     `admit` judges the address of the peer before anything is sent to it. `target` stands in the
     request line in place of what requests and urllib3 make of the URL: they write escapes in their
-    own way, and the signature in a URL covers its bytes.
+    own way, and the signature in a URL covers its bytes. `at_proxy` is true while a connection to
+    a proxy has not become one to the server: nothing of the request leaves meanwhile.
     """
 
     def __init__(
@@ -65,6 +75,7 @@ class Trace:
         self.reach = Reach.NOTHING
         self.overdue = False
         self.forbidden = False
+        self.at_proxy = False
         self._admit = admit
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
@@ -161,12 +172,25 @@ class _Traced(_Base):
             self._line = sock.dup()
             trace = current.get()
             trace.attach(self._line)
-            trace.check_peer(sock)
+            if self.proxy is None:  # else the peer is the proxy, and `wire` has judged the host
+                trace.check_peer(sock)
         except BaseException:
             sock.close()
             self._drop_line()
             raise
         return sock
+
+    def connect(self) -> None:
+        """Connect to the server, through the proxy if there is one."""
+        trace = current.get()
+        trace.at_proxy = self.proxy is not None
+        super().connect()
+        trace.at_proxy = False
+
+    def _tunnel(self) -> None:
+        """Have the proxy open a tunnel (CONNECT). After it, TLS is spoken with the server."""
+        super()._tunnel()
+        current.get().at_proxy = False
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, and note in the trace when all of it is handed to the kernel."""
@@ -183,6 +207,9 @@ class _Traced(_Base):
     def send(self, data: Any) -> None:
         """Send bytes of a request, in slices."""
         trace = current.get()
+        if trace.at_proxy:  # CONNECT, which is no part of the request; within the connect timeout
+            super().send(data)
+            return
         if self.sock is None:
             self.connect()
         # urllib3 leaves the timeout for connecting on the socket, which a body of some megabytes
@@ -257,21 +284,53 @@ class _OnceTLSPool(_TLSPool):
             conn.close()
 
 
+def _manager(
+    pools: dict[str, type[HTTPConnectionPool]],
+    *,
+    context: ssl.SSLContext,
+    connections: int,
+    proxy: Proxy | None = None,
+) -> PoolManager:
+    """A manager of traced connections by host; all share one TLS context."""
+    if proxy is None:
+        manager = PoolManager(maxsize=connections, ssl_context=context)
+    else:
+        manager = ProxyManager(
+            proxy.url, proxy_headers=proxy.headers, maxsize=connections, ssl_context=context
+        )
+    manager.pool_classes_by_scheme = pools
+    return manager
+
+
+_ONCE: dict[str, type[HTTPConnectionPool]] = {"http": _OncePool, "https": _OnceTLSPool}
+_KEPT: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TLSPool}
+
+
 class OnceAdapter(HTTPAdapter):
     """Sends prepared requests, each exactly once and over a connection of its own.
 
     No redirect is followed, nothing is tried again, and neither proxies nor `.netrc` of the
-    environment are looked at: those belong to `requests.Session`, which is not used.
+    environment are looked at: those belong to `requests.Session`, which is not used. A request goes
+    through `proxy` if it is sent with `proxies`.
     """
 
-    def __init__(self, *, context: ssl.SSLContext) -> None:
+    def __init__(self, *, context: ssl.SSLContext, proxy: Proxy | None = None) -> None:
         self._context = context
+        self._proxy = proxy
         super().__init__(pool_maxsize=1, max_retries=_NO_RETRIES)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of traced connections; all share one TLS context."""
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _OncePool, "https": _OnceTLSPool}
+        """Make the pools of traced connections."""
+        self.poolmanager = _manager(_ONCE, context=self._context, connections=1)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
+        """The pools of traced connections through the proxy."""
+        if proxy not in self.proxy_manager:
+            self.proxy_manager[proxy] = _manager(
+                _ONCE, context=self._context, connections=1, proxy=self._proxy
+            )
+        manager: PoolManager = self.proxy_manager[proxy]
+        return manager
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing to set: the shared TLS context verifies."""
@@ -285,15 +344,23 @@ class KeptConnections:
     looked at.
     """
 
-    def __init__(self, *, context: ssl.SSLContext, connections: int) -> None:
-        self._pools = PoolManager(maxsize=connections, ssl_context=context)
-        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    def __init__(
+        self, *, context: ssl.SSLContext, connections: int, proxy: Proxy | None = None
+    ) -> None:
+        self._direct = _manager(_KEPT, context=context, connections=connections)
+        self._proxied = _manager(_KEPT, context=context, connections=connections, proxy=proxy)
 
     def urlopen(
-        self, method: str, url: str, *, headers: Mapping[str, str], timeout: Timeout
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: Timeout,
+        proxied: bool = False,
     ) -> BaseHTTPResponse:
         """Send a request; its answer's body has yet to be read. Raises what urllib3 raises."""
-        return self._pools.urlopen(
+        return (self._proxied if proxied else self._direct).urlopen(
             method,
             url,
             redirect=False,
@@ -306,4 +373,5 @@ class KeptConnections:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pools.clear()
+        self._direct.clear()
+        self._proxied.clear()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import socket
 import ssl
 import zlib
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -24,6 +26,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from spark_batch.client.address import is_this_machine, stated_address
+from spark_batch.client.proxy import PROXY_VARIABLE, Proxy
 from spark_batch.client.transport import KeptConnections, OnceAdapter, Reach, Trace, current
 from spark_batch.client.watchdog import Watchdog
 
@@ -32,6 +36,18 @@ CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (measured)
 _CONNECTIONS = 64  # kept open for polls and downloads, by host
 _COMPRESSIONS = ("gzip", "x-gzip", "deflate")
 _COMPRESSED = (b"\x1f\x8b", b"\x78")  # how gzip and zlib begin
+_NOT_PUBLIC = "the address is not a public one"
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{1,3})\b")  # http.client, `_tunnel`
+_PROXY_ADVICE: Mapping[int, str] = {
+    403: "it does not allow this host",
+    407: f"it wants a user and a password that it knows: check {PROXY_VARIABLE}",
+    502: "it could not reach the server",
+    503: "it could not reach the server",
+    504: "it could not reach the server in time",
+}
+# X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN and
+# _UNABLE_TO_GET_ISSUER_CERT_LOCALLY: what a proxy that reads along looks like.
+_UNKNOWN_ISSUER = (18, 19, 20)
 _EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that say nothing by themselves
 _BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
@@ -136,26 +152,37 @@ def _inflated(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 class Wire:
     """The connections to the API and to the hosts of results; safe to share between threads."""
 
-    def __init__(self, *, context: ssl.SSLContext, connect: float, read: float) -> None:
+    def __init__(
+        self, *, context: ssl.SSLContext, connect: float, read: float, proxy: Proxy | None = None
+    ) -> None:
         self._connect = connect
         self._read = read
-        self._once = OnceAdapter(context=context)
-        self._kept = KeptConnections(context=context, connections=_CONNECTIONS)
+        self._proxy = proxy
+        self._once = OnceAdapter(context=context, proxy=proxy)
+        self._kept = KeptConnections(context=context, connections=_CONNECTIONS, proxy=proxy)
         self._watchdog = Watchdog()
 
     @contextmanager
     def open(self, request: Request) -> Iterator[Incoming]:
-        """Send `request`, exactly once, and give its answer; raises Fault without one."""
+        """Send `request`, exactly once, and give its answer; raises Fault without one.
+
+        It goes through the proxy, unless it is for this machine: the proxy's own is another one.
+        """
+        parts = urlsplit(request.url)
+        proxied = self._proxy is not None and not is_this_machine(parts.hostname or "")
+        whole_url = proxied and parts.scheme == "http"  # what a proxy forwards, it has to know
         trace = Trace(
             total=request.total,
             whole=request.whole,
             admit=request.admit,
-            target=_target(request.url) if request.as_it_is else None,
+            target=_target(request.url, whole=whole_url) if request.as_it_is else None,
         )
+        if proxied:
+            _check_stated(parts.hostname or "", trace, request.admit)
         token = current.set(trace)
         try:
             with self._watchdog.limit(request.total, trace.expire):
-                incoming = self._send(request, trace)
+                incoming = self._send(request, trace, self._proxy if proxied else None)
                 try:
                     yield incoming
                 finally:
@@ -164,27 +191,31 @@ class Wire:
             trace.release()
             current.reset(token)
 
-    def _send(self, request: Request, trace: Trace) -> Incoming:
+    def _send(self, request: Request, trace: Trace, proxy: Proxy | None) -> Incoming:
         connect, read = min(self._connect, request.total), min(self._read, request.total)
         try:
             if request.once:
-                return self._send_once(request, trace, (connect, read))
+                return self._send_once(request, trace, proxy, (connect, read))
             raw = self._kept.urlopen(
                 request.method,
                 request.url,
                 headers=request.headers,
                 timeout=urllib3.Timeout(connect=connect, read=read),
+                proxied=proxy is not None,
             )
         except _BROKEN as error:
             raise _fault(error, trace) from None
         assert isinstance(raw, urllib3.HTTPResponse)  # another kind only where one opts for HTTP/2
         return Incoming(raw.status, raw.headers, raw, trace)
 
-    def _send_once(self, request: Request, trace: Trace, timeout: tuple[float, float]) -> Incoming:
+    def _send_once(
+        self, request: Request, trace: Trace, proxy: Proxy | None, timeout: tuple[float, float]
+    ) -> Incoming:
         prepared = requests.Request(
             request.method, request.url, headers=dict(request.headers), data=request.body
         ).prepare()
-        response = self._once.send(prepared, stream=True, timeout=timeout, proxies={})
+        proxies = {} if proxy is None else proxy.by_scheme
+        response = self._once.send(prepared, stream=True, timeout=timeout, proxies=proxies)
         return Incoming(response.status_code, response.headers, response.raw, trace)
 
     def close(self) -> None:
@@ -194,15 +225,35 @@ class Wire:
         self._watchdog.close()
 
 
-def _target(url: str) -> str:
-    """The path and the query of an absolute URL, as they are."""
-    rest = url.partition("#")[0].partition("://")[2]
+def _check_stated(host: str, trace: Trace, admit: Callable[[str], bool] | None) -> None:
+    """Raise Fault if `host` is by itself an address that is not admitted, or a name of one.
+
+    The proxy resolves all other names, and whom it connects to is for its owner to decide.
+    """
+    stated = stated_address(host)
+    if admit is not None and stated is not None and not admit(stated):
+        raise Fault(_NOT_PUBLIC, reach=trace.reach)
+
+
+def _target(url: str, *, whole: bool) -> str:
+    """The path and the query of an absolute URL, as they are; with `whole` all but its fragment."""
+    url = url.partition("#")[0]
+    rest = url.partition("://")[2]
+    if whole:
+        return url
     start = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
     return rest[start:] if rest[start : start + 1] == "/" else f"/{rest[start:]}"
 
 
 def _overdue(trace: Trace) -> Fault:
-    return Fault(f"not done within {trace.whole:.3g} s", reach=trace.reach)
+    return _located(f"not done within {trace.whole:.3g} s", trace)
+
+
+def _located(reason: str, trace: Trace, *, certificate: bool = False) -> Fault:
+    """A fault for `reason`, which says so if the proxy had not let the request through."""
+    if trace.at_proxy:
+        reason = f"no way through the proxy of {PROXY_VARIABLE}: {reason}"
+    return Fault(reason, reach=trace.reach, certificate=certificate)
 
 
 def _fault(error: BaseException, trace: Trace) -> Fault:
@@ -210,14 +261,26 @@ def _fault(error: BaseException, trace: Trace) -> Fault:
     if trace.overdue:
         return _overdue(trace)
     if trace.forbidden:
-        return Fault("the address is not a public one", reach=trace.reach)
+        return Fault(_NOT_PUBLIC, reach=trace.reach)
     causes = tuple(cause for cause in _causes(error) if not isinstance(cause, _EMPTY))
+    if trace.at_proxy and (refusal := _refusal(causes)):
+        return _located(refusal, trace)
     for kind, describe in _REASONS:
         found = next((cause for cause in causes if isinstance(cause, kind)), None)
         if found is not None:
             certificate = kind is ssl.SSLCertVerificationError and trace.reach is Reach.NOTHING
-            return Fault(describe(found), reach=trace.reach, certificate=certificate)
-    return Fault("the connection broke, or spoke no HTTP", reach=trace.reach)
+            return _located(describe(found), trace, certificate=certificate)
+    return _located("the connection broke, or spoke no HTTP", trace)
+
+
+def _refusal(causes: tuple[BaseException, ...]) -> str | None:
+    """Why a proxy opened no tunnel, by its status; its own words are not used."""
+    for cause in causes:
+        if type(cause) is OSError and (found := _TUNNEL.match(str(cause))):
+            status = int(found[1])
+            advice = _PROXY_ADVICE.get(status, "it did not let the request through")
+            return f"HTTP {status}: {advice}"
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -239,8 +302,11 @@ def _said(words: str) -> Callable[[BaseException], str]:
 
 
 def _certificate(error: BaseException) -> str:
-    message = getattr(error, "verify_message", "")
-    return f"the server's certificate is not valid: {message or 'verification failed'}"
+    message = getattr(error, "verify_message", "") or "verification failed"
+    advice = ""
+    if getattr(error, "verify_code", None) in _UNKNOWN_ISSUER:
+        advice = "; SSL_CERT_FILE names a file of the CAs to trust, such as your company's"
+    return f"the server's certificate is not valid: {message}{advice}"
 
 
 def _system(error: BaseException) -> str:

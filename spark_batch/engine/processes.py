@@ -113,9 +113,9 @@ class WorkerProcesses:
         return used / seconds >= _BUSY and self._calls > _CALLS_BEFORE_A_START
 
     def _start(self) -> None:
-        bundle = {name: os.environ[name] for name in client.CA_VARIABLES if name in os.environ}
+        network = {n: os.environ[n] for n in client.NETWORK_VARIABLES if n in os.environ}
         try:
-            self._workers.append(Worker(_command(), **bundle))
+            self._workers.append(Worker(_command(), **network))
         except OSError as error:
             self._break(f"no worker process can be started: {error.strerror}")
 

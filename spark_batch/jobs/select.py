@@ -8,8 +8,8 @@ clause are separated by `|`, and `!=` is none of them. A value in double quotes 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -115,13 +115,23 @@ def _sizes(width: int, height: int, model: Model) -> tuple[str, ...]:
 class Chooser:
     """Says of each job whether it is chosen, and remembers what no job has.
 
-    Without expressions every job is. `picks` are the verdicts that `pick=` compares.
+    Without expressions every job is. `picks` are the verdicts that `pick=` compares; `output_name`
+    gives the name of an output for the path of its picture, and other texts as they are.
     """
 
-    def __init__(self, expressions: Sequence[str] = (), picks: Picks | None = None) -> None:
+    def __init__(
+        self,
+        expressions: Sequence[str] = (),
+        picks: Picks | None = None,
+        *,
+        output_name: Callable[[str], str] = str,
+    ) -> None:
         """Raises UsageError for an expression that is none."""
         self._picks = Picks() if picks is None else picks
-        self._terms = tuple(parse(expression) for expression in expressions)
+        self._terms = tuple(
+            tuple(_named(clause, output_name) for clause in parse(expression))
+            for expression in expressions
+        )
         self._axes = dict.fromkeys(clause.axis for term in self._terms for clause in term)
         self._seen: dict[str, dict[str, None]] = {}
         self._met: set[tuple[str, str]] = set()
@@ -178,6 +188,12 @@ class Chooser:
                     yield f"there is no {clause.axis} {pattern!r}{_meant(pattern, values)}"
             elif (clause.axis, pattern) not in self._met:
                 yield f"no job has the {clause.axis} {pattern!r}{_meant(pattern, seen)}"
+
+
+def _named(clause: Clause, output_name: Callable[[str], str]) -> Clause:
+    if clause.axis != "output":
+        return clause
+    return replace(clause, patterns=tuple(map(output_name, clause.patterns)))
 
 
 def _matches(axis: str, pattern: str, value: str) -> bool:

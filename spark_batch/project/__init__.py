@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from spark_batch.jobs.select import facts as facts
     from spark_batch.jobs.shard import Shard as Shard
     from spark_batch.jobs.shard import read_shard as read_shard
+    from spark_batch.models import ErrorCodes as ErrorCodes
     from spark_batch.models import Model as Model
     from spark_batch.models import schemas as schemas
     from spark_batch.project.adopting import Adoption as Adoption
@@ -66,6 +67,14 @@ if TYPE_CHECKING:
     from spark_batch.project.compare import Sum as Sum
     from spark_batch.project.compare import Totals as Totals
     from spark_batch.project.compare import base as base
+    from spark_batch.project.completing import fill_axes as fill_axes
+    from spark_batch.project.completing import fill_jobs as fill_jobs
+    from spark_batch.project.event_log import EventLog as EventLog
+    from spark_batch.project.event_log import RunEvents as RunEvents
+    from spark_batch.project.explaining import HTTP_STATUSES as HTTP_STATUSES
+    from spark_batch.project.explaining import http_meaning as http_meaning
+    from spark_batch.project.explaining import http_title as http_title
+    from spark_batch.project.explaining import warning_codes as warning_codes
     from spark_batch.project.exporting import ExportChange as ExportChange
     from spark_batch.project.exporting import ExportOptions as ExportOptions
     from spark_batch.project.exporting import prepare_export as prepare_export
@@ -98,6 +107,7 @@ if TYPE_CHECKING:
     from spark_batch.project.running import PreparedRun as PreparedRun
     from spark_batch.project.running import RunOptions as RunOptions
     from spark_batch.project.running import RunResult as RunResult
+    from spark_batch.project.running import Watch as Watch
     from spark_batch.project.running import prepare as prepare
     from spark_batch.project.running import run as run
     from spark_batch.project.saved_plan import save as save
@@ -127,6 +137,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "project.adopting": ("Adoption",),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
+    "project.completing": ("fill_axes", "fill_jobs"),
+    "project.event_log": ("EventLog", "RunEvents"),
+    "project.explaining": ("HTTP_STATUSES", "http_meaning", "http_title", "warning_codes"),
     "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (
         "RecipeLayout",
@@ -149,7 +162,7 @@ _HOMES = {
     ),
     "project.rescuing": ("Rescued", "rescue"),
     "project.resolving": ("Settlement", "settling"),
-    "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare", "run"),
+    "project.running": ("PreparedRun", "RunOptions", "RunResult", "Watch", "prepare", "run"),
     "project.planfile": ("SavedPlan", "check_target"),
     "project.saved_plan": ("save",),
     "project.selecting": ("chosen_records", "find_job"),
@@ -201,7 +214,7 @@ _HOMES = {
     "jobs.sample": ("SampleSize", "read_size"),
     "jobs.select": ("facts",),
     "jobs.shard": ("Shard", "read_shard"),
-    "models": ("Model", "schemas"),
+    "models": ("ErrorCodes", "Model", "schemas"),
     "recipe": ("Diagnostic",),
     "recipe.boundary": ("OUTSIDE_OPTION", "outside_allowed"),
     "recipe.diagnostics": ("ERROR",),

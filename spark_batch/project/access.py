@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from spark_batch import redact
+from spark_batch import client, redact
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
 from spark_batch.errors import UsageError
@@ -26,6 +26,7 @@ DEFAULT_URL = "https://cloud.vtrix.ai"
 _PREVIEW_SECONDS = (0.1, 0.5)
 _PREVIEW_KEY = "sandbox"
 _URL = "SPARK_BASE_URL"
+_PROXY = "SPARK_PROXY"
 _ENV_FILE = "SPARK_ENV_FILE"
 _MAX_ENV_FILE = 64 * 1024  # bytes
 
@@ -42,10 +43,17 @@ class Endpoint:
 def access(env_file: Path | None) -> Endpoint:
     """The endpoint and the key from the environment, or else from `env_file`.
 
-    Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key, or when
-    the file would have a key of the environment sent to another address.
+    Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key, when
+    the file would have a key of the environment sent to another address, and for a CA bundle or a
+    proxy that cannot be used.
     """
+    client.check_network()
     found = _environment(env_file)
+    if found.get(_PROXY) and not _is_set(_PROXY):
+        raise UsageError(
+            f"{_PROXY} stands in {_described(env_file or _named_file())}, which may name the key"
+            " and the address of the API alone: set it in the environment"
+        )
     key = found.get(KEY_NAME, "")
     if not key:
         named = env_file or _named_file()

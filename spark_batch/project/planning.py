@@ -27,6 +27,7 @@ from spark_batch.project import access, adopting, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.sampling import sample_of, sampled
+from spark_batch.project.selecting import chooser_with
 
 MAX_QUESTIONS = 20  # sizes that are asked about; each is a request with a whole picture
 
@@ -104,7 +105,7 @@ class Plan:
         Raises UsageError when there is no key.
         """
         firsts: dict[tuple[int, int], Job] = {}
-        for step in sampled(self._survey(Chooser(self.only, self._picks)), self.sample):
+        for step in sampled(self._survey(self._chooser()), self.sample):
             if step.action in COSTS:
                 size = (step.job.size.width, step.job.size.height)
                 firsts.setdefault(size, step.job)
@@ -119,7 +120,7 @@ class Plan:
 
         Raises UsageError when it names what no job has, or matches no job.
         """
-        chooser = Chooser(self.only, self._picks)
+        chooser = self._chooser()
         if self._sample_size is not None:
             self.sample = sample_of(
                 self.recipe,
@@ -136,10 +137,13 @@ class Plan:
 
     def _sampled(self, *, brief: bool) -> Iterator[Step]:
         """The steps, those outside of the sample left out; all of them count for `whole`."""
-        for step in self._survey(Chooser(self.only, self._picks), brief=brief):
+        for step in self._survey(self._chooser(), brief=brief):
             if self.sample is not None and step.action is not Action.LEAVE:
                 self.whole.add(step, self.prices)
             yield from sampled([step], self.sample)
+
+    def _chooser(self) -> Chooser:
+        return chooser_with(self.only, self.layout, self._picks)
 
     def _survey(self, chooser: Chooser, *, brief: bool = False) -> Iterator[Step]:
         self._keys = set()

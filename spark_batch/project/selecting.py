@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from spark_batch import pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import JobRecord
+from spark_batch.jobs.picks import Picks
 from spark_batch.jobs.select import Chooser, facts
 from spark_batch.project.layout import RecipeLayout
 
@@ -31,10 +35,16 @@ def chosen_records(
 def chooser_of(only: tuple[str, ...], layout: RecipeLayout) -> Chooser:
     """The selection by the expressions `only`, with the picks file's verdicts.
 
-    The file is read for a selection alone. Raises UsageError for an expression that is none, and
+    The path of a picture, as a shell completes it, stands for its output. The picks file is read
+    for a selection alone. Raises UsageError for an expression that is none, and
     for a picks file that cannot be read.
     """
-    return Chooser(only, layout.read_picks() if only else None)
+    return chooser_with(only, layout, layout.read_picks() if only else None)
+
+
+def chooser_with(only: tuple[str, ...], layout: RecipeLayout, picks: Picks | None) -> Chooser:
+    """The same with verdicts that were read before."""
+    return Chooser(only, picks, output_name=partial(_output_name, layout=layout))
 
 
 def find_job(checkpoint: CheckpointReader, text: str, layout: RecipeLayout) -> JobRecord:
@@ -56,10 +66,18 @@ def find_job(checkpoint: CheckpointReader, text: str, layout: RecipeLayout) -> J
     raise UsageError(f"{len(keys)} jobs begin with {text!r}: {listed}, …")
 
 
+def _output_name(text: str, *, layout: RecipeLayout) -> str:
+    """The output for the path or name of its picture; no output's name ends in an extension."""
+    name = _below(text, layout)
+    stem, dot, extension = name.rpartition(".")
+    return stem if f"{dot}{extension}" in pictures.EXTENSIONS.values() else name
+
+
 def _below(path: str, layout: RecipeLayout) -> str:
     """A path as a name below the output folder; itself where it leads elsewhere."""
     try:
-        absolute = Path(path).absolute()
+        # By the text alone, since a picture may be missing; a shell completes `..` too.
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps `..`)
         return absolute.relative_to(layout.output_dir.absolute()).as_posix()
     except ValueError:
         return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +46,31 @@ def test_status_and_report_choose_from_the_checkpoint(folder: Folder, call: Call
     told = call("report", folder.recipe, "--sandbox", "--only", "status=done,scale=0.4")
     assert [row["scale"] for row in csv.DictReader(told.out.splitlines())] == ["0.4"]
     assert manifest.read_bytes() == before
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_an_output_is_chosen_by_its_pictures_path(
+    absolute: bool, folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the shell completes it, from any folder, with wildcards; or by its name, as before."""
+    call("run", folder.recipe, "--sandbox")
+    path = folder.pictures()[0]
+    other = folder.path / "elsewhere"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    given = path if absolute else Path(os.path.relpath(path))  # with ..
+    name = path.relative_to(folder.previews).with_name(path.stem).as_posix()
+    for value in (given, given.with_name(f"{path.stem[:-3]}*.jpg"), name, f"{name}.jpg"):
+        path.unlink(missing_ok=True)
+        only = ("--only", f"output={value}")
+        assert "1 job in" in call("status", folder.recipe, "--sandbox", *only).out
+        assert "1 to restore" in call("plan", folder.recipe, "--sandbox", *only).out
+        assert call("run", folder.recipe, "--sandbox", *only).out.startswith("1 job done; 0 tasks")
+        rest = call("report", folder.recipe, "--sandbox", "--only", f"output!={value}").out
+        assert len(rest.splitlines()) == 4
+    assert call("status", folder.recipe, "--only", f"output={given}", "--sandbox").code == 0
+    wrong = call("plan", folder.recipe, "--sandbox", "--only", f"output={path}.png")
+    assert (wrong.code, "no job has the output" in wrong.err) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["plan", "run", "retry"])

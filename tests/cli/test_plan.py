@@ -13,7 +13,7 @@ from PIL import Image
 from spark_batch.jobs import request as requests
 from spark_batch.models import schemas
 from spark_batch.sandbox import Served
-from tests.cli.conftest import Call, Folder
+from tests.cli.conftest import Call, Folder, MakeServer
 from tests.makers import MODEL
 
 
@@ -119,13 +119,32 @@ def test_the_most_that_it_may_cost(folder: Folder, call: Call) -> None:
     assert _document(call, folder)["cost_usd"]["most"] == "0.20"
 
 
+def test_sums_by_axis_have_what_was_spent(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    """Beside what is expected; a request that two lines share counts once, and old jobs do not."""
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server().url)
+    assert call("run", folder.recipe, "--only", "prompt=beach").code == 0
+    folder.edit("[Beach, Snow]", "[Beach, {id: sand, text: Beach}, Snow]")
+    folder.edit("scale: [0.4, 0.7]", "scale: [0.4, 0.5]")
+    lines = call("plan", folder.recipe, "--by", "prompt").out.splitlines()
+    assert [line.split() for line in lines[:4]] == [
+        ["prompt", "jobs", "to", "create", "spent", "USD", "expected", "USD"],
+        ["beach", "2", "1", "0.03", "0.03"],
+        ["sand", "2", "0", "0", "0"],
+        ["snow", "2", "2", "0", "0.06"],
+    ]
+    assert any("0.06 USD spent so far" in line for line in lines)  # 0.03 of them are left over
+
+
 def test_sums_by_axis(folder: Folder, call: Call) -> None:
     """A line for each combination of values, and the sums below."""
     told = call("plan", folder.recipe, "--sandbox", "--by", "prompt, action").out.splitlines()
     assert [line.split() for line in told[:3]] == [
-        ["prompt", "action", "jobs", "to", "create", "expected", "USD"],
-        ["beach", "create", "2", "2", "0.06"],
-        ["snow", "create", "2", "2", "0.06"],
+        ["prompt", "action", "jobs", "to", "create", "play", "USD", "expected", "USD"],
+        ["beach", "create", "2", "2", "0", "0.06"],
+        ["snow", "create", "2", "2", "0", "0.06"],
     ]
     assert told[3].startswith("tiny: 4 jobs")
     wrong = call("plan", folder.recipe, "--sandbox", "--by", "prompt,colour")
@@ -201,7 +220,7 @@ def test_the_quote_alone_bounds_what_it_may_cost(folder: Folder, call: Call) -> 
     assert "at most 0.36 USD in all" in told
     by = call("plan", folder.recipe, "--sandbox", "--quote", "--by", "prompt").out.splitlines()
     assert by[0].split()[-2:] == ["quoted", "USD"]
-    assert by[1].split() == ["beach", "2", "2", "?", "0.06"]
+    assert by[1].split() == ["beach", "2", "2", "0", "?", "0.06"]
 
 
 def test_every_job_says_why(

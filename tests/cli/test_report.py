@@ -47,9 +47,11 @@ def test_a_run_writes_all_of_them_and_report_the_same_anew(folder: Folder, call:
     """To the byte; all but the page, which shows it, also with the photo gone."""
     ended = call("run", folder.recipe, "--sandbox")
     where = f"in {folder.previews}"
-    assert ended.out.splitlines()[-2:] == [
+    others = [name for name in NAMES[1:] if name != "tiny.html"]
+    assert ended.out.splitlines()[-3:] == [
         f"manifest {folder.previews / 'tiny.manifest.csv'}",
-        f"reports {', '.join(NAMES[1:])} {where}",
+        f"reports {', '.join(others)} {where}",
+        f"page {folder.previews / 'tiny.html'}",
     ]
     before = reports(folder.previews)
     assert set(before) == set(NAMES)
@@ -181,7 +183,7 @@ def test_a_report_that_cannot_be_written_does_not_hide_what_the_run_came_to(
     (folder.previews / name).mkdir(parents=True)
     ended = call("run", folder.recipe, "--sandbox")
     assert ended.code == ExitCode.FAILED
-    assert ended.out.startswith("4 jobs done in ")
+    assert ended.out.startswith("4 jobs done; ")
     assert "would be about 0.12 USD so far" in ended.out
     assert name not in ended.out
     (line,) = [each for each in ended.err.splitlines() if each.startswith("spark-batch: ")]

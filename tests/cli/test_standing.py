@@ -28,6 +28,29 @@ def test_a_run_that_made_everything_is_one_line(folder: Folder, call: Call) -> N
     assert "Continue" not in ended.out
 
 
+@pytest.mark.parametrize("previews", [4, 100_000])
+def test_the_first_line_of_the_end_fits_80_columns(
+    previews: int, folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.path)
+    real = project.PreparedRun.execute
+
+    def execute(prepared: project.PreparedRun, watch: object) -> project.RunResult:
+        result = real(prepared, watch)  # type: ignore[arg-type]
+        result.tally.done = result.tally.created = previews
+        result.tally.spent = previews * Decimal("0.03")
+        return result
+
+    monkeypatch.setattr(project.PreparedRun, "execute", execute)
+    lines = call("run", folder.recipe, "--sandbox").out.splitlines()
+    assert lines[0].startswith(f"{previews} jobs done; {previews} tasks created,")
+    assert all(len(line) <= 80 for line in lines[:2])
+    assert f"nothing charged, would be about {previews * Decimal('0.03')} USD so far" in " ".join(
+        lines[:2]
+    )
+    assert lines[-1].startswith("page ")
+
+
 def test_the_price_that_is_asked_about_is_that_of_the_limit(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import io
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from spark_batch.cli import colours, progress
 from spark_batch.cli.colours import Colour
-from spark_batch.project import Done, Failed, Tally
-from tests.cli.conftest import Call, Folder
+from spark_batch.project import (
+    BecameUncertain,
+    Done,
+    Expired,
+    Failed,
+    Tally,
+    Unfinished,
+    models,
+)
+from tests.cli.conftest import Call, Folder, MakeServer
 
 
 class Terminal(io.StringIO):
@@ -86,6 +95,62 @@ def test_the_bar_shows_retries_and_flagged_pictures() -> None:
 def test_no_time_left_is_guessed_from_the_first_pictures() -> None:
     assert "left" not in progress.bar_format(Tally(done=4), progress.Trouble(), 100, 120)
     assert "left" in progress.bar_format(Tally(done=5), progress.Trouble(), 100, 120)
+
+
+def test_advice_is_given_once_a_code_and_once_a_kind() -> None:
+    advice = progress.Advice(models.default().errors)
+    failed = [Failed("k", name, "003003006", "no", retrying=False) for name in ("a", "b")]
+    first, second = map(advice.on, failed)
+    assert first is not None
+    assert first.startswith("about 003003006: ")
+    assert second is None
+    assert advice.on(Failed("k", "c", "003003002", "no", retrying=False)) is not None
+    assert advice.on(Failed("k", "d", "003003001", "no", retrying=True)) is None
+    assert advice.on(Failed("k", "e", None, "no", retrying=False)) is None
+    for kind in (Expired, Unfinished, BecameUncertain):
+        assert advice.on(kind("k", "a", "why")) is not None
+        assert advice.on(kind("k", "b", "why not")) is None
+
+
+def test_the_advice_on_a_code_follows_its_first_failure(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(create=["create-code:003003006"] * 4).url)
+    lines = [line.partition(" ")[2] for line in call("run", folder.recipe).err.splitlines()]
+    failed = [at for at, line in enumerate(lines) if line.startswith("failed ")]
+    assert len(failed) == 4
+    advised = [at for at, line in enumerate(lines) if line.startswith("about 003003006: ")]
+    assert advised == [failed[0] + 1]
+
+
+def test_a_price_that_a_wrong_key_asks_for_names_the_key(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "another")
+    monkeypatch.setenv("SPARK_BASE_URL", server(key="the-key").url)
+    ended = call("plan", folder.recipe, "--quote")
+    assert "no quote: the API refuses the key: check SPARK_API_KEY (HTTP 401" in ended.err
+
+
+def test_a_path_is_a_link_on_a_terminal_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name from outside does not steer it, and stands escaped in the address."""
+    path = tmp_path / "a page\x1b.html"
+    for stream, variables, linked in [
+        (Terminal(), {"TERM": "xterm"}, True),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {"TERM": "xterm"}, False),
+    ]:
+        monkeypatch.setenv("TERM", variables["TERM"])
+        monkeypatch.setattr("sys.stdout", stream)
+        colours.print_link("page ", path)
+        text = stream.getvalue()
+        assert text.startswith("page ")
+        assert text.count("\x1b") == (4 if linked else 0)
+        assert (f"\x1b]8;;{tmp_path.as_uri()}/a%20page%1B.html\x1b\\" in text) is linked
+        assert f"{tmp_path}/a page\\u001b.html" in text
 
 
 def test_a_long_line_is_folded_after_the_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
@@ -31,7 +32,7 @@ def serve() -> Iterator[Serve]:
     """Start a server with a behaviour for each of its connections."""
     with ExitStack() as stack:
 
-        def start(behave: Behaviour, *, tls: bool = False) -> Server:
+        def start(behave: Behaviour, *, tls: bool | ssl.SSLContext = False) -> Server:
             return stack.enter_context(closing(Server(behave, tls=tls)))
 
         yield start

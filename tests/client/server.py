@@ -27,11 +27,13 @@ def tls_context() -> ssl.SSLContext:
 class Server:
     """Serves each connection with `behave(line)` in a thread of its own, on a free port."""
 
-    def __init__(self, behave: Callable[[Line], None], *, tls: bool = False) -> None:
+    def __init__(
+        self, behave: Callable[[Line], None], *, tls: bool | ssl.SSLContext = False
+    ) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self._behave = behave
-        self._tls = tls_context() if tls else None
+        self._tls = tls_context() if tls is True else tls or None
         self._closing = threading.Event()
         self._lines: list[socket.socket] = []
         self._threads: list[threading.Thread] = []

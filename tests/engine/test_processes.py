@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -47,7 +48,20 @@ def look(processes: WorkerProcesses, path: Path) -> Picture:
     return processes.do("accept", pictures.accept, path, instead=partial(pictures.accept, path))
 
 
-def not_here() -> Picture:
+def test_a_worker_uses_the_proxy_and_the_authorities_of_the_run(
+    processes: WorkerProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fetches pictures over the same network; no other proxy of the environment is handed on."""
+    values = {"SPARK_PROXY": "http://proxy.example:3128", "SSL_CERT_FILE": "/company.pem"}
+    for name, value in {**values, "HTTPS_PROXY": "http://other.example:3128"}.items():
+        monkeypatch.setenv(name, value)
+    found = processes.do("environ", os.getenv, "SPARK_PROXY", instead=not_here)
+    assert found == values["SPARK_PROXY"]
+    assert processes.do("environ", os.getenv, "SSL_CERT_FILE", instead=not_here) == "/company.pem"
+    assert processes.do("environ", os.getenv, "HTTPS_PROXY", instead=not_here) is None
+
+
+def not_here() -> Any:
     raise AssertionError("it was called in this process")
 
 

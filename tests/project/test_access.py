@@ -88,6 +88,16 @@ def test_a_file_does_not_choose_where_a_key_of_the_environment_goes(
     assert access(env_file).base_url == DEFAULT_URL
 
 
+def test_a_proxy_is_not_named_by_a_file(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be silently left out; a branch that brings the file must not choose it."""
+    env_file.write_text(f"SPARK_API_KEY={KEY}\nSPARK_PROXY=http://user:hunter2@proxy.example:1\n")
+    with pytest.raises(UsageError, match="SPARK_PROXY stands in the file") as caught:
+        access(env_file)
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setenv("SPARK_PROXY", "http://other.example:3128")
+    assert access(env_file).key == KEY
+
+
 def test_which_wins(env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment before a file, --env-file before the file of SPARK_ENV_FILE."""
     env_file.write_text(f"SPARK_API_KEY={KEY}\n")
