@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spark_batch import pictures, recipe
@@ -10,12 +10,13 @@ from spark_batch.recipe import Loaded
 from spark_batch.recipe.globs import Generated
 
 
-def load(path: str | Path) -> Loaded:
+def load(path: str | Path, values: Mapping[str, object] | None = None) -> Loaded:
     """The recipe, checked, its pictures probed, and the warnings about it.
 
+    With `values` the recipe is this mapping, and `path` stands for its file, as in `recipe.load`.
     Needs neither network nor key. Raises RecipeError with every error and its position.
     """
-    return recipe.load(Path(path), probe=pictures.probe, find=_find_generated)
+    return recipe.load(Path(path), probe=pictures.probe, find=_find_generated, values=values)
 
 
 def _find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
