@@ -120,6 +120,12 @@ class PreparedRun:
         """Whether there is nothing to do."""
         return not self.paid and not self.forecast.total(WORK)
 
+    def steps(self) -> Iterator[Step]:
+        """The steps of the jobs, those outside of a sample left out."""
+        # With the verdicts that were read before the costs were shown.
+        steps = _steps(self.recipe, self.options, self.layout, self.checkpoint, self.chooser)
+        return sampled(steps, self.sample)
+
     def execute(self, watch: Watch) -> RunResult:
         """Run it and write the reports. Raises UsageError without a key, and OutputError."""
         tally = Tally(
@@ -160,9 +166,7 @@ class PreparedRun:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
-        # With the verdicts that were read before the costs were shown.
-        steps = _steps(self.recipe, self.options, self.layout, checkpoint, self.chooser)
-        steps = sampled(steps, self.sample)
+        steps = self.steps()
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)

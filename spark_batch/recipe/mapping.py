@@ -23,7 +23,7 @@ from spark_batch.text import quoted
 
 # The last part of the path of a recipe without a file, as Python calls a program without one
 # `<string>`.
-NAME = "<recipe>"
+MAPPING = "<recipe>"
 
 _MOST_BITS = 64  # of a number; `resolve` judges it exactly
 

@@ -22,8 +22,38 @@ from spark_batch.reports.manifest import SUSPECT, read_manifest
 _SHOWN = 60  # characters of a cell in an error
 
 
+class HasAxes:
+    """A job with a value of each axis."""
+
+    __slots__ = ()
+
+    model: str
+    input: str
+    prompt_id: str
+    variables: Mapping[str, str]
+    scale: float
+    seed: int
+    take: int
+    asked_width: int
+    asked_height: int
+
+    @property
+    def values(self) -> dict[str, str | int | float]:
+        """The value of each axis: model, input, prompt, size, scale, seed, take, variables."""
+        return {
+            **self.variables,
+            "model": self.model,
+            "input": self.input,
+            "prompt": self.prompt_id,
+            "size": f"{self.asked_width}x{self.asked_height}",
+            "scale": self.scale,
+            "seed": self.seed,
+            "take": self.take,
+        }
+
+
 @dataclass(frozen=True, slots=True)
-class JobResult:
+class JobResult(HasAxes):
     """A job and where it stands: a line of a recipe, or a row of a manifest.
 
     `output` is the picture's file, None until there is one; `name` is what it is called below the
@@ -81,20 +111,6 @@ class JobResult:
     def suspect(self) -> str | None:
         """What is odd about a finished picture, which is kept; None when nothing is."""
         return self.error_message if self.error_code == SUSPECT else None
-
-    @property
-    def values(self) -> dict[str, str | int | float]:
-        """The value of each axis: model, input, prompt, size, scale, seed, take, variables."""
-        return {
-            **self.variables,
-            "model": self.model,
-            "input": self.input,
-            "prompt": self.prompt_id,
-            "size": f"{self.asked_width}x{self.asked_height}",
-            "scale": self.scale,
-            "seed": self.seed,
-            "take": self.take,
-        }
 
 
 def result_of(cells: Mapping[str, str], record: JobRecord, folders: Folders) -> JobResult:

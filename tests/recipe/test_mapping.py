@@ -46,7 +46,7 @@ def given(folder: Path) -> Given:
     """Loads the smallest recipe with some keys in place of its own."""
 
     def run(**keys: object) -> Loaded:
-        return load(folder / mapping.NAME, probe=pictures.probe, values={**BASE, **keys})
+        return load(folder / mapping.MAPPING, probe=pictures.probe, values={**BASE, **keys})
 
     return run
 
@@ -82,7 +82,7 @@ def test_a_mapping_makes_the_jobs_of_the_file_with_the_same_values(name: str) ->
     root, _ = yaml.read(path)
     assert root is not None
     by_file = load(path, probe=pictures.probe)
-    by_mapping = load(path.parent / mapping.NAME, probe=pictures.probe, values=plain(root))
+    by_mapping = load(path.parent / mapping.MAPPING, probe=pictures.probe, values=plain(root))
     jobs, same = (list(matrix.jobs(found.recipe)) for found in (by_file, by_mapping))
     assert jobs
     assert [(job.key, job.output) for job in jobs] == [(job.key, job.output) for job in same]
@@ -100,9 +100,9 @@ def test_what_is_wrong_with_a_file_is_wrong_with_the_mapping(name: str) -> None:
     with pytest.raises(RecipeError) as by_file:
         load(path, probe=pictures.probe)
     with pytest.raises(RecipeError) as by_mapping:
-        load(path.parent / mapping.NAME, probe=pictures.probe, values=plain(root))
+        load(path.parent / mapping.MAPPING, probe=pictures.probe, values=plain(root))
     expected = {_core(*it) for it in said(by_file.value, name) if it[0] != "character"}
-    assert expected <= {_core(*it) for it in said(by_mapping.value, mapping.NAME)}
+    assert expected <= {_core(*it) for it in said(by_mapping.value, mapping.MAPPING)}
 
 
 def _core(code: str, path: str, message: str) -> tuple[str, str]:
