@@ -6,8 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import RunOptions, load, run
-from spark_batch.project import open_readonly
+from spark_batch.project import RunOptions, load, open_readonly, run
 from spark_batch.project.layout import layout_of
 
 RECIPE = """\

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import ExitCode, Recipe, RunOptions, load, plan, run
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine import Driver
-from spark_batch.errors import UsageError
-from spark_batch.project import planfile, prepare, save
+from spark_batch.errors import ExitCode, UsageError
+from spark_batch.project import Recipe, RunOptions, load, plan, planfile, prepare, run, save
 from spark_batch.project.running import watching
 
 RECIPE = """\

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from spark_batch import RunOptions, load, project
+from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Recipe, Result, Status, Usage
 from spark_batch.pictures import accept
-from spark_batch.project import RecipeLayout
+from spark_batch.project import RecipeLayout, RunOptions, load
 from spark_batch.project.layout import layout_of
 from spark_batch.reports.formats import write_all
 from spark_batch.sandbox import Faults, Settings, serve
