@@ -3,77 +3,32 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from PIL import Image
 
 import spark_batch
-from spark_batch import (
-    Action,
-    ExitCode,
-    RecipeError,
-    RunOptions,
-    load,
-    plan,
-    project,
-    read_manifest,
-    run,
-)
+from spark_batch import project
+from spark_batch.cli import merge, plan, rescue, resolve, retry, run, status, validate
 
-RECIPE = """
-version: 1
-name: mine
-inputs: [cat.jpg]
-prompts: [Change background to beach, Change to watercolor style]
-price: 0.03
-"""
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    """A recipe of two jobs."""
-    Image.new("RGB", (96, 64), (200, 120, 40)).save(tmp_path / "cat.jpg", "JPEG")
-    path = tmp_path / "mine.yaml"
-    path.write_text(RECIPE)
-    return path
-
-
-def test_load_plan_run_and_read(recipe: Path) -> None:
-    """A recipe's whole way in a program, with each event told."""
-    loaded = load(recipe).recipe
-    with plan(loaded, sandbox=True) as planned:
-        assert [step.action for step in planned.steps()] == [Action.CREATE] * 2
-        assert str(planned.forecast.expected) == "0.06"
-    told = []
-    outcome = run(
-        loaded, RunOptions(sandbox=True), on_event=lambda event, tally: told.append(event)
-    )
-    assert outcome.exit_code is ExitCode.DONE
-    assert [type(event).__name__ for event in told].count("Done") == 2
-    rows = list(read_manifest(outcome.manifest))
-    assert [row["status"] for row in rows] == ["done", "done"]
-    assert run(loaded, RunOptions(sandbox=True)).idle
-    with plan(loaded, sandbox=True) as planned:
-        assert [step.action for step in planned.steps()] == [Action.KEEP] * 2
-
-
-def test_nothing_is_printed(recipe: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A library leaves the terminal to its caller."""
-    run(load(recipe).recipe, RunOptions(sandbox=True))
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_wrong_recipe_is_an_exception_with_its_places(recipe: Path) -> None:
-    """The diagnostics are there for a program, too."""
-    recipe.write_text(RECIPE.replace("version: 1", "version: 2"))
-    with pytest.raises(RecipeError) as caught:
-        load(recipe)
-    (diagnostic,) = caught.value.diagnostics
-    assert "mine.yaml:2:10" in diagnostic.render()
+# What a command prints, or asks, and what stands in place of other options.
+OF_THE_TERMINAL = {
+    "help",
+    "yes",
+    "as_json",
+    "form",
+    "markdown",
+    "detailed_exitcode",
+    "show_all",
+    "by",
+}
+# Plans that are saved for a review, and comparisons with git, are for the command line.
+OF_THE_COMMAND = {"plan", "out", "against"}
 
 
 def test_everything_that_is_named_is_there() -> None:
@@ -104,3 +59,47 @@ def test_importing_it_costs_nothing() -> None:
     code = "import spark_batch, sys; print(sorted(m for m in sys.modules if 'spark' in m))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['spark_batch', 'spark_batch.lazy']"
+
+
+@pytest.mark.parametrize(
+    ("function", "module"),
+    [
+        (spark_batch.validate, validate),
+        (spark_batch.plan, plan),
+        (spark_batch.run, run),
+        (spark_batch.retry, retry),
+        (spark_batch.rescue, rescue),
+        (spark_batch.resolve, resolve),
+        (spark_batch.merge, merge),
+        (spark_batch.status, status),
+    ],
+)
+def test_a_function_has_the_options_of_its_command(
+    function: Callable[..., object], module: ModuleType
+) -> None:
+    """Under the same names; what only a terminal needs is left out."""
+    options = {
+        parameter.name
+        for parameter in module.command.params
+        if parameter.param_type_name == "option" and parameter.name is not None
+    }
+    keywords = {
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    own = {"base", "on_event", "progress"}
+    expected = options - OF_THE_TERMINAL - OF_THE_COMMAND
+    if function is spark_batch.resolve:
+        expected -= {"only"}
+    if function is spark_batch.plan:
+        expected -= {"max_cost"}  # the ceiling of a saved plan
+    assert keywords - own == expected
+
+
+@pytest.mark.parametrize("name", spark_batch.__all__)
+def test_every_name_has_a_docstring(name: str) -> None:
+    """`help` and a notebook show it."""
+    found = getattr(spark_batch, name)
+    if isinstance(found, type) or inspect.isfunction(found):
+        assert inspect.getdoc(found)
