@@ -99,7 +99,6 @@ if TYPE_CHECKING:
     from spark_batch.project.running import RunOptions as RunOptions
     from spark_batch.project.running import RunResult as RunResult
     from spark_batch.project.running import prepare as prepare
-    from spark_batch.project.running import run as run
     from spark_batch.project.saved_plan import save as save
     from spark_batch.project.selecting import chosen_records as chosen_records
     from spark_batch.project.selecting import find_job as find_job
@@ -123,7 +122,7 @@ if TYPE_CHECKING:
     from spark_batch.reports.formats import FORMATS as FORMATS
     from spark_batch.reports.formats import Written as Written
     from spark_batch.reports.formats import chosen_formats as chosen_formats
-    from spark_batch.reports.results import HasAxes as HasAxes
+    from spark_batch.reports.results import JobLine as JobLine
     from spark_batch.reports.results import JobResult as JobResult
     from spark_batch.reports.results import read_results as read_results
     from spark_batch.reports.verdicts import source as source
@@ -153,7 +152,7 @@ _HOMES = {
     "project.rescuing": ("Rescued", "rescue"),
     "project.resolving": ("Settlement", "settling"),
     "project.results": ("job_results", "thumbnail_url"),
-    "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare", "run"),
+    "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare"),
     "project.planfile": ("SavedPlan", "check_target"),
     "project.saved_plan": ("save",),
     "project.selecting": ("chosen_records", "find_job"),
@@ -211,7 +210,7 @@ _HOMES = {
     "recipe.diagnostics": ("ERROR",),
     "recipe.mapping": ("MAPPING",),
     "reports.formats": ("FORMATS", "Written", "chosen_formats"),
-    "reports.results": ("HasAxes", "JobResult", "read_results"),
+    "reports.results": ("JobLine", "JobResult", "read_results"),
     "reports.verdicts": ("source",),
 }
 

@@ -124,7 +124,7 @@ def shard(value: str | None) -> project.Shard | None:
     if value is None:
         return None
     with _about("shard"):
-        return project.read_shard(_text("shard", value))
+        return project.read_shard(_text(value))
 
 
 def sample(value: int | str | None) -> project.SampleSize | None:
@@ -133,10 +133,18 @@ def sample(value: int | str | None) -> project.SampleSize | None:
         return None
     number = isinstance(value, int) and not isinstance(value, bool)
     with _about("sample"):
-        return project.read_size(str(value) if number else _text("sample", value))
+        return project.read_size(str(value) if number else _text(value))
 
 
-def _text(name: str, value: object) -> str:
+def text(name: str, value: str | None) -> str | None:
+    """A text. Raises UsageError for a value that is none."""
+    if value is None:
+        return None
+    with _about(name):
+        return _text(value)
+
+
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise UsageError(f"expected a text, not {_shown(value)}")
     return value

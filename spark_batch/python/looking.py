@@ -160,12 +160,7 @@ def resolve(
         with project.settling(layout, job, (), task_id=task_id) as settlement:
             attempts = [attempt for it in settlement.jobs for attempt in it.attempts]
             for attempt in attempts[-1:] if task_id is not None else attempts:
-                if task_id is not None:
-                    settlement.found_task(attempt, task_id)
-                elif not_charged:
-                    settlement.not_charged(attempt)
-                else:
-                    settlement.resubmit(attempt)
+                settlement.settle(attempt, task_id=task_id, not_charged=not_charged)
             failures = settlement.write_reports().failures
     settled = status(recipe, base=base, sandbox=sandbox, shard=shard, allow_outside=allow_outside)
     return replace(settled, notes=(*failures, *settled.notes))

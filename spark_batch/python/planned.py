@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
-from spark_batch.project import Action, HasAxes, Job, Status, Step
+from spark_batch.project import Action, Job, JobLine, Status, Step
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedJob(HasAxes):
+class PlannedJob(JobLine):
     """A job and what a run would do with it.
 
-    `action` says what, `reason` why, in words; `status` is where the job stands now. `name` is what
-    its picture is called below the output folder, without extension. `cost` is what the run is
-    expected to pay for it in USD: 0 where it pays nothing, None where no price is known. The other
-    attributes are those of `JobResult`.
+    `action` says what, `reason` why, in words; `status` is where the job stands now. `cost` is what
+    the run is expected to pay for it in USD: 0 where it pays nothing, None where no price is known.
     """
 
-    key: str
     action: Action
     reason: str
     status: Status
-    name: str
     cost: Decimal | None
-    recipe: str
-    model: str
-    input: str
-    image: Path | str | None
-    prompt_id: str
-    prompt: str
-    variables: Mapping[str, str]
-    scale: float
-    seed: int
-    take: int
-    asked_width: int
-    asked_height: int
 
 
 def planned_job(step: Step, cost: Decimal | None, status: Status) -> PlannedJob:

@@ -187,7 +187,7 @@ class Findings:
         places, at = self.source.places, found.place
         if places is None or at.file != self.source.file:
             return found
-        path = found.path or (places[at.line - 1] if at.line <= len(places) else "")
+        path = found.path or printable(places[at.line - 1] if at.line <= len(places) else "")
         return replace(found, place=SourceLocation(at.file, 0, 0), path=path)
 
     def _add(self, mark: Mark, *, severity: str, code: str, path: str, message: str) -> None:
@@ -197,7 +197,7 @@ class Findings:
                 place=place,
                 severity=severity,
                 code=code,
-                path=path,
+                path=printable(path),
                 message=printable(message),
                 source=self.line(mark.line),
             )

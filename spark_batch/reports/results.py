@@ -22,14 +22,22 @@ from spark_batch.reports.manifest import SUSPECT, read_manifest
 _SHOWN = 60  # characters of a cell in an error
 
 
-class HasAxes:
-    """A job with a value of each axis."""
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A line of a recipe: a job with the value of each axis.
 
-    __slots__ = ()
+    `name` is what its picture is called below the output folder, without extension. `image` is the
+    file or the URL of the input picture, `input` its id; a manifest does not have the image.
+    """
 
+    key: str
+    name: str
+    recipe: str
     model: str
     input: str
+    image: Path | str | None
     prompt_id: str
+    prompt: str
     variables: Mapping[str, str]
     scale: float
     seed: int
@@ -53,12 +61,10 @@ class HasAxes:
 
 
 @dataclass(frozen=True, slots=True)
-class JobResult(HasAxes):
+class JobResult(JobLine):
     """A job and where it stands: a line of a recipe, or a row of a manifest.
 
-    `output` is the picture's file, None until there is one; `name` is what it is called below the
-    output folder, without extension, also before. `image` is the file or the URL of the input
-    picture, `input` its id; a manifest does not have the image. `cost` is what all attempts of the
+    `output` is the picture's file, None until there is one. `cost` is what all attempts of the
     job cost in USD as far as the API said, None while that is not known; with `api` `sandbox` it is
     play money. `seconds` is the time between `submitted_at` and `completed_at`, both in UTC.
 
@@ -67,23 +73,10 @@ class JobResult(HasAxes):
     were several: columns of the manifest by name, as texts.
     """
 
-    key: str
     status: Status
-    name: str
     output: Path | None
     cost: Decimal | None
-    recipe: str
-    model: str
-    input: str
-    image: Path | str | None
-    prompt_id: str
-    prompt: str
-    variables: Mapping[str, str]
-    scale: float
-    seed: int
-    take: int
-    asked_width: int
-    asked_height: int
+    attempts: int
     expected_width: int
     expected_height: int
     width: int | None
@@ -91,7 +84,6 @@ class JobResult(HasAxes):
     bytes: int | None
     sha256: str | None
     fit: str | None
-    attempts: int
     api: str | None
     task_id: str | None
     remote_job_id: str | None

@@ -12,7 +12,8 @@ from PIL import Image
 from spark_batch.engine import Driver
 from spark_batch.engine.events import Done
 from spark_batch.errors import CheckpointReplaced, ExitCode
-from spark_batch.project import RunOptions, load, prepare, run
+from spark_batch.project import RunOptions, load, prepare
+from tests.runs import run
 
 RECIPE = """\
 version: 1

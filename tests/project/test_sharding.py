@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from spark_batch.errors import UsageError
-from spark_batch.project import Recipe, RecipeLayout, RunOptions, Shard, load, merge, plan, run
+from spark_batch.project import Recipe, RecipeLayout, RunOptions, Shard, load, merge, plan
 from spark_batch.project.sharding import opened, shard_budget
 from spark_batch.reports.manifest import read_manifest
 from tests.makers import a_picture, a_result
+from tests.runs import run
 
 RECIPE = """
 version: 1

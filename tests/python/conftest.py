@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from spark_batch.sandbox import Faults, Served, Settings, serve
+from tests.cli.conftest import RECIPE
 
 MAPPING: dict[str, Any] = {
     "version": 1,
@@ -22,15 +23,6 @@ MAPPING: dict[str, Any] = {
     "price": 0.03,
     "run": {"submit_rate": 100},
 }
-RECIPE = """\
-version: 1
-name: tiny
-inputs: [photo.jpg]
-prompts: [Beach, Snow]
-variants: {scale: [0.4, 0.7], size: 512x512, seed: 7}
-price: 0.03
-run: {submit_rate: 100}
-"""
 
 MakeApi = Callable[..., Served]
 

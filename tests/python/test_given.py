@@ -39,6 +39,7 @@ from tests.python.conftest import MAPPING
         ({"only": ["input=photo", 5]}, "only: expected a text or several texts"),
         ({"only": "colour=red"}, "no job has the axis 'colour'"),
         ({"env_file": 5}, "env_file: expected a path, not 5"),
+        ({"dask": 8786}, "dask: expected a text, not 8786"),
         ({"base": "."}, "base: goes with a recipe that is a mapping"),
         ({"dask": "tcp://127.0.0.1:1", "workers": 2}, "give either --dask or --workers"),
     ],
