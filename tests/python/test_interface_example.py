@@ -1,7 +1,8 @@
-"""The Python interface: the example of its docstring runs as it stands."""
+"""The Python interface: the examples of its documents run as they stand."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import textwrap
 from pathlib import Path
@@ -11,21 +12,36 @@ import pytest
 import spark_batch
 
 ROOT = Path(__file__).parents[2]
+FENCED = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
-def test_the_example_of_the_docstring_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def of_the_docstring() -> str:
+    """The lines that are indented."""
+    lines = (spark_batch.__doc__ or "").splitlines()
+    return textwrap.dedent("\n".join(line for line in lines if line.startswith("    ")))
+
+
+def of_the_documents() -> list[str]:
+    """The Python in recipes/README.md and in README.md."""
+    names = ("recipes/README.md", "README.md")
+    return [text for name in names for text in FENCED.findall((ROOT / name).read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("example", [of_the_docstring(), *of_the_documents()])
+def test_an_example_runs(
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In a copy of the recipes, against the sandbox; a line for each job is printed."""
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     monkeypatch.chdir(tmp_path)
-    _, _, example = (spark_batch.__doc__ or "").partition(":\n\n")
-    lines = [line for line in example.splitlines() if line.startswith("    ")]
     found: dict[str, object] = {}
-    exec(textwrap.dedent("\n".join(lines)), found)
+    exec(example, found)
     result = found["result"]
     assert isinstance(result, spark_batch.RunResult)
     assert result.ok
-    assert capsys.readouterr().out.splitlines() == [
-        f"{job.output} 0.03 done" for job in result.jobs
-    ]
+    assert result.sandbox
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [f"{job.output} {job.cost} done" for job in result.jobs]
