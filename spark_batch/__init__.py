@@ -1,19 +1,22 @@
-"""spark-batch: Terraform for AI picture edits.
+"""spark-batch: Terraform for AI picture edits, from Python.
 
-The Python interface, which the command line uses as well:
+Each function is the command of the same name, with its options as keywords:
 
-    from spark_batch import RunOptions, load, plan, read_manifest, run
+    import spark_batch
 
-    recipe = load("recipes/quickstart.yaml").recipe
-    with plan(recipe, sandbox=True) as planned:
-        for step in planned.steps():
-            print(step.action.value, step.job.output, step.reason)
-    options = RunOptions(sandbox=True)
-    result = run(recipe, options, on_event=lambda event, tally: print(event))
-    rows = list(read_manifest(result.manifest))
+    result = spark_batch.run("recipes/quickstart.yaml", sandbox=True)
+    for job in result.jobs:
+        print(job.output, job.cost, job.status.value)
 
-What goes wrong on purpose is a `SparkBatchError`, whose text is one line for a person. Everything
-is imported when it is first used, so that `import spark_batch` costs nothing.
+`validate`, `plan`, `run`, `retry`, `rescue`, `resolve`, `merge` and `status` take the path of a
+recipe, or a mapping with its keys and the folder `base` that its paths count from. `read_manifest`
+reads `NAME.manifest.csv`. Results are frozen dataclasses; a `JobList` is a sequence of jobs, which
+`to_pandas` makes a data frame of and a notebook shows as a table with pictures.
+
+What goes wrong on purpose is a `SparkBatchError`: its text says what is wrong, where, and what to
+do; a `RecipeError` has `diagnostics` as data. Jobs that fail are no error, but a status.
+
+Everything is imported when it is first used, so that `import spark_batch` costs nothing.
 """
 
 from __future__ import annotations
@@ -23,32 +26,101 @@ from typing import TYPE_CHECKING
 from spark_batch.lazy import attributes
 
 if TYPE_CHECKING:
+    from spark_batch.engine.events import BecameUncertain as BecameUncertain
+    from spark_batch.engine.events import Done as Done
+    from spark_batch.engine.events import Event as Event
+    from spark_batch.engine.events import Expired as Expired
+    from spark_batch.engine.events import Failed as Failed
+    from spark_batch.engine.events import Halted as Halted
+    from spark_batch.engine.events import Note as Note
+    from spark_batch.engine.events import Submitted as Submitted
+    from spark_batch.engine.events import Unfinished as Unfinished
     from spark_batch.engine.planner import Action as Action
-    from spark_batch.engine.planner import Step as Step
+    from spark_batch.errors import CheckpointDamaged as CheckpointDamaged
+    from spark_batch.errors import CheckpointError as CheckpointError
+    from spark_batch.errors import CheckpointLocked as CheckpointLocked
     from spark_batch.errors import ExitCode as ExitCode
+    from spark_batch.errors import ManifestError as ManifestError
+    from spark_batch.errors import OutputError as OutputError
+    from spark_batch.errors import PictureError as PictureError
     from spark_batch.errors import RecipeError as RecipeError
     from spark_batch.errors import SparkBatchError as SparkBatchError
-    from spark_batch.jobs import Job as Job
-    from spark_batch.jobs import Recipe as Recipe
-    from spark_batch.jobs.shard import Shard as Shard
-    from spark_batch.project import Merged as Merged
-    from spark_batch.project import Plan as Plan
-    from spark_batch.project import RunOptions as RunOptions
-    from spark_batch.project import RunResult as RunResult
-    from spark_batch.project import load as load
-    from spark_batch.project import merge as merge
-    from spark_batch.project import plan as plan
-    from spark_batch.project import run as run
-    from spark_batch.reports.manifest import read_manifest as read_manifest
+    from spark_batch.errors import UsageError as UsageError
+    from spark_batch.jobs import Status as Status
+    from spark_batch.python.looking import merge as merge
+    from spark_batch.python.looking import plan as plan
+    from spark_batch.python.looking import read_manifest as read_manifest
+    from spark_batch.python.looking import resolve as resolve
+    from spark_batch.python.looking import status as status
+    from spark_batch.python.looking import validate as validate
+    from spark_batch.python.planned import PlannedJob as PlannedJob
+    from spark_batch.python.results import MergeResult as MergeResult
+    from spark_batch.python.results import PlanResult as PlanResult
+    from spark_batch.python.results import RunInterrupted as RunInterrupted
+    from spark_batch.python.results import RunResult as RunResult
+    from spark_batch.python.results import StatusResult as StatusResult
+    from spark_batch.python.results import ValidationResult as ValidationResult
+    from spark_batch.python.running import rescue as rescue
+    from spark_batch.python.running import retry as retry
+    from spark_batch.python.running import run as run
+    from spark_batch.python.tables import JobList as JobList
+    from spark_batch.python.watching import Progress as Progress
+    from spark_batch.recipe import Diagnostic as Diagnostic
+    from spark_batch.reports.results import JobResult as JobResult
     from spark_batch.version import __version__ as __version__
 
 _HOMES = {
-    "engine.planner": ("Action", "Step"),
-    "errors": ("ExitCode", "RecipeError", "SparkBatchError"),
-    "jobs": ("Job", "Recipe"),
-    "jobs.shard": ("Shard",),
-    "project": ("Merged", "Plan", "RunOptions", "RunResult", "load", "merge", "plan", "run"),
-    "reports.manifest": ("read_manifest",),
+    "engine.events": (
+        "BecameUncertain",
+        "Done",
+        "Event",
+        "Expired",
+        "Failed",
+        "Halted",
+        "Note",
+        "Submitted",
+        "Unfinished",
+    ),
+    "engine.planner": ("Action",),
+    "errors": (
+        "CheckpointDamaged",
+        "CheckpointError",
+        "CheckpointLocked",
+        "ExitCode",
+        "ManifestError",
+        "OutputError",
+        "PictureError",
+        "RecipeError",
+        "SparkBatchError",
+        "UsageError",
+    ),
+    "jobs": ("Status",),
+    "python.looking": (
+        "merge",
+        "plan",
+        "read_manifest",
+        "resolve",
+        "status",
+        "validate",
+    ),
+    "python.planned": ("PlannedJob",),
+    "python.results": (
+        "MergeResult",
+        "PlanResult",
+        "RunInterrupted",
+        "RunResult",
+        "StatusResult",
+        "ValidationResult",
+    ),
+    "python.running": (
+        "rescue",
+        "retry",
+        "run",
+    ),
+    "python.tables": ("JobList",),
+    "python.watching": ("Progress",),
+    "recipe": ("Diagnostic",),
+    "reports.results": ("JobResult",),
     "version": ("__version__",),
 }
 

@@ -46,10 +46,29 @@ class SparkBatchError(Exception):
 
 
 class Renders(Protocol):
-    """What can be shown to a person: the diagnostics of `spark_batch.recipe`."""
+    """A diagnostic of `spark_batch.recipe`: what is wrong, and where."""
+
+    @property
+    def severity(self) -> str:
+        """`error`, `warning` or `note`."""
+
+    @property
+    def code(self) -> str:
+        """The kind of mistake; it stays the same in later versions."""
+
+    @property
+    def path(self) -> str:
+        """The place in the recipe, such as `variants.scale[1]`."""
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in a line."""
 
     def render(self) -> str:
         """Lines of text."""
+
+    def as_json(self) -> dict[str, str | int]:
+        """File, line and column, severity, code, path and message; line 0 is none."""
 
 
 class UsageError(SparkBatchError):

@@ -11,7 +11,7 @@ from spark_batch.checkpoint.queries import (
     Money,
     Payment,
 )
-from spark_batch.checkpoint.rows import time_text
+from spark_batch.checkpoint.rows import moment, time_text
 from spark_batch.checkpoint.transitions import Checkpoint
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "is_news",
     "join",
     "mark_twins",
+    "moment",
     "paid_twice",
     "time_text",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,19 +11,19 @@ from typing import Any, TypeVar
 import click
 
 from spark_batch.cli import completing
+from spark_batch.errors import UsageError
 from spark_batch.project import (
     OUTSIDE_OPTION,
     SampleSize,
     Shard,
     outside_allowed,
+    read_amount,
     read_shard,
     read_size,
+    read_workers,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Before and after the point of an amount; with more, a sum or a share of it may be no number.
-_MOST_DIGITS = 18
 
 
 def outside_option(command: F) -> F:
@@ -108,21 +108,19 @@ def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Dec
     if value is None:
         return None
     try:
-        amount = Decimal(value)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > _MOST_DIGITS:
-        raise click.BadParameter(f"{value!r} is no amount of USD, such as 5.00")
-    return amount
+        return read_amount(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def workers(ctx: click.Context, param: click.Parameter, value: str | None) -> int | str | None:
     """A number of processes, or `auto`. Raises click.BadParameter for anything else."""
-    if value is None or value == "auto":
-        return value
-    if not (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
-        raise click.BadParameter(f"{value!r} is neither 'auto' nor a number of processes")
-    return int(value)
+    if value is None:
+        return None
+    try:
+        return read_workers(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def running_options(command: F) -> F:

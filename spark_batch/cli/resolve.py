@@ -62,24 +62,13 @@ def command(
             click.echo(f"… and {len(pairs) - _SHOWN} more")
         _confirm(counted(len(pairs), "attempt"), yes, many=bool(only))
         for _, attempt in pairs:
-            _settle(settlement, attempt, task_id, not_charged)
+            settlement.settle(attempt, task_id=task_id, not_charged=not_charged)
         written = settlement.write_reports()
     go_on = command_line("rescue" if task_id else "run", recipe_path, layout)
     click.echo(f"settled; now `{go_on}`")
     session.print_unwritten(written)
     github_exit_code = github.publish(recipe_path, layout)
     return written.exit_code or github_exit_code
-
-
-def _settle(
-    settlement: project.Settlement, attempt: Attempt, task_id: str | None, not_charged: bool
-) -> None:
-    if task_id is not None:
-        settlement.found_task(attempt, task_id)
-    elif not_charged:
-        settlement.not_charged(attempt)
-    else:
-        settlement.resubmit(attempt)
 
 
 def _effect(record: JobRecord, attempt: Attempt, task_id: str | None, not_charged: bool) -> str:

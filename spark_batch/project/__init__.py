@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from spark_batch.jobs import State as State
     from spark_batch.jobs import Status as Status
     from spark_batch.jobs import record_of as record_of
+    from spark_batch.jobs import status_of as status_of
     from spark_batch.jobs.matrix import count_jobs as count_jobs
     from spark_batch.jobs.matrix import excluded as excluded
     from spark_batch.jobs.matrix import origins as origins
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from spark_batch.models import Model as Model
     from spark_batch.models import schemas as schemas
     from spark_batch.project.adopting import Adoption as Adoption
+    from spark_batch.project.amounts import read_amount as read_amount
+    from spark_batch.project.amounts import read_workers as read_workers
     from spark_batch.project.compare import Change as Change
     from spark_batch.project.compare import Comparison as Comparison
     from spark_batch.project.compare import Entry as Entry
@@ -104,12 +107,13 @@ if TYPE_CHECKING:
     from spark_batch.project.rescuing import rescue as rescue
     from spark_batch.project.resolving import Settlement as Settlement
     from spark_batch.project.resolving import settling as settling
+    from spark_batch.project.results import job_results as job_results
+    from spark_batch.project.results import thumbnail_url as thumbnail_url
     from spark_batch.project.running import PreparedRun as PreparedRun
     from spark_batch.project.running import RunOptions as RunOptions
     from spark_batch.project.running import RunResult as RunResult
     from spark_batch.project.running import Watch as Watch
     from spark_batch.project.running import prepare as prepare
-    from spark_batch.project.running import run as run
     from spark_batch.project.saved_plan import save as save
     from spark_batch.project.selecting import chosen_records as chosen_records
     from spark_batch.project.selecting import find_job as find_job
@@ -125,17 +129,23 @@ if TYPE_CHECKING:
     from spark_batch.project.tracing import trace as trace
     from spark_batch.project.verifying import verify as verify
     from spark_batch.recipe import Diagnostic as Diagnostic
+    from spark_batch.recipe import Loaded as Loaded
     from spark_batch.recipe.boundary import OUTSIDE_OPTION as OUTSIDE_OPTION
     from spark_batch.recipe.boundary import outside_allowed as outside_allowed
     from spark_batch.recipe.diagnostics import ERROR as ERROR
+    from spark_batch.recipe.mapping import MAPPING as MAPPING
     from spark_batch.reports.formats import FORMATS as FORMATS
     from spark_batch.reports.formats import ON_DEMAND as ON_DEMAND
     from spark_batch.reports.formats import Written as Written
     from spark_batch.reports.formats import chosen_formats as chosen_formats
+    from spark_batch.reports.results import JobLine as JobLine
+    from spark_batch.reports.results import JobResult as JobResult
+    from spark_batch.reports.results import read_results as read_results
     from spark_batch.reports.verdicts import source as source
 
 _HOMES = {
     "project.adopting": ("Adoption",),
+    "project.amounts": ("read_amount", "read_workers"),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
     "project.completing": ("fill_axes", "fill_jobs"),
     "project.event_log": ("EventLog", "RunEvents"),
@@ -162,7 +172,8 @@ _HOMES = {
     ),
     "project.rescuing": ("Rescued", "rescue"),
     "project.resolving": ("Settlement", "settling"),
-    "project.running": ("PreparedRun", "RunOptions", "RunResult", "Watch", "prepare", "run"),
+    "project.results": ("job_results", "thumbnail_url"),
+    "project.running": ("PreparedRun", "RunOptions", "RunResult", "Watch", "prepare"),
     "project.planfile": ("SavedPlan", "check_target"),
     "project.saved_plan": ("save",),
     "project.selecting": ("chosen_records", "find_job"),
@@ -207,6 +218,7 @@ _HOMES = {
         "State",
         "Status",
         "record_of",
+        "status_of",
     ),
     "jobs.matrix": ("count_jobs", "excluded", "origins"),
     "jobs.picks": ("PickCounts",),
@@ -215,10 +227,12 @@ _HOMES = {
     "jobs.select": ("facts",),
     "jobs.shard": ("Shard", "read_shard"),
     "models": ("ErrorCodes", "Model", "schemas"),
-    "recipe": ("Diagnostic",),
+    "recipe": ("Diagnostic", "Loaded"),
     "recipe.boundary": ("OUTSIDE_OPTION", "outside_allowed"),
     "recipe.diagnostics": ("ERROR",),
+    "recipe.mapping": ("MAPPING",),
     "reports.formats": ("FORMATS", "ON_DEMAND", "Written", "chosen_formats"),
+    "reports.results": ("JobLine", "JobResult", "read_results"),
     "reports.verdicts": ("source",),
 }
 

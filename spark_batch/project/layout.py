@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,9 +82,18 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
     )
 
 
-def find_layout(path: Path, *, sandbox: bool, shard: Shard | None = None) -> RecipeLayout:
-    """The layout, read from the recipe's header alone: its pictures may be missing."""
-    found = header(path)
+def find_layout(
+    path: Path,
+    values: Mapping[str, object] | None = None,
+    *,
+    sandbox: bool,
+    shard: Shard | None = None,
+) -> RecipeLayout:
+    """The layout, read from the recipe's header alone: its pictures may be missing.
+
+    `values` are as in `recipe.load`.
+    """
+    found = header(path, values)
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
     folder = path.parent.absolute()
     return _checked(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spark_batch import pictures, recipe
@@ -14,13 +14,20 @@ from spark_batch.recipe.globs import Generated
 from spark_batch.recipe.inputs import Fetched
 
 
-def load(path: str | Path) -> Loaded:
+def load(path: str | Path, values: Mapping[str, object] | None = None) -> Loaded:
     """The recipe, checked, its pictures probed, and the warnings about it.
 
+    With `values` the recipe is this mapping, and `path` stands for its file, as in `recipe.load`.
     Needs no key, and a network for inputs in object stores alone. Raises RecipeError with every
     error and its position.
     """
-    return recipe.load(Path(path), probe=pictures.probe, find=_find_generated, fetch=_fetch_address)
+    return recipe.load(
+        Path(path),
+        probe=pictures.probe,
+        find=_find_generated,
+        fetch=_fetch_address,
+        values=values,
+    )
 
 
 def _fetch_address(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:

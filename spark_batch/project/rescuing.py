@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,6 +53,7 @@ class Rescued:
 
 def rescue(
     path: Path,
+    values: Mapping[str, object] | None = None,
     *,
     sandbox: bool,
     shard: Shard | None = None,
@@ -60,14 +62,15 @@ def rescue(
 ) -> Rescued | None:
     """Poll and download what the recipe at `path` paid for, and write the reports.
 
+    `values` are as in `recipe.load`.
     Returns None when nothing has been run yet. The recipe's `run` mapping applies as in a run.
     Adopts readable manifest rows that the checkpoint does not have first. Raises UsageError when a
     key is needed and there is none.
     """
-    layout = find_layout(path, sandbox=sandbox, shard=shard)
+    layout = find_layout(path, values, sandbox=sandbox, shard=shard)
     if not adopting.has_records(layout):
         return None
-    settings = header(path).run
+    settings = header(path, values).run
     with _opened(layout) as checkpoint:
         checkpoint.mark_interrupted()
         checkpoint.poll_unknown_again()

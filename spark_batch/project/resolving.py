@@ -49,6 +49,15 @@ class Settlement:
         """Nobody knows: count the attempt as paid, and make the job again."""
         self.checkpoint.settle_resubmit(attempt.id)
 
+    def settle(self, attempt: Attempt, *, task_id: str | None, not_charged: bool) -> None:
+        """Settle by what the user gives: a task's id, that there is none, or nothing of both."""
+        if task_id is not None:
+            self.found_task(attempt, task_id)
+        elif not_charged:
+            self.not_charged(attempt)
+        else:
+            self.resubmit(attempt)
+
     def write_reports(self) -> Written:
         """Write the reports of the recipe with what was settled."""
         return write_known_reports(self.layout, self.checkpoint)

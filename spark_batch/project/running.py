@@ -15,7 +15,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.bodies import Bodies
 from spark_batch.engine import Cluster, Driver, WorkerProcesses, fetching, sender, threads
 from spark_batch.engine.budget import Budget, Prices
-from spark_batch.engine.events import Event, Tally
+from spark_batch.engine.events import Tally
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import ExitCode, UsageError
@@ -120,6 +120,12 @@ class PreparedRun:
         """Whether there is nothing to do."""
         return not self.paid and not self.forecast.total(WORK)
 
+    def steps(self) -> Iterator[Step]:
+        """The steps of the jobs, those outside of a sample left out."""
+        # With the verdicts that were read before the costs were shown.
+        steps = _steps(self.recipe, self.options, self.layout, self.checkpoint, self.chooser)
+        return sampled(steps, self.sample)
+
     def execute(self, watch: Watch) -> RunResult:
         """Run it and write the reports. Raises UsageError without a key, and OutputError."""
         tally = Tally(
@@ -160,9 +166,7 @@ class PreparedRun:
             prices=self.prices,
             cure="save a new plan to go on" if self.bound else "raise max_cost to go on",
         )
-        # With the verdicts that were read before the costs were shown.
-        steps = _steps(self.recipe, self.options, self.layout, checkpoint, self.chooser)
-        steps = sampled(steps, self.sample)
+        steps = self.steps()
         open_jobs = self.forecast.open_jobs
         if self.bound is not None:
             steps, open_jobs = self.bound.steps(steps), self.bound.open_jobs(open_jobs)
@@ -259,32 +263,6 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             bound=bound,
             sample=sample,
         )
-
-
-def run(
-    recipe: Recipe,
-    options: RunOptions | None = None,
-    *,
-    on_event: Callable[[Event, Tally], None] | None = None,
-) -> RunResult:
-    """Make the missing pictures. Started again, it continues and pays for nothing twice.
-
-    `on_event` is called in this thread with every event and the current tally. Raises what
-    `prepare` raises, and OutputError when a file cannot be written.
-    """
-    with prepare(recipe, options or RunOptions()) as prepared:
-        return prepared.execute(watching(on_event))
-
-
-def watching(on_event: Callable[[Event, Tally], None] | None) -> Watch:
-    """Run to the end, and call `on_event` with every event and the current tally."""
-
-    def watch(driver: Driver, total: int) -> None:
-        for event in driver.events():
-            if on_event is not None:
-                on_event(event, driver.tally)
-
-    return watch
 
 
 def _steps(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spark_batch import workflow
@@ -28,10 +29,15 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A recipe's file and its lines, as YAML counts them."""
+    """A recipe's file and its lines, as YAML counts them.
+
+    A recipe that is no file but a mapping has `places` in place of lines: the path of the value
+    that a mark's line counts, such as `variants.scale[1]`.
+    """
 
     file: Path
     lines: tuple[str, ...] = ()
+    places: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ class Mark:
 class Diagnostic:
     """One error, warning or note. `path` is the place in the recipe, such as `variants.scale[1]`.
 
-    `code` is stable, for tools; `source` is the line of the file.
+    `code` is stable, for tools; `source` is the line of the file. Line and column of the place are
+    0 for a recipe that is a mapping and no file.
     """
 
     place: SourceLocation
@@ -58,7 +65,9 @@ class Diagnostic:
 
     def render(self) -> str:
         """`file:line:column: severity: path: message`, the line, and a caret below it."""
-        where = f"{printable(str(self.place.file))}:{self.place.line}:{self.place.column}"
+        where = printable(str(self.place.file))
+        if self.place.line:
+            where += f":{self.place.line}:{self.place.column}"
         # `silence` takes the code of a warning; that of an error is for tools alone.
         known = f" [{self.code}]" if self.severity == WARNING else ""
         first = f"{where}: {self.severity}: {self._text()}{known}"
@@ -99,7 +108,6 @@ class Findings:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.file_name = source.file.name
         self.errors = 0
         self._found: list[Diagnostic] = []
         self._comparisons = 0
@@ -148,7 +156,23 @@ class Findings:
     def of(self, severity: str) -> tuple[Diagnostic, ...]:
         """The diagnostics of a severity without duplicates, in the order of the file."""
         chosen = dict.fromkeys(found for found in self._found if found.severity == severity)
-        return tuple(sorted(chosen, key=self._order))
+        return tuple(map(self._placed, sorted(chosen, key=self._order)))
+
+    def line(self, number: int) -> str:
+        """A line of the source, counted from 1; empty beyond its end, and for a mapping."""
+        lines = self.source.lines
+        return lines[number - 1] if number <= len(lines) else ""
+
+    def location(self, mark: Mark) -> str:
+        """A place as records keep it, `file:line:column`; empty for a recipe that is a mapping."""
+        if self.source.places is not None:
+            return ""
+        return f"{self.source.file.name}:{mark.line}:{mark.column}"
+
+    def where(self, mark: Mark) -> str:
+        """A place as messages name it: `in line 3`, or `at inputs[0]` in a mapping."""
+        places = self.source.places
+        return f"in line {mark.line}" if places is None else f"at {places[mark.line - 1]}"
 
     def adopt(self, other: Findings) -> None:
         """Add the diagnostics of a file that this one names, after its own."""
@@ -158,18 +182,24 @@ class Findings:
     def _order(self, found: Diagnostic) -> tuple[bool, int, int]:
         return found.place.file != self.source.file, found.place.line, found.place.column
 
+    def _placed(self, found: Diagnostic) -> Diagnostic:
+        """A diagnostic about a mapping at its place there, which has no line."""
+        places, at = self.source.places, found.place
+        if places is None or at.file != self.source.file:
+            return found
+        path = found.path or printable(places[at.line - 1] if at.line <= len(places) else "")
+        return replace(found, place=SourceLocation(at.file, 0, 0), path=path)
+
     def _add(self, mark: Mark, *, severity: str, code: str, path: str, message: str) -> None:
-        lines = self.source.lines
-        line = lines[mark.line - 1] if mark.line <= len(lines) else ""
         place = SourceLocation(file=self.source.file, line=mark.line, column=mark.column)
         self._found.append(
             Diagnostic(
                 place=place,
                 severity=severity,
                 code=code,
-                path=path,
+                path=printable(path),
                 message=printable(message),
-                source=line,
+                source=self.line(mark.line),
             )
         )
 

@@ -55,7 +55,7 @@ def check(named: Iterable[Named], findings: Findings) -> None:
             findings.error(entry.mark, code="id", path=entry.where, message=message)
         known = first.setdefault(entry.id.casefold(), entry)
         if known is not entry:
-            message = _alike(known, entry)
+            message = _alike(known, entry, findings)
             findings.error(entry.mark, code="duplicate-id", path=entry.where, message=message)
 
 
@@ -120,8 +120,8 @@ def listed(texts: tuple[str, ...]) -> str:
     return ", ".join(texts[:_SHOWN]) + more
 
 
-def _alike(first: Named, second: Named) -> str:
-    line = f"first in line {first.mark.line}"
+def _alike(first: Named, second: Named, findings: Findings) -> str:
+    line = f"first {findings.where(first.mark)}"
     if first.what == second.what:
         return f"the {second.kind} {quoted(second.what)} is given twice, {line}; remove one"
     key = "text" if second.kind == "prompt" else "url" if "://" in second.what else "path"

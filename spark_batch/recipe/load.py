@@ -7,7 +7,7 @@ checked, so that one run reports every error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,17 @@ from typing import Protocol, TypeVar
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
 from spark_batch.models import Model, PictureRules
-from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, variants, warnings, yaml
+from spark_batch.recipe import (
+    ids,
+    inputs,
+    mapping,
+    output,
+    prompts,
+    rows,
+    rules,
+    variants,
+    warnings,
+)
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_generated
 from spark_batch.recipe.inputs import Fetch, Fetched, Listed, Probe
@@ -65,16 +75,18 @@ def load(
     probe: ProbeByRules,
     find: FindGenerated = nothing_generated,
     fetch: FetchAddress = nothing_fetched,
+    values: Mapping[str, object] | None = None,
 ) -> Loaded:
     """Read and check a recipe and its pictures, without API key.
 
     `probe` reads an input picture with the `fit` that the recipe asks for, or None, and by the
     rules of the recipe's model, or raises PictureError; it may be called from several threads.
     `find` returns which matches of a glob spark-batch made. `fetch` reads the inputs that are
-    addresses of object stores, the only ones that need a network.
+    addresses of object stores, the only ones that need a network. With `values` the recipe is this
+    mapping and `path` stands for its file: paths in it count from the folder of `path`.
     Raises RecipeError, whose diagnostics are the errors in the file's order, at most 50.
     """
-    root, findings = yaml.read(path)
+    root, findings = mapping.read(path, values)
     if root is None:
         raise error_of(findings)
     model = read_model(root, findings)

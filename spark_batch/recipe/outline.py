@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from spark_batch.errors import UsageError
 from spark_batch.jobs import RunSettings
 from spark_batch.models import Model
-from spark_batch.recipe import ids, output, variants
+from spark_batch.recipe import ids, mapping, output, variants
 from spark_batch.recipe.globs import is_glob
 from spark_batch.recipe.load import error_of
 from spark_batch.recipe.schema import check, read_model
@@ -29,14 +29,14 @@ class Header:
     run: RunSettings
 
 
-def header(path: Path) -> Header:
-    """The header of a recipe, even if other parts have errors.
+def header(path: Path, values: Mapping[str, object] | None = None) -> Header:
+    """The header of a recipe, even if other parts have errors; of `values` as in `load`.
 
     A `run` mapping or a `model` with errors counts as left out: paid results can be fetched without
     them.
     Raises RecipeError when the name or the output folder cannot be read.
     """
-    root, findings = read(path)
+    root, findings = mapping.read(path, values)
     if root is None:
         raise error_of(findings)
     model = read_model(root, findings)

@@ -170,7 +170,8 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
     for at, item in enumerate(node.items()):
         known = first.setdefault((slug(item.text()), seen(item.text())), item)
         if known is not item:
-            message = f"{shown(item)} is given twice, first in line {known.mark.line}; remove one"
+            where_first = findings.where(known.mark)
+            message = f"{shown(item)} is given twice, first {where_first}; remove one"
             if known.text() != item.text():
                 message += ": they differ in white space or invisible characters only"
             here = f"{where}[{at}]"
@@ -196,7 +197,7 @@ def _prompts(
 ) -> tuple[Prompt, ...]:
     """A prompt for each combination; reports the first whose text the API would refuse."""
     limit = model.definition("prompt")["maxLength"]
-    source = f"{findings.file_name}:{node.mark.line}:{node.mark.column}"
+    source = findings.location(node.mark)
     similar = {name: alike(several) for name, several in values.items()}
     found = []
     for chosen in product(*values.values()):

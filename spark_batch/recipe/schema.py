@@ -153,7 +153,7 @@ def _report(
 
 def _report_odd_value(node: Node, findings: Findings) -> bool:
     """Report an odd space that turns a list or mapping into a text; True if there is one."""
-    line = findings.source.lines[node.mark.line - 1]
+    line = findings.line(node.mark.line)
     odd = in_structure(line[node.mark.column - 1 :])
     if odd is not None:
         mark = Mark(node.mark.line, node.mark.column + odd[0])
@@ -163,8 +163,8 @@ def _report_odd_value(node: Node, findings: Findings) -> bool:
 
 def _comment_hint(node: Node, findings: Findings) -> str:
     """Advice for a value that is empty because it begins with a hash."""
-    lines, mark = findings.source.lines, node.mark
-    if node.value is None and lines[mark.line - 1][mark.column - 1 :].lstrip().startswith("#"):
+    mark = node.mark
+    if node.value is None and findings.line(mark.line)[mark.column - 1 :].lstrip().startswith("#"):
         return "; ' #' starts a comment: put the text in quotes"
     return ""
 
@@ -213,7 +213,7 @@ def _report_odd_key(key: str, mark: Mark, known: tuple[str, ...], findings: Find
     several = " " in plain(key).strip() and not findings.closest(plain(key).replace(" ", ""), known)
     if at is None or (several and not in_structure(key)):
         return False
-    begin = findings.source.lines[mark.line - 1].find(key, mark.column - 1)
+    begin = findings.line(mark.line).find(key, mark.column - 1)
     place = mark if begin < 0 else Mark(mark.line, begin + at + 1)  # an escaped key is not found
     findings.error(place, code="character", path="", message=advice(key[at]) or "")
     return True

@@ -150,7 +150,8 @@ def _values(
             values.append(value)
             continue
         same = f", first as {shown(known)}" if shown(known) != shown(item) else ""
-        message = f"{shown(item)} is given twice{same} in line {known.mark.line}; remove one"
+        place = findings.where(known.mark)
+        message = f"{shown(item)} is given twice{same} {place}; remove one"
         findings.error(item.mark, code="duplicate-value", path=here, message=message)
     return tuple(values)
 

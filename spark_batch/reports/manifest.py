@@ -41,6 +41,8 @@ _TEXTS = frozenset(
         "model",
     }
 )
+# In the column of error codes: the picture is kept, and looks odd.
+SUSPECT = "suspect"
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
 _STATUSES = frozenset(status.value for status in Status)
 _VERDICTS = frozenset(verdict.value for verdict in Verdict)
@@ -236,7 +238,7 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
 def _error_cells(attempt: Attempt | None) -> dict[str, str]:
     """The last error; for a suspect picture, why it is suspect."""
     if attempt is not None and attempt.suspect is not None:
-        return {"error_code": "suspect", "error_message": attempt.suspect}
+        return {"error_code": SUSPECT, "error_message": attempt.suspect}
     return {
         "error_code": (attempt.error_code if attempt else None) or "",
         "error_message": (attempt.error_message if attempt else None) or "",

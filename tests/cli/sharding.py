@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import load
 from spark_batch.jobs import matrix
 from spark_batch.jobs.shard import Shard
+from spark_batch.project import load
 from tests.cli.conftest import RECIPE, Call, Ended, Folder
 
 # What another run of the same recipe has of its own.

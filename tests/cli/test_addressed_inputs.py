@@ -237,7 +237,7 @@ def test_without_the_driver_the_command_that_installs_it_is_shown(
 ) -> None:
     """At the input's line."""
     monkeypatch.setitem(sys.modules, module, None)
-    folder.edit("photo.jpg", words.split(" ")[0])
+    folder.edit("photo.jpg", words.split(" ", maxsplit=1)[0])
     ended = call("validate", folder.recipe)
     assert ended.code == 2
     assert f"inputs[0]: {words}{sys.executable} -m pip install " in ended.err

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import load
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import matrix
 from spark_batch.jobs.shard import read_shard
+from spark_batch.project import load
 from tests.cli.conftest import Call, Folder, MakeServer, start
 from tests.cli.sharding import (
     another,

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-from spark_batch import load
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, Recipe, Result, State, Usage
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import CHECKPOINT_SUFFIX
-from spark_batch.project import adopting, merging, sharding
+from spark_batch.project import adopting, load, merging, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.reporting import write_reports
 from spark_batch.project.resolving import settling

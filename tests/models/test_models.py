@@ -26,6 +26,7 @@ from spark_batch.sandbox import Settings
 from spark_batch.sandbox.task_request import InvalidRequest, parse_request
 from tests.makers import MODEL
 from tests.models.conftest import SECOND
+from tests.runs import run
 
 
 def a_recipe(folder: Path, text: str) -> Loaded:
@@ -253,7 +254,7 @@ def test_sizes_and_error_codes_are_each_models_own(second: Model) -> None:
 def test_a_recipe_for_a_second_model_runs_from_start_to_end(second: Model, tmp_path: Path) -> None:
     """The sandbox accepts, makes and bills it by the rules of the second model."""
     recipe = a_recipe(tmp_path, f"variants: {{size: card}}\nmodel: {SECOND}\n").recipe
-    result = project.run(recipe, project.RunOptions(sandbox=True))
+    result = run(recipe, project.RunOptions(sandbox=True))
     assert result.exit_code == 0
     (row,) = result.manifest.read_text(encoding="utf-8").splitlines()[1:]
     header = result.manifest.read_text(encoding="utf-8").splitlines()[0].split(",")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import load, plan
 from spark_batch.errors import UsageError
+from spark_batch.project import load, plan
 from spark_batch.project.compare import Comparison, Entry, Totals, base
 from tests.repositories import Repository, a_repository
 

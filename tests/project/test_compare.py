@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import RunOptions, load, read_manifest, run
+from spark_batch.project import RunOptions, load
 from spark_batch.project.compare import Change
+from spark_batch.reports.manifest import read_manifest
 from tests.project.conftest import AT_NIGHT, RECIPE, changes, compared, fault
 from tests.repositories import Repository
+from tests.runs import run
 
 
 def test_each_kind_of_change(repo: Repository) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import ExitCode, RunOptions, load, run
 from spark_batch.engine import Driver
 from spark_batch.engine.events import Done
-from spark_batch.errors import CheckpointReplaced
-from spark_batch.project import prepare
+from spark_batch.errors import CheckpointReplaced, ExitCode
+from spark_batch.project import RunOptions, load, prepare
+from tests.runs import run
 
 RECIPE = """\
 version: 1

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from spark_batch import children, load
+from spark_batch import children
 from spark_batch.errors import UsageError
-from spark_batch.project import git
+from spark_batch.project import git, load
 from spark_batch.project.compare import Change, base
 from spark_batch.project.git import commit_of, repository
 from tests.project.conftest import AT_NIGHT, RECIPE, compared, fault

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from spark_batch import RunOptions, load, run
-from spark_batch.project import open_readonly
+from spark_batch.project import RunOptions, load, open_readonly
 from spark_batch.project.layout import layout_of
+from tests.runs import run
 
 RECIPE = """\
 version: 1

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import ExitCode, Recipe, RunOptions, load, plan, run
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine import Driver
-from spark_batch.errors import UsageError
-from spark_batch.project import planfile, prepare, save
-from spark_batch.project.running import watching
+from spark_batch.errors import ExitCode, UsageError
+from spark_batch.project import Recipe, RunOptions, load, plan, planfile, prepare, save
+from tests.runs import run, to_the_end
 
 RECIPE = """\
 version: 1
@@ -96,7 +95,7 @@ def test_what_changes_after_the_check_is_left(recipe: Recipe) -> None:
         save(planned, kept, path)
     with prepare(recipe, RunOptions(sandbox=True, plan=path)) as prepared:
         picture.unlink()
-        outcome = prepared.execute(watching(None))
+        outcome = prepared.execute(to_the_end)
     assert (outcome.tally.created, outcome.tally.done, picture.exists()) == (1, 1, False)
     assert run(recipe, RunOptions(sandbox=True)).tally.done == 1
     assert picture.exists()

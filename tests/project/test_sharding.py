@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from spark_batch import Recipe, RunOptions, Shard, load, merge, plan, read_manifest, run
 from spark_batch.errors import UsageError
-from spark_batch.project import RecipeLayout
+from spark_batch.project import Recipe, RecipeLayout, RunOptions, Shard, load, merge, plan
 from spark_batch.project.sharding import opened, shard_budget
+from spark_batch.reports.manifest import read_manifest
 from tests.makers import a_picture, a_result
+from tests.runs import run
 
 RECIPE = """
 version: 1

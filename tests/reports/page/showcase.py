@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from spark_batch import RunOptions, load, project
+from spark_batch import project
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Recipe, Result, Status, Usage
 from spark_batch.pictures import accept
-from spark_batch.project import RecipeLayout
+from spark_batch.project import RecipeLayout, RunOptions, load
 from spark_batch.project.layout import layout_of
 from spark_batch.reports.formats import write_all
 from spark_batch.sandbox import Faults, Settings, serve
 from tests.makers import MODEL, a_job, a_result
+from tests.runs import run
 
 PHOTOS = Path(__file__).parents[3] / "recipes" / "photos"
 _PHOTO_SIZE = (360, 240)  # for tests, which have no eyes
@@ -93,7 +94,7 @@ def make_run(folder: Path, *, small: bool = True) -> RecipeLayout:
     recipe = recipe_in(folder, small=small)
     layout = layout_of(recipe, sandbox=False)
     with endpoint(folder / "server", create=CREATE):
-        project.run(recipe, RunOptions(limit=24 if small else 54))
+        run(recipe, RunOptions(limit=24 if small else 54))
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         done = [each for each in checkpoint.records() if each.status is Status.DONE]
         last = done[-1]

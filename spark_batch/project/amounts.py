@@ -1,0 +1,30 @@
+"""Values of options that stand for an amount or a number, as a person writes them."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from spark_batch.errors import UsageError
+
+# Before and after the point of an amount; with more, a sum or a share of it may be no number.
+_MOST_DIGITS = 18
+
+
+def read_amount(text: str) -> Decimal:
+    """An amount of USD. Raises UsageError for what is none."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > _MOST_DIGITS:
+        raise UsageError(f"{text!r} is no amount of USD, such as 5.00")
+    return amount
+
+
+def read_workers(text: str) -> int | str:
+    """A number of processes, or `auto`. Raises UsageError for anything else."""
+    if text == "auto":
+        return text
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise UsageError(f"{text!r} is neither 'auto' nor a number of processes")
+    return int(text)

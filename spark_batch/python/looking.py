@@ -1,0 +1,204 @@
+"""`validate`, `plan`, `status`, `resolve`, `merge` and manifests, for a program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from spark_batch import project
+from spark_batch.errors import RecipeError, UsageError
+from spark_batch.project import COSTS, ERROR, Diagnostic, JobResult, Step
+from spark_batch.python import given
+from spark_batch.python.given import RecipeLike, StrPath
+from spark_batch.python.planned import PlannedJob, planned_job
+from spark_batch.python.results import MergeResult, PlanResult, StatusResult, ValidationResult
+from spark_batch.python.tables import JobList, job_list
+from spark_batch.text import counted
+
+
+def validate(
+    recipe: RecipeLike,
+    *,
+    base: StrPath | None = None,
+    strict: bool = False,
+    allow_outside: bool = False,
+) -> ValidationResult:
+    """Check a recipe and its pictures, without the network or a key.
+
+    `recipe` and `base` are as in `run`. Raises RecipeError, whose `diagnostics` have every error
+    with its place; with `strict` warnings are errors.
+    """
+    with given.given(recipe, base, allow_outside=allow_outside) as found:
+        loaded = found.load()
+        if strict and loaded.warnings:
+            raise RecipeError(
+                f"{found.path}: {counted(len(loaded.warnings), 'warning')}, errors with strict",
+                tuple(map(_as_error, loaded.warnings)),
+            )
+    return ValidationResult(
+        loaded.recipe.name, project.count_jobs(loaded.recipe), loaded.warnings, loaded.notes
+    )
+
+
+def _as_error(warning: Diagnostic) -> Diagnostic:
+    return replace(warning, severity=ERROR, message=f"{warning.message} [{warning.code}]")
+
+
+def plan(
+    recipe: RecipeLike,
+    *,
+    base: StrPath | None = None,
+    sandbox: bool = False,
+    only: str | Iterable[str] = (),
+    sample: int | str | None = None,
+    shard: str | None = None,
+    quote: bool = False,
+    env_file: StrPath | None = None,
+    allow_outside: bool = False,
+) -> PlanResult:
+    """What `run` would do, why, and what it would cost. Creates no task and changes no file.
+
+    The options are those of `run`. Only `quote` sends requests, which ask the API for prices and
+    need the key. Raises what `run` raises before it starts.
+    """
+    size, part, keys = given.sample(sample), given.shard(shard), given.path("env_file", env_file)
+    with (
+        given.given(recipe, base, allow_outside=allow_outside) as found,
+        project.plan(
+            found.load().recipe, sandbox=sandbox, only=given.only(only), shard=part, sample=size
+        ) as planned,
+    ):
+        quotes = planned.quote(sandbox=sandbox, env_file=keys) if quote else None
+        jobs = tuple(_planned(planned, step) for step in planned.steps())
+        shared = planned.shared()
+        return PlanResult(
+            name=planned.layout.label,
+            output_dir=planned.layout.output_dir,
+            sandbox=sandbox,
+            jobs=JobList(jobs, planned.layout.thumbnails),
+            expected=planned.forecast.expected,
+            unpriced=planned.forecast.unpriced,
+            most=planned.most(),
+            quoted=None if quotes is None else planned.forecast.quoted,
+            spent=planned.money().spent,
+            refusal=planned.refusal(),
+            notes=(
+                *(quotes.refused if quotes else ()),
+                *planned.adopted.faults,
+                *planned.adopted.unknown,
+                *([shared] if shared else []),
+            ),
+        )
+
+
+def _planned(planned: project.Plan, step: Step) -> PlannedJob:
+    cost = planned.cost(step) if step.action in COSTS else Decimal(0)
+    return planned_job(step, cost, project.status_of(step.attempt))
+
+
+def status(
+    recipe: RecipeLike,
+    *,
+    base: StrPath | None = None,
+    sandbox: bool = False,
+    only: str | Iterable[str] = (),
+    shard: str | None = None,
+    allow_outside: bool = False,
+) -> StatusResult:
+    """Where the jobs of a recipe stand, from its checkpoint alone, also during a run.
+
+    The options are those of `run`. Input pictures may be missing. Raises UsageError when nothing
+    has been run yet, and RecipeError and CheckpointError as `run` does.
+    """
+    part, expressions = given.shard(shard), given.only(only)
+    with given.given(recipe, base, allow_outside=allow_outside) as found:
+        layout = found.layout(sandbox=sandbox, shard=part)
+        with project.open_readonly(layout) as checkpoint:
+            records = project.chosen_records(checkpoint, expressions, layout)
+            jobs = job_list(records, checkpoint, layout)
+            money = checkpoint.money()
+        shards = [] if part else project.shards_of(layout)
+    unmerged = f"{counted(len(shards), 'shard')} not merged, not counted here: `merge` joins them"
+    return StatusResult(
+        name=layout.label,
+        output_dir=layout.output_dir,
+        sandbox=sandbox,
+        jobs=jobs,
+        spent=money.spent,
+        reserved=money.reserved,
+        notes=(unmerged,) if shards else (),
+    )
+
+
+def resolve(
+    recipe: RecipeLike,
+    job: str,
+    *,
+    base: StrPath | None = None,
+    sandbox: bool = False,
+    shard: str | None = None,
+    task_id: str | None = None,
+    not_charged: bool = False,
+    resubmit: bool = False,
+    allow_outside: bool = False,
+) -> StatusResult:
+    """Settle an uncertain job, after a look at the vendor's billing page; sends nothing.
+
+    `job` is its key, the beginning of the key, or its picture's name or path. Give one of
+    `task_id` (there is a task), `not_charged` (there is none) and `resubmit` (not known: make it
+    again, and maybe pay twice). The next `run` or `rescue` goes on. Returns where all jobs stand.
+    Raises UsageError unless `job` names one job that is uncertain.
+    """
+    if sum((task_id is not None, not_charged, resubmit)) != 1:
+        raise UsageError("give one of task_id, not_charged and resubmit")
+    part = given.shard(shard)
+    with given.given(recipe, base, allow_outside=allow_outside) as found:
+        layout = found.layout(sandbox=sandbox, shard=part)
+        with project.settling(layout, job, (), task_id=task_id) as settlement:
+            attempts = [attempt for it in settlement.jobs for attempt in it.attempts]
+            for attempt in attempts[-1:] if task_id is not None else attempts:
+                settlement.settle(attempt, task_id=task_id, not_charged=not_charged)
+            failures = settlement.write_reports().failures
+    settled = status(recipe, base=base, sandbox=sandbox, shard=shard, allow_outside=allow_outside)
+    return replace(settled, notes=(*failures, *settled.notes))
+
+
+def merge(
+    recipe: RecipeLike,
+    sources: Iterable[StrPath] = (),
+    *,
+    base: StrPath | None = None,
+    sandbox: bool = False,
+    renamed: bool = False,
+    allow_outside: bool = False,
+) -> MergeResult:
+    """Join the recipe's shards, or `sources`: checkpoints, manifests and output folders.
+
+    With `renamed` the sources are of this recipe under an earlier name. Sends nothing and
+    overwrites no picture. Raises UsageError for a path that is no source, CheckpointError and
+    OutputError.
+    """
+    paths = [path for source in sources if (path := given.path("sources", source)) is not None]
+    with given.given(recipe, base, allow_outside=allow_outside) as found:
+        merged = project.merge(found.load().recipe, paths, sandbox=sandbox, renamed=renamed)
+    return MergeResult(
+        sources=tuple(merged.sources),
+        counts=Counter(merged.counts),
+        brought=merged.brought,
+        missing=merged.missing,
+        double_payments=tuple(merged.double_payments),
+        manifest=merged.layout.manifest,
+        notes=merged.written.failures,
+    )
+
+
+def read_manifest(path: StrPath) -> JobList[JobResult]:
+    """The rows of a manifest, typed, also after a spreadsheet program has saved it.
+
+    Pictures are looked for below the manifest's folder. Raises ManifestError for a file that cannot
+    be read, and for a row that spark-batch did not write.
+    """
+    return JobList(tuple(project.read_results(given.path("path", path) or Path())))
