@@ -362,6 +362,13 @@ class CheckpointReader:
         query = "SELECT file FROM placement WHERE key = ? AND file IS NOT NULL"
         return [row["file"] for row in self.store.execute(query, (key,))]
 
+    def placed_keys(self, *, left_over: bool = False) -> Iterator[str]:
+        """The key of each file's job; with `left_over` of files of lines that the recipe lacks."""
+        where = " AND current = 0" if left_over else ""
+        query = f"SELECT key FROM placement WHERE file IS NOT NULL{where}"
+        for (key,) in self.store.execute(query):
+            yield key
+
     def uncertain_count(self) -> int:
         """The number of uncertain attempts that the user has not settled."""
         query = "SELECT count(*) FROM attempt WHERE state = ? AND settled IS NULL"

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
+from spark_batch.cli.standing import command_line
 from spark_batch.paths import shown
 from spark_batch.project import (
     Cause,
@@ -70,6 +71,12 @@ def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
     if count := causes[Cause.OTHER_POINTER]:
         pointers = counted(count, "Git LFS pointer")
         yield f"{pointers} to other pictures than recorded, left as they are (`verify` lists them)"
+
+
+def left_over_files(count: int, recipe: Path, layout: project.RecipeLayout) -> str:
+    """A line that says how many pictures an older recipe left over, and what lists them."""
+    command = command_line("prune", recipe, layout, "--left-over")
+    return f"{counted(count, 'picture')} left over on disk: `{command}` lists them"
 
 
 def print_unmerged_shards(layout: project.RecipeLayout) -> None:

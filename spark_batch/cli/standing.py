@@ -12,19 +12,25 @@ from spark_batch.errors import ExitCode
 from spark_batch.project import FLAGGED, JobRecord, RecipeLayout, Status
 
 _ORDER = (
-    *(Status.DONE, Status.FETCHING, Status.RUNNING, Status.SUBMITTING, Status.PENDING),
-    *(Status.FAILED, Status.EXPIRED, Status.UNCERTAIN),
+    *(Status.DONE, Status.PRUNED, Status.FETCHING, Status.RUNNING, Status.SUBMITTING),
+    *(Status.PENDING, Status.FAILED, Status.EXPIRED, Status.UNCERTAIN),
 )
 COLOURS = {
     **dict.fromkeys((Status.FETCHING, Status.RUNNING, Status.SUBMITTING), Colour.UNDER_WAY),
     **dict.fromkeys((Status.FAILED, Status.EXPIRED), Colour.BAD),
     Status.DONE: Colour.GOOD,
     Status.PENDING: Colour.PLAIN,
+    Status.PRUNED: Colour.PLAIN,
     Status.UNCERTAIN: Colour.NOTABLE,
 }
 _UNDER_WAY = (Status.PENDING, Status.RUNNING, Status.FETCHING)
 _FLAGGED_NOTE = "of those done: look at the pictures"
-_PAID = "paid for: the next `run` or `rescue` fetches them"
+_NOTES = {
+    Status.PENDING: "not made yet",
+    Status.SUBMITTING: "a run is sending them, or ended while it did",
+    Status.RUNNING: "paid for: the next `run` or `rescue` fetches them",
+    Status.FETCHING: "paid for: the next `run` or `rescue` fetches them",
+}
 _CONDITIONS = {
     ExitCode.OVER_BUDGET: "with a higher max_cost",
     ExitCode.REFUSED: "once the key and the balance are in order",
@@ -86,12 +92,6 @@ def spent(layout: RecipeLayout, amount: Decimal) -> str:
 def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
     retry = f"`{command_line('retry', recipe, layout)}`"
     match status:
-        case Status.PENDING:
-            return "not made yet"
-        case Status.SUBMITTING:
-            return "a run is sending them, or ended while it did"
-        case Status.RUNNING | Status.FETCHING:
-            return _PAID
         case Status.FAILED:
             return f"{retry} makes them again, for money"
         case Status.UNCERTAIN:
@@ -100,5 +100,8 @@ def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
         case Status.EXPIRED:
             rescue = command_line("rescue", recipe, layout)
             return f"`{rescue}` looks once more for free; {retry} makes them again, for money"
-        case Status.DONE:
-            return ""
+        case Status.PRUNED:
+            undo = command_line("prune", recipe, layout, "--undo")
+            return f"their pictures were deleted: `{undo}` has them fetched again"
+        case _:
+            return _NOTES.get(status, "")

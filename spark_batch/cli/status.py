@@ -60,8 +60,27 @@ def _print_text(
     for record in trouble:
         status = (_status(record), standing.colour(record))
         print_line(status, f" {record.output} (job {record.key}): {_why(record)}")
+    if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
+        click.echo(f"  {session.left_over_files(files, recipe_path, layout)}")
+    if line := _picked_and_pruned(recipe_path, layout, checkpoint, counts):
+        click.echo(f"  {line}")
     if step := standing.next_step(counts, recipe_path, layout):
         click.echo(step)
+
+
+def _picked_and_pruned(
+    recipe: Path,
+    layout: project.RecipeLayout,
+    checkpoint: CheckpointReader,
+    counts: Counter[Status],
+) -> str | None:
+    """How to get pictures back that were deleted and are picked now."""
+    if not counts[Status.PRUNED]:
+        return None
+    only = "pick=yes,status=pruned"
+    count = sum(1 for _ in project.chosen_records(checkpoint, (only,), layout, strict=False))
+    undo = standing.command_line("prune", recipe, layout, "--undo", "--only", only)
+    return f"{count} of the pruned pictures picked: `{undo}` wants them back" if count else None
 
 
 def _flagged(records: Iterable[JobRecord]) -> int:

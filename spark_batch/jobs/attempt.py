@@ -29,7 +29,7 @@ class Status(str, Enum):
 
     `expired` is a job whose picture was paid for, is not on disk, and is no longer to be had: the
     API gives no URL for it. Version 0.1.0 called it `lost`, which manifests and selections may
-    still say.
+    still say. `pruned` is one whose picture was deleted by `prune`, and is not fetched again.
     """
 
     PENDING = "pending"
@@ -40,6 +40,7 @@ class Status(str, Enum):
     FAILED = "failed"
     UNCERTAIN = "uncertain"
     EXPIRED = "expired"
+    PRUNED = "pruned"
 
     @classmethod
     def _missing_(cls, value: object) -> Status | None:
@@ -86,10 +87,11 @@ class Attempt:
 
     `not_accepted` says of a submitting attempt that the API cannot have accepted it; `again` is
     what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
-    on disk and no longer to be had; `api` is the base URL, or `sandbox`. `settled` is what the user
-    said of an uncertain one: `not-charged`, or `resubmit`; `suspect` is what is odd about the
-    picture that came. `commit` is the recipe's in git when the attempt was made; `received` the
-    SHA-256 of the picture as it came, before metadata were written into it.
+    on disk and no longer to be had, `pruned` that it was deleted on purpose; `api` is the base URL,
+    or `sandbox`. `settled` is what the user said of an uncertain one: `not-charged`, or `resubmit`;
+    `suspect` is what is odd about the picture that came. `commit` is the recipe's in git when the
+    attempt was made; `received` the SHA-256 of the picture as it came, before metadata were written
+    into it.
     """
 
     id: int
@@ -106,6 +108,7 @@ class Attempt:
     error_message: str | None = None
     again: str | None = None
     lost: bool = False
+    pruned: bool = False
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
     settled: str | None = None
@@ -155,6 +158,8 @@ def status_of(attempt: Attempt | None) -> Status:
         return Status.PENDING
     if attempt.state is State.SUBMITTING and attempt.not_accepted:
         return Status.PENDING
+    if attempt.pruned:
+        return Status.PRUNED
     if attempt.lost:
         return Status.EXPIRED
     return _STATUS_OF[attempt.state]

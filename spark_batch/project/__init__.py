@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from spark_batch.jobs import State as State
     from spark_batch.jobs import Status as Status
     from spark_batch.jobs import record_of as record_of
+    from spark_batch.jobs import status_of as status_of
     from spark_batch.jobs.matrix import count_jobs as count_jobs
     from spark_batch.jobs.matrix import excluded as excluded
     from spark_batch.jobs.matrix import origins as origins
@@ -83,6 +84,10 @@ if TYPE_CHECKING:
     from spark_batch.project.planning import Plan as Plan
     from spark_batch.project.planning import Quotes as Quotes
     from spark_batch.project.planning import plan as plan
+    from spark_batch.project.pruning import Kind as Kind
+    from spark_batch.project.pruning import Pruning as Pruning
+    from spark_batch.project.pruning import prune as prune
+    from spark_batch.project.pruning import undo as undo
     from spark_batch.project.reporting import annotation_commands as annotation_commands
     from spark_batch.project.reporting import manifest_text as manifest_text
     from spark_batch.project.reporting import summary_text as summary_text
@@ -134,6 +139,7 @@ _HOMES = {
     "project.merging": ("Merged", "merge"),
     "project.ownership": ("earlier_hint",),
     "project.planning": ("Plan", "Quotes", "plan"),
+    "project.pruning": ("Kind", "Pruning", "prune", "undo"),
     "project.reporting": (
         "annotation_commands",
         "manifest_text",
@@ -188,6 +194,7 @@ _HOMES = {
         "State",
         "Status",
         "record_of",
+        "status_of",
     ),
     "jobs.matrix": ("count_jobs", "excluded", "origins"),
     "jobs.request": ("picture_words",),

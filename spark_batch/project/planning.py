@@ -208,6 +208,11 @@ class Plan:
         gone = [cost for key, cost in costs if int(key, 16) not in self._keys]
         return len(gone), sum(gone, Decimal(0))
 
+    def left_over_files(self) -> int:
+        """The number of pictures of such jobs that `prune --left-over` can delete."""
+        keys = self._checkpoint.placed_keys()
+        return sum(int(key, 16) not in self._keys for key in keys)
+
 
 @contextlib.contextmanager
 def plan(

@@ -40,6 +40,7 @@ _TEXTS = frozenset(
         "model",
     }
 )
+_WITH_PICTURE = (Status.DONE, Status.PRUNED)
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
 _STATUSES = frozenset(status.value for status in Status)
 # Every row of a job that was sent has these cells; a row without them is truncated.
@@ -188,9 +189,12 @@ def _json(value: object) -> str:
 
 
 def _output(record: JobRecord) -> str:
-    """The picture's file; for a done job without one, as `merge` leaves it, the file to restore."""
+    """The picture's file; for a done job without one, as `merge` leaves it, the file to restore.
+
+    For a pruned job the file that it had.
+    """
     picture = record.attempt.picture if record.attempt else None
-    if record.file is None and picture is not None and record.status is Status.DONE:
+    if record.file is None and picture is not None and record.status in _WITH_PICTURE:
         return f"{record.output}{pictures.extension(picture)}"
     return record.file or ""
 

@@ -89,6 +89,8 @@ def _sums(counts: Counts) -> Iterator[str]:
     cells = {"jobs": counts.total}
     for title, statuses in _COLUMNS.items():
         cells[title] = sum(counts.jobs[status] for status in statuses)
+    if counts.jobs[Status.PRUNED]:
+        cells["pruned"] = counts.jobs[Status.PRUNED]
     cells[FLAGGED] = counts.flagged
     yield from _table(tuple(cells), [tuple(str(number) for number in cells.values())])
 

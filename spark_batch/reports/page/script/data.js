@@ -24,6 +24,7 @@ const KINDS = {
   },
   flight: { label: "in flight", next: "It is paid for. To fetch it: spark-batch run, or rescue" },
   pending: { label: "pending", next: "Not made yet: spark-batch run" },
+  pruned: { label: "pruned", next: "Its picture was deleted by spark-batch prune, and stays paid for." },
   done: { label: "done", next: "" },
 };
 /** Why a picture is not shown that stands in git, and not on this disk. */
