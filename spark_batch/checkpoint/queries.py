@@ -322,6 +322,11 @@ class CheckpointReader:
         query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
         return [record_of(row) for row in self.store.execute(query, (key,))]
 
+    def seed_and_take(self, key: str) -> tuple[int, int] | None:
+        """The seed and the take of a job; None for one that is not known."""
+        row = self.store.execute("SELECT seed, take FROM request WHERE key = ?", (key,)).fetchone()
+        return None if row is None else (row["seed"], row["take"])
+
     def request_size(self, key: str) -> tuple[int, int]:
         """The width and height that were asked for, in pixels."""
         row = self.store.execute(

@@ -21,6 +21,8 @@ def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> Exi
     recipe = session.load(recipe_path)
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
+        if options.reroll:
+            session.print_further(prepared.layout, recipe_path, reroll=True)
         _print_shard_budget(prepared)
         if not prepared.idle and not yes:
             _confirm(prepared)

@@ -79,6 +79,24 @@ def left_over_files(count: int, recipe: Path, layout: project.RecipeLayout) -> s
     return f"{counted(count, 'picture')} left over on disk: `{command}` lists them"
 
 
+def print_further(layout: project.RecipeLayout, recipe: Path, *, reroll: bool) -> None:
+    """Print on stderr how many further takes a reroll makes, and for which pictures it cannot."""
+    further = layout.further
+    takes = counted(further.new, "rejected picture")
+    if reroll:
+        click.echo(f"reroll: {takes} of a random seed without a further take yet", err=True)
+    elif further.new:
+        command = command_line("plan", recipe, layout, "--reroll")
+        click.echo(f"note: {takes} can have a further take: `{command}` shows the cost", err=True)
+    if reroll and further.fixed:
+        pictures = counted(further.fixed, "rejected picture")
+        click.echo(
+            f"reroll: {pictures} of a fixed seed left alone, since the same request makes the same"
+            " picture: change the seed, or give it as -1, which is random",
+            err=True,
+        )
+
+
 def print_unmerged_shards(layout: project.RecipeLayout) -> None:
     """Print on stderr that there are unmerged shards, whose jobs are not counted."""
     shards = [] if layout.shard else project.shards_of(layout)

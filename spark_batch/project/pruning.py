@@ -22,6 +22,7 @@ from spark_batch.project import adopting, sharding
 from spark_batch.project.destinations import FolderDestination
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.reporting import write_reports
+from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.selecting import chosen_records
 from spark_batch.reports.formats import Written
 
@@ -92,8 +93,10 @@ def prune(recipe: Recipe, kinds: Iterable[Kind] = (), *, sandbox: bool, act: boo
     picks = layout.read_picks()
     if not act:
         with adopting.recorded(layout) as reader:
+            layout = with_further_takes(recipe, layout, reader)
             return _Search(recipe, layout, reader, picks).find(chosen)
     with _opened(layout) as checkpoint:
+        layout = with_further_takes(recipe, layout, checkpoint)
         found = _Search(recipe, layout, checkpoint, picks).find(chosen)
         with checkpoint.transaction():
             for attempt in found.attempts:

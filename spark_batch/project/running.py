@@ -30,6 +30,7 @@ from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
+from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.project.selecting import chooser_of
@@ -39,7 +40,7 @@ from spark_batch.reports.formats import Written
 Watch = Callable[[Driver, int], None]
 
 # Options that would change a saved plan.
-_PLANNED = ("retry", "only", "sample", "limit", "max_cost", "shard")
+_PLANNED = ("retry", "only", "sample", "limit", "max_cost", "shard", "reroll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class RunOptions:
     `sample` takes so many of these jobs, with every value of every axis as early as possible.
     `shard` runs a part of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan`
     is a saved plan, which brings its own selection and ceiling. `pay_again` creates jobs that
-    another checkpoint or manifest nearby has paid for, such as that of a renamed recipe.
+    another checkpoint or manifest nearby has paid for, such as that of a renamed recipe. `reroll`
+    makes one further take for each rejected picture of a random seed.
     """
 
     sandbox: bool = False
@@ -69,6 +71,7 @@ class RunOptions:
     shard: Shard | None = None
     plan: Path | None = None
     pay_again: bool = False
+    reroll: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         checkpoint.mark_interrupted()
         checkpoint.poll_unknown_again()
         adopted = adopting.take_over(checkpoint, layout)
+        layout = with_further_takes(recipe, layout, checkpoint, reroll=options.reroll)
         shard_budget = sharding.shard_budget(recipe, layout)
         recipe = shard_budget.recipe
         prices = Prices(
