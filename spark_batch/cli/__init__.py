@@ -36,6 +36,7 @@ COMMANDS = (
     "trace",
     "verify",
     "report",
+    "review",
     "export",
     "prune",
     "sandbox",

@@ -96,6 +96,8 @@ if TYPE_CHECKING:
     from spark_batch.project.rescuing import rescue as rescue
     from spark_batch.project.resolving import Settlement as Settlement
     from spark_batch.project.resolving import settling as settling
+    from spark_batch.project.reviewing import Reviewing as Reviewing
+    from spark_batch.project.reviewing import review as review
     from spark_batch.project.running import PreparedRun as PreparedRun
     from spark_batch.project.running import RunOptions as RunOptions
     from spark_batch.project.running import RunResult as RunResult
@@ -148,6 +150,7 @@ _HOMES = {
     ),
     "project.rescuing": ("Rescued", "rescue"),
     "project.resolving": ("Settlement", "settling"),
+    "project.reviewing": ("Reviewing", "review"),
     "project.running": ("PreparedRun", "RunOptions", "RunResult", "prepare", "run"),
     "project.planfile": ("SavedPlan", "check_target"),
     "project.saved_plan": ("save",),

@@ -101,6 +101,7 @@ function start() {
   document.addEventListener("keydown", verdictKeys);
   window.addEventListener("hashchange", readAddress);
   window.addEventListener("resize", renderMoney);
+  startServer();
   new ResizeObserver(measureControls).observe(byId("controls"));
 }
 
