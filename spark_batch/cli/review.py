@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import webbrowser
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from spark_batch import project
 from spark_batch.cli import options, session
+from spark_batch.cli.browser import open_page
 from spark_batch.cli.stopping import until_stopped, wait
 from spark_batch.paths import shown
 from spark_batch.text import printable
@@ -31,6 +34,19 @@ def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> No
         if served.picks is not None:
             where = printable(shown(served.picks))
             click.echo(f"verdicts go into {where}; Ctrl-C ends it", err=True)
-        if open_it:
-            webbrowser.open(served.url)
-        wait(stopped)
+        with _redirect(served.url) as page:
+            if open_it:
+                open_page(page.as_uri(), served.url)
+            wait(stopped)
+
+
+@contextmanager
+def _redirect(url: str) -> Iterator[Path]:
+    """A page that leads to an address, readable for this user alone.
+
+    An address on a browser's command line could be read by every user of the machine.
+    """
+    with tempfile.TemporaryDirectory(prefix="spark-batch-") as folder:
+        page = Path(folder) / "review.html"
+        page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={url}">')
+        yield page

@@ -22,6 +22,7 @@ from spark_batch.project import RunOptions
     type=click.Path(path_type=Path),
     help="Run exactly the plan that `plan --out FILE` saved, once and without asking, or refuse.",
 )
-def command(recipe_path: Path, *, yes: bool, **given: Any) -> int:
+@click.option("--open", "open_it", is_flag=True, help="Open the page in the browser at the end.")
+def command(recipe_path: Path, *, yes: bool, open_it: bool, **given: Any) -> int:
     """Make the missing pictures. Started again, it continues and pays for nothing twice."""
-    return execute(recipe_path, RunOptions(**given), yes=yes)
+    return execute(recipe_path, RunOptions(**given), yes=yes, open_it=open_it)

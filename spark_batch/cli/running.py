@@ -9,6 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, session, standing
+from spark_batch.cli.browser import open_page
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
 from spark_batch.paths import shown
@@ -16,8 +17,13 @@ from spark_batch.project import COSTS, Action, Status
 from spark_batch.text import counted
 
 
-def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> ExitCode:
-    """Run a recipe; the result goes to stdout, everything else to stderr."""
+def execute(
+    recipe_path: Path, options: project.RunOptions, *, yes: bool, open_it: bool = False
+) -> ExitCode:
+    """Run a recipe; the result goes to stdout, everything else to stderr.
+
+    With `open_it` the page is opened in the browser at the end.
+    """
     recipe = session.load(recipe_path)
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
@@ -36,6 +42,9 @@ def execute(recipe_path: Path, options: project.RunOptions, *, yes: bool) -> Exi
     end = result.tally.exit_code()
     if step := standing.next_step(result.counts, recipe_path, prepared.layout, end):
         click.echo(step)
+    page = project.FORMATS["html"].path(prepared.layout)
+    if open_it and page in result.written.paths:
+        open_page(page.absolute().as_uri(), shown(page))
     github_exit_code = github.publish(recipe_path, prepared.layout)
     return result.exit_code or github_exit_code
 

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from spark_batch.models import Model as Model
     from spark_batch.models import schemas as schemas
     from spark_batch.project.adopting import Adoption as Adoption
+    from spark_batch.project.browsing import browse as browse
     from spark_batch.project.compare import Change as Change
     from spark_batch.project.compare import Comparison as Comparison
     from spark_batch.project.compare import Entry as Entry
@@ -128,6 +129,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "project.adopting": ("Adoption",),
+    "project.browsing": ("browse",),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
     "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (

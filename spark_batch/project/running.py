@@ -29,6 +29,7 @@ from spark_batch.project.git import commit_of
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
+from spark_batch.project.refreshing import refreshed
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
@@ -205,7 +206,9 @@ class PreparedRun:
                 metadata=self.layout.metadata,
                 commit=commit_of(self.recipe.path),
             )
-            watch(driver, max(self.forecast.total(WORK) - self.forecast.beyond_limit, self.paid))
+            total = max(self.forecast.total(WORK) - self.forecast.beyond_limit, self.paid)
+            with refreshed(self.layout, lambda: tally.done):
+                watch(driver, total)
 
 
 @contextlib.contextmanager
