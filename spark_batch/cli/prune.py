@@ -34,9 +34,9 @@ def command(
     undo: bool,
     only: tuple[str, ...],
 ) -> int:
-    """Delete pictures that are no longer wanted: rejected, left over and kept ones.
+    """Delete pictures that are no longer wanted.
 
-    Lists them; --yes deletes. What was deleted stays paid for, and no command fetches it again.
+    Those are rejected, left over and kept ones. Lists them; --yes deletes. What was deleted stays paid for, and no command fetches it again.
     Files that somebody has changed are left alone. --sandbox without another choice takes all
     pictures of the sandbox.
     """

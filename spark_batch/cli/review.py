@@ -23,9 +23,9 @@ from spark_batch.text import printable
 @click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the system picks one.")
 def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> None:
-    """Serve the page on this machine, and write its verdicts into the picks file at once.
+    """Serve the page on this machine, with its verdicts stored at once.
 
-    New pictures come in while a run goes on. It runs until Ctrl-C. The address has a random token:
+    They go into the picks file. New pictures come in while a run goes on. It runs until Ctrl-C. The address has a random token:
     whoever has the address can see the pictures and set verdicts, from this machine alone.
     """
     recipe = session.load(recipe_path)
