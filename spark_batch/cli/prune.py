@@ -36,9 +36,9 @@ def command(
 ) -> int:
     """Delete pictures that are no longer wanted.
 
-    Those are rejected, left over and kept ones. Lists them; --yes deletes. What was deleted stays paid for, and no command fetches it again.
-    Files that somebody has changed are left alone. --sandbox without another choice takes all
-    pictures of the sandbox.
+    Those are rejected, left over and kept ones. Lists them; --yes deletes. What was deleted stays
+    paid for, and no command fetches it again. Files that somebody has changed are left alone.
+    --sandbox without another choice takes all pictures of the sandbox.
     """
     flags = {Kind.REJECTED: rejected, Kind.LEFT_OVER: left_over, Kind.KEPT: kept}
     kinds = [kind for kind, given in flags.items() if given]

@@ -25,8 +25,9 @@ from spark_batch.text import printable
 def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> None:
     """Serve the page on this machine, with its verdicts stored at once.
 
-    They go into the picks file. New pictures come in while a run goes on. It runs until Ctrl-C. The address has a random token:
-    whoever has the address can see the pictures and set verdicts, from this machine alone.
+    They go into the picks file. New pictures come in while a run goes on. It runs until Ctrl-C. The
+    address has a random token: whoever has it can see the pictures and set verdicts, from this
+    machine alone.
     """
     recipe = session.load(recipe_path)
     with until_stopped() as stopped, project.review(recipe, sandbox=sandbox, port=port) as served:

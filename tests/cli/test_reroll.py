@@ -94,6 +94,18 @@ def test_a_fresh_clone_knows_further_takes_from_the_manifest(random: Folder, cal
     assert random.ledger() == []
 
 
+def test_a_merge_knows_further_takes(random: Folder, call: Call, tmp_path: Path) -> None:
+    """Those that another machine has made; its lines are the recipe's here, and not left over."""
+    judge(random, {rows(random)[0]["job"]: "reject"})
+    call("run", random.recipe, "--sandbox", "--reroll")
+    before = rows(random)
+    elsewhere = tmp_path / "elsewhere" / "sandbox"
+    shutil.move(random.previews, elsewhere)
+    assert call("merge", random.recipe, elsewhere, "--sandbox").code == 0
+    assert [row["job"] for row in rows(random)] == [row["job"] for row in before]
+    assert "left over" not in call("status", random.recipe, "--sandbox").out
+
+
 def test_a_rejected_further_take_gets_another_one(random: Folder, call: Call) -> None:
     first = rows(random)[0]["job"]
     judge(random, {first: "reject"})
