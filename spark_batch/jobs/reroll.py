@@ -12,12 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from spark_batch.jobs import Block, Job, Prompt, Recipe, matrix, names
-from spark_batch.jobs import request as requests
+from spark_batch.jobs import Job, Recipe, matrix, names
 from spark_batch.jobs.picks import Picks, Verdict
-
-# A line of the recipe without its takes: input, prompt, width, height, scale.
-_Line = tuple[str, Prompt, int, int, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +54,24 @@ def further_takes(recipe: Recipe, picks: Picks, known: Known, *, reroll: bool) -
     """
     rejected = {pick.job for pick in picks if pick.verdict is Verdict.REJECT}
     unseen = {pick.job for pick in picks if pick.verdict is Verdict.PICK}
-    lines: dict[_Line, list[Job]] = {}
+    lines: dict[Job, list[Job]] = {}
     fixed = 0
     for job in matrix.jobs(recipe) if rejected or unseen else ():
         unseen.discard(job.key)
         if job.key not in rejected:
             continue
-        if job.seed == recipe.model.random_seed:
+        if _is_random(recipe, job):
             lines[_line(job)] = []
         else:
             fixed += known.finished(job.key)
     # A picked take that no rejection accounts for: its line is found by its key.
     picked = {key: take for key in unseen if (take := known.take(key)) is not None and take > 1}
+    most = max(picked.values(), default=0)
     for job in matrix.jobs(recipe) if lines or picked else ():
-        if job.seed == recipe.model.random_seed:
-            place = _line(job)
-            if place in lines or any(_key(job, take) == key for key, take in picked.items()):
-                lines.setdefault(place, []).append(job)
+        if _is_random(recipe, job):
+            line = _line(job)
+            if line in lines or any(one.key in picked for one in _takes(recipe, job, most)):
+                lines.setdefault(line, []).append(job)
     base = max((block.takes for block in recipe.blocks), default=1)
     finished = {key for key in rejected if known.finished(key)} if lines else set()
     search = _Search(recipe, rejected, finished, picked, known.tried, base, reroll=reroll)
@@ -110,62 +107,58 @@ class _Search:
     def takes(self, jobs: list[Job]) -> tuple[Job, ...]:
         """The further takes of a line, of which `jobs` are those that the recipe has."""
         keys = [job.key for job in jobs]
-        last = jobs[-1]
-        wanted = self._chain(last, keys, self.rejected)
-        tried = {take for take, key in wanted.items() if self.tried(key)}
-        tried |= {take for key, take in self.picked.items() if _key(last, take) == key}
-        asked = self._chain(last, keys, self.finished).keys() - tried
+        wanted = self._chain(jobs[-1], keys, self.rejected)
+        most = max((self.base + len(wanted), *self.picked.values()))
+        others = _takes(self.recipe, jobs[-1], most)[self.base :]
+        there = {job.take for job in others if job.key in self.picked}
+        there |= {job.take for job in wanted if self.tried(job.key)}
+        asked = {job.take for job in self._chain(jobs[-1], keys, self.finished)} - there
         self.new += len(asked)
-        return _jobs(self.recipe, last, sorted(tried | asked if self.reroll else tried))
+        chosen = there | asked if self.reroll else there
+        return tuple(job for job in others if job.take in chosen)
 
-    def _chain(self, last: Job, keys: list[str], rejected: set[str]) -> dict[int, str]:
-        """The further takes that make up for rejected ones, with their keys by number."""
-        found: dict[int, str] = {}
-        missing = sum(key in rejected for key in keys)
-        while len(found) < missing:
-            take = self.base + len(found) + 1
-            found[take] = _key(last, take)
-            missing += found[take] in rejected
-        return found
-
-
-def _line(job: Job) -> _Line:
-    return job.input.id, job.prompt, job.size.width, job.size.height, job.scale
+    def _chain(self, last: Job, keys: list[str], rejected: set[str]) -> list[Job]:
+        """The further takes that make up for rejected ones."""
+        own = missing = sum(key in rejected for key in keys)
+        while True:
+            found = _takes(self.recipe, last, self.base + missing)[self.base :] if missing else []
+            missing = own + sum(job.key in rejected for job in found)
+            if len(found) == missing:
+                return found
 
 
-def _key(job: Job, take: int) -> str:
-    """The key of another take of a job's line."""
-    return requests.key(
-        model=job.model,
-        picture=requests.picture_text(job.input),
-        prompt=job.prompt.text,
-        width=job.size.width,
-        height=job.size.height,
-        scale=job.scale,
-        seed=job.seed,
-        take=take,
-    )
+def _is_random(recipe: Recipe, job: Job) -> bool:
+    """Whether another take of a job is another picture."""
+    block = next(block for block in recipe.blocks if block.model.name == job.model)
+    return job.seed == block.model.random_seed
 
 
-def _jobs(recipe: Recipe, job: Job, takes: list[int]) -> tuple[Job, ...]:
-    """Other takes of a job's line; their names differ also where the template has no take."""
-    if not takes:
-        return ()
+def _line(job: Job) -> Job:
+    """What all takes of a line have in common."""
+    return replace(job, key="", take=0, output="")
+
+
+def _takes(recipe: Recipe, job: Job, most: int) -> list[Job]:
+    """The takes of a job's line up to the number `most`, whatever the recipe's rules say of them.
+
+    Names of further ones differ also where the template has no take.
+    """
+    if most < 1:
+        return []
     template = matrix.template(recipe)
-    used = {token.name for token in names.tokens(template)}
-    suffixed = not used & {"take", "job"}
-    block = Block(
-        model=recipe.model,
+    block = replace(
+        next(block for block in recipe.blocks if block.model.name == job.model),
         inputs=(job.input,),
         prompts=(job.prompt,),
         sizes=(job.size,),
         scales=(job.scale,),
         seeds=(job.seed,),
-        takes=takes[-1],
+        takes=most,
+        excludes=(),
+        apart=(),
+        repeats=(),
     )
-    # `jobs` would give the default template a suffix of its own.
     one = replace(recipe, blocks=(block,), output_name=template)
-    found = [other for other in matrix.jobs(one) if other.take in set(takes)]
-    if suffixed and matrix.template(one) == template:
-        return tuple(replace(other, output=f"{other.output}-take{other.take}") for other in found)
-    return tuple(found)
+    named = any(token.name in ("take", "job") for token in names.tokens(matrix.template(one)))
+    end = "" if named else "-take{}"
+    return [replace(job, output=job.output + end.format(job.take)) for job in matrix.jobs(one)]
