@@ -22,6 +22,7 @@ PIPE = subprocess.PIPE
 T = TypeVar("T")
 
 _CHUNK = 1 << 18
+_START_SECONDS = 5.0
 _END_SECONDS = 2.0  # for a worker that was killed
 # A child gets these variables and no others: neither the API key nor any other secret of the shell
 # or the CI job, and no GIT_* or SSH_* variable, some of which name programs to run. SUDO_UID tells
@@ -93,6 +94,28 @@ def started(
         finally:
             watch.cancel()
             _end(process)
+
+
+def left_running(command: Sequence[str], variables: dict[str, str]) -> bool:
+    """Start a program that may outlive this process; False when it fails, or cannot be started.
+
+    One that is still running after some seconds counts as started.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return False
+    try:
+        return process.wait(_START_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        return True
 
 
 class WorkerEnded(Exception):

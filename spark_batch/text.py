@@ -26,6 +26,7 @@ _VALUE_WORD = re.compile("[a-z0-9.]+")  # 0.5 is one word of a value
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _MARKS = re.compile("['`]")  # anyascii's signs for letters that Latin does not have
 _APOSTROPHES = re.compile("['\u2019]")
+_UNITS = ("kB", "MB", "GB", "TB")
 _SLUG_LENGTH = 60  # readable in a file name
 
 
@@ -39,6 +40,15 @@ def pip_install(packages: Iterable[str]) -> str:
     names = tuple(packages)
     python = shlex.quote(sys.executable or "python")
     return f"{' and '.join(names)}: {python} -m pip install {' '.join(names)}"
+
+
+def bytes_text(number: int) -> str:
+    """A number of bytes as people read it, in decimal units: `412 bytes`, `1.2 MB`."""
+    power = min((len(str(number)) - 1) // 3, len(_UNITS))
+    if power == 0:
+        return counted(number, "byte")
+    value = f"{number / 1000**power:.1f}"
+    return f"{value.removesuffix('.0')} {_UNITS[power - 1]}"
 
 
 def printable(text: str) -> str:

@@ -108,6 +108,20 @@ def test_a_child_that_prints_without_end(monkeypatch: pytest.MonkeyPatch) -> Non
         )
 
 
+@pytest.mark.parametrize(
+    ("command", "started"),
+    [
+        ([sys.executable, "-c", ""], True),
+        ([sys.executable, "-c", "import sys; sys.exit(1)"], False),
+        (["/there/is/no/such/program"], False),
+    ],
+)
+def test_a_program_that_may_outlive_us_says_whether_it_started(
+    command: list[str], started: bool
+) -> None:
+    assert children.left_running(command, children.environment()) is started
+
+
 @pytest.mark.parametrize("errors", [False, True])
 def test_a_child_reads_nothing_and_one_stream_of_it_is_read(errors: bool) -> None:
     """Standard input is empty, and the other stream goes nowhere, however much it gets."""

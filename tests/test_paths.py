@@ -45,6 +45,7 @@ OTHER_MEANINGS = {
     ("jobs/attempt.py", "sandbox"),  # the API that an attempt was sent to
     ("project/access.py", "sandbox"),  # an API key
     ("project/compare.py", "kept"),  # a kind of change
+    ("project/pruning.py", "kept"),  # a kind of picture
     ("project/planfile.py", "sandbox"),  # a key of a saved plan
     ("sandbox/app.py", "/sandbox/ledger"),  # a route
     ("sandbox/tasks.py", "sandbox"),  # keys and values of answers

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_batch.text import Token, counted, quoted, shortened, template_tokens
+from spark_batch.text import Token, bytes_text, counted, quoted, shortened, template_tokens
 
 TEMPLATES = st.text(st.sampled_from("a${} -"), max_size=12)
 
@@ -22,6 +22,14 @@ TEMPLATES = st.text(st.sampled_from("a${} -"), max_size=12)
 )
 def test_a_number_has_its_noun(number: int, words: tuple[str, ...], expected: str) -> None:
     assert counted(number, *words) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(999, "999 bytes"), (1000, "1 kB"), (1_249_000, "1.2 MB"), (5 * 10**15, "5000 TB")],
+)
+def test_bytes_have_a_unit(number: int, expected: str) -> None:
+    assert bytes_text(number) == expected
 
 
 def test_a_text_is_cut_only_when_it_is_too_long() -> None:

@@ -103,6 +103,8 @@ class AttemptRow:
             known = own.cells["cost"] is not None and _rank(own.cells) >= _rank(row.cells)
             if known:  # the row's is that of all attempts
                 cells["cost"] = own.cells["cost"]
+        # What was deleted on purpose on one side stays away from both.
+        cells["pruned"] = int(bool(self.cells["pruned"] or other.cells["pruned"]))
         seen = bool(self.events)
         fresh = [
             event

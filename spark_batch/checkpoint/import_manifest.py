@@ -18,7 +18,7 @@ from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.rows import moment
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, State, Status
+from spark_batch.jobs import FLAG_CODES, Attempt, State, Status, status_of
 from spark_batch.models import Model
 from spark_batch.models.schemas import MANIFEST, validator
 
@@ -31,6 +31,7 @@ _STATES = {
     Status.FETCHING: State.RUNNING,
     Status.DONE: State.DONE,
     Status.EXPIRED: State.DONE,
+    Status.PRUNED: State.DONE,
     Status.FAILED: State.FAILED,
     Status.UNCERTAIN: State.UNCERTAIN,
 }
@@ -91,13 +92,23 @@ def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
         return False
     task = row.get("task_id", "")
     if task and not _LOST_DIGITS.fullmatch(task):
-        return not checkpoint.knows_task(row.get("api", ""), task)
+        known = checkpoint.knows_task(row.get("api", ""), task)
+        return not known or _pruned_elsewhere(checkpoint, row) is not None
     last = checkpoint.last_attempt(row.get("job", ""))
     if last is None or not task:
         return last is None
     attempts = row.get("attempts", "")  # all that distinguishes attempts without the task's id
     digits = attempts.isdecimal() and len(attempts) <= _MOST_DIGITS
     return not digits or int(attempts) > last.number
+
+
+def _pruned_elsewhere(checkpoint: CheckpointReader, row: Row) -> Attempt | None:
+    """The finished attempt whose picture was deleted on purpose where the manifest was written."""
+    if row.get("status") != Status.PRUNED.value:
+        return None
+    last = checkpoint.last_attempt(row.get("job", ""))
+    done = last is not None and status_of(last) is Status.DONE
+    return last if done and last is not None and last.task_id == row.get("task_id") else None
 
 
 def _fault(row: Row, number: int) -> str | None:
@@ -136,6 +147,9 @@ def _taken(
 def _take(
     checkpoint: Checkpoint, row: Row, position: int, model: Model, trusted: Callable[[Row], bool]
 ) -> None:
+    if (pruned := _pruned_elsewhere(checkpoint, row)) is not None:
+        checkpoint.prune(pruned.id)
+        return
     own, others = _history(row)
     last = checkpoint.last_attempt(row["job"])
     if last is not None and row["task_id"] and _is_same(last, row):
@@ -271,12 +285,13 @@ def _attempt(row: Row, number: int, model: Model) -> dict[str, object]:
         "format": _FORMATS.get(PurePosixPath(row["output"]).suffix),
         "again": (known.again if known else "never") if state is State.FAILED else None,
         "lost": int(status is Status.EXPIRED),
+        "pruned": int(status is Status.PRUNED),
         **_suspect(row, status),
     }
 
 
 def _suspect(row: Row, status: Status) -> dict[str, object]:
-    """Why a picture is suspect, which the manifest has in the column of the last error."""
-    if status is not Status.DONE or row["error_code"] != "suspect":
+    """Why a picture is flagged, which the manifest has in the column of the last error."""
+    if status is not Status.DONE or row["error_code"] not in FLAG_CODES:
         return {}
     return {"suspect": row["error_message"], "error_code": None, "error_message": None}

@@ -18,11 +18,13 @@ Cells = Row | Mapping[str, Any]
 # `jobs.status_of`; the attempt may be missing.
 STATUS = """
 CASE WHEN a.id IS NULL OR a.settled IS NOT NULL OR (a.state = 'submitting' AND a.unsent)
-     THEN 'pending' WHEN a.lost THEN 'expired' ELSE a.state END
+     THEN 'pending' WHEN a.pruned THEN 'pruned' WHEN a.lost THEN 'expired' ELSE a.state END
 """
 MAY_COST = """
 (a.cost IS NULL AND a.state <> 'failed' AND NOT (a.state = 'submitting' AND a.unsent))
 """
+# `jobs.JobRecord.flag`, of a job's last attempt.
+FLAGGED = f"(a.suspect IS NOT NULL AND {STATUS} = 'done')"
 BLOCKS_ANOTHER = f"({STATUS} NOT IN ('pending', 'failed', 'expired'))"
 
 _STATES = {state.value: state for state in State}
@@ -102,6 +104,7 @@ def attempt_of(row: Cells) -> Attempt:
         error_message=row["error_message"],
         again=row["again"],
         lost=bool(row["lost"]),
+        pruned=bool(row["pruned"]),
         settled=row["settled"],
         suspect=row["suspect"],
         commit=row["recipe_commit"],

@@ -286,6 +286,7 @@ class Checkpoint(CheckpointReader):
                 picture.sha256,
                 what="refetched",
                 lost=0,
+                pruned=0,
                 error_message=None,
                 received_sha256=received,
                 columns=_picture_columns(picture),
@@ -317,6 +318,25 @@ class Checkpoint(CheckpointReader):
             lost=1,
             error_message=reason,
         )
+
+    def prune(self, attempt: int) -> None:
+        """The picture is deleted on purpose: no run fetches it, and what it cost still counts."""
+        with self.transaction():
+            self._move(attempt, None, (State.DONE,), what="pruned", pruned=1)
+            self.store.execute(
+                "UPDATE placement SET file = NULL, replaced = NULL WHERE key = ?",
+                (self._key(attempt),),
+            )
+
+    def unprune(self, attempt: int) -> None:
+        """The picture of a pruned attempt is wanted again: the next run fetches it."""
+        self._move(attempt, None, (State.DONE,), what="no longer pruned", pruned=0)
+
+    def forget_file(self, key: str, output: str) -> None:
+        """A job's file under one of its names was deleted; it has its picture under another one."""
+        with self.transaction():
+            query = "UPDATE placement SET file = NULL, replaced = NULL WHERE key = ? AND output = ?"
+            self.store.execute(query, (key, output))
 
     def found_task(self, attempt: int, task_id: str) -> None:
         """The user, or a manifest, knows the task of an uncertain attempt: it can be polled."""

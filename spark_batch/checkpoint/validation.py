@@ -284,6 +284,7 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             suspect=_optional(_text()),
             recipe_commit=_optional(_text(_MOST_NAME)),
             received_sha256=_optional(_hex(64)),
+            pruned=_FLAG,
         ),
         "event": _rules(
             attempt=_whole(1), at=_TIME, what=_text(_MOST_NAME), detail=_optional(_text())

@@ -37,7 +37,9 @@ COMMANDS = (
     "trace",
     "verify",
     "report",
+    "review",
     "export",
+    "prune",
     "sandbox",
     "schema",
     "explain",
@@ -48,7 +50,7 @@ _FIRST_SENTENCE = re.compile(
 )
 
 # What these do stands in files: their exit code does not depend on what could be printed.
-_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "export"}
+_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "export", "prune"}
 
 _ALLOCATIONS = 100_000  # between two looks for garbage; Python has 700
 

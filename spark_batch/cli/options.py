@@ -103,6 +103,12 @@ def sample_option(command: F) -> F:
     return click.option("--sample", metavar="N|N%", callback=_sample, help=text)(command)
 
 
+def reroll_option(command: F) -> F:
+    """The flag --reroll."""
+    text = "One further take for each rejected picture of a random seed, as the picks file says."
+    return click.option("--reroll", is_flag=True, help=text)(command)
+
+
 def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
     """An amount of USD. Raises click.BadParameter for what is none."""
     if value is None:

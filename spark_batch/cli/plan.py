@@ -26,6 +26,7 @@ _SHOWN = 40
 @options.shard_option
 @options.only_option
 @options.sample_option
+@options.reroll_option
 @comparing.options
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -57,6 +58,7 @@ def command(
     shard: Shard | None,
     only: tuple[str, ...],
     sample: SampleSize | None,
+    reroll: bool,
     against: str | None,
     markdown: bool,
     detailed_exitcode: bool,
@@ -73,15 +75,26 @@ def command(
     Creates no task. Only --quote sends requests, which ask for prices.
     """
     form = comparing.form(
-        against, as_json=as_json, markdown=markdown, others=(*only, by, shard, sample, out)
+        against,
+        as_json=as_json,
+        markdown=markdown,
+        others=(*only, by, shard, sample, out, reroll or None),
     )
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
-    _check_saving(out, max_cost, shard, sample)
+    _check_saving(out, max_cost, shard, sample, reroll=reroll)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     for found in project.check_picks(recipe):
         click.echo(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
-    with project.plan(recipe, sandbox=sandbox, only=only, shard=shard, sample=sample) as plan:
+    with project.plan(
+        recipe,
+        sandbox=sandbox,
+        only=only,
+        shard=shard,
+        sample=sample,
+        reroll=reroll,
+        further=against is None,
+    ) as plan:
         session.print_adopted(plan.adopted, plan.layout)
         if quote:
             _print_missing_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
@@ -90,6 +103,7 @@ def command(
             return ExitCode.CHANGES if detailed_exitcode and changes else ExitCode.DONE
         kept = plan.snapshot() if out else None
         _show(plan, as_json=as_json, by=by, every=show_all)
+        session.print_further(plan.layout, recipe_path, reroll=reroll)
         if problem := plan.refusal():
             click.echo(f"note: `run` will refuse this: {problem}", err=True)
         if shared := plan.shared():
@@ -102,13 +116,20 @@ def command(
 
 
 def _check_saving(
-    out: Path | None, max_cost: Decimal | None, shard: Shard | None, sample: SampleSize | None
+    out: Path | None,
+    max_cost: Decimal | None,
+    shard: Shard | None,
+    sample: SampleSize | None,
+    *,
+    reroll: bool,
 ) -> None:
     """Raise UsageError for options with which a plan cannot be saved."""
     if out is None:
         if max_cost is not None:
             raise UsageError("--max-cost is the ceiling of a saved plan: give --out too")
         return
+    if reroll:
+        raise UsageError("a saved plan is of the recipe alone: give either --out or --reroll")
     if shard is not None:
         raise UsageError("a saved plan is of the whole recipe: leave --shard out")
     if sample is not None:

@@ -30,6 +30,8 @@ def next_command(plan: project.Plan, step: Step) -> str | None:
         return command_line("resolve", recipe, layout, "--task-id", "ID", job=key)
     if step.action is Action.EXPIRED:
         return command_line("rescue", recipe, layout)
+    if step.action is Action.PRUNED:
+        return command_line("prune", recipe, layout, "--undo", "--only", f"job={key}")
     if step.action is Action.FAILED:
         return command_line("retry", recipe, layout, "--only", f"job={key}")
     return None

@@ -37,6 +37,7 @@ _SIGNS = {
     Action.SHARE: ("=", Colour.PLAIN),
     Action.FAILED: ("!", Colour.BAD),
     Action.EXPIRED: ("!", Colour.BAD),
+    Action.PRUNED: ("=", Colour.PLAIN),
     Action.UNCERTAIN: ("?", Colour.NOTABLE),
 }
 _WORDS = {
@@ -49,6 +50,7 @@ _WORDS = {
     Action.SHARE: "the same request as another line",
     Action.FAILED: "failed (`spark-batch retry` makes them again)",
     Action.EXPIRED: "expired (`spark-batch rescue` looks once more for free)",
+    Action.PRUNED: "pruned (`spark-batch prune --undo` has them fetched again)",
     Action.UNCERTAIN: "uncertain",
 }
 _SOURCES = {
@@ -67,7 +69,7 @@ def show(plan: project.Plan, *, every: bool) -> None:
     for step in plan.steps(brief=True):
         if every:
             _print_step(plan, step)
-        elif step.action not in (Action.KEEP, Action.LEAVE):
+        elif step.action not in (Action.KEEP, Action.LEAVE, Action.PRUNED):
             listing.add(plan, step)
     listing.print(plan)
     show_sums(plan)
@@ -233,9 +235,13 @@ def _made_lines(plan: project.Plan) -> Iterable[str]:
         yield f"{dropped:>5} dropped by exclude[{number}]"
 
 
-def _left_over_lines(plan: project.Plan) -> Iterable[str]:
+def _left_over_lines(plan: project.Plan) -> Iterator[str]:
     count, spent = plan.left_over()
-    return [f"{count:>5} left over from an older recipe, {spent} USD"] if count else []
+    if not count:
+        return
+    yield f"{count:>5} left over from an older recipe, {spent} USD"
+    if files := plan.left_over_files():
+        yield f"      {session.left_over_files(files, plan.recipe.path, plan.layout)}"
 
 
 def _money_lines(plan: project.Plan) -> list[str]:

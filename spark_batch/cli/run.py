@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from spark_batch.cli import options
 from spark_batch.cli.options import recipes_argument, running_options
 from spark_batch.cli.running import execute
 from spark_batch.project import RunOptions
@@ -15,14 +16,21 @@ from spark_batch.project import RunOptions
 @click.command()
 @recipes_argument
 @running_options
+@options.reroll_option
 @click.option(
     "--plan",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="Run exactly the plan that `plan --out FILE` saved, once and without asking, or refuse.",
 )
+@click.option("--open", "open_it", is_flag=True, help="Open the page in the browser at the end.")
 def command(
-    recipe_paths: tuple[Path, ...], *, events: Path | None, yes: bool, **options: Any
+    recipe_paths: tuple[Path, ...],
+    *,
+    events: Path | None,
+    yes: bool,
+    open_it: bool,
+    **given: Any,
 ) -> int:
     """Make the missing pictures. Started again, it continues and pays for nothing twice.
 
@@ -30,4 +38,5 @@ def command(
     --max-cost. All are checked before the first is run. One that fails stops no other, but for
     Ctrl-C and a refused key or empty balance; the exit code is the highest of theirs.
     """
-    return execute(recipe_paths, RunOptions(**options), events=events, yes=yes)
+    options = RunOptions(**given)
+    return execute(recipe_paths, options, events=events, yes=yes, open_it=open_it)

@@ -12,8 +12,10 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, session, standing
+from spark_batch.cli.browser import open_page
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode, SparkBatchError, UsageError
+from spark_batch.paths import shown
 from spark_batch.project import COSTS, Action, Status
 from spark_batch.text import counted
 
@@ -28,10 +30,12 @@ def execute(
     *,
     events: Path | None,
     yes: bool,
+    open_it: bool = False,
 ) -> ExitCode:
     """Run recipes one after the other; results go to stdout, everything else to stderr.
 
-    Gives the highest of their exit codes.
+    With `open_it` each page is opened in the browser at the end. Gives the highest of their exit
+    codes.
     """
     if options.plan is not None and len(recipe_paths) > 1:
         raise UsageError("a saved plan is of one recipe: give that one alone")
@@ -42,7 +46,15 @@ def execute(
             if len(recipes) > 1:
                 click.echo(f"{path}:")
             run_events = log.of(path, sandbox=options.sandbox) if log else None
-            code = _guarded(recipe, path, options, run_events, yes, alone=len(recipes) == 1)
+            code = _guarded(
+                recipe,
+                path,
+                options,
+                run_events,
+                yes=yes,
+                open_it=open_it,
+                alone=len(recipes) == 1,
+            )
             worst = max(worst, code)
             if code in _STOP_ALL:
                 break
@@ -61,13 +73,14 @@ def _guarded(
     path: Path,
     options: project.RunOptions,
     events: project.RunEvents | None,
-    yes: bool,
     *,
+    yes: bool,
+    open_it: bool,
     alone: bool,
 ) -> ExitCode:
     """Run a recipe; the error of one among several is shown, and stops none of the others."""
     try:
-        return _run(recipe, path, options, events, yes)
+        return _run(recipe, path, options, events, yes=yes, open_it=open_it)
     except SparkBatchError as error:
         if alone:
             raise
@@ -80,10 +93,14 @@ def _run(
     recipe_path: Path,
     options: project.RunOptions,
     events: project.RunEvents | None,
+    *,
     yes: bool,
+    open_it: bool,
 ) -> ExitCode:
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
+        if options.reroll:
+            session.print_further(prepared.layout, recipe_path, reroll=True)
         _print_shard_budget(prepared)
         if not prepared.idle and not yes:
             _confirm(prepared)
@@ -99,6 +116,9 @@ def _run(
         click.echo(step)
     if events is not None:
         events.end(result.tally, result.exit_code)
+    page = project.FORMATS["html"].path(prepared.layout)
+    if open_it and page in result.written.paths:
+        open_page(page.absolute().as_uri(), shown(page))
     github_exit_code = github.publish(recipe_path, prepared.layout)
     return result.exit_code or github_exit_code
 
@@ -152,5 +172,5 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
         money = f"{standing.spent(layout, tally.spent)} so far"
         fits = len(made) + 1 + len(money) <= _COLUMNS
         click.echo(f"{made} {money}" if fits else f"{made}\n{money}")
-    if any(count for status, count in counts.items() if status is not Status.DONE):
-        standing.print_rows(counts, prepared.recipe.path, layout)
+    if result.flagged or any(counts[status] for status in counts if status is not Status.DONE):
+        standing.print_rows(counts, prepared.recipe.path, layout, flagged=result.flagged)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from spark_batch.cli.stopping import until_stopped, wait
 from spark_batch.errors import UsageError
-
-_TICK = 0.2  # seconds between two looks at whether a signal came
 
 
 def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -92,36 +86,11 @@ def command(
         faults=sandbox.faults.parse(faults, script=sandbox.read_script(script) if script else {}),
         seed=seed,
     )
-    with _until_stopped() as stopped, sandbox.serve(settings, port=port) as served:
+    with until_stopped() as stopped, sandbox.serve(settings, port=port) as served:
         click.echo(f"sandbox at {served.url} (ledger {served.ledger.path})")
         click.echo(f"export SPARK_BASE_URL={served.url}")
         click.echo(f"export SPARK_API_KEY={f'${key_env}' if key_env else 'sandbox'}")
-        _wait(stopped)
-
-
-@contextmanager
-def _until_stopped() -> Iterator[list[int]]:
-    """A list that receives Ctrl-C and SIGTERM; the former handlers come back afterwards.
-
-    The handler takes no lock: it interrupts this thread, which may hold that of a threading.Event,
-    and would wait for it without end.
-    """
-    stopped: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        stopped.append(number)
-
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-
-
-def _wait(stopped: list[int]) -> None:
-    while not stopped:
-        time.sleep(_TICK)
+        wait(stopped)
 
 
 def _key(name: str | None) -> str | None:

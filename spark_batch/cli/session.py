@@ -10,6 +10,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli.colours import print_link
+from spark_batch.cli.standing import command_line
 from spark_batch.paths import shown
 from spark_batch.project import (
     Cause,
@@ -77,6 +78,30 @@ def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
     if count := causes[Cause.OTHER_POINTER]:
         pointers = counted(count, "Git LFS pointer")
         yield f"{pointers} to other pictures than recorded, left as they are (`verify` lists them)"
+
+
+def left_over_files(count: int, recipe: Path, layout: project.RecipeLayout) -> str:
+    """A line that says how many pictures an older recipe left over, and what lists them."""
+    command = command_line("prune", recipe, layout, "--left-over")
+    return f"{counted(count, 'picture')} left over on disk: `{command}` lists them"
+
+
+def print_further(layout: project.RecipeLayout, recipe: Path, *, reroll: bool) -> None:
+    """Print on stderr how many further takes a reroll makes, and for which pictures it cannot."""
+    further = layout.further
+    takes = counted(further.new, "rejected picture")
+    if reroll:
+        click.echo(f"reroll: {takes} of a random seed without a further take yet", err=True)
+    elif further.new:
+        command = command_line("plan", recipe, layout, "--reroll")
+        click.echo(f"note: {takes} can have a further take: `{command}` shows the cost", err=True)
+    if reroll and further.fixed:
+        pictures = counted(further.fixed, "rejected picture")
+        click.echo(
+            f"reroll: {pictures} of a fixed seed left alone, since the same request makes the same"
+            " picture: change the seed, or give it as -1, which is random",
+            err=True,
+        )
 
 
 def print_unmerged_shards(layout: project.RecipeLayout) -> None:

@@ -9,21 +9,28 @@ from pathlib import Path
 
 from spark_batch.cli.colours import Colour, print_line
 from spark_batch.errors import ExitCode
-from spark_batch.project import RecipeLayout, Status
+from spark_batch.project import FLAGGED, JobRecord, RecipeLayout, Status
 
 _ORDER = (
-    *(Status.DONE, Status.FETCHING, Status.RUNNING, Status.SUBMITTING, Status.PENDING),
-    *(Status.FAILED, Status.EXPIRED, Status.UNCERTAIN),
+    *(Status.DONE, Status.PRUNED, Status.FETCHING, Status.RUNNING, Status.SUBMITTING),
+    *(Status.PENDING, Status.FAILED, Status.EXPIRED, Status.UNCERTAIN),
 )
 COLOURS = {
     **dict.fromkeys((Status.FETCHING, Status.RUNNING, Status.SUBMITTING), Colour.UNDER_WAY),
     **dict.fromkeys((Status.FAILED, Status.EXPIRED), Colour.BAD),
     Status.DONE: Colour.GOOD,
     Status.PENDING: Colour.PLAIN,
+    Status.PRUNED: Colour.PLAIN,
     Status.UNCERTAIN: Colour.NOTABLE,
 }
 _UNDER_WAY = (Status.PENDING, Status.RUNNING, Status.FETCHING)
-_PAID = "paid for: the next `run` or `rescue` fetches them"
+_FLAGGED_NOTE = "of those done: look at the pictures"
+_NOTES = {
+    Status.PENDING: "not made yet",
+    Status.SUBMITTING: "a run is sending them, or ended while it did",
+    Status.RUNNING: "paid for: the next `run` or `rescue` fetches them",
+    Status.FETCHING: "paid for: the next `run` or `rescue` fetches them",
+}
 _CONDITIONS = {
     ExitCode.OVER_BUDGET: "with a higher max_cost",
     ExitCode.REFUSED: "once the key and the balance are in order",
@@ -41,13 +48,20 @@ def command_line(
     return shlex.join(["spark-batch", name, str(recipe), *jobs, *flags, *options])
 
 
-def print_rows(counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout) -> None:
-    """Print a line for each status that jobs have: their number, the status, what to do."""
+def print_rows(
+    counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout, *, flagged: int = 0
+) -> None:
+    """Print a line for each status that jobs have: their number, the status, what to do.
+
+    `flagged` of the done ones have a flag.
+    """
     for status in _ORDER:
         if counts.get(status):
             note = _note(status, recipe, layout)
             word = f"{status.value:<10} " if note else status.value
             print_line(f"{counts[status]:>7} ", (word, COLOURS[status]), note)
+        if status is Status.DONE and flagged:
+            print_line(f"{flagged:>7} ", (f"{FLAGGED:<10} ", Colour.NOTABLE), _FLAGGED_NOTE)
 
 
 def next_step(
@@ -63,6 +77,11 @@ def next_step(
     return f"Continue{condition}: {command_line('run', recipe, layout)}"
 
 
+def colour(record: JobRecord) -> Colour:
+    """The colour of a job's status; that of a flagged job asks for a look."""
+    return Colour.NOTABLE if record.flag else COLOURS[record.status]
+
+
 def spent(layout: RecipeLayout, amount: Decimal) -> str:
     """Money in USD as messages show it: that of the sandbox is play money."""
     if layout.is_preview:
@@ -73,12 +92,6 @@ def spent(layout: RecipeLayout, amount: Decimal) -> str:
 def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
     retry = f"`{command_line('retry', recipe, layout)}`"
     match status:
-        case Status.PENDING:
-            return "not made yet"
-        case Status.SUBMITTING:
-            return "a run is sending them, or ended while it did"
-        case Status.RUNNING | Status.FETCHING:
-            return _PAID
         case Status.FAILED:
             return f"{retry} makes them again, for money"
         case Status.UNCERTAIN:
@@ -87,5 +100,8 @@ def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
         case Status.EXPIRED:
             rescue = command_line("rescue", recipe, layout)
             return f"`{rescue}` looks once more for free; {retry} makes them again, for money"
-        case Status.DONE:
-            return ""
+        case Status.PRUNED:
+            undo = command_line("prune", recipe, layout, "--undo")
+            return f"their pictures were deleted: `{undo}` has them fetched again"
+        case _:
+            return _NOTES.get(status, "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from spark_batch.cli import options, session, standing
 from spark_batch.cli.colours import print_line
 from spark_batch.errors import PicksError
 from spark_batch.paths import shown
-from spark_batch.project import CheckpointReader, JobRecord, PickCounts, Shard, Status
+from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Shard, Status
 from spark_batch.text import counted, printable
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
@@ -37,7 +37,7 @@ def command(
         trouble = []
         for record in project.chosen_records(checkpoint, only, layout):
             counts[record.status] += 1
-            if record.status in _TROUBLE:
+            if record.status in _TROUBLE or record.flag:
                 trouble.append(record)
         picks = _counted_picks(layout, checkpoint)
         if as_json:
@@ -65,22 +65,51 @@ def _print_text(
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[JobRecord],
+    trouble: Sequence[JobRecord],
 ) -> None:
     total = sum(counts.values())
     click.echo(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
-    standing.print_rows(counts, recipe_path, layout)
+    standing.print_rows(counts, recipe_path, layout, flagged=_flagged(trouble))
     money = checkpoint.money()
     reserved = f", {money.reserved} USD reserved" if money.reserved else ""
     click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     for record in trouble:
-        status = (record.status.value, standing.COLOURS[record.status])
+        status = (_status(record), standing.colour(record))
         print_line(status, f" {record.output} (job {record.key}): {_why(record)}")
+    if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
+        click.echo(f"  {session.left_over_files(files, recipe_path, layout)}")
+    if line := _picked_and_pruned(recipe_path, layout, checkpoint, counts):
+        click.echo(f"  {line}")
     if step := standing.next_step(counts, recipe_path, layout):
         click.echo(step)
 
 
+def _picked_and_pruned(
+    recipe: Path,
+    layout: project.RecipeLayout,
+    checkpoint: CheckpointReader,
+    counts: Counter[Status],
+) -> str | None:
+    """How to get pictures back that were deleted and are picked now."""
+    if not counts[Status.PRUNED]:
+        return None
+    only = "pick=yes,status=pruned"
+    count = sum(1 for _ in project.chosen_records(checkpoint, (only,), layout, strict=False))
+    undo = standing.command_line("prune", recipe, layout, "--undo", "--only", only)
+    return f"{count} of the pruned pictures picked: `{undo}` wants them back" if count else None
+
+
+def _flagged(records: Iterable[JobRecord]) -> int:
+    return sum(record.flag is not None for record in records)
+
+
+def _status(record: JobRecord) -> str:
+    return FLAGGED if record.flag else record.status.value
+
+
 def _why(record: JobRecord) -> str:
+    if record.flag:
+        return record.flag
     attempt = record.attempt
     if attempt is None:
         return ""
@@ -92,7 +121,7 @@ def _print_json(
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[JobRecord],
+    trouble: Sequence[JobRecord],
     picks: PickCounts | None,
 ) -> None:
     money = checkpoint.money()
@@ -100,13 +129,14 @@ def _print_json(
         "recipe": layout.name,
         "output_dir": str(layout.output_dir),
         "jobs": {status.value: counts[status] for status in Status},
+        FLAGGED: _flagged(trouble),
         "cost_usd": {"spent": str(money.spent), "reserved": str(money.reserved)},
         "picks": None if picks is None else asdict(picks),
         "trouble": [
             {
                 "job": record.key,
                 "output": record.output,
-                "status": record.status.value,
+                "status": _status(record),
                 "why": _why(record),
             }
             for record in trouble

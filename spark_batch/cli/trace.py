@@ -135,7 +135,8 @@ def _record(trace: Trace) -> Iterator[str]:
         moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
         times = " to ".join(filter(None, moments))
         mark = "  ← this picture" if attempt.number == trace.made else ""
-        state = "expired" if attempt.lost else attempt.state.value
+        gone = "pruned" if attempt.pruned else "expired" if attempt.lost else None
+        state = gone or attempt.state.value
         line = f"attempt {attempt.number}  {state} at {attempt.api}{task}{paid}{code}"
         yield printable(f"{line}{', ' if times else ''}{times}{mark}")
     if trace.attempts:

@@ -8,13 +8,30 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import completing, options
-from spark_batch.project import Attempt, CheckpointReader, JobRecord, Shard, State
+from spark_batch.project import (
+    Attempt,
+    CheckpointReader,
+    JobRecord,
+    Shard,
+    State,
+    Status,
+    status_of,
+)
 
 _NEXT = {
     "never": "not sent again: the same request would fail again",
     "new-task": "a further attempt may follow, as often as run.attempts allows",
     "create": "no task was made: a further attempt may follow",
 }
+
+_PAID = {
+    Status.PRUNED: "paid for, and its picture was deleted: `spark-batch prune --undo` has the next"
+    " run fetch it, as long as the API has it",
+    Status.EXPIRED: "paid for, and the API no longer gave its picture: `spark-batch rescue` looks"
+    " once more for free, `spark-batch retry` makes it again, for money",
+    Status.DONE: "done: nothing is sent",
+}
+_UNDER_WAY = "paid for: the next run, or `spark-batch rescue`, polls and fetches it"
 
 
 @click.command()
@@ -58,8 +75,8 @@ def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool
     click.echo(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
     for moment, what, detail in checkpoint.history(attempt.id):
         click.echo(f"  {moment}  {what}{': ' + detail if detail else ''}")
-    if attempt.suspect:
-        click.echo(f"  suspect: {attempt.suspect}")
+    if attempt.flag:
+        click.echo(f"  flagged: {attempt.flag}")
     click.echo(f"  {_then(attempt, last=last)}")
 
 
@@ -75,11 +92,4 @@ def _then(attempt: Attempt, *, last: bool) -> str:
         return "→ the API never looked at it: the next run sends the same attempt"
     if attempt.state is State.FAILED:
         return f"→ {_NEXT.get(attempt.again or 'never', _NEXT['never'])}; `spark-batch retry`"
-    if attempt.lost:
-        return (
-            "→ paid for, and the API no longer gave its picture: `spark-batch rescue` looks once"
-            " more for free, `spark-batch retry` makes it again, for money"
-        )
-    if attempt.state is State.DONE:
-        return "→ done: nothing is sent"
-    return "→ paid for: the next run, or `spark-batch rescue`, polls and fetches it"
+    return f"→ {_PAID.get(status_of(attempt), _UNDER_WAY)}"

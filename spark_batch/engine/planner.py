@@ -34,6 +34,7 @@ class Cause(str, Enum):
     POINTER = "lfs-pointer"  # done, and its file is a Git LFS pointer to the picture
     OTHER_POINTER = "other-lfs-pointer"  # done, and its file is a pointer to another picture
     EXPIRED = "expired"
+    PRUNED = "pruned"
     UNCERTAIN = "uncertain"
     SHARED = "shared"  # another line makes the same request
     LEFT_OUT = "left-out"  # by a selection, or new in a `retry`
@@ -51,6 +52,7 @@ class Action(str, Enum):
     SHARE = "share"  # another line of the recipe makes the same request
     FAILED = "failed"  # nothing, unless `retry`
     EXPIRED = "expired"  # nothing, unless `retry`
+    PRUNED = "pruned"  # nothing, until `prune --undo`
     UNCERTAIN = "uncertain"  # nothing, until it is resolved
 
 
@@ -211,6 +213,8 @@ def _find(job: AnyJob, history: _History, scope: Scope) -> Finding:
 
 def _shared(job: AnyJob, reader: CheckpointReader, scope: Scope) -> Finding:
     attempt = reader.last_attempt(job.key)
+    if attempt is not None and attempt.pruned:
+        return _pruned(job, attempt, reader, scope)
     if attempt is not None and attempt.state is State.DONE:
         return _done(job, attempt, reader, scope)
     reason = "the same request as another line: made once"
@@ -224,6 +228,8 @@ def _step(job: AnyJob, reader: CheckpointReader, scope: Scope) -> Finding:
     if attempt.settled:
         reason = f"settled as {attempt.settled}: made again"
         return Finding(Action.CREATE, reason, attempt, Cause.SETTLED)
+    if attempt.pruned:
+        return _pruned(job, attempt, reader, scope)
     if attempt.lost:
         return _expired(job, attempt, reader, scope)
     if attempt.state is State.FAILED:
@@ -282,8 +288,16 @@ def _expired(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Sco
     return Finding(action, attempt.error_message or "expired", attempt, Cause.EXPIRED)
 
 
+def _pruned(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Finding:
+    """A pruned picture stays away, unless somebody has put it back."""
+    if (file := _found(job, attempt, reader, scope)) is not None:
+        reason = f"it was pruned, and {file} has the picture again"
+        return Finding(Action.RESTORE, reason, attempt, Cause.PRUNED)
+    return Finding(Action.PRUNED, f"pruned; {done(attempt)}", attempt, Cause.PRUNED)
+
+
 def _found(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> str | None:
-    """A file that has the picture of an expired job after all, whole or as a Git LFS pointer."""
+    """A file that has an expired or pruned job's picture after all, whole or as a pointer."""
     picture = attempt.picture
     if picture is None:
         return None

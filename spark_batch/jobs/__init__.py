@@ -5,6 +5,8 @@ Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetim
 """
 
 from spark_batch.jobs.attempt import (
+    FLAG_CODES,
+    FLAGGED,
     NO_USAGE,
     SANDBOX_API,
     Attempt,
@@ -31,6 +33,8 @@ from spark_batch.jobs.record import JobRecord, Provenance, record_of
 from spark_batch.jobs.request import Difference, Job, Request, differences
 
 __all__ = [
+    "FLAGGED",
+    "FLAG_CODES",
     "NO_USAGE",
     "SANDBOX_API",
     "Attempt",

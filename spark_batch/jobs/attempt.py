@@ -10,6 +10,8 @@ from enum import Enum
 from spark_batch.jobs.recipe import Picture
 
 SANDBOX_API = "sandbox"  # the value of `Attempt.api` for attempts that the sandbox answered
+FLAGGED = "flagged"  # what reports and selections call a finished job that has an `Attempt.flag`
+FLAG_CODES = (FLAGGED, "suspect")  # in manifests; the second one is what earlier versions wrote
 
 
 class State(str, Enum):
@@ -28,7 +30,7 @@ class Status(str, Enum):
 
     `expired` is a job whose picture was paid for, is not on disk, and is no longer to be had: the
     API gives no URL for it. Version 0.1.0 called it `lost`, which manifests and selections may
-    still say.
+    still say. `pruned` is one whose picture was deleted by `prune`, and is not fetched again.
     """
 
     PENDING = "pending"
@@ -39,6 +41,7 @@ class Status(str, Enum):
     FAILED = "failed"
     UNCERTAIN = "uncertain"
     EXPIRED = "expired"
+    PRUNED = "pruned"
 
     @classmethod
     def _missing_(cls, value: object) -> Status | None:
@@ -85,10 +88,11 @@ class Attempt:
 
     `not_accepted` says of a submitting attempt that the API cannot have accepted it; `again` is
     what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
-    on disk and no longer to be had; `api` is the base URL, or `sandbox`. `settled` is what the user
-    said of an uncertain one: `not-charged`, or `resubmit`; `suspect` is what is odd about the
-    picture that came. `commit` is the recipe's in git when the attempt was made; `received` the
-    SHA-256 of the picture as it came, before metadata were written into it.
+    on disk and no longer to be had, `pruned` that it was deleted on purpose; `api` is the base URL,
+    or `sandbox`. `settled` is what the user said of an uncertain one: `not-charged`, or `resubmit`;
+    `suspect` is what is odd about the picture that came. `commit` is the recipe's in git when the
+    attempt was made; `received` the SHA-256 of the picture as it came, before metadata were written
+    into it.
     """
 
     id: int
@@ -105,6 +109,7 @@ class Attempt:
     error_message: str | None = None
     again: str | None = None
     lost: bool = False
+    pruned: bool = False
     submitted_at: datetime | None = None
     completed_at: datetime | None = None
     settled: str | None = None
@@ -128,6 +133,14 @@ class Attempt:
         return self.cost is None and self.state is not State.FAILED and not not_accepted
 
     @property
+    def flag(self) -> str | None:
+        """Why a person should look at the picture, in words; None when nothing was found.
+
+        The one place that knows what flags a job; `checkpoint.rows.FLAGGED` is its twin in SQL.
+        """
+        return self.suspect
+
+    @property
     def blocks_another(self) -> bool:
         """Whether no further attempt of the job may be made: it is done, in progress or uncertain.
 
@@ -146,6 +159,8 @@ def status_of(attempt: Attempt | None) -> Status:
         return Status.PENDING
     if attempt.state is State.SUBMITTING and attempt.not_accepted:
         return Status.PENDING
+    if attempt.pruned:
+        return Status.PRUNED
     if attempt.lost:
         return Status.EXPIRED
     return _STATUS_OF[attempt.state]

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from spark_batch import atomic, lfs
-from spark_batch.errors import PicksError
+from spark_batch.errors import PicksError, UsageError
 from spark_batch.models.schemas import schema
 from spark_batch.text import escape_formula, one_line, quoted, unescape_formula
 
@@ -24,6 +24,7 @@ PICKS = "picks"  # the name of the schema
 _CONFLICT = re.compile(r"(<{7}|\|{7}|>{7})( .*)?|={7}")
 _LARGEST = 16 * 1024 * 1024  # bytes of a picks file: 100 000 rows have 8 MB
 _SHOWN = 60  # characters of a cell in an error
+_TRIES = 5  # to write a file that others write at the same time
 
 
 class Verdict(str, Enum):
@@ -116,7 +117,10 @@ def read_picks(path: Path) -> Picks:
     Raises PicksError with the line for what is no picks file, an unknown verdict, a job with two
     rows, and the markers of a merge conflict. A link is not followed.
     """
-    text = _read(path)
+    return _parsed(path, _read(path))
+
+
+def _parsed(path: Path, text: str) -> Picks:
     found: dict[str, Pick] = {}
     lines: dict[str, int] = {}
     for line, cells in _rows(path, text):
@@ -132,13 +136,87 @@ def read_picks(path: Path) -> Picks:
     return Picks(MappingProxyType(found))
 
 
-def write_picks(path: Path, picks: Picks, order: Iterable[str]) -> None:
-    """Write a picks file atomically; the same picks in the same `order` have the same bytes.
+@dataclass(frozen=True, slots=True)
+class PickChange:
+    """A verdict to write for a job, None to remove one; `output` names its picture.
+
+    `before` are the verdict and the note that whoever changes it has seen.
+    """
+
+    job: str
+    output: str
+    verdict: Verdict | None
+    note: str
+    before: tuple[Verdict | None, str]
+
+
+def change_picks(
+    path: Path, changes: Iterable[PickChange], order: Iterable[str]
+) -> tuple[Picks, tuple[str, ...]]:
+    """Write verdicts into a picks file; all others in it are kept.
+
+    A job that has another verdict or note by now than the change has seen is left alone: the second
+    result has these jobs. The first has the file's verdicts as they are then. The file is
+    replaced atomically. Raises OSError, and UsageError as `read_picks` does, for a symbolic link in
+    the file's place, for a file with columns of its own, which would be lost, and when other
+    programs write the file all the time.
+    """
+    wanted, keys = tuple(changes), tuple(order)
+    atomic.refuse_links(path)
+    for _ in range(_TRIES):
+        text = _read(path)
+        before = _parsed(path, text)
+        _refuse_own_columns(path, text)
+        after, conflicts = _changed(before, wanted)
+        if after == before or _replaced(path, after, keys, over=text):
+            return after, conflicts
+    raise UsageError(f"{path}: another program writes this file all the time")
+
+
+def _changed(picks: Picks, changes: Iterable[PickChange]) -> tuple[Picks, tuple[str, ...]]:
+    conflicts = []
+    for change in changes:
+        pick = picks.by_job.get(change.job)
+        now = (None, "") if pick is None else (pick.verdict, pick.note)
+        if now == change.before:
+            picks = picks.with_verdict(
+                change.job, change.verdict, output=change.output, note=change.note
+            )
+        elif now != (change.verdict, change.note):
+            conflicts.append(change.job)
+    return picks, tuple(conflicts)
+
+
+def _refuse_own_columns(path: Path, text: str) -> None:
+    columns = next(csv.reader(StringIO(text, newline="")), [])
+    others = [name for name in columns if name not in _columns()]
+    if others:
+        shown = quoted(one_line(others[0], _SHOWN))
+        raise _error(path, 1, f"the column {shown} would be lost: take it out, or edit by hand")
+
+
+def _replaced(path: Path, picks: Picks, order: Iterable[str], *, over: str) -> bool:
+    """Write a picks file unless it has another content than `over` by now."""
+    try:
+        with atomic.replacing(path, text=True, keep_same=True) as file:
+            file.write(_text(picks, order))
+            if _read(path) != over:
+                raise _OvertakenError
+    except _OvertakenError:
+        return False
+    return True
+
+
+class _OvertakenError(Exception):
+    """Another program has written the file since it was read."""
+
+
+def _text(picks: Picks, order: Iterable[str]) -> str:
+    """The text of a picks file; the same picks in the same `order` have the same.
 
     `order` has the keys of the recipe's jobs. Jobs that it lacks are kept, after the others, sorted
-    by key. Raises OSError, and UsageError where a symbolic link stands in the file's place.
+    by key.
     """
-    atomic.refuse_links(path)
     known = dict.fromkeys(key for key in order if key in picks.by_job)
     keys = (*known, *sorted(picks.by_job.keys() - known.keys()))
     buffer = StringIO()
@@ -147,8 +225,7 @@ def write_picks(path: Path, picks: Picks, order: Iterable[str]) -> None:
     for pick in (picks.by_job[key] for key in keys):
         texts = (escape_formula(pick.output), pick.verdict.value, escape_formula(pick.note))
         writer.writerow((pick.job, *texts))
-    with atomic.replacing(path, text=True, keep_same=True) as file:
-        file.write(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _columns() -> list[str]:

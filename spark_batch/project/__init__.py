@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spark_batch.engine.planner import Action as Action
     from spark_batch.engine.planner import Cause as Cause
     from spark_batch.engine.planner import Step as Step
+    from spark_batch.jobs import FLAGGED as FLAGGED
     from spark_batch.jobs import Attempt as Attempt
     from spark_batch.jobs import Difference as Difference
     from spark_batch.jobs import Input as Input
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from spark_batch.project.adopting import Adoption as Adoption
     from spark_batch.project.amounts import read_amount as read_amount
     from spark_batch.project.amounts import read_workers as read_workers
+    from spark_batch.project.browsing import browse as browse
     from spark_batch.project.compare import Change as Change
     from spark_batch.project.compare import Comparison as Comparison
     from spark_batch.project.compare import Entry as Entry
@@ -98,6 +100,10 @@ if TYPE_CHECKING:
     from spark_batch.project.planning import Plan as Plan
     from spark_batch.project.planning import Quotes as Quotes
     from spark_batch.project.planning import plan as plan
+    from spark_batch.project.pruning import Kind as Kind
+    from spark_batch.project.pruning import Pruning as Pruning
+    from spark_batch.project.pruning import prune as prune
+    from spark_batch.project.pruning import undo as undo
     from spark_batch.project.reporting import annotation_commands as annotation_commands
     from spark_batch.project.reporting import manifest_text as manifest_text
     from spark_batch.project.reporting import summary_text as summary_text
@@ -109,6 +115,8 @@ if TYPE_CHECKING:
     from spark_batch.project.resolving import settling as settling
     from spark_batch.project.results import job_results as job_results
     from spark_batch.project.results import thumbnail_url as thumbnail_url
+    from spark_batch.project.reviewing import Reviewing as Reviewing
+    from spark_batch.project.reviewing import review as review
     from spark_batch.project.running import PreparedRun as PreparedRun
     from spark_batch.project.running import RunOptions as RunOptions
     from spark_batch.project.running import RunResult as RunResult
@@ -146,6 +154,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "project.adopting": ("Adoption",),
     "project.amounts": ("read_amount", "read_workers"),
+    "project.browsing": ("browse",),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
     "project.completing": ("fill_axes", "fill_jobs"),
     "project.event_log": ("EventLog", "RunEvents"),
@@ -163,6 +172,7 @@ _HOMES = {
     "project.ownership": ("earlier_hint",),
     "project.picking": ("check_picks", "count_picks", "unknown_picks"),
     "project.planning": ("Plan", "Quotes", "plan"),
+    "project.pruning": ("Kind", "Pruning", "prune", "undo"),
     "project.reporting": (
         "annotation_commands",
         "manifest_text",
@@ -173,6 +183,7 @@ _HOMES = {
     "project.rescuing": ("Rescued", "rescue"),
     "project.resolving": ("Settlement", "settling"),
     "project.results": ("job_results", "thumbnail_url"),
+    "project.reviewing": ("Reviewing", "review"),
     "project.running": ("PreparedRun", "RunOptions", "RunResult", "Watch", "prepare"),
     "project.planfile": ("SavedPlan", "check_target"),
     "project.saved_plan": ("save",),
@@ -210,6 +221,7 @@ _HOMES = {
     "jobs": (
         "Attempt",
         "Difference",
+        "FLAGGED",
         "Input",
         "Job",
         "JobRecord",

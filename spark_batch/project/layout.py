@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, matrix
 from spark_batch.jobs.picks import Picks, picks_file, read_picks
+from spark_batch.jobs.reroll import FurtherTakes, with_further
 from spark_batch.jobs.shard import Shard, labelled_shard
 from spark_batch.models import Model
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
@@ -23,13 +24,15 @@ class RecipeLayout(Layout):
     """The layout of a recipe's output folder, or of the part of it that belongs to `shard`.
 
     `recipe_dir` is the folder of the recipe file, None when unknown. Both folders are absolute.
-    `metadata` says whether pictures carry what they were made of.
+    `metadata` says whether pictures carry what they were made of. `further` are further takes that
+    `jobs` adds to the recipe's (`rerolling`).
     """
 
     model: Model
     shard: Shard | None = None
     recipe_dir: Path | None = None
     metadata: bool = False
+    further: FurtherTakes = field(default=FurtherTakes(), compare=False)
 
     @property
     def label(self) -> str:
@@ -65,8 +68,10 @@ class RecipeLayout(Layout):
         return self.shard is None or self.shard.owns(key)
 
     def jobs(self, recipe: Recipe) -> Iterator[Job]:
-        """The jobs of the recipe that belong to it, in the recipe's order."""
+        """The jobs of the recipe that belong to it, in the recipe's order, with further takes."""
         jobs = matrix.jobs(recipe)
+        if self.further.after:
+            jobs = with_further(jobs, self.further)
         return jobs if self.shard is None else self.shard.of(jobs)
 
 

@@ -30,6 +30,7 @@ from spark_batch.project import adopting, record_files
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.neighbours import output_of
 from spark_batch.project.reporting import write_reports
+from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sources import Source, find_sources, open_sources
 from spark_batch.reports.formats import FORMATS, Written
 
@@ -114,7 +115,7 @@ def _join(
             twice |= join(checkpoint, source.reader, same_folder=here, recipe=layout.name)
         checkpoint.mark_interrupted()
         mark_twins(checkpoint)
-        checkpoint.sync_jobs(layout.jobs(recipe))
+        checkpoint.sync_jobs(with_further_takes(recipe, layout, checkpoint).jobs(recipe))
     return twice
 
 

@@ -26,6 +26,7 @@ from spark_batch.jobs.shard import Shard
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.ownership import Ownership
+from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.selecting import chooser_with
 
@@ -212,6 +213,11 @@ class Plan:
         gone = [cost for key, cost in costs if int(key, 16) not in self._keys]
         return len(gone), sum(gone, Decimal(0))
 
+    def left_over_files(self) -> int:
+        """The number of pictures of such jobs that `prune --left-over` can delete."""
+        keys = self._checkpoint.placed_keys()
+        return sum(int(key, 16) not in self._keys for key in keys)
+
 
 @contextlib.contextmanager
 def plan(
@@ -221,18 +227,23 @@ def plan(
     only: tuple[str, ...] = (),
     shard: Shard | None = None,
     sample: SampleSize | None = None,
+    reroll: bool = False,
+    further: bool = True,
 ) -> Iterator[Plan]:
     """What `run` would do, and why. Sends nothing and changes no file.
 
-    `only`, `shard` and `sample` are as in `RunOptions`. Raises CheckpointError when the checkpoint
-    is damaged, and UsageError for a manifest that cannot be read or a selection that chooses
-    nothing.
+    `only`, `shard`, `sample` and `reroll` are as in `RunOptions`. Without `further` it is about the
+    recipe's own jobs alone, and no further takes, so that recipes can be compared. Raises
+    CheckpointError when the checkpoint is damaged, and UsageError for a manifest that cannot be
+    read or a selection that chooses nothing.
     """
     layout = layout_of(recipe, sandbox=sandbox, shard=shard)
     sharding.refuse_unmerged(layout)
     shard_budget = sharding.shard_budget(recipe, layout)
     checkpoint, adopted = adopting.with_adopted(layout)
     with checkpoint:
+        if further:
+            layout = with_further_takes(recipe, layout, checkpoint, reroll=reroll)
         planned = Plan(
             shard_budget.recipe,
             layout,

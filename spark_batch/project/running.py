@@ -29,7 +29,9 @@ from spark_batch.project.git import commit_of
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.links import PictureLinks
 from spark_batch.project.ownership import Ownership
+from spark_batch.project.refreshing import refreshed
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
+from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.project.selecting import chooser_of
@@ -39,7 +41,7 @@ from spark_batch.reports.formats import Written
 Watch = Callable[[Driver, int], None]
 
 # Options that would change a saved plan.
-_PLANNED = ("retry", "only", "sample", "limit", "max_cost", "shard")
+_PLANNED = ("retry", "only", "sample", "limit", "max_cost", "shard", "reroll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class RunOptions:
     `sample` takes so many of these jobs, with every value of every axis as early as possible.
     `shard` runs a part of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan`
     is a saved plan, which brings its own selection and ceiling. `pay_again` creates jobs that
-    another checkpoint or manifest nearby has paid for, such as that of a renamed recipe.
+    another checkpoint or manifest nearby has paid for, such as that of a renamed recipe. `reroll`
+    makes one further take for each rejected picture of a random seed.
     """
 
     sandbox: bool = False
@@ -69,6 +72,7 @@ class RunOptions:
     shard: Shard | None = None
     plan: Path | None = None
     pay_again: bool = False
+    reroll: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class RunResult:
     """The result of a run: its tally, the forecast made before it, and the path of the manifest.
 
     `idle` says that there was nothing to do. `written` lists all reports, with the manifest.
-    `counts` are the recipe's jobs by status, those of earlier runs included.
+    `counts` are the recipe's jobs by status, those of earlier runs included, and `flagged` is the
+    number of those done that a person should look at.
     """
 
     tally: Tally
@@ -85,6 +90,7 @@ class RunResult:
     idle: bool
     written: Written
     counts: Mapping[Status, int]
+    flagged: int = 0
 
     @property
     def exit_code(self) -> ExitCode:
@@ -145,8 +151,16 @@ class PreparedRun:
                 with manifest_of_deleted(self.layout, self.checkpoint):
                     self._run(endpoint, tally, watch)
         written = write_reports(self.layout, self.checkpoint)
-        counts = self.checkpoint.counts().jobs
-        return RunResult(tally, self.forecast, self.layout.manifest, self.idle, written, counts)
+        counts = self.checkpoint.counts()
+        return RunResult(
+            tally=tally,
+            forecast=self.forecast,
+            manifest=self.layout.manifest,
+            idle=self.idle,
+            written=written,
+            counts=counts.jobs,
+            flagged=counts.flagged,
+        )
 
     def _begin(self) -> None:
         """Record the jobs and the use of a saved plan, in one commit, before anything is sent."""
@@ -196,7 +210,9 @@ class PreparedRun:
                 metadata=self.layout.metadata,
                 commit=commit_of(self.recipe.path),
             )
-            watch(driver, max(self.forecast.total(WORK) - self.forecast.beyond_limit, self.paid))
+            total = max(self.forecast.total(WORK) - self.forecast.beyond_limit, self.paid)
+            with refreshed(self.layout, lambda: tally.done):
+                watch(driver, total)
 
 
 @contextlib.contextmanager
@@ -220,6 +236,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         checkpoint.mark_interrupted()
         checkpoint.poll_unknown_again()
         adopted = adopting.take_over(checkpoint, layout)
+        layout = with_further_takes(recipe, layout, checkpoint, reroll=options.reroll)
         shard_budget = sharding.shard_budget(recipe, layout)
         recipe = shard_budget.recipe
         prices = Prices(

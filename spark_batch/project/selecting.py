@@ -19,17 +19,23 @@ _NAMED = 5  # keys that a message lists
 
 
 def chosen_records(
-    checkpoint: CheckpointReader, only: tuple[str, ...], layout: RecipeLayout
+    checkpoint: CheckpointReader,
+    only: tuple[str, ...],
+    layout: RecipeLayout,
+    *,
+    strict: bool = True,
 ) -> Iterator[JobRecord]:
     """The recipe's jobs that match one of the expressions `only`, or all; take them all.
 
-    Raises UsageError at the end when an expression names what no job has, or none matches.
+    Raises UsageError at the end when an expression names what no job has, or none matches, unless
+    `strict` is false.
     """
     chooser = chooser_of(only, layout)
     for record in checkpoint.records():
         if chooser(facts(record, layout.model)):
             yield record
-    chooser.check()
+    if strict:
+        chooser.check()
 
 
 def chooser_of(only: tuple[str, ...], layout: RecipeLayout) -> Chooser:

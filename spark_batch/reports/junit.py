@@ -2,8 +2,8 @@
 
 The structure is that of Jenkins' junit-10.xsd, the strictest schema in use: its cases have no
 `file` and no `line`, so the text of a failure begins with the job's line in the recipe. Failed jobs
-are failures; uncertain and expired ones are errors; jobs under way or not made yet are skipped; a
-suspect picture passes, with the reason in the case's output.
+are failures; uncertain and expired ones are errors; jobs under way, not made yet or pruned are
+skipped; a flagged picture passes, with the reason in the case's output.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _SKIPPED = {
     Status.PENDING: "not made yet: `spark-batch run` makes it",
     Status.RUNNING: "under way and paid for: `spark-batch rescue` fetches it",
     Status.FETCHING: "made and paid for: `spark-batch rescue` fetches it",
+    Status.PRUNED: "made and paid for, and deleted by `spark-batch prune`",
 }
 
 

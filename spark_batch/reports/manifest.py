@@ -12,7 +12,7 @@ from pathlib import Path
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, JobRecord, Status, Usage, status_of
+from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Status, Usage, status_of
 from spark_batch.jobs.picks import Picks, Verdict
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.models import Model
@@ -41,8 +41,7 @@ _TEXTS = frozenset(
         "model",
     }
 )
-# In the column of error codes: the picture is kept, and looks odd.
-SUSPECT = "suspect"
+_WITH_PICTURE = (Status.DONE, Status.PRUNED)
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")
 _STATUSES = frozenset(status.value for status in Status)
 _VERDICTS = frozenset(verdict.value for verdict in Verdict)
@@ -202,9 +201,12 @@ def _json(value: object) -> str:
 
 
 def _output(record: JobRecord) -> str:
-    """The picture's file; for a done job without one, as `merge` leaves it, the file to restore."""
+    """The picture's file; for a done job without one, as `merge` leaves it, the file to restore.
+
+    For a pruned job the file that it had.
+    """
     picture = record.attempt.picture if record.attempt else None
-    if record.file is None and picture is not None and record.status is Status.DONE:
+    if record.file is None and picture is not None and record.status in _WITH_PICTURE:
         return f"{record.output}{pictures.extension(picture)}"
     return record.file or ""
 
@@ -236,9 +238,9 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
 
 
 def _error_cells(attempt: Attempt | None) -> dict[str, str]:
-    """The last error; for a suspect picture, why it is suspect."""
-    if attempt is not None and attempt.suspect is not None:
-        return {"error_code": SUSPECT, "error_message": attempt.suspect}
+    """The last error; for a flagged picture, why it is flagged."""
+    if attempt is not None and attempt.flag is not None:
+        return {"error_code": FLAGGED, "error_message": attempt.flag}
     return {
         "error_code": (attempt.error_code if attempt else None) or "",
         "error_message": (attempt.error_message if attempt else None) or "",

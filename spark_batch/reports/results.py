@@ -14,10 +14,10 @@ from typing import Any
 
 from spark_batch.checkpoint import moment
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import JobRecord, Status
+from spark_batch.jobs import FLAG_CODES, JobRecord, Status
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.paths import output_folder
-from spark_batch.reports.manifest import SUSPECT, read_manifest
+from spark_batch.reports.manifest import read_manifest
 
 _SHOWN = 60  # characters of a cell in an error
 
@@ -100,9 +100,9 @@ class JobResult(JobLine):
     history: tuple[Mapping[str, str], ...]
 
     @property
-    def suspect(self) -> str | None:
+    def flag(self) -> str | None:
         """What is odd about a finished picture, which is kept; None when nothing is."""
-        return self.error_message if self.error_code == SUSPECT else None
+        return self.error_message if self.error_code in FLAG_CODES else None
 
 
 def result_of(cells: Mapping[str, str], record: JobRecord, folders: Folders) -> JobResult:

@@ -44,17 +44,13 @@ def serve(
     the extra is not installed, the port is in use or the folder's ledger is not one of a sandbox,
     and OutputError if the folder cannot be written.
     """
-    try:
+    with needing_extra("the sandbox"):
         from spark_batch.sandbox.app import Sandbox
         from spark_batch.sandbox.wire import running
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
-            raise
-        raise UsageError(f"the sandbox needs {pip_install(_EXTRA)}") from None
     store = Store(settings.folder)
     ledger = Ledger(store.ledger)
     dice = Dice(settings.faults, seed=settings.seed)
-    listener = _listen(port)
+    listener = listen(port)
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     sandbox = Sandbox(settings=settings, store=store, ledger=ledger, dice=dice, clock=clock)
     try:
@@ -66,10 +62,23 @@ def serve(
         ledger.close()
 
 
-def _listen(port: int) -> socket.socket:
-    """A listening socket with an explicit protocol, for which alone asyncio sets TCP_NODELAY.
+@contextmanager
+def needing_extra(what: str) -> Iterator[None]:
+    """Imports in the block are of the extra `sandbox`; raises UsageError when it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise UsageError(f"{what} needs {pip_install(_EXTRA)}") from None
 
-    With `socket.create_server` a poll on a kept-alive connection took 40 ms longer (measured).
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1; with port 0 the system picks one.
+
+    Raises UsageError when the port cannot be used. It has an explicit protocol, for which alone
+    asyncio sets TCP_NODELAY: with `socket.create_server` a poll on a kept-alive connection took 40
+    ms longer (measured).
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from spark_batch.checkpoint import Checkpoint, join, mark_twins, paid_twice
 from spark_batch.checkpoint.attempt_rows import AttemptRow, _rank
 from spark_batch.errors import CheckpointError
-from spark_batch.jobs import Attempt, State, Status
+from spark_batch.jobs import Attempt, State, Status, status_of
 from tests.makers import a_picture, a_result, some_jobs
 
 JOBS = some_jobs(2)
@@ -39,6 +39,8 @@ MOVES: dict[str, Move] = {
     "fetching": lambda c, a, text: c.fetching(a.id, a_result()),
     "done": lambda c, a, text: c.done(a.id, a_picture(), {}),
     "expire": lambda c, a, text: c.expire(a.id, text),
+    "prune": lambda c, a, text: c.prune(a.id),
+    "unprune": lambda c, a, text: c.unprune(a.id),
     "found": lambda c, a, text: c.found_task(a.id, task(a)),
     "not-charged": lambda c, a, text: c.settle_not_charged(a.id),
     "resubmit": lambda c, a, text: c.settle_resubmit(a.id),
@@ -300,6 +302,24 @@ def test_files_are_taken_over_from_the_same_folder_alone(world: World) -> None:
         target.sync_jobs(JOBS)
         join(target, done, same_folder=same_folder)
         assert target.file(JOBS[0].output, KEY) == file
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_one_side_has_pruned_stays_away(world: World, ours: bool) -> None:
+    """Whichever it is: the other one has an older copy of the attempt, with its file."""
+    pruned, older = world.blank(), world.blank()
+    for checkpoint in (pruned, older):
+        checkpoint.sync_jobs(JOBS)
+        attempt = checkpoint.begin_attempt(KEY, number=1, reserved=None, api="sandbox")
+        checkpoint.submitted(attempt, "task-1")
+        checkpoint.fetching(attempt, a_result())
+        checkpoint.done(attempt, a_picture(), {JOBS[0].output: "a.jpg"})
+    pruned.prune(attempt)
+    target, source = (pruned, older) if ours else (older, pruned)
+    join(target, source)
+    last = target.last_attempt(KEY)
+    assert last is not None
+    assert status_of(last) is Status.PRUNED
 
 
 def test_one_id_for_two_jobs_is_uncertain_for_the_second(world: World) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs.picks import Picks, Verdict, read_picks, write_picks
+from spark_batch.jobs import picks as module
+from spark_batch.jobs.picks import PickChange, Picks, Verdict, change_picks, read_picks
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
 HEADER = "job,output,verdict,note\n"
@@ -25,21 +27,84 @@ def test_no_file_is_no_verdict(tmp_path: Path) -> None:
     assert len(read_picks(_file(tmp_path, ""))) == 0
 
 
+def change(
+    job: str,
+    verdict: Verdict | None,
+    *,
+    output: str = "x",
+    note: str = "",
+    before: tuple[Verdict | None, str] = (None, ""),
+) -> PickChange:
+    return PickChange(job, output, verdict, note, before)
+
+
 def test_what_is_written_is_read_in_the_order_of_the_recipe(tmp_path: Path) -> None:
     """Unknown jobs are kept at the end; hostile notes come back as they were."""
     note = '=HYPERLINK("x")\nsecond, line'
-    picks = Picks().with_verdict(C, Verdict.REJECT, output="c", note=note)
-    picks = picks.with_verdict(A, Verdict.PICK, output="'=a").with_verdict(B, Verdict.PICK)
+    changes = [
+        change(C, Verdict.REJECT, output="c", note=note),
+        change(A, Verdict.PICK, output="'=a"),
+        change(B, Verdict.PICK),
+    ]
     path = tmp_path / "tiny.picks.csv"
-    write_picks(path, picks, [C, A])
+    written, conflicts = change_picks(path, changes, [C, A])
     first = path.read_bytes()
     read = read_picks(path)
-    assert [pick.job for pick in read] == [C, A, B]
-    assert dict(read.by_job) == dict(picks.by_job)
+    assert ([pick.job for pick in read], conflicts) == ([C, A, B], ())
+    assert dict(read.by_job) == dict(written.by_job)
+    assert (read.by_job[C].note, read.by_job[A].output) == (note, "'=a")
     assert [read.axis(key) for key in (A, C, "d" * 16)] == ["yes", "reject", "none"]
-    write_picks(path, read, [C, A])
+    again = [change(A, Verdict.PICK, output="'=a", before=(Verdict.PICK, ""))]
+    change_picks(path, again, [C, A])
     assert path.read_bytes() == first
     assert b"'=HYPERLINK" in first
+
+
+def test_a_verdict_of_somebody_else_is_a_conflict_and_stays(tmp_path: Path) -> None:
+    """Those on other jobs are kept, and the changes that do not clash are made."""
+    path = _file(tmp_path, f"{HEADER}{A},a,pick,mine\n{B},b,reject,\n")
+    changes = [
+        change(A, Verdict.REJECT, before=(None, "")),
+        change(B, None, before=(Verdict.REJECT, "")),
+        change(C, Verdict.PICK),
+    ]
+    picks, conflicts = change_picks(path, changes, [A, B, C])
+    assert conflicts == (A,)
+    assert {pick.job: pick.verdict.value for pick in picks} == {A: "pick", C: "pick"}
+    assert path.read_text() == f"{HEADER}{A},a,pick,mine\n{C},x,pick,\n"
+
+
+def test_the_same_change_by_two_is_none(tmp_path: Path) -> None:
+    path = _file(tmp_path, f"{HEADER}{A},a,pick,\n")
+    _, conflicts = change_picks(path, [change(A, Verdict.PICK)], [A])
+    assert conflicts == ()
+
+
+def test_a_file_that_is_written_meanwhile_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our reading and our writing: the other's verdict is kept, too."""
+    path = _file(tmp_path, f"{HEADER}{A},a,pick,\n")
+    text_of, calls = module._text, []
+
+    def text(picks: Picks, order: Iterable[str]) -> str:
+        if not calls:
+            path.write_text(f"{HEADER}{A},a,pick,\n{B},b,reject,\n")
+        calls.append(1)
+        return text_of(picks, order)
+
+    monkeypatch.setattr(module, "_text", text)
+    change_picks(path, [change(C, Verdict.PICK)], [A, B, C])
+    assert path.read_text() == f"{HEADER}{A},a,pick,\n{B},b,reject,\n{C},x,pick,\n"
+    assert len(calls) == 2
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_column_that_would_be_lost_is_named(tmp_path: Path) -> None:
+    path = _file(tmp_path, f"job,output,verdict,note,who\n{A},a,pick,,Ada\n")
+    with pytest.raises(UsageError, match="the column 'who' would be lost"):
+        change_picks(path, [change(C, Verdict.PICK)], [A, C])
+    assert "Ada" in path.read_text()
 
 
 def test_a_verdict_is_changed_and_removed() -> None:
@@ -91,5 +156,5 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     other.write_text("kept")
     (tmp_path / "tiny.picks.csv").symlink_to(other)
     with pytest.raises(UsageError, match="symbolic link"):
-        write_picks(tmp_path / "tiny.picks.csv", Picks(), [])
+        change_picks(tmp_path / "tiny.picks.csv", [change(A, Verdict.PICK)], [])
     assert other.read_text() == "kept"

@@ -100,8 +100,8 @@ def test_what_is_empty_is_none(tmp_path: Path) -> None:
 def test_a_suspect_picture_says_why(tmp_path: Path) -> None:
     """It is done all the same."""
     row = only(tmp_path, error_code="suspect", error_message="all of one colour")
-    assert (row.status, row.suspect) == (Status.DONE, "all of one colour")
-    assert only(tmp_path).suspect is None
+    assert (row.status, row.flag) == (Status.DONE, "all of one colour")
+    assert only(tmp_path).flag is None
 
 
 def test_the_older_word_for_expired(tmp_path: Path) -> None:

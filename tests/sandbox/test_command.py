@@ -28,9 +28,9 @@ RUN = "from spark_batch.cli.sandbox import command; command()"
 # A signal at each line in turn that Python runs while the command waits for one.
 AT_EACH_LINE = """
 import signal, sys
-from spark_batch.cli import sandbox
+from spark_batch.cli import stopping
 
-sandbox._TICK = 0.001
+stopping.TICK = 0.001
 
 def at(line):
     def trace(frame, event, _):
@@ -42,9 +42,9 @@ def at(line):
     return trace
 
 for line in range(1, 40):
-    with sandbox._until_stopped() as stopped:
+    with stopping.until_stopped() as stopped:
         sys.settrace(at(line))
-        sandbox._wait(stopped)
+        stopping.wait(stopped)
         sys.settrace(None)
 """
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -34,6 +36,7 @@ _SCRIPTS = (
     "state",
     "picks",
     "select",
+    "server",
     "tiles",
     "trouble",
     "controls",
@@ -64,10 +67,35 @@ def report(reader: CheckpointReader, target: Target) -> Report:
     return WholeReport(lambda: _text(reader, target))
 
 
-def _text(reader: CheckpointReader, target: Target) -> str:
-    gallery = Gallery(output_dir=target.output_dir, recipe_dir=target.recipe_dir)
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server that gives the page, for its links, its verdicts and what is new.
+
+    `picks` and `state` are addresses relative to the page: where verdicts are sent, and where the
+    page asks for news. `version` is that of the page's content; `link` gives a file's address.
+    """
+
+    picks: str
+    state: str
+    version: str
+    link: Callable[[Path], str]
+
+
+def served(reader: CheckpointReader, target: Target, server: Server) -> str:
+    """Return the page as a server gives it, which stores its verdicts and says what is new."""
+    return _text(reader, target, server)
+
+
+def _text(reader: CheckpointReader, target: Target, server: Server | None = None) -> str:
+    link = None if server is None else server.link
+    gallery = Gallery(output_dir=target.output_dir, recipe_dir=target.recipe_dir, link=link)
     found, thumbnails = collect_facts(reader, gallery, name=target.name, model=target.model)
     found["picks"] = collect_picks(target)
+    found["server"] = server and {
+        "picks": server.picks,
+        "state": server.state,
+        "version": server.version,
+    }
     return _rendered(target.name, found, thumbnails)
 
 
@@ -76,7 +104,7 @@ def _rendered(name: str, found: dict[str, Any], thumbnails: Sequence[Thumbnail])
     style, script = _joined("style", _STYLES, "css"), _joined("script", _SCRIPTS, "js")
     return _template().render(
         name=name,
-        policy=_policy(style=style, script=script),
+        policy=_policy(style=style, script=script, connect=found["server"] is not None),
         style=style,
         script=script,
         facts=embedded(found),
@@ -95,10 +123,14 @@ def embedded(value: object) -> str:
     return written.translate(_ESCAPES)
 
 
-def _policy(*, style: str, script: str) -> str:
-    """The Content-Security-Policy: pictures from the page and its folder, nothing from a host."""
+def _policy(*, style: str, script: str, connect: bool) -> str:
+    """The Content-Security-Policy: pictures from the page and its folder, nothing from a host.
+
+    With `connect` the page may ask the server that gave it.
+    """
+    asking = " connect-src 'self';" if connect else ""
     return (
-        f"default-src 'none'; img-src data: file: 'self'; style-src {_hash(style)};"
+        f"default-src 'none'; img-src data: file: 'self'; style-src {_hash(style)};{asking}"
         f" script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     )
 

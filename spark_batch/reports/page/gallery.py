@@ -8,6 +8,7 @@ folder. A missing or broken picture has no thumbnail.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -26,7 +27,15 @@ _THREADS = min(8, (os.cpu_count() or 1) + 1)
 class Gallery:
     """Numbers files as they are added; `thumbnails` makes all thumbnails in that order."""
 
-    def __init__(self, *, output_dir: Path, recipe_dir: Path | None) -> None:
+    def __init__(
+        self,
+        *,
+        output_dir: Path,
+        recipe_dir: Path | None,
+        link: Callable[[Path], str] | None = None,
+    ) -> None:
+        """`link` gives the address of a file; without it links lead from the output folder."""
+        self._linked = link
         self._output_dir = output_dir.absolute()
         self._recipe_dir = None if recipe_dir is None else recipe_dir.absolute()
         self._layout = Layout("", self._output_dir)
@@ -92,6 +101,8 @@ class Gallery:
         """
         if lfs.read(path) is not None:
             return None
+        if self._linked is not None:
+            return self._linked(path)
         try:
             relative = os.path.relpath(path, self._output_dir)
         except ValueError:

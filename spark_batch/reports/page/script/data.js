@@ -18,19 +18,20 @@ const KINDS = {
       "It was paid for, and the API no longer gives its picture. To look once more, for free: spark-batch rescue." +
       " To make it again, for money: spark-batch retry",
   },
-  suspect: {
-    label: "suspect",
+  flagged: {
+    label: "flagged",
     next: "It is kept, and never made again by itself. Judge it with your own eyes.",
   },
   flight: { label: "in flight", next: "It is paid for. To fetch it: spark-batch run, or rescue" },
   pending: { label: "pending", next: "Not made yet: spark-batch run" },
+  pruned: { label: "pruned", next: "Its picture was deleted by spark-batch prune, and stays paid for." },
   done: { label: "done", next: "" },
 };
 /** Why a picture is not shown that stands in git, and not on this disk. */
 const POINTER = "A Git LFS pointer: git lfs pull fetches the picture.";
 /** The value of a variable that a prompt has not. */
 const NOTHING = "(none)";
-const TROUBLE = ["failed", "uncertain", "expired", "suspect"];
+const TROUBLE = ["failed", "uncertain", "expired", "flagged"];
 const FLIGHT = ["submitting", "running", "fetching"];
 
 /** Whether nothing was charged, since the sandbox made everything. */
@@ -51,7 +52,7 @@ const jobNamed = new Map(jobs.map((job) => [job.output, job]));
 
 function kindOf(job) {
   if (FLIGHT.includes(job.status)) return "flight";
-  return job.status === "done" && job.suspect ? "suspect" : job.status;
+  return job.status === "done" && job.flag ? "flagged" : job.status;
 }
 
 /** Where a job stands on an axis, as the number of the value; 0 where there is no such axis. */
@@ -103,7 +104,7 @@ function reason(job) {
   return {
     code: code ?? "",
     title: known?.title ?? "",
-    said: (job.kind === "suspect" ? job.suspect : last.message) ?? "",
+    said: (job.kind === "flagged" ? job.flag : last.message) ?? "",
     next: known?.advice ?? KINDS[job.kind].next,
   };
 }
@@ -121,7 +122,7 @@ function haystack(job) {
     job.key,
     job.prompt,
     job.input.image,
-    job.suspect,
+    job.flag,
     ...axes.map((axis) => axis.values[job.at[axisNamed.get(axis.name).number]].label),
     ...job.attempts.flatMap((each) => [each.task, each.code, each.message]),
   ]

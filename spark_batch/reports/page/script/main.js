@@ -121,6 +121,7 @@ function start() {
   window.addEventListener("resize", renderMoney);
   window.addEventListener("resize", showView);
   window.addEventListener("resize", fitTiles);
+  startServer();
   new ResizeObserver(measureControls).observe(byId("controls"));
 }
 

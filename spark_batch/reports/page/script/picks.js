@@ -69,6 +69,7 @@ function unsaved() {
 }
 
 function storeChanges() {
+  sendVerdicts();
   try {
     localStorage.setItem(PICKS_STORE, JSON.stringify({ changes: [...changes], downloaded: [...downloaded] }));
     storable = true;
@@ -153,7 +154,8 @@ function picksLine() {
     const where = storable ? "" : ", and this browser does not keep them";
     parts.push(el("span", { class: "unsaved" }, `${plural(waiting, "verdict")} not saved yet${where}`));
   }
-  if (waiting || changes.size) {
+  parts.push(...serverLine());
+  if (!SERVER && (waiting || changes.size)) {
     const title = `Download ${PICKS_FILE}, and put it beside the recipe`;
     parts.push(el("button", { type: "button", id: "picks-download", title, onclick: downloadPicks }, "Download picks"));
   }

@@ -1,0 +1,275 @@
+"""`prune`: delete pictures that are no longer wanted, and remember that they are not to come back.
+
+Only what spark-batch wrote is deleted: files that the checkpoint lists, with the SHA-256 that it
+lists. A job whose picture is deleted becomes `pruned` before the file goes. So a prune that was
+killed leaves pictures behind, which the next run takes back, and never one that is fetched again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import chain
+
+from spark_batch import lfs
+from spark_batch.checkpoint import Checkpoint, CheckpointReader
+from spark_batch.errors import UsageError
+from spark_batch.jobs import JobRecord, Recipe, Status
+from spark_batch.jobs.picks import Picks, Verdict
+from spark_batch.project import adopting, sharding
+from spark_batch.project.destinations import FolderDestination
+from spark_batch.project.layout import RecipeLayout, layout_of
+from spark_batch.project.reporting import write_reports
+from spark_batch.project.rerolling import with_further_takes
+from spark_batch.project.selecting import chosen_records
+from spark_batch.reports.formats import Written
+
+
+class Kind(str, Enum):
+    """What a picture is that `prune` deletes."""
+
+    REJECTED = "rejected"
+    LEFT_OVER = "left over"
+    KEPT = "kept"
+    PREVIEW = "preview"
+
+
+_USUAL = frozenset({Kind.REJECTED, Kind.LEFT_OVER, Kind.KEPT})
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A file to delete: its name below the output folder, its bytes on disk, and its SHA-256.
+
+    `bytes` is 0 for one that somebody has deleted already, whose job is only marked.
+    """
+
+    kind: Kind
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """A file that is not deleted, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Pruning:
+    """What a prune deletes, and what it leaves alone.
+
+    `attempts` are those whose job becomes pruned, `copies` the keys and output names of further
+    copies of pictures that stay. `written` are the reports, once it has been done.
+    """
+
+    deletions: list[Deletion] = field(default_factory=list)
+    spared: list[Spared] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+    copies: list[tuple[str, str]] = field(default_factory=list)
+    written: Written | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The bytes on disk that it frees."""
+        return sum(deletion.bytes for deletion in self.deletions)
+
+
+def prune(recipe: Recipe, kinds: Iterable[Kind] = (), *, sandbox: bool, act: bool) -> Pruning:
+    """Find the pictures of these kinds, and with `act` delete them and write the reports.
+
+    Without `kinds`: rejected, left over and kept ones. A `preview` is any picture of the sandbox.
+    Raises UsageError when nothing has been run yet and for a picks file that cannot be read,
+    CheckpointError when another process holds the checkpoint, OutputError for a file that cannot be
+    deleted.
+    """
+    layout = layout_of(recipe, sandbox=sandbox)
+    chosen = frozenset(kinds) or _USUAL
+    picks = layout.read_picks()
+    if not act:
+        with adopting.recorded(layout) as reader:
+            layout = with_further_takes(recipe, layout, reader)
+            return _Search(recipe, layout, reader, picks).find(chosen)
+    with _opened(layout) as checkpoint:
+        layout = with_further_takes(recipe, layout, checkpoint)
+        found = _Search(recipe, layout, checkpoint, picks).find(chosen)
+        with checkpoint.transaction():
+            for attempt in found.attempts:
+                checkpoint.prune(attempt)
+            for key, output in found.copies:
+                checkpoint.forget_file(key, output)
+        folder = FolderDestination(layout.output_dir, str(layout.output_dir))
+        for deletion in found.deletions:
+            if _holds(folder, layout, deletion.file, {deletion.sha256}):
+                folder.delete(deletion.file)
+        found.written = write_reports(layout, checkpoint)
+    return found
+
+
+def undo(recipe: Recipe, only: tuple[str, ...], *, sandbox: bool) -> tuple[int, Written]:
+    """Have pruned pictures fetched by the next run; gives how many, and the reports.
+
+    Of the jobs that match one of the expressions `only`, or of all. Raises what `prune` raises.
+    """
+    layout = layout_of(recipe, sandbox=sandbox)
+    with _opened(layout) as checkpoint:
+        records = list(chosen_records(checkpoint, only, layout))
+        pruned = {r.attempt.id for r in records if r.attempt and r.status is Status.PRUNED}
+        with checkpoint.transaction():
+            for attempt in pruned:
+                checkpoint.unprune(attempt)
+        return len(pruned), write_reports(layout, checkpoint)
+
+
+@contextlib.contextmanager
+def _opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
+    """The checkpoint with what the manifest knows more. Raises UsageError when there is neither."""
+    adopting.recorded(layout).close()
+    with sharding.opened(layout) as checkpoint:
+        checkpoint.mark_interrupted()
+        adopting.take_over(checkpoint, layout)
+        yield checkpoint
+
+
+class _Search:
+    """Finds the files to delete; `find` once."""
+
+    def __init__(
+        self, recipe: Recipe, layout: RecipeLayout, reader: CheckpointReader, picks: Picks
+    ) -> None:
+        self._layout = layout
+        self._reader = reader
+        self._picks = picks
+        self._folder = FolderDestination(layout.output_dir, str(layout.output_dir))
+        self._wanted = {job.output: job.key for job in layout.jobs(recipe)}
+        self._names: dict[str, set[str]] = {}
+        for output, key in self._wanted.items():
+            self._names.setdefault(key, set()).add(output)
+        self._found = Pruning()
+        self._seen: set[str] = set()
+
+    def find(self, kinds: frozenset[Kind]) -> Pruning:
+        """The files of these kinds."""
+        for record in self._done():
+            if Kind.PREVIEW in kinds:
+                self._add_job(record, Kind.PREVIEW)
+            elif Kind.REJECTED in kinds and self._picks.verdict(record.key) is Verdict.REJECT:
+                self._add_job(record, Kind.REJECTED)
+            elif Kind.LEFT_OVER in kinds and self._wanted.get(record.output) != record.key:
+                self._add_left_over(record)
+        if kinds & {Kind.KEPT, Kind.PREVIEW}:
+            self._add_kept()
+        return self._found
+
+    def _done(self) -> Iterator[JobRecord]:
+        records = chain(self._reader.records(), self._reader.records(left_over=True))
+        return (record for record in records if record.status is Status.DONE)
+
+    def _add_left_over(self, record: JobRecord) -> None:
+        """A file of a line that the recipe no longer has; its job may have another line."""
+        if record.file is None or record.key in self._seen:
+            return
+        if self._picks.verdict(record.key) is Verdict.PICK:
+            self._spare(record.file, "it is picked")
+        elif record.key not in self._names:
+            self._add_job(record, Kind.LEFT_OVER)
+        elif not self._is_in_place(record.key):
+            self._spare(record.file, "the recipe wants it under another name: run it first")
+        else:
+            deletion = self._deletion(record, record.file, Kind.LEFT_OVER)
+            if deletion is not None:
+                self._found.deletions.append(deletion)
+                self._found.copies.append((record.key, record.output))
+
+    def _add_job(self, record: JobRecord, kind: Kind) -> None:
+        """All files of a job, unless somebody has changed one of them."""
+        if record.key in self._seen or record.attempt is None:
+            return
+        self._seen.add(record.key)
+        records = [line for line in self._reader.records_of(record.key) if line.file is not None]
+        found = [self._deletion(line, line.file or "", kind) for line in records]
+        deletions = [deletion for deletion in found if deletion is not None]
+        if len(deletions) == len(found):
+            self._found.deletions += deletions
+            self._found.attempts.append(record.attempt.id)
+
+    def _deletion(self, record: JobRecord, file: str, kind: Kind) -> Deletion | None:
+        """The deletion of a line's file; None, and it is spared, when it is not as recorded."""
+        sums = {a.picture.sha256 for a in self._reader.attempts_of(record.key) if a.picture}
+        sha256 = record.attempt.picture.sha256 if record.attempt and record.attempt.picture else ""
+        path = self._layout.output_dir / file
+        try:
+            if self._folder.sha256(file) is None:
+                return Deletion(kind, file, 0, sha256)
+            if _holds(self._folder, self._layout, file, sums):
+                return Deletion(kind, file, path.lstat().st_size, self._folder.sha256(file) or "")
+        except UsageError:
+            self._spare(file, "it is reached through a symbolic link")
+            return None
+        self._spare(file, "somebody has changed it: its SHA-256 is not the recorded one")
+        return None
+
+    def _add_kept(self) -> None:
+        """Pictures that others have replaced, of which this recipe's checkpoint knows."""
+        kept = self._layout.kept.relative_to(self._layout.output_dir).as_posix()
+        try:
+            names = sorted(path.name for path in self._layout.kept.iterdir())
+        except OSError:
+            return
+        for name in names:
+            self._add_kept_file(f"{kept}/{name}")
+
+    def _add_kept_file(self, file: str) -> None:
+        try:
+            sha256 = self._folder.sha256(file)
+        except UsageError:
+            self._spare(file, "it is reached through a symbolic link")
+            return
+        keys = self._reader.jobs_with(sha256) if sha256 else []
+        if not sha256 or not keys:
+            self._spare(file, "this recipe has made no such picture")
+        elif any(key in self._names and not self._is_settled(key) for key in keys):
+            self._spare(file, "the recipe wants it again: run it first")
+        else:
+            size = (self._layout.output_dir / file).lstat().st_size
+            self._found.deletions.append(Deletion(Kind.KEPT, file, size, sha256))
+
+    def _is_settled(self, key: str) -> bool:
+        """Whether a job that the recipe wants needs no copy of its picture."""
+        last = self._reader.last_attempt(key)
+        return key in self._seen or bool(last and last.pruned) or self._is_in_place(key)
+
+    def _is_in_place(self, key: str) -> bool:
+        """Whether a job that the recipe wants has its picture under all of its names."""
+        names = self._names[key]
+        lines = [line for line in self._reader.records_of(key) if line.output in names]
+        return len(lines) == len(names) and all(map(self._holds_picture, lines))
+
+    def _holds_picture(self, record: JobRecord) -> bool:
+        picture = record.attempt.picture if record.attempt else None
+        if picture is None or record.file is None:
+            return False
+        try:
+            return _holds(self._folder, self._layout, record.file, {picture.sha256})
+        except UsageError:
+            return False
+
+    def _spare(self, file: str, reason: str) -> None:
+        self._found.spared.append(Spared(file, reason))
+
+
+def _holds(folder: FolderDestination, layout: RecipeLayout, file: str, sums: set[str]) -> bool:
+    """Whether a file, or what a Git LFS pointer stands for, has one of these SHA-256.
+
+    Raises UsageError for a link, and OutputError for a file that cannot be read.
+    """
+    sha256 = folder.sha256(file)
+    if not sha256:
+        return False
+    pointer = lfs.read(layout.output_dir / file)
+    return sha256 in sums or (pointer is not None and pointer.sha256 in sums)

@@ -1,0 +1,80 @@
+"""Make the HTML page anew while a run goes on, in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from spark_batch.errors import SparkBatchError
+from spark_batch.project.layout import RecipeLayout, copied
+from spark_batch.reports.formats import write_all
+
+SECONDS = 60.0  # between two pages, when there are new pictures
+PICTURES = 50  # after so many the page is made sooner
+_SHARE = 10  # a page that takes a second is not made for ten
+_TICK = 1.0  # seconds between two looks
+
+
+@dataclass(slots=True)
+class Schedule:
+    """When the page is due: after so many seconds or new pictures, whichever comes first.
+
+    `clock` gives seconds. Making the page never takes more than a tenth of the time.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    seconds: float = SECONDS
+    pictures: int = PICTURES
+    _made: int = 0
+    _at: float = field(init=False)
+    _pause: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._at = self.clock()
+
+    def is_due(self, done: int) -> bool:
+        """Whether the page is due when `done` pictures have been made."""
+        passed, new = self.clock() - self._at, done - self._made
+        return (
+            new > 0 and passed >= self._pause and (passed >= self.seconds or new >= self.pictures)
+        )
+
+    def made(self, done: int, took: float) -> None:
+        """The page has been made with so many pictures, which took so many seconds."""
+        self._made, self._at, self._pause = done, self.clock(), took * _SHARE
+
+
+@contextlib.contextmanager
+def refreshed(
+    layout: RecipeLayout,
+    done: Callable[[], int],
+    *,
+    schedule: Schedule | None = None,
+    tick: float = _TICK,
+) -> Iterator[None]:
+    """Make the page anew when it is due, until the block ends; `done` counts new pictures.
+
+    It reads a copy of the checkpoint, so that it keeps no transaction waiting. A page that cannot
+    be written is left to the end of the run, which reports that.
+    """
+    plan, stop = schedule or Schedule(), threading.Event()
+
+    def work() -> None:
+        while not stop.wait(tick):
+            number = done()
+            if plan.is_due(number):
+                began = plan.clock()
+                with contextlib.suppress(SparkBatchError, OSError), copied(layout) as reader:
+                    write_all(reader, layout.target, ["html"])
+                plan.made(number, plan.clock() - began)
+
+    thread = threading.Thread(target=work, name="spark-page", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,63 @@
+"""Add further takes of rejected pictures to a recipe's jobs (`--reroll`, and runs after it)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spark_batch.checkpoint import CheckpointReader
+from spark_batch.errors import UsageError
+from spark_batch.jobs import Job, Recipe, Status, matrix, status_of
+from spark_batch.jobs.reroll import FurtherTakes, Known, further_takes
+from spark_batch.project.layout import RecipeLayout
+from spark_batch.recipe.output import name_faults
+from spark_batch.text import quoted
+
+_FINISHED = (Status.DONE, Status.EXPIRED, Status.PRUNED)
+
+
+def with_further_takes(
+    recipe: Recipe, layout: RecipeLayout, checkpoint: CheckpointReader, *, reroll: bool = False
+) -> RecipeLayout:
+    """The layout whose `jobs` include further takes: those tried before, with `reroll` new ones.
+
+    `checkpoint` has adopted what the manifest knows more. Raises UsageError for a picks file that
+    cannot be read, for a name that is another job's, and for `reroll` of one shard, which does not
+    know the verdicts' pictures of the others.
+    """
+    if reroll and layout.shard is not None:
+        raise UsageError("--reroll is for the whole recipe: merge the shards, leave out --shard")
+    known = _known(recipe, checkpoint)
+    further = further_takes(recipe, layout.read_picks(), known, reroll=reroll)
+    _check_names(recipe, further)
+    return replace(layout, further=further)
+
+
+def _known(recipe: Recipe, checkpoint: CheckpointReader) -> Known:
+    def finished(key: str) -> bool:
+        return status_of(checkpoint.last_attempt(key)) in _FINISHED
+
+    def take(key: str) -> int | None:
+        found = checkpoint.seed_and_take(key)
+        return found[1] if found and found[0] == recipe.model.random_seed else None
+
+    return Known(lambda key: checkpoint.last_attempt(key) is not None, finished, take)
+
+
+def _check_names(recipe: Recipe, further: FurtherTakes) -> None:
+    """Raise UsageError for a further take whose name cannot be, or is another job's."""
+    names: dict[str, Job] = {}
+    for job in further:
+        faults = name_faults(job.output)
+        if faults or job.output.casefold() in names:
+            raise _error(job, faults[0] if faults else "another further take has that name")
+        names[job.output.casefold()] = job
+    for output in matrix.outputs(recipe) if names else ():
+        if (clash := names.get(output.casefold())) is not None:
+            raise _error(clash, "another job has that name")
+
+
+def _error(job: Job, fault: str) -> UsageError:
+    return UsageError(
+        f"take {job.take} of a rejected picture would be written to {quoted(job.output)}: {fault};"
+        " put ${take} into output.name (pictures that are there are copied to the new names)"
+    )

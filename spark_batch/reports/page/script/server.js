@@ -1,0 +1,114 @@
+// The page as `review` serves it: verdicts go into the picks file at once, and news is shown.
+//
+// A page that was opened from disk has no server, and none of this does anything.
+
+const SERVER = facts.server;
+const POLL_MS = 3000;
+// Without a key or a click for so long the reader is only looking; a reload forgets what Z undoes.
+const QUIET_MS = 4000;
+const QUIET_UNDO_MS = 20_000;
+let sending = false;
+let offline = "";
+let stale = false;
+let touched = 0;
+
+/** What the picks file has for a job, as far as the page knows. */
+function stored(key) {
+  return downloaded.has(key) ? JSON.parse(downloaded.get(key)) : (inFile.get(key) ?? UNMARKED);
+}
+
+/** Sends the verdicts that the picks file does not have yet, until it has all of them. */
+async function sendVerdicts() {
+  if (!SERVER || sending) return;
+  sending = true;
+  try {
+    for (let keys = unsaved(); keys.length; keys = unsaved()) await sendThese(keys);
+    offline = "";
+  } catch (error) {
+    offline = String(error.message ?? error);
+    setTimeout(sendVerdicts, POLL_MS);
+  } finally {
+    sending = false;
+  }
+  renderPicks();
+}
+
+async function sendThese(keys) {
+  const sent = new Map(keys.map((key) => [key, changes.get(key) ?? inFile.get(key) ?? UNMARKED]));
+  const list = [...sent].map(([job, { verdict, note }]) => ({ job, verdict, note, before: stored(job) }));
+  const answer = await ask(SERVER.picks, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ changes: list }),
+  });
+  for (const [key, now] of Object.entries(answer.jobs)) takeOver(key, now, sent.get(key));
+  if (answer.conflicts.length) {
+    announce(`Somebody else has judged ${plural(answer.conflicts.length, "picture")}: their verdict stays`);
+  }
+}
+
+/** Takes over what the picks file has for a job, unless the reader has changed it since `sent`. */
+function takeOver(key, now, sent) {
+  const mine = changes.get(key) ?? inFile.get(key) ?? UNMARKED;
+  downloaded.set(key, JSON.stringify(now));
+  if (JSON.stringify(mine) !== JSON.stringify(sent) || JSON.stringify(mine) === JSON.stringify(now)) return;
+  changes.set(key, now);
+  renderVerdicts(key);
+}
+
+async function ask(address, options) {
+  const response = await fetch(address, options);
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error ?? `the server answered ${response.status}`);
+  return answer;
+}
+
+/** Asks for verdicts of others, and whether there are new pictures. */
+async function poll() {
+  try {
+    const news = await ask(SERVER.state);
+    if (news.error) throw new Error(news.error);
+    const known = new Set([...inFile.keys(), ...changes.keys(), ...Object.keys(news.jobs)]);
+    for (const key of sending ? [] : known) {
+      const now = news.jobs[key] ?? UNMARKED;
+      const mine = changes.get(key) ?? inFile.get(key) ?? UNMARKED;
+      if (JSON.stringify(now) !== JSON.stringify(stored(key)) && !unsaved().includes(key)) takeOver(key, now, mine);
+    }
+    offline = "";
+    stale = news.version !== SERVER.version;
+    if (stale && isQuiet()) location.reload();
+  } catch (error) {
+    offline = String(error.message ?? error);
+  }
+  renderPicks();
+  setTimeout(poll, POLL_MS);
+}
+
+/** Whether a reload disturbs nobody: nothing is open, being written or unsaved. */
+function isQuiet() {
+  const writing = document.activeElement?.matches("input:not([type=range]), select, textarea");
+  const busy = writing || document.querySelector("dialog[open]") || unsaved().length;
+  return !busy && Date.now() - touched > (undone.length ? QUIET_UNDO_MS : QUIET_MS);
+}
+
+/** What the line of verdicts says of the server. */
+function serverLine() {
+  if (!SERVER) return [];
+  const parts = [];
+  if (offline) parts.push(el("span", { class: "unsaved" }, `Not connected: ${offline}`));
+  else if (!unsaved().length) parts.push(el("span", {}, `Saved in ${PICKS_FILE}`));
+  if (stale) {
+    const reload = () => location.reload();
+    parts.push(el("button", { type: "button", id: "show-new", onclick: reload }, "Show new pictures"));
+  }
+  return parts;
+}
+
+function startServer() {
+  if (!SERVER) return;
+  for (const name of ["keydown", "pointerdown", "wheel"]) {
+    document.addEventListener(name, () => (touched = Date.now()), { passive: true });
+  }
+  sendVerdicts();
+  setTimeout(poll, POLL_MS);
+}
