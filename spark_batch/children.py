@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,16 @@ def environment(**further: str) -> dict[str, str]:
     """The environment of a child: a fixed list of variables, and `further` ones."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, "PATH": os.pathsep.join(map(str, _search_path())), **further}
+
+
+def python(*arguments: str) -> list[str]:
+    """The command of a Python program: `arguments`, and behind them our folders of modules.
+
+    Python takes nothing else from the environment. The program sets `sys.path` to these folders.
+    """
+    package = str(Path(__file__).parents[1])
+    folders = [package, *(folder for folder in sys.path if Path(folder).is_absolute())]
+    return [sys.executable, "-I", *arguments, *dict.fromkeys(folders)]
 
 
 @contextlib.contextmanager

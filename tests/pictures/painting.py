@@ -5,9 +5,11 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 
+import pillow_heif
 from PIL import Image
 
 from spark_batch.jobs import Fit, Picture, Treatment
+from spark_batch.pictures import reading
 from tests.makers import MODEL, fitted, probe
 
 Colour = tuple[int, int, int]
@@ -25,13 +27,18 @@ KINDS: dict[str, tuple[str, ...]] = {
     "TIFF": ("1", "L", "P", "RGB", "RGBA", "RGBA clear", "CMYK", "LAB", "I;16"),
     "BMP": ("1", "L", "P", "RGB"),
     "GIF": ("L", "P", "P clear"),
+    "HEIC": ("L", "RGB", "RGBA", "RGBA clear"),
 }
+# The lowest Pillow that we run with has no AVIF.
+AVIF = reading.needs("AVIF") is None
+if AVIF:
+    KINDS["AVIF"] = ("L", "RGB", "RGBA", "RGBA clear")
 DEFAULT = Fit(ratio="pad", background="#ffffff", format="auto")
 CROP = Fit(ratio="crop", background="#ffffff", format="auto")
 JPEG = Fit(ratio="pad", background="#336699", format="jpeg")
 PNG = Fit(ratio="pad", background="#ffffff", format="png")
 ALL = [(kind, mode) for kind, modes in KINDS.items() for mode in modes]
-WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF")
+WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF", *(kind for kind in ("HEIC", "AVIF") if kind in KINDS))
 # What undoes each EXIF orientation: a picture is stored turned by it, and shown upright.
 _UNDONE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -115,10 +122,26 @@ def saved(
         options = {"quality": 95, "subsampling": 0, **options}
     if kind == "WEBP":
         options["lossless"] = True
+    if kind == "AVIF":
+        options = {"quality": 95, "subsampling": "4:4:4", **options}
     if kind == "MPO":
         options = {"save_all": True, "append_images": [Image.new("RGB", (40, 40))], **options}
-    image.save(path, kind, **options)
+    if kind == "HEIC":
+        path.write_bytes(heic(image, **options))
+    else:
+        image.save(path, kind, **options)
     return path
+
+
+def heic(*images: Image.Image, **options: object) -> bytes:
+    """A HEIC file of pictures, hardly changed; an orientation in `exif` turns them all."""
+    if isinstance(exif := options.get("exif"), Image.Exif):
+        options["exif"] = exif.tobytes()
+    written, out = pillow_heif.HeifFile(), BytesIO()
+    for image in images:
+        written.add_from_pillow(image)
+    written.save(out, **{"quality": -1, "chroma": 444, **options})
+    return out.getvalue()
 
 
 def looks(image: Image.Image) -> tuple[Colour, ...]:
