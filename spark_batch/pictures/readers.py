@@ -30,6 +30,10 @@ _READERS = {
 }
 
 
+class CannotDecode(Exception):
+    """The picture is not to blame; the text says why, in words."""
+
+
 def reader(kind: str) -> Callable[[BytesIO], object]:
     """What makes an image, not yet decoded, of a file. Raises ImportError when it is missing."""
     if kind == "HEIC" and find_spec("pi_heif") is None:

@@ -268,6 +268,8 @@ def decode(
         raise PictureError(f"{path}: there is not enough memory to read this picture") from None
     except ImportError:
         raise _missing(path, data, kind) from None
+    except readers.CannotDecode as error:
+        raise PictureError(f"{path}: {error}") from None
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
         raise _undecodable(path, data, kind) from None
     if not structure.is_whole(data, kind):

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pillow_heif
-from PIL import Image
+from PIL import Image, ImageCms
 
 from spark_batch.jobs import Fit, Picture, Treatment
 from spark_batch.pictures import reading
@@ -100,10 +100,16 @@ def _hole(size: Size) -> Image.Image:
 
 
 def _lab(image: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
     ways = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     return ImageCms.buildTransform(*ways, "RGB", "LAB").apply(image)
+
+
+_OPTIONS: dict[str, dict[str, object]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    "MPO": {"save_all": True, "append_images": [Image.new("RGB", (40, 40))]},
+}
 
 
 def saved(
@@ -118,23 +124,19 @@ def saved(
         options["exif"] = exif
     if clear is not None:
         options["transparency"] = clear
-    if kind == "JPEG":
-        options = {"quality": 95, "subsampling": 0, **options}
-    if kind == "WEBP":
-        options["lossless"] = True
-    if kind == "AVIF":
-        options = {"quality": 95, "subsampling": "4:4:4", **options}
-    if kind == "MPO":
-        options = {"save_all": True, "append_images": [Image.new("RGB", (40, 40))], **options}
+    options = {**_OPTIONS.get(kind, {}), **options}
     if kind == "HEIC":
-        path.write_bytes(heic(image, **options))
+        path.write_bytes(heic_file(image, **options))
     else:
         image.save(path, kind, **options)
     return path
 
 
-def heic(*images: Image.Image, **options: object) -> bytes:
+def heic_file(*images: Image.Image, **options: object) -> bytes:
     """A HEIC file of pictures, hardly changed; an orientation in `exif` turns them all."""
+    if icc := options.pop("icc_profile", None):
+        for image in images:
+            image.info["icc_profile"] = icc
     if isinstance(exif := options.get("exif"), Image.Exif):
         options["exif"] = exif.tobytes()
     written, out = pillow_heif.HeifFile(), BytesIO()
@@ -179,3 +181,11 @@ def made(path: Path, fit: Fit = DEFAULT) -> tuple[Picture, Treatment, bytes]:
     assert facts.bytes <= MODEL.picture.recommended_bytes
     assert facts.width * facts.height <= picture.treatment.width * picture.treatment.height
     return picture, picture.treatment, data
+
+
+def wide_gamut() -> bytes:
+    """A profile that says that it is sRGB, and is not: its red and green are swapped."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile)

@@ -19,7 +19,7 @@ from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.pictures import structure
 from tests.makers import probe, suspicion
-from tests.pictures.painting import AVIF, DEFAULT, heic
+from tests.pictures.painting import AVIF, DEFAULT, heic_file
 
 Check = Callable[[Path], Picture]
 
@@ -279,7 +279,7 @@ CLAIMS: dict[str, Callable[[int, int], bytes]] = {
     "GIF": lambda *size: _put(encoded("GIF"), 6, struct.pack("<HH", *size)),
     "BMP": lambda *size: _put(encoded("BMP"), 18, struct.pack("<ii", *size)),
     "TIFF": _tiff_claim,
-    "HEIC": lambda *size: _box_claim(heic(Image.new("RGB", (64, 48))), *size),
+    "HEIC": lambda *size: _box_claim(heic_file(Image.new("RGB", (64, 48))), *size),
 }
 if AVIF:
     CLAIMS["AVIF"] = lambda *size: _box_claim(encoded("AVIF"), *size)
