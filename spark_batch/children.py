@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 MAX_BYTES = 100_000_000  # of what one call may print
 PIPE = subprocess.PIPE
@@ -104,6 +104,21 @@ def started(
         finally:
             watch.cancel()
             _end(process)
+
+
+@contextlib.contextmanager
+def answering(command: Sequence[str], data: bytes, *, seconds: float) -> Iterator[IO[bytes]]:
+    """Start a program that reads all of `data` before it answers, and read its answer.
+
+    It is ended with the block, or after `seconds`. Raises OSError when it cannot be started.
+    """
+    with started(command, environment(), seconds=seconds, stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(OSError):  # it has ended already
+            process.stdin.write(data)
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        yield process.stdout
 
 
 class WorkerEnded(Exception):

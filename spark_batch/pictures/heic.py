@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from PIL import Image, ImageFile
 
@@ -22,9 +21,6 @@ from spark_batch import children
 from spark_batch.pictures import boxes, decoder
 from spark_batch.pictures.readers import CannotDecode
 from spark_batch.pictures.structure import MAX_PROFILE
-
-if TYPE_CHECKING:
-    import subprocess
 
 _PROGRAM = Path(decoder.__file__)
 _SECONDS = 300.0  # for a picture; one of 48 megapixels takes some seconds
@@ -76,26 +72,14 @@ class _Decoded:
 
 def _decoded(data: bytes, most: tuple[int, int]) -> _Decoded:
     """The main picture, of at most as many pixels as `most` has. Raises CannotDecode as well."""
-    command, pipe = children.python(str(_PROGRAM)), children.PIPE
+    command = children.python(str(_PROGRAM))
     try:
-        with children.started(
-            command, children.environment(), seconds=_SECONDS, stdin=pipe, stdout=pipe
-        ) as process:
-            return _asked(process, data, most[0] * most[1])
+        with children.answering(command, data, seconds=_SECONDS) as pipe:
+            return _answer(pipe, most[0] * most[1])
     except OSError as error:
         reason = error.strerror or "no reason given"
         text = f"no process can be started to read this HEIC file ({reason})"
         raise CannotDecode(f"{text}; save it as JPEG") from None
-
-
-def _asked(process: subprocess.Popen[bytes], data: bytes, most: int) -> _Decoded:
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("there are no pipes")
-    with suppress(OSError):  # it has ended, and has no answer
-        process.stdin.write(data)
-    with suppress(OSError):
-        process.stdin.close()
-    return _answer(process.stdout, most)
 
 
 def _answer(pipe: IO[bytes], most: int) -> _Decoded:
