@@ -182,6 +182,35 @@ def test_a_picture_of_odd_sides_is_cut_as_the_file_says(tmp_path: Path, orientat
     assert distance(looks(decoded(data)), COLOURS) <= 8
 
 
+TILES = struct.pack(">4B2H", 0, 0, 2, 3, 200, 136)  # 3 rows of 4, and the size of the whole
+
+
+def tiled(path: Path) -> Path:
+    """A picture of twelve tiles, turned, as phones write it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = painted("RGB", (136, 200))[0].transpose(Image.Transpose.ROTATE_90)
+    path.write_bytes(heic_file(image, tile_size=64, exif=exif))
+    assert path.read_bytes().count(TILES) == 1
+    return path
+
+
+def test_a_picture_of_tiles(tmp_path: Path) -> None:
+    """Put together, and turned as a whole."""
+    picture, treatment, data = made(tiled(tmp_path / "a"))
+    assert treatment.words == "turned upright, saved as JPEG"
+    assert (picture.width, picture.height) == decoded(data).size == (136, 200)
+    assert distance(looks(decoded(data)), COLOURS) <= 8
+
+
+@pytest.mark.parametrize("sides", [(8, 8), (20_000, 20_000), (60_000, 60_000)])
+def test_tiles_of_another_size_than_the_header_says(tmp_path: Path, sides: tuple[int, int]) -> None:
+    """Neither of them makes room for a bomb."""
+    path = tiled(tmp_path / "a")
+    patch(path, TILES, struct.pack(">4B2H", 0, 0, 2, 3, *sides))
+    assert refused(path) == "this HEIC file is broken or cut short; get it anew"
+
+
 # --- Of several pictures, the main one.
 
 
