@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 MAX_BYTES = 100_000_000  # of what one call may print
 PIPE = subprocess.PIPE
@@ -61,6 +62,16 @@ def environment(**further: str) -> dict[str, str]:
     """The environment of a child: a fixed list of variables, and `further` ones."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, "PATH": os.pathsep.join(map(str, _search_path())), **further}
+
+
+def python(*arguments: str) -> list[str]:
+    """The command of a Python program: `arguments`, and behind them our folders of modules.
+
+    Python takes nothing else from the environment. The program sets `sys.path` to these folders.
+    """
+    package = str(Path(__file__).parents[1])
+    folders = [package, *(folder for folder in sys.path if Path(folder).is_absolute())]
+    return [sys.executable, "-I", *arguments, *dict.fromkeys(folders)]
 
 
 @contextlib.contextmanager
@@ -116,6 +127,21 @@ def left_running(command: Sequence[str], variables: dict[str, str]) -> bool:
         return process.wait(_START_SECONDS) == 0
     except subprocess.TimeoutExpired:
         return True
+
+
+@contextlib.contextmanager
+def answering(command: Sequence[str], data: bytes, *, seconds: float) -> Iterator[IO[bytes]]:
+    """Start a program that reads all of `data` before it answers, and read its answer.
+
+    It is ended with the block, or after `seconds`. Raises OSError when it cannot be started.
+    """
+    with started(command, environment(), seconds=seconds, stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        with contextlib.suppress(OSError):  # it has ended already
+            process.stdin.write(data)
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        yield process.stdout
 
 
 class WorkerEnded(Exception):

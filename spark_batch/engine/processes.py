@@ -8,16 +8,13 @@ limit (`python -m tests.benchmarks.peers --load b --workers 0`, and with 2). So 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-import spark_batch
 from spark_batch import client
-from spark_batch.children import CallFailed, Worker, WorkerEnded
+from spark_batch.children import CallFailed, Worker, WorkerEnded, python
 
 # The processor time of a start, 0.3 s, is that of some 30 pictures.
 _CALLS_BEFORE_A_START = 20
@@ -115,7 +112,7 @@ class WorkerProcesses:
     def _start(self) -> None:
         network = {n: os.environ[n] for n in client.NETWORK_VARIABLES if n in os.environ}
         try:
-            self._workers.append(Worker(_command(), **network))
+            self._workers.append(Worker(python("-c", _PROGRAM), **network))
         except OSError as error:
             self._break(f"no worker process can be started: {error.strerror}")
 
@@ -132,10 +129,3 @@ class WorkerProcesses:
         self._breaks += 1
         if self._breaks == _MOST_BREAKS:
             self._note = f"{why}: pictures are worked on without them"
-
-
-def _command() -> list[str]:
-    """Python by itself, with our folders of modules and nothing else that the environment names."""
-    package = str(Path(spark_batch.__file__).parents[1])
-    folders = [package, *(folder for folder in sys.path if Path(folder).is_absolute())]
-    return [sys.executable, "-I", "-c", _PROGRAM, *dict.fromkeys(folders)]

@@ -44,10 +44,13 @@ def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
         raise PictureError(
             f"{path}: {reading.said(data)}; the API takes {' and '.join(rules.formats)}"
         )
-    picture, image = reading.opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)
+    needed = reading.needs(kind)
+    if needed is None:
+        picture, image = reading.opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)
     if kind not in rules.formats:
+        mend = MENDED["format"] + (f", which needs {needed}" if needed else "")
         taken = f"the API takes {' and '.join(rules.formats)}"
-        raise PictureError(f"{path}: {reading.said(data)}; {taken}{MENDED['format']}")
+        raise PictureError(f"{path}: {reading.said(data)}; {taken}{mend}")
     refuse(path, facts_of(picture), rules)
     reading.decode(path, data, kind, image, at_least=(1, 1))
     return replace(picture, turned=reading.orientation(image) in reading.TURNED)

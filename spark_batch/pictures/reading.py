@@ -16,7 +16,6 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +25,7 @@ from PIL import Image
 from spark_batch import lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
-from spark_batch.pictures import structure
+from spark_batch.pictures import boxes, readers, structure
 from spark_batch.pictures.containers import webp_size
 from spark_batch.pictures.disk import reason
 
@@ -38,7 +37,7 @@ MAX_BYTES = 100_000_000
 
 # What `fit` reads: these formats, of the first frame as many pixels (512 MiB of memory at 4 bytes
 # each) and bytes (as many pixels of 16-bit RGB) as large cameras and scanners make.
-FITTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+FITTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIC", "AVIF")
 MAX_FITTED_PIXELS = 128_000_000
 MAX_FITTED_BYTES = 800_000_000
 
@@ -52,15 +51,6 @@ _BEGINNINGS = (
     (b"%PDF", "PDF"),
 )
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{")
-# Pillow's readers. `Image.open` would refuse what has very many pixels before it says how many.
-_READERS = {
-    "JPEG": ("JpegImagePlugin", "jpeg_factory"),
-    "PNG": ("PngImagePlugin", "PngImageFile"),
-    "WEBP": ("WebPImagePlugin", "WebPImageFile"),
-    "TIFF": ("TiffImagePlugin", "TiffImageFile"),
-    "BMP": ("BmpImagePlugin", "BmpImageFile"),
-    "GIF": ("GifImagePlugin", "GifImageFile"),
-}
 _ORIENTATION = 0x0112
 TURNED = range(2, 9)  # EXIF orientations that turn or mirror a picture (EXIF 2.32, 4.6.4)
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
@@ -162,6 +152,8 @@ def claimed_size(path: Path, beginning: bytes, kind: str) -> tuple[int, int]:
     """The size by a file's first bytes, in pixels; zeros if it is not there."""
     if kind == "WEBP":
         return webp_size(beginning) or (0, 0)
+    if kind in ("HEIC", "AVIF"):
+        return boxes.still(beginning).stored
     try:
         return _header(path, beginning, kind).size
     except PictureError:
@@ -173,7 +165,7 @@ def format_of(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
     if data[4:8] == b"ftyp":
-        return "HEIF or AVIF"
+        return boxes.kind_of(data) or "QuickTime, MP4 or CR3"
     return next((name for begin, name in _BEGINNINGS if data.startswith(begin)), "")
 
 
@@ -184,7 +176,8 @@ def said(data: bytes) -> str:
     if data[:64].lstrip().lower().startswith(_MARKUP):
         return "this is a text or a web page, no picture"
     kind = format_of(data)
-    return f"this is a {kind} file" if kind else "this is no picture of a known format"
+    article = "an" if kind == "AVIF" else "a"
+    return f"this is {article} {kind} file" if kind else "this is no picture of a known format"
 
 
 @contextmanager
@@ -202,7 +195,9 @@ def opened(
 
     Raises PictureError for more than `most` pixels, which `limit` says in words.
     """
-    if kind == "WEBP":  # Pillow allocates the canvas of a WebP as it opens the file
+    # Pillow allocates the canvas of a WebP as it opens the file, and calls a large AVIF broken; the
+    # part of a HEIC that is shown may be smaller than what is decoded.
+    if kind in ("WEBP", "HEIC", "AVIF"):
         refuse_pixels(path, claimed_size(path, data, kind), most, limit)
     image = _header(path, data, kind)
     refuse_pixels(path, image.size, most, limit)
@@ -212,6 +207,8 @@ def opened(
 
 def _header(path: Path, data: bytes, kind: str) -> Image.Image:
     """The image, not yet decoded; without the metadata that Pillow cannot read."""
+    if needs(kind) is not None:
+        raise _missing(path, data, kind)
     if kind == "JPEG":  # the file itself first: only Pillow knows how many pictures it holds
         with suppress(Exception):
             return _read_header(data, kind)
@@ -222,12 +219,25 @@ def _header(path: Path, data: bytes, kind: str) -> Image.Image:
 
 
 def _read_header(data: bytes, kind: str) -> Image.Image:
-    module, name = _READERS[kind]
     with quiet():
-        image = getattr(import_module(f"PIL.{module}"), name)(BytesIO(data))
+        image = readers.reader(kind)(BytesIO(data))
     if not isinstance(image, Image.Image):
-        raise TypeError(f"{name} made no image")
+        raise TypeError(f"{kind}: no image was made")
+    if kind in readers.NEEDS:
+        image.info.pop("xmp", None)  # an orientation there has no effect; Pillow would heed it
     return image
+
+
+def needs(kind: str) -> str | None:
+    """What has to be installed to read a format, in words; None when it can be read."""
+    if kind not in readers.NEEDS:
+        return None
+    try:
+        with quiet():
+            readers.reader(kind)
+    except ImportError:
+        return readers.NEEDS[kind]
+    return None
 
 
 def refuse_pixels(path: Path, size: tuple[int, int], most: int, limit: str) -> None:
@@ -256,10 +266,19 @@ def decode(
         image.load()
     except MemoryError:
         raise PictureError(f"{path}: there is not enough memory to read this picture") from None
+    except ImportError:
+        raise _missing(path, data, kind) from None
+    except readers.CannotDecode as error:
+        raise PictureError(f"{path}: {error}") from None
     except Exception:  # noqa: BLE001 - Pillow's decoders raise whatever they stumble over
         raise _undecodable(path, data, kind) from None
     if not structure.is_whole(data, kind):
         raise broken(path, kind)
+
+
+def _missing(path: Path, data: bytes, kind: str) -> PictureError:
+    advice = "or save it as JPEG"
+    return PictureError(f"{path}: {said(data)}, which needs {readers.NEEDS.get(kind)}; {advice}")
 
 
 def _undecodable(path: Path, data: bytes, kind: str) -> PictureError:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
-from spark_batch.pictures import reading, structure
+from spark_batch.pictures import boxes, reading, structure
 from spark_batch.pictures.colours import even
 
 TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
@@ -27,6 +27,7 @@ TURNS: Mapping[int, Image.Transpose] = MappingProxyType(
     }
 )
 _BYTE = 8
+_BOXED = ("HEIC", "AVIF")
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _PNG_DEPTH = slice(24, 25)
 
@@ -79,8 +80,9 @@ def source(path: Path) -> Source:
     before = reading.orientation(image)
     reading.decode(path, data, kind, image)
     with translated(path, kind):
-        bits = _bits(image, data, kind)
-        _refuse_numbers(path, image, kind)
+        still = boxes.still(data) if kind in _BOXED else boxes.Still()
+        bits = still.bits if kind in _BOXED else _bits(image, data, kind)
+        _refuse_numbers(path, image, kind, still.hdr)
         inverted = bits > _BYTE and _tag(image, _PHOTOMETRIC) == (_WHITE_IS_ZERO,)
         # Pillow turns a TIFF itself, and finds the EXIF of some files only behind their pixels.
         after = reading.orientation(image)
@@ -88,8 +90,8 @@ def source(path: Path) -> Source:
         upright = even(image, bits=bits, inverted=inverted)
         return Source(
             picture=picture,
-            image=upright if turn is None else upright.transpose(turn),
-            turned=before in TURNS or turn is not None,
+            image=upright if turn is None else _turned(upright, turn),
+            turned=before in TURNS or turn is not None or still.turned,
             several=_several(image),
             bits=bits,
             icc=_profile(path, image, data, kind),
@@ -107,6 +109,13 @@ def translated(path: Path, kind: str) -> Iterator[None]:
         raise PictureError(f"{path}: there is not enough memory to convert this picture") from None
     except Exception:  # noqa: BLE001 - Pillow raises whatever it stumbles over
         raise reading.broken(path, kind) from None
+
+
+def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
+    """The picture turned upright, without the metadata that would have it turned again."""
+    upright = image.transpose(turn)
+    upright.info.pop("exif", None)
+    return upright
 
 
 def _profile(path: Path, image: Image.Image, data: bytes, kind: str) -> object:
@@ -140,8 +149,13 @@ def _bits(image: Image.Image, data: bytes, kind: str) -> int:
     return max(found, default=8) if kind == "TIFF" else 8
 
 
-def _refuse_numbers(path: Path, image: Image.Image, kind: str) -> None:
-    """Refuse samples without a known white level: 32 bits, signed, or floating point."""
+def _refuse_numbers(path: Path, image: Image.Image, kind: str, hdr: str | None) -> None:
+    """Refuse samples without a known white: 32 bits, signed, floating point, or of HDR."""
+    if hdr is not None:
+        raise PictureError(
+            f"{path}: this {kind} file is HDR ({hdr}), and would come out pale;"
+            " save it with standard range (SDR)"
+        )
     if image.mode == "F" or (image.mode == "I" and kind != "PNG"):
         raise PictureError(
             f"{path}: this {kind} file holds numbers of which nobody can tell what white is;"

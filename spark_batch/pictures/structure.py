@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from itertools import islice
 
+from spark_batch.pictures import boxes
 from spark_batch.pictures.containers import Part, chunks, png_chunk, segments
 
 # Bytes that a compressed text or profile may unpack to. Pillow refuses a file for a text of more
@@ -82,7 +83,9 @@ def _jpeg_end(data: bytes) -> bool:
 
 
 def unsupported(data: bytes, kind: str) -> str | None:
-    """Why a whole JPEG of an uncommon kind cannot be decoded, in words; None for no such reason."""
+    """Why a whole file of an uncommon kind cannot be decoded, in words; None for no such reason."""
+    if kind == "HEIC":
+        return boxes.unsupported(data)
     parts = segments(data) if kind == "JPEG" else ()
     frame = next((part for part in parts if part.name[0] in _FRAMES), None)
     if frame is None or frame.body_end - frame.body <= _FRAME_CHANNELS:

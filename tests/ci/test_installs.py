@@ -10,7 +10,7 @@ from tests.ci.installs import bare_installs, moving_addresses, shipped_files
 OLD, NEW = "spark-" + "batch", "spark-i2i-" + "batch"  # in two pieces: this file is read, too
 GIT = f"git+https://github.com/OWNER/{OLD}"
 # The extra `dev` has further extras of the very project that is being installed.
-SELF_REFERENCES = {"pyproject.toml": [f"{NEW}[cloud,dask,sandbox,tables]"]}
+SELF_REFERENCES = {"pyproject.toml": [f"{NEW}[cloud,dask,heif,sandbox,tables]"]}
 
 
 def test_no_shipped_file_installs_by_a_bare_name() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from io import BytesIO
 
 import pytest
@@ -13,6 +14,7 @@ from spark_batch.errors import ExitCode
 from spark_batch.models import schemas
 from spark_batch.reports import manifest
 from tests.cli.conftest import Call, Folder, start
+from tests.pictures.painting import AVIF, distance, looks, painted, saved
 
 RECIPE = """\
 version: 1
@@ -205,3 +207,42 @@ def test_nothing_but_the_error_is_said_of_hostile_files(fits: Folder) -> None:
     first, *rest = err.splitlines()
     assert first.endswith("scan.tif: this TIFF file is broken or cut short; get it anew")
     assert [line.strip() for line in rest] == ["- {path: scans/*.tif, fit: true}", "^"]
+
+
+def test_a_folder_of_a_phone(folder: Folder, call: Call) -> None:
+    """A glob finds HEIC and AVIF as it finds others; they are sent upright, and paid for once."""
+    photos = folder.path / "photos"
+    photos.mkdir()
+    image = painted("RGB", (96, 64))[0]
+    kinds = {"jpg": "JPEG", "heic": "HEIC", **({"avif": "AVIF"} if AVIF else {})}
+    for extension, kind in kinds.items():
+        saved(photos / f"{kind}.{extension}", kind, image, orientation=6)
+    text = RECIPE[: RECIPE.index("inputs")] + RECIPE[RECIPE.index("prompts") :]
+    folder.recipe.write_text(f"{text}inputs: [{{path: photos/*, fit: true}}]\n", encoding="utf-8")
+    ended = call("run", folder.recipe, "--sandbox")
+    assert (ended.code, len(folder.pictures())) == (ExitCode.DONE, len(kinds))
+    rows = {row["input"]: row["fit"] for row in _rows(folder)}
+    assert rows == dict.fromkeys(kinds.values(), "turned upright, saved as JPEG")
+    for sent in _sent(folder):
+        assert (sent.format, sent.size) == ("JPEG", (96, 64))
+        assert distance(looks(sent), looks(image)) <= 8
+    assert "nothing to do" in call("run", folder.recipe, "--sandbox").out
+
+
+def test_a_damaged_heic_file_is_an_error_at_its_line(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is one that nothing here can read."""
+    path = saved(folder.path / "a.heic", "HEIC", painted("RGB", (96, 64))[0])
+    text = RECIPE[: RECIPE.index("inputs")] + RECIPE[RECIPE.index("prompts") :]
+    folder.recipe.write_text(f"{text}inputs: [{{path: a.heic, fit: true}}]\n", encoding="utf-8")
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "pi_heif", None)
+        told = call("validate", folder.recipe)
+        assert told.code == ExitCode.WRONG
+        assert "this is a HEIC file, which needs the extra `heif` (pip install pi-heif)" in told.err
+    path.write_bytes(path.read_bytes()[:-100])
+    told = call("validate", folder.recipe)
+    assert told.code == ExitCode.WRONG
+    assert "a.heic: this HEIC file is broken or cut short; get it anew" in told.err
+    assert "- {path: a.heic" in told.err or "[{path: a.heic" in told.err

@@ -24,6 +24,8 @@ from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.pictures import sha256
 from tests.engine.conftest import MakeWorld
+from tests.makers import MODEL, fitted, probe
+from tests.pictures.painting import DEFAULT, painted, saved
 
 SIZE = (96, 64)
 
@@ -95,6 +97,15 @@ def test_a_worker_does_what_this_process_does(processes: WorkerProcesses, tmp_pa
         with pytest.raises(PictureError, match=r"broken\.jpg"):
             look(processes, broken)
     assert processes.do("accept", pictures.accept, path, instead=not_here) == pictures.accept(path)
+
+
+def test_a_worker_fits_a_heic_input(processes: WorkerProcesses, tmp_path: Path) -> None:
+    """The worker finds pi-heif, and has a process of its own for it."""
+    path = saved(tmp_path / "a.heic", "HEIC", painted("RGB", SIZE)[0], orientation=6)
+    picture = probe(path, DEFAULT)
+    call = partial(pictures.fitted, rules=MODEL.picture)
+    found = processes.do("fit", call, path, picture, instead=not_here)
+    assert found == fitted(path, picture)
 
 
 def test_several_threads_share_the_workers(processes: WorkerProcesses, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
+import pillow_heif
+from PIL import Image, ImageCms
 
 from spark_batch.jobs import Fit, Picture, Treatment
+from spark_batch.pictures import reading
 from tests.makers import MODEL, fitted, probe
 
 Colour = tuple[int, int, int]
@@ -25,13 +27,18 @@ KINDS: dict[str, tuple[str, ...]] = {
     "TIFF": ("1", "L", "P", "RGB", "RGBA", "RGBA clear", "CMYK", "LAB", "I;16"),
     "BMP": ("1", "L", "P", "RGB"),
     "GIF": ("L", "P", "P clear"),
+    "HEIC": ("L", "RGB", "RGBA", "RGBA clear"),
 }
+# The lowest Pillow that we run with has no AVIF.
+AVIF = reading.needs("AVIF") is None
+if AVIF:
+    KINDS["AVIF"] = ("L", "RGB", "RGBA", "RGBA clear")
 DEFAULT = Fit(ratio="pad", background="#ffffff", format="auto")
 CROP = Fit(ratio="crop", background="#ffffff", format="auto")
 JPEG = Fit(ratio="pad", background="#336699", format="jpeg")
 PNG = Fit(ratio="pad", background="#ffffff", format="png")
 ALL = [(kind, mode) for kind, modes in KINDS.items() for mode in modes]
-WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF")
+WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF", *(kind for kind in ("HEIC", "AVIF") if kind in KINDS))
 # What undoes each EXIF orientation: a picture is stored turned by it, and shown upright.
 _UNDONE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -93,10 +100,16 @@ def _hole(size: Size) -> Image.Image:
 
 
 def _lab(image: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
     ways = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     return ImageCms.buildTransform(*ways, "RGB", "LAB").apply(image)
+
+
+_OPTIONS: dict[str, dict[str, object]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    "MPO": {"save_all": True, "append_images": [Image.new("RGB", (40, 40))]},
+}
 
 
 def saved(
@@ -111,14 +124,26 @@ def saved(
         options["exif"] = exif
     if clear is not None:
         options["transparency"] = clear
-    if kind == "JPEG":
-        options = {"quality": 95, "subsampling": 0, **options}
-    if kind == "WEBP":
-        options["lossless"] = True
-    if kind == "MPO":
-        options = {"save_all": True, "append_images": [Image.new("RGB", (40, 40))], **options}
-    image.save(path, kind, **options)
+    options = {**_OPTIONS.get(kind, {}), **options}
+    if kind == "HEIC":
+        path.write_bytes(heic_file(image, **options))
+    else:
+        image.save(path, kind, **options)
     return path
+
+
+def heic_file(*images: Image.Image, **options: object) -> bytes:
+    """A HEIC file of pictures, hardly changed; an orientation in `exif` turns them all."""
+    if icc := options.pop("icc_profile", None):
+        for image in images:
+            image.info["icc_profile"] = icc
+    if isinstance(exif := options.get("exif"), Image.Exif):
+        options["exif"] = exif.tobytes()
+    written, out = pillow_heif.HeifFile(), BytesIO()
+    for image in images:
+        written.add_from_pillow(image)
+    written.save(out, **{"quality": -1, "chroma": 444, **options})
+    return out.getvalue()
 
 
 def looks(image: Image.Image) -> tuple[Colour, ...]:
@@ -156,3 +181,11 @@ def made(path: Path, fit: Fit = DEFAULT) -> tuple[Picture, Treatment, bytes]:
     assert facts.bytes <= MODEL.picture.recommended_bytes
     assert facts.width * facts.height <= picture.treatment.width * picture.treatment.height
     return picture, picture.treatment, data
+
+
+def wide_gamut() -> bytes:
+    """A profile that says that it is sRGB, and is not: its red and green are swapped."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile)

@@ -16,6 +16,7 @@ from spark_batch.jobs import Fit
 from tests.makers import MODEL, fitted, probe
 from tests.pictures.painting import (
     ALL,
+    AVIF,
     COLOURS,
     CROP,
     DEFAULT,
@@ -29,6 +30,7 @@ from tests.pictures.painting import (
     made,
     painted,
     saved,
+    wide_gamut,
 )
 
 
@@ -199,20 +201,12 @@ def test_numbers_without_a_white_are_refused(tmp_path: Path, mode: str) -> None:
 def test_only_the_first_frame_is_sent(tmp_path: Path) -> None:
     """Of a GIF, a TIFF of several pages, and what phones write behind a JPEG."""
     first, second = painted("RGB", (96, 64))[0], Image.new("RGB", (96, 64))
-    for kind in ("GIF", "TIFF", "MPO", "WEBP"):
+    for kind in ("GIF", "TIFF", "MPO", "WEBP", *(["AVIF"] if AVIF else [])):
         path = tmp_path / "a"
         first.save(path, kind, save_all=True, append_images=[second])
         _, treatment, data = made(path)
         assert treatment.words.startswith("first frame only, "), kind
         assert distance(looks(decoded(data)), COLOURS) <= 24, kind
-
-
-def wide_gamut() -> bytes:
-    """A profile that says that it is sRGB, and is not: its red and green are swapped."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    red, green = profile.index(b"rXYZ"), profile.index(b"gXYZ")
-    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
-    return bytes(profile)
 
 
 def test_an_embedded_profile_is_heeded(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from spark_batch.errors import PictureError
 from spark_batch.pictures import reading
 from tests.makers import probe
-from tests.pictures.painting import ALL, DEFAULT, WITH_EXIF, made, painted, saved
+from tests.pictures.painting import ALL, DEFAULT, KINDS, WITH_EXIF, made, painted, saved
 
 
 def refused(path: Path) -> str:
@@ -32,7 +32,7 @@ def test_damage(tmp_path: Path, kind: str, mode: str) -> None:
     turn = 6 if kind in WITH_EXIF else 1
     path = saved(tmp_path / "a", kind, painted(mode, (48, 32))[0], orientation=turn)
     data = path.read_bytes()
-    for round_ in range(60):
+    for round_ in range(12 if kind == "HEIC" else 60):  # which takes a process each time
         spoilt = bytearray(data[: chance.randint(0, len(data))] if round_ % 2 else data)
         for _ in range(chance.randint(1, 6) if spoilt else 0):
             spoilt[chance.randrange(min(len(spoilt), 400))] = chance.randrange(256)
@@ -46,7 +46,7 @@ def test_damage(tmp_path: Path, kind: str, mode: str) -> None:
             assert str(error).isprintable()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "MPO"])
 def test_cut_short(tmp_path: Path, kind: str) -> None:
     """Half a picture is none."""
     path = saved(tmp_path / "a", kind, painted("RGB", (96, 64))[0])

@@ -19,7 +19,7 @@ from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.pictures import structure
 from tests.makers import probe, suspicion
-from tests.pictures.painting import DEFAULT
+from tests.pictures.painting import AVIF, DEFAULT, heic_file
 
 Check = Callable[[Path], Picture]
 
@@ -266,6 +266,11 @@ def _tiff_claim(width: int, height: int) -> bytes:
     return data
 
 
+def _box_claim(data: bytes, width: int, height: int) -> bytes:
+    """A HEIC or AVIF file whose picture has another size by its property."""
+    return _put(data, data.index(b"ispe") + 8, struct.pack(">II", width, height))
+
+
 # Small files whose headers claim a size.
 CLAIMS: dict[str, Callable[[int, int], bytes]] = {
     "JPEG": _jpeg_claim,
@@ -274,7 +279,10 @@ CLAIMS: dict[str, Callable[[int, int], bytes]] = {
     "GIF": lambda *size: _put(encoded("GIF"), 6, struct.pack("<HH", *size)),
     "BMP": lambda *size: _put(encoded("BMP"), 18, struct.pack("<ii", *size)),
     "TIFF": _tiff_claim,
+    "HEIC": lambda *size: _box_claim(heic_file(Image.new("RGB", (64, 48))), *size),
 }
+if AVIF:
+    CLAIMS["AVIF"] = lambda *size: _box_claim(encoded("AVIF"), *size)
 RESULTS = ("JPEG", "PNG", "WEBP")  # formats in which a result is accepted
 
 
