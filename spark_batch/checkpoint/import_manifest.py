@@ -18,7 +18,7 @@ from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.rows import moment
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, State, Status
+from spark_batch.jobs import FLAGGED, Attempt, State, Status
 from spark_batch.models import Model
 from spark_batch.models.schemas import MANIFEST, validator
 
@@ -48,6 +48,7 @@ _SAME = (
 )
 # The columns of an attempt in a row's history.
 _OF_AN_ATTEMPT = frozenset((*_SAME, "status", "attempts", "cost_usd", "seconds"))
+_FLAGGED = (FLAGGED, "suspect")  # the second one is what earlier versions wrote
 _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 
@@ -276,7 +277,7 @@ def _attempt(row: Row, number: int, model: Model) -> dict[str, object]:
 
 
 def _suspect(row: Row, status: Status) -> dict[str, object]:
-    """Why a picture is suspect, which the manifest has in the column of the last error."""
-    if status is not Status.DONE or row["error_code"] != "suspect":
+    """Why a picture is flagged, which the manifest has in the column of the last error."""
+    if status is not Status.DONE or row["error_code"] not in _FLAGGED:
         return {}
     return {"suspect": row["error_message"], "error_code": None, "error_message": None}

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from spark_batch.checkpoint.rows import (
+    FLAGGED,
     MAY_COST,
     RECORDS,
     REQUEST_COLUMNS,
@@ -37,7 +38,7 @@ _T = TypeVar("_T")
 _Self = TypeVar("_Self", bound="CheckpointReader")
 
 _COUNTS = f"""
-SELECT {STATUS} AS status, count(*) AS jobs, count(a.suspect) AS suspect,
+SELECT {STATUS} AS status, count(*) AS jobs, total({FLAGGED}) AS flagged,
        min(a.submitted_at) AS begun,
        total(max(julianday(a.completed_at) - julianday(a.submitted_at), 0)) * 86400 AS seconds
   FROM placement p
@@ -54,7 +55,7 @@ SELECT p.output
   LEFT JOIN attempt a
     ON a.key = p.key AND a.number = (SELECT max(number) FROM attempt WHERE key = p.key)
  WHERE p.current = 1
- ORDER BY (a.suspect IS NOT NULL OR {STATUS} IN (SELECT value FROM json_each(?))) DESC,
+ ORDER BY ({FLAGGED} OR {STATUS} IN (SELECT value FROM json_each(?))) DESC,
           p.position, p.output
  LIMIT ?
 """
@@ -90,14 +91,14 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Lines of the recipe by status; `suspect` counts finished ones with a suspect picture.
+    """Lines of the recipe by status; `flagged` counts the finished ones with a flag.
 
     `begun` is when the first of their last attempts was sent, `seconds` how long all of these took,
     one after another.
     """
 
     jobs: Mapping[Status, int] = field(default_factory=Counter)
-    suspect: int = 0
+    flagged: int = 0
     begun: datetime | None = None
     seconds: float = 0.0
 
@@ -207,16 +208,16 @@ class CheckpointReader:
         for row in self.store.execute(query, (status.value,)):
             yield record_of(row)
 
-    def suspects(self) -> Iterator[JobRecord]:
-        """The recipe's lines whose picture is odd, in its order."""
-        query = f"{RECORDS} WHERE p.current = 1 AND a.suspect IS NOT NULL AND {STATUS} = ?"
-        for row in self.store.execute(f"{query} ORDER BY p.position", (Status.DONE.value,)):
+    def flagged(self) -> Iterator[JobRecord]:
+        """The recipe's flagged lines, in its order."""
+        query = f"{RECORDS} WHERE p.current = 1 AND {FLAGGED} ORDER BY p.position, p.output"
+        for row in self.store.execute(query):
             yield record_of(row)
 
     def notable_records(self, statuses: Iterable[Status], most: int) -> list[JobRecord]:
         """At most so many of the recipe's lines, in its order.
 
-        Lines with one of `statuses` or an odd picture go before others, then earlier lines before
+        Lines with one of `statuses` or a flag go before others, then earlier lines before
         later ones.
         """
         query = f"{RECORDS} WHERE p.output IN ({_NOTABLE}) ORDER BY p.position, p.output"
@@ -556,7 +557,7 @@ def _counts(reader: CheckpointReader) -> Counts:
     begun = min((row["begun"] for row in rows if row["begun"]), default=None)
     return Counts(
         jobs=Counter({Status(row["status"]): row["jobs"] for row in rows}),
-        suspect=sum(row["suspect"] for row in rows if row["status"] == Status.DONE.value),
+        flagged=sum(int(row["flagged"]) for row in rows),
         begun=moment(begun),
         seconds=sum(row["seconds"] for row in rows),
     )

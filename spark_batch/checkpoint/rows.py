@@ -23,6 +23,8 @@ CASE WHEN a.id IS NULL OR a.settled IS NOT NULL OR (a.state = 'submitting' AND a
 MAY_COST = """
 (a.cost IS NULL AND a.state <> 'failed' AND NOT (a.state = 'submitting' AND a.unsent))
 """
+# `jobs.JobRecord.flag`, of a job's last attempt.
+FLAGGED = f"(a.suspect IS NOT NULL AND {STATUS} = 'done')"
 BLOCKS_ANOTHER = f"({STATUS} NOT IN ('pending', 'failed', 'expired'))"
 
 _STATES = {state.value: state for state in State}

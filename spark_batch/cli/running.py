@@ -76,5 +76,5 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
             f" {counted(tally.created, 'task')} created,"
             f" {standing.spent(layout, tally.spent)} so far"
         )
-    if any(count for status, count in counts.items() if status is not Status.DONE):
-        standing.print_rows(counts, prepared.recipe.path, layout)
+    if result.flagged or any(counts[status] for status in counts if status is not Status.DONE):
+        standing.print_rows(counts, prepared.recipe.path, layout, flagged=result.flagged)

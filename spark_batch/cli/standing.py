@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spark_batch.cli.colours import Colour, print_line
 from spark_batch.errors import ExitCode
-from spark_batch.project import RecipeLayout, Status
+from spark_batch.project import FLAGGED, JobRecord, RecipeLayout, Status
 
 _ORDER = (
     *(Status.DONE, Status.FETCHING, Status.RUNNING, Status.SUBMITTING, Status.PENDING),
@@ -23,6 +23,7 @@ COLOURS = {
     Status.UNCERTAIN: Colour.NOTABLE,
 }
 _UNDER_WAY = (Status.PENDING, Status.RUNNING, Status.FETCHING)
+_FLAGGED_NOTE = "of those done: look at the pictures"
 _PAID = "paid for: the next `run` or `rescue` fetches them"
 _CONDITIONS = {
     ExitCode.OVER_BUDGET: "with a higher max_cost",
@@ -41,13 +42,20 @@ def command_line(
     return shlex.join(["spark-batch", name, str(recipe), *jobs, *flags, *options])
 
 
-def print_rows(counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout) -> None:
-    """Print a line for each status that jobs have: their number, the status, what to do."""
+def print_rows(
+    counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout, *, flagged: int = 0
+) -> None:
+    """Print a line for each status that jobs have: their number, the status, what to do.
+
+    `flagged` of the done ones have a flag.
+    """
     for status in _ORDER:
         if counts.get(status):
             note = _note(status, recipe, layout)
             word = f"{status.value:<10} " if note else status.value
             print_line(f"{counts[status]:>7} ", (word, COLOURS[status]), note)
+        if status is Status.DONE and flagged:
+            print_line(f"{flagged:>7} ", (f"{FLAGGED:<10} ", Colour.NOTABLE), _FLAGGED_NOTE)
 
 
 def next_step(
@@ -61,6 +69,11 @@ def next_step(
         return None
     condition = f", {_CONDITIONS[end]}" if end in _CONDITIONS else ""
     return f"Continue{condition}: {command_line('run', recipe, layout)}"
+
+
+def colour(record: JobRecord) -> Colour:
+    """The colour of a job's status; that of a flagged job asks for a look."""
+    return Colour.NOTABLE if record.flag else COLOURS[record.status]
 
 
 def spent(layout: RecipeLayout, amount: Decimal) -> str:

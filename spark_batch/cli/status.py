@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +13,7 @@ from spark_batch import project
 from spark_batch.cli import options, session, standing
 from spark_batch.cli.colours import print_line
 from spark_batch.paths import shown
-from spark_batch.project import CheckpointReader, JobRecord, Shard, Status
+from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, Shard, Status
 from spark_batch.text import counted
 
 _TROUBLE = (Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.SUBMITTING)
@@ -35,7 +35,7 @@ def command(
         trouble = []
         for record in project.chosen_records(checkpoint, only, layout):
             counts[record.status] += 1
-            if record.status in _TROUBLE:
+            if record.status in _TROUBLE or record.flag:
                 trouble.append(record)
         if as_json:
             _print_json(layout, checkpoint, counts, trouble)
@@ -49,22 +49,32 @@ def _print_text(
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[JobRecord],
+    trouble: Sequence[JobRecord],
 ) -> None:
     total = sum(counts.values())
     click.echo(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
-    standing.print_rows(counts, recipe_path, layout)
+    standing.print_rows(counts, recipe_path, layout, flagged=_flagged(trouble))
     money = checkpoint.money()
     reserved = f", {money.reserved} USD reserved" if money.reserved else ""
     click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     for record in trouble:
-        status = (record.status.value, standing.COLOURS[record.status])
+        status = (_status(record), standing.colour(record))
         print_line(status, f" {record.output} (job {record.key}): {_why(record)}")
     if step := standing.next_step(counts, recipe_path, layout):
         click.echo(step)
 
 
+def _flagged(records: Iterable[JobRecord]) -> int:
+    return sum(record.flag is not None for record in records)
+
+
+def _status(record: JobRecord) -> str:
+    return FLAGGED if record.flag else record.status.value
+
+
 def _why(record: JobRecord) -> str:
+    if record.flag:
+        return record.flag
     attempt = record.attempt
     if attempt is None:
         return ""
@@ -76,19 +86,20 @@ def _print_json(
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-    trouble: Iterable[JobRecord],
+    trouble: Sequence[JobRecord],
 ) -> None:
     money = checkpoint.money()
     document = {
         "recipe": layout.name,
         "output_dir": str(layout.output_dir),
         "jobs": {status.value: counts[status] for status in Status},
+        FLAGGED: _flagged(trouble),
         "cost_usd": {"spent": str(money.spent), "reserved": str(money.reserved)},
         "trouble": [
             {
                 "job": record.key,
                 "output": record.output,
-                "status": record.status.value,
+                "status": _status(record),
                 "why": _why(record),
             }
             for record in trouble

@@ -24,7 +24,7 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
     Without a checkpoint the manifest has the records.
     """
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
-    good = bad = suspect = pointers = 0
+    good = bad = flagged = pointers = 0
     for verified in project.verify(layout):
         record, fault = verified.record, verified.fault
         bad += fault is not None
@@ -32,10 +32,10 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
         pointers += fault is None and verified.is_pointer
         if fault:
             click.echo(f"{record.file or record.output}: {fault}")
-        if record.attempt and record.attempt.suspect:
-            suspect += 1
-            click.echo(f"{record.file}: suspect: {record.attempt.suspect}")
-    odd = f", {suspect} suspect" if suspect else ""
+        if record.flag:
+            flagged += 1
+            click.echo(f"{record.file}: flagged: {record.flag}")
+    odd = f", {flagged} flagged" if flagged else ""
     of_them = f" ({_pointed(pointers)})" if pointers else ""
     files = counted(good, "file")
     click.echo(f"{files} as recorded{of_them}, {bad} changed or missing{odd}")

@@ -58,8 +58,8 @@ def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool
     click.echo(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
     for moment, what, detail in checkpoint.history(attempt.id):
         click.echo(f"  {moment}  {what}{': ' + detail if detail else ''}")
-    if attempt.suspect:
-        click.echo(f"  suspect: {attempt.suspect}")
+    if attempt.flag:
+        click.echo(f"  flagged: {attempt.flag}")
     click.echo(f"  {_then(attempt, last=last)}")
 
 

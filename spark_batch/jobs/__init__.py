@@ -5,6 +5,7 @@ Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetim
 """
 
 from spark_batch.jobs.attempt import (
+    FLAGGED,
     NO_USAGE,
     SANDBOX_API,
     Attempt,
@@ -32,6 +33,7 @@ from spark_batch.jobs.record import JobRecord, Provenance, record_of
 from spark_batch.jobs.request import Difference, Job, Request, differences
 
 __all__ = [
+    "FLAGGED",
     "NO_USAGE",
     "SANDBOX_API",
     "Attempt",

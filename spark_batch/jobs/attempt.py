@@ -10,6 +10,7 @@ from enum import Enum
 from spark_batch.jobs.recipe import Picture
 
 SANDBOX_API = "sandbox"  # the value of `Attempt.api` for attempts that the sandbox answered
+FLAGGED = "flagged"  # what reports and selections call a finished job that has an `Attempt.flag`
 
 
 class State(str, Enum):
@@ -126,6 +127,14 @@ class Attempt:
         """
         not_accepted = self.state is State.SUBMITTING and self.not_accepted
         return self.cost is None and self.state is not State.FAILED and not not_accepted
+
+    @property
+    def flag(self) -> str | None:
+        """Why a person should look at the picture, in words; None when nothing was found.
+
+        The one place that knows what flags a job; `checkpoint.rows.FLAGGED` is its twin in SQL.
+        """
+        return self.suspect
 
     @property
     def blocks_another(self) -> bool:

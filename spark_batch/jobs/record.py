@@ -40,6 +40,12 @@ class JobRecord:
         """The job's status."""
         return status_of(self.attempt)
 
+    @property
+    def flag(self) -> str | None:
+        """Why a person should look at the job's finished picture; None if it is not flagged."""
+        done = self.status is Status.DONE
+        return self.attempt.flag if done and self.attempt is not None else None
+
 
 def record_of(job: Job, attempt: Attempt | None = None) -> JobRecord:
     """The record of a job of the recipe as it is now; `attempt` is its last one."""

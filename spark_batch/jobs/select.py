@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from glob import escape
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import JobRecord, Status
+from spark_batch.jobs import FLAGGED, JobRecord, Status
 from spark_batch.jobs.picks import AXIS_VALUES, Picks
 from spark_batch.jobs.request import number_text
 from spark_batch.models import Model
@@ -31,10 +31,11 @@ _CLAUSE = re.compile(
 _VALUE = re.compile(r'(?:"[^"]*"|[^"|])+')
 _NUMBERS = frozenset({"scale", "seed", "take"})
 _OWN = frozenset({"job", "output", "status"})  # facts about one job alone: no axes
-_STATUSES = tuple(status.value for status in Status)
+_STATUSES = (*(status.value for status in Status), FLAGGED)
 # Axes whose values are known, so that one that no job has right now is no mistake.
 _VALUES = {"status": _STATUSES, "pick": AXIS_VALUES}
-_OLDER = {"lost": Status.EXPIRED.value}  # what version 0.1.0 called a status
+# What earlier versions called a status.
+_OLDER = {"lost": Status.EXPIRED.value, "suspect": FLAGGED}
 _LISTED = 8  # values that a message lists
 _REMEMBERED = 1000  # values of an axis that are remembered for messages
 
@@ -95,7 +96,8 @@ def facts(record: JobRecord, model: Model) -> Facts:
         "take": (str(request.take),),
         "job": (record.key,),
         "output": (record.output,),
-        "status": (record.status.value,),
+        # A flagged job is done as well.
+        "status": (record.status.value, *((FLAGGED,) if record.flag else ())),
     }
 
 

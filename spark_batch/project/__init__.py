@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spark_batch.engine.planner import Action as Action
     from spark_batch.engine.planner import Cause as Cause
     from spark_batch.engine.planner import Step as Step
+    from spark_batch.jobs import FLAGGED as FLAGGED
     from spark_batch.jobs import Attempt as Attempt
     from spark_batch.jobs import Difference as Difference
     from spark_batch.jobs import Input as Input
@@ -178,6 +179,7 @@ _HOMES = {
     "jobs": (
         "Attempt",
         "Difference",
+        "FLAGGED",
         "Input",
         "Job",
         "JobRecord",

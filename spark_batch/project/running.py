@@ -76,7 +76,8 @@ class RunResult:
     """The result of a run: its tally, the forecast made before it, and the path of the manifest.
 
     `idle` says that there was nothing to do. `written` lists all reports, with the manifest.
-    `counts` are the recipe's jobs by status, those of earlier runs included.
+    `counts` are the recipe's jobs by status, those of earlier runs included, and `flagged` is the
+    number of those done that a person should look at.
     """
 
     tally: Tally
@@ -85,6 +86,7 @@ class RunResult:
     idle: bool
     written: Written
     counts: Mapping[Status, int]
+    flagged: int = 0
 
     @property
     def exit_code(self) -> ExitCode:
@@ -139,8 +141,16 @@ class PreparedRun:
                 with manifest_of_deleted(self.layout, self.checkpoint):
                     self._run(endpoint, tally, watch)
         written = write_reports(self.layout, self.checkpoint)
-        counts = self.checkpoint.counts().jobs
-        return RunResult(tally, self.forecast, self.layout.manifest, self.idle, written, counts)
+        counts = self.checkpoint.counts()
+        return RunResult(
+            tally=tally,
+            forecast=self.forecast,
+            manifest=self.layout.manifest,
+            idle=self.idle,
+            written=written,
+            counts=counts.jobs,
+            flagged=counts.flagged,
+        )
 
     def _begin(self) -> None:
         """Record the jobs and the use of a saved plan, in one commit, before anything is sent."""

@@ -25,7 +25,7 @@ _LEVELS = {
     Trouble.FAILED: "error",
     Trouble.EXPIRED: "error",
     Trouble.UNCERTAIN: "warning",
-    Trouble.SUSPECT: "warning",
+    Trouble.FLAGGED: "warning",
 }
 
 
@@ -41,7 +41,7 @@ class _Group:
 def commands(
     reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path, model: Model
 ) -> Iterator[str]:
-    """Yield workflow commands for the jobs that failed or are expired, uncertain or suspect.
+    """Yield workflow commands for the jobs that failed or are expired, uncertain or flagged.
 
     `recipe` is the recipe's file in the commands to type. Files below `workspace` are named
     relative to it.
@@ -64,7 +64,7 @@ def commands(
 def _troubled(reader: CheckpointReader) -> Iterator[JobRecord]:
     for status in (Status.FAILED, Status.EXPIRED, Status.UNCERTAIN, Status.SUBMITTING):
         yield from reader.records_in(status)
-    yield from reader.suspects()
+    yield from reader.flagged()
 
 
 def _command(level: str, group: _Group, recipe_dir: Path, workspace: Path) -> str:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import Attempt, JobRecord, Picture, Status, Usage, status_of
+from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Picture, Status, Usage, status_of
 from spark_batch.models import Model
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import amount_text, moment_text, seconds_of
@@ -50,7 +50,7 @@ class _Document:
         rest = {
             "recipe": self._name,
             "counts": {status.value: counts.jobs[status] for status in Status},
-            "suspect": counts.suspect,
+            FLAGGED: counts.flagged,
             "cost_usd": {
                 "spent": amount_text(money.spent),
                 "reserved": amount_text(money.reserved),
@@ -164,5 +164,5 @@ def _attempt(attempt: Attempt) -> _Fields:
         "error_message": attempt.error_message,
         "again": attempt.again,
         "settled": attempt.settled,
-        "suspect": attempt.suspect,
+        "flag": attempt.flag,
     }

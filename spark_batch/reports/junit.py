@@ -3,7 +3,7 @@
 The structure is that of Jenkins' junit-10.xsd, the strictest schema in use: its cases have no
 `file` and no `line`, so the text of a failure begins with the job's line in the recipe. Failed jobs
 are failures; uncertain and expired ones are errors; jobs under way or not made yet are skipped; a
-suspect picture passes, with the reason in the case's output.
+flagged picture passes, with the reason in the case's output.
 """
 
 from __future__ import annotations

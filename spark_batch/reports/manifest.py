@@ -12,7 +12,7 @@ from pathlib import Path
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import Attempt, JobRecord, Status, Usage, status_of
+from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Status, Usage, status_of
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.models import Model
 from spark_batch.models.schemas import MANIFEST, schema
@@ -222,9 +222,9 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
 
 
 def _error_cells(attempt: Attempt | None) -> dict[str, str]:
-    """The last error; for a suspect picture, why it is suspect."""
-    if attempt is not None and attempt.suspect is not None:
-        return {"error_code": "suspect", "error_message": attempt.suspect}
+    """The last error; for a flagged picture, why it is flagged."""
+    if attempt is not None and attempt.flag is not None:
+        return {"error_code": FLAGGED, "error_message": attempt.flag}
     return {
         "error_code": (attempt.error_code if attempt else None) or "",
         "error_message": (attempt.error_message if attempt else None) or "",

@@ -12,7 +12,7 @@ from itertools import islice
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.jobs import JobRecord, Status
+from spark_batch.jobs import FLAGGED, JobRecord, Status
 from spark_batch.models import Model
 from spark_batch.reports.report import Report, Target, WholeReport
 from spark_batch.reports.values import amount_text
@@ -89,7 +89,7 @@ def _sums(counts: Counts) -> Iterator[str]:
     cells = {"jobs": counts.total}
     for title, statuses in _COLUMNS.items():
         cells[title] = sum(counts.jobs[status] for status in statuses)
-    cells["suspect"] = counts.suspect
+    cells[FLAGGED] = counts.flagged
     yield from _table(tuple(cells), [tuple(str(number) for number in cells.values())])
 
 
@@ -150,8 +150,8 @@ def _section(
 def _troubled(
     trouble: Trouble, reader: CheckpointReader, counts: Counts
 ) -> tuple[int, Iterable[JobRecord]]:
-    if trouble is Trouble.SUSPECT:
-        return counts.suspect, reader.suspects()
+    if trouble is Trouble.FLAGGED:
+        return counts.flagged, reader.flagged()
     statuses = _COLUMNS[trouble.value]
     total = sum(counts.jobs[status] for status in statuses)
     return total, (record for status in statuses for record in reader.records_in(status))
@@ -164,7 +164,7 @@ def _item(record: JobRecord, found: Verdict) -> Iterator[str]:
     if found.reason != found.title:
         words.append(code(found.reason))
     yield f"- {code(record.file or record.output)}{place}: {' '.join(words)}\\"
-    if found.trouble in (Trouble.UNCERTAIN, Trouble.SUSPECT):
+    if found.trouble in (Trouble.UNCERTAIN, Trouble.FLAGGED):
         yield f"  {found.advice}\\"
         yield f"  {code(found.command)}"
     else:

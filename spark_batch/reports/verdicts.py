@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord, Status
+from spark_batch.jobs import FLAGGED, SANDBOX_API, Attempt, JobRecord, Status
 from spark_batch.models import ErrorCode, Model
 
 UNKNOWN = "RECIPE"  # stands for the recipe's file when it is not known
@@ -21,7 +21,7 @@ class Trouble(str, Enum):
     UNCERTAIN = "uncertain"
     FAILED = "failed"
     EXPIRED = "expired"
-    SUSPECT = "suspect"
+    FLAGGED = FLAGGED
 
 
 _OF_STATUS = {
@@ -39,7 +39,7 @@ _ADVICE = {
         "Its picture was paid for, is not on disk, and the API no longer gives it. `spark-batch"
         " rescue` looks once more for free; `spark-batch retry` makes it again, for money."
     ),
-    Trouble.SUSPECT: "Look at the picture. It is kept, and not paid for again by itself.",
+    Trouble.FLAGGED: "Look at the picture. It is kept, and not paid for again by itself.",
 }
 _UNKNOWN_CODE = (
     "This code is not known, so the job is not sent again by itself: `spark-batch retry`."
@@ -94,7 +94,7 @@ def verdict(record: JobRecord, *, recipe: str, model: Model) -> Verdict | None:
         return None
     trouble = _OF_STATUS.get(status)
     if trouble is None:
-        return _suspect(record, attempt, recipe) if status is Status.DONE else None
+        return _flagged(record, attempt, recipe)
     known = model.errors.find(attempt.error_code)
     reason = attempt.error_message or _BEING_SENT
     return Verdict(
@@ -128,15 +128,15 @@ def source(text: str | None) -> Source | None:
     return Source(file, int(line), int(rest))
 
 
-def _suspect(record: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None:
-    if attempt.suspect is None:
+def _flagged(record: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None:
+    if record.flag is None:
         return None
-    trouble = Trouble.SUSPECT
+    trouble = Trouble.FLAGGED
     return Verdict(
         trouble=trouble,
         code=trouble.value,
         title=trouble.value,
-        reason=attempt.suspect,
+        reason=record.flag,
         advice=_ADVICE[trouble],
         command=_command(record, attempt, trouble, recipe),
     )
@@ -153,7 +153,7 @@ def _command(record: JobRecord, attempt: Attempt, trouble: Trouble, recipe: str)
     words = {
         Trouble.UNCERTAIN: f"resolve {named} {record.key} --task-id ID",
         Trouble.EXPIRED: f"rescue {named}",
-        Trouble.SUSPECT: f"why {named} {record.key}",
+        Trouble.FLAGGED: f"why {named} {record.key}",
     }.get(trouble, f"retry {named}")
     sandbox = " --sandbox" if attempt.api == SANDBOX_API else ""
     return f"spark-batch {words}{sandbox}"

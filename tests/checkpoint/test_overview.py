@@ -50,9 +50,10 @@ def test_statuses_are_those_of_the_lines(path: Path) -> None:
         assert counts.total == len(EVERY) + 1
         for status in Status:
             assert list(reader.records_in(status)) == [x for x in lines if x.status is status]
-        odd = [x for x in lines if x.status is Status.DONE and x.attempt and x.attempt.suspect]
-        assert list(reader.suspects()) == odd
-        assert counts.suspect == len(odd) > 0
+        flagged = [line for line in lines if line.flag]
+        assert list(reader.flagged()) == flagged
+        assert counts.flagged == len(flagged) > 0
+        assert {line.status for line in flagged} == {Status.DONE}
 
 
 def test_money_by_prompt_is_all_money(tmp_path: Path) -> None:

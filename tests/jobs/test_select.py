@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import record_of
+from spark_batch.jobs import Attempt, State, record_of
 from spark_batch.jobs.select import Chooser, Clause, Facts, parse
 from spark_batch.jobs.select import facts as facts_of
 from tests.makers import MODEL, a_job
@@ -117,6 +119,20 @@ def test_an_older_word_for_a_status_chooses_the_same_jobs() -> None:
     """Version 0.1.0 called an expired job lost."""
     assert Chooser(["status=lost"])({**FACTS, "status": ("expired",)})
     assert not Chooser(["status!=lost"])({**FACTS, "status": ("expired",)})
+
+
+def test_a_flagged_job_is_done_too() -> None:
+    """`status=done` takes it with the others, `status=flagged` takes it alone."""
+    job = a_job()
+    attempt = Attempt(id=1, key=job.key, number=1, state=State.DONE, suspect="it is all black")
+    flagged = facts_of(record_of(job, attempt), MODEL)
+    plain = facts_of(record_of(job, replace(attempt, suspect=None)), MODEL)
+    for word in ("flagged", "suspect"):
+        assert Chooser([f"status={word}"])(flagged)
+        assert not Chooser([f"status={word}"])(plain)
+        assert not Chooser([f"status=done,status!={word}"])(flagged)
+    assert Chooser(["status=done"])(flagged)
+    assert Chooser(["status=done"])(plain)
 
 
 def test_facts_of_a_job() -> None:

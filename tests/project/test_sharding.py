@@ -132,4 +132,4 @@ def test_twins_of_two_shards_are_suspected(recipe: Recipe) -> None:
     merged = merge(recipe, sandbox=True)
     assert merged.missing == 2
     rows = list(read_manifest(merged.layout.manifest))
-    assert [row["error_code"] for row in rows].count("suspect") == 1
+    assert [row["error_code"] for row in rows].count("flagged") == 1

@@ -68,7 +68,7 @@ def test_a_command_is_a_line_and_read_back(message: str, title: str, file: str) 
     }
 
 
-def test_failed_and_lost_are_errors_uncertain_and_suspect_warnings(checkpoint: Checkpoint) -> None:
+def test_failed_and_lost_are_errors_uncertain_and_flagged_warnings(checkpoint: Checkpoint) -> None:
     """Each at the line of the recipe, from the workspace, with what to do."""
     jobs = fill(checkpoint, "too long")
     found = told(checkpoint)
@@ -77,7 +77,7 @@ def test_failed_and_lost_are_errors_uncertain_and_suspect_warnings(checkpoint: C
         ("error", "spark-batch: 1 job expired", "12"),
         ("warning", "spark-batch: 1 job uncertain", "14"),
         ("warning", "spark-batch: 1 job uncertain", "7"),
-        ("warning", "spark-batch: 1 job suspect", "11"),
+        ("warning", "spark-batch: 1 job flagged", "11"),
     ]
     assert {each["file"] for each in found} == {"recipes/test.yaml"}
     assert found[0]["message"].splitlines() == [

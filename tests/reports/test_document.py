@@ -27,9 +27,9 @@ def test_every_status_validates(checkpoint: Checkpoint, tmp_path: Path) -> None:
     report = written(checkpoint, tmp_path)
     assert [job["status"] for job in report["jobs"]] == list(STATUSES)
     assert report["counts"] == {status: STATUSES.count(status) for status in report["counts"]}
-    assert report["suspect"] == 1
+    assert report["flagged"] == 1
     kinds = [job["trouble"] and job["trouble"]["kind"] for job in report["jobs"]]
-    assert kinds[1:] == ["uncertain", None, None, None, "suspect", "expired", "failed", "uncertain"]
+    assert kinds[1:] == ["uncertain", None, None, None, "flagged", "expired", "failed", "uncertain"]
 
 
 def test_a_failed_job_has_all_its_attempts_and_what_to_do(

@@ -39,7 +39,7 @@ def test_a_case_a_job_with_its_outcome(checkpoint: Checkpoint, tmp_path: Path) -
     assert {case.classname for case in cases} == {"t.beach"}
     assert 'file="test.yaml"' in (tmp_path / "t.junit.xml").read_text()
     assert cases[4].system_out is None
-    assert cases[5].system_out.startswith("test.yaml:11:5: suspect")
+    assert cases[5].system_out.startswith("test.yaml:11:5: flagged")
 
 
 def test_the_sums_are_those_of_the_cases(checkpoint: Checkpoint, tmp_path: Path) -> None:

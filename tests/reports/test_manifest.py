@@ -186,8 +186,12 @@ def test_a_clock_that_was_set_back_makes_no_line_that_the_schema_refuses(tmp_pat
     assert rows[0]["seconds"] == "0.000"
 
 
-def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> None:
-    """A fresh runner learns from the manifest what is odd, and writes the same line again."""
+@pytest.mark.parametrize("code", ["flagged", "suspect"])
+def test_a_flagged_picture_is_one_also_after_it_was_adopted(tmp_path: Path, code: str) -> None:
+    """A fresh runner learns from the manifest what is odd, and writes the same line again.
+
+    Earlier versions wrote the code `suspect`.
+    """
     job = a_job()
     with Checkpoint.open(tmp_path / "old.checkpoint") as old:
         old.sync_jobs([job])
@@ -197,6 +201,8 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
         old.done(attempt, a_picture(), {job.output: f"{job.output}.jpg"}, suspect="all black")
         write_manifest(tmp_path / "m.csv", old.records())
     before = (tmp_path / "m.csv").read_bytes()
+    assert b",flagged,all black," in before
+    (tmp_path / "m.csv").write_bytes(before.replace(b",flagged,", f",{code},".encode()))
     with Checkpoint.open(tmp_path / "new.checkpoint") as new:
         new.sync_jobs([job])
         assert (
@@ -208,6 +214,6 @@ def test_a_suspect_picture_is_one_also_after_it_was_adopted(tmp_path: Path) -> N
             )
             == 1
         )
-        assert new.counts().suspect == 1
+        assert new.counts().flagged == 1
         write_manifest(tmp_path / "m.csv", new.records())
     assert (tmp_path / "m.csv").read_bytes() == before

@@ -70,7 +70,7 @@ def test_counts_and_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
         "expired": "1",
         "under way": "2",
         "pending": "1",
-        "suspect": "1",
+        "flagged": "1",
     }
     assert "**0.12 USD** spent, 0.09 USD reserved" in text
 
@@ -78,7 +78,7 @@ def test_counts_and_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
 def test_what_needs_a_person_comes_with_reason_advice_and_command(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    """Uncertain first, since it may be paid for twice; then failed, lost and suspect."""
+    """Uncertain first, since it may be paid for twice; then failed, lost and flagged."""
     jobs = fill(checkpoint, "too long")
     text = written(checkpoint, tmp_path)
     titles = [line for line in text.splitlines() if line.startswith("## ")]
@@ -86,7 +86,7 @@ def test_what_needs_a_person_comes_with_reason_advice_and_command(
         "## 2 jobs uncertain",
         "## 1 job failed",
         "## 1 job expired",
-        "## 1 job suspect",
+        "## 1 job flagged",
         "## Pictures",
     ]
     said = (

@@ -175,7 +175,7 @@ def test_an_error_code_gets_its_zeros_back(tmp_path: Path) -> None:
     code = next(iter(MODEL.errors.by_code))
     attempt = Attempt(1, "0123456789abcdef", 1, State.FAILED, error_code=code, api="sandbox")
     path = tmp_path / "m.csv"
-    for text in (code, "suspect", "40201"):
+    for text in (code, "flagged", "40201"):
         write_manifest(path, [a_row(attempt=attempt, attempts=1)])
         path.write_text(path.read_text().replace(f",{code},", f",{text.lstrip('0')},"))
         with Checkpoint.blank() as checkpoint:

@@ -64,7 +64,7 @@ def test_what_is_on_its_way_has_no_verdict(checkpoint: Checkpoint) -> None:
         None,
         None,
         None,
-        "suspect",
+        "flagged",
         "expired",
         "failed",
         "uncertain",

@@ -124,7 +124,7 @@ def test_what_needs_a_look_says_why_and_what_to_do(
     opened = open_page(file)
     reasons = opened.page.locator("#trouble .reason")
     marks = [text.split("\n")[0] for text in reasons.all_inner_texts()]
-    assert marks == ["2 failed", "1 failed", "1 uncertain", "1 expired", "1 suspect"]
+    assert marks == ["2 failed", "1 failed", "1 uncertain", "1 expired", "1 flagged"]
     expect(reasons.nth(0)).to_contain_text("003003002 · Invalid prompt length")
     expect(reasons.nth(0)).to_contain_text("Shorten the prompt")
     expect(reasons.nth(2)).to_contain_text("spark-batch resolve")

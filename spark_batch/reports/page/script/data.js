@@ -18,8 +18,8 @@ const KINDS = {
       "It was paid for, and the API no longer gives its picture. To look once more, for free: spark-batch rescue." +
       " To make it again, for money: spark-batch retry",
   },
-  suspect: {
-    label: "suspect",
+  flagged: {
+    label: "flagged",
     next: "It is kept, and never made again by itself. Judge it with your own eyes.",
   },
   flight: { label: "in flight", next: "It is paid for. To fetch it: spark-batch run, or rescue" },
@@ -30,7 +30,7 @@ const KINDS = {
 const POINTER = "A Git LFS pointer: git lfs pull fetches the picture.";
 /** The value of a variable that a prompt has not. */
 const NOTHING = "(none)";
-const TROUBLE = ["failed", "uncertain", "expired", "suspect"];
+const TROUBLE = ["failed", "uncertain", "expired", "flagged"];
 const FLIGHT = ["submitting", "running", "fetching"];
 
 const axes = facts.axes;
@@ -48,7 +48,7 @@ const jobNamed = new Map(jobs.map((job) => [job.output, job]));
 
 function kindOf(job) {
   if (FLIGHT.includes(job.status)) return "flight";
-  return job.status === "done" && job.suspect ? "suspect" : job.status;
+  return job.status === "done" && job.flag ? "flagged" : job.status;
 }
 
 /** Where a job stands on an axis, as the number of the value; 0 where there is no such axis. */
@@ -95,7 +95,7 @@ function reason(job) {
   return {
     code: code ?? "",
     title: known?.title ?? "",
-    said: (job.kind === "suspect" ? job.suspect : last.message) ?? "",
+    said: (job.kind === "flagged" ? job.flag : last.message) ?? "",
     next: known?.advice ?? KINDS[job.kind].next,
   };
 }
@@ -113,7 +113,7 @@ function haystack(job) {
     job.key,
     job.prompt,
     job.input.image,
-    job.suspect,
+    job.flag,
     ...axes.map((axis) => axis.values[job.at[axisNamed.get(axis.name).number]].label),
     ...job.attempts.flatMap((each) => [each.task, each.code, each.message]),
   ]

@@ -78,7 +78,10 @@ function readAddress() {
   taken("tile", (value) => Object.hasOwn(TILES, value));
   taken("search", () => true);
   taken("job", (value) => jobNamed.has(value));
-  read.kinds = (parts.get("kinds") ?? "").split(" ").filter((kind) => Object.hasOwn(KINDS, kind));
+  const kinds = (parts.get("kinds") ?? "").split(" ");
+  read.kinds = kinds
+    .map((kind) => (kind === "suspect" ? "flagged" : kind)) // as addresses of earlier versions say
+    .filter((kind) => Object.hasOwn(KINDS, kind));
   for (const name of wide) {
     const place = axisNamed.get(name).values.findIndex(
       (value) => value.label === parts.get(`axis.${name}`),
