@@ -35,6 +35,7 @@ COMMANDS = (
     "why",
     "trace",
     "verify",
+    "check",
     "report",
     "export",
     "sandbox",
@@ -47,7 +48,7 @@ _FIRST_SENTENCE = re.compile(
 )
 
 # What these do stands in files: their exit code does not depend on what could be printed.
-_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "export"}
+_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "check", "export"}
 
 _ALLOCATIONS = 100_000  # between two looks for garbage; Python has 700
 

@@ -51,14 +51,16 @@ class Form(str, Enum):
 def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable[object]) -> Form:
     """The form to print. Raises UsageError for options that do not go together.
 
-    `others` are the values of the options that choose or save: --only, --by, --shard, --out.
+    `others` are the values of the options that choose or save: --only, --by, --retry, --out, …
     """
     if markdown and against is None:
         raise UsageError("--markdown is for --against: say with what to compare")
     if markdown and as_json:
         raise UsageError("give either --json or --markdown")
     if against is not None and any(other is not None for other in others):
-        raise UsageError("--against compares whole recipes: give no --only, --by, --shard or --out")
+        raise UsageError(
+            "--against compares whole recipes: give no --only, --by, --shard, --retry or --out"
+        )
     return Form.JSON if as_json else Form.MARKDOWN if markdown else Form.TEXT
 
 

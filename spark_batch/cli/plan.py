@@ -27,6 +27,7 @@ _SHOWN = 40
 @options.only_option
 @options.sample_option
 @comparing.options
+@click.option("--retry", is_flag=True, help="Show what `retry` would do.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
@@ -54,6 +55,7 @@ def command(
     sample: SampleSize | None,
     against: str | None,
     markdown: bool,
+    retry: bool,
     detailed_exitcode: bool,
     as_json: bool,
     quote: bool,
@@ -63,18 +65,23 @@ def command(
     max_cost: Decimal | None,
     show_all: bool,
 ) -> int:
-    """Show what `run` would do, why, and what it would cost.
+    """Show what `run`, or with --retry `retry`, would do, why, and what it would cost.
 
     Creates no task. Only --quote sends requests, which ask for prices.
     """
     form = comparing.form(
-        against, as_json=as_json, markdown=markdown, others=(*only, by, shard, sample, out)
+        against,
+        as_json=as_json,
+        markdown=markdown,
+        others=(*only, by, shard, sample, out, retry or None),
     )
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
-    _check_saving(out, max_cost, shard, sample)
+    _check_saving(out, max_cost, shard, sample, retry=retry)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
-    with project.plan(recipe, sandbox=sandbox, only=only, shard=shard, sample=sample) as plan:
+    with project.plan(
+        recipe, sandbox=sandbox, only=only, shard=shard, sample=sample, retry=retry
+    ) as plan:
         session.print_adopted(plan.adopted, plan.layout)
         if quote:
             _print_missing_quotes(plan.quote(sandbox=sandbox, env_file=env_file))
@@ -95,7 +102,12 @@ def command(
 
 
 def _check_saving(
-    out: Path | None, max_cost: Decimal | None, shard: Shard | None, sample: SampleSize | None
+    out: Path | None,
+    max_cost: Decimal | None,
+    shard: Shard | None,
+    sample: SampleSize | None,
+    *,
+    retry: bool,
 ) -> None:
     """Raise UsageError for options with which a plan cannot be saved."""
     if out is None:
@@ -104,6 +116,8 @@ def _check_saving(
         return
     if shard is not None:
         raise UsageError("a saved plan is of the whole recipe: leave --shard out")
+    if retry:
+        raise UsageError("a saved plan is of `run`: leave --retry out")
     if sample is not None:
         raise UsageError("a saved plan names its jobs: give either --out or --sample")
     project.check_target(out)

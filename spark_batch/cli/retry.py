@@ -15,5 +15,9 @@ from spark_batch.project import RunOptions
 @click.command()
 @running_options
 def command(recipe_path: Path, *, yes: bool, **options: Any) -> int:
-    """Create the failed and expired jobs again. Each is paid for again."""
+    """Create the failed and expired jobs again. Each is paid for again.
+
+    With --only status=flagged, also the finished ones whose picture is flagged: what is there is
+    kept in OUTPUT/.spark-batch/kept.
+    """
     return execute(recipe_path, RunOptions(retry=True, **options), yes=yes)

@@ -77,6 +77,22 @@ def checks_for(checks: Iterable[Check], variables: Iterable[tuple[str, str]]) ->
     return tuple(found for check in checks if (found := check.filled(values)) is not None)
 
 
+def in_order(checks: Iterable[Check], results: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
+    """The results in the order of their checks."""
+    order = [check.label for check in checks]
+    return tuple(sorted(results, key=lambda result: order.index(result.check)))
+
+
+def flag_of(suspect: str | None, results: Iterable[CheckResult]) -> str | None:
+    """Why a person should look at a picture, in words; None for no reason.
+
+    `suspect` is what the built-in checks found, `results` are those of the recipe's checks.
+    """
+    failed = [result for result in results if not result.passed]
+    words = [f"{result.check}: {result.reason}" for result in failed]
+    return "; ".join([suspect, *words] if suspect else words) or None
+
+
 def results_text(results: Sequence[CheckResult]) -> str | None:
     """Results as the checkpoint and the manifest have them, a JSON list; None without any."""
     if not results:
@@ -94,9 +110,7 @@ def results_of(text: str | None) -> tuple[CheckResult, ...]:
         return ()
     try:
         listed = json.loads(text)
-        found = tuple(
-            CheckResult(item["check"], item["passed"], item["reason"]) for item in listed
-        )
+        found = tuple(CheckResult(item["check"], item["passed"], item["reason"]) for item in listed)
     except (KeyError, TypeError, RecursionError):
         raise ValueError("no results of checks") from None
     if not all(

@@ -3,7 +3,7 @@
 from spark_batch.pictures.disk import copy, make_folder, place, sha256, write
 from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.inspect import Inspection, inspect
-from spark_batch.pictures.metadata import Unmarked, facts_in, mark
+from spark_batch.pictures.metadata import Marks, Unmarked, facts_in, mark, marks_in
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
 from spark_batch.pictures.suspects import Before, before_of
 from spark_batch.pictures.thumbnails import Thumbnail, keep, thumbnail
@@ -13,6 +13,7 @@ __all__ = [
     "MAX_PIXELS",
     "Before",
     "Inspection",
+    "Marks",
     "Thumbnail",
     "Unmarked",
     "accept",
@@ -25,6 +26,7 @@ __all__ = [
     "keep",
     "make_folder",
     "mark",
+    "marks_in",
     "place",
     "probe",
     "sha256",

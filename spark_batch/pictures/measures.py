@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
@@ -120,7 +121,7 @@ def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
     across, down = min(_TILES, max(1, width // 8)), min(_TILES, max(1, height // 8))
     columns = [1 + (width - 2) * at // across for at in range(across + 1)]
     rows = [1 + (height - 2) * at // down for at in range(down + 1)]
-    for left, right in zip(columns, columns[1:], strict=False):
-        for top, bottom in zip(rows, rows[1:], strict=False):
+    for left, right in pairwise(columns):
+        for top, bottom in pairwise(rows):
             if right > left and bottom > top:
                 yield left, top, right, bottom

@@ -58,7 +58,11 @@ if TYPE_CHECKING:
     from spark_batch.jobs.shard import read_shard as read_shard
     from spark_batch.models import Model as Model
     from spark_batch.models import schemas as schemas
+    from spark_batch.pictures import Marks as Marks
     from spark_batch.project.adopting import Adoption as Adoption
+    from spark_batch.project.checking import CheckedPicture as CheckedPicture
+    from spark_batch.project.checking import CheckOptions as CheckOptions
+    from spark_batch.project.checking import check as check
     from spark_batch.project.compare import Change as Change
     from spark_batch.project.compare import Comparison as Comparison
     from spark_batch.project.compare import Entry as Entry
@@ -120,7 +124,9 @@ if TYPE_CHECKING:
     from spark_batch.reports.verdicts import source as source
 
 _HOMES = {
+    "pictures": ("Marks",),
     "project.adopting": ("Adoption",),
+    "project.checking": ("CheckOptions", "CheckedPicture", "check"),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
     "project.exporting": ("ExportChange", "ExportOptions", "prepare_export"),
     "project.layout": (

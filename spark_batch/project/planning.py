@@ -63,7 +63,9 @@ class Plan:
         sandbox: bool = False,
         charges: Iterable[Charge] = (),
         sample: SampleSize | None = None,
+        retry: bool = False,
     ) -> None:
+        self.retry = retry
         self.recipe = recipe
         self.layout = layout
         self.adopted = adopted
@@ -146,9 +148,15 @@ class Plan:
         return plan_actions(
             self.layout.jobs(self.recipe),
             reader=self._checkpoint,
-            scope=Scope(self.layout.output_dir, self.recipe.model, self.recipe.run.attempts),
+            scope=Scope(
+                self.layout.output_dir,
+                self.recipe.model,
+                self.recipe.run.attempts,
+                retry=self.retry,
+            ),
             seen=self._keys,
             chosen=chooser or None,
+            again=chooser.names_flagged,
             brief=brief,
         )
 
@@ -217,12 +225,13 @@ def plan(
     only: tuple[str, ...] = (),
     shard: Shard | None = None,
     sample: SampleSize | None = None,
+    retry: bool = False,
 ) -> Iterator[Plan]:
-    """What `run` would do, and why. Sends nothing and changes no file.
+    """What `run`, or `retry`, would do, and why. Sends nothing and changes no file.
 
-    `only`, `shard` and `sample` are as in `RunOptions`. Raises CheckpointError when the checkpoint
-    is damaged, and UsageError for a manifest that cannot be read or a selection that chooses
-    nothing.
+    `only`, `shard`, `sample` and `retry` are as in `RunOptions`. Raises CheckpointError when the
+    checkpoint is damaged, and UsageError for a manifest that cannot be read or a selection that
+    chooses nothing.
     """
     layout = layout_of(recipe, sandbox=sandbox, shard=shard)
     sharding.refuse_unmerged(layout)
@@ -238,6 +247,7 @@ def plan(
             sandbox=sandbox,
             charges=shard_budget.charges,
             sample=sample,
+            retry=retry,
         )
         planned.check()
         yield planned

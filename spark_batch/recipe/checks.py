@@ -53,9 +53,7 @@ def warn(
         findings.note(node.mark, code="check-command", path="checks", message=message)
 
 
-def _check(
-    item: Node, where: str, names: Sequence[str] | None, findings: Findings
-) -> Check | None:
+def _check(item: Node, where: str, names: Sequence[str] | None, findings: Findings) -> Check | None:
     if not isinstance(item.value, Mapping):
         kind = Kind(item.text().strip())
         return Check(kind, kind.value, limit=_default(kind))
@@ -76,9 +74,7 @@ def _default(kind: Kind) -> float:
     return limit
 
 
-def _text(
-    node: Node, where: str, names: Sequence[str] | None, findings: Findings
-) -> Check | None:
+def _text(node: Node, where: str, names: Sequence[str] | None, findings: Findings) -> Check | None:
     tokens = tuple(template_tokens(node.text()))
     fault = next(filter(None, (_fault(token, names) for token in tokens)), None)
     if fault is None and not letters("".join(token.written for token in tokens)):
