@@ -111,11 +111,11 @@ class FetchWork:
     names: Names
     facts: Provenance | None
     rules: PictureRules
-    metadata: Metadata = Metadata.NONE
-    checks: tuple[Check, ...] = ()
     token: str = ""
     private: bool = False
     before: pictures.Before | None = None
+    metadata: Metadata = Metadata.NONE
+    checks: tuple[Check, ...] = ()
 
     @property
     def layout(self) -> Layout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -69,21 +69,14 @@ def _size(_: Check, view: View) -> _Judgement:
 
 
 def _differs(check: Check, view: View) -> _Judgement:
-    before, small = _compared(view)
-    found = measures.difference(small, before.small)
-    if not measures.same_proportions(view.size, before.size):
-        # The API cuts off what does not fit: the middle of the input is the input as well.
-        inner = measures.cut(before.small, before.size, view.size)
-        found = min(found, measures.difference(small, inner))
+    whole, *cuts = _pairs(view)
+    coarse = [tuple(map(measures.coarse, pair)) for pair in cuts]  # a part has fewer places
+    found = min(measures.difference(one, other) for one, other in (whole, *coarse))
     return _at_least(check, found, "it differs from the input by {0}", "it is the input again: {0}")
 
 
 def _similar(check: Check, view: View) -> _Judgement:
-    before, small = _compared(view)
-    found = measures.similarity(small, before.small)
-    if not measures.same_proportions(view.size, before.size):
-        inner = measures.cut(before.small, before.size, view.size)
-        found = max(found, measures.similarity(small, inner))
+    found = max(measures.similarity(one, other) for one, other in _pairs(view))
     return _at_least(check, found, "likeness to the input {0}", "it is not like the input: {0}")
 
 
@@ -108,10 +101,19 @@ _JUDGES: Mapping[Kind, Callable[[Check, View], _Judgement]] = MappingProxyType(
 )
 
 
-def _compared(view: View) -> tuple[Before, Image.Image]:
-    if view.before is None:
+def _pairs(view: View) -> Iterator[tuple[Image.Image, Image.Image]]:
+    """The picture and its input, shrunk.
+
+    With other proportions, which an API reaches by cutting off, adding or squeezing, the middle of
+    the larger one with the other is a pair as well.
+    """
+    before, small = view.before, _small(view)
+    if before is None:
         raise _Cannot(_NO_INPUT)
-    return view.before, _small(view)
+    yield small, before.small
+    if not measures.same_proportions(view.size, before.size):
+        yield small, measures.cut(before.small, before.size, view.size)
+        yield measures.cut(small, view.size, before.size), before.small
 
 
 def _small(view: View) -> Image.Image:

@@ -15,6 +15,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageStat
 SMALL = (32, 32)
 _MOST_DIFFERENT = 64  # of the 1024 places: an edit of a small part counts as much as a large one
 _COARSE = (16, 16)
+_COARSEST = (8, 8)
 _LONG_SIDE = 512  # at which sharpness is measured: what an enlarged photo lacks does not count
 _TILES = 8  # a side: a photo with a soft background is sharp somewhere
 # Added to a tile's own contrast, in levels squared, so that the noise of an even area is no detail.
@@ -49,6 +50,11 @@ def cut(small: Image.Image, size: tuple[int, int], wanted: tuple[int, int]) -> I
     width, height = SMALL[0] * min(1, 1 / ratio), SMALL[1] * min(1, ratio)
     left, top = (SMALL[0] - width) / 2, (SMALL[1] - height) / 2
     return small.resize(SMALL, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
+
+
+def coarse(small: Image.Image) -> Image.Image:
+    """A shrunk picture with the detail of 8 x 8 places, as a part of one still has."""
+    return small.resize(_COARSEST, Image.Resampling.BOX).resize(SMALL, Image.Resampling.BILINEAR)
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
