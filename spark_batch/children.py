@@ -213,14 +213,15 @@ def run(
     seconds: float,
     errors: bool = False,
     folder: Path | None = None,
-    most: int = MAX_BYTES,
+    most: int | None = None,
 ) -> Ended:
     """Run a program to its end and read what it prints, with `errors` its standard error instead.
 
     `folder` is its current folder, if not ours. Raises TimeoutError after `seconds`, ValueError
-    when it prints more than `most` bytes, and OSError when it cannot be started.
+    when it prints more than `most` bytes (`MAX_BYTES`), and OSError when it cannot be started.
     """
     began = time.monotonic()
+    most = MAX_BYTES if most is None else most
     stream = {"stderr" if errors else "stdout": PIPE}
     with started(command, variables, seconds=seconds, folder=folder, **stream) as process:
         pipe = process.stderr if errors else process.stdout

@@ -59,6 +59,8 @@ COSTS = frozenset({Action.CREATE, Action.RESEND})
 WORK = COSTS | {Action.RESUME, Action.RESTORE}
 
 
+_SAME_SEED = " (its seed is fixed: the same picture may come; another seed is another job)"
+
 # A job as the recipe or as the checkpoint has it.
 AnyJob = Job | JobRecord
 
@@ -155,7 +157,8 @@ def plan_actions(
             is_first = number not in history.given
             if record.flag and is_first and scope.retry and again is not None and again(known):
                 history.given.add(number)
-                reason = f"flagged: {record.flag}"
+                fixed = job.seed != scope.model.random_seed
+                reason = f"flagged: {record.flag}{_SAME_SEED * fixed}"
                 yield Step(Action.CREATE, reason, last, Cause.FLAGGED, job=job)
                 continue
         finished = lines.find(position, job) if brief else None
