@@ -14,7 +14,7 @@ from tests.makers import MODEL
 
 PHOTO = Path(__file__).parents[2] / "recipes" / "photos" / "coffee.png"
 SIZE = (1536, 1056)
-DEFAULTS = {Kind.DIFFERS: 0.02, Kind.SIMILAR: 0.2, Kind.SHARP: 0.12, Kind.NOT_BLANK: 0.02}
+DEFAULTS = {Kind.DIFFERS: 0.02, Kind.SIMILAR: 0.2, Kind.SHARP: 0.12, Kind.NOT_BLANK: 0.003}
 CHECKS = [Check(Kind.SIZE, "size")] + [
     Check(kind, kind.value, limit=limit) for kind, limit in DEFAULTS.items()
 ]
