@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import pickle
@@ -22,6 +23,7 @@ PIPE = subprocess.PIPE
 
 T = TypeVar("T")
 
+_started: set[subprocess.Popen[bytes]] = set()
 _CHUNK = 1 << 18
 _START_SECONDS = 5.0
 _END_SECONDS = 2.0  # for a worker that was killed
@@ -43,17 +45,17 @@ class Ended:
     output: bytes
 
 
-def find_program(name: str, *, outside: Path) -> str | None:
+def find_program(name: str, *, outside: Path | None) -> str | None:
     """Find a program on PATH, as an absolute path; None when it is not there.
 
     Empty and relative entries of PATH do not count, since they lead to the current folder. Nor do
-    entries below `outside`, a folder whose files may be a stranger's (`node_modules/.bin`).
+    entries below `outside`, a folder whose files may be a stranger's (`node_modules/.bin`), if any.
     """
     file = f"{name}.exe" if os.name == "nt" else name
     for folder in _search_path():
         path = folder / file
         is_program = os.access(path, os.X_OK) and path.is_file()
-        if is_program and not folder.resolve().is_relative_to(outside):
+        if is_program and not (outside and folder.resolve().is_relative_to(outside)):
             return str(path)
     return None
 
@@ -83,8 +85,11 @@ def started(
     stdin: int = subprocess.DEVNULL,
     stdout: int = subprocess.DEVNULL,
     stderr: int = subprocess.DEVNULL,
+    folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program; it and what it started are ended with the block, or after `seconds`.
+
+    `folder` is its current folder, if not ours.
 
     It runs in a session of its own, so that it has no terminal to ask for a password on. Raises
     OSError when it cannot be started.
@@ -95,16 +100,19 @@ def started(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
+        cwd=folder,
         start_new_session=True,
     ) as process:
         watch = threading.Timer(seconds, _end, [process])
         watch.daemon = True
         watch.start()
+        _started.add(process)
         try:
             yield process
         finally:
             watch.cancel()
             _end(process)
+            _started.discard(process)
 
 
 def left_running(command: Sequence[str], variables: dict[str, str]) -> bool:
@@ -248,22 +256,29 @@ class Worker:
 
 
 def run(
-    command: Sequence[str], variables: dict[str, str], *, seconds: float, errors: bool = False
+    command: Sequence[str],
+    variables: dict[str, str],
+    *,
+    seconds: float,
+    errors: bool = False,
+    folder: Path | None = None,
+    most: int | None = None,
 ) -> Ended:
     """Run a program to its end and read what it prints, with `errors` its standard error instead.
 
-    Raises TimeoutError after `seconds`, ValueError when it prints more than `MAX_BYTES`, and
-    OSError when it cannot be started.
+    `folder` is its current folder, if not ours. Raises TimeoutError after `seconds`, ValueError
+    when it prints more than `most` bytes (`MAX_BYTES`), and OSError when it cannot be started.
     """
     began = time.monotonic()
+    most = MAX_BYTES if most is None else most
     stream = {"stderr" if errors else "stdout": PIPE}
-    with started(command, variables, seconds=seconds, **stream) as process:
+    with started(command, variables, seconds=seconds, folder=folder, **stream) as process:
         pipe = process.stderr if errors else process.stdout
         output = bytearray()
         while pipe and (chunk := pipe.read(_CHUNK)):
             output += chunk
-            if len(output) > MAX_BYTES:
-                raise ValueError(f"it printed more than {MAX_BYTES // 1_000_000} MB")
+            if len(output) > most:
+                raise ValueError(f"it printed more than {most // 1_000_000} MB")
         code = process.wait()
     if code and time.monotonic() - began >= seconds:
         raise TimeoutError(f"it did not answer within {seconds:g} seconds")
@@ -273,6 +288,13 @@ def run(
 def _search_path() -> list[Path]:
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return [folder for folder in map(Path, entries) if folder.is_absolute()]
+
+
+@atexit.register
+def _end_all() -> None:
+    """End what a thread still waits for: this process ends without it."""
+    for process in list(_started):
+        _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -236,6 +236,12 @@ def _romanized(character: str) -> str:
     return f"-{written}" if category == "Lo" and written[:1].isupper() else written
 
 
+def letters(text: str) -> str:
+    """The letters and digits of a text, without case and accents, to compare what was read."""
+    plain, _ = without_accents(text)
+    return "".join(c for c in plain.casefold() if c.isalnum())
+
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet runs a cell that begins so
 _FORMULA_FIRST = frozenset(("'", *_FORMULA))
 

@@ -40,7 +40,15 @@ _FACTS = (
     "generated_images",
 )
 # What decides between two that are equally far; nothing of it is taken over from the other side.
-_TIES = ("completed_at", "submitted_at", "sha256", "error_code", "error_message", "suspect")
+_TIES = (
+    "completed_at",
+    "submitted_at",
+    "sha256",
+    "error_code",
+    "error_message",
+    "suspect",
+    "checks",
+)
 
 
 @dataclass(slots=True)

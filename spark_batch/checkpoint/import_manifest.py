@@ -19,6 +19,7 @@ from spark_batch.checkpoint.rows import moment
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import FLAG_CODES, Attempt, State, Status, status_of
+from spark_batch.jobs.checks import flag_of, results_of
 from spark_batch.models import Model
 from spark_batch.models.schemas import MANIFEST, validator
 
@@ -45,7 +46,7 @@ _SHOWN = 60  # characters of a cell in an error
 _SAME = (
     *("api", "task_id", "remote_job_id", "discount", "input_tokens", "output_tokens"),
     *("total_tokens", "generated_images", "width", "height", "bytes", "sha256", "error_code"),
-    *("error_message", "submitted_at", "completed_at"),
+    *("error_message", "submitted_at", "completed_at", "checks"),
 )
 # The columns of an attempt in a row's history.
 _OF_AN_ATTEMPT = frozenset((*_SAME, "status", "attempts", "cost_usd", "seconds"))
@@ -291,7 +292,12 @@ def _attempt(row: Row, number: int, model: Model) -> dict[str, object]:
 
 
 def _suspect(row: Row, status: Status) -> dict[str, object]:
-    """Why a picture is flagged, which the manifest has in the column of the last error."""
+    """Why a picture is flagged, which the manifest has in the column of the last error.
+
+    There stand what is suspect and then the checks that failed, which have their own column.
+    """
     if status is not Status.DONE or row["error_code"] not in FLAG_CODES:
         return {}
-    return {"suspect": row["error_message"], "error_code": None, "error_message": None}
+    failed = flag_of(None, results_of(row["checks"])) or ""
+    suspect = row["error_message"].removesuffix(failed).removesuffix("; " if failed else "")
+    return {"suspect": suspect or None, "error_code": None, "error_message": None}

@@ -22,7 +22,7 @@ from spark_batch.checkpoint.attempt_rows import (
     same,
 )
 from spark_batch.checkpoint.queries import CheckpointReader, Owns, everything
-from spark_batch.checkpoint.rows import BLOCKS_ANOTHER
+from spark_batch.checkpoint.rows import BLOCKS_ANOTHER, FLAGGED
 from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.checkpoint.validation import columns
 from spark_batch.jobs import State
@@ -79,9 +79,12 @@ def join(
 def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[DoublePayment]:
     """Every job with two attempts that cost, or may, and were not lost; and those of `also`.
 
-    A job whose picture was lost and that was made anew on purpose is none.
+    A job whose picture was lost or flagged and that was made anew on purpose is none.
     """
-    query = f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} GROUP BY key HAVING count(*) > 1"
+    query = (
+        f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} AND NOT {FLAGGED}"
+        " GROUP BY key HAVING count(*) > 1"
+    )
     rows = checkpoint.store.execute(query)
     found = [_double_payment(checkpoint, key) for key in {row["key"] for row in rows} | set(also)]
     return sorted(found, key=lambda payment: payment.output)

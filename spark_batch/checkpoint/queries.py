@@ -317,6 +317,14 @@ class CheckpointReader:
             task_id=row["task_id"],
         )
 
+    def variables(self, key: str) -> tuple[tuple[str, str], ...]:
+        """The variables of the first line that wants a job's picture."""
+        query = (
+            "SELECT variables FROM placement WHERE key = ? ORDER BY current DESC, position LIMIT 1"
+        )
+        row = self.store.execute(query, (key,)).fetchone()
+        return () if row is None else tuple(json.loads(row["variables"]).items())
+
     def jobs_with(self, sha256: str) -> list[str]:
         """The keys of the jobs whose picture is, or was when it came, the file of this SHA-256."""
         query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"

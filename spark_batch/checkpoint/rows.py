@@ -11,6 +11,7 @@ from sqlite3 import Row
 from typing import Any
 
 from spark_batch.jobs import Attempt, JobRecord, Picture, Request, Result, State, Usage
+from spark_batch.jobs.checks import CheckResult, results_of
 
 Cells = Row | Mapping[str, Any]
 
@@ -24,7 +25,10 @@ MAY_COST = """
 (a.cost IS NULL AND a.state <> 'failed' AND NOT (a.state = 'submitting' AND a.unsent))
 """
 # `jobs.JobRecord.flag`, of a job's last attempt.
-FLAGGED = f"(a.suspect IS NOT NULL AND {STATUS} = 'done')"
+FLAGGED = f"""
+({STATUS} = 'done' AND (a.suspect IS NOT NULL OR EXISTS
+ (SELECT 1 FROM json_each(a.checks) WHERE NOT json_extract(value, '$.passed'))))
+"""
 BLOCKS_ANOTHER = f"({STATUS} NOT IN ('pending', 'failed', 'expired'))"
 
 _STATES = {state.value: state for state in State}
@@ -109,6 +113,7 @@ def attempt_of(row: Cells) -> Attempt:
         suspect=row["suspect"],
         commit=row["recipe_commit"],
         received=row["received_sha256"],
+        checks=_results(row["checks"]),
         submitted_at=moment(row["submitted_at"]),
         completed_at=moment(row["completed_at"]),
     )
@@ -176,6 +181,11 @@ def record_of(row: Row) -> JobRecord:
         attempts=cells["attempts"],
         cost=None if cells["costs"] is None else total(cells["costs"]),
     )
+
+
+@lru_cache(maxsize=256)
+def _results(text: str | None) -> tuple[CheckResult, ...]:
+    return results_of(text)
 
 
 @lru_cache(maxsize=256)  # those of a prompt, which many jobs have

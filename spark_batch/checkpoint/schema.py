@@ -15,7 +15,8 @@ APPLICATION_ID = 0x53504B42
 #    stays in a picture's place), attempt.recipe_commit, attempt.received_sha256 (a picture as it
 #    came, without metadata).
 # 5  attempt_bytes (an index by which a picture with the same bytes is found).
-# 6  attempt.pruned (a picture that was deleted on purpose).
+# 6  attempt.pruned (a picture that was deleted on purpose), attempt.checks (the results of the
+#    recipe's checks).
 VERSION = 6
 
 # What brings a file of a version to the next one.
@@ -36,7 +37,10 @@ MIGRATIONS = {
         "ALTER TABLE attempt ADD COLUMN received_sha256 TEXT",
     ),
     4: ("CREATE INDEX attempt_bytes ON attempt (coalesce(received_sha256, sha256))",),
-    5: ("ALTER TABLE attempt ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0",),
+    5: (
+        "ALTER TABLE attempt ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE attempt ADD COLUMN checks TEXT",
+    ),
 }
 
 # What the history says of an attempt that a run went on with after a break.
@@ -111,6 +115,7 @@ CREATE TABLE attempt (
     recipe_commit TEXT,          -- of git, when the attempt was made; -dirty when it differed
     received_sha256 TEXT,        -- of the picture as it came, before metadata were written into it
     pruned        INTEGER NOT NULL DEFAULT 0, -- the picture was deleted on purpose, and stays away
+    checks        TEXT,          -- a JSON list: the results of the recipe's checks
     UNIQUE (key, number)
 );
 CREATE UNIQUE INDEX attempt_task ON attempt (api, task_id) WHERE task_id IS NOT NULL;

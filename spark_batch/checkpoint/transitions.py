@@ -7,7 +7,7 @@ allow it raises CheckpointError and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from itertools import chain
@@ -20,6 +20,7 @@ from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Clock, Store, utc_now
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import NO_USAGE, Job, Picture, Result, State, Usage
+from spark_batch.jobs.checks import CheckResult, results_text
 
 _SUBMITTING = (State.SUBMITTING,)
 _ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt of the job may be further
@@ -245,11 +246,13 @@ class Checkpoint(CheckpointReader):
         files: dict[str, str],
         *,
         suspect: str | None = None,
+        checks: Sequence[CheckResult] = (),
         received: str | None = None,
     ) -> None:
         """The picture is on disk under its final names: `files` by output name.
 
-        `suspect` is what is odd about it: it is kept, reported, and never paid for again by itself.
+        `suspect` is what is odd about it, `checks` are the results of the recipe's checks: it is
+        kept, reported, and never paid for again by itself.
         `received` is its SHA-256 as it came, where metadata have changed that since.
         """
         with self.transaction():
@@ -260,6 +263,7 @@ class Checkpoint(CheckpointReader):
                 picture.sha256,
                 url=None,
                 suspect=suspect,
+                checks=results_text(checks),
                 received_sha256=received,
                 completed_at=self.store.now(),
                 columns=_picture_columns(picture),
@@ -296,6 +300,13 @@ class Checkpoint(CheckpointReader):
                 (self.store.now(), attempt),
             )
             self.placed(self._key(attempt), files)
+
+    def checked(self, attempt: int, checks: Sequence[CheckResult]) -> None:
+        """The recipe's checks were made again on a finished picture."""
+        failed = [result.check for result in checks if not result.passed]
+        said = f"failed: {', '.join(failed)}" if failed else "passed"
+        found = results_text(checks)
+        self._move(attempt, None, (State.DONE,), said, what="checked", checks=found)
 
     def note_resumed(self, attempt: int) -> None:
         """A run goes on with a task after a break: its time says nothing of how long tasks take."""

@@ -220,6 +220,14 @@ _PATH = (  # below a folder; a backslash separates names on Windows
     r" AND '/' || replace(@, '\', '/') || '/' NOT GLOB '*/../*'"
     r" AND '/' || replace(@, '\', '/') NOT GLOB '//*' AND @ NOT GLOB '?:*'"
 )
+# `jobs.checks.results_text`; json_each of what is no list would give other rows.
+_RESULTS = (
+    f"{_text()} AND json_valid(@) AND json_type(@) = 'array' AND NOT EXISTS (SELECT 1 FROM"
+    " json_each(@) AS r WHERE json_type(r.value) <> 'object'"
+    " OR coalesce(json_type(r.value, '$.check'), '') <> 'text'"
+    " OR coalesce(json_type(r.value, '$.passed'), '') NOT IN ('true', 'false')"
+    " OR coalesce(json_type(r.value, '$.reason'), '') <> 'text')"
+)
 _OBJECT = f"{_text()} AND json_valid(@) AND json_type(@) = 'object'"
 
 _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -285,6 +293,7 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             recipe_commit=_optional(_text(_MOST_NAME)),
             received_sha256=_optional(_hex(64)),
             pruned=_FLAG,
+            checks=_optional(_RESULTS),
         ),
         "event": _rules(
             attempt=_whole(1), at=_TIME, what=_text(_MOST_NAME), detail=_optional(_text())

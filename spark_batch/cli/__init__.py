@@ -36,6 +36,7 @@ COMMANDS = (
     "why",
     "trace",
     "verify",
+    "check",
     "report",
     "review",
     "export",
@@ -50,7 +51,7 @@ _FIRST_SENTENCE = re.compile(
 )
 
 # What these do stands in files: their exit code does not depend on what could be printed.
-_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "export", "prune"}
+_ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "check", "export", "prune"}
 
 _ALLOCATIONS = 100_000  # between two looks for garbage; Python has 700
 

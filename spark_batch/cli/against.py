@@ -59,7 +59,8 @@ def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable
         raise UsageError("give either --json or --markdown")
     if against is not None and any(other is not None for other in others):
         raise UsageError(
-            "--against compares whole recipes: give no --only, --by, --shard, --out or --reroll"
+            "--against compares whole recipes: give no --only, --by, --shard, --retry, --out or"
+            " --reroll"
         )
     return Form.JSON if as_json else Form.MARKDOWN if markdown else Form.TEXT
 

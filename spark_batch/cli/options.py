@@ -80,6 +80,20 @@ def shard_option(command: F) -> F:
     return click.option("--shard", metavar="I/N", callback=_shard, help=text)(command)
 
 
+def commands_option(command: F) -> F:
+    """The flag --allow-commands."""
+    text = "Let the recipe's `run` checks start programs, with your rights."
+    return click.option("--allow-commands", is_flag=True, envvar="SPARK_ALLOW_COMMANDS", help=text)(
+        command
+    )
+
+
+def strict_option(command: F) -> F:
+    """The flag --strict of commands that check pictures."""
+    text = "Exit 1 when a picture is flagged, also one of an earlier run."
+    return click.option("--strict", is_flag=True, help=text)(command)
+
+
 def only_option(command: F) -> F:
     """The option --only, which may be given several times."""
     text = (
@@ -136,6 +150,8 @@ def running_options(command: F) -> F:
         only_option,
         sample_option,
         shard_option,
+        commands_option,
+        strict_option,
         click.option(
             "--max-cost",
             metavar="USD",

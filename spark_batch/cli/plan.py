@@ -28,6 +28,7 @@ _SHOWN = 40
 @options.sample_option
 @options.reroll_option
 @comparing.options
+@click.option("--retry", is_flag=True, help="Show what `retry` would do.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 10 when there is something to do.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quote", is_flag=True, help="Ask the API for prices (precharge); makes no task.")
@@ -61,6 +62,7 @@ def command(
     reroll: bool,
     against: str | None,
     markdown: bool,
+    retry: bool,
     detailed_exitcode: bool,
     as_json: bool,
     quote: bool,
@@ -70,7 +72,7 @@ def command(
     max_cost: Decimal | None,
     show_all: bool,
 ) -> int:
-    """Show what `run` would do, why, and what it would cost.
+    """Show what `run`, or with --retry `retry`, would do, why, and what it would cost.
 
     Creates no task. Only --quote sends requests, which ask for prices.
     """
@@ -78,11 +80,11 @@ def command(
         against,
         as_json=as_json,
         markdown=markdown,
-        others=(*only, by, shard, sample, out, reroll or None),
+        others=(*only, by, shard, sample, out, retry or None, reroll or None),
     )
     if as_json and by is not None:
         raise UsageError("--json lists every job: give either it or --by")
-    _check_saving(out, max_cost, shard, sample, reroll=reroll)
+    _check_saving(out, max_cost, shard, sample, retry=retry, reroll=reroll)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     for found in project.check_picks(recipe):
         click.echo(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
@@ -92,6 +94,7 @@ def command(
         only=only,
         shard=shard,
         sample=sample,
+        retry=retry,
         reroll=reroll,
         further=against is None,
     ) as plan:
@@ -122,6 +125,7 @@ def _check_saving(
     sample: SampleSize | None,
     *,
     reroll: bool,
+    retry: bool,
 ) -> None:
     """Raise UsageError for options with which a plan cannot be saved."""
     if out is None:
@@ -132,6 +136,8 @@ def _check_saving(
         raise UsageError("a saved plan is of the recipe alone: give either --out or --reroll")
     if shard is not None:
         raise UsageError("a saved plan is of the whole recipe: leave --shard out")
+    if retry:
+        raise UsageError("a saved plan is of `run`: leave --retry out")
     if sample is not None:
         raise UsageError("a saved plan names its jobs: give either --out or --sample")
     project.check_target(out)

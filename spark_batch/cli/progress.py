@@ -112,7 +112,7 @@ class Bar:
         """Move the bar; print a line above it for an event that a person has to read."""
         self._trouble.count(event)
         parts = describe(event)
-        quiet = isinstance(event, Done) and event.suspect is None
+        quiet = isinstance(event, Done) and event.flag is None
         columns = shutil.get_terminal_size().columns
         if parts and not quiet:
             self._write(parts, columns)
@@ -166,7 +166,7 @@ class Trouble:
     def count(self, event: Event) -> None:
         """Count an event."""
         self.retries += isinstance(event, Failed) and event.retrying
-        self.flagged += isinstance(event, Done) and event.suspect is not None
+        self.flagged += isinstance(event, Done) and event.flag is not None
 
 
 def bar_format(tally: Tally, trouble: Trouble, total: int, columns: int) -> str:
@@ -208,12 +208,12 @@ def describe(event: Event) -> tuple[Part, ...]:
     match event:
         case Submitted():
             return ()
-        case Done(files=files, cost=cost, suspect=suspect):
+        case Done(files=files, cost=cost, flag=flag):
             price = "" if cost is None else f" ({cost} USD)"
             name = ", ".join(files) or "a picture whose line left the recipe"
-            if suspect is None:
+            if flag is None:
                 return ("done", Colour.GOOD), f" {name}{price}"
-            return ("done", Colour.NOTABLE), f" {name}{price}; flagged: {suspect}"
+            return ("done", Colour.NOTABLE), f" {name}{price}; flagged: {flag}"
         case Halted(reason=reason):
             return ("stopping", Colour.BAD), f": {reason}"
         case Note(text=text):

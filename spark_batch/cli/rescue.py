@@ -19,8 +19,16 @@ from spark_batch.text import counted
 @options.recipe_argument
 @options.sandbox_option
 @options.shard_option
+@options.commands_option
 @click.option("--env-file", type=click.Path(path_type=Path), help="A file with SPARK_API_KEY=….")
-def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: Path | None) -> int:
+def command(
+    recipe_path: Path,
+    *,
+    sandbox: bool,
+    shard: Shard | None,
+    allow_commands: bool,
+    env_file: Path | None,
+) -> int:
     """Poll and download what has been paid for. This cannot create a task.
 
     Reads the recipe's header alone: its pictures may be missing. With nothing to rescue, it does
@@ -32,6 +40,7 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None, env_file: 
         sandbox=sandbox,
         shard=shard,
         env_file=env_file,
+        allow_commands=allow_commands,
         watch=partial(watch, codes=layout.model.errors),
     )
     if rescued is None:

@@ -16,5 +16,9 @@ from spark_batch.project import RunOptions
 @recipe_argument
 @running_options
 def command(recipe_path: Path, *, events: Path | None, yes: bool, **options: Any) -> int:
-    """Create the failed and expired jobs again. Each is paid for again."""
+    """Create the failed and expired jobs again. Each is paid for again.
+
+    With --only status=flagged, also the finished ones whose picture is flagged: what is there is
+    kept in OUTPUT/.spark-batch/kept.
+    """
     return execute((recipe_path,), RunOptions(retry=True, **options), events=events, yes=yes)

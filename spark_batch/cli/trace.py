@@ -17,6 +17,7 @@ from spark_batch.project import (
     SHA256,
     Attempt,
     JobRecord,
+    Marks,
     RunRecords,
     Trace,
     Traced,
@@ -25,8 +26,9 @@ from spark_batch.project import (
     time_text,
     trace,
 )
-from spark_batch.text import printable
+from spark_batch.text import one_line, printable
 
+_LONGEST_MARK = 100  # characters
 _NOT_FOUND = (
     "carries no metadata of spark-batch, and no manifest or checkpoint {where} has its SHA-256:"
     " name the output folder with --in, or a manifest with --manifest"
@@ -99,12 +101,26 @@ def _records(folder: Path | None, manifest: Path | None) -> list[RunRecords] | N
 
 
 def _print(file: Path, traced: Traced, where: str) -> None:
+    marks = tuple(_marks(traced.marks))
+    if marks and not traced.traces:
+        click.echo(str(file))
     if len(traced.traces) > 1:
         click.echo(f"{file}: {len(traced.traces)} jobs got these very bytes")
     for found in traced.traces:
         click.echo(f"{file}: job {found.facts.key} of {printable(found.facts.recipe) or '?'}")
         for line in (*_made_of(found), *_record(found), _known(traced, found, where)):
             click.echo(f"  {line}")
+    for line in marks:
+        click.echo(f"  {line}")
+
+
+def _marks(marks: Marks | None) -> Iterator[str]:
+    """What the picture says of its making. Nobody has checked whether that is true."""
+    if marks is not None and marks.source_type is not None:
+        last = marks.source_type.rpartition("/")[2] or marks.source_type
+        yield f"marked: digital source type {one_line(last, _LONGEST_MARK)}"
+    if marks is not None and marks.signed:
+        yield "marked: Content Credentials (C2PA), whose signature is not checked here"
 
 
 def _made_of(trace: Trace) -> Iterator[str]:
@@ -172,6 +188,12 @@ def _document(file: Path, traced: Traced) -> dict[str, Any]:
         "sha256": traced.sha256,
         "known_by": traced.traces[0].by if traced.traces else None,
         "as_recorded": any(trace.by == SHA256 for trace in traced.traces),
+        "marks": None
+        if traced.marks is None
+        else {
+            "digital_source_type": traced.marks.source_type,
+            "content_credentials": traced.marks.signed,
+        },
         "metadata": None if traced.carried is None else traced.carried.facts(),
         "jobs": [_job(trace) for trace in traced.traces],
     }

@@ -17,6 +17,7 @@ from spark_batch.project import (
     Status,
     status_of,
 )
+from spark_batch.text import printable
 
 _NEXT = {
     "never": "not sent again: the same request would fail again",
@@ -76,7 +77,10 @@ def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool
     for moment, what, detail in checkpoint.history(attempt.id):
         click.echo(f"  {moment}  {what}{': ' + detail if detail else ''}")
     if attempt.flag:
-        click.echo(f"  flagged: {attempt.flag}")
+        click.echo(f"  flagged: {printable(attempt.flag)}")
+    for result in attempt.checks:
+        verdict = "passed" if result.passed else "failed"
+        click.echo(printable(f"  check {result.check}: {verdict}: {result.reason}"))
     click.echo(f"  {_then(attempt, last=last)}")
 
 

@@ -50,6 +50,7 @@ from spark_batch.engine.planner import Restore, Step, restore
 from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration, fetch_backoff
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, Usage
+from spark_batch.jobs.checks import flag_of
 from spark_batch.models import Model
 
 # Seconds until admission looks again at a job whose input is still being fitted.
@@ -834,15 +835,22 @@ class Engine:
             self._poll_later(task)
 
     def _delivered(self, task: Task, delivered: effects.Delivered, twin: str | None) -> None:
-        cost = suspect = None
+        cost = flag = None
         picture, files, received = delivered.picture, delivered.files, delivered.received
         if task.restoring is not None:
             self._write(Checkpoint.refetched, task.ticket, picture, files, received=received)
         else:
             same = f"the same bytes as job {twin}, which has another seed" if twin else None
-            suspect = delivered.suspect or same
+            suspect, checks = delivered.suspect or same, delivered.checks
+            flag = flag_of(suspect, checks)
             self._write(
-                Checkpoint.done, task.ticket, picture, files, suspect=suspect, received=received
+                Checkpoint.done,
+                task.ticket,
+                picture,
+                files,
+                suspect=suspect,
+                checks=checks,
+                received=received,
             )
             cost = task.result.usage.cost if task.result else None
             # Still open where an earlier run had its result, which named no cost, and this one got
@@ -851,7 +859,7 @@ class Engine:
         self._land(task.ticket)
         self.tally.done += 1
         self._outages.picture_arrived()
-        self._report(events.Done(task.key, tuple(files.values()), cost, suspect))
+        self._report(events.Done(task.key, tuple(files.values()), cost, flag))
         self._note_delivery(task, delivered)
 
     def _note_delivery(self, task: Task, delivered: effects.Delivered) -> None:

@@ -24,12 +24,14 @@ from spark_batch.engine.decide import Engine
 from spark_batch.engine.effects import Call, Effect, Rows
 from spark_batch.engine.events import Event, Note, Tally
 from spark_batch.engine.fetching import Elsewhere, FetchWork, Names
+from spark_batch.engine.judging import Programs
 from spark_batch.engine.planner import Restore, Step
 from spark_batch.engine.ratelimit import REMEMBERED, Pace, PollTimes
 from spark_batch.engine.triggers import CallTakenBack, Trigger
 from spark_batch.engine.workers import Executors, Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
-from spark_batch.jobs import Job, RunSettings, State
+from spark_batch.jobs import Job, Metadata, RunSettings, State
+from spark_batch.jobs.checks import Check, checks_for
 from spark_batch.models import Model
 from spark_batch.paths import Layout
 
@@ -49,8 +51,9 @@ class Driver:
     `run` and `model` are the recipe's. `send` is None for a run that only fetches. `ready` says
     whether all that a job sends is at hand, and else has it made. `api` is the base URL, or
     `sandbox`. `steps` are those of the plan, lazily; `open_jobs` are the jobs of tasks from earlier
-    runs that may be made again, by key. `limit` bounds the jobs that are sent, `metadata` says that
-    pictures shall carry what they were made of, `commit` is the recipe's, in git.
+    runs that may be made again, by key. `limit` bounds the jobs that are sent, `metadata` says what
+    pictures shall carry, `checks` are made on each new picture, those that start programs by
+    `programs`; `commit` is the recipe's, in git.
 
     `executors` do what waits for the API and its hosts, and what reads and writes pictures; they
     are shut down when the run ends, and so is `elsewhere`, which fetches pictures in other
@@ -75,7 +78,9 @@ class Driver:
         elsewhere: Elsewhere | None = None,
         ready: Callable[[Job], bool] | None = None,
         limit: int | None = None,
-        metadata: bool = False,
+        metadata: Metadata = Metadata.NONE,
+        checks: Sequence[Check] = (),
+        programs: Programs | None = None,
         commit: str | None = None,
         clock: Clock | None = None,
         rng: Random | None = None,
@@ -95,6 +100,8 @@ class Driver:
         self._elsewhere = elsewhere
         self._ready = ready
         self._metadata = metadata
+        self._checks = checks
+        self._programs = programs
         self._clock = clock or Clock()
         rng = rng or Random()
         self._engine = Engine(
@@ -304,7 +311,7 @@ class Driver:
                 self._calls.start(call, executors.polls, self._client.poll, task_id)
             case effects.Fetch():
                 work = self._fetch_work(call)
-                arguments = work, self._client, self._elsewhere
+                arguments = work, self._client, self._elsewhere, self._programs
                 self._calls.start(call, executors.fetches, fetching.fetch, *arguments)
             case effects.Restore(key=key):
                 files_of = self._checkpoint.files_of(key)
@@ -314,9 +321,20 @@ class Driver:
 
     def _fetch_work(self, fetch: effects.Fetch) -> FetchWork:
         row = self._rows[fetch.ticket]
-        facts = self._checkpoint.provenance(row) if self._metadata else None
-        rules = self._model.picture
-        return FetchWork(row, fetch, self._names(fetch.key), facts, rules, self._token)
+        full = self._metadata is Metadata.FULL
+        checks: tuple[Check, ...] = ()
+        if self._checks and fetch.recorded is None:  # one that is put back was checked
+            checks = checks_for(self._checks, self._checkpoint.variables(fetch.key))
+        return FetchWork(
+            row,
+            fetch,
+            self._names(fetch.key),
+            self._checkpoint.provenance(row) if full else None,
+            self._model.picture,
+            metadata=self._metadata,
+            checks=checks,
+            token=self._token,
+        )
 
     def _names(self, key: str) -> Names:
         """The names that want a job's picture."""

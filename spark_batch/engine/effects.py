@@ -13,6 +13,7 @@ from typing import Any
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import FetchFailed
 from spark_batch.jobs import Attempt, Input, Job, Picture, Result
+from spark_batch.jobs.checks import CheckResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Further:
 class Delivered:
     """The picture was placed under its names; `suspect` is why it looks wrong, if it does.
 
+    `checks` are the results of the recipe's checks.
     `received` is its SHA-256 as it came, where metadata have changed that; `unmarked` says why it
     could not be given any.
     """
@@ -98,6 +100,7 @@ class Delivered:
     picture: Picture
     files: dict[str, str]
     suspect: str | None = None
+    checks: tuple[CheckResult, ...] = ()
     received: str | None = None
     unmarked: str | None = None
     further: Further = field(default_factory=Further)

@@ -20,13 +20,13 @@ class Submitted:
 class Done:
     """A picture is on disk under `files`; `cost` is USD as the API reported it.
 
-    `suspect` is what is odd about the picture, if anything is.
+    `flag` is why a person should look at the picture, if one should.
     """
 
     key: str
     files: tuple[str, ...]
     cost: Decimal | None
-    suspect: str | None = None
+    flag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,10 @@ from spark_batch.engine.effects import (
     PictureOutcome,
 )
 from spark_batch.engine.files import deliver, kept_path, other_pointers
+from spark_batch.engine.judging import Programs
 from spark_batch.errors import NameBlocked, OutputError, PictureError
-from spark_batch.jobs import Picture, Provenance
+from spark_batch.jobs import Metadata, Picture, Provenance
+from spark_batch.jobs.checks import Check, CheckResult, in_order
 from spark_batch.models import PictureRules
 from spark_batch.paths import PART_SUFFIX, Layout
 
@@ -98,9 +100,10 @@ class Names:
 class FetchWork:
     """All that it takes to fetch a picture of an attempt.
 
-    `facts` are the metadata to embed, None for none; `rules` are the model's for pictures. For
-    other processes: `token` is the run's, `private` says whether private addresses may be spoken
-    to, and `before` is the input picture, where they cannot read its file.
+    `metadata` says what is embedded, and `facts` are what it was made of, None where that is not;
+    `rules` are the model's for pictures, `checks` are made on the picture. For other processes:
+    `token` is the run's, `private` says whether private addresses may be spoken to, and `before` is
+    the input picture, where they cannot read its file.
     """
 
     attempt: int
@@ -111,6 +114,8 @@ class FetchWork:
     token: str = ""
     private: bool = False
     before: pictures.Before | None = None
+    metadata: Metadata = Metadata.NONE
+    checks: tuple[Check, ...] = ()
 
     @property
     def layout(self) -> Layout:
@@ -125,6 +130,7 @@ class Checked:
     picture: Picture
     thumbnail: pictures.Thumbnail | None
     suspect: str | None
+    checks: tuple[CheckResult, ...]
     received: str | None
     unmarked: str | None
     further: Further
@@ -178,9 +184,12 @@ def _is_current(work: FetchWork) -> bool:
 
 
 def fetch(
-    work: FetchWork, reader: client.TaskReader, elsewhere: Elsewhere | None
+    work: FetchWork,
+    reader: client.TaskReader,
+    elsewhere: Elsewhere | None,
+    programs: Programs | None = None,
 ) -> PictureOutcome:
-    """Fetch a picture `elsewhere`, or in this process.
+    """Fetch a picture `elsewhere`, or in this process, and have `programs` check it here.
 
     The API's size of the file is insisted on at first, but not in the last try; when it goes on to
     differ from what comes whole, by its Content-Length and to the decoder, what comes is taken. A
@@ -197,7 +206,21 @@ def fetch(
         if elsewhere.far:
             sent, function = _for_afar(sent), fetch_afar
         outcome = elsewhere.do(f"fetch-{work.attempt}", function, sent, instead=here)
-    return _take_over(work, outcome) if isinstance(outcome, HandedBack) else outcome
+    placed = _take_over(work, outcome) if isinstance(outcome, HandedBack) else outcome
+    if programs is not None and isinstance(placed, Delivered):
+        return _judged(work, placed, programs)
+    return placed
+
+
+def _judged(work: FetchWork, placed: Delivered, programs: Programs) -> Delivered:
+    """Add the results of the checks that start programs, in the recipe's order."""
+    checks = [check for check in work.checks if check.is_program]
+    if not checks:
+        return placed
+    layout = work.layout
+    file = next((layout.output_dir / file for file in placed.files.values()), None)
+    found = programs.judge(checks, file or kept_path(layout, placed.picture))
+    return replace(placed, checks=in_order(work.checks, (*placed.checks, *found)))
 
 
 def _for_afar(work: FetchWork) -> FetchWork:
@@ -322,14 +345,22 @@ def _inspected(work: FetchWork, part: Path, further: Further) -> Checked:
     before = work.before
     if before is None and fetch.source.path is not None:
         before = pictures.before_of(fetch.source.path, fetch.source.picture, work.rules)
-    found = pictures.inspect(part, expected=fetch.expected, before=before)
+    measured = [check for check in work.checks if not check.is_program]
+    found = pictures.inspect(part, expected=fetch.expected, before=before, checks=measured)
     picture = found.picture
-    marked = picture if work.facts is None else pictures.mark(part, picture, work.facts)
+    marked = pictures.mark(part, picture, work.facts) if _is_marked(work, picture) else picture
     unmarked = marked.reason if isinstance(marked, pictures.Unmarked) else None
     final = picture if isinstance(marked, pictures.Unmarked) else marked
     received = None if final is picture else picture.sha256
     thumbnail = found.thumbnail and replace(found.thumbnail, sha256=final.sha256)
-    return Checked(final, thumbnail, found.suspect, received, unmarked, further)
+    return Checked(final, thumbnail, found.suspect, found.checks, received, unmarked, further)
+
+
+def _is_marked(work: FetchWork, picture: Picture) -> bool:
+    """Whether a picture gets metadata. One that is put back as it came before gets no mark."""
+    recorded = work.fetch.recorded
+    as_before = recorded is not None and recorded.sha256 == picture.sha256
+    return work.metadata is Metadata.FULL or (work.metadata is Metadata.MARK and not as_before)
 
 
 def _deliver(work: FetchWork, part: Path, checked: Checked) -> Delivered:
@@ -343,6 +374,7 @@ def _deliver(work: FetchWork, part: Path, checked: Checked) -> Delivered:
         checked.picture,
         files,
         checked.suspect,
+        checked.checks,
         checked.received,
         checked.unmarked,
         checked.further,

@@ -35,6 +35,7 @@ class Cause(str, Enum):
     OTHER_POINTER = "other-lfs-pointer"  # done, and its file is a pointer to another picture
     EXPIRED = "expired"
     PRUNED = "pruned"
+    FLAGGED = "flagged"  # done, and to be made again since the user asks for it
     UNCERTAIN = "uncertain"
     SHARED = "shared"  # another line makes the same request
     LEFT_OUT = "left-out"  # by a selection, or new in a `retry`
@@ -59,6 +60,8 @@ class Action(str, Enum):
 COSTS = frozenset({Action.CREATE, Action.RESEND})
 WORK = COSTS | {Action.RESUME, Action.RESTORE}
 
+
+_SAME_SEED = " (its seed is fixed: the same picture may come; another seed is another job)"
 
 # A job as the recipe or as the checkpoint has it.
 AnyJob = Job | JobRecord
@@ -127,13 +130,15 @@ def plan_actions(
     scope: Scope,
     seen: set[int] | None = None,
     chosen: Callable[[Facts], bool] | None = None,
+    again: Callable[[Facts], bool] | None = None,
     brief: bool = False,
 ) -> Iterator[Step]:
     """A step for each job, in the recipe's order; holds nothing of a job but its key.
 
     `seen` is filled with the keys, as numbers, for a caller that wants to know them. Jobs that are
-    not `chosen` are left as they are; what they share with one that is chosen is made. Steps may be
-    taken while a run goes on: it makes attempts only for jobs whose step has been given.
+    not `chosen` are left as they are; what they share with one that is chosen is made. Of these, a
+    `retry` makes the flagged ones anew for which `again` says so. Steps may be taken while a run
+    goes on: it makes attempts only for jobs whose step has been given.
 
     With `brief`, a run finds quickly what is left to do: steps that keep a picture in its place
     have no attempt, and say whether the job's line is unchanged.
@@ -146,8 +151,17 @@ def plan_actions(
             number = int(job.key, 16)
             seen.add(number)
             last = reader.last_attempt(job.key) if number in history.tried else None
-            if not chosen(facts(record_of(job, last), scope.model)):
+            record = record_of(job, last)
+            known = facts(record, scope.model)
+            if not chosen(known):
                 yield Step(Action.LEAVE, "left out by --only", last, job=job)
+                continue
+            is_first = number not in history.given
+            if record.flag and is_first and scope.retry and again is not None and again(known):
+                history.given.add(number)
+                fixed = job.seed != scope.model.random_seed
+                reason = f"flagged: {record.flag}{_SAME_SEED * fixed}"
+                yield Step(Action.CREATE, reason, last, Cause.FLAGGED, job=job)
                 continue
         finished = lines.find(position, job) if brief else None
         if finished is not None and _is_in_place(finished, folder):

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
+from spark_batch.jobs.checks import CheckResult, flag_of
 from spark_batch.jobs.recipe import Picture
 
 SANDBOX_API = "sandbox"  # the value of `Attempt.api` for attempts that the sandbox answered
@@ -90,9 +91,9 @@ class Attempt:
     what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
     on disk and no longer to be had, `pruned` that it was deleted on purpose; `api` is the base URL,
     or `sandbox`. `settled` is what the user said of an uncertain one: `not-charged`, or `resubmit`;
-    `suspect` is what is odd about the picture that came. `commit` is the recipe's in git when the
-    attempt was made; `received` the SHA-256 of the picture as it came, before metadata were written
-    into it.
+    `suspect` is what is odd about the picture that came, `checks` are the results of the recipe's
+    checks on it. `commit` is the recipe's in git when the attempt was made; `received` the SHA-256
+    of the picture as it came, before metadata were written into it.
     """
 
     id: int
@@ -116,6 +117,7 @@ class Attempt:
     suspect: str | None = None
     commit: str | None = None
     received: str | None = None
+    checks: tuple[CheckResult, ...] = ()
 
     @property
     def cost(self) -> Decimal | None:
@@ -138,7 +140,7 @@ class Attempt:
 
         The one place that knows what flags a job; `checkpoint.rows.FLAGGED` is its twin in SQL.
         """
-        return self.suspect
+        return flag_of(self.suspect, self.checks)
 
     @property
     def blocks_another(self) -> bool:

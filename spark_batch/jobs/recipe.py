@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 
+from spark_batch.jobs.checks import Check
 from spark_batch.models import Model
 
 
@@ -19,6 +21,14 @@ class SourceLocation:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+class Metadata(str, Enum):
+    """What a recipe has written into its pictures (`output.metadata`)."""
+
+    NONE = "false"
+    MARK = "mark"  # that it was made with a trained model
+    FULL = "full"  # and what it was made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +199,7 @@ class RunSettings:
 class Recipe:
     """A checked recipe. `output_dir` is absolute; `price` is USD a picture.
 
-    `metadata` says that each picture shall carry what it was made of.
+    `metadata` says what each new picture shall carry, `checks` what is looked at in it.
     """
 
     path: Path
@@ -200,4 +210,5 @@ class Recipe:
     output_name: str
     run: RunSettings
     price: Decimal | None = None
-    metadata: bool = False
+    metadata: Metadata = Metadata.MARK
+    checks: tuple[Check, ...] = ()

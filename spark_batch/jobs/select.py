@@ -159,6 +159,21 @@ class Chooser:
         self._known = tuple(facts)
         return chosen
 
+    def names_flagged(self, facts: Facts) -> bool:
+        """Whether an expression that says `status=flagged` itself chooses a job with these facts.
+
+        Of money it is not enough that a job is chosen and flagged: it has to be asked for.
+        """
+        return any(
+            any(self._is_flagged(clause) for clause in term)
+            and all(self._holds(clause, facts) for clause in term)
+            for term in self._terms
+        )
+
+    @staticmethod
+    def _is_flagged(clause: Clause) -> bool:
+        return clause.axis == "status" and not clause.negated and FLAGGED in clause.patterns
+
     def _holds(self, clause: Clause, facts: Facts) -> bool:
         matched = False
         for pattern in clause.patterns:

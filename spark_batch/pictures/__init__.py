@@ -3,7 +3,7 @@
 from spark_batch.pictures.disk import copy, make_folder, place, sha256, write
 from spark_batch.pictures.fitting import fitted, probe
 from spark_batch.pictures.inspect import Inspection, inspect
-from spark_batch.pictures.metadata import Unmarked, facts_in, mark
+from spark_batch.pictures.metadata import Marks, Unmarked, facts_in, mark, marks_in
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
 from spark_batch.pictures.sheet import SheetCell, contact_sheet
 from spark_batch.pictures.suspects import Before, before_of
@@ -14,6 +14,7 @@ __all__ = [
     "MAX_PIXELS",
     "Before",
     "Inspection",
+    "Marks",
     "SheetCell",
     "Thumbnail",
     "Unmarked",
@@ -28,6 +29,7 @@ __all__ = [
     "keep",
     "make_folder",
     "mark",
+    "marks_in",
     "place",
     "probe",
     "sha256",

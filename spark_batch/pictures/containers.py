@@ -29,6 +29,8 @@ _RIFF_BEGIN = 12
 _WEBP_SIZED = 10  # bytes of the first chunk that hold the size, in all three kinds
 _FLAG_XMP, _FLAG_ALPHA = 0x04, 0x10
 
+# In XMP, dcterms:provenance is where the credentials of a file are (C2PA 2.1, 11.4).
+_REMOTE = (b"http://purl.org/dc/terms/", b"provenance")
 _SIGNED = "it carries Content Credentials (C2PA), which a change of the file would break"
 _ODD = "it is not laid out as its format says"
 _SEVERAL = "it holds several pictures, whose places are written down in it"
@@ -65,11 +67,29 @@ def put(data: bytes, kind: str, renew: Renew, *, texts: Mapping[str, str]) -> by
 
     `texts` by keyword become PNG text. Raises ValueError, in words, when it cannot carry them.
     """
+    if is_signed(data, kind):
+        raise ValueError(_SIGNED)
     if kind == "JPEG":
         return _put_jpeg(data, renew)
     if kind == "PNG":
         return _put_png(data, renew, texts)
     return _put_webp(data, renew)
+
+
+def is_signed(data: bytes, kind: str) -> bool:
+    """Whether a file carries Content Credentials (C2PA), or says in its XMP where they are.
+
+    Their signature covers the file's bytes: any change would make them invalid.
+    """
+    packet = find(data, kind) or b""
+    if all(part in packet for part in _REMOTE):
+        return True
+    if kind == "JPEG":
+        boxes = (p for p in segments(data) if p.name[0] == _APP11)
+        return any(b"c2pa" in data[p.body : p.body_end] for p in boxes)
+    if kind == "PNG":
+        return any(part.name == b"caBX" for part in chunks(data, _PNG_BEGIN, png_chunk))
+    return any(part.name == b"C2PA" for part in chunks(data, _RIFF_BEGIN, _riff_chunk))
 
 
 def without_metadata(data: bytes, kind: str) -> list[bytes]:
@@ -129,8 +149,6 @@ def _put_jpeg(data: bytes, renew: Renew) -> bytes:
 
 
 def _refuse_jpeg(data: bytes, part: Part) -> None:
-    if part.name[0] == _APP11 and b"c2pa" in data[part.body : part.body_end]:
-        raise ValueError(_SIGNED)
     if part.name[0] == _APP2 and data.startswith(b"MPF\0", part.body):
         raise ValueError(_SEVERAL)
 
@@ -157,8 +175,6 @@ def _put_png(data: bytes, renew: Renew, texts: Mapping[str, str]) -> bytes:
     place = None
     last = _PNG_BEGIN
     for part in chunks(data, _PNG_BEGIN, png_chunk):
-        if part.name == b"caBX":
-            raise ValueError(_SIGNED)
         if part.name == b"IDAT" and place is None:
             place = len(kept)
         keyword, _, _ = data[part.body : part.body_end].partition(b"\0")
@@ -205,9 +221,6 @@ def _put_webp(data: bytes, renew: Renew) -> bytes:
     whole = int.from_bytes(data[4:8], "little") + 8
     riff, behind = data[:whole], data[whole:]
     parts = list(chunks(riff, _RIFF_BEGIN, _riff_chunk))
-    names = {part.name for part in parts}
-    if b"C2PA" in names:
-        raise ValueError(_SIGNED)
     if not parts or parts[-1].end < len(riff):
         raise ValueError(_ODD)
     head, rest = _webp_header(riff, parts)

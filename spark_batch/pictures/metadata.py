@@ -35,8 +35,19 @@ class Unmarked:
     reason: str
 
 
-def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
-    """Write `facts` into the checked file `part`; gives the picture that stands there now.
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a picture says of its making: IPTC's source type, and signed Content Credentials."""
+
+    source_type: str | None
+    signed: bool
+
+
+def mark(part: Path, picture: Picture, facts: Provenance | None) -> Picture | Unmarked:
+    """Write the mark of a trained model into the checked file `part`, and `facts` if any.
+
+    Gives the picture that stands there now. A file that has a source type already stays as it is,
+    unless there are facts.
 
     Nothing is decoded again: the new file takes the place of the old one only when all of its parts
     but the metadata are those of the old one, and its header says the same size. Raises OutputError
@@ -45,6 +56,8 @@ def mark(part: Path, picture: Picture, facts: Provenance) -> Picture | Unmarked:
     try:
         data = part.read_bytes()
         marked = embed(data, picture.format, facts)
+        if marked == data:
+            return picture
         made = _checked(part, data, marked, picture)
         with atomic.replacing(part, durable=False, fixed_name=True) as file:
             file.write(marked)
@@ -73,18 +86,33 @@ def _checked(part: Path, data: bytes, marked: bytes, picture: Picture) -> Pictur
     return made
 
 
-def embed(data: bytes, kind: str, facts: Provenance) -> bytes:
-    """The bytes of a picture file of the format `kind` with `facts` in them.
+def embed(data: bytes, kind: str, facts: Provenance | None = None) -> bytes:
+    """The bytes of a picture file of the format `kind` with the mark, and `facts`, in them.
 
     The same bytes for the same facts. Raises ValueError, in words, when the file cannot carry them.
     """
-    named = _texts(facts)
+    if facts is None and marks(data, kind).source_type is not None:
+        return data
+    named = {} if facts is None else _texts(facts)
     return containers.put(
         data,
         kind,
         lambda packet: xmp.renewed(packet, named),
-        texts={_KEYWORD: json.dumps(named, ensure_ascii=False)},
+        texts={_KEYWORD: json.dumps(named, ensure_ascii=False)} if named else {},
     )
+
+
+def marks(data: bytes, kind: str) -> Marks:
+    """What the bytes of a picture file say of its making; anybody may have written it."""
+    packet = containers.find(data, kind)
+    source_type = None if packet is None else xmp.source_type(packet)
+    return Marks(source_type, containers.is_signed(data, kind))
+
+
+def marks_in(path: Path) -> Marks:
+    """What a picture file says of its making. Raises PictureError when it is no picture."""
+    picture, data = reading.look(path)
+    return marks(data, picture.format)
 
 
 def facts_in(path: Path) -> tuple[Picture, Provenance | None]:

@@ -15,11 +15,10 @@ from PIL import Image, ImageChops, ImageStat
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
 from spark_batch.models import PictureRules
+from spark_batch.pictures import measures
 from spark_batch.pictures.fitting import rendered
 from spark_batch.pictures.reading import decoded
 
-# How far the proportions may be off: the API rounds each side, by less than two percent.
-_PROPORTION = 0.03
 # Of 255 levels: a picture whose darkest and lightest places are closer than this is one colour.
 _ONE_COLOUR = 8
 _BLACK = 16
@@ -28,13 +27,12 @@ _BLACK = 16
 # (measured, tests/pictures/test_reduced.py); the smallest edit that a person sees changes one by
 # far more.
 _SAME = 6
-_SMALL = (32, 32)
 _PIXELS = 5
 
 
 def needed(_: Image.Image) -> tuple[int, int]:
     """The width and height in pixels at which a picture has to be decoded to be compared."""
-    return _SMALL[0] * _PIXELS, _SMALL[1] * _PIXELS
+    return measures.SMALL[0] * _PIXELS, measures.SMALL[1] * _PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Before:
 
 
 def suspicion(
-    image: Image.Image,
+    small: Image.Image | None,
     size: tuple[int, int],
     *,
     expected: tuple[int, int],
@@ -54,18 +52,13 @@ def suspicion(
 ) -> str | None:
     """Why a decoded picture is suspect, in words; None if it is not.
 
-    `size` is its width and height in pixels, of which `image` may be a reduced copy; `expected` are
-    those that the API gives (`Model.expected_size`).
+    `small` is the shrunk picture, None where it cannot be made, `size` its width and height in
+    pixels; `expected` are those that the API gives (`Model.expected_size`).
     """
-    try:
-        small = _reduced(image)
-    except (OSError, ValueError):  # of a kind that Pillow does not convert
-        return _proportions(size, expected)
-    return (
-        _proportions(size, expected)
-        or _colour(small)
-        or (_returned(small, size, before) if before else None)
-    )
+    fault = _proportions(size, expected)
+    if fault or small is None:
+        return fault
+    return _colour(small) or (_returned(small, size, before) if before else None)
 
 
 @lru_cache(maxsize=2000)
@@ -79,18 +72,14 @@ def before_of(source: Path, sent: Picture | None, rules: PictureRules) -> Before
         if sent is not None and sent.treatment is not None:
             return _fitted(source, sent, rules)
         picture, image = decoded(source, at_least=needed)
-        return Before(_reduced(image), (picture.width, picture.height))
+        return Before(measures.shrunk(image), (picture.width, picture.height))
     except (PictureError, OSError, ValueError, SyntaxError):
         return None  # reported elsewhere
 
 
-def _reduced(image: Image.Image) -> Image.Image:
-    return image.convert("RGB").resize(_SMALL, Image.Resampling.BILINEAR)
-
-
 def _proportions(size: tuple[int, int], expected: tuple[int, int]) -> str | None:
     width, height = expected
-    if abs(size[0] * height / (size[1] * width) - 1) <= _PROPORTION:
+    if measures.same_proportions(size, expected):
         return None
     return f"{size[0]}x{size[1]} has not the proportions of {width}x{height}, which is expected"
 
@@ -104,8 +93,7 @@ def _colour(small: Image.Image) -> str | None:
 
 
 def _returned(small: Image.Image, size: tuple[int, int], before: Before) -> str | None:
-    width, height = before.size
-    if abs(width * size[1] / (height * size[0]) - 1) > _PROPORTION:
+    if not measures.same_proportions(before.size, size):
         return None
     difference = ImageChops.difference(small, before.small)
     if any(high > _SAME for _, high in ImageStat.Stat(difference).extrema):
@@ -117,4 +105,4 @@ def _fitted(source: Path, sent: Picture, rules: PictureRules) -> Before:
     image = rendered(source, sent, rules)
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image if image.mode == "RGBA" else None)
-    return Before(_reduced(white), image.size)
+    return Before(measures.shrunk(white), image.size)

@@ -14,15 +14,20 @@ from collections.abc import Mapping
 from xml.parsers import expat
 
 NAMESPACE = "urn:spark-batch:provenance:1.0:"
+IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+# IPTC's term for a picture that a trained model made a part of (Digital Source Type NewsCodes).
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 MAX_PACKET = 1 << 20  # bytes of a packet that are read; what a JPEG holds in one piece is 64 KiB
 
 _NAMESPACES = (
     'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"',
     'xmlns:dc="http://purl.org/dc/elements/1.1/"',
     'xmlns:xmp="http://ns.adobe.com/xap/1.0/"',
-    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"',
+    f'xmlns:Iptc4xmpExt="{IPTC}"',
     f'xmlns:spark="{NAMESPACE}"',
 )
+_SOURCE = "DigitalSourceType"
+_MARK = f'<rdf:Description rdf:about="" {_NAMESPACES[3]} Iptc4xmpExt:{_SOURCE}="{SOURCE_TYPE}"/>\n'
 _HEAD = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _TAIL = '\n<?xpacket end="w"?>'
 _END = b"</rdf:RDF>"
@@ -54,23 +59,33 @@ class _Refused(ValueError):
 
 
 def renewed(packet: bytes | None, facts: Mapping[str, str]) -> bytes:
-    """A packet with `facts` by name: `packet` with them in it, or one of our own without it.
+    """A packet with the mark of a trained model, and with `facts` by name where there are any.
 
-    The same bytes for the same facts. What stood in it of ours goes, what others wrote stays.
-    Raises ValueError when it has no place for them.
+    It is `packet` with them in it, or one of our own without it; the same bytes for the same facts.
+    What stood in it of ours goes, what others wrote stays, a source type too. Raises ValueError
+    when it has no place for them.
     """
     ours = packet is not None and packet.startswith(_HEAD.encode()) and _OURS.search(packet)
     return _composed(facts) if packet is None or ours else _added(packet, facts)
 
 
 def _composed(facts: Mapping[str, str]) -> bytes:
+    if not facts:
+        lines: tuple[str, ...] = (
+            '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
+            f"<rdf:RDF {_NAMESPACES[0]}>",
+            f"{_MARK}</rdf:RDF>",
+            "</x:xmpmeta>",
+        )
+        return (_HEAD + "\n".join(lines) + _TAIL).encode()
     prompt, model = facts.get("prompt", ""), facts.get("model", "")
     lines = (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
         f"<rdf:RDF {_NAMESPACES[0]}>",
         f'<rdf:Description rdf:about="" {" ".join(_NAMESPACES[1:4])}',
         f' xmp:CreatorTool="spark-batch" Iptc4xmpExt:AIPromptInformation={_quoted(prompt)}',
-        f" Iptc4xmpExt:AISystemUsed={_quoted(model)}>",
+        f" Iptc4xmpExt:AISystemUsed={_quoted(model)}",
+        f' Iptc4xmpExt:{_SOURCE}="{SOURCE_TYPE}">',
         f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{_text(prompt)}</rdf:li></rdf:Alt>'
         "</dc:description>",
         "</rdf:Description>",
@@ -84,14 +99,25 @@ def _added(packet: bytes, facts: Mapping[str, str]) -> bytes:
     before, end, after = _OURS.sub(b"", packet).rpartition(_END)
     if not end or not _RDF.search(before):
         raise ValueError("it has XMP metadata of a kind that nothing can be added to")
-    return before + _description(facts).encode() + end + after
+    mark = "" if source_type(packet) else _MARK
+    ours = f"{mark}{_description(facts) if facts else ''}"
+    return before + ours.encode() + end + after
 
 
 def read(packet: bytes) -> dict[str, str]:
     """The facts in a packet, by name; empty when it has none, or is broken or hostile."""
-    if len(packet) > MAX_PACKET or NAMESPACE.encode() not in packet:
+    return _collected(packet, NAMESPACE)
+
+
+def source_type(packet: bytes) -> str | None:
+    """IPTC's DigitalSourceType in a packet, an address; None without one."""
+    return _collected(packet, IPTC).get(_SOURCE) or None
+
+
+def _collected(packet: bytes, space: str) -> dict[str, str]:
+    if len(packet) > MAX_PACKET or space.encode() not in packet:
         return {}
-    reader = _Reader()
+    reader = _Reader(space)
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = reader.refuse
@@ -106,9 +132,10 @@ def read(packet: bytes) -> dict[str, str]:
 
 
 class _Reader:
-    """Collects attributes and elements of our namespace; the last one of a name holds."""
+    """Collects attributes and elements of a namespace; the last one of a name holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, space: str) -> None:
+        self._space = space
         self.facts: dict[str, str] = {}
         self._open: str | None = None
 
@@ -117,9 +144,9 @@ class _Reader:
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         for attribute, value in attributes.items():
-            if (local := _local(attribute)) is not None:
+            if (local := self._local(attribute)) is not None:
                 self.facts[local] = value
-        self._open = _local(name)
+        self._open = self._local(name)
         if self._open is not None:
             self.facts[self._open] = ""
 
@@ -130,11 +157,10 @@ class _Reader:
     def end(self, _: str) -> None:
         self._open = None
 
-
-def _local(name: str) -> str | None:
-    """The local name of an attribute or element of ours."""
-    space, _, local = name.rpartition(" ")
-    return local if space == NAMESPACE else None
+    def _local(self, name: str) -> str | None:
+        """The local name of an attribute or element of the namespace."""
+        space, _, local = name.rpartition(" ")
+        return local if space == self._space else None
 
 
 def _description(facts: Mapping[str, str]) -> str:

@@ -61,10 +61,14 @@ if TYPE_CHECKING:
     from spark_batch.models import ErrorCodes as ErrorCodes
     from spark_batch.models import Model as Model
     from spark_batch.models import schemas as schemas
+    from spark_batch.pictures import Marks as Marks
     from spark_batch.project.adopting import Adoption as Adoption
     from spark_batch.project.amounts import read_amount as read_amount
     from spark_batch.project.amounts import read_workers as read_workers
     from spark_batch.project.browsing import browse as browse
+    from spark_batch.project.checking import CheckedPicture as CheckedPicture
+    from spark_batch.project.checking import CheckOptions as CheckOptions
+    from spark_batch.project.checking import check as check
     from spark_batch.project.compare import Change as Change
     from spark_batch.project.compare import Comparison as Comparison
     from spark_batch.project.compare import Entry as Entry
@@ -152,9 +156,11 @@ if TYPE_CHECKING:
     from spark_batch.reports.verdicts import source as source
 
 _HOMES = {
+    "pictures": ("Marks",),
     "project.adopting": ("Adoption",),
     "project.amounts": ("read_amount", "read_workers"),
     "project.browsing": ("browse",),
+    "project.checking": ("CheckOptions", "CheckedPicture", "check"),
     "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
     "project.completing": ("fill_axes", "fill_jobs"),
     "project.event_log": ("EventLog", "RunEvents"),

@@ -130,9 +130,9 @@ def _described(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
         case Submitted(key=key, task_id=task):
             return "submitted", {"job": key, "task_id": task}
-        case Done(key=key, files=files, cost=cost, suspect=suspect):
+        case Done(key=key, files=files, cost=cost, flag=flag):
             values = {"job": key, "files": list(files), "cost_usd": _money(cost)}
-            return "done", {**values, "suspect": suspect}
+            return "done", {**values, "flagged": flag}
         case Failed(key=key, name=name, code=code, message=message):
             values = {"job": key, "output": name, "code": code, "message": message}
             return "failed", {**values, "retrying": event.retrying, "cost_usd": _money(event.cost)}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Job, Recipe, matrix
+from spark_batch.jobs import Job, Metadata, Recipe, matrix
+from spark_batch.jobs.checks import Check
 from spark_batch.jobs.picks import Picks, picks_file, read_picks
 from spark_batch.jobs.reroll import FurtherTakes, with_further
 from spark_batch.jobs.shard import Shard, labelled_shard
@@ -24,14 +25,15 @@ class RecipeLayout(Layout):
     """The layout of a recipe's output folder, or of the part of it that belongs to `shard`.
 
     `recipe_dir` is the folder of the recipe file, None when unknown. Both folders are absolute.
-    `metadata` says whether pictures carry what they were made of. `further` are further takes that
-    `jobs` adds to the recipe's (`rerolling`).
+    `metadata` says what pictures carry, `checks` what is looked at in them. `further` are further
+    takes that `jobs` adds to the recipe's (`rerolling`).
     """
 
     model: Model
     shard: Shard | None = None
     recipe_dir: Path | None = None
-    metadata: bool = False
+    metadata: Metadata = Metadata.NONE
+    checks: tuple[Check, ...] = ()
     further: FurtherTakes = field(default=FurtherTakes(), compare=False)
 
     @property
@@ -83,7 +85,9 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
     output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
     folder = loaded.path.parent.absolute()
     return _checked(
-        RecipeLayout(loaded.name, output_dir, loaded.model, shard, folder, loaded.metadata)
+        RecipeLayout(
+            loaded.name, output_dir, loaded.model, shard, folder, loaded.metadata, loaded.checks
+        )
     )
 
 
@@ -102,7 +106,9 @@ def find_layout(
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
     folder = path.parent.absolute()
     return _checked(
-        RecipeLayout(found.name, output_dir, found.model, shard, folder, found.metadata)
+        RecipeLayout(
+            found.name, output_dir, found.model, shard, folder, found.metadata, found.checks
+        )
     )
 
 

@@ -65,7 +65,9 @@ class Plan:
         sandbox: bool = False,
         charges: Iterable[Charge] = (),
         sample: SampleSize | None = None,
+        retry: bool = False,
     ) -> None:
+        self.retry = retry
         self.recipe = recipe
         self.layout = layout
         self.adopted = adopted
@@ -151,9 +153,15 @@ class Plan:
         return plan_actions(
             self.layout.jobs(self.recipe),
             reader=self._checkpoint,
-            scope=Scope(self.layout.output_dir, self.recipe.model, self.recipe.run.attempts),
+            scope=Scope(
+                self.layout.output_dir,
+                self.recipe.model,
+                self.recipe.run.attempts,
+                retry=self.retry,
+            ),
             seen=self._keys,
             chosen=chooser or None,
+            again=chooser.names_flagged,
             brief=brief,
         )
 
@@ -227,13 +235,14 @@ def plan(
     only: tuple[str, ...] = (),
     shard: Shard | None = None,
     sample: SampleSize | None = None,
+    retry: bool = False,
     reroll: bool = False,
     further: bool = True,
 ) -> Iterator[Plan]:
-    """What `run` would do, and why. Sends nothing and changes no file.
+    """What `run`, or `retry`, would do, and why. Sends nothing and changes no file.
 
-    `only`, `shard`, `sample` and `reroll` are as in `RunOptions`. Without `further` it is about the
-    recipe's own jobs alone, and no further takes, so that recipes can be compared. Raises
+    `only`, `shard`, `sample`, `retry` and `reroll` are as in `RunOptions`. Without `further` it is
+    about the recipe's own jobs alone, and no further takes, so that recipes can be compared. Raises
     CheckpointError when the checkpoint is damaged, and UsageError for a manifest that cannot be
     read or a selection that chooses nothing.
     """
@@ -253,6 +262,7 @@ def plan(
             sandbox=sandbox,
             charges=shard_budget.charges,
             sample=sample,
+            retry=retry,
         )
         planned.check()
         yield planned

@@ -20,6 +20,7 @@ from spark_batch.jobs import RunSettings, State, Status
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
+from spark_batch.project.checking import programs_of
 from spark_batch.project.layout import RecipeLayout, find_layout
 from spark_batch.project.reporting import manifest_of_deleted, write_reports
 from spark_batch.project.running import Watch
@@ -58,12 +59,14 @@ def rescue(
     sandbox: bool,
     shard: Shard | None = None,
     env_file: Path | None,
+    allow_commands: bool = False,
     watch: Watch,
 ) -> Rescued | None:
     """Poll and download what the recipe at `path` paid for, and write the reports.
 
     `values` are as in `recipe.load`.
-    Returns None when nothing has been run yet. The recipe's `run` mapping applies as in a run.
+    Returns None when nothing has been run yet. The recipe's `run` mapping applies as in a run. Its
+    commands are run with `allow_commands`; without it, their checks have failed.
     Adopts readable manifest rows that the checkpoint does not have first. Raises UsageError when a
     key is needed and there is none.
     """
@@ -99,6 +102,7 @@ def rescue(
                         api=endpoint.api,
                         missing=missing,
                         tally=tally,
+                        allow_commands=allow_commands,
                     )
                     with manifest_of_deleted(layout, checkpoint):
                         watch(driver, wanted)
@@ -118,6 +122,7 @@ def _driver(
     api: str,
     missing: list[Restore],
     tally: Tally,
+    allow_commands: bool,
 ) -> Driver:
     """A run that sends nothing: it fetches what is paid for, and restores what is missing."""
     return Driver(
@@ -135,6 +140,8 @@ def _driver(
         executors=threads(settings.concurrency),
         elsewhere=WorkerProcesses(settings.workers),
         metadata=layout.metadata,
+        checks=layout.checks,
+        programs=programs_of(layout, allowed=allow_commands),
     )
 
 

@@ -25,6 +25,7 @@ from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
+from spark_batch.project.checking import programs_of, refuse_commands
 from spark_batch.project.git import commit_of
 from spark_batch.project.layout import RecipeLayout, layout_of
 from spark_batch.project.links import PictureLinks
@@ -56,7 +57,8 @@ class RunOptions:
     `shard` runs a part of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan`
     is a saved plan, which brings its own selection and ceiling. `pay_again` creates jobs that
     another checkpoint or manifest nearby has paid for, such as that of a renamed recipe. `reroll`
-    makes one further take for each rejected picture of a random seed.
+    makes one further take for each rejected picture of a random seed. `allow_commands` lets the
+    recipe's checks start programs; `strict` makes flagged pictures a failure.
     """
 
     sandbox: bool = False
@@ -73,6 +75,8 @@ class RunOptions:
     plan: Path | None = None
     pay_again: bool = False
     reroll: bool = False
+    allow_commands: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,16 @@ class RunResult:
     written: Written
     counts: Mapping[Status, int]
     flagged: int = 0
+    strict: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
-        """The command line's exit code; a report that could not be written is no success."""
-        return self.tally.exit_code() or self.written.exit_code
+        """The command line's exit code; a report that could not be written is no success.
+
+        With `strict`, nor is a flagged picture.
+        """
+        flagged = ExitCode.FAILED if self.strict and self.flagged else ExitCode.DONE
+        return self.tally.exit_code() or self.written.exit_code or flagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,7 @@ class PreparedRun:
             written=written,
             counts=counts.jobs,
             flagged=counts.flagged,
+            strict=self.options.strict,
         )
 
     def _begin(self) -> None:
@@ -208,6 +218,8 @@ class PreparedRun:
                 elsewhere=elsewhere,
                 limit=self.options.limit,
                 metadata=self.layout.metadata,
+                checks=self.layout.checks,
+                programs=programs_of(self.layout, allowed=self.options.allow_commands),
                 commit=commit_of(self.recipe.path),
             )
             total = max(self.forecast.total(WORK) - self.forecast.beyond_limit, self.paid)
@@ -260,7 +272,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         links.check()
         if problem := ownership.problem(pay_again=options.pay_again):
             raise UsageError(problem)
-        sharding.refuse_blind(recipe, layout, unpriced=forecast.unpriced)
+        _refuse_work(recipe, options, layout, forecast)
         if bound is not None:
             bound.check_state(checkpoint)
         states = (State.RUNNING, State.FETCHING)
@@ -292,7 +304,19 @@ def _steps(
     scope = Scope(layout.output_dir, recipe.model, recipe.run.attempts, retry=options.retry)
     chosen = chooser or None
     jobs = layout.jobs(recipe)
-    return plan_actions(jobs, reader=checkpoint, scope=scope, chosen=chosen, brief=True)
+    again = chooser.names_flagged
+    return plan_actions(
+        jobs, reader=checkpoint, scope=scope, chosen=chosen, again=again, brief=True
+    )
+
+
+def _refuse_work(
+    recipe: Recipe, options: RunOptions, layout: RecipeLayout, forecast: Forecast
+) -> None:
+    """Raise UsageError for work that must not begin: without a price, or with its commands."""
+    sharding.refuse_blind(recipe, layout, unpriced=forecast.unpriced)
+    if forecast.total(WORK):
+        refuse_commands(recipe.checks, allowed=options.allow_commands)
 
 
 def _sample(

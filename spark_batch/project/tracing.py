@@ -53,14 +53,15 @@ class Trace:
 class Traced:
     """The result of a trace: no job, one job, or several that received the same bytes.
 
-    `carried` are the metadata in the picture. `passed_over` says which records could not be read,
-    and why.
+    `carried` are the metadata in the picture, `marks` what it says of its making, None for a Git
+    LFS pointer. `passed_over` says which records could not be read, and why.
     """
 
     sha256: str
     carried: Provenance | None
     traces: tuple[Trace, ...]
     passed_over: tuple[str, ...] = ()
+    marks: pictures.Marks | None = None
 
 
 def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
@@ -68,7 +69,7 @@ def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
 
     A Git LFS pointer stands for the picture that it names. Raises PictureError for any other file.
     """
-    sha256, carried = _identity(file)
+    sha256, carried, marks = _identity(file)
     passed: list[str] = []
     named: list[Trace] = []
     for found_records in records_above(file) if records is None else records:
@@ -80,22 +81,23 @@ def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
                 continue
             exact = tuple(trace for trace in found if trace.by == SHA256)
             if exact:
-                return Traced(sha256, carried, _named_by_picture(exact, carried), tuple(passed))
+                chosen = _named_by_picture(exact, carried)
+                return Traced(sha256, carried, chosen, tuple(passed), marks)
             named += found
     if not named and carried is not None:
         named = [Trace(carried, METADATA)]
     # A preview and a paid picture may be of one job: the one whose task it was goes first.
     named.sort(key=lambda trace: trace.made is None)
-    return Traced(sha256, carried, tuple(named[:1]), tuple(passed))
+    return Traced(sha256, carried, tuple(named[:1]), tuple(passed), marks)
 
 
-def _identity(file: Path) -> tuple[str, Provenance | None]:
-    """A picture's SHA-256 and its metadata; a Git LFS pointer has only the SHA-256."""
+def _identity(file: Path) -> tuple[str, Provenance | None, pictures.Marks | None]:
+    """A picture's SHA-256, its metadata and marks; a Git LFS pointer has only the SHA-256."""
     pointer = lfs.read(file)
     if pointer is not None:
-        return pointer.sha256, None
+        return pointer.sha256, None, None
     picture, carried = pictures.facts_in(file)
-    return picture.sha256, carried
+    return picture.sha256, carried, pictures.marks_in(file)
 
 
 def records_above(file: Path) -> Iterator[RunRecords]:

@@ -59,6 +59,11 @@ class Boundary:
         self._real_root = None if self._root is None else self._root.resolve()
         self._real: dict[Path, Path] = {}
 
+    @property
+    def root(self) -> Path:
+        """The folder whose files may be a stranger's: the repository, else the recipe's folder."""
+        return self._real_root or self._folder.resolve()
+
     def fault(self, file: Path) -> str | None:
         """The reason why the recipe may not name `file`; None when it may."""
         path = Path(os.path.normpath(file.absolute()))

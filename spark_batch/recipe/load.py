@@ -15,8 +15,10 @@ from typing import Protocol, TypeVar
 
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
+from spark_batch.jobs.checks import Check
 from spark_batch.models import Model, PictureRules
 from spark_batch.recipe import (
+    checks,
     ids,
     inputs,
     mapping,
@@ -116,6 +118,7 @@ def load(
         rules.check_inclusions(recipe, root.get("include"), findings)
         rules.check_exclusions(recipe, root.get("exclude"), findings)
         _check_names(recipe, sections, root, findings)
+        checks.warn(root.get("checks"), recipe.checks, recipe.blocks, findings)
     if recipe is None or findings.errors:
         raise error_of(findings)
     return Loaded(recipe, _not_silenced(findings, root.get("silence")), findings.of(NOTE))
@@ -151,6 +154,7 @@ class _Sections:
     folder: Path | None
     template: str | None
     table: Table | None
+    checks: tuple[Check, ...] | None
     doubtful: frozenset[str]
 
     @property
@@ -198,12 +202,24 @@ def _read_sections(
         return inputs.read(node, around, probe=probe, fetch=fetch, findings=findings)
 
     axes = section("variants", lambda node: variants.variants(node, model, findings))
+    looks = section("checks", lambda node: checks.read(node, names, findings))
     listed = section("inputs", pictures)
     warnings.prompts(texts or (), model, findings)
     if axes is not None:
         warnings.sizes(axes.located, model, findings)
         warnings.seeds(_sub(root.get("variants"), "seed"), model, findings)
-    return _Sections(model, name, listed, texts, axes, folder, template, table, frozenset(doubtful))
+    return _Sections(
+        model=model,
+        name=name,
+        inputs=listed,
+        prompts=texts,
+        variants=axes,
+        folder=folder,
+        template=template,
+        table=table,
+        checks=looks,
+        doubtful=frozenset(doubtful),
+    )
 
 
 def _texts(
@@ -331,6 +347,7 @@ def _assemble(
         run=variants.run(root.get("run")),
         price=variants.money(root.get("price")),
         metadata=output.metadata(root.get("output")),
+        checks=sections.checks or (),
     )
 
 

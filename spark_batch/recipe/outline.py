@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import RunSettings
+from spark_batch.jobs import Metadata, RunSettings
+from spark_batch.jobs.checks import Check
 from spark_batch.models import Model
-from spark_batch.recipe import ids, mapping, output, variants
+from spark_batch.recipe import checks, ids, mapping, output, variants
 from spark_batch.recipe.globs import is_glob
 from spark_batch.recipe.load import error_of
 from spark_batch.recipe.schema import check, read_model
@@ -20,20 +21,21 @@ from spark_batch.recipe.yaml import Node, read
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A recipe's name, model, absolute output folder, `output.metadata`, and `run` mapping."""
+    """A recipe's name, model, absolute output folder, `output.metadata`, `run` and `checks`."""
 
     name: str
     model: Model
     output_dir: Path
-    metadata: bool
+    metadata: Metadata
     run: RunSettings
+    checks: tuple[Check, ...] = ()
 
 
 def header(path: Path, values: Mapping[str, object] | None = None) -> Header:
     """The header of a recipe, even if other parts have errors; of `values` as in `load`.
 
-    A `run` mapping or a `model` with errors counts as left out: paid results can be fetched without
-    them.
+    A `run` mapping, a `model` or `checks` with errors count as left out: paid results can be
+    fetched without them.
     Raises RecipeError when the name or the output folder cannot be read.
     """
     root, findings = mapping.read(path, values)
@@ -49,7 +51,8 @@ def header(path: Path, values: Mapping[str, object] | None = None) -> Header:
     if folder is None:
         raise error_of(findings)
     run = variants.run(None if "run" in broken else root.get("run"))
-    return Header(name.text(), model, folder, output.metadata(section), run)
+    looks = checks.read(None if "checks" in broken else root.get("checks"), None, findings)
+    return Header(name.text(), model, folder, output.metadata(section), run, looks)
 
 
 def sources(path: Path) -> Mapping[str, str]:

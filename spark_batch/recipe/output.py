@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Job, Recipe, matrix
+from spark_batch.jobs import Block, Job, Metadata, Recipe, matrix
 from spark_batch.jobs.collisions import colliding_jobs, in_folders
 from spark_batch.jobs.names import (
     VARIABLES,
@@ -19,6 +19,7 @@ from spark_batch.jobs.names import (
     value_names,
 )
 from spark_batch.jobs.request import KEY_DIGITS, number_text
+from spark_batch.models import schemas
 from spark_batch.paths import SANDBOX
 from spark_batch.recipe import ids
 from spark_batch.recipe.boundary import Boundary
@@ -64,10 +65,15 @@ def _folder_fault(text: str, path: Path) -> str | None:
     return None
 
 
-def metadata(section: Node | None) -> bool:
-    """Whether pictures get metadata, by the checked `output` section."""
+def metadata(section: Node | None) -> Metadata:
+    """What pictures carry, by the checked `output` section."""
     node = section.get("metadata") if section else None
-    return node is not None and node.value is True
+    if node is None:
+        known = schemas.schema(schemas.RECIPE)["properties"]["output"]["properties"]
+        return Metadata(known["metadata"]["default"])
+    if isinstance(node.value, bool):  # `true` is what version 0.2 called `full`
+        return Metadata.FULL if node.value else Metadata.NONE
+    return Metadata(node.text())
 
 
 def template(node: Node | None, variables: Iterable[str] | None, findings: Findings) -> str | None:

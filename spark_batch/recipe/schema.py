@@ -188,9 +188,9 @@ def _is_text(key: str, fault: Fault, findings: Findings) -> bool:
     if " " in key:
         return True
     known = tuple(fault.schema["properties"])
-    is_item = bool(fault.path) and isinstance(fault.path[-1], int)
+    is_item = fault.path[:1] != ("checks",) and fault.path and isinstance(fault.path[-1], int)
     is_alone = len(fault.value) == 1 and isinstance(fault.value[key], str)
-    return is_item and is_alone and findings.closest(key, known) is None
+    return bool(is_item) and is_alone and findings.closest(key, known) is None
 
 
 def _elsewhere(key: str, path: Path) -> str:

@@ -112,11 +112,16 @@ def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     elif fault.limit == "array" and fault.value is not None:
         hint = "; write it as one, with '- ' before each value"
     elif fault.limit == "boolean" and isinstance(fault.value, str):
-        word = _TRUTH.get(fault.value.strip().lower())
-        hint = f"; write {word}, without quotes" if word else ""
+        hint = _truth_hint(fault.value)
     elif fault.limit in ("number", "integer") and isinstance(fault.value, str):
         hint = _number_hint(fault.value)
     return "type", f"expected {expected}, not {shown}{hint}"
+
+
+def _truth_hint(text: str) -> str:
+    """Advice for a text that stands for true or false."""
+    word = _TRUTH.get(text.strip().lower())
+    return f"; write {word}, without quotes" if word else ""
 
 
 def _number_hint(text: str) -> str:
@@ -149,7 +154,9 @@ def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
 
 
 def _any_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
-    return "value", f"expected {fault.schema['x-expected']}, not {shown}"
+    truth = any(branch.get("type") == "boolean" for branch in fault.limit)
+    hint = _truth_hint(fault.value) if truth and isinstance(fault.value, str) else ""
+    return "value", f"expected {fault.schema['x-expected']}, not {shown}{hint}"
 
 
 def _nearest(text: str, names: tuple[str, ...]) -> str:

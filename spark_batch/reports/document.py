@@ -170,4 +170,8 @@ def _attempt(attempt: Attempt) -> _Fields:
         "again": attempt.again,
         "settled": attempt.settled,
         "flag": attempt.flag,
+        "checks": [
+            {"check": result.check, "passed": result.passed, "reason": result.reason}
+            for result in attempt.checks
+        ],
     }

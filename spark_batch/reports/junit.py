@@ -2,8 +2,8 @@
 
 The structure is that of Jenkins' junit-10.xsd, the strictest schema in use: its cases have no
 `file` and no `line`, so the text of a failure begins with the job's line in the recipe. Failed jobs
-are failures; uncertain and expired ones are errors; jobs under way, not made yet or pruned are
-skipped; a flagged picture passes, with the reason in the case's output.
+and flagged ones are failures; uncertain and expired ones are errors; jobs under way, not made yet
+or pruned are skipped.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file,
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ELEMENTS = {
     Trouble.FAILED: "failure",
+    Trouble.FLAGGED: "failure",
     Trouble.UNCERTAIN: "error",
     Trouble.EXPIRED: "error",
 }
@@ -52,7 +53,7 @@ class _Suite:
         counts = self._counts
         sums = {
             "tests": str(counts.total),
-            "failures": str(counts.jobs[Status.FAILED]),
+            "failures": str(counts.jobs[Status.FAILED] + counts.flagged),
             "errors": str(sum(counts.jobs[status] for status in _ERRORS)),
             "time": f"{counts.seconds:.3f}",
         }
@@ -102,10 +103,8 @@ class _Suite:
         if found is None:
             skipped = _SKIPPED.get(record.status)
             return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
-        element = _ELEMENTS.get(found.trouble)
+        element = _ELEMENTS[found.trouble]
         text = escape(_clean(_details(record, found)), {"\r": "&#13;"})
-        if element is None:
-            return f"<system-out>{text}</system-out>"
         attributes = _attributes({"type": found.code, "message": found.summary})
         return f"<{element}{attributes}>{text}</{element}>"
 

@@ -13,6 +13,7 @@ from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Status, Usage, status_of
+from spark_batch.jobs.checks import results_text
 from spark_batch.jobs.picks import Picks, Verdict
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.models import Model
@@ -234,6 +235,7 @@ def _attempt_cells(attempt: Attempt | None) -> dict[str, str]:
         "completed_at": moment_text(attempt.completed_at if attempt else None) or "",
         "seconds": "" if seconds is None else f"{seconds:.3f}",
         "api": attempt.api if attempt else "",
+        "checks": results_text(attempt.checks if attempt else ()) or "",
     }
 
 

@@ -39,7 +39,10 @@ _ADVICE = {
         "Its picture was paid for, is not on disk, and the API no longer gives it. `spark-batch"
         " rescue` looks once more for free; `spark-batch retry` makes it again, for money."
     ),
-    Trouble.FLAGGED: "Look at the picture. It is kept, and not paid for again by itself.",
+    Trouble.FLAGGED: (
+        "Look at the picture. It is kept, and not paid for again by itself: `spark-batch retry`"
+        " with `--only status=flagged` makes it again, for money."
+    ),
 }
 _UNKNOWN_CODE = (
     "This code is not known, so the job is not sent again by itself: `spark-batch retry`."

@@ -87,7 +87,7 @@ def test_the_bar_has_money_and_what_is_in_flight_at_any_width(columns: int) -> N
 def test_the_bar_shows_retries_and_flagged_pictures() -> None:
     trouble = progress.Trouble()
     trouble.count(Failed("k", "name", None, "no", retrying=True))
-    trouble.count(Done("k", ("a.jpg",), None, suspect="it is all black"))
+    trouble.count(Done("k", ("a.jpg",), None, flag="it is all black"))
     shown = progress.bar_format(Tally(), trouble, 10, 120)
     assert "1 retries, 1 flagged, 0 in flight" in shown
 

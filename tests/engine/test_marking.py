@@ -15,6 +15,7 @@ from spark_batch import pictures
 from spark_batch.engine import Driver
 from spark_batch.engine.events import Event, Note, Submitted
 from spark_batch.errors import ExitCode
+from spark_batch.jobs import Metadata
 from spark_batch.sandbox.tasks import preview_name
 from tests.engine.conftest import MakeWorld, World, a_photo
 
@@ -25,7 +26,7 @@ COMMIT = "c" * 40
 def world(make_world: MakeWorld) -> World:
     """A recipe with metadata switched on."""
     made = make_world()
-    made.settings.update(metadata=True, commit=COMMIT)
+    made.settings.update(metadata=Metadata.FULL, commit=COMMIT)
     return made
 
 
@@ -78,7 +79,7 @@ def test_switching_it_on_costs_nothing_and_touches_no_file(make_world: MakeWorld
     world = make_world()
     world.run()
     before = {record.file: sha256(world.out / record.file) for record in world.records()}
-    world.settings.update(metadata=True, commit="d" * 40)
+    world.settings.update(metadata=Metadata.FULL, commit="d" * 40)
     tally = world.run()
     assert (tally.done, tally.created, world.events) == (0, 0, [])
     assert {file: sha256(world.out / file) for file in before} == before
@@ -128,8 +129,8 @@ def test_two_names_of_one_request_are_one_file(world: World) -> None:
     assert len({sha256(path) for path in files}) == 2
 
 
-@pytest.mark.parametrize("metadata", [True, False])
-def test_the_same_bytes_for_two_seeds_are_suspect(world: World, metadata: bool) -> None:
+@pytest.mark.parametrize("metadata", list(Metadata))
+def test_the_same_bytes_for_two_seeds_are_suspect(world: World, metadata: Metadata) -> None:
     """Though each of the two files tells its own seed."""
     world.settings["metadata"] = metadata
     (block,) = world.recipe.blocks
@@ -140,7 +141,7 @@ def test_the_same_bytes_for_two_seeds_are_suspect(world: World, metadata: bool) 
     assert sorted(map(bool, suspects)) == [False, True]
     assert any("another seed" in (each or "") for each in suspects)
     hashes = {record.attempt.picture.sha256 for record in world.records()}
-    assert len(hashes) == (2 if metadata else 1)
+    assert len(hashes) == (2 if metadata is Metadata.FULL else 1)
 
 
 def test_a_file_that_cannot_carry_them_is_delivered_as_it_came(world: World) -> None:

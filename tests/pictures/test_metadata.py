@@ -198,7 +198,8 @@ def test_what_others_wrote_stays(kind: str, quote: str) -> None:
     """The vendor's own label is still there beside ours, however its XML is written."""
     data = encoded(kind, xmp=FOREIGN.replace(b'"', quote.encode()))
     described = opened(embed(data, kind, FACTS)).getxmp()["xmpmeta"]["RDF"]["Description"]
-    assert [each.get("Credit") for each in described] == ["ACME", None]
+    assert [each.get("Credit") for each in described] == ["ACME", None, None]
+    assert sum("DigitalSourceType" in each for each in described) == 1
 
 
 PROMPTS = {

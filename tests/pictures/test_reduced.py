@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from spark_batch.pictures import structure, suspects
+from spark_batch.pictures import measures, structure, suspects
 
 _SIDES = [(1328, 1328), (640, 480), (2016, 864), (1000, 1000), (800, 100)]
 
@@ -83,5 +83,5 @@ def test_a_reduced_picture_is_compared_as_a_full_one(
     full = Image.open(io.BytesIO(data))
     reduced = Image.open(io.BytesIO(data))
     reduced.draft(None, suspects.needed(reduced))
-    difference = ImageChops.difference(suspects._reduced(full), suspects._reduced(reduced))
+    difference = ImageChops.difference(measures.shrunk(full), measures.shrunk(reduced))
     assert max(high for _, high in ImageStat.Stat(difference).extrema) <= 3

@@ -30,16 +30,16 @@ def suite_of(path: Path) -> TestSuite:
 
 
 def test_a_case_a_job_with_its_outcome(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """Failed fails, uncertain and lost are errors, what is not at its end is skipped."""
+    """Failed and flagged fail, uncertain and lost are errors, what is not at its end is skipped."""
     fill(checkpoint)
     cases = list(suite_of(write(checkpoint, tmp_path)))
     outcomes = [type(case.result[0]) if case.result else None for case in cases]
-    assert outcomes == [Skipped, Error, Skipped, Skipped, None, None, Error, Failure, Error]
+    assert outcomes == [Skipped, Error, Skipped, Skipped, None, Failure, Error, Failure, Error]
     assert [case.name for case in cases] == [f"cat/beach-{n}" for n in range(1, 10)]
     assert {case.classname for case in cases} == {"t.beach"}
     assert 'file="test.yaml"' in (tmp_path / "t.junit.xml").read_text()
     assert cases[4].system_out is None
-    assert cases[5].system_out.startswith("test.yaml:11:5: flagged")
+    assert cases[5].result[0].text.startswith("test.yaml:11:5: flagged")
 
 
 def test_the_sums_are_those_of_the_cases(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_sums_are_those_of_the_cases(checkpoint: Checkpoint, tmp_path: Path)
     fill(checkpoint)
     suite = suite_of(write(checkpoint, tmp_path))
     told = (suite.tests, suite.failures, suite.errors, suite.skipped)
-    assert told == (9, 1, 3, 3)
+    assert told == (9, 2, 3, 3)
     time = suite.time
     suite.update_statistics()
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == told
@@ -80,7 +80,7 @@ def test_hostile_texts_stay_texts(checkpoint: Checkpoint, tmp_path: Path, said: 
     allowed = re.sub("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\ufffd", said)
     assert cases[7].result[0].message == f"003003002 Invalid prompt length: {allowed}"
     assert allowed in cases[7].result[0].text
-    assert allowed in cases[5].system_out
+    assert allowed in cases[5].result[0].text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -21,7 +21,7 @@ from spark_batch.checkpoint import Checkpoint, CheckpointReader, join, mark_twin
 from spark_batch.checkpoint.store import Store
 from spark_batch.engine import Driver
 from spark_batch.errors import ExitCode
-from spark_batch.jobs import Attempt, Job, Prompt, Recipe, State, Status, matrix
+from spark_batch.jobs import Attempt, Job, Metadata, Prompt, Recipe, State, Status, matrix
 from spark_batch.paths import STATE_FOLDER, Layout
 from tests.campaign import invariants
 from tests.campaign.invariants import Books, Violation
@@ -450,7 +450,7 @@ def _recipe(plan: Plan, recipe: Recipe) -> Recipe:
         blocks=(replace(block, prompts=prompts),),
         run=plan.settings,
         price=PRICE if plan.price else None,
-        metadata=plan.metadata,
+        metadata=Metadata.FULL if plan.metadata else Metadata.NONE,
     )
 
 

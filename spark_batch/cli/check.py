@@ -1,0 +1,63 @@
+"""`spark-batch check RECIPE`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from spark_batch import project
+from spark_batch.cli import github, options, session
+from spark_batch.cli.colours import Colour, print_line
+from spark_batch.errors import ExitCode
+from spark_batch.project import CheckedPicture, Shard
+from spark_batch.text import counted, printable
+
+
+@click.command()
+@options.recipe_argument
+@options.sandbox_option
+@options.only_option
+@options.shard_option
+@options.commands_option
+@options.strict_option
+def command(
+    recipe_path: Path,
+    *,
+    sandbox: bool,
+    only: tuple[str, ...],
+    shard: Shard | None,
+    allow_commands: bool,
+    strict: bool,
+) -> int:
+    """Make the recipe's checks again on the pictures that are there; costs nothing.
+
+    Needs no network and no key, and writes the reports. A picture that fails a check is flagged: it
+    is kept, and made again only by `retry --only status=flagged`.
+    """
+    recipe = session.load(recipe_path)
+    chosen = project.CheckOptions(sandbox, only, shard, allow_commands)
+    outcome = project.check(recipe, chosen, on_checked=_print, on_note=_print_note)
+    layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
+    others = f", {counted(outcome.passed_over, 'picture')} passed over" * bool(outcome.passed_over)
+    pictures = counted(outcome.checked, "picture")
+    click.echo(f"{pictures} checked{others}; {counted(outcome.flagged, 'job')} flagged")
+    session.print_reports(outcome.written, layout)
+    code = github.publish(recipe_path, layout)
+    failed = ExitCode.FAILED if strict and outcome.flagged else ExitCode.DONE
+    return outcome.written.exit_code or failed or code
+
+
+def _print(checked: CheckedPicture) -> None:
+    """Print a picture with a check that it failed, or that was passed over."""
+    name = printable(checked.record.file or checked.record.output)
+    if checked.passed_over is not None:
+        print_line(f"{name}: not checked: {printable(checked.passed_over)}")
+    for result in checked.results:
+        if not result.passed:
+            words = f" {name}: {printable(f'{result.check}: {result.reason}')}"
+            print_line(("flagged", Colour.NOTABLE), words)
+
+
+def _print_note(note: str) -> None:
+    click.echo(f"note: {note}", err=True)

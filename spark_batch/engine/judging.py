@@ -1,0 +1,131 @@
+"""The checks that start a program: text read by tesseract, and commands of the recipe.
+
+They run in the run's own process, on the file under its name, since a worker on another machine may
+have neither the program nor the recipe's folder. A program gets no key, no shell, no terminal and
+no standard input, and a bounded time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spark_batch import children
+from spark_batch.jobs.checks import FILE, Check, CheckResult, Kind
+from spark_batch.text import letters, one_line, quoted, template_tokens
+
+SECONDS = 30.0  # for a program; a recipe has 16 checks at most (engine/waits.py)
+TESSERACT = "tesseract"
+ALLOW_OPTION = "--allow-commands"
+
+_LONGEST_REASON = 300  # characters
+_MOST_OUTPUT = 1 << 20  # bytes that a program may print
+# Ways in which tesseract divides a page: as a page of text, and as single words anywhere.
+_LAYOUTS = ("3", "11")
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """What checks of a recipe may start: `folder` is the recipe's, where its commands run.
+
+    `outside` is the folder of a stranger's files, in which tesseract is not looked for. `allowed`
+    says whether the user lets the recipe start programs of its own, `seconds` how long one may
+    take.
+    """
+
+    folder: Path
+    outside: Path
+    allowed: bool = False
+    seconds: float = SECONDS
+
+    def judge(self, checks: Iterable[Check], file: Path) -> tuple[CheckResult, ...]:
+        """The results of checks on a picture's file. One that cannot be made has failed."""
+        return tuple(self._judge(check, file.absolute()) for check in checks)
+
+    def _judge(self, check: Check, file: Path) -> CheckResult:
+        try:
+            passed, reason = self._text(check, file) if check.text else self._command(check, file)
+        except (OSError, ValueError, TimeoutError) as error:
+            passed, reason = False, f"not checked: {_words(error)}"
+        return CheckResult(check.label, passed, one_line(reason, _LONGEST_REASON))
+
+    def _text(self, check: Check, file: Path) -> tuple[bool, str]:
+        wanted = "".join(token.text for token in check.text)
+        read = []
+        for layout in _LAYOUTS:
+            words = [_found(TESSERACT, self.outside), str(file), "stdout", "--psm", layout]
+            code, output = self._output(words, **_ocr_variables())
+            if code != 0:
+                raise ValueError(f"{TESSERACT} cannot read the picture (exit code {code})")
+            if letters(wanted) in letters(output):
+                return True, f"the text {quoted(wanted)} is there"
+            read.append(" ".join(output.split()))
+        seen = max(read, key=len)
+        shown = f"; it reads {quoted(seen)}" if seen else "; no text can be read"
+        return False, f"the text {quoted(wanted)} is not there{shown}"
+
+    def _command(self, check: Check, file: Path) -> tuple[bool, str]:
+        if not self.allowed:
+            raise ValueError(f"{ALLOW_OPTION} was not given, and the recipe's command is not run")
+        name, *others = check.command
+        # With a slash in its name it stands in the recipe's folder, as for a shell.
+        program = str(self.folder / name) if "/" in name else _found(name, None)
+        words = [program, *("".join(_filled(word, str(file))) for word in others)]
+        code, output = self._output(words)
+        lines = [line for line in output.splitlines() if line.strip()]
+        last = lines[-1] if lines else ""
+        if code == 0:
+            return True, last or "exit code 0"
+        return False, last or f"exit code {code}"
+
+    def _output(self, words: Sequence[str], **variables: str) -> tuple[int, str]:
+        """The exit code of a program, and what it prints.
+
+        Raises OSError, ValueError and TimeoutError.
+        """
+        ended = children.run(
+            words,
+            children.environment(**variables),
+            seconds=self.seconds,
+            folder=self.folder,
+            most=_MOST_OUTPUT,
+        )
+        return ended.code, ended.output.decode(errors="replace")
+
+    def missing(self, checks: Iterable[Check]) -> str | None:
+        """A note where a check needs tesseract and it is not installed; None otherwise."""
+        first = next((check for check in checks if check.kind is Kind.TEXT), None)
+        if first is None or children.find_program(TESSERACT, outside=self.outside) is not None:
+            return None
+        return (
+            f"{quoted(first.label)} reads pictures with {TESSERACT}, which is not installed:"
+            " every picture that is checked for a text fails"
+        )
+
+
+def _found(name: str, outside: Path | None) -> str:
+    """The file of a program on PATH. Raises ValueError."""
+    found = children.find_program(name, outside=outside)
+    if found is None:
+        raise ValueError(f"the program {quoted(name)} is not installed")
+    return found
+
+
+def _ocr_variables() -> dict[str, str]:
+    """One thread for each picture, and the user's folder of languages."""
+    folder = os.environ.get("TESSDATA_PREFIX")
+    return {"OMP_THREAD_LIMIT": "1", **({"TESSDATA_PREFIX": folder} if folder else {})}
+
+
+def _filled(word: str, file: str) -> Iterable[str]:
+    return (file if token.name == FILE else token.text for token in template_tokens(word))
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, without the path of a file that an OSError names."""
+    if isinstance(error, OSError) and error.strerror:
+        name = Path(str(error.filename)).name if error.filename else "it"
+        return f"{quoted(name)} cannot be started: {error.strerror}"
+    return str(error)

@@ -1,0 +1,183 @@
+"""`check`: make the recipe's checks again on the pictures that are there; no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from spark_batch import lfs, pictures
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.engine.judging import ALLOW_OPTION, Programs
+from spark_batch.errors import PictureError, UsageError
+from spark_batch.jobs import Input, Job, JobRecord, Recipe, Status, record_of
+from spark_batch.jobs.checks import Check, CheckResult, Kind, checks_for, in_order
+from spark_batch.jobs.select import facts
+from spark_batch.jobs.shard import Shard
+from spark_batch.models import PictureRules
+from spark_batch.project import sharding
+from spark_batch.project.layout import RecipeLayout, layout_of, open_readonly
+from spark_batch.project.reporting import write_reports
+from spark_batch.project.selecting import chooser_of
+from spark_batch.recipe.boundary import Boundary
+from spark_batch.reports.formats import Written
+from spark_batch.text import quoted
+
+_AT_ONCE = min(os.cpu_count() or 1, 4)
+_BATCH = 64  # pictures that are checked before their results are committed together
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """Options of `check`: which jobs, and whether the recipe's commands may be run."""
+
+    sandbox: bool = False
+    only: tuple[str, ...] = ()
+    shard: Shard | None = None
+    allow_commands: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPicture:
+    """A finished job and the results of its checks, or why its picture was not looked at."""
+
+    record: JobRecord
+    results: tuple[CheckResult, ...] = ()
+    passed_over: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """What `check` came to; `flagged` are the recipe's flagged jobs, those of earlier runs too."""
+
+    checked: int
+    passed_over: int
+    flagged: int
+    written: Written
+
+
+def programs_of(layout: RecipeLayout, *, allowed: bool) -> Programs:
+    """What the checks of a recipe may start."""
+    folder = layout.recipe_dir or layout.output_dir
+    return Programs(folder, Boundary(folder).root, allowed)
+
+
+def refuse_commands(checks: Sequence[Check], *, allowed: bool) -> None:
+    """Raise UsageError where a check would start a program of the recipe and may not."""
+    first = next((check for check in checks if check.kind is Kind.RUN), None)
+    if first is not None and not allowed:
+        raise UsageError(
+            f"the check {quoted(first.label)} starts a program, with your rights: look at the"
+            f" recipe, and if you trust it add {ALLOW_OPTION}"
+        )
+
+
+def check(
+    recipe: Recipe,
+    options: CheckOptions,
+    *,
+    on_checked: Callable[[CheckedPicture], None],
+    on_note: Callable[[str], None],
+) -> CheckOutcome:
+    """Make the recipe's checks on its finished pictures, record what they say, write the reports.
+
+    `on_checked` is called with each picture, in the recipe's order, `on_note` with what the user
+    should know before. Raises UsageError for a recipe without checks, or with commands that are not
+    allowed, and when nothing has been run yet; OutputError when the checkpoint cannot be written.
+    """
+    if not recipe.checks:
+        raise UsageError(f"{recipe.path} has no checks; recipes/README.md describes them")
+    refuse_commands(recipe.checks, allowed=options.allow_commands)
+    layout = layout_of(recipe, sandbox=options.sandbox, shard=options.shard)
+    open_readonly(layout).close()  # says what to do when there is nothing
+    programs = programs_of(layout, allowed=options.allow_commands)
+    if note := programs.missing(recipe.checks):
+        on_note(note)
+    checked = passed_over = 0
+    with sharding.opened(layout) as checkpoint:
+        for batch in _batches(_looks(recipe, layout, checkpoint, options.only)):
+            with ThreadPoolExecutor(_AT_ONCE) as threads:
+                found = list(threads.map(partial(_checked, programs=programs), batch))
+            with checkpoint.transaction():
+                for picture in found:
+                    if picture.passed_over is None and picture.record.attempt is not None:
+                        checkpoint.checked(picture.record.attempt.id, picture.results)
+            for picture in found:
+                checked += picture.passed_over is None
+                passed_over += picture.passed_over is not None
+                on_checked(picture)
+        written = write_reports(layout, checkpoint)
+        flagged = checkpoint.counts().flagged
+    return CheckOutcome(checked, passed_over, flagged, written)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A finished job of the recipe, and all that it takes to check its picture."""
+
+    record: JobRecord
+    file: Path | None
+    checks: tuple[Check, ...]
+    expected: tuple[int, int]
+    source: Input
+    rules: PictureRules
+
+
+def _looks(
+    recipe: Recipe, layout: RecipeLayout, checkpoint: Checkpoint, only: tuple[str, ...]
+) -> Iterator[_Look]:
+    """The finished jobs that are chosen, in the recipe's order; two lines of one picture once."""
+    chooser = chooser_of(only, layout)
+    seen: set[str] = set()
+    model = recipe.model
+    for job in layout.jobs(recipe):
+        record = _record(checkpoint, job)
+        chosen = chooser(facts(record, model))
+        if not chosen or record.status is not Status.DONE or job.key in seen:
+            continue
+        seen.add(job.key)
+        file = None if record.file is None else layout.output_dir / record.file
+        checks = checks_for(recipe.checks, job.prompt.variables)
+        expected = model.expected_size(job.size.width, job.size.height)
+        yield _Look(record, file, checks, expected, job.input, model.picture)
+    chooser.check()
+
+
+def _record(checkpoint: Checkpoint, job: Job) -> JobRecord:
+    """The job as it was recorded; without a file where the recipe gives it another name since."""
+    found = next(
+        (record for record in checkpoint.records_of(job.key) if record.file is not None), None
+    )
+    if found is not None:
+        return found
+    return record_of(job, checkpoint.last_attempt(job.key))
+
+
+def _batches(looks: Iterator[_Look]) -> Iterator[list[_Look]]:
+    while batch := list(islice(looks, _BATCH)):
+        yield batch
+
+
+def _checked(look: _Look, *, programs: Programs) -> CheckedPicture:
+    """Check one picture, unless its file is not the recorded one."""
+    picture = look.record.attempt.picture if look.record.attempt else None
+    if look.file is None or picture is None or not look.file.is_file():
+        return CheckedPicture(look.record, passed_over="its file is not there")
+    if lfs.read(look.file) is not None:
+        return CheckedPicture(look.record, passed_over="its file is a Git LFS pointer")
+    before = None
+    if look.source.path is not None:
+        before = pictures.before_of(look.source.path, look.source.picture, look.rules)
+    measured = [check for check in look.checks if not check.is_program]
+    try:
+        found = pictures.inspect(look.file, expected=look.expected, before=before, checks=measured)
+    except PictureError as error:
+        return CheckedPicture(look.record, passed_over=str(error))
+    if found.picture.sha256 != picture.sha256:
+        return CheckedPicture(look.record, passed_over="its file is not the recorded picture")
+    started = programs.judge((check for check in look.checks if check.is_program), look.file)
+    return CheckedPicture(look.record, in_order(look.checks, (*found.checks, *started)))

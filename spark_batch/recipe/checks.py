@@ -1,0 +1,121 @@
+"""Read `checks`: what a machine looks at in each finished picture."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from spark_batch.jobs import Block
+from spark_batch.jobs.checks import FILE, Check, Kind
+from spark_batch.models import schemas
+from spark_batch.recipe.diagnostics import Findings
+from spark_batch.recipe.schema import shown
+from spark_batch.recipe.variants import number
+from spark_batch.recipe.yaml import Node
+from spark_batch.text import Token, letters, one_line, quoted, suggestion, template_tokens
+
+_LONGEST_LABEL = 120  # characters
+
+
+def read(node: Node | None, names: Sequence[str] | None, findings: Findings) -> tuple[Check, ...]:
+    """The checks of a recipe; `names` are the variables of its jobs, None where unknown."""
+    found: dict[str, Check] = {}
+    for at, item in enumerate(() if node is None else node.items()):
+        where = f"checks[{at}]"
+        check = _check(item, where, names, findings)
+        if check is None:
+            continue
+        if check.label in found:
+            message = f"the check {quoted(check.label)} is given twice; remove one"
+            findings.error(item.mark, code="duplicate-value", path=where, message=message)
+        found.setdefault(check.label, check)
+    return tuple(found.values())
+
+
+def warn(
+    node: Node | None, checks: Iterable[Check], blocks: Iterable[Block], findings: Findings
+) -> None:
+    """Warn of inputs without a file for checks that compare with it; note what starts programs."""
+    first = next((check for check in checks if check.needs_input), None)
+    urls = {picture.id: None for block in blocks for picture in block.inputs if picture.url}
+    if node is None:
+        return
+    if first is not None and urls:
+        message = (
+            f"the check {quoted(first.label)} needs the input's file: with the URL of"
+            f" {quoted(next(iter(urls)))} it always fails"
+        )
+        findings.warn(node.mark, code="check-no-file", path="checks", message=message)
+    commands = [check for check in checks if check.kind is Kind.RUN]
+    if commands:
+        message = f"{quoted(commands[0].label)} starts a program: `run` needs --allow-commands"
+        findings.note(node.mark, code="check-command", path="checks", message=message)
+
+
+def _check(item: Node, where: str, names: Sequence[str] | None, findings: Findings) -> Check | None:
+    if not isinstance(item.value, Mapping):
+        kind = Kind(item.text().strip())
+        return Check(kind, kind.value, limit=_default(kind))
+    name, node = next(iter(item.value.items()))
+    kind, where = Kind(name), f"{where}.{name}"
+    if kind is Kind.SIZE:
+        return Check(kind, kind.value)
+    if kind is Kind.TEXT:
+        return _text(node, where, names, findings)
+    if kind is Kind.RUN:
+        return _command(node, where, findings)
+    return Check(kind, f"{name}: {node.raw or node.value}", limit=float(number(node)))
+
+
+def _default(kind: Kind) -> float:
+    known: Mapping[str, Any] = schemas.schema(schemas.RECIPE)["$defs"]["check"]["properties"]
+    limit: float = known[kind.value].get("default", 0.0)
+    return limit
+
+
+def _text(node: Node, where: str, names: Sequence[str] | None, findings: Findings) -> Check | None:
+    tokens = tuple(template_tokens(node.text()))
+    fault = next(filter(None, (_fault(token, names) for token in tokens)), None)
+    if fault is None and not letters("".join(token.written for token in tokens)):
+        fault = f"{shown(node)} has no letters or digits that could be read in a picture"
+    if fault is not None:
+        findings.error(node.mark, code="check", path=where, message=fault)
+        return None
+    return Check(Kind.TEXT, _label(Kind.TEXT, node), text=tokens)
+
+
+def _fault(token: Token, names: Sequence[str] | None) -> str | None:
+    if token.name is None or names is None or token.name in names:
+        return None
+    known = tuple(dict.fromkeys(names))
+    hint = suggestion(token.name, known) or (f"; there are {', '.join(known)}" if known else "")
+    return f"no job has the variable {quoted('${' + token.name + '}')}{hint}"
+
+
+def _command(node: Node, where: str, findings: Findings) -> Check | None:
+    """A command, taken apart as a POSIX shell would, and without one."""
+    fault = None
+    words: list[str] = []
+    try:
+        words = shlex.split(node.text())
+    except ValueError:
+        fault = "a quote is not closed"
+    names = [token.name for word in words for token in template_tokens(word) if token.name]
+    others = [name for name in names if name != FILE]
+    if fault is None and not (words and words[0]):
+        fault = "name a program"
+    elif fault is None and others:
+        fault = f"{quoted('${' + others[0] + '}')} is not known here; ${{file}} is the picture"
+    elif fault is None and FILE not in names:
+        fault = "the command does not use ${file}, which is the picture's file"
+    elif fault is None and any(token.name for token in template_tokens(words[0])):
+        fault = "the program itself cannot be ${file}"
+    if fault is not None:
+        findings.error(node.mark, code="check", path=where, message=fault)
+        return None
+    return Check(Kind.RUN, _label(Kind.RUN, node), command=tuple(words))
+
+
+def _label(kind: Kind, node: Node) -> str:
+    return f"{kind.value}: {one_line(node.text(), _LONGEST_LABEL)}"
