@@ -30,7 +30,7 @@ from spark_batch.checkpoint.rows import (
 )
 from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Store
-from spark_batch.jobs import Attempt, JobRecord, Provenance, State, Status
+from spark_batch.jobs import Attempt, JobRecord, Kind, Provenance, Request, State, Status
 
 Owns = Callable[[str], bool]
 _T = TypeVar("_T")
@@ -109,10 +109,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The cost of one picture of a size."""
+    """The cost of one picture of a kind."""
 
-    width: int
-    height: int
+    kind: Kind
     cost: Decimal
 
 
@@ -321,12 +320,10 @@ class CheckpointReader:
         query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
         return [record_of(row) for row in self.store.execute(query, (key,))]
 
-    def request_size(self, key: str) -> tuple[int, int]:
-        """The width and height that were asked for, in pixels."""
-        row = self.store.execute(
-            "SELECT width, height FROM request WHERE key = ?", (key,)
-        ).fetchone()
-        return row["width"], row["height"]
+    def request(self, key: str) -> Request:
+        """What the API was asked for a job."""
+        query = f"SELECT {REQUEST_COLUMNS} FROM request r WHERE r.key = ?"
+        return request_of(self.store.execute(query, (key,)).fetchone())
 
     def outputs(self, key: str) -> list[str]:
         """The names (no extension) under which a job's picture is wanted.
@@ -382,7 +379,7 @@ class CheckpointReader:
             " JOIN request me ON me.key = ?"
             " WHERE coalesce(a.received_sha256, a.sha256) = ? AND a.key <> me.key"
             " AND r.prompt = me.prompt AND r.picture IS me.picture AND r.url IS me.url"
-            " AND (r.seed <> me.seed OR r.take <> me.take) LIMIT 1"
+            " AND (r.seed IS NOT me.seed OR r.take <> me.take) AND r.model = me.model LIMIT 1"
         )
         row = self.store.execute(query, (key, sha256)).fetchone()
         return None if row is None else str(row["key"])
@@ -430,15 +427,16 @@ class CheckpointReader:
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
         """The charge for each picture made, of the jobs that `owns` accepts."""
-        alike = "r.width, r.height, a.cost" if owns is everything else "a.id"
+        size = "coalesce(json_extract(r.parameters, '$.size'), r.width || 'x' || r.height, '')"
+        alike = f"r.model, {size}, a.cost" if owns is everything else "a.id"
         query = (
-            "SELECT a.key, r.width, r.height, a.cost, count(*)"
+            f"SELECT a.key, r.model, {size}, a.cost, count(*)"
             " FROM attempt a JOIN request r ON r.key = a.key"
             f" WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done') GROUP BY {alike}"
         )
-        for key, width, height, cost, number in self.store.execute(query):
+        for key, model, size, cost, number in self.store.execute(query):
             if owns(key):
-                yield from repeat(Charge(width, height, Decimal(cost)), number)
+                yield from repeat(Charge(Kind(model, size), Decimal(cost)), number)
 
     def durations(self, longest: float, limit: int) -> list[float]:
         """Seconds from a task's creation until it was seen to be done, of the last `limit` tasks.

@@ -15,7 +15,25 @@ APPLICATION_ID = 0x53504B42
 #    stays in a picture's place), attempt.recipe_commit, attempt.received_sha256 (a picture as it
 #    came, without metadata).
 # 5  attempt_bytes (an index by which a picture with the same bytes is found).
-VERSION = 5
+# 6  request.parameters (what else a model takes), and requests without seed, scale or size.
+VERSION = 6
+
+# Its columns are in the order of `Checkpoint.sync_jobs`.
+_REQUEST = """
+CREATE TABLE {name} (
+    key     TEXT PRIMARY KEY,
+    model   TEXT NOT NULL,
+    prompt  TEXT NOT NULL,
+    picture TEXT,                -- SHA-256 of the input picture's file, or
+    url     TEXT,                -- its URL
+    seed    INTEGER,             -- NULL where it is not sent, like the next three
+    scale   REAL,
+    width   INTEGER,             -- as asked, in pixels
+    height  INTEGER,
+    take    INTEGER NOT NULL,
+    fit     TEXT,                -- what is done to the picture before it is sent, in words
+    parameters TEXT              -- a JSON object: further parameters, and a size that is a text
+) WITHOUT ROWID"""
 
 # What brings a file of a version to the next one.
 MIGRATIONS = {
@@ -35,6 +53,13 @@ MIGRATIONS = {
         "ALTER TABLE attempt ADD COLUMN received_sha256 TEXT",
     ),
     4: ("CREATE INDEX attempt_bytes ON attempt (coalesce(received_sha256, sha256))",),
+    5: (
+        _REQUEST.format(name="request_6"),
+        "INSERT INTO request_6 SELECT key, model, prompt, picture, url, seed, scale, width, height,"
+        " take, fit, NULL FROM request",
+        "DROP TABLE request",
+        "ALTER TABLE request_6 RENAME TO request",
+    ),
 }
 
 # What the history says of an attempt that a run went on with after a break.
@@ -42,19 +67,7 @@ TAKEN_UP = "taken up"
 
 SCHEMA = f"""
 -- What the API sees: one row a key. Rows are never removed, since attempts belong to them.
-CREATE TABLE request (
-    key     TEXT PRIMARY KEY,
-    model   TEXT NOT NULL,
-    prompt  TEXT NOT NULL,
-    picture TEXT,                -- SHA-256 of the input picture's file, or
-    url     TEXT,                -- its URL
-    seed    INTEGER NOT NULL,
-    scale   REAL NOT NULL,
-    width   INTEGER NOT NULL,    -- as asked, in pixels
-    height  INTEGER NOT NULL,
-    take    INTEGER NOT NULL,
-    fit     TEXT                 -- what is done to the picture before it is sent, in words
-) WITHOUT ROWID;
+{_REQUEST.format(name="request")};
 
 -- Where a recipe wants the picture of a request. Two placements may share a key.
 CREATE TABLE placement (

@@ -15,22 +15,26 @@ from spark_batch.jobs.attempt import (
     status_of,
 )
 from spark_batch.jobs.recipe import (
+    NO_SIZE,
     Block,
     Exclusion,
     Fit,
     Input,
+    Parameters,
     Picture,
     Prompt,
     Recipe,
     RunSettings,
     Size,
+    SizeIdentity,
     SourceLocation,
     Treatment,
 )
 from spark_batch.jobs.record import JobRecord, Provenance, record_of
-from spark_batch.jobs.request import Difference, Job, Request, differences
+from spark_batch.jobs.request import Difference, Job, Kind, Request, differences
 
 __all__ = [
+    "NO_SIZE",
     "NO_USAGE",
     "SANDBOX_API",
     "Attempt",
@@ -41,6 +45,8 @@ __all__ = [
     "Input",
     "Job",
     "JobRecord",
+    "Kind",
+    "Parameters",
     "Picture",
     "Prompt",
     "Provenance",
@@ -49,6 +55,7 @@ __all__ = [
     "Result",
     "RunSettings",
     "Size",
+    "SizeIdentity",
     "SourceLocation",
     "State",
     "Status",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RECIPE = "recipe"
 MANIFEST = "manifest"
 PLANFILE = "planfile"
+GATEWAY = "gateway"
+MODEL = "model"  # what a file that describes a model looks like
 
 Schema = Mapping[str, Any]
 
@@ -74,9 +76,9 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def default_model() -> str:
-    """The name of the model that the recipe's schema refers to: that of a recipe without one."""
-    reference: str = schema(RECIPE)["properties"]["model"]["$ref"]
-    return name_of(reference)
+    """The name of the model of a recipe that names none."""
+    name: str = schema(RECIPE)["properties"]["model"]["default"]
+    return name
 
 
 def bundled(name: str) -> Schema:
@@ -94,7 +96,12 @@ def expanded(name: str, part: str = "", instead: Mapping[str, Schema] = _NONE) -
     Schemas of `instead` replace those of the same names. jsonschema needs three times as long to
     check a value when it has to follow references (measured).
     """
-    found: Schema = _expanded(_at(_pointer(part), name, instead), name, instead)
+    return expanded_at(_pointer(part), name, instead)
+
+
+def expanded_at(pointer: str, name: str, instead: Mapping[str, Schema] = _NONE) -> Schema:
+    """As `expanded`, for the part of a schema that a JSON pointer leads to."""
+    found: Schema = _expanded(_at(pointer, name, instead), name, instead)
     return found
 
 

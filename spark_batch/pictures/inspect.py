@@ -25,13 +25,13 @@ class Inspection:
     thumbnail: Thumbnail | None
 
 
-def inspect(path: Path, *, expected: tuple[int, int], before: Before | None) -> Inspection:
+def inspect(path: Path, *, expected: tuple[int, int] | None, before: Before | None) -> Inspection:
     """Read and decode a downloaded file once.
 
-    `expected` are the width and height in pixels that the API gives (`Model.expected_size`),
-    `before` is the input picture (`before_of`), None when there is none to compare with. Raises
-    PictureError for what is no whole JPEG, PNG or WebP picture, in one line that begins with the
-    path.
+    `expected` are the width and height in pixels that the API gives (`Model.expected_size`), None
+    where nobody knows them, `before` is the input picture (`before_of`), None when there is none to
+    compare with. Raises PictureError for what is no whole JPEG, PNG or WebP picture, in one line
+    that begins with the path.
     """
     picture, image = reading.decoded(path, at_least=_needed)
     return Inspection(

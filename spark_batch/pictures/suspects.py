@@ -49,13 +49,13 @@ def suspicion(
     image: Image.Image,
     size: tuple[int, int],
     *,
-    expected: tuple[int, int],
+    expected: tuple[int, int] | None,
     before: Before | None,
 ) -> str | None:
     """Why a decoded picture is suspect, in words; None if it is not.
 
     `size` is its width and height in pixels, of which `image` may be a reduced copy; `expected` are
-    those that the API gives (`Model.expected_size`).
+    those that the API gives (`Model.expected_size`), None where nobody knows them.
     """
     try:
         small = _reduced(image)
@@ -88,7 +88,9 @@ def _reduced(image: Image.Image) -> Image.Image:
     return image.convert("RGB").resize(_SMALL, Image.Resampling.BILINEAR)
 
 
-def _proportions(size: tuple[int, int], expected: tuple[int, int]) -> str | None:
+def _proportions(size: tuple[int, int], expected: tuple[int, int] | None) -> str | None:
+    if expected is None:
+        return None
     width, height = expected
     if abs(size[0] * height / (size[1] * width) - 1) <= _PROPORTION:
         return None

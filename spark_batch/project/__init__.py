@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from spark_batch.jobs.select import facts as facts
     from spark_batch.jobs.shard import Shard as Shard
     from spark_batch.jobs.shard import read_shard as read_shard
-    from spark_batch.models import Model as Model
+    from spark_batch.models import Models as Models
     from spark_batch.models import schemas as schemas
     from spark_batch.project.adopting import Adoption as Adoption
     from spark_batch.project.compare import Change as Change
@@ -192,7 +192,7 @@ _HOMES = {
     "jobs.sample": ("SampleSize", "read_size"),
     "jobs.select": ("facts",),
     "jobs.shard": ("Shard", "read_shard"),
-    "models": ("Model", "schemas"),
+    "models": ("Models", "schemas"),
     "recipe": ("Diagnostic",),
     "recipe.boundary": ("OUTSIDE_OPTION", "outside_allowed"),
     "recipe.diagnostics": ("ERROR",),

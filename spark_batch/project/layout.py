@@ -11,7 +11,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Recipe, matrix
 from spark_batch.jobs.picks import PICKS_SUFFIX, Picks, read_picks
 from spark_batch.jobs.shard import Shard, labelled_shard
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.links import check_output
 from spark_batch.recipe.outline import header
@@ -26,7 +26,7 @@ class RecipeLayout(Layout):
     `metadata` says whether pictures carry what they were made of.
     """
 
-    model: Model
+    models: Models
     shard: Shard | None = None
     recipe_dir: Path | None = None
     metadata: bool = False
@@ -49,7 +49,7 @@ class RecipeLayout(Layout):
     @property
     def target(self) -> Target:
         """What its reports are made for."""
-        return Target(self.label, self.output_dir, self.recipe_dir, self.model, self.picks)
+        return Target(self.label, self.output_dir, self.recipe_dir, self.models, self.picks)
 
     @property
     def picks(self) -> Path | None:
@@ -78,7 +78,7 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
     output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
     folder = loaded.path.parent.absolute()
     return _checked(
-        RecipeLayout(loaded.name, output_dir, loaded.model, shard, folder, loaded.metadata)
+        RecipeLayout(loaded.name, output_dir, loaded.models, shard, folder, loaded.metadata)
     )
 
 
@@ -88,7 +88,7 @@ def find_layout(path: Path, *, sandbox: bool, shard: Shard | None = None) -> Rec
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
     folder = path.parent.absolute()
     return _checked(
-        RecipeLayout(found.name, output_dir, found.model, shard, folder, found.metadata)
+        RecipeLayout(found.name, output_dir, found.models, shard, folder, found.metadata)
     )
 
 

@@ -78,7 +78,7 @@ def manifest_of_deleted(layout: RecipeLayout, checkpoint: CheckpointReader) -> I
 
 def manifest_text(records: Iterable[JobRecord], layout: RecipeLayout) -> str:
     """The text of a manifest with these jobs only."""
-    return "".join(manifest.text(records, layout.model))
+    return "".join(manifest.text(records, layout.models))
 
 
 def summary_text(
@@ -88,7 +88,7 @@ def summary_text(
     from spark_batch.reports import markdown
 
     return markdown.text(
-        checkpoint, layout.model, name=layout.name, recipe=recipe, pictures=pictures
+        checkpoint, layout.models, name=layout.name, recipe=recipe, pictures=pictures
     )
 
 
@@ -103,5 +103,5 @@ def annotation_commands(
         recipe=str(recipe),
         recipe_dir=layout.recipe_dir or recipe.parent,
         workspace=workspace,
-        model=layout.model,
+        models=layout.models,
     )

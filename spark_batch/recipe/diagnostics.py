@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spark_batch import workflow
@@ -149,6 +150,25 @@ class Findings:
         """The diagnostics of a severity without duplicates, in the order of the file."""
         chosen = dict.fromkeys(found for found in self._found if found.severity == severity)
         return tuple(sorted(chosen, key=self._order))
+
+    def by_model(self, names: Iterable[str]) -> Iterator[tuple[str, Findings]]:
+        """Findings of its own for each model of a recipe, by the model's name.
+
+        What all of them have is added once, and what only some have with the names of these.
+        """
+        parts = {name: Findings(self.source) for name in names}
+        for name, part in parts.items():
+            part._comparisons, part._matches = self._comparisons, self._matches
+            yield name, part
+            self._comparisons, self._matches = part._comparisons, part._matches
+        found: dict[Diagnostic, dict[str, None]] = {}
+        for name, part in parts.items():
+            for diagnostic in part._found:
+                found.setdefault(diagnostic, {})[name] = None
+        for diagnostic, owners in found.items():
+            which = "" if len(owners) == len(parts) else f" (model {', '.join(owners)})"
+            self.errors += diagnostic.severity == ERROR
+            self._found.append(replace(diagnostic, message=f"{diagnostic.message}{which}"))
 
     def adopt(self, other: Findings) -> None:
         """Add the diagnostics of a file that this one names, after its own."""

@@ -7,12 +7,11 @@ memory, and a diff shows which jobs changed.
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import Attempt, JobRecord, Picture, Status, Usage, status_of
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import amount_text, moment_text, seconds_of
 from spark_batch.reports.verdicts import recipe_file, source, verdict
@@ -26,9 +25,8 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class _Document:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, model: Model) -> None:
-        self._model = model
-        self._expected_size = cache(model.expected_size)
+    def __init__(self, reader: CheckpointReader, name: str, models: Models) -> None:
+        self._models = models
         self._reader = reader
         self._recipe = recipe_file(reader)
         self._name = name
@@ -65,7 +63,9 @@ class _Document:
 
     def _job(self, record: JobRecord) -> _Fields:
         attempt = record.attempt
-        width, height = self._expected_size(record.request.width, record.request.height)
+        request = record.request
+        model = self._models.of(request.model)
+        expected = model.expected_size(request.width, request.height)
         return {
             "job": record.key,
             "status": record.status.value,
@@ -73,7 +73,7 @@ class _Document:
             "file": record.file,
             "source": _source(record),
             "request": _request(record),
-            "expected": {"width": width, "height": height},
+            "expected": None if expected is None else {"width": expected[0], "height": expected[1]},
             "picture": _picture(attempt.picture) if attempt and attempt.picture else None,
             "cost_usd": amount_text(record.cost),
             "trouble": self._trouble(record),
@@ -87,7 +87,7 @@ class _Document:
         return [record.attempt] if record.attempt else []
 
     def _trouble(self, record: JobRecord) -> _Fields | None:
-        found = verdict(record, recipe=self._recipe, model=self._model)
+        found = verdict(record, recipe=self._recipe, models=self._models)
         if found is None:
             return None
         return {
@@ -102,7 +102,7 @@ class _Document:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the report of a checkpoint."""
-    return _Document(reader, target.name, target.model)
+    return _Document(reader, target.name, target.models)
 
 
 def _request(record: JobRecord) -> _Fields:
@@ -114,6 +114,8 @@ def _request(record: JobRecord) -> _Fields:
         "prompt_id": record.prompt_id,
         "prompt": request.prompt,
         "variables": dict(record.variables),
+        "model": request.model,
+        "parameters": dict(request.parameters),
         "scale": request.scale,
         "seed": request.seed,
         "take": request.take,

@@ -63,7 +63,7 @@ def _origins(
     checkpoint = reader.digest()
     if checkpoint is None:
         return dict.fromkeys(formats)
-    common = (__version__, target.name, target.model.name, checkpoint)
+    common = (__version__, target.name, target.models.names, checkpoint)
     return {
         name: remembered.finding(name, *common, _pictures(reader, target) if name == "html" else [])
         for name in formats

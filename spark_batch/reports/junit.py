@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import seconds_of
 from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
@@ -38,8 +38,8 @@ _SKIPPED = {
 class _Suite:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, model: Model) -> None:
-        self._model = model
+    def __init__(self, reader: CheckpointReader, name: str, models: Models) -> None:
+        self._models = models
         self._counts = reader.counts()
         self._recipe = recipe_file(reader)
         self._name = name
@@ -83,7 +83,7 @@ class _Suite:
         return "</testsuite>\n</testsuites>\n"
 
     def _content(self, record: JobRecord) -> str:
-        found = verdict(record, recipe=self._recipe, model=self._model)
+        found = verdict(record, recipe=self._recipe, models=self._models)
         if found is None:
             skipped = _SKIPPED.get(record.status)
             return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
@@ -97,7 +97,7 @@ class _Suite:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the report of a checkpoint."""
-    return _Suite(reader, target.name, target.model)
+    return _Suite(reader, target.name, target.models)
 
 
 def _details(record: JobRecord, found: Verdict) -> str:

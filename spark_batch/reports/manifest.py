@@ -14,7 +14,7 @@ from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, JobRecord, Status, Usage, status_of
 from spark_batch.jobs.request import KEY_DIGITS, number_text
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
@@ -60,8 +60,8 @@ def required_columns() -> tuple[str, ...]:
 class _Manifest:
     """See `Report`."""
 
-    def __init__(self, model: Model, attempts_of: Callable[[str], Sequence[Attempt]]) -> None:
-        self._model = model
+    def __init__(self, models: Models, attempts_of: Callable[[str], Sequence[Attempt]]) -> None:
+        self._models = models
         self._attempts_of = attempts_of
         self._columns = manifest_columns()
 
@@ -72,7 +72,7 @@ class _Manifest:
     def line(self, record: JobRecord) -> str:
         """Return a job's cells."""
         several = self._attempts_of(record.key) if record.attempts > 1 else ()
-        cells = _escaped(row(record, self._model, several))
+        cells = _escaped(row(record, self._models, several))
         return _line([cells[name] for name in self._columns])
 
     def end(self) -> str:
@@ -82,19 +82,19 @@ class _Manifest:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the manifest of a checkpoint."""
-    return _Manifest(target.model, reader.attempts_of)
+    return _Manifest(target.models, reader.attempts_of)
 
 
 def text(
     records: Iterable[JobRecord],
-    model: Model,
+    models: Models,
     attempts_of: Callable[[str], Sequence[Attempt]] = lambda key: (),
 ) -> Iterator[str]:
     """Yield the lines of a manifest of these jobs, the names of the columns first.
 
     `attempts_of` gives all attempts of a job, by its key.
     """
-    manifest = _Manifest(model, attempts_of)
+    manifest = _Manifest(models, attempts_of)
     yield manifest.begin()
     yield from map(manifest.line, records)
 
@@ -136,13 +136,14 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()[:-2] + "\n"
 
 
-def row(record: JobRecord, model: Model, several: Sequence[Attempt] = ()) -> dict[str, str]:
+def row(record: JobRecord, models: Models, several: Sequence[Attempt] = ()) -> dict[str, str]:
     """Return the cells of a job by column, before they are escaped.
 
     `several` are all attempts of a job that had more than one.
     """
     request = record.request
-    width, height = model.expected_size(request.width, request.height)
+    expected = models.of(request.model).expected_size(request.width, request.height)
+    width, height = expected or (None, None)
     return {
         "job": record.key,
         "status": record.status.value,
@@ -150,13 +151,13 @@ def row(record: JobRecord, model: Model, several: Sequence[Attempt] = ()) -> dic
         "input": record.input,
         "prompt_id": record.prompt_id,
         "prompt": request.prompt,
-        "scale": number_text(request.scale),
-        "seed": str(request.seed),
+        "scale": "" if request.scale is None else number_text(request.scale),
+        "seed": _whole(request.seed),
         "take": str(request.take),
-        "asked_width": str(request.width),
-        "asked_height": str(request.height),
-        "expected_width": str(width),
-        "expected_height": str(height),
+        "asked_width": _whole(request.width),
+        "asked_height": _whole(request.height),
+        "expected_width": _whole(width),
+        "expected_height": _whole(height),
         "output": _output(record),
         "cost_usd": amount_text(record.cost) or "",
         "attempts": str(record.attempts),
@@ -165,6 +166,7 @@ def row(record: JobRecord, model: Model, several: Sequence[Attempt] = ()) -> dic
         "model": request.model,
         "variables": _json(dict(record.variables)) if record.variables else "",
         "history": _history(several),
+        "parameters": _json(dict(sorted(request.parameters))) if request.parameters else "",
     }
 
 

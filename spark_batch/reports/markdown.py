@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target, WholeReport
 from spark_batch.reports.values import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
@@ -46,31 +46,31 @@ def report(reader: CheckpointReader, target: Target) -> Report:
     """
     return WholeReport(
         lambda: text(
-            reader, target.model, name=target.name, recipe=recipe_file(reader), pictures=""
+            reader, target.models, name=target.name, recipe=recipe_file(reader), pictures=""
         )
     )
 
 
 def text(
-    reader: CheckpointReader, model: Model, *, name: str, recipe: str, pictures: str | None
+    reader: CheckpointReader, models: Models, *, name: str, recipe: str, pictures: str | None
 ) -> str:
     """Return the summary.
 
     `recipe` is the recipe's file in the commands. `pictures` is the prefix that makes a link of a
     picture's path below the output folder; None leaves thumbnails out.
     """
-    return "".join(f"{line}\n" for line in _lines(reader, model, name, recipe, pictures))
+    return "".join(f"{line}\n" for line in _lines(reader, models, name, recipe, pictures))
 
 
 def _lines(
-    reader: CheckpointReader, model: Model, name: str, recipe: str, pictures: str | None
+    reader: CheckpointReader, models: Models, name: str, recipe: str, pictures: str | None
 ) -> Iterator[str]:
     counts = reader.counts()
     yield from (f"# {code(name)}", "")
     yield from _sums(counts)
     yield from _money(reader)
     for trouble in Trouble:
-        yield from _section(trouble, reader, counts, recipe, model)
+        yield from _section(trouble, reader, counts, recipe, models)
     if pictures is not None:
         yield from _thumbnails(reader, counts, pictures)
 
@@ -127,7 +127,7 @@ def _money(reader: CheckpointReader) -> Iterator[str]:
 
 
 def _section(
-    trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str, model: Model
+    trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str, models: Models
 ) -> Iterator[str]:
     """A section of the jobs with this trouble, at most `_LISTED`, and the command to type."""
     total, records = _troubled(trouble, reader, counts)
@@ -136,7 +136,7 @@ def _section(
     yield from (f"## {counted(total, 'job')} {trouble.value}", "")
     command = ""
     for record in islice(records, _LISTED):
-        found = verdict(record, recipe=recipe, model=model)
+        found = verdict(record, recipe=recipe, models=models)
         if found is not None:
             yield from _item(record, found)
             command = found.command if trouble in _COMMANDS else ""

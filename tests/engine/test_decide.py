@@ -70,7 +70,7 @@ def an_engine(recipe: Recipe, *, can_send: bool = True) -> Engine:
     rng = Random(5)
     engine = Engine(
         recipe.run,
-        model=recipe.model,
+        models=recipe.models,
         api="sandbox",
         commit="c" * 40,
         can_send=can_send,

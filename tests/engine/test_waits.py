@@ -112,7 +112,7 @@ class Life:
 
     def _driver(self, checkpoint: Checkpoint) -> Driver:
         run = self.recipe.run
-        scope = Scope(self.recipe.output_dir, self.recipe.model, run.attempts, rescue=self.rescue)
+        scope = Scope(self.recipe.output_dir, self.recipe.models, run.attempts, rescue=self.rescue)
 
         def send(job: Job) -> SubmitOutcome:
             return self.api.create()
@@ -129,13 +129,13 @@ class Life:
         network = VirtualExecutor(self.clock, takes)
         return Driver(
             run,
-            model=self.recipe.model,
+            models=self.recipe.models,
             checkpoint=checkpoint,
             client=self.api,  # type: ignore[arg-type]
             send=None if self.rescue else send,
             api="sandbox",
             layout=Layout("", self.recipe.output_dir),
-            budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices(price=None)),
+            budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices()),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
             open_jobs={},

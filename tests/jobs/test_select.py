@@ -10,7 +10,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import record_of
 from spark_batch.jobs.select import Chooser, Clause, Facts, parse
 from spark_batch.jobs.select import facts as facts_of
-from tests.makers import MODEL, a_job
+from tests.makers import MODELS, a_job
 
 FACTS: Facts = {
     "color": ("navy blue",),
@@ -121,7 +121,7 @@ def test_an_older_word_for_a_status_chooses_the_same_jobs() -> None:
 
 def test_facts_of_a_job() -> None:
     """A job without an attempt is pending, and its size has both its spellings."""
-    facts = facts_of(record_of(a_job()), MODEL)
+    facts = facts_of(record_of(a_job()), MODELS)
     assert facts["status"] == ("pending",)
     assert facts["size"] == ("1:1", "1328x1328")
 

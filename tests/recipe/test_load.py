@@ -35,11 +35,11 @@ def test_defaults(loaded: Load, folder: Path) -> None:
     assert block.seeds == (rules.default_seed,)
     assert block.sizes == (Size("1x1", *rules.sizes[rules.default_size]),)
     assert block.takes == 1
-    assert recipe.model == rules
+    assert recipe.models.chosen == (rules,)
     assert recipe.run.concurrency == known["concurrency"]["default"]
     assert recipe.run.max_uncertain == known["max_uncertain"]["default"]
     assert recipe.run.max_cost is None
-    assert recipe.price is None
+    assert recipe.prices == {}
     assert recipe.output_dir == (folder / "out" / "x").resolve()
     assert recipe.output_name == default_template()
     assert found.warnings == ()

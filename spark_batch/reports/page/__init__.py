@@ -61,7 +61,7 @@ def report(reader: CheckpointReader, target: Target) -> Report:
 
 def _text(reader: CheckpointReader, target: Target) -> str:
     gallery = Gallery(output_dir=target.output_dir, recipe_dir=target.recipe_dir)
-    found, thumbnails = collect_facts(reader, gallery, name=target.name, model=target.model)
+    found, thumbnails = collect_facts(reader, gallery, name=target.name, models=target.models)
     found["picks"] = collect_picks(target)
     return _rendered(target.name, found, thumbnails)
 
