@@ -149,11 +149,12 @@ def _expanded(node: Any, name: str, instead: Mapping[str, Schema]) -> Any:
         return [_expanded(item, name, instead) for item in node]
     if not isinstance(node, dict):
         return node
-    own = {
-        key: _expanded(value, name, instead)
-        for key, value in node.items()
-        if key not in _REFERENCES
-    }
+    own = {}
+    for key, value in node.items():
+        if key == "properties":  # its keys are names, which may be those of keywords
+            own[key] = {prop: _expanded(part, name, instead) for prop, part in value.items()}
+        elif key not in _REFERENCES:
+            own[key] = _expanded(value, name, instead)
     if "$ref" not in node:
         return own
     file, _, pointer = node["$ref"].partition("#")

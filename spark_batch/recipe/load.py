@@ -19,7 +19,7 @@ from spark_batch.recipe import ids, inputs, output, prompts, rows, rules, varian
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_generated
 from spark_batch.recipe.inputs import Listed, Probe
-from spark_batch.recipe.own_models import read_models
+from spark_batch.recipe.own_models import model_files, read_models
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.schema import check, start
 from spark_batch.recipe.table import Table
@@ -57,6 +57,8 @@ def load(path: Path, *, probe: ProbeByRules, find: FindGenerated = nothing_gener
     if root is None:
         raise error_of(findings)
     models = read_models(root, path.parent, findings)
+    if findings.errors and any(model_files(root)):
+        raise error_of(findings)  # what a model of one's own takes is not known
     broken = check(root, models, findings)
     recipe = None
     by_url = [model.name for model in models.chosen if model.fields.base64 is None]
