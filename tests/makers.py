@@ -25,6 +25,7 @@ from spark_batch.jobs import (
 from spark_batch.reports import manifest
 
 MODEL = models.default()
+MODELS = models.of_recipe(MODEL)
 
 
 def probe(path: Path, fit: Fit | None = None) -> Picture:
@@ -72,7 +73,7 @@ def a_job(
 
 def write_manifest(path: Path, records: Iterable[JobRecord]) -> None:
     """Write a manifest of these jobs, with the text that every report of them has."""
-    path.write_text("".join(manifest.text(records, MODEL)), encoding="utf-8", newline="")
+    path.write_text("".join(manifest.text(records, MODELS)), encoding="utf-8", newline="")
 
 
 def a_record(**changes: Any) -> JobRecord:

@@ -97,7 +97,12 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring an older version up to this one, in one transaction."""
+    """Bring an older version up to this one, in one transaction.
+
+    A table to which others refer can be replaced only while foreign keys are not enforced
+    (SQLite's lang_altertable.html, section 7).
+    """
+    connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN IMMEDIATE")
     try:
         for older in range(version, VERSION):
@@ -108,6 +113,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+        connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _make(path: Path) -> None:

@@ -20,7 +20,7 @@ from spark_batch.checkpoint.transitions import Checkpoint
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import FLAG_CODES, Attempt, State, Status, status_of
 from spark_batch.jobs.checks import flag_of, results_of
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.models.schemas import MANIFEST, validator
 
 Row = Mapping[str, str]
@@ -57,19 +57,20 @@ def adopt(
     checkpoint: Checkpoint,
     rows: Iterable[Row],
     *,
-    model: Model,
+    models: Models,
     trusted: Callable[[Row], bool],
     wanted: Callable[[Row], bool] = lambda row: True,
     passed_over: Callable[[str], None] | None = None,
 ) -> int:
     """Insert the attempts of a manifest's `rows` that `checkpoint` does not know; return how many.
 
-    The rows are of requests to `model`. A finished job is adopted with its file when the row's is
-    `trusted`, else without, so that it is fetched again without a new task. A task id that is not
-    known is polled again. What was being sent, or is uncertain, stays uncertain. Rows that are not
-    `wanted` are passed over. A row that names its picture is a line of the recipe as it was then:
-    call `sync_jobs` afterwards with the recipe as it is now. For a row that spark-batch did not
-    write `passed_over` is called with what is wrong; without it ManifestError is raised.
+    The rows are of requests to `models`; one that names none is of the first. A finished job is
+    adopted with its file when the row's is `trusted`, else without, so that it is fetched again
+    without a new task. A task id that is not known is polled again. What was being sent, or is
+    uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that names its
+    picture is a line of the recipe as it was then: call `sync_jobs` afterwards with the recipe as
+    it is now. For a row that spark-batch did not write `passed_over` is called with what is wrong;
+    without it ManifestError is raised.
     """
     taken = 0
     with checkpoint.transaction():
@@ -77,7 +78,7 @@ def adopt(
             if not wanted(row) or not is_news(checkpoint, row):
                 continue
             fault = _fault(row, number) or _history_fault(row, number)
-            fault = fault or _taken(checkpoint, row, number, model, trusted)
+            fault = fault or _taken(checkpoint, row, number, models, trusted)
             if fault is None:
                 taken += 1
             elif passed_over is not None:
@@ -130,12 +131,12 @@ def _not_ours(number: int, why: str) -> str:
 
 
 def _taken(
-    checkpoint: Checkpoint, row: Row, number: int, model: Model, trusted: Callable[[Row], bool]
+    checkpoint: Checkpoint, row: Row, number: int, models: Models, trusted: Callable[[Row], bool]
 ) -> str | None:
     """Take a row over; if the checkpoint would then be refused, take that back and say why."""
     with checkpoint.store.savepoint() as undo:
         try:
-            _take(checkpoint, row, number, model, trusted)
+            _take(checkpoint, row, number, models, trusted)
             fault = checkpoint.store.row_fault(row["job"])
         except (OverflowError, ValueError):
             fault = "a number or a name in it is too long"
@@ -146,7 +147,7 @@ def _taken(
 
 
 def _take(
-    checkpoint: Checkpoint, row: Row, position: int, model: Model, trusted: Callable[[Row], bool]
+    checkpoint: Checkpoint, row: Row, position: int, models: Models, trusted: Callable[[Row], bool]
 ) -> None:
     if (pruned := _pruned_elsewhere(checkpoint, row)) is not None:
         checkpoint.prune(pruned.id)
@@ -155,11 +156,11 @@ def _take(
     last = checkpoint.last_attempt(row["job"])
     if last is not None and row["task_id"] and _is_same(last, row):
         checkpoint.found_task(last.id, row["task_id"])
-        _take_others(checkpoint, row["job"], others, model)
+        _take_others(checkpoint, row["job"], others, models)
         return
     number = max(int(row["attempts"]), last.number + 1 if last else 1)
-    checkpoint.adopt(_request(row, model), _attempt(own, number, model))
-    _take_others(checkpoint, row["job"], others, model)
+    checkpoint.adopt(_request(row, models), _attempt(own, number, models))
+    _take_others(checkpoint, row["job"], others, models)
     if row["output"]:
         output = str(PurePosixPath(row["output"]).with_suffix(""))
         checkpoint.adopt_line(_line(row, output, position))
@@ -209,7 +210,7 @@ def _attempt_in(row: Row, entry: object) -> Row:
     return attempt
 
 
-def _take_others(checkpoint: Checkpoint, key: str, others: list[Row], model: Model) -> None:
+def _take_others(checkpoint: Checkpoint, key: str, others: list[Row], models: Models) -> None:
     """Insert those attempts of a job beside the row's own that the checkpoint does not know.
 
     All of the job's are then numbered as after a merge: a finished picture stays the last one,
@@ -222,7 +223,7 @@ def _take_others(checkpoint: Checkpoint, key: str, others: list[Row], model: Mod
         number = int(other["attempts"])
         if number in numbers:
             number = max(numbers) + 1
-        checkpoint.adopt(_request(other, model), _attempt(other, number, model))
+        checkpoint.adopt(_request(other, models), _attempt(other, number, models))
     renumber(checkpoint, key)
 
 
@@ -253,23 +254,24 @@ def _line(row: Row, output: str, position: int) -> dict[str, object]:
     }
 
 
-def _request(row: Row, model: Model) -> dict[str, object]:
+def _request(row: Row, models: Models) -> dict[str, object]:
     return {
         "key": row["job"],
-        "model": row["model"] or model.name,
+        "model": row["model"] or models.first.name,
         "prompt": row["prompt"],
-        "seed": int(row["seed"]),
-        "scale": float(row["scale"]),
-        "width": int(row["asked_width"]),
-        "height": int(row["asked_height"]),
+        "seed": int(row["seed"]) if row["seed"] else None,
+        "scale": float(row["scale"]) if row["scale"] else None,
+        "width": int(row["asked_width"]) if row["asked_width"] else None,
+        "height": int(row["asked_height"]) if row["asked_height"] else None,
         "take": int(row["take"]),
         "fit": row["fit"] or None,
+        "parameters": row["parameters"] or None,
     }
 
 
-def _attempt(row: Row, number: int, model: Model) -> dict[str, object]:
+def _attempt(row: Row, number: int, models: Models) -> dict[str, object]:
     status = Status(row["status"])
-    known = model.errors.find(row["error_code"])
+    known = models.of(row["model"]).errors.find(row["error_code"])
     state = _STATES[status]
     if state is State.UNCERTAIN and row["task_id"]:
         state = State.RUNNING

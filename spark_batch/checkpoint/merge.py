@@ -98,7 +98,8 @@ def mark_twins(target: Checkpoint) -> None:
     query = (
         "WITH came AS (SELECT *, coalesce(received_sha256, sha256) AS bytes_sha256 FROM attempt)"
         " SELECT a.id, a.key, a.suspect, r.seed, r.take,"
-        " a.bytes_sha256 || ' ' || coalesce(r.url, r.picture, '') || ' ' || r.prompt AS what"
+        " r.model || ' ' || a.bytes_sha256 || ' ' || coalesce(r.url, r.picture, '')"
+        " || ' ' || r.prompt AS what"
         " FROM came a JOIN request r ON r.key = a.key WHERE a.bytes_sha256 IN"
         " (SELECT bytes_sha256 FROM came GROUP BY bytes_sha256 HAVING count(DISTINCT key) > 1)"
         " ORDER BY a.completed_at, a.key"

@@ -31,7 +31,7 @@ from spark_batch.checkpoint.rows import (
 )
 from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Store
-from spark_batch.jobs import Attempt, JobRecord, Provenance, State, Status
+from spark_batch.jobs import Attempt, JobRecord, Kind, Provenance, Request, State, Status
 
 Owns = Callable[[str], bool]
 _T = TypeVar("_T")
@@ -110,10 +110,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """The cost of one picture of a size."""
+    """The cost of one picture of a kind."""
 
-    width: int
-    height: int
+    kind: Kind
     cost: Decimal
 
 
@@ -335,17 +334,17 @@ class CheckpointReader:
         query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
         return [record_of(row) for row in self.store.execute(query, (key,))]
 
-    def seed_and_take(self, key: str) -> tuple[int, int] | None:
-        """The seed and the take of a job; None for one that is not known."""
-        row = self.store.execute("SELECT seed, take FROM request WHERE key = ?", (key,)).fetchone()
-        return None if row is None else (row["seed"], row["take"])
+    def request(self, key: str) -> Request:
+        """What the API is asked for a job, which has to be known."""
+        found = self.find_request(key)
+        assert found is not None, key
+        return found
 
-    def request_size(self, key: str) -> tuple[int, int]:
-        """The width and height that were asked for, in pixels."""
-        row = self.store.execute(
-            "SELECT width, height FROM request WHERE key = ?", (key,)
-        ).fetchone()
-        return row["width"], row["height"]
+    def find_request(self, key: str) -> Request | None:
+        """What the API is asked for a job; None for one that is not known."""
+        query = f"SELECT {REQUEST_COLUMNS} FROM request r WHERE r.key = ?"
+        row = self.store.execute(query, (key,)).fetchone()
+        return None if row is None else request_of(row)
 
     def outputs(self, key: str) -> list[str]:
         """The names (no extension) under which a job's picture is wanted.
@@ -408,7 +407,7 @@ class CheckpointReader:
             " JOIN request me ON me.key = ?"
             " WHERE coalesce(a.received_sha256, a.sha256) = ? AND a.key <> me.key"
             " AND r.prompt = me.prompt AND r.picture IS me.picture AND r.url IS me.url"
-            " AND (r.seed <> me.seed OR r.take <> me.take) LIMIT 1"
+            " AND (r.seed IS NOT me.seed OR r.take <> me.take) AND r.model = me.model LIMIT 1"
         )
         row = self.store.execute(query, (key, sha256)).fetchone()
         return None if row is None else str(row["key"])
@@ -456,15 +455,16 @@ class CheckpointReader:
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
         """The charge for each picture made, of the jobs that `owns` accepts."""
-        alike = "r.width, r.height, a.cost" if owns is everything else "a.id"
+        size = "coalesce(json_extract(r.parameters, '$.size'), r.width || 'x' || r.height, '')"
+        alike = f"r.model, {size}, a.cost" if owns is everything else "a.id"
         query = (
-            "SELECT a.key, r.width, r.height, a.cost, count(*)"
+            f"SELECT a.key, r.model, {size}, a.cost, count(*)"
             " FROM attempt a JOIN request r ON r.key = a.key"
             f" WHERE a.cost IS NOT NULL AND a.state IN ('fetching', 'done') GROUP BY {alike}"
         )
-        for key, width, height, cost, number in self.store.execute(query):
+        for key, model, size, cost, number in self.store.execute(query):
             if owns(key):
-                yield from repeat(Charge(width, height, Decimal(cost)), number)
+                yield from repeat(Charge(Kind(model, size), Decimal(cost)), number)
 
     def durations(self, longest: float, limit: int) -> list[float]:
         """Seconds from a task's creation until it was seen to be done, of the last `limit` tasks.

@@ -10,7 +10,16 @@ from functools import lru_cache
 from sqlite3 import Row
 from typing import Any
 
-from spark_batch.jobs import Attempt, JobRecord, Picture, Request, Result, State, Usage
+from spark_batch.jobs import (
+    Attempt,
+    JobRecord,
+    Parameters,
+    Picture,
+    Request,
+    Result,
+    State,
+    Usage,
+)
 from spark_batch.jobs.checks import CheckResult, results_of
 
 Cells = Row | Mapping[str, Any]
@@ -36,7 +45,7 @@ _TIME_LENGTH = len("2026-01-01T00:00:00.000Z")
 
 REQUEST_COLUMNS = """
 r.model, r.prompt, coalesce(r.url, r.picture) AS sent_picture, r.seed, r.scale,
-r.width AS asked_width, r.height AS asked_height, r.take, r.fit
+r.width AS asked_width, r.height AS asked_height, r.take, r.fit, r.parameters
 """
 
 # The placements with their requests and their jobs' last attempts, for `record_of`. What has the
@@ -159,7 +168,30 @@ def request_of(row: Cells) -> Request:
         height=row["asked_height"],
         take=row["take"],
         fit=row["fit"],
+        parameters=parameters(row["parameters"]),
     )
+
+
+@lru_cache(maxsize=256)  # many jobs have the same
+def parameters(text: str | None) -> Parameters:
+    """Further parameters as the checkpoint and the manifest write them.
+
+    Raises ValueError for a text that is no JSON object. A value that no parameter has becomes a
+    text.
+    """
+    found = json.loads(text, parse_constant=str) if text else {}
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return tuple(
+        (name, value if isinstance(value, str | int | float) else json.dumps(value))
+        for name, value in found.items()
+    )
+
+
+@lru_cache(maxsize=256)
+def parameters_text(values: Parameters) -> str | None:
+    """Further parameters as JSON, None for none."""
+    return json.dumps(dict(values), sort_keys=True) if values else None
 
 
 def record_of(row: Row) -> JobRecord:

@@ -16,8 +16,46 @@ APPLICATION_ID = 0x53504B42
 #    came, without metadata).
 # 5  attempt_bytes (an index by which a picture with the same bytes is found).
 # 6  attempt.pruned (a picture that was deleted on purpose), attempt.checks (the results of the
-#    recipe's checks).
+#    recipe's checks), request.parameters (what else a model takes), and requests without seed,
+#    scale or size.
 VERSION = 6
+
+# Its columns are in the order of `Checkpoint.sync_jobs`.
+_REQUEST = """
+CREATE TABLE {name} (
+    key     TEXT PRIMARY KEY,
+    model   TEXT NOT NULL,
+    prompt  TEXT NOT NULL,
+    picture TEXT,                -- SHA-256 of the input picture's file, or
+    url     TEXT,                -- its URL
+    seed    INTEGER,             -- NULL where it is not sent, like the next three
+    scale   REAL,
+    width   INTEGER,             -- as asked, in pixels
+    height  INTEGER,
+    take    INTEGER NOT NULL,
+    fit     TEXT,                -- what is done to the picture before it is sent, in words
+    parameters TEXT              -- a JSON object: further parameters, and a size that is a text
+) WITHOUT ROWID"""
+
+# Tables that a migration makes anew, as the version before has them: SQLite takes no NOT NULL away.
+REPLACED = {
+    5: {
+        "request": """
+CREATE TABLE request (
+    key     TEXT PRIMARY KEY,
+    model   TEXT NOT NULL,
+    prompt  TEXT NOT NULL,
+    picture TEXT,
+    url     TEXT,
+    seed    INTEGER NOT NULL,
+    scale   REAL NOT NULL,
+    width   INTEGER NOT NULL,
+    height  INTEGER NOT NULL,
+    take    INTEGER NOT NULL,
+    fit     TEXT
+) WITHOUT ROWID"""
+    }
+}
 
 # What brings a file of a version to the next one.
 MIGRATIONS = {
@@ -40,6 +78,11 @@ MIGRATIONS = {
     5: (
         "ALTER TABLE attempt ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE attempt ADD COLUMN checks TEXT",
+        _REQUEST.format(name="request_6"),
+        "INSERT INTO request_6 SELECT key, model, prompt, picture, url, seed, scale, width, height,"
+        " take, fit, NULL FROM request",
+        "DROP TABLE request",
+        "ALTER TABLE request_6 RENAME TO request",
     ),
 }
 
@@ -48,19 +91,7 @@ TAKEN_UP = "taken up"
 
 SCHEMA = f"""
 -- What the API sees: one row a key. Rows are never removed, since attempts belong to them.
-CREATE TABLE request (
-    key     TEXT PRIMARY KEY,
-    model   TEXT NOT NULL,
-    prompt  TEXT NOT NULL,
-    picture TEXT,                -- SHA-256 of the input picture's file, or
-    url     TEXT,                -- its URL
-    seed    INTEGER NOT NULL,
-    scale   REAL NOT NULL,
-    width   INTEGER NOT NULL,    -- as asked, in pixels
-    height  INTEGER NOT NULL,
-    take    INTEGER NOT NULL,
-    fit     TEXT                 -- what is done to the picture before it is sent, in words
-) WITHOUT ROWID;
+{_REQUEST.format(name="request")};
 
 -- Where a recipe wants the picture of a request. Two placements may share a key.
 CREATE TABLE placement (

@@ -16,6 +16,7 @@ from pathlib import Path
 from spark_batch.checkpoint.attempt_rows import renumber
 from spark_batch.checkpoint.lines import COLUMNS, cells, current_lines
 from spark_batch.checkpoint.queries import CheckpointReader
+from spark_batch.checkpoint.rows import parameters_text
 from spark_batch.checkpoint.schema import TAKEN_UP
 from spark_batch.checkpoint.store import Clock, Store, utc_now
 from spark_batch.errors import CheckpointError
@@ -84,7 +85,7 @@ class Checkpoint(CheckpointReader):
     def _sync_job(self, position: int, job: Job) -> None:
         picture = job.input.picture
         self.store.execute(
-            "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             # A manifest, from which a request may have been adopted, does not have the picture.
             " ON CONFLICT (key) DO UPDATE SET picture = excluded.picture, url = excluded.url,"
             " fit = excluded.fit WHERE picture IS NULL AND url IS NULL",
@@ -100,6 +101,7 @@ class Checkpoint(CheckpointReader):
                 job.size.height,
                 job.take,
                 job.input.fit,
+                parameters_text(job.request.parameters),
             ),
         )
         self.store.execute(

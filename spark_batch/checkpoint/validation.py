@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from spark_batch.checkpoint.schema import MIGRATIONS, SCHEMA, VERSION
+from spark_batch.checkpoint.schema import MIGRATIONS, REPLACED, SCHEMA, VERSION
 from spark_batch.jobs import State
 from spark_batch.jobs.request import KEY_DIGITS
 
@@ -54,7 +54,7 @@ def fault(connection: sqlite3.Connection, version: int) -> str | None:
 
 def rules_digest() -> str:
     """A SHA-256 of all rules: the schema, and the conditions for the columns."""
-    rules = [SCHEMA, *map(repr, MIGRATIONS.items())]
+    rules = [SCHEMA, *map(repr, (*MIGRATIONS.items(), *REPLACED.items()))]
     rules += [f"{table} {dict(columns)}" for table, columns in _RULES.items()]
     return hashlib.sha256("\n".join(rules).encode()).hexdigest()
 
@@ -111,18 +111,27 @@ def _expected(version: int) -> Mapping[_Object, _Definition]:
     )
     objects = {(kind, name, table): _parsed(sql) for kind, name, table, sql in rows}
     database.close()
-    for statement in (text for later in range(version, VERSION) for text in MIGRATIONS[later]):
-        words = statement.split()
-        key = ("table", words[2], words[2])
-        if words[:2] == ["CREATE", "INDEX"]:
-            del objects["index", words[2], words[4]]
-        elif words[0] == "CREATE":
-            del objects[key]
-        else:  # ALTER TABLE … ADD COLUMN …
-            head, parts, tail = objects[key]
-            added = " ".join(words[5:])
-            objects[key] = head, tuple(part for part in parts if part != added), tail
+    for later in range(version, VERSION):
+        for table, sql in REPLACED.get(later, {}).items():
+            objects["table", table, table] = _parsed(sql)
+    for later in range(version, VERSION):
+        for statement in MIGRATIONS[later]:
+            if " ADD COLUMN " in statement or later not in REPLACED:
+                _take_back(statement.split(), objects)
     return MappingProxyType(objects)
+
+
+def _take_back(words: list[str], objects: dict[_Object, _Definition]) -> None:
+    """Take what a migration adds out of the objects of a schema."""
+    key = ("table", words[2], words[2])
+    if words[:2] == ["CREATE", "INDEX"]:
+        del objects["index", words[2], words[4]]
+    elif words[0] == "CREATE":
+        del objects[key]
+    else:  # ALTER TABLE … ADD COLUMN …
+        head, parts, tail = objects[key]
+        added = " ".join(words[5:])
+        objects[key] = head, tuple(part for part in parts if part != added), tail
 
 
 def _parsed(sql: str) -> _Definition:
@@ -238,12 +247,13 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             prompt=_text(),
             picture=_optional(_text(_MOST_NAME)),
             url=_optional(_text()),
-            seed=_whole(-1),
-            scale="typeof(@) = 'real' AND @ BETWEEN 0 AND 1",
-            width=_whole(0, 1 << 31),
-            height=_whole(0, 1 << 31),
+            seed=_optional(_whole(-(1 << 62))),
+            scale=_optional("typeof(@) = 'real' AND @ BETWEEN -1e9 AND 1e9"),
+            width=_optional(_whole(0, 1 << 31)),
+            height=_optional(_whole(0, 1 << 31)),
             take=_whole(1),
             fit=_optional(_text()),
+            parameters=_optional(_OBJECT),
         ),
         "placement": _rules(
             output=_PATH,

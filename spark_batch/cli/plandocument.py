@@ -11,7 +11,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli.standing import command_line
-from spark_batch.project import Action, Input, Job, Model, Prompt, Step, excluded, origins, source
+from spark_batch.project import Action, Input, Job, Models, Prompt, Step, excluded, origins, source
 
 
 def show(plan: project.Plan) -> None:
@@ -44,7 +44,7 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
     return {
         "job": step.job.key,
         "output": step.job.output,
-        **_request(step.job, plan.recipe.model),
+        **_request(step.job, plan.recipe.models),
         "action": step.action.value,
         "cause": step.cause.value,
         "reason": step.reason,
@@ -52,7 +52,7 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
             {"field": change.field, "from": change.before, "to": change.after}
             for change in step.changes
         ],
-        "error": _error(step, plan.recipe.model),
+        "error": _error(step, plan.recipe.models),
         "done_at": None if done_at is None else done_at.isoformat(timespec="seconds"),
         "charged_usd": _usd(charged),
         "cost_usd": _usd(plan.cost(step)),
@@ -62,9 +62,11 @@ def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
     }
 
 
-def _request(job: Job, model: Model) -> dict[str, Any]:
+def _request(job: Job, models: Models) -> dict[str, Any]:
     """The job's value on each axis, and what the request asks for."""
-    width, height = job.size.width, job.size.height
+    request = job.request
+    sides = None if request.width is None else (request.width, request.height)
+    expected = models.of(job.model).expected_size(request.width, request.height)
     return {
         "input": _input(job.input),
         "prompt": _prompt(job.prompt),
@@ -73,8 +75,9 @@ def _request(job: Job, model: Model) -> dict[str, Any]:
         "scale": job.scale,
         "seed": job.seed,
         "take": job.take,
-        "size": _size(width, height),
-        "expected": _size(*model.expected_size(width, height)),
+        "size": _size(sides),
+        "expected": _size(expected),
+        "parameters": dict(request.parameters),
     }
 
 
@@ -97,16 +100,16 @@ def _prompt(prompt: Prompt) -> dict[str, Any]:
     }
 
 
-def _size(width: int, height: int) -> dict[str, int]:
-    return {"width": width, "height": height}
+def _size(sides: tuple[int | None, int | None] | None) -> dict[str, int | None] | None:
+    return None if sides is None else {"width": sides[0], "height": sides[1]}
 
 
-def _error(step: Step, model: Model) -> dict[str, str | None] | None:
+def _error(step: Step, models: Models) -> dict[str, str | None] | None:
     """The last attempt's error, with what is advised for its code."""
     attempt = step.attempt
     if attempt is None or attempt.error_message is None:
         return None
-    known = model.errors.find(attempt.error_code)
+    known = models.of(step.job.model).errors.find(attempt.error_code)
     return {
         "code": attempt.error_code,
         "message": attempt.error_message,

@@ -41,7 +41,7 @@ def command(
         shard=shard,
         env_file=env_file,
         allow_commands=allow_commands,
-        watch=partial(watch, codes=layout.model.errors),
+        watch=partial(watch, codes=layout.models.errors),
     )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")

@@ -125,7 +125,7 @@ def _run(
 
 def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> project.Watch:
     """Show a run, and log its events."""
-    show = partial(watch, codes=prepared.recipe.model.errors)
+    show = partial(watch, codes=prepared.recipe.models.errors)
     if events is None:
         return show
 

@@ -59,7 +59,7 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     known: dict[str, None] = {}
     for step in plan.steps():
         record = record_of(step.job, step.attempt)
-        job_facts = {**facts(record, plan.recipe.model), "action": (step.action.value,)}
+        job_facts = {**facts(record, plan.recipe.models), "action": (step.action.value,)}
         known.update(dict.fromkeys(job_facts))
         values = tuple(job_facts.get(axis, ("-",))[0] for axis in axes)
         paid = spent.pop(int(step.job.key, 16), Decimal(0))

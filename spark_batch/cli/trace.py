@@ -134,10 +134,7 @@ def _made_of(trace: Trace) -> Iterator[str]:
     if facts.commit:
         yield f"commit {facts.commit}"
     yield f"prompt: {printable(request.prompt)}"
-    yield printable(
-        f"scale {request.scale:g}, {request.width}x{request.height}, seed {request.seed},"
-        f" take {request.take}, model {request.model or 'not known'}"
-    )
+    yield printable(f"{request.words}, model {request.model or 'not known'}")
     if not trace.attempts and facts.task_id:
         yield printable(f"task {facts.task_id}")
 

@@ -58,10 +58,7 @@ def _print_job(record: JobRecord) -> None:
     request = record.request
     click.echo(f"job {record.key}  {record.file or record.output}  {record.status.value}")
     click.echo(f"  input {record.input}, prompt {record.prompt_id}: {request.prompt}")
-    click.echo(
-        f"  scale {request.scale:g}, {request.width}x{request.height}, seed {request.seed},"
-        f" take {request.take}"
-    )
+    click.echo(f"  {request.words}, model {request.model}")
     if request.fit is not None:
         click.echo(f"  fit: {request.fit}")
     if record.cost is not None:

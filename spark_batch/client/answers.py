@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from spark_batch.client.text import Wash
-from spark_batch.models import AnswerRules, Model
+from spark_batch.models import AnswerRules, Model, gateway
 
 Content = Mapping[str, Any]
 
@@ -48,10 +48,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AnswerContext:
-    """What reading an answer needs: the model's rules, and `wash`, which sanitizes its texts."""
+    """What reading an answer needs.
+
+    `model` is that of the request, `answers` are the gateway's rules, and `wash` sanitizes texts.
+    """
 
     model: Model
     wash: Wash
+    answers: AnswerRules = field(default_factory=gateway)
 
 
 def parse(body: bytes) -> Content | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Input, Job, Picture, Treatment
-from spark_batch.models import Model
+from spark_batch.models import Models, PictureField
 
 _MEMORY = 256 * 1024 * 1024  # bytes of encoded pictures that are kept
 _Key = tuple[str, Treatment | None]
@@ -22,7 +22,7 @@ _CHANGED = "the picture has changed since it was planned; plan and run again"
 
 
 class Bodies:
-    """Makes the bodies of jobs for `model`; safe to share between threads.
+    """Makes the bodies of jobs for `models`; safe to share between threads.
 
     At most `max_bytes` of encoded pictures are kept, those that were used last. `fitted` gives the
     file that is sent for a picture with a treatment, or raises PictureError; `executor` does it
@@ -31,13 +31,13 @@ class Bodies:
 
     def __init__(
         self,
-        model: Model,
+        models: Models,
         *,
         fitted: Callable[[Path, Picture], bytes] | None = None,
         executor: Executor | None = None,
         max_bytes: int = _MEMORY,
     ) -> None:
-        self._fields = model.fields
+        self._models = models
         self._fitted = fitted
         self._executor = executor
         self._max_bytes = max_bytes
@@ -57,19 +57,15 @@ class Bodies:
         Raises PictureError if the file cannot be read, or if its SHA-256 is no longer that of the
         job: sending it would pay for another picture than was planned.
         """
-        params = json.dumps(
-            {
-                "prompt": job.prompt.text,
-                "seed": job.seed,
-                "scale": job.scale,
-                "width": job.size.width,
-                "height": job.size.height,
-            },
-            allow_nan=False,
-        )
-        name, picture = self._source(job.input)
+        own = {"prompt": job.prompt.text, "seed": job.seed, "scale": job.scale}
+        own.update((*job.size.parameters, *job.parameters))
+        given = {name: value for name, value in own.items() if value is not None}
+        params = json.dumps(given, allow_nan=False)
+        field, picture = self._source(job)
         head = f'{{"model": {json.dumps(job.model)}, "input": [{{"params": {params[:-1]}'
-        return b"".join((f'{head}, "{name}": ["'.encode(), picture, b'"]}}]}'))
+        begin, end = ("[", "]") if field.is_list else ("", "")
+        opening = f'{head}, {json.dumps(field.name)}: {begin}"'
+        return b"".join((opening.encode(), picture, f'"{end}}}}}]}}'.encode()))
 
     def ready(self, source: Input) -> bool:
         """Whether sending a picture takes no longer than another; if not, it is being fitted.
@@ -100,14 +96,17 @@ class Bodies:
                 if key not in self._kept:
                     self._given_up.add(key)
 
-    def _source(self, source: Input) -> tuple[str, bytes]:
+    def _source(self, job: Job) -> tuple[PictureField, bytes]:
+        fields, source = self._models.of(job.model).fields, job.input
         if source.path is not None and source.picture is not None:
-            if self._fields.base64 is None:
-                raise PictureError(f"{source.path}: the model takes URLs alone")
-            return self._fields.base64, self._encoded(source.path, source.picture)
+            if fields.base64 is None:
+                raise PictureError(f"{source.path}: the model {job.model} takes URLs alone")
+            return fields.base64, self._encoded(source.path, source.picture)
         if source.url is None:
             raise PictureError(f"input {source.id}: there is neither a file nor a URL")
-        return self._fields.url, json.dumps(source.url)[1:-1].encode()
+        if fields.url is None:
+            raise PictureError(f"{source.url}: the model {job.model} takes files alone")
+        return fields.url, json.dumps(source.url)[1:-1].encode()
 
     def _encoded(self, path: Path, picture: Picture) -> bytes:
         """The file in Base64; whoever asks first reads it, the others wait for that."""

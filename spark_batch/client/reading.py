@@ -64,9 +64,9 @@ def _of_task(
     task: Content, context: AnswerContext, *, task_id: str, key: str
 ) -> PollOutcome | None:
     """The outcome by a task's fields, or None. A usable picture outweighs any other field."""
-    if _is_another(task, task_id, context.model.answers):
+    if _is_another(task, task_id, context.answers):
         return PollAgain(reason="the API answered about another task")
-    words, word = context.model.answers, _word(task)
+    words, word = context.answers, _word(task)
     completed, failed = word in words.completed, word in words.failed
     made = result(task, context, key=key, finished=completed or not word)
     if made is not None:

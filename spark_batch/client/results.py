@@ -86,7 +86,7 @@ def _is_usable(picture: Content, context: AnswerContext, *, key: str) -> bool:
     return (
         len(url) <= _LONGEST_URL
         and _PICTURE_URL.fullmatch(url) is not None
-        and context.model.answers.picture_type.search(kind) is not None
+        and context.answers.picture_type.search(kind) is not None
         and not redact.carries(url, key)
     )
 
@@ -113,6 +113,6 @@ def unit_other_than_usd(amount: Content, context: AnswerContext) -> str | None:
     if unit is None:
         return None
     shown = context.wash(text(unit))
-    if isinstance(unit, str) and shown.lower() in context.model.answers.usd:
+    if isinstance(unit, str) and shown.lower() in context.answers.usd:
         return None
     return shown[:_LONGEST_UNIT] or "of an unknown unit"

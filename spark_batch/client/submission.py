@@ -78,7 +78,7 @@ class _Said:
 
 def judge(answer: Answer, context: AnswerContext) -> SubmitOutcome:
     """The outcome of a POST that was answered."""
-    named, rules = _named_ids(answer), context.model.answers
+    named, rules = _named_ids(answer), context.answers
     usable = (usable_id(value, rules) for value in named if context.wash(str(value)) == str(value))
     error = complaint(answer.content, context)
     said = _Said(
@@ -257,7 +257,7 @@ def quote_of(answer: Answer, context: AnswerContext) -> QuoteOutcome:
         reason = described(answer, error)
         stop = unpaid(error, reason) or denied(status_meant(answer, error), reason)
         return QuoteRefused(reason=reason if stop is None else stop.message)
-    rules = context.model.answers
+    rules = context.answers
     if text(whole.get("status")).strip().casefold() in rules.failed:
         code = text(data.get("reason")).strip()
         words = rules.quote_reasons.get(code, "the API gives no price")

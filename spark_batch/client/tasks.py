@@ -31,7 +31,7 @@ from spark_batch.client.proxy import PROXY_VARIABLE, proxy_of
 from spark_batch.client.text import excerpt, washer
 from spark_batch.client.wire import Fault, Request, Wire
 from spark_batch.errors import UsageError
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.version import __version__
 
 _CREATE = "/model/v1/generation"
@@ -122,7 +122,8 @@ class Downloader:
 class TaskReader(Downloader):
     """Reads tasks and fetches their pictures.
 
-    `base_url` and `key` are checked: UsageError. Answers are read by the rules of `model`.
+    `base_url` and `key` are checked: UsageError. Error codes are those of the model among `models`
+    that a task belongs to.
     `resolve` is asked once whether the API itself stands on a private address. The rest is as in
     `Downloader`.
     """
@@ -132,7 +133,7 @@ class TaskReader(Downloader):
         base_url: str,
         key: str,
         *,
-        model: Model,
+        models: Models,
         timeouts: Timeouts = Timeouts(),
         environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.monotonic,
@@ -145,7 +146,8 @@ class TaskReader(Downloader):
         self._timeouts = timeouts
         self._resolve = resolve
         self._near: bool | None = None
-        self._context = AnswerContext(model, washer(self._key))
+        self._models = models
+        self._wash = washer(self._key)
         super().__init__(
             private=self.is_private,
             timeouts=timeouts,
@@ -161,15 +163,19 @@ class TaskReader(Downloader):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def poll(self, task_id: str) -> PollOutcome:
-        """Ask how the task is doing."""
-        if usable_id(task_id, self._context.model.answers) is None:
+    def poll(self, task_id: str, model: str) -> PollOutcome:
+        """Ask how the task is doing, which belongs to the model of this name."""
+        context = self._context(model)
+        if usable_id(task_id, context.answers) is None:
             return TaskUnknown(reason="this is no id of a task")
         try:
             answer = self._ask("GET", _TASK + task_id, total=self._timeouts.poll_total)
         except Fault as fault:
             return reading.judge_fault(fault)
-        return reading.judge(answer, self._context, task_id=task_id, key=self._key)
+        return reading.judge(answer, context, task_id=task_id, key=self._key)
+
+    def _context(self, model: str) -> AnswerContext:
+        return AnswerContext(self._models.of(model), self._wash)
 
     def _ask(self, method: str, path: str, *, total: float, body: bytes | None = None) -> Answer:
         """One exchange with the API; raises Fault if no answer came."""
@@ -194,7 +200,7 @@ class TaskReader(Downloader):
             return Answer(
                 status=incoming.status,
                 content=parse(data),
-                excerpt=excerpt(data, self._context.wash),
+                excerpt=excerpt(data, self._wash),
                 retry_after=self._wait(incoming.headers.get("Retry-After")),
                 cut=cut,
             )
@@ -217,8 +223,8 @@ class TaskClient(TaskReader):
     def __enter__(self) -> TaskClient:
         return self
 
-    def submit(self, body: bytes) -> SubmitOutcome:
-        """Create a task: one POST, sent once, whatever happens to it.
+    def submit(self, body: bytes, model: str) -> SubmitOutcome:
+        """Create a task of the model of this name: one POST, sent once, whatever happens to it.
 
         `body` comes from `bodies.Bodies`. The intent must be on disk before this is called.
         """
@@ -226,15 +232,15 @@ class TaskClient(TaskReader):
             answer = self._ask("POST", _CREATE, total=self._timeouts.create_total, body=body)
         except Fault as fault:
             return submission.judge_fault(fault)
-        return submission.judge(answer, self._context)
+        return submission.judge(answer, self._context(model))
 
-    def quote(self, body: bytes) -> QuoteOutcome:
+    def quote(self, body: bytes, model: str) -> QuoteOutcome:
         """Ask what a request would cost. Creates no task; the API may refuse."""
         try:
             answer = self._ask("POST", _PRECHARGE, total=self._timeouts.quote_total, body=body)
         except Fault as fault:
             return QuoteRefused(reason=fault.reason)
-        return submission.quote_of(answer, self._context)
+        return submission.quote_of(answer, self._context(model))
 
 
 def check_network(environ: Mapping[str, str] = os.environ) -> None:

@@ -9,6 +9,7 @@ from itertools import count
 from spark_batch.engine import effects
 from spark_batch.engine.planner import COSTS, Action, Step, retriable
 from spark_batch.jobs import Attempt, Job, Result
+from spark_batch.jobs import Request as Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,6 @@ class Candidate:
     job: Job
     number: int
     resends: int | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height as asked, in pixels."""
-        return self.job.size.width, self.job.size.height
 
 
 class Queue:
@@ -116,7 +112,6 @@ class Request:
     ticket: int
     job: Job
     number: int
-    size: tuple[int, int]
     failures: int = 0
     waiting: bool = False
 
@@ -135,22 +130,22 @@ class Request:
 class Task:
     """An attempt whose task exists and is paid for. Times are the run's clock.
 
-    `job` is None where a failed task is not to be made again. `restoring` is the attempt as it was
-    done, when its picture is to be put back, `replacing` why a file that stands in its place has to
-    make room. `watched` says that this run saw the task made and was not suspended since, so that
-    its time can be learned from; `scout` that it is asked for early. `since` is when the task was
-    created, or taken up, or completed; `asked_at` when it was last asked for, `still_at` when it
-    was asked for and still at work, `poll_at` when it is asked for next; `word` what the API then
-    called it, where that is no documented word. `failures` counts polls that failed in a row,
-    `fetch_failures` all failed downloads. `last_look` says that the API no longer knows the task
-    and the URL that it gave before is being tried; `expired` is why the picture is not to be had,
-    while files in its place are looked at.
+    `asked` is the request that made it. `job` is None where a failed task is not to be made again.
+    `restoring` is the attempt as it was done, when its picture is to be put back, `replacing` why a
+    file that stands in its place has to make room. `watched` says that this run saw the task made
+    and was not suspended since, so that its time can be learned from; `scout` that it is asked for
+    early. `since` is when the task was created, or taken up, or completed; `asked_at` when it was
+    last asked for, `still_at` when it was asked for and still at work, `poll_at` when it is asked
+    for next; `word` what the API then called it, where that is no documented word. `failures`
+    counts polls that failed in a row, `fetch_failures` all failed downloads. `last_look` says that
+    the API no longer knows the task and the URL that it gave before is being tried; `expired` is
+    why the picture is not to be had, while files in its place are looked at.
     """
 
     ticket: int
     key: str
     number: int
-    size: tuple[int, int]
+    asked: Asked
     name: str
     task_id: str
     since: float
@@ -173,7 +168,7 @@ class Task:
     @property
     def poll(self) -> effects.Poll:
         """Asks for the task."""
-        return effects.Poll(self.ticket, self.key, self.task_id)
+        return effects.Poll(self.ticket, self.key, self.task_id, self.asked.model)
 
     @property
     def was_completed(self) -> bool:

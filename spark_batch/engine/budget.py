@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from statistics import median
+from types import MappingProxyType
 
 from spark_batch.checkpoint import Charge, Money
+from spark_batch.jobs import Kind
+
+_NONE: Mapping[str, Decimal] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +40,27 @@ Verdict = Go | Wait | Over
 
 
 class Prices:
-    """Prices of pictures by size, in USD.
+    """Prices of pictures in USD by kind, which is a model and a size.
 
-    The estimate is, in this order: the median of what the API has charged for the size in this
-    checkpoint, the recipe's price, unknown (spark_batch/README.md, "Money"). A quote of the API
-    (`quote`) stands beside it: the API is not bound to it. `charges` are read when a price is first
-    asked for, since a run without work asks for none, or by `load`.
+    The estimate is, in this order: the median of what the API has charged for the kind in this
+    checkpoint, the recipe's price for the model, unknown (spark_batch/README.md, "Money"). A quote
+    of the API (`quote`) stands beside it: the API is not bound to it. `charges` are read when a
+    price is first asked for, since a run without work asks for none, or by `load`.
     """
 
-    def __init__(self, *, price: Decimal | None, charges: Iterable[Charge] = ()) -> None:
-        self._price = price
-        self._quoted: dict[tuple[int, int], Decimal] = {}
+    def __init__(
+        self, *, prices: Mapping[str, Decimal] = _NONE, charges: Iterable[Charge] = ()
+    ) -> None:
+        """`prices` are the recipe's by model."""
+        self._prices = prices
+        self._quoted: dict[Kind, Decimal] = {}
         self._charges = charges
 
     @cached_property
-    def _charged(self) -> dict[tuple[int, int], list[Decimal]]:
-        charged: dict[tuple[int, int], list[Decimal]] = defaultdict(list)
+    def _charged(self) -> dict[Kind, list[Decimal]]:
+        charged: dict[Kind, list[Decimal]] = defaultdict(list)
         for charge in self._charges:
-            charged[charge.width, charge.height].append(charge.cost)
+            charged[charge.kind].append(charge.cost)
         for costs in charged.values():
             costs.sort()
         return charged
@@ -62,43 +69,43 @@ class Prices:
         """Read the charges now: a cost that is learned later must not be read as well."""
         self._charged  # noqa: B018 - reads them
 
-    def learn(self, size: tuple[int, int], cost: Decimal) -> None:
-        """The API charged `cost` for a picture of `size` (width and height as asked)."""
-        insort(self._charged[size], cost)
+    def learn(self, kind: Kind, cost: Decimal) -> None:
+        """The API charged `cost` for a picture of `kind`."""
+        insort(self._charged[kind], cost)
 
-    def quote(self, prices: Mapping[tuple[int, int], Decimal]) -> None:
-        """The API says by itself what pictures of these sizes will cost."""
+    def quote(self, prices: Mapping[Kind, Decimal]) -> None:
+        """The API says by itself what pictures of these kinds will cost."""
         self._quoted = dict(prices)
 
-    def estimate(self, size: tuple[int, int]) -> Decimal | None:
-        """The estimated cost of a picture of `size`, or None."""
-        charged = self._charged.get(size)
-        return median(charged) if charged else self._price
+    def estimate(self, kind: Kind) -> Decimal | None:
+        """The estimated cost of a picture of `kind`, or None."""
+        charged = self._charged.get(kind)
+        return median(charged) if charged else self._prices.get(kind.model)
 
     def highest(self) -> Decimal:
-        """The highest price of any size that is known; 0 when none is."""
+        """The highest price of any kind that is known; 0 when none is."""
         charged = [costs[-1] for costs in self._charged.values() if costs]
-        return max([*charged, *self._quoted.values(), self._price or Decimal(0)])
+        return max([*charged, *self._quoted.values(), *self._prices.values(), Decimal(0)])
 
     @property
-    def quotes(self) -> Mapping[tuple[int, int], Decimal]:
-        """The API's quotes by width and height."""
+    def quotes(self) -> Mapping[Kind, Decimal]:
+        """The API's quotes by kind."""
         return self._quoted
 
-    def quoted(self, size: tuple[int, int]) -> Decimal | None:
-        """The API's quote for a picture of `size`, or None."""
-        return self._quoted.get(size)
+    def quoted(self, kind: Kind) -> Decimal | None:
+        """The API's quote for a picture of `kind`, or None."""
+        return self._quoted.get(kind)
 
-    def upper(self, size: tuple[int, int]) -> Decimal | None:
+    def upper(self, kind: Kind) -> Decimal | None:
         """The quote or the estimate, whichever is higher: what is to be reserved; or None."""
-        known = [price for price in (self.quoted(size), self.estimate(size)) if price is not None]
+        known = [price for price in (self.quoted(kind), self.estimate(kind)) if price is not None]
         return max(known, default=None)
 
-    def source(self, size: tuple[int, int]) -> str:
+    def source(self, kind: Kind) -> str:
         """The source of the estimate: `charged`, `recipe` or `unknown`."""
-        if self._charged.get(size):
+        if self._charged.get(kind):
             return "charged"
-        return "unknown" if self._price is None else "recipe"
+        return "recipe" if kind.model in self._prices else "unknown"
 
 
 class Budget:
@@ -142,9 +149,9 @@ class Budget:
         """
         return self._spent + self._held + self._unpriced * self._prices.highest()
 
-    def ask(self, size: tuple[int, int]) -> Verdict:
-        """Whether a job of `size` may be sent now."""
-        estimate = self._prices.upper(size)
+    def ask(self, kind: Kind) -> Verdict:
+        """Whether a job of `kind` may be sent now."""
+        estimate = self._prices.upper(kind)
         if self._limit is None:
             return Go(estimate)
         if estimate is None:
@@ -216,7 +223,7 @@ class Budget:
         self.release(attempt)
         self._spent += cost or Decimal(0)
 
-    def charge(self, attempt: int, size: tuple[int, int], cost: Decimal | None) -> None:
+    def charge(self, attempt: int, kind: Kind, cost: Decimal | None) -> None:
         """The API reported what a finished attempt cost; None keeps its reservation."""
         if attempt not in self._open:
             return
@@ -227,7 +234,7 @@ class Budget:
             return
         self.release(attempt)
         self._spent += cost
-        self._prices.learn(size, cost)
+        self._prices.learn(kind, cost)
 
     def leave(self, attempt: int) -> None:
         """The attempt is out of this run's hands, uncertain or unfinished: it stays reserved."""

@@ -51,7 +51,7 @@ from spark_batch.engine.ratelimit import Pace, PollTimes, backoff, duration, fet
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, Usage
 from spark_batch.jobs.checks import flag_of
-from spark_batch.models import Model
+from spark_batch.models import Models
 
 # Seconds until admission looks again at a job whose input is still being fitted.
 _RECHECK_INPUT = 0.05
@@ -84,7 +84,7 @@ class Decision:
 class Engine:
     """Decides for one run.
 
-    `run` and `model` are the recipe's, `api` and `commit` are written with each new attempt,
+    `run` and `models` are the recipe's, `api` and `commit` are written with each new attempt,
     `can_send` is False for a run that only fetches, `limit` bounds the jobs that are sent, `kept`
     is the folder for replaced pictures as messages show it. `tally` is kept up to date.
 
@@ -96,7 +96,7 @@ class Engine:
         self,
         run: RunSettings,
         *,
-        model: Model,
+        models: Models,
         api: str,
         commit: str | None,
         can_send: bool,
@@ -109,7 +109,7 @@ class Engine:
         tally: events.Tally,
     ) -> None:
         self._run = run
-        self._model = model
+        self._models = models
         self._api = api
         self._commit = commit
         self._can_send = can_send
@@ -266,7 +266,7 @@ class Engine:
             ticket=attempt.id,
             key=attempt.key,
             number=attempt.number,
-            size=found.size,
+            asked=found.asked,
             name=found.name,
             task_id=attempt.task_id or "",
             since=self._now,
@@ -396,7 +396,7 @@ class Engine:
             self._wait_for_input(candidate.job)
             return
         self._unready_since = None
-        verdict = self._budget.ask(candidate.size)
+        verdict = self._budget.ask(candidate.job.kind)
         if isinstance(verdict, Over):
             self._halt(ExitCode.OVER_BUDGET, verdict.reason)
         elif isinstance(verdict, Go) and self._in_pace():
@@ -434,7 +434,7 @@ class Engine:
         self._queue.take(candidate)
         self._budget.reserve(ticket, go.reserve)
         self._pace.sent(self._now)
-        self._requests[ticket] = Request(ticket, job, candidate.number, candidate.size)
+        self._requests[ticket] = Request(ticket, job, candidate.number)
         self._start(effects.Submit(ticket, job))
 
     def _restore(self, missing: Restore) -> None:
@@ -446,7 +446,7 @@ class Engine:
             ticket=attempt.id,
             key=missing.key,
             number=attempt.number,
-            size=missing.size,
+            asked=missing.asked,
             name=missing.output,
             task_id=attempt.task_id or "",
             since=self._now,
@@ -473,7 +473,7 @@ class Engine:
                 self._fail(request, answer.history, code=code, message=message, again="never")
             case NotMade(code=code, message=message):
                 self._pace.failed_there(self._now)
-                error = self._model.errors.find(code)
+                error = self._models.of(request.job.model).errors.find(code)
                 again = error.again if error else "create"
                 self._fail(request, answer.history, code=code, message=message, again=again)
                 self._check_sending(message)
@@ -504,7 +504,7 @@ class Engine:
             ticket=request.ticket,
             key=request.key,
             number=request.number,
-            size=request.size,
+            asked=request.job.request,
             name=request.name,
             task_id=task_id,
             since=self._now,
@@ -647,7 +647,7 @@ class Engine:
         task.result = result
         if task.restoring is None:
             self._write(Checkpoint.fetching, task.ticket, result)
-            self._budget.charge(task.ticket, task.size, result.usage.cost)
+            self._budget.charge(task.ticket, task.asked.kind, result.usage.cost)
             self.tally.spent = self._budget.spent
         self._fetch(task, result)
         self._note_other_money(result.usage)
@@ -774,6 +774,7 @@ class Engine:
     def _fetch(self, task: Task, result: Result) -> None:
         tries = self._run.fetch_tries
         last_try = task.last_look or task.fetch_failures + 1 >= tries
+        asked = task.asked
         insists = not last_try and task.fetch_failures < _TRIES_WITH_SIZE
         fetch = effects.Fetch(
             task.ticket,
@@ -781,7 +782,7 @@ class Engine:
             result,
             expected_bytes=result.bytes if insists else None,
             last_try=last_try,
-            expected=self._model.expected_size(*task.size),
+            expected=self._models.of(asked.model).expected_size(asked.width, asked.height),
             source=task.job.input if task.job else Input(id=""),
             recorded=task.restoring.picture if task.restoring else None,
         )
@@ -855,7 +856,7 @@ class Engine:
             cost = task.result.usage.cost if task.result else None
             # Still open where an earlier run had its result, which named no cost, and this one got
             # the picture from its last URL.
-            self._budget.charge(task.ticket, task.size, cost)
+            self._budget.charge(task.ticket, task.asked.kind, cost)
         self._land(task.ticket)
         self.tally.done += 1
         self._outages.picture_arrived()

@@ -32,7 +32,7 @@ from spark_batch.engine.workers import Executors, Sender
 from spark_batch.errors import CheckpointReplaced, OutputError, SparkBatchError
 from spark_batch.jobs import Job, Metadata, RunSettings, State
 from spark_batch.jobs.checks import Check, checks_for
-from spark_batch.models import Model
+from spark_batch.models import Models, gateway
 from spark_batch.paths import Layout
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ _NOT_SENT = "the run ended before it was sent"
 class Driver:
     """One run. `events` does it, `stop` may be called from a signal handler.
 
-    `run` and `model` are the recipe's. `send` is None for a run that only fetches. `ready` says
+    `run` and `models` are the recipe's. `send` is None for a run that only fetches. `ready` says
     whether all that a job sends is at hand, and else has it made. `api` is the base URL, or
     `sandbox`. `steps` are those of the plan, lazily; `open_jobs` are the jobs of tasks from earlier
     runs that may be made again, by key. `limit` bounds the jobs that are sent, `metadata` says what
@@ -64,7 +64,7 @@ class Driver:
         self,
         run: RunSettings,
         *,
-        model: Model,
+        models: Models,
         checkpoint: Checkpoint,
         client: TaskReader,
         send: Sender | None,
@@ -88,7 +88,7 @@ class Driver:
     ) -> None:
         self.tally = tally
         self._stop_timeout = run.stop_timeout
-        self._model = model
+        self._models = models
         self._checkpoint = checkpoint
         self._client = client
         self._send = send
@@ -106,7 +106,7 @@ class Driver:
         rng = rng or Random()
         self._engine = Engine(
             run,
-            model=model,
+            models=models,
             api=api,
             commit=commit,
             can_send=send is not None,
@@ -307,8 +307,8 @@ class Driver:
             case effects.Submit(job=job):
                 assert self._send is not None  # the engine sends nothing without it
                 self._calls.start(call, executors.posts, self._send, job)
-            case effects.Poll(task_id=task_id):
-                self._calls.start(call, executors.polls, self._client.poll, task_id)
+            case effects.Poll(task_id=task_id, model=model):
+                self._calls.start(call, executors.polls, self._client.poll, task_id, model)
             case effects.Fetch():
                 work = self._fetch_work(call)
                 arguments = work, self._client, self._elsewhere, self._programs
@@ -330,7 +330,7 @@ class Driver:
             fetch,
             self._names(fetch.key),
             self._checkpoint.provenance(row) if full else None,
-            self._model.picture,
+            self._models.picture,
             metadata=self._metadata,
             checks=checks,
             token=self._token,
@@ -354,7 +354,7 @@ class Driver:
             triggers.TaskFromBefore(
                 attempt,
                 name=next(iter(self._checkpoint.outputs(attempt.key)), attempt.key),
-                size=self._checkpoint.request_size(attempt.key),
+                asked=self._checkpoint.request(attempt.key),
                 job=self._open_jobs.get(attempt.key),
             )
             for attempt in self._checkpoint.open_attempts()
@@ -400,7 +400,7 @@ class Driver:
         if not (isinstance(outcome, FetchFailed) and outcome.fresh_url):
             return False
         finished = self._checkpoint.finished_at(self._rows[ticket])
-        kept = self._model.result_hours
+        kept = gateway().result_hours
         return waits.has_expired(finished, self._clock.utc(), kept_hours=kept)
 
     def _twin(self, key: str, outcome: object) -> str | None:

@@ -26,11 +26,12 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Ask for the task of a job."""
+    """Ask for the task of a job, which the model of this name makes."""
 
     ticket: int
     key: str
     task_id: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Fetch:
 
     `expected_bytes` is the size that has to arrive, None for any; a further picture that does not
     arrive fails the call, unless it is the `last_try`. `expected` is the width and height in pixels
-    that the API gives for those asked, `source` the input picture, `recorded` the picture that is
-    being restored, if one is.
+    that the API gives for those asked, None where that is not known, `source` the input picture,
+    `recorded` the picture that is being restored, if one is.
     """
 
     ticket: int
@@ -48,7 +49,7 @@ class Fetch:
     result: Result = field(repr=False)  # it has a signed URL
     expected_bytes: int | None
     last_try: bool
-    expected: tuple[int, int]
+    expected: tuple[int, int] | None
     source: Input
     recorded: Picture | None
 

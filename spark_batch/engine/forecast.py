@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from spark_batch.engine.budget import Prices
 from spark_batch.engine.planner import COSTS, Action, Cause, Step
-from spark_batch.jobs import Job
+from spark_batch.jobs import Job, Kind
 
 
 class _Price(NamedTuple):
-    """The prices of a size."""
+    """The prices of a kind of picture."""
 
     estimate: Decimal | None
     quoted: Decimal | None
@@ -49,7 +49,7 @@ class Forecast:
     unbounded: int = 0
     sources: set[str] = field(default_factory=set)
     open_jobs: dict[str, Job] = field(default_factory=dict)
-    _prices: dict[tuple[int, int], _Price] = field(default_factory=dict)
+    _prices: dict[Kind, _Price] = field(default_factory=dict)
 
     def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
         """The number of jobs with one of `actions`."""
@@ -61,15 +61,15 @@ class Forecast:
         return 0 if self.limit is None else max(0, self.total(COSTS) - self.limit)
 
     def add(self, step: Step, prices: Prices) -> None:
-        """Count `step`, and its cost by what `prices` say when its size is first met."""
+        """Count `step`, and its cost by what `prices` say when its kind is first met."""
         self.counts[step.action] += 1
         self.causes[step.cause] += 1
         if step.action not in COSTS and step.action is not Action.RESUME:
             return
         if step.action in COSTS and self.beyond_limit:
             return
-        size = (step.job.size.width, step.job.size.height)
-        price = self._prices.get(size) or self._look_up(size, prices)
+        kind = step.job.kind
+        price = self._prices.get(kind) or self._look_up(kind, prices)
         most = (price.upper or Decimal(0)) * self._attempts_left(step)
         self.most += most
         if step.action is Action.RESUME:
@@ -90,12 +90,12 @@ class Forecast:
             self.quoted += price.quoted
         self.sources.add(price.source)
 
-    def _look_up(self, size: tuple[int, int], prices: Prices) -> _Price:
-        """Once a size: a recipe has a million jobs of few sizes."""
+    def _look_up(self, kind: Kind, prices: Prices) -> _Price:
+        """Once a kind: a recipe has a million jobs of few kinds."""
         found = _Price(
-            prices.estimate(size), prices.quoted(size), prices.upper(size), prices.source(size)
+            prices.estimate(kind), prices.quoted(kind), prices.upper(kind), prices.source(kind)
         )
-        self._prices[size] = found
+        self._prices[kind] = found
         return found
 
     def _attempts_left(self, step: Step) -> int:

@@ -13,9 +13,18 @@ from pathlib import Path
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader, Finished, FinishedLines
 from spark_batch.engine.files import size_of, stands
-from spark_batch.jobs import Attempt, Difference, Job, JobRecord, State, differences, record_of
+from spark_batch.jobs import (
+    Attempt,
+    Difference,
+    Job,
+    JobRecord,
+    Request,
+    State,
+    differences,
+    record_of,
+)
 from spark_batch.jobs.select import Facts, facts
-from spark_batch.models import Model
+from spark_batch.models import Model, Models
 
 
 class Cause(str, Enum):
@@ -97,13 +106,13 @@ class Step(Finding):
 class Restore:
     """A picture that is paid for and not in its place: `attempt` made it.
 
-    `output` is its name without extension below the output folder, `size` its width and height as
-    asked, in pixels. `replacing` says why the file that stands in its place is put aside.
+    `output` is its name without extension below the output folder, `asked` the request that made
+    it. `replacing` says why the file that stands in its place is put aside.
     """
 
     key: str
     output: str
-    size: tuple[int, int]
+    asked: Request
     attempt: Attempt
     replacing: str | None = None
 
@@ -112,12 +121,12 @@ class Restore:
 class Scope:
     """Settings that decide the action of each job.
 
-    `attempts` is the recipe's bound; `retry` makes failed and expired jobs anew and leaves new
-    ones; `rescue` looks once more for what has expired.
+    `models` are the recipe's, `attempts` is the recipe's bound; `retry` makes failed and expired
+    jobs anew and leaves new ones; `rescue` looks once more for what has expired.
     """
 
     output_dir: Path
-    model: Model
+    models: Models
     attempts: int
     retry: bool = False
     rescue: bool = False
@@ -152,14 +161,14 @@ def plan_actions(
             seen.add(number)
             last = reader.last_attempt(job.key) if number in history.tried else None
             record = record_of(job, last)
-            known = facts(record, scope.model)
+            known = facts(record, scope.models)
             if not chosen(known):
                 yield Step(Action.LEAVE, "left out by --only", last, job=job)
                 continue
             is_first = number not in history.given
             if record.flag and is_first and scope.retry and again is not None and again(known):
                 history.given.add(number)
-                fixed = job.seed != scope.model.random_seed
+                fixed = not scope.models.of(job.model).draws(job.seed)
                 reason = f"flagged: {record.flag}{_SAME_SEED * fixed}"
                 yield Step(Action.CREATE, reason, last, Cause.FLAGGED, job=job)
                 continue
@@ -187,10 +196,8 @@ def restore(job: AnyJob, found: Finding) -> Restore | None:
     """The picture of a job to put back, or None."""
     if found.action is not Action.RESTORE or found.attempt is None:
         return None
-    request = job.request
     replacing = f"{job.output}: {found.reason}" if found.cause is Cause.SIZE_DIFFERS else None
-    size = request.width, request.height
-    return Restore(job.key, job.output, size, found.attempt, replacing)
+    return Restore(job.key, job.output, job.request, found.attempt, replacing)
 
 
 class _History:
@@ -279,7 +286,7 @@ def _new(job: AnyJob, reader: CheckpointReader | None, scope: Scope) -> Finding:
 
 
 def _failed(job: AnyJob, attempt: Attempt, scope: Scope) -> Finding:
-    reason = failed(attempt, scope.model)
+    reason = failed(attempt, scope.models.of(job.request.model))
     if retriable(attempt, scope.attempts) and not scope.retry:
         reason = f"attempt {attempt.number} failed, {reason}"
         return Finding(Action.CREATE, reason, attempt, Cause.FAILED)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from spark_batch.client.outcomes import PollOutcome, SubmitOutcome
 from spark_batch.engine.effects import PictureOutcome, RestoreOutcome
 from spark_batch.engine.planner import Restore, Step
-from spark_batch.jobs import Attempt, Job
+from spark_batch.jobs import Attempt, Job, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class TaskFromBefore:
 
     attempt: Attempt
     name: str
-    size: tuple[int, int]
+    asked: Request
     job: Job | None
 
 

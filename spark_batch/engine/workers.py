@@ -127,7 +127,7 @@ def threads(concurrency: int, elsewhere: int = 0) -> Executors:
     )
 
 
-def sender(submit: Callable[[bytes], SubmitOutcome], bodies: Bodies) -> Sender:
+def sender(submit: Callable[[bytes, str], SubmitOutcome], bodies: Bodies) -> Sender:
     """A function that sends a job; the thread that calls it builds the body.
 
     A picture that is no longer the one that was planned is refused here, before anything is sent.
@@ -138,7 +138,7 @@ def sender(submit: Callable[[bytes], SubmitOutcome], bodies: Bodies) -> Sender:
             body = bodies.body(job)
         except PictureError as error:
             return Refused(code=None, message=f"nothing was sent: {error}")
-        return submit(body)
+        return submit(body, job.model)
 
     return send
 

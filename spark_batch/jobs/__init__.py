@@ -17,25 +17,29 @@ from spark_batch.jobs.attempt import (
     status_of,
 )
 from spark_batch.jobs.recipe import (
+    NO_SIZE,
     Block,
     Exclusion,
     Fit,
     Input,
     Metadata,
+    Parameters,
     Picture,
     Prompt,
     Recipe,
     RunSettings,
     Size,
+    SizeIdentity,
     SourceLocation,
     Treatment,
 )
 from spark_batch.jobs.record import JobRecord, Provenance, record_of
-from spark_batch.jobs.request import Difference, Job, Request, differences
+from spark_batch.jobs.request import Difference, Job, Kind, Request, differences
 
 __all__ = [
     "FLAGGED",
     "FLAG_CODES",
+    "NO_SIZE",
     "NO_USAGE",
     "SANDBOX_API",
     "Attempt",
@@ -46,7 +50,9 @@ __all__ = [
     "Input",
     "Job",
     "JobRecord",
+    "Kind",
     "Metadata",
+    "Parameters",
     "Picture",
     "Prompt",
     "Provenance",
@@ -55,6 +61,7 @@ __all__ = [
     "Result",
     "RunSettings",
     "Size",
+    "SizeIdentity",
     "SourceLocation",
     "State",
     "Status",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from spark_batch.jobs import Block, Job, Prompt, Recipe, Size
-from spark_batch.jobs.matrix import input_rules, jobs, outputs, template
+from spark_batch.jobs import Block, Job, Recipe
+from spark_batch.jobs.matrix import input_rules, jobs, outputs, templates
 
 
 def colliding_jobs(
@@ -41,7 +41,7 @@ def _pair(recipe: Recipe, folded: str) -> tuple[Job, Job] | None:
 
 def in_folders(recipe: Recipe) -> bool:
     """Whether every name begins with a folder for its input, so that inputs cannot collide."""
-    return template(recipe).startswith("${input}/")
+    return all(text.startswith("${input}/") for text in templates(recipe).values())
 
 
 def reduced(recipe: Recipe) -> Recipe:
@@ -66,5 +66,6 @@ def _only(block: Block, chosen: frozenset[str]) -> Block:
     return block if len(inputs) == len(block.inputs) else replace(block, inputs=inputs)
 
 
-def _place(job: Job) -> tuple[str, Prompt, Size, float, int, int]:
-    return job.input.id, job.prompt, job.size, job.scale, job.seed, job.take
+def _place(job: Job) -> tuple[object, ...]:
+    axes = (job.size, job.scale, job.seed, job.take, job.parameters)
+    return (job.model, job.input.id, job.prompt, *axes)

@@ -5,21 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial, reduce
+from functools import lru_cache, reduce
 from itertools import product
 from typing import Any
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Exclusion, Input, Job, Prompt, Recipe, Size, names
+from spark_batch.jobs import (
+    NO_SIZE,
+    Block,
+    Exclusion,
+    Input,
+    Job,
+    Parameters,
+    Prompt,
+    Recipe,
+    Size,
+    names,
+)
 from spark_batch.jobs import request as requests
 from spark_batch.text import Token
 
-_TAKE_SUFFIX = "-take${take}"
 _JOB = "\0"  # stands for the key while a name is being made; no id or template can hold it
 _INNER = ("scale", "seed", "take")
 _KEPT = 100  # combinations of innermost axes whose tails are kept
 
-_Tails = tuple[tuple[float, int, int, bytes, tuple[str, ...]], ...]
+_Tail = tuple["float | None", "int | None", int, Parameters, bytes, tuple[str, ...]]
+_Tails = tuple[_Tail, ...]
 
 
 def combinations(recipe: Recipe) -> int:
@@ -46,24 +57,27 @@ def excluded(recipe: Recipe) -> tuple[int, ...]:
     A job that several exclusions match counts for the first of them, so that the sum is the number
     of dropped jobs.
     """
-    found: list[int] = []
+    dropped = [0] * _most_exclusions(recipe)
     for block in recipe.blocks:
-        dropped = [0] * len(block.excludes)
         for bits, times in _tally(block).items() if block.excludes else ():
             own = bits & _all_bits(block.excludes)
             if own:
                 dropped[(own & -own).bit_length() - 1] += times
-        found.extend(dropped)
-    return tuple(found)
+    return tuple(dropped)
+
+
+def _most_exclusions(recipe: Recipe) -> int:
+    """The number of exclusions: the blocks that have any, one a model, have the same ones."""
+    return max((len(block.excludes) for block in recipe.blocks), default=0)
 
 
 def idle(recipe: Recipe) -> tuple[int, ...]:
     """The positions, among all exclusions, of those that match no job at all."""
-    matched: list[bool] = []
+    matched = 0
     for block in recipe.blocks:
-        bits = reduce(int.__or__, _tally(block), 0) if block.excludes else 0
-        matched.extend(bool(bits >> number & 1) for number in range(len(block.excludes)))
-    return tuple(number for number, matches in enumerate(matched) if not matches)
+        if block.excludes:
+            matched |= reduce(int.__or__, _tally(block), 0)
+    return tuple(n for n in range(_most_exclusions(recipe)) if not matched >> n & 1)
 
 
 def jobs(recipe: Recipe) -> Iterator[Job]:
@@ -72,11 +86,11 @@ def jobs(recipe: Recipe) -> Iterator[Job]:
     Raises UsageError for an output template with a lone dollar, or with a variable that is neither
     an axis nor a variable of the job's prompt.
     """
-    parts = names.tokens(template(recipe))
-    for picture, prompt, size, tails in _groups(recipe, parts):
-        yield from _variants(
-            recipe, picture=picture, prompt=prompt, size=size, tails=tails, parts=parts
-        )
+    for block, parts, tails in _blocks(recipe):
+        for picture, prompt, size, kept in _groups(block, tails):
+            yield from _variants(
+                recipe, block, picture=picture, prompt=prompt, size=size, tails=kept, parts=parts
+            )
 
 
 def outputs(recipe: Recipe) -> Iterator[str]:
@@ -84,22 +98,62 @@ def outputs(recipe: Recipe) -> Iterator[str]:
 
     Raises UsageError as `jobs` does.
     """
-    parts = names.tokens(template(recipe))
-    if _names_key(parts):
+    if _names_key(names.tokens(recipe.output_name)):
         yield from (job.output for job in jobs(recipe))
         return
-    for picture, prompt, size, tails in _groups(recipe, parts):
-        pattern = _pattern(parts, _outer(recipe, picture, prompt, size))
-        for *_, values in tails:
-            yield pattern % values
+    for block, parts, tails in _blocks(recipe):
+        for picture, prompt, size, kept in _groups(block, tails):
+            pattern = _pattern(parts, _outer(recipe, block, picture, prompt, size), block)
+            for *_, values in kept:
+                yield pattern % values
 
 
-def template(recipe: Recipe) -> str:
-    """The recipe's output template; the default one gets `-take${take}` when takes are several."""
+def templates(recipe: Recipe) -> dict[str, str]:
+    """The output template for each model that has jobs, by the model's name.
+
+    It is the recipe's; the default one is without the axes that the model does not have, and has
+    those further ones that distinguish jobs: the model, further parameters, and the take.
+    """
+    given, default = recipe.output_name, names.default_template()
+    blocks: dict[str, list[Block]] = {}
+    for block in recipe.blocks:
+        blocks.setdefault(block.model.name, []).append(block)
+    if given != default:
+        return dict.fromkeys(blocks, given)
     several = any(len(block.draws) > len(block.seeds) for block in recipe.blocks)
-    if several and recipe.output_name == names.default_template():
-        return recipe.output_name + _TAKE_SUFFIX
-    return recipe.output_name
+    return {
+        name: names.default_for(
+            left_out=_unused(own),
+            several_models=len(recipe.models.chosen) > 1,
+            further=_varied(own),
+            takes=several,
+        )
+        for name, own in blocks.items()
+    }
+
+
+def _unused(blocks: Iterable[Block]) -> set[str]:
+    """The axes that no job of these blocks has."""
+    left = {"size", "scale", "seed"}
+    for block in blocks:
+        used = {
+            "size": block.sizes != (NO_SIZE,),
+            "scale": block.scales != (None,),
+            "seed": block.seeds != (None,),
+        }
+        left -= {axis for axis, has in used.items() if has}
+        if not left:
+            break
+    return left
+
+
+def _varied(blocks: Iterable[Block]) -> tuple[str, ...]:
+    """The further parameters that have several values in these blocks of one model."""
+    values: dict[str, set[object]] = {}
+    for combination in {combination for block in blocks for combination in block.parameters}:
+        for name, value in combination:
+            values.setdefault(name, set()).add(value)
+    return tuple(name for name, found in values.items() if len(found) > 1)
 
 
 def made_by(block: Block) -> Exclusion:
@@ -107,10 +161,12 @@ def made_by(block: Block) -> Exclusion:
     return Exclusion(
         inputs=frozenset(picture.id for picture in block.inputs),
         prompts=frozenset(prompt.id for prompt in block.prompts),
-        sizes=frozenset((size.width, size.height) for size in block.sizes),
+        models=frozenset((block.model.name,)),
+        sizes=frozenset(size.identity for size in block.sizes),
         scales=frozenset(block.scales),
         seeds=frozenset(block.seeds),
         takes=frozenset(range(1, block.takes + 1)),
+        parameters=frozenset(block.parameters),
         unless=(*block.excludes, *block.apart),
     )
 
@@ -129,7 +185,7 @@ def _count(block: Block) -> int:
 
 def _combinations(block: Block) -> int:
     outer = len(block.inputs) * len(block.prompts) * len(block.sizes)
-    return outer * len(block.scales) * len(block.draws)
+    return outer * len(block.scales) * len(block.draws) * len(block.parameters)
 
 
 # Rules. A block may have 1000 exclusions and a million combinations: testing each rule on each of
@@ -158,22 +214,25 @@ def _bits(accepted: Iterable[frozenset[Any] | None], values: Iterable[Hashable])
 def _axes(block: Block) -> tuple[tuple[int, ...], ...]:
     """For each input, prompt, size and tail the rules that accept it, as bits.
 
-    The tails are the combinations of scale, seed and take.
+    The tails are the combinations of scale, seed, take and further parameters.
     """
     rules = _rules(block)
-    sizes = [(size.width, size.height) for size in block.sizes]
+    (by_model,) = _bits([rule.models for rule in rules], [block.model.name])
+    sizes = [size.identity for size in block.sizes]
+    further_bits = _bits([rule.parameters for rule in rules], block.parameters)
     scale_bits = _bits([rule.scales for rule in rules], block.scales)
     seed_bits = _bits([rule.seeds for rule in rules], [seed for seed, _ in block.draws])
     take_bits = _bits([rule.takes for rule in rules], [take for _, take in block.draws])
     tails = tuple(
-        scale & seed & take
+        scale & seed & take & further
         for scale in scale_bits
         for seed, take in zip(seed_bits, take_bits, strict=True)
+        for further in further_bits
     )
     return (
         input_rules(block),
         _prompt_rules(block.prompts, rules),
-        _bits([rule.sizes for rule in rules], sizes),
+        tuple(by_model & bits for bits in _bits([rule.sizes for rule in rules], sizes)),
         tails,
     )
 
@@ -221,17 +280,21 @@ def _dropper(block: Block) -> Callable[[int], bool]:
     return dropped
 
 
-def _groups(
-    recipe: Recipe, parts: tuple[Token, ...]
-) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
-    """Each input, prompt and size of each block, with the tails that no rule drops."""
-    tails_of = lru_cache(_KEPT)(partial(_tails, parts))
+def _blocks(recipe: Recipe) -> Iterator[tuple[Block, tuple[Token, ...], _Tails]]:
+    """Each block with its template taken apart, and its tails."""
+    tails_of = lru_cache(_KEPT)(_tails)
+    parts = {name: names.tokens(text) for name, text in templates(recipe).items()}
     for block in recipe.blocks:
-        tails = tails_of(block.scales, block.draws)
-        if block.rules:
-            yield from _kept(block, tails)
-        else:
-            yield from product(block.inputs, block.prompts, block.sizes, (tails,))
+        own = parts[block.model.name]
+        yield block, own, tails_of(own, block.scales, block.draws, block.parameters)
+
+
+def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
+    """Each input, prompt and size of a block, with the tails that no rule drops."""
+    if block.rules:
+        yield from _kept(block, tails)
+    else:
+        yield from product(block.inputs, block.prompts, block.sizes, (tails,))
 
 
 def _kept(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
@@ -255,6 +318,7 @@ def _kept(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _T
 
 def _variants(
     recipe: Recipe,
+    block: Block,
     *,
     picture: Input,
     prompt: Prompt,
@@ -264,17 +328,16 @@ def _variants(
 ) -> Iterator[Job]:
     """The jobs of one input, prompt and size; what they have in common is done once."""
     head = requests.head(
-        model=recipe.model.name,
+        model=block.model.name,
         picture=requests.picture_text(picture),
         prompt=prompt.text,
-        width=size.width,
-        height=size.height,
+        size=size,
     )
-    pattern = _pattern(parts, _outer(recipe, picture, prompt, size))
+    pattern = _pattern(parts, _outer(recipe, block, picture, prompt, size), block)
     keyed = _names_key(parts)
     common = hashlib.sha256(head)
-    name, model = recipe.name, recipe.model.name
-    for scale, seed, take, request, values in tails:
+    name, model = recipe.name, block.model.name
+    for scale, seed, take, further, request, values in tails:
         whole = common.copy()
         whole.update(request)
         digits = whole.hexdigest()[: requests.KEY_DIGITS]
@@ -282,50 +345,63 @@ def _variants(
         if keyed:
             output = output.replace(_JOB, digits)
         # By position: a million calls with ten keywords each are a third slower.
-        yield Job(digits, name, model, picture, prompt, size, scale, seed, take, output)
+        yield Job(digits, name, model, picture, prompt, size, scale, seed, take, output, further)
 
 
 def _names_key(parts: tuple[Token, ...]) -> bool:
     return any(token.name == "job" for token in parts)
 
 
-def _outer(recipe: Recipe, picture: Input, prompt: Prompt, size: Size) -> dict[str, str]:
+def _outer(
+    recipe: Recipe, block: Block, picture: Input, prompt: Prompt, size: Size
+) -> dict[str, str]:
     """The values of a template's variables, except for those of the innermost axes."""
     return {
+        # A parameter of another model. A prompt may have a variable that is called like one, or
+        # `model`: that is the one which the template means.
+        **dict.fromkeys(recipe.models.further, names.ABSENT),
+        "model": names.value_slug(block.model.name),
         **names.value_names(prompt),
         "input": picture.id,
         "prompt": names.prompt_name(prompt),
         "size": size.label,
-        "width": str(size.width),
-        "height": str(size.height),
+        "width": names.value_slug(size.width),
+        "height": names.value_slug(size.height),
         "recipe": recipe.name,
         "job": _JOB,
     }
 
 
 def _tails(
-    parts: tuple[Token, ...], scales: tuple[float, ...], draws: tuple[tuple[int, int], ...]
+    parts: tuple[Token, ...],
+    scales: tuple[float | None, ...],
+    draws: tuple[tuple[int | None, int], ...],
+    parameters: tuple[Parameters, ...],
 ) -> _Tails:
-    """Each scale, seed and take, with its end of the canonical form and its values in a name."""
-    used = [_INNER.index(token.name) for token in parts if token.name in _INNER]
+    """The innermost axes, with their end of the canonical form and their values in a name."""
+    known = {*_INNER, *(name for combination in parameters for name, _ in combination)}
+    used = [token.name for token in parts if token.name in known]
     found = []
-    for scale, (seed, take) in product(scales, draws):
-        inner = (requests.number_text(scale), str(seed), str(take))
-        values = tuple(inner[number] for number in used)
-        found.append((scale, seed, take, requests.tail(inner[0], seed, take), values))
+    for scale, (seed, take), further in product(scales, draws, parameters):
+        inner = {**dict(further), "scale": scale, "seed": seed, "take": take}
+        values = tuple(names.value_slug(inner.get(str(name))) for name in used)
+        found.append(
+            (scale, seed, take, further, requests.tail(scale, seed, take, further), values)
+        )
     return tuple(found)
 
 
-def _pattern(parts: tuple[Token, ...], outer: Mapping[str, str]) -> str:
+def _pattern(parts: tuple[Token, ...], outer: Mapping[str, str], block: Block) -> str:
     """The template as a `%` pattern with the outer axes filled in and `%s` for the inner ones."""
+    inner = {*_INNER, *(name for combination in block.parameters for name, _ in combination)}
     written = []
     for token in parts:
         if token.name is None:
             written.append(token.text.replace("%", "%%"))
+        elif token.name in inner:
+            written.append("%s")
         elif token.name in outer:
             written.append(outer[token.name].replace("%", "%%"))
-        elif token.name in _INNER:
-            written.append("%s")
         else:
             known = ", ".join(dict.fromkeys((*names.VARIABLES, *outer)))
             raise UsageError(f"unknown variable {token.written}: known are {known}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Prompt
+from spark_batch.jobs.request import value_text
 from spark_batch.models import schemas
 from spark_batch.text import Token, slug, template_tokens
 
+MODEL = "model"
 VARIABLES = (
     "input",
     "prompt",
@@ -20,7 +22,9 @@ VARIABLES = (
     "height",
     "job",
     "recipe",
+    MODEL,
 )
+ABSENT = "none"  # an axis that a job's model does not have, in names
 
 
 def default_template() -> str:
@@ -29,6 +33,23 @@ def default_template() -> str:
         "default"
     ]
     return text
+
+
+def default_for(
+    *, left_out: Collection[str], several_models: bool, further: Sequence[str], takes: bool
+) -> str:
+    """The default template for the jobs of a model, without the axes that are `left_out`.
+
+    `further` parameters distinguish its jobs; with several `takes`, their number does.
+    """
+    text = default_template()
+    for axis, part in (("size", "-${size}"), ("scale", "-scale${scale}"), ("seed", "-seed${seed}")):
+        if axis in left_out:
+            text = text.replace(part, "")
+    if several_models:
+        text = text.replace("${prompt}", "${prompt}-${model}")
+    text += "".join(f"-{name}${{{name}}}" for name in further)
+    return f"{text}-take${{take}}" if takes else text
 
 
 def tokens(text: str) -> tuple[Token, ...]:
@@ -57,6 +78,13 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
         else:
             raise UsageError(f"unknown variable {token.written}: known are {', '.join(facts)}")
     return "".join(written)
+
+
+def value_slug(value: str | float | None) -> str:
+    """The value of an axis as file names write it; `none` where a job's model has no such axis."""
+    if value is None:
+        return ABSENT
+    return slug(value) if isinstance(value, str) else value_text(value)
 
 
 def prompt_name(prompt: Prompt) -> str:

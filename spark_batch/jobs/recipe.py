@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 
 from spark_batch.jobs.checks import Check
-from spark_batch.models import Model
+from spark_batch.models import Model, Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,50 +111,83 @@ class Prompt:
     unnamed: frozenset[str] = frozenset()
 
 
+# A parameter of a model by its name, with a value as JSON writes it.
+Parameters = tuple[tuple[str, "str | int | float | bool"], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A size to ask for; `label` is how file names write it: `16x9`, `1024x768`."""
+    """A size to ask for; `label` is how file names write it: `16x9`, `1024x768`, `2K`.
+
+    `text` is what is sent to a model that takes the size as a text; its pixels are None where the
+    text does not name them. `NO_SIZE` asks for none.
+    """
 
     label: str
-    width: int
-    height: int
+    width: int | None
+    height: int | None
+    text: str | None = None
+
+    @property
+    def parameters(self) -> Parameters:
+        """What a request says of the size."""
+        if self.text is not None:
+            return (("size", self.text),)
+        if self.width is None or self.height is None:
+            return ()
+        return (("width", self.width), ("height", self.height))
+
+    @property
+    def identity(self) -> SizeIdentity:
+        """What distinguishes the size from others of the same model."""
+        return (self.text,) if self.text is not None else (self.width, self.height)
+
+
+SizeIdentity = tuple["str | int | None", ...]
+NO_SIZE = Size("none", None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
     """Drops the jobs that match on every axis that it names; None is any value.
 
-    Inputs and prompts go by id, sizes by width and height. A prompt without one of the variables
-    is not matched, nor is a job that one of `unless` matches.
+    Models go by name, inputs and prompts by id, sizes by `Size.identity`. A job without one of the
+    variables or parameters is not matched, nor is one that one of `unless` matches.
     """
 
     inputs: frozenset[str] | None = None
     prompts: frozenset[str] | None = None
-    sizes: frozenset[tuple[int, int]] | None = None
-    scales: frozenset[float] | None = None
-    seeds: frozenset[int] | None = None
+    models: frozenset[str] | None = None
+    sizes: frozenset[SizeIdentity] | None = None
+    scales: frozenset[float | None] | None = None
+    seeds: frozenset[int | None] | None = None
     takes: frozenset[int] | None = None
     variables: tuple[tuple[str, frozenset[str]], ...] = ()
+    parameters: frozenset[Parameters] | None = None
     unless: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A matrix: every combination of its axes is a job, but for what is dropped.
+    """A matrix for one model: every combination of its axes is a job, but for what is dropped.
+
+    An axis that the model does not have holds None alone. `parameters` are the combinations of its
+    further parameters.
 
     `excludes` is what the author does not want, `apart` the prompts with the inputs that they are
-    not for, `repeats` what an earlier block makes already.
-    `takes` counts for the model's random seed only. `origin` is the recipe's key that made it:
-    `variants`, `include[0]`, `rows`.
+    not for, `repeats` what an earlier block makes already. `takes` counts for the model's random
+    seed, or where no seed is sent. `origin` is the recipe's key that made it: `variants`,
+    `include[0]`, `rows`.
     """
 
     model: Model
     inputs: tuple[Input, ...]
     prompts: tuple[Prompt, ...]
     sizes: tuple[Size, ...]
-    scales: tuple[float, ...]
-    seeds: tuple[int, ...]
+    scales: tuple[float | None, ...]
+    seeds: tuple[int | None, ...]
     takes: int = 1
+    parameters: tuple[Parameters, ...] = ((),)
     excludes: tuple[Exclusion, ...] = ()
     apart: tuple[Exclusion, ...] = ()
     repeats: tuple[Exclusion, ...] = ()
@@ -165,13 +199,12 @@ class Block:
         return (*self.excludes, *self.apart, *self.repeats)
 
     @property
-    def draws(self) -> tuple[tuple[int, int], ...]:
-        """Each seed with each of its takes: only the model's random seed has more than one."""
-        random = self.model.random_seed
+    def draws(self) -> tuple[tuple[int | None, int], ...]:
+        """Each seed with each of its takes: a seed that is not random has one."""
         return tuple(
             (seed, take)
             for seed in self.seeds
-            for take in range(1, self.takes + 1 if seed == random else 2)
+            for take in range(1, self.takes + 1 if self.model.draws(seed) else 2)
         )
 
 
@@ -197,18 +230,18 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A checked recipe. `output_dir` is absolute; `price` is USD a picture.
+    """A checked recipe. `output_dir` is absolute; `prices` are USD a picture by model.
 
     `metadata` says what each new picture shall carry, `checks` what is looked at in it.
     """
 
     path: Path
     name: str
-    model: Model
+    models: Models
     blocks: tuple[Block, ...]
     output_dir: Path
     output_name: str
     run: RunSettings
-    price: Decimal | None = None
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
     metadata: Metadata = Metadata.MARK
     checks: tuple[Check, ...] = ()

@@ -88,6 +88,7 @@ class Provenance:
             "scale": request.scale,
             "width": request.width,
             "height": request.height,
+            **dict(request.parameters),
             "take": request.take,
             "recipe": self.recipe,
             "commit": self.commit,

@@ -5,6 +5,10 @@ The canonical form of a request is this JSON, without spaces, in ASCII, with the
     {"model":"…","picture":"sha256:HEX","prompt":"…","width":1328,"height":1328,
      "scale":0.5,"seed":7,"take":1}
 
+A parameter that the model does not have, or that is not sent, is left out; a size that is sent as a
+text stands in the place of width and height, and further parameters of the model before `take`, as
+`"parameters":{…}` in the order of their names.
+
 `picture` is the URL itself where the input is one, and `sha256:HEX;fit=…` where `fit` makes another
 picture of the file: the file's own hash and what is done to it, never the bytes that an encoder
 makes of that, so that a key is the same with every version of the imaging library. `scale` is
@@ -18,9 +22,10 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs.recipe import Input, Prompt, Size, Treatment
+from spark_batch.jobs.recipe import Input, Parameters, Prompt, Size, Treatment
 
 KEY_DIGITS = 16
 
@@ -32,19 +37,47 @@ class Request:
     """The part of a job that the API sees, as in the checkpoint's table `request`.
 
     `picture` is the SHA-256 of the input's file, or its URL; None where nobody knows it, as of a
-    job that only a manifest has. `width` and `height` are as asked, in pixels. `fit` says in words
-    what is done to the picture before it is sent.
+    job that only a manifest has. `width` and `height` are as asked, in pixels; like seed and scale
+    they are None where they are not sent. `fit` says in words what is done to the picture before it
+    is sent. `parameters` are the further ones of the model, and a size that is sent as a text.
     """
 
     model: str
     prompt: str
     picture: str | None
-    seed: int
-    scale: float
-    width: int
-    height: int
+    seed: int | None
+    scale: float | None
+    width: int | None
+    height: int | None
     take: int
     fit: str | None = None
+    parameters: Parameters = ()
+
+    @property
+    def words(self) -> str:
+        """What is asked for beside the prompt and the picture, in words."""
+        sides = size_text(self.width, self.height)
+        parts = [
+            *([] if self.scale is None else [f"scale {number_text(self.scale)}"]),
+            *([sides] if sides else []),
+            *([] if self.seed is None else [f"seed {self.seed}"]),
+            f"take {self.take}",
+            *(f"{name} {value_text(value)}" for name, value in self.parameters),
+        ]
+        return ", ".join(parts)
+
+    @property
+    def kind(self) -> Kind:
+        """What its price depends on."""
+        text = dict(self.parameters).get("size")
+        return Kind(self.model, size_text(self.width, self.height) if text is None else str(text))
+
+
+class Kind(NamedTuple):
+    """What the price of a picture depends on: the model, and the size as it is sent."""
+
+    model: str
+    size: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +95,7 @@ class Difference:
 
 
 def differences(before: Request, after: Request) -> tuple[Difference, ...]:
-    """The fields in which two requests of the same model differ.
+    """The fields in which two requests differ.
 
     A picture that is not known before is named only when nothing else differs: then nothing else
     can have changed the key.
@@ -74,12 +107,16 @@ def differences(before: Request, after: Request) -> tuple[Difference, ...]:
 
 
 def _differences(before: Request, after: Request) -> Iterator[Difference]:
-    for name in ("prompt", "scale", "seed", "take", "width", "height", "fit", "picture"):
+    for name in ("model", "prompt", "scale", "seed", "take", "width", "height", "fit", "picture"):
         old, new = getattr(before, name), getattr(after, name)
         if name == "fit":
             old, new = old or "none", new or "none"
         if old != new:
             yield Difference(name, old, new)
+    olds, news = dict(before.parameters), dict(after.parameters)
+    for name in dict.fromkeys((*olds, *news)):
+        if olds.get(name) != news.get(name):
+            yield Difference(name, olds.get(name), news.get(name))
 
 
 def picture_words(picture: Value) -> str:
@@ -107,10 +144,17 @@ class Job:
     input: Input
     prompt: Prompt
     size: Size
-    scale: float
-    seed: int
+    scale: float | None
+    seed: int | None
     take: int
     output: str
+    parameters: Parameters = ()
+
+    @property
+    def kind(self) -> Kind:
+        """What its price depends on."""
+        size = self.size
+        return Kind(self.model, size.text or size_text(size.width, size.height))
 
     @property
     def request(self) -> Request:
@@ -126,6 +170,7 @@ class Job:
             height=self.size.height,
             take=self.take,
             fit=self.input.fit,
+            parameters=(*(self.size.parameters if self.size.text else ()), *self.parameters),
         )
 
 
@@ -134,15 +179,16 @@ def key(
     model: str,
     picture: str,
     prompt: str,
-    width: int,
-    height: int,
-    scale: float,
-    seed: int,
+    size: Size,
+    scale: float | None,
+    seed: int | None,
     take: int,
+    parameters: Parameters = (),
 ) -> str:
-    """The key of a request; `picture` is as `picture_text` writes it, sides are pixels."""
-    form = head(model=model, picture=picture, prompt=prompt, width=width, height=height)
-    return hashlib.sha256(form + tail(number_text(scale), seed, take)).hexdigest()[:KEY_DIGITS]
+    """The key of a request; `picture` is as `picture_text` writes it."""
+    form = head(model=model, picture=picture, prompt=prompt, size=size)
+    form += tail(scale, seed, take, parameters)
+    return hashlib.sha256(form).hexdigest()[:KEY_DIGITS]
 
 
 def picture_text(picture: Input) -> str:
@@ -173,18 +219,30 @@ def number_text(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def head(*, model: str, picture: str, prompt: str, width: int, height: int) -> bytes:
-    """The canonical form up to the scale, which is the same for many jobs."""
-    fields = {
-        "model": model,
-        "picture": picture,
-        "prompt": prompt,
-        "width": width,
-        "height": height,
-    }
-    return (json.dumps(fields, separators=(",", ":"))[:-1] + ',"scale":').encode("ascii")
+def value_text(value: str | float) -> str:
+    """The value of a parameter as text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else number_text(value)
 
 
-def tail(scale: str, seed: int, take: int) -> bytes:
-    """The canonical form from the scale's value on."""
-    return f'{scale},"seed":{seed},"take":{take}}}'.encode("ascii")
+def size_text(width: int | None, height: int | None) -> str:
+    """Width and height in a text: `1024x768`; empty where they are not known."""
+    return "" if width is None or height is None else f"{width}x{height}"
+
+
+def head(*, model: str, picture: str, prompt: str, size: Size) -> bytes:
+    """The canonical form up to the size, which is the same for many jobs."""
+    fields = {"model": model, "picture": picture, "prompt": prompt, **dict(size.parameters)}
+    return json.dumps(fields, separators=(",", ":"))[:-1].encode("ascii")
+
+
+def tail(scale: float | None, seed: int | None, take: int, parameters: Parameters = ()) -> bytes:
+    """The canonical form from the scale on."""
+    parts = [f',"scale":{number_text(scale)}'] if scale is not None else []
+    if seed is not None:
+        parts.append(f',"seed":{seed}')
+    if parameters:
+        further = json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
+        parts.append(f',"parameters":{further}')
+    return f'{"".join(parts)},"take":{take}}}'.encode("ascii")

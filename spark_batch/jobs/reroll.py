@@ -129,8 +129,7 @@ class _Search:
 
 def _is_random(recipe: Recipe, job: Job) -> bool:
     """Whether another take of a job is another picture."""
-    block = next(block for block in recipe.blocks if block.model.name == job.model)
-    return job.seed == block.model.random_seed
+    return recipe.models.of(job.model).draws(job.seed)
 
 
 def _line(job: Job) -> Job:
@@ -145,7 +144,7 @@ def _takes(recipe: Recipe, job: Job, most: int) -> list[Job]:
     """
     if most < 1:
         return []
-    template = matrix.template(recipe)
+    template = matrix.templates(recipe)[job.model]
     block = replace(
         next(block for block in recipe.blocks if block.model.name == job.model),
         inputs=(job.input,),
@@ -154,11 +153,12 @@ def _takes(recipe: Recipe, job: Job, most: int) -> list[Job]:
         scales=(job.scale,),
         seeds=(job.seed,),
         takes=most,
+        parameters=(job.parameters,),
         excludes=(),
         apart=(),
         repeats=(),
     )
     one = replace(recipe, blocks=(block,), output_name=template)
-    named = any(token.name in ("take", "job") for token in names.tokens(matrix.template(one)))
+    named = any(token.name in ("take", "job") for token in names.tokens(template))
     end = "" if named else "-take{}"
     return [replace(job, output=job.output + end.format(job.take)) for job in matrix.jobs(one)]

@@ -16,10 +16,10 @@ from fnmatch import fnmatchcase
 from glob import escape
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import FLAGGED, JobRecord, Status
+from spark_batch.jobs import FLAGGED, JobRecord, Request, Status
 from spark_batch.jobs.picks import AXIS_VALUES, Picks
-from spark_batch.jobs.request import number_text
-from spark_batch.models import Model
+from spark_batch.jobs.request import number_text, value_text
+from spark_batch.models import Model, Models
 
 Facts = Mapping[str, tuple[str, ...]]
 
@@ -83,16 +83,20 @@ def _patterns(text: str) -> tuple[str, ...]:
     )
 
 
-def facts(record: JobRecord, model: Model) -> Facts:
-    """The facts about a job by axis."""
+def facts(record: JobRecord, models: Models) -> Facts:
+    """The facts about a job by axis; `models` are the recipe's."""
     request = record.request
+    sizes = _sizes(request, models.of(request.model))
     return {
+        "model": (request.model,),
+        **{name: (value_text(value),) for name, value in request.parameters if name != "size"},
+        # A variable of a prompt keeps its name where it is called like one of these.
         **{name: (value,) for name, value in record.variables},
         "input": (record.input,),
         "prompt": (record.prompt_id,),
-        "size": _sizes(request.width, request.height, model),
-        "scale": (number_text(request.scale),),
-        "seed": (str(request.seed),),
+        **({"size": sizes} if sizes else {}),
+        **({} if request.scale is None else {"scale": (number_text(request.scale),)}),
+        **({} if request.seed is None else {"seed": (str(request.seed),)}),
         "take": (str(request.take),),
         "job": (record.key,),
         "output": (record.output,),
@@ -108,10 +112,12 @@ def axis_values(job_facts: Facts) -> Iterator[tuple[str, str]]:
             yield axis, values[0]
 
 
-def _sizes(width: int, height: int, model: Model) -> tuple[str, ...]:
-    """A size in every way that it can be written."""
-    names = (name for name, sides in model.sizes.items() if sides == (width, height))
-    return (*names, f"{width}x{height}")
+def _sizes(request: Request, model: Model) -> tuple[str, ...]:
+    """A size in every way that it can be written; empty where none was asked for."""
+    sides = (request.width, request.height)
+    names = [name for name, named in model.sizes.items() if named == sides]
+    text = request.kind.size
+    return tuple(dict.fromkeys((*names, text))) if text else ()
 
 
 class Chooser:

@@ -6,18 +6,31 @@ to no model: the recipe, the manifest, a saved plan.
 """
 
 from spark_batch.models.codes import ErrorCode, ErrorCodes
-from spark_batch.models.load import default, load, names
-from spark_batch.models.model import AnswerRules, Model, OutputRules, PictureFields, PictureRules
+from spark_batch.models.load import build, default, gateway, load, names, of_recipe
+from spark_batch.models.model import (
+    AnswerRules,
+    Model,
+    Models,
+    OutputRules,
+    PictureField,
+    PictureFields,
+    PictureRules,
+)
 
 __all__ = [
     "AnswerRules",
     "ErrorCode",
     "ErrorCodes",
     "Model",
+    "Models",
     "OutputRules",
+    "PictureField",
     "PictureFields",
     "PictureRules",
+    "build",
     "default",
+    "gateway",
     "load",
     "names",
+    "of_recipe",
 ]

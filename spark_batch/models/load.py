@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -12,10 +12,19 @@ from typing import Any
 from spark_batch.errors import UsageError
 from spark_batch.models import schemas
 from spark_batch.models.codes import ErrorCode, ErrorCodes
-from spark_batch.models.model import AnswerRules, Model, OutputRules, PictureFields, PictureRules
+from spark_batch.models.model import (
+    AnswerRules,
+    Model,
+    Models,
+    OutputRules,
+    PictureField,
+    PictureFields,
+    PictureRules,
+)
 from spark_batch.models.schemas import Schema
 
 _Parts = Mapping[str, Any]
+_NONE: _Parts = MappingProxyType({})
 
 
 def names() -> tuple[str, ...]:
@@ -24,16 +33,26 @@ def names() -> tuple[str, ...]:
 
 
 def default() -> Model:
-    """The model of a recipe that names none: the one that the recipe's schema refers to."""
+    """The model of a recipe that names none: the default of the recipe's schema."""
     return load(schemas.default_model())
 
 
 def load(name: str) -> Model:
-    """The model `name`; it is read from its schema once.
+    """The model `name` of those that are shipped; it is read from its schema once.
 
     Raises UsageError for a name that is none of `names()`.
     """
     return _load(schemas.schema_folder(), name)
+
+
+def of_recipe(*chosen: Model) -> Models:
+    """The models of a recipe, which knows the shipped ones beside its own."""
+    return Models(chosen, lambda name: load(name) if name in names() else None)
+
+
+def gateway() -> AnswerRules:
+    """How the answers of the gateway are read, whatever the model."""
+    return _gateway(schemas.schema_folder())
 
 
 @cache
@@ -42,31 +61,53 @@ def _load(folder: Path, name: str) -> Model:
     if name not in names():
         raise UsageError(f"there is no model {name!r}: choose one of {', '.join(names())}")
     schema = schemas.schema(name)
+    file = schema.get("x-errorCodes") or schemas.schema(schemas.GATEWAY)["x-errorCodes"]
+    return build(schema, schemas.schema(schemas.name_of(file)))
+
+
+def build(schema: Schema, codes: Schema | None = None) -> Model:
+    """The model that a schema describes, with the error codes of another: the gateway's if None."""
+    if codes is None:
+        codes = schemas.schema(schemas.name_of(schemas.schema(schemas.GATEWAY)["x-errorCodes"]))
     parts: _Parts = schema["$defs"]
-    seed, sizes = parts["seed"], parts["sizeName"]
+    name = str(parts["model"]["const"])
+    parameters = {
+        key: schemas.expanded_at(f"/$defs/params/properties/{key}", name, {name: schema})
+        for key in parts["params"]["properties"]
+    }
+    fields = _fields(parameters)
+    seed, prompt = parameters.get("seed", _NONE), parameters["prompt"]
+    own = {"prompt", "width", "height", "size", "scale", "seed"}
+    own.update(key for key, node in parameters.items() if "x-picture" in node)
+    sizes = parts.get("sizeName", _NONE)
+    usual = seed.get("x-recommended", _NONE).get("anyOf")
+    picture = parts.get("picture") or schemas.schema(schemas.GATEWAY)["$defs"]["picture"]
+    side = parameters.get("width", _NONE)
     return Model(
         name=name,
-        default_scale=parts["scale"]["default"],
-        default_seed=seed["default"],
-        random_seed=seed["x-random"],
-        usual_seeds=_range(seed["x-recommended"]["anyOf"][-1]),
-        default_size=sizes["default"],
-        sizes=MappingProxyType(
-            {
-                size["const"]: (size["x-size"]["width"], size["x-size"]["height"])
-                for size in sizes["oneOf"]
-            }
-        ),
-        recommended_prompt=parts["prompt"]["x-recommendedMaxLength"],
-        recommended_side=parts["side"]["x-recommendedMinimum"],
-        output=_output(parts["outputSide"]),
-        picture=_picture(parts["picture"]),
-        fields=_fields(schema),
-        result_hours=parts["content"]["properties"]["url"]["x-keptHours"],
-        errors=_errors(schemas.schema(schemas.name_of(schema["x-errorCodes"]))),
-        answers=_answers(parts),
+        parameters=MappingProxyType(parameters),
+        further=tuple(key for key in parameters if key not in own),
+        default_scale=parameters.get("scale", _NONE).get("default"),
+        default_seed=seed.get("default"),
+        random_seed=seed.get("x-random"),
+        usual_seeds=_range(usual[-1]) if usual else None,
+        default_size=sizes.get("default"),
+        sizes=MappingProxyType({size["const"]: _sides(size) for size in sizes.get("oneOf", ())}),
+        size_parameter="size" if "size" in parameters else None,
+        recommended_prompt=prompt.get("x-recommendedMaxLength"),
+        longest_prompt=prompt.get("maxLength", 0),
+        recommended_side=side.get("x-recommendedMinimum"),
+        output=_output(parts["outputSide"]) if "outputSide" in parts else None,
+        picture=_picture(picture),
+        fields=fields,
+        errors=_errors(codes, parts.get("errorCode", _NONE).get("oneOf", ())),
         schema=schema,
     )
+
+
+def _sides(size: _Parts) -> tuple[int, int] | None:
+    sides = size.get("x-size")
+    return None if sides is None else (sides["width"], sides["height"])
 
 
 def _range(limits: _Parts) -> range:
@@ -83,34 +124,26 @@ def _picture(schema: Schema) -> PictureRules:
         formats=tuple(rules["format"]["enum"]),
         recommended_format=rules["format"]["x-recommended"],
         max_bytes=rules["bytes"]["maximum"],
-        recommended_bytes=rules["bytes"]["x-recommendedMaximum"],
+        recommended_bytes=rules["bytes"].get("x-recommendedMaximum", rules["bytes"]["maximum"]),
         max_side=rules["width"]["maximum"],
         max_ratio=rules["ratio"]["maximum"],
         schema=schema,
     )
 
 
-def _fields(schema: Schema) -> PictureFields:
-    """The picture's fields: the alternatives of `params`; `contentEncoding` marks Base64."""
-    parts: _Parts = schema["$defs"]
-    ways = [way["required"][0] for way in parts["params"]["oneOf"]]
-    in_base64 = {
-        name: "contentEncoding" in _target(parts["params"]["properties"][name], parts)["items"]
-        for name in ways
-    }
-    return PictureFields(
-        url=next(name for name in ways if not in_base64[name]),
-        base64=next((name for name in ways if in_base64[name]), None),
-    )
+def _fields(parameters: Mapping[str, Schema]) -> PictureFields:
+    """The picture's parameters, which `x-picture` marks as `url`, `base64` or `either`."""
+    found: dict[str, PictureField] = {}
+    for name, node in parameters.items():
+        way = node.get("x-picture")
+        for form in ("url", "base64") if way == "either" else (way,):
+            if form is not None:
+                found.setdefault(form, PictureField(name, node.get("type") == "array"))
+    return PictureFields(found.get("url"), found.get("base64"))
 
 
-def _target(node: _Parts, parts: _Parts) -> _Parts:
-    """A parameter's own definition, where its `$ref` leads within the model's schema."""
-    found: _Parts = parts[node["$ref"].rpartition("/")[2]]
-    return found
-
-
-def _errors(schema: Schema) -> ErrorCodes:
+def _errors(schema: Schema, own: Iterable[_Parts]) -> ErrorCodes:
+    """The error codes of a schema, and a model's own, which come before them."""
     known = (
         ErrorCode(
             code=code["const"],
@@ -120,7 +153,7 @@ def _errors(schema: Schema) -> ErrorCodes:
             advice=code["x-advice"],
             rate_limit=code.get("x-rateLimit", False),
         )
-        for code in schema["oneOf"]
+        for code in (*schema["oneOf"], *own)
     )
     return ErrorCodes(
         by_code=MappingProxyType({code.code: code for code in known}),
@@ -129,15 +162,20 @@ def _errors(schema: Schema) -> ErrorCodes:
     )
 
 
-def _answers(parts: _Parts) -> AnswerRules:
+@cache
+def _gateway(folder: Path) -> AnswerRules:
+    """The rules in a folder, which is a part of the cache's key only."""
+    parts: _Parts = schemas.schema(schemas.GATEWAY)["$defs"]
     words = parts["status"]["x-reads"]
     reason = parts["quote"]["properties"]["data"]["properties"]["reason"]
+    content = parts["content"]["properties"]
     return AnswerRules(
         waiting=frozenset(words["waiting"]),
         completed=frozenset(words["completed"]),
         failed=frozenset(words["failed"]),
         usd=frozenset(parts["currency"]["x-usd"]),
-        picture_type=re.compile(parts["content"]["properties"]["type"]["x-reads"]),
+        picture_type=re.compile(content["type"]["x-reads"]),
         task_id=re.compile(parts["taskId"]["pattern"]),
         quote_reasons=MappingProxyType(reason["x-reasons"]),
+        result_hours=content["url"]["x-keptHours"],
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 from spark_batch.models import schemas
-from spark_batch.models.codes import ErrorCodes
+from spark_batch.models.codes import ErrorCode, ErrorCodes
 from spark_batch.models.schemas import Schema
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
+
+_SIDES = frozenset(("width", "height"))
+_SHARED = ("scale", "seed")  # parameters that mean the same in every model
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,29 @@ class PictureRules:
     max_side: int
     max_ratio: float
     schema: Schema = field(repr=False, compare=False)
+
+    def narrowed(self, other: PictureRules) -> PictureRules:
+        """The rules of what satisfies both."""
+        if self == other:
+            return self
+        formats = tuple(name for name in self.formats if name in other.formats)
+        recommended = self.recommended_format
+        limits = {
+            "bytes": min(self.max_bytes, other.max_bytes),
+            "width": min(self.max_side, other.max_side),
+            "height": min(self.max_side, other.max_side),
+            "ratio": min(self.max_ratio, other.max_ratio),
+        }
+        rules: dict[str, Any] = {name: {"maximum": limit} for name, limit in limits.items()}
+        return PictureRules(
+            formats=formats,
+            recommended_format=recommended if recommended in formats else formats[0],
+            max_bytes=min(self.max_bytes, other.max_bytes),
+            recommended_bytes=min(self.recommended_bytes, other.recommended_bytes),
+            max_side=min(self.max_side, other.max_side),
+            max_ratio=min(self.max_ratio, other.max_ratio),
+            schema={"properties": {"format": {"enum": list(formats)}, **rules}},
+        )
 
     def faults(self, facts: Mapping[str, Any]) -> list[tuple[str, Any]]:
         """The rules that a picture violates, as pairs of the property and its limit.
@@ -42,14 +68,22 @@ class PictureRules:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFields:
-    """The parameters that carry the input picture, each a list of one.
+class PictureField:
+    """A parameter that carries the input picture; `is_list` puts it into a list of one."""
 
-    `url` takes a URL, `base64` the file itself; it is None for a model that takes URLs alone.
+    name: str
+    is_list: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFields:
+    """How the input picture travels: by `url`, or as the file itself in `base64`.
+
+    Both may be the same parameter. None means that the model does not take a picture in that form.
     """
 
-    url: str
-    base64: str | None
+    url: PictureField | None
+    base64: PictureField | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +111,8 @@ class AnswerRules:
 
     `waiting`, `completed` and `failed` are status words, `usd` the ways to write USD; all are in
     lower case. `picture_type` matches the types of pictures, `task_id` a whole task id.
-    `quote_reasons` explains, by the code of the reason, why precharge names no price.
+    `quote_reasons` explains, by the code of the reason, why precharge names no price. The API keeps
+    a result for `result_hours`.
     """
 
     waiting: frozenset[str]
@@ -87,69 +122,145 @@ class AnswerRules:
     picture_type: re.Pattern[str]
     task_id: re.Pattern[str]
     quote_reasons: Mapping[str, str]
+    result_hours: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """One model of the API: the defaults of its parameters and the rules that code computes with.
 
-    `schema` is the model's whole schema; `definition` returns a part of it, `validator` checks
-    values against one. `sizes` are width and height in pixels, by name. `random_seed` asks the API
-    to draw a seed; `usual_seeds` are the others that the vendor's page recommends.
-    `recommended_prompt` is the recommended maximum in characters, `recommended_side` the
-    recommended minimum in pixels. The API keeps a result for `result_hours`.
+    `parameters` are the schemas of its parameters by name. The prompt and the picture, the seed,
+    the scale and the size mean the same in every model that has them; `further` are the others. A
+    value is None, and an axis empty, for what the model does not have or leaves open.
+
+    `sizes` are width and height in pixels by name; None where the name itself is sent.
+    `size_parameter` takes the size as a text; without it width and height are two parameters.
+    `random_seed` asks the API to draw a seed; `usual_seeds` are the others that its page
+    recommends. `recommended_prompt` is the recommended maximum in characters, `longest_prompt` a
+    length up to which the number of characters alone makes a prompt no error, `recommended_side`
+    the recommended minimum in pixels.
     """
 
     name: str
-    default_scale: float
-    default_seed: int
-    random_seed: int
-    usual_seeds: range
-    default_size: str
-    sizes: Mapping[str, tuple[int, int]]
-    recommended_prompt: int
-    recommended_side: int
-    output: OutputRules
+    parameters: Mapping[str, Schema] = field(repr=False)
+    further: tuple[str, ...]
+    default_scale: float | None
+    default_seed: int | None
+    random_seed: int | None
+    usual_seeds: range | None
+    default_size: str | None
+    sizes: Mapping[str, tuple[int, int] | None]
+    size_parameter: str | None
+    recommended_prompt: int | None
+    longest_prompt: int
+    recommended_side: int | None
+    output: OutputRules | None
     picture: PictureRules
     fields: PictureFields
-    result_hours: int
     errors: ErrorCodes
-    answers: AnswerRules
     schema: Schema = field(repr=False)
 
+    def has_axis(self, axis: str) -> bool:
+        """Whether the model has the axis of recipes: `size`, `scale`, `seed` or a further one."""
+        return axis in self.axes
+
+    @cached_property
+    def axes(self) -> tuple[str, ...]:
+        """The axes of recipes that the model has, without those that every recipe has."""
+        has_size = self.size_parameter is not None or self.parameters.keys() >= _SIDES
+        own = ("size",) * has_size + tuple(name for name in _SHARED if name in self.parameters)
+        return (*own, *self.further)
+
+    def default(self, parameter: str) -> Any:
+        """The default of a parameter; None where there is none."""
+        return self.parameters[parameter].get("default")
+
     def definition(self, part: str) -> Schema:
-        """The part `$defs/PART` of the model's schema, for example `scale` or `prompt`."""
+        """The part `$defs/PART` of the model's schema, for example `params`."""
         found: Schema = self.schema["$defs"][part]
         return found
 
     def validator(self, part: str) -> Validator:
-        """A JSON Schema validator for `$defs/PART` of the model's schema."""
-        return self._validator(self.name, part)
-
-    def recipe_validator(self, part: str = "") -> Validator:
-        """A validator for recipes for this model, or for `$defs/PART` of the recipe's schema.
-
-        The recipe's schema refers to the default model, so that editors can complete its
-        parameters; here this model takes its place.
-        """
-        return self._validator(schemas.RECIPE, part)
-
-    def _validator(self, name: str, part: str) -> Validator:
-        """The validator for a part of a schema; it is made once, which takes a millisecond."""
-        if (name, part) not in self._validators:
-            instead = {self.name: self.schema, schemas.default_model(): self.schema}
-            whole = schemas.expanded(name, part, instead)
-            self._validators[name, part] = schemas.validator_of(whole)
-        return self._validators[name, part]
+        """A JSON Schema validator for a parameter, or for `$defs/PART` of the model's schema."""
+        if part not in self._validators:
+            whole = self.parameters.get(part)
+            if whole is None:
+                whole = schemas.expanded(self.name, part, {self.name: self.schema})
+            self._validators[part] = schemas.validator_of(whole)
+        return self._validators[part]
 
     @cached_property
-    def _validators(self) -> dict[tuple[str, str], Validator]:
+    def _validators(self) -> dict[str, Validator]:
+        """Validators by part; making one takes a millisecond."""
         return {}
 
-    def is_usual_seed(self, seed: int) -> bool:
-        """Whether the vendor's page recommends a seed."""
-        return seed == self.random_seed or seed in self.usual_seeds
+    def draws(self, seed: int | None) -> bool:
+        """Whether the API draws a seed of its own for a request with this one, or with none."""
+        return seed is None or seed == self.random_seed
 
-    def expected_size(self, width: int, height: int) -> tuple[int, int]:
-        """The size in pixels of the result for a requested size; each side counts by itself."""
+    def is_usual_seed(self, seed: int) -> bool:
+        """Whether the vendor's page recommends a seed; it recommends any that it does not limit."""
+        return self.usual_seeds is None or seed == self.random_seed or seed in self.usual_seeds
+
+    def expected_size(self, width: int | None, height: int | None) -> tuple[int, int] | None:
+        """The size in pixels of the result for a requested size; each side counts by itself.
+
+        None where nobody knows it.
+        """
+        if self.output is None or width is None or height is None:
+            return None
         return self.output.side(width), self.output.side(height)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a recipe, in its order; the first one is that of requests that name none."""
+
+    chosen: tuple[Model, ...]
+    shipped: Callable[[str], Model | None] = field(repr=False, compare=False)
+
+    @property
+    def first(self) -> Model:
+        """The recipe's first model."""
+        return self.chosen[0]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the recipe's models."""
+        return tuple(model.name for model in self.chosen)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The further parameters of all of the recipe's models."""
+        return tuple(dict.fromkeys(name for model in self.chosen for name in model.further))
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes of recipes that at least one of the recipe's models has."""
+        return tuple(dict.fromkeys(name for model in self.chosen for name in model.axes))
+
+    @property
+    def size_names(self) -> tuple[str, ...]:
+        """The names of sizes of all of the recipe's models."""
+        return tuple(dict.fromkeys(name for model in self.chosen for name in model.sizes))
+
+    @property
+    def picture(self) -> PictureRules:
+        """The rules for a picture that all of the recipe's models take."""
+        return reduce(PictureRules.narrowed, (model.picture for model in self.chosen))
+
+    @property
+    def errors(self) -> ErrorCodes:
+        """The error codes of all of the recipe's models, for advice; the first one's come first."""
+        known: dict[str, ErrorCode] = {}
+        for model in reversed(self.chosen):
+            known.update(model.errors.by_code)
+        return replace(self.first.errors, by_code=known)
+
+    def of(self, name: str) -> Model:
+        """The model of a request: one of the recipe, else the shipped one, else the first.
+
+        A checkpoint may have requests to a model that the recipe no longer names.
+        """
+        own = next((model for model in self.chosen if model.name == name), None)
+        return own or self.shipped(name) or self.first

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RECIPE = "recipe"
 MANIFEST = "manifest"
 PLANFILE = "planfile"
+GATEWAY = "gateway"
+MODEL = "model"  # what a file that describes a model looks like
 
 Schema = Mapping[str, Any]
 
@@ -74,9 +76,9 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def default_model() -> str:
-    """The name of the model that the recipe's schema refers to: that of a recipe without one."""
-    reference: str = schema(RECIPE)["properties"]["model"]["$ref"]
-    return name_of(reference)
+    """The name of the model of a recipe that names none."""
+    name: str = schema(RECIPE)["properties"]["model"]["default"]
+    return name
 
 
 def bundled(name: str) -> Schema:
@@ -94,7 +96,12 @@ def expanded(name: str, part: str = "", instead: Mapping[str, Schema] = _NONE) -
     Schemas of `instead` replace those of the same names. jsonschema needs three times as long to
     check a value when it has to follow references (measured).
     """
-    found: Schema = _expanded(_at(_pointer(part), name, instead), name, instead)
+    return expanded_at(_pointer(part), name, instead)
+
+
+def expanded_at(pointer: str, name: str, instead: Mapping[str, Schema] = _NONE) -> Schema:
+    """As `expanded`, for the part of a schema that a JSON pointer leads to."""
+    found: Schema = _expanded(_at(pointer, name, instead), name, instead)
     return found
 
 
@@ -142,11 +149,12 @@ def _expanded(node: Any, name: str, instead: Mapping[str, Schema]) -> Any:
         return [_expanded(item, name, instead) for item in node]
     if not isinstance(node, dict):
         return node
-    own = {
-        key: _expanded(value, name, instead)
-        for key, value in node.items()
-        if key not in _REFERENCES
-    }
+    own = {}
+    for key, value in node.items():
+        if key == "properties":  # its keys are names, which may be those of keywords
+            own[key] = {prop: _expanded(part, name, instead) for prop, part in value.items()}
+        elif key not in _REFERENCES:
+            own[key] = _expanded(value, name, instead)
     if "$ref" not in node:
         return own
     file, _, pointer = node["$ref"].partition("#")

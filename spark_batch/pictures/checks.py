@@ -21,13 +21,14 @@ _SHARP_SIDE = 512
 class View:
     """A decoded picture, of which `image` may be a reduced copy, and what it is compared with.
 
-    `size` is its width and height in pixels, `expected` those that the API gives, `small` the
+    `size` is its width and height in pixels, `expected` those that the API gives, None
+    where nobody knows them, `small` the
     shrunk picture, None where it cannot be made, and `before` the input, None without one.
     """
 
     image: Image.Image
     size: tuple[int, int]
-    expected: tuple[int, int]
+    expected: tuple[int, int] | None
     small: Image.Image | None
     before: Before | None
 
@@ -63,6 +64,8 @@ _Judgement = tuple[bool, str]
 
 def _size(_: Check, view: View) -> _Judgement:
     width, height = view.size
+    if view.expected is None:
+        return False, f"it is {width}x{height}; the model documents no size to expect"
     if view.size == view.expected:
         return True, f"it is {width}x{height}"
     return False, f"it is {width}x{height}, and not {view.expected[0]}x{view.expected[1]}"

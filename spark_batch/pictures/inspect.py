@@ -34,13 +34,14 @@ class Inspection:
 def inspect(
     path: Path,
     *,
-    expected: tuple[int, int],
+    expected: tuple[int, int] | None,
     before: Before | None,
     checks: Sequence[Check] = (),
 ) -> Inspection:
     """Read and decode a downloaded file once.
 
-    `expected` are the width and height in pixels that the API gives (`Model.expected_size`),
+    `expected` are the width and height in pixels that the API gives (`Model.expected_size`), None
+    where nobody knows them,
     `before` is the input picture (`before_of`), None when there is none to compare with, `checks`
     are those that start no program. Raises PictureError for what is no whole JPEG, PNG or WebP
     picture, in one line that begins with the path.

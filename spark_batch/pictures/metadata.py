@@ -137,7 +137,8 @@ def _texts(facts: Provenance) -> dict[str, str]:
         if value is None or value == "":
             continue
         found[name] = xmp.writable(str(value))
-    found["scale"] = number_text(facts.request.scale)
+    if facts.request.scale is not None:
+        found["scale"] = number_text(facts.request.scale)
     return found
 
 
@@ -148,10 +149,10 @@ def _facts(texts: Mapping[str, str]) -> Provenance | None:
             model=texts.get("model", ""),
             prompt=texts["prompt"],
             picture=None,
-            seed=_whole(texts["seed"]),
-            scale=float(texts["scale"]),
-            width=_whole(texts["width"]),
-            height=_whole(texts["height"]),
+            seed=_whole(texts["seed"]) if "seed" in texts else None,
+            scale=float(texts["scale"]) if "scale" in texts else None,
+            width=_whole(texts["width"]) if "width" in texts else None,
+            height=_whole(texts["height"]) if "height" in texts else None,
             take=_whole(texts["take"]),
         )
         facts = Provenance(
@@ -163,7 +164,7 @@ def _facts(texts: Mapping[str, str]) -> Provenance | None:
         )
     except (KeyError, ValueError):
         return None
-    sensible = _KEY.fullmatch(facts.key) and math.isfinite(request.scale)
+    sensible = _KEY.fullmatch(facts.key) and math.isfinite(request.scale or 0)
     short = all(len(text) <= _LONGEST for text in texts.values())
     return facts if sensible and short else None
 

@@ -47,13 +47,14 @@ def suspicion(
     small: Image.Image | None,
     size: tuple[int, int],
     *,
-    expected: tuple[int, int],
+    expected: tuple[int, int] | None,
     before: Before | None,
 ) -> str | None:
     """Why a decoded picture is suspect, in words; None if it is not.
 
     `small` is the shrunk picture, None where it cannot be made, `size` its width and height in
-    pixels; `expected` are those that the API gives (`Model.expected_size`).
+    pixels; `expected` are those that the API gives (`Model.expected_size`), None where
+    nobody knows them.
     """
     fault = _proportions(size, expected)
     if fault or small is None:
@@ -77,7 +78,9 @@ def before_of(source: Path, sent: Picture | None, rules: PictureRules) -> Before
         return None  # reported elsewhere
 
 
-def _proportions(size: tuple[int, int], expected: tuple[int, int]) -> str | None:
+def _proportions(size: tuple[int, int], expected: tuple[int, int] | None) -> str | None:
+    if expected is None:
+        return None
     width, height = expected
     if measures.same_proportions(size, expected):
         return None

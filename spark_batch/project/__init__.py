@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from spark_batch.jobs.shard import Shard as Shard
     from spark_batch.jobs.shard import read_shard as read_shard
     from spark_batch.models import ErrorCodes as ErrorCodes
-    from spark_batch.models import Model as Model
+    from spark_batch.models import Models as Models
     from spark_batch.models import schemas as schemas
     from spark_batch.pictures import Marks as Marks
     from spark_batch.project.adopting import Adoption as Adoption
@@ -244,7 +244,7 @@ _HOMES = {
     "jobs.sample": ("SampleSize", "read_size"),
     "jobs.select": ("facts",),
     "jobs.shard": ("Shard", "read_shard"),
-    "models": ("ErrorCodes", "Model", "schemas"),
+    "models": ("ErrorCodes", "Models", "schemas"),
     "recipe": ("Diagnostic", "Loaded"),
     "recipe.boundary": ("OUTSIDE_OPTION", "outside_allowed"),
     "recipe.diagnostics": ("ERROR",),

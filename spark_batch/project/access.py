@@ -122,7 +122,7 @@ def endpoint(layout: RecipeLayout, *, sandbox: bool, env_file: Path | None) -> I
     from spark_batch import sandbox as room
 
     settings = room.Settings(
-        folder=layout.sandbox, model=layout.model, task_seconds=_PREVIEW_SECONDS
+        folder=layout.sandbox, models=layout.models, task_seconds=_PREVIEW_SECONDS
     )
     with room.serve(settings) as served:
         yield Endpoint(served.url, key=_PREVIEW_KEY, api=SANDBOX_API)

@@ -92,7 +92,7 @@ def _adopted(checkpoint: Checkpoint, layout: RecipeLayout, path: Path) -> Adopti
     jobs = adopt(
         checkpoint,
         _until_fault(path, unread),
-        model=layout.model,
+        models=layout.models,
         trusted=_trusted(layout),
         wanted=_wanted(layout),
         passed_over=rejected.append,

@@ -122,7 +122,7 @@ class _Look:
     record: JobRecord
     file: Path | None
     checks: tuple[Check, ...]
-    expected: tuple[int, int]
+    expected: tuple[int, int] | None
     source: Input
     rules: PictureRules
 
@@ -133,15 +133,15 @@ def _looks(
     """The finished jobs that are chosen, in the recipe's order; two lines of one picture once."""
     chooser = chooser_of(only, layout)
     seen: set[str] = set()
-    model = recipe.model
     for job in layout.jobs(recipe):
         record = _record(checkpoint, job)
-        chosen = chooser(facts(record, model))
+        chosen = chooser(facts(record, recipe.models))
         if not chosen or record.status is not Status.DONE or job.key in seen:
             continue
         seen.add(job.key)
         file = None if record.file is None else layout.output_dir / record.file
         checks = checks_for(recipe.checks, job.prompt.variables)
+        model = recipe.models.of(job.model)
         expected = model.expected_size(job.size.width, job.size.height)
         yield _Look(record, file, checks, expected, job.input, model.picture)
     chooser.check()

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
+from spark_batch.checkpoint.rows import parameters
 from spark_batch.engine.planner import COSTS, Step
 from spark_batch.errors import UsageError
 from spark_batch.jobs import (
@@ -281,14 +282,15 @@ def _from_manifest(given: str) -> Base:
 def _row_record(row: Mapping[str, str]) -> JobRecord:
     """The job of a manifest row. A job without a picture has no name there, and is given one."""
     request = Request(
-        model="",
+        model=row["model"],
         prompt=row["prompt"],
         picture=None,
-        seed=int(row["seed"]),
-        scale=float(row["scale"]),
-        width=int(row["asked_width"]),
-        height=int(row["asked_height"]),
+        seed=int(row["seed"]) if row["seed"] else None,
+        scale=float(row["scale"]) if row["scale"] else None,
+        width=int(row["asked_width"]) if row["asked_width"] else None,
+        height=int(row["asked_height"]) if row["asked_height"] else None,
         take=int(row["take"]),
+        parameters=parameters(row["parameters"]),
     )
     made = f"{row['input']}/{row['prompt_id']}-{row['asked_width']}x{row['asked_height']}"
     shown = f"{made}-scale{row['scale']}-seed{row['seed']}"

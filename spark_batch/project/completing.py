@@ -34,11 +34,11 @@ def fill_axes(path: Path, found: dict[str, Names], *, sandbox: bool) -> None:
         layout = find_layout(path, sandbox=sandbox)
         with open_readonly(layout) as checkpoint:
             for record in islice(checkpoint.records(), _MOST_JOBS):
-                _add(found, facts(record, layout.model))
+                _add(found, facts(record, layout.models))
         return
     jobs = layout_of(recipe, sandbox=sandbox).jobs(recipe)
     for job in islice(jobs, _MOST_JOBS):
-        _add(found, facts(record_of(job), recipe.model))
+        _add(found, facts(record_of(job), recipe.models))
 
 
 def fill_jobs(path: Path, found: Names, *, sandbox: bool) -> None:

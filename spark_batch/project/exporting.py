@@ -22,9 +22,8 @@ from spark_batch import lfs
 from spark_batch.atomic import is_regular
 from spark_batch.errors import UsageError
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.jobs.names import VARIABLES, output_name, tokens
+from spark_batch.jobs.names import ABSENT, VARIABLES, output_name, tokens, value_slug
 from spark_batch.jobs.picks import Picks, Verdict
-from spark_batch.jobs.request import number_text
 from spark_batch.jobs.select import facts
 from spark_batch.project.destinations import Destination, destination
 from spark_batch.project.layout import RecipeLayout, copied
@@ -210,16 +209,20 @@ def _values(record: JobRecord, layout: RecipeLayout) -> Mapping[str, str]:
     """The values of a template's variables, as `output.name` has them."""
     request = record.request
     variables = {name: slug(value) for name, value in record.variables}
+    own = {name: value_slug(value) for name, value in request.parameters}
     return {
+        **dict.fromkeys(layout.models.further, ABSENT),
+        **own,
+        "model": value_slug(request.model),
         **variables,
         "input": record.input,
         "prompt": "-".join((record.prompt_id, *variables.values())),
-        "size": facts(record, layout.model)["size"][0],
-        "scale": number_text(request.scale),
-        "seed": str(request.seed),
+        "size": facts(record, layout.models).get("size", (ABSENT,))[0],
+        "scale": value_slug(request.scale),
+        "seed": value_slug(request.seed),
         "take": str(request.take),
-        "width": str(request.width),
-        "height": str(request.height),
+        "width": value_slug(request.width),
+        "height": value_slug(request.height),
         "job": record.key,
         "recipe": layout.name,
     }

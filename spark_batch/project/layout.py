@@ -13,7 +13,7 @@ from spark_batch.jobs.checks import Check
 from spark_batch.jobs.picks import Picks, picks_file, read_picks
 from spark_batch.jobs.reroll import FurtherTakes, with_further
 from spark_batch.jobs.shard import Shard, labelled_shard
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, Layout, pictures_folder
 from spark_batch.project.links import check_output
 from spark_batch.recipe.outline import header
@@ -29,7 +29,7 @@ class RecipeLayout(Layout):
     takes that `jobs` adds to the recipe's (`rerolling`).
     """
 
-    model: Model
+    models: Models
     shard: Shard | None = None
     recipe_dir: Path | None = None
     metadata: Metadata = Metadata.NONE
@@ -54,7 +54,7 @@ class RecipeLayout(Layout):
     @property
     def target(self) -> Target:
         """What its reports are made for."""
-        return Target(self.label, self.output_dir, self.recipe_dir, self.model, self.picks)
+        return Target(self.label, self.output_dir, self.recipe_dir, self.models, self.picks)
 
     @property
     def picks(self) -> Path | None:
@@ -86,7 +86,7 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
     folder = loaded.path.parent.absolute()
     return _checked(
         RecipeLayout(
-            loaded.name, output_dir, loaded.model, shard, folder, loaded.metadata, loaded.checks
+            loaded.name, output_dir, loaded.models, shard, folder, loaded.metadata, loaded.checks
         )
     )
 
@@ -107,7 +107,7 @@ def find_layout(
     folder = path.parent.absolute()
     return _checked(
         RecipeLayout(
-            found.name, output_dir, found.model, shard, folder, found.metadata, found.checks
+            found.name, output_dir, found.models, shard, folder, found.metadata, found.checks
         )
     )
 

@@ -14,9 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from spark_batch import atomic, lfs
+from spark_batch import atomic, lfs, models
 from spark_batch.engine.planner import WORK, Action
 from spark_batch.errors import OutputError, UsageError
+from spark_batch.jobs import Kind
+from spark_batch.jobs.request import size_text
 from spark_batch.models.schemas import PLANFILE, validator
 from spark_batch.recipe import boundary
 
@@ -48,7 +50,7 @@ class SavedPlan:
     files: Mapping[str, str]
     pictures: Mapping[str, str]
     state: str
-    quotes: Mapping[tuple[int, int], Decimal]
+    quotes: Mapping[Kind, Decimal]
     committed: Decimal
     expected: Decimal | None
     ceiling: Decimal
@@ -166,8 +168,8 @@ def _document(plan: SavedPlan) -> dict[str, Any]:
         "pictures": dict(plan.pictures),
         "state": plan.state,
         "quotes": [
-            {"width": width, "height": height, "cost_usd": format(cost, "f")}
-            for (width, height), cost in plan.quotes.items()
+            {"model": kind.model, "size": kind.size, "cost_usd": format(cost, "f")}
+            for kind, cost in plan.quotes.items()
         ],
         "cost_usd": {
             "committed": format(plan.committed, "f"),
@@ -187,12 +189,16 @@ def _plan(document: Mapping[str, Any]) -> SavedPlan:
     return SavedPlan(
         **{name: document[name] for name in same},
         only=tuple(document["only"]),
-        quotes={
-            (quote["width"], quote["height"]): Decimal(quote["cost_usd"])
-            for quote in document["quotes"]
-        },
+        quotes={_kind(quote): Decimal(quote["cost_usd"]) for quote in document["quotes"]},
         committed=Decimal(cost["committed"]),
         expected=None if cost["expected"] is None else Decimal(cost["expected"]),
         ceiling=Decimal(cost["ceiling"]),
         jobs={job["output"]: (job["job"], Action(job["action"])) for job in document["jobs"]},
     )
+
+
+def _kind(quote: Mapping[str, Any]) -> Kind:
+    """What a quote is about; older plans have width and height, and were for the one model."""
+    if "model" in quote:
+        return Kind(quote["model"], quote["size"])
+    return Kind(models.default().name, size_text(quote["width"], quote["height"]))

@@ -19,7 +19,7 @@ from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import PictureError
-from spark_batch.jobs import Job, Recipe
+from spark_batch.jobs import Job, Kind, Recipe
 from spark_batch.jobs.sample import Sample, SampleSize
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
@@ -83,7 +83,7 @@ class Plan:
         self._keys: set[int] = set()
         self._snapshot: PlanSnapshot | None = None
         charges = chain(charges, checkpoint.charges())
-        self.prices = Prices(price=recipe.price, charges=charges)
+        self.prices = Prices(prices=recipe.prices, charges=charges)
 
     def steps(self, *, brief: bool = False) -> Iterator[Step]:
         """A step for every job in the recipe's order. Call it once.
@@ -107,11 +107,10 @@ class Plan:
 
         Raises UsageError when there is no key.
         """
-        firsts: dict[tuple[int, int], Job] = {}
+        firsts: dict[Kind, Job] = {}
         for step in sampled(self._survey(self._chooser()), self.sample):
             if step.action in COSTS:
-                size = (step.job.size.width, step.job.size.height)
-                firsts.setdefault(size, step.job)
+                firsts.setdefault(step.job.kind, step.job)
         if not firsts:
             return Quotes({}, (), 0)
         quotes = ask(firsts, self.layout, sandbox=sandbox, env_file=env_file)
@@ -155,7 +154,7 @@ class Plan:
             reader=self._checkpoint,
             scope=Scope(
                 self.layout.output_dir,
-                self.recipe.model,
+                self.recipe.models,
                 self.recipe.run.attempts,
                 retry=self.retry,
             ),
@@ -169,13 +168,13 @@ class Plan:
         """The expected cost of a step in USD; None when it is free or the price is unknown."""
         if step.action not in COSTS:
             return None
-        return self.prices.estimate((step.job.size.width, step.job.size.height))
+        return self.prices.estimate(step.job.kind)
 
     def quoted(self, step: Step) -> Decimal | None:
         """The API's quote for a step in USD; None when it costs nothing or there is no quote."""
         if step.action not in COSTS:
             return None
-        return self.prices.quoted((step.job.size.width, step.job.size.height))
+        return self.prices.quoted(step.job.kind)
 
     def money(self) -> Money:
         """The money spent and reserved so far."""
@@ -273,49 +272,49 @@ def plan(
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """Quotes in USD a picture by width and height as asked, and why the API gave none for others.
+    """Quotes in USD a picture by model and size as asked, and why the API gave none for others.
 
-    `unasked` is the number of sizes beyond the first 20, which are not asked about.
+    `unasked` is the number of these kinds beyond the first 20, which are not asked about.
     """
 
-    prices: Mapping[tuple[int, int], Decimal]
+    prices: Mapping[Kind, Decimal]
     refused: tuple[str, ...]
     unasked: int
 
 
 def ask(
-    jobs: Mapping[tuple[int, int], Job],
+    jobs: Mapping[Kind, Job],
     layout: RecipeLayout,
     *,
     sandbox: bool,
     env_file: Path | None,
 ) -> Quotes:
-    """Ask precharge for one job of each size; the API may refuse (schemas/README.md).
+    """Ask precharge for one job of each model and size; the API may refuse (schemas/README.md).
 
     Raises UsageError when there is no key.
     """
-    prices: dict[tuple[int, int], Decimal] = {}
+    prices: dict[Kind, Decimal] = {}
     refused: dict[str, None] = {}
-    fitted = partial(pictures.fitted, rules=layout.model.picture)
-    bodies = Bodies(layout.model, fitted=fitted)
+    fitted = partial(pictures.fitted, rules=layout.models.picture)
+    bodies = Bodies(layout.models, fitted=fitted)
     # A sandbox of its own, since a plan touches no file of the recipe's.
     with (
         tempfile.TemporaryDirectory() as folder,
         access.endpoint(
-            RecipeLayout(layout.name, Path(folder), layout.model),
+            RecipeLayout(layout.name, Path(folder), layout.models),
             sandbox=sandbox,
             env_file=env_file,
         ) as endpoint,
-        client.TaskClient(endpoint.base_url, endpoint.key, model=layout.model) as tasks,
+        client.TaskClient(endpoint.base_url, endpoint.key, models=layout.models) as tasks,
     ):
-        for size, job in list(jobs.items())[:MAX_QUESTIONS]:
+        for kind, job in list(jobs.items())[:MAX_QUESTIONS]:
             try:
-                outcome = tasks.quote(bodies.body(job))
+                outcome = tasks.quote(bodies.body(job), job.model)
             except PictureError as error:
                 refused[str(error)] = None
                 continue
             if isinstance(outcome, Quoted):
-                prices[size] = outcome.cost
+                prices[kind] = outcome.cost
             else:
                 refused[outcome.reason] = None
     return Quotes(prices, tuple(refused), max(0, len(jobs) - MAX_QUESTIONS))

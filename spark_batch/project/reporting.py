@@ -105,7 +105,7 @@ def manifest_of_deleted(layout: RecipeLayout, checkpoint: CheckpointReader) -> I
 
 def manifest_text(records: Iterable[JobRecord], layout: RecipeLayout) -> str:
     """The text of a manifest with these jobs only. Raises PicksError."""
-    return "".join(manifest.text(records, layout.model, picks=layout.read_picks()))
+    return "".join(manifest.text(records, layout.models, picks=layout.read_picks()))
 
 
 def summary_text(
@@ -119,7 +119,7 @@ def summary_text(
     except PicksError:  # writing the reports has said so
         picks = Picks()
     return markdown.text(
-        checkpoint, layout.model, name=layout.name, recipe=recipe, pictures=pictures, picks=picks
+        checkpoint, layout.models, name=layout.name, recipe=recipe, pictures=pictures, picks=picks
     )
 
 
@@ -134,5 +134,5 @@ def annotation_commands(
         recipe=str(recipe),
         recipe_dir=layout.recipe_dir or recipe.parent,
         workspace=workspace,
-        model=layout.model,
+        models=layout.models,
     )

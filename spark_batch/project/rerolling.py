@@ -37,8 +37,10 @@ def _known(recipe: Recipe, checkpoint: CheckpointReader) -> Known:
         return status_of(checkpoint.last_attempt(key)) in _FINISHED
 
     def take(key: str) -> int | None:
-        found = checkpoint.seed_and_take(key)
-        return found[1] if found and found[0] == recipe.model.random_seed else None
+        found = checkpoint.find_request(key)
+        if found is None or not recipe.models.of(found.model).draws(found.seed):
+            return None
+        return found.take
 
     return Known(lambda key: checkpoint.last_attempt(key) is not None, finished, take)
 

@@ -92,7 +92,7 @@ def rescue(
             with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
                 access.check_api(checkpoint, endpoint.api)
                 with client.TaskReader(
-                    endpoint.base_url, endpoint.key, model=layout.model
+                    endpoint.base_url, endpoint.key, models=layout.models
                 ) as reader:
                     driver = _driver(
                         layout,
@@ -127,7 +127,7 @@ def _driver(
     """A run that sends nothing: it fetches what is paid for, and restores what is missing."""
     return Driver(
         settings,
-        model=layout.model,
+        models=layout.models,
         checkpoint=checkpoint,
         client=reader,
         send=None,
@@ -154,7 +154,7 @@ def _missing(
     checkpoint: Checkpoint, layout: RecipeLayout, settings: RunSettings, causes: Counter[Cause]
 ) -> list[Restore]:
     """The pictures that are paid for and not here; counts the causes of all jobs."""
-    scope = Scope(layout.output_dir, layout.model, settings.attempts, rescue=True)
+    scope = Scope(layout.output_dir, layout.models, settings.attempts, rescue=True)
     missing = []
     for found, picture in paid_pictures(checkpoint.records(), reader=checkpoint, scope=scope):
         causes[found.cause] += 1
@@ -165,4 +165,4 @@ def _missing(
 
 def _nothing(checkpoint: Checkpoint) -> Budget:
     """A budget of nothing."""
-    return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices(price=None))
+    return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices())

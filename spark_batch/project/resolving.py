@@ -10,6 +10,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.answers import usable_id
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, JobRecord, State
+from spark_batch.models import gateway
 from spark_batch.project.layout import RecipeLayout, open_readonly
 from spark_batch.project.reporting import write_known_reports
 from spark_batch.project.selecting import chosen_records, find_job
@@ -73,7 +74,7 @@ def settling(
     there is no checkpoint, unless `job` names one job that is uncertain, and when none of the
     chosen ones is; CheckpointError as `Checkpoint.open` does.
     """
-    if task_id is not None and usable_id(task_id, layout.model.answers) is None:
+    if task_id is not None and usable_id(task_id, gateway()) is None:
         raise UsageError("this task id has characters that no id of the API has")
     open_readonly(layout).close()  # says what to do when there is none
     with Checkpoint.open(layout.checkpoint) as checkpoint:

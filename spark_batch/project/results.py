@@ -22,7 +22,7 @@ def job_results(
     folders = Folders(layout.output_dir, layout.recipe_dir)
     for record in records:
         several = checkpoint.attempts_of(record.key) if record.attempts > 1 else ()
-        yield result_of(manifest.row(record, layout.model, several), record, folders)
+        yield result_of(manifest.row(record, layout.models, several), record, folders)
 
 
 def thumbnail_url(picture: Path, cache: Path | None) -> str:

@@ -197,13 +197,13 @@ class PreparedRun:
         address = self.options.dask
         elsewhere = WorkerProcesses(run.workers) if address is None else Cluster(address)
         executors = threads(run.concurrency, elsewhere.at_once)
-        model = self.recipe.model
-        fitted = partial(fetching.fitted, rules=model.picture, elsewhere=elsewhere)
-        bodies = Bodies(model, fitted=fitted, executor=executors.pictures)
-        with client.TaskClient(endpoint.base_url, endpoint.key, model=model) as tasks:
+        models = self.recipe.models
+        fitted = partial(fetching.fitted, rules=models.picture, elsewhere=elsewhere)
+        bodies = Bodies(models, fitted=fitted, executor=executors.pictures)
+        with client.TaskClient(endpoint.base_url, endpoint.key, models=models) as tasks:
             driver = Driver(
                 run,
-                model=model,
+                models=models,
                 checkpoint=checkpoint,
                 client=tasks,
                 send=sender(tasks.submit, bodies),
@@ -252,7 +252,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
         shard_budget = sharding.shard_budget(recipe, layout)
         recipe = shard_budget.recipe
         prices = Prices(
-            price=recipe.price, charges=chain(shard_budget.charges, checkpoint.charges())
+            prices=recipe.prices, charges=chain(shard_budget.charges, checkpoint.charges())
         )
         if bound is not None:
             prices.quote(bound.plan.quotes)
@@ -301,7 +301,7 @@ def _steps(
     checkpoint: Checkpoint,
     chooser: Chooser,
 ) -> Iterator[Step]:
-    scope = Scope(layout.output_dir, recipe.model, recipe.run.attempts, retry=options.retry)
+    scope = Scope(layout.output_dir, recipe.models, recipe.run.attempts, retry=options.retry)
     chosen = chooser or None
     jobs = layout.jobs(recipe)
     again = chooser.names_flagged

@@ -31,7 +31,7 @@ def _chosen(
     tried = checkpoint.tried() if chooser else set()
     for job in layout.jobs(recipe):
         last = checkpoint.last_attempt(job.key) if int(job.key, 16) in tried else None
-        job_facts = facts(record_of(job, last), recipe.model)
+        job_facts = facts(record_of(job, last), recipe.models)
         if chooser(job_facts):
             yield job.key, axis_values(job_facts)
 

@@ -32,7 +32,7 @@ def chosen_records(
     """
     chooser = chooser_of(only, layout)
     for record in checkpoint.records():
-        if chooser(facts(record, layout.model)):
+        if chooser(facts(record, layout.models)):
             yield record
     if strict:
         chooser.check()

@@ -17,7 +17,7 @@ from spark_batch.checkpoint import (
 )
 from spark_batch.errors import CheckpointDamaged, UsageError
 from spark_batch.jobs import SANDBOX_API
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.paths import (
     MANIFEST_SUFFIX,
     SANDBOX,
@@ -113,7 +113,7 @@ def _of_old_name(layout: RecipeLayout, path: Path) -> list[Path]:
 
 def _recorded_in(layout: RecipeLayout, folder: Path) -> list[Path]:
     """The recipe's checkpoints and manifests in an output folder."""
-    whole = RecipeLayout(layout.name, folder, layout.model)
+    whole = RecipeLayout(layout.name, folder, layout.models)
     parts = (whole, *shards_of(whole))
     files = [file for part in parts for file in (part.checkpoint, part.manifest)]
     return [file for file in files if file.exists()]
@@ -146,7 +146,7 @@ def open_sources(
         sources = []
         for path in paths:
             opening = (
-                _manifest(path, layout.model) if _is_manifest(path) else _checkpoint(layout, path)
+                _manifest(path, layout.models) if _is_manifest(path) else _checkpoint(layout, path)
             )
             source = stack.enter_context(opening)
             _check_source(layout, source, sandbox=sandbox, renamed=renamed)
@@ -180,12 +180,12 @@ def _checkpoint(layout: RecipeLayout, path: Path) -> Iterator[Source]:
 
 
 @contextlib.contextmanager
-def _manifest(path: Path, model: Model) -> Iterator[Source]:
+def _manifest(path: Path, models: Models) -> Iterator[Source]:
     """A manifest, read into a checkpoint in memory."""
     rows = list(manifest.read_manifest(path))
     with Checkpoint.blank() as reader:
         try:
-            adopt(reader, rows, model=model, trusted=lambda row: False)
+            adopt(reader, rows, models=models, trusted=lambda row: False)
         except UsageError as error:
             raise UsageError(f"{path}: {error}; restore the file from git") from None
         files = {row["job"]: row["output"] for row in rows}

@@ -165,7 +165,7 @@ def _in_manifest(records: RunRecords, sha256: str, carried: Provenance | None) -
         if row["sha256"] == sha256 or row["job"] == job
     ]
     with Checkpoint.blank() as blank:
-        adopt(blank, rows, model=models.default(), trusted=lambda row: False)
+        adopt(blank, rows, models=models.of_recipe(models.default()), trusted=lambda row: False)
         found = _known(blank, records, sha256, carried)
     return [_with_lines(known, rows) for known in found]
 

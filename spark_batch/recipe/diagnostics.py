@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -173,6 +173,25 @@ class Findings:
         """A place as messages name it: `in line 3`, or `at inputs[0]` in a mapping."""
         places = self.source.places
         return f"in line {mark.line}" if places is None else f"at {places[mark.line - 1]}"
+
+    def by_model(self, names: Iterable[str]) -> Iterator[tuple[str, Findings]]:
+        """Findings of its own for each model of a recipe, by the model's name.
+
+        What all of them have is added once, and what only some have with the names of these.
+        """
+        parts = {name: Findings(self.source) for name in names}
+        for name, part in parts.items():
+            part._comparisons, part._matches = self._comparisons, self._matches
+            yield name, part
+            self._comparisons, self._matches = part._comparisons, part._matches
+        found: dict[Diagnostic, dict[str, None]] = {}
+        for name, part in parts.items():
+            for diagnostic in part._found:
+                found.setdefault(diagnostic, {})[name] = None
+        for diagnostic, owners in found.items():
+            which = "" if len(owners) == len(parts) else f" (model {', '.join(owners)})"
+            self.errors += diagnostic.severity == ERROR
+            self._found.append(replace(diagnostic, message=f"{diagnostic.message}{which}"))
 
     def adopt(self, other: Findings) -> None:
         """Add the diagnostics of a file that this one names, after its own."""

@@ -7,7 +7,7 @@ checked, so that one run reports every error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from spark_batch.errors import PictureError, RecipeError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
 from spark_batch.jobs.checks import Check
-from spark_batch.models import Model, PictureRules
+from spark_batch.models import Models, PictureRules
 from spark_batch.recipe import (
     checks,
     ids,
@@ -32,8 +32,9 @@ from spark_batch.recipe import (
 from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
 from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_generated
 from spark_batch.recipe.inputs import Fetch, Fetched, Listed, Probe
+from spark_batch.recipe.own_models import model_files, read_models
 from spark_batch.recipe.prompts import PromptEntry
-from spark_batch.recipe.schema import check, read_model, start
+from spark_batch.recipe.schema import check, start
 from spark_batch.recipe.table import Table
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
@@ -91,24 +92,21 @@ def load(
     root, findings = mapping.read(path, values)
     if root is None:
         raise error_of(findings)
-    model = read_model(root, findings)
-    broken = check(root, model, findings)
-    recipe = None
-
-    def probe_input(file: Path, fit: Fit | None) -> Picture:
-        if model.fields.base64 is None:
-            raise PictureError(f"{file}: {model.name} takes no files; give the picture's URL")
-        return probe(file, fit, model.picture)
+    models = read_models(root, path.parent, findings)
+    if findings.errors and any(model_files(root)):
+        raise error_of(findings)  # what a model of one's own takes is not known
+    broken = check(root, models, findings)
+    recipe, probe_input = None, _probing(probe, models)
 
     if "" not in broken or root.keys:
         sections = _read_sections(
             root,
             path.parent,
-            model,
+            models,
             broken,
             probe=probe_input,
             find=find,
-            fetch=partial(_fetched, fetch, model.picture),
+            fetch=partial(_fetched, fetch, models.picture),
             findings=findings,
         )
         blocks = _read_blocks(sections, root, path.parent, probe_input, findings)
@@ -138,19 +136,33 @@ def _fetched(
     return fetch(address, output, fit=fit, rules=rules)
 
 
+def _probing(probe: ProbeByRules, models: Models) -> Probe:
+    """Reads an input picture, which all models have to take as a file. It raises PictureError."""
+    by_url = [model.name for model in models.chosen if model.fields.base64 is None]
+
+    def probe_input(file: Path, fit: Fit | None) -> Picture:
+        if by_url:
+            names = " and ".join(by_url)
+            verb = "takes" if len(by_url) == 1 else "take"
+            raise PictureError(f"{file}: {names} {verb} no files; give the picture's URL")
+        return probe(file, fit, models.picture)
+
+    return probe_input
+
+
 @dataclass(frozen=True, slots=True)
 class _Sections:
     """The sections of a recipe; None where one has errors against the schema.
 
-    `doubtful` are the sections with errors of any kind: what they would hold without these is not
-    known.
+    `variants` are those for each model. `doubtful` are the sections with errors of any kind: what
+    they would hold without these is not known.
     """
 
-    model: Model
+    models: Models
     name: str | None
     inputs: tuple[Listed, ...] | None
     prompts: tuple[PromptEntry, ...] | None
-    variants: Variants | None
+    variants: tuple[Variants, ...] | None
     folder: Path | None
     template: str | None
     table: Table | None
@@ -166,7 +178,7 @@ class _Sections:
 def _read_sections(
     root: Node,
     base: Path,
-    model: Model,
+    models: Models,
     broken: frozenset[str],
     *,
     probe: Probe,
@@ -176,7 +188,7 @@ def _read_sections(
 ) -> _Sections:
     """Read the sections that are not `broken` by the schema's judgement, the table first."""
     named = None if "rows" in broken else root.get("rows")
-    table = None if named is None else rows.open_table(named, base, findings)
+    table = None if named is None else rows.open_table(named, base, models, findings)
     doubtful = set(broken)
 
     def section(key: str, read: Callable[[Node | None], T]) -> T | None:
@@ -190,8 +202,8 @@ def _read_sections(
 
     name = section("name", lambda node: _name(node, findings))
     folder = section("output", lambda node: _folder(node, base, name, findings))
-    texts = section("prompts", lambda node: _texts(node, model, table, findings))
-    names = None if "prompts" in broken else _names(texts or (), table)
+    texts = section("prompts", lambda node: _texts(node, models, table, findings))
+    names = None if "prompts" in broken else _names(texts or (), table, models)
     template = section("output", lambda node: output.template(_sub(node, "name"), names, findings))
 
     def pictures(node: Node | None) -> tuple[Listed, ...] | None:
@@ -201,15 +213,13 @@ def _read_sections(
 
         return inputs.read(node, around, probe=probe, fetch=fetch, findings=findings)
 
-    axes = section("variants", lambda node: variants.variants(node, model, findings))
+    axes = section("variants", lambda node: _variants(node, models, findings))
     looks = section("checks", lambda node: checks.read(node, names, findings))
     listed = section("inputs", pictures)
-    warnings.prompts(texts or (), model, findings)
-    if axes is not None:
-        warnings.sizes(axes.located, model, findings)
-        warnings.seeds(_sub(root.get("variants"), "seed"), model, findings)
+    _check_urls(listed or (), models, findings)
+    warnings.prompts(texts or (), models, findings)
     return _Sections(
-        model=model,
+        models=models,
         name=name,
         inputs=listed,
         prompts=texts,
@@ -222,14 +232,36 @@ def _read_sections(
     )
 
 
+def _variants(node: Node | None, models: Models, findings: Findings) -> tuple[Variants, ...]:
+    """The axes of `variants` for each model, with the warnings about them."""
+    found = []
+    for name, part in findings.by_model(models.names):
+        model = models.of(name)
+        axes = variants.variants(node, model, part, size_names=models.size_names)
+        warnings.sizes(axes.located, model, part)
+        if model.has_axis("seed"):
+            warnings.seeds(_sub(node, "seed"), model, part)
+        found.append(axes)
+    return tuple(found)
+
+
+def _check_urls(listed: Iterable[Listed], models: Models, findings: Findings) -> None:
+    """Report URLs of pictures for a model that takes files alone."""
+    names = " and ".join(model.name for model in models.chosen if model.fields.url is None)
+    for picture in listed if names else ():
+        if picture.input.url is not None:
+            message = f"no URL can be given to {names}; save the picture, and name the file"
+            findings.error(picture.node.mark, code="url", path=picture.where, message=message)
+
+
 def _texts(
-    node: Node | None, model: Model, table: Table | None, findings: Findings
+    node: Node | None, models: Models, table: Table | None, findings: Findings
 ) -> tuple[PromptEntry, ...] | None:
     """The prompts; for the rows of a table that has none they may use its columns."""
     if node is None or _is_unread(table):
         return None
     columns = None if table is None or table.has_prompts else tuple(table.free.values())
-    return prompts.read(node, model, findings, columns)
+    return prompts.read(node, models, findings, columns)
 
 
 def _is_unread(table: Table | None) -> bool:
@@ -237,9 +269,9 @@ def _is_unread(table: Table | None) -> bool:
     return table is not None and table.has_errors and not table.has_prompts
 
 
-def _names(texts: tuple[PromptEntry, ...], table: Table | None) -> list[str] | None:
-    """The names of all variables; None where they are not known."""
-    own = [name for entry in texts for name in entry.variables]
+def _names(texts: tuple[PromptEntry, ...], table: Table | None, models: Models) -> list[str] | None:
+    """The names of all variables and further parameters; None where they are not known."""
+    own = [*models.further, *(name for entry in texts for name in entry.variables)]
     return None if _is_unread(table) else [*own, *(table.free.values() if table else ())]
 
 
@@ -268,7 +300,7 @@ def _sub(node: Node | None, key: str) -> Node | None:
 def _read_blocks(
     sections: _Sections, root: Node, base: Path, probe: Probe, findings: Findings
 ) -> tuple[Block, ...]:
-    """The recipe's matrix, then a block for each entry of `include` and each row.
+    """The recipe's matrix, then each entry of `include` and each row, with a block a model.
 
     The matrix has no inputs and prompts in a recipe of rows alone, and is then left out.
     """
@@ -276,20 +308,19 @@ def _read_blocks(
     def part(key: str) -> Node | None:
         return None if key in sections.doubtful else root.get(key)
 
-    axes = sections.variants or variants.variants(None, sections.model, findings)
+    axes = sections.variants or _variants(None, sections.models, findings)
     listed = sections.inputs or ()
-    main = axes.block(
-        (picture.input for picture in listed),
-        (prompt for entry in sections.prompts or () for prompt in entry.prompts),
-    )
+    pictures = tuple(picture.input for picture in listed)
+    texts = tuple(prompt for entry in sections.prompts or () for prompt in entry.prompts)
     known = _known(sections, root)
     blocks: tuple[Block, ...] = ()
-    if (main.inputs and main.prompts) or known.doubtful:
+    if (pictures and texts) or known.doubtful:
         apart = rules.apart(sections.prompts or (), known, findings)
-        main = replace(main, apart=apart)
-        main = replace(main, excludes=rules.exclusions(part("exclude"), main, known, findings))
-        blocks = (main, *rules.inclusions(part("include"), main, known, findings))
-    warnings.inputs(listed, blocks, sections.model, findings)
+        main = tuple(replace(own.block(pictures, texts), apart=apart) for own in axes)
+        excludes = rules.exclusions(part("exclude"), main, known, findings)
+        main = tuple(replace(block, excludes=excludes) for block in main)
+        blocks = (*main, *rules.inclusions(part("include"), main, known, findings))
+    warnings.inputs(listed, blocks, sections.models, findings)
     table, named = sections.table, part("rows")
     if table is None or named is None:
         return blocks
@@ -297,6 +328,7 @@ def _read_blocks(
     given = rows.Given(
         blocks,
         axes,
+        sections.models,
         base,
         named.text().strip(),
         sure="inputs" not in sections.doubtful,
@@ -340,12 +372,12 @@ def _assemble(
     return Recipe(
         path=path,
         name=sections.name,
-        model=sections.model,
+        models=sections.models,
         blocks=blocks,
         output_dir=sections.folder,
         output_name=sections.template,
         run=variants.run(root.get("run")),
-        price=variants.money(root.get("price")),
+        prices=variants.prices(root.get("price"), sections.models),
         metadata=output.metadata(root.get("output")),
         checks=sections.checks or (),
     )

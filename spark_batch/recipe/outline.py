@@ -10,21 +10,22 @@ from pathlib import Path, PurePosixPath
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Metadata, RunSettings
 from spark_batch.jobs.checks import Check
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.recipe import checks, ids, mapping, output, variants
 from spark_batch.recipe.globs import is_glob
 from spark_batch.recipe.load import error_of
-from spark_batch.recipe.schema import check, read_model
+from spark_batch.recipe.own_models import model_files, read_models
+from spark_batch.recipe.schema import check
 from spark_batch.recipe.table import Table
 from spark_batch.recipe.yaml import Node, read
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A recipe's name, model, absolute output folder, `output.metadata`, `run` and `checks`."""
+    """A recipe's name, models, absolute output folder, `output.metadata`, `run` and `checks`."""
 
     name: str
-    model: Model
+    models: Models
     output_dir: Path
     metadata: Metadata
     run: RunSettings
@@ -41,8 +42,8 @@ def header(path: Path, values: Mapping[str, object] | None = None) -> Header:
     root, findings = mapping.read(path, values)
     if root is None:
         raise error_of(findings)
-    model = read_model(root, findings)
-    broken = check(root, model, findings)
+    models = read_models(root, path.parent, findings)
+    broken = check(root, models, findings)
     name, section = root.get("name"), root.get("output")
     if name is None or broken & {"name", "output"} or ids.fault(name.text()):
         raise error_of(findings)
@@ -52,17 +53,18 @@ def header(path: Path, values: Mapping[str, object] | None = None) -> Header:
         raise error_of(findings)
     run = variants.run(None if "run" in broken else root.get("run"))
     looks = checks.read(None if "checks" in broken else root.get("checks"), None, findings)
-    return Header(name.text(), model, folder, output.metadata(section), run, looks)
+    return Header(name.text(), models, folder, output.metadata(section), run, looks)
 
 
 def sources(path: Path) -> Mapping[str, str]:
-    """The SHA-256 of the recipe's file and of its table, by their path from its folder.
+    """The SHA-256 of the recipe's file, its table and its own models, by path from its folder.
 
     Raises UsageError for one that cannot be read.
     """
     root, _ = read(path)
     table = root.get("rows") if root is not None else None
     names = [path.name] if table is None else [path.name, table.text().strip()]
+    names += () if root is None else model_files(root)
     return {name: _sha256(path.parent / name) for name in names}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +11,16 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Block, Job, Metadata, Recipe, matrix
 from spark_batch.jobs.collisions import colliding_jobs, in_folders
 from spark_batch.jobs.names import (
+    ABSENT,
     VARIABLES,
     default_template,
     output_name,
     prompt_name,
     tokens,
     value_names,
+    value_slug,
 )
-from spark_batch.jobs.request import KEY_DIGITS, number_text
+from spark_batch.jobs.request import KEY_DIGITS
 from spark_batch.models import schemas
 from spark_batch.paths import SANDBOX
 from spark_batch.recipe import ids
@@ -146,14 +148,15 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
     elif pair:
-        message = _collision(*pair, matrix.template(recipe))
+        message = _collision(*pair, matrix.templates(recipe))
         findings.error(mark, code="same-name", path="output.name", message=message)
 
 
 def _lacking(recipe: Recipe) -> str | None:
     """The error for a template variable that one of the prompts does not have."""
-    parts = tokens(matrix.template(recipe))
-    needed = {token.name for token in parts if token.name} - set(VARIABLES)
+    parts = tokens(recipe.output_name)
+    own = (*VARIABLES, *recipe.models.further)
+    needed = {token.name for token in parts if token.name}.difference(own)
     for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if needed):
         for name in sorted(needed - {name for name, _ in prompt.variables}):
             advice = "use ${prompt}, which ends in the values of a prompt's variables"
@@ -166,10 +169,12 @@ def _long_part(recipe: Recipe) -> str | None:
 
     Without exclusions some job has the longest value of every axis.
     """
-    text = matrix.template(recipe)
-    if _too_long(output_name(text, _longest_values(recipe, _together(recipe)))) is None:
+    texts = matrix.templates(recipe)
+    whole = _longest_values(recipe, _together(recipe))
+    if not any(_too_long(output_name(text, whole)) for text in texts.values()):
         return None
     for block in recipe.blocks:
+        text = texts[block.model.name]
         fault = _too_long(output_name(text, _longest_values(recipe, block)))
         if fault and block.rules:
             names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
@@ -182,14 +187,16 @@ def _long_part(recipe: Recipe) -> str | None:
 def _together(recipe: Recipe) -> Block:
     """All values of all blocks: if the longest of them fit, no block needs a check of its own."""
     blocks = recipe.blocks
+    names = (block.model for block in blocks)
     return Block(
-        model=recipe.model,
+        model=max(names, key=lambda model: len(model.name)),
         inputs=tuple(picture for block in blocks for picture in block.inputs),
         prompts=tuple(prompt for block in blocks for prompt in block.prompts),
         sizes=tuple({size for block in blocks for size in block.sizes}),
         scales=tuple({scale for block in blocks for scale in block.scales}),
         seeds=tuple({seed for block in blocks for seed in block.seeds}),
         takes=max(block.takes for block in blocks),
+        parameters=tuple({one for block in blocks for one in block.parameters}),
     )
 
 
@@ -214,16 +221,21 @@ def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
     variables: dict[str, object] = {}
     for name, value in (pair for p in block.prompts for pair in value_names(p).items()):
         variables[name] = max(str(variables.get(name, "")), value, key=len)
+    parameters = {name: ABSENT for name in recipe.models.further}
+    for name, given in (pair for combination in block.parameters for pair in combination):
+        parameters[name] = max(parameters[name], value_slug(given), key=len)
     return {
+        "model": value_slug(block.model.name),
+        **parameters,
         **variables,
         "input": max((picture.id for picture in block.inputs), key=len),
         "prompt": max(map(prompt_name, block.prompts), key=len),
         "size": max((size.label for size in block.sizes), key=len),
-        "scale": max((number_text(scale) for scale in block.scales), key=len),
-        "seed": max((str(seed) for seed in block.seeds), key=len),
+        "scale": max(map(value_slug, block.scales), key=len),
+        "seed": max(map(value_slug, block.seeds), key=len),
         "take": block.takes,
-        "width": max(size.width for size in block.sizes),
-        "height": max(size.height for size in block.sizes),
+        "width": max((value_slug(size.width) for size in block.sizes), key=len),
+        "height": max((value_slug(size.height) for size in block.sizes), key=len),
         "job": "0" * KEY_DIGITS,
         "recipe": recipe.name,
     }
@@ -258,8 +270,8 @@ def _reserved(name: str) -> Iterator[str]:
             yield f"the part {quoted(part)} of the name {quoted(name)} {fault}"
 
 
-def _collision(first: Job, second: Job, text: str) -> str:
-    names = {token.name for token in tokens(text) if token.name}
+def _collision(first: Job, second: Job, texts: Mapping[str, str]) -> str:
+    names = {token.name for token in tokens(texts[first.model]) if token.name}
     if {"width", "height"} <= names:
         names.add("size")
     if "prompt" in names:
@@ -283,10 +295,12 @@ def _collision(first: Job, second: Job, text: str) -> str:
 def _facts(job: Job) -> dict[str, str]:
     """The axes of a job, as messages show them."""
     return {
+        "model": job.model,
         "input": job.input.id,
         "prompt": job.prompt.id,
         "size": job.size.label,
-        "scale": number_text(job.scale),
-        "seed": str(job.seed),
+        "scale": value_slug(job.scale),
+        "seed": value_slug(job.seed),
+        **{name: value_slug(value) for name, value in job.parameters},
         "take": str(job.take),
     }

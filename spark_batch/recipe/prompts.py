@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from spark_batch.jobs import Prompt
-from spark_batch.jobs.names import VARIABLES
-from spark_batch.models import Model
+from spark_batch.jobs.names import MODEL, VARIABLES
+from spark_batch.models import Models
 from spark_batch.recipe import ids
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.schema import judge, shown
@@ -43,9 +43,9 @@ class PromptEntry:
 
 
 def read(
-    node: Node, model: Model, findings: Findings, columns: tuple[str, ...] | None = None
+    node: Node, models: Models, findings: Findings, columns: tuple[str, ...] | None = None
 ) -> tuple[PromptEntry, ...]:
-    """The prompts for `model`, without the white space around them, with given or generated ids.
+    """The prompts for `models`, without the white space around them, with given or generated ids.
 
     `columns` are the variables of a table whose rows the prompts are for, None without one.
     """
@@ -54,13 +54,13 @@ def read(
         where = f"prompts[{at}]"
         name = _named(item, where)
         named.append(name)
-        values = _variables(item.get("vars"), f"{where}.vars", findings)
+        values = _variables(item.get("vars"), f"{where}.vars", reserved(models), findings)
         count += math.prod(map(len, values.values()))
         if count > MAX_TEXTS:
             message = f"the variables make more than {MAX_TEXTS} prompts; split the recipe"
             findings.error(name.mark, code="too-many-prompts", path=where, message=message)
             break
-        found.append(_entry(item, name, values, model, findings=findings, columns=columns))
+        found.append(_entry(item, name, values, models, findings=findings, columns=columns))
     ids.check(named, findings)
     return tuple(found)
 
@@ -98,7 +98,7 @@ def _entry(
     item: Node,
     name: ids.Named,
     values: Values,
-    model: Model,
+    models: Models,
     *,
     findings: Findings,
     columns: tuple[str, ...] | None,
@@ -114,7 +114,7 @@ def _entry(
     if tokens is not None:
         _unused(item.get("vars"), f"{where}.vars", tokens, findings)
         if columns is None:
-            prompts = _prompts(node, name, tokens, values, model=model, findings=findings)
+            prompts = _prompts(node, name, tokens, values, models=models, findings=findings)
     return PromptEntry(node, where, name.id, prompts, values, tokens or (), item.get("inputs"))
 
 
@@ -151,12 +151,21 @@ def filled(
     return Prompt(id, text, tuple(values.items()), source, distinct, unnamed)
 
 
-def _variables(node: Node | None, where: str, findings: Findings) -> Values:
+def reserved(models: Models) -> frozenset[str]:
+    """The names that no variable can have: what they mean in output names.
+
+    With one model, `model` is free: it says nothing about a job.
+    """
+    free = {MODEL} if len(models.chosen) == 1 else set()
+    return frozenset((*VARIABLES, *models.further)) - free
+
+
+def _variables(node: Node | None, where: str, taken: frozenset[str], findings: Findings) -> Values:
     """The values of each variable, as written."""
     if node is None or not isinstance(node.value, Mapping):
         return {}
     for name in node.value:
-        if name in VARIABLES:
+        if name in taken:
             message = f"{quoted(name)} has a meaning of its own in output names; use another name"
             findings.error(node.keys[name], code="variable", path=where, message=message)
     return {
@@ -192,26 +201,36 @@ def _prompts(
     tokens: tuple[Token, ...],
     values: Values,
     *,
-    model: Model,
+    models: Models,
     findings: Findings,
 ) -> tuple[Prompt, ...]:
     """A prompt for each combination; reports the first whose text the API would refuse."""
-    limit = model.definition("prompt")["maxLength"]
+    limit = min(model.longest_prompt for model in models.chosen)
     source = findings.location(node.mark)
     similar = {name: alike(several) for name, several in values.items()}
     found = []
     for chosen in product(*values.values()):
         filled = dict(zip(values, chosen, strict=True))
         whole = "".join(filled[t.name] if t.name else t.text for t in tokens).strip()
-        if len(whole) > limit or not whole:
-            validator = model.validator("prompt")
-            for fault in judge(whole, validator, part="prompt", shown=quoted(whole)):
-                message = f"with {_combination(filled)}: {fault}" if filled else fault
-                findings.error(node.mark, code="length", path=name.where, message=message)
+        faults = text_faults(whole, models) if len(whole) > limit or not whole else ()
+        for fault in faults:
+            message = f"with {_combination(filled)}: {fault}" if filled else fault
+            findings.error(node.mark, code="length", path=name.where, message=message)
+        if faults:
             return ()
         distinct = frozenset(name for name, value in filled.items() if value in similar[name])
         found.append(Prompt(name.id, whole, tuple(filled.items()), source, distinct))
     return tuple(found)
+
+
+def text_faults(text: str, models: Models) -> tuple[str, ...]:
+    """What is wrong with a prompt's text for one of the models."""
+    shown = quoted(text)
+    found = (
+        judge(text, model.validator("prompt"), part="prompt", shown=shown)
+        for model in models.chosen
+    )
+    return tuple(dict.fromkeys(fault for faults in found for fault in faults))
 
 
 def _combination(values: Mapping[str, str]) -> str:

@@ -12,15 +12,16 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from spark_batch.jobs import Block, Exclusion, Input, Prompt, Size, matrix
-from spark_batch.models import Model, schemas
+from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size, matrix
+from spark_batch.jobs.names import MODEL
+from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import entries, ids, inputs, prompts, rules, variants, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.prompts import of_row as filled_prompts
-from spark_batch.recipe.schema import judge
+from spark_batch.recipe.schema import judge, size_validator
 from spark_batch.recipe.table import ENDINGS, Row, Table
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node, Scalar
@@ -28,19 +29,22 @@ from spark_batch.text import Token, counted, prompt_id, quoted, template_tokens
 
 MAX_REQUESTS = 1_000_000
 
-_Atom = tuple[str, tuple[str, ...], int, int, float, int]
+_OF_MODELS = ("size", "scale", "seed")  # columns that a model may not have
+
+_Atom = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The rest of the recipe: its blocks, its variants, its folder.
+    """The rest of the recipe: its blocks, its variants for each of its models, its folder.
 
     `name` is the table's path as written; `sure` means that `inputs` has no errors. `prompts` are
     the recipe's, for a table without its own, and `template` is that of output names.
     """
 
     blocks: tuple[Block, ...]
-    axes: Variants
+    axes: tuple[Variants, ...]
+    models: Models
     folder: Path
     name: str
     sure: bool
@@ -49,14 +53,22 @@ class Given:
     findings: Findings
 
 
-def open_table(node: Node, folder: Path, findings: Findings) -> Table | None:
+def open_table(node: Node, folder: Path, models: Models, findings: Findings) -> Table | None:
     """The table that a recipe names; None, with an error, for a path that names none."""
     text = node.text().strip()
     if not text.lower().endswith(ENDINGS):
         message = f"{quoted(text)} is not a table; name a .csv, .tsv, .jsonl or .xlsx file"
         findings.error(node.mark, code="table", path="rows", message=message)
         return None
-    return Table(folder / text) if entries.exists(node, text, "rows", folder, findings) else None
+    if not entries.exists(node, text, "rows", folder, findings):
+        return None
+    parameters = {
+        name: "type" not in model.parameters[name] or model.parameters[name]["type"] == "string"
+        for model in models.chosen
+        for name in model.further
+    }
+    several = {MODEL: True} if len(models.chosen) > 1 else {}
+    return Table(folder / text, {**several, **parameters})
 
 
 def read(
@@ -64,15 +76,15 @@ def read(
 ) -> tuple[Block, ...]:
     """The rows as blocks. Errors in the table have their line and column there.
 
-    A row's own scale, size and seed replace those of `variants`. Jobs of the matrix or of an
-    earlier row are not repeated.
+    A row's own parameters replace those of `variants`, and its `model` all models. Jobs of the
+    matrix or of an earlier row are not repeated.
     """
     _check_prompts(table, given)
     _check_columns(table, given)
     pictures = _pictures(table, given, listed, probe)
     blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given) else ()
     if not table.has_errors:
-        _warn(table, pictures, blocks, given.axes.model)
+        _warn(table, pictures, blocks, given.models)
     findings.adopt(table.findings)
     return () if table.has_errors else blocks
 
@@ -94,10 +106,13 @@ def _check_prompts(table: Table, given: Given) -> None:
 def _check_columns(table: Table, given: Given) -> None:
     """Report a further column that looks like a mistyped one, and rows without a value in use."""
     used = _used(table, given)
-    known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
     for column, name in table.free.items():
-        if name not in used and (hint := table.findings.suggestion(column, known)):
+        if name not in used and (hint := table.findings.suggestion(column, table.known)):
             table.unknown(column, hint)
+    for column in _OF_MODELS:
+        row = next((row for row in table.rows if column in row.cells), None)
+        if row is not None and column not in given.models.axes:
+            table.error(row, column, f"no model of the recipe has {quoted(column)}; remove it")
     template = {token.name for token in template_tokens(given.template or "") if token.name}
     for token_name in template & set(table.free.values()):
         for row in table.rows:
@@ -152,18 +167,13 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
     repeated: list[Row] = []
     for row in table.rows:
         listed = pictures.get(str(row.cells["image"]))
-        block = reader.block(row, listed.input if listed else Input(id=""))
-        if block is None:
-            continue
-        atoms = _atoms(block, reader.in_output_name)
-        fresh = [single for atom, single in atoms if atom not in seen]
-        seen.update(atom for atom, _ in atoms)
-        if not fresh:
+        blocks = reader.blocks(row, listed.input if listed else Input(id=""))
+        fresh = [
+            single for block in blocks for single in _fresh(block, reader.in_output_name, seen)
+        ]
+        if blocks and not fresh:
             repeated.append(row)
-        elif len(fresh) == len(atoms):
-            yield block
-        else:
-            yield from fresh
+        yield from fresh
     if repeated:
         rows = counted(len(repeated), "row repeats", "rows repeat")
         message = f"{rows} earlier ones, this one first; their jobs are made once"
@@ -171,13 +181,25 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
         table.findings.warn(mark, code="row-repeated", path="", message=message)
 
 
+def _fresh(block: Block, in_output_name: frozenset[str], seen: set[_Atom]) -> Sequence[Block]:
+    """A row's block without the requests that are in `seen`, to which it adds its own."""
+    atoms = _atoms(block, in_output_name)
+    fresh = [single for atom, single in atoms if atom not in seen]
+    seen.update(atom for atom, _ in atoms)
+    return (block,) if len(fresh) == len(atoms) else fresh
+
+
 def _sensible(table: Table, given: Given) -> bool:
     """Whether the number of requests is within bounds; reports a table that exceeds them."""
-    axes, prompts = given.axes, 1
+    prompts = 1
     if not table.has_prompts:
         sizes = ([len(values) for values in entry.variables.values()] for entry in given.prompts)
         prompts = sum(map(math.prod, sizes))
-    number = len(table.rows) * prompts * len(axes.sizes) * len(axes.scales) * len(axes.seeds)
+    variants = sum(
+        len(axes.sizes) * len(axes.scales) * len(axes.seeds) * len(axes.parameters)
+        for axes in given.axes
+    )
+    number = len(table.rows) * prompts * variants
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
         table.findings.error(Mark(), code="too-many-jobs", path="", message=message)
@@ -190,17 +212,24 @@ def _atoms(block: Block, in_output_name: frozenset[str]) -> list[tuple[_Atom, Bl
     `in_output_name` are the variables that `output.name` has: rows that differ in them have
     pictures of their own.
     """
-    picture = block.inputs[0].id
-    axes = list(product(block.prompts, block.sizes, block.scales, block.seeds))
-    return [
-        (
-            (picture, _identity(prompt, in_output_name), size.width, size.height, scale, seed),
-            block
-            if len(axes) == 1
-            else replace(block, prompts=(prompt,), sizes=(size,), scales=(scale,), seeds=(seed,)),
-        )
-        for prompt, size, scale, seed in axes
-    ]
+    picture, model = block.inputs[0].id, block.model.name
+    axes = list(product(block.prompts, block.sizes, block.scales, block.seeds, block.parameters))
+    found: list[tuple[_Atom, Block]] = []
+    for prompt, size, scale, seed, further in axes:
+        named = _identity(prompt, in_output_name)
+        atom = (model, picture, named, size.identity, scale, seed, further)
+        single = block
+        if len(axes) > 1:
+            single = replace(
+                block,
+                prompts=(prompt,),
+                sizes=(size,),
+                scales=(scale,),
+                seeds=(seed,),
+                parameters=(further,),
+            )
+        found.append((atom, single))
+    return found
 
 
 def _identity(prompt: Prompt, in_output_name: frozenset[str]) -> tuple[str, ...]:
@@ -219,7 +248,7 @@ class _Reader:
     def __init__(self, table: Table, given: Given, pictures: Mapping[str, Listed]) -> None:
         self._table = table
         self._given = given
-        self._model = given.axes.model
+        self._models = given.models
         self._repeatable = tuple(map(matrix.made_by, given.blocks))
         self._prompts = {prompt.text: prompt for block in given.blocks for prompt in block.prompts}
         self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
@@ -228,44 +257,79 @@ class _Reader:
         output_name = {token.name for token in template_tokens(given.template or "")}
         self.in_output_name = frozenset(name for name in self._columns if name in output_name)
         self._alike = _alike(table, _used(table, given))
-        self._longest = self._model.definition("prompt")["maxLength"]
+        self._longest = min(model.longest_prompt for model in given.models.chosen)
         self._texts = self._texts_by_id()
-        self._sizes: dict[str, Size] = {}
+        self._sizes: dict[tuple[str, str], Size] = {}
         self._chosen: dict[str, frozenset[str]] = {}
         self._input_ids = tuple({listed.input.id for listed in pictures.values()})
 
-    def block(self, row: Row, picture: Input) -> Block | None:
-        """The row as a block, or None with errors, which are reported."""
+    def blocks(self, row: Row, picture: Input) -> list[Block]:
+        """The row as a block for each model; none with errors, which are reported."""
         before = self._table.findings.errors
         prompts = self._prompts_of(row, picture)
-        sizes = self._size(row)
-        scales = self._number(row, "scale")
-        seeds = self._number(row, "seed")
-        if self._table.findings.errors > before:
-            return None
-        axes = self._given.axes
+        found = [self._block(row, picture, prompts, axes) for axes in self._axes_of(row)]
+        return [] if self._table.findings.errors > before else found
+
+    def _axes_of(self, row: Row) -> Sequence[Variants]:
+        """The variants for the model that a row names; for all models when it names none."""
+        name = row.cells.get(MODEL)
+        if name is None or MODEL in self._table.free:
+            return self._given.axes
+        found = [axes for axes in self._given.axes if axes.model.name == name]
+        if not found:
+            known = self._models.names
+            hint = self._table.findings.suggestion(str(name), known)
+            message = f"{quoted(str(name))} is no model of the recipe"
+            self._table.error(row, MODEL, message + (hint or f"; there are {ids.listed(known)}"))
+        return found
+
+    def _block(
+        self, row: Row, picture: Input, prompts: tuple[Prompt, ...], axes: Variants
+    ) -> Block:
+        model = axes.model
+        size = self._size(row, model)
+        scale = self._value(row, "scale", model)
+        seed = self._value(row, "seed", model)
         return Block(
-            model=axes.model,
+            model=model,
             inputs=(picture,),
             prompts=prompts,
-            sizes=axes.sizes if sizes is None else (sizes,),
-            scales=axes.scales if scales is None else (scales,),
-            seeds=axes.seeds if seeds is None else (int(seeds),),
+            sizes=axes.sizes if size is None else (size,),
+            # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
+            scales=axes.scales if scale is None else (float(scale) + 0.0,),
+            seeds=axes.seeds if seed is None else (int(seed),),
             takes=axes.takes,
-            repeats=self._repeats(picture, prompts),
+            parameters=self._further(row, axes) if model.further else axes.parameters,
+            repeats=self._repeats(picture, prompts, model),
             origin="rows",
         )
+
+    def _further(self, row: Row, axes: Variants) -> tuple[Parameters, ...]:
+        """The combinations of further parameters, with those that the row gives."""
+        own = {
+            name: value
+            for name in axes.model.further
+            if (value := self._value(row, name, axes.model)) is not None
+        }
+        if not own:
+            return axes.parameters
+        merged = ({**dict(combination), **own} for combination in axes.parameters)
+        return tuple(dict.fromkeys(tuple(combination.items()) for combination in merged))
 
     def _source(self, row: Row) -> str:
         """The row's place, relative to the recipe's folder."""
         return f"{self._given.name}:{row.line}:1"
 
-    def _repeats(self, picture: Input, prompts: Sequence[Prompt]) -> tuple[Exclusion, ...]:
+    def _repeats(
+        self, picture: Input, prompts: Sequence[Prompt], model: Model
+    ) -> tuple[Exclusion, ...]:
         names = {prompt.id for prompt in prompts}
         return tuple(
             rule
             for rule in self._repeatable
-            if picture.id in (rule.inputs or ()) and names & (rule.prompts or frozenset())
+            if model.name in (rule.models or ())
+            and picture.id in (rule.inputs or ())
+            and names & (rule.prompts or frozenset())
         )
 
     def _prompts_of(self, row: Row, picture: Input) -> tuple[Prompt, ...]:
@@ -306,10 +370,7 @@ class _Reader:
         """The error in a prompt's text; one of usual length is judged once a row alone."""
         if 0 < len(text) <= self._longest:
             return None
-        return next(
-            iter(judge(text, self._model.validator("prompt"), part="prompt", shown=quoted(text))),
-            None,
-        )
+        return next(iter(prompts.text_faults(text, self._models)), None)
 
     def _prompt(self, row: Row) -> Prompt | None:
         given = row.cells["prompt"]
@@ -325,8 +386,7 @@ class _Reader:
         text = "".join(token.text for token in tokens)
         known = self._prompts.get(text)
         if fault is None and known is None:
-            validator = self._model.validator("prompt")
-            fault = next(iter(judge(text, validator, part="prompt", shown=quoted(text))), None)
+            fault = next(iter(prompts.text_faults(text, self._models)), None)
         if fault:
             self._table.error(row, "prompt", fault)
             return None
@@ -414,39 +474,41 @@ class _Reader:
             self._table.error(row, "id", fault)
         return name
 
-    def _size(self, row: Row) -> Size | None:
+    def _size(self, row: Row, model: Model) -> Size | None:
         text = row.cells.get("size")
-        if text is None:
+        if text is None or not model.has_axis("size"):
             return None
         if not isinstance(text, str):
             self._table.error(row, "size", "expected a text, such as 16:9 or 1024x768")
             return None
-        if text not in self._sizes:
+        if text in self._models.size_names and text not in model.sizes:
+            return None  # another model has it
+        key = model.name, text
+        if key not in self._sizes:
             node = Node(value=text, raw=text, mark=self._table.mark(row, "size"))
-            validator = self._model.recipe_validator("size")
-            wrong = judge(text, validator, part="size", shown=quoted(text))
+            wrong = judge(
+                text, size_validator(model, self._models), part="size", shown=quoted(text)
+            )
             for fault in wrong:
                 self._table.error(row, "size", fault)
             findings = self._table.findings
-            size = None if wrong else variants.size_of(node, "size", self._model, findings)
+            size = None if wrong else variants.size_of(node, "size", model, findings)
             if size is None:
                 return None
-            self._sizes[text] = size
-            warnings.sizes([variants.Located(node, "size", size)], self._model, findings)
-        return self._sizes[text]
+            self._sizes[key] = size
+            warnings.sizes([variants.Located(node, "size", size)], model, findings)
+        return self._sizes[key]
 
-    def _number(self, row: Row, column: str) -> float | None:
-        """The checked number of a cell."""
+    def _value(self, row: Row, column: str, model: Model) -> Any:
+        """The checked value of a cell; None where the model does not have the parameter."""
         value: Any = row.cells.get(column)
-        if value is None:
+        if value is None or column not in model.parameters:
             return None
         shown = quoted(value) if isinstance(value, str) else _shown(value)
-        faults = judge(value, self._model.validator(column), part=column, shown=shown)
+        faults = judge(value, model.validator(column), part=column, shown=shown)
         for fault in faults:
             self._table.error(row, column, fault)
-        if faults:
-            return None
-        return float(value) + 0.0 if column == "scale" else int(value)
+        return None if faults else value
 
 
 def _written(tokens: Sequence[Token]) -> str:
@@ -464,11 +526,15 @@ def _shown(value: object) -> str:
 
 
 def _warn(
-    table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block], model: Model
+    table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block], models: Models
 ) -> None:
     """Warnings about a table, each once for all rows, at the first of them."""
-    best = model.recommended_prompt
-    long = [row for row in table.rows if len(str(row.cells.get("prompt", ""))) > best]
+    best = warnings.best_length(models)
+    long = [
+        row
+        for row in table.rows
+        if best is not None and len(str(row.cells.get("prompt", ""))) > best
+    ]
     if long:
         rows = counted(len(long), "row has", "rows have")
         message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
@@ -482,12 +548,13 @@ def _warn(
         mark, message = table.mark(quotes[0], "prompt"), f"{which} {warnings.QUOTES}"
         table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
     own = [picture for picture in pictures.values() if picture.where == "image"]
-    warnings.inputs(own, blocks, model, table.findings)
+    warnings.inputs(own, blocks, models, table.findings)
     seeds: dict[Scalar, Row] = {}
     for row in table.rows:
         seed = row.cells.get("seed")
-        if isinstance(seed, int | float) and not model.is_usual_seed(int(seed)):
+        if isinstance(seed, int | float):
             seeds.setdefault(seed, row)
-    for seed, row in seeds.items():
-        node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
-        warnings.seeds(node, model, table.findings, path="seed")
+    for model in models.chosen:
+        for seed, row in seeds.items():
+            node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
+            warnings.seeds(node, model, table.findings, path="seed")

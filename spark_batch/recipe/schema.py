@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from spark_batch import models
-from spark_batch.models import Model, schemas
+from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import wording
 from spark_batch.recipe.characters import advice, in_structure, plain
 from spark_batch.recipe.diagnostics import Findings, Mark
@@ -18,47 +20,136 @@ from spark_batch.text import quoted
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+_KEPT = 20  # validators of recipes
 _MOST_GUESSED = 50  # unknown keys of a mapping
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
 
 
-def read_model(root: Node, findings: Findings) -> Model:
-    """The model that a recipe names, or the default one for a recipe that names none.
-
-    Reports a name that no model has; the rest of the recipe is then checked by the rules of the
-    default one. A value that is not a text is left to the recipe's schema.
-    """
-    node = root.get("model")
-    if node is None or not isinstance(node.value, str):
-        return models.default()
-    known = models.names()
-    if node.value in known:
-        return models.load(node.value)
-    hint = findings.suggestion(node.value, known) or f"; choose one of {', '.join(known)}"
-    message = f"there is no model {quoted(node.value)}{hint}"
-    findings.error(node.mark, code="value", path="model", message=message)
-    return models.default()
-
-
-def check(root: Node, model: Model, findings: Findings) -> frozenset[str]:
+def check(root: Node, models: Models, findings: Findings) -> frozenset[str]:
     """Check a document against the recipe's schema; return the top-level keys with errors.
 
-    The parameters are checked by the rules of `model`, which is the one that the recipe names. The
-    empty key stands for the document itself.
+    The parameters are checked by the rules of each of `models`, which are those that the recipe
+    names. The empty key stands for the document itself.
     """
     if not isinstance(root.value, Mapping):
         required = schemas.schema(schemas.RECIPE)["else"]["required"]
         message = f"a recipe is a mapping with the keys {keys_text(required)}"
         findings.error(root.mark, code="type", path="", message=message)
         return frozenset({""})
-    errors = model.recipe_validator().iter_errors(_plain(root, ()))
-    faults = filter(_is_own, map(wording.fault, islice(errors, _MOST)))
+    broken: set[str] = set()
+    for name, part in findings.by_model(models.names):
+        broken |= check_by(recipe_validator(models.of(name), models), root, part)
+    return frozenset(broken)
+
+
+def check_by(validator: Validator, root: Node, findings: Findings) -> frozenset[str]:
+    """Check a mapping by a validator; return its keys with errors."""
+    faults = filter(
+        _is_own, map(wording.fault, islice(validator.iter_errors(plain_values(root)), _MOST))
+    )
     # jsonschema reports each missing key by itself; one message names them all.
     once = {_mark_of(fault): fault for fault in faults}
     guessed = _guessed(once.values(), findings)
     for fault in once.values():
         _report(fault, root, findings, guessed)
     return frozenset(str(fault.path[0]) if fault.path else "" for fault in once.values())
+
+
+def recipe_validator(model: Model, models: Models) -> Validator:
+    """A validator for recipes over `models`, by the rules of one of them.
+
+    The recipe's schema refers to the default model, so that editors can complete its parameters;
+    here `model` takes its place. The axes are those of all `models`: what only others have is
+    checked by their rules.
+    """
+    folder, key = schemas.schema_folder(), _Hashed(model)
+    return _recipe_validator(folder, key, models.axes, models.size_names)
+
+
+def size_validator(model: Model, models: Models) -> Validator:
+    """A validator for a size, as recipes over `models` write it, by the rules of one of them."""
+    return _size_validator(schemas.schema_folder(), _Hashed(model), models.size_names)
+
+
+@dataclass(frozen=True)
+class _Hashed:
+    """A model as a part of a cache's key."""
+
+    model: Model
+
+    def __hash__(self) -> int:
+        return hash(self.model.name)
+
+
+@lru_cache(_KEPT)
+def _recipe_validator(
+    folder: FilePath, key: _Hashed, axes: tuple[str, ...], sizes: tuple[str, ...]
+) -> Validator:
+    """The validator for a folder of schemas; making one takes some milliseconds."""
+    model = key.model
+    whole = dict(schemas.expanded(schemas.RECIPE, "", _in_place(model, sizes)))
+    sections = whole["properties"]
+    entries = (sections["variants"], sections["include"]["items"])
+    replaced = {id(section): _with_axes(section, model, axes) for section in entries}
+    include = sections["include"]
+    whole["properties"] = {
+        **sections,
+        "variants": replaced[id(sections["variants"])],
+        "include": {**include, "items": replaced[id(include["items"])]},
+    }
+    return schemas.validator_of(whole)
+
+
+@lru_cache(_KEPT)
+def _size_validator(folder: FilePath, key: _Hashed, sizes: tuple[str, ...]) -> Validator:
+    instead = _in_place(key.model, sizes)
+    return schemas.validator_of(schemas.expanded(schemas.RECIPE, "size", instead))
+
+
+def _in_place(model: Model, sizes: Sequence[str]) -> Mapping[str, Any]:
+    """The definitions to which the recipe's schema refers, as the model has them.
+
+    `sizes` are the names that a size may have, those of other models of the recipe among them.
+    """
+    named = model.schema["$defs"].get("sizeName", {"title": "Named size"})
+    known = [*named.get("oneOf", ()), *({"const": n} for n in sizes if n not in model.sizes)]
+    parts = {
+        "prompt": {},
+        **{name: {} for name in ("scale", "seed")},
+        **{name: {"type": "integer", "minimum": 1} for name in ("width", "height")},
+        **model.parameters,
+        "sizeName": {**named, "oneOf": known} if known else {},
+    }
+    return {schemas.default_model(): {"$defs": parts}}
+
+
+def _with_axes(section: Mapping[str, Any], model: Model, axes: tuple[str, ...]) -> dict[str, Any]:
+    """A section of the recipe's schema with just these axes of models."""
+    given = section["properties"]
+    kept = {name: node for name, node in given.items() if name not in _axes_of_schema()}
+    own = {name: _axis(name, given, model) for name in axes}
+    return {**section, "properties": {**own, **kept}}
+
+
+def _axis(name: str, given: Mapping[str, Any], model: Model) -> Any:
+    """A value or a list of values for an axis; anything for one that the model does not have."""
+    if not model.has_axis(name):
+        return {}
+    if name == "size" or (name in given and name not in model.further):
+        return given[name]
+    node = model.parameters[name]
+    return {
+        "title": node.get("title", name),
+        "if": {"type": "array"},
+        "then": {"minItems": 1, "items": node},
+        "else": node,
+    }
+
+
+def _axes_of_schema() -> frozenset[str]:
+    """The axes of `variants` that belong to models: all but the number of takes."""
+    known = schemas.schema(schemas.RECIPE)["properties"]["variants"]["properties"]
+    return frozenset(known) - {"takes"}
 
 
 def judge(value: Any, validator: Validator, *, part: str, shown: str) -> list[str]:
@@ -94,10 +185,10 @@ def start(node: Node) -> Mark:
 def _is_own(fault: Fault) -> bool:
     """Whether a fault needs a message.
 
-    A text instead of a mapping lacks no keys; an unknown model has been reported by `read_model`.
+    A text instead of a mapping lacks no keys; an unknown model is reported where models are read.
     """
-    if fault.path == ("model",):
-        return fault.keyword != "const"
+    if fault.path[:1] == ("model",):
+        return fault.keyword != "anyOf"
     return isinstance(fault.value, Mapping) or not wording.choice(fault)
 
 
@@ -106,12 +197,12 @@ def _mark_of(fault: Fault) -> tuple[Path, str, int, str]:
     return fault.path, fault.keyword, schema, fault.value if fault.names else ""
 
 
-def _plain(node: Node, path: Path) -> Any:
+def plain_values(node: Node, path: Path = ()) -> Any:
     """The document as plain values, prompts without the white space around them."""
     if isinstance(node.value, Mapping):
-        return {key: _plain(value, (*path, key)) for key, value in node.value.items()}
+        return {key: plain_values(value, (*path, key)) for key, value in node.value.items()}
     if isinstance(node.value, tuple):
-        return [_plain(value, (*path, at)) for at, value in enumerate(node.value)]
+        return [plain_values(value, (*path, at)) for at, value in enumerate(node.value)]
     if isinstance(node.value, str) and path[:1] == ("prompts",) and path[-1] != "id":
         return node.value.strip()
     return node.value
@@ -178,6 +269,8 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
         hint = findings.suggestion(key, known) or _elsewhere(key, fault.path)
         if _is_text(key, fault, findings):
             hint = "; put a text with ': ' in quotes"
+        if not hint and key in _axes_of_schema():
+            hint = "; no model of the recipe has it"
         hint = hint or f"; known are {keys_text(known)}"
         message = f"unknown key {quoted(key)}{hint}"
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)

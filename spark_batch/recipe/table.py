@@ -15,9 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from spark_batch.jobs.names import VARIABLES
+from spark_batch.jobs.names import MODEL, VARIABLES
 from spark_batch.models import schemas
 from spark_batch.recipe import characters, workbook
 from spark_batch.recipe.boundary import read_text
@@ -39,6 +40,8 @@ _BEGINNING = 100  # characters; of UTF-16 that is read as UTF-8 each second one 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 # The byte order marks of UTF-16, which spreadsheets write as "Unicode text".
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_RESERVED = frozenset(VARIABLES) - {MODEL}  # names that no variable can have
+_NONE: Mapping[str, bool] = MappingProxyType({})
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')  # of JSON
 
 
@@ -53,8 +56,13 @@ class Row:
 class Table:
     """The rows of a table file, and its errors."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file. Errors are in `findings`; rows with errors are left out."""
+    def __init__(self, path: Path, parameters: Mapping[str, bool] = _NONE) -> None:
+        """Read the file. Errors are in `findings`; rows with errors are left out.
+
+        `parameters` are further columns that are no variables; those with True hold texts.
+        """
+        self._parameters = parameters
+        self._texts = {*_TEXTS, *(name for name, is_text in parameters.items() if is_text)}
         shown = Path(os.path.normpath(path))  # GitHub shows nothing at a path with `..` in it
         self.findings = Findings(Source(shown))
         self.rows: list[Row] = []
@@ -93,6 +101,12 @@ class Table:
         lines = tuple(line.rstrip("\r\n") for line in self._lines)
         self.findings = Findings(Source(shown, lines))
         return reader()
+
+    @cached_property
+    def known(self) -> tuple[str, ...]:
+        """The columns that are no variables."""
+        row = schemas.schema(schemas.RECIPE)["$defs"]["row"]
+        return (*row["properties"], *self._parameters)
 
     @cached_property
     def has_prompts(self) -> bool:
@@ -223,15 +237,14 @@ class Table:
         }
 
     def _value(self, column: str, text: str) -> Scalar:
-        if column in _TEXTS or column in self.free:
+        if column in self._texts or column in self.free:
             return text
         if self._delimiter != "," and _DECIMAL_COMMA.fullmatch(text):
             text = text.replace(",", ".")  # as a spreadsheet writes it that separates by semicolons
         return resolve(text)
 
     def _header(self, line: int, columns: list[str]) -> None:
-        row = schemas.schema(schemas.RECIPE)["$defs"]["row"]
-        known = tuple(row["properties"])
+        known = self.known
         count = len(columns)
         while columns and not columns[-1]:
             columns.pop()
@@ -262,7 +275,7 @@ class Table:
         name = column if column in known else variable_name(column)
         if not name:
             return f"the column {quoted(column)} has no letter; give it a name, or remove it"
-        if column not in known and name in VARIABLES:
+        if column not in known and (name in _RESERVED or name in self._parameters):
             return (
                 f"the column {quoted(column)} is no variable: {quoted(name)} has a meaning of its"
                 " own in output names; use another name"

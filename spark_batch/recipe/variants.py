@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 from typing import Any, TypeVar
 
-from spark_batch.jobs import Block, Input, Prompt, RunSettings, Size
-from spark_batch.models import Model, schemas
+from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
+from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
@@ -31,13 +32,17 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """The axes of `variants`; an axis that is left out has the model's default."""
+    """The axes of `variants` for a model; an axis that is left out has the model's default.
+
+    An axis that the model does not have holds None alone, as does one without a default.
+    """
 
     model: Model
     sizes: tuple[Size, ...]
-    scales: tuple[float, ...]
-    seeds: tuple[int, ...]
+    scales: tuple[float | None, ...]
+    seeds: tuple[int | None, ...]
     takes: int
+    parameters: tuple[Parameters, ...]
     located: tuple[Located, ...]  # the sizes that the recipe names, with their places
 
     def block(
@@ -52,29 +57,49 @@ class Variants:
             scales=self.scales,
             seeds=self.seeds,
             takes=self.takes,
+            parameters=self.parameters,
             origin=origin,
         )
 
 
 def variants(
-    node: Node | None, model: Model, findings: Findings, *, path: str = "variants"
+    node: Node | None,
+    model: Model,
+    findings: Findings,
+    *,
+    path: str = "variants",
+    size_names: Collection[str] = (),
 ) -> Variants:
-    """The checked axes of the mapping at `path`."""
+    """The checked axes of the mapping at `path` for a model, which passes over those it lacks.
+
+    It passes over named sizes that are none of its own but among `size_names`, those of all of the
+    recipe's models, too; a note says so.
+    """
 
     def axis(name: str, default: T, read: Callable[[Node, str], T | None]) -> tuple[T, ...]:
-        given = node.get(name) if node is not None else None
-        return (default,) if given is None else _values(given, f"{path}.{name}", read, findings)
+        given = node.get(name) if node is not None and model.has_axis(name) else None
+        if given is None:
+            return (default,)
+        return _values(given, f"{path}.{name}", read, findings) or (default,)
 
     located: list[Located] = []
 
     def size(item: Node, where: str) -> Size | None:
+        if is_of_another(item, model, size_names):
+            message = f"there is no size {shown(item)} here, so it is left out"
+            findings.note(item.mark, code="size-of-another-model", path=where, message=message)
+            return None
         value = size_of(item, where, model, findings)
         if value is not None:
             located.append(Located(node=item, where=where, size=value))
         return value
 
-    default = Size(size_label(model.default_size), *model.sizes[model.default_size])
+    default = NO_SIZE if model.default_size is None else named_size(model.default_size, model)
     seeds = axis("seed", model.default_seed, lambda item, _: whole(item))
+    further = {
+        name: axis(name, model.default(name), lambda item, _: parameter_value(item))
+        for name in model.further
+    }
     return Variants(
         model=model,
         sizes=axis("size", default, size),
@@ -82,8 +107,25 @@ def variants(
         scales=axis("scale", model.default_scale, lambda item, _: number(item) + 0.0),
         seeds=seeds,
         takes=_takes(node, seeds, path, model, findings),
+        parameters=combined(further),
         located=tuple(located),
     )
+
+
+def combined(values: Mapping[str, tuple[Any, ...]]) -> tuple[Parameters, ...]:
+    """The combinations of further parameters, each without those that are not sent."""
+    return tuple(
+        tuple(
+            (name, value) for name, value in zip(values, chosen, strict=True) if value is not None
+        )
+        for chosen in product(*values.values())
+    )
+
+
+def parameter_value(node: Node) -> str | int | float | bool | None:
+    """The value of a further parameter, which the schema has checked."""
+    value = node.value
+    return None if isinstance(value, Mapping | tuple) else value
 
 
 def run(node: Node | None) -> RunSettings:
@@ -122,6 +164,18 @@ def money(node: Node | None) -> Decimal | None:
     return abs(Decimal(node.value if isinstance(node.value, int) else node.raw))
 
 
+def prices(node: Node | None, models: Models) -> dict[str, Decimal]:
+    """The price of a picture in USD by model; a number counts for all of the recipe's models."""
+    if node is None:
+        return {}
+    if isinstance(node.value, Mapping):
+        return {
+            name: amount for name, item in node.value.items() if (amount := money(item)) is not None
+        }
+    amount = money(node)
+    return {} if amount is None else dict.fromkeys(models.names, amount)
+
+
 def number(node: Node) -> float:
     """The number that a checked node holds."""
     assert isinstance(node.value, int | float)
@@ -144,7 +198,7 @@ def _values(
         value = read(item, here)
         if value is None:
             continue
-        mark = (value.width, value.height) if isinstance(value, Size) else value
+        mark = value.identity if isinstance(value, Size) else value
         known = first.setdefault(mark, item)
         if known is item:
             values.append(value)
@@ -156,27 +210,46 @@ def _values(
     return tuple(values)
 
 
+def is_of_another(node: Node, model: Model, names: Collection[str]) -> bool:
+    """Whether a size is one of `names` that another model has."""
+    text = node.text().strip()
+    return not isinstance(node.value, Mapping) and text in names and text not in model.sizes
+
+
 def size_of(node: Node, where: str, model: Model, findings: Findings) -> Size | None:
     """The size of a checked node; None with errors, which are reported."""
     if isinstance(node.value, Mapping):
-        width, height = whole(node.value["width"]), whole(node.value["height"])
-        return Size(f"{width}x{height}", width, height)
-    text = node.text().strip()
-    named = model.sizes.get(text)
-    if named:
-        return Size(size_label(text), *named)
+        text = f"{whole(node.value['width'])}x{whole(node.value['height'])}"
+    else:
+        text = node.text().strip()
+    if text in model.sizes:
+        return named_size(text, model)
     match = _SIDES.fullmatch(text)
+    if match is not None and model.size_parameter is not None:
+        text = f"{match[1]}x{match[2]}"
+        faults = judge(text, model.validator(model.size_parameter), part="size", shown=quoted(text))
+        for message in faults:
+            findings.error(node.mark, code="value", path=where, message=message)
+        return None if faults else Size(text, int(match[1]), int(match[2]), text)
     if match is None:
         message = f"{quoted(text)} is not a size"
         findings.error(node.mark, code="value", path=where, message=message)
         return None
     sides = []
     for name, digits in zip(("width", "height"), match.groups(), strict=True):
-        side = int(digits[-_DIGITS:] if len(digits) <= _DIGITS else "9" * _DIGITS)
+        side = int(digits if len(digits) <= _DIGITS else "9" * _DIGITS)
         sides.append(side)
         for message in judge(side, model.validator(name), part=name, shown=digits[:20]):
             findings.error(node.mark, code="range", path=where, message=message)
-    return Size(f"{sides[0]}x{sides[1]}", *sides)
+    width, height = sides
+    return Size(f"{width}x{height}", width, height)
+
+
+def named_size(name: str, model: Model) -> Size:
+    """A size that the model has by name."""
+    width, height = model.sizes[name] or (None, None)
+    text = None if model.size_parameter is None else name
+    return Size(size_label(name), width, height, text)
 
 
 def size_label(name: str) -> str:
@@ -185,7 +258,7 @@ def size_label(name: str) -> str:
 
 
 def _takes(
-    node: Node | None, seeds: tuple[int, ...], path: str, model: Model, findings: Findings
+    node: Node | None, seeds: tuple[int | None, ...], path: str, model: Model, findings: Findings
 ) -> int:
     given = node.get("takes") if node is not None else None
     if given is None:
@@ -193,10 +266,8 @@ def _takes(
         default: int = axes["takes"]["default"]
         return default
     takes, random = whole(given), model.random_seed
-    if takes > 1 and random not in seeds:
-        message = (
-            f"{takes} takes need the random seed {random}: with another seed all of them would be"
-            " the same"
-        )
+    if takes > 1 and not {random, None}.intersection(seeds):
+        needed = "a random seed" if random is None else f"the random seed {random}"
+        message = f"{takes} takes need {needed}: with another seed all of them would be the same"
         findings.error(given.mark, code="takes", path=f"{path}.takes", message=message)
     return takes

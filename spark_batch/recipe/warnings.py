@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from spark_batch.jobs import Block, Input, Picture, Size
-from spark_batch.models import Model, PictureRules
+from spark_batch.models import Model, Models, PictureRules
 from spark_batch.recipe import characters
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.inputs import Listed
@@ -31,9 +31,9 @@ _VERBS = _STRONG | {
 }
 
 
-def prompts(found: Iterable[PromptEntry], model: Model, findings: Findings) -> None:
+def prompts(found: Iterable[PromptEntry], models: Models, findings: Findings) -> None:
     """Warn about prompts in typographic quotes, long ones, and those with several edits."""
-    best = model.recommended_prompt
+    best = best_length(models)
     for entry in found:
         if characters.in_curly_quotes(entry.node.text().strip()):
             findings.warn(
@@ -44,7 +44,7 @@ def prompts(found: Iterable[PromptEntry], model: Model, findings: Findings) -> N
             )
         texts = [prompt.text for prompt in entry.prompts]
         longest = max(map(len, texts), default=0)
-        if longest > best:
+        if best is not None and longest > best:
             which = "the prompt has" if len(texts) == 1 else "the longest of its prompts has"
             message = f"{which} {longest} characters; {best} or fewer work best"
             findings.warn(entry.node.mark, code="prompt-long", path=entry.where, message=message)
@@ -53,6 +53,12 @@ def prompts(found: Iterable[PromptEntry], model: Model, findings: Findings) -> N
             findings.warn(
                 entry.node.mark, code="prompt-many-instructions", path=entry.where, message=message
             )
+
+
+def best_length(models: Models) -> int | None:
+    """The number of characters that gives the best results with each of the models."""
+    known = [model.recommended_prompt for model in models.chosen]
+    return min((best for best in known if best is not None), default=None)
 
 
 def several_instructions(text: str) -> bool:
@@ -77,11 +83,13 @@ def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
     smallest = model.recommended_side
     for located in found:
         width, height = located.size.width, located.size.height
-        if max(width, height) < smallest:
+        if width is None or height is None:
+            continue
+        if smallest is not None and max(width, height) < smallest:
             message = f"both sides are below {smallest} pixels: the picture may come out black"
             findings.warn(located.node.mark, code="size-small", path=located.where, message=message)
         expected = model.expected_size(width, height)
-        if expected != (width, height):
+        if expected is not None and expected != (width, height):
             asked, given = f"{width}x{height}", f"{expected[0]}x{expected[1]}"
             message = f"asked for {asked}, the picture is expected at {given}"
             findings.warn(
@@ -94,14 +102,14 @@ def seeds(
 ) -> None:
     """Warn about seeds that the API accepts and its page does not recommend."""
     for item in node.items() if node is not None else ():
-        if not model.is_usual_seed(whole(item)):
+        if model.usual_seeds is not None and not model.is_usual_seed(whole(item)):
             first, last = model.usual_seeds[0], model.usual_seeds[-1]
             message = f"{item.raw} is unusual: seeds go from {first} to {last}"
             findings.warn(item.mark, code="seed-unusual", path=path, message=message)
 
 
 def inputs(
-    found: Sequence[Listed], blocks: Iterable[Block], model: Model, findings: Findings
+    found: Sequence[Listed], blocks: Iterable[Block], models: Models, findings: Findings
 ) -> None:
     """Warn about inputs that are small, turned by EXIF, of another format, or large files.
 
@@ -109,18 +117,19 @@ def inputs(
     input.
     """
     outputs: dict[str, set[tuple[int, int]]] = {}
-    expected: dict[tuple[Size, ...], set[tuple[int, int]]] = {}
+    expected: dict[tuple[str, tuple[Size, ...]], set[tuple[int, int]]] = {}
     for block in blocks:
-        if block.sizes not in expected:
-            sizes = {model.expected_size(size.width, size.height) for size in block.sizes}
-            expected[block.sizes] = sizes
+        key = (block.model.name, block.sizes)
+        if key not in expected:
+            sizes = {block.model.expected_size(size.width, size.height) for size in block.sizes}
+            expected[key] = {size for size in sizes if size is not None}
         for picture in block.inputs:
-            outputs.setdefault(picture.id, set()).update(expected[block.sizes])
+            outputs.setdefault(picture.id, set()).update(expected[key])
     entries: dict[str, list[Listed]] = {}
     for listed in found:
         entries.setdefault(listed.where, []).append(listed)
     for group in entries.values():
-        for code, hits, advice in _judged(group, outputs, model.picture):
+        for code, hits, advice in _judged(group, outputs, models.picture):
             if hits:
                 message = f"{_which(hits, group)} {advice}"
                 mark, where = group[0].node.mark, group[0].where

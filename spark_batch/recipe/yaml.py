@@ -93,6 +93,8 @@ def read(path: Path) -> tuple[Node | None, Findings]:
             raise stop(findings, Mark(), "outside", fault)
         findings = Findings(Source(path, split_lines(text)))
         _check_characters(text, findings)
+        if path.suffix.lower() == ".json":  # YAML takes no tabs between values
+            text = text.replace("\t", " ")
         root = _Composer(findings).compose(text)
     except Stop:
         return None, findings

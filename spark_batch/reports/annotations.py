@@ -14,7 +14,7 @@ from pathlib import Path
 from spark_batch import workflow
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import JobRecord, Status
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.reports.verdicts import Source, Trouble, Verdict, source, verdict
 from spark_batch.text import counted, printable, shortened
 
@@ -39,7 +39,7 @@ class _Group:
 
 
 def commands(
-    reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path, model: Model
+    reader: CheckpointReader, *, recipe: str, recipe_dir: Path, workspace: Path, models: Models
 ) -> Iterator[str]:
     """Yield workflow commands for the jobs that failed or are expired, uncertain or flagged.
 
@@ -48,7 +48,7 @@ def commands(
     """
     groups: dict[tuple[Trouble, str | None], _Group] = {}
     for record in _troubled(reader):
-        found = verdict(record, recipe=recipe, model=model)
+        found = verdict(record, recipe=recipe, models=models)
         if found is not None:
             place = (found.trouble, record.source)
             groups.setdefault(place, _Group(record, found)).jobs += 1

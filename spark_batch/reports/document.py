@@ -7,13 +7,12 @@ memory, and a diff shows which jobs changed.
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Picture, Status, Usage, status_of
 from spark_batch.jobs.picks import Picks
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import amount_text, moment_text, seconds_of
 from spark_batch.reports.verdicts import recipe_file, source, verdict
@@ -27,10 +26,9 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class _Document:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, model: Model, picks: Picks) -> None:
-        self._model = model
+    def __init__(self, reader: CheckpointReader, name: str, models: Models, picks: Picks) -> None:
+        self._models = models
         self._picks = picks
-        self._expected_size = cache(model.expected_size)
         self._reader = reader
         self._recipe = recipe_file(reader)
         self._name = name
@@ -69,7 +67,9 @@ class _Document:
 
     def _job(self, record: JobRecord) -> _Fields:
         attempt = record.attempt
-        width, height = self._expected_size(record.request.width, record.request.height)
+        request = record.request
+        model = self._models.of(request.model)
+        expected = model.expected_size(request.width, request.height)
         return {
             "job": record.key,
             "status": record.status.value,
@@ -77,7 +77,7 @@ class _Document:
             "file": record.file,
             "source": _source(record),
             "request": _request(record),
-            "expected": {"width": width, "height": height},
+            "expected": None if expected is None else {"width": expected[0], "height": expected[1]},
             "picture": _picture(attempt.picture) if attempt and attempt.picture else None,
             "cost_usd": amount_text(record.cost),
             "pick": self._picks.cell(record.key) or None,
@@ -92,7 +92,7 @@ class _Document:
         return [record.attempt] if record.attempt else []
 
     def _trouble(self, record: JobRecord) -> _Fields | None:
-        found = verdict(record, recipe=self._recipe, model=self._model)
+        found = verdict(record, recipe=self._recipe, models=self._models)
         if found is None:
             return None
         return {
@@ -107,7 +107,7 @@ class _Document:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the report of a checkpoint."""
-    return _Document(reader, target.name, target.model, target.verdicts)
+    return _Document(reader, target.name, target.models, target.verdicts)
 
 
 def _request(record: JobRecord) -> _Fields:
@@ -119,6 +119,8 @@ def _request(record: JobRecord) -> _Fields:
         "prompt_id": record.prompt_id,
         "prompt": request.prompt,
         "variables": dict(record.variables),
+        "model": request.model,
+        "parameters": dict(request.parameters),
         "scale": request.scale,
         "seed": request.seed,
         "take": request.take,

@@ -64,7 +64,7 @@ def _origins(
     if checkpoint is None:
         return dict.fromkeys(formats)
     picks = None if target.picks is None else _hash(target.picks)
-    common = (__version__, target.name, target.model.name, checkpoint, picks)
+    common = (__version__, target.name, target.models.names, checkpoint, picks)
     return {
         name: remembered.finding(name, *common, _pictures(reader, target) if name == "html" else [])
         for name in formats

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import JobRecord, Status
 from spark_batch.jobs.picks import PickCounts, Picks
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target
 from spark_batch.reports.values import seconds_of
 from spark_batch.reports.verdicts import UNKNOWN, Trouble, Verdict, recipe_file, verdict
@@ -41,8 +41,8 @@ _SKIPPED = {
 class _Suite:
     """See `Report`."""
 
-    def __init__(self, reader: CheckpointReader, name: str, model: Model, picks: Picks) -> None:
-        self._model = model
+    def __init__(self, reader: CheckpointReader, name: str, models: Models, picks: Picks) -> None:
+        self._models = models
         self._picks: PickCounts | None = picks.counts(reader.keys()) if picks else None
         self._counts = reader.counts()
         self._recipe = recipe_file(reader)
@@ -99,7 +99,7 @@ class _Suite:
         return "</testsuite>\n</testsuites>\n"
 
     def _content(self, record: JobRecord) -> str:
-        found = verdict(record, recipe=self._recipe, model=self._model)
+        found = verdict(record, recipe=self._recipe, models=self._models)
         if found is None:
             skipped = _SKIPPED.get(record.status)
             return "" if skipped is None else f"<skipped{_attributes({'message': skipped})}/>"
@@ -111,7 +111,7 @@ class _Suite:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the report of a checkpoint."""
-    return _Suite(reader, target.name, target.model, target.verdicts)
+    return _Suite(reader, target.name, target.models, target.verdicts)
 
 
 def _details(record: JobRecord, found: Verdict) -> str:

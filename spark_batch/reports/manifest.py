@@ -16,7 +16,7 @@ from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Status, Usage, status_
 from spark_batch.jobs.checks import results_text
 from spark_batch.jobs.picks import Picks, Verdict
 from spark_batch.jobs.request import KEY_DIGITS, number_text
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.reports import spreadsheet
 from spark_batch.reports.cells import restore
@@ -66,9 +66,9 @@ class _Manifest:
     """See `Report`."""
 
     def __init__(
-        self, model: Model, attempts_of: Callable[[str], Sequence[Attempt]], picks: Picks
+        self, models: Models, attempts_of: Callable[[str], Sequence[Attempt]], picks: Picks
     ) -> None:
-        self._model = model
+        self._models = models
         self._picks = picks
         self._attempts_of = attempts_of
         self._columns = manifest_columns()
@@ -80,7 +80,7 @@ class _Manifest:
     def line(self, record: JobRecord) -> str:
         """Return a job's cells."""
         several = self._attempts_of(record.key) if record.attempts > 1 else ()
-        cells = _escaped(row(record, self._model, several, self._picks))
+        cells = _escaped(row(record, self._models, several, self._picks))
         return _line([cells[name] for name in self._columns])
 
     def end(self) -> str:
@@ -90,12 +90,12 @@ class _Manifest:
 
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the manifest of a checkpoint."""
-    return _Manifest(target.model, reader.attempts_of, target.verdicts)
+    return _Manifest(target.models, reader.attempts_of, target.verdicts)
 
 
 def text(
     records: Iterable[JobRecord],
-    model: Model,
+    models: Models,
     attempts_of: Callable[[str], Sequence[Attempt]] = lambda key: (),
     picks: Picks = _NO_PICKS,
 ) -> Iterator[str]:
@@ -103,7 +103,7 @@ def text(
 
     `attempts_of` gives all attempts of a job, by its key; `picks` has the verdicts.
     """
-    manifest = _Manifest(model, attempts_of, picks)
+    manifest = _Manifest(models, attempts_of, picks)
     yield manifest.begin()
     yield from map(manifest.line, records)
 
@@ -148,14 +148,15 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def row(
-    record: JobRecord, model: Model, several: Sequence[Attempt] = (), picks: Picks = _NO_PICKS
+    record: JobRecord, models: Models, several: Sequence[Attempt] = (), picks: Picks = _NO_PICKS
 ) -> dict[str, str]:
     """Return the cells of a job by column, before they are escaped.
 
     `several` are all attempts of a job that had more than one; `picks` has the verdicts.
     """
     request = record.request
-    width, height = model.expected_size(request.width, request.height)
+    expected = models.of(request.model).expected_size(request.width, request.height)
+    width, height = expected or (None, None)
     return {
         "job": record.key,
         "status": record.status.value,
@@ -163,13 +164,13 @@ def row(
         "input": record.input,
         "prompt_id": record.prompt_id,
         "prompt": request.prompt,
-        "scale": number_text(request.scale),
-        "seed": str(request.seed),
+        "scale": "" if request.scale is None else number_text(request.scale),
+        "seed": _whole(request.seed),
         "take": str(request.take),
-        "asked_width": str(request.width),
-        "asked_height": str(request.height),
-        "expected_width": str(width),
-        "expected_height": str(height),
+        "asked_width": _whole(request.width),
+        "asked_height": _whole(request.height),
+        "expected_width": _whole(width),
+        "expected_height": _whole(height),
         "output": _output(record),
         "cost_usd": amount_text(record.cost) or "",
         "attempts": str(record.attempts),
@@ -179,6 +180,7 @@ def row(
         "variables": _json(dict(record.variables)) if record.variables else "",
         "history": _history(several),
         "pick": picks.cell(record.key),
+        "parameters": _json(dict(sorted(request.parameters))) if request.parameters else "",
     }
 
 

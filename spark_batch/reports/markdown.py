@@ -14,7 +14,7 @@ from urllib.parse import quote
 from spark_batch.checkpoint import CheckpointReader, Counts
 from spark_batch.jobs import FLAGGED, JobRecord, Status
 from spark_batch.jobs.picks import Picks
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target, WholeReport
 from spark_batch.reports.values import amount_text
 from spark_batch.reports.verdicts import Trouble, Verdict, recipe_file, verdict
@@ -48,7 +48,7 @@ def report(reader: CheckpointReader, target: Target) -> Report:
     return WholeReport(
         lambda: text(
             reader,
-            target.model,
+            target.models,
             name=target.name,
             recipe=recipe_file(reader),
             pictures="",
@@ -59,7 +59,7 @@ def report(reader: CheckpointReader, target: Target) -> Report:
 
 def text(
     reader: CheckpointReader,
-    model: Model,
+    models: Models,
     *,
     name: str,
     recipe: str,
@@ -77,7 +77,7 @@ def text(
         _sums(counts),
         _money(reader),
         _verdicts(reader, picks),
-        *(_section(trouble, reader, counts, recipe, model) for trouble in Trouble),
+        *(_section(trouble, reader, counts, recipe, models) for trouble in Trouble),
     ]
     if pictures is not None:
         parts.append(_thumbnails(reader, counts, pictures))
@@ -144,7 +144,7 @@ def _money(reader: CheckpointReader) -> Iterator[str]:
 
 
 def _section(
-    trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str, model: Model
+    trouble: Trouble, reader: CheckpointReader, counts: Counts, recipe: str, models: Models
 ) -> Iterator[str]:
     """A section of the jobs with this trouble, at most `_LISTED`, and the command to type."""
     total, records = _troubled(trouble, reader, counts)
@@ -153,7 +153,7 @@ def _section(
     yield from (f"## {counted(total, 'job')} {trouble.value}", "")
     command = ""
     for record in islice(records, _LISTED):
-        found = verdict(record, recipe=recipe, model=model)
+        found = verdict(record, recipe=recipe, models=models)
         if found is not None:
             yield from _item(record, found)
             command = found.command if trouble in _COMMANDS else ""

@@ -9,12 +9,12 @@ from typing import Protocol
 
 from spark_batch.jobs import JobRecord
 from spark_batch.jobs.picks import Picks
-from spark_batch.models import Model
+from spark_batch.models import Models
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The recipe that a report is about, its folders, and the API model that made its pictures.
+    """The recipe that a report is about, its folders, and the API's models that made its pictures.
 
     `recipe_dir` is the folder that `JobRecord.image` and `source` are relative to; None if it is
     not known. `picks` is the picks file of the whole recipe, also for a shard, and `verdicts` what
@@ -24,7 +24,7 @@ class Target:
     name: str
     output_dir: Path
     recipe_dir: Path | None
-    model: Model
+    models: Models
     picks: Path | None = None
     verdicts: Picks = field(default_factory=Picks)
 

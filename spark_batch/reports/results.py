@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from spark_batch.checkpoint import moment
+from spark_batch.checkpoint.rows import parameters
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import FLAG_CODES, JobRecord, Status
+from spark_batch.jobs.request import size_text
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.paths import output_folder
 from spark_batch.reports.manifest import read_manifest
@@ -39,25 +41,32 @@ class JobLine:
     prompt_id: str
     prompt: str
     variables: Mapping[str, str]
-    scale: float
-    seed: int
+    scale: float | None
+    seed: int | None
     take: int
-    asked_width: int
-    asked_height: int
+    asked_width: int | None
+    asked_height: int | None
+    parameters: Mapping[str, str | int | float | bool]
 
     @property
     def values(self) -> dict[str, str | int | float]:
-        """The value of each axis: model, input, prompt, size, scale, seed, take, variables."""
-        return {
-            **self.variables,
-            "model": self.model,
-            "input": self.input,
-            "prompt": self.prompt_id,
-            "size": f"{self.asked_width}x{self.asked_height}",
+        """The value of each axis that the job has.
+
+        The axes are model, input, prompt, size, scale, seed, take, the variables of the prompt, and
+        further parameters of the model.
+        """
+        found: dict[str, str | int | float | None] = {
+            "size": size_text(self.asked_width, self.asked_height) or None,
             "scale": self.scale,
             "seed": self.seed,
+            **self.parameters,
+            "model": self.model,
+            **self.variables,
+            "input": self.input,
+            "prompt": self.prompt_id,
             "take": self.take,
         }
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +78,16 @@ class JobResult(JobLine):
     play money. `seconds` is the time between `submitted_at` and `completed_at`, both in UTC.
 
     Sides are pixels: `asked_width` is what was asked for, `expected_width` what the API's rule
-    makes of it, `width` the picture's. `history` has the attempts that made a task, where there
-    were several: columns of the manifest by name, as texts.
+    makes of it, `width` the picture's; None where nobody knows them. `history` has the attempts
+    that made a task, where there were several: columns of the manifest by name, as texts.
     """
 
     status: Status
     output: Path | None
     cost: Decimal | None
     attempts: int
-    expected_width: int
-    expected_height: int
+    expected_width: int | None
+    expected_height: int | None
     width: int | None
     height: int | None
     bytes: int | None
@@ -201,15 +210,17 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys(("job", "recipe", "input", "prompt_id", "prompt", "model"), str),
     **dict.fromkeys(("api", "fit", "sha256", "task_id", "remote_job_id"), _text),
     **dict.fromkeys(("error_code", "error_message", "output"), _text),
-    **dict.fromkeys(("seed", "take", "attempts", "asked_width", "asked_height"), int),
-    **dict.fromkeys(("expected_width", "expected_height"), int),
+    **dict.fromkeys(("take", "attempts"), int),
+    **dict.fromkeys(("seed", "asked_width", "asked_height"), _whole),
+    **dict.fromkeys(("expected_width", "expected_height"), _whole),
     **dict.fromkeys(("width", "height", "bytes", "input_tokens", "output_tokens"), _whole),
     **dict.fromkeys(("total_tokens", "generated_images"), _whole),
     **dict.fromkeys(("cost_usd", "discount"), _optional(Decimal)),
     **dict.fromkeys(("submitted_at", "completed_at"), _optional(moment)),
     "seconds": _optional(float),
-    "scale": float,
+    "scale": _optional(float),
     "status": Status,
     "variables": _variables,
+    "parameters": lambda text: dict(parameters(text)),
     "history": _history,
 }

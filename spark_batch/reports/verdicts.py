@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import FLAGGED, SANDBOX_API, Attempt, JobRecord, Status
-from spark_batch.models import ErrorCode, Model
+from spark_batch.models import ErrorCode, Models
 
 UNKNOWN = "RECIPE"  # stands for the recipe's file when it is not known
 _TABLES = (".csv", ".jsonl", ".ndjson")
@@ -87,7 +87,7 @@ class Source:
     column: int
 
 
-def verdict(record: JobRecord, *, recipe: str, model: Model) -> Verdict | None:
+def verdict(record: JobRecord, *, recipe: str, models: Models) -> Verdict | None:
     """Return what is wrong with a job; None if it is done, under way or not made yet.
 
     `recipe` is the recipe's file in the command to type.
@@ -98,7 +98,7 @@ def verdict(record: JobRecord, *, recipe: str, model: Model) -> Verdict | None:
     trouble = _OF_STATUS.get(status)
     if trouble is None:
         return _flagged(record, attempt, recipe)
-    known = model.errors.find(attempt.error_code)
+    known = models.of(record.request.model).errors.find(attempt.error_code)
     reason = attempt.error_message or _BEING_SENT
     return Verdict(
         trouble=trouble,

@@ -172,7 +172,8 @@ class Sandbox:
         if not tasks.finished(task, now=now):
             return tasks.in_progress(task, now=now)
         if task.outcome != COMPLETED:
-            return tasks.failed(task, self._settings.serving(task.model).errors)
+            model = self._settings.models.of(task.model)
+            return tasks.failed(task, model.errors)
         name = fault.name if fault else ""
         form = name if name in deliveries.FORMATS else deliveries.JPEG
         files = {task.id: task}
@@ -283,7 +284,7 @@ class Sandbox:
 
     def _instead(self, place: str, fault: Fault | None) -> Response | None:
         """The response that a fault sends in place of the API's; None for later faults."""
-        return answers.for_fault(place, fault, self._dice.settings, self._settings.model)
+        return answers.for_fault(place, fault, self._dice.settings, self._settings.models.first)
 
     def _note(self, event: str, code: str, message: str, request: Request) -> None:
         self._ledger.note(

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from spark_batch import models
-from spark_batch.models import Model
+from spark_batch.models import Model, Models
 from spark_batch.sandbox.faults import Faults
 
 
@@ -16,15 +16,14 @@ class Settings:
     """Settings of a sandbox.
 
     `folder` holds its state (ledger, input pictures, previews, secret) and is created if missing.
-    `model` is the default model: that of a recipe without `model`, or the one that a caller gives;
-    requests may name any other model of the schemas. `key` is the
+    `models` are served beside those that are shipped; requests name theirs. `key` is the
     only bearer key that it accepts; None accepts any. `price` is in USD per picture. A task takes
     between the two `task_seconds`; its id decides how long. A result URL expires `url_seconds`
     after the poll that returned it. `seed` seeds the random choice of faults.
     """
 
     folder: Path
-    model: Model = field(default_factory=models.default, repr=False)
+    models: Models = field(default_factory=lambda: models.of_recipe(models.default()), repr=False)
     key: str | None = field(default=None, repr=False)
     price: Decimal = Decimal("0.03")
     task_seconds: tuple[float, float] = (0.4, 1.6)
@@ -32,8 +31,9 @@ class Settings:
     faults: Faults = field(default_factory=Faults)
     seed: int = 0
 
-    def serving(self, name: object) -> Model:
-        """The model for a request that names it; the default one for an unknown name."""
-        if isinstance(name, str) and name != self.model.name and name in models.names():
-            return models.load(name)
-        return self.model
+    def serving(self, name: object) -> Model | None:
+        """The model for a request that names it; None for an unknown name."""
+        if not isinstance(name, str):
+            return None
+        found = self.models.of(name)
+        return found if found.name == name else None

@@ -7,13 +7,14 @@ import binascii
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from PIL import Image
 
-from spark_batch.models import Model
+from spark_batch.models import Model, PictureField, schemas
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 BAD_REQUEST = 400
 NOT_FOUND = 404
 
+_ANY_SIZE = (1024, 1024)  # pixels of a preview for which nobody knows the size
+_MOST = 5000  # pixels of a preview's side
+_SIDES = re.compile("([0-9]{1,6})x([0-9]{1,6})")
+_URL = re.compile("https?://", re.IGNORECASE)
 _LONGEST_NAME = 100  # characters of a model's name that are repeated
 
 
@@ -38,16 +43,18 @@ class InvalidRequest(Exception):
 class TaskRequest:
     """A valid request for a task, with the API's defaults filled in.
 
-    `width` and `height` are the requested pixels; both are None if the request leaves one out. The
-    input picture is `data`, its bytes, with `image`, their SHA-256 in hex; or it is at `url`.
+    `width` and `height` are the requested pixels; both are None if the request leaves one out.
+    `further` are the model's other parameters, a size that is a text among them. The input picture
+    is `data`, its bytes, with `image`, their SHA-256 in hex; or it is at `url`.
     """
 
     model: Model
     prompt: str
-    scale: float
-    seed: int
+    scale: float | None
+    seed: int | None
     width: int | None
     height: int | None
+    further: Mapping[str, Any] = field(default_factory=dict)
     image: str | None = None
     data: bytes | None = None
     url: str | None = None
@@ -55,9 +62,19 @@ class TaskRequest:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the result in pixels, for the requested or the default size."""
-        if self.width is None or self.height is None:
-            return self.model.expected_size(*self.model.sizes[self.model.default_size])
-        return self.model.expected_size(self.width, self.height)
+        asked = self._asked or _ANY_SIZE
+        return self.model.expected_size(*asked) or asked
+
+    @property
+    def _asked(self) -> tuple[int, int] | None:
+        """The sides that the request asks for, or that are the default; None if unknown."""
+        if self.width is not None and self.height is not None:
+            return self.width, self.height
+        name = self.further.get("size", self.model.default_size)
+        sides = _SIDES.fullmatch(str(name))
+        if sides is not None:
+            return min(int(sides[1]), _MOST), min(int(sides[2]), _MOST)
+        return self.model.sizes.get(str(name))
 
     @property
     def fingerprint(self) -> str:
@@ -71,6 +88,7 @@ class TaskRequest:
             "height": self.height,
             "image": self.image,
             "url": self.url,
+            **self.further,
         }
         canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -78,23 +96,25 @@ class TaskRequest:
 
 def parse_request(
     body: bytes,
-    serving: Callable[[object], Model],
+    serving: Callable[[object], Model | None],
     *,
     header: str | None = None,
     known: Callable[[str], bool],
 ) -> TaskRequest:
     """Parse a request's body and validate it by the rules of the model that it names.
 
-    `serving` returns the model for a name, or for an unknown name one that refuses the request.
-    `header` is the value of X-Model, which counts if the body names no model. `known` returns
-    whether a picture, given by its SHA-256, is valid from an earlier request. Raises InvalidRequest
-    with the code in the schema's `x-errors`.
+    `serving` returns the model for a name, None for an unknown one. `header` is the value of
+    X-Model, which counts if the body names no model. `known` returns whether a picture, given by
+    its SHA-256, is valid from an earlier request. Raises InvalidRequest with the code in the
+    schema's `x-errors`.
     """
     payload = _loaded(body)
     if header is not None:
         payload.setdefault("model", header)
-    model = serving(payload.get("model"))
-    _check_envelope(payload, model)
+    _check_envelope(payload)
+    model = serving(payload["model"])
+    if model is None:
+        raise unknown_model(payload["model"])
     params = payload["input"][0]["params"]
     _check_params(params, model)
     return _task_request(model, params, known=known)
@@ -114,17 +134,14 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _check_envelope(payload: Mapping[str, Any], model: Model) -> None:
+def _check_envelope(payload: Mapping[str, Any]) -> None:
     """Check the part around the parameters: model, input, and params as a mapping."""
-    depth = len(("input", 0, "params"))
-    for error in model.validator("request").iter_errors(payload):
+    for error in schemas.validator(schemas.GATEWAY, "request").iter_errors(payload):
         path = list(error.absolute_path)
-        inside = len(path) > depth or (len(path) == depth and error.validator != "type")
         if path == ["model"]:
             raise unknown_model(payload["model"])
-        if not inside:
-            name = ".".join(map(str, path)) or "body"
-            raise InvalidRequest(str(BAD_REQUEST), f"{name}: violates {error.validator!r}")
+        name = ".".join(map(str, path)) or "body"
+        raise InvalidRequest(str(BAD_REQUEST), f"{name}: violates {error.validator!r}")
 
 
 def unknown_model(name: object) -> InvalidRequest:
@@ -143,7 +160,9 @@ def _check_params(params: Mapping[str, Any], model: Model) -> None:
 
 
 def _invalid_request(code: str, place: str, model: Model) -> InvalidRequest:
-    return InvalidRequest(code, f"{model.errors.by_code[code].title} ({place})")
+    known = model.errors.by_code.get(code)
+    title = "Invalid request" if known is None else known.title
+    return InvalidRequest(code, f"{title} ({place})")
 
 
 def _fault(error: ValidationError, params: Mapping[str, Any], model: Model) -> tuple[str, str]:
@@ -154,19 +173,23 @@ def _fault(error: ValidationError, params: Mapping[str, Any], model: Model) -> t
         whole = len(error.absolute_path) == 1
         return codes.get(str(error.validator) if whole else "*", codes["*"]), name
     if error.validator == "required":
-        return _codes("prompt", model)["required"], "prompt"
-    sources = [name for name in (model.fields.url, model.fields.base64) if name is not None]
+        needed: Any = error.validator_value
+        missing = next(name for name in needed if name not in params)
+        return _codes(missing, model).get("required", str(BAD_REQUEST)), missing
+    if error.validator == "additionalProperties":
+        unknown = next(name for name in params if name not in model.parameters)
+        return str(BAD_REQUEST), str(unknown)[:_LONGEST_NAME]
+    fields = [field for field in (model.fields.url, model.fields.base64) if field is not None]
+    sources = list(dict.fromkeys(field.name for field in fields))
     given = [name for name in sources if name in params]
-    codes = model.definition("params")["x-errors"]
-    return codes["both" if given else "neither"], " or ".join(sources)
+    codes = model.definition("params").get("x-errors", {})
+    code = codes.get("both" if given else "neither", str(BAD_REQUEST))
+    return code, " or ".join(sources)
 
 
 def _codes(name: str, model: Model) -> Mapping[str, str]:
-    """The error codes of a parameter by violated keyword, found along its references."""
-    part: Mapping[str, Any] = model.definition("params")["properties"][name]
-    while "x-errors" not in part:
-        part = model.definition(part["$ref"].rpartition("/")[2])
-    codes: Mapping[str, str] = part["x-errors"]
+    """The error codes of a parameter by violated keyword; HTTP's for a model that has none."""
+    codes: Mapping[str, str] = model.parameters[name].get("x-errors", {"*": str(BAD_REQUEST)})
     return codes
 
 
@@ -175,27 +198,39 @@ def _task_request(
 ) -> TaskRequest:
     image = data = url = None
     _check_text(params["prompt"])
-    field = model.fields.base64
-    if field is not None and field in params:
-        data = _decoded(params[field][0], model)
+    way, text = _picture(model, params)
+    if way == model.fields.base64 and not _URL.match(text):
+        data = _decoded(text, model)
         image = hashlib.sha256(data).hexdigest()
         if not known(image):
             _check_picture(data, model)
     else:
-        url = params[model.fields.url][0]
+        url = text
         _check_text(url)
     both = "width" in params and "height" in params
+    scale, seed = params.get("scale", model.default_scale), params.get("seed", model.default_seed)
+    further = {name: params[name] for name in (*model.further, "size") if name in params}
     return TaskRequest(
         model=model,
         prompt=params["prompt"],
-        scale=float(params.get("scale", model.default_scale)),
-        seed=int(params.get("seed", model.default_seed)),
+        scale=None if scale is None else float(scale),
+        seed=None if seed is None else int(seed),
         width=int(params["width"]) if both else None,
         height=int(params["height"]) if both else None,
+        further=further,
         image=image,
         data=data,
         url=url,
     )
+
+
+def _picture(model: Model, params: Mapping[str, Any]) -> tuple[PictureField, str]:
+    """The parameter that carries the picture, and what it says."""
+    for way in (model.fields.base64, model.fields.url):
+        if way is not None and way.name in params:
+            value = params[way.name]
+            return way, str(value[0] if way.is_list else value)
+    raise InvalidRequest(str(BAD_REQUEST), "there is no input picture")
 
 
 def _check_text(text: str) -> None:
@@ -207,7 +242,7 @@ def _check_text(text: str) -> None:
 
 
 def _bad_picture(why: str, model: Model) -> InvalidRequest:
-    name = str(model.fields.base64)
+    name = model.fields.base64.name if model.fields.base64 else ""
     return _invalid_request(_codes(name, model)["*"], f"{name}: {why}", model)
 
 

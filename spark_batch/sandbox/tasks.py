@@ -17,6 +17,8 @@ from spark_batch.sandbox.task_request import TaskRequest
 Answer = dict[str, Any]
 
 NEVER = "never"
+_SCALE = 0.5  # of previews for a request without one
+_SEEDS = range(1, 1 << 31)  # that are drawn for a model that names no range
 
 _ALMOST = 0.99  # the progress of an unfinished task stays below 1
 _PIXELS_A_TOKEN = 256  # as sibling models of the family count
@@ -45,7 +47,7 @@ def entry(
         fingerprint=task_request.fingerprint,
         model=task_request.model.name,
         prompt=task_request.prompt,
-        scale=task_request.scale,
+        scale=_SCALE if task_request.scale is None else task_request.scale,
         seed=_seed(task_request.seed, task_id, task_request.model),
         width=width,
         height=height,
@@ -59,15 +61,17 @@ def entry(
     )
 
 
-def _seed(asked: int, task_id: str, model: Model) -> int:
-    if asked != model.random_seed:
+def _seed(asked: int | None, task_id: str, model: Model) -> int:
+    if asked is not None and asked != model.random_seed:
         return asked
-    return Random(f"{task_id}:seed").randint(model.usual_seeds[0], model.usual_seeds[-1])
+    seeds = model.usual_seeds or _SEEDS
+    return Random(f"{task_id}:seed").randint(seeds[0], seeds[-1])
 
 
 def preview_name(task: Entry) -> str:
     """The name of a task's preview, equal for tasks with the same result."""
-    facts = (task.image, task.url, task.prompt, task.scale, task.seed, task.width, task.height)
+    shown = (task.image, task.url, task.prompt, task.scale, task.seed, task.width, task.height)
+    facts = (*shown, task.model)
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

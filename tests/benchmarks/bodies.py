@@ -14,7 +14,7 @@ from PIL import Image
 
 from spark_batch.client.bodies import Bodies
 from spark_batch.jobs import Input, Job, Prompt, Size
-from tests.makers import MODEL, probe
+from tests.makers import MODELS, probe
 
 ROUNDS = 40
 
@@ -48,7 +48,7 @@ def main() -> None:
             take=1,
             output="a",
         )
-        bodies = Bodies(MODEL)
+        bodies = Bodies(MODELS)
         reference = json.loads(bodies.body(job))
 
         def serialised() -> bytes:

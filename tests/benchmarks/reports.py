@@ -13,7 +13,7 @@ from pathlib import Path
 from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.reports import formats
 from spark_batch.reports.report import Target
-from tests.makers import MODEL, a_picture, a_result, some_jobs
+from tests.makers import MODELS, a_picture, a_result, some_jobs
 
 
 def fill(path: Path, count: int) -> None:
@@ -36,7 +36,7 @@ def fill(path: Path, count: int) -> None:
 def measure(reader: CheckpointReader, folder: Path, names: Sequence[str]) -> float:
     """Seconds of the processor to write them; prints these and the megabytes."""
     start = time.process_time()
-    written = formats.write_all(reader, Target("t", folder, None, MODEL), names)
+    written = formats.write_all(reader, Target("t", folder, None, MODELS), names)
     seconds = time.process_time() - start
     size = sum(path.stat().st_size for path in written.paths) / 1e6
     print(f"reports: {','.join(names)} of {written.jobs} jobs {seconds:.1f} s, {size:.1f} MB")

@@ -20,7 +20,7 @@ from spark_batch.errors import CheckpointError
 from spark_batch.jobs import Result, Usage
 from spark_batch.models.schemas import MANIFEST, validator
 from spark_batch.reports import manifest
-from tests.makers import MODEL, a_job, a_picture, some_jobs
+from tests.makers import MODEL, MODELS, a_job, a_picture, some_jobs
 
 JOBS = some_jobs(3)
 KEY = "a-key-of-some-length"
@@ -147,12 +147,12 @@ def test_whatever_is_done_to_it(
     assert accepted(source)
     with Checkpoint.blank() as fresh:
         rows = [
-            manifest.row(record, MODEL, target.attempts_of(record.key))
+            manifest.row(record, MODELS, target.attempts_of(record.key))
             for record in target.records()
         ]
         for row in rows:
             validator(MANIFEST).validate([row])
-        adopt(fresh, rows, model=MODEL, trusted=lambda row: True)
+        adopt(fresh, rows, models=MODELS, trusted=lambda row: True)
         assert accepted(fresh)
     for checkpoint in checkpoints:
         checkpoint.close()

@@ -12,7 +12,7 @@ from spark_batch.checkpoint import Checkpoint, adopt, join
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Result, Status, Usage
 from spark_batch.reports import manifest
-from tests.makers import MODEL, a_job, a_picture
+from tests.makers import MODELS, a_job, a_picture
 
 KEY = a_job().key
 
@@ -37,14 +37,14 @@ def paid() -> Iterator[Checkpoint]:
 
 def row_of(checkpoint: Checkpoint) -> dict[str, str]:
     (record,) = checkpoint.records()
-    return manifest.row(record, MODEL, checkpoint.attempts_of(KEY))
+    return manifest.row(record, MODELS, checkpoint.attempts_of(KEY))
 
 
 def test_every_attempt_is_adopted_with_its_own_cost(paid: Checkpoint) -> None:
     row = row_of(paid)
     assert row["cost_usd"] == "0.04"
     with Checkpoint.blank() as fresh:
-        assert adopt(fresh, [row], model=MODEL, trusted=lambda row: True) == 1
+        assert adopt(fresh, [row], models=MODELS, trusted=lambda row: True) == 1
         costs = [(attempt.task_id, attempt.cost) for attempt in fresh.attempts_of(KEY)]
         assert costs == [("task-1", Decimal("0.01")), ("task-2", Decimal("0.03"))]
         (record,) = fresh.records()
@@ -63,7 +63,7 @@ def test_an_attempt_that_is_known_is_not_adopted_again(paid: Checkpoint) -> None
         older.fail(
             first, code=None, message="no", again="new-task", usage=Usage(cost=Decimal("0.01"))
         )
-        adopt(older, [row], model=MODEL, trusted=lambda row: True)
+        adopt(older, [row], models=MODELS, trusted=lambda row: True)
         assert [attempt.task_id for attempt in older.attempts_of(KEY)] == ["task-1", "task-2"]
         assert older.money().spent == Decimal("0.04")
 
@@ -71,14 +71,14 @@ def test_an_attempt_that_is_known_is_not_adopted_again(paid: Checkpoint) -> None
 def test_a_manifest_without_histories_counts_the_sum_of_a_job(paid: Checkpoint) -> None:
     """As those of older versions: all of the money, at the last attempt."""
     with Checkpoint.blank() as fresh:
-        adopt(fresh, [{**row_of(paid), "history": ""}], model=MODEL, trusted=lambda row: True)
+        adopt(fresh, [{**row_of(paid), "history": ""}], models=MODELS, trusted=lambda row: True)
         (attempt,) = fresh.attempts_of(KEY)
         assert attempt.cost == Decimal("0.04")
 
 
 def test_a_job_of_one_attempt_has_no_history(paid: Checkpoint) -> None:
     (record,) = paid.records()
-    assert manifest.row(record, MODEL)["history"] == ""
+    assert manifest.row(record, MODELS)["history"] == ""
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_history_that_spark_batch_did_not_write_is_refused(
             adopt(
                 fresh,
                 [{**row_of(paid), "history": history}],
-                model=MODEL,
+                models=MODELS,
                 trusted=lambda row: True,
             )
         assert fresh.attempts_of(KEY) == []

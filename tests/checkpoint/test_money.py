@@ -16,7 +16,7 @@ from spark_batch.jobs import State, Status
 from spark_batch.project.compare import _row_cost
 from spark_batch.reports import manifest
 from spark_batch.reports.page.facts import _reserved
-from tests.makers import MODEL, a_job
+from tests.makers import MODELS, a_job
 
 RESERVED = Decimal("0.05")
 
@@ -150,7 +150,7 @@ def test_a_manifest_gives_the_cost_of_a_job_but_forgets_what_was_settled(
     """
     for record in reader.records():
         case = CASES[record.request.seed - 1]
-        told = list(_row_cost(manifest.row(record, MODEL)))
+        told = list(_row_cost(manifest.row(record, MODELS)))
         if case.cost is not None:
             assert told == [(int(case.key, 16), case.cost)], case
         elif case.settled is not None:

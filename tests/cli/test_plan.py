@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from spark_batch.jobs import Size
 from spark_batch.jobs import request as requests
 from spark_batch.models import schemas
 from spark_batch.sandbox import Served
@@ -69,8 +70,7 @@ def test_json_names_the_axes_and_the_request_of_each_job(folder: Folder, call: C
             model=job["model"],
             picture=f"sha256:{sha256}" if sha256 else job["input"]["url"],
             prompt=job["prompt"]["text"],
-            width=size["width"],
-            height=size["height"],
+            size=Size("any", size["width"], size["height"]),
             scale=job["scale"],
             seed=job["seed"],
             take=job["take"],

@@ -10,7 +10,7 @@ import pytest
 
 from spark_batch.client import TaskClient, Timeouts
 from tests.client.server import CERTIFICATE, Behaviour, Server
-from tests.makers import MODEL
+from tests.makers import MODELS
 
 KEY = "sk-canary-7f3a9b2c51d84e60"
 # For what comes to an end by itself; then nothing depends on the speed of the machine.
@@ -45,6 +45,6 @@ def connect() -> Iterator[Connect]:
 
         def make(url: str, **seams: object) -> TaskClient:
             chosen = {"timeouts": PATIENT, "environ": TRUSTED, **seams}
-            return stack.enter_context(TaskClient(url, KEY, **chosen, model=MODEL))
+            return stack.enter_context(TaskClient(url, KEY, **chosen, models=MODELS))
 
         yield make

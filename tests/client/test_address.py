@@ -7,7 +7,7 @@ import pytest
 from spark_batch.client import TaskReader, check_base_url, check_key
 from spark_batch.client.address import is_public
 from spark_batch.errors import UsageError
-from tests.makers import MODEL
+from tests.makers import MODELS
 
 
 @pytest.mark.parametrize("key", ["sk-1", "  sk-1\n", "\tsk-1 "])
@@ -137,7 +137,7 @@ def test_ca_bundle_that_is_none(name: str, tmp_path: object) -> None:
     empty.write_text("nothing")
     for path in ("/no/such/file.pem", str(empty)):
         with pytest.raises(UsageError, match=name):
-            TaskReader("https://api.example.com", "sk-1", environ={name: path}, model=MODEL)
+            TaskReader("https://api.example.com", "sk-1", environ={name: path}, models=MODELS)
 
 
 def test_reader_cannot_create() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_batch import models
 from spark_batch.client import outcomes, reading, submission
 from spark_batch.client.answers import Answer, AnswerContext
 from spark_batch.client.complaints import Complaint, complaint
@@ -38,7 +39,7 @@ WASH = washer(KEY)
 CONTEXT = AnswerContext(MODEL, WASH)
 URL = "https://cdn.example.com/a.png?X-Signature=abc"
 OTHER = "https://cdn.example.com/b.png?X-Signature=def"
-WORDS = MODEL.answers
+WORDS = models.gateway()
 
 
 def _answer(content: object, status: int = 200) -> Answer:

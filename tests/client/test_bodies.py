@@ -20,7 +20,7 @@ from spark_batch.client.bodies import Bodies
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Input, Job, Picture, Prompt, Size, Treatment
 from tests.client.server import within
-from tests.makers import MODEL
+from tests.makers import MODEL, MODELS
 
 DATA = bytes(range(256)) * 30
 
@@ -50,7 +50,7 @@ def _file(path: Path, data: bytes = DATA) -> Input:
 
 def test_body_of_a_file(tmp_path: Path) -> None:
     """A file goes in Base64, with every parameter, and as the schema wants it."""
-    body = json.loads(Bodies(MODEL).body(_job(input=_file(tmp_path / "a.png"))))
+    body = json.loads(Bodies(MODELS).body(_job(input=_file(tmp_path / "a.png"))))
     assert list(MODEL.validator("request").iter_errors(body)) == []
     assert body == {
         "model": "spark_i2i_3_0",
@@ -73,7 +73,7 @@ def test_body_of_a_file(tmp_path: Path) -> None:
 def test_any_text_survives(text: str, url: str, seed: int) -> None:
     """Prompt and URL arrive character by character, whatever they are."""
     job = _job(prompt=Prompt(id="p", text=text), input=Input(id="u", url=url), seed=seed)
-    params = json.loads(Bodies(MODEL).body(job))["input"][0]["params"]
+    params = json.loads(Bodies(MODELS).body(job))["input"][0]["params"]
     assert (params["prompt"], params["image_urls"], params["seed"]) == (text, [url], seed)
     assert "binary_data_base64" not in params
 
@@ -81,7 +81,7 @@ def test_any_text_survives(text: str, url: str, seed: int) -> None:
 @pytest.mark.parametrize("scale", [0.0, 0.1, 0.3, 0.7, 1.0])
 def test_scale_is_written_as_it_was(scale: float, tmp_path: Path) -> None:
     """0.7 is 0.7, not its nearest binary fraction written out."""
-    assert f'"scale": {scale}'.encode() in Bodies(MODEL).body(_job(scale=scale))
+    assert f'"scale": {scale}'.encode() in Bodies(MODELS).body(_job(scale=scale))
 
 
 def test_changed_picture(tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_changed_picture(tmp_path: Path) -> None:
     for data in (DATA + b"x", DATA[:-1], b"", DATA[:-1] + b"x"):
         (tmp_path / "a.png").write_bytes(data)
         with pytest.raises(PictureError, match=r"a\.png: the picture has changed"):
-            Bodies(MODEL).body(_job(input=source))
+            Bodies(MODELS).body(_job(input=source))
 
 
 def test_missing_picture(tmp_path: Path) -> None:
     """A picture that is gone is told, and may come back."""
     source = _file(tmp_path / "a.png")
     (tmp_path / "a.png").unlink()
-    made = Bodies(MODEL)
+    made = Bodies(MODELS)
     with pytest.raises(PictureError, match="cannot be read"):
         made.body(_job(input=source))
     (tmp_path / "a.png").write_bytes(DATA)
@@ -117,7 +117,7 @@ def test_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return read(path, picture)
 
     monkeypatch.setattr(bodies, "_read", counted)
-    made, results = Bodies(MODEL), []
+    made, results = Bodies(MODELS), []
 
     def ask() -> None:
         start.wait()
@@ -148,7 +148,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return read(path, picture)
 
     monkeypatch.setattr(bodies, "_read", counted)
-    made = Bodies(MODEL, max_bytes=2 * len(base64.b64encode(DATA + b"0")))
+    made = Bodies(MODELS, max_bytes=2 * len(base64.b64encode(DATA + b"0")))
     for n in (0, 1, 0, 2, 0, 1):
         made.body(_job(input=sources[n]))
     assert reads == ["0", "1", "2", "1"]
@@ -157,7 +157,7 @@ def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_neither_file_nor_url() -> None:
     """An input of nothing is an error, not a request."""
     with pytest.raises(PictureError):
-        Bodies(MODEL).body(_job(input=Input(id="a")))
+        Bodies(MODELS).body(_job(input=Input(id="a")))
 
 
 def _fitted(source: Input, background: str | None = None) -> Input:
@@ -175,7 +175,7 @@ def test_a_fitted_picture_is_sent_in_place_of_the_file(tmp_path: Path) -> None:
         return b"fitted " + (picture.treatment.background or "").encode()  # type: ignore[union-attr]
 
     source = _file(tmp_path / "a.png")
-    made = Bodies(MODEL, fitted=fitted)
+    made = Bodies(MODELS, fitted=fitted)
     sent = [
         json.loads(made.body(_job(input=each)))["input"][0]["params"]["binary_data_base64"]
         for each in (_fitted(source), source, _fitted(source, "#123456"), _fitted(source))
@@ -204,7 +204,7 @@ def test_a_picture_is_fitted_by_the_executor(tmp_path: Path, executor: ThreadPoo
         assert go.wait(5)
         return b"fitted"
 
-    made = Bodies(MODEL, fitted=fitted, executor=executor)
+    made = Bodies(MODELS, fitted=fitted, executor=executor)
     source = _fitted(_file(tmp_path / "a.png"))
     assert not made.ready(source)
     assert not made.ready(source)
@@ -217,8 +217,8 @@ def test_a_picture_is_fitted_by_the_executor(tmp_path: Path, executor: ThreadPoo
 
 def test_what_need_not_be_fitted_is_ready(tmp_path: Path) -> None:
     """A URL, and a file that is sent as it is."""
-    assert Bodies(MODEL).ready(_file(tmp_path / "b.png"))
-    assert Bodies(MODEL).ready(Input(id="u", url="https://cdn.example.com/a.jpg"))
+    assert Bodies(MODELS).ready(_file(tmp_path / "b.png"))
+    assert Bodies(MODELS).ready(Input(id="u", url="https://cdn.example.com/a.jpg"))
 
 
 @pytest.mark.parametrize("most", [0, 10**6])
@@ -232,7 +232,7 @@ def test_a_picture_that_cannot_be_fitted_is_told_when_it_is_sent(
             raise PictureError("a.png: broken")
         return b"fitted"
 
-    made = Bodies(MODEL, fitted=fitted, executor=executor, max_bytes=most)
+    made = Bodies(MODELS, fitted=fitted, executor=executor, max_bytes=most)
     source = _fitted(_file(tmp_path / "a.png"))
     assert not made.ready(source)
     assert within(5, lambda: made.ready(source))
@@ -240,4 +240,4 @@ def test_a_picture_that_cannot_be_fitted_is_told_when_it_is_sent(
         with pytest.raises(PictureError, match="broken"):
             made.body(_job(input=source))
     with pytest.raises(PictureError, match="nothing here that could fit"):
-        Bodies(MODEL).body(_job(input=source))
+        Bodies(MODELS).body(_job(input=source))

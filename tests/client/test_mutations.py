@@ -11,6 +11,7 @@ import pytest
 from spark_batch.client import outcomes
 from tests.client.conftest import KEY, Connect, Serve
 from tests.client.server import Line, http
+from tests.makers import MODEL
 
 ROUNDS = 1000
 SEED = 20261122
@@ -63,8 +64,8 @@ def test_spoilt_answers(call: str, serve: Serve, connect: Connect, tmp_path: Pat
     client = connect(server.url)
     part = tmp_path / "a.part"
     calls = {
-        "submit": lambda: client.submit(b"{}"),
-        "poll": lambda: client.poll("task-1"),
+        "submit": lambda: client.submit(b"{}", MODEL.name),
+        "poll": lambda: client.poll("task-1", MODEL.name),
         "fetch": lambda: client.fetch(server.url, part, expected_bytes=None),
     }
     kinds = {

@@ -28,6 +28,7 @@ from tests.client.conftest import KEY, PATIENT, QUICK, Connect, Serve
 from tests.client.faults import FAULTS, HEAD, WHOLE
 from tests.client.proxy import PASSWORD, USER, Authority, authority_in, proxying
 from tests.client.server import Behaviour, Line, Server, answering, http, then_close
+from tests.makers import MODEL
 
 # For what never comes to an end, with time for a proxy's and a server's threads to begin.
 STUCK = Timeouts(connect=1, read=1, create_total=1.5)
@@ -69,10 +70,10 @@ def _any_call(line: Line) -> None:
 
 def _check_calls(client: TaskClient, base: str, part: Path) -> None:
     """Each call of a client arrives, and is answered."""
-    assert client.submit(BODY) == Made(task_id="task-1")
-    assert isinstance(client.quote(BODY), Quoted)
+    assert client.submit(BODY, MODEL.name) == Made(task_id="task-1")
+    assert isinstance(client.quote(BODY, MODEL.name), Quoted)
     for _ in range(2):
-        assert client.poll("task-1") == InProgress(progress=None)
+        assert client.poll("task-1", MODEL.name) == InProgress(progress=None)
     assert client.fetch(f"{base}/a.png", part, expected_bytes=None) == Fetched(bytes=len(PNG))
 
 
@@ -114,12 +115,12 @@ def test_no_call_trusts_an_authority_that_is_not_named(
     """Nothing is sent, the run stops, and the message names the variable that helps."""
     server, proxy = serve(_any_call, tls=authority.server), serve(proxying())
     client = connect(_api(server), environ={"SPARK_PROXY": proxy.url})
-    stopped = client.submit(BODY)
+    stopped = client.submit(BODY, MODEL.name)
     assert isinstance(stopped, StopRun)
     assert "nothing was sent" in stopped.message
     assert "SSL_CERT_FILE" in stopped.message
     fetched = client.fetch(f"{_api(server)}/a.png", tmp_path / "part", expected_bytes=None)
-    others = (client.poll("task-1"), client.quote(BODY), fetched)
+    others = (client.poll("task-1", MODEL.name), client.quote(BODY, MODEL.name), fetched)
     assert all("certificate is not valid" in repr(outcome) for outcome in others)
     assert server.requests == []
 
@@ -248,7 +249,7 @@ def test_a_proxy_that_does_not_let_a_request_through_leaves_nothing_uncertain(
     timeouts = STUCK if name.startswith(("silent", "dripping")) else PATIENT
     environ = _through(proxy, authority, user=f"user:{PASSWORD}@")
     client = connect("https://api.test", timeouts=timeouts, environ=environ)
-    outcome = client.submit(BODY)
+    outcome = client.submit(BODY, MODEL.name)
     assert isinstance(outcome, NotAccepted), outcome
     assert not outcome.rate_limited
     assert words in outcome.reason
@@ -269,7 +270,7 @@ def test_a_proxy_that_is_not_there_leaves_nothing_uncertain(
         port = closed.getsockname()[1]
     for host in (f"127.0.0.1:{port}", "nowhere.invalid:3128"):
         environ = {"SPARK_PROXY": f"http://{host}", "SSL_CERT_FILE": authority.bundle}
-        outcome = connect("https://api.test", environ=environ).submit(BODY)
+        outcome = connect("https://api.test", environ=environ).submit(BODY, MODEL.name)
         assert isinstance(outcome, NotAccepted)
         assert "the proxy of SPARK_PROXY" in outcome.reason
 
@@ -284,7 +285,7 @@ def test_wire_faults_through_a_tunnel(
     server, proxy = serve(fault.behave, tls=authority.server), serve(proxying())
     timeouts = STUCK if fault.timeouts is QUICK else PATIENT
     client = connect(_api(server), timeouts=timeouts, environ=_through(proxy, authority))
-    outcome = client.submit(BODY)
+    outcome = client.submit(BODY, MODEL.name)
     assert isinstance(outcome, fault.outcome), outcome
     assert server.connections == proxy.connections == 1
     assert len(server.requests) <= 1
@@ -318,7 +319,7 @@ def test_a_proxy_that_cuts_a_request_leaves_it_uncertain(
     """Once the tunnel stands and the request is under way, the server may have it."""
     server = serve(_silent, tls=authority.server)
     proxy = serve(_cutting_after(2))
-    outcome = connect(_api(server), environ=_through(proxy, authority)).submit(BODY)
+    outcome = connect(_api(server), environ=_through(proxy, authority)).submit(BODY, MODEL.name)
     assert isinstance(outcome, Uncertain), outcome
 
 
@@ -402,6 +403,6 @@ def test_a_slow_proxy_has_the_time_to_connect(
         line.server.wait(3)
 
     client = connect(_api(server), timeouts=hasty, environ=_through(serve(never), authority))
-    assert isinstance(client.submit(BODY), NotAccepted)
+    assert isinstance(client.submit(BODY, MODEL.name), NotAccepted)
     client = connect(_api(server), timeouts=hasty, environ=_through(serve(proxying()), authority))
-    assert isinstance(client.submit(BODY), Made)
+    assert isinstance(client.submit(BODY, MODEL.name), Made)

@@ -18,6 +18,7 @@ from spark_batch.jobs import Usage
 from tests.client.conftest import KEY, Connect, Serve
 from tests.client.faults import FAULTS
 from tests.client.server import answering, http
+from tests.makers import MODEL
 
 URL = "https://cdn.example.com/a.png?X-Signature=abc"
 PICTURE = {"type": "image", "url": URL, "size": 1234, "jobId": "j-1"}
@@ -35,7 +36,7 @@ def test_wire_faults(name: str, serve: Serve, connect: Connect) -> None:
     """No fault of the wire makes of a poll anything that would end or repeat a task."""
     fault = FAULTS[name]
     server = serve(fault.behave, tls=fault.tls)
-    outcome = connect(server.url, timeouts=fault.timeouts).poll("task-1")
+    outcome = connect(server.url, timeouts=fault.timeouts).poll("task-1", MODEL.name)
     if name in STOPPING:
         assert isinstance(outcome, StopRun), outcome
     elif name in ("404", "410"):
@@ -46,7 +47,7 @@ def test_wire_faults(name: str, serve: Serve, connect: Connect) -> None:
 
 
 def _poll(serve: Serve, connect: Connect, content: object, **more: object) -> object:
-    return connect(serve(answering(http(content, **more))).url).poll("task-1")
+    return connect(serve(answering(http(content, **more))).url).poll("task-1", MODEL.name)
 
 
 def test_connections_are_kept(serve: Serve, connect: Connect) -> None:
@@ -54,7 +55,7 @@ def test_connections_are_kept(serve: Serve, connect: Connect) -> None:
     server = serve(answering(http({"id": "task-1", "status": "in_progress"})))
     client = connect(server.url)
     for _ in range(5):
-        assert client.poll("task-1") == InProgress(progress=None)
+        assert client.poll("task-1", MODEL.name) == InProgress(progress=None)
     assert server.connections == 1
     assert server.requests[0].startswith(b"GET /model/v1/generation/task/task-1 HTTP/1.1\r\n")
     assert f"Authorization: Bearer {KEY}".encode() in server.requests[0]
@@ -66,16 +67,16 @@ def test_a_poll_after_the_deadline_of_another(serve: Serve, connect: Connect) ->
 
     server = serve(answering(http({"id": "task-1", "status": "in_progress"})))
     client = connect(server.url, timeouts=Timeouts(poll_total=0.05))
-    assert client.poll("task-1") == InProgress(progress=None)
+    assert client.poll("task-1", MODEL.name) == InProgress(progress=None)
     server.wait(0.1)
-    assert client.poll("task-1") == InProgress(progress=None)
+    assert client.poll("task-1", MODEL.name) == InProgress(progress=None)
     assert server.connections == 1
 
 
 @pytest.mark.parametrize("task_id", ["", "../x", "a/b", "a?b", "a b", "a\n", ".a", "a" * 201])
 def test_ids_that_could_leave_the_path(task_id: str, connect: Connect) -> None:
     """An id that is none is not asked for."""
-    assert isinstance(connect("http://127.0.0.1:1").poll(task_id), TaskUnknown)
+    assert isinstance(connect("http://127.0.0.1:1").poll(task_id, MODEL.name), TaskUnknown)
 
 
 @pytest.mark.parametrize(
@@ -210,4 +211,4 @@ def test_texts_are_washed(serve: Serve, connect: Connect) -> None:
 def test_not_trusted_certificate(serve: Serve, connect: Connect) -> None:
     """A certificate that is not valid stops the run here as well."""
     server = serve(answering(http(DONE)), tls=True)
-    assert isinstance(connect(server.url, environ={}).poll("task-1"), StopRun)
+    assert isinstance(connect(server.url, environ={}).poll("task-1", MODEL.name), StopRun)

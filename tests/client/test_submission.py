@@ -21,6 +21,7 @@ from spark_batch.errors import ExitCode
 from tests.client.conftest import KEY, QUICK, Connect, Serve
 from tests.client.faults import FAULTS, WHOLE, redirect
 from tests.client.server import Line, answering, http, then_close, within
+from tests.makers import MODEL
 
 BODY = b'{"model": "spark_i2i_3_0"}'
 
@@ -32,7 +33,7 @@ def test_wire_faults(name: str, serve: Serve, connect: Connect) -> None:
     fault = FAULTS[name]
     server = serve(fault.behave, tls=fault.tls)
     body = b"x" * 8_000_000 if name == "never reading" else BODY
-    outcome = connect(server.url, timeouts=fault.timeouts).submit(body)
+    outcome = connect(server.url, timeouts=fault.timeouts).submit(body, MODEL.name)
     assert isinstance(outcome, fault.outcome), outcome
     assert KEY not in repr(outcome)
     assert server.connections == 1
@@ -42,7 +43,7 @@ def test_wire_faults(name: str, serve: Serve, connect: Connect) -> None:
 def test_what_is_sent(serve: Serve, connect: Connect) -> None:
     """The request carries key, type, length and an agent of its own, on a connection to close."""
     server = serve(answering(WHOLE))
-    assert connect(server.url).submit(BODY) == Made(task_id="task-1")
+    assert connect(server.url).submit(BODY, MODEL.name) == Made(task_id="task-1")
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     first, *rows = head.decode().split("\r\n")
     headers = dict(row.split(": ", 1) for row in rows)
@@ -65,7 +66,7 @@ def test_environment_is_left_alone(
     monkeypatch.setenv("NETRC", str(netrc))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert connect(server.url).submit(BODY) == Made(task_id="task-1")
+    assert connect(server.url).submit(BODY, MODEL.name) == Made(task_id="task-1")
     assert f"Authorization: Bearer {KEY}".encode() in server.requests[0]
 
 
@@ -74,7 +75,7 @@ def test_every_post_has_a_connection_of_its_own(serve: Serve, connect: Connect) 
     server = serve(answering(WHOLE))
     client = connect(server.url)
     for _ in range(3):
-        assert isinstance(client.submit(BODY), Made)
+        assert isinstance(client.submit(BODY, MODEL.name), Made)
     assert server.connections == 3
 
 
@@ -83,7 +84,7 @@ def test_redirects_are_not_followed(status: int, serve: Serve, connect: Connect)
     """A redirect would carry the body to a second place: the POST ends there, uncertain."""
     other = serve(answering(WHOLE))
     server = serve(answering(redirect(status, f"{other.url}/model/v1/generation")))
-    assert isinstance(connect(server.url).submit(BODY), Uncertain)
+    assert isinstance(connect(server.url).submit(BODY, MODEL.name), Uncertain)
     assert other.connections == 0
 
 
@@ -91,7 +92,7 @@ def test_large_body_arrives_whole(serve: Serve, connect: Connect) -> None:
     """Some megabytes go out in slices and arrive as they were."""
     server = serve(answering(WHOLE))
     body = bytes(range(256)) * 20_000
-    assert isinstance(connect(server.url).submit(body), Made)
+    assert isinstance(connect(server.url).submit(body, MODEL.name), Made)
     assert server.requests[0].endswith(b"\r\n\r\n" + body)
 
 
@@ -105,20 +106,20 @@ def test_slow_line(serve: Serve, connect: Connect) -> None:
 
     server = serve(behave)
     client = connect(server.url, timeouts=Timeouts(connect=0.2))
-    assert client.submit(b"x" * 20_000_000) == Made(task_id="task-1")
+    assert client.submit(b"x" * 20_000_000, MODEL.name) == Made(task_id="task-1")
 
 
 def test_refused_connection(connect: Connect) -> None:
     """Nobody listens: nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    outcome = connect(f"http://127.0.0.1:{port}").submit(BODY)
+    outcome = connect(f"http://127.0.0.1:{port}").submit(BODY, MODEL.name)
     assert outcome == NotAccepted(reason="the connection was refused")
 
 
 def test_name_not_resolved(connect: Connect) -> None:
     """A host without address: nothing was sent."""
-    outcome = connect("https://" + "a" * 70 + ".invalid").submit(BODY)
+    outcome = connect("https://" + "a" * 70 + ".invalid").submit(BODY, MODEL.name)
     assert isinstance(outcome, NotAccepted)
 
 
@@ -131,14 +132,14 @@ def test_connect_timeout(connect: Connect) -> None:
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
-        outcome = connect(url, timeouts=Timeouts(connect=0.2)).submit(BODY)
+        outcome = connect(url, timeouts=Timeouts(connect=0.2)).submit(BODY, MODEL.name)
     assert outcome == NotAccepted(reason="no connection within the time allowed")
 
 
 def test_certificate_not_trusted(serve: Serve, connect: Connect) -> None:
     """A self-signed certificate stops the run before anything is sent."""
     server = serve(answering(WHOLE), tls=True)
-    outcome = connect(server.url, environ={}).submit(BODY)
+    outcome = connect(server.url, environ={}).submit(BODY, MODEL.name)
     assert isinstance(outcome, StopRun)
     assert outcome.exit_code is ExitCode.FAILED
     assert "certificate" in outcome.message
@@ -148,7 +149,7 @@ def test_certificate_not_trusted(serve: Serve, connect: Connect) -> None:
 def test_certificate_of_another_host(serve: Serve, connect: Connect) -> None:
     """A trusted certificate for another name stops the run as well."""
     server = serve(answering(WHOLE), tls=True)
-    outcome = connect(f"https://localhost:{server.port}").submit(BODY)
+    outcome = connect(f"https://localhost:{server.port}").submit(BODY, MODEL.name)
     assert isinstance(outcome, StopRun)
     assert server.requests == []
 
@@ -169,7 +170,7 @@ def _handshake_silent(line: Line) -> None:
 def test_handshake_fails(behave: object, serve: Serve, connect: Connect) -> None:
     """Without TLS nothing is sent, however the handshake ended."""
     server = serve(behave)
-    outcome = connect(f"https://127.0.0.1:{server.port}", timeouts=QUICK).submit(BODY)
+    outcome = connect(f"https://127.0.0.1:{server.port}", timeouts=QUICK).submit(BODY, MODEL.name)
     assert isinstance(outcome, NotAccepted), outcome
 
 
@@ -181,7 +182,7 @@ def _handshake_drip(line: Line) -> None:
 def test_handshake_has_the_deadline_too(serve: Serve, connect: Connect) -> None:
     """A handshake that drips ends with the operation's deadline, and nothing was sent."""
     server = serve(_handshake_drip)
-    outcome = connect(f"https://127.0.0.1:{server.port}", timeouts=QUICK).submit(BODY)
+    outcome = connect(f"https://127.0.0.1:{server.port}", timeouts=QUICK).submit(BODY, MODEL.name)
     assert isinstance(outcome, NotAccepted), outcome
 
 
@@ -190,7 +191,7 @@ def test_uncertain_says_that_it_was_sent(name: str, serve: Serve, connect: Conne
     """The reason tells the user what is at stake."""
     fault = FAULTS[name]
     server = serve(fault.behave, tls=fault.tls)
-    outcome = connect(server.url, timeouts=fault.timeouts).submit(BODY)
+    outcome = connect(server.url, timeouts=fault.timeouts).submit(BODY, MODEL.name)
     assert isinstance(outcome, Uncertain)
     assert "may have made a task" in outcome.reason
 
@@ -198,7 +199,7 @@ def test_uncertain_says_that_it_was_sent(name: str, serve: Serve, connect: Conne
 def test_uncertain_shows_an_unusable_id(serve: Serve, connect: Connect) -> None:
     """What the answer held is shown, so that the job can be resolved by hand."""
     server = serve(answering(http({"data": {"task": "t-77"}})))
-    outcome = connect(server.url).submit(BODY)
+    outcome = connect(server.url).submit(BODY, MODEL.name)
     assert isinstance(outcome, Uncertain)
     assert "t-77" in outcome.reason
 
@@ -225,7 +226,7 @@ def test_retry_after(header: str, seconds: float | None, serve: Serve, connect: 
 
     noon = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
     server = serve(answering(http(b"{}", status=429, headers=(f"Retry-After: {header}",))))
-    outcome = connect(server.url, now=lambda: noon).submit(BODY)
+    outcome = connect(server.url, now=lambda: noon).submit(BODY, MODEL.name)
     assert isinstance(outcome, NotAccepted)
     assert outcome.rate_limited
     assert outcome.retry_after == seconds
@@ -234,7 +235,7 @@ def test_retry_after(header: str, seconds: float | None, serve: Serve, connect: 
 @pytest.mark.parametrize(("status", "code"), [(401, 5), (402, 5), (403, 5), (404, 1), (405, 1)])
 def test_exit_codes(status: int, code: int, serve: Serve, connect: Connect) -> None:
     """Key and balance end the run with 5, a wrong endpoint with 1."""
-    outcome = connect(serve(answering(http(b"{}", status=status))).url).submit(BODY)
+    outcome = connect(serve(answering(http(b"{}", status=status))).url).submit(BODY, MODEL.name)
     assert isinstance(outcome, StopRun)
     assert outcome.exit_code == code
 
@@ -242,17 +243,17 @@ def test_exit_codes(status: int, code: int, serve: Serve, connect: Connect) -> N
 def test_codes_are_told_in_nine_digits(serve: Serve, connect: Connect) -> None:
     """A code that lost its zeros is told as the vendor's page writes it."""
     refused = http({"error": {"code": 3003006, "message": "scale"}}, status=400)
-    outcome = connect(serve(answering(refused)).url).submit(BODY)
+    outcome = connect(serve(answering(refused)).url).submit(BODY, MODEL.name)
     assert outcome == Refused(code="003003006", message="scale")
     not_made = http({"error": {"code": "3003099"}}, status=500)
-    outcome = connect(serve(answering(not_made)).url).submit(BODY)
+    outcome = connect(serve(answering(not_made)).url).submit(BODY, MODEL.name)
     assert outcome == NotMade(code="003003099", message="Task creation error")
 
 
 def test_kernel_buffers_do_not_hide_a_cut(serve: Serve, connect: Connect) -> None:
     """A body that the server had in full before it hung up is uncertain, though none answered."""
     server = serve(then_close(b""))
-    outcome = connect(server.url).submit(b"x" * 3_000_000)
+    outcome = connect(server.url).submit(b"x" * 3_000_000, MODEL.name)
     assert isinstance(outcome, Uncertain)
     assert within(2, lambda: len(server.requests) == 1)
 

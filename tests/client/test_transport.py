@@ -20,7 +20,7 @@ from spark_batch.client.wire import Request, Wire
 from tests.client.conftest import KEY, QUICK, TRUSTED, Connect, Serve
 from tests.client.faults import WHOLE
 from tests.client.server import CERTIFICATE, Line, answering, http, then_close, within
-from tests.makers import MODEL
+from tests.makers import MODEL, MODELS
 
 HASTY = Timeouts(read=0.6, create_total=0.6, poll_total=0.8)
 
@@ -63,12 +63,12 @@ def test_watchdog_forgets_what_ended() -> None:
 def test_no_thread_stays(serve: Serve) -> None:
     """A closed client has no thread; one that was never used has none either."""
     before = threading.active_count()
-    with TaskClient("http://127.0.0.1:1", KEY, environ=TRUSTED, timeouts=QUICK, model=MODEL):
+    with TaskClient("http://127.0.0.1:1", KEY, environ=TRUSTED, timeouts=QUICK, models=MODELS):
         assert threading.active_count() == before
     server = serve(then_close(WHOLE))
     before = threading.active_count()
-    with TaskClient(server.url, KEY, environ=TRUSTED, timeouts=QUICK, model=MODEL) as client:
-        client.submit(b"{}")
+    with TaskClient(server.url, KEY, environ=TRUSTED, timeouts=QUICK, models=MODELS) as client:
+        client.submit(b"{}", MODEL.name)
     assert within(5, lambda: threading.active_count() <= before)
 
 
@@ -88,9 +88,9 @@ def test_many_threads(serve: Serve, connect: Connect) -> None:
     client = connect(server.url)
 
     def work(number: int) -> None:
-        made = client.submit(str(number).encode())
+        made = client.submit(str(number).encode(), MODEL.name)
         assert made == Made(task_id=f"task-{number}")
-        assert client.poll(made.task_id) == InProgress(progress=None)
+        assert client.poll(made.task_id, MODEL.name) == InProgress(progress=None)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(64)))
@@ -148,7 +148,7 @@ def test_idle_connection_that_was_closed(serve: Serve, connect: Connect) -> None
     server = serve(then_close(http({"id": "task-1", "status": "in_progress"})))
     client = connect(server.url)
     for number in range(1, 4):
-        assert client.poll("task-1") == InProgress(progress=None)
+        assert client.poll("task-1", MODEL.name) == InProgress(progress=None)
         assert within(2, lambda n=number: server.connections == n)
         server.wait(0.02)
 
@@ -165,7 +165,7 @@ def test_deadline_of_a_stream_of_posts(serve: Serve, connect: Connect) -> None:
             line.send(WHOLE)
 
     client = connect(serve(behave).url, timeouts=HASTY)
-    names = [type(client.submit(b"{}")).__name__ for _ in range(4)]
+    names = [type(client.submit(b"{}", MODEL.name)).__name__ for _ in range(4)]
     assert names == ["Uncertain", "Made", "Uncertain", "Made"]
 
 
@@ -181,16 +181,16 @@ def test_answers_are_not_mixed_up_by_a_deadline(serve: Serve, connect: Connect) 
 
     client = connect(serve(behave).url, timeouts=HASTY)
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(client.poll, "slow")
+        slow = pool.submit(client.poll, "slow", MODEL.name)
         while not slow.done():
-            assert client.poll("task-1") == InProgress(progress=None)
+            assert client.poll("task-1", MODEL.name) == InProgress(progress=None)
     assert "silent" in repr(slow.result()) or "not done" in repr(slow.result())
 
 
 def test_key_is_in_no_text_of_the_client(connect: Connect) -> None:
     """Neither the client's own text nor that of an error about its address shows the key."""
     client = connect("http://127.0.0.1:1")
-    assert KEY not in f"{client!r}{client.poll('a')!r}{client.submit(b'')!r}"
+    assert KEY not in f"{client!r}{client.poll('a', MODEL.name)!r}{client.submit(b'')!r}"
 
 
 def test_logs_show_nothing(
@@ -200,8 +200,8 @@ def test_logs_show_nothing(
     caplog.set_level(logging.DEBUG)
     echo = f"HTTP/1.1 200 OK\r\nX-Echo {KEY}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
     client = connect(serve(then_close(echo)).url)
-    client.submit(b"{}")
-    client.poll("task-1")
+    client.submit(b"{}", MODEL.name)
+    client.poll("task-1", MODEL.name)
     client.fetch(f"{client._base}/a?X-Signature=secret", tmp_path / "a", expected_bytes=None)
     assert caplog.text == ""
 
@@ -221,7 +221,7 @@ def test_one_answer_for_one_poll(serve: Serve, connect: Connect) -> None:
     server = serve(answering(http({"id": "task-1", "status": "in_progress"})))
     client = connect(server.url)
     for _ in range(200):
-        client.poll("task-1")
+        client.poll("task-1", MODEL.name)
     assert (server.connections, len(server.requests)) == (1, 200)
 
 

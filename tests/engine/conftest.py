@@ -29,7 +29,7 @@ from spark_batch.jobs.names import default_template
 from spark_batch.paths import Layout
 from spark_batch.sandbox import Faults, Served, serve
 from spark_batch.sandbox import Settings as SandboxSettings
-from tests.makers import MODEL, probe
+from tests.makers import MODEL, MODELS, probe
 
 Script = dict[str, list[str | None]]
 
@@ -88,13 +88,13 @@ class World:
         """One run, as the command line does it; its events are kept."""
         with Checkpoint.open(self.checkpoint) as checkpoint:
             checkpoint.mark_interrupted()
-            scope = Scope(self.out, MODEL, self.recipe.run.attempts, retry=retry)
-            prices = Prices(price=self.recipe.price, charges=checkpoint.charges())
+            scope = Scope(self.out, MODELS, self.recipe.run.attempts, retry=retry)
+            prices = Prices(prices=self.recipe.prices, charges=checkpoint.charges())
             outlook = Forecast()
             for step in plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope):
                 outlook.add(step, prices)
             checkpoint.sync_jobs(matrix.jobs(self.recipe))
-            with TaskClient(self.served.url, "test-key", model=MODEL) as client:
+            with TaskClient(self.served.url, "test-key", models=MODELS) as client:
                 steps = plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope)
                 run = self._driver(checkpoint, client, prices, steps, outlook.open_jobs)
                 self.events = []
@@ -106,7 +106,7 @@ class World:
 
     def real_send(self) -> Sender:
         """What sends a job to the world's server."""
-        return sender(TaskClient(self.served.url, "test-key", model=MODEL).submit, Bodies(MODEL))
+        return sender(TaskClient(self.served.url, "test-key", models=MODELS).submit, Bodies(MODELS))
 
     def run_nothing(self) -> None:
         """Make the checkpoint, with the recipe in it, and do nothing."""
@@ -124,10 +124,10 @@ class World:
         run = self.recipe.run
         return Driver(
             run,
-            model=self.recipe.model,
+            models=self.recipe.models,
             checkpoint=checkpoint,
             client=client,
-            send=self.send or sender(client.submit, Bodies(MODEL)),
+            send=self.send or sender(client.submit, Bodies(MODELS)),
             api=self.api,
             layout=Layout("", self.out),
             budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=prices),
@@ -208,12 +208,12 @@ def a_recipe(root: Path, **run: object) -> Recipe:
     return Recipe(
         path=root / "recipe.yaml",
         name="test",
-        model=MODEL,
+        models=MODELS,
         blocks=(block,),
         output_dir=root / "out",
         output_name=default_template(),
         run=replace(settings, **run),
-        price=Decimal("0.03"),
+        prices={MODEL.name: Decimal("0.03")},
     )
 
 

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from spark_batch.checkpoint import Charge, Money
 from spark_batch.engine.budget import Budget, Go, Over, Prices, Wait
+from spark_batch.jobs import Kind
+from tests.makers import MODEL
 
-SIZE = (1328, 1328)
+SIZE = Kind(MODEL.name, "1328x1328")
+SMALL = Kind(MODEL.name, "512x512")
 NOTHING = Money(spent=Decimal(0), reserved=Decimal(0), unpriced=0)
 
 
@@ -19,18 +22,18 @@ def usd(text: str) -> Decimal:
 
 
 def a_budget(limit: str | None, price: str | None, money: Money = NOTHING) -> Budget:
-    prices = Prices(price=None if price is None else usd(price))
+    prices = Prices(prices={} if price is None else {MODEL.name: usd(price)})
     return Budget(limit=None if limit is None else usd(limit), money=money, prices=prices)
 
 
 def test_what_was_charged_goes_before_the_recipes_price() -> None:
     """The estimate is the median of the size's charges, then the recipe's price, then unknown."""
-    charges = [Charge(*SIZE, usd(text)) for text in ("0.02", "0.09", "0.03")]
-    prices = Prices(price=usd("1.00"), charges=charges)
+    charges = [Charge(SIZE, usd(text)) for text in ("0.02", "0.09", "0.03")]
+    prices = Prices(prices={MODEL.name: usd("1.00")}, charges=charges)
     assert (prices.estimate(SIZE), prices.source(SIZE)) == (usd("0.03"), "charged")
-    assert (prices.estimate((512, 512)), prices.source((512, 512))) == (usd("1.00"), "recipe")
-    assert Prices(price=None).estimate(SIZE) is None
-    assert Prices(price=None).source(SIZE) == "unknown"
+    assert (prices.estimate(SMALL), prices.source(SMALL)) == (usd("1.00"), "recipe")
+    assert Prices().estimate(SIZE) is None
+    assert Prices().source(SIZE) == "unknown"
 
 
 def test_a_job_goes_only_when_it_fits_beside_what_is_in_flight() -> None:
@@ -144,7 +147,7 @@ ends = st.sampled_from(["charge", "free", "leave", "hold"])
 def test_no_order_of_ends_passes_the_limit(limit: int, cents: int, asks: list[str]) -> None:
     """Billed and possibly billed stay within the limit, at any price not above the estimate."""
     most, cost = Decimal(limit) / 100, Decimal(cents) / 100
-    budget = Budget(limit=most, money=NOTHING, prices=Prices(price=usd("0.03")))
+    budget = Budget(limit=most, money=NOTHING, prices=Prices(prices={MODEL.name: usd("0.03")}))
     billed = Decimal(0)
     for attempt, end in enumerate(asks):
         verdict = budget.ask(SIZE)
@@ -164,22 +167,22 @@ def test_no_order_of_ends_passes_the_limit(limit: int, cents: int, asks: list[st
 
 def test_a_quote_lowers_no_reservation() -> None:
     """The higher one of quote and charge is reserved, also as charges are learned."""
-    prices = Prices(price=Decimal("0.03"))
-    prices.quote({(512, 512): Decimal("0.01")})
-    assert prices.upper((512, 512)) == Decimal("0.03")
-    prices.learn((512, 512), Decimal("0.05"))
-    assert prices.upper((512, 512)) == Decimal("0.05")
-    prices.quote({(512, 512): Decimal("0.07")})
-    assert prices.upper((512, 512)) == Decimal("0.07")
-    assert prices.estimate((512, 512)) == Decimal("0.05")
-    assert Prices(price=None).upper((512, 512)) is None
+    prices = Prices(prices={MODEL.name: Decimal("0.03")})
+    prices.quote({SMALL: Decimal("0.01")})
+    assert prices.upper(SMALL) == Decimal("0.03")
+    prices.learn(SMALL, Decimal("0.05"))
+    assert prices.upper(SMALL) == Decimal("0.05")
+    prices.quote({SMALL: Decimal("0.07")})
+    assert prices.upper(SMALL) == Decimal("0.07")
+    assert prices.estimate(SMALL) == Decimal("0.05")
+    assert Prices().upper(SMALL) is None
 
 
 def test_what_has_no_reservation_counts_with_the_highest_price_known() -> None:
     """A resumed attempt is out of it while it is in flight, and in it again when it is left."""
     before = Money(spent=usd("0"), reserved=usd("0"), unpriced=3, doubtful=2)
-    charges = [Charge(*SIZE, usd(text)) for text in ("0.02", "0.09", "0.03")]
-    prices = Prices(price=usd("0.05"), charges=charges)
+    charges = [Charge(SIZE, usd(text)) for text in ("0.02", "0.09", "0.03")]
+    prices = Prices(prices={MODEL.name: usd("0.05")}, charges=charges)
     budget = Budget(limit=usd("9"), money=before, prices=prices)
     assert budget.committed == 3 * usd("0.09")
     budget.resume(1, None)

@@ -44,6 +44,7 @@ from spark_batch.engine.ratelimit import Pace, PollTimes
 from spark_batch.errors import ExitCode
 from spark_batch.jobs import Attempt, Job, Picture, Recipe, Result, State, Usage, matrix
 from tests.engine.conftest import a_recipe
+from tests.makers import MODEL
 
 RESULT = Result(url="http://127.0.0.1/p.jpg", usage=Usage(cost=Decimal("0.03")))
 PICTURE = Picture(format="JPEG", width=512, height=512, bytes=9, sha256="ab" * 32)
@@ -70,14 +71,14 @@ def an_engine(recipe: Recipe, *, can_send: bool = True) -> Engine:
     rng = Random(5)
     engine = Engine(
         recipe.run,
-        model=recipe.model,
+        models=recipe.models,
         api="sandbox",
         commit="c" * 40,
         can_send=can_send,
         limit=None,
         kept=".spark-batch/kept",
         budget=Budget(
-            limit=None, money=Money(Decimal(0), Decimal(0), 0), prices=Prices(price=recipe.price)
+            limit=None, money=Money(Decimal(0), Decimal(0), 0), prices=Prices(prices=recipe.prices)
         ),
         pace=Pace(rate=recipe.run.submit_rate, rng=rng),
         polls=PollTimes(),
@@ -138,7 +139,7 @@ def test_a_created_task_is_on_disk_before_it_is_polled(engine: Engine, jobs: lis
     assert decision.events == [Submitted(job.key, "task-1")]
     assert engine.take(triggers.TimersDue(), 1.0).effects == []
     polls = engine.take(triggers.TimersDue(), 60.0).effects
-    assert polls == [effects.Poll(submit.ticket, job.key, "task-1")]
+    assert polls == [effects.Poll(submit.ticket, job.key, "task-1", MODEL.name)]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_a_completed_task_is_on_disk_before_its_picture_is_fetched(
     job = jobs[0]
     ticket = a_task(engine, job)
     assert engine.take(triggers.TimersDue(), 0.9).effects == [
-        effects.Poll(ticket, job.key, "task-1")
+        effects.Poll(ticket, job.key, "task-1", MODEL.name)
     ]
     decision = engine.take(triggers.PollAnswered(ticket, Completed(result=RESULT)), 1.0)
     assert decision == Decision([Move(Checkpoint.fetching, ticket, (RESULT,))])

@@ -13,7 +13,7 @@ from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import Action, Cause, Scope, Step, plan_actions
 from spark_batch.jobs import Job
-from tests.makers import MODEL, a_job, a_picture, a_result
+from tests.makers import MODEL, MODELS, a_job, a_picture, a_result
 from tests.pointers import pointer_text
 
 Move = Callable[[Checkpoint, int], None]
@@ -22,7 +22,7 @@ Move = Callable[[Checkpoint, int], None]
 def look(
     checkpoint: Checkpoint, tmp_path: Path, *jobs: Job, retry: bool = False, attempts: int = 3
 ) -> list[Step]:
-    scope = Scope(tmp_path, MODEL, attempts, retry=retry)
+    scope = Scope(tmp_path, MODELS, attempts, retry=retry)
     return list(plan_actions(jobs or [a_job()], reader=checkpoint, scope=scope))
 
 
@@ -108,7 +108,7 @@ def test_two_lines_with_one_request_cost_once(tmp_path: Path) -> None:
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         steps = look(checkpoint, tmp_path, a_job("one"), a_job("two"))
     for step in steps:
-        outlook.add(step, Prices(price=Decimal("0.03")))
+        outlook.add(step, Prices(prices={MODEL.name: Decimal("0.03")}))
     assert [step.action for step in steps] == [Action.CREATE, Action.SHARE]
     assert outlook.expected == Decimal("0.03")
 

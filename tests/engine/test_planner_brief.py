@@ -10,7 +10,7 @@ import pytest
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.engine.planner import Action, Cause, Scope, Step, plan_actions
 from spark_batch.jobs import Job
-from tests.makers import MODEL, a_picture, a_result, some_jobs
+from tests.makers import MODELS, a_picture, a_result, some_jobs
 from tests.pointers import pointer_text
 
 
@@ -31,7 +31,7 @@ def made(checkpoint: Checkpoint, folder: Path, jobs: list[Job], *, size: int = 3
 
 def both(checkpoint: Checkpoint, folder: Path, jobs: list[Job]) -> list[Step]:
     """The steps of the quick look, which are those of the thorough one but for kept attempts."""
-    scope = Scope(folder, MODEL, 3)
+    scope = Scope(folder, MODELS, 3)
     keys: tuple[set[int], set[int]] = (set(), set())
     brief = list(plan_actions(jobs, reader=checkpoint, scope=scope, seen=keys[0], brief=True))
     full = list(plan_actions(jobs, reader=checkpoint, scope=scope, seen=keys[1]))
@@ -157,7 +157,7 @@ def test_a_thousand_done_jobs_take_a_few_queries(tmp_path: Path) -> None:
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         made(checkpoint, tmp_path, jobs)
         checkpoint.store._db.set_trace_callback(statements.append)
-        scope = Scope(tmp_path, MODEL, 3)
+        scope = Scope(tmp_path, MODELS, 3)
         steps = list(plan_actions(jobs, reader=checkpoint, scope=scope, brief=True))
     assert len(steps) == 1100
     assert len(statements) < 10

@@ -68,7 +68,7 @@ class Api:
         self.calls.append("create")
         return self.submit() if self.submit else Made(task_id=f"task-{next(self.tasks)}")
 
-    def poll(self, task_id: str) -> PollOutcome:
+    def poll(self, task_id: str, model: str) -> PollOutcome:
         self.calls.append("poll")
         return self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
 
@@ -112,7 +112,7 @@ class Life:
 
     def _driver(self, checkpoint: Checkpoint) -> Driver:
         run = self.recipe.run
-        scope = Scope(self.recipe.output_dir, self.recipe.model, run.attempts, rescue=self.rescue)
+        scope = Scope(self.recipe.output_dir, self.recipe.models, run.attempts, rescue=self.rescue)
 
         def send(job: Job) -> SubmitOutcome:
             return self.api.create()
@@ -129,13 +129,13 @@ class Life:
         network = VirtualExecutor(self.clock, takes)
         return Driver(
             run,
-            model=self.recipe.model,
+            models=self.recipe.models,
             checkpoint=checkpoint,
             client=self.api,  # type: ignore[arg-type]
             send=None if self.rescue else send,
             api="sandbox",
             layout=Layout("", self.recipe.output_dir),
-            budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices(price=None)),
+            budget=Budget(limit=run.max_cost, money=checkpoint.money(), prices=Prices()),
             tally=Tally(uncertain_before=checkpoint.uncertain_count()),
             steps=plan_actions(matrix.jobs(self.recipe), reader=checkpoint, scope=scope),
             open_jobs={},
@@ -499,7 +499,7 @@ def test_a_run_that_was_suspended_learns_nothing_from_it(life: Life) -> None:
     )
     suspended = False
 
-    def poll(task_id: str) -> PollOutcome:
+    def poll(task_id: str, model: str) -> PollOutcome:
         nonlocal suspended
         if not suspended:
             suspended = True
@@ -601,7 +601,7 @@ def test_some_tasks_that_are_never_finished_do_not_stop_the_others(life: Life) -
     """Six of them stay at work for ever, and the other pictures are made meanwhile."""
     many_prompts(life, 30, concurrency=10)
     stuck = {f"task-{n}" for n in range(1, 7)}
-    life.api.poll = lambda task_id: (  # type: ignore[method-assign]
+    life.api.poll = lambda task_id, model: (  # type: ignore[method-assign]
         InProgress() if task_id in stuck else Completed(result=RESULT)
     )
     life.api.seconds = {"fetch": 120.0}
@@ -688,7 +688,7 @@ def test_blocked_names_do_not_stop_the_other_pictures(life: Life) -> None:
 def test_a_full_disk_leaves_the_tasks_at_work_soon(life: Life) -> None:
     """Their pictures could not be written either: nobody waits `task_timeout` for them."""
     many_prompts(life, 10, concurrency=10, submit_rate=100.0)
-    life.api.poll = lambda task_id: (  # type: ignore[method-assign]
+    life.api.poll = lambda task_id, model: (  # type: ignore[method-assign]
         Completed(result=RESULT) if task_id == "task-1" else PollAgain(reason="HTTP 500")
     )
 
@@ -719,7 +719,7 @@ def test_further_pictures_that_do_not_arrive_hold_nothing_back(life: Life) -> No
 def test_a_call_that_waits_for_a_thread_has_not_hung(life: Life, kind: str) -> None:
     """All threads are busy with other calls for a quarter of an hour: it is not given up."""
     many_prompts(life, 3, task_timeout=3000.0)
-    life.api.poll = lambda task_id: (  # type: ignore[method-assign]
+    life.api.poll = lambda task_id, model: (  # type: ignore[method-assign]
         Completed(result=RESULT) if task_id == "task-1" or life.clock.now > 1000.0 else InProgress()
     )
     held: list[str] = []

@@ -31,7 +31,7 @@ from spark_batch.jobs.collisions import colliding_jobs
 from spark_batch.jobs.names import VARIABLES, default_template, output_name
 from spark_batch.jobs.request import number_text, picture_text
 from spark_batch.models import schemas
-from tests.makers import MODEL
+from tests.makers import MODEL, MODELS
 
 RUN = RunSettings(16, 5.0, 3, 600.0, 8, 60.0, 120.0, 45.0, 3, Decimal(5))
 SIDES = st.integers(512, 2016)
@@ -66,7 +66,7 @@ def _recipe(*blocks: Block, name: str | None = None) -> Recipe:
     return Recipe(
         path=Path("r.yaml"),
         name="demo",
-        model=MODEL,
+        models=MODELS,
         blocks=blocks,
         output_dir=Path("out"),
         output_name=name or default_template(),
@@ -131,8 +131,7 @@ def test_jobs_have_the_key_of_their_facts(block: Block) -> None:
             model=job.model,
             picture=picture_text(job.input),
             prompt=job.prompt.text,
-            width=job.size.width,
-            height=job.size.height,
+            size=job.size,
             scale=job.scale,
             seed=job.seed,
             take=job.take,
@@ -179,8 +178,7 @@ def test_the_canonical_form_never_changes() -> None:
         model="spark_i2i_3_0",
         picture="sha256:" + "ab" * 32,
         prompt='Change "café" to beach',
-        width=1328,
-        height=1328,
+        size=Size("any", 1328, 1328),
         scale=0.5,
         seed=7,
         take=1,
@@ -252,8 +250,8 @@ def test_every_variable() -> None:
     """A template knows every axis, the key and the recipe, and a dollar when it is doubled."""
     text = "-".join(f"${{{name}}}" for name in VARIABLES) + "$$100%"
     (job,) = matrix.jobs(_recipe(_block(), name=text))
-    assert job.output == f"i0-p0-1x1-0.5-7-1-1328-1328-{job.key}-demo$100%"
-    known = ["i0", "p0", "1x1", "0.5", 7, 1, 1328, 1328, job.key, "demo"]
+    assert job.output == f"i0-p0-1x1-0.5-7-1-1328-1328-{job.key}-demo-spark-i2i-3-0$100%"
+    known = ["i0", "p0", "1x1", "0.5", 7, 1, 1328, 1328, job.key, "demo", "spark-i2i-3-0"]
     facts = dict(zip(VARIABLES, known, strict=True))
     assert output_name(text, facts) == job.output
 
@@ -295,4 +293,4 @@ def test_takes_are_for_random_seeds_only() -> None:
         (7, 1),
     ]
     only_fixed = _recipe(_block(seeds=(7,), takes=3))
-    assert matrix.template(only_fixed) == default_template()
+    assert matrix.templates(only_fixed) == {MODEL.name: default_template()}

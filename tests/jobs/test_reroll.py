@@ -26,7 +26,7 @@ from spark_batch.jobs import (
 from spark_batch.jobs.names import default_template
 from spark_batch.jobs.picks import Pick, Picks, Verdict
 from spark_batch.jobs.reroll import Known, further_takes, with_further
-from tests.makers import MODEL
+from tests.makers import MODEL, MODELS
 
 RANDOM = MODEL.random_seed
 RUN = RunSettings(16, 5.0, 3, 600.0, 8, 60.0, 120.0, 45.0, 3, Decimal(5))
@@ -44,7 +44,7 @@ def a_recipe(*, takes: int = 1, seeds: tuple[int, ...] = (RANDOM,)) -> Recipe:
         seeds=seeds,
         takes=takes,
     )
-    return Recipe(Path("r.yaml"), "demo", MODEL, (block,), Path("out"), default_template(), RUN)
+    return Recipe(Path("r.yaml"), "demo", MODELS, (block,), Path("out"), default_template(), RUN)
 
 
 def verdicts(**by_job: str) -> Picks:

@@ -24,7 +24,7 @@ from spark_batch.jobs import (
 )
 from spark_batch.jobs.collisions import colliding_jobs
 from spark_batch.jobs.names import default_template
-from tests.makers import MODEL
+from tests.makers import MODEL, MODELS
 
 SIZES = (Size("1x1", 1328, 1328), Size("16x9", 1664, 936))
 PROMPTS = (
@@ -84,7 +84,7 @@ def _recipe(*blocks: Block, name: str | None = None) -> Recipe:
     return Recipe(
         path=Path("r.yaml"),
         name="demo",
-        model=MODEL,
+        models=MODELS,
         blocks=blocks,
         output_dir=Path("out"),
         output_name=name or default_template(),

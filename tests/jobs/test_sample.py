@@ -13,7 +13,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import record_of
 from spark_batch.jobs.sample import read_size, sample
 from spark_batch.jobs.select import axis_values, facts
-from tests.makers import MODEL, a_job
+from tests.makers import MODELS, a_job
 
 Jobs = list[tuple[str, list[tuple[str, str]]]]
 
@@ -86,8 +86,8 @@ def test_lines_with_one_key_count_once() -> None:
 
 def test_the_axes_are_those_of_selections() -> None:
     """All but what is of one job alone: its key, its name and its status."""
-    found = dict(axis_values(facts(record_of(a_job()), MODEL)))
-    assert set(found) == {"input", "prompt", "size", "scale", "seed", "take"}
+    found = dict(axis_values(facts(record_of(a_job()), MODELS)))
+    assert set(found) == {"model", "input", "prompt", "size", "scale", "seed", "take"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Attempt, State, record_of
 from spark_batch.jobs.select import Chooser, Clause, Facts, parse
 from spark_batch.jobs.select import facts as facts_of
-from tests.makers import MODEL, a_job
+from tests.makers import MODELS, a_job
 
 FACTS: Facts = {
     "color": ("navy blue",),
@@ -125,8 +125,8 @@ def test_a_flagged_job_is_done_too() -> None:
     """`status=done` takes it with the others, `status=flagged` takes it alone."""
     job = a_job()
     attempt = Attempt(id=1, key=job.key, number=1, state=State.DONE, suspect="it is all black")
-    flagged = facts_of(record_of(job, attempt), MODEL)
-    plain = facts_of(record_of(job, replace(attempt, suspect=None)), MODEL)
+    flagged = facts_of(record_of(job, attempt), MODELS)
+    plain = facts_of(record_of(job, replace(attempt, suspect=None)), MODELS)
     for word in ("flagged", "suspect"):
         assert Chooser([f"status={word}"])(flagged)
         assert not Chooser([f"status={word}"])(plain)
@@ -137,7 +137,7 @@ def test_a_flagged_job_is_done_too() -> None:
 
 def test_facts_of_a_job() -> None:
     """A job without an attempt is pending, and its size has both its spellings."""
-    facts = facts_of(record_of(a_job()), MODEL)
+    facts = facts_of(record_of(a_job()), MODELS)
     assert facts["status"] == ("pending",)
     assert facts["size"] == ("1:1", "1328x1328")
 

@@ -65,7 +65,6 @@ def _schema() -> dict[str, Any]:
     picture = parts["picture"]["properties"]
     picture["format"] |= {"enum": ["PNG"], "x-recommended": "PNG"}
     picture["width"]["maximum"] = picture["height"]["maximum"] = 200
-    parts["content"]["properties"]["url"]["x-keptHours"] = 2
     return schema
 
 

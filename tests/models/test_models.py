@@ -28,6 +28,8 @@ from tests.makers import MODEL
 from tests.models.conftest import SECOND
 from tests.runs import run
 
+SHIPPED = models.names()
+
 
 def a_recipe(folder: Path, text: str) -> Loaded:
     """A recipe with one picture that both models take."""
@@ -46,24 +48,24 @@ def messages(folder: Path, text: str) -> list[str]:
 
 def test_a_model_is_found_by_its_name(second: Model) -> None:
     """The schemas of recipes, manifests and error codes are no models."""
-    assert models.names() == (MODEL.name, SECOND)
+    assert models.names() == tuple(sorted((*SHIPPED, SECOND)))
     assert models.default() == MODEL != second
-    with pytest.raises(UsageError, match=f"choose one of {MODEL.name}, {SECOND}"):
+    with pytest.raises(UsageError, match=f"choose one of {', '.join(models.names())}"):
         models.load("recipe")
 
 
 def test_a_recipe_without_a_model_has_the_default_one(second: Model, tmp_path: Path) -> None:
     """The loaded recipe holds the model as a value."""
-    assert a_recipe(tmp_path, "").recipe.model == MODEL
-    assert a_recipe(tmp_path, f"model: {MODEL.name}\n").recipe.model == MODEL
-    assert a_recipe(tmp_path, f"model: {SECOND}\n").recipe.model == second
+    assert a_recipe(tmp_path, "").recipe.models.chosen == (MODEL,)
+    assert a_recipe(tmp_path, f"model: {MODEL.name}\n").recipe.models.chosen == (MODEL,)
+    assert a_recipe(tmp_path, f"model: {SECOND}\n").recipe.models.chosen == (second,)
 
 
 def test_an_unknown_model_is_an_error_at_its_line(second: Model, tmp_path: Path) -> None:
     """The message suggests a similar name, or lists all names."""
     near = "5: there is no model 'tiny_edit_1'; did you mean 'tiny_edit_1_0'?"
     assert messages(tmp_path, "model: tiny_edit_1\n") == [near]
-    known = f"5: there is no model 'other'; choose one of {MODEL.name}, {SECOND}"
+    known = f"5: there is no model 'other'; choose one of {', '.join(models.names())}"
     assert messages(tmp_path, "model: other\n") == [known]
     assert messages(tmp_path, "model: 7\n") == ["5: expected a text, not 7; put it in quotes"]
 
@@ -175,8 +177,7 @@ def test_the_matrix_has_each_models_defaults(second: Model, tmp_path: Path) -> N
         [(SECOND, 96, 5, 0, 1), (SECOND, 96, 5, 0, 2)],
     ]
     job = next(matrix.jobs(other))
-    assert facts(record_of(job), second)["size"] == ("thumb", "96x96")
-    assert facts(record_of(job), MODEL)["size"] == ("96x96",)
+    assert facts(record_of(job), other.models)["size"] == ("thumb", "96x96")
 
 
 def test_the_same_request_to_two_models_is_two_jobs(second: Model, tmp_path: Path) -> None:
@@ -188,8 +189,8 @@ def test_the_same_request_to_two_models_is_two_jobs(second: Model, tmp_path: Pat
     assert first.key == named.key != other.key
 
 
-def _only(model: Model, _: object) -> Model:
-    return model
+def _only(model: Model, name: object) -> Model | None:
+    return model if name == model.name else None
 
 
 def test_a_request_is_valid_for_its_own_model_alone(second: Model, tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_request_is_valid_for_its_own_model_alone(second: Model, tmp_path: Pat
     bodies = {}
     for model in (MODEL, second):
         recipe = a_recipe(tmp_path, f"model: {model.name}\n").recipe
-        bodies[model.name] = Bodies(model).body(next(matrix.jobs(recipe)))
+        bodies[model.name] = Bodies(recipe.models).body(next(matrix.jobs(recipe)))
     for model, other in ((MODEL, second), (second, MODEL)):
         body = bodies[model.name]
         assert model.validator("request").is_valid(json.loads(body))
@@ -212,7 +213,7 @@ def test_a_sandbox_serves_every_model_of_the_schemas(second: Model, tmp_path: Pa
     """Each request is judged by the model that it names; the 404 of an unknown one names it."""
     serving = Settings(folder=tmp_path).serving
     recipe = a_recipe(tmp_path, f"model: {SECOND}\n").recipe
-    body = Bodies(second).body(next(matrix.jobs(recipe)))
+    body = Bodies(recipe.models).body(next(matrix.jobs(recipe)))
     assert parse_request(body, serving, known=lambda _: True).model == second
     with pytest.raises(InvalidRequest, match="'tiny_edit_9' not found"):
         parse_request(body.replace(SECOND.encode(), b"tiny_edit_9"), serving, known=lambda _: True)
@@ -233,8 +234,8 @@ def test_a_file_for_a_model_of_urls_alone_is_an_error_at_its_line(
     path = tmp_path / "recipe.yaml"
     url = "https://a.example/a.png"
     path.write_text(path.read_text().replace("[a.png]", f"[{{url: '{url}'}}]"))
-    job = next(matrix.jobs(load(path, probe=pictures.probe).recipe))
-    body = Bodies(by_url).body(job)
+    recipe = load(path, probe=pictures.probe).recipe
+    body = Bodies(recipe.models).body(next(matrix.jobs(recipe)))
     assert json.loads(body)["input"][0]["params"]["source_urls"] == [url]
     assert parse_request(body, partial(_only, by_url), known=lambda _: True).url == url
     with pytest.raises(InvalidRequest, match=r"\(source_urls\)"):
@@ -268,9 +269,8 @@ def test_a_recipe_for_a_second_model_runs_from_start_to_end(second: Model, tmp_p
     ledger = next(recipe.output_dir.rglob("ledger.jsonl")).read_text(encoding="utf-8")
     assert f'"model": "{SECOND}"' in ledger
     with Checkpoint.blank() as checkpoint:
-        # A manifest's own ranges are those of the first model, until it has a column for the model.
-        rows = [{**row, "scale": "1"} for row in manifest.read_manifest(result.manifest)]
-        assert adopt(checkpoint, rows, model=second, trusted=lambda row: False) == 1
+        rows = manifest.read_manifest(result.manifest)
+        assert adopt(checkpoint, rows, models=recipe.models, trusted=lambda row: False) == 1
         (record,) = checkpoint.records()
     assert record.request.model == SECOND
 
@@ -282,9 +282,13 @@ def test_models_of_one_name_in_two_folders_are_two_models(
     other = tmp_path / "other"
     shutil.copytree(schemas.schema_folder(), other)
     path = other / "models" / f"{SECOND}.schema.json"
-    path.write_text(path.read_text().replace('"x-keptHours": 2', '"x-keptHours": 3'))
+    path.write_text(path.read_text().replace('"default": "thumb"', '"default": "card"'))
+    gateway = other / "gateway.schema.json"
+    gateway.write_text(gateway.read_text().replace('"x-keptHours": 24', '"x-keptHours": 3'))
+    before = models.gateway()
     monkeypatch.setattr(schemas, "schema_folder", lambda: other)
-    assert (second.result_hours, models.load(SECOND).result_hours) == (2, 3)
+    assert (second.default_size, models.load(SECOND).default_size) == ("thumb", "card")
+    assert (before.result_hours, models.gateway().result_hours) == (24, 3)
 
 
 def test_no_module_keeps_a_model() -> None:

@@ -13,6 +13,7 @@ from spark_batch import project
 from spark_batch.engine.events import Done, Event, Tally
 from spark_batch.project import refreshing
 from spark_batch.project.refreshing import PICTURES, SECONDS, Schedule, refreshed
+from tests.runs import run
 
 RECIPE = """\
 version: 1
@@ -89,7 +90,7 @@ def test_a_run_has_its_page_before_it_ends(
             assert written.wait(60)
             found.append(page.read_text())
 
-    result = project.run(recipe, project.RunOptions(sandbox=True), on_event=look)
+    result = run(recipe, project.RunOptions(sandbox=True), on_event=look)
     assert result.tally.done == 4
     assert found[0].count('"status":"done"') in (1, 2, 3)
     assert page.read_text().count('"status":"done"') == 4
@@ -99,7 +100,7 @@ def test_a_page_that_cannot_be_written_stops_nothing(
     recipe: project.Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end of the run reports it."""
-    project.run(recipe, project.RunOptions(sandbox=True, limit=1))
+    run(recipe, project.RunOptions(sandbox=True, limit=1))
     layout = project.find_layout(recipe.path, sandbox=True)
     page = layout.output_dir / "tiny.html"
     page.unlink()

@@ -20,6 +20,7 @@ from PIL import Image
 from spark_batch import project
 from spark_batch.errors import UsageError
 from spark_batch.jobs.picks import PICKS_SUFFIX
+from tests.runs import run
 
 RECIPE = """\
 version: 1
@@ -75,7 +76,7 @@ def recipe(tmp_path: Path) -> Path:
     Image.new("RGB", (96, 64), (200, 120, 40)).save(tmp_path / "photo.jpg", "JPEG")
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPE)
-    project.run(project.load(path).recipe, project.RunOptions(sandbox=True, limit=2))
+    run(project.load(path).recipe, project.RunOptions(sandbox=True, limit=2))
     return path
 
 
@@ -124,7 +125,7 @@ def test_pictures_come_in_while_a_run_goes_on(client: Client, recipe: Path) -> N
     before = client.facts()["server"]["version"]
     news = json.loads(client.ask(f"{client.base}state")[1])
     assert news["version"] == before
-    project.run(project.load(recipe).recipe, project.RunOptions(sandbox=True))
+    run(project.load(recipe).recipe, project.RunOptions(sandbox=True))
     assert json.loads(client.ask(f"{client.base}state")[1])["version"] != before
     assert sum(bool(job["file"]) for job in client.facts()["jobs"]) == 4
 

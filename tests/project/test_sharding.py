@@ -41,7 +41,7 @@ def layout(recipe: Recipe, *shard: int) -> RecipeLayout:
     return RecipeLayout(
         recipe.name,
         recipe.output_dir / "sandbox",
-        recipe.model,
+        recipe.models,
         Shard(*shard) if shard else None,
     )
 

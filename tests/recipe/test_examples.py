@@ -48,6 +48,7 @@ def test_every_text_belongs_to_an_example() -> None:
 def test_the_recipes_to_start_from_are_right(path: Path) -> None:
     """Each loads with the photos beside it, and is within its own limit by its own price."""
     recipe = load(path, probe=pictures.probe).recipe
-    assert recipe.price is not None
+    assert recipe.prices
     assert recipe.run.max_cost is not None
-    assert matrix.count_jobs(recipe) * recipe.price <= recipe.run.max_cost
+    prices = (recipe.prices[job.model] for job in matrix.jobs(recipe))
+    assert sum(prices) <= recipe.run.max_cost

@@ -35,11 +35,11 @@ def test_defaults(loaded: Load, folder: Path) -> None:
     assert block.seeds == (rules.default_seed,)
     assert block.sizes == (Size("1x1", *rules.sizes[rules.default_size]),)
     assert block.takes == 1
-    assert recipe.model == rules
+    assert recipe.models.chosen == (rules,)
     assert recipe.run.concurrency == known["concurrency"]["default"]
     assert recipe.run.max_uncertain == known["max_uncertain"]["default"]
     assert recipe.run.max_cost is None
-    assert recipe.price is None
+    assert recipe.prices == {}
     assert recipe.output_dir == (folder / "out" / "x").resolve()
     assert recipe.output_name == default_template()
     assert found.warnings == ()
@@ -63,7 +63,7 @@ def test_sizes(loaded: Load) -> None:
 def test_money_is_exact(loaded: Load) -> None:
     """Amounts are decimals from the text, not from a float."""
     recipe = loaded(BASE + "price: 0.1000000000000000055\nrun: {max_cost: 0x10}\n").recipe
-    assert recipe.price == Decimal("0.1000000000000000055")
+    assert recipe.prices == {MODEL.name: Decimal("0.1000000000000000055")}
     assert recipe.run.max_cost == Decimal(16)
 
 

@@ -18,6 +18,7 @@ from spark_batch.jobs import matrix
 from spark_batch.recipe import Diagnostic, Loaded, load, mapping, yaml
 from spark_batch.recipe.boundary import MAX_BYTES
 from spark_batch.recipe.yaml import Node
+from tests.makers import MODEL
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 VALID = sorted(path.name for path in (EXAMPLES / "valid").glob("*.yaml"))
@@ -87,7 +88,7 @@ def test_a_mapping_makes_the_jobs_of_the_file_with_the_same_values(name: str) ->
     assert jobs
     assert [(job.key, job.output) for job in jobs] == [(job.key, job.output) for job in same]
     assert by_file.recipe.run == by_mapping.recipe.run
-    assert by_file.recipe.price == by_mapping.recipe.price
+    assert by_file.recipe.prices == by_mapping.recipe.prices
 
 
 @pytest.mark.parametrize("name", INVALID)
@@ -156,7 +157,7 @@ def test_numbers_paths_and_texts_of_other_types(given: Given) -> None:
         (scale, seed) for scale in (0.25, 1) for seed in (1, 2, 3)
     ]
     assert {job.prompt.text for job in jobs} == {"Make it winter"}
-    assert recipe.price == Decimal("0.03")
+    assert recipe.prices == {MODEL.name: Decimal("0.03")}
 
 
 def test_a_line_of_the_records_has_no_place(given: Given) -> None:

@@ -13,7 +13,7 @@ from spark_batch.checkpoint import Checkpoint, CheckpointReader
 from spark_batch.jobs import Job, Prompt
 from spark_batch.reports.formats import write_all
 from spark_batch.reports.report import Target
-from tests.makers import MODEL, a_picture, a_result, some_jobs
+from tests.makers import MODELS, a_picture, a_result, some_jobs
 
 STATUSES = (
     "pending",
@@ -52,7 +52,7 @@ def checkpoint(tmp_path: Path) -> Iterator[Checkpoint]:
 
 def write_report(checkpoint: CheckpointReader, folder: Path, form: str) -> Path:
     """Write one report of the recipe `t` into a folder, as all commands do; return its path."""
-    written = write_all(checkpoint, Target("t", folder, None, MODEL), [form])
+    written = write_all(checkpoint, Target("t", folder, None, MODELS), [form])
     assert not written.failures
     (path,) = written.paths
     return path

@@ -14,7 +14,7 @@ from spark_batch import workflow
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.jobs import Job
 from spark_batch.reports import annotations
-from tests.makers import MODEL, some_jobs
+from tests.makers import MODELS, some_jobs
 from tests.reports.conftest import HOSTILE, fill
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -41,7 +41,7 @@ def told(checkpoint: Checkpoint, folder: Path = Path("/work/repo/recipes")) -> l
         recipe="recipes/test.yaml",
         recipe_dir=folder,
         workspace=Path("/work/repo"),
-        model=MODEL,
+        models=MODELS,
     )
     return [parsed(line) for line in lines]
 

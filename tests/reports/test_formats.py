@@ -15,7 +15,7 @@ from spark_batch.paths import Layout
 from spark_batch.reports import formats, page
 from spark_batch.reports.formats import FORMATS, Written
 from spark_batch.reports.report import Target
-from tests.makers import MODEL
+from tests.makers import MODELS
 from tests.reports.conftest import fill
 
 NAMES = {form.path(Layout("t", Path())).name for form in FORMATS.values()}
@@ -27,7 +27,9 @@ def reports(folder: Path) -> list[Path]:
 
 
 def write(checkpoint: CheckpointReader, folder: Path, *chosen: str) -> Written:
-    return formats.write_all(checkpoint, Target("t", folder, None, MODEL), chosen or tuple(FORMATS))
+    return formats.write_all(
+        checkpoint, Target("t", folder, None, MODELS), chosen or tuple(FORMATS)
+    )
 
 
 def test_each_format_by_itself_is_the_same_as_all_at_once(

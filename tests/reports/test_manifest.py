@@ -17,7 +17,15 @@ from spark_batch.errors import ManifestError, UsageError
 from spark_batch.jobs import Attempt, State
 from spark_batch.models import schemas
 from spark_batch.reports import manifest
-from tests.makers import MODEL, a_job, a_picture, a_record, a_result, some_jobs, write_manifest
+from tests.makers import (
+    MODELS,
+    a_job,
+    a_picture,
+    a_record,
+    a_result,
+    some_jobs,
+    write_manifest,
+)
 from tests.reports.conftest import write_report
 
 
@@ -96,12 +104,14 @@ def test_whatever_a_prompt_says_is_read_back(tmp_path: Path, texts: list[str]) -
     path = tmp_path / "m.csv"
     records = [a_record(prompt=text) for text in texts]
     write_manifest(path, records)
-    assert list(manifest.read_manifest(path)) == [manifest.row(record, MODEL) for record in records]
+    assert list(manifest.read_manifest(path)) == [
+        manifest.row(record, MODELS) for record in records
+    ]
 
 
 def test_what_is_asked_and_expected_stands_beside_each_other() -> None:
     """936 is rounded to a multiple of 16."""
-    row = manifest.row(a_record(), MODEL)
+    row = manifest.row(a_record(), MODELS)
     assert (row["asked_height"], row["expected_height"], row["height"]) == ("936", "944", "")
 
 
@@ -121,7 +131,7 @@ def test_a_job_that_was_never_sent_is_pending(tmp_path: Path) -> None:
         attempt = checkpoint.begin_attempt(a_job().key, number=1, reserved=None, api="sandbox")
         checkpoint.not_accepted(attempt, "429")
         (record,) = checkpoint.records()
-    assert manifest.row(record, MODEL)["status"] == "pending"
+    assert manifest.row(record, MODELS)["status"] == "pending"
 
 
 def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
@@ -160,11 +170,11 @@ def test_no_text_is_lost_and_none_is_a_formula(
     record = a_record(prompt=prompt, input=name, file=name, attempt=attempt)
     path = tmp_path / "m.csv"
     write_manifest(path, [record])
-    assert list(manifest.read_manifest(path)) == [manifest.row(record, MODEL)]
+    assert list(manifest.read_manifest(path)) == [manifest.row(record, MODELS)]
     with path.open(encoding="utf-8", newline="") as file:
         (cells,) = csv.DictReader(file, dialect="excel", strict=True)
     for column in ("prompt", "input", "output", "error_code", "error_message"):
-        plain = manifest.row(record, MODEL)[column]
+        plain = manifest.row(record, MODELS)[column]
         assert cells[column] in (plain, f"'{plain}")
         assert not cells[column].startswith(("=", "+", "-", "@", "\t", "\r"))
 
@@ -209,7 +219,7 @@ def test_a_flagged_picture_is_one_also_after_it_was_adopted(tmp_path: Path, code
             adopt(
                 new,
                 manifest.read_manifest(tmp_path / "m.csv"),
-                model=MODEL,
+                models=MODELS,
                 trusted=lambda row: True,
             )
             == 1

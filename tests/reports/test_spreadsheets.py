@@ -20,7 +20,7 @@ from spark_batch.errors import ManifestError
 from spark_batch.jobs import Attempt, JobRecord, Picture, Result, State, Usage
 from spark_batch.models import schemas
 from spark_batch.reports import manifest, spreadsheet
-from tests.makers import MODEL, a_record, write_manifest
+from tests.makers import MODEL, MODELS, a_record, write_manifest
 
 COLUMNS = manifest.manifest_columns()
 MOMENT = datetime(2026, 11, 26, 9, 5, 7, 250_000, tzinfo=timezone.utc)
@@ -102,7 +102,7 @@ def test_a_saved_sheet_has_the_same_rows(
     assert (
         list(manifest.read_manifest(path))
         == before
-        == [manifest.row(each, MODEL) for each in records]
+        == [manifest.row(each, MODELS) for each in records]
     )
 
 
@@ -155,7 +155,7 @@ def test_numbers_and_times_in_another_form_are_the_same(
 ) -> None:
     """A decimal may have more zeros; nothing else differs."""
     found = rewritten(tmp_path / "m.csv", changes, delimiter)
-    expected = manifest.row(a_row(), MODEL)
+    expected = manifest.row(a_row(), MODELS)
     for name in ("scale", "cost_usd", "discount", "seconds"):
         assert Decimal(found.pop(name)) == Decimal(expected.pop(name))
     assert found == expected
@@ -167,7 +167,7 @@ def test_decimal_commas_are_read_where_commas_separate_no_cells(
     tmp_path: Path, changes: Cells, delimiter: str
 ) -> None:
     """As spreadsheets of many countries write them."""
-    assert rewritten(tmp_path / "m.csv", changes, delimiter) == manifest.row(a_row(), MODEL)
+    assert rewritten(tmp_path / "m.csv", changes, delimiter) == manifest.row(a_row(), MODELS)
 
 
 def test_an_error_code_gets_its_zeros_back(tmp_path: Path) -> None:
@@ -179,7 +179,9 @@ def test_an_error_code_gets_its_zeros_back(tmp_path: Path) -> None:
         write_manifest(path, [a_row(attempt=attempt, attempts=1)])
         path.write_text(path.read_text().replace(f",{code},", f",{text.lstrip('0')},"))
         with Checkpoint.blank() as checkpoint:
-            adopt(checkpoint, manifest.read_manifest(path), model=MODEL, trusted=lambda row: False)
+            adopt(
+                checkpoint, manifest.read_manifest(path), models=MODELS, trusted=lambda row: False
+            )
             last = checkpoint.last_attempt(attempt.key)
         assert last is not None
         assert last.error_code == text
@@ -208,7 +210,9 @@ def test_what_has_lost_its_meaning_is_said_and_never_guessed(
     path.write_bytes(saved([names, list(row.values())]))
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         with pytest.raises(ManifestError) as caught:
-            adopt(checkpoint, manifest.read_manifest(path), model=MODEL, trusted=lambda row: False)
+            adopt(
+                checkpoint, manifest.read_manifest(path), models=MODELS, trusted=lambda row: False
+            )
         assert f"line 2 of the manifest is not one that spark-batch wrote: {said}" in str(
             caught.value
         )
@@ -222,7 +226,7 @@ def test_a_task_whose_id_has_lost_its_digits_is_known_by_its_attempt(tmp_path: P
     (row,) = manifest.read_manifest(path)
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         assert is_news(checkpoint, {**row, "task_id": "1.2E+17"})
-        adopt(checkpoint, [row], model=MODEL, trusted=lambda row: False)
+        adopt(checkpoint, [row], models=MODELS, trusted=lambda row: False)
         assert not is_news(checkpoint, {**row, "task_id": "1.2E+17"})
         assert is_news(checkpoint, {**row, "task_id": "1.2E+17", "attempts": "3"})
 
@@ -239,7 +243,7 @@ def test_only_a_column_that_tells_what_is_paid_for_must_be_there(tmp_path: Path,
             list(manifest.read_manifest(path))
     else:
         (row,) = manifest.read_manifest(path)
-        assert row == {**manifest.row(a_row(), MODEL), name: ""}
+        assert row == {**manifest.row(a_row(), MODELS), name: ""}
 
 
 def test_rows_that_are_none_of_a_job_are_passed_over(tmp_path: Path) -> None:
@@ -251,7 +255,7 @@ def test_rows_that_are_none_of_a_job_are_passed_over(tmp_path: Path) -> None:
     total = "Sum" + "," * COLUMNS.index("cost_usd") + "0.06"
     lines = [head, "<<<<<<< HEAD", row, "=======", "", empty, row, ">>>>>>> main", total]
     path.write_text("\n".join(lines) + "\n")
-    assert list(manifest.read_manifest(path)) == [manifest.row(a_row(), MODEL)] * 2
+    assert list(manifest.read_manifest(path)) == [manifest.row(a_row(), MODELS)] * 2
 
 
 def test_cells_that_a_spreadsheet_leaves_out_at_the_end_are_empty(tmp_path: Path) -> None:
@@ -262,8 +266,8 @@ def test_cells_that_a_spreadsheet_leaves_out_at_the_end_are_empty(tmp_path: Path
     head, done, left = path.read_text().splitlines()
     path.write_text(f"{head}\n{done.rstrip(',')}\n{left.rstrip(',')}\n")
     assert list(manifest.read_manifest(path)) == [
-        manifest.row(a_row(), MODEL),
-        manifest.row(pending, MODEL),
+        manifest.row(a_row(), MODELS),
+        manifest.row(pending, MODELS),
     ]
     for cut in (done[: done.index(",https")], done[:40], done[:16]):
         path.write_text(f"{head}\n{left}\n{cut}")
@@ -302,7 +306,7 @@ def test_columns_of_a_whole_sheet_are_no_burden(tmp_path: Path) -> None:
     write_manifest(path, [a_row()])
     padding = [""] * (spreadsheet.MAX_COLUMNS - len(COLUMNS))
     path.write_bytes(saved([row + padding for row in cells_of(path)]))
-    assert list(manifest.read_manifest(path)) == [manifest.row(a_row(), MODEL)]
+    assert list(manifest.read_manifest(path)) == [manifest.row(a_row(), MODELS)]
 
 
 @pytest.mark.parametrize("name", ["MAX_BYTES", "MAX_ROWS"])

@@ -8,7 +8,7 @@ import pytest
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.reports.verdicts import Source, recipe_file, source, verdict
-from tests.makers import MODEL, some_jobs
+from tests.makers import MODELS, some_jobs
 from tests.reports.conftest import fill
 
 
@@ -47,7 +47,7 @@ def test_a_failure_is_told_in_one_line(
     attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
     checkpoint.fail(attempt, code=code, message=message, again="never")
     (record,) = checkpoint.records()
-    found = verdict(record, recipe="my recipe.yaml", model=MODEL)
+    found = verdict(record, recipe="my recipe.yaml", models=MODELS)
     assert found is not None
     assert found.summary == said
     assert found.advice
@@ -57,7 +57,7 @@ def test_a_failure_is_told_in_one_line(
 def test_what_is_on_its_way_has_no_verdict(checkpoint: Checkpoint) -> None:
     """Nor what is done, or still to be done."""
     fill(checkpoint)
-    found = [verdict(each, recipe="r", model=MODEL) for each in checkpoint.records()]
+    found = [verdict(each, recipe="r", models=MODELS) for each in checkpoint.records()]
     assert [each and each.trouble.value for each in found] == [
         None,
         "uncertain",

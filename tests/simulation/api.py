@@ -226,7 +226,7 @@ class Api:
 
     # --- A poll.
 
-    def poll(self, task_id: str) -> PollOutcome:
+    def poll(self, task_id: str, model: str) -> PollOutcome:
         """The answer to a question for a task."""
         rng = self._streams.of(f"poll {task_id}")
         met = [name for name in POLL_FAULTS if self.meets(name, rng)]

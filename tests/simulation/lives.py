@@ -27,6 +27,7 @@ from tests.campaign import invariants
 from tests.campaign.invariants import Books, Violation
 from tests.campaign.planning import PRICE
 from tests.engine.conftest import a_recipe
+from tests.makers import MODEL
 from tests.simulation.api import Api, Broken
 from tests.simulation.bounds import Bounds
 from tests.simulation.plan import (
@@ -449,7 +450,7 @@ def _recipe(plan: Plan, recipe: Recipe) -> Recipe:
         name="life",
         blocks=(replace(block, prompts=prompts),),
         run=plan.settings,
-        price=PRICE if plan.price else None,
+        prices={MODEL.name: PRICE} if plan.price else {},
         metadata=Metadata.FULL if plan.metadata else Metadata.NONE,
     )
 

@@ -262,10 +262,10 @@ class Client:
         self.process.watch(partial(self._intended, job.key))
         return self.api.submit(job)
 
-    def poll(self, task_id: str) -> PollOutcome:
+    def poll(self, task_id: str, model: str) -> PollOutcome:
         """Ask for a task, whose id has to be committed."""
         self.process.watch(partial(self._known, task_id))
-        return self.api.poll(task_id)
+        return self.api.poll(task_id, model)
 
     def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
         """Download a picture; a process that dies meanwhile leaves a half of it."""
@@ -329,7 +329,7 @@ class Machine:
     ) -> Driver:
         """Plan a run of `kind` and make its driver, as `project` does. Only here is one made."""
         recipe, layout = self.recipe, self.layout
-        prices = Prices(price=recipe.price, charges=checkpoint.charges())
+        prices = Prices(prices=recipe.prices, charges=checkpoint.charges())
         forecast = Forecast(attempts=recipe.run.attempts)
         steps: Iterable[Step | Restore]
         if kind == "rescue":
@@ -340,7 +340,7 @@ class Machine:
         self.lanes = [Lane(name, process, api, threads=self.threads) for name in _LANES]
         return Driver(
             recipe.run,
-            model=recipe.model,
+            models=recipe.models,
             checkpoint=checkpoint,
             client=client,  # type: ignore[arg-type]
             send=None if kind == "rescue" else client.submit,
@@ -368,7 +368,7 @@ class Machine:
     ) -> Iterator[Step]:
         """The steps of a run, as `project.running` plans them; writes the recipe's jobs down."""
         folder, recipe = self.layout.output_dir, self.recipe
-        scope = Scope(folder, recipe.model, recipe.run.attempts, retry=kind == "retry")
+        scope = Scope(folder, recipe.models, recipe.run.attempts, retry=kind == "retry")
         for step in plan_actions(jobs, reader=checkpoint, scope=scope):
             forecast.add(step, prices)
         checkpoint.sync_jobs(jobs)
@@ -377,6 +377,6 @@ class Machine:
     def _missing(self, checkpoint: Checkpoint) -> list[Restore]:
         """The pictures that a rescue looks for, as `project.rescuing` does."""
         folder, recipe = self.layout.output_dir, self.recipe
-        scope = Scope(folder, recipe.model, recipe.run.attempts, rescue=True)
+        scope = Scope(folder, recipe.models, recipe.run.attempts, rescue=True)
         found = paid_pictures(checkpoint.records(), reader=checkpoint, scope=scope)
         return [picture for _, picture in found if picture is not None]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from spark_batch.models import schemas
 from tests.client.conftest import Connect, Serve
 from tests.client.server import answering, http
 from tests.makers import MODEL
@@ -27,7 +28,8 @@ def _pair(name: str) -> dict[str, Any]:
 
 
 def _errors(part: str, value: object) -> list[str]:
-    return [error.message for error in MODEL.validator(part).iter_errors(value)]
+    home = MODEL.name if part == "request" else schemas.GATEWAY
+    return [error.message for error in schemas.validator(home, part).iter_errors(value)]
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -67,10 +69,11 @@ def test_client_reads(name: str, serve: Serve, connect: Connect) -> None:
     body = answer.encode() if isinstance(answer, str) else answer
     client = connect(serve(answering(http(body, status=pair["status"]))).url)
     sent = json.dumps(pair.get("request")).encode()
+    task = answer.get("id", "task-1") if body is answer else "task-1"
     calls: dict[str, Callable[[], Any]] = {
-        "create": lambda: client.submit(sent),
-        "read": lambda: client.poll(answer.get("id", "task-1") if body is answer else "task-1"),
-        "precharge": lambda: client.quote(sent),
+        "create": lambda: client.submit(sent, MODEL.name),
+        "read": lambda: client.poll(task, MODEL.name),
+        "precharge": lambda: client.quote(sent, MODEL.name),
     }
     outcome = calls[pair["call"]]()
     read = {type(outcome).__name__: asdict(outcome)}

@@ -89,7 +89,7 @@ def served(reader: CheckpointReader, target: Target, server: Server) -> str:
 def _text(reader: CheckpointReader, target: Target, server: Server | None = None) -> str:
     link = None if server is None else server.link
     gallery = Gallery(output_dir=target.output_dir, recipe_dir=target.recipe_dir, link=link)
-    found, thumbnails = collect_facts(reader, gallery, name=target.name, model=target.model)
+    found, thumbnails = collect_facts(reader, gallery, name=target.name, models=target.models)
     found["picks"] = collect_picks(target)
     found["server"] = server and {
         "picks": server.picks,

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord, Usage
 from spark_batch.jobs.picks import PICKS_SUFFIX, Picks, read_picks
-from spark_batch.jobs.request import number_text
+from spark_batch.jobs.request import number_text, value_text
 from spark_batch.jobs.select import facts
-from spark_batch.models import Model
+from spark_batch.models import Models
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.choice import MOST_JOBS, Chosen, chosen
 from spark_batch.reports.page.gallery import Gallery
@@ -29,17 +30,18 @@ _History = list[tuple[str, str, str | None]]
 
 
 def collect_facts(
-    reader: CheckpointReader, gallery: Gallery, *, name: str, model: Model
+    reader: CheckpointReader, gallery: Gallery, *, name: str, models: Models
 ) -> tuple[Facts, list[Thumbnail]]:
     """Return the data of the page of the recipe `name`, and the thumbnails that it refers to."""
     shown = chosen(reader, most=MOST_JOBS)
     jobs = [
-        _job(record, shown.attempts.get(record.key, ()), gallery, model) for record in shown.records
+        _job(record, shown.attempts.get(record.key, ()), gallery, models)
+        for record in shown.records
     ]
-    found, places = axes(shown.records, model)
+    found, places = axes(shown.records, models)
     recipe = recipe_file(reader)
     for record, job in zip(shown.records, jobs, strict=True):
-        trouble = verdict(record, recipe=recipe, model=model)
+        trouble = verdict(record, recipe=recipe, models=models)
         job["command"] = None if trouble is None else trouble.command
         job["earlier"] = _earlier(record, shown.attempts.get(record.key, ()), gallery)
     thumbnails = gallery.thumbnails()
@@ -56,7 +58,7 @@ def collect_facts(
         "jobs": jobs,
         "hidden": shown.hidden,
         "attempts": _attempts(reader, shown.attempts),
-        "codes": _codes(shown.attempts.values(), model),
+        "codes": _codes(shown, models),
         "money": _money(reader, shown),
     }, thumbnails
 
@@ -78,9 +80,10 @@ def collect_picks(target: Target) -> Facts:
     return {"file": file, "jobs": found, "error": None}
 
 
-def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model: Model) -> Facts:
+def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, models: Models) -> Facts:
     """A job: its request, its picture and its status."""
     last, request = record.attempt, record.request
+    expected = models.of(request.model).expected_size(request.width, request.height)
     picture = last.picture if last else None
     before, source = gallery.input(record.image, request.picture)
     after, link = gallery.result(record.file, picture) if record.file else (None, None)
@@ -90,11 +93,13 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
         "status": record.status.value,
         "flag": record.flag,
         "prompt": request.prompt,
-        "scale": number_text(request.scale),
+        "model": request.model,
+        "parameters": [(name, value_text(value)) for name, value in request.parameters],
+        "scale": None if request.scale is None else number_text(request.scale),
         "seed": request.seed,
         "take": request.take,
-        "asked": [request.width, request.height],
-        "expected": list(model.expected_size(request.width, request.height)),
+        "asked": None if request.width is None else [request.width, request.height],
+        "expected": None if expected is None else list(expected),
         "input": {
             "image": record.image,
             "thumbnail": before,
@@ -185,10 +190,15 @@ def _attempt(attempt: Attempt, history: _History) -> Facts:
     return {"number": attempt.number, **short, "history": history}
 
 
-def _codes(attempts: Iterable[Sequence[Attempt]], model: Model) -> dict[str, Facts]:
-    """Title and advice of the error codes of these attempts."""
-    found = {attempt.error_code for tried in attempts for attempt in tried if attempt.error_code}
-    known = {code: model.errors.find(code) for code in sorted(found)}
+def _codes(shown: Chosen, models: Models) -> dict[str, Facts]:
+    """Title and advice of the error codes of the attempts."""
+    found = {
+        attempt.error_code: models.of(record.request.model).errors
+        for record in shown.records
+        for attempt in shown.attempts.get(record.key, ())
+        if attempt.error_code
+    }
+    known = {code: errors.find(code) for code, errors in sorted(found.items(), key=itemgetter(0))}
     return {
         code: {"title": error.title, "advice": error.advice}
         for code, error in known.items()
@@ -219,14 +229,14 @@ def _reserved(attempts: Iterable[Attempt]) -> Decimal:
 # --- The axes on which a recipe's jobs differ, and every job's value on each axis.
 
 
-_BEFORE = ("input", "prompt")
+_BEFORE = ("model", "input", "prompt")
 _AFTER = ("size", "scale", "seed", "take")
 _MODEL = "model"
 _NONE = "(none)"
 
 
 def axes(
-    records: Sequence[JobRecord], model: Model
+    records: Sequence[JobRecord], models: Models
 ) -> tuple[list[dict[str, Any]], list[list[int]]]:
     """Return the axes with their values in the recipe's order, and each job's value numbers.
 
@@ -235,12 +245,15 @@ def axes(
     """
     variables = dict.fromkeys(name for record in records for name, _ in record.variables)
     several = len({record.request.model for record in records}) > 1
-    names = dict.fromkeys((*_BEFORE, *variables, *_AFTER, *([_MODEL] if several else [])))
+    further = dict.fromkeys(
+        name for record in records for name, _ in record.request.parameters if name not in _AFTER
+    )
+    own = dict.fromkeys((*_BEFORE, *variables, *further, *_AFTER))
+    # A variable of that name is an axis in any case.
+    names = [name for name in own if name != _MODEL or several or _MODEL in variables]
     found = [_Axis(name) for name in names]
     for record in records:
-        # A variable of that name comes first.
-        values = {_MODEL: (record.request.model,), **facts(record, model)}
-        notes = _notes(record)
+        values, notes = facts(record, models), _notes(record)
         for axis in found:
             axis.add(values.get(axis.name), notes.get(axis.name, ""))
     return [axis.as_json() for axis in found], [list(numbers) for numbers in _columns(found)]
@@ -252,7 +265,8 @@ def _columns(found: Iterable[_Axis]) -> Iterable[tuple[int, ...]]:
 
 def _notes(record: JobRecord) -> dict[str, str]:
     """Explanations of values: the prompt's text, unless it differs by variables."""
-    notes = {"size": f"{record.request.width} × {record.request.height}"}  # noqa: RUF001 - between two sides
+    width, height = record.request.width, record.request.height
+    notes = {} if width is None else {"size": f"{width} × {height}"}  # noqa: RUF001 - between two sides
     return notes if record.variables else {**notes, "prompt": record.request.prompt}
 
 

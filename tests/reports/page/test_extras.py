@@ -8,10 +8,11 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from spark_batch import RunOptions, project
+from spark_batch import RunOptions
 from spark_batch.project.layout import layout_of
 from tests.reports.page import showcase
 from tests.reports.page.conftest import Open
+from tests.runs import run
 
 
 def test_the_question_mark_shows_the_keys(open_page: Open, file: Path) -> None:
@@ -79,7 +80,7 @@ def test_money_of_the_sandbox_is_play_money(open_page: Open, tmp_path: Path) -> 
     """It is named so wherever it stands, and money opens by prompt."""
     recipe = showcase.recipe_in(tmp_path)
     layout = layout_of(recipe, sandbox=True)
-    project.run(recipe, RunOptions(limit=4, sandbox=True))
+    run(recipe, RunOptions(limit=4, sandbox=True))
     opened = open_page(showcase.write_page(layout, tmp_path))
     expect(opened.page.locator("#sums")).to_contain_text("nothing charged; would be about 0.12 USD")
     opened.page.locator("#view-money").click()

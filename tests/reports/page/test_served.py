@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from spark_batch import project
 from spark_batch.jobs.picks import PICKS_SUFFIX, Verdict, read_picks
+from tests.runs import run
 
 RECIPE = """\
 version: 1
@@ -30,7 +31,7 @@ def recipe(tmp_path: Path) -> Path:
     Image.new("RGB", (96, 64), (200, 120, 40)).save(tmp_path / "photo.jpg", "JPEG")
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPE)
-    project.run(project.load(path).recipe, project.RunOptions(sandbox=True, limit=2))
+    run(project.load(path).recipe, project.RunOptions(sandbox=True, limit=2))
     return path
 
 
@@ -97,7 +98,7 @@ def test_a_verdict_of_somebody_else_comes_in(page: Page, recipe: Path) -> None:
 def test_new_pictures_come_in(page: Page, recipe: Path) -> None:
     """By themselves, when the reader does nothing."""
     expect(page.locator("#grid .tile.is-done")).to_have_count(2, timeout=LONG)
-    project.run(project.load(recipe).recipe, project.RunOptions(sandbox=True))
+    run(project.load(recipe).recipe, project.RunOptions(sandbox=True))
     expect(page.locator("#grid .tile.is-done")).to_have_count(4, timeout=LONG)
 
 
