@@ -43,7 +43,12 @@ OTHER_MEANINGS = {
     ("cli/changes.py", "kept"),  # a column's title
     ("client/results.py", "images"),  # a key of the API's answers
     ("jobs/attempt.py", "sandbox"),  # the API that an attempt was sent to
+    ("cli/completing.py", "sandbox"),  # an option
     ("project/access.py", "sandbox"),  # an API key
+    ("project/event_log.py", "sandbox"),  # a key of events
+    ("project/remote_inputs.py", ".json"),  # what is known of an object that was read
+    ("recipe/own_models.py", ".json"),  # a model of the user's own
+    ("recipe/yaml.py", ".json"),
     ("project/compare.py", "kept"),  # a kind of change
     ("project/pruning.py", "kept"),  # a kind of picture
     ("project/planfile.py", "sandbox"),  # a key of a saved plan

@@ -22,7 +22,7 @@ VERSION = 6
 
 # Its columns are in the order of `Checkpoint.sync_jobs`.
 _REQUEST = """
-CREATE TABLE {name} (
+CREATE TABLE request (
     key     TEXT PRIMARY KEY,
     model   TEXT NOT NULL,
     prompt  TEXT NOT NULL,
@@ -78,11 +78,12 @@ MIGRATIONS = {
     5: (
         "ALTER TABLE attempt ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE attempt ADD COLUMN checks TEXT",
-        _REQUEST.format(name="request_6"),
-        "INSERT INTO request_6 SELECT key, model, prompt, picture, url, seed, scale, width, height,"
-        " take, fit, NULL FROM request",
+        "CREATE TEMP TABLE before AS SELECT * FROM request",
         "DROP TABLE request",
-        "ALTER TABLE request_6 RENAME TO request",
+        _REQUEST,
+        "INSERT INTO request SELECT key, model, prompt, picture, url, seed, scale, width, height,"
+        " take, fit, NULL FROM before",
+        "DROP TABLE before",
     ),
 }
 
@@ -91,7 +92,7 @@ TAKEN_UP = "taken up"
 
 SCHEMA = f"""
 -- What the API sees: one row a key. Rows are never removed, since attempts belong to them.
-{_REQUEST.format(name="request")};
+{_REQUEST};
 
 -- Where a recipe wants the picture of a request. Two placements may share a key.
 CREATE TABLE placement (

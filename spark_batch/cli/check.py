@@ -30,10 +30,10 @@ def command(
     allow_commands: bool,
     strict: bool,
 ) -> int:
-    """Make the recipe's checks again on the pictures that are there; costs nothing.
+    """Make the recipe's checks again on the finished pictures.
 
-    Needs no network and no key, and writes the reports. A picture that fails a check is flagged: it
-    is kept, and made again only by `retry --only status=flagged`.
+    Costs nothing, needs no network and no key, and writes the reports. A picture that fails a check
+    is flagged: it is kept, and made again only by `retry --only status=flagged`.
     """
     recipe = session.load(recipe_path)
     chosen = project.CheckOptions(sandbox, only, shard, allow_commands)

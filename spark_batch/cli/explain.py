@@ -44,6 +44,10 @@ _STATUSES = {
         "it was paid for, and the API no longer has its picture",
         "`rescue` looks once more for free, `retry` makes it again, for money",
     ),
+    Status.PRUNED: (
+        "its picture was deleted by `prune`; it was paid for",
+        "nothing; `prune --undo` has the next run fetch it, if the API still has it",
+    ),
 }
 
 

@@ -36,7 +36,7 @@ def command(
     mirror: bool,
     dry_run: bool,
 ) -> None:
-    """Copy finished pictures to another folder or an object store under final names.
+    """Copy finished pictures to a folder or an object store.
 
     Each picture is compared with its recorded SHA-256 first. A file with the same content is left
     alone, one that export did not write is never replaced. NAME.export.csv, which is written last,

@@ -72,7 +72,7 @@ def command(
     max_cost: Decimal | None,
     show_all: bool,
 ) -> int:
-    """Show what `run`, or with --retry `retry`, would do, why, and what it would cost.
+    """Show what `run` would do, why, and what it would cost.
 
     Creates no task. Only --quote sends requests, which ask for prices.
     """

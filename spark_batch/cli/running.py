@@ -168,7 +168,8 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
         kept = counted(result.forecast.counts[Action.KEEP], "job")
         click.echo(f"nothing to do: {kept} done")
     else:
-        made = f"{counted(tally.done, 'job')} done; {counted(tally.created, 'task')} created,"
+        left = f", {tally.unfinished} unfinished" if tally.unfinished else ""
+        made = f"{counted(tally.done, 'job')} done{left}; {counted(tally.created, 'task')} created,"
         money = f"{standing.spent(layout, tally.spent)} so far"
         fits = len(made) + 1 + len(money) <= _COLUMNS
         click.echo(f"{made} {money}" if fits else f"{made}\n{money}")

@@ -44,11 +44,12 @@ class _Verdict:
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.pass_context
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
-    """Check recipes without a key, and without the network but for inputs in object stores.
+    """Check recipes, without a key.
 
-    Checks their syntax, ranges, names and pictures. Exits with 2 when a recipe has errors.
-    Warnings carry the API's own advice and change nothing, unless --strict turns them into errors.
-    A recipe lists the warnings to hide in `silence`.
+    Needs no network but for inputs in object stores. Checks their syntax, ranges, names and
+    pictures. Exits with 2 when a recipe has errors. Warnings carry the API's own advice and change
+    nothing, unless --strict turns them into errors. A recipe lists the warnings to hide in
+    `silence`.
     """
     verdicts = [_judge(recipe, strict=strict) for recipe in recipes]
     _PRINTERS[form](verdicts)

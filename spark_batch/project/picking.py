@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import PicksError
 from spark_batch.jobs import Recipe, SourceLocation
 from spark_batch.jobs.matrix import jobs
 from spark_batch.jobs.picks import PickCounts, Picks, picks_file, read_picks
-from spark_batch.project.layout import RecipeLayout
 from spark_batch.recipe.diagnostics import ERROR, NOTE, Diagnostic
 from spark_batch.text import counted
+
+if TYPE_CHECKING:  # it brings the engine, and `validate` starts without that
+    from spark_batch.project.layout import RecipeLayout
 
 
 def count_picks(checkpoint: CheckpointReader, layout: RecipeLayout) -> PickCounts:

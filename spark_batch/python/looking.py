@@ -55,6 +55,8 @@ def plan(
     only: str | Iterable[str] = (),
     sample: int | str | None = None,
     shard: str | None = None,
+    retry: bool = False,
+    reroll: bool = False,
     quote: bool = False,
     env_file: StrPath | None = None,
     allow_outside: bool = False,
@@ -68,7 +70,13 @@ def plan(
     with (
         given.given(recipe, base, allow_outside=allow_outside) as found,
         project.plan(
-            found.load().recipe, sandbox=sandbox, only=given.only(only), shard=part, sample=size
+            found.load().recipe,
+            sandbox=sandbox,
+            only=given.only(only),
+            shard=part,
+            sample=size,
+            retry=retry,
+            reroll=reroll,
         ) as planned,
     ):
         quotes = planned.quote(sandbox=sandbox, env_file=keys) if quote else None

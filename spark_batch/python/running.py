@@ -39,6 +39,9 @@ def run(
     workers: int | str | None = None,
     dask: str | None = None,
     pay_again: bool = False,
+    reroll: bool = False,
+    allow_commands: bool = False,
+    strict: bool = False,
     env_file: StrPath | None = None,
     allow_outside: bool = False,
     on_event: OnEvent | None = None,
@@ -81,6 +84,9 @@ def run(
         sample=given.sample(sample),
         shard=given.shard(shard),
         pay_again=pay_again,
+        reroll=reroll,
+        allow_commands=allow_commands,
+        strict=strict,
     )
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         return _run(found, options, Watcher(on_event, bar=progress))
@@ -100,6 +106,8 @@ def retry(
     workers: int | str | None = None,
     dask: str | None = None,
     pay_again: bool = False,
+    allow_commands: bool = False,
+    strict: bool = False,
     env_file: StrPath | None = None,
     allow_outside: bool = False,
     on_event: OnEvent | None = None,
@@ -122,6 +130,8 @@ def retry(
         sample=given.sample(sample),
         shard=given.shard(shard),
         pay_again=pay_again,
+        allow_commands=allow_commands,
+        strict=strict,
     )
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         return _run(found, options, Watcher(on_event, bar=progress))
@@ -135,6 +145,7 @@ def rescue(
     shard: str | None = None,
     env_file: StrPath | None = None,
     allow_outside: bool = False,
+    allow_commands: bool = False,
     on_event: OnEvent | None = None,
     progress: bool = False,
 ) -> RunResult:
@@ -149,7 +160,13 @@ def rescue(
         layout = found.layout(sandbox=sandbox, shard=part)
         before = _spent(layout)
         rescued = project.rescue(
-            found.path, found.values, sandbox=sandbox, shard=part, env_file=keys, watch=watcher
+            found.path,
+            found.values,
+            sandbox=sandbox,
+            shard=part,
+            env_file=keys,
+            allow_commands=allow_commands,
+            watch=watcher,
         )
         if rescued is None:
             return _nothing(layout)

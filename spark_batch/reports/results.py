@@ -16,6 +16,8 @@ from spark_batch.checkpoint import moment
 from spark_batch.checkpoint.rows import parameters
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import FLAG_CODES, JobRecord, Status
+from spark_batch.jobs.checks import CheckResult, results_of
+from spark_batch.jobs.picks import Verdict
 from spark_batch.jobs.request import size_text
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.paths import output_folder
@@ -79,7 +81,9 @@ class JobResult(JobLine):
 
     Sides are pixels: `asked_width` is what was asked for, `expected_width` what the API's rule
     makes of it, `width` the picture's; None where nobody knows them. `history` has the attempts
-    that made a task, where there were several: columns of the manifest by name, as texts.
+    that made a task, where there were several: columns of the manifest by name, as texts. `pick` is
+    the verdict of the picks file when the manifest was written, `checks` are the results of the
+    recipe's checks.
     """
 
     status: Status
@@ -107,6 +111,8 @@ class JobResult(JobLine):
     total_tokens: int | None
     generated_images: int | None
     history: tuple[Mapping[str, str], ...]
+    pick: Verdict | None
+    checks: tuple[CheckResult, ...]
 
     @property
     def flag(self) -> str | None:
@@ -222,5 +228,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "status": Status,
     "variables": _variables,
     "parameters": lambda text: dict(parameters(text)),
+    "pick": _optional(Verdict),
+    "checks": results_of,
     "history": _history,
 }

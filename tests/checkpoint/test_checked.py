@@ -97,10 +97,10 @@ def test_other_rules_have_it_checked(
 def test_a_faulty_checkpoint_is_never_listed(path: Path, checks: list[int]) -> None:
     """It is refused each time."""
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE request SET seed = -7")
+        database.execute("UPDATE request SET take = -7")
     database.close()
     for _ in range(2):
-        with pytest.raises(CheckpointDamaged, match="seed"):
+        with pytest.raises(CheckpointDamaged, match="take"):
             opened(path)
     assert len(checks) == 2
 

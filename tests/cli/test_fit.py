@@ -104,7 +104,7 @@ def test_what_is_sent_is_upright_in_rgb_and_within_the_limits(fits: Folder, call
     rows = _rows(fits)
     schemas.validator(schemas.MANIFEST).validate(rows)
     assert {row["input"]: row["fit"] for row in rows} == WORDS
-    assert tuple(rows[0])[-6:-4] == ("api", "fit")
+    assert tuple(rows[0])[-8:-6] == ("api", "fit")
     assert [(each.format, each.mode, each.size) for each in _sent(fits)] == [
         ("JPEG", "RGB", (64, 96)),
         *[("JPEG", "RGB", (96, 64))] * 4,

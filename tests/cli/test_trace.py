@@ -67,8 +67,9 @@ def test_a_picture_tells_its_line_job_attempts_and_cost(plain: Folder, call: Cal
     assert "0.03 USD" in ended.out
     assert "← this picture" in ended.out
     assert "  cost 0.03 USD over all attempts" in lines
-    assert lines[-1].startswith("  known by its SHA-256 in ")
-    assert lines[-1].endswith("tiny.checkpoint")
+    assert lines[-2].startswith("  known by its SHA-256 in ")
+    assert lines[-2].endswith("tiny.checkpoint")
+    assert lines[-1].startswith("  marked: ")
 
 
 def test_nothing_is_changed(marked: Folder, call: Call) -> None:
@@ -103,7 +104,8 @@ def test_a_picture_far_from_its_books(
     target = tmp_path_factory.mktemp("elsewhere") / "hero.jpg"
     shutil.copy(plain.previews / NAME, target)
     ended = call("trace", target)
-    assert (ended.code, ended.out) == (ExitCode.FAILED, "")
+    assert ended.code == ExitCode.FAILED
+    assert "  marked: digital source type" in ended.out
     assert ended.err.count("\n") == 1
     assert "name the output folder with --in" in ended.err
     ended = call("trace", target, "--in", plain.path)

@@ -190,7 +190,9 @@ def test_answers_are_not_mixed_up_by_a_deadline(serve: Serve, connect: Connect) 
 def test_key_is_in_no_text_of_the_client(connect: Connect) -> None:
     """Neither the client's own text nor that of an error about its address shows the key."""
     client = connect("http://127.0.0.1:1")
-    assert KEY not in f"{client!r}{client.poll('a', MODEL.name)!r}{client.submit(b'')!r}"
+    assert (
+        KEY not in f"{client!r}{client.poll('a', MODEL.name)!r}{client.submit(b'', MODEL.name)!r}"
+    )
 
 
 def test_logs_show_nothing(

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from spark_batch import project
-from spark_batch.engine.events import Done, Event, Tally
+from spark_batch.engine import Driver
+from spark_batch.engine.events import Done
 from spark_batch.project import refreshing
 from spark_batch.project.refreshing import PICTURES, SECONDS, Schedule, refreshed
 from tests.runs import run
@@ -85,12 +86,14 @@ def test_a_run_has_its_page_before_it_ends(
 
     monkeypatch.setattr(refreshing, "write_all", write)
 
-    def look(event: Event, tally: Tally) -> None:
-        if isinstance(event, Done) and not found:
-            assert written.wait(60)
-            found.append(page.read_text())
+    def look(driver: Driver, total: int) -> None:
+        for event in driver.events():
+            if isinstance(event, Done) and not found:
+                assert written.wait(60)
+                found.append(page.read_text())
 
-    result = run(recipe, project.RunOptions(sandbox=True), on_event=look)
+    with project.prepare(recipe, project.RunOptions(sandbox=True)) as prepared:
+        result = prepared.execute(look)
     assert result.tally.done == 4
     assert found[0].count('"status":"done"') in (1, 2, 3)
     assert page.read_text().count('"status":"done"') == 4

@@ -26,6 +26,8 @@ OF_THE_TERMINAL = {
     "detailed_exitcode",
     "show_all",
     "by",
+    "events",
+    "open_it",
 }
 # Plans that are saved for a review, and comparisons with git, are for the command line.
 OF_THE_COMMAND = {"plan", "out", "against"}

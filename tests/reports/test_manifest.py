@@ -139,13 +139,14 @@ def test_a_manifest_of_before_fit_is_read(tmp_path: Path) -> None:
     path, columns = tmp_path / "m.csv", manifest.manifest_columns()
     write_manifest(path, [a_record(fit="saved as JPEG")])
     assert next(iter(manifest.read_manifest(path)))["fit"] == "saved as JPEG"
-    assert columns[-5:] == ("fit", "model", "variables", "history", "pick")
-    old = [line.rsplit(",", 5)[0] for line in path.read_text().splitlines()]
+    assert columns[-7:-5] == ("fit", "model")
+    assert columns[-5:] == ("variables", "history", "pick", "checks", "parameters")
+    old = [line.rsplit(",", 7)[0] for line in path.read_text().splitlines()]
     path.write_text("\n".join(old) + "\n")
     (row,) = manifest.read_manifest(path)
     assert (row["fit"], tuple(row)) == ("", columns)
     schemas.validator(schemas.MANIFEST).validate([row])
-    path.write_text(",".join(columns[:-6]) + "\n")
+    path.write_text(",".join(columns[:-8]) + "\n")
     with pytest.raises(ManifestError, match="it has no column api"):
         list(manifest.read_manifest(path))
 
@@ -238,7 +239,12 @@ def test_a_verdict_that_somebody_typed_keeps_no_row_from_being_read(
     """The manifest is adopted for what was paid; verdicts come from the picks file."""
     path = tmp_path / "m.csv"
     write_manifest(path, [a_record()])
-    path.write_text(path.read_text()[:-1] + cell + "\n")
+    with path.open(encoding="utf-8", newline="") as file:
+        (cells,) = csv.DictReader(file)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, manifest.manifest_columns())
+        writer.writeheader()
+        writer.writerow({**cells, "pick": cell})
     (row,) = manifest.read_manifest(path)
     assert row["pick"] == read
     schemas.validator(schemas.MANIFEST).validate([row])
