@@ -159,8 +159,7 @@ def _takes(recipe: Recipe, job: Job, most: int) -> list[Job]:
         repeats=(),
     )
     one = replace(recipe, blocks=(block,), output_name=template)
-    named = any(
-        token.name in ("take", "job") for token in names.tokens(matrix.templates(one)[job.model])
-    )
+    parts = names.tokens(matrix.templates(one)[job.model])
+    named = any(token.name in ("take", "job") for token in parts)
     end = "" if named else "-take{}"
     return [replace(job, output=job.output + end.format(job.take)) for job in matrix.jobs(one)]

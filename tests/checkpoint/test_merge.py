@@ -163,7 +163,10 @@ def test_the_order_makes_no_difference(
 def test_nothing_that_is_paid_for_is_lost(
     before: list[Happening], first: list[Happening], second: list[Happening]
 ) -> None:
-    """Every task is known, no state is behind a side's, and what is done or open stays so."""
+    """Every task is known, no state is behind a side's, and what is done or open stays so.
+
+    A picture that one side has pruned is done on the other one, and pruned in the whole.
+    """
     with closing(World(lawful=True)) as world:
         base = world.make(None, before)
         parts = [world.make(base, each) for each in (first, second)]
@@ -175,7 +178,9 @@ def test_nothing_that_is_paid_for_is_lost(
                 assert _rank(tasks[row["task_id"]]) >= _rank(dict(row))
             for before_join in part.records():
                 after = whole.record(before_join.output)
-                if before_join.status is Status.DONE:
+                if any(one.record(before_join.output).status is Status.PRUNED for one in parts):
+                    assert after.status in (Status.PRUNED, Status.DONE)
+                elif before_join.status is Status.DONE:
                     assert after.status is Status.DONE
                 elif before_join.status in (Status.RUNNING, Status.FETCHING):
                     assert after.status in (Status.RUNNING, Status.FETCHING, Status.DONE) or (
