@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from spark_batch import RunOptions
+from spark_batch.project import RunOptions
 from spark_batch.project.layout import layout_of
 from tests.reports.page import showcase
 from tests.reports.page.conftest import Open
