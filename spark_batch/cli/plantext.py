@@ -142,6 +142,8 @@ def _axis_lines(counts: Counter[tuple[str, str]]) -> Iterator[str]:
         axes.setdefault(axis, []).append((value, number))
     width = max(map(len, axes))
     for axis, values in axes.items():
+        if axis == "model" and len(values) == 1:
+            continue
         alike = len({number for _, number in values}) == 1
         shown = [value if alike else f"{value} ({number})" for value, number in values[:_VALUES]]
         more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""

@@ -58,9 +58,9 @@ def _is_path(text: str) -> bool:
 
 
 def _model(item: Node, where: str, base: Path, findings: Findings) -> Model | None:
-    text = item.text().strip()
+    text = item.text()
     if _is_path(text):
-        return _own_model(item, text, where, base, findings)
+        return _own_model(item, text.strip(), where, base, findings)
     known = models.names()
     if text in known:
         return models.load(text)

@@ -56,7 +56,7 @@ def test_a_failed_check_is_done_paid_and_flagged_everywhere(checked: Folder, cal
     assert "flagged: similar: 0.999: it is not like the input: 0." in ended.err
     assert "      4 done\n      4 flagged    of those done: look at the pictures\n" in ended.out
     found = rows(checked)
-    assert list(found[0])[-1] == "checks"
+    assert list(found[0])[-2] == "checks"
     for row in found:
         assert (row["status"], row["error_code"]) == ("done", "flagged")
         results = {each["check"]: each for each in json.loads(row["checks"])}

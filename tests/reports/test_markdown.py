@@ -21,7 +21,7 @@ from spark_batch.reports import markdown
 from spark_batch.reports.formats import write_all
 from spark_batch.reports.report import Target
 from spark_batch.text import one_line
-from tests.makers import MODEL, a_picture, a_result, some_jobs
+from tests.makers import MODELS, a_picture, a_result, some_jobs
 from tests.reports.conftest import HOSTILE, fill, write_report
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
@@ -81,7 +81,7 @@ def test_picks_are_counted(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """In one line; none without verdicts, and none of a picks file with an error."""
     jobs = fill(checkpoint)
     picks = tmp_path / "t.picks.csv"
-    target = Target("t", tmp_path, None, MODEL, picks)
+    target = Target("t", tmp_path, None, MODELS, picks)
 
     def text() -> str:
         (path,) = write_all(checkpoint, target, ["markdown"]).paths

@@ -39,6 +39,7 @@ from spark_batch.client.outcomes import (
 )
 from spark_batch.errors import ExitCode, OutputError
 from spark_batch.jobs import Job, Result, Usage
+from spark_batch.models import gateway
 from spark_batch.sandbox import Entry, Note
 from spark_batch.sandbox.ledger import COMPLETED, FAULT
 from spark_batch.sandbox.task_request import TaskRequest
@@ -58,7 +59,7 @@ from tests.simulation.world import RandomStreams
 LONGEST_RETRY_AFTER = 300.0
 _HOUR = 3600.0
 # How long the API knows a finished task, and gives its picture (api-facts of the vendor's page).
-_TASK_HOURS, _RESULT_HOURS = 12.0, float(MODEL.result_hours)
+_TASK_HOURS, _RESULT_HOURS = 12.0, float(gateway().result_hours)
 _RETRY_AFTER = (None, None, 1.0, 30.0, LONGEST_RETRY_AFTER)
 _FAILS = {"task-code", "task-code-for-good", "task-code-that-costs"}
 _NOT_MADE = ("003003095", "003003096", "003003097", "003003099")

@@ -20,7 +20,7 @@ from spark_batch.project import RecipeLayout, RunOptions, load
 from spark_batch.project.layout import layout_of
 from spark_batch.reports.formats import write_all
 from spark_batch.sandbox import Faults, Settings, serve
-from tests.makers import MODEL, a_job, a_result
+from tests.makers import MODELS, a_job, a_result
 from tests.runs import run
 
 PHOTOS = Path(__file__).parents[3] / "recipes" / "photos"
@@ -146,7 +146,7 @@ def write_page(layout: RecipeLayout, recipe_dir: Path | None) -> Path:
 
 def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> RecipeLayout:
     """A checkpoint of `count` finished jobs with a picture each, by ten prompts and their seeds."""
-    layout = RecipeLayout("many", folder, MODEL)
+    layout = RecipeLayout("many", folder, MODELS)
     jobs = [
         a_job(f"cat/{n % 10}-{n}", prompt=f"Make it number {n % 10}", seed=n // 10)
         for n in range(count)

@@ -15,7 +15,7 @@ from spark_batch.reports.formats import write_all
 from spark_batch.reports.page import facts
 from spark_batch.reports.page.choice import chosen, thinned
 from spark_batch.reports.report import Target
-from tests.makers import MODEL, a_picture, a_result, some_jobs
+from tests.makers import MODELS, a_picture, a_result, some_jobs
 from tests.reports.page.conftest import Open
 
 
@@ -73,7 +73,7 @@ def test_the_page_says_that_it_is_not_all(
     """In its head, and beside the money."""
     monkeypatch.setattr(facts, "MOST_JOBS", 4)
     with _filled(tmp_path / "a.checkpoint") as checkpoint:
-        (file,) = write_all(checkpoint, Target("big", tmp_path, None, MODEL), ["html"]).paths
+        (file,) = write_all(checkpoint, Target("big", tmp_path, None, MODELS), ["html"]).paths
     opened = open_page(file, "#view=money")
     expect(opened.page.locator("#sums")).to_contain_text("4 of 10 jobs shown")
     expect(opened.page.locator("#money")).to_contain_text("0.24 USD")

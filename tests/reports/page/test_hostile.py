@@ -17,7 +17,7 @@ from spark_batch.jobs import Input, Job, Prompt
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
 from spark_batch.reports.page import embedded
-from tests.makers import MODEL, a_job, a_result
+from tests.makers import MODELS, a_job, a_result
 from tests.reports.page.conftest import Open
 from tests.reports.page.showcase import write_page
 
@@ -39,7 +39,7 @@ HOSTILE = [
 @pytest.fixture
 def layout(tmp_path: Path) -> RecipeLayout:
     """Every hostile text as a prompt, a variable, a message of the server and a task id."""
-    layout = RecipeLayout("hostile", tmp_path / "out", MODEL)
+    layout = RecipeLayout("hostile", tmp_path / "out", MODELS)
     with Checkpoint.open(layout.checkpoint) as checkpoint, checkpoint.transaction():
         jobs = [_job(n, text) for n, text in enumerate(HOSTILE)]
         checkpoint.sync_jobs(jobs)
@@ -97,7 +97,7 @@ def test_data_cannot_end_its_script(text: str) -> None:
 @pytest.mark.parametrize("name", ["a b#c?d%41", "ü ☂", "xx:y", 'it\'s "so"', "a&b<c>", "100%"])
 def test_odd_names_are_links_that_work(open_page: Open, tmp_path: Path, name: str) -> None:
     """The picture opens under its URL-encoded name, and so does the input."""
-    layout = RecipeLayout("odd", tmp_path / "out", MODEL)
+    layout = RecipeLayout("odd", tmp_path / "out", MODELS)
     job = a_job(name)
     job = replace(job, input=replace(job.input, image=f"{name}.png"))
     layout.output_dir.mkdir()

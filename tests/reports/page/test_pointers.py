@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
-from tests.makers import MODEL, a_job, a_result
+from tests.makers import MODELS, a_job, a_result
 from tests.pointers import replace_with_pointer
 from tests.reports.page.conftest import Open
 from tests.reports.page.showcase import write_page
@@ -22,7 +22,7 @@ from tests.reports.page.test_write import facts_of
 @pytest.fixture
 def layout(tmp_path: Path) -> RecipeLayout:
     """One finished job with its picture."""
-    layout, job = RecipeLayout("small", tmp_path / "out", MODEL), a_job()
+    layout, job = RecipeLayout("small", tmp_path / "out", MODELS), a_job()
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([job])
         path = layout.output_dir / f"{job.output}.jpg"

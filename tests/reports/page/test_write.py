@@ -18,7 +18,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.pictures import accept
 from spark_batch.project import RecipeLayout
 from spark_batch.reports.page.facts import axes
-from tests.makers import MODEL, a_job, a_record, a_result, some_jobs
+from tests.makers import MODELS, a_job, a_record, a_result, some_jobs
 from tests.reports.page.showcase import write_page
 
 
@@ -51,7 +51,7 @@ def facts_of(file: Path) -> dict[str, Any]:
 @pytest.fixture
 def done(tmp_path: Path) -> RecipeLayout:
     """Two jobs of which one has its picture, and one that the recipe has lost."""
-    layout = RecipeLayout("small", tmp_path / "out", MODEL)
+    layout = RecipeLayout("small", tmp_path / "out", MODELS)
     jobs = some_jobs(3)
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs(jobs)
@@ -72,13 +72,13 @@ def done(tmp_path: Path) -> RecipeLayout:
 def test_models_are_an_axis_where_there_are_several() -> None:
     """After the other axes, with each job's model; one model alone is no axis."""
     records = [a_record(model="one"), a_record(model="two"), a_record(model="one")]
-    found, places = axes(records, MODEL)
+    found, places = axes(records, MODELS)
     assert found[-1] == {
         "name": "model",
         "values": [{"label": "one", "note": ""}, {"label": "two", "note": ""}],
     }
     assert [place[-1] for place in places] == [0, 1, 0]
-    alone, _ = axes(records[:1], MODEL)
+    alone, _ = axes(records[:1], MODELS)
     assert "model" not in [axis["name"] for axis in alone]
 
 
@@ -88,7 +88,7 @@ def test_a_variable_that_is_called_model_stays_what_it_is() -> None:
         a_record(model="one", variables=(("model", "T"),)),
         a_record(model="two", variables=(("model", "S"),)),
     ]
-    found, _ = axes(records, MODEL)
+    found, _ = axes(records, MODELS)
     (axis,) = [axis for axis in found if axis["name"] == "model"]
     assert [value["label"] for value in axis["values"]] == ["T", "S"]
 
@@ -129,7 +129,7 @@ def test_money_of_lines_that_left_the_recipe_is_counted(done: RecipeLayout, tmp_
 
 def test_two_jobs_with_one_key_cost_once(tmp_path: Path) -> None:
     """They are made once and written twice, and so is their money counted."""
-    layout = RecipeLayout("twins", tmp_path / "out", MODEL)
+    layout = RecipeLayout("twins", tmp_path / "out", MODELS)
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([a_job("a"), a_job("b")])
         attempt = checkpoint.begin_attempt(
@@ -155,7 +155,7 @@ def test_no_secret_is_in_it(layout: RecipeLayout, folder: Path, file: Path) -> N
     assert "canary-key" not in text
     assert "/results/" not in text
     job = a_job()
-    fetching = RecipeLayout("fetching", folder / "fetching", MODEL)
+    fetching = RecipeLayout("fetching", folder / "fetching", MODELS)
     with Checkpoint.open(fetching.checkpoint) as checkpoint:
         checkpoint.sync_jobs([job])
         attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
@@ -202,7 +202,7 @@ def test_an_input_from_the_net_is_linked_and_not_fetched(
     tmp_path: Path, image: str | None, link: str | None
 ) -> None:
     """A link for http and https alone, and no picture before."""
-    layout = RecipeLayout("net", tmp_path / "out", MODEL)
+    layout = RecipeLayout("net", tmp_path / "out", MODELS)
     job = a_job()
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([replace(job, input=replace(job.input, image=image or ""))])
@@ -225,6 +225,6 @@ def test_an_input_that_has_changed_since_is_told(layout: RecipeLayout, folder: P
 
 def test_a_recipe_without_jobs_has_a_page(tmp_path: Path) -> None:
     """And one whose checkpoint is empty."""
-    layout = RecipeLayout("empty", tmp_path / "out", MODEL)
+    layout = RecipeLayout("empty", tmp_path / "out", MODELS)
     Checkpoint.open(layout.checkpoint).close()
     assert facts_of(write_page(layout, tmp_path))["jobs"] == []

@@ -1,0 +1,308 @@
+"""Recipes over several models, and models of the user's own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from spark_batch import models, pictures
+from spark_batch.client.bodies import Bodies
+from spark_batch.errors import RecipeError
+from spark_batch.jobs import Job, matrix, record_of
+from spark_batch.jobs.request import tail
+from spark_batch.jobs.select import Chooser, facts
+from spark_batch.models import schemas
+from spark_batch.recipe import Loaded, load
+from tests.makers import MODEL
+
+TEXT = "vtrix_image_4_0"  # a model whose size is a text, and which has neither scale nor seed
+BY_URL = "vtrix_edit_transform"
+OWN: dict[str, Any] = {
+    "$defs": {
+        "model": {"const": "mine_1"},
+        "params": {
+            "properties": {
+                "prompt": {"type": "string", "minLength": 1, "maxLength": 200},
+                "picture": {"type": "string", "x-picture": "either"},
+                "strength": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.6},
+                "style": {"type": "string", "enum": ["oil", "ink"]},
+                "size": {"type": "string", "maxLength": 20},
+            }
+        },
+        "sizeName": {"oneOf": [{"const": "small"}, {"const": "large"}], "default": "small"},
+    }
+}
+HEAD = "version: 1\nname: x\nprompts: [Make it red]\n"
+
+
+def given(folder: Path, text: str, *, own: object = OWN, inputs: str = "[a.png]") -> Loaded:
+    """A recipe beside a picture and a model of its own, whose tabs are those of an editor."""
+    Image.new("RGB", (1500, 1400), "teal").save(folder / "a.png")
+    (folder / "mine.json").write_text(json.dumps(own, indent="\t"), encoding="utf-8")
+    path = folder / "recipe.yaml"
+    path.write_text(f"{HEAD}inputs: {inputs}\n{text}", encoding="utf-8")
+    return load(path, probe=pictures.probe)
+
+
+def jobs_of(folder: Path, text: str) -> list[Job]:
+    return list(matrix.jobs(given(folder, text).recipe))
+
+
+def errors(folder: Path, text: str, **more: Any) -> list[str]:
+    """File, line and message of each error."""
+    with pytest.raises(RecipeError) as caught:
+        given(folder, text, **more)
+    return [
+        f"{error.place.file.name}:{error.place.line}: {error.message}"
+        for error in caught.value.diagnostics
+    ]
+
+
+def test_each_combination_is_made_with_each_model_that_has_its_axes(tmp_path: Path) -> None:
+    """Scale and seed do not multiply the jobs of a model that has neither."""
+    text = f"model: [{MODEL.name}, {TEXT}]\nvariants: {{scale: [0.4, 0.8], seed: [7, 8]}}\n"
+    jobs = jobs_of(tmp_path, text)
+    assert Counter(job.model for job in jobs) == {MODEL.name: 4, TEXT: 1}
+    last = jobs[-1]
+    assert (last.scale, last.seed, last.size.width) == (None, None, None)
+    assert len({job.output for job in jobs}) == len({job.key for job in jobs}) == 5
+    assert last.output == "a/make-it-red-vtrix-image-4-0"
+    assert jobs[0].output == "a/make-it-red-spark-i2i-3-0-1x1-scale0.4-seed7"
+
+
+def test_a_job_of_the_first_model_is_the_same_beside_another_model(tmp_path: Path) -> None:
+    """Adding a model pays for nothing twice."""
+    alone = {job.key for job in jobs_of(tmp_path, f"model: {MODEL.name}\n")}
+    beside = {job.key for job in jobs_of(tmp_path, f"model: [{TEXT}, {MODEL.name}]\n")}
+    assert alone < beside
+
+
+def test_takes_of_a_model_without_a_seed_are_several_draws(tmp_path: Path) -> None:
+    jobs = jobs_of(tmp_path, f"model: {TEXT}\nvariants: {{takes: 3}}\n")
+    assert [job.take for job in jobs] == [1, 2, 3]
+    assert len({job.key for job in jobs}) == 3
+
+
+def test_a_size_of_another_model_is_left_out_with_a_note(tmp_path: Path) -> None:
+    """WIDTHxHEIGHT is for all of them."""
+    text = f"model: [{MODEL.name}, {TEXT}]\nvariants: {{size: ['4:3', 2K, 1024x768]}}\n"
+    loaded = given(tmp_path, text)
+    sizes = [(job.model, job.size.label) for job in matrix.jobs(loaded.recipe)]
+    assert sizes == [
+        (MODEL.name, "4x3"),
+        (MODEL.name, "1024x768"),
+        (TEXT, "2K"),
+        (TEXT, "1024x768"),
+    ]
+    assert [note.message for note in loaded.notes] == [
+        f"there is no size '4:3' here, so it is left out (model {TEXT})",
+        f"there is no size '2K' here, so it is left out (model {MODEL.name})",
+    ]
+    assert errors(tmp_path, f"model: [{MODEL.name}, {TEXT}]\nvariants: {{size: 3K}}\n")
+
+
+def test_an_axis_that_no_model_has_is_an_error(tmp_path: Path) -> None:
+    assert errors(tmp_path, f"model: {TEXT}\nvariants: {{scale: 0.5}}\n") == [
+        "recipe.yaml:6: unknown key 'scale'; no model of the recipe has it"
+    ]
+    (found,) = errors(tmp_path, "model: mine.json\nvariants: {styel: ink}\n")
+    assert found == "recipe.yaml:6: unknown key 'styel'; did you mean 'style'?"
+
+
+def test_what_is_wrong_for_one_model_names_it(tmp_path: Path) -> None:
+    """What all of them refuse is said once, without their names."""
+    both = f"model: [{MODEL.name}, mine.json]\n"
+    (found,) = errors(tmp_path, f"{both}variants: {{strength: 2}}\n")
+    assert found.endswith("strength is from 0 to 1 (model mine_1)")
+    text = f"{HEAD}inputs: [a.png]\n{both}".replace("Make it red", "'" + "x" * 900 + "'")
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load(tmp_path / "recipe.yaml", probe=pictures.probe)
+    said = [error.message.partition("characters")[2] for error in caught.value.diagnostics]
+    assert said == [
+        f"; at most 800 are allowed (model {MODEL.name})",
+        "; at most 200 are allowed (model mine_1)",
+    ]
+
+
+def test_rules_and_selections_name_models(tmp_path: Path) -> None:
+    """`exclude` and `include` by name or pattern; further parameters are axes of both."""
+    text = (
+        f"model: [{MODEL.name}, mine.json]\nvariants: {{style: [oil, ink], scale: [0.4, 0.8]}}\n"
+        "exclude: [{model: mine_1, style: ink}, {model: 'spark*', scale: 0.4}]\n"
+        "include: [{model: mine_1, strength: 0.9}]\n"
+    )
+    recipe = given(tmp_path, text).recipe
+    found = [(job.model, job.scale, dict(job.parameters)) for job in matrix.jobs(recipe)]
+    assert found == [
+        (MODEL.name, 0.8, {}),
+        ("mine_1", None, {"strength": 0.6, "style": "oil"}),
+        ("mine_1", None, {"strength": 0.9, "style": "oil"}),
+        ("mine_1", None, {"strength": 0.9, "style": "ink"}),
+    ]
+    assert matrix.excluded(recipe) == (1, 1)
+    chooser = Chooser(("model=mine*,style=ink",))
+    chosen = [chooser(facts(record_of(job), recipe.models)) for job in matrix.jobs(recipe)]
+    assert chosen == [False, False, False, True]
+    assert (
+        "no model has the id 'mine_2'"
+        in errors(tmp_path, text.replace("model: mine_1, style", "model: mine_2, style"))[0]
+    )
+
+
+def test_rows_name_models_and_parameters(tmp_path: Path) -> None:
+    """With one model a column `model` is a variable, as that of a phone."""
+    (tmp_path / "t.csv").write_text(
+        "image,prompt,model,style,scale\na.png,Beach,mine_1,ink,\na.png,Snow,,,0.9\n"
+    )
+    text = f"model: [{MODEL.name}, mine.json]\nrows: t.csv\n"
+    jobs = [job for job in jobs_of(tmp_path, text) if job.prompt.text != "Make it red"]
+    assert [(job.model, job.prompt.text, job.scale, dict(job.parameters)) for job in jobs] == [
+        ("mine_1", "Beach", None, {"strength": 0.6, "style": "ink"}),
+        (MODEL.name, "Snow", 0.9, {}),
+        ("mine_1", "Snow", None, {"strength": 0.6}),
+    ]
+    (tmp_path / "t.csv").write_text("image,prompt,model\na.png,Beach,mine_2\n")
+    (found,) = errors(tmp_path, text)
+    assert found.startswith("t.csv:2: 'mine_2' is no model of the recipe; did you mean 'mine_1'?")
+    (tmp_path / "t.csv").write_text("image,prompt,model\na.png,A ${model} phone,X5\n")
+    (job,) = [job for job in jobs_of(tmp_path, "rows: t.csv\n") if "phone" in job.prompt.text]
+    assert job.prompt.text == "A X5 phone"
+
+
+def test_the_request_has_what_the_model_takes(tmp_path: Path) -> None:
+    """The picture in the model's own field, and no parameter that it does not have."""
+    recipe = given(tmp_path, "model: mine.json\nvariants: {style: ink, size: large}\n").recipe
+    (job,) = matrix.jobs(recipe)
+    body = json.loads(Bodies(recipe.models).body(job))
+    params = body["input"][0]["params"]
+    assert body["model"] == "mine_1"
+    assert isinstance(params.pop("picture"), str)
+    assert params == {"prompt": "Make it red", "size": "large", "strength": 0.6, "style": "ink"}
+
+
+def test_the_canonical_form_of_further_parameters_never_changes() -> None:
+    """In the order of their names; what is not sent is left out."""
+    assert tail(None, None, 2, (("style", "ink"), ("strength", 0.5))) == (
+        b',"parameters":{"strength":0.5,"style":"ink"},"take":2}'
+    )
+    assert tail(0.5, 7, 1) == b',"scale":0.5,"seed":7,"take":1}'
+
+
+def test_prices_are_by_model(tmp_path: Path) -> None:
+    both = f"model: [{MODEL.name}, mine.json]\n"
+    assert given(tmp_path, f"{both}price: 0.03\n").recipe.prices == {
+        MODEL.name: Decimal("0.03"),
+        "mine_1": Decimal("0.03"),
+    }
+    prices = given(tmp_path, f"{both}price: {{mine_1: 0.05}}\n").recipe.prices
+    assert prices == {"mine_1": Decimal("0.05")}
+
+
+def test_a_picture_that_a_model_cannot_take_is_an_error_at_its_line(tmp_path: Path) -> None:
+    """A file for a model of URLs, and a URL for one of files."""
+    (found,) = errors(tmp_path, f"model: [{MODEL.name}, {BY_URL}]\n")
+    assert found.startswith("recipe.yaml:4: ")
+    assert found.endswith(f"{BY_URL} takes no files; give the picture's URL")
+    files = json.loads(json.dumps(OWN))
+    files["$defs"]["params"]["properties"]["picture"]["x-picture"] = "base64"
+    url = "[{url: 'https://a.example/a.png'}]"
+    (found,) = errors(tmp_path, "model: mine.json\n", own=files, inputs=url)
+    assert found == (
+        "recipe.yaml:4: no URL can be given to mine_1; save the picture, and name the file"
+    )
+
+
+def test_a_model_is_given_once(tmp_path: Path) -> None:
+    (found,) = errors(tmp_path, f"model: [{MODEL.name}, {MODEL.name}]\n")
+    assert found == f"recipe.yaml:5: the model '{MODEL.name}' is given twice; remove one"
+
+
+def changed(**parameters: object) -> dict[str, Any]:
+    """The own model with other parameters; None takes one away."""
+    own: dict[str, Any] = json.loads(json.dumps(OWN))
+    properties = own["$defs"]["params"]["properties"]
+    for name, node in parameters.items():
+        properties[name] = node
+        if node is None:
+            del properties[name]
+    return own
+
+
+ENDLESS = "(a+)+$"
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ([], "expected a mapping"),
+        ({"$defs": {}}, "missing keys 'model' and 'params'"),
+        (changed(picture=None), "no parameter has 'x-picture': none carries the picture"),
+        (changed(prompt=None), "missing key 'prompt'"),
+        (changed(width={"type": "integer"}), "width and height belong together"),
+        (changed(take={"type": "integer"}), "'take' has a meaning of its own in recipes"),
+        (changed(style={"type": "string", "pattern": ENDLESS}), "unknown key 'pattern'"),
+        (changed(style={"type": "string", "$ref": "#/$defs/params"}), "unknown key '$ref'"),
+        (changed(style={"type": "object"}), "'object' is not allowed"),
+        ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing keys 'format', 'bytes'"),
+        (
+            {**OWN, "$defs": {**OWN["$defs"], "sizeName": {"oneOf": [], "default": "x"}}},
+            "the list is empty",
+        ),
+        (
+            {
+                **OWN,
+                "$defs": {
+                    **OWN["$defs"],
+                    "sizeName": {"oneOf": [{"const": "a"}], "default": "b"},
+                },
+            },
+            "the default 'b' is none of the names",
+        ),
+    ],
+)
+def test_errors_of_a_model_file_are_in_the_file(tmp_path: Path, own: object, said: str) -> None:
+    """And nothing else is said of the recipe, since what it may hold is not known."""
+    found = errors(tmp_path, "model: mine.json\nvariants: {nothing: 1}\n", own=own)
+    assert found[0].startswith("mine.json:")
+    assert said in found[0], found
+    assert not any("nothing" in message for message in found)
+
+
+def test_a_model_file_is_one_of_the_repository(tmp_path: Path) -> None:
+    """As a table or a picture is."""
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    (tmp_path / "mine.json").write_text(json.dumps(OWN))
+    (found, *_) = errors(tmp_path / "repo", "model: ../mine.json\n")
+    assert "outside of the repository" in found
+
+
+def test_the_schema_for_editors_has_every_model_and_parameter() -> None:
+    """By hand in the file, since editors read it: nothing is forgotten."""
+    recipe = schemas.schema(schemas.RECIPE)
+    (named, _) = recipe["$defs"]["modelName"]["anyOf"]
+    assert tuple(named["enum"]) == models.names()
+    own = {name for model in models.names() for name in models.load(model).axes}
+    given = set(recipe["properties"]["variants"]["properties"]) - {"takes"}
+    assert given == own | {"scale", "size", "seed"}
+    assert own <= set(recipe["$defs"]["inclusion"]["properties"])
+
+
+def test_a_million_jobs_over_two_models_are_counted_and_named(tmp_path: Path) -> None:
+    """None of them is built for that."""
+    seeds = ", ".join(map(str, range(1, 5001)))
+    styles = json.loads(json.dumps(OWN))
+    properties = styles["$defs"]["params"]["properties"]
+    properties["seed"] = {"type": "integer", "minimum": -1}
+    text = (
+        f"model: [{MODEL.name}, mine.json]\n"
+        f"variants: {{seed: [{seeds}], scale: [{', '.join(f'0.{n:02}' for n in range(1, 100))}]}}\n"
+    )
+    recipe = given(tmp_path, text, own=styles).recipe
+    assert matrix.count_jobs(recipe) == 99 * 5000 + 5000
