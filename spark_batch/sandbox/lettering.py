@@ -61,7 +61,10 @@ def fit(line: Line, width: int) -> Line:
 
 
 def wrap(text: str, *, size: int, width: int, lines: int) -> tuple[Line, ...]:
-    """The text in at most `lines` lines of `width` pixels, with an ellipsis where it is cut."""
+    """The text in at most `lines` lines of `width` pixels, with an ellipsis where it is cut.
+
+    The ellipsis is left out where a line has room for one character alone.
+    """
     words = drawable(text).split()
     found: list[str] = []
     while words and len(found) < lines:
@@ -144,5 +147,6 @@ def _shortened(text: str, *, size: int, width: int) -> str:
     # By halves: a text has up to 2000 characters, and measuring one takes milliseconds.
     lengths = range(1, len(body) + 1)
     fitting = bisect_right(lengths, width, key=lambda count: Line(body[:count] + end, size).width)
-    body = body[: max(1, fitting)]
-    return body.rstrip() + end if end else body
+    if not fitting:
+        return body[:1]
+    return body[:fitting].rstrip() + end if end else body[:fitting]

@@ -110,6 +110,12 @@ def test_wrapped_lines_fit(text: str, size: int, width: int, lines: int) -> None
     assert all(line.width <= width for line in wrapped)
 
 
+def test_one_wide_character_has_no_room_for_an_ellipsis() -> None:
+    """A line that holds a wide character alone is still no wider than asked."""
+    wrapped = lettering.wrap("0M0", size=56, width=80, lines=2)
+    assert [line.text for line in wrapped] == ["0", "M"]
+
+
 def test_a_long_word_is_measured_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without spaces, as an URL or a Chinese prompt is; each measuring takes milliseconds."""
     measured: list[int] = []

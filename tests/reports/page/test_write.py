@@ -70,14 +70,14 @@ def done(tmp_path: Path) -> RecipeLayout:
 
 
 def test_models_are_an_axis_where_there_are_several() -> None:
-    """After the other axes, with each job's model; one model alone is no axis."""
+    """Before the other axes, with each job's model; one model alone is no axis."""
     records = [a_record(model="one"), a_record(model="two"), a_record(model="one")]
     found, places = axes(records, MODELS)
-    assert found[-1] == {
+    assert found[0] == {
         "name": "model",
         "values": [{"label": "one", "note": ""}, {"label": "two", "note": ""}],
     }
-    assert [place[-1] for place in places] == [0, 1, 0]
+    assert [place[0] for place in places] == [0, 1, 0]
     alone, _ = axes(records[:1], MODELS)
     assert "model" not in [axis["name"] for axis in alone]
 
