@@ -45,7 +45,7 @@ def collect_facts(
     for record, job in zip(shown.records, jobs, strict=True):
         trouble = verdict(record, recipe=recipe, models=models)
         job["command"] = None if trouble is None else trouble.command
-        job["earlier"], job["gone"] = earlier.of(record)
+        earlier.add_to(job, record)
     thumbnails = gallery.thumbnails()
     measure(jobs, thumbnails)
     met = set[str]()

@@ -50,15 +50,10 @@ class Gallery:
             return None, None
         return self._number(path, picture), self._link(path)
 
-    def kept(self, sha256: str, picture: Picture | None) -> tuple[int | None, str | None]:
-        """Return number and link of a picture that made room for another one.
-
-        `picture` is what is known of it.
-        """
-        known = pictures.EXTENSIONS.values() if picture is None else [pictures.extension(picture)]
-        paths = (self._layout.kept_picture(sha256, extension) for extension in known)
-        path = next(filter(_is_file, paths), None)
-        if path is None:
+    def kept(self, picture: Picture) -> tuple[int | None, str | None]:
+        """Return number and link of a picture that made room for another one."""
+        path = self._layout.kept_picture(picture.sha256, pictures.extension(picture))
+        if not _is_file(path):
             return None, None
         return self._number(path, picture), self._link(path)
 
