@@ -74,7 +74,7 @@ def pairs(
 def distance(
     one: Image.Image, size: tuple[int, int], other: Image.Image, other_size: tuple[int, int]
 ) -> float:
-    """How far two shrunk pictures of these sizes differ: the least `difference` of their `pairs`."""
+    """The least `difference` of the `pairs` of two shrunk pictures of these sizes."""
     whole, *cuts = pairs(one, size, other, other_size)
     parts = [(coarse(first), coarse(second)) for first, second in cuts]  # they have fewer places
     return min(difference(first, second) for first, second in (whole, *parts))

@@ -63,9 +63,9 @@ class Thumbnail:
 def thumbnail(
     path: Path, *, folder: Path, picture: Picture | None = None, stored: bool = True
 ) -> Thumbnail | None:
-    """The thumbnail of the picture file `path`, from `folder` or made, and with `stored` kept there.
+    """The thumbnail of the picture file `path`, from the cache `folder` or made.
 
-    `picture` is what is known of the file: while its length is still the same, its SHA-256 is
+    With `stored`, one that was made is put into the cache. `picture` is what is known of the file: while its length is still the same, its SHA-256 is
     taken as given. For a Git LFS pointer, the cache may have the thumbnail. Gives None when
     there is no file, or no whole picture in it. Safe to use from several threads.
     """
@@ -122,6 +122,8 @@ def _digest(path: Path, picture: Picture | None) -> str:
     if picture is not None and path.stat().st_size == picture.bytes:
         return picture.sha256
     pointer = lfs.read(path)
+    if reading.file_size(path) > reading.MAX_FITTED_BYTES:
+        raise PictureError(f"{path}: the file has too many bytes for a picture")
     return sha256(path) if pointer is None else pointer.sha256
 
 
