@@ -84,27 +84,11 @@ def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bo
 
 
 def _print_text(comparison: Comparison, shown: int | None) -> None:
-    """Print at most `shown` changed jobs, then the sums; None prints every job.
-
-    Pictures that replace others come first, those that moved farthest before the rest.
-    """
-    moved: list[Entry] = []
-    others: list[str] = []
-    hidden = 0
-    for entry in measured(comparison):
-        if entry.move is not None:
-            moved.append(entry)
-        elif entry.change is Change.KEPT and shown is not None:
-            continue
-        elif shown is not None and len(others) >= shown:
-            hidden += 1
-        else:
-            others.append(_line(entry))
-    lines = [*map(_line, sorted(moved, key=changes.how_far)), *others]
-    cut = lines if shown is None else lines[:shown]
-    for line in cut:
+    """Print at most `shown` changed jobs, then the sums; None prints every job."""
+    lines, hidden = _lines(comparison, shown)
+    for line in lines:
         click.echo(line)
-    if hidden := hidden + len(lines) - len(cut):
+    if hidden:
         click.echo(f"… and {hidden} more (--all lists them)")
     totals, against = comparison.totals, comparison.base
     for axis, sums in (("prompt", totals.prompts), ("input", totals.inputs)):
@@ -114,6 +98,26 @@ def _print_text(comparison: Comparison, shown: int | None) -> None:
     click.echo(f"{name}: {changes.headline(totals)}")
     for line in changes.details(totals):
         click.echo(f"  {line}")
+
+
+def _lines(comparison: Comparison, shown: int | None) -> tuple[list[str], int]:
+    """The lines of at most `shown` changed jobs, and how many more there are.
+
+    Pictures that replace others come first, and of those what moved farthest.
+    """
+    moved: list[Entry] = []
+    others: list[str] = []
+    count = 0
+    for entry in measured(comparison):
+        if entry.move is None and entry.change is Change.KEPT and shown is not None:
+            continue
+        count += 1
+        if entry.move is not None:
+            moved.append(entry)
+        elif shown is None or len(others) < shown:
+            others.append(_line(entry))
+    lines = [*map(_line, sorted(moved, key=changes.how_far)), *others][:shown]
+    return lines, count - len(lines)
 
 
 def _line(entry: Entry) -> str:

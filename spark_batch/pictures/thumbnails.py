@@ -65,9 +65,10 @@ def thumbnail(
 ) -> Thumbnail | None:
     """The thumbnail of the picture file `path`, from the cache `folder` or made.
 
-    With `stored`, one that was made is put into the cache. `picture` is what is known of the file: while its length is still the same, its SHA-256 is
-    taken as given. For a Git LFS pointer, the cache may have the thumbnail. Gives None when
-    there is no file, or no whole picture in it. Safe to use from several threads.
+    With `stored`, one that was made is put into the cache. `picture` is what is known of the file:
+    while its length is still the same, its SHA-256 is taken as given. For a Git LFS pointer, the
+    cache may have the thumbnail. Gives None when there is no file, or no whole picture in it. Safe
+    to use from several threads.
     """
     try:
         digest = _digest(path, picture)

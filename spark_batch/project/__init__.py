@@ -77,7 +77,6 @@ if TYPE_CHECKING:
     from spark_batch.project.compare import Paid as Paid
     from spark_batch.project.compare import Sum as Sum
     from spark_batch.project.compare import Totals as Totals
-    from spark_batch.project.moves import measured as measured
     from spark_batch.project.completing import fill_axes as fill_axes
     from spark_batch.project.completing import fill_jobs as fill_jobs
     from spark_batch.project.event_log import EventLog as EventLog
@@ -97,6 +96,7 @@ if TYPE_CHECKING:
     from spark_batch.project.loading import load as load
     from spark_batch.project.merging import Merged as Merged
     from spark_batch.project.merging import merge as merge
+    from spark_batch.project.moves import measured as measured
     from spark_batch.project.ownership import earlier_hint as earlier_hint
     from spark_batch.project.picking import check_picks as check_picks
     from spark_batch.project.picking import count_picks as count_picks
