@@ -62,5 +62,5 @@ function movedWords({ moved }) {
 }
 
 function changeWords({ changes, number }) {
-  return number === null ? `other ${changes.join(", ")}` : "the same request, made again";
+  return number === null ? `another ${changes.join(", ")}` : "the same request, made again";
 }

@@ -34,7 +34,7 @@ function partnersOf(job) {
 }
 
 function versionWords({ number, changes, completed }) {
-  const which = number === null ? `other ${changes.join(", ")}` : `attempt ${number}`;
+  const which = number === null ? `another ${changes.join(", ")}` : `attempt ${number}`;
   return completed ? `${which}, ${moment(completed)}` : which;
 }
 
