@@ -95,6 +95,7 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
         "output": record.output,
         "status": record.status.value,
         "flag": record.flag,
+        "failed_checks": [found.check for found in last.checks if not found.passed] if last else [],
         "prompt": request.prompt,
         "model": request.model,
         "parameters": [(name, value_text(value)) for name, value in request.parameters],
