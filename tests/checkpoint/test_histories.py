@@ -71,7 +71,7 @@ def test_an_expired_picture_of_an_unknown_format(paid: Checkpoint, tmp_path: Pat
         assert picture == replace(a_picture(), format="")
         assert pictures.extension(picture) == ""
     layout = Layout("tiny", tmp_path)
-    gallery = Gallery(layout.output_dir)
+    gallery = Gallery(output_dir=layout.output_dir, recipe_dir=None)
     assert gallery.kept(picture) == (None, None)
     kept = layout.kept_picture(picture.sha256, ".jpg")
     kept.parent.mkdir(parents=True)
