@@ -279,7 +279,10 @@ def run(
         assert pipe is not None
         output = _Output(process, pipe, MAX_BYTES if most is None else most)
         output.start()
-        _end_after(process)
+        if hasattr(os, "waitid"):  # not on Windows, and on macOS from Python 3.13 on
+            _end_after(process)
+        else:
+            output.join(seconds)  # its output ends with all that it started
         code = process.wait()
         output.join(_READ_SECONDS)
     if code and time.monotonic() - began >= seconds:
@@ -325,10 +328,9 @@ def _end_after(process: subprocess.Popen[bytes]) -> None:
 
     The program is not reaped before that: afterwards its number may be another process's.
     """
-    if hasattr(os, "waitid"):  # not on Windows, and on macOS from Python 3.13 on
-        with contextlib.suppress(ChildProcessError):  # the timer has ended it
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-            _end(process)
+    with contextlib.suppress(ChildProcessError):  # the timer has ended it
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _end(process)
 
 
 def _search_path() -> list[Path]:

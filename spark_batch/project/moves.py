@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from spark_batch import pictures
 from spark_batch.errors import ManifestError, UsageError
@@ -75,8 +75,12 @@ class _EarlierPictures:
         if made is None or entry.picture is None:
             return entry
         before = self._thumbnail(made)
-        file = f"{entry.job.output}{pictures.extension(entry.picture)}"
-        now = self._whole(self._layout.output_dir, file, entry.picture.sha256)
+        # An attempt that only a manifest knows has no format.
+        places = (f"{entry.job.output}{extension}" for extension in pictures.EXTENSIONS.values())
+        found = (
+            self._whole(self._layout.output_dir, file, entry.picture.sha256) for file in places
+        )
+        now = next(filter(None, found), None)
         distance = None if before is None or now is None else pictures.distance(before, now)
         return replace(entry, move=Move(distance))
 
@@ -98,10 +102,10 @@ class _EarlierPictures:
 
     def _thumbnail(self, made: Made) -> Thumbnail | None:
         """The thumbnail of an earlier picture, wherever it still is."""
-        extension = PurePosixPath(made.file).suffix
-        kept = self._layout.kept_picture(made.sha256, extension)
-        places = [(self._layout.output_dir, str(kept.relative_to(self._layout.output_dir)))]
-        places.append((self._layout.output_dir, made.file))
+        output_dir, extensions = self._layout.output_dir, pictures.EXTENSIONS.values()
+        kept = (self._layout.kept_picture(made.sha256, extension) for extension in extensions)
+        places = [(output_dir, str(path.relative_to(output_dir))) for path in kept]
+        places.append((output_dir, made.file))
         if self._base.commit is None:
             places.append((Path(self._base.given).parent, made.file))
         for folder, file in places:

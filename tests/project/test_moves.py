@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
+import sqlite3
 import struct
 import zlib
 from dataclasses import dataclass
@@ -145,6 +147,15 @@ def test_a_picture_of_another_prompt_is_compared_with_the_one_before(replaced: C
     assert (found["cat/snow"], found["dog/snow"]) == (None, None)
     for name in ("cat/beach", "dog/beach"):
         assert 0 < distance(found[name]) < 1
+    assert (totals.moved, totals.unmeasured) == (2, 0)
+
+
+def test_an_earlier_picture_of_unknown_format_is_found(replaced: Copy) -> None:
+    """Of an attempt that only a manifest knows there is no format."""
+    path = replaced.folder / ".spark-batch" / "tiny.checkpoint"
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE attempt SET format = NULL")
+    _, totals = moves(replaced.repo)
     assert (totals.moved, totals.unmeasured) == (2, 0)
 
 

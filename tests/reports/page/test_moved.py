@@ -130,6 +130,20 @@ def test_a_replaced_picture_that_is_not_kept_is_said(
     expect(opened.page.locator("#job .panel")).to_contain_text("is no longer kept")
 
 
+def test_a_link_in_the_place_of_a_kept_picture_is_not_followed(
+    open_page: Open, replaced: RecipeLayout, tmp_path: Path
+) -> None:
+    """A stranger's branch may have brought it; it shows nothing from elsewhere."""
+    for kept in list(replaced.kept.iterdir()):
+        outside = kept.rename(tmp_path / kept.name)
+        kept.symlink_to(outside)
+    opened = open_page(showcase.write_page(replaced, None))
+    assert outputs(opened) == []
+    expect(opened.page.locator("#moved .next")).to_have_text(
+        "3 replaced pictures are no longer kept."
+    )
+
+
 def test_many_are_shown_when_asked_for(open_page: Open, tmp_path: Path) -> None:
     """Six at first; the button adds the rest."""
     layout = RecipeLayout("moved", tmp_path, MODELS)
