@@ -48,6 +48,11 @@ class Layout:
         return self.output_dir.name == SANDBOX
 
     @property
+    def paid_dir(self) -> Path:
+        """The output folder of paid pictures, which the previews' is in."""
+        return self.output_dir.parent if self.is_preview else self.output_dir
+
+    @property
     def state(self) -> Path:
         """The state folder."""
         return self.output_dir / STATE_FOLDER
@@ -96,8 +101,7 @@ class Layout:
     @property
     def inputs(self) -> Path:
         """The folder of input pictures that were read from object stores, also for previews."""
-        output_dir = self.output_dir.parent if self.is_preview else self.output_dir
-        return output_dir / STATE_FOLDER / "inputs"
+        return self.paid_dir / STATE_FOLDER / "inputs"
 
     @property
     def sandbox(self) -> Path:

@@ -144,7 +144,7 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     export wrote, for an original that is missing or has changed, and for a damaged manifest;
     OutputError and StoreError for a destination that cannot be read.
     """
-    place = destination(options.to, output_dir=layout.output_dir)
+    place = destination(options.to, output_dir=layout.paid_dir)
     earlier: dict[str, list[Delivery]] = {}
     for name in _names(layout):
         for one in _read_list(place, name, f"{place.shown}/{name}"):

@@ -145,9 +145,32 @@ def test_a_manifest_that_leads_away_is_refused(made: Folder, call: Call, row: st
 
 
 def test_the_originals_are_no_destination(made: Folder, call: Call) -> None:
-    """The output folder, a folder in it, a file."""
-    for to in (made.previews, made.previews / "x", made.recipe):
+    """The output folder, a folder in it, that of paid pictures, a file."""
+    for to in (made.previews, made.previews / "x", made.out, made.recipe):
         assert call("export", made.recipe, "--sandbox", "--to", str(to)).code == 2
+
+
+@pytest.mark.parametrize(("to", "name"), [("out", "tiny/sandbox/"), (".", "out/tiny/sandbox/")])
+def test_names_that_lead_into_an_output_folder_are_refused(
+    made: Folder, call: Call, to: str, name: str
+) -> None:
+    """A mirror would delete originals, which it takes for copies that it has made."""
+    job = rows_of(made)[0]
+    inside = name + job["output"].removesuffix(".jpg")
+    wanted = ("--sandbox", "--to", str(made.path / to), "--only", f"job={job['job']}")
+    ended = call("export", made.recipe, *wanted, "--name", inside)
+    assert (ended.code, "is in an output folder" in ended.err) == (2, True)
+    assert not list(made.path.rglob("tiny.export*"))
+
+
+def test_another_recipes_output_folder_is_no_destination(made: Folder, call: Call) -> None:
+    """Nor a folder in it: its pictures may be the same."""
+    other = made.path / "other.yaml"
+    other.write_text(made.recipe.read_text().replace("name: tiny", "name: other"))
+    for to in (made.previews, made.previews / "x"):
+        assert call("run", other, "--sandbox", "--pay-again").code == 0
+        ended = call("export", other, "--sandbox", "--to", str(to))
+        assert (ended.code, "has the originals" in ended.err) == (2, True)
 
 
 def test_a_disk_that_fails_in_the_middle_is_continued(
