@@ -176,6 +176,25 @@ def test_rows_name_models_and_parameters(tmp_path: Path) -> None:
     assert job.prompt.text == "A X5 phone"
 
 
+@pytest.mark.parametrize(
+    ("whole", "same"), [("1", "[1.0]"), ("0", "[-0.0]"), ("0", "0e0"), ("1", None)]
+)
+def test_a_number_has_one_key_however_it_is_written(
+    tmp_path: Path, whole: str, same: str | None
+) -> None:
+    """Nothing is paid for again for the sake of `.0`, in a recipe, a table or the model's file."""
+    own, text = changed(strength={"type": "number", "default": 1.0}), "model: mine.json\n"
+    first = jobs_of(tmp_path, f"{text}variants: {{strength: {whole}}}\n")
+    if same is not None:
+        again = jobs_of(tmp_path, f"{text}variants: {{strength: {same}}}\n")
+    else:
+        again = list(matrix.jobs(given(tmp_path, text, own=own).recipe))
+    table = f'{{"image": "a.png", "prompt": "Make it red", "strength": {whole}.0}}'
+    (tmp_path / "t.jsonl").write_text(table)
+    rows = jobs_of(tmp_path, f"{text}rows: t.jsonl\nvariants: {{strength: {whole}}}\n")
+    assert {job.key for job in (*again, *rows)} == {job.key for job in first}
+
+
 def test_the_request_has_what_the_model_takes(tmp_path: Path) -> None:
     """The picture in the model's own field, and no parameter that it does not have."""
     recipe = given(tmp_path, "model: mine.json\nvariants: {style: ink, size: large}\n").recipe
