@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -243,9 +244,13 @@ def test_a_model_is_given_once(tmp_path: Path) -> None:
     assert found == f"recipe.yaml:5: the model '{MODEL.name}' is given twice; remove one"
 
 
-def changed(**parameters: object) -> dict[str, Any]:
-    """The own model with other parameters; None takes one away."""
+def changed(*, sizes: Mapping[str, int] | None = None, **parameters: object) -> dict[str, Any]:
+    """The own model with other parameters; None takes one away. `sizes` are squares by name."""
     own: dict[str, Any] = json.loads(json.dumps(OWN))
+    if sizes is not None:
+        squares = {name: {"width": side, "height": side} for name, side in sizes.items()}
+        named = [{"const": name, "x-size": square} for name, square in squares.items()]
+        own["$defs"]["sizeName"] = {"oneOf": named}
     properties = own["$defs"]["params"]["properties"]
     for name, node in parameters.items():
         properties[name] = node
@@ -255,6 +260,7 @@ def changed(**parameters: object) -> dict[str, Any]:
 
 
 ENDLESS = "(a+)+$"
+NARROW = {"type": "integer", "maximum": 512}
 
 
 @pytest.mark.parametrize(
@@ -269,6 +275,16 @@ ENDLESS = "(a+)+$"
         (changed(style={"type": "string", "pattern": ENDLESS}), "unknown key 'pattern'"),
         (changed(style={"type": "string", "$ref": "#/$defs/params"}), "unknown key '$ref'"),
         (changed(style={"type": "object"}), "'object' is not allowed"),
+        (changed(style={"type": "string", "default": ["a"]}), "expected a text or a number or"),
+        (changed(strength={"type": "number", "default": "a"}), "expected a number, not 'a'"),
+        (changed(strength={"type": "number", "default": 7, "maximum": 1}), "7 is more than 1"),
+        (changed(scale={"type": "number", "default": ".inf"}), "expected a number, not '.inf'"),
+        (changed(seed={"type": "string", "default": "a"}), "seed is 'integer' in every model"),
+        (changed(size={"type": "string", "enum": ["large"]}), "'small' is not allowed"),
+        (
+            changed(size=None, width=NARROW, height=NARROW, sizes={"big": 513}),
+            "513 is more than 512; width is 512 or less",
+        ),
         ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing keys 'format', 'bytes'"),
         (
             {**OWN, "$defs": {**OWN["$defs"], "sizeName": {"oneOf": [], "default": "x"}}},
