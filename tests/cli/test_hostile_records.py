@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import sqlite3
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from spark_batch.jobs.checks import CheckResult, results_text
 from tests.cli.conftest import Call, Folder
 from tests.makers import a_journal
 
@@ -165,3 +167,46 @@ def test_a_name_that_the_disk_does_not_take_is_an_error_before_anything_is_sent(
     assert folder.ledger() == []
     folder.edit(name, "pictures")
     assert call("run", folder.recipe, "--sandbox").code == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("request", "prompt"),
+        ("request", "fit"),
+        ("request", "model"),
+        ("placement", "input"),
+        ("attempt", "api"),
+        ("attempt", "task_id"),
+        ("attempt", "checks"),
+        ("event", "detail"),
+    ],
+)
+def test_a_checkpoint_steers_no_terminal(
+    folder: Folder, call: Call, table: str, column: str
+) -> None:
+    """Nor does a value of it that is no Unicode end a command with a traceback."""
+    path = _previewed(folder, call)
+    text = "\x1b[2J" if column != "checks" else results_text([CheckResult("x", False, "\x1b[2J")])
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        query = f"UPDATE {table} SET {column} = ? WHERE rowid = 1"
+        if table in ("request", "placement"):
+            query = f"UPDATE {table} SET {column} = ? WHERE key = (SELECT min(key) FROM request)"
+        database.execute(query, (text,))
+        ((key,),) = database.execute("SELECT key FROM attempt WHERE id = 1")
+        (least,) = database.execute("SELECT min(key) FROM request").fetchone()
+    for command in (("why", key), ("why", least), ("verify",), ("status",)):
+        ended = call(command[0], folder.recipe, *command[1:], "--sandbox")
+        assert "\x1b" not in ended.out + ended.err
+        assert ended.code in (0, 1)
+
+
+def test_half_a_character_in_a_checkpoint_ends_no_export(
+    folder: Folder, call: Call, tmp_path: Path
+) -> None:
+    """JSON can write one; a name is made of it all the same."""
+    path = _previewed(folder, call)
+    _spoil(path, """UPDATE placement SET variables = '{"x": "\\ud800"}'""")
+    to = tmp_path / "shop"
+    ended = call("export", folder.recipe, "--sandbox", "--to", to, "--name", "${x}-${job}")
+    assert (ended.code, "4 pictures copied" in ended.out) == (0, True), ended
