@@ -185,9 +185,9 @@ def test_a_name_that_the_disk_does_not_take_is_an_error_before_anything_is_sent(
 def test_a_checkpoint_steers_no_terminal(
     folder: Folder, call: Call, table: str, column: str
 ) -> None:
-    """Nor does a value of it that is no Unicode end a command with a traceback."""
+    """Click takes out the sequences of colours alone, and not at a terminal."""
     path = _previewed(folder, call)
-    text = "\x1b[2J" if column != "checks" else results_text([CheckResult("x", False, "\x1b[2J")])
+    text = "\x1b]0;x" if column != "checks" else results_text([CheckResult("x", False, "\x1b]0;x")])
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         query = f"UPDATE {table} SET {column} = ? WHERE rowid = 1"
         if table in ("request", "placement"):
