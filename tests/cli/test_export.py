@@ -69,6 +69,21 @@ def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
     assert not (made.path / "to").exists()
 
 
+def test_mirror_keeps_the_only_copy_of_a_chosen_picture(made: Folder, call: Call) -> None:
+    """Its original was pruned since; whoever chooses others has it deleted."""
+    pruned, *_ = choose(made, "reject", "pick")
+    assert _export(call, made)[0] == 0
+    assert call("prune", made.recipe, "--sandbox", "--rejected", "--yes").code == 0
+    assert not (made.previews / pruned["output"]).exists()
+    assert _export(call, made, "--mirror") == (
+        0,
+        "0 pictures copied, 3 there already, 0 deleted, 1 job without a picture yet left out",
+    )
+    assert _listed(made.path / "to")[pruned["output"]] == pruned["sha256"]
+    assert _export(call, made, "--picked", "--mirror")[1].endswith("3 deleted")
+    assert not (made.path / "to" / pruned["output"]).exists()
+
+
 def test_mirror_deletes_what_export_wrote_and_nothing_else(made: Folder, call: Call) -> None:
     """A file of somebody else stays, and so does one that somebody changed."""
     _export(call, made)
