@@ -148,6 +148,23 @@ def test_recipes_with_names_of_their_own_share_a_folder(folder: Folder, call: Ca
     assert "nothing to do" in call("run", folder.recipe, "--sandbox").out
 
 
+def test_new_names_do_not_replace_the_pictures_of_another_recipe(
+    folder: Folder, call: Call
+) -> None:
+    """Although the pictures are paid for, and would only be written under these names, too."""
+    _shared(folder)
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    before = _pictures(folder)
+    named = "output: {dir: out, name: 'other/${prompt}-${scale}'}\n"
+    other = _other(folder, OTHER + named)
+    assert call("run", other, "--sandbox").code == ExitCode.DONE
+    other.write_text(f"{OTHER}output: {{dir: out}}\n")
+    ended = call("run", other, "--sandbox")
+    assert (ended.code, "belongs to recipe tiny" in ended.err) == (ExitCode.WRONG, True)
+    after = _pictures(folder)
+    assert {path: after[path] for path in before} == before
+
+
 def test_a_recipe_that_writes_elsewhere_now_frees_what_it_never_wrote(
     folder: Folder, call: Call
 ) -> None:
