@@ -11,6 +11,7 @@ from spark_batch import atomic, cloud
 from spark_batch.errors import OutputError, PictureError, UsageError
 from spark_batch.paths import STATE_FOLDER
 from spark_batch.pictures.disk import sha256
+from spark_batch.text import quoted
 
 _LOCAL = ("file", "local")
 
@@ -61,8 +62,12 @@ class FolderDestination:
     def read(self, name: str) -> bytes | None:
         """See `Destination`."""
         path = self._path(name)
+        if not os.path.lexists(path):
+            return None
+        if not atomic.is_regular(path):  # a pipe would be waited for
+            raise OutputError(f"cannot read {path}: it is no regular file")
         try:
-            return path.read_bytes() if os.path.lexists(path) else None
+            return path.read_bytes()
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from None
 
@@ -171,6 +176,8 @@ def destination(text: str, *, output_dir: Path) -> Destination:
     Raises UsageError for an address that cannot be used, and for a folder in the output folder or
     in another recipe's, whose files are the originals.
     """
+    if not text.strip() or text.startswith("~"):  # an empty variable, and --to=~/shop
+        raise UsageError(f"--to {quoted(text)} names no folder: write its whole path")
     if protocol := cloud.protocol_of(text):
         if protocol in _LOCAL or "::" in text:
             raise UsageError(

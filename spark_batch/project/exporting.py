@@ -29,6 +29,7 @@ from spark_batch.project.destinations import Destination, destination
 from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.project.selecting import chosen_records
 from spark_batch.recipe.output import name_faults, template_faults
+from spark_batch.recipe.variants import size_label
 from spark_batch.text import escape_formula, quoted, slug, unescape_formula
 
 _COLUMNS = ("file", "sha256", "job", "output", "bytes")
@@ -220,7 +221,7 @@ def _values(record: JobRecord, layout: RecipeLayout) -> Mapping[str, str]:
         **variables,
         "input": record.input,
         "prompt": "-".join((record.prompt_id, *variables.values())),
-        "size": facts(record, layout.models).get("size", (ABSENT,))[0],
+        "size": size_label(facts(record, layout.models).get("size", (ABSENT,))[0]),
         "scale": value_slug(request.scale),
         "seed": value_slug(request.seed),
         "take": str(request.take),

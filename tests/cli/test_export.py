@@ -60,6 +60,30 @@ def test_the_picked_pictures_are_delivered_under_their_final_names(
     assert _files(made.path / "to")["tiny.export.csv"] == manifest
 
 
+def test_a_size_in_a_name_is_the_one_of_output_name(made: Folder, call: Call) -> None:
+    """`1x1`: Windows takes a colon for another stream of a file."""
+    assert _export(call, made, "--name", "${size}/${job}")[0] == 0
+    assert {file.partition("/")[0] for file in _listed(made.path / "to")} == {"1x1"}
+
+
+@pytest.mark.parametrize("to", ["", " ", "~/shop"])
+def test_what_names_no_folder_is_no_destination(made: Folder, call: Call, to: str) -> None:
+    """A variable of the shell that is not set would mean the current folder."""
+    ended = call("export", made.recipe, "--sandbox", f"--to={to}", "--dry-run")
+    assert (ended.code, "names no folder" in ended.err) == (2, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_in_the_place_of_the_export_manifest_is_not_waited_for(
+    made: Folder, call: Call
+) -> None:
+    """Nor is a folder read."""
+    (made.path / "to").mkdir()
+    os.mkfifo(made.path / "to/tiny.export.csv")
+    code, error = _export(call, made)
+    assert (code, "it is no regular file" in error) == (1, True)
+
+
 def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
     """Not even the folder."""
     assert _export(call, made, "--dry-run") == (
