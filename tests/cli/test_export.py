@@ -60,10 +60,12 @@ def test_the_picked_pictures_are_delivered_under_their_final_names(
     assert _files(made.path / "to")["tiny.export.csv"] == manifest
 
 
-def test_a_size_in_a_name_is_the_one_of_output_name(made: Folder, call: Call) -> None:
+def test_a_size_in_a_name_is_the_one_of_output_name(folder: Folder, call: Call) -> None:
     """`1x1`: Windows takes a colon for another stream of a file."""
-    assert _export(call, made, "--name", "${size}/${job}")[0] == 0
-    assert {file.partition("/")[0] for file in _listed(made.path / "to")} == {"1x1"}
+    folder.edit("512x512", "'1:1'")
+    assert call("run", folder.recipe, "--sandbox", "--limit", "1").code == 0
+    assert _export(call, folder, "--name", "${size}/${job}")[0] == 0
+    assert {file.partition("/")[0] for file in _listed(folder.path / "to")} == {"1x1"}
 
 
 @pytest.mark.parametrize("to", ["", " ", "~/shop"])
