@@ -261,7 +261,7 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             key=_hex(KEY_DIGITS),
             model=_text(_MOST_NAME),
             prompt=_text(),
-            picture=_optional(_text(_MOST_NAME)),
+            picture=_optional(_hex(64)),
             url=_optional(_text()),
             seed=_optional(_whole(-(1 << 62))),
             scale=_optional("typeof(@) = 'real' AND @ BETWEEN -1e9 AND 1e9"),

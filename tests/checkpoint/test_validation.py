@@ -208,6 +208,7 @@ def test_a_picture_outside_of_the_output_folder_is_refused(
         ("placement", "current = 7"),
         ("request", "scale = 9e999"),
         ("request", "seed = 'random'"),
+        ("request", "picture = '../../../../private.jpg'"),
         ("request", "prompt = x'00'"),
         ("event", "at = 'yesterday'"),
         ("used_plan", "at = ''"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import re
 import sqlite3
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from spark_batch.jobs.checks import CheckResult, results_text
 from tests.cli.conftest import Call, Folder
@@ -210,3 +212,30 @@ def test_half_a_character_in_a_checkpoint_ends_no_export(
     to = tmp_path / "shop"
     ended = call("export", folder.recipe, "--sandbox", "--to", to, "--name", "${x}-${job}")
     assert (ended.code, "4 pictures copied" in ended.out) == (0, True), ended
+
+
+@pytest.mark.parametrize("image", ["../private.png", "out/../../private.png", "{}"])
+def test_a_checkpoint_shows_no_picture_of_the_disk(
+    folder: Folder, call: Call, tmp_path: Path, image: str
+) -> None:
+    """The page of a stranger's branch may be kept as an artifact. The input of its own is shown."""
+    private = folder.path.parent / "private.png"
+    Image.new("RGB", (96, 64), "teal").save(private)
+    (folder.path / ".git").mkdir()
+    path = _previewed(folder, call)
+    assert call("report", folder.recipe, "--sandbox").code == 0
+    page = folder.previews / "tiny.html"
+    whole = _pictures_in(page)
+    _spoil(path, "UPDATE placement SET image = 'copy.jpg'")  # as the input, which is not there
+    assert call("report", folder.recipe, "--sandbox").code == 0
+    without = _pictures_in(page)
+    assert without < whole
+    _spoil(path, f"UPDATE placement SET image = '{image.format(private)}'")
+    assert call("report", folder.recipe, "--sandbox").code == 0
+    assert _pictures_in(page) == without
+    assert call("report", folder.recipe, "--sandbox", "--allow-outside").code == 0
+    assert _pictures_in(page) > without
+
+
+def _pictures_in(page: Path) -> int:
+    return len(re.findall("data:image/|/9j/", page.read_text()))
