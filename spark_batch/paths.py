@@ -20,7 +20,7 @@ interface: files of older versions stand under them.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 STATE_FOLDER = ".spark-batch"
@@ -32,20 +32,19 @@ PART_SUFFIX = ".part"  # of a file that is not finished
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths of a recipe's files below its output folder."""
+    """The paths of a recipe's files below its output folder.
+
+    `is_preview` says whether the folder holds the sandbox's previews, and no paid pictures.
+    """
 
     name: str
     output_dir: Path
+    is_preview: bool = field(default=False, kw_only=True)
 
     @property
     def label(self) -> str:
         """The part of a file's name that says whose it is: NAME above."""
         return self.name
-
-    @property
-    def is_preview(self) -> bool:
-        """Whether the output folder holds the sandbox's previews, and no paid pictures."""
-        return self.output_dir.name == SANDBOX
 
     @property
     def paid_dir(self) -> Path:
