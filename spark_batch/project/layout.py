@@ -86,7 +86,14 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
     folder = loaded.path.parent.absolute()
     return _checked(
         RecipeLayout(
-            loaded.name, output_dir, loaded.models, shard, folder, loaded.metadata, loaded.checks
+            loaded.name,
+            output_dir,
+            loaded.models,
+            shard,
+            folder,
+            loaded.metadata,
+            loaded.checks,
+            is_preview=sandbox,
         )
     )
 
@@ -107,7 +114,14 @@ def find_layout(
     folder = path.parent.absolute()
     return _checked(
         RecipeLayout(
-            found.name, output_dir, found.models, shard, folder, found.metadata, found.checks
+            found.name,
+            output_dir,
+            found.models,
+            shard,
+            folder,
+            found.metadata,
+            found.checks,
+            is_preview=sandbox,
         )
     )
 
