@@ -43,9 +43,7 @@ def command(
         if as_json:
             _print_json(layout, checkpoint, counts, trouble, picks)
         else:
-            _print_text(recipe_path, layout, checkpoint, counts, trouble)
-            if picks and (picks.picked or picks.rejected):
-                click.echo(f"  {picks.picked} picked, {picks.rejected} rejected")
+            _print_text(recipe_path, layout, checkpoint, counts, trouble, picks)
     if picks and picks.unknown:
         click.echo(f"note: {project.unknown_picks(picks.unknown)}", err=True)
     session.print_unmerged_shards(layout)
@@ -66,6 +64,7 @@ def _print_text(
     checkpoint: CheckpointReader,
     counts: Counter[Status],
     trouble: Sequence[JobRecord],
+    picks: PickCounts | None,
 ) -> None:
     total = sum(counts.values())
     click.echo(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
@@ -78,8 +77,10 @@ def _print_text(
         print_line(status, f" {record.output} (job {record.key}): {_why(record)}")
     if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
         click.echo(f"  {session.left_over_files(files, recipe_path, layout)}")
-    if line := _picked_and_pruned(recipe_path, layout, checkpoint, counts):
+    if picks and (line := _picked_and_pruned(recipe_path, layout, checkpoint, counts)):
         click.echo(f"  {line}")
+    if picks and (picks.picked or picks.rejected):
+        click.echo(f"  {picks.picked} picked, {picks.rejected} rejected")
     if step := standing.next_step(counts, recipe_path, layout):
         click.echo(step)
 
@@ -96,7 +97,8 @@ def _picked_and_pruned(
     only = "pick=yes,status=pruned"
     count = sum(1 for _ in project.chosen_records(checkpoint, (only,), layout, strict=False))
     undo = standing.command_line("prune", recipe, layout, "--undo", "--only", only)
-    return f"{count} of the pruned pictures picked: `{undo}` wants them back" if count else None
+    pictures = counted(count, "picked picture")
+    return f"{pictures} without a file, since pruned: `{undo}` undoes that" if count else None
 
 
 def _flagged(records: Iterable[JobRecord]) -> int:

@@ -44,4 +44,6 @@ def check_picks(recipe: Recipe) -> tuple[Diagnostic, ...]:
 
 def unknown_picks(count: int) -> str:
     """What a message says about verdicts on jobs that the recipe does not have."""
-    return f"{counted(count, 'verdict')} on jobs that the recipe does not have; they are kept"
+    if count == 1:
+        return "1 verdict on a job that the recipe does not have; it is kept"
+    return f"{count} verdicts on jobs that the recipe does not have; they are kept"

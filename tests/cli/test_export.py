@@ -60,6 +60,18 @@ def test_the_picked_pictures_are_delivered_under_their_final_names(
     assert _files(made.path / "to")["tiny.export.csv"] == manifest
 
 
+def test_what_is_not_delivered_any_more_is_named(made: Folder, call: Call) -> None:
+    """A picture that lost its verdict stays in the destination until `--mirror` deletes it."""
+    choose(made, "pick", "pick")
+    _export(call, made, "--picked")
+    choose(made, "", "pick")
+    words = "0 pictures copied, 1 there already, 1 from earlier exports left there"
+    assert _export(call, made, "--picked") == (0, f"{words} (--mirror deletes)")
+    assert len(_listed(made.path / "to")) == 2
+    assert _export(call, made, "--picked", "--mirror")[1].endswith("1 deleted")
+    assert _export(call, made, "--picked") == (0, "0 pictures copied, 1 there already")
+
+
 def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
     """Not even the folder."""
     assert _export(call, made, "--dry-run") == (

@@ -4,7 +4,7 @@
 let reading = [];
 
 /** Pixels that are no tile: the page's edges, the heads of rows, and what is between tiles. */
-const GAPS = { edge: 20, head: 146, column: 16, tile: 8 };
+const GAPS = { edge: 20, head: 146, column: 20, tile: 8 };
 /** How far tiles of a size grow; a thumbnail has 240 lines. */
 const GROWN = { small: 120, medium: 240, large: 320 };
 

@@ -5,6 +5,7 @@ const HELP = {
     ["/", "Search"],
     ["?", "These keys"],
     ["Z", "Take back the last verdict, or that of a whole selection"],
+    ["S", "Download the picks file"],
   ],
   "On the pictures": [
     ["← → ↑ ↓", "Go from tile to tile"],

@@ -78,6 +78,6 @@ function samples(group) {
 
 /** Leaves only the jobs of a group in the grid. */
 function showGroup(group) {
-  change({ kinds: [group.kind], search: group.why.code, filters: {} });
+  change({ kinds: [group.kind], verdicts: [], search: group.why.code, filters: {} });
   byId("controls").scrollIntoView({ block: "start" });
 }
