@@ -125,7 +125,8 @@ def test_previews_are_chosen_committed_delivered_rerolled_and_pruned(
     waiting.value.save_as(picks)
     assert verdicts(picks) == chosen
     repository = Repository(recipe.parent)
-    repository.commit()
+    repository.git("add", picks.name)
+    repository.git("commit", "--quiet", "--message", "Picks")
     picked = {name for name, verdict in chosen.items() if verdict == "pick"}
     _deliver(recipe, call, monkeypatch, picked)
 
@@ -145,9 +146,7 @@ def test_previews_are_chosen_committed_delivered_rerolled_and_pruned(
     expect(opened.page.locator("#picks-download")).to_have_count(0)
 
 
-def _deliver(
-    recipe: Path, call: Call, monkeypatch: pytest.MonkeyPatch, picked: set[str]
-) -> None:
+def _deliver(recipe: Path, call: Call, monkeypatch: pytest.MonkeyPatch, picked: set[str]) -> None:
     """Export to a folder and to S3: the recorded bytes, with a manifest, the same in both."""
     folder = recipe.parent.with_name(f"{recipe.parent.name}-delivered")
     with s3_server() as store:

@@ -5,6 +5,8 @@ let reading = [];
 
 /** Pixels that are no tile: the page's edges, the heads of rows, and what is between tiles. */
 const GAPS = { edge: 20, head: 146, column: 20, tile: 8 };
+/** Pixels of a letter under a tile, as they are on average. */
+const LETTER = 6;
 /** How far tiles of a size grow; a thumbnail has 240 lines. */
 const GROWN = { small: 120, medium: 240, large: 320 };
 
@@ -57,6 +59,13 @@ function fitTiles() {
     height = Math.min(Math.max((room - gaps) / widest.ratios, least), Math.max(least, GROWN[state.tile]));
   }
   stage.style.setProperty("--tile", `${Math.floor(height)}px`);
+  stage.toggleAttribute("data-long", hasLongWords(height));
+}
+
+/** Whether the words under some tile need a second line. */
+function hasLongWords(height) {
+  const besides = [state.rows, state.columns];
+  return reading.some((job) => caption(job, besides).length * LETTER > height * ratio(job));
 }
 
 /** The jobs by row and column; both without those that have no job. */

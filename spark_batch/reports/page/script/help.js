@@ -5,7 +5,7 @@ const HELP = {
     ["/", "Search"],
     ["?", "These keys"],
     ["Z", "Take back the last verdict, or that of a whole selection"],
-    ["S", "Download the picks file"],
+    ...(SERVER ? [] : [["S", "Download the picks file"]]),
   ],
   "On the pictures": [
     ["← → ↑ ↓", "Go from tile to tile; Home and End go to the first and last"],
