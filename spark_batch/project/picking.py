@@ -11,7 +11,6 @@ from spark_batch.jobs import Recipe, SourceLocation
 from spark_batch.jobs.matrix import jobs
 from spark_batch.jobs.picks import PickCounts, Picks, picks_file, read_picks
 from spark_batch.recipe.diagnostics import ERROR, NOTE, Diagnostic
-from spark_batch.text import counted
 
 if TYPE_CHECKING:  # it brings the engine, and `validate` starts without that
     from spark_batch.project.layout import RecipeLayout

@@ -1,4 +1,4 @@
-"""The whole way as a new user walks it: look, choose by keys, commit, deliver, re-roll, clean up."""
+"""The whole way of a new user: look, choose by keys, commit, deliver, re-roll, clean up."""
 
 from __future__ import annotations
 
