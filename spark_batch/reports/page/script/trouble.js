@@ -66,7 +66,7 @@ function commands(group) {
 
 function samples(group) {
   const list = () => group.jobs;
-  const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { besides: wide, list }));
+  const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { words: "", list }));
   const rest = group.jobs.length - tiles.length;
   const all = el(
     "button",
