@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,7 +119,6 @@ def test_new_pictures_come_in(page: Page, recipe: Path) -> None:
 
 def test_the_full_picture_is_shown(page: Page) -> None:
     page.locator("#grid .tile").first.click()
-    page.wait_for_function(
-        "[...document.querySelectorAll('dialog img')].some("
-        "i => i.src.includes('/files/') && i.naturalWidth === 512)"
-    )
+    picture = page.locator("#job img.after")
+    expect(picture).to_have_attribute("src", re.compile("/files/"))
+    expect(picture).to_have_js_property("naturalWidth", 512)
