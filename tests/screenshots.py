@@ -21,8 +21,8 @@ TARGET = Path(__file__).parents[1] / "recipes" / "page.jpg"
 JOB = "tulips/beach-16x9-scale0.4-seed7"
 # The keys of verdicts by the number of a finished picture in the grid.
 VERDICTS = {0: "p", 1: "x", 3: "x", 4: "p", 6: "p", 12: "p", 13: "x"}
-SIZES = ((1240, 900), (1240, 700))
-QUALITY = 80
+SIZES = ((1240, 960), (1240, 660))
+QUALITY = 78
 _GAP = 24
 _GROUND = (228, 229, 226)
 
@@ -43,7 +43,7 @@ def pictures(browser: Browser, file: Path) -> list[Image.Image]:
     page.locator(f'#grid .tile[data-job="{JOB}"]').press("Enter")
     # Until the whole picture has taken the place of its thumbnail.
     expect(page.locator("#job .after")).to_have_attribute("src", re.compile("^file:"))
-    page.locator("#slider").press("ArrowRight")
+    page.keyboard.press("p")
     page.evaluate("document.activeElement.blur()")
     found.append(_shot(page))
     context.close()
@@ -51,7 +51,7 @@ def pictures(browser: Browser, file: Path) -> list[Image.Image]:
 
 
 def _shot(page: Page) -> Image.Image:
-    for image in page.locator("img").all():
+    for image in page.locator("img:not([loading])").all():
         expect(image).to_have_js_property("complete", True)
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 

@@ -2,8 +2,8 @@
 
 function renderControls() {
   byId("controls").replaceChildren(
-    el("div", { class: "line" }, searchField(), axisChoice("rows"), swapButton(), axisChoice("columns"), filterChoices(), tileChoice()),
-    el("div", { class: "line" }, kindChips(), chips("Show only verdicts", verdictChips(), "verdict-chips"), el("p", { class: "count", id: "count" }), clearButton(), viewButtons()),
+    el("div", { class: "line" }, searchField(), axisChoice("rows"), swapButton(), axisChoice("columns"), filterChoices(), tileChoice(), viewButtons()),
+    el("div", { class: "line" }, kindChips(), chips("Show only verdicts", verdictChips(), "verdict-chips"), el("p", { class: "count", id: "count" }), clearButton()),
   );
 }
 
