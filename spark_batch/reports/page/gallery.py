@@ -52,8 +52,10 @@ class Gallery:
 
     def kept(self, picture: Picture) -> tuple[int | None, str | None]:
         """Return number and link of a picture that made room for another one."""
-        path = self._layout.kept_picture(picture.sha256, pictures.extension(picture))
-        if not _is_file(path):
+        extensions = pictures.EXTENSIONS.values()  # its format may not be known
+        paths = [self._layout.kept_picture(picture.sha256, extension) for extension in extensions]
+        path = next(filter(_is_file, paths), None)
+        if path is None:
             return None, None
         return self._number(path, picture), self._link(path)
 
