@@ -67,7 +67,7 @@ function commands(group) {
 
 function samples(group) {
   const list = () => group.jobs;
-  const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { besides: wide, list }));
+  const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { words: "", list }));
   const rest = group.jobs.length - tiles.length;
   const all = el(
     "button",
@@ -79,6 +79,6 @@ function samples(group) {
 
 /** Leaves only the jobs of a group in the grid. */
 function showGroup(group) {
-  change({ kinds: [group.kind], search: group.why.code, filters: {} });
+  change({ kinds: [group.kind], verdicts: [], search: group.why.code, filters: {} });
   byId("controls").scrollIntoView({ block: "start" });
 }
