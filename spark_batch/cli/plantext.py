@@ -48,10 +48,15 @@ _WORDS = {
     Action.KEEP: "done",
     Action.LEAVE: "left as they are (--only)",
     Action.SHARE: "the same request as another line",
-    Action.FAILED: "failed (`spark-batch retry` makes them again)",
-    Action.EXPIRED: "expired (`spark-batch rescue` looks once more for free)",
-    Action.PRUNED: "pruned (`spark-batch prune --undo` has them fetched again)",
+    Action.FAILED: "failed",
+    Action.EXPIRED: "expired",
+    Action.PRUNED: "pruned",
     Action.UNCERTAIN: "uncertain",
+}
+_ADVICE = {
+    Action.FAILED: (("retry",), "makes them again"),
+    Action.EXPIRED: (("rescue",), "looks once more for free"),
+    Action.PRUNED: (("prune", "--undo"), "has them fetched again"),
 }
 _SOURCES = {
     "charged": "what was charged before",
@@ -202,6 +207,10 @@ def show_sums(plan: project.Plan) -> None:
 
 
 def _words(action: Action, plan: project.Plan) -> str:
+    if action in _ADVICE:
+        (name, *options), what = _ADVICE[action]
+        command = standing.command_line(name, plan.recipe.path, plan.layout, *options)
+        return f"{_WORDS[action]}: `{command}` {what}"
     if action is not Action.LEAVE or plan.sample is None:
         return _WORDS[action]
     return f"left as they are ({'--only, ' if plan.only else ''}--sample)"
@@ -238,7 +247,7 @@ def _made_lines(plan: project.Plan) -> Iterable[str]:
     """What `include` and `rows` add, and what each entry of `exclude` drops."""
     for origin, count in origins(plan.recipe).items():
         if origin != "variants":
-            yield f"{count:>5} of them by {origin}"
+            yield f"{count:>5} of its jobs by {origin}"
     for number, dropped in enumerate(excluded(plan.recipe)):
         yield f"{dropped:>5} dropped by exclude[{number}]"
 

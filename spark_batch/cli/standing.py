@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -41,11 +41,7 @@ def command_line(
     name: str, recipe: Path, layout: RecipeLayout, *options: str, job: str = ""
 ) -> str:
     """A command for a recipe as the user has to type it, for the same previews and shard."""
-    flags = ["--sandbox"] if layout.is_preview else []
-    if layout.shard is not None:
-        flags += ["--shard", str(layout.shard)]
-    jobs = [job] if job else []
-    return shlex.join(["spark-batch", name, str(recipe), *jobs, *flags, *options])
+    return replace(layout, recipe_path=recipe).command(name, *options, job=job)
 
 
 def print_rows(
@@ -87,6 +83,11 @@ def spent(layout: RecipeLayout, amount: Decimal) -> str:
     if layout.is_preview:
         return f"nothing charged, would be about {amount} USD"
     return f"{amount} USD spent"
+
+
+def currency(layout: RecipeLayout) -> str:
+    """The unit of amounts where a sentence has no room: that of the sandbox is play money."""
+    return "play USD" if layout.is_preview else "USD"
 
 
 def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:

@@ -236,7 +236,7 @@ def test_without_a_checkpoint_the_next_step_is_named(
         assert ended.code == ExitCode.DONE
         return
     assert ended.code == ExitCode.WRONG
-    assert "`spark-batch rescue` makes it from" in ended.err
+    assert f"`spark-batch rescue {folder.recipe} --sandbox` makes it from" in ended.err
     assert call("rescue", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert call(command, folder.recipe, "--sandbox").code == ExitCode.DONE
 
