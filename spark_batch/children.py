@@ -134,6 +134,7 @@ def left_running(command: Sequence[str], variables: dict[str, str]) -> bool:
     try:
         return process.wait(_START_SECONDS) == 0
     except subprocess.TimeoutExpired:
+        threading.Thread(target=process.wait, daemon=True).start()  # so that it leaves no zombie
         return True
 
 

@@ -122,6 +122,28 @@ def test_a_program_that_may_outlive_us_says_whether_it_started(
     assert children.left_running(command, children.environment()) is started
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no zombies")
+def test_a_program_that_ends_later_leaves_no_zombie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "_START_SECONDS", 0.1)
+    number, go = tmp_path / "number", tmp_path / "go"
+    text = f"""
+import os, pathlib, time
+pathlib.Path({str(number)!r}).write_text(str(os.getpid()))
+while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)
+"""
+    assert children.left_running([sys.executable, "-c", text], children.environment())
+    while not (number.exists() and number.read_text()):
+        time.sleep(0.01)
+    os.kill(int(number.read_text()), 0)
+    go.touch()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(6000):  # a zombie would be there for ever
+            os.kill(int(number.read_text()), 0)
+            time.sleep(0.01)
+
+
 @pytest.mark.parametrize("errors", [False, True])
 def test_a_child_reads_nothing_and_one_stream_of_it_is_read(errors: bool) -> None:
     """Standard input is empty, and the other stream goes nowhere, however much it gets."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ def test_the_page_is_opened_at_the_end(folder: Folder, call: Call, browser: Path
     """The browser gets its address, and no key."""
     ended = call("run", folder.recipe, "--sandbox", "--open")
     assert ended.code == 0
+    while not browser.exists():  # on a busy machine the run ends before the browser has begun
+        time.sleep(0.01)
     address, *environment = browser.read_text().splitlines()
     assert address == (folder.previews / "tiny.html").as_uri()
     assert "DISPLAY=:9" in environment
