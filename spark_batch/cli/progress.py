@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,7 +14,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from spark_batch.cli.colours import Colour, Part, line, print_line
+from spark_batch.cli.colours import Colour, Part, folded, line, print_line
 from spark_batch.cli.streams import terminal
 from spark_batch.project import (
     BecameUncertain,
@@ -32,7 +31,6 @@ from spark_batch.project import (
     Unfinished,
 )
 
-_INDENT = "    "
 _NARROW = 70  # columns, below which a bar and words have no room
 _TOO_EARLY = 0.05  # of the jobs
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
@@ -189,7 +187,7 @@ def bar_format(
         money = f"{tally.spent} of about {tally.expected} {currency}"
     counts = {
         "failed": tally.failed,
-        "retries": trouble.retries,
+        "retry" if trouble.retries == 1 else "retries": trouble.retries,
         "flagged": trouble.flagged,
         "in flight": tally.in_flight,
     }
@@ -197,17 +195,6 @@ def bar_format(
     left = ["{remaining} left"] if tally.ended >= total * _TOO_EARLY else []
     figures = ", ".join([*left, *parts, money])
     return f"{{percentage:3.0f}}% {{bar}} {{n_fmt}}/{{total_fmt}} [{figures}]"
-
-
-def folded(parts: tuple[Part, ...], columns: int) -> tuple[Part, ...]:
-    """A line that is longer than the terminal is wide, as several: what follows is indented."""
-    *heads, text = parts
-    start = sum(len(head if isinstance(head, str) else head[0]) for head in heads)
-    if not isinstance(text, str) or start + len(text) <= columns:
-        return parts
-    name, _, reason = text.partition(": ")
-    indented = textwrap.indent(textwrap.fill(reason, columns - len(_INDENT)), _INDENT)
-    return (*heads, f"{name}:\n{indented}" if reason else text)
 
 
 def describe(event: Event, currency: str = "USD") -> tuple[Part, ...]:

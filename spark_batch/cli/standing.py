@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from spark_batch.cli.colours import Colour, print_line
+from spark_batch.cli.colours import Colour, print_folded, print_line
 from spark_batch.errors import ExitCode
 from spark_batch.project import FLAGGED, JobRecord, RecipeLayout, Status
 
@@ -55,7 +55,7 @@ def print_rows(
         if counts.get(status):
             note = _note(status, recipe, layout)
             word = f"{status.value:<10} " if note else status.value
-            print_line(f"{counts[status]:>7} ", (word, COLOURS[status]), note)
+            print_folded(f"{counts[status]:>7} ", (word, COLOURS[status]), note, after="")
         if status is Status.DONE and flagged:
             print_line(f"{flagged:>7} ", (f"{FLAGGED:<10} ", Colour.NOTABLE), _FLAGGED_NOTE)
 

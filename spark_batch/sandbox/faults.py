@@ -13,6 +13,7 @@ from random import Random
 from types import MappingProxyType
 
 from spark_batch.errors import UsageError
+from spark_batch.text import suggestion
 
 CREATE = "create"
 POLL = "poll"
@@ -323,5 +324,6 @@ def _known_place(place: str) -> None:
 
 
 def _unknown(name: str, places: Sequence[str]) -> str:
-    lists = "; ".join(f"{place}: {', '.join(KNOWN[place])}" for place in places)
-    return f"there is no fault {name!r}; known are {lists}"
+    names = (known.partition(":")[0] for place in places for known in KNOWN[place])
+    close = suggestion(name.partition(":")[0], tuple(dict.fromkeys(names)))
+    return f"there is no fault {name!r}{close}; `spark-batch sandbox --list-faults` lists them"
