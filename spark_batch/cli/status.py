@@ -75,7 +75,7 @@ def _print_text(
     click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     for record in trouble:
         status = (_status(record), standing.colour(record))
-        print_folded(status, f" {record.output} (job {record.key}): {_why(record)}")
+        print_folded(status, f" {record.output}: {_why(record)} (job {record.key})")
     if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
         click.echo(f"  {session.left_over_files(files, recipe_path, layout)}")
     if line := _picked_and_pruned(recipe_path, layout, checkpoint, counts):

@@ -324,6 +324,7 @@ def _known_place(place: str) -> None:
 
 
 def _unknown(name: str, places: Sequence[str]) -> str:
-    names = (known.partition(":")[0] for place in places for known in KNOWN[place])
-    close = suggestion(name.partition(":")[0], tuple(dict.fromkeys(names)))
-    return f"there is no fault {name!r}{close}; `spark-batch sandbox --list-faults` lists them"
+    where = f" of {places[0]}" if len(places) == 1 else ""
+    known = tuple(dict.fromkeys(fault for place in places for fault in KNOWN[place]))
+    listing = "`spark-batch sandbox --list-faults` lists them"
+    return f"there is no fault {name!r}{where}: {listing}{suggestion(name, known)}"

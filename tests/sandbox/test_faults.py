@@ -601,7 +601,7 @@ def test_wrong_rates(rates: dict[str, float]) -> None:
 
 def test_an_unknown_name_is_an_error_of_one_short_line() -> None:
     """The message has the name that is close, and the command that lists all."""
-    with pytest.raises(UsageError, match=r"'cut-aftr'; did you mean 'cut-after'\?.*--list-faults"):
+    with pytest.raises(UsageError, match=r"'cut-aftr' of create: .*; did you mean 'cut-after'\?"):
         Faults(script={"create": ["cut-aftr"]})
 
 
