@@ -24,8 +24,10 @@ _SHOWN = 20  # attempts whose settlement is described one by one
 @options.shard_option
 @options.only_option
 @click.option("--task-id", metavar="ID", help="There is a task, and this is its id.")
-@click.option("--not-charged", is_flag=True, help="There is no task: the job costs nothing yet.")
-@click.option("--resubmit", is_flag=True, help="Not known: make the job again, maybe pay twice.")
+@click.option("--not-charged", is_flag=True, help="There is no task: nothing was charged.")
+@click.option(
+    "--resubmit", is_flag=True, help="Not known: make the job again, and maybe pay twice."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(
     recipe_path: Path,
@@ -39,7 +41,7 @@ def command(
     resubmit: bool,
     yes: bool,
 ) -> ExitCode:
-    """Settle an uncertain job, or with --only many.
+    """Settle an uncertain job, or many with --only.
 
     JOB is its key, the beginning of the key, or its picture's name or path. First check the
     vendor's billing page, or ask its support. Sends nothing: the next `run` or `rescue` continues.

@@ -60,7 +60,9 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
     type=click.Path(dir_okay=False, path_type=Path),
     help="A YAML or JSON file: the faults of the next creates, polls, results and precharges.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the faults' dice.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the random choice of faults."
+)
 def command(
     *,
     port: int,
