@@ -110,7 +110,7 @@ def _price(text: str) -> Decimal:
     except InvalidOperation:
         price = Decimal("NaN")
     if not price.is_finite() or price < 0:
-        raise UsageError(f"--price {text!r} is no amount in USD, as 0.03 is")
+        raise UsageError(f"--price {text!r} is not an amount in USD, as 0.03 is")
     return price
 
 

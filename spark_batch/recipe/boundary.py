@@ -171,7 +171,7 @@ def read_text(
         raise stop(findings, Mark(), "file", f"cannot be read: {reason}") from None
     except ValueError as error:
         if not isinstance(error, UnicodeDecodeError):
-            message = "is no path of a file: it has a null character, or is not UTF-8"
+            message = "is not the path of a file: it has a null character, or is not UTF-8"
             raise stop(findings, Mark(), "file", message) from None
         before = data[: error.start].decode("utf-8", "replace")
         message = "the file is not UTF-8 text; save it as UTF-8"

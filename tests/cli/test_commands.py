@@ -154,7 +154,7 @@ def test_the_limit_on_cost(folder: Folder, call: Call) -> None:
     for wrong in ("-1", "nan", "five", "1e99999999", "1e-99999999"):
         ended = call("run", folder.recipe, "--sandbox", "--max-cost", wrong)
         assert ended.code == ExitCode.WRONG
-        assert "is no amount of USD" in ended.err
+        assert "is not an amount of USD" in ended.err
 
 
 @pytest.mark.parametrize("name", schemas.names())

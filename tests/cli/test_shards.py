@@ -136,7 +136,7 @@ def test_what_is_no_shard_is_refused_in_one_line(
     """Exit 2, the value, and how one is written."""
     ended = call(command, folder.recipe, "--sandbox", "--shard", value)
     assert ended.code == ExitCode.WRONG
-    assert ended.err.startswith(f"spark-batch: {value!r} is no shard: write I/N")
+    assert ended.err.startswith(f"spark-batch: {value!r} is not a shard: write I/N")
     assert ended.err.count("\n") == 1
     assert not folder.previews.exists()
 
