@@ -9,6 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import completing, github, options, session
+from spark_batch.cli.colours import print_folded
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Attempt, JobRecord, Shard
@@ -59,7 +60,7 @@ def command(
         if task_id is not None:
             pairs = pairs[-1:]  # one task is of one attempt
         for record, attempt in pairs[:_SHOWN]:
-            click.echo(_effect(record, attempt, task_id, not_charged))
+            print_folded(_effect(record, attempt, task_id, not_charged))
         if len(pairs) > _SHOWN:
             click.echo(f"… and {len(pairs) - _SHOWN} more")
         _confirm(counted(len(pairs), "attempt"), yes, many=bool(only))
