@@ -176,7 +176,7 @@ def request_of(row: Cells) -> Request:
 def parameters(text: str | None) -> Parameters:
     """Further parameters as the checkpoint and the manifest write them.
 
-    Raises ValueError for a text that is no JSON object. A value that no parameter has becomes a
+    Raises ValueError for a text that is not a JSON object. A value that no parameter has becomes a
     text.
     """
     found = json.loads(text, parse_constant=str) if text else {}

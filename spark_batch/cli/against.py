@@ -32,8 +32,8 @@ _PAID = (Change.NEW, Change.CHANGED, Change.KEPT, Change.REMOVED)
 def options(command: F) -> F:
     """The options --against and --markdown."""
     text = (
-        "What has changed since a commit (REF...: since HEAD left REF) or a manifest;"
-        " --detailed-exitcode is then 10 when anything has."
+        "Show what has changed since a commit (REF...: since HEAD left REF) or a manifest;"
+        " --detailed-exitcode then exits with 10 when anything has."
     )
     against = click.option("--against", metavar="REF|MANIFEST", help=text)
     text = "With --against: print a comment in Markdown."

@@ -177,7 +177,7 @@ def said(data: bytes) -> str:
         return "this is a text or a web page, no picture"
     kind = format_of(data)
     article = "an" if kind == "AVIF" else "a"
-    return f"this is {article} {kind} file" if kind else "this is no picture of a known format"
+    return f"this is {article} {kind} file" if kind else "this is not a picture of a known format"
 
 
 @contextmanager

@@ -350,7 +350,7 @@ def _list_text(deliveries: Iterable[Delivery]) -> str:
 
 def _read_list(place: Destination, name: str, shown: str) -> tuple[Delivery, ...]:
     """What earlier exports wrote. Raises UsageError for a file that is no export manifest."""
-    error = UsageError(f"{shown} is no manifest of an export: move it away, or restore it")
+    error = UsageError(f"{shown} is not the manifest of an export: move it away, or restore it")
     if (place.size(name) or 0) > _MOST_BYTES:
         raise error
     content = place.read(name)

@@ -149,7 +149,7 @@ def _address(
     shown = quoted(cloud.shown(text))
     if odd is not None or "::" in text or not text.isprintable() or text != text.strip():
         message = (
-            f"{shown} is no plain address of one picture, such as s3://bucket/folder/a.jpg:"
+            f"{shown} is not the plain address of one picture, such as s3://bucket/folder/a.jpg:"
             " patterns, queries, users and passwords are not allowed in it"
         )
         findings.error(entry.node.mark, code="url", path=entry.where, message=message)

@@ -279,7 +279,7 @@ class _Reader:
         if not found:
             known = self._models.names
             hint = self._table.findings.suggestion(str(name), known)
-            message = f"{quoted(str(name))} is no model of the recipe"
+            message = f"{quoted(str(name))} is not a model of the recipe"
             self._table.error(row, MODEL, message + (hint or f"; there are {ids.listed(known)}"))
         return found
 

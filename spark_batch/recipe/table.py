@@ -277,8 +277,8 @@ class Table:
             return f"the column {quoted(column)} has no letter; give it a name, or remove it"
         if column not in known and (name in _RESERVED or name in self._parameters):
             return (
-                f"the column {quoted(column)} is no variable: {quoted(name)} has a meaning of its"
-                " own in output names; use another name"
+                f"the column {quoted(column)} cannot be a variable: {quoted(name)} has a meaning of"
+                " its own in output names; use another name"
             )
         if name in names:
             first = quoted(names[name])

@@ -193,7 +193,7 @@ def test_a_manifest_that_leads_away_is_refused(made: Folder, call: Call, row: st
     text = f"file,sha256,job,output\n{row},{digest},{'a' * 16},x\n"
     (made.path / "to" / "tiny.export.csv").write_text(text)
     code, error = _export(call, made, "--mirror")
-    assert (code, "is no manifest of an export" in error) == (2, True)
+    assert (code, "is not the manifest of an export" in error) == (2, True)
     assert (made.path / "photo.jpg").exists()
 
 

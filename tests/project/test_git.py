@@ -93,7 +93,7 @@ def test_no_repository_and_no_git(
     alone.photo("photos/cat.jpg")
     alone.write("recipe.yaml", RECIPE)
     assert "neither it nor a folder above it has a .git" in fault(alone, "main")
-    assert "it is no work tree" in refusal(repo.path / ".git" / "info")
+    assert "it is not a work tree" in refusal(repo.path / ".git" / "info")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "needs the program git, which is not installed" in fault(repo, "main")
 

@@ -171,7 +171,9 @@ def test_rows_name_models_and_parameters(tmp_path: Path) -> None:
     ]
     (tmp_path / "t.csv").write_text("image,prompt,model\na.png,Beach,mine_2\n")
     (found,) = errors(tmp_path, text)
-    assert found.startswith("t.csv:2: 'mine_2' is no model of the recipe; did you mean 'mine_1'?")
+    assert found.startswith(
+        "t.csv:2: 'mine_2' is not a model of the recipe; did you mean 'mine_1'?"
+    )
     (tmp_path / "t.csv").write_text("image,prompt,model\na.png,A ${model} phone,X5\n")
     (job,) = [job for job in jobs_of(tmp_path, "rows: t.csv\n") if "phone" in job.prompt.text]
     assert job.prompt.text == "A X5 phone"
