@@ -66,7 +66,8 @@ class Picture:
     """A picture file: format as Pillow names it, pixels, bytes and SHA-256 (hex).
 
     `treatment` is what is done to it before it is sent; None sends the file as it is. `turned` says
-    of a file that is sent as it is that its EXIF orientation turns or mirrors it.
+    of a file that is sent as it is that its EXIF orientation turns or mirrors it, `sideways` that
+    this makes its height its width.
     """
 
     format: str
@@ -76,6 +77,13 @@ class Picture:
     sha256: str
     treatment: Treatment | None = None
     turned: bool = field(default=False, compare=False)
+    sideways: bool = field(default=False, compare=False)
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height of what is sent, in pixels, as its EXIF orientation has it shown."""
+        sent = self.treatment or self
+        return (sent.height, sent.width) if self.sideways else (sent.width, sent.height)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are an error in any case
+# Stands for the size with the proportions of the input; each block of jobs has sides in its place.
+INPUT_SIZE = Size("input", None, None, "input")
 T = TypeVar("T", bound=Hashable)
 
 
@@ -48,7 +50,7 @@ class Variants:
     def block(
         self, inputs: Iterable[Input], prompts: Iterable[Prompt], *, origin: str = "variants"
     ) -> Block:
-        """Every combination of these inputs and prompts with the axes."""
+        """Every combination of these inputs and prompts with the axes; `INPUT_SIZE` as it is."""
         return Block(
             model=self.model,
             inputs=tuple(inputs),
@@ -222,6 +224,8 @@ def size_of(node: Node, where: str, model: Model, findings: Findings) -> Size | 
         text = f"{whole(node.value['width'])}x{whole(node.value['height'])}"
     else:
         text = node.text().strip()
+    if text == INPUT_SIZE.text:
+        return INPUT_SIZE
     if text in model.sizes:
         return named_size(text, model)
     match = _SIDES.fullmatch(text)
