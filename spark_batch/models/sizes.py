@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
+from fractions import Fraction
 from itertools import product
 
 from spark_batch.models.model import Model
@@ -30,7 +31,7 @@ def size_like(model: Model, width: int, height: int) -> Sides | str | None:
         return _closest(_allowed(model, "width"), _allowed(model, "height"), (width, height), area)
     known = {name: sides for name in model.sizes if (sides := _sides_of(model, name))}
     if known:
-        return min(known, key=lambda name: (_distance(known[name], (width, height)), name))
+        return min(known, key=lambda name: (_distortion(known[name], (width, height)), name))
     any_side = range(1, _MOST + 1)
     sides = _closest(any_side, any_side, (width, height), area)
     text = "{}x{}".format(*sides or (0, 0))
@@ -72,11 +73,11 @@ def _closest(widths: range, heights: range, picture: Sides, area: int) -> Sides 
     found = [pair for pair in pairs if pair[0] in longs]
     if found:
         best = min(
-            found, key=lambda pair: (abs(math.prod(pair) - area), _distance(pair, (long, short)))
+            found, key=lambda pair: (abs(math.prod(pair) - area), _distortion(pair, (long, short)))
         )
     else:
         corners = product((longs[0], longs[-1]), (shorts[0], shorts[-1]))
-        best = min(corners, key=lambda pair: _distance(pair, (long, short)))
+        best = min(corners, key=lambda pair: _distortion(pair, (long, short)))
     return (best[1], best[0]) if upright else best
 
 
@@ -85,6 +86,10 @@ def _multiple(side: float, step: int) -> int:
     return math.floor(side / step + 0.5) * step
 
 
-def _distance(one: Sides, other: Sides) -> float:
-    """How far the proportions of two pictures are apart; 0 where they are the same."""
-    return abs(math.log(one[0] / one[1]) - math.log(other[0] / other[1]))
+def _distortion(one: Sides, other: Sides) -> Fraction:
+    """By how much proportions are stretched to become others; 1 where they are the same.
+
+    Exact, so that every machine chooses the same size.
+    """
+    stretch = Fraction(one[0] * other[1], one[1] * other[0])
+    return max(stretch, 1 / stretch)

@@ -36,6 +36,15 @@ class Values:
     base: tuple[Variants, ...]
     own: Mapping[tuple[str, str], Variants]
 
+    @property
+    def most(self) -> int:
+        """The largest number of combinations, without takes, that an input has with all models."""
+        found = dict.fromkeys((axes.model.name for axes in self.base), 0)
+        for axes in {id(axes): axes for axes in (*self.base, *self.own.values())}.values():
+            number = len(axes.sizes) * len(axes.scales) * len(axes.seeds) * len(axes.parameters)
+            found[axes.model.name] = max(found[axes.model.name], number)
+        return sum(found.values())
+
     def of(self, base: Variants, picture: Input) -> Variants:
         """The axes of an input, for the model of `base`, which is one of those of all models."""
         return self.own.get((base.model.name, picture.id), base) if self.own else base
@@ -92,34 +101,45 @@ def _merged(base: Variants, own: Variants, picture: Listed) -> Variants:
 
 
 def blocks(
-    base: Variants,
-    given: Values,
-    listed: Sequence[Listed],
-    prompts: tuple[Prompt, ...],
-    findings: Findings,
-) -> list[Block]:
-    """The matrix for a model: a block for each run of inputs with the same axes.
+    given: Values, listed: Sequence[Listed], prompts: tuple[Prompt, ...], findings: Findings
+) -> tuple[Block, ...]:
+    """The matrix: for each model a block for each run of inputs with the same axes.
 
     Reports an input of which no size is known. A note says what size `input` is.
     """
+    found: list[Block] = []
+    models = {axes.model.name: axes for axes in given.base}
+    for name, part in findings.by_model(models):
+        runs = _runs(models[name], given, listed)
+        _note(models[name], runs, part)
+        refuse = refusal(listed, part)
+        for axes, pictures in runs:
+            found.extend(split(axes.block(pictures, prompts), refuse))
+    return tuple(found)
+
+
+def refusal(listed: Iterable[Listed], findings: Findings) -> Refuse:
+    """Reports at its entry that an input's size is not known."""
     places = {picture.input.id: picture for picture in listed}
 
     def refuse(picture: Input, reason: str) -> None:
         at = places[picture.id]
         findings.error(at.node.mark, code="size-input", path=at.where, message=reason)
 
+    return refuse
+
+
+def _runs(
+    base: Variants, given: Values, listed: Sequence[Listed]
+) -> list[tuple[Variants, list[Input]]]:
+    """The inputs in their order, those with the same axes together; at least one run."""
     runs: list[tuple[Variants, list[Input]]] = []
     for picture in listed:
         axes = given.of(base, picture.input)
         if not (runs and runs[-1][0] is axes):
             runs.append((axes, []))
         runs[-1][1].append(picture.input)
-    _note(base, runs, findings)
-    return [
-        block
-        for axes, pictures in runs or [(base, [])]
-        for block in split(axes.block(pictures, prompts), refuse)
-    ]
+    return runs or [(base, [])]
 
 
 def _note(

@@ -12,15 +12,25 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size, matrix
+from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size
 from spark_batch.jobs.names import MODEL
 from spark_batch.models import Model, Models, schemas
-from spark_batch.recipe import entries, ids, inputs, prompts, rules, variants, warnings
+from spark_batch.recipe import (
+    entries,
+    ids,
+    inputs,
+    per_input,
+    prompts,
+    rules,
+    variants,
+    warnings,
+)
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.prompts import of_row as filled_prompts
+from spark_batch.recipe.repeats import Repeats
 from spark_batch.recipe.schema import judge, size_validator
 from spark_batch.recipe.table import ENDINGS, Row, Table
 from spark_batch.recipe.variants import Variants
@@ -36,14 +46,14 @@ _Atom = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The rest of the recipe: its blocks, its variants for each of its models, its folder.
+    """The rest of the recipe: its blocks, the axes of its models and inputs, its folder.
 
     `name` is the table's path as written; `sure` means that `inputs` has no errors. `prompts` are
     the recipe's, for a table without its own, and `template` is that of output names.
     """
 
     blocks: tuple[Block, ...]
-    axes: tuple[Variants, ...]
+    axes: per_input.Values
     models: Models
     folder: Path
     name: str
@@ -195,10 +205,7 @@ def _sensible(table: Table, given: Given) -> bool:
     if not table.has_prompts:
         sizes = ([len(values) for values in entry.variables.values()] for entry in given.prompts)
         prompts = sum(map(math.prod, sizes))
-    variants = sum(
-        len(axes.sizes) * len(axes.scales) * len(axes.seeds) * len(axes.parameters)
-        for axes in given.axes
-    )
+    variants = given.axes.most
     number = len(table.rows) * prompts * variants
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
@@ -249,7 +256,7 @@ class _Reader:
         self._table = table
         self._given = given
         self._models = given.models
-        self._repeatable = tuple(map(matrix.made_by, given.blocks))
+        self._repeatable = Repeats(given.blocks)
         self._prompts = {prompt.text: prompt for block in given.blocks for prompt in block.prompts}
         self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
         self._ids: dict[str, str] = {}
@@ -267,15 +274,18 @@ class _Reader:
         """The row as a block for each model; none with errors, which are reported."""
         before = self._table.findings.errors
         prompts = self._prompts_of(row, picture)
-        found = [self._block(row, picture, prompts, axes) for axes in self._axes_of(row)]
+        found = [
+            self._block(row, picture, prompts, self._given.axes.of(axes, picture))
+            for axes in self._axes_of(row)
+        ]
         return [] if self._table.findings.errors > before else found
 
     def _axes_of(self, row: Row) -> Sequence[Variants]:
         """The variants for the model that a row names; for all models when it names none."""
         name = row.cells.get(MODEL)
         if name is None or MODEL in self._table.free:
-            return self._given.axes
-        found = [axes for axes in self._given.axes if axes.model.name == name]
+            return self._given.axes.base
+        found = [axes for axes in self._given.axes.base if axes.model.name == name]
         if not found:
             known = self._models.names
             hint = self._table.findings.suggestion(str(name), known)
@@ -288,13 +298,14 @@ class _Reader:
     ) -> Block:
         model = axes.model
         size = self._size(row, model)
+        sizes = self._sized(row, model, picture, axes.sizes if size is None else (size,))
         scale = self._value(row, "scale", model)
         seed = self._value(row, "seed", model)
         return Block(
             model=model,
             inputs=(picture,),
             prompts=prompts,
-            sizes=axes.sizes if size is None else (size,),
+            sizes=sizes,
             # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
             scales=axes.scales if scale is None else (float(scale) + 0.0,),
             seeds=axes.seeds if seed is None else (int(seed),),
@@ -326,10 +337,8 @@ class _Reader:
         names = {prompt.id for prompt in prompts}
         return tuple(
             rule
-            for rule in self._repeatable
-            if model.name in (rule.models or ())
-            and picture.id in (rule.inputs or ())
-            and names & (rule.prompts or frozenset())
+            for rule in self._repeatable.of(model.name, (picture.id,))
+            if names & (rule.prompts or frozenset())
         )
 
     def _prompts_of(self, row: Row, picture: Input) -> tuple[Prompt, ...]:
@@ -498,6 +507,16 @@ class _Reader:
             self._sizes[key] = size
             warnings.sizes([variants.Located(node, "size", size)], model, findings)
         return self._sizes[key]
+
+    def _sized(
+        self, row: Row, model: Model, picture: Input, sizes: tuple[Size, ...]
+    ) -> tuple[Size, ...]:
+        """The sizes with the picture's own in the place of `input`."""
+
+        def refuse(_: Input, reason: str) -> None:
+            self._table.error(row, "size" if "size" in row.cells else "image", reason)
+
+        return per_input.sizes_for(sizes, model, picture, refuse)
 
     def _value(self, row: Row, column: str, model: Model) -> Any:
         """The checked value of a cell; None where the model does not have the parameter."""

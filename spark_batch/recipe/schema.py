@@ -20,6 +20,7 @@ from spark_batch.text import quoted
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+INPUT_SIZE = "input"  # the size with the proportions of the input
 _KEPT = 20  # validators of recipes
 _MOST_GUESSED = 50  # unknown keys of a mapping
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
@@ -89,13 +90,14 @@ def _recipe_validator(
     model = key.model
     whole = dict(schemas.expanded(schemas.RECIPE, "", _in_place(model, sizes)))
     sections = whole["properties"]
-    entries = (sections["variants"], sections["include"]["items"])
-    replaced = {id(section): _with_axes(section, model, axes) for section in entries}
-    include = sections["include"]
+    include, inputs = sections["include"], sections["inputs"]
+    entry = inputs["items"]["else"]
+    own = tuple(axis for axis in axes if axis in entry["properties"])
     whole["properties"] = {
         **sections,
-        "variants": replaced[id(sections["variants"])],
-        "include": {**include, "items": replaced[id(include["items"])]},
+        "variants": _with_axes(sections["variants"], model, axes),
+        "include": {**include, "items": _with_axes(include["items"], model, axes)},
+        "inputs": {**inputs, "items": {**inputs["items"], "else": _with_axes(entry, model, own)}},
     }
     return schemas.validator_of(whole)
 
@@ -112,13 +114,14 @@ def _in_place(model: Model, sizes: Sequence[str]) -> Mapping[str, Any]:
     `sizes` are the names that a size may have, those of other models of the recipe among them.
     """
     named = model.schema["$defs"].get("sizeName", {"title": "Named size"})
-    known = [*named.get("oneOf", ()), *({"const": n} for n in sizes if n not in model.sizes)]
+    others = (*(name for name in sizes if name not in model.sizes), INPUT_SIZE)
+    known = [*named.get("oneOf", ()), *({"const": name} for name in others)]
     parts = {
         "prompt": {},
         **{name: {} for name in ("scale", "seed")},
         **{name: {"type": "integer", "minimum": 1} for name in ("width", "height")},
         **model.parameters,
-        "sizeName": {**named, "oneOf": known} if known else {},
+        "sizeName": {**named, "oneOf": known} if model.sizes or sizes else {},
     }
     return {schemas.default_model(): {"$defs": parts}}
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
 from spark_batch.models import Model, Models, schemas
+from spark_batch.recipe import schema
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
@@ -19,7 +20,7 @@ from spark_batch.text import quoted
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are an error in any case
 # Stands for the size with the proportions of the input; each block of jobs has sides in its place.
-INPUT_SIZE = Size("input", None, None, "input")
+INPUT_SIZE = Size(schema.INPUT_SIZE, None, None, schema.INPUT_SIZE)
 T = TypeVar("T", bound=Hashable)
 
 
@@ -239,6 +240,11 @@ def size_of(node: Node, where: str, model: Model, findings: Findings) -> Size | 
         message = f"{quoted(text)} is not a size"
         findings.error(node.mark, code="value", path=where, message=message)
         return None
+    return _sides(match, node, where, model, findings)
+
+
+def _sides(match: re.Match[str], node: Node, where: str, model: Model, findings: Findings) -> Size:
+    """The size of two checked sides; reports those that the model does not take."""
     sides = []
     for name, digits in zip(("width", "height"), match.groups(), strict=True):
         side = int(digits if len(digits) <= _DIGITS else "9" * _DIGITS)
