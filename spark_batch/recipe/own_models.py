@@ -10,7 +10,7 @@ from spark_batch.jobs.names import VARIABLES
 from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import entries, yaml
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.schema import check_by, plain_values
+from spark_batch.recipe.schema import INPUT_SIZE, check_by, plain_values
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
@@ -128,6 +128,9 @@ def _check_sizes(names: Node, parameters: Iterable[str], findings: Findings) -> 
         message = "the model has neither width and height nor a size; remove the names"
         findings.error(names.mark, code="model", path=where, message=message)
     for item in _part(names, "oneOf").items():
+        if _part(item, "const").text() == INPUT_SIZE:
+            message = f"{quoted(INPUT_SIZE)} has a meaning of its own in recipes: call it otherwise"
+            findings.error(item.mark, code="model", path=where, message=message)
         if not by_text and item.get("x-size") is None:
             message = "without 'x-size' the name says neither width nor height"
             findings.error(item.mark, code="model", path=where, message=message)

@@ -134,6 +134,9 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
     def size(item: Node, here: str) -> Collection[SizeIdentity]:
         return _identities(item, here, axes.models, findings)
 
+    def text(item: Node, _: str) -> Collection[str]:
+        return (item.text(),)
+
     if "prompts" not in doubtful:
         _unknown(node, where, axes.names, findings)
     return Exclusion(
@@ -149,11 +152,7 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
             (name, found)
             for name, known in variables.items()
             if "prompts" not in doubtful
-            if (
-                found := values(
-                    name, {text: text for text in known}, lambda item, _: (item.text(),)
-                )
-            )
+            if (found := values(name, {one: one for one in known}, text))
         ),
     )
 
