@@ -208,7 +208,7 @@ def _like(model: Model, picture: Input) -> Size | str | None:
     if picture.url is not None:
         return (
             "'size: input' needs the picture's pixels, and of a URL they are not known: save the"
-            " picture and name the file, or give this input a size of its own"
+            " picture and name the file, or give it a size of its own"
         )
     if picture.picture is None:
         return None
