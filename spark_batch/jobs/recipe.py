@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from spark_batch.jobs.checks import Check
+from spark_batch.jobs.structure import Structure
 from spark_batch.models import Model, Models
 
 
@@ -119,8 +120,8 @@ class Prompt:
     unnamed: frozenset[str] = frozenset()
 
 
-# A parameter of a model by its name, with a value as JSON writes it.
-Parameters = tuple[tuple[str, "str | int | float | bool"], ...]
+# A parameter of a model by its name, with its value.
+Parameters = tuple[tuple[str, "str | int | float | bool | Structure"], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any, TypeVar
 
 from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
+from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import schema
 from spark_batch.recipe.diagnostics import Findings
@@ -100,7 +101,7 @@ def variants(
     default = NO_SIZE if model.default_size is None else named_size(model.default_size, model)
     seeds = axis("seed", model.default_seed, lambda item, _: whole(item))
     further = {
-        name: axis(name, model.default(name), lambda item, _: parameter_value(item))
+        name: axis(name, structured(model.default(name)), lambda item, _: parameter_value(item))
         for name in model.further
     }
     return Variants(
@@ -125,10 +126,9 @@ def combined(values: Mapping[str, tuple[Any, ...]]) -> tuple[Parameters, ...]:
     )
 
 
-def parameter_value(node: Node) -> str | int | float | bool | None:
+def parameter_value(node: Node) -> Any:
     """The value of a further parameter, which the schema has checked."""
-    value = node.value
-    return None if isinstance(value, Mapping | tuple) else value
+    return structured(schema.plain_values(node))
 
 
 def run(node: Node | None) -> RunSettings:

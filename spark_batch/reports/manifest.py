@@ -180,7 +180,9 @@ def row(
         "variables": _json(dict(record.variables)) if record.variables else "",
         "history": _history(several),
         "pick": picks.cell(record.key),
-        "parameters": _json(dict(sorted(request.parameters))) if request.parameters else "",
+        "parameters": _json(dict(sorted(request.plain_parameters.items())))
+        if request.parameters
+        else "",
     }
 
 
