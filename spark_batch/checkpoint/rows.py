@@ -183,9 +183,14 @@ def parameters(text: str | None) -> Parameters:
     found = json.loads(text, parse_constant=str) if text else {}
     if not isinstance(found, dict):
         raise ValueError("no JSON object")
-    return tuple(
-        (name, "null" if value is None else structured(value)) for name, value in found.items()
-    )
+    return tuple((name, _parameter(value)) for name, value in found.items())
+
+
+def _parameter(value: Any) -> Any:
+    try:
+        return "null" if value is None else structured(value)
+    except ValueError:  # a number that JSON does not have
+        return json.dumps(value)
 
 
 @lru_cache(maxsize=256)

@@ -122,11 +122,11 @@ def _differences(before: Request, after: Request) -> Iterator[Difference]:
     olds, news = dict(before.parameters), dict(after.parameters)
     for name in dict.fromkeys((*olds, *news)):
         if olds.get(name) != news.get(name):
-            yield Difference(name, _shown(olds.get(name)), _shown(news.get(name)))
+            yield Difference(name, shown(olds.get(name)), shown(news.get(name)))
 
 
-def _shown(value: str | float | Structure | None) -> Value:
-    """The value of a parameter as a difference has it: JSON for a mapping or a list."""
+def shown(value: str | float | Structure | None) -> Value:
+    """The value of a parameter, with JSON as a text in the place of a mapping or a list."""
     return value.text if isinstance(value, Structure) else value
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size
 from spark_batch.jobs.names import MODEL
+from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import (
     entries,
@@ -33,6 +34,7 @@ from spark_batch.recipe.prompts import of_row as filled_prompts
 from spark_batch.recipe.repeats import Repeats
 from spark_batch.recipe.schema import judge, size_validator
 from spark_batch.recipe.table import ENDINGS, Row, Table
+from spark_batch.recipe.table_json import json_value
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node, Scalar
 from spark_batch.text import Token, counted, prompt_id, quoted, template_tokens
@@ -73,7 +75,7 @@ def open_table(node: Node, folder: Path, models: Models, findings: Findings) -> 
     if not entries.exists(node, text, "rows", folder, findings):
         return None
     parameters = {
-        name: "type" not in model.parameters[name] or model.parameters[name]["type"] == "string"
+        name: model.parameters[name].get("type", "string") in ("string", "array", "object")
         for model in models.chosen
         for name in model.further
     }
@@ -523,11 +525,17 @@ class _Reader:
         value: Any = row.cells.get(column)
         if value is None or column not in model.parameters:
             return None
+        if column in model.structures:
+            try:
+                value = json_value(value)
+            except ValueError as error:
+                self._table.error(row, column, str(error))
+                return None
         shown = quoted(value) if isinstance(value, str) else _shown(value)
         faults = judge(value, model.validator(column), part=column, shown=shown)
         for fault in faults:
             self._table.error(row, column, fault)
-        return None if faults else value
+        return None if faults else structured(value)
 
 
 def _written(tokens: Sequence[Token]) -> str:
@@ -539,7 +547,7 @@ def _written(tokens: Sequence[Token]) -> str:
 
 def _shown(value: object) -> str:
     """A value of JSON as messages show it."""
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         return "a list or an object"
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -64,7 +64,8 @@ def recipe_validator(model: Model, models: Models) -> Validator:
     checked by their rules.
     """
     folder, key = schemas.schema_folder(), _Hashed(model)
-    return _recipe_validator(folder, key, models.axes, models.size_names)
+    structures = tuple(sorted(models.structures))
+    return _recipe_validator(folder, key, models.axes, models.size_names, structures)
 
 
 def size_validator(model: Model, models: Models) -> Validator:
@@ -84,7 +85,11 @@ class _Hashed:
 
 @lru_cache(_KEPT)
 def _recipe_validator(
-    folder: FilePath, key: _Hashed, axes: tuple[str, ...], sizes: tuple[str, ...]
+    folder: FilePath,
+    key: _Hashed,
+    axes: tuple[str, ...],
+    sizes: tuple[str, ...],
+    structures: tuple[str, ...],
 ) -> Validator:
     """The validator for a folder of schemas; making one takes some milliseconds."""
     model = key.model
@@ -98,6 +103,7 @@ def _recipe_validator(
         "variants": _with_axes(sections["variants"], model, axes),
         "include": {**include, "items": _with_axes(include["items"], model, axes)},
         "inputs": {**inputs, "items": {**inputs["items"], "else": _with_axes(entry, model, own)}},
+        "exclude": _with_structures(sections["exclude"], model, structures),
     }
     return schemas.validator_of(whole)
 
@@ -134,6 +140,15 @@ def _with_axes(section: Mapping[str, Any], model: Model, axes: tuple[str, ...]) 
     return {**section, "properties": {**own, **kept}}
 
 
+def _with_structures(
+    section: Mapping[str, Any], model: Model, structures: Iterable[str]
+) -> dict[str, Any]:
+    """The section `exclude` with the parameters whose values are mappings or lists."""
+    item = section["items"]
+    known = {name: _axis(name, {}, model) for name in structures}
+    return {**section, "items": {**item, "properties": {**item["properties"], **known}}}
+
+
 def _axis(name: str, given: Mapping[str, Any], model: Model) -> Any:
     """A value or a list of values for an axis; anything for one that the model does not have."""
     if not model.has_axis(name):
@@ -141,6 +156,8 @@ def _axis(name: str, given: Mapping[str, Any], model: Model) -> Any:
     if name == "size" or (name in given and name not in model.further):
         return given[name]
     node = model.parameters[name]
+    if node.get("type") == "array":
+        node = {"x-expected": "a list in a list, such as [[a, b], [c]]", **node}
     return {
         "title": node.get("title", name),
         "if": {"type": "array"},
