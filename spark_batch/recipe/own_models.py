@@ -10,7 +10,8 @@ from spark_batch.jobs.names import VARIABLES
 from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import entries, yaml
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.schema import INPUT_SIZE, check_by, plain_values
+from spark_batch.recipe.schema import check_by, plain_values
+from spark_batch.recipe.validators import INPUT_SIZE
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 

@@ -25,6 +25,7 @@ from spark_batch.recipe import (
     rules,
     variants,
     warnings,
+    wording,
 )
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
@@ -32,9 +33,10 @@ from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.prompts import of_row as filled_prompts
 from spark_batch.recipe.repeats import Repeats
-from spark_batch.recipe.schema import judge, size_validator
+from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import ENDINGS, Row, Table
 from spark_batch.recipe.table_json import json_value
+from spark_batch.recipe.validators import size_validator
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node, Scalar
 from spark_batch.text import Token, counted, prompt_id, quoted, template_tokens
@@ -531,7 +533,7 @@ class _Reader:
             except ValueError as error:
                 self._table.error(row, column, str(error))
                 return None
-        shown = quoted(value) if isinstance(value, str) else _shown(value)
+        shown = quoted(value) if isinstance(value, str) else wording.plain(value)
         faults = judge(value, model.validator(column), part=column, shown=shown)
         for fault in faults:
             self._table.error(row, column, fault)
@@ -543,13 +545,6 @@ def _written(tokens: Sequence[Token]) -> str:
     if any(token.name for token in tokens):
         return "".join(token.written for token in tokens)
     return "".join(token.text for token in tokens)
-
-
-def _shown(value: object) -> str:
-    """A value of JSON as messages show it."""
-    if isinstance(value, list | dict):
-        return "a list or an object"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _warn(

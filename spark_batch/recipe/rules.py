@@ -214,7 +214,8 @@ def _values(
         if values and known.keys().isdisjoint(values):
             texts = tuple(known.values())
             hint = findings.suggestion(item.text(), texts) if isinstance(item.value, str) else ""
-            what = shown(item) if item.raw else "this size"
+            axis = where.rpartition(".")[2]
+            what = shown(item) if item.raw else f"this {axis}"
             message = f"{what} is not in the recipe{hint or f'; there are {ids.listed(texts)}'}"
             findings.error(item.mark, code="no-such-value", path=here, message=message)
     return frozenset(found)

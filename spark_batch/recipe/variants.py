@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
-from spark_batch.recipe import schema
+from spark_batch.recipe import schema, validators
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
@@ -21,7 +21,7 @@ from spark_batch.text import quoted
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are an error in any case
 # Stands for the size with the proportions of the input; each block of jobs has sides in its place.
-INPUT_SIZE = Size(schema.INPUT_SIZE, None, None, schema.INPUT_SIZE)
+INPUT_SIZE = Size(validators.INPUT_SIZE, None, None, validators.INPUT_SIZE)
 T = TypeVar("T", bound=Hashable)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+_LISTED = 20  # values that a message lists
 _PROPORTIONS = re.compile("([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
 _UNITS = {
     "minItems": ("list", "value"),
@@ -102,6 +103,19 @@ def worded(fault: Fault, shown: str, name: str) -> tuple[str, str]:
     if words is None:
         return "value", f"{shown} is not allowed here"
     return words(fault, shown, name)
+
+
+def plain(value: object) -> str:
+    """A value of JSON that is no text as messages show it."""
+    if isinstance(value, list | Mapping):
+        return "a list" if isinstance(value, list) else "a mapping"
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else "nothing"
+        if value is None
+        else str(value)
+    )
 
 
 def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
