@@ -109,13 +109,9 @@ def plain(value: object) -> str:
     """A value of JSON that is no text as messages show it."""
     if isinstance(value, list | Mapping):
         return "a list" if isinstance(value, list) else "a mapping"
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else "nothing"
-        if value is None
-        else str(value)
-    )
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
@@ -153,6 +149,13 @@ def _number_hint(text: str) -> str:
 
 def _const(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     return "value", f"{shown} is not known; the one value is {fault.limit}"
+
+
+def _enum(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
+    names = tuple(value if isinstance(value, str) else plain(value) for value in fault.limit)
+    hint = suggestion(fault.value, names) if isinstance(fault.value, str) else ""
+    known = ", ".join(names[:_LISTED]) + ", …" * (len(names) > _LISTED)
+    return "value", f"{shown} is not known{hint or f'; there are {known}'}"
 
 
 def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
@@ -231,6 +234,7 @@ def _pattern(fault: Fault, shown: str, name: str) -> tuple[str, str]:
 _WORDS: Mapping[str, Callable[[Fault, str, str], tuple[str, str]]] = {
     "type": _type,
     "const": _const,
+    "enum": _enum,
     "oneOf": _one_of,
     "anyOf": _any_of,
     "minimum": _range,

@@ -249,7 +249,7 @@ ENDLESS = "(a+)+$"
         (changed(take={"type": "integer"}), "'take' has a meaning of its own in recipes"),
         (changed(style={"type": "string", "pattern": ENDLESS}), "unknown key 'pattern'"),
         (changed(style={"type": "string", "$ref": "#/$defs/params"}), "unknown key '$ref'"),
-        (changed(style={"type": "object"}), "'object' is not allowed"),
+        (changed(style={"type": "date"}), "'date' is not known; there are string, number"),
         ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing keys 'format', 'bytes'"),
         (
             {**OWN, "$defs": {**OWN["$defs"], "sizeName": {"oneOf": [], "default": "x"}}},
@@ -273,6 +273,13 @@ def test_errors_of_a_model_file_are_in_the_file(tmp_path: Path, own: object, sai
     assert found[0].startswith("mine.json:")
     assert said in found[0], found
     assert not any("nothing" in message for message in found)
+
+
+def test_a_reference_in_an_example_of_a_model_file_is_a_value(tmp_path: Path) -> None:
+    """It is not followed, which would have no end."""
+    endless = [{"$ref": "#/$defs/params"}]
+    own = changed(style={"type": "string", "enum": ["oil", "ink"], "examples": endless})
+    assert given(tmp_path, "model: mine.json\nvariants: {style: oil}\n", own=own)
 
 
 def test_a_model_file_is_one_of_the_repository(tmp_path: Path) -> None:
