@@ -88,6 +88,9 @@ def test_a_name_whose_picture_was_never_made_had_none_before(tmp_path: Path) -> 
         _make(checkpoint, night)
         checkpoint.sync_jobs([night])
         assert checkpoint.former([beach.output]) == {}
+        checkpoint.sync_jobs([night, replace(night, output="cat/copy")])  # not written there yet
+        checkpoint.sync_jobs([replace(beach, output="cat/copy")])
+        assert checkpoint.former(["cat/copy"]) == {}
 
 
 def _make(checkpoint: Checkpoint, job: Job) -> None:
