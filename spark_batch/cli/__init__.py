@@ -19,7 +19,7 @@ import click
 
 from spark_batch.cli import colours, streams
 from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
-from spark_batch.text import closest
+from spark_batch.text import closest, printable_lines
 from spark_batch.version import __version__
 
 # In the order of a day's work; each is a module of this package.
@@ -100,7 +100,8 @@ def _short_help(name: str) -> str:
 def cli(debug: bool) -> None:
     """Terraform for AI picture edits: recipes in YAML, pictures and a manifest out.
 
-    The key comes from SPARK_API_KEY; SPARK_BASE_URL moves the endpoint.
+    To begin, `spark-batch init DIR` makes a folder with a recipe that runs at once in the sandbox.
+    The API key comes from the environment variable SPARK_API_KEY.
     """
 
 
@@ -209,4 +210,4 @@ def _report(error: BaseException, arguments: list[str]) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"spark-batch: {text}", err=True)
+    click.echo(printable_lines(f"spark-batch: {text}"), err=True)

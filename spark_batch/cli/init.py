@@ -25,5 +25,11 @@ def command(folder: Path) -> None:
             f"before CI can run: in {project.WORKFLOW}, set SPARK_BATCH to the git address and"
             " commit of spark-batch"
         )
+    if starter.repository is not None:
+        click.echo(
+            f"GitHub runs workflows from the top of a repository alone: move {project.WORKFLOW} to"
+            f" {shown(starter.repository)}, and write there `{shown(folder)}/` before recipe.yaml"
+            " and out"
+        )
     inside = "" if folder == Path() else f"cd {shown(folder)} && "
     click.echo(f"now: {inside}spark-batch run recipe.yaml --sandbox")

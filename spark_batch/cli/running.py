@@ -109,8 +109,7 @@ def _run(
     session.print_pointers(result.forecast.causes)
     session.print_reports(result.written, prepared.layout)
     if options.shard is not None:
-        merging = prepared.layout.merging.replace("RECIPE", str(recipe_path))
-        click.echo(f"`{merging}` joins the shards", err=True)
+        click.echo(f"`{prepared.layout.merging}` joins the shards", err=True)
     end = result.tally.exit_code()
     more = ("--reroll",) if options.reroll else ()
     if step := standing.next_step(result.counts, recipe_path, prepared.layout, *more, end=end):
@@ -126,7 +125,8 @@ def _run(
 
 def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> project.Watch:
     """Show a run, and log its events."""
-    show = partial(watch, codes=prepared.recipe.models.errors)
+    currency = standing.currency(prepared.layout)
+    show = partial(watch, codes=prepared.recipe.models.errors, currency=currency)
     if events is None:
         return show
 

@@ -12,7 +12,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session, standing
-from spark_batch.cli.colours import print_line
+from spark_batch.cli.colours import print_folded
 from spark_batch.errors import PicksError
 from spark_batch.paths import shown
 from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Shard, Status
@@ -77,7 +77,7 @@ def _print_text(
     click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     for record in trouble:
         status = (_status(record), standing.colour(record))
-        print_line(status, f" {record.output} (job {record.key}): {_why(record)}")
+        print_folded(status, f" {record.output}: {_why(record)} (job {record.key})")
     if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
         click.echo(f"  {session.left_over_files(files, recipe_path, layout)}")
 

@@ -169,7 +169,9 @@ def _address(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise UsageError(f"{text!r} is no address of a Dask scheduler, such as tcp://10.0.0.5:8786")
+        raise UsageError(
+            f"{text!r} is not the address of a Dask scheduler, such as tcp://10.0.0.5:8786"
+        )
     return address
 
 

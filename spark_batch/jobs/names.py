@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Prompt
+from spark_batch.jobs import Prompt, Structure
 from spark_batch.jobs.request import value_text
 from spark_batch.models import schemas
 from spark_batch.text import Token, slug, template_tokens
@@ -80,10 +80,15 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
     return "".join(written)
 
 
-def value_slug(value: str | float | None) -> str:
-    """The value of an axis as file names write it; `none` where a job's model has no such axis."""
+def value_slug(value: str | float | Structure | None) -> str:
+    """The value of an axis as file names write it; `none` where a job's model has no such axis.
+
+    Of a mapping or a list these are its words and a hash.
+    """
     if value is None:
         return ABSENT
+    if isinstance(value, Structure):
+        return slug(value.text, distinct=True)
     return slug(value) if isinstance(value, str) else value_text(value)
 
 

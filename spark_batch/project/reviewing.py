@@ -154,12 +154,13 @@ class Review:
 
     def _content(self, path: Path) -> bytes | None:
         folder = self.layout.output_dir.absolute()
+        path = Path(os.path.normpath(path))
         if path.is_relative_to(folder):
             above = [parent for parent in path.parents if parent.is_relative_to(folder)]
             if any(atomic.is_link(one) for one in (path, *above)) or not atomic.is_regular(path):
                 return None
             flags = os.O_RDONLY | _NO_LINK | getattr(os, "O_BINARY", 0)
-        elif Path(os.path.normpath(path)) in self._inputs:
+        elif path in self._inputs:
             flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         else:
             return None
@@ -206,7 +207,7 @@ def _changes(document: object, outputs: Mapping[str, str]) -> Sequence[PickChang
     """The changes in a document. Raises UsageError for what the page does not send."""
     found = document.get("changes") if isinstance(document, dict) else None
     if not isinstance(found, list) or len(found) > MOST_CHANGES:
-        raise UsageError("these are no verdicts")
+        raise UsageError("these are not verdicts")
     return [_change(entry, outputs) for entry in found]
 
 
@@ -224,5 +225,5 @@ def _judged(entry: object) -> tuple[Verdict | None, str]:
     verdict = entry.get("verdict") if isinstance(entry, dict) else None
     note = entry.get("note") if isinstance(entry, dict) else None
     if verdict not in ("", *Verdict) or not isinstance(note, str) or len(note) > LONGEST_NOTE:
-        raise UsageError("this is no verdict, or its note is too long")
+        raise UsageError("this is not a verdict, or its note is too long")
     return (Verdict(verdict), note) if verdict else (None, "")

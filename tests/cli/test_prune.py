@@ -196,7 +196,7 @@ def test_left_over_pictures_are_named_and_deleted(
     assert len(folder.pictures()) == 3
     folder.edit("[Snow]", "[Beach, Snow]")
     planned = call("plan", folder.recipe, "--sandbox")
-    assert "1 pruned (`spark-batch prune --undo` has them fetched again)" in planned.out
+    assert f"1 pruned: `spark-batch prune {folder.recipe} --sandbox --undo` has them" in planned.out
     assert len(folder.ledger()) == 4
 
 

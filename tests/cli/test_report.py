@@ -167,7 +167,7 @@ def test_a_contact_sheet_replaces_no_picture_of_somebody(folder: Folder, call: C
     before = sheet.read_bytes()
     ended = call("report", folder.recipe, "--sandbox", "--format", "sheet")
     assert ended.code == ExitCode.WRONG
-    assert "is no report of spark-batch" in ended.err
+    assert "is not a report of spark-batch" in ended.err
     assert sheet.read_bytes() == before
     sheet.rename(folder.path / "mine.png")
     sheet.symlink_to(folder.path / "mine.png")

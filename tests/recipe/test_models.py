@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -170,10 +171,31 @@ def test_rows_name_models_and_parameters(tmp_path: Path) -> None:
     ]
     (tmp_path / "t.csv").write_text("image,prompt,model\na.png,Beach,mine_2\n")
     (found,) = errors(tmp_path, text)
-    assert found.startswith("t.csv:2: 'mine_2' is no model of the recipe; did you mean 'mine_1'?")
+    assert found.startswith(
+        "t.csv:2: 'mine_2' is not a model of the recipe; did you mean 'mine_1'?"
+    )
     (tmp_path / "t.csv").write_text("image,prompt,model\na.png,A ${model} phone,X5\n")
     (job,) = [job for job in jobs_of(tmp_path, "rows: t.csv\n") if "phone" in job.prompt.text]
     assert job.prompt.text == "A X5 phone"
+
+
+@pytest.mark.parametrize(
+    ("whole", "same"), [("1", "[1.0]"), ("0", "[-0.0]"), ("0", "0e0"), ("1", None)]
+)
+def test_a_number_has_one_key_however_it_is_written(
+    tmp_path: Path, whole: str, same: str | None
+) -> None:
+    """Nothing is paid for again for the sake of `.0`, in a recipe, a table or the model's file."""
+    own, text = changed(strength={"type": "number", "default": 1.0}), "model: mine.json\n"
+    first = jobs_of(tmp_path, f"{text}variants: {{strength: {whole}}}\n")
+    if same is not None:
+        again = jobs_of(tmp_path, f"{text}variants: {{strength: {same}}}\n")
+    else:
+        again = list(matrix.jobs(given(tmp_path, text, own=own).recipe))
+    table = f'{{"image": "a.png", "prompt": "Make it red", "strength": {whole}.0}}'
+    (tmp_path / "t.jsonl").write_text(table)
+    rows = jobs_of(tmp_path, f"{text}rows: t.jsonl\nvariants: {{strength: {whole}}}\n")
+    assert {job.key for job in (*again, *rows)} == {job.key for job in first}
 
 
 def test_the_request_has_what_the_model_takes(tmp_path: Path) -> None:
@@ -224,9 +246,13 @@ def test_a_model_is_given_once(tmp_path: Path) -> None:
     assert found == f"recipe.yaml:5: the model '{MODEL.name}' is given twice; remove one"
 
 
-def changed(**parameters: object) -> dict[str, Any]:
-    """The own model with other parameters; None takes one away."""
+def changed(*, sizes: Mapping[str, int] | None = None, **parameters: object) -> dict[str, Any]:
+    """The own model with other parameters; None takes one away. `sizes` are squares by name."""
     own: dict[str, Any] = json.loads(json.dumps(OWN))
+    if sizes is not None:
+        squares = {name: {"width": side, "height": side} for name, side in sizes.items()}
+        named = [{"const": name, "x-size": square} for name, square in squares.items()]
+        own["$defs"]["sizeName"] = {"oneOf": named}
     properties = own["$defs"]["params"]["properties"]
     for name, node in parameters.items():
         properties[name] = node
@@ -236,6 +262,7 @@ def changed(**parameters: object) -> dict[str, Any]:
 
 
 ENDLESS = "(a+)+$"
+NARROW = {"type": "integer", "maximum": 512}
 
 
 @pytest.mark.parametrize(
@@ -249,7 +276,17 @@ ENDLESS = "(a+)+$"
         (changed(take={"type": "integer"}), "'take' has a meaning of its own in recipes"),
         (changed(style={"type": "string", "pattern": ENDLESS}), "unknown key 'pattern'"),
         (changed(style={"type": "string", "$ref": "#/$defs/params"}), "unknown key '$ref'"),
-        (changed(style={"type": "object"}), "'object' is not allowed"),
+        (changed(style={"type": "string", "default": ["a"]}), "expected a text, not a list"),
+        (changed(strength={"type": "number", "default": "a"}), "expected a number, not 'a'"),
+        (changed(strength={"type": "number", "default": 7, "maximum": 1}), "7 is more than 1"),
+        (changed(scale={"type": "number", "default": ".inf"}), "expected a number, not '.inf'"),
+        (changed(seed={"type": "string", "default": "a"}), "seed is 'integer' in every model"),
+        (changed(size={"type": "string", "enum": ["large"]}), "'small' is not known; there are large"),
+        (
+            changed(size=None, width=NARROW, height=NARROW, sizes={"big": 513}),
+            "513 is more than 512; width is 512 or less",
+        ),
+        (changed(style={"type": "date"}), "'date' is not known; there are string, number"),
         ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing keys 'format', 'bytes'"),
         (
             {**OWN, "$defs": {**OWN["$defs"], "sizeName": {"oneOf": [], "default": "x"}}},
@@ -273,6 +310,13 @@ def test_errors_of_a_model_file_are_in_the_file(tmp_path: Path, own: object, sai
     assert found[0].startswith("mine.json:")
     assert said in found[0], found
     assert not any("nothing" in message for message in found)
+
+
+def test_a_reference_in_an_example_of_a_model_file_is_a_value(tmp_path: Path) -> None:
+    """It is not followed, which would have no end."""
+    endless = [{"$ref": "#/$defs/params"}]
+    own = changed(style={"type": "string", "enum": ["oil", "ink"], "examples": endless})
+    assert given(tmp_path, "model: mine.json\nvariants: {style: oil}\n", own=own)
 
 
 def test_a_model_file_is_one_of_the_repository(tmp_path: Path) -> None:

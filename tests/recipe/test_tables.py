@@ -327,7 +327,7 @@ def test_keys_of_json_objects_are_variables(folder: Path) -> None:
 def test_no_workbook_is_read_that_is_none(folder: Path) -> None:
     (folder / "t.xlsx").write_bytes(b"PK\3\4 no archive")
     (error,) = errors_of(folder, "t.xlsx")
-    assert "this is no .xlsx workbook" in error
+    assert "this is not an .xlsx workbook" in error
     with zipfile.ZipFile(folder / "t.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "<workbook/>")
     (error,) = errors_of(folder, "t.xlsx")
@@ -347,7 +347,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(
     size = (8 << 20).to_bytes(4, "little")
     path.write_bytes(path.read_bytes().replace(size, (100).to_bytes(4, "little")))
     (error,) = errors_of(folder, "t.xlsx")
-    assert "this is no .xlsx workbook" in error  # no more is unpacked than the directory names
+    assert "this is not an .xlsx workbook" in error  # no more is unpacked than the directory names
 
 
 LONG = f"<si><t>{'x' * 1_000_000}</t></si><si><t>a.jpg</t></si>"

@@ -122,6 +122,7 @@ function pictureFacts(job) {
   return [
     ["file", job.link ? linkTo(job.link, job.file) : job.file],
     ["", job.pointer ? el("em", {}, POINTER) : null],
+    ["moved", job.earlier[0]?.moved?.toFixed(2) ?? (job.gone ? "The picture that it replaced is no longer kept." : null)],
     ["asked", sides(asked)],
     ["expected", sides(expected)],
     ["came", came && el("span", { class: other ? "other" : null }, sides(came.size))],

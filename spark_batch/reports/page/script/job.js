@@ -71,7 +71,8 @@ function go(by) {
   const next = nextBy(by);
   if (!next) return;
   const moves = jobNamed.has(state.with);
-  change(moves ? { with: next.output } : { job: next.output, with: "" });
+  const again = state.with.startsWith(EARLIER) && replacedBy(next) ? `${EARLIER}0` : "";
+  change(moves ? { with: next.output } : { job: next.output, with: again });
 }
 
 /** Back to the tile that the reader came to, which need not be the one that was clicked. */

@@ -100,6 +100,7 @@ function start() {
   renderPicks();
   renderViews();
   renderTrouble();
+  renderMoved();
   renderControls();
   renderGrid();
   onChange(render);

@@ -4,13 +4,14 @@ const GROUPS = 6;
 const SAMPLES = 6;
 const COMMANDS = 3;
 
-/** The jobs of a kind and a reason. Numbers in what was said make no other reason. */
+/** The jobs of a kind and a reason. Numbers make no other reason, nor what a check found in each picture. */
 function troubleGroups() {
   const groups = new Map();
   for (const kind of TROUBLE) {
     for (const job of jobs.filter((each) => each.kind === kind)) {
       const why = reason(job);
-      const name = `${kind}\n${why.code || why.said.replace(/\d+/g, "#")}`;
+      const alike = kind === "flagged" && job.failed_checks.length ? job.failed_checks.join("\n") : why.said.replace(/\d+/g, "#");
+      const name = `${kind}\n${why.code || alike}`;
       if (!groups.has(name)) groups.set(name, { kind, why, jobs: [] });
       groups.get(name).jobs.push(job);
     }
