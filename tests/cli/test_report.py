@@ -14,6 +14,7 @@ from spark_batch import project
 from spark_batch.errors import ExitCode
 from spark_batch.models import schemas
 from spark_batch.paths import Layout
+from spark_batch.pictures import SheetCell, contact_sheet
 from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Served
@@ -141,6 +142,21 @@ def test_a_contact_sheet_is_made_when_it_is_asked_for(folder: Folder, call: Call
     with Image.open(sheet) as image:
         assert image.format == "PNG"
         assert image.size[0] < whole[0] or image.size[1] < whole[1]
+
+
+def test_a_contact_sheet_says_why_a_picture_is_missing(folder: Folder, call: Call) -> None:
+    """Beside its verdict."""
+    call("run", folder.recipe, "--sandbox")
+    job = json.loads((folder.previews / "tiny.json").read_text())["jobs"][0]
+    picks = folder.recipe.with_name("tiny.picks.csv")
+    picks.write_text(f"job,output,verdict,note\n{job['job']},x,reject,\n")
+    call("prune", folder.recipe, "--sandbox", "--rejected", "--yes")
+    only = ("--format", "sheet", "--only", "pick=reject")
+    assert call("report", folder.recipe, "--sandbox", *only).code == ExitCode.DONE
+    name = job["output"].removesuffix(".jpg")
+    cell = SheetCell(None, name, "pruned · rejected", "#9c1f18")
+    made = contact_sheet([cell], title="tiny", count="1 picture")
+    assert (folder.previews / "tiny.sheet.png").read_bytes() == made
 
 
 def test_a_contact_sheet_replaces_no_picture_of_somebody(folder: Folder, call: Call) -> None:
