@@ -231,7 +231,7 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         ),
         (
             "image,colour,title,width\na.jpg,r,t,7\n",
-            "t.csv:1:20: error: the column 'width' is no variable",
+            "t.csv:1:20: error: the column 'width' cannot be a variable",
         ),
         ("image,colour,Colour\na.jpg,r,t\n", "recipe.yaml:4:"),
         (
