@@ -20,7 +20,7 @@ interface: files of older versions stand under them.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 STATE_FOLDER = ".spark-batch"
@@ -32,10 +32,14 @@ PART_SUFFIX = ".part"  # of a file that is not finished
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths of a recipe's files below its output folder."""
+    """The paths of a recipe's files below its output folder.
+
+    `is_preview` says whether the folder holds the sandbox's previews, and no paid pictures.
+    """
 
     name: str
     output_dir: Path
+    is_preview: bool = field(default=False, kw_only=True)
 
     @property
     def label(self) -> str:
@@ -43,9 +47,9 @@ class Layout:
         return self.name
 
     @property
-    def is_preview(self) -> bool:
-        """Whether the output folder holds the sandbox's previews, and no paid pictures."""
-        return self.output_dir.name == SANDBOX
+    def paid_dir(self) -> Path:
+        """The output folder of paid pictures, which the previews' is in."""
+        return self.output_dir.parent if self.is_preview else self.output_dir
 
     @property
     def state(self) -> Path:
@@ -96,8 +100,7 @@ class Layout:
     @property
     def inputs(self) -> Path:
         """The folder of input pictures that were read from object stores, also for previews."""
-        output_dir = self.output_dir.parent if self.is_preview else self.output_dir
-        return output_dir / STATE_FOLDER / "inputs"
+        return self.paid_dir / STATE_FOLDER / "inputs"
 
     @property
     def sandbox(self) -> Path:

@@ -57,6 +57,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
+def printable_lines(text: str) -> str:
+    """A text as `printable` shows it, with its line ends."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def shortened(text: str, longest: int) -> str:
     """A text cut to `longest` characters, of which the last is then `…`."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
@@ -197,7 +202,8 @@ def picture_id(name: str, *, longest: int) -> str:
 
 def digest(text: str) -> str:
     """8 hex digits of a text's SHA-256, the same however its accents are encoded."""
-    return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).hexdigest()[:8]
+    whole = unicodedata.normalize("NFC", text).encode(errors="surrogatepass")
+    return hashlib.sha256(whole).hexdigest()[:8]
 
 
 def seen(text: str) -> str:

@@ -148,7 +148,7 @@ def _picture(row: Cells) -> Picture | None:
     if row["sha256"] is None:
         return None
     return Picture(
-        format=row["format"],
+        format=row["format"] or "",
         width=row["width"],
         height=row["height"],
         bytes=row["bytes"],

@@ -24,7 +24,9 @@ _MOST_SQL = 100_000  # characters of an object's SQL; ours has 2 500
 _MOST_TEXT = 1 << 20  # bytes; the recipe that a prompt comes from has no more
 _MOST_NAME = 4 << 10  # bytes of an id
 _MOST_PATH = 64 << 10  # bytes; 400 characters of output.name may stand for 80 names of 200 bytes
+_MOST_PART = 255  # characters of a folder's or file's name; most disks take as many bytes
 _MOST_NUMBER = 10_000_000  # of an attempt
+_MOST_VALUE = 2e19  # of a parameter; a recipe's numbers have 64 bits
 _MOST_AMOUNT = 512  # characters; a recipe's price of 5e-324 has 326
 # Before the point of an amount in USD. The client takes no larger cost from the API; what is
 # reserved may be a recipe's price, which has 64 bits.
@@ -224,11 +226,15 @@ _TIME = (
     " AND (substr(@, 20) = 'Z' OR (length(@) IN (24, 27) AND @ GLOB '*Z' AND substr(@, 20, 1) = '.'"
     " AND substr(@, 21, length(@) - 21) NOT GLOB '*[^0-9]*'))"
 )
-_PATH = (  # below a folder; a backslash separates names on Windows
+_LONG = "[^/]" * (_MOST_PART + 1)
+_PATH = (  # below a folder, as the manifest's schema has it; Windows separates names by a backslash
     f"{_text(_MOST_PATH)} AND length(@) > 0"
     r" AND '/' || replace(@, '\', '/') || '/' NOT GLOB '*/../*'"
     r" AND '/' || replace(@, '\', '/') NOT GLOB '//*' AND @ NOT GLOB '?:*'"
+    " AND '/' || @ NOT GLOB '*/.*' AND @ NOT GLOB '*[' || char(1) || '-' || char(31) || ']*'"
+    f" AND (length(@) <= {_MOST_PART} OR @ NOT GLOB '*{_LONG}*')"
 )
+_PICTURE = f"{_PATH} AND (@ GLOB '*.jpg' OR @ GLOB '*.png' OR @ GLOB '*.webp')"
 # `jobs.checks.results_text`; json_each of what is no list would give other rows.
 _RESULTS = (
     f"{_text()} AND json_valid(@) AND json_type(@) = 'array' AND NOT EXISTS (SELECT 1 FROM"
@@ -239,13 +245,23 @@ _RESULTS = (
 )
 _OBJECT = f"{_text()} AND json_valid(@) AND json_type(@) = 'object'"
 
+
+def _object_of(*kinds: str) -> str:
+    """A JSON object with values of these types alone: texts, truth values, numbers of 64 bits."""
+    wrong = f"NOT ({_one_of(*kinds).replace('@', 'v.type')}) OR (v.type IN ('integer', 'real')"
+    return (
+        f"{_OBJECT} AND NOT EXISTS (SELECT 1 FROM json_each(@) AS v WHERE {wrong}"
+        f" AND v.value NOT BETWEEN {-_MOST_VALUE} AND {_MOST_VALUE}))"
+    )
+
+
 _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "request": _rules(
             key=_hex(KEY_DIGITS),
             model=_text(_MOST_NAME),
             prompt=_text(),
-            picture=_optional(_text(_MOST_NAME)),
+            picture=_optional(_hex(64)),
             url=_optional(_text()),
             seed=_optional(_whole(-(1 << 62))),
             scale=_optional("typeof(@) = 'real' AND @ BETWEEN -1e9 AND 1e9"),
@@ -253,7 +269,7 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             height=_optional(_whole(0, 1 << 31)),
             take=_whole(1),
             fit=_optional(_text()),
-            parameters=_optional(_OBJECT),
+            parameters=_optional(_object_of("text", "integer", "real", "true", "false")),
         ),
         "placement": _rules(
             output=_PATH,
@@ -262,9 +278,9 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             recipe=_text(_MOST_NAME),
             input=_text(_MOST_NAME),
             prompt_id=_text(_MOST_NAME),
-            variables=_OBJECT,
+            variables=_object_of("text"),
             current=_FLAG,
-            file=_optional(_PATH),
+            file=_optional(_PICTURE),
             image=_optional(_text()),
             source=_optional(_text()),
             replaced=_optional(_whole(0)),

@@ -19,7 +19,7 @@ import click
 
 from spark_batch.cli import colours, streams
 from spark_batch.errors import ExitCode, RecipeError, SparkBatchError, UsageError
-from spark_batch.text import closest
+from spark_batch.text import closest, printable_lines
 from spark_batch.version import __version__
 
 # In the order of a day's work; each is a module of this package.
@@ -210,4 +210,4 @@ def _report(error: BaseException, arguments: list[str]) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"spark-batch: {text}", err=True)
+    click.echo(printable_lines(f"spark-batch: {text}"), err=True)

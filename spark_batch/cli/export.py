@@ -61,5 +61,7 @@ def command(
     if mirror:
         parts.append(f"{deleted} {would}deleted")
     if export.unfinished:
-        parts.append(f"{counted(export.unfinished, 'job')} without a picture yet left out")
+        parts.append(f"{counted(export.unfinished, 'job')} without a picture left out")
+    if not mirror and export.others:
+        parts.append(f"{len(export.others)} from earlier exports left there (--mirror deletes)")
     click.echo(printable(f"{export.destination.shown}: {', '.join(parts)}"))

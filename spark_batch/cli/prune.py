@@ -85,8 +85,8 @@ def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> in
     run = command_line("run", recipe.path, layout)
     pictures = counted(count, "picture")
     click.echo(
-        f"{pictures} wanted again: `{run}` fetches them for free as long as the API has them, about"
-        " a day after they were made; `retry` makes those that it no longer has anew, for money"
+        f"{pictures} wanted again: `{run}` fetches for free what the API still has, which is about"
+        " a day; `retry` makes the rest anew, for money"
     )
     session.print_unwritten(written)
     return written.exit_code

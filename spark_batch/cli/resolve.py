@@ -13,7 +13,7 @@ from spark_batch.cli.colours import print_folded
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Attempt, JobRecord, Shard
-from spark_batch.text import counted
+from spark_batch.text import counted, printable
 
 _SHOWN = 20  # attempts whose settlement is described one by one
 
@@ -60,7 +60,7 @@ def command(
         if task_id is not None:
             pairs = pairs[-1:]  # one task is of one attempt
         for record, attempt in pairs[:_SHOWN]:
-            print_folded(_effect(record, attempt, task_id, not_charged))
+            print_folded(printable(_effect(record, attempt, task_id, not_charged)))
         if len(pairs) > _SHOWN:
             click.echo(f"… and {len(pairs) - _SHOWN} more")
         _confirm(counted(len(pairs), "attempt"), yes, many=bool(only))

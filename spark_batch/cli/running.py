@@ -99,8 +99,8 @@ def _run(
 ) -> ExitCode:
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
-        if options.reroll:
-            session.print_further(prepared.layout, recipe_path, reroll=True)
+        if options.reroll or prepared.idle:
+            session.print_further(prepared.layout, recipe_path, reroll=options.reroll)
         _print_shard_budget(prepared)
         if not prepared.idle and not yes:
             _confirm(prepared)
@@ -111,7 +111,8 @@ def _run(
     if options.shard is not None:
         click.echo(f"`{prepared.layout.merging}` joins the shards", err=True)
     end = result.tally.exit_code()
-    if step := standing.next_step(result.counts, recipe_path, prepared.layout, end):
+    more = ("--reroll",) if options.reroll else ()
+    if step := standing.next_step(result.counts, recipe_path, prepared.layout, *more, end=end):
         click.echo(step)
     if events is not None:
         events.end(result.tally, result.exit_code)

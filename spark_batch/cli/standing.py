@@ -61,16 +61,20 @@ def print_rows(
 
 
 def next_step(
-    counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout, end: ExitCode = ExitCode.DONE
+    counts: Mapping[Status, int],
+    recipe: Path,
+    layout: RecipeLayout,
+    *options: str,
+    end: ExitCode = ExitCode.DONE,
 ) -> str | None:
     """The line that says how to go on; None when `run` has nothing to do.
 
-    `end` is how the last run ended.
+    `options` are those that the next `run` needs as well, and `end` is how the last one ended.
     """
     if not any(counts.get(status) for status in _UNDER_WAY):
         return None
     condition = f", {_CONDITIONS[end]}" if end in _CONDITIONS else ""
-    return f"Continue{condition}: {command_line('run', recipe, layout)}"
+    return f"Continue{condition}: {command_line('run', recipe, layout, *options)}"
 
 
 def colour(record: JobRecord) -> Colour:

@@ -10,7 +10,7 @@ from spark_batch import project
 from spark_batch.cli import options
 from spark_batch.errors import ExitCode
 from spark_batch.project import Shard
-from spark_batch.text import counted
+from spark_batch.text import counted, printable
 
 
 @click.command()
@@ -31,10 +31,10 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
         good += fault is None
         pointers += fault is None and verified.is_pointer
         if fault:
-            click.echo(f"{record.file or record.output}: {fault}")
+            click.echo(printable(f"{record.file or record.output}: {fault}"))
         if record.flag:
             flagged += 1
-            click.echo(f"{record.file}: flagged: {record.flag}")
+            click.echo(printable(f"{record.file}: flagged: {record.flag}"))
     odd = f", {flagged} flagged" if flagged else ""
     of_them = f" ({_pointed(pointers)})" if pointers else ""
     files = counted(good, "file")

@@ -17,7 +17,7 @@ from spark_batch.project import (
     Status,
     status_of,
 )
-from spark_batch.text import printable
+from spark_batch.text import printable_lines
 
 _FOLLOWED = "a further attempt followed"
 _AGAIN = {
@@ -50,28 +50,33 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
 
 def _print_job(record: JobRecord) -> None:
     request = record.request
-    click.echo(f"job {record.key}  {record.file or record.output}  {record.status.value}")
-    click.echo(f"  input {record.input}, prompt {record.prompt_id}: {request.prompt}")
-    click.echo(f"  {request.words}, model {request.model}")
+    _print(f"job {record.key}  {record.file or record.output}  {record.status.value}")
+    _print(f"  input {record.input}, prompt {record.prompt_id}: {request.prompt}")
+    _print(f"  {request.words}, model {request.model}")
     if request.fit is not None:
-        click.echo(f"  fit: {request.fit}")
+        _print(f"  fit: {request.fit}")
     if record.cost is not None:
-        click.echo(f"  cost {record.cost} USD over all attempts")
+        _print(f"  cost {record.cost} USD over all attempts")
     if not record.current:
-        click.echo("  left over: the recipe no longer has this line")
+        _print("  left over: the recipe no longer has this line")
 
 
 def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt) -> None:
     task = f", task {attempt.task_id}" if attempt.task_id else ""
     paid = "" if attempt.cost is None else f", {attempt.cost} USD"
-    click.echo(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
+    _print(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
     for moment, what, detail in checkpoint.history(attempt.id):
-        click.echo(f"  {moment}  {what}{': ' + detail if detail else ''}")
+        _print(f"  {moment}  {what}{': ' + detail if detail else ''}")
     if attempt.flag:
-        click.echo(f"  flagged: {printable(attempt.flag)}")
+        _print(f"  flagged: {attempt.flag}")
     for result in attempt.checks:
         verdict = "passed" if result.passed else "failed"
-        click.echo(printable(f"  check {result.check}: {verdict}: {result.reason}"))
+        _print(f"  check {result.check}: {verdict}: {result.reason}")
+
+
+def _print(text: str) -> None:
+    """Print a text of a checkpoint, which may be a stranger's; a prompt may have several lines."""
+    click.echo(printable_lines(text))
 
 
 def _next(attempt: Attempt, layout: project.RecipeLayout, key: str) -> str:

@@ -65,6 +65,7 @@ class Treatment:
 class Picture:
     """A picture file: format as Pillow names it, pixels, bytes and SHA-256 (hex).
 
+    The format is empty where only a manifest without its file knows of the picture.
     `treatment` is what is done to it before it is sent; None sends the file as it is. `turned` says
     of a file that is sent as it is that its EXIF orientation turns or mirrors it.
     """

@@ -109,8 +109,8 @@ def look(path: Path) -> tuple[Picture, bytes]:
 
 
 def extension(picture: Picture) -> str:
-    """The extension of a picture's file, with its dot: `.jpg`, `.png` or `.webp`."""
-    return EXTENSIONS[picture.format]
+    """The extension of a picture's file: `.jpg`, `.png` or `.webp`; empty for an unknown format."""
+    return EXTENSIONS.get(picture.format, "")
 
 
 def _whole_file(path: Path) -> tuple[bytes, str]:

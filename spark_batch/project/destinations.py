@@ -9,7 +9,9 @@ from typing import Protocol
 
 from spark_batch import atomic, cloud
 from spark_batch.errors import OutputError, PictureError, UsageError
+from spark_batch.paths import STATE_FOLDER
 from spark_batch.pictures.disk import sha256
+from spark_batch.text import quoted
 
 _LOCAL = ("file", "local")
 
@@ -43,20 +45,29 @@ class Destination(Protocol):
 
 
 class FolderDestination:
-    """A folder on this machine. Nothing is written, read or deleted through a symbolic link."""
+    """A folder on this machine. Nothing is written, read or deleted through a symbolic link.
+
+    Unless it `has_originals`, nothing in an output folder below it is either: its files would be
+    taken for delivered copies of themselves, which `--mirror` deletes.
+    """
 
     is_remote = False
     at_once = 1
 
-    def __init__(self, folder: Path, shown: str) -> None:
+    def __init__(self, folder: Path, shown: str, *, has_originals: bool = False) -> None:
         self._folder = folder
+        self._has_originals = has_originals
         self.shown = shown
 
     def read(self, name: str) -> bytes | None:
         """See `Destination`."""
         path = self._path(name)
+        if not os.path.lexists(path):
+            return None
+        if not atomic.is_regular(path):  # a pipe would be waited for
+            raise OutputError(f"cannot read {path}: it is no regular file")
         try:
-            return path.read_bytes() if os.path.lexists(path) else None
+            return path.read_bytes()
         except OSError as error:
             raise OutputError(f"cannot read {path}: {error.strerror}") from None
 
@@ -105,9 +116,18 @@ class FolderDestination:
 
     def _path(self, name: str) -> Path:
         path = self._folder.joinpath(*name.split("/"))
-        above = path.relative_to(self._folder).parents
-        atomic.refuse_links(path, *(self._folder / folder for folder in above))
+        above = [self._folder / folder for folder in path.relative_to(self._folder).parents]
+        atomic.refuse_links(path, *above)
+        if not self._has_originals and any(map(_is_output_folder, above)):
+            raise UsageError(
+                f"{path} is in an output folder, which has the originals: choose another folder or"
+                " other names"
+            )
         return path
+
+
+def _is_output_folder(folder: Path) -> bool:
+    return os.path.lexists(folder / STATE_FOLDER)
 
 
 class StoreDestination:
@@ -153,9 +173,11 @@ class StoreDestination:
 def destination(text: str, *, output_dir: Path) -> Destination:
     """The destination that `--to` names, a folder or an address.
 
-    Raises UsageError for an address that cannot be used, and for a folder in the output folder,
-    whose files are the originals.
+    Raises UsageError for an address that cannot be used, and for a folder in the output folder or
+    in another recipe's, whose files are the originals.
     """
+    if not text.strip() or text.startswith("~"):  # an empty variable, and --to=~/shop
+        raise UsageError(f"--to {quoted(text)} names no folder: write its whole path")
     if protocol := cloud.protocol_of(text):
         if protocol in _LOCAL or "::" in text:
             raise UsageError(
@@ -164,7 +186,10 @@ def destination(text: str, *, output_dir: Path) -> Destination:
             )
         return StoreDestination(text)
     folder = Path(text).absolute()
-    if folder.resolve().is_relative_to(output_dir.resolve()):
+    real = folder.resolve()
+    if real.is_relative_to(output_dir.resolve()) or any(
+        map(_is_output_folder, (real, *real.parents))
+    ):
         raise UsageError(f"--to {text}: the output folder has the originals; choose another folder")
     if os.path.lexists(folder) and not folder.is_dir():
         raise UsageError(f"--to {text}: this is not a folder")

@@ -29,6 +29,7 @@ from spark_batch.project.destinations import Destination, destination
 from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.project.selecting import chosen_records
 from spark_batch.recipe.output import name_faults, template_faults
+from spark_batch.recipe.variants import size_label
 from spark_batch.text import escape_formula, quoted, slug, unescape_formula
 
 _COLUMNS = ("file", "sha256", "job", "output", "bytes")
@@ -90,6 +91,12 @@ class Export:
         """How many files it does this with."""
         return sum(found is change for found, _ in self.changes)
 
+    @property
+    def others(self) -> tuple[Delivery, ...]:
+        """Files of earlier exports that stand, and that this one does nothing with."""
+        names = {delivery.file for _, delivery in self.changes}
+        return tuple(one for one in self.earlier if one.file not in names)
+
     def execute(self) -> None:
         """Copy and delete the files.
 
@@ -102,9 +109,7 @@ class Export:
         if copied or deleted:
             self._write_list(intent, [*self.earlier, *chosen])
         self._copy(copied)
-        names = {delivery.file for _, delivery in self.changes}
-        others = [one for one in self.earlier if one.file not in names]
-        self._write_list(manifest, [*chosen, *others])
+        self._write_list(manifest, [*chosen, *self.others])
         for delivery in deleted:
             self.destination.delete(delivery.file)
         if self.destination.size(intent) is not None:
@@ -144,7 +149,7 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     export wrote, for an original that is missing or has changed, and for a damaged manifest;
     OutputError and StoreError for a destination that cannot be read.
     """
-    place = destination(options.to, output_dir=layout.output_dir)
+    place = destination(options.to, output_dir=layout.paid_dir)
     earlier: dict[str, list[Delivery]] = {}
     for name in _names(layout):
         for one in _read_list(place, name, f"{place.shown}/{name}"):
@@ -160,24 +165,27 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
         if one.sha256 == there
     )
     if options.mirror:
-        changes += _deletions(place, deliveries, standing)
+        changes += _deletions(place, deliveries, standing, unfinished)
     for change, delivery in changes:
         if change is ExportChange.COPY:
             _original(layout, delivery)
-    return Export(layout, place, tuple(changes), standing, unfinished)
+    return Export(layout, place, tuple(changes), standing, len(unfinished))
 
 
-def _deliveries(layout: RecipeLayout, options: ExportOptions) -> tuple[list[Delivery], int]:
-    """The pictures to deliver, and the number of chosen jobs without one."""
+def _deliveries(
+    layout: RecipeLayout, options: ExportOptions
+) -> tuple[list[Delivery], Sequence[str]]:
+    """The pictures to deliver, and the chosen jobs without one."""
     picks = layout.read_picks() if options.picked else Picks()
-    found, unfinished = [], 0
+    found: list[Delivery] = []
+    unfinished: list[str] = []
     with copied(layout) as checkpoint:
         for record in chosen_records(checkpoint, options.only, layout):
             if options.picked and picks.verdict(record.key) is not Verdict.PICK:
                 continue
             picture = record.attempt.picture if record.attempt else None
             if record.status is not Status.DONE or record.file is None or picture is None:
-                unfinished += 1
+                unfinished.append(record.key)
                 continue
             if _leads_away(record.file):
                 raise UsageError(f"the checkpoint names a file outside its folder: {record.file!r}")
@@ -217,7 +225,7 @@ def _values(record: JobRecord, layout: RecipeLayout) -> Mapping[str, str]:
         **variables,
         "input": record.input,
         "prompt": "-".join((record.prompt_id, *variables.values())),
-        "size": facts(record, layout.models).get("size", (ABSENT,))[0],
+        "size": size_label(facts(record, layout.models).get("size", (ABSENT,))[0]),
         "scale": value_slug(request.scale),
         "seed": value_slug(request.seed),
         "take": str(request.take),
@@ -297,12 +305,19 @@ def _is_still(place: Destination, file: str, sha256: str) -> bool:
 
 
 def _deletions(
-    place: Destination, deliveries: Iterable[Delivery], standing: Iterable[Delivery]
+    place: Destination,
+    deliveries: Iterable[Delivery],
+    standing: Iterable[Delivery],
+    unfinished: Iterable[str],
 ) -> Iterator[tuple[ExportChange, Delivery]]:
-    """What earlier exports wrote, is still as they wrote it, and is no longer chosen."""
-    chosen = {delivery.file.casefold() for delivery in deliveries}
+    """What earlier exports wrote, is still as they wrote it, and is no longer chosen.
+
+    A chosen job without a picture, such as a pruned or expired one, may have its only copy there.
+    """
+    chosen, kept = {delivery.file.casefold() for delivery in deliveries}, frozenset(unfinished)
     for one in standing:
-        if one.file.casefold() not in chosen and _is_still(place, one.file, one.sha256):
+        is_chosen = one.file.casefold() in chosen or one.job in kept
+        if not is_chosen and _is_still(place, one.file, one.sha256):
             yield ExportChange.DELETE, one
 
 

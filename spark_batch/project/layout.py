@@ -98,6 +98,7 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
         RecipeLayout(
             *(loaded.name, output_dir, loaded.models, shard, loaded.path.parent.absolute()),
             *(loaded.metadata, loaded.checks),
+            is_preview=sandbox,
             recipe_path=loaded.path,
         )
     )
@@ -120,6 +121,7 @@ def find_layout(
         RecipeLayout(
             *(found.name, output_dir, found.models, shard, path.parent.absolute()),
             *(found.metadata, found.checks),
+            is_preview=sandbox,
             recipe_path=path,
         )
     )

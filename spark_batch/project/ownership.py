@@ -17,7 +17,7 @@ from pathlib import Path
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.checkpoint.foreign import Claim
-from spark_batch.engine.planner import COSTS, Cause, Step
+from spark_batch.engine.planner import COSTS, Action, Cause, Step
 from spark_batch.errors import SparkBatchError
 from spark_batch.jobs import Recipe
 from spark_batch.paths import shown
@@ -71,15 +71,21 @@ class Ownership:
         self._conflicts: dict[bool, Conflict] = {}  # the first one with each `is_live`
 
     def look(self, step: Step) -> None:
-        """Check a step that would cost money."""
+        """Check a step that would cost money, or write a picture under a name that it had not."""
         if step.action not in COSTS:
+            if step.action is Action.RESTORE and step.cause is Cause.ELSEWHERE:
+                self._look_for_conflict(step.job.output, of_live=True)
             return
         if self._others:
             self._wanted.add(step.job.key)
         if self._namesake is None and step.cause is Cause.CHANGED:
             self._namesake = self._replaces_namesake(step.job.output)
-        conflict = None if True in self._conflicts else self._conflict_at(step.job.output)
-        if conflict is not None:
+        self._look_for_conflict(step.job.output)
+
+    def _look_for_conflict(self, output: str, *, of_live: bool = False) -> None:
+        """Note a file of another recipe; with `of_live` only of one that still exists."""
+        conflict = None if True in self._conflicts else self._conflict_at(output)
+        if conflict is not None and (conflict.is_live or not of_live):
             self._conflicts.setdefault(conflict.is_live, conflict)
 
     def problem(self, *, pay_again: bool = False) -> str | None:

@@ -103,7 +103,7 @@ def prune(recipe: Recipe, kinds: Iterable[Kind] = (), *, sandbox: bool, act: boo
                 checkpoint.prune(attempt)
             for key, output in found.copies:
                 checkpoint.forget_file(key, output)
-        folder = FolderDestination(layout.output_dir, str(layout.output_dir))
+        folder = _folder(layout)
         for deletion in found.deletions:
             if _holds(folder, layout, deletion.file, {deletion.sha256}):
                 folder.delete(deletion.file)
@@ -136,6 +136,10 @@ def _opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
         yield checkpoint
 
 
+def _folder(layout: RecipeLayout) -> FolderDestination:
+    return FolderDestination(layout.output_dir, str(layout.output_dir), has_originals=True)
+
+
 class _Search:
     """Finds the files to delete; `find` once."""
 
@@ -145,7 +149,7 @@ class _Search:
         self._layout = layout
         self._reader = reader
         self._picks = picks
-        self._folder = FolderDestination(layout.output_dir, str(layout.output_dir))
+        self._folder = _folder(layout)
         self._wanted = {job.output: job.key for job in layout.jobs(recipe)}
         self._names: dict[str, set[str]] = {}
         for output, key in self._wanted.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -71,7 +72,8 @@ def refreshed(
                     write_all(reader, layout.target, ["html"])
                 plan.made(number, plan.clock() - began)
 
-    thread = threading.Thread(target=work, name="spark-page", daemon=True)
+    whole = contextvars.copy_context()  # whether files outside are allowed
+    thread = threading.Thread(target=whole.run, args=(work,), name="spark-page", daemon=True)
     thread.start()
     try:
         yield

@@ -64,7 +64,7 @@ class _Guard:
     def _allows(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        given = str(scope["path"]).split("/")[1].encode()
+        given = str(scope["path"]).removeprefix("/").partition("/")[0].encode()
         # A browser sends the origin with each POST.
         expected = {f"http://{host}", *([] if scope["method"] == "POST" else [None])}
         known = host in self._hosts and origin in expected

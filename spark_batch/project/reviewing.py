@@ -154,12 +154,13 @@ class Review:
 
     def _content(self, path: Path) -> bytes | None:
         folder = self.layout.output_dir.absolute()
+        path = Path(os.path.normpath(path))
         if path.is_relative_to(folder):
             above = [parent for parent in path.parents if parent.is_relative_to(folder)]
             if any(atomic.is_link(one) for one in (path, *above)) or not atomic.is_regular(path):
                 return None
             flags = os.O_RDONLY | _NO_LINK | getattr(os, "O_BINARY", 0)
-        elif Path(os.path.normpath(path)) in self._inputs:
+        elif path in self._inputs:
             flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
         else:
             return None

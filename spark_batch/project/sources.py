@@ -123,7 +123,13 @@ def _below(layout: RecipeLayout, path: Path) -> list[Path]:
     """The output folders in a folder, such as a CI artifact: of previews or of paid pictures."""
     found = {folder.parent for folder in path.rglob(STATE_FOLDER)}
     found |= {folder.parent for folder in path.rglob(f"{layout.name}.*{MANIFEST_SUFFIX[1:]}")}
-    return sorted(folder for folder in found if (folder.name == SANDBOX) is layout.is_preview)
+    return sorted(folder for folder in found if _depth(folder) == _depth(layout.output_dir))
+
+
+def _depth(folder: Path) -> int:
+    """How many folders of previews it is: 1 for those of a recipe that writes to `sandbox`, too."""
+    names = [path.name for path in (folder, folder.parent)]
+    return len(names) if set(names) == {SANDBOX} else names[:1].count(SANDBOX)
 
 
 def _output(layout: RecipeLayout, path: Path) -> Path:

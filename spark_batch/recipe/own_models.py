@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from spark_batch import models
@@ -10,7 +10,7 @@ from spark_batch.jobs.names import VARIABLES
 from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import entries, yaml
 from spark_batch.recipe.diagnostics import Findings
-from spark_batch.recipe.schema import check_by, plain_values
+from spark_batch.recipe.schema import check_by, judge, plain_values, shown
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
@@ -22,6 +22,8 @@ _TAKEN = frozenset(
         *("id", "image", "inputs", "prompts", "output", "status", "pick", "takes", "action"),
     )
 ) - {"prompt", "size", "scale", "seed", "width", "height"}
+
+_TYPES = {"scale": ("number", "integer"), "seed": ("integer",)}
 
 
 def read_models(root: Node, base: Path, findings: Findings) -> Models:
@@ -108,15 +110,35 @@ def _check_parts(root: Node, findings: Findings) -> None:
             f"{quoted(name)} has a meaning of its own in recipes: no parameter can be called so"
         )
         fault(parameters[name], f"params.properties.{name}", message)
+    _check_values(parameters, findings)
     names = parts.get("sizeName")
     if names is not None:
-        _check_sizes(names, parameters.keys(), findings)
+        _check_sizes(names, parameters, findings)
     formats = parts.get("picture") and _part(_part(parts, "picture"), "format")
     if formats and formats.get("x-recommended") and not _is_listed(formats):
         fault(formats, "picture.format", "'x-recommended' is none of the formats")
 
 
-def _check_sizes(names: Node, parameters: Iterable[str], findings: Findings) -> None:
+def _check_values(parameters: Mapping[str, Node], findings: Findings) -> None:
+    """Report types that recipes cannot use, and defaults that the parameters do not allow."""
+    for name, node in parameters.items():
+        where, kind = f"$defs.params.properties.{name}", _part(node, "type")
+        allowed = _TYPES.get(name, (kind.text(),))
+        if kind.text() not in allowed:
+            message = f"{name} is {' or '.join(map(quoted, allowed))} in every model"
+            findings.error(kind.mark, code="model", path=f"{where}.type", message=message)
+        default = node.get("default")
+        if default is not None and kind.text() in allowed:
+            _check_value(default, node, name, f"{where}.default", findings)
+
+
+def _check_value(value: Node, parameter: Node, name: str, where: str, findings: Findings) -> None:
+    rules = schemas.validator_of(plain_values(parameter))
+    for message in judge(plain_values(value), rules, part=name, shown=shown(value)):
+        findings.error(value.mark, code="model", path=where, message=message)
+
+
+def _check_sizes(names: Node, parameters: Mapping[str, Node], findings: Findings) -> None:
     """Report named sizes that the model cannot be sent."""
     where, by_text = "$defs.sizeName", "size" in parameters
     known = [_part(item, "const").text() for item in _part(names, "oneOf").items()]
@@ -127,10 +149,18 @@ def _check_sizes(names: Node, parameters: Iterable[str], findings: Findings) -> 
     if not by_text and "width" not in parameters:
         message = "the model has neither width and height nor a size; remove the names"
         findings.error(names.mark, code="model", path=where, message=message)
-    for item in _part(names, "oneOf").items():
-        if not by_text and item.get("x-size") is None:
+    for at, item in enumerate(_part(names, "oneOf").items()):
+        sides = item.get("x-size")
+        if by_text:
+            name = _part(item, "const")
+            _check_value(name, parameters["size"], "size", f"{where}.oneOf[{at}]", findings)
+        elif sides is None:
             message = "without 'x-size' the name says neither width nor height"
             findings.error(item.mark, code="model", path=where, message=message)
+        elif "width" in parameters:
+            for side in ("width", "height"):
+                at_side = f"{where}.oneOf[{at}].x-size.{side}"
+                _check_value(_part(sides, side), parameters[side], side, at_side, findings)
 
 
 def _is_listed(formats: Node) -> bool:

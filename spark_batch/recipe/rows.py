@@ -307,7 +307,7 @@ class _Reader:
     def _further(self, row: Row, axes: Variants) -> tuple[Parameters, ...]:
         """The combinations of further parameters, with those that the row gives."""
         own = {
-            name: value
+            name: variants.plain(value)
             for name in axes.model.further
             if (value := self._value(row, name, axes.model)) is not None
         }

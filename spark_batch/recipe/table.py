@@ -313,7 +313,7 @@ class Table:
         )
 
     def _jsonl(self) -> Iterator[Row]:
-        known = tuple(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
+        known = self.known
         names: dict[str, str] = dict.fromkeys(known, "")
         for line, text in enumerate(self._lines, 1):
             if not text.strip():

@@ -116,10 +116,21 @@ def combined(values: Mapping[str, tuple[Any, ...]]) -> tuple[Parameters, ...]:
     """The combinations of further parameters, each without those that are not sent."""
     return tuple(
         tuple(
-            (name, value) for name, value in zip(values, chosen, strict=True) if value is not None
+            (name, plain(value))
+            for name, value in zip(values, chosen, strict=True)
+            if value is not None
         )
         for chosen in product(*values.values())
     )
+
+
+def plain(value: T) -> T | int:
+    """A parameter's value in one form: 4.0 is 4, and -0.0 is 0.
+
+    Another form of the same number would be the same request under another key, and be paid for
+    once more.
+    """
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def parameter_value(node: Node) -> str | int | float | bool | None:

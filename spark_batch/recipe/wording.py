@@ -105,7 +105,8 @@ def worded(fault: Fault, shown: str, name: str) -> tuple[str, str]:
 
 
 def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
-    expected = fault.schema.get("x-expected") or _A[str(fault.limit)]
+    types = (fault.limit,) if isinstance(fault.limit, str) else fault.limit
+    expected = fault.schema.get("x-expected") or " or ".join(_A[kind] for kind in types)
     hint = ""
     if fault.limit == "string" and isinstance(fault.value, bool | int | float):
         hint = "; put it in quotes"

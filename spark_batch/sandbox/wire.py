@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import errno
 import logging
 import socket
@@ -167,7 +168,11 @@ def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         )
     )
     thread = threading.Thread(
-        target=server.run, args=([listener],), name="spark-sandbox", daemon=True
+        # What the command has set for itself holds in the answers, too.
+        target=contextvars.copy_context().run,
+        args=(server.run, [listener]),
+        name="spark-sandbox",
+        daemon=True,
     )
     thread.start()
     while not server.ready.wait(_START_TICK):

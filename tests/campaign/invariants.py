@@ -242,6 +242,7 @@ def _as_it_came(path: Path, record: JobRecord) -> str:
         carried = (facts.key, facts.request.prompt, facts.request.seed)
         if carried != (record.key, record.request.prompt, record.request.seed):
             raise Violation("spoiled-file", f"{path.name} carries metadata of another job")
+    if _XMP in data:  # with a mark at least
         begin = data.index(_XMP) - 4
         end = begin + 2 + int.from_bytes(data[begin + 2 : begin + 4], "big")
         data = data[:begin] + data[end:]

@@ -76,7 +76,7 @@ class Plan:
     max_uncertain: int = 1000
     submit_rate: int = 1000
     concurrency: int = 4
-    metadata: bool = False
+    metadata: str = "false"
     workers: int = 0
     worker_breaks: int = 0
     worker_point: str | None = None
@@ -109,7 +109,7 @@ class Plan:
             "inputs: [photo.jpg]",
             f"prompts: [{', '.join(f'Place {n}' for n in range(1, self.jobs + 1))}]",
             "variants: {size: 512x512, seed: 7}",
-            f"output: {{dir: out, metadata: {str(self.metadata).lower()}}}",
+            f"output: {{dir: out, metadata: {self.metadata}}}",
             f"run: {{{settings}}}",
         ]
         if self.price:
@@ -188,7 +188,7 @@ def plan(seed: int, number: int, *, kind: type[Kill] | None = None, mix: str | N
         max_cost=PRICE * rng.randint(1, jobs) if limited else None,
         price=rng.random() < 0.8,
         max_uncertain=rng.choice((0, 1, 100, 100, 100)),
-        metadata=rng.random() < 0.3,
+        metadata=rng.choice(("false", "mark", "full")),
         workers=1 if (has_workers := rng.random() < 0.3) else 0,
         worker_breaks=rng.choice((0, 0, 1, 2, 3)) if has_workers else 0,
         worker_point=rng.choice((None, *WORKER_POINTS)) if has_workers else None,

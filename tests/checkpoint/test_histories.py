@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from spark_batch import pictures
 from spark_batch.checkpoint import Checkpoint, adopt, join
 from spark_batch.errors import ManifestError
 from spark_batch.jobs import Result, Status, Usage
+from spark_batch.paths import Layout
 from spark_batch.reports import manifest
+from spark_batch.reports.page.gallery import Gallery
 from tests.makers import MODELS, a_job, a_picture
 
 KEY = a_job().key
@@ -52,6 +58,25 @@ def test_every_attempt_is_adopted_with_its_own_cost(paid: Checkpoint) -> None:
         for _ in range(2):
             join(fresh, paid)
             assert fresh.money().spent == paid.money().spent == Decimal("0.04")
+
+
+def test_an_expired_picture_of_an_unknown_format(paid: Checkpoint, tmp_path: Path) -> None:
+    """The row names no file, so nobody knows the format, but by the file that is kept."""
+    row = {**row_of(paid), "status": "expired", "output": ""}
+    with Checkpoint.blank() as fresh:
+        adopt(fresh, [row], models=MODELS, trusted=lambda row: True)
+        finished = fresh.last_attempt(KEY)
+        assert finished is not None and finished.picture is not None
+        picture = finished.picture
+        assert picture == replace(a_picture(), format="")
+        assert pictures.extension(picture) == ""
+    layout = Layout("tiny", tmp_path)
+    gallery = Gallery(output_dir=layout.output_dir, recipe_dir=None)
+    assert gallery.kept(picture) == (None, None)
+    kept = layout.kept_picture(picture.sha256, ".jpg")
+    kept.parent.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(kept)
+    assert gallery.kept(picture) == (0, f".spark-batch/kept/{kept.name}")
 
 
 def test_an_attempt_that_is_known_is_not_adopted_again(paid: Checkpoint) -> None:

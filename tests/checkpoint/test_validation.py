@@ -168,7 +168,22 @@ def test_an_attempt_that_spark_batch_does_not_write_is_refused(
 @pytest.mark.parametrize("column", ["output", "file"])
 @pytest.mark.parametrize(
     "value",
-    ["../../x", "a/../../x", "/etc/passwd", "..", "a/..", r"..\x", r"\\host\x", "C:x", "C:/x", ""],
+    [
+        "../../x",
+        "a/../../x",
+        "/etc/passwd",
+        "..",
+        "a/..",
+        r"..\x",
+        r"\\host\x",
+        "C:x",
+        "C:/x",
+        "",
+        ".spark-batch/tiny.checkpoint",
+        "a\x1b[2J.jpg",
+        "a\nb.jpg",
+        f"{'x' * 300}.jpg",
+    ],
 )
 def test_a_picture_outside_of_the_output_folder_is_refused(
     path: Path, column: str, value: str
@@ -183,10 +198,17 @@ def test_a_picture_outside_of_the_output_folder_is_refused(
     [
         ("placement", "variables = '[]'"),
         ("placement", "variables = 'no JSON'"),
+        ("placement", """variables = '{"a": 1}'"""),
+        ("placement", "file = 'report.html'"),
+        ("request", """parameters = '{"strength": 1e999}'"""),
+        ("request", """parameters = '{"strength": 123456789012345678901234567890}'"""),
+        ("request", """parameters = '{"size": ["a"]}'"""),
+        ("request", """parameters = '{"size": null}'"""),
         ("placement", "position = 'first'"),
         ("placement", "current = 7"),
         ("request", "scale = 9e999"),
         ("request", "seed = 'random'"),
+        ("request", "picture = '../../../../private.jpg'"),
         ("request", "prompt = x'00'"),
         ("event", "at = 'yesterday'"),
         ("used_plan", "at = ''"),

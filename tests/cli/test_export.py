@@ -60,6 +60,44 @@ def test_the_picked_pictures_are_delivered_under_their_final_names(
     assert _files(made.path / "to")["tiny.export.csv"] == manifest
 
 
+def test_a_size_in_a_name_is_the_one_of_output_name(folder: Folder, call: Call) -> None:
+    """`1x1`: Windows takes a colon for another stream of a file."""
+    folder.edit("512x512", "'1:1'")
+    assert call("run", folder.recipe, "--sandbox", "--limit", "1").code == 0
+    assert _export(call, folder, "--name", "${size}/${job}")[0] == 0
+    assert {file.partition("/")[0] for file in _listed(folder.path / "to")} == {"1x1"}
+
+
+@pytest.mark.parametrize("to", ["", " ", "~/shop"])
+def test_what_names_no_folder_is_no_destination(made: Folder, call: Call, to: str) -> None:
+    """A variable of the shell that is not set would mean the current folder."""
+    ended = call("export", made.recipe, "--sandbox", f"--to={to}", "--dry-run")
+    assert (ended.code, "names no folder" in ended.err) == (2, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_in_the_place_of_the_export_manifest_is_not_waited_for(
+    made: Folder, call: Call
+) -> None:
+    """Nor is a folder read."""
+    (made.path / "to").mkdir()
+    os.mkfifo(made.path / "to/tiny.export.csv")
+    code, error = _export(call, made)
+    assert (code, "it is no regular file" in error) == (1, True)
+
+
+def test_what_is_not_delivered_any_more_is_named(made: Folder, call: Call) -> None:
+    """A picture that lost its verdict stays in the destination until `--mirror` deletes it."""
+    choose(made, "pick", "pick")
+    _export(call, made, "--picked")
+    choose(made, "", "pick")
+    words = "0 pictures copied, 1 there already, 1 from earlier exports left there"
+    assert _export(call, made, "--picked") == (0, f"{words} (--mirror deletes)")
+    assert len(_listed(made.path / "to")) == 2
+    assert _export(call, made, "--picked", "--mirror")[1].endswith("1 deleted")
+    assert _export(call, made, "--picked") == (0, "0 pictures copied, 1 there already")
+
+
 def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
     """Not even the folder."""
     assert _export(call, made, "--dry-run") == (
@@ -67,6 +105,21 @@ def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
         "4 pictures would be copied, 0 there already",
     )
     assert not (made.path / "to").exists()
+
+
+def test_mirror_keeps_the_only_copy_of_a_chosen_picture(made: Folder, call: Call) -> None:
+    """Its original was pruned since; whoever chooses others has it deleted."""
+    pruned, *_ = choose(made, "reject", "pick")
+    assert _export(call, made)[0] == 0
+    assert call("prune", made.recipe, "--sandbox", "--rejected", "--yes").code == 0
+    assert not (made.previews / pruned["output"]).exists()
+    assert _export(call, made, "--mirror") == (
+        0,
+        "0 pictures copied, 3 there already, 0 deleted, 1 job without a picture yet left out",
+    )
+    assert _listed(made.path / "to")[pruned["output"]] == pruned["sha256"]
+    assert _export(call, made, "--picked", "--mirror")[1].endswith("3 deleted")
+    assert not (made.path / "to" / pruned["output"]).exists()
 
 
 def test_mirror_deletes_what_export_wrote_and_nothing_else(made: Folder, call: Call) -> None:
@@ -145,9 +198,32 @@ def test_a_manifest_that_leads_away_is_refused(made: Folder, call: Call, row: st
 
 
 def test_the_originals_are_no_destination(made: Folder, call: Call) -> None:
-    """The output folder, a folder in it, a file."""
-    for to in (made.previews, made.previews / "x", made.recipe):
+    """The output folder, a folder in it, that of paid pictures, a file."""
+    for to in (made.previews, made.previews / "x", made.out, made.recipe):
         assert call("export", made.recipe, "--sandbox", "--to", str(to)).code == 2
+
+
+@pytest.mark.parametrize(("to", "name"), [("out", "tiny/sandbox/"), (".", "out/tiny/sandbox/")])
+def test_names_that_lead_into_an_output_folder_are_refused(
+    made: Folder, call: Call, to: str, name: str
+) -> None:
+    """A mirror would delete originals, which it takes for copies that it has made."""
+    job = rows_of(made)[0]
+    inside = name + job["output"].removesuffix(".jpg")
+    wanted = ("--sandbox", "--to", str(made.path / to), "--only", f"job={job['job']}")
+    ended = call("export", made.recipe, *wanted, "--name", inside)
+    assert (ended.code, "is in an output folder" in ended.err) == (2, True)
+    assert not list(made.path.rglob("tiny.export*"))
+
+
+def test_another_recipes_output_folder_is_no_destination(made: Folder, call: Call) -> None:
+    """Nor a folder in it: its pictures may be the same."""
+    other = made.path / "other.yaml"
+    other.write_text(made.recipe.read_text().replace("name: tiny", "name: other"))
+    for to in (made.previews, made.previews / "x"):
+        assert call("run", other, "--sandbox", "--pay-again").code == 0
+        ended = call("export", other, "--sandbox", "--to", str(to))
+        assert (ended.code, "has the originals" in ended.err) == (2, True)
 
 
 def test_a_disk_that_fails_in_the_middle_is_continued(

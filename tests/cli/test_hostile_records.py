@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
+import re
 import sqlite3
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from spark_batch.jobs.checks import CheckResult, results_text
 from tests.cli.conftest import Call, Folder
 from tests.makers import a_journal
 
@@ -165,3 +169,73 @@ def test_a_name_that_the_disk_does_not_take_is_an_error_before_anything_is_sent(
     assert folder.ledger() == []
     folder.edit(name, "pictures")
     assert call("run", folder.recipe, "--sandbox").code == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("request", "prompt"),
+        ("request", "fit"),
+        ("request", "model"),
+        ("placement", "input"),
+        ("attempt", "api"),
+        ("attempt", "task_id"),
+        ("attempt", "checks"),
+        ("event", "detail"),
+    ],
+)
+def test_a_checkpoint_steers_no_terminal(
+    folder: Folder, call: Call, table: str, column: str
+) -> None:
+    """Click takes out the sequences of colours alone, and not at a terminal."""
+    path = _previewed(folder, call)
+    text = "\x1b]0;x" if column != "checks" else results_text([CheckResult("x", False, "\x1b]0;x")])
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        query = f"UPDATE {table} SET {column} = ? WHERE rowid = 1"
+        if table in ("request", "placement"):
+            query = f"UPDATE {table} SET {column} = ? WHERE key = (SELECT min(key) FROM request)"
+        database.execute(query, (text,))
+        ((key,),) = database.execute("SELECT key FROM attempt WHERE id = 1")
+        (least,) = database.execute("SELECT min(key) FROM request").fetchone()
+    for command in (("why", key), ("why", least), ("verify",), ("status",)):
+        ended = call(command[0], folder.recipe, *command[1:], "--sandbox")
+        assert "\x1b" not in ended.out + ended.err
+        assert ended.code in (0, 1)
+
+
+def test_half_a_character_in_a_checkpoint_ends_no_export(
+    folder: Folder, call: Call, tmp_path: Path
+) -> None:
+    """JSON can write one; a name is made of it all the same."""
+    path = _previewed(folder, call)
+    _spoil(path, """UPDATE placement SET variables = '{"x": "\\ud800"}'""")
+    to = tmp_path / "shop"
+    ended = call("export", folder.recipe, "--sandbox", "--to", to, "--name", "${x}-${job}")
+    assert (ended.code, "4 pictures copied" in ended.out) == (0, True), ended
+
+
+@pytest.mark.parametrize("image", ["../private.png", "out/../../private.png", "{}"])
+def test_a_checkpoint_shows_no_picture_of_the_disk(
+    folder: Folder, call: Call, tmp_path: Path, image: str
+) -> None:
+    """The page of a stranger's branch may be kept as an artifact. The input of its own is shown."""
+    private = folder.path.parent / "private.png"
+    Image.new("RGB", (96, 64), "teal").save(private)
+    (folder.path / ".git").mkdir()
+    path = _previewed(folder, call)
+    assert call("report", folder.recipe, "--sandbox").code == 0
+    page = folder.previews / "tiny.html"
+    whole = _pictures_in(page)
+    _spoil(path, "UPDATE placement SET image = 'copy.jpg'")  # as the input, which is not there
+    assert call("report", folder.recipe, "--sandbox").code == 0
+    without = _pictures_in(page)
+    assert without < whole
+    _spoil(path, f"UPDATE placement SET image = '{image.format(private)}'")
+    assert call("report", folder.recipe, "--sandbox").code == 0
+    assert _pictures_in(page) == without
+    assert call("report", folder.recipe, "--sandbox", "--allow-outside").code == 0
+    assert _pictures_in(page) > without
+
+
+def _pictures_in(page: Path) -> int:
+    return len(re.findall("data:image/|/9j/", page.read_text()))

@@ -114,6 +114,20 @@ def test_previews_are_no_paid_work_of_another_recipe(folder: Folder, call: Call)
     assert "made before" not in call("plan", folder.recipe).err
 
 
+def test_a_recipe_called_sandbox_has_paid_pictures_and_previews(folder: Folder, call: Call) -> None:
+    """Its output folder has the name of a folder of previews, and its money is real."""
+    folder.edit("name: tiny", "name: sandbox")
+    planned = call("plan", folder.recipe).out
+    assert ("0 USD spent so far" in planned, "nothing charged" in planned) == (True, False)
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert (folder.path / "out/sandbox/sandbox/sandbox.manifest.csv").is_file()
+    assert "nothing charged" in call("plan", folder.recipe, "--sandbox").out
+    assert "4 to create" in call("plan", folder.recipe).out
+    copy = folder.path / "artifact"
+    shutil.copytree(folder.path / "out", copy / "out")
+    assert call("merge", folder.recipe, copy, "--sandbox").code == ExitCode.DONE
+
+
 def test_two_recipes_of_one_name(folder: Folder, call: Call) -> None:
     """A copy whose name was forgotten would replace the pictures of the first."""
     call("run", folder.recipe, "--sandbox")
@@ -146,6 +160,23 @@ def test_recipes_with_names_of_their_own_share_a_folder(folder: Folder, call: Ca
     assert call("run", other, "--sandbox").code == ExitCode.DONE
     assert call("merge", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert "nothing to do" in call("run", folder.recipe, "--sandbox").out
+
+
+def test_new_names_do_not_replace_the_pictures_of_another_recipe(
+    folder: Folder, call: Call
+) -> None:
+    """Although the pictures are paid for, and would only be written under these names, too."""
+    _shared(folder)
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    before = _pictures(folder)
+    named = "output: {dir: out, name: 'other/${prompt}-${scale}'}\n"
+    other = _other(folder, OTHER + named)
+    assert call("run", other, "--sandbox").code == ExitCode.DONE
+    other.write_text(f"{OTHER}output: {{dir: out}}\n")
+    ended = call("run", other, "--sandbox")
+    assert (ended.code, "belongs to recipe tiny" in ended.err) == (ExitCode.WRONG, True)
+    after = _pictures(folder)
+    assert {path: after[path] for path in before} == before
 
 
 def test_a_recipe_that_writes_elsewhere_now_frees_what_it_never_wrote(

@@ -15,7 +15,8 @@ import pytest
 from spark_batch import children
 from spark_batch.errors import UsageError
 from spark_batch.project import git, load
-from spark_batch.project.compare import Change, base
+from spark_batch.project.bases import base
+from spark_batch.project.compare import Change
 from spark_batch.project.git import commit_of, repository
 from tests.project.conftest import AT_NIGHT, RECIPE, compared, fault
 from tests.repositories import Repository, a_repository, instead_of_git

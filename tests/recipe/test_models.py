@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,25 @@ def test_rows_name_models_and_parameters(tmp_path: Path) -> None:
     assert job.prompt.text == "A X5 phone"
 
 
+@pytest.mark.parametrize(
+    ("whole", "same"), [("1", "[1.0]"), ("0", "[-0.0]"), ("0", "0e0"), ("1", None)]
+)
+def test_a_number_has_one_key_however_it_is_written(
+    tmp_path: Path, whole: str, same: str | None
+) -> None:
+    """Nothing is paid for again for the sake of `.0`, in a recipe, a table or the model's file."""
+    own, text = changed(strength={"type": "number", "default": 1.0}), "model: mine.json\n"
+    first = jobs_of(tmp_path, f"{text}variants: {{strength: {whole}}}\n")
+    if same is not None:
+        again = jobs_of(tmp_path, f"{text}variants: {{strength: {same}}}\n")
+    else:
+        again = list(matrix.jobs(given(tmp_path, text, own=own).recipe))
+    table = f'{{"image": "a.png", "prompt": "Make it red", "strength": {whole}.0}}'
+    (tmp_path / "t.jsonl").write_text(table)
+    rows = jobs_of(tmp_path, f"{text}rows: t.jsonl\nvariants: {{strength: {whole}}}\n")
+    assert {job.key for job in (*again, *rows)} == {job.key for job in first}
+
+
 def test_the_request_has_what_the_model_takes(tmp_path: Path) -> None:
     """The picture in the model's own field, and no parameter that it does not have."""
     recipe = given(tmp_path, "model: mine.json\nvariants: {style: ink, size: large}\n").recipe
@@ -226,9 +246,13 @@ def test_a_model_is_given_once(tmp_path: Path) -> None:
     assert found == f"recipe.yaml:5: the model '{MODEL.name}' is given twice; remove one"
 
 
-def changed(**parameters: object) -> dict[str, Any]:
-    """The own model with other parameters; None takes one away."""
+def changed(*, sizes: Mapping[str, int] | None = None, **parameters: object) -> dict[str, Any]:
+    """The own model with other parameters; None takes one away. `sizes` are squares by name."""
     own: dict[str, Any] = json.loads(json.dumps(OWN))
+    if sizes is not None:
+        squares = {name: {"width": side, "height": side} for name, side in sizes.items()}
+        named = [{"const": name, "x-size": square} for name, square in squares.items()]
+        own["$defs"]["sizeName"] = {"oneOf": named}
     properties = own["$defs"]["params"]["properties"]
     for name, node in parameters.items():
         properties[name] = node
@@ -238,6 +262,7 @@ def changed(**parameters: object) -> dict[str, Any]:
 
 
 ENDLESS = "(a+)+$"
+NARROW = {"type": "integer", "maximum": 512}
 
 
 @pytest.mark.parametrize(
@@ -252,6 +277,16 @@ ENDLESS = "(a+)+$"
         (changed(style={"type": "string", "pattern": ENDLESS}), "unknown key 'pattern'"),
         (changed(style={"type": "string", "$ref": "#/$defs/params"}), "unknown key '$ref'"),
         (changed(style={"type": "object"}), "'object' is not allowed"),
+        (changed(style={"type": "string", "default": ["a"]}), "expected a text or a number or"),
+        (changed(strength={"type": "number", "default": "a"}), "expected a number, not 'a'"),
+        (changed(strength={"type": "number", "default": 7, "maximum": 1}), "7 is more than 1"),
+        (changed(scale={"type": "number", "default": ".inf"}), "expected a number, not '.inf'"),
+        (changed(seed={"type": "string", "default": "a"}), "seed is 'integer' in every model"),
+        (changed(size={"type": "string", "enum": ["large"]}), "'small' is not allowed"),
+        (
+            changed(size=None, width=NARROW, height=NARROW, sizes={"big": 513}),
+            "513 is more than 512; width is 512 or less",
+        ),
         ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing keys 'format', 'bytes'"),
         (
             {**OWN, "$defs": {**OWN["$defs"], "sizeName": {"oneOf": [], "default": "x"}}},

@@ -29,7 +29,7 @@ from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Report, Target, WholeReport
 
 # In the order in which they are joined; each can be read by itself.
-_STYLES = ("base", "bar", "trouble", "grid", "job", "choose", "money")
+_STYLES = ("base", "bar", "trouble", "moved", "grid", "job", "choose", "money")
 _SCRIPTS = (
     "text",
     "data",
@@ -39,6 +39,7 @@ _SCRIPTS = (
     "server",
     "tiles",
     "trouble",
+    "moved",
     "controls",
     "grid",
     "sheet",
@@ -54,9 +55,7 @@ _SCRIPTS = (
     "main",
 )
 # Characters that could end a script, or, in old engines, a line of one.
-_ESCAPES = str.maketrans(
-    {character: f"\\u{ord(character):04x}" for character in ("<", ">", "&", "\u2028", "\u2029")}
-)
+_ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def report(reader: CheckpointReader, target: Target) -> Report:
@@ -120,7 +119,9 @@ def _urls(thumbnails: Sequence[Thumbnail]) -> str:
 def embedded(value: object) -> str:
     """Return a value as JSON that is safe inside a script element, whatever its texts are."""
     written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return written.translate(_ESCAPES)
+    for character, escape in _ESCAPES.items():  # `str.translate` takes seven times as long
+        written = written.replace(character, escape)
+    return written
 
 
 def _policy(*, style: str, script: str, connect: bool) -> str:

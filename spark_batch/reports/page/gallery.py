@@ -17,6 +17,7 @@ from spark_batch import cloud, lfs, pictures
 from spark_batch.jobs import Picture
 from spark_batch.paths import Layout
 from spark_batch.pictures import Thumbnail
+from spark_batch.recipe.boundary import Boundary
 
 _MISSING = Thumbnail(b"", 0, 0, "")
 
@@ -38,6 +39,7 @@ class Gallery:
         self._linked = link
         self._output_dir = output_dir.absolute()
         self._recipe_dir = None if recipe_dir is None else recipe_dir.absolute()
+        self._boundary = None if recipe_dir is None else Boundary(recipe_dir)
         self._layout = Layout("", self._output_dir)
         self._cache = self._layout.thumbnails
         self._numbers: dict[Path, int] = {}
@@ -52,8 +54,10 @@ class Gallery:
 
     def kept(self, picture: Picture) -> tuple[int | None, str | None]:
         """Return number and link of a picture that made room for another one."""
-        path = self._layout.kept_picture(picture.sha256, pictures.extension(picture))
-        if not _is_file(path):
+        extensions = pictures.EXTENSIONS.values()  # its format may not be known
+        paths = [self._layout.kept_picture(picture.sha256, extension) for extension in extensions]
+        path = next(filter(_is_file, paths), None)
+        if path is None or path.is_symlink():  # which we never make
             return None, None
         return self._number(path, picture), self._link(path)
 
@@ -72,12 +76,20 @@ class Gallery:
             return None, image
         path = (self._recipe_dir or Path()) / image
         if cloud.protocol_of(image) in cloud.OBJECT_STORES:
-            path = Layout("", self._output_dir).inputs / (sha256 or "")
-        elif self._recipe_dir is None:
-            return None, None
+            path = self._copied(sha256 or "")
+        elif self._boundary is None or self._boundary.fault(path) is not None:
+            return None, None  # a checkpoint of a stranger's may name any picture of the disk
         if not _is_file(path):
             return None, None
         return self._number(path, None), self._link(path)
+
+    def _copied(self, sha256: str) -> Path:
+        """The copy of an object's picture, which previews share with paid pictures."""
+        own, paid = (
+            Layout("", self._output_dir, is_preview=is_preview).inputs / sha256
+            for is_preview in (False, True)
+        )
+        return own if _is_file(own) else paid
 
     def thumbnails(self) -> list[Thumbnail]:
         """Return a thumbnail for each number; an empty one for a file that cannot be decoded."""
