@@ -187,7 +187,10 @@ def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([["image", "width"], ["a.jpg", 7]], "t.xlsx:1:2: error: B1: the column 'width' cannot be a"),
+        (
+            [["image", "width"], ["a.jpg", 7]],
+            "t.xlsx:1:2: error: B1: the column 'width' cannot be a",
+        ),
         (
             [["image", "colour", "title", "sede"], ["a.jpg", "red", "Hi", 7]],
             "t.xlsx:1:4: error: D1: unknown column 'sede'; did you mean 'seed'?",
