@@ -189,7 +189,7 @@ def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
     [
         (
             [["image", "width"], ["a.jpg", 7]],
-            "t.xlsx:1:2: error: B1: the column 'width' cannot be a",
+            "t.xlsx:1:2: error: B1: the column 'width' cannot be a variable",
         ),
         (
             [["image", "colour", "title", "sede"], ["a.jpg", "red", "Hi", 7]],
