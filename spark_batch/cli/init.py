@@ -26,10 +26,11 @@ def command(folder: Path) -> None:
             " commit of spark-batch"
         )
     if starter.repository is not None:
+        inside = folder.resolve().relative_to(starter.repository).as_posix()
         click.echo(
-            f"GitHub runs workflows from the top of a repository alone: move {project.WORKFLOW} to"
-            f" {shown(starter.repository)}, and write there `{shown(folder)}/` before recipe.yaml"
-            " and out"
+            f"GitHub reads workflows at the top of a repository alone: move {project.WORKFLOW} to"
+            f" {shown(starter.repository)}, and write {shown(Path(inside))}/ before recipe.yaml and"
+            " out in it"
         )
     inside = "" if folder == Path() else f"cd {shown(folder)} && "
     click.echo(f"now: {inside}spark-batch run recipe.yaml --sandbox")

@@ -278,7 +278,7 @@ def test_what_is_no_regular_file_is_not_opened(path: Path, suffix: str, target: 
         os.mkfifo(file)
     else:
         file.mkdir()
-    assert_refused(path, "no regular file")
+    assert_refused(path, "not a regular file")
 
 
 @pytest.mark.parametrize("target", ["gone", "/dev/zero"])

@@ -61,7 +61,7 @@ def test_a_folder_deep_in_a_repository_has_no_workflow_that_runs(
     """GitHub reads workflows at the top alone, which is said; at the top nothing is."""
     (tmp_path / ".git").mkdir()
     deep = call("init", tmp_path / "art")
-    assert f"move .github/workflows/pictures.yml to {tmp_path}" in deep.out
+    assert f"move .github/workflows/pictures.yml to {tmp_path}, and write art/ before" in deep.out
     assert "GitHub" not in call("init", tmp_path).out
 
 

@@ -397,7 +397,7 @@ def test_where_a_plan_cannot_be_read_or_saved(folder: Folder, call: Call, saved:
     """A missing file, a folder; a recipe is never replaced by a plan."""
     run = ("run", folder.recipe, "--sandbox", "--plan")
     refused(call(*run, saved), f"cannot read the plan {saved}: No such file")
-    refused(call(*run, folder.path), "is no file")
+    refused(call(*run, folder.path), "is not a file")
     refused(call(*run, folder.recipe), "is not a saved plan")
     plan = ("plan", folder.recipe, "--sandbox", "--out")
     refused(call(*plan, folder.recipe), "is there already and is not a saved plan")

@@ -146,7 +146,7 @@ def test_a_file_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     """Before it is parsed."""
-    with pytest.raises(UsageError, match="are no picks file"):
+    with pytest.raises(UsageError, match="a picks file has at most"):
         read_picks(_file(tmp_path, b"\n" * (16 * 1024 * 1024 + 1)))
 
 

@@ -33,7 +33,7 @@ from tests.python.conftest import MAPPING
         ({"sample": "half"}, "sample: 'half' is not the size of a sample"),
         ({"sample": 0}, "sample: '0' is not the size of a sample"),
         ({"sample": 0.05}, "sample: expected a text, not 0.05"),
-        ({"shard": "3/2"}, "shard: '3/2' is no shard"),
+        ({"shard": "3/2"}, "shard: '3/2' is not a shard"),
         ({"shard": (1, 2)}, "shard: expected a text, not a value of the type 'tuple'"),
         ({"only": 5}, "only: expected a text or several texts, not 5"),
         ({"only": ["input=photo", 5]}, "only: expected a text or several texts"),

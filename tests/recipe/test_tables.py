@@ -187,7 +187,10 @@ def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([["image", "width"], ["a.jpg", 7]], "t.xlsx:1:2: error: B1: the column 'width' is no"),
+        (
+            [["image", "width"], ["a.jpg", 7]],
+            "t.xlsx:1:2: error: B1: the column 'width' cannot be a variable",
+        ),
         (
             [["image", "colour", "title", "sede"], ["a.jpg", "red", "Hi", 7]],
             "t.xlsx:1:4: error: D1: unknown column 'sede'; did you mean 'seed'?",
@@ -231,7 +234,7 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         ),
         (
             "image,colour,title,width\na.jpg,r,t,7\n",
-            "t.csv:1:20: error: the column 'width' is no variable",
+            "t.csv:1:20: error: the column 'width' cannot be a variable",
         ),
         ("image,colour,Colour\na.jpg,r,t\n", "recipe.yaml:4:"),
         (
