@@ -94,14 +94,20 @@ def value_slug(value: str | float | Structure | None) -> str:
 
 def prompt_name(prompt: Prompt) -> str:
     """A prompt in file names: its id, followed by the values of the variables that name it."""
-    named = (pair for pair in prompt.variables if pair[0] not in prompt.unnamed)
-    return "-".join((prompt.id, *(_value_name(prompt, *pair) for pair in named)))
+    written = [prompt.id]
+    for name, value in prompt.variables:
+        if name not in prompt.unnamed:
+            written.append(_value_name(prompt, name, value))
+    return "-".join(written)
 
 
-def value_names(prompt: Prompt) -> dict[str, str]:
-    """The value of each variable of a prompt as file names write it."""
-    return {name: _value_name(prompt, name, value) for name, value in prompt.variables}
+def variable_name(prompt: Prompt, variable: str) -> str | None:
+    """The value of a variable of a prompt as file names write it; None if it has no such one."""
+    for name, value in prompt.variables:
+        if name == variable:
+            return _value_name(prompt, name, value)
+    return None
 
 
 def _value_name(prompt: Prompt, name: str, value: str) -> str:
-    return slug(value, distinct=name in prompt.distinct)
+    return slug(value, distinct=True) if name in prompt.distinct else slug(value)

@@ -211,11 +211,18 @@ class Block:
     @property
     def draws(self) -> tuple[tuple[int | None, int], ...]:
         """Each seed with each of its takes: a seed that is not random has one."""
+        if self.takes == 1:
+            return tuple([(seed, 1) for seed in self.seeds])
         return tuple(
             (seed, take)
             for seed in self.seeds
             for take in range(1, self.takes + 1 if self.model.draws(seed) else 2)
         )
+
+    @property
+    def draw_count(self) -> int:
+        """The number of `draws`."""
+        return len(self.seeds) if self.takes == 1 else len(self.draws)
 
 
 @dataclass(frozen=True, slots=True)

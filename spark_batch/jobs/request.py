@@ -30,6 +30,9 @@ from spark_batch.jobs.structure import Structure, plain_values
 
 KEY_DIGITS = 16
 
+# An encoder made once: `json.dumps` with separators makes one at each call.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
 Value = str | int | float | None
 
 
@@ -247,7 +250,7 @@ def size_text(width: int | None, height: int | None) -> str:
 def head(*, model: str, picture: str, prompt: str, size: Size) -> bytes:
     """The canonical form up to the size, which is the same for many jobs."""
     fields = {"model": model, "picture": picture, "prompt": prompt, **dict(size.parameters)}
-    return json.dumps(fields, separators=(",", ":"))[:-1].encode("ascii")
+    return _compact(fields)[:-1].encode("ascii")
 
 
 def tail(scale: float | None, seed: int | None, take: int, parameters: Parameters = ()) -> bytes:

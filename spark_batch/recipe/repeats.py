@@ -24,5 +24,7 @@ class Repeats:
 
     def of(self, model: str, inputs: Iterable[str]) -> tuple[Exclusion, ...]:
         """The rules that can match a job of a model with one of the inputs, each once."""
+        if not self._rules:
+            return ()
         rules = (rule for name in inputs for rule in self._rules.get((model, name), ()))
         return tuple({id(rule): rule for rule in rules}.values())
