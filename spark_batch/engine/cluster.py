@@ -180,7 +180,7 @@ def _connected(address: str) -> distributed.Client:
         import distributed
     except ImportError:
         raise UsageError(_MISSING) from None
-    for name in ("distributed", "distributed.client"):  # its failures are told in our words
+    for name in ("distributed", "distributed.client"):  # its failures are reported in our words
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():

@@ -281,7 +281,10 @@ NARROW = {"type": "integer", "maximum": 512}
         (changed(strength={"type": "number", "default": 7, "maximum": 1}), "7 is more than 1"),
         (changed(scale={"type": "number", "default": ".inf"}), "expected a number, not '.inf'"),
         (changed(seed={"type": "string", "default": "a"}), "seed is 'integer' in every model"),
-        (changed(size={"type": "string", "enum": ["large"]}), "'small' is not known; there are large"),
+        (
+            changed(size={"type": "string", "enum": ["large"]}),
+            "'small' is not known; there are large",
+        ),
         (
             changed(size=None, width=NARROW, height=NARROW, sizes={"big": 513}),
             "513 is more than 512; width is 512 or less",
