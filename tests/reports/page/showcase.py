@@ -119,11 +119,18 @@ def _come_out_black(checkpoint: Checkpoint, layout: RecipeLayout) -> None:
     checkpoint.done(attempt, accept(path), files, suspect="it is all black")
 
 
-def make_again(layout: RecipeLayout, output: str) -> None:
-    """Make a finished job once more, with a grey picture; the one before is kept."""
+def make_again(layout: RecipeLayout) -> str:
+    """Make a finished job once more, with a grey picture; the one before is kept. Its output name.
+
+    It is the first one that is done: which jobs the faults of `make_run` hit is chance.
+    """
     with Checkpoint.open(layout.checkpoint) as checkpoint:
-        job = checkpoint.record(output)
-        assert job is not None and job.file is not None
+        job = next(
+            job
+            for job in checkpoint.records()
+            if job.status is Status.DONE and job.flag is None and job.file is not None
+        )
+        assert job.file is not None
         assert job.attempt is not None and job.attempt.picture is not None
         path = layout.output_dir / job.file
         kept = layout.kept_picture(job.attempt.picture.sha256, path.suffix)
@@ -135,6 +142,7 @@ def make_again(layout: RecipeLayout, output: str) -> None:
         checkpoint.submitted(attempt, "task-again")
         checkpoint.fetching(attempt, a_result())
         checkpoint.done(attempt, accept(path), {job.output: job.file})
+        return job.output
 
 
 def write_page(layout: RecipeLayout, recipe_dir: Path | None) -> Path:
