@@ -73,6 +73,10 @@ def test_an_uncertain_job_has_its_command(
         f"1 uncertain  maybe paid for: `spark-batch resolve {folder.recipe} JOB` settles one"
         in ended.out
     )
+    line = next(line for line in call("status", folder.recipe).out.splitlines() if "(job " in line)
+    key = line.rpartition("(job ")[2].rstrip(")")
+    settle = f"spark-batch resolve {folder.recipe} {key} --task-id ID"
+    assert f"Settle it: `{settle}`" in call("why", folder.recipe, key).out
 
 
 def test_a_refused_key_says_when_to_go_on(

@@ -181,3 +181,7 @@ def test_a_line_is_folded_on_a_terminal_alone(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     colours.print_folded("+", text, after="  ")
     assert capsys.readouterr().out == f"+ {'n' * 30}\n    new  about 0.03 USD\n"
+
+
+def test_money_of_the_sandbox_is_play_money_during_a_run(folder: Folder, call: Call) -> None:
+    assert "(0.03 play USD)\n" in call("run", folder.recipe, "--sandbox").err
