@@ -147,7 +147,9 @@ def template_tokens(text: str) -> Iterator[Token]:
         yield Token(text[at:])
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(
+    maxsize=300_000
+)  # three columns of a table of 100 000 rows, which is gone through thrice
 def slug(value: str, *, distinct: bool = False) -> str:
     """A variable's value as names write it: `Navy Blue` → `navy-blue`, `0.5` → `0.5`.
 

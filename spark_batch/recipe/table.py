@@ -6,6 +6,7 @@ A column that is none of the recipe's own is a variable: `free` maps such column
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import json
@@ -23,7 +24,7 @@ from spark_batch.models import schemas
 from spark_batch.recipe import characters, workbook
 from spark_batch.recipe.boundary import read_text
 from spark_batch.recipe.characters import forbidden, line_feeds
-from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
+from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, mark_after, stop
 from spark_batch.recipe.table_json import JSON, BadNumber, Pairs, places, twice
 from spark_batch.recipe.yaml import Scalar, resolve
 from spark_batch.text import quoted, romanized
@@ -42,6 +43,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 # The byte order marks of UTF-16, which spreadsheets write as "Unicode text".
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RESERVED = frozenset(VARIABLES) - {MODEL}  # names that no variable can have
+_UTF_8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+_FOREIGN = re.compile(r"\w*[^\x00-\x7f]\w*")
 _NONE: Mapping[str, bool] = MappingProxyType({})
 
 
@@ -92,7 +95,7 @@ class Table:
         if reader is None:
             message = "a table is a .csv, .tsv, .jsonl or .xlsx file"
             raise stop(self.findings, Mark(), "table", message)
-        text = read_text(path, self.findings, most=MAX_BYTES, also=_utf_16)
+        text = read_text(path, self.findings, most=MAX_BYTES, also=_other_encoding)
         beginning = text[:_BEGINNING]
         if beginning.count("\0") * 3 > len(beginning):  # of ASCII in UTF-16 every second byte is 0
             message = "the file is not UTF-8 text but like UTF-16; save it as UTF-8"
@@ -100,7 +103,19 @@ class Table:
         self._lines = list(io.StringIO(text, newline=""))
         lines = tuple(line.rstrip("\r\n") for line in self._lines)
         self.findings = Findings(Source(shown, lines))
+        if isinstance(text, _Windows):
+            self._warn_of_encoding(text)
         return reader()
+
+    def _warn_of_encoding(self, text: str) -> None:
+        """Warn at the first word with a letter that another encoding would have otherwise."""
+        word = _FOREIGN.search(text)
+        at = 0 if word is None else word.start()
+        message = (
+            f"the file is not UTF-8 and was read as Windows-1252, so that this is"
+            f" {quoted(word[0] if word else '')}; save it as UTF-8 to be sure"
+        )
+        self.findings.warn(mark_after(text[:at]), code="table-encoding", path="", message=message)
 
     @cached_property
     def known(self) -> tuple[str, ...]:
@@ -372,9 +387,26 @@ def variable_name(column: str) -> str:
     return words if _NAME.fullmatch(words) else ""
 
 
-def _utf_16(data: bytes) -> str | None:
-    """The text of UTF-16 with a byte order mark; None for anything else."""
-    return data.decode("utf-16") if data.startswith(_UTF_16) else None
+class _Windows(str):
+    """A text that was read as Windows-1252, in which spreadsheets in Western Europe save CSV."""
+
+    __slots__ = ()
+
+
+def _other_encoding(data: bytes) -> str | None:
+    """The text of UTF-16 with a byte order mark, or of Windows-1252; None for anything else.
+
+    What has a letter of UTF-8 in it is UTF-8 that is damaged.
+    """
+    if data.startswith(_UTF_16):
+        return data.decode("utf-16")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        if b"\0" not in data and not _UTF_8_LETTER.search(data):
+            with contextlib.suppress(UnicodeDecodeError):
+                return _Windows(data.decode("cp1252"))
+    return None
 
 
 def _letters(column: int) -> str:

@@ -320,6 +320,31 @@ def test_utf_16_without_its_mark_is_one_clear_line(folder: Path) -> None:
     assert "the file is not UTF-8 text but like UTF-16; save it as UTF-8" in error
 
 
+def test_a_table_of_windows_1252_gives_the_same_jobs_with_a_warning(folder: Path) -> None:
+    """It shows the first word that another encoding would read otherwise, at its place."""
+    text = spreadsheet(";").replace("deep red", "früh € rot")
+    keys = []
+    for encoding in ("cp1252", "utf-8", "utf-8-sig"):
+        (folder / "t.csv").write_bytes(text.encode(encoding))
+        keys.append([job.key for job in jobs_of(folder, "t.csv")])
+    assert keys[0] == keys[1] == keys[2]
+    (folder / "t.csv").write_bytes(text.encode("cp1252"))
+    found = load(folder / "recipe.yaml", probe=pictures.probe).warnings
+    (warning,) = [one for one in found if one.code == "table-encoding"]
+    assert (warning.place.file.name, warning.place.line, warning.place.column) == ("t.csv", 2, 7)
+    assert "was read as Windows-1252, so that this is 'früh'" in warning.message
+
+
+@pytest.mark.parametrize(
+    "data", ["größer".encode() + b"\xff", b"gr\x81n", b"a\0\xfc", "ö".encode() + b"\xc3"]
+)
+def test_damaged_text_is_not_taken_for_windows_1252(folder: Path, data: bytes) -> None:
+    """It is an error, as bytes are that Windows-1252 does not have."""
+    (folder / "t.csv").write_bytes(b"image,colour,title\na.jpg,red," + data + b"\n")
+    (error,) = errors_of(folder, "t.csv")
+    assert "the file is not UTF-8 text; save it as UTF-8" in error
+
+
 def test_keys_of_json_objects_are_variables(folder: Path) -> None:
     (folder / "t.jsonl").write_text('{"image": "a.jpg", "colour": "red", "title": 5}\n')
     assert [job.prompt.text for job in jobs_of(folder, "t.jsonl")] == ["Tint it red", "Write 5"]
