@@ -261,7 +261,8 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             key=_hex(KEY_DIGITS),
             model=_text(_MOST_NAME),
             prompt=_text(),
-            picture=_optional(_hex(64)),
+            # The name of an input's copy below the output folder, too.
+            picture=_optional(f"{_text(_MOST_NAME)} AND @ NOT GLOB '*[^0-9A-Za-z]*'"),
             url=_optional(_text()),
             seed=_optional(_whole(-(1 << 62))),
             scale=_optional("typeof(@) = 'real' AND @ BETWEEN -1e9 AND 1e9"),
