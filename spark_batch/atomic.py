@@ -106,7 +106,7 @@ def create(path: Path) -> IO[bytes]:
 def open_to_append(path: Path) -> int:
     """Open a file that is changed in place, made when missing; gives its descriptor.
 
-    Raises OSError for a symbolic link and for what is no regular file, UsageError as
+    Raises OSError for a symbolic link and for what is not a regular file, UsageError as
     `refuse_hard_links` does.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINK | _NO_WAIT
@@ -114,7 +114,7 @@ def open_to_append(path: Path) -> int:
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         _refuse_hard_link(status, path)
     except BaseException:
         os.close(handle)

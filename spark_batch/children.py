@@ -26,6 +26,7 @@ T = TypeVar("T")
 _started: set[subprocess.Popen[bytes]] = set()
 _CHUNK = 1 << 18
 _START_SECONDS = 5.0
+_READ_SECONDS = 5.0  # for what is left in a pipe whose program has ended
 _END_SECONDS = 2.0  # for a worker that was killed
 # A child gets these variables and no others: neither the API key nor any other secret of the shell
 # or the CI job, and no GIT_* or SSH_* variable, some of which name programs to run. SUDO_UID tells
@@ -267,23 +268,69 @@ def run(
 ) -> Ended:
     """Run a program to its end and read what it prints, with `errors` its standard error instead.
 
-    `folder` is its current folder, if not ours. Raises TimeoutError after `seconds`, ValueError
-    when it prints more than `most` bytes (`MAX_BYTES`), and OSError when it cannot be started.
+    `folder` is its current folder, if not ours. What it leaves running in the background is ended.
+    Raises TimeoutError after `seconds`, ValueError when it prints more than `most` bytes
+    (`MAX_BYTES`) or its output has no end, and OSError when it cannot be started.
     """
     began = time.monotonic()
-    most = MAX_BYTES if most is None else most
     stream = {"stderr" if errors else "stdout": PIPE}
     with started(command, variables, seconds=seconds, folder=folder, **stream) as process:
         pipe = process.stderr if errors else process.stdout
-        output = bytearray()
-        while pipe and (chunk := pipe.read(_CHUNK)):
-            output += chunk
-            if len(output) > most:
-                raise ValueError(f"it printed more than {most // 1_000_000} MB")
+        assert pipe is not None
+        output = _Output(process, pipe, MAX_BYTES if most is None else most)
+        output.start()
+        if hasattr(os, "waitid"):  # not on Windows, and on macOS from Python 3.13 on
+            _end_after(process)
+        else:
+            output.join(seconds)  # its output ends with all that it started
         code = process.wait()
+        output.join(_READ_SECONDS)
     if code and time.monotonic() - began >= seconds:
         raise TimeoutError(f"it did not answer within {seconds:g} seconds")
-    return Ended(code, bytes(output))
+    return Ended(code, output.whole())
+
+
+class _Output(threading.Thread):
+    """Reads what a program prints, and ends the program when that is more than `most` bytes.
+
+    It reads a file descriptor of its own, which can stay open when the program's is closed.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes], most: int) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._descriptor = os.dup(pipe.fileno())
+        self._most = most
+        self._read = bytearray()
+
+    def run(self) -> None:
+        with open(self._descriptor, "rb", buffering=0) as stream:  # noqa: PTH123 - no path
+            while chunk := stream.read(_CHUNK):
+                self._read += chunk
+                if len(self._read) > self._most:
+                    _end(self._process)
+                    return
+
+    def whole(self) -> bytes:
+        """All that was printed. Raises ValueError when it is too much, or did not come to an end.
+
+        A program in a session of its own, which cannot be ended, can hold the stream for ever.
+        """
+        if len(self._read) > self._most:
+            raise ValueError(f"it printed more than {self._most // 1_000_000} MB")
+        if self.is_alive():
+            raise ValueError("what it started in the background goes on, and holds its output open")
+        return bytes(self._read)
+
+
+def _end_after(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a program, and end what it started and left running.
+
+    The program is not reaped before that: afterwards its number may be another process's.
+    """
+    with contextlib.suppress(ChildProcessError):  # the timer has ended it
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _end(process)
 
 
 def _search_path() -> list[Path]:

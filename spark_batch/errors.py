@@ -117,7 +117,7 @@ class CheckpointLocked(CheckpointError):
 
 
 class CheckpointDamaged(CheckpointError):
-    """The file is no checkpoint of spark-batch, or its content is broken."""
+    """The file is not a checkpoint of spark-batch, or its content is broken."""
 
 
 class StoreError(SparkBatchError):

@@ -19,9 +19,10 @@ from urllib.parse import quote, quote_plus
 KEY_NAME = "SPARK_API_KEY"
 
 _SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and hides nothing
-# As a shell, YAML and JSON assign it.
+# As a shell, YAML and JSON assign it. The sandbox takes the word "sandbox", which is no secret.
 _ASSIGNED = re.compile(
-    rf"({KEY_NAME}\\?[\"']?\s*[=:]\s*\\?[\"']?)(?![…$<]|\[secret)[^\s\"'\\<>,;&|]+"
+    rf"({KEY_NAME}\\?[\"']?\s*[=:]\s*\\?[\"']?)"
+    r"(?![…$<]|\[secret|sandbox(?:[\s\"'\\<>,;&|]|$))[^\s\"'\\<>,;&|]+"
 )
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)

@@ -156,8 +156,10 @@ def slug(value: str, *, distinct: bool = False) -> str:
     from another of the same words, gets 8 hex digits of its hash.
     """
     text, foreign = romanized(_APOSTROPHES.sub("", value))
-    words = (part.strip(".") for part in _VALUE_WORD.findall(text.lower()))
-    whole = "-".join(filter(None, words))
+    words = _VALUE_WORD.findall(text.lower())
+    if "." in text:
+        words = list(filter(None, (word.strip(".") for word in words)))
+    whole = "-".join(words)
     if whole and len(whole) <= _SLUG_LENGTH and not (foreign or distinct):
         return whole
     hashed = digest(seen(value) if distinct else value)

@@ -110,6 +110,11 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
     `tests/engine/test_ratelimit.py` proves the real times between polls.
     """
+    shorten_waits(monkeypatch)
+
+
+def shorten_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See `short_waits`; for what several tests share."""
     monkeypatch.setattr(access, "_PREVIEW_SECONDS", (0.0, 0.02))
     monkeypatch.setattr(ratelimit, "_FIRST_LOOK", 0.01)
     monkeypatch.setattr(ratelimit, "_SOON", 0.02)

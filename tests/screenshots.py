@@ -1,43 +1,59 @@
 """The README's picture of the HTML page: `python -m tests.screenshots`.
 
-Makes the showcase's run with the sample photos, opens its page in Chromium and writes
-`recipes/page.jpg`: what needs a look and the grid, in light and in dark, and one job.
+Makes the showcase's run with the sample photos, opens its page in Chromium, gives some verdicts
+and writes `recipes/page.jpg`: what needs a look and the grid, and one job before and after.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.reports.page import showcase
 from tests.reports.page.conftest import FLAGS, find_chromium
 
 TARGET = Path(__file__).parents[1] / "recipes" / "page.jpg"
-JOB = "#job=tulips%2Fwatercolor-1x1-scale0.4-seed7"
-SIZE = (1240, 790)
-QUALITY = 82
+JOB = "tulips/beach-16x9-scale0.4-seed7"
+# The keys of verdicts by the number of a finished picture in the grid.
+VERDICTS = {0: "p", 1: "x", 3: "x", 4: "p", 6: "p", 12: "p", 13: "x"}
+SIZES = ((1240, 960), (1240, 660))
+QUALITY = 78
 _GAP = 24
 _GROUND = (228, 229, 226)
 
 
-def picture(
-    browser: Browser, file: Path, fragment: str, scheme: Literal["light", "dark"]
-) -> Image.Image:
-    """What the browser shows of a page."""
-    viewport = {"width": SIZE[0], "height": SIZE[1]}
-    context = browser.new_context(viewport=viewport, color_scheme=scheme)
-    opened = context.new_page()
-    opened.goto(file.as_uri() + fragment)
-    opened.wait_for_load_state("networkidle")
-    opened.wait_for_function("[...document.images].every(each => each.complete)")
-    data = opened.screenshot()
+def pictures(browser: Browser, file: Path) -> list[Image.Image]:
+    """The page with its verdicts, and the view of a job, as the browser shows them."""
+    context = browser.new_context(color_scheme="light")
+    page = context.new_page()
+    page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+    page.goto(file.as_uri())
+    done = page.locator("#grid .tile.is-done")
+    for number, key in VERDICTS.items():
+        done.nth(number).press(key)
+    page.locator("#stage").evaluate("stage => stage.scrollTo(0, 0)")
+    page.evaluate("document.activeElement.blur()")
+    found = [_shot(page)]
+    page.set_viewport_size({"width": SIZES[1][0], "height": SIZES[1][1]})
+    page.locator(f'#grid .tile[data-job="{JOB}"]').press("Enter")
+    # Until the whole picture has taken the place of its thumbnail.
+    expect(page.locator("#job .after")).to_have_attribute("src", re.compile("^file:"))
+    page.keyboard.press("p")
+    page.evaluate("document.activeElement.blur()")
+    found.append(_shot(page))
     context.close()
-    return Image.open(io.BytesIO(data)).convert("RGB")
+    return found
+
+
+def _shot(page: Page) -> Image.Image:
+    for image in page.locator("img:not([loading])").all():
+        expect(image).to_have_js_property("complete", True)
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
 def main() -> None:
@@ -46,12 +62,14 @@ def main() -> None:
         folder = Path(name)
         file = showcase.write_page(showcase.make_run(folder, small=False), folder)
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
-        views = [picture(browser, file, "", "light"), picture(browser, file, JOB, "dark")]
+        views = pictures(browser, file)
         browser.close()
-    width, height = SIZE
-    whole = Image.new("RGB", (width, len(views) * (height + _GAP) - _GAP), _GROUND)
-    for number, view in enumerate(views):
-        whole.paste(view, (0, number * (height + _GAP)))
+    height = sum(view.height for view in views) + (len(views) - 1) * _GAP
+    whole = Image.new("RGB", (views[0].width, height), _GROUND)
+    top = 0
+    for view in views:
+        whole.paste(view, (0, top))
+        top += view.height + _GAP
     whole.save(TARGET, quality=QUALITY, optimize=True)
     print(f"{TARGET}: {TARGET.stat().st_size // 1000} kB")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -157,3 +158,51 @@ def test_a_child_reads_nothing_and_one_stream_of_it_is_read(errors: bool) -> Non
         errors=errors,
     )
     assert (ended.code, ended.output) == (3, (b"e" if errors else b"o") * 9**6)
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs waitid")
+@pytest.mark.parametrize("stream", ["", ", stdout=subprocess.DEVNULL"])
+def test_what_a_child_leaves_in_the_background_is_ended(stream: str) -> None:
+    """At once when the child itself has ended, whether it holds the pipe or not."""
+    text = (
+        "import subprocess, sys;"
+        f"left = subprocess.Popen(['sleep', '99']{stream}); print(left.pid); sys.exit(4)"
+    )
+    began = time.monotonic()
+    ended = children.run([sys.executable, "-c", text], children.environment(), seconds=90)
+    assert time.monotonic() - began < 60
+    assert ended.code == 4
+    while not _has_ended(int(ended.output)):  # the kill takes a moment
+        assert time.monotonic() - began < 60
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a session of its own")
+def test_a_stream_that_is_held_open_for_ever_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A grandchild in a session of its own cannot be ended; its output is not taken for whole."""
+    monkeypatch.setattr(children, "_READ_SECONDS", 0.2)
+    text = (
+        "import subprocess, sys;"
+        "left = subprocess.Popen(['sleep', '99'], start_new_session=True);"
+        "open(sys.argv[1], 'w').write(str(left.pid))"
+    )
+    number = tmp_path / "number"
+    began = time.monotonic()
+    try:
+        with pytest.raises(ValueError, match="goes on, and holds its output open"):
+            command = [sys.executable, "-c", text, str(number)]
+            children.run(command, children.environment(), seconds=90)
+        assert time.monotonic() - began < 60
+    finally:
+        os.kill(int(number.read_text()), signal.SIGKILL)
+
+
+def _has_ended(number: int) -> bool:
+    """Whether a process is gone, or waits for its parent alone."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[0] == "Z"

@@ -82,11 +82,26 @@ def test_whatever_is_assigned_to_its_name_is_a_key(
     assert redact.key_free(line) == line.replace("sk-other", "[secret]")
 
 
-@pytest.mark.parametrize("text", ["SPARK_API_KEY=…", "SPARK_API_KEY=${{ secrets.X }}", "sandbox"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SPARK_API_KEY=…",
+        "SPARK_API_KEY=${{ secrets.X }}",
+        "export SPARK_API_KEY=sandbox",
+        "SPARK_API_KEY='sandbox'\n",
+        "sandbox",
+    ],
+)
 def test_words_about_the_key_stay(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Instructions, references to secrets, and a key that is a word."""
     monkeypatch.setenv("SPARK_API_KEY", "sandbox")
     assert redact.key_free(text) == text
+
+
+def test_a_key_that_begins_with_sandbox_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the word itself is what the sandbox takes."""
+    monkeypatch.delenv("SPARK_API_KEY", raising=False)
+    assert redact.key_free("SPARK_API_KEY=sandbox-1f2e") == "SPARK_API_KEY=[secret]"
 
 
 def test_no_file_of_ours_has_the_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def _check_files(path: Path) -> None:
             # A run that works on it makes and removes the journal meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISREG(file.lstat().st_mode):
-                    raise _damaged(path, f"{file.name} is no regular file")
+                    raise _damaged(path, f"{file.name} is not a regular file")
     except UsageError as error:
         raise CheckpointError(str(error)) from None
     except OSError as error:
@@ -221,7 +221,7 @@ def _checked(connection: sqlite3.Connection, path: Path) -> tuple[int, str | Non
     (kind,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if kind != APPLICATION_ID or version < 1:
-        raise _damaged(path, "it is no checkpoint of spark-batch")
+        raise _damaged(path, "it is not a checkpoint of spark-batch")
     if version > VERSION:
         raise CheckpointError(
             f"{path} was written by a newer spark-batch (format {version}, this one knows"

@@ -86,7 +86,7 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
         try:
             yield str(key), total(None if costs is None else str(costs))
         except InvalidOperation:
-            raise _unreadable(path, f"job {key} has a cost that is no number") from None
+            raise _unreadable(path, f"job {key} has a cost that is not a number") from None
 
 
 def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:

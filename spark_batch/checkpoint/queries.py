@@ -29,7 +29,7 @@ from spark_batch.checkpoint.rows import (
     request_of,
     total,
 )
-from spark_batch.checkpoint.schema import TAKEN_UP
+from spark_batch.checkpoint.schema import NAME_TAKEN, TAKEN_UP
 from spark_batch.checkpoint.store import Store
 from spark_batch.jobs import Attempt, JobRecord, Kind, Provenance, Request, State, Status
 
@@ -533,6 +533,22 @@ class CheckpointReader:
         )
         for row in self.store.execute(query, (json.dumps(list(keys)),)):
             yield attempt_of(row)
+
+    def former(self, outputs: Iterable[str]) -> dict[str, list[Attempt]]:
+        """By output name, the attempts of other requests whose pictures stood there, last first.
+
+        Not of a request that the recipe still has, under another name.
+        """
+        query = (
+            "SELECT e.detail AS output, a.* FROM event e JOIN attempt a ON a.id = e.attempt"
+            " WHERE e.what = ? AND e.detail IN (SELECT value FROM json_each(?))"
+            " AND a.key NOT IN (SELECT key FROM placement WHERE current = 1)"
+            " ORDER BY e.at DESC, e.rowid DESC"
+        )
+        found: dict[str, list[Attempt]] = {}
+        for row in self.store.execute(query, (NAME_TAKEN, json.dumps(list(outputs)))):
+            found.setdefault(row["output"], []).append(attempt_of(row))
+        return found
 
     def payments(self) -> Iterator[Payment]:
         """Everything that was charged, in no particular order."""

@@ -21,6 +21,7 @@ from spark_batch.jobs import (
     Usage,
 )
 from spark_batch.jobs.checks import CheckResult, results_of
+from spark_batch.jobs.structure import plain_values, structured
 
 Cells = Row | Mapping[str, Any]
 
@@ -176,22 +177,26 @@ def request_of(row: Cells) -> Request:
 def parameters(text: str | None) -> Parameters:
     """Further parameters as the checkpoint and the manifest write them.
 
-    Raises ValueError for a text that is no JSON object. A value that no parameter has becomes a
+    Raises ValueError for a text that is not a JSON object. A value that no parameter has becomes a
     text.
     """
     found = json.loads(text, parse_constant=str) if text else {}
     if not isinstance(found, dict):
         raise ValueError("no JSON object")
-    return tuple(
-        (name, value if isinstance(value, str | int | float) else json.dumps(value))
-        for name, value in found.items()
-    )
+    return tuple((name, _parameter(value)) for name, value in found.items())
+
+
+def _parameter(value: Any) -> Any:
+    try:
+        return "null" if value is None else structured(value)
+    except ValueError:  # a number that JSON does not have
+        return json.dumps(value)
 
 
 @lru_cache(maxsize=256)
 def parameters_text(values: Parameters) -> str | None:
     """Further parameters as JSON, None for none."""
-    return json.dumps(dict(values), sort_keys=True) if values else None
+    return json.dumps(plain_values(values), sort_keys=True) if values else None
 
 
 def record_of(row: Row) -> JobRecord:

@@ -89,6 +89,9 @@ MIGRATIONS = {
 
 # What the history says of an attempt that a run went on with after a break.
 TAKEN_UP = "taken up"
+# What it says of the attempt whose picture stood where another request's is wanted now; the output
+# name follows.
+NAME_TAKEN = "name taken"
 
 SCHEMA = f"""
 -- What the API sees: one row a key. Rows are never removed, since attempts belong to them.

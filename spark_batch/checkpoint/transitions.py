@@ -17,7 +17,7 @@ from spark_batch.checkpoint.attempt_rows import renumber
 from spark_batch.checkpoint.lines import COLUMNS, cells, current_lines
 from spark_batch.checkpoint.queries import CheckpointReader
 from spark_batch.checkpoint.rows import parameters_text
-from spark_batch.checkpoint.schema import TAKEN_UP
+from spark_batch.checkpoint.schema import NAME_TAKEN, TAKEN_UP
 from spark_batch.checkpoint.store import Clock, Store, utc_now
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import NO_USAGE, Job, Picture, Result, State, Usage
@@ -60,7 +60,8 @@ class Checkpoint(CheckpointReader):
     def sync_jobs(self, jobs: Iterable[Job]) -> None:
         """Update the placements to the recipe's jobs; those of other jobs are left over.
 
-        A placement whose key changed forgets its file: the picture there belongs to the old key.
+        A placement whose key changed forgets its file: the picture there belongs to the old key,
+        whose history says that its name was taken.
         Placements are written from the first one on that is not as the recipe wants it, so that
         the file stays the same when nothing has changed.
         """
@@ -103,6 +104,13 @@ class Checkpoint(CheckpointReader):
                 job.input.fit,
                 parameters_text(job.request.parameters),
             ),
+        )
+        self.store.execute(
+            "INSERT INTO event SELECT a.id, ?, ?, p.output"
+            " FROM placement p JOIN attempt a ON a.key = p.key"
+            " WHERE p.output = ? AND p.key <> ? AND p.file IS NOT NULL AND a.sha256 IS NOT NULL"
+            " ORDER BY a.number DESC LIMIT 1",
+            (self.store.now(), NAME_TAKEN, job.output, job.key),
         )
         self.store.execute(
             f"INSERT INTO placement ({', '.join(COLUMNS)}, current)"

@@ -100,7 +100,8 @@ def _short_help(name: str) -> str:
 def cli(debug: bool) -> None:
     """Terraform for AI picture edits: recipes in YAML, pictures and a manifest out.
 
-    The key comes from SPARK_API_KEY; SPARK_BASE_URL moves the endpoint.
+    To begin, `spark-batch init DIR` makes a folder with a recipe that runs at once in the sandbox.
+    The API key comes from the environment variable SPARK_API_KEY.
     """
 
 

@@ -14,7 +14,7 @@ from spark_batch import project
 from spark_batch.cli import changes, comment
 from spark_batch.cli.sums import aligned
 from spark_batch.errors import UsageError
-from spark_batch.project import Change, Comparison, Entry, Paid, Sum, Totals, base
+from spark_batch.project import Change, Comparison, Entry, Paid, Sum, Totals, base, measured
 from spark_batch.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,8 +32,8 @@ _PAID = (Change.NEW, Change.CHANGED, Change.KEPT, Change.REMOVED)
 def options(command: F) -> F:
     """The options --against and --markdown."""
     text = (
-        "What has changed since a commit (REF...: since HEAD left REF) or a manifest;"
-        " --detailed-exitcode is then 10 when anything has."
+        "Show what has changed since a commit (REF...: since HEAD left REF) or a manifest;"
+        " --detailed-exitcode then exits with 10 when anything has."
     )
     against = click.option("--against", metavar="REF|MANIFEST", help=text)
     text = "With --against: print a comment in Markdown."
@@ -85,18 +85,9 @@ def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bo
 
 def _print_text(comparison: Comparison, shown: int | None) -> None:
     """Print at most `shown` changed jobs, then the sums; None prints every job."""
-    listed = hidden = 0
-    for entry in comparison.entries():
-        if entry.change is Change.KEPT and shown is not None:
-            continue
-        if shown is not None and listed >= shown:
-            hidden += 1
-            continue
-        listed += 1
-        price = f"  about {entry.cost} USD" if entry.cost is not None else ""
-        click.echo(
-            f"{_SIGNS[entry.change]} {printable(entry.job.output)}  {changes.reason(entry)}{price}"
-        )
+    lines, hidden = _lines(comparison, shown)
+    for line in lines:
+        click.echo(line)
     if hidden:
         click.echo(f"… and {hidden} more (--all lists them)")
     totals, against = comparison.totals, comparison.base
@@ -107,6 +98,32 @@ def _print_text(comparison: Comparison, shown: int | None) -> None:
     click.echo(f"{name}: {changes.headline(totals)}")
     for line in changes.details(totals):
         click.echo(f"  {line}")
+
+
+def _lines(comparison: Comparison, shown: int | None) -> tuple[list[str], int]:
+    """The lines of at most `shown` changed jobs, and how many more there are.
+
+    Pictures that replace others come first, and of those what moved farthest.
+    """
+    moved: list[Entry] = []
+    others: list[str] = []
+    count = 0
+    for entry in measured(comparison):
+        if entry.move is None and entry.change is Change.KEPT and shown is not None:
+            continue
+        count += 1
+        if entry.move is not None:
+            moved.append(entry)
+        elif shown is None or len(others) < shown:
+            others.append(_line(entry))
+    lines = [*map(_line, sorted(moved, key=changes.how_far)), *others][:shown]
+    return lines, count - len(lines)
+
+
+def _line(entry: Entry) -> str:
+    parts = [f"{_SIGNS[entry.change]} {printable(entry.job.output)}", changes.moved(entry.move)]
+    parts += [changes.reason(entry), f"about {entry.cost} USD" if entry.cost is not None else ""]
+    return "  ".join(filter(None, parts))
 
 
 def _print_table(axis: str, sums: Mapping[str, Sum], shown: int | None) -> None:
@@ -122,7 +139,7 @@ def _print_table(axis: str, sums: Mapping[str, Sum], shown: int | None) -> None:
 def _print_json(comparison: Comparison) -> None:
     """Print one JSON document, job by job."""
     click.echo('{"jobs": [')
-    for position, entry in enumerate(comparison.entries()):
+    for position, entry in enumerate(measured(comparison)):
         comma = "," if position else ""
         click.echo(f"{comma}{json.dumps(_entry(entry), ensure_ascii=False)}")
     plan, against, totals = comparison.plan, comparison.base, comparison.totals
@@ -138,6 +155,7 @@ def _print_json(comparison: Comparison) -> None:
         "counts": _counts(totals.all),
         "prompts": {value: _sum(found) for value, found in totals.prompts.items()},
         "inputs": {value: _sum(found) for value, found in totals.inputs.items()},
+        "moved": {"pictures": totals.moved, "unknown": totals.unmeasured},
         "waiting": {
             "jobs": totals.waiting,
             "cost_usd": _usd(totals.waiting_cost, totals.waiting_unpriced),
@@ -161,6 +179,7 @@ def _entry(entry: Entry) -> dict[str, object]:
             {"field": found.field, "from": found.before, "to": found.after}
             for found in entry.differences
         ],
+        "moved": None if entry.move is None else entry.move.distance,
         "cost_usd": None if entry.cost is None else str(entry.cost),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from spark_batch.project import Change, Entry, Paid, Sum, Totals
+from spark_batch.project import Change, Entry, Move, Paid, Sum, Totals
 from spark_batch.text import counted, printable
 
 HEAD = ("new", "changed", "kept", "removed", "expected USD")  # of a table by axis
@@ -16,7 +16,20 @@ def reason(entry: Entry) -> str:
         return f"changed: {', '.join(map(str, entry.differences)) or 'the picture'}"
     if entry.change is Change.RENAMED and entry.before:
         return f"renamed from {printable(entry.before.output)}"
-    return str(entry.change.value)
+    return "made again" if entry.move is not None else str(entry.change.value)
+
+
+def how_far(entry: Entry) -> float:
+    """A key that sorts what moved farthest first, and what cannot be measured last."""
+    distance = entry.move.distance if entry.move else None
+    return 1.0 if distance is None else -distance
+
+
+def moved(move: Move | None) -> str:
+    """How far a picture is from the one that it replaces, in words; empty for a first one."""
+    if move is None:
+        return ""
+    return "moved ?" if move.distance is None else f"moved {move.distance:.2f}"
 
 
 def rows(sums: Mapping[str, Sum]) -> list[tuple[str, ...]]:
@@ -57,6 +70,10 @@ def details(totals: Totals) -> Iterator[str]:
         if totals.waiting_unpriced:
             cost = "at a cost that is not known"
         yield f"{totals.waiting} of the kept ones not made yet, {cost}"
+    if totals.moved:
+        replaced = counted(totals.moved, "picture") + " made in the place of earlier ones"
+        unknown = f"; of {totals.unmeasured} the earlier one is not here" * (totals.unmeasured > 0)
+        yield f"{replaced}, what moved farthest (from 0 to 1) first{unknown}"
     for change, what in (
         (Change.NEW, "new ones that are made already"),
         (Change.CHANGED, "changed ones that are made already"),

@@ -30,7 +30,7 @@ def command(
     allow_commands: bool,
     strict: bool,
 ) -> int:
-    """Make the recipe's checks again on the finished pictures.
+    """Run the recipe's checks again on the finished pictures.
 
     Costs nothing, needs no network and no key, and writes the reports. A picture that fails a check
     is flagged: it is kept, and made again only by `retry --only status=flagged`.

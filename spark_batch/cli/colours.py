@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -30,6 +32,8 @@ class Colour(Enum):
     PLAIN = 0
 
 
+_INDENT = "    "
+_COMMAND = re.compile(r"`[^`\n]*`")
 _SEVERITY = re.compile(r": (error|warning|note): ")
 
 Part = str | tuple[str, Colour]
@@ -64,6 +68,33 @@ def print_line(*parts: Part, err: bool = False) -> None:
     target = terminal(stream)
     target.write(f"{line(stream, *parts)}\n")
     target.flush()
+
+
+def print_folded(*parts: Part, after: str = ": ") -> None:
+    """Print a line on stdout, on a terminal folded to its width."""
+    if sys.stdout.isatty():
+        parts = folded(parts, shutil.get_terminal_size().columns, after=after)
+    print_line(*parts)
+
+
+def folded(parts: tuple[Part, ...], columns: int, *, after: str = ": ") -> tuple[Part, ...]:
+    """A line that is longer than the terminal is wide, as several: what follows is indented.
+
+    The line is cut behind the first `after` of its last part; without any, before that part. A
+    command in backticks stays in one line, so that it can be copied.
+    """
+    *heads, text = parts
+    start = sum(len(head if isinstance(head, str) else head[0]) for head in heads)
+    if not isinstance(text, str) or start + len(text) <= columns:
+        return parts
+    name, cut, rest = text.partition(after) if after else ("", "", text)
+    if not rest:
+        return parts
+    kept = _COMMAND.sub(lambda command: command[0].replace(" ", "\0"), rest)
+    width = max(columns - len(_INDENT), len(_INDENT))
+    lines = textwrap.wrap(kept, width, break_long_words=False, break_on_hyphens=False)
+    below = textwrap.indent("\n".join(lines).replace("\0", " "), _INDENT)
+    return (*heads, f"{name}{cut.rstrip()}\n{below}")
 
 
 def print_link(before: str, path: Path) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from spark_batch.cli import changes
-from spark_batch.project import Change, Comparison, Difference, Entry, Sum, picture_words
+from spark_batch.project import Change, Comparison, Difference, Entry, Sum, measured, picture_words
 from spark_batch.text import code_cell, code_span, one_line
 
 LONGEST = 60_000  # characters; GitHub takes 65 536
@@ -23,12 +23,14 @@ _NOTE = 2_000
 _TAIL = 200  # characters that the end of a list may take
 _KINDS = {
     Change.CHANGED: "changed",
+    Change.KEPT: "made again",  # of the kept ones only these are listed
     Change.NEW: "new",
     Change.REMOVED: "removed",
     Change.RENAMED: "under another name",
 }
 _PRICE = "about USD"
-_NUMBERS = (*changes.HEAD, _PRICE)
+_MOVED = "moved"
+_NUMBERS = (*changes.HEAD, _PRICE, _MOVED)
 
 
 def marker(recipe: str) -> str:
@@ -39,16 +41,20 @@ def marker(recipe: str) -> str:
 def text(comparison: Comparison) -> str:
     """The comment, at most 60 000 characters; it says what was cut. Takes every entry."""
     lists: dict[Change, list[Entry]] = {change: [] for change in _KINDS}
-    for entry in comparison.entries():
-        kept = lists.get(entry.change)
-        if kept is not None and len(kept) < _LISTED:
-            kept.append(entry)
+    counts: Counter[Change] = Counter()
+    for entry in measured(comparison):
+        if entry.change is Change.KEPT and entry.move is None:
+            continue
+        counts[entry.change] += 1
+        if entry.move is not None or len(lists[entry.change]) < _LISTED:
+            lists[entry.change].append(entry)
     written = "\n".join(_head(comparison))
-    counts = comparison.totals.all.counts
     filled = [change for change in _KINDS if lists[change]]
     for position, change in enumerate(filled):
         share = (LONGEST - len(written)) // (len(filled) - position)
-        written += "".join(_folded(change, lists[change], counts, share))
+        # What moved farthest first; the sort leaves the others in the recipe's order.
+        entries = sorted(lists[change], key=changes.how_far)
+        written += "".join(_folded(change, entries, counts[change], share))
     return written
 
 
@@ -88,18 +94,17 @@ def _by_axis(axis: str, sums: Mapping[str, Sum]) -> Iterator[str]:
         yield f"… and {len(found) - _ROWS} more"
 
 
-def _folded(
-    change: Change, entries: Sequence[Entry], counts: Counter[Change], share: int
-) -> Iterator[str]:
-    """A folded list of jobs that takes at most `share` characters."""
-    count = counts[change]
+def _folded(change: Change, entries: Sequence[Entry], count: int, share: int) -> Iterator[str]:
+    """A folded list of `count` jobs that takes at most `share` characters."""
+    any_moved = any(entry.move for entry in entries)
     opening = "\n\n<details>\n" + f"<summary>{count} {_KINDS[change]}</summary>\n\n"
-    opening += "\n".join(_table_head(("picture", "what", _PRICE)))
+    opening += "\n".join(_table_head(("picture", *([_MOVED] * any_moved), "what", _PRICE)))
     closing = "\n\n</details>"
     left = share - len(opening) - len(closing) - _TAIL
     yield opening
     listed = 0
-    for row in map(_entry_row, entries):
+    for entry in entries:
+        row = _entry_row(entry, moved=any_moved)
         left -= len(row) + 1
         if left < 0:
             break
@@ -110,15 +115,19 @@ def _folded(
     yield closing
 
 
-def _entry_row(entry: Entry) -> str:
-    """The row of a job: what differs, its earlier name, or the prompt of a new or removed job."""
+def _entry_row(entry: Entry, *, moved: bool) -> str:
+    """The row of a job: what differs, its earlier name, or the prompt of any other job.
+
+    With `moved` it has a cell for how far its picture moved.
+    """
     what = code(entry.job.request.prompt)
     if entry.change is Change.CHANGED:
         what = "; ".join(map(_difference, entry.differences)) or "the picture"
     elif entry.change is Change.RENAMED and entry.before:
         what = f"from {code(entry.before.output)}"
     cost = "" if entry.cost is None else str(entry.cost)
-    return _row((code(entry.job.output), what, cost))
+    distance = changes.moved(entry.move).removeprefix("moved ")
+    return _row((code(entry.job.output), *([distance] * moved), what, cost))
 
 
 def _difference(found: Difference) -> str:

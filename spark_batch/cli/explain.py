@@ -54,7 +54,7 @@ _STATUSES = {
 @click.command()
 @click.argument("code", required=False)
 def command(code: str | None) -> None:
-    """Explain a code of the API, of a warning or of HTTP, or a status.
+    """Explain an error code, a warning, an HTTP status code or the status of a job.
 
     Without CODE, list them.
     """
@@ -64,7 +64,7 @@ def command(code: str | None) -> None:
     lines = list(_explained(code.strip()))
     if not lines:
         raise UsageError(
-            f"{code!r} is no documented error code of the API, status, warning or HTTP code"
+            f"{code!r} is not a documented error code of the API, status, warning or HTTP code"
             f" (`spark-batch explain` lists them){suggestion(code, _names())}"
         )
     for line in lines:

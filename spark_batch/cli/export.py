@@ -18,11 +18,15 @@ from spark_batch.text import counted, printable
 @options.shard_option
 @options.only_option
 @click.option("--to", required=True, metavar="DIR|ADDRESS", help="A folder, or s3://BUCKET/PREFIX.")
-@click.option("--picked", is_flag=True, help="Only what the picks file says is picked.")
+@click.option("--picked", is_flag=True, help="Only pictures that the picks file picks.")
 @click.option(
-    "--name", metavar="TEMPLATE", help="Final names, as in output.name; left out: as they are."
+    "--name",
+    metavar="TEMPLATE",
+    help="Final names, as in output.name; default: the names they have.",
 )
-@click.option("--mirror", is_flag=True, help="Delete what export wrote and is no longer chosen.")
+@click.option(
+    "--mirror", is_flag=True, help="Delete files that export wrote and that are no longer chosen."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 def command(
     recipe_path: Path,
@@ -57,5 +61,7 @@ def command(
     if mirror:
         parts.append(f"{deleted} {would}deleted")
     if export.unfinished:
-        parts.append(f"{counted(export.unfinished, 'job')} without a picture yet left out")
+        parts.append(f"{counted(export.unfinished, 'job')} without a picture left out")
+    if not mirror and export.others:
+        parts.append(f"{len(export.others)} from earlier exports left there (--mirror deletes)")
     click.echo(printable(f"{export.destination.shown}: {', '.join(parts)}"))

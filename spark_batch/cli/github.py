@@ -154,8 +154,8 @@ def _address(text: str) -> str | None:
         return None
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).netloc:
         click.echo(
-            "spark-batch: SPARK_BATCH_PICTURES_URL is no http or https address, so the summary has"
-            " no pictures",
+            "spark-batch: SPARK_BATCH_PICTURES_URL is not an http or https address, so the summary"
+            " has no pictures",
             err=True,
         )
         return None

@@ -25,5 +25,12 @@ def command(folder: Path) -> None:
             f"before CI can run: in {project.WORKFLOW}, set SPARK_BATCH to the git address and"
             " commit of spark-batch"
         )
+    if starter.repository is not None:
+        inside = folder.resolve().relative_to(starter.repository).as_posix()
+        click.echo(
+            f"GitHub reads workflows at the top of a repository alone: move {project.WORKFLOW} to"
+            f" {shown(starter.repository)}, and write {shown(Path(inside))}/ before recipe.yaml and"
+            " out in it"
+        )
     inside = "" if folder == Path() else f"cd {shown(folder)} && "
     click.echo(f"now: {inside}spark-batch run recipe.yaml --sandbox")

@@ -71,5 +71,6 @@ def _conclude(merged: project.Merged) -> None:
         )
     if merged.missing:
         missing = counted(merged.missing, "picture")
-        click.echo(f"{missing} missing: `spark-batch rescue` fetches without a new task", err=True)
+        rescue = merged.layout.command("rescue")
+        click.echo(f"{missing} missing: `{rescue}` fetches without a new task", err=True)
     session.print_reports(merged.written, merged.layout)

@@ -34,7 +34,7 @@ def outside_option(command: F) -> F:
         expose_value=False,
         envvar="SPARK_ALLOW_OUTSIDE",
         callback=_allow_outside,
-        help="Let the recipe name files outside of its git repository, and links that lead there.",
+        help="Let the recipe name files outside its git repository, and links that lead there.",
     )(command)
 
 
@@ -66,7 +66,7 @@ def recipes_argument(command: F) -> F:
 
 def sandbox_option(command: F) -> F:
     """The flag --sandbox."""
-    text = "Use the sandbox: its pictures and checkpoint stand under OUTPUT/sandbox."
+    text = "Use the sandbox: its pictures and checkpoint are kept in OUTPUT/sandbox."
     return click.option("--sandbox", is_flag=True, help=text)(command)
 
 
@@ -97,7 +97,8 @@ def strict_option(command: F) -> F:
 def only_option(command: F) -> F:
     """The option --only, which may be given several times."""
     text = (
-        "Only jobs that match, such as 'input=hero,status=failed|expired'; again for alternatives."
+        "Only jobs that match, such as 'input=hero,status=failed|expired'; of several --only a job"
+        " has to match one."
     )
     return click.option(
         "--only", multiple=True, metavar="EXPR", help=text, shell_complete=completing.selection
@@ -111,15 +112,15 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str | None) -> Sa
 def sample_option(command: F) -> F:
     """The option --sample."""
     text = (
-        "Only so many jobs (20, or 5%): those that have every value of each axis first, always the"
-        " same ones."
+        "Only N jobs, or N percent of them: those that cover every value of each axis come first;"
+        " always the same ones."
     )
     return click.option("--sample", metavar="N|N%", callback=_sample, help=text)(command)
 
 
 def reroll_option(command: F) -> F:
     """The flag --reroll."""
-    text = "One further take for each rejected picture of a random seed, as the picks file says."
+    text = "Make one further take for each picture of a random seed that the picks file rejects."
     return click.option("--reroll", is_flag=True, help=text)(command)
 
 
@@ -159,13 +160,14 @@ def running_options(command: F) -> F:
             help="What all attempts in a recipe's checkpoint may cost together; with --shard those"
             " of all shards, of which each may spend an N-th of what is left.",
         ),
-        click.option("--limit", type=click.IntRange(min=0), help="Create at most so many tasks."),
+        click.option("--limit", type=click.IntRange(min=0), help="Create at most this many tasks."),
         click.option("--concurrency", type=click.IntRange(min=1), help="Tasks in flight, at most."),
         click.option(
             "--workers",
             metavar="auto|N",
             callback=workers,
-            help="Processes that fetch and check pictures; 0 for none, auto for as many as pay.",
+            help="Processes that fetch and check pictures; 0 for none. `auto` starts them once one"
+            " processor is busy.",
         ),
         click.option(
             "--dask",
@@ -182,13 +184,13 @@ def running_options(command: F) -> F:
             "--events",
             metavar="FILE",
             type=click.Path(path_type=Path),
-            help="Add every event to FILE as a line of JSON (`spark-batch schema events`).",
+            help="Append every event to FILE as a line of JSON (`spark-batch schema events`).",
         ),
         click.option("--yes", is_flag=True, help="Do not ask before money is spent."),
         click.option(
             "--env-file",
             type=click.Path(path_type=Path),
-            help="A file with SPARK_API_KEY=…; the environment goes before it.",
+            help="A file with SPARK_API_KEY=…; a key in the environment wins.",
         ),
     ]
     return reduce(lambda wrapped, decorate: decorate(wrapped), reversed(decorators), command)

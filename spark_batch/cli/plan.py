@@ -36,7 +36,7 @@ _SHOWN = 40
 @click.option(
     "--by",
     metavar="AXIS[,AXIS]",
-    help="Sum up by axes instead of job by job.",
+    help="Sums by axis (jobs, spent, expected) instead of single jobs.",
     shell_complete=completing.axes,
 )
 @click.option(
@@ -49,7 +49,7 @@ _SHOWN = 40
     "--max-cost",
     metavar="USD",
     callback=amount,
-    help="With --out: what all attempts, those of the plan too, may cost together.",
+    help="With --out: what all attempts may cost together, those of the plan included.",
 )
 @click.option("--all", "show_all", is_flag=True, help="List every job, done ones too.")
 def command(

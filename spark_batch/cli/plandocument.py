@@ -77,7 +77,7 @@ def _request(job: Job, models: Models) -> dict[str, Any]:
         "take": job.take,
         "size": _size(sides),
         "expected": _size(expected),
-        "parameters": dict(request.parameters),
+        "parameters": request.plain_parameters,
     }
 
 

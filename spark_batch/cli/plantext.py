@@ -9,7 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import plandocument, session, standing
-from spark_batch.cli.colours import Colour, print_line
+from spark_batch.cli.colours import Colour, print_folded, print_line
 from spark_batch.paths import shown
 from spark_batch.project import (
     COSTS,
@@ -48,10 +48,15 @@ _WORDS = {
     Action.KEEP: "done",
     Action.LEAVE: "left as they are (--only)",
     Action.SHARE: "the same request as another line",
-    Action.FAILED: "failed (`spark-batch retry` makes them again)",
-    Action.EXPIRED: "expired (`spark-batch rescue` looks once more for free)",
-    Action.PRUNED: "pruned (`spark-batch prune --undo` has them fetched again)",
+    Action.FAILED: "failed",
+    Action.EXPIRED: "expired",
+    Action.PRUNED: "pruned",
     Action.UNCERTAIN: "uncertain",
+}
+_ADVICE = {
+    Action.FAILED: (("retry",), "makes them again"),
+    Action.EXPIRED: (("rescue",), "looks once more for free"),
+    Action.PRUNED: (("prune", "--undo"), "has them fetched again"),
 }
 _SOURCES = {
     "charged": "what was charged before",
@@ -104,8 +109,8 @@ class _Listing:
         if self._created:
             created = counted(self._created, "new picture")
             print_line(_SIGNS[Action.CREATE], f" {created} (--all lists each), by axis:")
-            for line in _axis_lines(self._new):
-                click.echo(f"  {line}")
+            for head, values in _axis_lines(self._new):
+                print_folded(f"  {head}  ", values, after="")
         for step in self._others[:_FEW]:
             _print_step(plan, step)
         hidden = self._steps - self._created - len(self._others[:_FEW])
@@ -135,8 +140,8 @@ def _axes(job: Job) -> Iterator[tuple[str, str]]:
     yield from job.prompt.variables
 
 
-def _axis_lines(counts: Counter[tuple[str, str]]) -> Iterator[str]:
-    """A line for each axis: how many values it has, and the first of them with their jobs."""
+def _axis_lines(counts: Counter[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Each axis with the number of its values, and the first of these with their jobs."""
     axes: dict[str, list[tuple[str, int]]] = {}
     for (axis, value), number in counts.items():
         axes.setdefault(axis, []).append((value, number))
@@ -148,13 +153,13 @@ def _axis_lines(counts: Counter[tuple[str, str]]) -> Iterator[str]:
         shown = [value if alike else f"{value} ({number})" for value, number in values[:_VALUES]]
         more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""
         each = f", {values[0][1]} each" if alike and len(values) > 1 else ""
-        yield f"{axis:<{width}}  {len(values):>5}  {', '.join(shown)}{more}{each}"
+        yield f"{axis:<{width}}  {len(values):>5}", f"{', '.join(shown)}{more}{each}"
 
 
 def _print_step(plan: project.Plan, step: Step) -> None:
     sign, colour = _sign(step)
     text = f"{step.job.output}  {step.reason}{_rest(plan, step)}"
-    print_line((sign, colour), f" {text}")
+    print_folded((sign, colour), f" {text}", after="  ")
 
 
 def _sign(step: Step) -> tuple[str, Colour]:
@@ -202,6 +207,10 @@ def show_sums(plan: project.Plan) -> None:
 
 
 def _words(action: Action, plan: project.Plan) -> str:
+    if action in _ADVICE:
+        (name, *options), what = _ADVICE[action]
+        command = standing.command_line(name, plan.recipe.path, plan.layout, *options)
+        return f"{_WORDS[action]}: `{command}` {what}"
     if action is not Action.LEAVE or plan.sample is None:
         return _WORDS[action]
     return f"left as they are ({'--only, ' if plan.only else ''}--sample)"
@@ -238,7 +247,7 @@ def _made_lines(plan: project.Plan) -> Iterable[str]:
     """What `include` and `rows` add, and what each entry of `exclude` drops."""
     for origin, count in origins(plan.recipe).items():
         if origin != "variants":
-            yield f"{count:>5} of them by {origin}"
+            yield f"{count:>5} of its jobs by {origin}"
     for number, dropped in enumerate(excluded(plan.recipe)):
         yield f"{dropped:>5} dropped by exclude[{number}]"
 

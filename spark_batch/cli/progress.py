@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import signal
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,7 +14,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
-from spark_batch.cli.colours import Colour, Part, line, print_line
+from spark_batch.cli.colours import Colour, Part, folded, line, print_line
 from spark_batch.cli.streams import terminal
 from spark_batch.project import (
     BecameUncertain,
@@ -32,7 +31,6 @@ from spark_batch.project import (
     Unfinished,
 )
 
-_INDENT = "    "
 _NARROW = 70  # columns, below which a bar and words have no room
 _TOO_EARLY = 0.05  # of the jobs
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
@@ -52,9 +50,10 @@ class Progress(Protocol):
         """Show an event."""
 
 
-def progress(total: int, codes: ErrorCodes) -> Progress:
+def progress(total: int, codes: ErrorCodes, currency: str = "USD") -> Progress:
     """The display that suits stderr, for a run of `total` jobs; `codes` are the model's."""
-    return Bar(total, codes) if sys.stderr.isatty() else Lines(total, codes)
+    kind = Bar if sys.stderr.isatty() else Lines
+    return kind(total, codes, currency)
 
 
 class Advice:
@@ -90,7 +89,8 @@ class Advice:
 class Bar:
     """A tqdm bar, with the figures that the terminal has room for."""
 
-    def __init__(self, total: int, codes: ErrorCodes) -> None:
+    def __init__(self, total: int, codes: ErrorCodes, currency: str) -> None:
+        self._currency = currency
         self._terminal = terminal(sys.stderr)
         self._total = total
         self._bar = tqdm(total=total, file=self._terminal, unit="job", dynamic_ncols=True)
@@ -111,7 +111,7 @@ class Bar:
     def show(self, event: Event, tally: Tally) -> None:
         """Move the bar; print a line above it for an event that a person has to read."""
         self._trouble.count(event)
-        parts = describe(event)
+        parts = describe(event, self._currency)
         quiet = isinstance(event, Done) and event.flag is None
         columns = shutil.get_terminal_size().columns
         if parts and not quiet:
@@ -119,7 +119,9 @@ class Bar:
         if advice := self._advice.on(event):
             self._write((advice,), columns)
         self._bar.n = tally.ended
-        self._bar.bar_format = bar_format(tally, self._trouble, self._total, columns)
+        self._bar.bar_format = bar_format(
+            tally, self._trouble, self._total, columns, self._currency
+        )
         self._bar.update(0)
 
     def _write(self, parts: tuple[Part, ...], columns: int) -> None:
@@ -129,7 +131,8 @@ class Bar:
 class Lines:
     """One plain line an event, with the UTC time."""
 
-    def __init__(self, total: int, codes: ErrorCodes) -> None:
+    def __init__(self, total: int, codes: ErrorCodes, currency: str) -> None:
+        self._currency = currency
         self._total = total
         self._ended = 0
         self._advice = Advice(codes)
@@ -150,7 +153,7 @@ class Lines:
         self._ended += isinstance(event, _ENDS) and not getattr(event, "retrying", False)
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         count = f"[{self._ended}/{self._total}] " if isinstance(event, Done) else ""
-        if parts := describe(event):
+        if parts := describe(event, self._currency):
             print_line(f"{now} {count}", *parts, err=True)
         if advice := self._advice.on(event):
             print_line(f"{now} {advice}", err=True)
@@ -169,20 +172,22 @@ class Trouble:
         self.flagged += isinstance(event, Done) and event.flag is not None
 
 
-def bar_format(tally: Tally, trouble: Trouble, total: int, columns: int) -> str:
+def bar_format(
+    tally: Tally, trouble: Trouble, total: int, columns: int, currency: str = "USD"
+) -> str:
     """The format of the bar for a terminal of so many columns.
 
     In flight and money are always there. A time that is left is not guessed from the first
     pictures.
     """
-    money = f"{tally.spent} USD"
+    money = f"{tally.spent} {currency}"
     if columns < _NARROW:
         return f"{{n_fmt}}/{{total_fmt}}, {tally.in_flight} in flight, {money}"
     if tally.expected is not None:
-        money = f"{tally.spent} of about {tally.expected} USD"
+        money = f"{tally.spent} of about {tally.expected} {currency}"
     counts = {
         "failed": tally.failed,
-        "retries": trouble.retries,
+        "retry" if trouble.retries == 1 else "retries": trouble.retries,
         "flagged": trouble.flagged,
         "in flight": tally.in_flight,
     }
@@ -192,24 +197,13 @@ def bar_format(tally: Tally, trouble: Trouble, total: int, columns: int) -> str:
     return f"{{percentage:3.0f}}% {{bar}} {{n_fmt}}/{{total_fmt}} [{figures}]"
 
 
-def folded(parts: tuple[Part, ...], columns: int) -> tuple[Part, ...]:
-    """A line that is longer than the terminal is wide, as several: what follows is indented."""
-    *heads, text = parts
-    start = sum(len(head if isinstance(head, str) else head[0]) for head in heads)
-    if not isinstance(text, str) or start + len(text) <= columns:
-        return parts
-    name, _, reason = text.partition(": ")
-    indented = textwrap.indent(textwrap.fill(reason, columns - len(_INDENT)), _INDENT)
-    return (*heads, f"{name}:\n{indented}" if reason else text)
-
-
-def describe(event: Event) -> tuple[Part, ...]:
+def describe(event: Event, currency: str = "USD") -> tuple[Part, ...]:
     """An event as the parts of a line; none for those that only move the bar."""
     match event:
         case Submitted():
             return ()
         case Done(files=files, cost=cost, flag=flag):
-            price = "" if cost is None else f" ({cost} USD)"
+            price = "" if cost is None else f" ({cost} {currency})"
             name = ", ".join(files) or "a picture whose line left the recipe"
             if flag is None:
                 return ("done", Colour.GOOD), f" {name}{price}"
@@ -219,14 +213,16 @@ def describe(event: Event) -> tuple[Part, ...]:
         case Note(text=text):
             return (text,)
         case _:
-            return _trouble(event)
+            return _trouble(event, currency)
 
 
-def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> tuple[Part, ...]:
+def _trouble(
+    event: Failed | BecameUncertain | Expired | Unfinished, currency: str
+) -> tuple[Part, ...]:
     match event:
         case Failed(name=name, code=code, message=message, retrying=retrying):
             reason = f"{code} {message}" if code else message
-            paid = f" (it cost {event.cost} USD)" if event.cost else ""
+            paid = f" (it cost {event.cost} {currency})" if event.cost else ""
             word = ("trying again", Colour.NOTABLE) if retrying else ("failed", Colour.BAD)
             return word, f" {name}: {reason}{paid}"
         case BecameUncertain(name=name, reason=reason):
@@ -238,13 +234,18 @@ def _trouble(event: Failed | BecameUncertain | Expired | Unfinished) -> tuple[Pa
 
 
 def watch(
-    run: Driver, total: int, *, codes: ErrorCodes, also: Callable[[Event], None] = lambda _: None
+    run: Driver,
+    total: int,
+    *,
+    codes: ErrorCodes,
+    currency: str = "USD",
+    also: Callable[[Event], None] = lambda _: None,
 ) -> None:
     """Run `total` jobs and show them, with advice on `codes`; Ctrl-C and SIGTERM stop the run.
 
-    `also` is called with every event, before it is shown.
+    `currency` is the unit of amounts. `also` is called with every event, before it is shown.
     """
-    with _signals(run.stop), progress(total, codes) as display:
+    with _signals(run.stop), progress(total, codes, currency) as display:
         for event in run.events():
             also(event)
             display.show(event, run.tally)

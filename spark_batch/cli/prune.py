@@ -18,8 +18,8 @@ from spark_batch.text import bytes_text, counted, printable
 @options.recipe_argument
 @options.sandbox_option
 @click.option("--rejected", is_flag=True, help="Pictures that the picks file says are rejected.")
-@click.option("--left-over", is_flag=True, help="Pictures of lines that the recipe has no more.")
-@click.option("--kept", is_flag=True, help="Pictures that others have replaced.")
+@click.option("--left-over", is_flag=True, help="Pictures of jobs that the recipe no longer has.")
+@click.option("--kept", is_flag=True, help="Earlier pictures that newer ones have replaced.")
 @click.option("--yes", is_flag=True, help="Delete them. Without it they are listed.")
 @click.option("--undo", is_flag=True, help="Have the next run fetch pruned pictures again.")
 @options.only_option
@@ -36,9 +36,9 @@ def command(
 ) -> int:
     """Delete pictures that are no longer wanted.
 
-    Those are rejected, left over and kept ones. Lists them; --yes deletes. What was deleted stays
-    paid for, and no command fetches it again. Files that somebody has changed are left alone.
-    --sandbox without another choice takes all pictures of the sandbox.
+    These are rejected, left-over and replaced pictures. Without --yes the command only lists them.
+    What was deleted still counts as paid for, and no run fetches it again. Files that somebody has
+    changed are left alone. --sandbox without another choice takes all pictures of the sandbox.
     """
     flags = {Kind.REJECTED: rejected, Kind.LEFT_OVER: left_over, Kind.KEPT: kept}
     kinds = [kind for kind, given in flags.items() if given]
@@ -85,8 +85,8 @@ def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> in
     run = command_line("run", recipe.path, layout)
     pictures = counted(count, "picture")
     click.echo(
-        f"{pictures} wanted again: `{run}` fetches them for free as long as the API has them, about"
-        " a day after they were made; `retry` makes those that it no longer has anew, for money"
+        f"{pictures} wanted again: `{run}` fetches for free what the API still has, which is about"
+        " a day; `retry` makes the rest anew, for money"
     )
     session.print_unwritten(written)
     return written.exit_code

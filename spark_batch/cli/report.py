@@ -24,7 +24,7 @@ from spark_batch.text import counted
     "formats",
     multiple=True,
     metavar="FORMAT[,FORMAT]",
-    help=f"Of {', '.join((*FORMATS, *ON_DEMAND))}; left out: all but the last.",
+    help=f"Of {', '.join((*FORMATS, *ON_DEMAND))}; default: all but sheet.",
 )
 def command(
     recipe_path: Path,
@@ -39,8 +39,8 @@ def command(
     Every run writes them too: manifest CSV, HTML page, JUnit XML, Markdown summary, JSON. A sheet
     is one PNG file with small pictures, their names and verdicts.
 
-    With --only the manifest's lines that match are printed, and no file is touched, since reports
-    have to be whole; but --format sheet has the pictures that match.
+    With --only the command prints the manifest's lines that match and writes no file, since a
+    report covers the whole recipe; --format sheet is written with the pictures that match.
     """
     chosen = chosen_formats(formats)
     is_sheet = chosen == ("sheet",)

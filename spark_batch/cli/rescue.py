@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import github, options, session
+from spark_batch.cli import github, options, session, standing
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
 from spark_batch.project import Shard
@@ -41,14 +41,14 @@ def command(
         shard=shard,
         env_file=env_file,
         allow_commands=allow_commands,
-        watch=partial(watch, codes=layout.models.errors),
+        watch=partial(watch, codes=layout.models.errors, currency=standing.currency(layout)),
     )
     if rescued is None:
         click.echo("nothing to rescue: nothing has been run yet")
         _print_earlier_hint(recipe_path, layout, sandbox=sandbox)
         return ExitCode.DONE
     session.print_adopted(rescued.adopted, layout)
-    _conclude(rescued)
+    _conclude(rescued, layout)
     if not rescued.wanted:
         _print_earlier_hint(recipe_path, layout, sandbox=sandbox)
     session.print_pointers(rescued.causes)
@@ -63,7 +63,7 @@ def _print_earlier_hint(recipe_path: Path, layout: project.RecipeLayout, *, sand
         click.echo(f"note: {hint}", err=True)
 
 
-def _conclude(rescued: project.Rescued) -> None:
+def _conclude(rescued: project.Rescued, layout: project.RecipeLayout) -> None:
     tally = rescued.tally
     if not rescued.wanted:
         click.echo("nothing to rescue: every picture that is paid for is here")
@@ -73,6 +73,7 @@ def _conclude(rescued: project.Rescued) -> None:
     click.echo(f"{counted(tally.done, 'job')} rescued{others}")
     if tally.uncertain_before:
         count = counted(tally.uncertain_before, "attempt")
-        click.echo(f"{count} uncertain: `spark-batch status` lists, `resolve` settles", err=True)
+        status = layout.command("status")
+        click.echo(f"{count} uncertain: `{status}` lists them with the command", err=True)
     if tally.exit_code() is ExitCode.INTERRUPTED:
         click.echo("interrupted: run it again for the rest", err=True)

@@ -9,6 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import completing, github, options, session
+from spark_batch.cli.colours import print_folded
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Attempt, JobRecord, Shard
@@ -24,8 +25,10 @@ _SHOWN = 20  # attempts whose settlement is described one by one
 @options.shard_option
 @options.only_option
 @click.option("--task-id", metavar="ID", help="There is a task, and this is its id.")
-@click.option("--not-charged", is_flag=True, help="There is no task: the job costs nothing yet.")
-@click.option("--resubmit", is_flag=True, help="Not known: make the job again, maybe pay twice.")
+@click.option("--not-charged", is_flag=True, help="There is no task: nothing was charged.")
+@click.option(
+    "--resubmit", is_flag=True, help="Not known: make the job again, and maybe pay twice."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(
     recipe_path: Path,
@@ -39,7 +42,7 @@ def command(
     resubmit: bool,
     yes: bool,
 ) -> ExitCode:
-    """Settle an uncertain job, or with --only many.
+    """Settle an uncertain job, or many with --only.
 
     JOB is its key, the beginning of the key, or its picture's name or path. First check the
     vendor's billing page, or ask its support. Sends nothing: the next `run` or `rescue` continues.
@@ -57,7 +60,7 @@ def command(
         if task_id is not None:
             pairs = pairs[-1:]  # one task is of one attempt
         for record, attempt in pairs[:_SHOWN]:
-            click.echo(printable(_effect(record, attempt, task_id, not_charged)))
+            print_folded(printable(_effect(record, attempt, task_id, not_charged)))
         if len(pairs) > _SHOWN:
             click.echo(f"… and {len(pairs) - _SHOWN} more")
         _confirm(counted(len(pairs), "attempt"), yes, many=bool(only))

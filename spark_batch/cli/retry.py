@@ -18,7 +18,7 @@ from spark_batch.project import RunOptions
 def command(recipe_path: Path, *, events: Path | None, yes: bool, **options: Any) -> int:
     """Create the failed and expired jobs again. Each is paid for again.
 
-    With --only status=flagged, also the finished ones whose picture is flagged: what is there is
-    kept in OUTPUT/.spark-batch/kept.
+    With --only status=flagged, also creates finished jobs again whose picture is flagged. The
+    picture that is there now is kept in OUTPUT/.spark-batch/kept.
     """
     return execute((recipe_path,), RunOptions(retry=True, **options), events=events, yes=yes)

@@ -23,11 +23,11 @@ from spark_batch.text import printable
 @click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the system picks one.")
 def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> None:
-    """Serve the page on this machine, with its verdicts stored at once.
+    """Serve the page on this machine, and save verdicts at once.
 
-    They go into the picks file. New pictures come in while a run goes on. It runs until Ctrl-C. The
-    address has a random token: whoever has it can see the pictures and set verdicts, from this
-    machine alone.
+    Verdicts go into the picks file beside the recipe. New pictures appear while a run goes on. The
+    command runs until Ctrl-C. The address has a random token: whoever has it can see the pictures
+    and set verdicts, from this machine alone.
     """
     recipe = session.load(recipe_path)
     with until_stopped() as stopped, project.review(recipe, sandbox=sandbox, port=port) as served:

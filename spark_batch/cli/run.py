@@ -35,8 +35,8 @@ def command(
     """Make the missing pictures. Started again, it continues and pays for nothing twice.
 
     Several recipes are run one after the other, each with its own checkpoint and its own
-    --max-cost. All are checked before the first is run. One that fails stops no other, but for
-    Ctrl-C and a refused key or empty balance; the exit code is the highest of theirs.
+    --max-cost. All are checked before the first is run. A recipe that fails does not stop the next
+    one; Ctrl-C, a refused key and an empty balance do. The exit code is the highest of theirs.
     """
     options = RunOptions(**given)
     return execute(recipe_paths, options, events=events, yes=yes, open_it=open_it)

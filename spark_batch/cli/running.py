@@ -99,8 +99,8 @@ def _run(
 ) -> ExitCode:
     with project.prepare(recipe, options) as prepared:
         session.print_adopted(prepared.adopted, prepared.layout)
-        if options.reroll:
-            session.print_further(prepared.layout, recipe_path, reroll=True)
+        if options.reroll or prepared.idle:
+            session.print_further(prepared.layout, recipe_path, reroll=options.reroll)
         _print_shard_budget(prepared)
         if not prepared.idle and not yes:
             _confirm(prepared)
@@ -109,10 +109,10 @@ def _run(
     session.print_pointers(result.forecast.causes)
     session.print_reports(result.written, prepared.layout)
     if options.shard is not None:
-        merging = prepared.layout.merging.replace("RECIPE", str(recipe_path))
-        click.echo(f"`{merging}` joins the shards", err=True)
+        click.echo(f"`{prepared.layout.merging}` joins the shards", err=True)
     end = result.tally.exit_code()
-    if step := standing.next_step(result.counts, recipe_path, prepared.layout, end):
+    more = ("--reroll",) if options.reroll else ()
+    if step := standing.next_step(result.counts, recipe_path, prepared.layout, *more, end=end):
         click.echo(step)
     if events is not None:
         events.end(result.tally, result.exit_code)
@@ -125,7 +125,8 @@ def _run(
 
 def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> project.Watch:
     """Show a run, and log its events."""
-    show = partial(watch, codes=prepared.recipe.models.errors)
+    currency = standing.currency(prepared.layout)
+    show = partial(watch, codes=prepared.recipe.models.errors, currency=currency)
     if events is None:
         return show
 

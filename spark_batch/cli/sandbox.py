@@ -60,7 +60,9 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
     type=click.Path(dir_okay=False, path_type=Path),
     help="A YAML or JSON file: the faults of the next creates, polls, results and precharges.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the faults' dice.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the random choice of faults."
+)
 def command(
     *,
     port: int,
@@ -108,7 +110,7 @@ def _price(text: str) -> Decimal:
     except InvalidOperation:
         price = Decimal("NaN")
     if not price.is_finite() or price < 0:
-        raise UsageError(f"--price {text!r} is no amount in USD, as 0.03 is")
+        raise UsageError(f"--price {text!r} is not an amount in USD, as 0.03 is")
     return price
 
 

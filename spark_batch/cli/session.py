@@ -89,19 +89,22 @@ def left_over_files(count: int, recipe: Path, layout: project.RecipeLayout) -> s
 def print_further(layout: project.RecipeLayout, recipe: Path, *, reroll: bool) -> None:
     """Print on stderr how many further takes a reroll makes, and for which pictures it cannot."""
     further = layout.further
-    takes = counted(further.new, "rejected picture")
-    if reroll:
-        click.echo(f"reroll: {takes} of a random seed without a further take yet", err=True)
-    elif further.new:
+    if further.new and not reroll:
+        takes = counted(further.new, "rejected picture")
         command = command_line("plan", recipe, layout, "--reroll")
         click.echo(f"note: {takes} can have a further take: `{command}` shows the cost", err=True)
+    if further.new and reroll:
+        takes = counted(further.new, "further take")
+        click.echo(f"reroll: {takes}, one for each rejected picture that has none yet", err=True)
     if reroll and further.fixed:
         pictures = counted(further.fixed, "rejected picture")
         click.echo(
-            f"reroll: {pictures} of a fixed seed left alone, since the same request makes the same"
-            " picture: change the seed, or give it as -1, which is random",
+            f"reroll: no further take for {pictures} of a fixed seed, since the same request makes"
+            " the same picture: change the seed, or make it random (seed: -1)",
             err=True,
         )
+    if reroll and not further.new and not further.fixed:
+        click.echo("reroll: no rejected picture is without a further take", err=True)
 
 
 def print_unmerged_shards(layout: project.RecipeLayout) -> None:

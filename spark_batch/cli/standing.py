@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from spark_batch.cli.colours import Colour, print_line
+from spark_batch.cli.colours import Colour, print_folded, print_line
 from spark_batch.errors import ExitCode
 from spark_batch.project import FLAGGED, JobRecord, RecipeLayout, Status
 
@@ -41,11 +41,7 @@ def command_line(
     name: str, recipe: Path, layout: RecipeLayout, *options: str, job: str = ""
 ) -> str:
     """A command for a recipe as the user has to type it, for the same previews and shard."""
-    flags = ["--sandbox"] if layout.is_preview else []
-    if layout.shard is not None:
-        flags += ["--shard", str(layout.shard)]
-    jobs = [job] if job else []
-    return shlex.join(["spark-batch", name, str(recipe), *jobs, *flags, *options])
+    return replace(layout, recipe_path=recipe).command(name, *options, job=job)
 
 
 def print_rows(
@@ -59,22 +55,26 @@ def print_rows(
         if counts.get(status):
             note = _note(status, recipe, layout)
             word = f"{status.value:<10} " if note else status.value
-            print_line(f"{counts[status]:>7} ", (word, COLOURS[status]), note)
+            print_folded(f"{counts[status]:>7} ", (word, COLOURS[status]), note, after="")
         if status is Status.DONE and flagged:
             print_line(f"{flagged:>7} ", (f"{FLAGGED:<10} ", Colour.NOTABLE), _FLAGGED_NOTE)
 
 
 def next_step(
-    counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout, end: ExitCode = ExitCode.DONE
+    counts: Mapping[Status, int],
+    recipe: Path,
+    layout: RecipeLayout,
+    *options: str,
+    end: ExitCode = ExitCode.DONE,
 ) -> str | None:
     """The line that says how to go on; None when `run` has nothing to do.
 
-    `end` is how the last run ended.
+    `options` are those that the next `run` needs as well, and `end` is how the last one ended.
     """
     if not any(counts.get(status) for status in _UNDER_WAY):
         return None
     condition = f", {_CONDITIONS[end]}" if end in _CONDITIONS else ""
-    return f"Continue{condition}: {command_line('run', recipe, layout)}"
+    return f"Continue{condition}: {command_line('run', recipe, layout, *options)}"
 
 
 def colour(record: JobRecord) -> Colour:
@@ -87,6 +87,11 @@ def spent(layout: RecipeLayout, amount: Decimal) -> str:
     if layout.is_preview:
         return f"nothing charged, would be about {amount} USD"
     return f"{amount} USD spent"
+
+
+def currency(layout: RecipeLayout) -> str:
+    """The unit of amounts where a sentence has no room: that of the sandbox is play money."""
+    return "play USD" if layout.is_preview else "USD"
 
 
 def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:

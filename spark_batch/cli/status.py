@@ -12,7 +12,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session, standing
-from spark_batch.cli.colours import print_line
+from spark_batch.cli.colours import print_folded
 from spark_batch.errors import PicksError
 from spark_batch.paths import shown
 from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Shard, Status
@@ -44,8 +44,10 @@ def command(
             _print_json(layout, checkpoint, counts, trouble, picks)
         else:
             _print_text(recipe_path, layout, checkpoint, counts, trouble)
-            if picks and (picks.picked or picks.rejected):
-                click.echo(f"  {picks.picked} picked, {picks.rejected} rejected")
+            if picks:
+                _print_picks(recipe_path, layout, checkpoint, counts, picks)
+            if step := standing.next_step(counts, recipe_path, layout):
+                click.echo(step)
     if picks and picks.unknown:
         click.echo(f"note: {project.unknown_picks(picks.unknown)}", err=True)
     session.print_unmerged_shards(layout)
@@ -75,28 +77,28 @@ def _print_text(
     click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     for record in trouble:
         status = (_status(record), standing.colour(record))
-        print_line(status, f" {record.output} (job {record.key}): {_why(record)}")
+        print_folded(status, f" {record.output}: {_why(record)} (job {record.key})")
     if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
         click.echo(f"  {session.left_over_files(files, recipe_path, layout)}")
-    if line := _picked_and_pruned(recipe_path, layout, checkpoint, counts):
-        click.echo(f"  {line}")
-    if step := standing.next_step(counts, recipe_path, layout):
-        click.echo(step)
 
 
-def _picked_and_pruned(
+def _print_picks(
     recipe: Path,
     layout: project.RecipeLayout,
     checkpoint: CheckpointReader,
     counts: Counter[Status],
-) -> str | None:
-    """How to get pictures back that were deleted and are picked now."""
+    picks: PickCounts,
+) -> None:
+    """Print the numbers of verdicts, and how to get back picked pictures that were pruned."""
+    if picks.picked or picks.rejected:
+        click.echo(f"  {picks.picked} picked, {picks.rejected} rejected")
     if not counts[Status.PRUNED]:
-        return None
+        return
     only = "pick=yes,status=pruned"
-    count = sum(1 for _ in project.chosen_records(checkpoint, (only,), layout, strict=False))
-    undo = standing.command_line("prune", recipe, layout, "--undo", "--only", only)
-    return f"{count} of the pruned pictures picked: `{undo}` wants them back" if count else None
+    if count := sum(1 for _ in project.chosen_records(checkpoint, (only,), layout, strict=False)):
+        undo = standing.command_line("prune", recipe, layout, "--undo", "--only", only)
+        pictures = counted(count, "picked picture")
+        click.echo(f"  {pictures} without a file, since pruned: `{undo}` undoes that")
 
 
 def _flagged(records: Iterable[JobRecord]) -> int:

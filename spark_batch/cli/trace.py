@@ -62,9 +62,9 @@ def command(
 ) -> int:
     """Show what made a picture: recipe, line, job, attempts, cost.
 
-    A picture is known by its SHA-256, or by the metadata that it carries (output.metadata), also
-    when it was renamed, moved or edited. Only reads. Exit 1 when one is not known, 2 when one is
-    no picture.
+    A picture is recognised by its SHA-256, or by the metadata that it carries (output.metadata),
+    also after it was renamed, moved or edited. Writes nothing. Exits with 1 when a picture is not
+    known, and with 2 when a file is not a picture.
     """
     records = _records(folder, manifest)
     where = "in the folders above it" if records is None else "there"

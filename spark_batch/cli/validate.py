@@ -41,7 +41,7 @@ class _Verdict:
     help="Lines for people, one JSON document, or workflow commands for GitHub.",
 )
 @outside_option
-@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.pass_context
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
     """Check recipes, without a key.

@@ -19,20 +19,12 @@ from spark_batch.project import (
 )
 from spark_batch.text import printable_lines
 
-_NEXT = {
+_FOLLOWED = "a further attempt followed"
+_AGAIN = {
     "never": "not sent again: the same request would fail again",
     "new-task": "a further attempt may follow, as often as run.attempts allows",
     "create": "no task was made: a further attempt may follow",
 }
-
-_PAID = {
-    Status.PRUNED: "paid for, and its picture was deleted: `spark-batch prune --undo` has the next"
-    " run fetch it, as long as the API has it",
-    Status.EXPIRED: "paid for, and the API no longer gave its picture: `spark-batch rescue` looks"
-    " once more for free, `spark-batch retry` makes it again, for money",
-    Status.DONE: "done: nothing is sent",
-}
-_UNDER_WAY = "paid for: the next run, or `spark-batch rescue`, polls and fetches it"
 
 
 @click.command()
@@ -51,7 +43,9 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
         _print_job(record)
         attempts = checkpoint.attempts_of(record.key)
         for attempt in attempts:
-            _print_attempt(checkpoint, attempt, last=attempt.number == attempts[-1].number)
+            _print_attempt(checkpoint, attempt)
+            last = attempt.number == attempts[-1].number
+            click.echo(f"  → {_next(attempt, layout, record.key) if last else _FOLLOWED}")
 
 
 def _print_job(record: JobRecord) -> None:
@@ -67,7 +61,7 @@ def _print_job(record: JobRecord) -> None:
         _print("  left over: the recipe no longer has this line")
 
 
-def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool) -> None:
+def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt) -> None:
     task = f", task {attempt.task_id}" if attempt.task_id else ""
     paid = "" if attempt.cost is None else f", {attempt.cost} USD"
     _print(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
@@ -78,7 +72,6 @@ def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt, *, last: bool
     for result in attempt.checks:
         verdict = "passed" if result.passed else "failed"
         _print(f"  check {result.check}: {verdict}: {result.reason}")
-    _print(f"  {_then(attempt, last=last)}")
 
 
 def _print(text: str) -> None:
@@ -86,16 +79,33 @@ def _print(text: str) -> None:
     click.echo(printable_lines(text))
 
 
-def _then(attempt: Attempt, *, last: bool) -> str:
-    """Why it was, or was not, sent again."""
-    if not last:
-        return "→ a further attempt followed"
+def _next(attempt: Attempt, layout: project.RecipeLayout, key: str) -> str:
+    """What follows the last attempt of a job, and what to type."""
     if attempt.settled:
-        return "→ settled by you: the next run makes a further attempt"
+        return "settled by you: the next run makes a further attempt"
     if attempt.state is State.UNCERTAIN:
-        return "→ never sent again by itself, since it may be paid for: `spark-batch resolve`"
+        settle = layout.command("resolve", "--task-id", "ID", job=key)
+        return (
+            "maybe paid for, so it is never sent again by itself. Settle it:"
+            f" `{settle}` (or --not-charged, or --resubmit)"
+        )
     if attempt.state is State.SUBMITTING and attempt.not_accepted:
-        return "→ the API never looked at it: the next run sends the same attempt"
+        return "the API never looked at it: the next run sends the same attempt"
+    only = ("--only", f"job={key}")
+    retry = f"`{layout.command('retry', *only)}` makes it again, for money"
     if attempt.state is State.FAILED:
-        return f"→ {_NEXT.get(attempt.again or 'never', _NEXT['never'])}; `spark-batch retry`"
-    return f"→ {_PAID.get(status_of(attempt), _UNDER_WAY)}"
+        return f"{_AGAIN.get(attempt.again or 'never', _AGAIN['never'])}; {retry}"
+    rescue = layout.command("rescue")
+    match status_of(attempt):
+        case Status.DONE:
+            return "done: nothing is sent"
+        case Status.PRUNED:
+            undo = layout.command("prune", "--undo", *only)
+            return f"paid for, and its picture was deleted: `{undo}` has the next run fetch it"
+        case Status.EXPIRED:
+            return (
+                "paid for, and the API no longer gave its picture:"
+                f" `{rescue}` looks once more for free, {retry}"
+            )
+        case _:
+            return f"paid for: the next run, or `{rescue}`, polls and fetches it"

@@ -74,7 +74,9 @@ def check_base_url(text: str) -> str:
     """
     parts = split_url(text.strip())
     if parts is None:
-        raise UsageError("the base URL is no http(s) URL without user name: check SPARK_BASE_URL")
+        raise UsageError(
+            "the base URL is not an http(s) URL without a user name: check SPARK_BASE_URL"
+        )
     if parts.query or parts.fragment:
         raise UsageError("the base URL has a query or a fragment: check SPARK_BASE_URL")
     if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Input, Job, Picture, Treatment
+from spark_batch.jobs.structure import plain_values
 from spark_batch.models import Models, PictureField
 
 _MEMORY = 256 * 1024 * 1024  # bytes of encoded pictures that are kept
@@ -58,7 +59,7 @@ class Bodies:
         job: sending it would pay for another picture than was planned.
         """
         own = {"prompt": job.prompt.text, "seed": job.seed, "scale": job.scale}
-        own.update((*job.size.parameters, *job.parameters))
+        own.update(plain_values((*job.size.parameters, *job.parameters)))
         given = {name: value for name, value in own.items() if value is not None}
         params = json.dumps(given, allow_nan=False)
         field, picture = self._source(job)

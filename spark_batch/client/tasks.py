@@ -167,7 +167,7 @@ class TaskReader(Downloader):
         """Ask how the task is doing, which belongs to the model of this name."""
         context = self._context(model)
         if usable_id(task_id, context.answers) is None:
-            return TaskUnknown(reason="this is no id of a task")
+            return TaskUnknown(reason="this is not the id of a task")
         try:
             answer = self._ask("GET", _TASK + task_id, total=self._timeouts.poll_total)
         except Fault as fault:

@@ -328,7 +328,7 @@ _REASONS: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...]
     (ConnectionError, _said("the connection was cut")),
     (http.client.IncompleteRead, _said("the answer was cut")),
     (zlib.error, _said("the answer is compressed and broken")),
-    (http.client.HTTPException, _said("the answer is no readable HTTP")),
+    (http.client.HTTPException, _said("the answer is not readable HTTP")),
     (ValueError, _said("the URL or the answer is not readable")),
     (ssl.SSLError, _said("TLS failed")),
     (OSError, _system),

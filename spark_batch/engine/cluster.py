@@ -169,7 +169,9 @@ def _address(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise UsageError(f"{text!r} is no address of a Dask scheduler, such as tcp://10.0.0.5:8786")
+        raise UsageError(
+            f"{text!r} is not the address of a Dask scheduler, such as tcp://10.0.0.5:8786"
+        )
     return address
 
 
@@ -178,7 +180,7 @@ def _connected(address: str) -> distributed.Client:
         import distributed
     except ImportError:
         raise UsageError(_MISSING) from None
-    for name in ("distributed", "distributed.client"):  # its failures are told in our words
+    for name in ("distributed", "distributed.client"):  # its failures are reported in our words
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():

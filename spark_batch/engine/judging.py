@@ -7,6 +7,7 @@ no standard input, and a bounded time.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ ALLOW_OPTION = "--allow-commands"
 
 _LONGEST_REASON = 300  # characters
 _MOST_OUTPUT = 1 << 20  # bytes that a program may print
+_HINTS = {
+    errno.EACCES: " (`chmod +x` makes a file a program)",
+    errno.ENOEXEC: " (its first line names what runs it, such as #!/usr/bin/env python3)",
+}
 # Ways in which tesseract divides a page: as a page of text, and as single words anywhere.
 _LAYOUTS = ("3", "11")
 
@@ -53,9 +58,12 @@ class Programs:
 
     def _text(self, check: Check, file: Path) -> tuple[bool, str]:
         wanted = "".join(token.text for token in check.text)
+        program = children.find_program(TESSERACT, outside=self.outside)
+        if program is None:
+            raise ValueError(f"the program {quoted(TESSERACT)} is not installed")
         read = []
         for layout in _LAYOUTS:
-            words = [_found(TESSERACT, self.outside), str(file), "stdout", "--psm", layout]
+            words = [program, str(file), "stdout", "--psm", layout]
             code, output = self._output(words, **_ocr_variables())
             if code != 0:
                 raise ValueError(f"{TESSERACT} cannot read the picture (exit code {code})")
@@ -71,7 +79,14 @@ class Programs:
             raise ValueError(f"{ALLOW_OPTION} was not given, and the recipe's command is not run")
         name, *others = check.command
         # With a slash in its name it stands in the recipe's folder, as for a shell.
-        program = str(self.folder / name) if "/" in name else _found(name, None)
+        program = (
+            str(self.folder / name) if "/" in name else children.find_program(name, outside=None)
+        )
+        if program is None:
+            raise ValueError(
+                f"there is no program {quoted(name)} on PATH, and no shell runs it; one in the"
+                f" recipe's folder is written {quoted(f'./{name}')}"
+            )
         words = [program, *("".join(_filled(word, str(file))) for word in others)]
         code, output = self._output(words)
         lines = [line for line in output.splitlines() if line.strip()]
@@ -105,14 +120,6 @@ class Programs:
         )
 
 
-def _found(name: str, outside: Path | None) -> str:
-    """The file of a program on PATH. Raises ValueError."""
-    found = children.find_program(name, outside=outside)
-    if found is None:
-        raise ValueError(f"the program {quoted(name)} is not installed")
-    return found
-
-
 def _ocr_variables() -> dict[str, str]:
     """One thread for each picture, and the user's folder of languages."""
     folder = os.environ.get("TESSDATA_PREFIX")
@@ -127,5 +134,6 @@ def _words(error: Exception) -> str:
     """What is wrong, without the path of a file that an OSError names."""
     if isinstance(error, OSError) and error.strerror:
         name = Path(str(error.filename)).name if error.filename else "it"
-        return f"{quoted(name)} cannot be started: {error.strerror}"
+        hint = _HINTS.get(error.errno or 0, "")
+        return f"{quoted(name)} cannot be started: {error.strerror}{hint}"
     return str(error)

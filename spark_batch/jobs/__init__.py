@@ -35,6 +35,7 @@ from spark_batch.jobs.recipe import (
 )
 from spark_batch.jobs.record import JobRecord, Provenance, record_of
 from spark_batch.jobs.request import Difference, Job, Kind, Request, differences
+from spark_batch.jobs.structure import Structure
 
 __all__ = [
     "FLAGGED",
@@ -65,6 +66,7 @@ __all__ = [
     "SourceLocation",
     "State",
     "Status",
+    "Structure",
     "Treatment",
     "Usage",
     "differences",

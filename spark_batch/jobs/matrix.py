@@ -31,6 +31,7 @@ _KEPT = 100  # combinations of innermost axes whose tails are kept
 
 _Tail = tuple["float | None", "int | None", int, Parameters, bytes, tuple[str, ...]]
 _Tails = tuple[_Tail, ...]
+_Group = tuple[Input, Prompt, Size]
 
 
 def combinations(recipe: Recipe) -> int:
@@ -103,7 +104,7 @@ def outputs(recipe: Recipe) -> Iterator[str]:
         return
     for block, parts, tails in _blocks(recipe):
         for picture, prompt, size, kept in _groups(block, tails):
-            pattern = _pattern(parts, _outer(recipe, block, picture, prompt, size), block)
+            pattern = _pattern(parts, recipe, block, (picture, prompt, size))
             for *_, values in kept:
                 yield pattern % values
 
@@ -120,7 +121,9 @@ def templates(recipe: Recipe) -> dict[str, str]:
         blocks.setdefault(block.model.name, []).append(block)
     if given != default:
         return dict.fromkeys(blocks, given)
-    several = any(len(block.draws) > len(block.seeds) for block in recipe.blocks)
+    several = any(
+        block.takes > 1 and len(block.draws) > len(block.seeds) for block in recipe.blocks
+    )
     return {
         name: names.default_for(
             left_out=_unused(own),
@@ -185,7 +188,7 @@ def _count(block: Block) -> int:
 
 def _combinations(block: Block) -> int:
     outer = len(block.inputs) * len(block.prompts) * len(block.sizes)
-    return outer * len(block.scales) * len(block.draws) * len(block.parameters)
+    return outer * len(block.scales) * block.draw_count * len(block.parameters)
 
 
 # Rules. A block may have 1000 exclusions and a million combinations: testing each rule on each of
@@ -333,7 +336,7 @@ def _variants(
         prompt=prompt.text,
         size=size,
     )
-    pattern = _pattern(parts, _outer(recipe, block, picture, prompt, size), block)
+    pattern = _pattern(parts, recipe, block, (picture, prompt, size))
     keyed = _names_key(parts)
     common = hashlib.sha256(head)
     name, model = recipe.name, block.model.name
@@ -352,24 +355,33 @@ def _names_key(parts: tuple[Token, ...]) -> bool:
     return any(token.name == "job" for token in parts)
 
 
-def _outer(
-    recipe: Recipe, block: Block, picture: Input, prompt: Prompt, size: Size
-) -> dict[str, str]:
-    """The values of a template's variables, except for those of the innermost axes."""
-    return {
-        # A parameter of another model. A prompt may have a variable that is called like one, or
-        # `model`: that is the one which the template means.
-        **dict.fromkeys(recipe.models.further, names.ABSENT),
-        "model": names.value_slug(block.model.name),
-        **names.value_names(prompt),
-        "input": picture.id,
-        "prompt": names.prompt_name(prompt),
-        "size": size.label,
-        "width": names.value_slug(size.width),
-        "height": names.value_slug(size.height),
-        "recipe": recipe.name,
-        "job": _JOB,
-    }
+def _outer(name: str, recipe: Recipe, block: Block, group: _Group) -> str | None:
+    """The value of a template's variable, but for those of the innermost axes; None for no such.
+
+    Only what a template has is computed: names of variables are the costly part of a table's jobs.
+    """
+    own = _OUTER.get(name)
+    if own is not None:
+        return own(recipe, *group)
+    # A prompt may have a variable that is called like a parameter of another model, or `model`:
+    # that is the one which the template means.
+    found = names.variable_name(group[1], name)
+    if found is not None:
+        return found
+    if name == names.MODEL:
+        return names.value_slug(block.model.name)
+    return names.ABSENT if name in recipe.models.further else None
+
+
+_OUTER: Mapping[str, Callable[[Recipe, Input, Prompt, Size], str]] = {
+    "input": lambda recipe, picture, prompt, size: picture.id,
+    "prompt": lambda recipe, picture, prompt, size: names.prompt_name(prompt),
+    "size": lambda recipe, picture, prompt, size: size.label,
+    "width": lambda recipe, picture, prompt, size: names.value_slug(size.width),
+    "height": lambda recipe, picture, prompt, size: names.value_slug(size.height),
+    "recipe": lambda recipe, picture, prompt, size: recipe.name,
+    "job": lambda recipe, picture, prompt, size: _JOB,
+}
 
 
 def _tails(
@@ -391,7 +403,7 @@ def _tails(
     return tuple(found)
 
 
-def _pattern(parts: tuple[Token, ...], outer: Mapping[str, str], block: Block) -> str:
+def _pattern(parts: tuple[Token, ...], recipe: Recipe, block: Block, group: _Group) -> str:
     """The template as a `%` pattern with the outer axes filled in and `%s` for the inner ones."""
     inner = {*_INNER, *(name for combination in block.parameters for name, _ in combination)}
     written = []
@@ -400,9 +412,11 @@ def _pattern(parts: tuple[Token, ...], outer: Mapping[str, str], block: Block) -
             written.append(token.text.replace("%", "%%"))
         elif token.name in inner:
             written.append("%s")
-        elif token.name in outer:
-            written.append(outer[token.name].replace("%", "%%"))
         else:
-            known = ", ".join(dict.fromkeys((*names.VARIABLES, *outer)))
-            raise UsageError(f"unknown variable {token.written}: known are {known}")
+            value = _outer(token.name, recipe, block, group)
+            if value is None:
+                own = (*recipe.models.further, *(name for name, _ in group[1].variables))
+                known = ", ".join(dict.fromkeys((*names.VARIABLES, *own)))
+                raise UsageError(f"unknown variable {token.written}: known are {known}")
+            written.append(value.replace("%", "%%"))
     return "".join(written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Prompt
+from spark_batch.jobs import Prompt, Structure
 from spark_batch.jobs.request import value_text
 from spark_batch.models import schemas
 from spark_batch.text import Token, slug, template_tokens
@@ -80,23 +80,34 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
     return "".join(written)
 
 
-def value_slug(value: str | float | None) -> str:
-    """The value of an axis as file names write it; `none` where a job's model has no such axis."""
+def value_slug(value: str | float | Structure | None) -> str:
+    """The value of an axis as file names write it; `none` where a job's model has no such axis.
+
+    Of a mapping or a list these are its words and a hash.
+    """
     if value is None:
         return ABSENT
+    if isinstance(value, Structure):
+        return slug(value.text, distinct=True)
     return slug(value) if isinstance(value, str) else value_text(value)
 
 
 def prompt_name(prompt: Prompt) -> str:
     """A prompt in file names: its id, followed by the values of the variables that name it."""
-    named = (pair for pair in prompt.variables if pair[0] not in prompt.unnamed)
-    return "-".join((prompt.id, *(_value_name(prompt, *pair) for pair in named)))
+    written = [prompt.id]
+    for name, value in prompt.variables:
+        if name not in prompt.unnamed:
+            written.append(_value_name(prompt, name, value))
+    return "-".join(written)
 
 
-def value_names(prompt: Prompt) -> dict[str, str]:
-    """The value of each variable of a prompt as file names write it."""
-    return {name: _value_name(prompt, name, value) for name, value in prompt.variables}
+def variable_name(prompt: Prompt, variable: str) -> str | None:
+    """The value of a variable of a prompt as file names write it; None if it has no such one."""
+    for name, value in prompt.variables:
+        if name == variable:
+            return _value_name(prompt, name, value)
+    return None
 
 
 def _value_name(prompt: Prompt, name: str, value: str) -> str:
-    return slug(value, distinct=name in prompt.distinct)
+    return slug(value, distinct=True) if name in prompt.distinct else slug(value)

@@ -249,7 +249,7 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise PicksError(str(path), f"the picks cannot be read: {error.strerror}") from None
     if len(data) > _LARGEST:
-        raise PicksError(str(path), f"more than {_LARGEST} bytes are no picks file")
+        raise PicksError(str(path), f"a picks file has at most {_LARGEST} bytes")
     if lfs.read(path) is not None:
         raise PicksError(str(path), lfs.NOTICE)
     try:
@@ -293,7 +293,7 @@ def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
     job, verdict = cells["job"].strip(), cells["verdict"].strip()
     if not re.fullmatch(_properties()["job"]["pattern"], job):
         shown = quoted(one_line(job, _SHOWN))
-        raise _error(path, line, f"{shown} is no job id: it has 16 digits of 0 to 9 and a to f")
+        raise _error(path, line, f"{shown} is not a job id: it has 16 digits of 0 to 9 and a to f")
     if verdict not in _properties()["verdict"]["enum"]:
         shown = quoted(one_line(verdict, _SHOWN))
         raise _error(path, line, f"unknown verdict {shown}: write pick or reject")

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from spark_batch.jobs.checks import Check
+from spark_batch.jobs.structure import Structure
 from spark_batch.models import Model, Models
 
 
@@ -67,7 +68,8 @@ class Picture:
 
     The format is empty where only a manifest without its file knows of the picture.
     `treatment` is what is done to it before it is sent; None sends the file as it is. `turned` says
-    of a file that is sent as it is that its EXIF orientation turns or mirrors it.
+    of a file that is sent as it is that its EXIF orientation turns or mirrors it, `sideways` that
+    this makes its height its width.
     """
 
     format: str
@@ -77,6 +79,13 @@ class Picture:
     sha256: str
     treatment: Treatment | None = None
     turned: bool = field(default=False, compare=False)
+    sideways: bool = field(default=False, compare=False)
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height of what is sent, in pixels, as its EXIF orientation has it shown."""
+        sent = self.treatment or self
+        return (sent.height, sent.width) if self.sideways else (sent.width, sent.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +121,8 @@ class Prompt:
     unnamed: frozenset[str] = frozenset()
 
 
-# A parameter of a model by its name, with a value as JSON writes it.
-Parameters = tuple[tuple[str, "str | int | float | bool"], ...]
+# A parameter of a model by its name, with its value.
+Parameters = tuple[tuple[str, "str | int | float | bool | Structure"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +211,18 @@ class Block:
     @property
     def draws(self) -> tuple[tuple[int | None, int], ...]:
         """Each seed with each of its takes: a seed that is not random has one."""
+        if self.takes == 1:
+            return tuple([(seed, 1) for seed in self.seeds])
         return tuple(
             (seed, take)
             for seed in self.seeds
             for take in range(1, self.takes + 1 if self.model.draws(seed) else 2)
         )
+
+    @property
+    def draw_count(self) -> int:
+        """The number of `draws`."""
+        return len(self.seeds) if self.takes == 1 else len(self.draws)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from spark_batch.jobs.attempt import Attempt, Status, status_of
-from spark_batch.jobs.request import Job, Request, Value
+from spark_batch.jobs.request import Job, Request, Value, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Provenance:
             "scale": request.scale,
             "width": request.width,
             "height": request.height,
-            **dict(request.parameters),
+            **{name: shown(value) for name, value in request.parameters},
             "take": request.take,
             "recipe": self.recipe,
             "commit": self.commit,

@@ -7,7 +7,7 @@ The canonical form of a request is this JSON, without spaces, in ASCII, with the
 
 A parameter that the model does not have, or that is not sent, is left out; a size that is sent as a
 text stands in the place of width and height, and further parameters of the model before `take`, as
-`"parameters":{…}` in the order of their names.
+`"parameters":{…}` in the order of their names, as are the keys of those that are mappings.
 
 `picture` is the URL itself where the input is one, and `sha256:HEX;fit=…` where `fit` makes another
 picture of the file: the file's own hash and what is done to it, never the bytes that an encoder
@@ -22,12 +22,16 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs.recipe import Input, Parameters, Prompt, Size, Treatment
+from spark_batch.jobs.structure import Structure, plain_values
 
 KEY_DIGITS = 16
+
+# An encoder made once: `json.dumps` with separators makes one at each call.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 Value = str | int | float | None
 
@@ -52,6 +56,11 @@ class Request:
     take: int
     fit: str | None = None
     parameters: Parameters = ()
+
+    @property
+    def plain_parameters(self) -> dict[str, Any]:
+        """The further parameters as JSON has them, in their order."""
+        return plain_values(self.parameters)
 
     @property
     def words(self) -> str:
@@ -116,7 +125,12 @@ def _differences(before: Request, after: Request) -> Iterator[Difference]:
     olds, news = dict(before.parameters), dict(after.parameters)
     for name in dict.fromkeys((*olds, *news)):
         if olds.get(name) != news.get(name):
-            yield Difference(name, olds.get(name), news.get(name))
+            yield Difference(name, shown(olds.get(name)), shown(news.get(name)))
+
+
+def shown(value: str | float | Structure | None) -> Value:
+    """The value of a parameter, with JSON as a text in the place of a mapping or a list."""
+    return value.text if isinstance(value, Structure) else value
 
 
 def picture_words(picture: Value) -> str:
@@ -219,8 +233,10 @@ def number_text(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def value_text(value: str | float) -> str:
-    """The value of a parameter as text."""
+def value_text(value: str | float | Structure) -> str:
+    """The value of a parameter as text; JSON for a mapping or a list."""
+    if isinstance(value, Structure):
+        return value.text
     if isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, str) else number_text(value)
@@ -234,7 +250,7 @@ def size_text(width: int | None, height: int | None) -> str:
 def head(*, model: str, picture: str, prompt: str, size: Size) -> bytes:
     """The canonical form up to the size, which is the same for many jobs."""
     fields = {"model": model, "picture": picture, "prompt": prompt, **dict(size.parameters)}
-    return json.dumps(fields, separators=(",", ":"))[:-1].encode("ascii")
+    return _compact(fields)[:-1].encode("ascii")
 
 
 def tail(scale: float | None, seed: int | None, take: int, parameters: Parameters = ()) -> bytes:
@@ -243,6 +259,6 @@ def tail(scale: float | None, seed: int | None, take: int, parameters: Parameter
     if seed is not None:
         parts.append(f',"seed":{seed}')
     if parameters:
-        further = json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
+        further = json.dumps(plain_values(parameters), sort_keys=True, separators=(",", ":"))
         parts.append(f',"parameters":{further}')
     return f'{"".join(parts)},"take":{take}}}'.encode("ascii")

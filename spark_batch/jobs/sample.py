@@ -44,8 +44,8 @@ def read_size(text: str) -> SampleSize:
         or (not size.percent and "." in text)
     ):
         raise UsageError(
-            f"{text!r} is no size of a sample: write a number of jobs, such as 20, or a part of"
-            " them, such as 5%"
+            f"{text!r} is not the size of a sample: write a number of jobs, such as 20, or a part"
+            " of them, such as 5%"
         )
     return size
 

@@ -50,7 +50,7 @@ def read_shard(text: str) -> Shard:
     shard = Shard(*map(int, found.groups())) if found else None
     if shard is None or not 1 <= shard.index <= shard.count <= MAX_SHARDS:
         raise UsageError(
-            f"{text!r} is no shard: write I/N, such as 1/4 for the first of four; I goes from 1"
+            f"{text!r} is not a shard: write I/N, such as 1/4 for the first of four; I goes from 1"
             f" to N, N up to {MAX_SHARDS}"
         )
     return shard

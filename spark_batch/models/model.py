@@ -171,6 +171,12 @@ class Model:
         own = ("size",) * has_size + tuple(name for name in _SHARED if name in self.parameters)
         return (*own, *self.further)
 
+    @cached_property
+    def structures(self) -> frozenset[str]:
+        """The further parameters whose values are mappings or lists."""
+        kinds = {name: self.parameters[name].get("type") for name in self.further}
+        return frozenset(name for name, kind in kinds.items() if kind in ("object", "array"))
+
     def default(self, parameter: str) -> Any:
         """The default of a parameter; None where there is none."""
         return self.parameters[parameter].get("default")
@@ -233,6 +239,11 @@ class Models:
     def further(self) -> tuple[str, ...]:
         """The further parameters of all of the recipe's models."""
         return tuple(dict.fromkeys(name for model in self.chosen for name in model.further))
+
+    @property
+    def structures(self) -> frozenset[str]:
+        """The further parameters whose values are mappings or lists for one of the models."""
+        return frozenset().union(*(model.structures for model in self.chosen))
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ Schema = Mapping[str, Any]
 _MODELS = "models"  # the folder of the models' schemas, below the one of all others
 _NONE: Mapping[str, Schema] = MappingProxyType({})
 _REFERENCES = frozenset({"$ref", "$defs"})
+_VALUES = frozenset({"const", "default", "enum", "examples"})  # a `$ref` in them is a value
 
 
 @cache
@@ -153,6 +154,8 @@ def _expanded(node: Any, name: str, instead: Mapping[str, Schema]) -> Any:
     for key, value in node.items():
         if key == "properties":  # its keys are names, which may be those of keywords
             own[key] = {prop: _expanded(part, name, instead) for prop, part in value.items()}
+        elif key in _VALUES:
+            own[key] = value
         elif key not in _REFERENCES:
             own[key] = _expanded(value, name, instead)
     if "$ref" not in node:

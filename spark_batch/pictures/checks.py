@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -72,14 +72,15 @@ def _size(_: Check, view: View) -> _Judgement:
 
 
 def _differs(check: Check, view: View) -> _Judgement:
-    whole, *cuts = _pairs(view)
-    coarse = [tuple(map(measures.coarse, pair)) for pair in cuts]  # a part has fewer places
-    found = min(measures.difference(one, other) for one, other in (whole, *coarse))
+    before = _before(view)
+    found = measures.distance(_small(view), view.size, before.small, before.size)
     return _at_least(check, found, "it differs from the input by {0}", "it is the input again: {0}")
 
 
 def _similar(check: Check, view: View) -> _Judgement:
-    found = max(measures.similarity(one, other) for one, other in _pairs(view))
+    before = _before(view)
+    pairs = measures.pairs(_small(view), view.size, before.small, before.size)
+    found = max(measures.similarity(one, other) for one, other in pairs)
     return _at_least(check, found, "likeness to the input {0}", "it is not like the input: {0}")
 
 
@@ -104,19 +105,10 @@ _JUDGES: Mapping[Kind, Callable[[Check, View], _Judgement]] = MappingProxyType(
 )
 
 
-def _pairs(view: View) -> Iterator[tuple[Image.Image, Image.Image]]:
-    """The picture and its input, shrunk.
-
-    With other proportions, which an API reaches by cutting off, adding or squeezing, the middle of
-    the larger one with the other is a pair as well.
-    """
-    before, small = view.before, _small(view)
-    if before is None:
+def _before(view: View) -> Before:
+    if view.before is None:
         raise _Cannot(_NO_INPUT)
-    yield small, before.small
-    if not measures.same_proportions(view.size, before.size):
-        yield small, measures.cut(before.small, before.size, view.size)
-        yield measures.cut(small, view.size, before.size), before.small
+    return view.before
 
 
 def _small(view: View) -> Image.Image:

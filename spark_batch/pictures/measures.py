@@ -57,6 +57,29 @@ def coarse(small: Image.Image) -> Image.Image:
     return small.resize(_COARSEST, Image.Resampling.BOX).resize(SMALL, Image.Resampling.BILINEAR)
 
 
+def pairs(
+    one: Image.Image, size: tuple[int, int], other: Image.Image, other_size: tuple[int, int]
+) -> Iterator[tuple[Image.Image, Image.Image]]:
+    """Two shrunk pictures of these sizes, as they are to be compared.
+
+    With other proportions, which an API reaches by cutting off, adding or squeezing, the middle of
+    the larger one with the other is a pair as well.
+    """
+    yield one, other
+    if not same_proportions(size, other_size):
+        yield one, cut(other, other_size, size)
+        yield cut(one, size, other_size), other
+
+
+def distance(
+    one: Image.Image, size: tuple[int, int], other: Image.Image, other_size: tuple[int, int]
+) -> float:
+    """The least `difference` of the `pairs` of two shrunk pictures of these sizes."""
+    whole, *cuts = pairs(one, size, other, other_size)
+    parts = [(coarse(first), coarse(second)) for first, second in cuts]  # they have fewer places
+    return min(difference(first, second) for first, second in (whole, *parts))
+
+
 def difference(one: Image.Image, other: Image.Image) -> float:
     """How far two shrunk pictures differ, in the sixteenth of them that differs most.
 

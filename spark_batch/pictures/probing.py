@@ -53,7 +53,8 @@ def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
         raise PictureError(f"{path}: {reading.said(data)}; {taken}{mend}")
     refuse(path, facts_of(picture), rules)
     reading.decode(path, data, kind, image, at_least=(1, 1))
-    return replace(picture, turned=reading.orientation(image) in reading.TURNED)
+    way = reading.orientation(image)
+    return replace(picture, turned=way in reading.TURNED, sideways=way in reading.SIDEWAYS)
 
 
 def _bytes_mend(path: Path, limit: str) -> str:

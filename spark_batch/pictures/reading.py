@@ -53,6 +53,7 @@ _BEGINNINGS = (
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"{")
 _ORIENTATION = 0x0112
 TURNED = range(2, 9)  # EXIF orientations that turn or mirror a picture (EXIF 2.32, 4.6.4)
+SIDEWAYS = range(5, 9)  # those of them that exchange its sides
 # Filters of `warnings` belong to the whole process: one thread at a time may change them.
 _filters = threading.Lock()
 # What Pillow logs about a broken file becomes an error here; without a handler it went to stderr.
@@ -177,7 +178,7 @@ def said(data: bytes) -> str:
         return "this is a text or a web page, no picture"
     kind = format_of(data)
     article = "an" if kind == "AVIF" else "a"
-    return f"this is {article} {kind} file" if kind else "this is no picture of a known format"
+    return f"this is {article} {kind} file" if kind else "this is not a picture of a known format"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from PIL import Image
 from spark_batch import atomic, lfs
 from spark_batch.errors import PictureError
 from spark_batch.jobs import Picture
-from spark_batch.pictures import reading, structure
+from spark_batch.pictures import measures, reading, structure
 from spark_batch.pictures.colours import even
 from spark_batch.pictures.disk import sha256
 from spark_batch.pictures.sources import TURNS, source
@@ -60,18 +60,40 @@ class Thumbnail:
         return "webp" if self.data.startswith(b"RIFF") else "jpeg"
 
 
-def thumbnail(path: Path, *, folder: Path, picture: Picture | None = None) -> Thumbnail | None:
-    """The thumbnail of the picture file `path`, from `folder` or made and kept there.
+def thumbnail(
+    path: Path, *, folder: Path, picture: Picture | None = None, stored: bool = True
+) -> Thumbnail | None:
+    """The thumbnail of the picture file `path`, from the cache `folder` or made.
 
-    `picture` is what is known of the file: while its length is still the same, its SHA-256 is
-    taken as given. For a Git LFS pointer, the cache may have the thumbnail. Gives None when
-    there is no file, or no whole picture in it. Safe to use from several threads.
+    With `stored`, one that was made is put into the cache. `picture` is what is known of the file:
+    while its length is still the same, its SHA-256 is taken as given. For a Git LFS pointer, the
+    cache may have the thumbnail. Gives None when there is no file, or no whole picture in it. Safe
+    to use from several threads.
     """
     try:
         digest = _digest(path, picture)
-        return _kept(folder, digest) or _made(path, folder)
+        return _kept(folder, digest) or _made(path, folder if stored else None)
     except (OSError, PictureError):
         return None
+
+
+def distance(one: Thumbnail, other: Thumbnail) -> float | None:
+    """How far two pictures differ by their thumbnails, from 0 to 1 (`measures.distance`).
+
+    None for a thumbnail that cannot be read, or is none of ours.
+    """
+    try:
+        (first, size), (second, other_size) = _shrunk(one), _shrunk(other)
+        return round(measures.distance(first, size, second, other_size), 3)
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+def _shrunk(found: Thumbnail) -> tuple[Image.Image, tuple[int, int]]:
+    with Image.open(io.BytesIO(found.data), formats=("JPEG", "WEBP")) as image:
+        if image.width > _BOX[0] or image.height > _BOX[1]:  # somebody else's, of any size
+            raise ValueError(image.size)
+        return measures.shrunk(image), image.size
 
 
 def box(image: Image.Image) -> tuple[int, int]:
@@ -101,6 +123,8 @@ def _digest(path: Path, picture: Picture | None) -> str:
     if picture is not None and path.stat().st_size == picture.bytes:
         return picture.sha256
     pointer = lfs.read(path)
+    if reading.file_size(path) > reading.MAX_FITTED_BYTES:
+        raise PictureError(f"{path}: the file has too many bytes for a picture")
     return sha256(path) if pointer is None else pointer.sha256
 
 
@@ -115,15 +139,15 @@ def _kept(folder: Path, digest: str) -> Thumbnail | None:
     return None
 
 
-def _made(path: Path, folder: Path) -> Thumbnail | None:
-    """Made from the picture, and kept under the hash of what was read."""
+def _made(path: Path, folder: Path | None) -> Thumbnail | None:
+    """Made from the picture, and kept in a folder under the hash of what was read."""
     try:
         picture, image = reading.decoded(path, at_least=box)
     except PictureError:
         found = source(path)  # an input that is sent as another picture, see `fit`
         picture, image = found.picture, found.image
     made = reduced(image, picture.sha256)
-    if made is not None:
+    if made is not None and folder is not None:
         keep(folder, made)
     return made
 

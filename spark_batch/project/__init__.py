@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from spark_batch.project.adopting import Adoption as Adoption
     from spark_batch.project.amounts import read_amount as read_amount
     from spark_batch.project.amounts import read_workers as read_workers
+    from spark_batch.project.bases import base as base
     from spark_batch.project.browsing import browse as browse
     from spark_batch.project.checking import CheckedPicture as CheckedPicture
     from spark_batch.project.checking import CheckOptions as CheckOptions
@@ -72,10 +73,10 @@ if TYPE_CHECKING:
     from spark_batch.project.compare import Change as Change
     from spark_batch.project.compare import Comparison as Comparison
     from spark_batch.project.compare import Entry as Entry
+    from spark_batch.project.compare import Move as Move
     from spark_batch.project.compare import Paid as Paid
     from spark_batch.project.compare import Sum as Sum
     from spark_batch.project.compare import Totals as Totals
-    from spark_batch.project.compare import base as base
     from spark_batch.project.completing import fill_axes as fill_axes
     from spark_batch.project.completing import fill_jobs as fill_jobs
     from spark_batch.project.event_log import EventLog as EventLog
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from spark_batch.project.loading import load as load
     from spark_batch.project.merging import Merged as Merged
     from spark_batch.project.merging import merge as merge
+    from spark_batch.project.moves import measured as measured
     from spark_batch.project.ownership import earlier_hint as earlier_hint
     from spark_batch.project.picking import check_picks as check_picks
     from spark_batch.project.picking import count_picks as count_picks
@@ -159,9 +161,10 @@ _HOMES = {
     "pictures": ("Marks",),
     "project.adopting": ("Adoption",),
     "project.amounts": ("read_amount", "read_workers"),
+    "project.bases": ("base",),
     "project.browsing": ("browse",),
     "project.checking": ("CheckOptions", "CheckedPicture", "check"),
-    "project.compare": ("Change", "Comparison", "Entry", "Paid", "Sum", "Totals", "base"),
+    "project.compare": ("Change", "Comparison", "Entry", "Move", "Paid", "Sum", "Totals"),
     "project.completing": ("fill_axes", "fill_jobs"),
     "project.event_log": ("EventLog", "RunEvents"),
     "project.explaining": ("HTTP_STATUSES", "http_meaning", "http_title", "warning_codes"),
@@ -176,6 +179,7 @@ _HOMES = {
     "project.loading": ("load",),
     "project.merging": ("Merged", "merge"),
     "project.ownership": ("earlier_hint",),
+    "project.moves": ("measured",),
     "project.picking": ("check_picks", "count_picks", "unknown_picks"),
     "project.planning": ("Plan", "Quotes", "plan"),
     "project.pruning": ("Kind", "Pruning", "prune", "undo"),

@@ -17,7 +17,7 @@ def read_amount(text: str) -> Decimal:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > _MOST_DIGITS:
-        raise UsageError(f"{text!r} is no amount of USD, such as 5.00")
+        raise UsageError(f"{text!r} is not an amount of USD, such as 5.00")
     return amount
 
 

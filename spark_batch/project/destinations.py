@@ -35,7 +35,7 @@ class Destination(Protocol):
         """The bytes of a file; None when there is none."""
 
     def sha256(self, name: str) -> str | None:
-        """The SHA-256 of a file; None when there is none, "" for what is no regular file."""
+        """The SHA-256 of a file; None when there is none, "" for what is not a regular file."""
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file so that it has all of its content or keeps what it had."""
@@ -192,5 +192,5 @@ def destination(text: str, *, output_dir: Path) -> Destination:
     ):
         raise UsageError(f"--to {text}: the output folder has the originals; choose another folder")
     if os.path.lexists(folder) and not folder.is_dir():
-        raise UsageError(f"--to {text}: this is no folder")
+        raise UsageError(f"--to {text}: this is not a folder")
     return FolderDestination(folder, text)

@@ -1,7 +1,7 @@
 """`run --events FILE`: every event of a run as a line of JSON (schemas/events.schema.json).
 
 For whoever wants to be notified. A run never waits for the file and never fails by it: what cannot
-be written is left out, and the caller is told why.
+be written is left out, and the caller gets the reason.
 """
 
 from __future__ import annotations

@@ -91,6 +91,12 @@ class Export:
         """How many files it does this with."""
         return sum(found is change for found, _ in self.changes)
 
+    @property
+    def others(self) -> tuple[Delivery, ...]:
+        """Files of earlier exports that stand, and that this one does nothing with."""
+        names = {delivery.file for _, delivery in self.changes}
+        return tuple(one for one in self.earlier if one.file not in names)
+
     def execute(self) -> None:
         """Copy and delete the files.
 
@@ -103,9 +109,7 @@ class Export:
         if copied or deleted:
             self._write_list(intent, [*self.earlier, *chosen])
         self._copy(copied)
-        names = {delivery.file for _, delivery in self.changes}
-        others = [one for one in self.earlier if one.file not in names]
-        self._write_list(manifest, [*chosen, *others])
+        self._write_list(manifest, [*chosen, *self.others])
         for delivery in deleted:
             self.destination.delete(delivery.file)
         if self.destination.size(intent) is not None:
@@ -346,7 +350,7 @@ def _list_text(deliveries: Iterable[Delivery]) -> str:
 
 def _read_list(place: Destination, name: str, shown: str) -> tuple[Delivery, ...]:
     """What earlier exports wrote. Raises UsageError for a file that is no export manifest."""
-    error = UsageError(f"{shown} is no manifest of an export: move it away, or restore it")
+    error = UsageError(f"{shown} is not the manifest of an export: move it away, or restore it")
     if (place.size(name) or 0) > _MOST_BYTES:
         raise error
     content = place.read(name)

@@ -219,7 +219,7 @@ def repository(folder: Path, *, seconds: float = SECONDS) -> Repository:
         raise _none_at(folder, "neither it nor a folder above it has a .git")
     parts = folder.relative_to(root).parts
     if ".git" in map(str.lower, parts):
-        raise _none_at(folder, "it is no work tree, but a folder of git's own")
+        raise _none_at(folder, "it is not a work tree, but a folder of git's own")
     program = children.find_program("git", outside=root)
     if program is None:
         raise UsageError(
@@ -237,7 +237,7 @@ def _check(program: str, root: Path, folder: Path, seconds: float) -> None:
     if ended.code:
         complaint = _run(program, root, seconds, *question, errors=True).output
         said = os.fsdecode(complaint).strip().split("\n")[0].removeprefix("fatal: ")
-        reason = printable(said) or "it is no work tree"
+        reason = printable(said) or "it is not a work tree"
         if "dubious ownership" in said or "unsafe repository" in said:
             where = printable(str(root))
             reason += f" (`git config --global --add safe.directory {where}` trusts it)"

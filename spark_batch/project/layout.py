@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +27,8 @@ class RecipeLayout(Layout):
 
     `recipe_dir` is the folder of the recipe file, None when unknown. Both folders are absolute.
     `metadata` says what pictures carry, `checks` what is looked at in them. `further` are further
-    takes that `jobs` adds to the recipe's (`rerolling`).
+    takes that `jobs` adds to the recipe's (`rerolling`). `recipe_path` is the recipe as the user
+    named it, for the commands in messages.
     """
 
     models: Models
@@ -35,6 +37,7 @@ class RecipeLayout(Layout):
     metadata: Metadata = Metadata.NONE
     checks: tuple[Check, ...] = ()
     further: FurtherTakes = field(default=FurtherTakes(), compare=False)
+    recipe_path: Path | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -46,10 +49,18 @@ class RecipeLayout(Layout):
         """The layout of the whole recipe."""
         return replace(self, shard=None)
 
+    def command(self, name: str, *options: str, job: str = "") -> str:
+        """A command for this recipe as the user has to type it, for these previews and shard."""
+        flags = ["--sandbox"] if self.is_preview else []
+        if self.shard is not None:
+            flags += ["--shard", str(self.shard)]
+        recipe = "RECIPE" if self.recipe_path is None else str(self.recipe_path)
+        return shlex.join(["spark-batch", name, recipe, *([job] if job else ()), *flags, *options])
+
     @property
     def merging(self) -> str:
         """The command that merges the shards, for messages."""
-        return f"spark-batch merge RECIPE{' --sandbox' * self.is_preview}"
+        return self.whole.command("merge")
 
     @property
     def target(self) -> Target:
@@ -83,17 +94,12 @@ def layout_of(loaded: Recipe, *, sandbox: bool, shard: Shard | None = None) -> R
     Raises UsageError for links and foreign files in the way of the recipe's own files.
     """
     output_dir = pictures_folder(loaded.output_dir, sandbox=sandbox)
-    folder = loaded.path.parent.absolute()
     return _checked(
         RecipeLayout(
-            loaded.name,
-            output_dir,
-            loaded.models,
-            shard,
-            folder,
-            loaded.metadata,
-            loaded.checks,
+            *(loaded.name, output_dir, loaded.models, shard, loaded.path.parent.absolute()),
+            *(loaded.metadata, loaded.checks),
             is_preview=sandbox,
+            recipe_path=loaded.path,
         )
     )
 
@@ -111,17 +117,12 @@ def find_layout(
     """
     found = header(path, values)
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
-    folder = path.parent.absolute()
     return _checked(
         RecipeLayout(
-            found.name,
-            output_dir,
-            found.models,
-            shard,
-            folder,
-            found.metadata,
-            found.checks,
+            *(found.name, output_dir, found.models, shard, path.parent.absolute()),
+            *(found.metadata, found.checks),
             is_preview=sandbox,
+            recipe_path=path,
         )
     )
 
@@ -162,7 +163,7 @@ def _check_there(layout: RecipeLayout) -> None:
         )
     why = "nothing has been run yet"
     if layout.manifest.exists():
-        why = f"`spark-batch rescue` makes it from {layout.manifest} and pays for nothing"
+        why = f"`{layout.command('rescue')}` makes it from {layout.manifest} and pays for nothing"
     elif replace(layout, output_dir=layout.output_dir / SANDBOX).checkpoint.exists():
         why += "; to look at the sandbox's pictures, add --sandbox"
     raise UsageError(f"there is no checkpoint {layout.checkpoint}: {why}")

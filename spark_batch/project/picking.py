@@ -11,7 +11,6 @@ from spark_batch.jobs import Recipe, SourceLocation
 from spark_batch.jobs.matrix import jobs
 from spark_batch.jobs.picks import PickCounts, Picks, picks_file, read_picks
 from spark_batch.recipe.diagnostics import ERROR, NOTE, Diagnostic
-from spark_batch.text import counted
 
 if TYPE_CHECKING:  # it brings the engine, and `validate` starts without that
     from spark_batch.project.layout import RecipeLayout
@@ -44,4 +43,6 @@ def check_picks(recipe: Recipe) -> tuple[Diagnostic, ...]:
 
 def unknown_picks(count: int) -> str:
     """What a message says about verdicts on jobs that the recipe does not have."""
-    return f"{counted(count, 'verdict')} on jobs that the recipe does not have; they are kept"
+    if count == 1:
+        return "1 verdict on a job that the recipe does not have; it is kept"
+    return f"{count} verdicts on jobs that the recipe does not have; they are kept"

@@ -67,7 +67,8 @@ def check_target(path: Path) -> None:
         return
     if not path.is_file() or not _BEGINNING.match(_read(path)[:1000]):
         raise UsageError(
-            f"{path} is there already and is no saved plan: it is left as it is; name another file"
+            f"{path} is there already and is not a saved plan: it is left as it is; name another"
+            " file"
         )
 
 
@@ -90,7 +91,7 @@ def read(path: Path) -> SavedPlan:
         document = None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise UsageError(
-            f"{path} is no saved plan: `spark-batch plan RECIPE --out {path}` makes one"
+            f"{path} is not a saved plan: `spark-batch plan RECIPE --out {path}` makes one"
         )
     version = document.get("version")
     if isinstance(version, int) and version > VERSION:
@@ -109,9 +110,9 @@ def read(path: Path) -> SavedPlan:
 def _read(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is no file, so it is no saved plan")
+            raise UsageError(f"{path} is not a file, so it is not a saved plan")
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path} has more than {MAX_BYTES} bytes: it is no saved plan")
+            raise UsageError(f"{path} has more than {MAX_BYTES} bytes: it is not a saved plan")
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the plan {path}: {error.strerror}") from None

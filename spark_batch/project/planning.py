@@ -19,7 +19,7 @@ from spark_batch.engine.budget import Prices
 from spark_batch.engine.forecast import Forecast
 from spark_batch.engine.planner import COSTS, WORK, Action, Scope, Step, plan_actions
 from spark_batch.errors import PictureError
-from spark_batch.jobs import Job, Kind, Recipe
+from spark_batch.jobs import Job, Kind, Picture, Recipe
 from spark_batch.jobs.sample import Sample, SampleSize
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
@@ -183,6 +183,11 @@ class Plan:
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
         """The cost of every attempt so far, by its job's key, as in `CheckpointReader.costs`."""
         return self._checkpoint.costs()
+
+    def last_picture(self, key: str) -> Picture | None:
+        """The last picture that was made of a request, also of one that the recipe lacks."""
+        made = (attempt.picture for attempt in reversed(self._checkpoint.attempts_of(key)))
+        return next(filter(None, made), None)
 
     def refusal(self) -> str | None:
         """Why `run` would refuse: files or paid jobs belong to another recipe. None when it runs.

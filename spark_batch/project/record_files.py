@@ -74,7 +74,7 @@ class RecordFile:
 def in_folder(folder: Path) -> tuple[RecordFile, ...]:
     """The checkpoints and manifests of an output folder, checkpoints first, by name.
 
-    What is no regular file is passed over, and so is a folder that cannot be read.
+    What is not a regular file is passed over, and so is a folder that cannot be read.
     """
     return tuple(
         RecordFile(path, folder, path.name[: -len(tail)])

@@ -207,7 +207,7 @@ def _changes(document: object, outputs: Mapping[str, str]) -> Sequence[PickChang
     """The changes in a document. Raises UsageError for what the page does not send."""
     found = document.get("changes") if isinstance(document, dict) else None
     if not isinstance(found, list) or len(found) > MOST_CHANGES:
-        raise UsageError("these are no verdicts")
+        raise UsageError("these are not verdicts")
     return [_change(entry, outputs) for entry in found]
 
 
@@ -225,5 +225,5 @@ def _judged(entry: object) -> tuple[Verdict | None, str]:
     verdict = entry.get("verdict") if isinstance(entry, dict) else None
     note = entry.get("note") if isinstance(entry, dict) else None
     if verdict not in ("", *Verdict) or not isinstance(note, str) or len(note) > LONGEST_NOTE:
-        raise UsageError("this is no verdict, or its note is too long")
+        raise UsageError("this is not a verdict, or its note is too long")
     return (Verdict(verdict), note) if verdict else (None, "")

@@ -175,7 +175,7 @@ def _checkpoint(layout: RecipeLayout, path: Path) -> Iterator[Source]:
             pass
     except CheckpointDamaged:
         raise CheckpointDamaged(
-            f"{path} is no checkpoint of spark-batch, or a damaged one: nothing was merged;"
+            f"{path} is not a checkpoint of spark-batch, or a damaged one: nothing was merged;"
             " name a good copy of it, or its manifest"
         ) from None
     with contextlib.ExitStack() as stack:

@@ -36,10 +36,13 @@ class Starter:
     """The files that were written.
 
     `has_origin` says whether the workflow installs this program from where it was installed.
+    `repository` is the top of the git repository when the folder stands deeper in one: GitHub runs
+    workflows from the top alone.
     """
 
     paths: Sequence[Path]
     has_origin: bool
+    repository: Path | None
 
 
 def write_starter(folder: Path) -> Starter:
@@ -61,7 +64,9 @@ def write_starter(folder: Path) -> Starter:
         refuse_links(*(folder / part for part in PurePath(name).parents if part != PurePath()))
     for name, data in content.items():
         _write(folder / name, data)
-    return Starter([folder / name for name in content], origin is not None)
+    top = boundary.repository_of(folder.resolve())
+    deeper = None if top == folder.resolve() else top
+    return Starter([folder / name for name in content], origin is not None, deeper)
 
 
 def _content(origin: str) -> dict[str, bytes]:

@@ -44,5 +44,5 @@ def planned_job(step: Step, cost: Decimal | None, status: Status) -> PlannedJob:
         take=job.take,
         asked_width=job.size.width,
         asked_height=job.size.height,
-        parameters=dict(job.request.parameters),
+        parameters=job.request.plain_parameters,
     )

@@ -55,7 +55,7 @@ class Boundary:
 
     def __init__(self, folder: Path) -> None:
         self._folder = Path(os.path.normpath(folder.absolute()))
-        self._root = _repository(self._folder) or _repository(self._folder.resolve())
+        self._root = repository_of(self._folder) or repository_of(self._folder.resolve())
         self._real_root = None if self._root is None else self._root.resolve()
         self._real: dict[Path, Path] = {}
 
@@ -131,7 +131,7 @@ def target_fault(path: Path) -> str | None:
     Inside of a repository no link may lead out of it: a branch can bring one.
     """
     absolute = Path(os.path.normpath(path.absolute()))
-    root = _repository(absolute.parent)
+    root = repository_of(absolute.parent)
     real = absolute.parent.resolve()
     if root is None or _allowed.get() or _is_in(real, [root.resolve()]):
         return None
@@ -171,7 +171,7 @@ def read_text(
         raise stop(findings, Mark(), "file", f"cannot be read: {reason}") from None
     except ValueError as error:
         if not isinstance(error, UnicodeDecodeError):
-            message = "is no path of a file: it has a null character, or is not UTF-8"
+            message = "is not the path of a file: it has a null character, or is not UTF-8"
             raise stop(findings, Mark(), "file", message) from None
         before = data[: error.start].decode("utf-8", "replace")
         message = "the file is not UTF-8 text; save it as UTF-8"
@@ -221,7 +221,7 @@ def _system_fault(real: Path) -> str | None:
     return f"leads to {quoted(str(real))}, a file of the system and not of a recipe"
 
 
-def _repository(folder: Path) -> Path | None:
+def repository_of(folder: Path) -> Path | None:
     """This folder, or the closest one above it, that has a `.git`; no commit can contain one."""
     return next(
         (above for above in (folder, *folder.parents) if os.path.lexists(above / ".git")), None

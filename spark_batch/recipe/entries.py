@@ -28,7 +28,8 @@ SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/*")
 class InputEntry:
     """One entry; a glob becomes an entry for each `file` that it matches.
 
-    With an `address` in an object store, `file` is the copy of it that was read.
+    With an `address` in an object store, `file` is the copy of it that was read. `given` is the
+    mapping that it comes from.
     """
 
     node: Node
@@ -38,6 +39,7 @@ class InputEntry:
     url: str | None = None
     fit: Fit | None = None
     address: str | None = None
+    given: Node | None = None
 
     def image(self, folder: Path) -> str:
         """The file as seen from the recipe's folder, or the URL or address."""
@@ -93,18 +95,19 @@ def _mapping(
     fit = fit_of(node.get("fit"))
     if url is not None:
         _refuse_fit(node.get("fit"), where, findings)
-        yield from _url(InputEntry(url, where, id=name, url=url.text()), url.text(), findings)
+        entry = InputEntry(url, where, id=name, url=url.text(), given=node)
+        yield from _url(entry, url.text(), findings)
         return
     if path is None:
         return
     text = path.text()
     if is_address(text):
-        entry = InputEntry(own or path, f"{where}.path", id=name, fit=fit, address=text)
+        entry = InputEntry(own or path, f"{where}.path", name, fit=fit, address=text, given=node)
         yield from _address(entry, text, folder, findings)
     elif own is None and globs.is_glob(text) and not globs.is_file_name(folder, text):
-        yield from _glob(InputEntry(path, where, fit=fit), text, around, findings)
+        yield from _glob(InputEntry(path, where, fit=fit, given=node), text, around, findings)
     elif exists(path, text, f"{where}.path", folder, findings):
-        yield InputEntry(own or path, where, id=name, file=folder / text, fit=fit)
+        yield InputEntry(own or path, where, name, file=folder / text, fit=fit, given=node)
 
 
 def _refuse_fit(node: Node | None, where: str, findings: Findings) -> None:
@@ -149,7 +152,7 @@ def _address(
     shown = quoted(cloud.shown(text))
     if odd is not None or "::" in text or not text.isprintable() or text != text.strip():
         message = (
-            f"{shown} is no plain address of one picture, such as s3://bucket/folder/a.jpg:"
+            f"{shown} is not the plain address of one picture, such as s3://bucket/folder/a.jpg:"
             " patterns, queries, users and passwords are not allowed in it"
         )
         findings.error(entry.node.mark, code="url", path=entry.where, message=message)

@@ -28,11 +28,12 @@ from spark_batch.text import quoted
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One input and the entry of the recipe that it comes from."""
+    """One input and the entry of the recipe that it comes from; `given` is that as a mapping."""
 
     node: Node
     where: str
     input: Input
+    given: Node | None = None
 
 
 def read(
@@ -68,6 +69,7 @@ def read(
                 image=entry.image(folder),
                 fit=picture.treatment.words if picture and picture.treatment else None,
             ),
+            given=entry.given,
         )
         for entry, name, picture in zip(entries, named, found, strict=True)
     )

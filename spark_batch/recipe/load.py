@@ -20,9 +20,11 @@ from spark_batch.models import Models, PictureRules
 from spark_batch.recipe import (
     checks,
     ids,
+    inclusions,
     inputs,
     mapping,
     output,
+    per_input,
     prompts,
     rows,
     rules,
@@ -113,7 +115,7 @@ def load(
         if not (findings.errors or broken):
             recipe = _assemble(sections, blocks, root, path)
     if recipe is not None and _check_size(recipe, root, findings):
-        rules.check_inclusions(recipe, root.get("include"), findings)
+        inclusions.check_inclusions(recipe, root.get("include"), findings)
         rules.check_exclusions(recipe, root.get("exclude"), findings)
         _check_names(recipe, sections, root, findings)
         checks.warn(root.get("checks"), recipe.checks, recipe.blocks, findings)
@@ -154,8 +156,8 @@ def _probing(probe: ProbeByRules, models: Models) -> Probe:
 class _Sections:
     """The sections of a recipe; None where one has errors against the schema.
 
-    `variants` are those for each model. `doubtful` are the sections with errors of any kind: what
-    they would hold without these is not known.
+    `variants` are those for each model, `own` those that entries of `inputs` give. `doubtful` are
+    the sections with errors of any kind: what they would hold without these is not known.
     """
 
     models: Models
@@ -163,6 +165,7 @@ class _Sections:
     inputs: tuple[Listed, ...] | None
     prompts: tuple[PromptEntry, ...] | None
     variants: tuple[Variants, ...] | None
+    own: per_input.Given
     folder: Path | None
     template: str | None
     table: Table | None
@@ -216,6 +219,10 @@ def _read_sections(
     axes = section("variants", lambda node: _variants(node, models, findings))
     looks = section("checks", lambda node: checks.read(node, names, findings))
     listed = section("inputs", pictures)
+    before = findings.errors
+    own = per_input.read(listed or (), models, findings)
+    if findings.errors > before:
+        doubtful.add("variants")
     _check_urls(listed or (), models, findings)
     warnings.prompts(texts or (), models, findings)
     return _Sections(
@@ -224,6 +231,7 @@ def _read_sections(
         inputs=listed,
         prompts=texts,
         variants=axes,
+        own=own,
         folder=folder,
         template=template,
         table=table,
@@ -310,16 +318,17 @@ def _read_blocks(
 
     axes = sections.variants or _variants(None, sections.models, findings)
     listed = sections.inputs or ()
-    pictures = tuple(picture.input for picture in listed)
+    values = per_input.values(axes, listed, sections.own)
     texts = tuple(prompt for entry in sections.prompts or () for prompt in entry.prompts)
     known = _known(sections, root)
     blocks: tuple[Block, ...] = ()
-    if (pictures and texts) or known.doubtful:
+    if (listed and texts) or known.doubtful:
         apart = rules.apart(sections.prompts or (), known, findings)
-        main = tuple(replace(own.block(pictures, texts), apart=apart) for own in axes)
+        main = per_input.blocks(values, listed, texts, findings)
         excludes = rules.exclusions(part("exclude"), main, known, findings)
-        main = tuple(replace(block, excludes=excludes) for block in main)
-        blocks = (*main, *rules.inclusions(part("include"), main, known, findings))
+        main = tuple(replace(block, apart=apart, excludes=excludes) for block in main)
+        added = inclusions.inclusions(part("include"), main, listed, known, findings)
+        blocks = (*main, *added)
     warnings.inputs(listed, blocks, sections.models, findings)
     table, named = sections.table, part("rows")
     if table is None or named is None:
@@ -327,7 +336,7 @@ def _read_blocks(
     _check_roles(sections, root, findings)
     given = rows.Given(
         blocks,
-        axes,
+        values,
         sections.models,
         base,
         named.text().strip(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +12,14 @@ from spark_batch.jobs import Block, Job, Metadata, Recipe, matrix
 from spark_batch.jobs.collisions import colliding_jobs, in_folders
 from spark_batch.jobs.names import (
     ABSENT,
+    MODEL,
     VARIABLES,
     default_template,
     output_name,
     prompt_name,
     tokens,
-    value_names,
     value_slug,
+    variable_name,
 )
 from spark_batch.jobs.request import KEY_DIGITS
 from spark_batch.models import schemas
@@ -170,12 +171,12 @@ def _long_part(recipe: Recipe) -> str | None:
     Without exclusions some job has the longest value of every axis.
     """
     texts = matrix.templates(recipe)
-    whole = _longest_values(recipe, _together(recipe))
+    whole = _longest_values(recipe, _together(recipe), texts.values())
     if not any(_too_long(output_name(text, whole)) for text in texts.values()):
         return None
     for block in recipe.blocks:
         text = texts[block.model.name]
-        fault = _too_long(output_name(text, _longest_values(recipe, block)))
+        fault = _too_long(output_name(text, _longest_values(recipe, block, (text,))))
         if fault and block.rules:
             names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
             fault = next(filter(None, map(_too_long, names)), None)
@@ -217,10 +218,15 @@ def _too_long(name: str) -> str | None:
     return None
 
 
-def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
+def _longest_values(recipe: Recipe, block: Block, texts: Collection[str]) -> dict[str, object]:
+    """The longest value of each variable that one of the templates has."""
+    used = {token.name for text in texts for token in tokens(text) if token.name}
     variables: dict[str, object] = {}
-    for name, value in (pair for p in block.prompts for pair in value_names(p).items()):
-        variables[name] = max(str(variables.get(name, "")), value, key=len)
+    for name in used - {*VARIABLES} | {MODEL}:
+        values = (variable_name(prompt, name) for prompt in block.prompts)
+        longest = max(filter(None, values), key=len, default=None)
+        if longest is not None:
+            variables[name] = longest
     parameters = {name: ABSENT for name in recipe.models.further}
     for name, given in (pair for combination in block.parameters for pair in combination):
         parameters[name] = max(parameters[name], value_slug(given), key=len)
@@ -229,7 +235,7 @@ def _longest_values(recipe: Recipe, block: Block) -> dict[str, object]:
         **parameters,
         **variables,
         "input": max((picture.id for picture in block.inputs), key=len),
-        "prompt": max(map(prompt_name, block.prompts), key=len),
+        "prompt": max(map(prompt_name, block.prompts), key=len) if "prompt" in used else "",
         "size": max((size.label for size in block.sizes), key=len),
         "scale": max(map(value_slug, block.scales), key=len),
         "seed": max(map(value_slug, block.seeds), key=len),

@@ -11,6 +11,7 @@ from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import entries, yaml
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import check_by, judge, plain_values, shown
+from spark_batch.recipe.validators import INPUT_SIZE
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
 
@@ -150,17 +151,23 @@ def _check_sizes(names: Node, parameters: Mapping[str, Node], findings: Findings
         message = "the model has neither width and height nor a size; remove the names"
         findings.error(names.mark, code="model", path=where, message=message)
     for at, item in enumerate(_part(names, "oneOf").items()):
-        sides = item.get("x-size")
-        if by_text:
-            name = _part(item, "const")
-            _check_value(name, parameters["size"], "size", f"{where}.oneOf[{at}]", findings)
-        elif sides is None:
-            message = "without 'x-size' the name says neither width nor height"
-            findings.error(item.mark, code="model", path=where, message=message)
-        elif "width" in parameters:
-            for side in ("width", "height"):
-                at_side = f"{where}.oneOf[{at}].x-size.{side}"
-                _check_value(_part(sides, side), parameters[side], side, at_side, findings)
+        _check_size(item, f"{where}.oneOf[{at}]", parameters, findings)
+
+
+def _check_size(item: Node, where: str, parameters: Mapping[str, Node], findings: Findings) -> None:
+    name, sides = _part(item, "const"), item.get("x-size")
+    if name.text() == INPUT_SIZE:
+        message = f"{quoted(INPUT_SIZE)} has a meaning of its own in recipes: call it otherwise"
+        findings.error(item.mark, code="model", path=where, message=message)
+    if "size" in parameters:
+        _check_value(name, parameters["size"], "size", where, findings)
+    elif sides is None:
+        message = "without 'x-size' the name says neither width nor height"
+        findings.error(item.mark, code="model", path=where, message=message)
+    elif "width" in parameters:
+        for side in ("width", "height"):
+            at = f"{where}.x-size.{side}"
+            _check_value(_part(sides, side), parameters[side], side, at, findings)
 
 
 def _is_listed(formats: Node) -> bool:

@@ -264,7 +264,7 @@ def _fault(
     if name is None or name in (names or ()):
         return None
     if names is None:
-        return f"{quoted('${' + name + '}')} is no variable here; {dollar}"
+        return f"{quoted('${' + name + '}')} is not a variable here; {dollar}"
     hint = suggest(name, names)
     if not hint:
         hint = f"; known are {', '.join(names)}" if names else "; give its values in 'vars'"

@@ -12,17 +12,31 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size, matrix
+from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size
 from spark_batch.jobs.names import MODEL
+from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
-from spark_batch.recipe import entries, ids, inputs, prompts, rules, variants, warnings
+from spark_batch.recipe import (
+    entries,
+    ids,
+    inputs,
+    per_input,
+    prompts,
+    rules,
+    variants,
+    warnings,
+    wording,
+)
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
 from spark_batch.recipe.inputs import Listed, Probe
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.prompts import of_row as filled_prompts
-from spark_batch.recipe.schema import judge, size_validator
+from spark_batch.recipe.repeats import Repeats
+from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import ENDINGS, Row, Table
+from spark_batch.recipe.table_json import json_value
+from spark_batch.recipe.validators import size_validator
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node, Scalar
 from spark_batch.text import Token, counted, prompt_id, quoted, template_tokens
@@ -36,14 +50,14 @@ _Atom = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The rest of the recipe: its blocks, its variants for each of its models, its folder.
+    """The rest of the recipe: its blocks, the axes of its models and inputs, its folder.
 
     `name` is the table's path as written; `sure` means that `inputs` has no errors. `prompts` are
     the recipe's, for a table without its own, and `template` is that of output names.
     """
 
     blocks: tuple[Block, ...]
-    axes: tuple[Variants, ...]
+    axes: per_input.Values
     models: Models
     folder: Path
     name: str
@@ -63,7 +77,7 @@ def open_table(node: Node, folder: Path, models: Models, findings: Findings) -> 
     if not entries.exists(node, text, "rows", folder, findings):
         return None
     parameters = {
-        name: "type" not in model.parameters[name] or model.parameters[name]["type"] == "string"
+        name: model.parameters[name].get("type", "string") in ("string", "array", "object")
         for model in models.chosen
         for name in model.further
     }
@@ -195,10 +209,7 @@ def _sensible(table: Table, given: Given) -> bool:
     if not table.has_prompts:
         sizes = ([len(values) for values in entry.variables.values()] for entry in given.prompts)
         prompts = sum(map(math.prod, sizes))
-    variants = sum(
-        len(axes.sizes) * len(axes.scales) * len(axes.seeds) * len(axes.parameters)
-        for axes in given.axes
-    )
+    variants = given.axes.most
     number = len(table.rows) * prompts * variants
     if number > MAX_REQUESTS:
         message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
@@ -249,7 +260,7 @@ class _Reader:
         self._table = table
         self._given = given
         self._models = given.models
-        self._repeatable = tuple(map(matrix.made_by, given.blocks))
+        self._repeatable = Repeats(given.blocks)
         self._prompts = {prompt.text: prompt for block in given.blocks for prompt in block.prompts}
         self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
         self._ids: dict[str, str] = {}
@@ -267,19 +278,22 @@ class _Reader:
         """The row as a block for each model; none with errors, which are reported."""
         before = self._table.findings.errors
         prompts = self._prompts_of(row, picture)
-        found = [self._block(row, picture, prompts, axes) for axes in self._axes_of(row)]
+        found = [
+            self._block(row, picture, prompts, self._given.axes.of(axes, picture))
+            for axes in self._axes_of(row)
+        ]
         return [] if self._table.findings.errors > before else found
 
     def _axes_of(self, row: Row) -> Sequence[Variants]:
         """The variants for the model that a row names; for all models when it names none."""
         name = row.cells.get(MODEL)
         if name is None or MODEL in self._table.free:
-            return self._given.axes
-        found = [axes for axes in self._given.axes if axes.model.name == name]
+            return self._given.axes.base
+        found = [axes for axes in self._given.axes.base if axes.model.name == name]
         if not found:
             known = self._models.names
             hint = self._table.findings.suggestion(str(name), known)
-            message = f"{quoted(str(name))} is no model of the recipe"
+            message = f"{quoted(str(name))} is not a model of the recipe"
             self._table.error(row, MODEL, message + (hint or f"; there are {ids.listed(known)}"))
         return found
 
@@ -288,13 +302,14 @@ class _Reader:
     ) -> Block:
         model = axes.model
         size = self._size(row, model)
+        sizes = self._sized(row, model, picture, axes.sizes if size is None else (size,))
         scale = self._value(row, "scale", model)
         seed = self._value(row, "seed", model)
         return Block(
             model=model,
             inputs=(picture,),
             prompts=prompts,
-            sizes=axes.sizes if size is None else (size,),
+            sizes=sizes,
             # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
             scales=axes.scales if scale is None else (float(scale) + 0.0,),
             seeds=axes.seeds if seed is None else (int(seed),),
@@ -307,7 +322,7 @@ class _Reader:
     def _further(self, row: Row, axes: Variants) -> tuple[Parameters, ...]:
         """The combinations of further parameters, with those that the row gives."""
         own = {
-            name: variants.plain(value)
+            name: value
             for name in axes.model.further
             if (value := self._value(row, name, axes.model)) is not None
         }
@@ -326,10 +341,8 @@ class _Reader:
         names = {prompt.id for prompt in prompts}
         return tuple(
             rule
-            for rule in self._repeatable
-            if model.name in (rule.models or ())
-            and picture.id in (rule.inputs or ())
-            and names & (rule.prompts or frozenset())
+            for rule in self._repeatable.of(model.name, (picture.id,))
+            if names & (rule.prompts or frozenset())
         )
 
     def _prompts_of(self, row: Row, picture: Input) -> tuple[Prompt, ...]:
@@ -499,16 +512,32 @@ class _Reader:
             warnings.sizes([variants.Located(node, "size", size)], model, findings)
         return self._sizes[key]
 
+    def _sized(
+        self, row: Row, model: Model, picture: Input, sizes: tuple[Size, ...]
+    ) -> tuple[Size, ...]:
+        """The sizes with the picture's own in the place of `input`."""
+
+        def refuse(_: Input, reason: str) -> None:
+            self._table.error(row, "size" if "size" in row.cells else "image", reason)
+
+        return per_input.sizes_for(sizes, model, picture, refuse)
+
     def _value(self, row: Row, column: str, model: Model) -> Any:
         """The checked value of a cell; None where the model does not have the parameter."""
         value: Any = row.cells.get(column)
         if value is None or column not in model.parameters:
             return None
-        shown = quoted(value) if isinstance(value, str) else _shown(value)
+        if column in model.structures:
+            try:
+                value = json_value(value)
+            except ValueError as error:
+                self._table.error(row, column, str(error))
+                return None
+        shown = quoted(value) if isinstance(value, str) else wording.plain(value)
         faults = judge(value, model.validator(column), part=column, shown=shown)
         for fault in faults:
             self._table.error(row, column, fault)
-        return None if faults else value
+        return None if faults else structured(value)
 
 
 def _written(tokens: Sequence[Token]) -> str:
@@ -516,13 +545,6 @@ def _written(tokens: Sequence[Token]) -> str:
     if any(token.name for token in tokens):
         return "".join(token.written for token in tokens)
     return "".join(token.text for token in tokens)
-
-
-def _shown(value: object) -> str:
-    """A value of JSON as messages show it."""
-    if isinstance(value, list):
-        return "a list or an object"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _warn(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from itertools import islice
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from spark_batch.models import Model, Models, schemas
+from spark_batch.models import Models, schemas
 from spark_batch.recipe import wording
 from spark_batch.recipe.characters import advice, in_structure, plain
 from spark_batch.recipe.diagnostics import Findings, Mark
+from spark_batch.recipe.validators import axes_of_schema, recipe_validator
 from spark_batch.recipe.wording import Fault, Path, keys_text
 from spark_batch.recipe.yaml import Node
 from spark_batch.text import quoted
@@ -20,7 +18,6 @@ from spark_batch.text import quoted
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-_KEPT = 20  # validators of recipes
 _MOST_GUESSED = 50  # unknown keys of a mapping
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
 
@@ -55,107 +52,23 @@ def check_by(validator: Validator, root: Node, findings: Findings) -> frozenset[
     return frozenset(str(fault.path[0]) if fault.path else "" for fault in once.values())
 
 
-def recipe_validator(model: Model, models: Models) -> Validator:
-    """A validator for recipes over `models`, by the rules of one of them.
-
-    The recipe's schema refers to the default model, so that editors can complete its parameters;
-    here `model` takes its place. The axes are those of all `models`: what only others have is
-    checked by their rules.
-    """
-    folder, key = schemas.schema_folder(), _Hashed(model)
-    return _recipe_validator(folder, key, models.axes, models.size_names)
-
-
-def size_validator(model: Model, models: Models) -> Validator:
-    """A validator for a size, as recipes over `models` write it, by the rules of one of them."""
-    return _size_validator(schemas.schema_folder(), _Hashed(model), models.size_names)
-
-
-@dataclass(frozen=True)
-class _Hashed:
-    """A model as a part of a cache's key."""
-
-    model: Model
-
-    def __hash__(self) -> int:
-        return hash(self.model.name)
-
-
-@lru_cache(_KEPT)
-def _recipe_validator(
-    folder: FilePath, key: _Hashed, axes: tuple[str, ...], sizes: tuple[str, ...]
-) -> Validator:
-    """The validator for a folder of schemas; making one takes some milliseconds."""
-    model = key.model
-    whole = dict(schemas.expanded(schemas.RECIPE, "", _in_place(model, sizes)))
-    sections = whole["properties"]
-    entries = (sections["variants"], sections["include"]["items"])
-    replaced = {id(section): _with_axes(section, model, axes) for section in entries}
-    include = sections["include"]
-    whole["properties"] = {
-        **sections,
-        "variants": replaced[id(sections["variants"])],
-        "include": {**include, "items": replaced[id(include["items"])]},
-    }
-    return schemas.validator_of(whole)
-
-
-@lru_cache(_KEPT)
-def _size_validator(folder: FilePath, key: _Hashed, sizes: tuple[str, ...]) -> Validator:
-    instead = _in_place(key.model, sizes)
-    return schemas.validator_of(schemas.expanded(schemas.RECIPE, "size", instead))
-
-
-def _in_place(model: Model, sizes: Sequence[str]) -> Mapping[str, Any]:
-    """The definitions to which the recipe's schema refers, as the model has them.
-
-    `sizes` are the names that a size may have, those of other models of the recipe among them.
-    """
-    named = model.schema["$defs"].get("sizeName", {"title": "Named size"})
-    known = [*named.get("oneOf", ()), *({"const": n} for n in sizes if n not in model.sizes)]
-    parts = {
-        "prompt": {},
-        **{name: {} for name in ("scale", "seed")},
-        **{name: {"type": "integer", "minimum": 1} for name in ("width", "height")},
-        **model.parameters,
-        "sizeName": {**named, "oneOf": known} if known else {},
-    }
-    return {schemas.default_model(): {"$defs": parts}}
-
-
-def _with_axes(section: Mapping[str, Any], model: Model, axes: tuple[str, ...]) -> dict[str, Any]:
-    """A section of the recipe's schema with just these axes of models."""
-    given = section["properties"]
-    kept = {name: node for name, node in given.items() if name not in _axes_of_schema()}
-    own = {name: _axis(name, given, model) for name in axes}
-    return {**section, "properties": {**own, **kept}}
-
-
-def _axis(name: str, given: Mapping[str, Any], model: Model) -> Any:
-    """A value or a list of values for an axis; anything for one that the model does not have."""
-    if not model.has_axis(name):
-        return {}
-    if name == "size" or (name in given and name not in model.further):
-        return given[name]
-    node = model.parameters[name]
-    return {
-        "title": node.get("title", name),
-        "if": {"type": "array"},
-        "then": {"minItems": 1, "items": node},
-        "else": node,
-    }
-
-
-def _axes_of_schema() -> frozenset[str]:
-    """The axes of `variants` that belong to models: all but the number of takes."""
-    known = schemas.schema(schemas.RECIPE)["properties"]["variants"]["properties"]
-    return frozenset(known) - {"takes"}
-
-
 def judge(value: Any, validator: Validator, *, part: str, shown: str) -> list[str]:
     """The messages of a validator, which is that of `$defs/PART` of a schema, about one value."""
-    errors = validator.iter_errors(value)
-    return [wording.worded(wording.fault(error), shown, part)[1] for error in errors]
+    return [_judged(wording.fault(error), part, shown) for error in validator.iter_errors(value)]
+
+
+def _judged(fault: Fault, part: str, shown: str) -> str:
+    """The message about a value, or about one inside of it."""
+    if fault.keyword == "additionalProperties":
+        known = keys_text(fault.schema["properties"])
+        return f"unknown key {quoted(wording.unknown(fault)[0])}; known are {known}"
+    if absent := wording.missing(fault):
+        return f"missing key{'s' * (len(absent) > 1)} {keys_text(absent)}"
+    if fault.path:
+        inner = fault.value
+        part = next((name for name in reversed(fault.path) if isinstance(name, str)), part)
+        shown = quoted(inner) if isinstance(inner, str) else wording.plain(inner)
+    return wording.worded(fault, shown, part)[1]
 
 
 def path_text(path: Iterable[str | int]) -> str:
@@ -269,7 +182,7 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
         hint = findings.suggestion(key, known) or _elsewhere(key, fault.path)
         if _is_text(key, fault, findings):
             hint = "; put a text with ': ' in quotes"
-        if not hint and key in _axes_of_schema():
+        if not hint and key in axes_of_schema():
             hint = "; no model of the recipe has it"
         hint = hint or f"; known are {keys_text(known)}"
         message = f"unknown key {quoted(key)}{hint}"

@@ -24,6 +24,7 @@ from spark_batch.recipe import characters, workbook
 from spark_batch.recipe.boundary import read_text
 from spark_batch.recipe.characters import forbidden, line_feeds
 from spark_batch.recipe.diagnostics import Findings, Mark, Source, Stop, stop
+from spark_batch.recipe.table_json import JSON, BadNumber, Pairs, places, twice
 from spark_batch.recipe.yaml import Scalar, resolve
 from spark_batch.text import quoted, romanized
 
@@ -42,7 +43,6 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RESERVED = frozenset(VARIABLES) - {MODEL}  # names that no variable can have
 _NONE: Mapping[str, bool] = MappingProxyType({})
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')  # of JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +154,8 @@ class Table:
         """The place of a cell, or of its row if the row has no such cell."""
         if not self._columns:
             if self._placed[0] != row.line:  # a long line may have many errors
-                places = {key: value for key, _, value in _places(self._lines[row.line - 1])}
-                self._placed = row.line, places
+                columns = {key: value for key, _, value in places(self._lines[row.line - 1])}
+                self._placed = row.line, columns
             return Mark(row.line, self._placed[1].get(column, 1))
         if column not in self._columns:
             return Mark(row.line)
@@ -277,8 +277,8 @@ class Table:
             return f"the column {quoted(column)} has no letter; give it a name, or remove it"
         if column not in known and (name in _RESERVED or name in self._parameters):
             return (
-                f"the column {quoted(column)} is no variable: {quoted(name)} has a meaning of its"
-                " own in output names; use another name"
+                f"the column {quoted(column)} cannot be a variable: {quoted(name)} has a meaning of"
+                " its own in output names; use another name"
             )
         if name in names:
             first = quoted(names[name])
@@ -342,12 +342,12 @@ class Table:
         """The object of a line; an empty one with errors, which are reported."""
         message, column = "each line is one JSON object, in {}", 1
         try:
-            pairs: Any = _JSON.decode(text.strip())
-            if isinstance(pairs, _Pairs) and pairs:
+            pairs: Any = JSON.decode(text.strip())
+            if isinstance(pairs, Pairs) and pairs:
                 keys = [key for key, _ in pairs]
                 if len(set(keys)) == len(keys):
                     return {key: cell for key, value in pairs if (cell := _cell(value)) is not None}
-                message, column = _twice(text)
+                message, column = twice(text)
         except json.JSONDecodeError as error:
             column = error.pos + len(text) - len(text.lstrip()) + 1
             found = text[column - 1 : column].strip("\r\n")
@@ -356,27 +356,6 @@ class Table:
             message = "this is not valid JSON"
         self.findings.error(Mark(line, column), code="table", path="", message=message)
         return {}
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The keys and values of a JSON object, duplicates included."""
-
-
-class _BadNumber(str):
-    """A number of JSON that cannot be used: NaN, Infinity, 1e999; its text as written."""
-
-    __slots__ = ()
-
-
-def _number(text: str) -> Any:
-    """A number of JSON by the rules for numbers in YAML and CSV."""
-    value = resolve(text)
-    return _BadNumber(text) if isinstance(value, str) else value
-
-
-_JSON = json.JSONDecoder(
-    object_pairs_hook=_Pairs, parse_int=_number, parse_float=_number, parse_constant=_BadNumber
-)
 
 
 def _delimiter(header: str) -> str:
@@ -409,36 +388,17 @@ def _letters(column: int) -> str:
 
 def _cell(value: Any) -> Any:
     """A value of JSON as a cell; None if it is empty."""
-    if not isinstance(value, str) or isinstance(value, _BadNumber):
+    if not isinstance(value, str) or isinstance(value, BadNumber):
         return value
     return line_feeds(value).strip() or None
 
 
 def _fault(column: str, value: object) -> str | None:
     """The error in a cell that no column allows, or None."""
-    if isinstance(value, _BadNumber):
+    if isinstance(value, BadNumber):
         if column in _TEXTS:
             return "expected a text; put it in quotes"
         if value[-1].isdigit():
             return f"{quoted(value)} is too large or too long for a number"
         return f"{quoted(value)} is not valid JSON; write a number, or leave it out"
     return forbidden(value) if isinstance(value, str) else None
-
-
-def _places(line: str) -> Iterator[tuple[str, int, int]]:
-    """The keys of a line's JSON object, each with its column and that of its value."""
-    depth, tokens = 0, list(_TOKEN.finditer(line))
-    for token, colon, value in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        depth += (token[0] in "{[") - (token[0] in "}]")
-        if depth == 1 and token[0][0] == '"' and colon[0] == ":":
-            yield json.loads(token[0]), token.start() + 1, value.start() + 1
-
-
-def _twice(line: str) -> tuple[str, int]:
-    """The message for an object that has a key twice, and the column of the second one."""
-    seen: set[str] = set()
-    for key, column, _ in _places(line):
-        if key in seen:
-            return f"the key {quoted(key)} is given twice", column
-        seen.add(key)
-    return "a key is given twice", 1

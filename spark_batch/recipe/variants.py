@@ -10,7 +10,9 @@ from itertools import product
 from typing import Any, TypeVar
 
 from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
+from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
+from spark_batch.recipe import schema, validators
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
 from spark_batch.recipe.yaml import Node
@@ -18,6 +20,8 @@ from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are an error in any case
+# Stands for the size with the proportions of the input; each block of jobs has sides in its place.
+INPUT_SIZE = Size(validators.INPUT_SIZE, None, None, validators.INPUT_SIZE)
 T = TypeVar("T", bound=Hashable)
 
 
@@ -48,7 +52,7 @@ class Variants:
     def block(
         self, inputs: Iterable[Input], prompts: Iterable[Prompt], *, origin: str = "variants"
     ) -> Block:
-        """Every combination of these inputs and prompts with the axes."""
+        """Every combination of these inputs and prompts with the axes; `INPUT_SIZE` as it is."""
         return Block(
             model=self.model,
             inputs=tuple(inputs),
@@ -97,7 +101,7 @@ def variants(
     default = NO_SIZE if model.default_size is None else named_size(model.default_size, model)
     seeds = axis("seed", model.default_seed, lambda item, _: whole(item))
     further = {
-        name: axis(name, model.default(name), lambda item, _: parameter_value(item))
+        name: axis(name, structured(model.default(name)), lambda item, _: parameter_value(item))
         for name in model.further
     }
     return Variants(
@@ -116,7 +120,7 @@ def combined(values: Mapping[str, tuple[Any, ...]]) -> tuple[Parameters, ...]:
     """The combinations of further parameters, each without those that are not sent."""
     return tuple(
         tuple(
-            (name, plain(value))
+            (name, structured(value))
             for name, value in zip(values, chosen, strict=True)
             if value is not None
         )
@@ -124,19 +128,9 @@ def combined(values: Mapping[str, tuple[Any, ...]]) -> tuple[Parameters, ...]:
     )
 
 
-def plain(value: T) -> T | int:
-    """A parameter's value in one form: 4.0 is 4, and -0.0 is 0.
-
-    Another form of the same number would be the same request under another key, and be paid for
-    once more.
-    """
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def parameter_value(node: Node) -> str | int | float | bool | None:
+def parameter_value(node: Node) -> Any:
     """The value of a further parameter, which the schema has checked."""
-    value = node.value
-    return None if isinstance(value, Mapping | tuple) else value
+    return structured(schema.plain_values(node))
 
 
 def run(node: Node | None) -> RunSettings:
@@ -233,6 +227,8 @@ def size_of(node: Node, where: str, model: Model, findings: Findings) -> Size | 
         text = f"{whole(node.value['width'])}x{whole(node.value['height'])}"
     else:
         text = node.text().strip()
+    if text == INPUT_SIZE.text:
+        return INPUT_SIZE
     if text in model.sizes:
         return named_size(text, model)
     match = _SIDES.fullmatch(text)
@@ -246,6 +242,11 @@ def size_of(node: Node, where: str, model: Model, findings: Findings) -> Size | 
         message = f"{quoted(text)} is not a size"
         findings.error(node.mark, code="value", path=where, message=message)
         return None
+    return _sides(match, node, where, model, findings)
+
+
+def _sides(match: re.Match[str], node: Node, where: str, model: Model, findings: Findings) -> Size:
+    """The size of two checked sides; reports those that the model does not take."""
     sides = []
     for name, digits in zip(("width", "height"), match.groups(), strict=True):
         side = int(digits if len(digits) <= _DIGITS else "9" * _DIGITS)

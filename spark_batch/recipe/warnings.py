@@ -79,7 +79,10 @@ def _first_word(text: str) -> str:
 
 
 def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
-    """Warn about sizes whose picture may come out black or at another size."""
+    """Warn about sizes whose picture may come out black or at another size.
+
+    A named size is the API's own, and what it comes back at is documented: no warning.
+    """
     smallest = model.recommended_side
     for located in found:
         width, height = located.size.width, located.size.height
@@ -88,9 +91,10 @@ def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
         if smallest is not None and max(width, height) < smallest:
             message = f"both sides are below {smallest} pixels: the picture may come out black"
             findings.warn(located.node.mark, code="size-small", path=located.where, message=message)
+        asked = f"{width}x{height}"
         expected = model.expected_size(width, height)
-        if expected is not None and expected != (width, height):
-            asked, given = f"{width}x{height}", f"{expected[0]}x{expected[1]}"
+        if located.size.label == asked and expected is not None and expected != (width, height):
+            given = f"{expected[0]}x{expected[1]}"
             message = f"asked for {asked}, the picture is expected at {given}"
             findings.warn(
                 located.node.mark, code="size-rounded", path=located.where, message=message

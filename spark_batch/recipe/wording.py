@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+_LISTED = 20  # values that a message lists
 _PROPORTIONS = re.compile("([1-9][0-9]{0,3}):([1-9][0-9]{0,3})")
 _UNITS = {
     "minItems": ("list", "value"),
@@ -104,6 +105,15 @@ def worded(fault: Fault, shown: str, name: str) -> tuple[str, str]:
     return words(fault, shown, name)
 
 
+def plain(value: object) -> str:
+    """A value of JSON that is no text as messages show it."""
+    if isinstance(value, list | Mapping):
+        return "a list" if isinstance(value, list) else "a mapping"
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _type(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     types = (fault.limit,) if isinstance(fault.limit, str) else fault.limit
     expected = fault.schema.get("x-expected") or " or ".join(_A[kind] for kind in types)
@@ -140,6 +150,13 @@ def _number_hint(text: str) -> str:
 
 def _const(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     return "value", f"{shown} is not known; the one value is {fault.limit}"
+
+
+def _enum(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
+    names = tuple(value if isinstance(value, str) else plain(value) for value in fault.limit)
+    hint = suggestion(fault.value, names) if isinstance(fault.value, str) else ""
+    known = ", ".join(names[:_LISTED]) + ", …" * (len(names) > _LISTED)
+    return "value", f"{shown} is not known{hint or f'; there are {known}'}"
 
 
 def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
@@ -218,6 +235,7 @@ def _pattern(fault: Fault, shown: str, name: str) -> tuple[str, str]:
 _WORDS: Mapping[str, Callable[[Fault, str, str], tuple[str, str]]] = {
     "type": _type,
     "const": _const,
+    "enum": _enum,
     "oneOf": _one_of,
     "anyOf": _any_of,
     "minimum": _range,

@@ -85,7 +85,7 @@ def _checked(path: Path) -> io.BytesIO:
         raise Refused("no such file") from None
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
         # RuntimeError: it is encrypted, or packed in a way that this Python does not know.
-        raise Refused("this is no .xlsx workbook; save it anew, or as CSV") from None
+        raise Refused("this is not an .xlsx workbook; save it anew, or as CSV") from None
     _check_sheets(parts)
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:

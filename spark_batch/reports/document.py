@@ -120,7 +120,7 @@ def _request(record: JobRecord) -> _Fields:
         "prompt": request.prompt,
         "variables": dict(record.variables),
         "model": request.model,
-        "parameters": dict(request.parameters),
+        "parameters": request.plain_parameters,
         "scale": request.scale,
         "seed": request.seed,
         "take": request.take,

@@ -140,8 +140,8 @@ def check_targets(layout: Layout, forms: Iterable[Format] = tuple(FORMATS.values
         with suppress(OSError):  # reported when the report is written
             if os.path.lexists(path) and not (is_regular(path) and form.is_ours(path)):
                 raise UsageError(
-                    f"{path} is there already and is no report of spark-batch: it is left as it is;"
-                    " move it, or give the recipe another name or output.dir"
+                    f"{path} is there already and is not a report of spark-batch: it is left as it"
+                    " is; move it, or give the recipe another name or output.dir"
                 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import ManifestError
-from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Status, Usage, status_of
+from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Request, Status, Usage, status_of
 from spark_batch.jobs.checks import results_text
 from spark_batch.jobs.picks import Picks, Verdict
 from spark_batch.jobs.request import KEY_DIGITS, number_text
@@ -180,7 +180,7 @@ def row(
         "variables": _json(dict(record.variables)) if record.variables else "",
         "history": _history(several),
         "pick": picks.cell(record.key),
-        "parameters": _json(dict(sorted(request.parameters))) if request.parameters else "",
+        "parameters": _parameters(request),
     }
 
 
@@ -197,6 +197,11 @@ def _history(attempts: Sequence[Attempt]) -> str:
             }
             found.append({name: cell for name, cell in cells.items() if cell})
     return _json(found) if found else ""
+
+
+def _parameters(request: Request) -> str:
+    """The further parameters as JSON, by name; empty without any."""
+    return _json(dict(sorted(request.plain_parameters.items()))) if request.parameters else ""
 
 
 def _json(value: object) -> str:

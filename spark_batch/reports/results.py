@@ -18,7 +18,8 @@ from spark_batch.errors import ManifestError
 from spark_batch.jobs import FLAG_CODES, JobRecord, Status
 from spark_batch.jobs.checks import CheckResult, results_of
 from spark_batch.jobs.picks import Verdict
-from spark_batch.jobs.request import size_text
+from spark_batch.jobs.request import size_text, value_text
+from spark_batch.jobs.structure import plain_values, structured
 from spark_batch.models.schemas import MANIFEST, schema
 from spark_batch.paths import output_folder
 from spark_batch.reports.manifest import read_manifest
@@ -48,7 +49,7 @@ class JobLine:
     take: int
     asked_width: int | None
     asked_height: int | None
-    parameters: Mapping[str, str | int | float | bool]
+    parameters: Mapping[str, Any]
 
     @property
     def values(self) -> dict[str, str | int | float]:
@@ -61,7 +62,7 @@ class JobLine:
             "size": size_text(self.asked_width, self.asked_height) or None,
             "scale": self.scale,
             "seed": self.seed,
-            **self.parameters,
+            **{name: _axis_value(value) for name, value in self.parameters.items()},
             "model": self.model,
             **self.variables,
             "input": self.input,
@@ -209,6 +210,11 @@ def _history(text: str) -> tuple[Mapping[str, str], ...]:
     return tuple({str(k): str(value) for k, value in attempt.items()} for attempt in found)
 
 
+def _axis_value(value: Any) -> str | int | float:
+    """The value of a parameter; a mapping or a list as JSON."""
+    return value if isinstance(value, str | int | float) else value_text(structured(value))
+
+
 _ATTRIBUTES = {"job": "key", "cost_usd": "cost"}  # where a column has another name
 _text, _whole = _optional(str), _optional(int)
 # How each column of a manifest is read.
@@ -227,7 +233,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "scale": _optional(float),
     "status": Status,
     "variables": _variables,
-    "parameters": lambda text: dict(parameters(text)),
+    "parameters": lambda text: plain_values(parameters(text)),
     "pick": _optional(Verdict),
     "checks": results_of,
     "history": _history,

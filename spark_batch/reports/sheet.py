@@ -49,10 +49,10 @@ def _cell(record: JobRecord, picks: Picks, target: Target) -> SheetCell:
             folder=Layout(target.name, target.output_dir).thumbnails,
             picture=record.attempt.picture if record.attempt else None,
         )
+    name, data = one_line(record.output, _LONGEST), made.data if made else None
+    status = "" if made else record.status.value
     verdict = picks.verdict(record.key)
-    name = one_line(record.output, _LONGEST)
-    if verdict is not None:
-        words, colour = _VERDICTS[verdict]
-        return SheetCell(made.data if made else None, name, words, colour)
-    note = "" if made else record.status.value
-    return SheetCell(made.data if made else None, name, note)
+    if verdict is None:
+        return SheetCell(data, name, status)
+    words, colour = _VERDICTS[verdict]
+    return SheetCell(data, name, f"{status} · {words}" if status else words, colour)

@@ -193,7 +193,7 @@ class Sandbox:
 
     async def _size(self, task: Entry, form: str) -> int:
         """The size in bytes of a task's preview in a format."""
-        name = f"{tasks.preview_name(task)}.{form}"
+        name = f"{self._preview_name(task)}.{form}"
         if name not in self._sizes:
             self._sizes[name] = len(await self._work(lambda: self._file(task, form)))
         return self._sizes[name]
@@ -248,13 +248,16 @@ class Sandbox:
 
     def _preview(self, task: Entry) -> bytes:
         """The preview, drawn at the first request and kept on disk if there is room."""
-        path = self._store.preview(tasks.preview_name(task))
+        path = self._store.preview(self._preview_name(task))
         if path.exists():
             return path.read_bytes()
         drawn = self._drawn(task)
         with contextlib.suppress(OSError):
             write(path, drawn)
         return drawn
+
+    def _preview_name(self, task: Entry) -> str:
+        return tasks.preview_name(task, self._settings.shown_model(task.model))
 
     def _drawn(self, task: Entry) -> bytes:
         return pictures.render(
@@ -264,6 +267,7 @@ class Sandbox:
             scale=task.scale,
             seed=task.seed,
             size=(task.width, task.height),
+            model=self._settings.shown_model(task.model),
         )
 
     def _authorized(self, request: Request) -> bool:

@@ -13,6 +13,7 @@ from random import Random
 from types import MappingProxyType
 
 from spark_batch.errors import UsageError
+from spark_batch.text import suggestion
 
 CREATE = "create"
 POLL = "poll"
@@ -47,7 +48,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "cut-before": "the connection is closed; no task is made",
             "cut-after": "a task is made, then the connection is closed",
             "hang-after": "a task is made, and no answer ever comes",
-            "not-json": "a task is made, and the answer is no JSON",
+            "not-json": "a task is made, and the answer is not JSON",
             "slow-answer": "a task is made, and the answer comes late",
             "id-name:NAME": "the id stands under this name, as task_id or request_id",
             "integer-id": "the id is an integer",
@@ -66,7 +67,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "404": "the task is unknown",
             "cut": "the connection is closed",
             "hang": "no answer ever comes",
-            "not-json": "the answer is no JSON",
+            "not-json": "the answer is not JSON",
             "poll-code:CODE": "an HTTP error with this error code",
             "unknown-status": "a status that nobody knows",
             "waiting:WORD": "this status, and the task is not finished",
@@ -118,7 +119,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             **_GATEWAY,
             "404": "there is no such call",
             "cut": "the connection is closed",
-            "not-json": "the answer is no JSON",
+            "not-json": "the answer is not JSON",
             "cache-miss": "no price is known yet (COST_CACHE_MISS)",
             "credit": "the price is in the currency `credit`",
         },
@@ -323,5 +324,7 @@ def _known_place(place: str) -> None:
 
 
 def _unknown(name: str, places: Sequence[str]) -> str:
-    lists = "; ".join(f"{place}: {', '.join(KNOWN[place])}" for place in places)
-    return f"there is no fault {name!r}; known are {lists}"
+    where = f" of {places[0]}" if len(places) == 1 else ""
+    known = tuple(dict.fromkeys(fault for place in places for fault in KNOWN[place]))
+    listing = "`spark-batch sandbox --list-faults` lists them"
+    return f"there is no fault {name!r}{where}: {listing}{suggestion(name, known)}"

@@ -1,4 +1,4 @@
-"""The label of a preview: the word SANDBOX, scale, seed and prompt on a solid ground.
+"""The label of a preview: the word SANDBOX, scale, seed, model and prompt on a solid ground.
 
 It is below a portrait or square picture and beside a landscape one, and is large enough to be read
 on a thumbnail whose long side is 200 pixels.
@@ -43,8 +43,13 @@ def unit(size: tuple[int, int]) -> float:
     return max(size) / _THUMBNAIL
 
 
-def compose(*, size: tuple[int, int], prompt: str, scale: float, seed: int, bright: Color) -> Label:
-    """Lay out the label of a picture of that size; `bright` is the colour of scale and seed."""
+def compose(
+    *, size: tuple[int, int], prompt: str, scale: float, seed: int, model: str, bright: Color
+) -> Label:
+    """Lay out the label of a picture of that size.
+
+    `bright` is the colour of scale, seed and model. Without a `model` none is named.
+    """
     width, height = size
     one = unit(size)
     word = Line(WORD, round(_WORD * one), bold=True)
@@ -52,11 +57,12 @@ def compose(*, size: tuple[int, int], prompt: str, scale: float, seed: int, brig
         Line(text, round(_FACTS * one), color=bright)
         for text in (f"scale {scale:g}", f"seed {seed}")
     )
+    name = (Line(lettering.drawable(model), round(_FACTS * one), color=bright),) if model else ()
     if width >= height * _LYING:
-        return _column(size, prompt, word, facts)
+        return _column(size, prompt, word, (*facts, *name))
     if width >= height / _LYING:
-        return _band(size, prompt, *_head_in_one_row(size, word, facts))
-    return _band(size, prompt, *_head_in_two_rows(size, word, facts))
+        return _band(size, prompt, name, *_head_in_one_row(size, word, facts))
+    return _band(size, prompt, name, *_head_in_two_rows(size, word, facts))
 
 
 def draw(canvas: Image.Image, label: Label, *, ground: Color, seed: int) -> None:
@@ -91,13 +97,18 @@ def _column(size: tuple[int, int], prompt: str, word: Line, facts: tuple[Line, .
 def _band(
     size: tuple[int, int],
     prompt: str,
+    name: tuple[Line, ...],
     head: tuple[tuple[int, int, tuple[Line, ...]], ...],
     head_height: int,
 ) -> Label:
     width, height = size
     gap, tiles = (round(length * unit(size)) for length in (_GAP, _TILES))
     letters = round(_PROMPT * unit(size))
-    text = lettering.wrap(prompt, size=letters, width=width - 2 * gap, lines=_PROMPT_LINES)
+    room = width - 2 * gap
+    text = (
+        *(lettering.fit(line, room) for line in name),
+        *lettering.wrap(prompt, size=letters, width=room, lines=_PROMPT_LINES),
+    )
     start = tiles + gap
     below = start + head_height + gap // 2
     edge = height - (below + sum(line.height for line in text) + gap)

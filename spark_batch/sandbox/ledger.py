@@ -194,7 +194,7 @@ def _read(path: Path) -> Iterator[Entry | Note]:
             yield _fact(json.loads(line))
         except (ValueError, KeyError, TypeError, ArithmeticError):
             raise UsageError(
-                f"{path}:{number}: is no line of a sandbox's ledger: move the file away"
+                f"{path}:{number}: is not a line of a sandbox's ledger: move the file away"
             ) from None
 
 

@@ -31,6 +31,11 @@ class Settings:
     faults: Faults = field(default_factory=Faults)
     seed: int = 0
 
+    def shown_model(self, name: str) -> str:
+        """A model's name on previews: where it is not the default one, or one of several."""
+        several = len(self.models.chosen) > 1
+        return name if several or name != models.default().name else ""
+
     def serving(self, name: object) -> Model | None:
         """The model for a request that names it; None for an unknown name."""
         if not isinstance(name, str):

@@ -124,9 +124,9 @@ def _loaded(body: bytes) -> dict[str, Any]:
     try:
         payload = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise InvalidRequest(str(BAD_REQUEST), "the body is no JSON") from None
+        raise InvalidRequest(str(BAD_REQUEST), "the body is not JSON") from None
     if not isinstance(payload, dict):
-        raise InvalidRequest(str(BAD_REQUEST), "the body is no JSON object")
+        raise InvalidRequest(str(BAD_REQUEST), "the body is not a JSON object")
     return payload
 
 
@@ -238,7 +238,7 @@ def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidRequest(str(BAD_REQUEST), "a text is no valid Unicode") from None
+        raise InvalidRequest(str(BAD_REQUEST), "a text is not valid Unicode") from None
 
 
 def _bad_picture(why: str, model: Model) -> InvalidRequest:

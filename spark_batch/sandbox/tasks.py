@@ -68,10 +68,10 @@ def _seed(asked: int | None, task_id: str, model: Model) -> int:
     return Random(f"{task_id}:seed").randint(seeds[0], seeds[-1])
 
 
-def preview_name(task: Entry) -> str:
-    """The name of a task's preview, equal for tasks with the same result."""
+def preview_name(task: Entry, shown_model: str = "") -> str:
+    """The name of a task's preview, equal for tasks with the same result and the same label."""
     shown = (task.image, task.url, task.prompt, task.scale, task.seed, task.width, task.height)
-    facts = (*shown, task.model)
+    facts = (*shown, task.model, *([shown_model] if shown_model else []))
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -13,7 +13,7 @@ import pytest
 from spark_batch.checkpoint import Checkpoint, CheckpointReader, Money, foreign, paid_twice
 from spark_batch.checkpoint.attempt_rows import attempt_rows
 from spark_batch.jobs import State, Status
-from spark_batch.project.compare import _row_cost
+from spark_batch.project.bases import _row_cost
 from spark_batch.reports import manifest
 from spark_batch.reports.page.facts import _reserved
 from tests.makers import MODELS, a_job

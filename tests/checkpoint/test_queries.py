@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
 from spark_batch.checkpoint import Checkpoint
-from tests.makers import a_job, a_result, keys, some_jobs
+from spark_batch.jobs import Job
+from tests.makers import a_job, a_picture, a_result, keys, some_jobs
 
 
 def test_all_at_once_is_all_one_by_one(tmp_path: Path) -> None:
@@ -57,3 +59,42 @@ def test_the_durations_are_those_of_the_last_tasks(tmp_path: Path) -> None:
         found = checkpoint.durations(600.0, 3)
         assert sorted(map(round, found)) == [4, 5, 6]
         assert len(checkpoint.durations(4.5, 9)) == 4
+
+
+def test_what_stood_under_a_name_before(tmp_path: Path) -> None:
+    """Pictures of other requests, the last one first; not of one that the recipe still has."""
+    beach, night, snow = (a_job(prompt=prompt) for prompt in ("beach", "night", "snow"))
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        for job in (beach, night, snow):
+            checkpoint.sync_jobs([job])
+            _make(checkpoint, job)
+        found = checkpoint.former([beach.output])
+        assert [attempt.key for attempt in found[beach.output]] == [night.key, beach.key]
+        assert checkpoint.former(["cat/other"]) == {}
+        checkpoint.sync_jobs([snow, replace(night, output="cat/night")])
+        found = checkpoint.former([beach.output])
+        assert [attempt.key for attempt in found[beach.output]] == [beach.key]
+        ((_, what, detail),) = checkpoint.history(found[beach.output][0].id)[-1:]
+        assert (what, detail) == ("name taken", beach.output)
+
+
+def test_a_name_whose_picture_was_never_made_had_none_before(tmp_path: Path) -> None:
+    """Nor does a recipe that stays as it is write anything."""
+    beach, night = a_job(prompt="beach"), a_job(prompt="night")
+    with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
+        checkpoint.sync_jobs([beach])
+        checkpoint.sync_jobs([night])
+        assert checkpoint.former([beach.output]) == {}
+        _make(checkpoint, night)
+        checkpoint.sync_jobs([night])
+        assert checkpoint.former([beach.output]) == {}
+        checkpoint.sync_jobs([night, replace(night, output="cat/copy")])  # not written there yet
+        checkpoint.sync_jobs([replace(beach, output="cat/copy")])
+        assert checkpoint.former(["cat/copy"]) == {}
+
+
+def _make(checkpoint: Checkpoint, job: Job) -> None:
+    attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
+    checkpoint.submitted(attempt, f"task-{job.key}")
+    checkpoint.fetching(attempt, a_result())
+    checkpoint.done(attempt, a_picture(job.key), {job.output: f"{job.output}.jpg"})

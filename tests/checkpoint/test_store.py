@@ -105,7 +105,7 @@ def test_another_database_is_refused(path: Path) -> None:
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE t (x)")
     database.close()
-    with pytest.raises(CheckpointDamaged, match="no checkpoint of spark-batch"):
+    with pytest.raises(CheckpointDamaged, match="not a checkpoint of spark-batch"):
         Checkpoint.open(path)
 
 

@@ -128,16 +128,26 @@ def _restore(
 
 
 def _upload(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -> dict[str, Any]:
-    """The content of the folder, hidden files only when that is asked for."""
+    """The content of the folder, hidden files only when that is asked for; or one file as it is.
+
+    Such a file is an artifact of its own name, as the action has it since version 7.
+    """
     source = workspace / given["path"]
-    target = cloud.artifacts / str(run) / given["name"]
+    name = source.name if given.get("archive") is False else given["name"]
+    target = cloud.artifacts / str(run) / name
     if not source.exists():
         return {}
+    outputs = {"artifact-url": f"https://github.example.com/runs/{run}/artifacts/{name}"}
+    if source.is_file():
+        assert "name" not in given and given["archive"] is False  # else it would be a zip file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return outputs
     if given.get("overwrite"):
         shutil.rmtree(target, ignore_errors=True)
     hidden = None if given.get("include-hidden-files") else shutil.ignore_patterns(".*")
     shutil.copytree(source, target, ignore=hidden)
-    return {}
+    return outputs
 
 
 def _download(cloud: Cloud, workspace: Path, given: Mapping[str, Any], run: int) -> dict[str, Any]:

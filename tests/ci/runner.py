@@ -215,6 +215,7 @@ def _run_step(
         "GITHUB_OUTPUT": str(folder / "output"),
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
         "GITHUB_REPOSITORY": "someone/pictures",
+        "GITHUB_RUN_ID": str(contexts["github"]["run_id"]),
         "GITHUB_REPOSITORY_ID": str(REPOSITORY_ID),
         "GITHUB_EVENT_NAME": github.get("event_name", ""),
         "GITHUB_REF_NAME": github.get("ref_name", ""),

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from PIL import Image
 
+from spark_batch import project
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.sandbox import Served
 from tests.ci.cloud import Cloud, git
 from tests.ci.conftest import RECIPE, ROOT, commit, printed, results, started, steps_with_key
+from tests.ci.runner import Ran
 
 WORKFLOW = ROOT / ".github" / "workflows" / "pictures.yml"
 KILL_SECONDS = 60
@@ -66,6 +70,28 @@ def masked(path: Path) -> str:
     text = text.replace(',["TIME","taken up",null]', "")
     text = re.sub(r'(time=|"seconds": ?|"took": ?)"?[\d.]+"?', r"\1SECONDS", text)
     return re.sub(r"(sandbox|remote|job)-[0-9a-f]{16,}", "ID", text)
+
+
+def look_at_the_pictures(cloud: Cloud, merge: Ran, sha: str, desk: Path) -> None:
+    """The summary links a contact sheet, and its commands show all full pictures in a clone."""
+    said = merge.step("where to look").summary
+    assert f"[Contact sheet]({merge.outputs['sheet']})" in said
+    run, _, sheet = merge.outputs["sheet"].partition("/runs/")[2].partition("/artifacts/")
+    assert sheet == "poster.sheet.png"
+    with Image.open(cloud.artifacts / run / sheet) as picture:
+        assert picture.format == "PNG"
+    assert f"    gh run download {run} --name pictures --dir out\n" in said
+    assert "    spark-batch review poster.yaml --open\n" in said
+    git("clone", "--quiet", cloud.repository.as_uri(), desk, cwd=cloud.folder)
+    git("checkout", "--quiet", sha, cwd=desk)
+    shutil.copytree(cloud.artifacts / run / "pictures", desk / "out")
+    with project.review(project.load(desk / "poster.yaml").recipe, sandbox=False) as served:
+        page = requests.get(served.url, timeout=30).text
+        facts = re.search(r'id="facts">(.*?)</script>', page, re.DOTALL)
+        assert facts
+        for job in json.loads(facts[1])["jobs"]:
+            shown = requests.get(served.url + job["link"], timeout=30).content
+            assert shown == (desk / "out" / "poster" / job["file"]).read_bytes()
 
 
 def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
@@ -120,6 +146,7 @@ def test_a_whole_life(cloud: Cloud, served: Served, tmp_path: Path) -> None:
     requests = [entry.fingerprint for entry in served.ledger.accepted()]
     assert len(requests) == len(set(requests)) == 12
 
+    look_at_the_pictures(cloud, again["merge"][0], merged, tmp_path / "desk")
     workspace = again["merge"][0].workspace
     assert workspace is not None
     compare(workspace / "out" / "poster", one_machine(cloud, served, merged, tmp_path))

@@ -17,6 +17,7 @@ from spark_batch.errors import ExitCode
 from spark_batch.models import schemas
 from spark_batch.sandbox import Served
 from tests.cli.conftest import Call, Ended, Folder
+from tests.recipe.test_models import OWN
 from tests.repositories import Repository, a_repository
 
 
@@ -351,3 +352,73 @@ def test_without_a_key_and_a_checkpoint(folder: Folder, repo: Repository, call: 
 def test_the_marker_is_one_for_a_recipe(tmp_path: Path) -> None:
     """Two recipes of one pull request have two comments."""
     assert comment.marker("a") != comment.marker("b")
+
+
+def test_what_moved_farthest_comes_first(folder: Folder, repo: Repository, call: Call) -> None:
+    """In text, Markdown and JSON: replaced pictures by their distance, before what is new."""
+    call("run", folder.recipe, "--sandbox")
+    folder.edit("Beach", "{id: beach, text: Beach at night}")
+    folder.edit("Snow]", "{id: snow, text: Deep snow everywhere}, Fog]")
+    call("run", folder.recipe, "--sandbox", "--only", "prompt!=fog")
+    found = document(call, folder)
+    distances = {job["output"]: job["moved"] for job in found["jobs"] if job["moved"]}
+    assert len(distances) == 4
+    assert found["moved"] == {"pictures": 4, "unknown": 0}
+    wanted = sorted(distances, key=lambda name: -distances[name])
+    told = against(call, folder)
+    assert told.code == 0
+    lines = told.out.splitlines()
+    assert [line.split("  ")[0].removeprefix("~ ") for line in lines[:4]] == wanted
+    assert lines[0].split("  ")[1] == f"moved {distances[wanted[0]]:.2f}"
+    assert lines[4].startswith("+ photo/fog-")
+    summary = (
+        "4 pictures made in the place of earlier ones, what moved farthest (from 0 to 1) first"
+    )
+    assert f"  {summary}" in lines
+    page = _Page(against(call, folder, "--markdown").out)
+    table = page.rows[page.rows.index(["picture", "moved", "what", "about USD"]) + 1 :]
+    assert [row[0] for row in table[:4]] == wanted
+    assert table[0][1] == f"{distances[wanted[0]]:.2f}"
+    assert ["picture", "what", "about USD"] in page.rows  # of the new ones, which replace none
+
+
+def test_a_flagged_picture_that_was_retried_is_compared_with_its_first_one(
+    folder: Folder, repo: Repository, call: Call
+) -> None:
+    """The request is the same: it is kept, and its picture is another one."""
+    folder.edit("seed: 7", "seed: -1")
+    folder.edit("price:", "checks: [differs: 1]\nprice:")
+    call("run", folder.recipe, "--sandbox")
+    manifest = folder.path / "before.csv"
+    manifest.write_bytes((folder.previews / "tiny.manifest.csv").read_bytes())
+    ended = call("retry", folder.recipe, "--sandbox", "--only", "status=flagged,prompt=beach")
+    assert ended.code == 0
+    told = against(call, folder, given=manifest).out
+    lines = [line for line in told.splitlines() if line.startswith("= ")]
+    assert len(lines) == 2
+    assert all(re.fullmatch(r"= photo/beach\S+  moved 0\.\d\d  made again", line) for line in lines)
+    comment = against(call, folder, "--markdown", given=manifest).out
+    assert "<summary>2 made again</summary>" in comment
+    for kept in (folder.previews / ".spark-batch" / "kept").iterdir():
+        kept.unlink()
+    told = against(call, folder, given=manifest)
+    assert told.code == 0
+    assert told.out.count("  moved ?  made again") == 2
+    assert "first; of 2 the earlier one is not here\n" in told.out
+
+
+def test_a_job_of_another_model_differs_in_what_only_one_of_them_takes(
+    folder: Folder, repo: Repository, call: Call
+) -> None:
+    """A field that one side does not send is null there."""
+    text = folder.recipe.read_text().replace("[0.4, 0.7]", "0.4")
+    text += "output: {name: '${input}/${prompt}'}\n"
+    repo.commit(recipe_yaml=text)
+    (folder.path / "mine.json").write_text(json.dumps(OWN))
+    folder.recipe.write_text(text.replace("variants:", "model: mine.json\nvariants:"))
+    folder.edit("scale: 0.4, size: 512x512, seed: 7", "size: 512x512")
+    job, _ = document(call, folder)["jobs"]
+    found = {change["field"]: (change["from"], change["to"]) for change in job["differences"]}
+    assert found["model"] == ("spark_i2i_3_0", "mine_1")
+    assert (found["scale"], found["seed"]) == ((0.4, None), (7, None))
+    assert found["strength"] == (None, 0.6)

@@ -154,7 +154,7 @@ def test_the_limit_on_cost(folder: Folder, call: Call) -> None:
     for wrong in ("-1", "nan", "five", "1e99999999", "1e-99999999"):
         ended = call("run", folder.recipe, "--sandbox", "--max-cost", wrong)
         assert ended.code == ExitCode.WRONG
-        assert "is no amount of USD" in ended.err
+        assert "is not an amount of USD" in ended.err
 
 
 @pytest.mark.parametrize("name", schemas.names())
@@ -236,7 +236,7 @@ def test_without_a_checkpoint_the_next_step_is_named(
         assert ended.code == ExitCode.DONE
         return
     assert ended.code == ExitCode.WRONG
-    assert "`spark-batch rescue` makes it from" in ended.err
+    assert f"`spark-batch rescue {folder.recipe} --sandbox` makes it from" in ended.err
     assert call("rescue", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert call(command, folder.recipe, "--sandbox").code == ExitCode.DONE
 

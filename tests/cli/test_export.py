@@ -86,6 +86,18 @@ def test_a_pipe_in_the_place_of_the_export_manifest_is_not_waited_for(
     assert (code, "it is no regular file" in error) == (1, True)
 
 
+def test_what_is_not_delivered_any_more_is_named(made: Folder, call: Call) -> None:
+    """A picture that lost its verdict stays in the destination until `--mirror` deletes it."""
+    choose(made, "pick", "pick")
+    _export(call, made, "--picked")
+    choose(made, "", "pick")
+    words = "0 pictures copied, 1 there already, 1 from earlier exports left there"
+    assert _export(call, made, "--picked") == (0, f"{words} (--mirror deletes)")
+    assert len(_listed(made.path / "to")) == 2
+    assert _export(call, made, "--picked", "--mirror")[1].endswith("1 deleted")
+    assert _export(call, made, "--picked") == (0, "0 pictures copied, 1 there already")
+
+
 def test_a_dry_run_writes_nothing(made: Folder, call: Call) -> None:
     """Not even the folder."""
     assert _export(call, made, "--dry-run") == (
@@ -103,7 +115,7 @@ def test_mirror_keeps_the_only_copy_of_a_chosen_picture(made: Folder, call: Call
     assert not (made.previews / pruned["output"]).exists()
     assert _export(call, made, "--mirror") == (
         0,
-        "0 pictures copied, 3 there already, 0 deleted, 1 job without a picture yet left out",
+        "0 pictures copied, 3 there already, 0 deleted, 1 job without a picture left out",
     )
     assert _listed(made.path / "to")[pruned["output"]] == pruned["sha256"]
     assert _export(call, made, "--picked", "--mirror")[1].endswith("3 deleted")
@@ -181,7 +193,7 @@ def test_a_manifest_that_leads_away_is_refused(made: Folder, call: Call, row: st
     text = f"file,sha256,job,output\n{row},{digest},{'a' * 16},x\n"
     (made.path / "to" / "tiny.export.csv").write_text(text)
     code, error = _export(call, made, "--mirror")
-    assert (code, "is no manifest of an export" in error) == (2, True)
+    assert (code, "is not the manifest of an export" in error) == (2, True)
     assert (made.path / "photo.jpg").exists()
 
 

@@ -26,7 +26,7 @@ def test_status_counts_it_and_says_why(folder: Folder, call: Call, flagged: str)
     """It is one of those done, and listed with its reason."""
     ended = call("status", folder.recipe, "--sandbox")
     assert "      4 done\n      1 flagged    of those done: look at the pictures\n" in ended.out
-    assert f"(job {flagged}): it is all black" in ended.out
+    assert f"it is all black (job {flagged})" in ended.out
     document = json.loads(call("status", folder.recipe, "--sandbox", "--json").out)
     assert (document["jobs"]["done"], document["flagged"]) == (4, 1)
     assert [(job["job"], job["status"]) for job in document["trouble"]] == [(flagged, "flagged")]

@@ -215,7 +215,7 @@ def test_pictures_in_a_summary_need_an_address(
     runner.summary.write_text("")
     monkeypatch.setenv("SPARK_BATCH_PICTURES_URL", "javascript:alert(1)")
     ended = call("report", folder.recipe, "--sandbox")
-    assert "SPARK_BATCH_PICTURES_URL is no http or https address" in ended.err
+    assert "SPARK_BATCH_PICTURES_URL is not an http or https address" in ended.err
     assert "<img" not in runner.summary.read_text()
 
 

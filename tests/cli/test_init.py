@@ -55,6 +55,16 @@ def test_a_file_in_the_way(tmp_path: Path, call: Call) -> None:
     assert "cannot write" in ended.err
 
 
+def test_a_folder_deep_in_a_repository_has_no_workflow_that_runs(
+    tmp_path: Path, call: Call
+) -> None:
+    """GitHub reads workflows at the top alone, which is said; at the top nothing is."""
+    (tmp_path / ".git").mkdir()
+    deep = call("init", tmp_path / "art")
+    assert f"move .github/workflows/pictures.yml to {tmp_path}, and write art/ before" in deep.out
+    assert "GitHub" not in call("init", tmp_path).out
+
+
 URL, COMMIT = (
     "https://git.example.org/us/spark-batch.git",
     "0123456789abcdef0123456789abcdef01234567",

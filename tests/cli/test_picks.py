@@ -136,7 +136,7 @@ def test_status_counts_verdicts_and_names_unknown_ones(folder: Folder, call: Cal
     picks.write_text(picks.read_text() + f"{'0' * 16},gone,pick,\n")
     ended = call("status", folder.recipe, "--sandbox")
     assert "1 picked, 2 rejected" in ended.out
-    assert "note: 1 verdict on jobs that the recipe does not have; they are kept" in ended.err
+    assert "note: 1 verdict on a job that the recipe does not have; it is kept" in ended.err
     document = json.loads(call("status", folder.recipe, "--sandbox", "--json").out)
     assert document["picks"] == {"picked": 1, "rejected": 2, "unknown": 1}
     picks.write_text("no picks\n")

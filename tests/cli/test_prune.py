@@ -108,8 +108,14 @@ def test_undo_has_the_next_run_fetch_it_for_nothing(
     judge(folder, {job: "pick"})
     only = "pick=yes,status=pruned"
     told = call("status", folder.recipe, "--sandbox").out
-    assert f"1 of the pruned pictures picked: `spark-batch prune {folder.recipe}" in told
-    assert f"--sandbox --undo --only {only}` wants them back" in told
+    words = f"1 picked picture without a file, since pruned: `spark-batch prune {folder.recipe}"
+    assert f"{words} --sandbox --undo --only {only}` undoes that" in told
+    picks = folder.path / f"tiny{PICKS_SUFFIX}"
+    judged = picks.read_text()
+    picks.write_text(f"{judged}<<<<<<< HEAD\n")
+    ended = call("status", folder.recipe, "--sandbox")
+    assert (ended.code, ended.err.count("merge conflict")) == (0, 1)
+    picks.write_text(judged)
     undone = call("prune", folder.recipe, "--sandbox", "--undo", "--only", only)
     assert undone.out.startswith(f"1 picture wanted again: `spark-batch run {folder.recipe}")
     assert call("run", folder.recipe, "--sandbox").code == 0
@@ -190,7 +196,7 @@ def test_left_over_pictures_are_named_and_deleted(
     assert len(folder.pictures()) == 3
     folder.edit("[Snow]", "[Beach, Snow]")
     planned = call("plan", folder.recipe, "--sandbox")
-    assert "1 pruned (`spark-batch prune --undo` has them fetched again)" in planned.out
+    assert f"1 pruned: `spark-batch prune {folder.recipe} --sandbox --undo` has them" in planned.out
     assert len(folder.ledger()) == 4
 
 

@@ -14,6 +14,7 @@ from spark_batch import project
 from spark_batch.errors import ExitCode
 from spark_batch.models import schemas
 from spark_batch.paths import Layout
+from spark_batch.pictures import SheetCell, contact_sheet
 from spark_batch.reports import formats
 from spark_batch.reports.formats import FORMATS
 from spark_batch.sandbox import Served
@@ -143,6 +144,21 @@ def test_a_contact_sheet_is_made_when_it_is_asked_for(folder: Folder, call: Call
         assert image.size[0] < whole[0] or image.size[1] < whole[1]
 
 
+def test_a_contact_sheet_says_why_a_picture_is_missing(folder: Folder, call: Call) -> None:
+    """Beside its verdict."""
+    call("run", folder.recipe, "--sandbox")
+    job = json.loads((folder.previews / "tiny.json").read_text())["jobs"][0]
+    picks = folder.recipe.with_name("tiny.picks.csv")
+    picks.write_text(f"job,output,verdict,note\n{job['job']},x,reject,\n")
+    call("prune", folder.recipe, "--sandbox", "--rejected", "--yes")
+    only = ("--format", "sheet", "--only", "pick=reject")
+    assert call("report", folder.recipe, "--sandbox", *only).code == ExitCode.DONE
+    name = job["output"].removesuffix(".jpg")
+    cell = SheetCell(None, name, "pruned · rejected", "#9c1f18")
+    made = contact_sheet([cell], title="tiny", count="1 picture")
+    assert (folder.previews / "tiny.sheet.png").read_bytes() == made
+
+
 def test_a_contact_sheet_replaces_no_picture_of_somebody(folder: Folder, call: Call) -> None:
     """A file of that name that spark-batch did not make is left as it is, and so is a link."""
     call("run", folder.recipe, "--sandbox")
@@ -151,7 +167,7 @@ def test_a_contact_sheet_replaces_no_picture_of_somebody(folder: Folder, call: C
     before = sheet.read_bytes()
     ended = call("report", folder.recipe, "--sandbox", "--format", "sheet")
     assert ended.code == ExitCode.WRONG
-    assert "is no report of spark-batch" in ended.err
+    assert "is not a report of spark-batch" in ended.err
     assert sheet.read_bytes() == before
     sheet.rename(folder.path / "mine.png")
     sheet.symlink_to(folder.path / "mine.png")

@@ -50,7 +50,7 @@ def test_a_rejected_picture_gets_one_further_take(random: Folder, call: Call) ->
     assert (random.previews / f"{name}.jpg").is_file()
     again = call("run", random.recipe, "--sandbox", "--reroll")
     assert again.out.startswith("nothing to do: 5 jobs done\n")
-    assert "reroll: 0 rejected pictures of a random seed without a further take yet" in again.err
+    assert "reroll: no rejected picture is without a further take" in again.err
     assert len(random.ledger()) == 5
 
 
@@ -61,8 +61,22 @@ def test_nothing_is_made_without_the_option(random: Folder, call: Call) -> None:
     command = f"`spark-batch plan {random.recipe} --sandbox --reroll`"
     assert f"note: 1 rejected picture can have a further take: {command} shows" in planned.err
     assert "create" not in planned.out
-    assert call("run", random.recipe, "--sandbox").out.startswith("nothing to do: 4 jobs done\n")
+    ended = call("run", random.recipe, "--sandbox")
+    assert ended.out.startswith("nothing to do: 4 jobs done\n")
+    assert f"note: 1 rejected picture can have a further take: {command} shows" in ended.err
     assert len(random.ledger()) == 4
+
+
+def test_a_reroll_that_stops_says_how_to_go_on(random: Folder, call: Call) -> None:
+    """A plain run would make none of the takes that are left."""
+    first, second, *_ = rows(random)
+    judge(random, {first["job"]: "reject", second["job"]: "reject"})
+    ended = call("run", random.recipe, "--sandbox", "--reroll", "--limit", "1")
+    assert "reroll: 2 further takes, one for each rejected picture that has none yet" in ended.err
+    assert f"Continue: spark-batch run {random.recipe} --sandbox --reroll\n" in ended.out
+    assert "nothing to do" in call("run", random.recipe, "--sandbox").out
+    assert call("run", random.recipe, "--sandbox", "--reroll").out.startswith("1 job done;")
+    assert len(random.ledger()) == 6
 
 
 def test_a_further_take_is_a_job_like_any_other_afterwards(random: Folder, call: Call) -> None:
@@ -139,8 +153,9 @@ def test_a_fixed_seed_is_left_alone_with_what_to_change(folder: Folder, call: Ca
     call("run", folder.recipe, "--sandbox")
     judge(folder, {rows(folder)[0]["job"]: "reject"})
     ended = call("run", folder.recipe, "--sandbox", "--reroll")
-    assert "1 rejected picture of a fixed seed left alone" in ended.err
-    assert "change the seed, or give it as -1, which is random" in ended.err
+    assert "reroll: no further take for 1 rejected picture of a fixed seed" in ended.err
+    assert "change the seed, or make it random (seed: -1)" in ended.err
+    assert "is without a further take" not in ended.err
     assert len(folder.ledger()) == 4
 
 

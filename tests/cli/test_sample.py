@@ -95,7 +95,7 @@ def test_the_plan_as_json_has_it(matrix: Folder, call: Call) -> None:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        (("--sample", "0"), "'0' is no size of a sample"),
+        (("--sample", "0"), "'0' is not the size of a sample"),
         (("--sample", "5", "--out", "plan.json"), "give either --out or --sample"),
         (("--sample", "5", "--against", "HEAD"), "--against"),
         (("--sample", "5", "--only", "prompt=beech"), "did you mean 'beach'?"),

@@ -320,13 +320,13 @@ def test_no_secret_is_in_a_plan(
 
 
 SPOILT: dict[str, tuple[Callable[[dict[str, Any]], str | bytes], str]] = {
-    "empty": (lambda plan: "", "is no saved plan"),
-    "binary": (lambda plan: b"\xff\xfe\0", "is no saved plan"),
-    "list": (lambda plan: "[1]", "is no saved plan"),
-    "nested": (lambda plan: "[" * 200_000, "is no saved plan"),
-    "huge number": (lambda plan: '{"version": ' + "9" * 5000 + "}", "is no saved plan"),
-    "foreign": (lambda plan: '{"format": "terraform", "version": 1}', "is no saved plan"),
-    "cut": (lambda plan: json.dumps(plan)[:-40], "is no saved plan"),
+    "empty": (lambda plan: "", "is not a saved plan"),
+    "binary": (lambda plan: b"\xff\xfe\0", "is not a saved plan"),
+    "list": (lambda plan: "[1]", "is not a saved plan"),
+    "nested": (lambda plan: "[" * 200_000, "is not a saved plan"),
+    "huge number": (lambda plan: '{"version": ' + "9" * 5000 + "}", "is not a saved plan"),
+    "foreign": (lambda plan: '{"format": "terraform", "version": 1}', "is not a saved plan"),
+    "cut": (lambda plan: json.dumps(plan)[:-40], "is not a saved plan"),
     "newer": (lambda plan: json.dumps({**plan, "version": 2}), "by a newer spark-batch"),
     "ceiling by hand": (
         lambda plan: json.dumps(plan).replace('"0.36"', '"9.99"'),
@@ -397,11 +397,11 @@ def test_where_a_plan_cannot_be_read_or_saved(folder: Folder, call: Call, saved:
     """A missing file, a folder; a recipe is never replaced by a plan."""
     run = ("run", folder.recipe, "--sandbox", "--plan")
     refused(call(*run, saved), f"cannot read the plan {saved}: No such file")
-    refused(call(*run, folder.path), "is no file")
-    refused(call(*run, folder.recipe), "is no saved plan")
+    refused(call(*run, folder.path), "is not a file")
+    refused(call(*run, folder.recipe), "is not a saved plan")
     plan = ("plan", folder.recipe, "--sandbox", "--out")
-    refused(call(*plan, folder.recipe), "is there already and is no saved plan")
-    refused(call(*plan, folder.path), "is there already and is no saved plan")
+    refused(call(*plan, folder.recipe), "is there already and is not a saved plan")
+    refused(call(*plan, folder.path), "is there already and is not a saved plan")
     refused(call(*plan, folder.path / "nowhere" / "p"), "there is no folder")
     refused(call("plan", folder.recipe, "--max-cost", "1"), "give --out too")
     save(call, folder, saved)

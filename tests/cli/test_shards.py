@@ -136,7 +136,7 @@ def test_what_is_no_shard_is_refused_in_one_line(
     """Exit 2, the value, and how one is written."""
     ended = call(command, folder.recipe, "--sandbox", "--shard", value)
     assert ended.code == ExitCode.WRONG
-    assert ended.err.startswith(f"spark-batch: {value!r} is no shard: write I/N")
+    assert ended.err.startswith(f"spark-batch: {value!r} is not a shard: write I/N")
     assert ended.err.count("\n") == 1
     assert not folder.previews.exists()
 
@@ -167,7 +167,7 @@ def test_beside_shards_that_are_not_merged_nothing_else_may_pay(
     ended = call(command, folder.recipe, "--sandbox", *rest)
     assert ended.code == ExitCode.WRONG
     assert "not merged (1/2, 2/2)" in ended.err
-    assert "merge first: spark-batch merge RECIPE --sandbox" in ended.err
+    assert f"merge first: spark-batch merge {folder.recipe} --sandbox" in ended.err
     assert not (folder.previews / ".spark-batch" / "tiny.checkpoint").exists()
     assert not shard_checkpoint(folder.previews, "1/3").exists()
     assert call("merge", folder.recipe, "--sandbox").code == ExitCode.DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_the_bar_shows_retries_and_flagged_pictures() -> None:
     trouble.count(Failed("k", "name", None, "no", retrying=True))
     trouble.count(Done("k", ("a.jpg",), None, flag="it is all black"))
     shown = progress.bar_format(Tally(), trouble, 10, 120)
-    assert "1 retries, 1 flagged, 0 in flight" in shown
+    assert "1 retry, 1 flagged, 0 in flight" in shown
 
 
 def test_no_time_left_is_guessed_from_the_first_pictures() -> None:
@@ -155,9 +156,28 @@ def test_a_path_is_a_link_on_a_terminal_alone(
 
 def test_a_long_line_is_folded_after_the_name() -> None:
     parts = (("failed", Colour.BAD), f" {'n' * 30}: {'word ' * 20}")
-    head, text = progress.folded(parts, 80)
+    head, text = colours.folded(parts, 80)
     assert head == parts[0]
     lines = f"failed{text}".splitlines()
     assert lines[0] == f"failed {'n' * 30}:"
     assert all(len(line) <= 80 and line.startswith("    ") for line in lines[1:])
-    assert progress.folded(parts, 200) == parts
+    assert colours.folded(parts, 200) == parts
+
+
+def test_a_command_in_a_folded_line_can_be_copied() -> None:
+    command = "`spark-batch retry recipes/summer.yaml --sandbox --only status=failed`"
+    _, text = colours.folded(("      5 ", f"{command} makes them again, for money"), 40, after="")
+    assert text == f"\n    {command}\n    makes them again, for money"
+
+
+def test_a_line_is_folded_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = f" {'n' * 30}  new  about 0.03 USD"
+    colours.print_folded("+", text, after="  ")
+    assert capsys.readouterr().out == f"+{text}\n"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    colours.print_folded("+", text, after="  ")
+    assert capsys.readouterr().out == f"+ {'n' * 30}\n    new  about 0.03 USD\n"

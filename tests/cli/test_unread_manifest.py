@@ -259,7 +259,7 @@ def test_without_a_checkpoint_files_are_verified_by_the_manifest(made: Folder, c
     assert call("verify", made.recipe, "--sandbox").code == ExitCode.FAILED
     assert not (made.previews / ".spark-batch" / "tiny.checkpoint").exists()
     ended = call("status", made.recipe, "--sandbox")
-    assert "`spark-batch rescue` makes it from" in ended.err
+    assert f"`spark-batch rescue {made.recipe} --sandbox` makes it from" in ended.err
 
 
 def test_a_prompt_that_says_pending_is_no_pending_job(made: Folder, call: Call) -> None:

@@ -220,7 +220,7 @@ def test_a_lost_cluster_loses_nothing(
 )
 def test_what_is_no_address_is_a_usage_error(address: str) -> None:
     """At once, with an example."""
-    with pytest.raises(UsageError, match="is no address of a Dask scheduler, such as tcp://"):
+    with pytest.raises(UsageError, match="is not the address of a Dask scheduler, such as tcp://"):
         Cluster(address)
 
 

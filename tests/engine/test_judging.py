@@ -98,9 +98,8 @@ def test_a_program_with_a_slash_is_the_recipes_own(
     assert judged(programs, command("tools/look-at", "${file}"), picture).passed
     monkeypatch.chdir(tmp_path / "tools")
     found = judged(programs, command("look-at", "${file}"), picture)
-    assert found == CheckResult(
-        "run: it", False, "not checked: the program 'look-at' is not installed"
-    )
+    assert found.reason.startswith("not checked: there is no program 'look-at' on PATH")
+    assert not found.passed
 
 
 def test_a_program_that_hangs_is_ended_with_its_children(picture: Path, tmp_path: Path) -> None:
@@ -120,7 +119,11 @@ def test_a_program_that_hangs_is_ended_with_its_children(picture: Path, tmp_path
 @pytest.mark.parametrize(
     ("check", "reason"),
     [
-        (command("no-such-program", "${file}"), "the program 'no-such-program' is not installed"),
+        (
+            command("cd-built-in", "${file}"),
+            "there is no program 'cd-built-in' on PATH, and no shell runs it; one in the recipe's"
+            " folder is written './cd-built-in'",
+        ),
         (command("./missing", "${file}"), "'missing' cannot be started: No such file or directory"),
         (python("print('x' * (1 << 21))"), "it printed more than 1 MB"),
     ],
@@ -130,6 +133,25 @@ def test_a_check_that_cannot_run_has_failed(
 ) -> None:
     found = judged(programs, check, picture)
     assert found == CheckResult("run: it", False, f"not checked: {reason}")
+
+
+@needs_posix
+def test_a_file_that_is_no_program_says_what_it_lacks(
+    programs: Programs, picture: Path, tmp_path: Path
+) -> None:
+    """No permission, no first line that names a program; spaces in its path are no matter."""
+    folder = tmp_path / "my tools"
+    folder.mkdir()
+    script = folder / "look at.sh"
+    script.write_text("echo it is fine\n")
+    check = command("my tools/look at.sh", "${file}")
+    found = judged(programs, check, picture)
+    assert "'look at.sh' cannot be started: Permission denied (`chmod +x`" in found.reason
+    script.chmod(0o755)
+    found = judged(programs, check, picture)
+    assert "cannot be started: Exec format error (its first line" in found.reason
+    script.write_text("#!/bin/sh\necho it is fine\n")
+    assert judged(programs, check, picture) == CheckResult("run: it", True, "it is fine")
 
 
 def test_what_a_program_prints_steers_no_terminal(programs: Programs, picture: Path) -> None:

@@ -111,5 +111,5 @@ def test_sizes(text: str, total: int, count: int) -> None:
 @pytest.mark.parametrize("text", ["", "0", "0%", "-1", "1.5", "101%", "five", "5 %", "1e3", "٣"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     """With what to write instead."""
-    with pytest.raises(UsageError, match=r"no size of a sample: .* such as 20, .* such as 5%"):
+    with pytest.raises(UsageError, match=r"the size of a sample: .* such as 20, .* such as 5%"):
         read_size(text)

@@ -40,7 +40,7 @@ def test_two_lines_with_one_key_are_in_the_same_shard_in_order() -> None:
 def test_a_shard_is_read_as_it_is_written(index: int, count: int) -> None:
     """And known by its files."""
     if index > count:
-        with pytest.raises(UsageError, match="is no shard"):
+        with pytest.raises(UsageError, match="is not a shard"):
             read_shard(f"{index}/{count}")
         return
     shard = Shard(index, count)

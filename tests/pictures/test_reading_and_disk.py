@@ -144,7 +144,7 @@ def test_random_damage(tmp_path: Path, check: Check, kind: str) -> None:
     ("data", "said"),
     [
         (b"", "empty"),
-        (b"\0" * 3000, "no picture of a known format"),
+        (b"\0" * 3000, "not a picture of a known format"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "(`git lfs pull` fetches it)"),
         (b'{"error": "expired"}', "web page"),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from spark_batch.pictures import accept, thumbnail
+from spark_batch.pictures import Thumbnail, accept, distance, thumbnail, thumbnails
+from spark_batch.pictures.reading import MAX_FITTED_BYTES
+
+PHOTOS = Path(__file__).parents[2] / "recipes" / "photos"
 
 
 def a_photo(path: Path, *, size: tuple[int, int] = (1328, 1000), colour: str = "red") -> Path:
@@ -175,3 +179,64 @@ def test_many_threads_at_once(tmp_path: Path) -> None:
         made = list(pool.map(lambda photo: thumbnail(photo, folder=folder), photos))
     assert None not in made and len(set(made)) == 1
     assert len(list(folder.iterdir())) == 1
+
+
+def test_the_distance_of_two_thumbnails(tmp_path: Path) -> None:
+    """0 for the same pixels, little for a stronger compression, more for another picture."""
+    photo, coarse, other = tmp_path / "a.png", tmp_path / "b.jpg", tmp_path / "c.png"
+    with Image.open(PHOTOS / "cat.png").convert("RGB") as image:
+        image.save(photo)
+        image.save(coarse, quality=30)
+    shutil.copy(PHOTOS / "tulips.png", other)
+    one, same, far = (_made(path, tmp_path) for path in (photo, coarse, other))
+    found = [distance(one, one), distance(one, same), distance(one, far)]
+    assert found[0] == 0
+    assert found[1] is not None and found[2] is not None
+    assert 0 <= found[1] < 0.03
+    assert found[2] > 0.2
+    assert distance(far, one) == found[2]
+
+
+def test_a_cut_picture_is_near_to_the_whole_one(tmp_path: Path) -> None:
+    """Of other proportions, the middle of one is compared with the other, too."""
+    whole, cut = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    with Image.open(PHOTOS / "cat.png").convert("RGB") as image:
+        width, height = image.size
+        image.save(whole)
+        image.crop((0, height // 4, width, height * 3 // 4)).save(cut)
+    near = distance(_made(whole, tmp_path), _made(cut, tmp_path))
+    far = distance(_made(whole, tmp_path), _made(PHOTOS / "tulips.png", tmp_path))
+    assert near is not None and far is not None
+    assert near < far / 3
+
+
+def _made(path: Path, folder: Path) -> Thumbnail:
+    found = thumbnail(path, folder=folder, stored=False)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"RIFF....WEBP"])
+def test_a_thumbnail_that_cannot_be_read_has_no_distance(tmp_path: Path, data: bytes) -> None:
+    """The cache is a folder that anybody may write to."""
+    good = _made(a_photo(tmp_path / "a.jpg"), tmp_path)
+    assert distance(good, Thumbnail(data, 0, 0, "")) is None
+
+
+def test_a_thumbnail_that_is_not_small_has_no_distance(tmp_path: Path) -> None:
+    """A bomb in the cache is not decoded."""
+    file = io.BytesIO()
+    Image.new("RGB", (4000, 4000)).save(file, "JPEG")
+    good = _made(a_photo(tmp_path / "a.jpg"), tmp_path)
+    assert distance(good, Thumbnail(file.getvalue(), 320, 240, "")) is None
+
+
+def test_a_file_too_large_for_a_picture_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its SHA-256 would take minutes."""
+    photo = a_photo(tmp_path / "a.jpg")
+    with photo.open("r+b") as file:
+        file.truncate(MAX_FITTED_BYTES + 1)  # a sparse file
+    monkeypatch.setattr(thumbnails, "sha256", lambda _: pytest.fail("it was read"))
+    assert thumbnail(photo, folder=tmp_path) is None

@@ -8,7 +8,8 @@ import pytest
 
 from spark_batch.errors import UsageError
 from spark_batch.project import load, plan
-from spark_batch.project.compare import Comparison, Entry, Totals, base
+from spark_batch.project.bases import base
+from spark_batch.project.compare import Comparison, Entry, Totals
 from tests.repositories import Repository, a_repository
 
 RECIPE = """\

@@ -15,7 +15,8 @@ import pytest
 from spark_batch import children
 from spark_batch.errors import UsageError
 from spark_batch.project import git, load
-from spark_batch.project.compare import Change, base
+from spark_batch.project.bases import base
+from spark_batch.project.compare import Change
 from spark_batch.project.git import commit_of, repository
 from tests.project.conftest import AT_NIGHT, RECIPE, compared, fault
 from tests.repositories import Repository, a_repository, instead_of_git
@@ -92,7 +93,7 @@ def test_no_repository_and_no_git(
     alone.photo("photos/cat.jpg")
     alone.write("recipe.yaml", RECIPE)
     assert "neither it nor a folder above it has a .git" in fault(alone, "main")
-    assert "it is no work tree" in refusal(repo.path / ".git" / "info")
+    assert "it is not a work tree" in refusal(repo.path / ".git" / "info")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "needs the program git, which is not installed" in fault(repo, "main")
 

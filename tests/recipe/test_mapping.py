@@ -115,7 +115,7 @@ def test_errors_name_keys_and_no_lines(given: Given) -> None:
     """A program has no lines."""
     assert errors(given, variants={"size": ["1:1", "17x"], "scale": 3}, prompt="x") == [
         "variants.size[1]: '17x' is not a named size; expected one of 1:1, 4:3, 3:2, 16:9, 21:9,"
-        " 3:4, 2:3, 9:16, 9:21 or WIDTHxHEIGHT",
+        " 3:4, 2:3, 9:16, 9:21, input or WIDTHxHEIGHT",
         "variants.scale: 3 is more than 1; scale is from 0 to 1",
         "unknown key 'prompt'; did you mean 'prompts'?",
     ]

@@ -187,7 +187,10 @@ def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([["image", "width"], ["a.jpg", 7]], "t.xlsx:1:2: error: B1: the column 'width' is no"),
+        (
+            [["image", "width"], ["a.jpg", 7]],
+            "t.xlsx:1:2: error: B1: the column 'width' cannot be a variable",
+        ),
         (
             [["image", "colour", "title", "sede"], ["a.jpg", "red", "Hi", 7]],
             "t.xlsx:1:4: error: D1: unknown column 'sede'; did you mean 'seed'?",
@@ -231,7 +234,7 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         ),
         (
             "image,colour,title,width\na.jpg,r,t,7\n",
-            "t.csv:1:20: error: the column 'width' is no variable",
+            "t.csv:1:20: error: the column 'width' cannot be a variable",
         ),
         ("image,colour,Colour\na.jpg,r,t\n", "recipe.yaml:4:"),
         (
@@ -327,7 +330,7 @@ def test_keys_of_json_objects_are_variables(folder: Path) -> None:
 def test_no_workbook_is_read_that_is_none(folder: Path) -> None:
     (folder / "t.xlsx").write_bytes(b"PK\3\4 no archive")
     (error,) = errors_of(folder, "t.xlsx")
-    assert "this is no .xlsx workbook" in error
+    assert "this is not an .xlsx workbook" in error
     with zipfile.ZipFile(folder / "t.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "<workbook/>")
     (error,) = errors_of(folder, "t.xlsx")
@@ -347,7 +350,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(
     size = (8 << 20).to_bytes(4, "little")
     path.write_bytes(path.read_bytes().replace(size, (100).to_bytes(4, "little")))
     (error,) = errors_of(folder, "t.xlsx")
-    assert "this is no .xlsx workbook" in error  # no more is unpacked than the directory names
+    assert "this is not an .xlsx workbook" in error  # no more is unpacked than the directory names
 
 
 LONG = f"<si><t>{'x' * 1_000_000}</t></si><si><t>a.jpg</t></si>"

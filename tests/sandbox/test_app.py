@@ -9,14 +9,16 @@ import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from spark_batch import models
 from spark_batch.errors import OutputError, UsageError
 from spark_batch.models import schemas
-from spark_batch.sandbox import Settings, serve
+from spark_batch.sandbox import Settings, pictures, serve
 
 
 def valid(answer: Any, part: str) -> bool:
@@ -308,3 +310,33 @@ def test_folder_that_cannot_be(tmp_path: Any) -> None:
         serve(Settings(folder=tmp_path / "file" / "state")),
     ):
         pass
+
+
+def test_previews_name_the_model_where_it_is_not_the_default_one_alone(
+    start: Any, tmp_path: Path
+) -> None:
+    """The previews of both are kept in one folder: neither is taken for the other."""
+    default, other = models.default(), models.load("vtrix_image_4_0")
+
+    def named(*chosen: models.Model) -> bool:
+        """Whether the preview of the first model has its name on it."""
+        model = chosen[0].name
+        api = start(folder=tmp_path / "state", models=models.of_recipe(*chosen))
+        text = "https://a.example/a.jpg"
+        image = {"image": text} if model == other.name else {"image_urls": [text], "seed": 7}
+        params = {"prompt": "Red", **image}
+        task = api.ledger.find(
+            api.post({"model": model, "input": [{"params": params}]}).json()["id"]
+        )
+        assert task is not None
+        facts = {"prompt": "Red", "scale": task.scale, "seed": task.seed}
+        size = (task.width, task.height)
+        shown = api.fetch(api.content(task.id)["url"]).content
+        made = [
+            pictures.render(source=None, url=text, size=size, model=name, **facts)
+            for name in ("", model)
+        ]
+        return bool(made.index(shown))
+
+    assert [named(default), named(default, other), named(default)] == [False, True, False]
+    assert named(other)

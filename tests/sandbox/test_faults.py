@@ -599,10 +599,10 @@ def test_wrong_rates(rates: dict[str, float]) -> None:
         Faults(rates=rates)
 
 
-def test_unknown_name_lists_the_known() -> None:
-    """The message about an unknown fault names those that there are."""
-    with pytest.raises(UsageError, match=r"cut-after.*task-code:CODE"):
-        Faults(script={"create": ["boom"]})
+def test_an_unknown_name_is_an_error_of_one_short_line() -> None:
+    """The message has the name that is close, and the command that lists all."""
+    with pytest.raises(UsageError, match=r"'cut-aftr' of create: .*; did you mean 'cut-after'\?"):
+        Faults(script={"create": ["cut-aftr"]})
 
 
 def test_parse() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from spark_batch.sandbox import lettering, pictures
+from spark_batch.sandbox import labels, lettering, pictures
 
 PHOTOS = Path(__file__).parents[2] / "recipes" / "photos"
 USUAL: dict[str, Any] = {"url": None, "prompt": "Make it winter", "scale": 0.5, "seed": 7}
@@ -146,3 +146,32 @@ def test_long_text_ends_with_an_ellipsis() -> None:
     assert cut[-1].text.endswith("…")
     (whole,) = lettering.wrap("word", size=30, width=300, lines=2)
     assert whole.text == "word"
+
+
+@pytest.mark.parametrize("size", [(512, 512), (1536, 864), (512, 1536)])
+def test_a_label_names_the_model_where_there_may_be_several(size: tuple[int, int]) -> None:
+    """In a line of its own, however long it is; without one the label is as it was."""
+
+    def lines(model: str) -> list[str]:
+        bright = (255, 255, 255)
+        label = labels.compose(
+            size=size, prompt="Red", scale=0.5, seed=7, model=model, bright=bright
+        )
+        assert all(
+            left + line.width <= label.box[2] - label.box[0]
+            for left, _, block in label.blocks
+            for line in block
+        )
+        return [line.text for _, _, block in label.blocks for line in block]
+
+    facts = ["scale 0.5  seed 7"] if size[1] > size[0] * 1.25 else ["scale 0.5", "seed 7"]
+    assert lines("") == ["SANDBOX", *facts, "Red"]
+    assert lines("m" * 100) == ["SANDBOX", *facts, "m" * 100, "Red"]
+
+
+def test_pictures_of_two_models_differ() -> None:
+    """And one without a name is the one that it always was."""
+    options = {**USUAL, "source": PHOTOS / "cat.png", "size": (512, 512)}
+    made = [pictures.render(**options, model=name) for name in ("", "mine_1", "mine_2")]
+    assert len(set(made)) == 3
+    assert made[0] == pictures.render(**options)

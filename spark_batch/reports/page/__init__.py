@@ -29,7 +29,7 @@ from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Report, Target, WholeReport
 
 # In the order in which they are joined; each can be read by itself.
-_STYLES = ("base", "bar", "trouble", "grid", "job", "choose", "money")
+_STYLES = ("base", "bar", "trouble", "moved", "grid", "job", "choose", "money")
 _SCRIPTS = (
     "text",
     "data",
@@ -39,6 +39,7 @@ _SCRIPTS = (
     "server",
     "tiles",
     "trouble",
+    "moved",
     "controls",
     "grid",
     "sheet",

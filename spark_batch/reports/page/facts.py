@@ -20,6 +20,7 @@ from spark_batch.jobs.select import facts
 from spark_batch.models import Models
 from spark_batch.pictures import Thumbnail
 from spark_batch.reports.page.choice import MOST_JOBS, Chosen, chosen
+from spark_batch.reports.page.earlier import EarlierPictures, measure
 from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Target
 from spark_batch.reports.values import amount_text, moment_text
@@ -40,11 +41,13 @@ def collect_facts(
     ]
     found, places = axes(shown.records, models)
     recipe = recipe_file(reader)
+    earlier = EarlierPictures(reader, shown, gallery)
     for record, job in zip(shown.records, jobs, strict=True):
         trouble = verdict(record, recipe=recipe, models=models)
         job["command"] = None if trouble is None else trouble.command
-        job["earlier"] = _earlier(record, shown.attempts.get(record.key, ()), gallery)
+        earlier.add_to(job, record)
     thumbnails = gallery.thumbnails()
+    measure(jobs, thumbnails)
     met = set[str]()
     for record, job, place in zip(shown.records, jobs, places, strict=True):
         key, sent = record.key, record.request.picture
@@ -92,6 +95,7 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
         "output": record.output,
         "status": record.status.value,
         "flag": record.flag,
+        "failed_checks": [found.check for found in last.checks if not found.passed] if last else [],
         "prompt": request.prompt,
         "model": request.model,
         "parameters": [(name, value_text(value)) for name, value in request.parameters],
@@ -115,28 +119,6 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
         "cost": amount_text(record.cost),
         "reserved": amount_text(_reserved(attempts)),
     }
-
-
-def _earlier(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery) -> list[Facts]:
-    """The pictures of earlier attempts that are still kept, the last one first."""
-    found: list[Facts] = []
-    now = record.attempt.picture.sha256 if record.attempt and record.attempt.picture else None
-    for attempt in reversed(attempts):
-        picture = attempt.picture
-        if picture is None or picture.sha256 == now:
-            continue
-        number, link = gallery.kept(picture)
-        if number is not None:
-            found.append(
-                {
-                    "number": attempt.number,
-                    "completed": moment_text(attempt.completed_at),
-                    "thumbnail": number,
-                    "link": link,
-                    "size": [picture.width, picture.height],
-                }
-            )
-    return found
 
 
 def _picture(picture: Any) -> Facts:

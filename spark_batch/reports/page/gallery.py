@@ -57,7 +57,7 @@ class Gallery:
         extensions = pictures.EXTENSIONS.values()  # its format may not be known
         paths = [self._layout.kept_picture(picture.sha256, extension) for extension in extensions]
         path = next(filter(_is_file, paths), None)
-        if path is None:
+        if path is None or path.is_symlink():  # which we never make
             return None, None
         return self._number(path, picture), self._link(path)
 

@@ -1,4 +1,8 @@
-"""A real Chromium, which opens pages from disk and is asked for nothing but what stands there."""
+"""A real Chromium, which opens pages from disk and is asked for nothing but what stands there.
+
+Tests wait with `expect`, never with `wait_for_function`: that evaluates a text in the page, which
+its Content-Security-Policy stops from the second try on, so it fails just when it has to wait.
+"""
 
 from __future__ import annotations
 

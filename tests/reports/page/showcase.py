@@ -27,7 +27,8 @@ PHOTOS = Path(__file__).parents[3] / "recipes" / "photos"
 _PHOTO_SIZE = (360, 240)  # for tests, which have no eyes
 
 # Of the creates in turn: three requests that the API refuses, one that nobody knows about, and a
-# task that fails at the vendor, so that a second attempt follows. Which job gets which is chance.
+# task that fails at the vendor, so that a second attempt follows. Jobs are sent one by one, so that
+# it is always the same ones: tests name jobs that are done.
 CREATE = [
     *[None] * 3,
     "create-code:003003002",
@@ -54,7 +55,7 @@ prompts:
     vars: {{color: [navy blue, coral]}}
 variants: {{scale: [0.4, 0.8], size: [{sizes}], seed: 7}}
 output: {{dir: out}}
-run: {{submit_rate: 200, attempts: 2, concurrency: 8}}
+run: {{submit_rate: 200, attempts: 2, concurrency: 1}}
 price: 0.03
 """
 

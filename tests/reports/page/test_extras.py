@@ -8,6 +8,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.jobs.checks import CheckResult
 from spark_batch.project import RunOptions
 from spark_batch.project.layout import layout_of
 from tests.reports.page import showcase
@@ -45,6 +47,24 @@ def test_trouble_has_its_whole_command_to_copy(open_page: Open, file: Path) -> N
     expect(opened.page.locator("#told")).to_have_text("command copied")
     reasons.nth(2).locator(".tile").click()
     expect(opened.page.locator("#job .notice code")).to_have_text(str(uncertain.text_content()))
+
+
+def test_pictures_that_fail_the_same_checks_stand_together(open_page: Open, tmp_path: Path) -> None:
+    """Whatever the checks found in each of them; what fails another check stands beside."""
+    layout = showcase.many(tmp_path, 4)
+    reads = ["it reads 'Sale'", "it reads 'S a 1 e'", "no text can be read"]
+    checks = [(CheckResult("text: Sale!", passed=False, reason=reason),) for reason in reads]
+    checks.append((CheckResult("sharp", passed=False, reason="it is blurred"),))
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
+        for record, found in zip(list(checkpoint.records()), checks, strict=True):
+            assert record.attempt is not None
+            checkpoint.checked(record.attempt.id, found)
+    opened = open_page(showcase.write_page(layout, None))
+    reasons = opened.page.locator("#trouble .reason")
+    marks = [text.split("\n")[0] for text in reasons.all_inner_texts()]
+    assert marks == ["3 flagged", "1 flagged"]
+    expect(reasons.nth(0)).to_contain_text("text: Sale!: it reads 'Sale'")
+    expect(reasons.nth(1)).to_contain_text("sharp: it is blurred")
 
 
 def test_a_page_without_its_pictures_says_so(open_page: Open, file: Path, tmp_path: Path) -> None:
@@ -99,8 +119,8 @@ def test_tiles_grow_to_the_width_that_there_is(open_page: Open, file: Path) -> N
         opened = open_page(file, "#rows=input&columns=prompt&axis.scale=0.8", size=(width, 900))
         stage = opened.page.locator("#stage")
         assert stage.evaluate("one => one.scrollWidth <= one.clientWidth")
-        measured = opened.tiles().first.bounding_box()
+        measured = opened.tiles().first.locator(".frame").bounding_box()
         assert measured is not None
         heights.append(measured["height"])
-    assert heights[0] == 150
-    assert heights[1] > 200
+    assert heights[0] == 132
+    assert heights[1] > 182

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_both_have_one_zoom(open_page: Open, file: Path) -> None:
     before = [image.bounding_box() for image in images.all()]
     opened.page.locator("#pane-2 .compare").hover(position={"x": 30, "y": 30})
     opened.page.mouse.wheel(0, -500)
-    opened.page.wait_for_function("document.querySelector('#job').hasAttribute('data-zoomed')")
+    expect(opened.page.locator("#job")).to_have_attribute("data-zoomed", "")
     after = [image.bounding_box() for image in images.all()]
     grown = []
     for was, now in zip(before, after, strict=True):
@@ -103,9 +104,7 @@ def test_an_earlier_picture_that_is_kept_stands_beside_its_job(
     for number in (1, 2):
         image = opened.page.locator(f"#pane-{number} img")
         expect(image).to_have_js_property("naturalWidth", 512)
-        opened.page.wait_for_function(
-            "n => document.querySelector(`#pane-${n} img`).src.startsWith('file:')", arg=number
-        )
+        expect(image).to_have_attribute("src", re.compile("^file:"))
         sources.append(str(image.evaluate("each => each.src")))
     assert sources[0].endswith(f"{ONE}.jpg")
     assert "/.spark-batch/kept/" in sources[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,15 +85,29 @@ def test_a_verdict_is_stored_and_undone(page: Page, recipe: Path) -> None:
 
 
 def test_a_verdict_of_somebody_else_comes_in(page: Page, recipe: Path) -> None:
-    """Also when it is on the job that the reader judges at that moment."""
+    """Also when it is on the job that the reader judges at that moment; the tile shows it."""
     first = judge(page, 0, "p")
     expect(page.locator("#picks")).to_contain_text("Saved in", timeout=LONG)
     text = picks_file(recipe).read_text()
     assert first in text
     picks_file(recipe).write_text(text.replace(",pick,", ",reject,too dark"))
-    expect(page.locator("#picks")).to_contain_text("0 picked · 1 rejected", timeout=LONG)
+    expect(page.locator("#grid .tile").first).to_have_attribute("data-verdict", "reject")
+    expect(page.locator("#picks")).to_contain_text("0 picked · 1 rejected")
+    expect(page.locator("#picks")).not_to_contain_text("Not connected")
     (pick,) = read_picks(picks_file(recipe))
     assert (pick.verdict, pick.note) == (Verdict.REJECT, "too dark")
+
+
+def test_verdicts_can_be_set_once_a_merge_conflict_is_mended(page: Page, recipe: Path) -> None:
+    """Until then the page says what is wrong; then it comes anew by itself."""
+    picks_file(recipe).write_text("job,output,verdict,note\n<<<<<<< HEAD\n")
+    page.reload()
+    expect(page.locator("#picks")).to_contain_text("a merge conflict of git")
+    picks_file(recipe).write_text("job,output,verdict,note\n")
+    expect(page.locator("#picks")).to_contain_text("0 picked · 0 rejected")
+    first = judge(page, 0, "p")
+    expect(page.locator("#picks")).to_contain_text("Saved in")
+    assert picks(recipe) == {first: "pick"}
 
 
 def test_new_pictures_come_in(page: Page, recipe: Path) -> None:
@@ -104,7 +119,6 @@ def test_new_pictures_come_in(page: Page, recipe: Path) -> None:
 
 def test_the_full_picture_is_shown(page: Page) -> None:
     page.locator("#grid .tile").first.click()
-    page.wait_for_function(
-        "[...document.querySelectorAll('dialog img')].some("
-        "i => i.src.includes('/files/') && i.naturalWidth === 512)"
-    )
+    picture = page.locator("#job img.after")
+    expect(picture).to_have_attribute("src", re.compile("/files/"))
+    expect(picture).to_have_js_property("naturalWidth", 512)

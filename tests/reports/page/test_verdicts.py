@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -13,10 +14,16 @@ from tests.reports.page import showcase
 from tests.reports.page.conftest import Open, Opened
 
 
+def facts(opened: Opened) -> list[dict[str, str]]:
+    """The jobs as the page has them."""
+    jobs: list[dict[str, str]] = json.loads(opened.page.locator("#facts").inner_text())["jobs"]
+    return jobs
+
+
 def download(opened: Opened, folder: Path) -> Path:
     """The picks file that the page offers, as the browser saves it."""
     with opened.page.expect_download() as waiting:
-        opened.page.locator("#picks-download").click()
+        opened.page.keyboard.press("s")
     saved = folder / waiting.value.suggested_filename
     waiting.value.save_as(saved)
     return saved
@@ -111,7 +118,8 @@ def test_the_page_starts_from_the_picks_file_and_keeps_its_unknown_jobs(
     picks = tmp_path / f"{layout.name}.picks.csv"
     picks.write_text("job,output,verdict,note\n0123456789abcdef,gone,reject,old\n")
     opened = open_page(showcase.write_page(layout, tmp_path))
-    expect(opened.page.locator("#picks")).to_contain_text("0 picked · 1 rejected")
+    words = "0 picked · 0 rejected · 1 verdict on other jobs"
+    expect(opened.page.locator("#picks")).to_contain_text(words)
     opened.tiles().first.focus()
     press(opened, "p")
     found = {
@@ -119,6 +127,46 @@ def test_the_page_starts_from_the_picks_file_and_keeps_its_unknown_jobs(
         for pick in read_picks(download(opened, tmp_path))
     }
     assert found == {("gone", "reject", "old"), (opened.names()[0], "pick", "")}
+
+
+def test_a_newer_verdict_of_somebody_else_goes_before_one_that_was_downloaded(
+    open_page: Open, tmp_path: Path
+) -> None:
+    """Two people's files met in git. What was not downloaded yet stays as the reader set it."""
+    layout = showcase.make_run(tmp_path)
+    opened = open_page(showcase.write_page(layout, tmp_path))
+    first, second = opened.tiles().first, opened.tiles().nth(1)
+    first.press("p")
+    saved = download(opened, tmp_path / "browser")
+    second.press("p")
+    others = saved.read_text().replace(",pick,", ",reject,dark")
+    (other,) = [job for job in facts(opened) if job["output"] == opened.names()[1]]
+    others += f"{other['key']},{other['output']},reject,\n"
+    (tmp_path / f"{layout.name}.picks.csv").write_text(others)
+    showcase.write_page(layout, tmp_path)
+    opened.page.reload()
+    expect(first).to_have_attribute("data-verdict", "reject")
+    expect(second).to_have_attribute("data-verdict", "pick")
+    expect(opened.page.locator("#picks")).to_contain_text("1 verdict not saved yet")
+
+
+def test_only_the_picked_the_rejected_or_the_others_are_shown(open_page: Open, file: Path) -> None:
+    """What is judged under such a filter stays until the next one; the address has the filter."""
+    opened = open_page(file)
+    names = opened.names()
+    expect(opened.page.locator("#verdict-chips button")).to_have_count(0)
+    opened.tiles().first.press("p")
+    opened.tiles().nth(1).press("x")
+    opened.page.locator("#chip-open").click()
+    expect(opened.page.locator("#count")).to_have_text(f"{len(names) - 2} of {len(names)} jobs")
+    opened.tiles().first.press("p")
+    assert opened.names() == names[2:]
+    opened.page.locator("#chip-open").click()
+    opened.page.locator("#chip-pick").click()
+    assert opened.names() == [names[0], names[2]]
+    expect(opened.page.locator("#chip-pick")).to_have_text("picked 2")
+    opened.page.reload()
+    assert opened.names() == [names[0], names[2]]
 
 
 def test_a_picks_file_with_an_error_is_not_replaced(open_page: Open, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_wheel_zooms_where_the_pointer_is(open_page: Open, file: Path) -> No
     x, y = left + width / 4, top + width / 4
     opened.page.mouse.move(x, y)
     opened.page.mouse.wheel(0, -400)
-    opened.page.wait_for_function("document.querySelector('#job').hasAttribute('data-zoomed')")
+    expect(opened.page.locator("#job")).to_have_attribute("data-zoomed", "")
     zoomed_left, zoomed_top, zoomed_width = box(picture(opened))
     assert zoomed_width > 1.5 * width
     assert (x - zoomed_left) / zoomed_width == pytest.approx(0.25, abs=0.01)
@@ -116,7 +116,7 @@ def test_two_fingers_zoom(open_page: Open, file: Path) -> None:
     fingers("touchMove", (x - 50, y), (x + 100, y))
     fingers("touchMove", (x - 50, y), (x + 150, y))
     fingers("touchEnd")
-    opened.page.wait_for_function("document.querySelector('#job').hasAttribute('data-zoomed')")
+    expect(opened.page.locator("#job")).to_have_attribute("data-zoomed", "")
     assert box(picture(opened))[2] == pytest.approx(2 * width, rel=0.05)
 
 

@@ -2,8 +2,8 @@
 
 function renderControls() {
   byId("controls").replaceChildren(
-    el("div", { class: "line" }, searchField(), axisChoice("rows"), swapButton(), axisChoice("columns"), filterChoices(), tileChoice()),
-    el("div", { class: "line" }, kindChips(), el("p", { class: "count", id: "count" }), clearButton(), viewButtons()),
+    el("div", { class: "line" }, searchField(), axisChoice("rows"), swapButton(), axisChoice("columns"), filterChoices(), tileChoice(), viewButtons()),
+    el("div", { class: "line" }, kindChips(), chips("Show only verdicts", verdictChips(), "verdict-chips"), el("p", { class: "count", id: "count" }), clearButton()),
   );
 }
 
@@ -79,27 +79,39 @@ function tileChoice() {
 }
 
 function kindChips() {
-  const chips = Object.keys(KINDS).map((kind) => {
+  const all = Object.keys(KINDS).map((kind) => {
     const count = jobs.filter((job) => job.kind === kind).length;
-    return count ? kindChip(kind, count) : null;
+    return count ? chip("kinds", kind, KINDS[kind].label, count) : null;
   });
-  return el("div", { class: "chips", role: "group", "aria-label": "Show only" }, chips);
+  return chips("Show only", all, "kind-chips");
 }
 
-function kindChip(kind, count) {
-  const on = state.kinds.includes(kind);
-  const toggled = on ? state.kinds.filter((each) => each !== kind) : [...state.kinds, kind];
+/** Chips by verdict, once there is one. A tile that is judged stays until a filter is changed. */
+function verdictChips() {
+  const counts = verdictCounts();
+  if (!(counts.pick + counts.reject) && !state.verdicts.length) return [];
+  return Object.entries(VERDICT_CHIPS).map(([name, label]) => chip("verdicts", name, label, counts[name]));
+}
+
+function chips(label, all, id) {
+  return el("div", { class: "chips", role: "group", "aria-label": label, id }, all);
+}
+
+/** A button that shows only the jobs of a kind or with a verdict, and of the others pressed with it. */
+function chip(list, name, label, count) {
+  const on = state[list].includes(name);
+  const toggled = on ? state[list].filter((other) => other !== name) : [...state[list], name];
   return el(
     "button",
     {
       type: "button",
-      class: `chip is-${kind}`,
-      id: `chip-${kind}`,
+      class: `chip is-${name}`,
+      id: `chip-${name}`,
       "aria-pressed": String(on),
-      onclick: () => change({ kinds: toggled }),
+      onclick: () => change({ [list]: toggled }),
     },
     el("span", { class: "dot" }),
-    `${KINDS[kind].label} `,
+    `${label} `,
     el("b", {}, count.toLocaleString("en")),
   );
 }
@@ -115,7 +127,7 @@ function viewButtons() {
 
 function clearButton() {
   const clear = () => {
-    change({ filters: {}, kinds: [], search: "" });
+    change({ filters: {}, kinds: [], verdicts: [], search: "" });
     byId("search").value = "";
   };
   if (!isFiltered()) return null;

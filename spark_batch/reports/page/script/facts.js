@@ -122,6 +122,7 @@ function pictureFacts(job) {
   return [
     ["file", job.link ? linkTo(job.link, job.file) : job.file],
     ["", job.pointer ? el("em", {}, POINTER) : null],
+    ["moved", job.earlier[0]?.moved?.toFixed(2) ?? (job.gone ? "The picture that it replaced is no longer kept." : null)],
     ["asked", sides(asked)],
     ["expected", sides(expected)],
     ["came", came && el("span", { class: other ? "other" : null }, sides(came.size))],
@@ -183,7 +184,9 @@ function copied(text, name) {
     button.classList.add("is-copied");
     setTimeout(() => button.classList.remove("is-copied"), 900);
   });
-  return el("span", { class: "code" }, el("code", {}, text), button);
+  // A word of a command breaks at its hyphens only where it is longer than the line.
+  const words = text.split(" ").flatMap((word, number) => [number ? " " : "", el("span", {}, word)]);
+  return el("span", { class: "code" }, el("code", {}, words), button);
 }
 
 /** Whether it was copied: where a page has no clipboard, through a selection. */

@@ -3,8 +3,13 @@
 /** The jobs of the grid as they are read, row by row: what an opened job's neighbours are. */
 let reading = [];
 
+/** The longest words under a tile for its ratio, in letters: they need a second line on small tiles. */
+let longest = 0;
+
 /** Pixels that are no tile: the page's edges, the heads of rows, and what is between tiles. */
-const GAPS = { edge: 20, head: 146, column: 16, tile: 8 };
+const GAPS = { edge: 20, head: 146, column: 20, tile: 8 };
+/** Pixels of a letter under a tile, as they are on average. */
+const LETTER = 6;
 /** How far tiles of a size grow; a thumbnail has 240 lines. */
 const GROWN = { small: 120, medium: 240, large: 320 };
 
@@ -24,8 +29,10 @@ function renderGrid() {
   const cells = sorted(found);
   reading = cells.rows.flatMap((row) => cells.columns.flatMap((column) => cells.at(row, column)));
   widest = widestLines(cells);
+  longest = 0;
+  const whole = table(cells);
   fitTiles();
-  root.replaceChildren(table(cells));
+  root.replaceChildren(whole);
 }
 
 /** What one line of every column takes: the sum of its tiles' ratios, and the number of tiles. */
@@ -57,6 +64,7 @@ function fitTiles() {
     height = Math.min(Math.max((room - gaps) / widest.ratios, least), Math.max(least, GROWN[state.tile]));
   }
   stage.style.setProperty("--tile", `${Math.floor(height)}px`);
+  stage.toggleAttribute("data-long", longest * LETTER > height);
 }
 
 /** The jobs by row and column; both without those that have no job. */
@@ -123,6 +131,10 @@ function header(scope, name, place) {
 }
 
 function cell(found, besides) {
-  const tiles = found.map((job) => tile(job, { besides, list: () => reading }));
+  const tiles = found.map((job) => {
+    const words = caption(job, besides);
+    longest = Math.max(longest, words.length / ratio(job));
+    return tile(job, { words, list: () => reading });
+  });
   return el("td", {}, el("div", { class: "cell" }, tiles));
 }

@@ -5,9 +5,10 @@ const HELP = {
     ["/", "Search"],
     ["?", "These keys"],
     ["Z", "Take back the last verdict, or that of a whole selection"],
+    ...(SERVER ? [] : [["S", "Download the picks file"]]),
   ],
   "On the pictures": [
-    ["← → ↑ ↓", "Go from tile to tile"],
+    ["← → ↑ ↓", "Go from tile to tile; Home and End go to the first and last"],
     ["Enter", "Open the picture"],
     ["P · X · U", "Pick · reject · no verdict, for the selection if there is one"],
     ["Space", "Select or not; Ctrl click does the same, Shift click selects up to there"],
@@ -16,7 +17,7 @@ const HELP = {
     ["Esc", "Remove the selection"],
   ],
   "In the view of a picture": [
-    ["← →", "Previous and next picture"],
+    ["← →", "Previous and next picture; Home and End: the first and last"],
     ["P · X · U", "Pick · reject · no verdict"],
     ["+ −", "Zoom in and out, also by wheel and pinch; drag to move"],
     ["0 · 1", "Fit the window · 100 %; a double click changes between them"],

@@ -56,19 +56,23 @@ function iconButton(name, label, onclick) {
   return el("button", { ...attributes, onclick }, icon(name));
 }
 
-/** The neighbour `by` places away of the job, or of the one beside it; none of that job itself. */
+/** The neighbour `by` places away, or the last one there; beside a job, none of that job itself. */
 function nextBy(by) {
   const moving = jobNamed.get(state.with) ?? jobNamed.get(state.job);
   const place = neighbours.indexOf(moving);
-  const next = place < 0 ? undefined : neighbours[place + by];
-  return state.with && next?.output === state.job ? neighbours[place + 2 * by] : next;
+  if (place < 0) return undefined;
+  const others = state.with ? neighbours.filter((job) => job.output !== state.job || job === moving) : neighbours;
+  const from = others.indexOf(moving);
+  const to = Math.min(Math.max(from + by, 0), others.length - 1);
+  return to === from ? undefined : others[to];
 }
 
 function go(by) {
   const next = nextBy(by);
   if (!next) return;
   const moves = jobNamed.has(state.with);
-  change(moves ? { with: next.output } : { job: next.output, with: "" });
+  const again = state.with.startsWith(EARLIER) && replacedBy(next) ? `${EARLIER}0` : "";
+  change(moves ? { with: next.output } : { job: next.output, with: again });
 }
 
 /** Back to the tile that the reader came to, which need not be the one that was clicked. */

@@ -30,21 +30,26 @@ function pageKeys(event) {
   }
 }
 
-/** In the view of a job left and right go to its neighbours, unless they move the slider; others zoom. */
+/** In the view of a job arrows, Home and End go to its neighbours, unless they move the slider; others zoom. */
 function jobKeys(event) {
   if (isWriting(event) || isHeld(event)) return;
   const inSlider = event.target.type === "range";
-  const keys = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1 };
-  const arrow = event.key.startsWith("Arrow");
-  if (event.key in keys && !(arrow && inSlider)) go(keys[event.key]);
+  const ends = { Home: -neighbours.length, End: neighbours.length };
+  const keys = { ArrowLeft: -1, ArrowRight: 1, PageUp: -1, PageDown: 1, ...ends };
+  const page = event.key.startsWith("Page");
+  if (event.key in keys && (page || !inSlider)) go(keys[event.key]);
   else if (event.key.toLowerCase() === "c") toggleCompare();
   else if (!zoomKey(event.key)) return;
   event.preventDefault();
 }
+
 /** Arrows go from tile to tile: left and right as they are read, up and down as they stand. */
 function gridKeys(event) {
   const from = event.target.closest(".tile");
-  const ways = { ArrowLeft: beside(-1), ArrowRight: beside(1), ArrowUp: across(-1), ArrowDown: across(1) };
+  const ways = {
+    ...{ ArrowLeft: beside(-1), ArrowRight: beside(1), ArrowUp: across(-1), ArrowDown: across(1) },
+    ...{ Home: (_, tiles) => tiles[0], End: (_, tiles) => tiles.at(-1) },
+  };
   const way = ways[event.key];
   if (!from || !way || event.ctrlKey || event.altKey || event.metaKey) return;
   event.preventDefault();

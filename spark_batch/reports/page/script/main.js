@@ -85,7 +85,7 @@ function render(names) {
   const any = (...of) => of.some((name) => names.includes(name));
   if (any("view")) renderViews();
   if (any("view")) renderMoney();
-  if (any("rows", "columns", "filters", "kinds", "search", "tile")) {
+  if (any("rows", "columns", "filters", "kinds", "verdicts", "search", "tile")) {
     updateControls();
     renderGrid();
   }
@@ -100,6 +100,7 @@ function start() {
   renderPicks();
   renderViews();
   renderTrouble();
+  renderMoved();
   renderControls();
   renderGrid();
   onChange(render);

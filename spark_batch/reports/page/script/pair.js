@@ -33,8 +33,9 @@ function partnersOf(job) {
   ];
 }
 
-function versionWords({ number, completed }) {
-  return completed ? `attempt ${number}, ${moment(completed)}` : `attempt ${number}`;
+function versionWords({ number, changes, completed }) {
+  const which = number === null ? `another ${changes.join(", ")}` : `attempt ${number}`;
+  return completed ? `${which}, ${moment(completed)}` : which;
 }
 
 function sameAxes(one, other) {
@@ -62,7 +63,7 @@ function pair(job, other) {
   const besides = other.version ? wide : sameAxes(job, other.job);
   const words = (one) => caption(one, besides) || caption(one, []) || one.output;
   const right = other.version
-    ? pane("2", job, other.version, `Earlier: ${versionWords(other.version)}`)
+    ? pane("2", job, other.version, `Earlier: ${versionWords(other.version)}; ${movedWords(other.version)}`)
     : pane("2", other.job, null, words(other.job));
   return [pane("1", job, null, other.version ? `Now: ${words(job)}` : words(job)), right];
 }

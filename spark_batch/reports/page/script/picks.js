@@ -70,8 +70,13 @@ function unsaved() {
 
 function storeChanges() {
   sendVerdicts();
+  keepChanges();
+}
+
+function keepChanges() {
   try {
-    localStorage.setItem(PICKS_STORE, JSON.stringify({ changes: [...changes], downloaded: [...downloaded] }));
+    const files = [...changes.keys()].map((key) => [key, inFile.get(key) ?? UNMARKED]);
+    localStorage.setItem(PICKS_STORE, JSON.stringify({ changes: [...changes], downloaded: [...downloaded], files }));
     storable = true;
   } catch {
     storable = false;
@@ -84,10 +89,15 @@ function readChanges() {
   downloaded.clear();
   try {
     const kept = JSON.parse(localStorage.getItem(PICKS_STORE)) ?? { changes: [], downloaded: [] };
+    const before = new Map(kept.files ?? []);
+    const saved = new Map(kept.downloaded);
     for (const [key, changed] of kept.changes) {
-      if (!isSame(changed, inFile.get(key) ?? UNMARKED)) changes.set(key, changed);
+      const now = inFile.get(key) ?? UNMARKED;
+      // Somebody else's newer verdict goes before one of the reader's that was downloaded.
+      const overtaken = saved.get(key) === JSON.stringify(changed) && before.has(key) && !isSame(now, before.get(key));
+      if (!isSame(changed, now) && !overtaken) changes.set(key, changed);
     }
-    for (const [key, text] of kept.downloaded) if (changes.has(key)) downloaded.set(key, text);
+    for (const [key, text] of saved) if (changes.has(key)) downloaded.set(key, text);
   } catch {
     storable = false;
   }
@@ -137,33 +147,49 @@ function downloadPicks() {
   announce(`${PICKS_FILE} downloaded: put it beside the recipe`);
 }
 
+/** Whether there are verdicts that the picks file may lack; a server has written them already. */
+function isDownloadable() {
+  return !SERVER && !facts.picks.error && changes.size + unsaved().length > 0;
+}
+
 /** The line that counts the verdicts and says which are not saved yet. */
 function renderPicks() {
   const focused = document.activeElement?.id;
   byId("picks").replaceChildren(...picksLine());
+  byId("verdict-chips")?.replaceChildren(...verdictChips());
   if (focused) byId(focused)?.focus();
 }
 
 function picksLine() {
-  if (facts.picks.error) return [el("span", { class: "unsaved" }, `No verdicts: ${facts.picks.error}`)];
-  const all = [...new Map([...inFile, ...changes]).values()];
-  const count = (verdict) => all.filter((each) => each.verdict === verdict).length;
+  if (facts.picks.error) return [el("span", { class: "unsaved" }, `No verdicts: ${facts.picks.error}`), reloadButton()].filter(Boolean);
+  const counts = verdictCounts();
   const waiting = unsaved().length;
-  const parts = [el("span", {}, `${count("pick")} picked · ${count("reject")} rejected`)];
+  const others = counts.others ? ` · ${plural(counts.others, "verdict")} on other jobs` : "";
+  const parts = [el("span", {}, `${counts.pick} picked · ${counts.reject} rejected${others}`)];
   if (waiting) {
     const where = storable ? "" : ", and this browser does not keep them";
     parts.push(el("span", { class: "unsaved" }, `${plural(waiting, "verdict")} not saved yet${where}`));
   }
   parts.push(...serverLine());
-  if (!SERVER && (waiting || changes.size)) {
-    const title = `Download ${PICKS_FILE}, and put it beside the recipe`;
-    parts.push(el("button", { type: "button", id: "picks-download", title, onclick: downloadPicks }, "Download picks"));
+  if (isDownloadable()) {
+    const title = `Download ${PICKS_FILE} (S), and put it beside the recipe`;
+    const attributes = { type: "button", id: "picks-download", "aria-keyshortcuts": "S", title };
+    parts.push(el("button", { ...attributes, onclick: downloadPicks }, "Download picks"));
   }
   if (undone.length) {
-    const attributes = { type: "button", class: "quiet", id: "picks-undo", "aria-keyshortcuts": "Z" };
+    const attributes = { type: "button", class: "quiet", id: "picks-undo", "aria-keyshortcuts": "Z", title: "Undo (Z)" };
     parts.push(el("button", { ...attributes, onclick: undoVerdict }, "Undo"));
   }
-  return parts;
+  return parts.filter(Boolean);
+}
+
+/** The numbers of picked, rejected and unjudged jobs, and of verdicts on jobs that the page lacks. */
+function verdictCounts() {
+  const all = [...new Map([...inFile, ...changes])].filter(([, { verdict }]) => verdict);
+  const shown = new Set(jobs.map((job) => job.key));
+  const known = all.filter(([key]) => shown.has(key));
+  const count = (name) => known.filter(([, { verdict }]) => verdict === name).length;
+  return { pick: count("pick"), reject: count("reject"), open: shown.size - known.length, others: all.length - known.length };
 }
 
 /** Shows the changed verdicts of these keys in tiles, in the view of a job, and in the counts. */
@@ -237,12 +263,13 @@ function updateVerdictBar(bar, keys) {
   if (fresh.contains(heir) && !heir.disabled) heir.focus();
 }
 
-/** P picks, X rejects, U removes the verdict: see `jobsForKeys`; Z undoes. */
+/** P picks, X rejects, U removes the verdict: see `jobsForKeys`; Z undoes, S saves the picks file. */
 function verdictKeys(event) {
   if (isWriting(event) || isHeld(event) || byId("help").open) return;
   const key = event.key.toLowerCase();
   const list = key in VERDICT_KEYS ? jobsForKeys(event.target) : [];
   if (key === "z") undoVerdict();
+  else if (key === "s" && isDownloadable()) downloadPicks();
   else if (list.length) setVerdicts(list, VERDICT_KEYS[key]);
   else return;
   event.preventDefault();

@@ -53,7 +53,8 @@ function takeOver(key, now, sent) {
   downloaded.set(key, JSON.stringify(now));
   if (JSON.stringify(mine) !== JSON.stringify(sent) || JSON.stringify(mine) === JSON.stringify(now)) return;
   changes.set(key, now);
-  renderVerdicts(key);
+  keepChanges();
+  renderVerdicts(new Set([key]));
 }
 
 async function ask(address, options) {
@@ -75,7 +76,8 @@ async function poll() {
       if (JSON.stringify(now) !== JSON.stringify(stored(key)) && !unsaved().includes(key)) takeOver(key, now, mine);
     }
     offline = "";
-    stale = news.version !== SERVER.version;
+    // The page of a damaged picks file sets no verdicts: once that is mended, it is made anew.
+    stale = news.version !== SERVER.version || facts.picks.error !== null;
     if (stale && isQuiet()) location.reload();
   } catch (error) {
     offline = String(error.message ?? error);
@@ -97,11 +99,13 @@ function serverLine() {
   const parts = [];
   if (offline) parts.push(el("span", { class: "unsaved" }, `Not connected: ${offline}`));
   else if (!unsaved().length) parts.push(el("span", {}, `Saved in ${PICKS_FILE}`));
-  if (stale) {
-    const reload = () => location.reload();
-    parts.push(el("button", { type: "button", id: "show-new", onclick: reload }, "Show new pictures"));
-  }
+  parts.push(reloadButton());
   return parts;
+}
+
+function reloadButton() {
+  const attributes = { type: "button", id: "show-new", onclick: () => location.reload() };
+  return stale && el("button", attributes, facts.picks.error ? "Load anew" : "Show new pictures");
 }
 
 function startServer() {

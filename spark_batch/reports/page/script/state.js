@@ -1,6 +1,8 @@
 // What the reader has chosen. It stands in the address behind the #, so that a view can be shared.
 
 const NONE = "-"; // no variable is called so
+/** The verdicts to show only, as they are called on the page. */
+const VERDICT_CHIPS = { pick: "picked", reject: "rejected", open: "no verdict" };
 const TILES = { small: 84, medium: 132, large: 220 };
 
 const state = fresh();
@@ -14,6 +16,7 @@ function fresh() {
     columns,
     filters: {},
     kinds: [],
+    verdicts: [],
     search: "",
     tile: "medium",
     job: "",
@@ -59,6 +62,7 @@ function address() {
     if (state[name] !== plain[name]) parts.set(name, state[name]);
   }
   if (state.kinds.length) parts.set("kinds", state.kinds.join(" "));
+  if (state.verdicts.length) parts.set("verdicts", state.verdicts.join(" "));
   for (const [axis, place] of Object.entries(state.filters)) {
     parts.set(`axis.${axis}`, axisNamed.get(axis).values[place].label);
   }
@@ -84,6 +88,7 @@ function readAddress() {
   read.kinds = kinds
     .map((kind) => (kind === "suspect" ? "flagged" : kind)) // as addresses of earlier versions say
     .filter((kind) => Object.hasOwn(KINDS, kind));
+  read.verdicts = (parts.get("verdicts") ?? "").split(" ").filter((name) => Object.hasOwn(VERDICT_CHIPS, name));
   for (const name of wide) {
     const place = axisNamed.get(name).values.findIndex(
       (value) => value.label === parts.get(`axis.${name}`),
@@ -100,11 +105,12 @@ function visible() {
   return jobs.filter(
     (job) =>
       (!state.kinds.length || state.kinds.includes(job.kind)) &&
+      (!state.verdicts.length || state.verdicts.includes(verdictOf(job).verdict || "open")) &&
       filters.every(([name, place]) => placeOn(job, name) === place) &&
       words.every((word) => haystack(job).includes(word)),
   );
 }
 
 function isFiltered() {
-  return Boolean(state.search || state.kinds.length || Object.keys(state.filters).length);
+  return Boolean(state.search || state.kinds.length || state.verdicts.length || Object.keys(state.filters).length);
 }

@@ -14,8 +14,8 @@ const near = new IntersectionObserver(
 
 const shown = new WeakMap();
 
-/** A button that opens a job; `besides` are the axes that its place shows already. */
-function tile(job, { besides, list }) {
+/** A button that opens a job; `words` stand under its picture. */
+function tile(job, { words, list }) {
   const button = el("button", {
     type: "button",
     class: `tile is-${job.kind}`,
@@ -24,7 +24,7 @@ function tile(job, { besides, list }) {
     onclick: (event) => selectsByClick(event, job, list()) || openJob(job, list()),
   });
   markTile(button, job);
-  shown.set(button, { job, words: caption(job, besides) });
+  shown.set(button, { job, words });
   near.observe(button);
   return button;
 }

@@ -4,13 +4,14 @@ const GROUPS = 6;
 const SAMPLES = 6;
 const COMMANDS = 3;
 
-/** The jobs of a kind and a reason. Numbers in what was said make no other reason. */
+/** The jobs of a kind and a reason. Numbers make no other reason, nor what a check found in each picture. */
 function troubleGroups() {
   const groups = new Map();
   for (const kind of TROUBLE) {
     for (const job of jobs.filter((each) => each.kind === kind)) {
       const why = reason(job);
-      const name = `${kind}\n${why.code || why.said.replace(/\d+/g, "#")}`;
+      const alike = kind === "flagged" && job.failed_checks.length ? job.failed_checks.join("\n") : why.said.replace(/\d+/g, "#");
+      const name = `${kind}\n${why.code || alike}`;
       if (!groups.has(name)) groups.set(name, { kind, why, jobs: [] });
       groups.get(name).jobs.push(job);
     }
@@ -66,7 +67,7 @@ function commands(group) {
 
 function samples(group) {
   const list = () => group.jobs;
-  const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { besides: wide, list }));
+  const tiles = group.jobs.slice(0, SAMPLES).map((job) => tile(job, { words: "", list }));
   const rest = group.jobs.length - tiles.length;
   const all = el(
     "button",
@@ -78,6 +79,6 @@ function samples(group) {
 
 /** Leaves only the jobs of a group in the grid. */
 function showGroup(group) {
-  change({ kinds: [group.kind], search: group.why.code, filters: {} });
+  change({ kinds: [group.kind], verdicts: [], search: group.why.code, filters: {} });
   byId("controls").scrollIntoView({ block: "start" });
 }

@@ -1,0 +1,30 @@
+"""What blocks of jobs make already, so that later ones do not repeat it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from spark_batch.jobs import Block, Exclusion, matrix
+
+
+class Repeats:
+    """Rules that match the jobs of earlier blocks, found by model and input."""
+
+    def __init__(self, blocks: Iterable[Block] = ()) -> None:
+        self._rules: defaultdict[tuple[str, str], list[Exclusion]] = defaultdict(list)
+        self.add(blocks)
+
+    def add(self, blocks: Iterable[Block]) -> None:
+        """Have the jobs of these blocks not repeated."""
+        for block in blocks:
+            rule = matrix.made_by(block)
+            for picture in block.inputs:
+                self._rules[block.model.name, picture.id].append(rule)
+
+    def of(self, model: str, inputs: Iterable[str]) -> tuple[Exclusion, ...]:
+        """The rules that can match a job of a model with one of the inputs, each once."""
+        if not self._rules:
+            return ()
+        rules = (rule for name in inputs for rule in self._rules.get((model, name), ()))
+        return tuple({id(rule): rule for rule in rules}.values())
