@@ -27,6 +27,7 @@ _MOST_PATH = 64 << 10  # bytes; 400 characters of output.name may stand for 80 n
 _MOST_PART = 255  # characters of a folder's or file's name; most disks take as many bytes
 _MOST_NUMBER = 10_000_000  # of an attempt
 _MOST_VALUE = 2e19  # of a parameter; a recipe's numbers have 64 bits
+_MOST_DEPTH = 200  # of a parameter's value; a recipe has no such depth
 _MOST_AMOUNT = 512  # characters; a recipe's price of 5e-324 has 326
 # Before the point of an amount in USD. The client takes no larger cost from the API; what is
 # reserved may be a recipe's price, which has 64 bits.
@@ -246,14 +247,15 @@ _RESULTS = (
 _OBJECT = f"{_text()} AND json_valid(@) AND json_type(@) = 'object'"
 
 
-def _object_of(*kinds: str) -> str:
-    """A JSON object with values of these types alone: texts, truth values, numbers of 64 bits."""
-    wrong = f"NOT ({_one_of(*kinds).replace('@', 'v.type')}) OR (v.type IN ('integer', 'real')"
-    return (
-        f"{_OBJECT} AND NOT EXISTS (SELECT 1 FROM json_each(@) AS v WHERE {wrong}"
-        f" AND v.value NOT BETWEEN {-_MOST_VALUE} AND {_MOST_VALUE}))"
-    )
-
+_TEXTS = f"{_OBJECT} AND NOT EXISTS (SELECT 1 FROM json_each(@) AS v WHERE v.type <> 'text')"
+# Values of any kind, with numbers of 64 bits; what lies too deep could not be read.
+_VALUES = (
+    f"{_OBJECT} AND NOT EXISTS (SELECT 1 FROM json_tree(@) AS v WHERE"
+    f" (v.type IN ('integer', 'real') AND v.value NOT BETWEEN {-_MOST_VALUE} AND {_MOST_VALUE})"
+    " OR (v.type = 'null' AND v.path = '$')"
+    " OR length(v.path) - length(replace(replace(v.path, '[', ''), '.', ''))"
+    f" > {_MOST_DEPTH})"
+)
 
 _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -261,7 +263,8 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             key=_hex(KEY_DIGITS),
             model=_text(_MOST_NAME),
             prompt=_text(),
-            picture=_optional(_hex(64)),
+            # The name of an input's copy below the output folder, too.
+            picture=_optional(f"{_text(_MOST_NAME)} AND @ NOT GLOB '*[^0-9A-Za-z]*'"),
             url=_optional(_text()),
             seed=_optional(_whole(-(1 << 62))),
             scale=_optional("typeof(@) = 'real' AND @ BETWEEN -1e9 AND 1e9"),
@@ -269,7 +272,7 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             height=_optional(_whole(0, 1 << 31)),
             take=_whole(1),
             fit=_optional(_text()),
-            parameters=_optional(_object_of("text", "integer", "real", "true", "false")),
+            parameters=_optional(_VALUES),
         ),
         "placement": _rules(
             output=_PATH,
@@ -278,7 +281,7 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             recipe=_text(_MOST_NAME),
             input=_text(_MOST_NAME),
             prompt_id=_text(_MOST_NAME),
-            variables=_object_of("text"),
+            variables=_TEXTS,
             current=_FLAG,
             file=_optional(_PICTURE),
             image=_optional(_text()),

@@ -202,7 +202,8 @@ def test_a_picture_outside_of_the_output_folder_is_refused(
         ("placement", "file = 'report.html'"),
         ("request", """parameters = '{"strength": 1e999}'"""),
         ("request", """parameters = '{"strength": 123456789012345678901234567890}'"""),
-        ("request", """parameters = '{"size": ["a"]}'"""),
+        ("request", """parameters = '{"size": [{"a": 1e999}]}'"""),
+        ("request", f"""parameters = '{{"a": {"[" * 300}{"]" * 300}}}'"""),
         ("request", """parameters = '{"size": null}'"""),
         ("placement", "position = 'first'"),
         ("placement", "current = 7"),
@@ -220,6 +221,15 @@ def test_other_rows_that_spark_batch_does_not_write_are_refused(
     """Of every table."""
     spoil(path, f"PRAGMA ignore_check_constraints = ON; UPDATE {table} SET {change}")
     assert_refused(path, f"{table} has a|NULL value|malformed JSON")
+
+
+def test_a_parameter_may_be_a_mapping_or_a_list(path: Path) -> None:
+    """As a model of the user's own has them; in them nothing may be given as well."""
+    value = '{"logo": {"at": [1, 2.5, null], "top.left": true}, "style": "ink", "x": 9e18}'
+    spoil(path, f"UPDATE request SET parameters = '{value}'")
+    with CheckpointReader.open_readonly(path) as reader:
+        found = {record.request.plain_parameters["style"] for record in reader.records()}
+    assert found == {"ink"}
 
 
 def test_an_attempt_of_no_request_is_refused(path: Path) -> None:
