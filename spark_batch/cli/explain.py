@@ -54,7 +54,7 @@ _STATUSES = {
 @click.command()
 @click.argument("code", required=False)
 def command(code: str | None) -> None:
-    """Explain an error code, a warning, an HTTP status code or the status of a job.
+    """Explain an error, warning or HTTP code, or the status of a job.
 
     Without CODE, list them.
     """

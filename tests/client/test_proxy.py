@@ -205,6 +205,7 @@ def _dripping(line: Line) -> None:
 def _no_tls(line: Line) -> None:
     line.request()
     line.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"this is no TLS " * 20)
+    line.request()  # until the client closes: to close before it speaks would be a reset
 
 
 def _tunnel_to_nowhere(line: Line) -> None:
