@@ -115,7 +115,7 @@ def test_mirror_keeps_the_only_copy_of_a_chosen_picture(made: Folder, call: Call
     assert not (made.previews / pruned["output"]).exists()
     assert _export(call, made, "--mirror") == (
         0,
-        "0 pictures copied, 3 there already, 0 deleted, 1 job without a picture yet left out",
+        "0 pictures copied, 3 there already, 0 deleted, 1 job without a picture left out",
     )
     assert _listed(made.path / "to")[pruned["output"]] == pruned["sha256"]
     assert _export(call, made, "--picked", "--mirror")[1].endswith("3 deleted")
