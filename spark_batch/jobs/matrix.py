@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
 from itertools import product
 from typing import Any
@@ -405,7 +405,9 @@ def _tails(
 
 def _pattern(parts: tuple[Token, ...], recipe: Recipe, block: Block, group: _Group) -> str:
     """The template as a `%` pattern with the outer axes filled in and `%s` for the inner ones."""
-    inner = {*_INNER, *(name for combination in block.parameters for name, _ in combination)}
+    inner: Collection[str] = _INNER
+    if block.parameters != ((),):
+        inner = {*_INNER, *(name for combination in block.parameters for name, _ in combination)}
     written = []
     for token in parts:
         if token.name is None:

@@ -125,6 +125,9 @@ def of_row(
 
     `distinct` are the row's variables with values that are alike to those of another row.
     """
+    if not entry.variables:
+        yield filled(entry.id, entry.tokens, cells, source, distinct)
+        return
     similar = {name: alike(several) for name, several in entry.variables.items()}
     for chosen in product(*entry.variables.values()):
         own = dict(zip(entry.variables, chosen, strict=True))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spark_batch.recipe import characters
 from spark_batch.recipe.yaml import looks_numeric, resolve
-from spark_batch.text import quoted, suggestion
+from spark_batch.text import counted, quoted, suggestion
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -220,8 +220,10 @@ def _many(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
     return "length", f"{len(fault.value)} values; at most {fault.limit} are allowed"
 
 
-def _empty(fault: Fault, _shown: str, _name: str) -> tuple[str, str]:
+def _empty(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     kind, unit = _UNITS[fault.keyword]
+    if isinstance(fault.limit, int) and len(fault.value) > 0:
+        return "length", f"{shown} is too short; give at least {counted(fault.limit, unit)}"
     return "empty", f"the {kind} is empty; give at least one {unit}"
 
 

@@ -261,8 +261,14 @@ def changed(*, sizes: Mapping[str, int] | None = None, **parameters: object) -> 
     return own
 
 
+def with_part(name: str, part: object) -> dict[str, Any]:
+    """The own model with another part beside its parameters."""
+    return {"$defs": {**OWN["$defs"], name: part}}
+
+
 ENDLESS = "(a+)+$"
 NARROW = {"type": "integer", "maximum": 512}
+SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
 
 
 @pytest.mark.parametrize(
@@ -280,16 +286,43 @@ NARROW = {"type": "integer", "maximum": 512}
         (changed(strength={"type": "number", "default": "a"}), "expected a number, not 'a'"),
         (changed(strength={"type": "number", "default": 7, "maximum": 1}), "7 is more than 1"),
         (changed(scale={"type": "number", "default": ".inf"}), "expected a number, not '.inf'"),
-        (changed(seed={"type": "string", "default": "a"}), "seed is 'integer' in every model"),
-        (
-            changed(size={"type": "string", "enum": ["large"]}),
-            "'small' is not known; there are large",
-        ),
         (
             changed(size=None, width=NARROW, height=NARROW, sizes={"big": 513}),
             "513 is more than 512; width is 512 or less",
         ),
         (changed(style={"type": "date"}), "'date' is not known; there are string, number"),
+        (changed(seed={"type": "string"}), "'seed' is of type integer in every recipe"),
+        (changed(scale={"type": "object"}), "'scale' is of type number in every recipe"),
+        (
+            changed(style={"type": "integer", "minimum": 5, "maximum": 1}),
+            "minimum 5 is more than maximum 1: no value is left",
+        ),
+        (
+            changed(logo={"type": "object", "properties": {"a": SHORT}}),
+            "minLength 2 is more than maxLength 1",
+        ),
+        (
+            changed(style={"type": "string", "enum": ["oil"], "default": "ink"}),
+            "the default is not allowed by the rest: 'ink' is not known; there are oil",
+        ),
+        (
+            changed(style={"type": "string", "minLength": 3, "default": "a"}),
+            "the default is not allowed by the rest: 'a' is too short; give at least 3 characters",
+        ),
+        (changed(style={"type": "integer", "enum": ["a"]}), "expected a whole number, not 'a'"),
+        (changed(size={"type": "string", "enum": ["large"]}), "'small' is not known; there are"),
+        (
+            with_part("sizeName", {"oneOf": [{"const": "a"}] * 2}),
+            "the name 'a' is given twice; remove one",
+        ),
+        (
+            with_part("sizeName", {"oneOf": [{"const": "input"}]}),
+            "'input' has a meaning of its own in recipes; rename it",
+        ),
+        (
+            with_part("outputSide", {"minimum": 2, "maximum": 1, "multipleOf": 1}),
+            "minimum 2 is more than maximum 1",
+        ),
         ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing keys 'format', 'bytes'"),
         (
             {**OWN, "$defs": {**OWN["$defs"], "sizeName": {"oneOf": [], "default": "x"}}},

@@ -262,7 +262,7 @@ def test_a_model_of_names_without_proportions_is_an_error(errors: Errors, folder
     model["$defs"]["sizeName"] = {"oneOf": [{"const": "input"}]}
     (folder / "m.json").write_text(json.dumps(model))
     (found,) = messages(errors, text)
-    assert found == "1: 'input' has a meaning of its own in recipes: call it otherwise"
+    assert found == "1: 'input' has a meaning of its own in recipes; rename it"
 
 
 def test_a_small_picture_is_judged_by_the_size_of_its_own(loaded: Load, folder: Path) -> None:
