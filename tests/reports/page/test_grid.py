@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+import spark_batch
 from tests.reports.page.conftest import Open
 
 ALL = 32
@@ -43,6 +45,32 @@ def test_it_turns_on_any_two_axes(open_page: Open, file: Path, rows: str, column
     assert opened.heads("row") == HEADS[rows]
     assert opened.heads("col") == HEADS[columns]
     assert len(set(opened.names())) == ALL
+
+
+TABLE = """version: 1
+name: shop
+prompts: [{id: stage, text: "Put it on ${ground}"}]
+rows: shop.csv
+"""
+
+
+@pytest.mark.parametrize(
+    ("variants", "heads"),
+    [("", ([], [])), ("variants: {seed: [7, 8]}", (["a", "b", "c"], ["seed 7", "seed 8"]))],
+)
+def test_axes_that_decide_each_other_make_no_grid(
+    open_page: Open, tmp_path: Path, variants: str, heads: tuple[list[str], list[str]]
+) -> None:
+    """Each product of a table has its photo and its words: its pictures wrap, or go by the seed."""
+    for name in "abc":
+        Image.new("RGB", (64, 64), (ord(name), 90, 140)).save(tmp_path / f"{name}.jpg")
+    rows = [f"{name}.jpg,{name}-1,ground {name}" for name in "abc"]
+    (tmp_path / "shop.csv").write_text("\n".join(["image,sku,ground", *rows]))
+    recipe = tmp_path / "shop.yaml"
+    recipe.write_text(f"{TABLE}{variants}\n")
+    opened = open_page(spark_batch.run(recipe, sandbox=True).page)
+    assert (opened.heads("row"), opened.heads("col")) == heads
+    assert opened.tiles().count() == max(3, 2 * len(heads[0]))
 
 
 def test_each_job_stands_in_its_cell(open_page: Open, file: Path) -> None:

@@ -5,11 +5,12 @@ const NONE = "-"; // no variable is called so
 const VERDICT_CHIPS = { pick: "picked", reject: "rejected", open: "no verdict" };
 const TILES = { small: 84, medium: 132, large: 220 };
 
+const SIDES = firstSides();
 const state = fresh();
 const listeners = [];
 
 function fresh() {
-  const [rows = NONE, columns = NONE] = wide;
+  const [rows, columns] = SIDES;
   return {
     view: "pictures",
     rows,
@@ -22,6 +23,26 @@ function fresh() {
     job: "",
     with: "",
   };
+}
+
+/**
+ * The rows and columns of a page that nobody has turned yet: the first axis, and the first other one
+ * that it does not decide. A table's columns all say the same of a product: its pictures then wrap.
+ */
+function firstSides() {
+  const [rows = NONE, ...others] = wide;
+  const columns = others.find((name) => variesWithin(rows, name));
+  return columns || !others.length ? [rows, columns ?? NONE] : [NONE, NONE];
+}
+
+/** Whether jobs with the same value of the axis `outer` differ on the axis `name`. */
+function variesWithin(outer, name) {
+  const first = new Map();
+  return jobs.some((job) => {
+    const place = placeOn(job, outer);
+    if (!first.has(place)) first.set(place, placeOn(job, name));
+    return first.get(place) !== placeOn(job, name);
+  });
 }
 
 /** Calls `listener` with the names of what has changed. */
