@@ -204,8 +204,10 @@ def _dripping(line: Line) -> None:
 
 def _no_tls(line: Line) -> None:
     line.request()
-    line.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"this is no TLS " * 20)
-    line.request()  # until the client closes: to close before it speaks would be a reset
+    line.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    line.sock.recv(65536)  # else what follows is read with the proxy's answer
+    line.send(b"this is no TLS " * 20)
+    line.request()  # until the client closes: to close before would be a reset
 
 
 def _tunnel_to_nowhere(line: Line) -> None:
