@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
 _METHODS = (b"GET ", b"PUT ", b"HEAD ", b"POST ", b"DELETE ")
+_BOUND = 10.0
 SECRET = "wJalrXUtnFEMI-canary"
 
 
@@ -36,9 +37,10 @@ class Wire:
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[str] = []
         self._left: int | None = None
-        self._open: set[socket.socket] = set()
+        self._ends: list[socket.socket] = [self._listener]
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = self._started(self._accept)
 
     def cut(self, puts: int) -> None:
         """Let so many more PUT requests through; then cut at each, and refuse connections."""
@@ -54,11 +56,21 @@ class Wire:
         return found
 
     def close(self) -> None:
-        """Take no more connections."""
-        self._listener.close()
-        for end in tuple(self._open):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        """End every connection and every thread."""
+        _shut(self._listener)
+        self._accepting.join(_BOUND)  # no connection comes after it
+        _shut(*self._ends)
+        for thread in self._threads:
+            thread.join(_BOUND)
+            assert not thread.is_alive()
+        for end in self._ends:
+            end.close()
+
+    def _started(self, target: Callable[..., None], *args: socket.socket) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -67,10 +79,11 @@ class Wire:
                 if self._left is not None and self._left <= 0:
                     near.close()
                     continue
+                self._ends.append(near)
                 far = socket.create_connection(("127.0.0.1", self._target))
-                self._open |= {near, far}
+                self._ends.append(far)
                 for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+                    self._started(self._pump, source, sink)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -78,9 +91,7 @@ class Wire:
                 if data.startswith(_METHODS) and not self._passes(data):
                     break
                 sink.sendall(data)
-        for end in (source, sink):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        _shut(source, sink)
 
     def _passes(self, data: bytes) -> bool:
         method, path = data.split(b" ", 2)[:2]
@@ -89,6 +100,13 @@ class Wire:
             if self._left is not None and method == b"PUT":
                 self._left -= 1
             return self._left is None or self._left >= 0
+
+
+def _shut(*ends: socket.socket) -> None:
+    """Wake whoever waits for these."""
+    for end in ends:
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True)
