@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, reduce
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs import (
@@ -31,7 +31,22 @@ _KEPT = 100  # combinations of innermost axes whose tails are kept
 
 _Tail = tuple["float | None", "int | None", int, Parameters, bytes, tuple[str, ...]]
 _Tails = tuple[_Tail, ...]
-_Group = tuple[Input, Prompt, Size]
+_Scales = tuple["float | None", ...]
+_Draws = tuple[tuple["int | None", int], ...]
+_Combinations = tuple[Parameters, ...]
+_Outer = Callable[[Input, Prompt, Size], str]
+
+
+class _Shape(NamedTuple):
+    """What blocks of one model with the same innermost axes have in common.
+
+    `pieces` make the `%` pattern of a name: literal text, `%s` for an innermost axis, and functions
+    for the outer ones. `keyed` says that names have the job's key.
+    """
+
+    pieces: tuple[str | _Outer, ...]
+    tails: _Tails
+    keyed: bool
 
 
 def combinations(recipe: Recipe) -> int:
@@ -87,10 +102,10 @@ def jobs(recipe: Recipe) -> Iterator[Job]:
     Raises UsageError for an output template with a lone dollar, or with a variable that is neither
     an axis nor a variable of the job's prompt.
     """
-    for block, parts, tails in _blocks(recipe):
-        for picture, prompt, size, kept in _groups(block, tails):
+    for block, shape in _blocks(recipe):
+        for picture, prompt, size, kept in _groups(block, shape.tails):
             yield from _variants(
-                recipe, block, picture=picture, prompt=prompt, size=size, tails=kept, parts=parts
+                recipe, block, picture=picture, prompt=prompt, size=size, tails=kept, shape=shape
             )
 
 
@@ -102,9 +117,9 @@ def outputs(recipe: Recipe) -> Iterator[str]:
     if _names_key(names.tokens(recipe.output_name)):
         yield from (job.output for job in jobs(recipe))
         return
-    for block, parts, tails in _blocks(recipe):
-        for picture, prompt, size, kept in _groups(block, tails):
-            pattern = _pattern(parts, recipe, block, (picture, prompt, size))
+    for block, shape in _blocks(recipe):
+        for picture, prompt, size, kept in _groups(block, shape.tails):
+            pattern = _pattern(shape.pieces, picture, prompt, size)
             for *_, values in kept:
                 yield pattern % values
 
@@ -176,6 +191,8 @@ def made_by(block: Block) -> Exclusion:
 
 def input_rules(block: Block) -> tuple[int, ...]:
     """For each input the rules of the block that accept it, as bits; alike inputs have the same."""
+    if not block.rules:
+        return (0,) * len(block.inputs)
     return _bits([rule.inputs for rule in _rules(block)], [picture.id for picture in block.inputs])
 
 
@@ -283,13 +300,21 @@ def _dropper(block: Block) -> Callable[[int], bool]:
     return dropped
 
 
-def _blocks(recipe: Recipe) -> Iterator[tuple[Block, tuple[Token, ...], _Tails]]:
-    """Each block with its template taken apart, and its tails."""
-    tails_of = lru_cache(_KEPT)(_tails)
+def _blocks(recipe: Recipe) -> Iterator[tuple[Block, _Shape]]:
+    """Each block with what it shares with others: a table has a block for each row."""
     parts = {name: names.tokens(text) for name, text in templates(recipe).items()}
+
+    @lru_cache(_KEPT)
+    def shape(model: str, scales: _Scales, draws: _Draws, parameters: _Combinations) -> _Shape:
+        tokens = parts[model]
+        return _Shape(
+            pieces=tuple(_pieces(tokens, recipe, model, _inner(parameters))),
+            tails=_tails(tokens, scales, draws, parameters),
+            keyed=_names_key(tokens),
+        )
+
     for block in recipe.blocks:
-        own = parts[block.model.name]
-        yield block, own, tails_of(own, block.scales, block.draws, block.parameters)
+        yield block, shape(block.model.name, block.scales, block.draws, block.parameters)
 
 
 def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
@@ -327,7 +352,7 @@ def _variants(
     prompt: Prompt,
     size: Size,
     tails: _Tails,
-    parts: tuple[Token, ...],
+    shape: _Shape,
 ) -> Iterator[Job]:
     """The jobs of one input, prompt and size; what they have in common is done once."""
     head = requests.head(
@@ -336,8 +361,7 @@ def _variants(
         prompt=prompt.text,
         size=size,
     )
-    pattern = _pattern(parts, recipe, block, (picture, prompt, size))
-    keyed = _names_key(parts)
+    pattern = _pattern(shape.pieces, picture, prompt, size)
     common = hashlib.sha256(head)
     name, model = recipe.name, block.model.name
     for scale, seed, take, further, request, values in tails:
@@ -345,7 +369,7 @@ def _variants(
         whole.update(request)
         digits = whole.hexdigest()[: requests.KEY_DIGITS]
         output = pattern % values
-        if keyed:
+        if shape.keyed:
             output = output.replace(_JOB, digits)
         # By position: a million calls with ten keywords each are a third slower.
         yield Job(digits, name, model, picture, prompt, size, scale, seed, take, output, further)
@@ -355,43 +379,57 @@ def _names_key(parts: tuple[Token, ...]) -> bool:
     return any(token.name == "job" for token in parts)
 
 
-def _outer(name: str, recipe: Recipe, block: Block, group: _Group) -> str | None:
-    """The value of a template's variable, but for those of the innermost axes; None for no such.
-
-    Only what a template has is computed: names of variables are the costly part of a table's jobs.
-    """
-    own = _OUTER.get(name)
-    if own is not None:
-        return own(recipe, *group)
-    # A prompt may have a variable that is called like a parameter of another model, or `model`:
-    # that is the one which the template means.
-    found = names.variable_name(group[1], name)
-    if found is not None:
-        return found
-    if name == names.MODEL:
-        return names.value_slug(block.model.name)
-    return names.ABSENT if name in recipe.models.further else None
-
-
-_OUTER: Mapping[str, Callable[[Recipe, Input, Prompt, Size], str]] = {
-    "input": lambda recipe, picture, prompt, size: picture.id,
-    "prompt": lambda recipe, picture, prompt, size: names.prompt_name(prompt),
-    "size": lambda recipe, picture, prompt, size: size.label,
-    "width": lambda recipe, picture, prompt, size: names.value_slug(size.width),
-    "height": lambda recipe, picture, prompt, size: names.value_slug(size.height),
-    "recipe": lambda recipe, picture, prompt, size: recipe.name,
-    "job": lambda recipe, picture, prompt, size: _JOB,
+_OUTER: Mapping[str, _Outer] = {
+    "input": lambda picture, prompt, size: picture.id,
+    "prompt": lambda picture, prompt, size: names.prompt_name(prompt),
+    "size": lambda picture, prompt, size: size.label,
+    "width": lambda picture, prompt, size: names.value_slug(size.width),
+    "height": lambda picture, prompt, size: names.value_slug(size.height),
 }
 
 
+def _pieces(
+    parts: Iterable[Token], recipe: Recipe, model: str, inner: Collection[str]
+) -> Iterator[str | _Outer]:
+    """A template as the pieces of a `%` pattern.
+
+    Only what a template has is computed: names of variables are the costly part of a table's jobs.
+    """
+    known = {"recipe": recipe.name, "job": _JOB}
+    for token in parts:
+        if token.name is None:
+            yield token.text.replace("%", "%%")
+        elif token.name in inner:
+            yield "%s"
+        elif token.name in known:
+            yield known[token.name].replace("%", "%%")
+        else:
+            yield _OUTER.get(token.name) or _variable(token.name, recipe, model)
+
+
+def _variable(name: str, recipe: Recipe, model: str) -> _Outer:
+    """The value of a prompt's variable, or of an axis that has the same value in a whole block."""
+    absent = names.ABSENT if name in recipe.models.further else None
+    instead = names.value_slug(model) if name == names.MODEL else absent
+
+    def value(picture: Input, prompt: Prompt, size: Size) -> str:
+        # A prompt may have a variable that is called like a parameter of another model, or `model`:
+        # that is the one which the template means.
+        found = names.variable_name(prompt, name)
+        if found is None and instead is None:
+            own = (*recipe.models.further, *(name for name, _ in prompt.variables))
+            known = ", ".join(dict.fromkeys((*names.VARIABLES, *own)))
+            raise UsageError(f"unknown variable ${{{name}}}: known are {known}")
+        return found or instead or ""
+
+    return value
+
+
 def _tails(
-    parts: tuple[Token, ...],
-    scales: tuple[float | None, ...],
-    draws: tuple[tuple[int | None, int], ...],
-    parameters: tuple[Parameters, ...],
+    parts: tuple[Token, ...], scales: _Scales, draws: _Draws, parameters: _Combinations
 ) -> _Tails:
     """The innermost axes, with their end of the canonical form and their values in a name."""
-    known = {*_INNER, *(name for combination in parameters for name, _ in combination)}
+    known = _inner(parameters)
     used = [token.name for token in parts if token.name in known]
     found = []
     for scale, (seed, take), further in product(scales, draws, parameters):
@@ -403,22 +441,16 @@ def _tails(
     return tuple(found)
 
 
-def _pattern(parts: tuple[Token, ...], recipe: Recipe, block: Block, group: _Group) -> str:
-    """The template as a `%` pattern with the outer axes filled in and `%s` for the inner ones."""
-    inner: Collection[str] = _INNER
-    if block.parameters != ((),):
-        inner = {*_INNER, *(name for combination in block.parameters for name, _ in combination)}
-    written = []
-    for token in parts:
-        if token.name is None:
-            written.append(token.text.replace("%", "%%"))
-        elif token.name in inner:
-            written.append("%s")
-        else:
-            value = _outer(token.name, recipe, block, group)
-            if value is None:
-                own = (*recipe.models.further, *(name for name, _ in group[1].variables))
-                known = ", ".join(dict.fromkeys((*names.VARIABLES, *own)))
-                raise UsageError(f"unknown variable {token.written}: known are {known}")
-            written.append(value.replace("%", "%%"))
-    return "".join(written)
+def _inner(parameters: _Combinations) -> frozenset[str]:
+    """The names of the innermost axes."""
+    return frozenset((*_INNER, *(name for combination in parameters for name, _ in combination)))
+
+
+def _pattern(pieces: Iterable[str | _Outer], picture: Input, prompt: Prompt, size: Size) -> str:
+    """The `%` pattern of the names of one input, prompt and size."""
+    return "".join(
+        [
+            piece if isinstance(piece, str) else piece(picture, prompt, size).replace("%", "%%")
+            for piece in pieces
+        ]
+    )

@@ -95,7 +95,6 @@ def build(schema: Schema, codes: Schema | None = None) -> Model:
         sizes=MappingProxyType({size["const"]: _sides(size) for size in sizes.get("oneOf", ())}),
         size_parameter="size" if "size" in parameters else None,
         recommended_prompt=prompt.get("x-recommendedMaxLength"),
-        longest_prompt=prompt.get("maxLength", 0),
         recommended_side=side.get("x-recommendedMinimum"),
         output=_output(parts["outputSide"]) if "outputSide" in parts else None,
         picture=_picture(picture),

@@ -208,14 +208,13 @@ def _prompts(
     findings: Findings,
 ) -> tuple[Prompt, ...]:
     """A prompt for each combination; reports the first whose text the API would refuse."""
-    limit = min(model.longest_prompt for model in models.chosen)
     source = findings.location(node.mark)
     similar = {name: alike(several) for name, several in values.items()}
     found = []
     for chosen in product(*values.values()):
         filled = dict(zip(values, chosen, strict=True))
         whole = "".join(filled[t.name] if t.name else t.text for t in tokens).strip()
-        faults = text_faults(whole, models) if len(whole) > limit or not whole else ()
+        faults = text_faults(whole, models)
         for fault in faults:
             message = f"with {_combination(filled)}: {fault}" if filled else fault
             findings.error(node.mark, code="length", path=name.where, message=message)
@@ -228,6 +227,8 @@ def _prompts(
 
 def text_faults(text: str, models: Models) -> tuple[str, ...]:
     """What is wrong with a prompt's text for one of the models."""
+    if all(model.admits_prompt(text) for model in models.chosen):
+        return ()
     shown = quoted(text)
     found = (
         judge(text, model.validator("prompt"), part="prompt", shown=shown)

@@ -6,7 +6,7 @@ Its prompt is the row's, or, in a table without prompts, each of the recipe's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -46,6 +46,7 @@ MAX_REQUESTS = 1_000_000
 _OF_MODELS = ("size", "scale", "seed")  # columns that a model may not have
 
 _Atom = tuple[object, ...]
+_Axes = tuple[Prompt, Size, "float | None", "int | None", Parameters]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +198,25 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
 
 def _fresh(block: Block, in_output_name: frozenset[str], seen: set[_Atom]) -> Sequence[Block]:
     """A row's block without the requests that are in `seen`, to which it adds its own."""
-    atoms = _atoms(block, in_output_name)
-    fresh = [single for atom, single in atoms if atom not in seen]
-    seen.update(atom for atom, _ in atoms)
-    return (block,) if len(fresh) == len(atoms) else fresh
+    axes = list(product(block.prompts, block.sizes, block.scales, block.seeds, block.parameters))
+    atoms = _atoms(block, in_output_name, axes)
+    if seen.isdisjoint(atoms):
+        seen.update(atoms)
+        return (block,)
+    fresh = [
+        replace(
+            block,
+            prompts=(prompt,),
+            sizes=(size,),
+            scales=(scale,),
+            seeds=(seed,),
+            parameters=(further,),
+        )
+        for atom, (prompt, size, scale, seed, further) in zip(atoms, axes, strict=True)
+        if atom not in seen
+    ]
+    seen.update(atoms)
+    return fresh
 
 
 def _sensible(table: Table, given: Given) -> bool:
@@ -217,30 +233,17 @@ def _sensible(table: Table, given: Given) -> bool:
     return number <= MAX_REQUESTS
 
 
-def _atoms(block: Block, in_output_name: frozenset[str]) -> list[tuple[_Atom, Block]]:
+def _atoms(block: Block, in_output_name: frozenset[str], axes: Iterable[_Axes]) -> list[_Atom]:
     """The single requests of a row, without their takes.
 
     `in_output_name` are the variables that `output.name` has: rows that differ in them have
     pictures of their own.
     """
     picture, model = block.inputs[0].id, block.model.name
-    axes = list(product(block.prompts, block.sizes, block.scales, block.seeds, block.parameters))
-    found: list[tuple[_Atom, Block]] = []
-    for prompt, size, scale, seed, further in axes:
-        named = _identity(prompt, in_output_name)
-        atom = (model, picture, named, size.identity, scale, seed, further)
-        single = block
-        if len(axes) > 1:
-            single = replace(
-                block,
-                prompts=(prompt,),
-                sizes=(size,),
-                scales=(scale,),
-                seeds=(seed,),
-                parameters=(further,),
-            )
-        found.append((atom, single))
-    return found
+    return [
+        (model, picture, _identity(prompt, in_output_name), size.identity, scale, seed, further)
+        for prompt, size, scale, seed, further in axes
+    ]
 
 
 def _identity(prompt: Prompt, in_output_name: frozenset[str]) -> tuple[str, ...]:
@@ -268,7 +271,6 @@ class _Reader:
         output_name = {token.name for token in template_tokens(given.template or "")}
         self.in_output_name = frozenset(name for name in self._columns if name in output_name)
         self._alike = _alike(table, _used(table, given))
-        self._longest = min(model.longest_prompt for model in given.models.chosen)
         self._texts = self._texts_by_id()
         self._sizes: dict[tuple[str, str], Size] = {}
         self._chosen: dict[str, frozenset[str]] = {}
@@ -338,18 +340,15 @@ class _Reader:
     def _repeats(
         self, picture: Input, prompts: Sequence[Prompt], model: Model
     ) -> tuple[Exclusion, ...]:
-        names = {prompt.id for prompt in prompts}
-        return tuple(
-            rule
-            for rule in self._repeatable.of(model.name, (picture.id,))
-            if names & (rule.prompts or frozenset())
-        )
+        earlier = self._repeatable.of(model.name, (picture.id,))
+        names = {prompt.id for prompt in prompts} if earlier else set()
+        return tuple([rule for rule in earlier if names & (rule.prompts or frozenset())])
 
     def _prompts_of(self, row: Row, picture: Input) -> tuple[Prompt, ...]:
         """The row's own prompt, or each of the recipe's with the row's variables."""
         if self._table.has_prompts:
             prompt = self._prompt(row) if "prompt" in row.cells else None
-            return () if prompt is None else (replace(prompt, source=self._source(row)),)
+            return () if prompt is None else (prompt,)
         cells, found = self._table.values(row), []
         source, distinct = self._source(row), self._distinct(cells)
         for entry in self._given.prompts:
@@ -380,9 +379,7 @@ class _Reader:
         return bool(empty)
 
     def _text_fault(self, text: str) -> str | None:
-        """The error in a prompt's text; one of usual length is judged once a row alone."""
-        if 0 < len(text) <= self._longest:
-            return None
+        """The error in a prompt's text."""
         return next(iter(prompts.text_faults(text, self._models)), None)
 
     def _prompt(self, row: Row) -> Prompt | None:
@@ -399,18 +396,18 @@ class _Reader:
         text = "".join(token.text for token in tokens)
         known = self._prompts.get(text)
         if fault is None and known is None:
-            fault = next(iter(prompts.text_faults(text, self._models)), None)
+            fault = self._text_fault(text)
         if fault:
             self._table.error(row, "prompt", fault)
             return None
         name = self._name(row)
         if known is not None and name in (None, known.id):
-            return self._with_columns(known, cells)
+            return self._placed(known, row, cells)
         prompt = Prompt(self._generated_id(text) if name is None else name, text)
         self._own(row, prompt.id, prompt, named=name is not None)
         if name is None:
             self._prompts[text] = prompt
-        return self._with_columns(prompt, cells)
+        return self._placed(prompt, row, cells)
 
     def _filled(
         self, row: Row, written: str, tokens: Sequence[Token], cells: Mapping[str, str]
@@ -433,16 +430,12 @@ class _Reader:
             column = "id" if named else "prompt"
             self._table.error(row, column, f"{message}; give the row an id of its own")
 
-    def _with_columns(self, prompt: Prompt, cells: Mapping[str, str]) -> Prompt:
-        """A prompt with a row's further columns, which do not name it."""
-        if not cells or prompt.variables:
-            return prompt
-        return replace(
-            prompt,
-            variables=tuple(cells.items()),
-            distinct=self._distinct(cells),
-            unnamed=frozenset(cells),
-        )
+    def _placed(self, prompt: Prompt, row: Row, cells: Mapping[str, str]) -> Prompt:
+        """A prompt with the place of a row, and with its further columns, which do not name it."""
+        given = prompt.variables, self._source(row), prompt.distinct, prompt.unnamed
+        if cells and not prompt.variables:
+            given = tuple(cells.items()), given[1], self._distinct(cells), frozenset(cells)
+        return Prompt(prompt.id, prompt.text, *given)
 
     def _distinct(self, cells: Mapping[str, str]) -> frozenset[str]:
         """The variables of a row whose values are alike to those of other rows in names."""

@@ -20,6 +20,7 @@ from spark_batch.errors import PictureError, RecipeError, UsageError
 from spark_batch.jobs import matrix, record_of
 from spark_batch.jobs.select import facts
 from spark_batch.models import Model, schemas
+from spark_batch.models.load import build as load_model
 from spark_batch.recipe import Loaded, load
 from spark_batch.reports import manifest
 from spark_batch.sandbox import Settings
@@ -128,6 +129,32 @@ def test_prompts_are_checked_by_the_recipes_model(second: Model, tmp_path: Path)
     with pytest.raises(RecipeError, match="1 error") as caught:
         load(path, probe=pictures.probe)
     assert "at most 20 are allowed" in str(caught.value.diagnostics[0])
+
+
+_RULES: list[dict[str, object]] = [
+    {},
+    {"minLength": 3},
+    {"enum": ["Make it red", "Make it blue"]},
+    {"const": "Make it red"},
+    {"minLength": 2, "maxLength": 4},
+]
+
+
+@pytest.mark.parametrize("rules", [*_RULES, *SHIPPED], ids=str)
+def test_a_prompt_that_is_admitted_is_one_that_the_validator_accepts(
+    rules: dict[str, object] | str,
+) -> None:
+    """Of a model with other rules than length and pattern, the validator judges every prompt."""
+    if isinstance(rules, str):
+        model = models.load(rules)
+    else:
+        own = json.loads(json.dumps(MODEL.schema))
+        own["$defs"]["params"]["properties"]["prompt"] = {"type": "string", **rules}
+        model = load_model(own)
+    simple = isinstance(rules, str) or not rules.keys() & {"enum", "const"}
+    for text in ("", " ", "\u200b", "é", "ab", "Make it red", "a" * 800, "a" * 801):
+        valid = model.validator("prompt").is_valid(text)
+        assert model.admits_prompt(text) == (valid and simple), text
 
 
 def test_a_table_is_checked_by_the_recipes_model(second: Model, tmp_path: Path) -> None:

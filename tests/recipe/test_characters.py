@@ -209,6 +209,23 @@ def test_a_text_of_no_width_is_empty_in_a_table(
     assert "the text is empty" in error.message
 
 
+@pytest.mark.parametrize(
+    ("table", "prompts"),
+    [
+        ("image,x\nphotos/hero.jpg,~\n", "prompts: ['${x}']\n"),
+        ("image,prompt,x\nphotos/hero.jpg,${x},~\n", ""),
+    ],
+)
+def test_a_text_of_no_width_is_empty_that_a_column_fills_in(
+    errors: Errors, folder: Path, table: str, prompts: str
+) -> None:
+    """The prompt that is sent is judged, not the one that is written."""
+    (folder / "t.csv").write_text(table.replace("~", "\u200b"), encoding="utf-8")
+    (error,) = errors(f"{HEAD}rows: t.csv\n{prompts}")
+    assert "the text is empty" in error.message
+    assert error.place.line == 2
+
+
 def test_a_cut_text_is_told_and_can_be_silenced(loaded: Load) -> None:
     """As any warning of a recipe."""
     text = HEAD + INPUTS + "prompts:\n  - Make it the #1 bestseller\n"
