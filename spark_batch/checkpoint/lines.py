@@ -109,4 +109,6 @@ class FinishedLines:
                 tuple(line): Finished(file, size, None if at is None else at[:_DAY], decimal(cost))
                 for file, size, at, cost, *line in rows
             }
-        return None if job.key in self._unknown else self._found.get(cells(position, job))
+        if not self._found or job.key in self._unknown:
+            return None
+        return self._found.get(cells(position, job))

@@ -45,10 +45,10 @@ def in_folders(recipe: Recipe) -> bool:
 
 
 def reduced(recipe: Recipe) -> Recipe:
-    """The recipe with the fewest inputs that show all collisions of names.
+    """The recipe with the fewest inputs that show all collisions of names, and the longest name.
 
-    If each input has its folder, one represents all that are in the same blocks and match the same
-    exclusions.
+    If each input has its folder, the one with the longest id represents all that are in the same
+    blocks and match the same exclusions.
     """
     if not in_folders(recipe):
         return recipe
@@ -56,8 +56,11 @@ def reduced(recipe: Recipe) -> Recipe:
     for number, block in enumerate(recipe.blocks):
         for picture, bits in zip(block.inputs, input_rules(block), strict=True):
             traits.setdefault(picture.id.casefold(), []).append((number, bits))
-    first = {tuple(trait): name for name, trait in reversed(traits.items())}
-    chosen = frozenset(first.values())
+    longest: dict[tuple[tuple[int, int], ...], str] = {}
+    for name, trait in traits.items():
+        if len(name) > len(longest.setdefault(tuple(trait), name)):
+            longest[tuple(trait)] = name
+    chosen = frozenset(longest.values())
     return replace(recipe, blocks=tuple(_only(block, chosen) for block in recipe.blocks))
 
 

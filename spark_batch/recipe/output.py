@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Block, Job, Metadata, Recipe, matrix
+from spark_batch.jobs import Job, Metadata, Recipe, matrix
 from spark_batch.jobs.collisions import colliding_jobs, in_folders
 from spark_batch.jobs.names import (
-    ABSENT,
-    MODEL,
     VARIABLES,
     default_template,
-    output_name,
-    prompt_name,
     tokens,
     value_slug,
-    variable_name,
 )
-from spark_batch.jobs.request import KEY_DIGITS
 from spark_batch.models import schemas
 from spark_batch.paths import SANDBOX
 from spark_batch.recipe import ids
@@ -135,17 +128,19 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
             message = f"the folder {quoted(picture.input.id)} is the sandbox's own; use another id"
             findings.error(picture.node.mark, code="name", path=picture.where, message=message)
             return
-    fault = _lacking(recipe) or _long_part(recipe)
-    pair = None
+    fault, pair = _lacking(recipe), None
     if fault is None:
         reserved: list[str] = []
+        longest = ""
 
         def look(name: str) -> None:
+            nonlocal longest
+            longest = max(longest, *name.split("/"), key=len)
             if not reserved:
                 reserved.extend(_reserved(name))
 
         pair = colliding_jobs(recipe, look=look)
-        fault = next(iter(reserved), None) or _over_input(recipe)
+        fault = _too_long(longest) or next(iter(reserved), None) or _over_input(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
     elif pair:
@@ -165,42 +160,6 @@ def _lacking(recipe: Recipe) -> str | None:
     return None
 
 
-def _long_part(recipe: Recipe) -> str | None:
-    """The error for a part that is too long.
-
-    Without exclusions some job has the longest value of every axis.
-    """
-    texts = matrix.templates(recipe)
-    whole = _longest_values(recipe, _together(recipe), texts.values())
-    if not any(_too_long(output_name(text, whole)) for text in texts.values()):
-        return None
-    for block in recipe.blocks:
-        text = texts[block.model.name]
-        fault = _too_long(output_name(text, _longest_values(recipe, block, (text,))))
-        if fault and block.rules:
-            names = (job.output for job in matrix.jobs(replace(recipe, blocks=(block,))))
-            fault = next(filter(None, map(_too_long, names)), None)
-        if fault:
-            return fault
-    return None
-
-
-def _together(recipe: Recipe) -> Block:
-    """All values of all blocks: if the longest of them fit, no block needs a check of its own."""
-    blocks = recipe.blocks
-    names = (block.model for block in blocks)
-    return Block(
-        model=max(names, key=lambda model: len(model.name)),
-        inputs=tuple(picture for block in blocks for picture in block.inputs),
-        prompts=tuple(prompt for block in blocks for prompt in block.prompts),
-        sizes=tuple({size for block in blocks for size in block.sizes}),
-        scales=tuple({scale for block in blocks for scale in block.scales}),
-        seeds=tuple({seed for block in blocks for seed in block.seeds}),
-        takes=max(block.takes for block in blocks),
-        parameters=tuple({one for block in blocks for one in block.parameters}),
-    )
-
-
 def name_faults(name: str) -> list[str]:
     """What is wrong with a picture's name: its length, and parts that Windows reserves."""
     too_long = _too_long(name)
@@ -216,35 +175,6 @@ def _too_long(name: str) -> str | None:
                 "are allowed: use shorter ids"
             )
     return None
-
-
-def _longest_values(recipe: Recipe, block: Block, texts: Collection[str]) -> dict[str, object]:
-    """The longest value of each variable that one of the templates has."""
-    used = {token.name for text in texts for token in tokens(text) if token.name}
-    variables: dict[str, object] = {}
-    for name in used - {*VARIABLES} | {MODEL}:
-        values = (variable_name(prompt, name) for prompt in block.prompts)
-        longest = max(filter(None, values), key=len, default=None)
-        if longest is not None:
-            variables[name] = longest
-    parameters = {name: ABSENT for name in recipe.models.further}
-    for name, given in (pair for combination in block.parameters for pair in combination):
-        parameters[name] = max(parameters[name], value_slug(given), key=len)
-    return {
-        "model": value_slug(block.model.name),
-        **parameters,
-        **variables,
-        "input": max((picture.id for picture in block.inputs), key=len),
-        "prompt": max(map(prompt_name, block.prompts), key=len) if "prompt" in used else "",
-        "size": max((size.label for size in block.sizes), key=len),
-        "scale": max(map(value_slug, block.scales), key=len),
-        "seed": max(map(value_slug, block.seeds), key=len),
-        "take": block.takes,
-        "width": max((value_slug(size.width) for size in block.sizes), key=len),
-        "height": max((value_slug(size.height) for size in block.sizes), key=len),
-        "job": "0" * KEY_DIGITS,
-        "recipe": recipe.name,
-    }
 
 
 def _over_input(recipe: Recipe) -> str | None:

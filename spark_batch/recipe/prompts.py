@@ -79,8 +79,6 @@ def possible(node: Node | None) -> tuple[str, ...] | None:
 
 def row_tokens(text: str, columns: tuple[str, ...]) -> tuple[tuple[Token, ...], str | None]:
     """The tokens of a row's prompt, which may use the table's columns, and its error or None."""
-    if "$" not in text:
-        return (Token(text),), None
     tokens = tuple(template_tokens(text))
     faults = [fault for token in tokens if (fault := _fault(token, columns or None))]
     return tokens, faults[0] if faults else None

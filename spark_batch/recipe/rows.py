@@ -6,6 +6,7 @@ Its prompt is the row's, or, in a table without prompts, each of the recipe's.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -248,11 +249,13 @@ def _atoms(block: Block, in_output_name: frozenset[str], axes: Iterable[_Axes]) 
 
 def _identity(prompt: Prompt, in_output_name: frozenset[str]) -> tuple[str, ...]:
     """What distinguishes the prompts of two rows: the text, and the values in the name."""
-    named = (
+    if not prompt.variables:
+        return prompt.id, prompt.text
+    named = [
         value
         for name, value in prompt.variables
         if name in in_output_name or name not in prompt.unnamed
-    )
+    ]
     return prompt.id, prompt.text, *named
 
 
@@ -271,7 +274,7 @@ class _Reader:
         output_name = {token.name for token in template_tokens(given.template or "")}
         self.in_output_name = frozenset(name for name in self._columns if name in output_name)
         self._alike = _alike(table, _used(table, given))
-        self._texts = self._texts_by_id()
+        self._texts = self._count_texts()
         self._sizes: dict[tuple[str, str], Size] = {}
         self._chosen: dict[str, frozenset[str]] = {}
         self._input_ids = tuple({listed.input.id for listed in pictures.values()})
@@ -387,17 +390,24 @@ class _Reader:
         if not isinstance(given, str):
             self._table.error(row, "prompt", "expected a text; put it in quotes")
             return None
-        cells = self._table.values(row)
-        tokens, fault = prompts.row_tokens(given.strip(), self._columns)
-        if fault is None and self._lacks(row, tokens, tuple(cells)):
-            return None
-        if any(token.name for token in tokens) and fault is None:
-            return self._filled(row, given.strip(), tokens, cells)
-        text = "".join(token.text for token in tokens)
-        known = self._prompts.get(text)
-        if fault is None and known is None:
-            fault = self._text_fault(text)
+        cells, written = self._table.values(row), given.strip()
+        tokens: Sequence[Token] = ()
+        fault = None
+        if "$" in written:
+            tokens, fault = prompts.row_tokens(written, self._columns)
         if fault:
+            self._table.error(row, "prompt", fault)
+            return None
+        if self._lacks(row, tokens, tuple(cells)):
+            return None
+        if any(token.name for token in tokens):
+            return self._filled(row, written, tokens, cells)
+        return self._plain(row, "".join(token.text for token in tokens) or written, cells)
+
+    def _plain(self, row: Row, text: str, cells: Mapping[str, str]) -> Prompt | None:
+        """A row's prompt without variables."""
+        known = self._prompts.get(text)
+        if known is None and (fault := self._text_fault(text)):
             self._table.error(row, "prompt", fault)
             return None
         name = self._name(row)
@@ -441,28 +451,25 @@ class _Reader:
         """The variables of a row whose values are alike to those of other rows in names."""
         return frozenset(name for name, alike in self._alike.items() if cells.get(name) in alike)
 
-    def _texts_by_id(self) -> dict[str, set[str]]:
-        """The texts that have, or would have, each id, ignoring case."""
-        found: dict[str, set[str]] = {}
-        for prompt in self._prompts.values():
-            found.setdefault(prompt.id.casefold(), set()).add(prompt.text)
+    def _count_texts(self) -> Counter[str]:
+        """The number of texts that have, or would have, each id, ignoring case."""
+        found = {(prompt.id.casefold(), prompt.text) for prompt in self._prompts.values()}
         for row in self._table.rows:
             given = row.cells.get("prompt")
             if not isinstance(given, str):
                 continue
-            tokens, _ = prompts.row_tokens(given.strip(), self._columns)
-            text, name = _written(tokens), row.cells.get("id")
+            text, name = _written(given.strip()), row.cells.get("id")
             if not isinstance(name, str):
                 if text in self._prompts:
                     continue
                 name = self._ids[text] = prompt_id(text)
-            found.setdefault(name.casefold(), set()).add(text)
-        return found
+            found.add((name.casefold(), text))
+        return Counter(name for name, _ in found)
 
     def _generated_id(self, text: str) -> str:
         """The generated id of a prompt; it does not depend on the order of the rows."""
         name = self._ids[text]
-        alike = len(self._texts[name.casefold()]) > 1
+        alike = self._texts[name.casefold()] > 1
         return prompt_id(text, distinct=True) if alike else name
 
     def _name(self, row: Row) -> str | None:
@@ -533,10 +540,11 @@ class _Reader:
         return None if faults else structured(value)
 
 
-def _written(tokens: Sequence[Token]) -> str:
-    """A prompt's text; one with variables as it is written."""
-    if any(token.name for token in tokens):
-        return "".join(token.written for token in tokens)
+def _written(text: str) -> str:
+    """A prompt's text with its doubled dollars as one; one with variables as it is written."""
+    tokens = tuple(template_tokens(text)) if "$" in text else ()
+    if not tokens or any(token.name for token in tokens):
+        return text
     return "".join(token.text for token in tokens)
 
 
