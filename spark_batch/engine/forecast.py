@@ -64,9 +64,10 @@ class Forecast:
         """Count `step`, and its cost by what `prices` say when its kind is first met."""
         self.counts[step.action] += 1
         self.causes[step.cause] += 1
-        if step.action not in COSTS and step.action is not Action.RESUME:
+        costs = step.action in COSTS
+        if not costs and step.action is not Action.RESUME:
             return
-        if step.action in COSTS and self.beyond_limit:
+        if costs and self.limit is not None and self.beyond_limit:
             return
         kind = step.job.kind
         price = self._prices.get(kind) or self._look_up(kind, prices)

@@ -49,6 +49,8 @@ class Cause(str, Enum):
     SHARED = "shared"  # another line makes the same request
     LEFT_OUT = "left-out"  # by a selection, or new in a `retry`
 
+    __hash__ = str.__hash__
+
 
 class Action(str, Enum):
     """The action of a run for a job."""
@@ -64,6 +66,8 @@ class Action(str, Enum):
     EXPIRED = "expired"  # nothing, unless `retry`
     PRUNED = "pruned"  # nothing, until `prune --undo`
     UNCERTAIN = "uncertain"  # nothing, until it is resolved
+
+    __hash__ = str.__hash__  # that of Enum is a Python function, which a plan calls for each job
 
 
 COSTS = frozenset({Action.CREATE, Action.RESEND})

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def read(
     _check_prompts(table, given)
     _check_columns(table, given)
     pictures = _pictures(table, given, listed, probe)
-    blocks = tuple(_blocks(table, given, pictures)) if _sensible(table, given) else ()
+    blocks = tuple(_joined(_blocks(table, given, pictures))) if _sensible(table, given) else ()
     if not table.has_errors:
         _warn(table, pictures, blocks, given.models)
     findings.adopt(table.findings)
@@ -195,6 +195,19 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
         message = f"{rows} earlier ones, this one first; their jobs are made once"
         mark = table.mark(repeated[0], "image")
         table.findings.warn(mark, code="row-repeated", path="", message=message)
+
+
+def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The blocks of rows; consecutive ones that differ in their prompts alone become one."""
+    for _, group in groupby(blocks, key=_without_prompts):
+        first, *others = group
+        prompts = (*first.prompts, *(prompt for block in others for prompt in block.prompts))
+        yield replace(first, prompts=prompts) if others else first
+
+
+def _without_prompts(block: Block) -> tuple[object, ...]:
+    axes = (block.sizes, block.scales, block.seeds, block.takes, block.parameters)
+    return (block.model, block.inputs, *axes, block.repeats)
 
 
 def _fresh(block: Block, in_output_name: frozenset[str], seen: set[_Atom]) -> Sequence[Block]:

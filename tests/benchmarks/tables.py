@@ -1,4 +1,7 @@
-"""A table of 100 000 rows planned through the real command, against reading it as CSV."""
+"""A table of 100 000 rows planned through the real command, against reading it as CSV.
+
+One of prompts for one picture, and one of products with a hundred pictures in turn.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,16 @@ from PIL import Image
 from tests.benchmarks.planning import planned
 
 ROWS = 100_000
+PICTURES = 100
 
 
 def main() -> None:
     """Print seconds and the ratio, for a table of prompts and for one of products."""
-    prompts = "".join(f"photo.jpg,Make it number {n}\n" for n in range(ROWS))
+    prompts = "".join(f"photo-0.jpg,Make it number {n}\n" for n in range(ROWS))
     measure("prompts", f"image,prompt\n{prompts}", "")
-    products = "".join(f"photo.jpg,SKU-{n},wall {n % 977},Headline {n}\n" for n in range(ROWS))
+    products = "".join(
+        f"photo-{n % PICTURES}.jpg,SKU-{n},wall {n % 977},Headline {n}\n" for n in range(ROWS)
+    )
     measure(
         "products",
         f"image,sku,background,headline\n{products}",
@@ -30,7 +36,8 @@ def measure(name: str, table: str, recipe: str) -> None:
     """Plan a table with the rest of its recipe."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        Image.new("RGB", (2000, 1500), (200, 120, 40)).save(folder / "photo.jpg")
+        for n in range(PICTURES):
+            Image.new("RGB", (2000, 1500), (200, 120, n)).save(folder / f"photo-{n}.jpg")
         (folder / "rows.csv").write_text(table)
         path = folder / "recipe.yaml"
         path.write_text(f"version: 1\nname: {name}\nrows: rows.csv\nprice: 0.03\n{recipe}")
