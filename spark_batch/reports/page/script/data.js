@@ -77,9 +77,14 @@ function caption(job, besides) {
   return names.map((name) => named(name, valueOn(job, name))).join(" · ");
 }
 
+/** Width and height of the picture, else of the expected one; a square where neither is known. */
+function sizeOf(job) {
+  return job.picture?.size ?? job.expected ?? [1, 1];
+}
+
 /** Width by height of what came, or of what is expected. */
 function ratio(job) {
-  const [width, height] = job.picture?.size ?? job.expected;
+  const [width, height] = sizeOf(job);
   return limited(width / height);
 }
 

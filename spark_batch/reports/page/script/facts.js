@@ -95,12 +95,12 @@ function variantFacts(job) {
     ["input", link ? linkTo(link, image) : image],
     ["", changed ? el("em", {}, "The file has changed since it was sent.") : null],
     ["prompt", valueOn(job, "prompt")],
-    ...variables.map((name) => [name, valueOn(job, name)]).filter(([, value]) => value !== NOTHING),
+    ...variables.map((name) => [name, valueOn(job, name)]),
     ["size", valueOn(job, "size")],
     ["scale", job.scale],
-    ["seed", job.seed < 0 ? `${job.seed} (random), take ${job.take}` : String(job.seed)],
+    ["seed", job.seed < 0 ? `${job.seed} (random), take ${job.take}` : job.seed],
     ["cost", costOf(job)],
-  ];
+  ].filter(([, value]) => value !== NOTHING);
 }
 
 function costOf(job) {
@@ -118,13 +118,13 @@ function requestFacts(job) {
 
 function pictureFacts(job) {
   const { picture: came, asked, expected } = job;
-  const other = came && String(came.size) !== String(expected);
+  const other = came && expected && String(came.size) !== String(expected);
   return [
     ["file", job.link ? linkTo(job.link, job.file) : job.file],
     ["", job.pointer ? el("em", {}, POINTER) : null],
     ["moved", job.earlier[0]?.moved?.toFixed(2) ?? (job.gone ? "The picture that it replaced is no longer kept." : null)],
-    ["asked", sides(asked)],
-    ["expected", sides(expected)],
+    ["asked", asked && sides(asked)],
+    ["expected", expected && sides(expected)],
     ["came", came && el("span", { class: other ? "other" : null }, sides(came.size))],
     ["format", came && `${came.format}, ${bytes(came.bytes)}`],
     ["SHA-256", came && copied(came.sha256, "SHA-256")],
