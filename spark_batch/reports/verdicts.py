@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import FLAGGED, SANDBOX_API, Attempt, JobRecord, Status
 from spark_batch.models import ErrorCode, Models
+from spark_batch.recipe.table import ENDINGS
 
-UNKNOWN = "RECIPE"  # stands for the recipe's file when it is not known
-_TABLES = (".csv", ".jsonl", ".ndjson")
+UNKNOWN = "RECIPE"  # in the place of the recipe's file when it is not known
 
 
 class Trouble(str, Enum):
@@ -117,7 +117,7 @@ def recipe_file(reader: CheckpointReader) -> str:
     """
     for text in reader.sources():
         found = source(text)
-        if found and PurePosixPath(found.file).suffix.lower() not in _TABLES:
+        if found and PurePosixPath(found.file).suffix.lower() not in ENDINGS:
             return found.file
     return UNKNOWN
 
