@@ -54,13 +54,13 @@ def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable
     `others` are the values of the options that choose or save, such as --only.
     """
     if markdown and against is None:
-        raise UsageError("--markdown is for --against: say with what to compare")
+        raise UsageError("--markdown is for --against: add --against with a commit or manifest")
     if markdown and as_json:
         raise UsageError("give either --json or --markdown")
     if against is not None and any(other is not None for other in others):
         raise UsageError(
-            "--against compares whole recipes: give no --only, --by, --shard, --retry, --out or"
-            " --reroll"
+            "--against compares whole recipes: give no --only, --by, --shard, --sample, --out,"
+            " --retry or --reroll"
         )
     return Form.JSON if as_json else Form.MARKDOWN if markdown else Form.TEXT
 

@@ -20,7 +20,7 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
         context.exit()
 
 
-@click.command(short_help="serve the Spark API on this machine, with previews for nothing")
+@click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the system picks one.")
 @click.option(
     "--dir",

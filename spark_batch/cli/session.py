@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,8 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
         click.echo(f"note: {note.message}", err=True)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
-        click.echo(f"{path}: {words}; `spark-batch validate {path}` shows what", err=True)
+        command = shlex.join(["spark-batch", "validate", str(path)])
+        click.echo(f"{path}: {words}, listed by `{command}`", err=True)
     return loaded.recipe
 
 

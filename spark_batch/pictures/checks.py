@@ -14,7 +14,6 @@ from spark_batch.pictures.suspects import Before
 
 _NO_INPUT = "the input's file cannot be read"
 _NO_PIXELS = "its pixels are of a kind that cannot be measured"
-_SHARP_SIDE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class _Cannot(Exception):
 def needed(checks: Iterable[Check], image: Image.Image) -> tuple[int, int]:
     """The width and height in pixels at which a picture has to be decoded for these checks."""
     if any(check.kind is Kind.SHARP for check in checks):
-        factor = min(1.0, _SHARP_SIDE / max(image.size))
+        factor = min(1.0, measures.LONG_SIDE / max(image.size))
         return round(image.width * factor), round(image.height * factor)
     return 1, 1
 

@@ -31,9 +31,6 @@ _QUALITY = 72
 _METHOD = 2
 _FILTER = Image.Resampling.HAMMING  # half of bicubic's time, and as good at making smaller
 
-# The EXIF orientations that turn a picture by a quarter.
-_LYING = range(5, 9)
-
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
@@ -98,7 +95,7 @@ def _shrunk(found: Thumbnail) -> tuple[Image.Image, tuple[int, int]]:
 
 def box(image: Image.Image) -> tuple[int, int]:
     """Width and height in pixels of the thumbnail of a picture, before it is turned upright."""
-    width, height = _BOX[::-1] if reading.orientation(image) in _LYING else _BOX
+    width, height = _BOX[::-1] if reading.orientation(image) in reading.SIDEWAYS else _BOX
     factor = min(1, width / image.width, height / image.height)
     return max(1, round(image.width * factor)), max(1, round(image.height * factor))
 

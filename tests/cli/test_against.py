@@ -240,6 +240,7 @@ def test_notes_go_to_stderr_and_into_the_other_forms(
         (["--against", "main", "--markdown", "--json"], "give either --json or --markdown"),
         (["--against", "main", "--only", "scale=0.4"], "give no --only, --by"),
         (["--against", "main", "--by", "prompt"], "give no --only, --by"),
+        (["--against", "main", "--sample", "3"], "--shard, --sample, --out"),
         (["--against", "mian"], "did you mean 'main'?"),
         (["--against", "README"], "there is no file, branch, tag or commit 'README'"),
         (["--against", "recipe.yaml"], "it has no column job"),
