@@ -66,7 +66,7 @@ def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable
 
 
 def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bool:
-    """Print what changed against `given`, in text at most `shown` jobs; whether anything changed.
+    """Print what changed since `given`, in text at most `shown` jobs; gives whether anything did.
 
     Raises UsageError when `given` is neither a manifest nor a commit.
     """

@@ -38,7 +38,7 @@ def execute(
     codes.
     """
     if options.plan is not None and len(recipe_paths) > 1:
-        raise UsageError("a saved plan is of one recipe: give that one alone")
+        raise UsageError("a saved plan is for one recipe: give only that one")
     recipes = _loaded(recipe_paths)
     with project.EventLog(events) if events else nullcontext() as log:
         worst = ExitCode.DONE

@@ -114,4 +114,4 @@ def print_unmerged_shards(layout: project.RecipeLayout) -> None:
     shards = [] if layout.shard else project.shards_of(layout)
     if shards:
         words = counted(len(shards), "shard")
-        click.echo(f"{words} not merged, not counted here: `{layout.merging}`", err=True)
+        click.echo(f"{words} not merged, not counted here: `{layout.merging}` joins them", err=True)

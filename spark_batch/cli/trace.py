@@ -78,7 +78,7 @@ def command(
             code = ExitCode.WRONG
             continue
         for reason in traced.passed_over:
-            click.echo(f"passed over: {reason}", err=True)
+            click.echo(f"skipped: {reason}", err=True)
         if not traced.traces:
             click.echo(f"spark-batch: {file}: {_NOT_FOUND.format(where=where)}", err=True)
             code = max(code, ExitCode.FAILED)
@@ -93,7 +93,7 @@ def command(
 
 
 def _records(folder: Path | None, manifest: Path | None) -> list[RunRecords] | None:
-    """Those that are named; None without."""
+    """The records that --in and --manifest name; None without these options."""
     if folder is None and manifest is None:
         return None
     named = [records_named(manifest)] if manifest else []

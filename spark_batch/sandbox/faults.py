@@ -266,8 +266,8 @@ def parse(
             name = ""
         if not name:
             raise UsageError(
-                f"the fault {option!r} is not NAME=RATE, as 429=0.1, or NAME=first:N, "
-                "as result:404=first:3"
+                f"the fault {option!r} is not NAME=RATE, such as 429=0.1, or NAME=first:N, such as"
+                " result:404=first:3"
             )
     return Faults(rates=rates, firsts=firsts, script=script or {})
 
