@@ -154,7 +154,7 @@ def read_results(path: Path) -> Iterator[JobResult]:
                 yield _made(cells, folder, name=_stem(cells["output"]), image=None)
                 continue
         except (ValueError, ArithmeticError, RecursionError):
-            fault = "a number, a time or a list in it cannot be read"
+            fault = "it has a number, a time or a list that cannot be read"
         raise ManifestError(f"cannot read the manifest {path}: job {number}: {fault}")
 
 
@@ -177,7 +177,7 @@ def _faults(cells: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with the cells, by the patterns of the manifest's schema."""
     for column, pattern in _patterns().items():
         if pattern.fullmatch(cells[column]) is None:
-            yield f"{column} is {cells[column][:_SHOWN]!r}"
+            yield f"{column} cannot be {cells[column][:_SHOWN]!r}"
 
 
 @cache

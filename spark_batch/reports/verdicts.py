@@ -16,7 +16,7 @@ UNKNOWN = "RECIPE"  # in the place of the recipe's file when it is not known
 
 
 class Trouble(str, Enum):
-    """Kinds of trouble, the gravest first: may be paid twice, then has no picture."""
+    """Kinds of trouble, the gravest first: may be paid twice, no picture, a picture to look at."""
 
     UNCERTAIN = "uncertain"
     FAILED = "failed"
@@ -45,10 +45,10 @@ _ADVICE = {
     ),
 }
 _UNKNOWN_CODE = (
-    "This code is not known, so the job is not sent again by itself: `spark-batch retry`."
+    "This code is not known, so the job is not sent again by itself: `spark-batch retry` sends it."
 )
 _NO_CODE = "`spark-batch retry` sends it again."
-_BEING_SENT = "it is being sent, or a run ended while it was"
+_BEING_SENT = "a run is sending it, or ended while it did"
 
 
 @dataclass(frozen=True, slots=True)

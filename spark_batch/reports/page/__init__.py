@@ -68,10 +68,10 @@ def report(reader: CheckpointReader, target: Target) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server that gives the page, for its links, its verdicts and what is new.
+    """The server of a page: where its links lead, and where it sends verdicts and asks for news.
 
-    `picks` and `state` are addresses relative to the page: where verdicts are sent, and where the
-    page asks for news. `version` is that of the page's content; `link` gives a file's address.
+    `picks` and `state` are addresses relative to the page: verdicts are sent to the first, and news
+    come from the second. `version` is that of the page's content; `link` gives a file's address.
     """
 
     picks: str

@@ -105,8 +105,8 @@ def test_every_fact_is_there(open_page: Open, file: Path, layout: RecipeLayout) 
     assert fact(opened, "cost") == "0.03 USD"
     assert fact(opened, "task") == attempt.task_id
     assert fact(opened, "SHA-256") == attempt.picture.sha256
-    assert fact(opened, "asked") == fact(opened, "came") == "512 × 512"  # noqa: RUF001
-    assert fact(opened, "written in") == record.source
+    assert fact(opened, "asked") == fact(opened, "actual") == "512 × 512"  # noqa: RUF001
+    assert fact(opened, "recipe line") == record.source
     assert fact(opened, "took").endswith(" s")
     link = opened.page.locator("#job dd a", has_text=str(record.file))
     assert link.get_attribute("href") == record.file
@@ -123,7 +123,7 @@ def test_a_job_of_a_model_without_size_and_seed_is_shown(open_page: Open, tmp_pa
     opened.tiles().first.click()
     expect(opened.page.locator("#job .blank")).to_have_text("pending")
     expect(opened.page.locator("#job dt", has_text="prompt")).to_have_count(1)
-    for name in ("size", "scale", "seed", "asked", "expected"):
+    for name in ("size", "scale", "seed", "asked", "expected", "actual"):
         expect(opened.page.locator("#job dt").get_by_text(name, exact=True)).to_have_count(0)
 
 

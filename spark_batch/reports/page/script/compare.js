@@ -45,7 +45,7 @@ function isAlike(image, frame) {
   return Math.min(times, 1 / times) >= 1 - CUT;
 }
 
-/** The picture itself, with its thumbnail until it is there, or in its stead when it is not. */
+/** The picture itself, with its thumbnail until it is loaded, or in its place when it is missing. */
 function picture(number, link, name) {
   const small = thumbnail(number);
   if (!small && !link) return null;

@@ -1,6 +1,6 @@
 // The keyboard: on the whole page, in the grid and in the view of a job.
 
-/** Whether a key goes into a field of text or a list. */
+/** Whether a key is typed into a text field or a list. */
 function isWriting(event) {
   return Boolean(event.target.matches?.("input:not([type=range]), select, textarea"));
 }
@@ -30,7 +30,7 @@ function pageKeys(event) {
   }
 }
 
-/** In the view of a job arrows, Home and End go to its neighbours, unless they move the slider; others zoom. */
+/** In the view of a job, arrows, Home and End go to its neighbours or move the slider; others zoom. */
 function jobKeys(event) {
   if (isWriting(event) || isHeld(event)) return;
   const inSlider = event.target.type === "range";
@@ -64,11 +64,11 @@ function beside(by) {
 function across(by) {
   return (from, tiles) => {
     const here = from.getBoundingClientRect();
-    const places = tiles.map((each) => ({ each, at: each.getBoundingClientRect() }));
+    const places = tiles.map((tile) => ({ tile, at: tile.getBoundingClientRect() }));
     const there = places.filter(({ at }) => (at.top - here.top) * by > 1);
     const gap = Math.min(...there.map(({ at }) => Math.abs(at.top - here.top)));
     const line = there.filter(({ at }) => Math.abs(at.top - here.top) < gap + 1);
     const far = ({ at }) => Math.abs(at.left + at.width / 2 - here.left - here.width / 2);
-    return line.sort((one, other) => far(one) - far(other))[0]?.each;
+    return line.sort((one, other) => far(one) - far(other))[0]?.tile;
   };
 }
