@@ -164,6 +164,7 @@ def chunks(data: bytes, at: int, reader: Callable[[bytes, int], Part]) -> Iterat
 
 
 def png_chunk(data: bytes, at: int) -> Part:
+    """The chunk of a PNG at a place, which may reach behind the data."""
     end = at + 8 + int.from_bytes(data[at : at + 4], "big")
     return Part(data[at + 4 : at + 8], at, at + 8, end, end + 4)
 

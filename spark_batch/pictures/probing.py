@@ -74,6 +74,7 @@ def _bytes_advice(path: Path, limit: str) -> str:
 
 
 def facts_of(picture: Picture) -> dict[str, Any]:
+    """The facts that the API's rules judge, by name."""
     sides = picture.width, picture.height
     return {
         "format": picture.format,

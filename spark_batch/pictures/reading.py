@@ -242,6 +242,7 @@ def needs(kind: str) -> str | None:
 
 
 def refuse_pixels(path: Path, size: tuple[int, int], most: int, limit: str) -> None:
+    """Raise PictureError for more than `most` pixels; `limit` says in words what is allowed."""
     width, height = size
     if width * height > most:
         raise PictureError(f"{path}: {width}x{height} pixels are too many; {limit}")
@@ -304,4 +305,5 @@ def orientation(image: Image.Image) -> int:
 
 
 def broken(path: Path, kind: str) -> PictureError:
+    """The error for a file that does not decode, or has no end."""
     return PictureError(f"{path}: this {kind} file is broken or cut short; get a whole copy")

@@ -166,7 +166,7 @@ def resolve(
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         layout = found.layout(sandbox=sandbox, shard=part)
         with project.settling(layout, job, (), task_id=task_id) as settlement:
-            attempts = [attempt for it in settlement.jobs for attempt in it.attempts]
+            attempts = [attempt for unsettled in settlement.jobs for attempt in unsettled.attempts]
             for attempt in attempts[-1:] if task_id is not None else attempts:
                 settlement.settle(attempt, task_id=task_id, not_charged=not_charged)
             failures = settlement.write_reports().failures

@@ -113,7 +113,7 @@ def retry(
     on_event: OnEvent | None = None,
     progress: bool = False,
 ) -> RunResult:
-    """Make jobs again that failed or whose picture has expired, for money; new ones are left.
+    """Make failed and expired jobs again, for money; jobs that were never made are left.
 
     The options, and what it raises, are those of `run`.
     """

@@ -41,7 +41,7 @@ OnEvent = Callable[[Event, Progress], object]
 
 
 def progress_of(tally: Tally, total: int) -> Progress:
-    """The progress that a run's tally says."""
+    """The progress of a run by its tally."""
     return Progress(
         total=total,
         ended=tally.ended,
@@ -58,7 +58,7 @@ def progress_of(tally: Tally, total: int) -> Progress:
 
 
 class Watcher:
-    """Does a run to its end, also when the caller's function raises or Ctrl-C is pressed.
+    """Carries a run to its end, also when the caller's function raises or Ctrl-C is pressed.
 
     Either has the run stop as the command does: nothing more is sent, and what is paid for is
     fetched for as long as `run.stop_timeout` says. `error` is what the function raised,
@@ -74,7 +74,7 @@ class Watcher:
         self.notes: list[str] = []
 
     def __call__(self, driver: Driver, total: int) -> None:
-        """Do the run and show it."""
+        """Carry out the run and show it."""
 
         def stop() -> None:
             self.interrupted = True

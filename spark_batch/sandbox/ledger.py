@@ -77,8 +77,8 @@ class Ledger:
 
     Several processes may write one file; each reads what the others wrote before it opened it. A
     killed process may leave an unfinished last line, whose answer was never sent: it is no entry,
-    and is cut off before the next line is written. Raises UsageError for a file that is no
-    ledger.
+    and is cut off before the next line is written. Raises UsageError for a file that is not
+    a ledger.
     """
 
     def __init__(self, path: Path) -> None:
