@@ -277,7 +277,9 @@ def _money_lines(plan: project.Plan) -> list[str]:
 
 def _expected(forecast: Forecast) -> str:
     if forecast.unpriced:
-        return "cost not known (give the recipe a price)"
+        count = forecast.total(COSTS)
+        part = f" for {forecast.unpriced} of {count}" if forecast.unpriced < count else ""
+        return f"cost not known{part} (give the recipe a price)"
     sources = " and ".join(_SOURCES[source] for source in sorted(forecast.sources))
     return f"expected {forecast.expected} USD (by {sources})"
 
