@@ -26,7 +26,7 @@ VARIABLE = "_SPARK_BATCH_COMPLETE"  # click derives this name from the command's
 _SECONDS = 1.0  # that a person may wait for; what has been found by then is offered
 _MOST = 200  # values that are offered
 _HEAD_BYTES = 1 << 16
-_MOST_FILES = 2000  # that are looked at
+_MOST_FILES = 2000  # that are opened, to see whether they are recipes
 _RECIPE = re.compile(rb"^(inputs|rows)\s*:", re.MULTILINE)
 # Values that need no quotes in any shell, as all names of ours: others are not offered.
 _PLAIN = re.compile(r"[\w.@+/:-]+")

@@ -67,7 +67,7 @@ def is_in_ci() -> bool:
 def write(content: str) -> Path | None:
     """Write a log that only its owner can read; None when it cannot be written.
 
-    It stands in `spark-batch` below XDG_STATE_HOME (~/.local/state), or else in the folder for
+    It is in `spark-batch` below XDG_STATE_HOME (~/.local/state), or else in the folder for
     temporary files.
     """
     for folder in _folders():

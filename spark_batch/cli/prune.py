@@ -86,7 +86,7 @@ def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> in
     pictures = counted(count, "picture")
     click.echo(
         f"{pictures} wanted again: `{run}` fetches for free what the API still has, which is about"
-        " a day; `retry` makes the rest anew, for money"
+        " a day; `retry` makes the rest again, for money"
     )
     session.print_unwritten(written)
     return written.exit_code

@@ -163,7 +163,7 @@ def _confirm(prepared: project.PreparedRun) -> None:
 
 
 def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
-    """Print the result on stdout: what was made, and where every job stands."""
+    """Print the result on stdout: what was made, and the number of jobs by status."""
     tally, layout, counts = result.tally, prepared.layout, result.counts
     if result.idle:
         kept = counted(result.forecast.counts[Action.KEEP], "job")

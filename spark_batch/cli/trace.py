@@ -209,7 +209,7 @@ def _job(trace: Trace) -> dict[str, Any]:
 
 
 def _line(line: JobRecord) -> dict[str, Any]:
-    """A line of a recipe that wants the picture: its output's name, ids, and where it stands."""
+    """A line of a recipe that has the picture: its output's name, ids, and place in the recipe."""
     names = ("output", "input", "prompt_id", "image", "source")
     return {name: getattr(line, name) for name in names}
 

@@ -134,7 +134,7 @@ def _associated(body: bytes, item: int) -> frozenset[int]:
         first = at + wide + 1
         end = first + long * count[0]
         if int.from_bytes(body[at : at + wide], "big") == item:
-            essential = 1 << (8 * long - 1)  # the highest bit is no part of the number
+            essential = 1 << (8 * long - 1)  # the highest bit is not part of the number
             places = range(first, end, long)
             numbers = (int.from_bytes(body[place : place + long], "big") for place in places)
             return frozenset(number & ~essential for number in numbers)

@@ -1,6 +1,6 @@
 """Find and insert an XMP packet in JPEG, PNG and WebP files, byte by byte.
 
-Nothing is encoded anew: all bytes of the picture itself are copied as they are. The places are
+Nothing is encoded again: all bytes of the picture itself are copied as they are. The places are
 those of ISO 16684-3 (XMP: storage in files), the PNG specification and the WebP container
 specification. No Pillow here.
 """

@@ -18,7 +18,8 @@ _COARSE = (16, 16)
 _COARSEST = (8, 8)
 LONG_SIDE = 512  # at which sharpness is measured: what an enlarged photo lacks does not count
 _TILES = 8  # a side: a photo with a soft background is sharp somewhere
-# Added to a tile's own contrast, in levels squared, so that the noise of an even area is no detail.
+# Added to a tile's contrast, in levels squared, so that noise in an even area is not taken for
+# detail.
 _EVEN = 60.0
 _LEVELS = 255.0
 # How far the proportions of two pictures may differ: the API rounds each side.

@@ -3,8 +3,8 @@
 Whatever Pillow raises or warns about becomes a PictureError. A picture's format is known by its
 first bytes; its pixels are counted in the header before anything is decoded; it is whole when all
 of it decodes and its end is there (measured: Pillow decodes a PNG that lacks its last 21 bytes, and
-its `verify` sees no truncated JPEG). Metadata that Pillow cannot read, and what stands behind the
-end, make no picture broken.
+its `verify` sees no truncated JPEG). Metadata that Pillow cannot read, and data behind the
+end, do not make a picture broken.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _write(
 ) -> None:
     """Write one line, with its middle left out where it is wider than `width` pixels.
 
-    What distinguishes a name from its neighbours stands at its end.
+    Names differ from their neighbours at their ends.
     """
     font = ImageFont.load_default(size)
     plain = line = romanized(text)[0]

@@ -23,7 +23,7 @@ MAX_PROFILE = 16 << 20
 # Encoders write chunks of 8 KiB and more, so that even 800 MB have no more than 100 000.
 _MAX_CHUNKS = 1_000_000
 
-# A marker that is no restart marker. FF 00 is data, and FF before FF is fill (T.81, B.1.1).
+# A marker other than a restart marker. FF 00 is data, and FF before FF is fill (T.81, B.1.1).
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _TEM, _SOI, _EOI, _SOS = 0x01, 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

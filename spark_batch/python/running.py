@@ -67,7 +67,7 @@ def run(
     `RunInterrupted`, a KeyboardInterrupt, is raised, which has the result. That holds in the main
     thread, where Python delivers signals, unless the program handles SIGINT itself.
 
-    Jobs that fail are no error: see `RunResult.ok` and each job's status. Raises RecipeError with
+    Jobs that fail raise no error: see `RunResult.ok` and each job's status. Raises RecipeError with
     its diagnostics, UsageError without a key or for an option that is wrong, CheckpointError when
     another process runs the recipe or the checkpoint is damaged, and OutputError when a file cannot
     be written.

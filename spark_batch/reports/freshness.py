@@ -88,7 +88,7 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def _hash(path: Path) -> str | None:
-    """The SHA-256 of a file; None for a missing one, and for a link, which is no report."""
+    """The SHA-256 of a file; None for a missing one, and for a link, which is not a report."""
     try:
         return sha256(path) if atomic.is_regular(path) else None
     except PictureError:

@@ -61,7 +61,7 @@ _ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the page of a checkpoint: the same bytes for the same checkpoint and pictures.
 
-    It stands in the output folder. Without the recipe's folder it shows no input pictures.
+    It is for the output folder. Without the recipe's folder it shows no input pictures.
     """
     return WholeReport(lambda: _text(reader, target))
 

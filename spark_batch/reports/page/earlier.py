@@ -1,7 +1,7 @@
 """The earlier pictures of a page's jobs, and how far the present ones are from them.
 
 An earlier picture is one of an earlier attempt, or of another request, such as an earlier prompt,
-that stood under the job's name. It can be shown while it is kept.
+that had the job's name. It can be shown while it is kept.
 """
 
 from __future__ import annotations

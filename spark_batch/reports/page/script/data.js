@@ -55,7 +55,7 @@ function kindOf(job) {
   return job.status === "done" && job.flag ? "flagged" : job.status;
 }
 
-/** Where a job stands on an axis, as the number of the value; 0 where there is no such axis. */
+/** The number of a job's value on an axis; 0 where there is no such axis. */
 function placeOn(job, name) {
   const axis = axisNamed.get(name);
   return axis ? job.at[axis.number] : 0;
@@ -82,7 +82,7 @@ function sizeOf(job) {
   return job.picture?.size ?? job.expected ?? [1, 1];
 }
 
-/** Width by height of what came, or of what is expected. */
+/** Width by height of a job's picture, limited. */
 function ratio(job) {
   const [width, height] = sizeOf(job);
   return limited(width / height);

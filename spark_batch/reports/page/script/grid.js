@@ -1,4 +1,4 @@
-// The grid: one axis down, one across; every job of a cell stands in it.
+// The grid: one axis down, one across; a cell has all of its jobs.
 
 /** The jobs of the grid, row by row: the neighbours of an opened job. */
 let reading = [];

@@ -43,7 +43,7 @@ function jobKeys(event) {
   event.preventDefault();
 }
 
-/** Arrows go from tile to tile: left and right as they are read, up and down as they stand. */
+/** Arrows go from tile to tile: left and right in reading order, up and down by their places. */
 function gridKeys(event) {
   const from = event.target.closest(".tile");
   const ways = {
@@ -60,7 +60,7 @@ function beside(by) {
   return (from, tiles) => tiles[tiles.indexOf(from) + by];
 }
 
-/** The tile of the nearest line above or below that lies nearest across. */
+/** The tile nearest across, of the nearest line above or below. */
 function across(by) {
   return (from, tiles) => {
     const here = from.getBoundingClientRect();

@@ -1,7 +1,7 @@
 // Verdicts: which pictures are picked or rejected, with a note.
 //
 // The picks file had some when this page was written. Changes to them stay in the browser, by the
-// page's address, until the reader has downloaded the picks file and the page is written anew.
+// page's address, until the reader has downloaded the picks file and the page is written again.
 
 const PICKS_COLUMNS = ["job", "output", "verdict", "note"];
 const PICKS_FILE = facts.picks.file;

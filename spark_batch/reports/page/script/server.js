@@ -76,7 +76,7 @@ async function poll() {
       if (JSON.stringify(now) !== JSON.stringify(stored(key)) && !unsaved().includes(key)) takeOver(key, now, mine);
     }
     offline = "";
-    // The page of a damaged picks file sets no verdicts: once that is fixed, it is made anew.
+    // The page of a damaged picks file sets no verdicts: once that is fixed, it reloads.
     stale = news.version !== SERVER.version || facts.picks.error !== null;
     if (stale && isQuiet()) location.reload();
   } catch (error) {

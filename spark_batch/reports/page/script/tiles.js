@@ -14,7 +14,7 @@ const near = new IntersectionObserver(
 
 const shown = new WeakMap();
 
-/** A button that opens a job; `words` stand under its picture. */
+/** A button that opens a job, with `words` under its picture. */
 function tile(job, { words, list }) {
   const button = el("button", {
     type: "button",
