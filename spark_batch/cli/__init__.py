@@ -50,10 +50,10 @@ _FIRST_SENTENCE = re.compile(
     r'^def command\(.*?\n    """(.*?\.)(?:\s|""")', re.DOTALL | re.MULTILINE
 )
 
-# What these do stands in files: their exit code does not depend on what could be printed.
+# Their results are on disk: a failure to print does not change their exit code.
 _ACTING = {"init", "run", "retry", "rescue", "merge", "resolve", "check", "export", "prune"}
 
-_ALLOCATIONS = 100_000  # between two looks for garbage; Python has 700
+_ALLOCATIONS = 100_000  # between two garbage collections; Python's default is 700
 
 
 class _LazyGroup(click.Group):
@@ -71,7 +71,7 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with the command that a mistyped one may mean."""
+        """Resolve a command as click does, and suggest one for a mistyped name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -111,7 +111,7 @@ def main() -> None:
         from spark_batch.cli import completing
 
         completing.serve(cli)
-    # A big recipe is a million objects that stay to the end: looking for garbage among them takes
+    # A big recipe is a million objects that live to the end: collecting garbage among them takes
     # longer than planning it (tests/benchmarks/tables.py: 12 s against 7 s).
     gc.set_threshold(_ALLOCATIONS, 50, 50)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -132,11 +132,11 @@ def _process(arguments: list[str]) -> int:
     output = streams.prepare()
     threading.excepthook = lambda crash: _thread_crashed(crash, arguments)
     code = dispatch(arguments)
-    acts = _named(arguments) in _ACTING
+    acts = _command_name(arguments) in _ACTING
     out, err = output.finish()
     if out is not None:
-        cure = "`spark-batch status` shows it" if acts else "make room, and run it again"
-        _say(f"cannot write to standard output: {out}; what was printed is incomplete: {cure}")
+        remedy = "`spark-batch status` shows it" if acts else "make room, and run it again"
+        _say(f"cannot write to standard output: {out}; what was printed is incomplete: {remedy}")
         code = code or (ExitCode.DONE if acts else ExitCode.FAILED)
     if err is not None and acts:  # what other commands print may be JSON
         click.echo(f"spark-batch: cannot write to standard error: {err}; messages are missing")
@@ -147,14 +147,14 @@ def _process(arguments: list[str]) -> int:
 def dispatch(arguments: list[str]) -> int:
     """Run the command line; gives the exit code. Raises nothing but KeyboardInterrupt."""
     try:
-        return _expecting(arguments)
+        return _with_expected_errors(arguments)
     except Exception as error:  # noqa: BLE001 (reported, and written to a log)
         _report(error, arguments)
         return ExitCode.FAILED
 
 
-def _expecting(arguments: list[str]) -> int:
-    """Run the command line; what it raises on purpose becomes a message and a code."""
+def _with_expected_errors(arguments: list[str]) -> int:
+    """Run the command line; an error that it raises on purpose becomes a message and a code."""
     try:
         return _invoke(arguments)
     except SparkBatchError as error:
@@ -180,7 +180,7 @@ def _invoke(arguments: list[str]) -> int:
     return int(result or 0)
 
 
-def _named(arguments: list[str]) -> str | None:
+def _command_name(arguments: list[str]) -> str | None:
     """The command among the arguments; None without one."""
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
@@ -192,9 +192,9 @@ def _thread_crashed(crash: threading.ExceptHookArgs, arguments: list[str]) -> No
 
 
 def _report(error: BaseException, arguments: list[str]) -> None:
-    """Say in one line what happened, and write a log about it.
+    """Report an unexpected error in one line, and write a log about it.
 
-    The log is printed as well with `--debug`, and in CI, where the file ends with the machine.
+    The log is also printed with `--debug`, and in CI, where the file is lost with the machine.
     """
     from spark_batch.cli import errorlog
 
@@ -204,7 +204,7 @@ def _report(error: BaseException, arguments: list[str]) -> None:
         click.echo(content, err=True)
     where = "is above; no log could be written" if path is None else f"is in {path}"
     again = ""
-    if _named(arguments) in _ACTING:
+    if _command_name(arguments) in _ACTING:
         again = "; nothing that is paid for is lost: run the command again, or `spark-batch rescue`"
     _say(f"{errorlog.headline(error)}; the traceback {where}{again}")
 

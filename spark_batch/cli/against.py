@@ -54,19 +54,19 @@ def form(against: str | None, *, as_json: bool, markdown: bool, others: Iterable
     `others` are the values of the options that choose or save, such as --only.
     """
     if markdown and against is None:
-        raise UsageError("--markdown is for --against: say with what to compare")
+        raise UsageError("--markdown is for --against: add --against with a commit or manifest")
     if markdown and as_json:
         raise UsageError("give either --json or --markdown")
     if against is not None and any(other is not None for other in others):
         raise UsageError(
-            "--against compares whole recipes: give no --only, --by, --shard, --retry, --out or"
-            " --reroll"
+            "--against compares whole recipes: give no --only, --by, --shard, --sample, --out,"
+            " --retry or --reroll"
         )
     return Form.JSON if as_json else Form.MARKDOWN if markdown else Form.TEXT
 
 
 def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bool:
-    """Print what changed against `given`, in text at most `shown` jobs; whether anything changed.
+    """Print what changed since `given`, in text at most `shown` jobs; gives whether anything did.
 
     Raises UsageError when `given` is neither a manifest nor a commit.
     """

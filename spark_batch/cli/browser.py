@@ -13,4 +13,4 @@ from spark_batch.cli.errorlog import is_in_ci
 def open_page(address: str, shown: str, *, browse: Callable[[str], bool] | None = None) -> None:
     """Open `address`; where that cannot be done, print what to open, `shown`, on stderr."""
     if is_in_ci() or not (browse or project.browse)(address):
-        click.echo(f"no browser to open here: {shown}", err=True)
+        click.echo(f"cannot open a browser here: open {shown}", err=True)

@@ -72,7 +72,7 @@ def details(totals: Totals) -> Iterator[str]:
         yield f"{totals.waiting} of the kept ones not made yet, {cost}"
     if totals.moved:
         replaced = counted(totals.moved, "picture") + " made in the place of earlier ones"
-        unknown = f"; of {totals.unmeasured} the earlier one is not here" * (totals.unmeasured > 0)
+        unknown = f"; {totals.unmeasured} of the earlier ones not here" * (totals.unmeasured > 0)
         yield f"{replaced}, what moved farthest (from 0 to 1) first{unknown}"
     for change, what in (
         (Change.NEW, "new ones that are made already"),

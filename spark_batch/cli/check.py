@@ -39,7 +39,7 @@ def command(
     chosen = project.CheckOptions(sandbox, only, shard, allow_commands)
     outcome = project.check(recipe, chosen, on_checked=_print, on_note=_print_note)
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
-    others = f", {counted(outcome.passed_over, 'picture')} passed over" * bool(outcome.passed_over)
+    others = f", {counted(outcome.passed_over, 'picture')} skipped" * bool(outcome.passed_over)
     pictures = counted(outcome.checked, "picture")
     click.echo(f"{pictures} checked{others}; {counted(outcome.flagged, 'job')} flagged")
     session.print_reports(outcome.written, layout)
@@ -49,7 +49,7 @@ def command(
 
 
 def _print(checked: CheckedPicture) -> None:
-    """Print a picture with a check that it failed, or that was passed over."""
+    """Print the checks that a picture failed, or why it was skipped."""
     name = printable(checked.record.file or checked.record.output)
     if checked.passed_over is not None:
         print_line(f"{name}: not checked: {printable(checked.passed_over)}")

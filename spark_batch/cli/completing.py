@@ -22,13 +22,13 @@ from click.shell_completion import (
     split_arg_string,
 )
 
-VARIABLE = "_SPARK_BATCH_COMPLETE"  # the name that click makes of the command's
+VARIABLE = "_SPARK_BATCH_COMPLETE"  # click derives this name from the command's
 _SECONDS = 1.0  # that a person may wait for; what has been found by then is offered
 _MOST = 200  # values that are offered
 _HEAD_BYTES = 1 << 16
-_MOST_FILES = 2000  # that are looked at
+_MOST_FILES = 2000  # that are opened, to see whether they are recipes
 _RECIPE = re.compile(rb"^(inputs|rows)\s*:", re.MULTILINE)
-# What needs no quotes in any shell. Other values are not offered; names of ours are all like this.
+# Values that need no quotes in any shell, as all names of ours: others are not offered.
 _PLAIN = re.compile(r"[\w.@+/:-]+")
 
 
@@ -116,7 +116,7 @@ def _is_recipe(path: Path) -> bool:
 
 
 def jobs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The jobs of the recipe that stands in the line: names of outputs, and keys."""
+    """The jobs of the recipe on the command line: names of outputs, and keys."""
     found: dict[str, None] = {}
     recipe = _recipe(ctx)
     if recipe is not None:
@@ -141,7 +141,7 @@ def axes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 
 
 def _axes(ctx: click.Context) -> dict[str, dict[str, None]]:
-    """The axes of the jobs of the recipe that stands in the line, with their values."""
+    """The axes of the jobs of the recipe on the command line, with their values."""
     found: dict[str, dict[str, None]] = {}
     recipe = _recipe(ctx)
     if recipe is not None:
@@ -179,14 +179,14 @@ def _is_plain(name: str) -> bool:
 
 
 def _recipe(ctx: click.Context) -> Path | None:
-    """The recipe in the line. click has not named it yet where an option still wants its value."""
+    """The recipe on the command line; without a name while an option lacks its value."""
     named = ctx.params.get("recipe_path") or next(iter(ctx.params.get("recipe_paths") or ()), None)
     text = named or next(iter(ctx.args), None)
     return None if text is None else Path(text)
 
 
 def _in_time(fill: Callable[[], None]) -> None:
-    """Call `fill`, and wait for it for a second at most; what it raises is nobody's concern."""
+    """Call `fill`, wait for it for a second at most, and ignore what it raises."""
 
     def work() -> None:
         with contextlib.suppress(Exception):

@@ -19,7 +19,7 @@ from spark_batch.paths import user_folder
 from spark_batch.redact import redacted
 from spark_batch.version import __version__
 
-_KEPT = 20  # logs in the folder; the oldest make room
+_KEPT = 20  # logs in the folder; older ones are deleted
 _PACKAGES = ("click", "jsonschema", "Pillow", "python-dotenv", "PyYAML", "requests", "urllib3")
 
 
@@ -53,7 +53,7 @@ def headline(error: BaseException) -> str:
             " process more memory"
         )
     if isinstance(error, OSError) and error.strerror:
-        # The disk, the system or a permission: more often a fault of the surroundings than a bug.
+        # The disk, the system or a permission: more often at fault than spark-batch.
         place = "go on" if error.filename is None else f"use {error.filename}"
         return redacted(f"cannot {place}: {error.strerror}").replace("\n", " ")
     return f"unexpected {type(error).__name__}: this is a bug"
@@ -67,7 +67,7 @@ def is_in_ci() -> bool:
 def write(content: str) -> Path | None:
     """Write a log that only its owner can read; None when it cannot be written.
 
-    It stands in `spark-batch` below XDG_STATE_HOME (~/.local/state), or else in the folder for
+    It is in `spark-batch` below XDG_STATE_HOME (~/.local/state), or else in the folder for
     temporary files.
     """
     for folder in _folders():

@@ -8,10 +8,10 @@ import click
 
 from spark_batch import project
 from spark_batch.errors import UsageError
-from spark_batch.project import Status, models
+from spark_batch.project import FLAGGED, Status, models
 from spark_batch.text import suggestion
 
-_FAULT = {"request": "the request: the recipe's, or ours", "vendor": "the vendor's"}
+_FAULT = {"request": "in the request: the recipe or spark-batch", "vendor": "at the vendor"}
 _LATER = "sent again later and slower, as often as run.attempts allows"
 _AGAIN = {
     "never": "not sent again: it would fail again",
@@ -24,7 +24,7 @@ _STATUSES = {
     Status.PENDING: ("not made yet, and not paid for", "`run` makes it"),
     Status.SUBMITTING: (
         "a run is sending its request, or was killed while it did",
-        "`run`: it is uncertain then, if no run is at work",
+        "`run`, which makes it uncertain if no other run is sending it",
     ),
     Status.RUNNING: ("paid for, and at work at the API", "`run` or `rescue` fetches it"),
     Status.FETCHING: (
@@ -49,6 +49,10 @@ _STATUSES = {
         "nothing; `prune --undo` has the next run fetch it, if the API still has it",
     ),
 }
+_FLAGGED = (
+    "done and paid for, with a picture that failed a check or looks wrong",
+    "look at it; `retry --only status=flagged` makes it again, for money",
+)
 
 
 @click.command()
@@ -73,11 +77,12 @@ def command(code: str | None) -> None:
 
 def _list() -> None:
     https = {str(status): project.http_title(status) or "" for status in project.HTTP_STATUSES}
+    statuses = {status.value: words for status, (words, _) in _STATUSES.items()}
     groups: dict[str, Mapping[str, str]] = {
         "error codes of the API": {
             known.code: known.title for known in models.default().errors.by_code.values()
         },
-        "statuses of jobs": {status.value: words for status, (words, _) in _STATUSES.items()},
+        "statuses of jobs": {**statuses, FLAGGED: _FLAGGED[0]},
         "warnings about recipes": project.warning_codes(),
         "HTTP codes": https,
     }
@@ -90,7 +95,7 @@ def _list() -> None:
 
 def _names() -> tuple[str, ...]:
     codes = models.default().errors.by_code
-    return (*codes, *(status.value for status in Status), *project.warning_codes())
+    return (*codes, *(status.value for status in Status), FLAGGED, *project.warning_codes())
 
 
 def _explained(code: str) -> Iterator[str]:
@@ -116,16 +121,16 @@ def _http(status: int) -> Iterator[str]:
     title = project.http_title(status)
     if title is not None:
         yield f"HTTP {status}  {title}"
-        yield "  unless the answer has an error code of the API, which goes before it:"
+        yield "  unless the answer has an error code of the API, which takes precedence:"
         for what, words in project.http_meaning(status):
             yield f"  {what:<7} {words}"
 
 
 def _status(code: str) -> Iterator[str]:
+    name = code.lower()
     try:
-        status = Status(code.lower())
+        words, advice = _FLAGGED if name == FLAGGED else _STATUSES[Status(name)]
     except ValueError:
         return
-    words, advice = _STATUSES[status]
-    yield f"{status.value}  {words}"
+    yield f"{FLAGGED if name == FLAGGED else Status(name).value}  {words}"
     yield f"  advice  {advice}"

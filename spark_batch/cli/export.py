@@ -63,5 +63,6 @@ def command(
     if export.unfinished:
         parts.append(f"{counted(export.unfinished, 'job')} without a picture left out")
     if not mirror and export.others:
-        parts.append(f"{len(export.others)} from earlier exports left there (--mirror deletes)")
+        others = f"{len(export.others)} from earlier exports"
+        parts.append(f"{others} left there (--mirror deletes them)")
     click.echo(printable(f"{export.destination.shown}: {', '.join(parts)}"))

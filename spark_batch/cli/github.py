@@ -20,8 +20,8 @@ from spark_batch.errors import ExitCode
 from spark_batch.project import CheckpointReader, Status
 from spark_batch.redact import key_free
 
-_SUMMARY_BYTES = 1 << 20  # what GitHub takes of a step's summary; more, and it shows none of it
-_CUT = "\n… the summary is cut here, at the 1 MiB that GitHub shows; the whole one is the report.\n"
+_SUMMARY_BYTES = 1 << 20  # GitHub shows nothing of a longer summary of a step
+_CUT = "\n… the summary is cut here, since GitHub shows at most 1 MiB; `report` writes all of it.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def publish(
 ) -> ExitCode:
     """Publish the state of the recipe to GitHub, from its checkpoint; nothing outside of GitHub.
 
-    Without `news`, writes only the values for later steps: the rest was published before.
+    With `news` False it writes only the values for later steps: the rest was published before.
     Annotations go to stderr, which GitHub reads as it reads stdout. Returns FAILED, with a message
     on stderr, when something cannot be written.
     """

@@ -15,7 +15,7 @@ from spark_batch.paths import shown
 def command(folder: Path) -> None:
     """Make a folder to start from: recipe, photo, CI workflow.
 
-    The recipe runs at once in the sandbox. Nothing that is there already is changed.
+    The recipe runs at once in the sandbox. Existing files are not changed.
     """
     starter = project.write_starter(folder)
     for path in starter.paths:
@@ -28,7 +28,7 @@ def command(folder: Path) -> None:
     if starter.repository is not None:
         inside = folder.resolve().relative_to(starter.repository).as_posix()
         click.echo(
-            f"GitHub reads workflows at the top of a repository alone: move {project.WORKFLOW} to"
+            f"GitHub reads workflows only at the top of a repository: move {project.WORKFLOW} to"
             f" {shown(starter.repository)}, and write {shown(Path(inside))}/ before recipe.yaml and"
             " out in it"
         )

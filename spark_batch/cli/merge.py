@@ -72,5 +72,5 @@ def _conclude(merged: project.Merged) -> None:
     if merged.missing:
         missing = counted(merged.missing, "picture")
         rescue = merged.layout.command("rescue")
-        click.echo(f"{missing} missing: `{rescue}` fetches without a new task", err=True)
+        click.echo(f"{missing} missing: `{rescue}` fetches them without a new task", err=True)
     session.print_reports(merged.written, merged.layout)

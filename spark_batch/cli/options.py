@@ -125,7 +125,7 @@ def reroll_option(command: F) -> F:
 
 
 def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
-    """An amount of USD. Raises click.BadParameter for what is none."""
+    """An amount of USD. Raises click.BadParameter for anything else."""
     if value is None:
         return None
     try:

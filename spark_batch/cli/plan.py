@@ -83,7 +83,7 @@ def command(
         others=(*only, by, shard, sample, out, retry or None, reroll or None),
     )
     if as_json and by is not None:
-        raise UsageError("--json lists every job: give either it or --by")
+        raise UsageError("--json lists every job: give either --json or --by")
     _check_saving(out, max_cost, shard, sample, retry=retry, reroll=reroll)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     for found in project.check_picks(recipe):
@@ -133,11 +133,11 @@ def _check_saving(
             raise UsageError("--max-cost is the ceiling of a saved plan: give --out too")
         return
     if reroll:
-        raise UsageError("a saved plan is of the recipe alone: give either --out or --reroll")
+        raise UsageError("a saved plan has no further takes: give either --out or --reroll")
     if shard is not None:
-        raise UsageError("a saved plan is of the whole recipe: leave --shard out")
+        raise UsageError("a saved plan is for the whole recipe: leave --shard out")
     if retry:
-        raise UsageError("a saved plan is of `run`: leave --retry out")
+        raise UsageError("a saved plan is for `run`: leave --retry out")
     if sample is not None:
         raise UsageError("a saved plan names its jobs: give either --out or --sample")
     project.check_target(out)
@@ -165,16 +165,16 @@ def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> No
     )
     if saved.expected is not None and saved.committed + saved.expected > saved.ceiling:
         click.echo(
-            f"it will stop before its end: {saved.expected} USD are expected beside the"
-            f" {saved.committed} USD so far",
+            f"it will stop before its end: it is expected to cost {saved.expected} USD in addition"
+            f" to the {saved.committed} USD so far",
             err=True,
         )
 
 
 def _print_missing_quotes(quotes: Quotes) -> None:
-    """Print on stderr why there are no quotes; quotes go into the sums."""
+    """Print on stderr why there are no quotes; the sums have those that there are."""
     for reason in quotes.refused:
         click.echo(f"no quote: {reason}", err=True)
     if quotes.unasked:
         sizes = counted(quotes.unasked, "further size")
-        click.echo(f"{sizes} not asked about; the estimates hold for them", err=True)
+        click.echo(f"{sizes} not quoted: their costs are estimates", err=True)

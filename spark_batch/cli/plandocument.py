@@ -82,7 +82,7 @@ def _request(job: Job, models: Models) -> dict[str, Any]:
 
 
 def _input(picture: Input) -> dict[str, str | None]:
-    """The file as the recipe's folder sees it, so that the document is the same on any machine."""
+    """An input; its path is relative to the recipe's folder, so that any machine gives the same."""
     return {
         "id": picture.id,
         "path": None if picture.path is None else picture.image,
@@ -118,7 +118,7 @@ def _error(step: Step, models: Models) -> dict[str, str | None] | None:
 
 
 def _sums(plan: project.Plan) -> dict[str, Any]:
-    """Once every step has been taken."""
+    """The sums, complete once every step of the plan has been taken."""
     count, spent = plan.left_over()
     forecast, money = plan.forecast, plan.money()
     return {

@@ -177,7 +177,7 @@ def _rest(plan: project.Plan, step: Step) -> str:
         return "  " + ", ".join([*parts, f"quoted {quoted} USD"] if quoted is not None else parts)
     if step.cause is Cause.SIZE_DIFFERS:
         kept = plan.layout.kept.relative_to(plan.layout.output_dir).as_posix()
-        return f"; what stands there is kept in {kept}"
+        return f"; the file that is there is kept in {kept}"
     if step.action is Action.UNCERTAIN:
         command = plandocument.next_command(plan, step)
         return f"; settle it: `{command}` (or --not-charged, or --resubmit)"
@@ -232,9 +232,9 @@ def _whole_lines(plan: project.Plan) -> Iterator[str]:
     if plan.sample is None or not plan.whole.total(COSTS):
         return
     jobs, spent = counted(plan.sample.total, "job"), plan.money().spent
-    text = f"the whole, {jobs}: {counted(plan.whole.total(COSTS), 'picture')} to create"
+    text = f"all {jobs}: {counted(plan.whole.total(COSTS), 'picture')} to create"
     if plan.whole.unpriced:
-        yield f"{text}; what they cost is known when the sample is made"
+        yield f"{text}; their cost is known once the sample is made"
     else:
         yield f"{text}, {_expected(plan.whole)}, {plan.whole.expected + spent} USD in all"
 
@@ -247,7 +247,7 @@ def _made_lines(plan: project.Plan) -> Iterable[str]:
     """What `include` and `rows` add, and what each entry of `exclude` drops."""
     for origin, count in origins(plan.recipe).items():
         if origin != "variants":
-            yield f"{count:>5} of its jobs by {origin}"
+            yield f"{count:>5} of the jobs come from {origin}"
     for number, dropped in enumerate(excluded(plan.recipe)):
         yield f"{dropped:>5} dropped by exclude[{number}]"
 
@@ -277,7 +277,9 @@ def _money_lines(plan: project.Plan) -> list[str]:
 
 def _expected(forecast: Forecast) -> str:
     if forecast.unpriced:
-        return "cost not known (give the recipe a price)"
+        count = forecast.total(COSTS)
+        part = f" for {forecast.unpriced} of {count}" if forecast.unpriced < count else ""
+        return f"cost not known{part} (give the recipe a price)"
     sources = " and ".join(_SOURCES[source] for source in sorted(forecast.sources))
     return f"expected {forecast.expected} USD (by {sources})"
 

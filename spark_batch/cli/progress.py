@@ -32,7 +32,7 @@ from spark_batch.project import (
 )
 
 _NARROW = 70  # columns, below which a bar and words have no room
-_TOO_EARLY = 0.05  # of the jobs
+_TOO_EARLY = 0.05  # share of the jobs, below which no time left is shown
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
 
 
@@ -204,7 +204,7 @@ def describe(event: Event, currency: str = "USD") -> tuple[Part, ...]:
             return ()
         case Done(files=files, cost=cost, flag=flag):
             price = "" if cost is None else f" ({cost} {currency})"
-            name = ", ".join(files) or "a picture whose line left the recipe"
+            name = ", ".join(files) or "a picture that the recipe no longer has"
             if flag is None:
                 return ("done", Colour.GOOD), f" {name}{price}"
             return ("done", Colour.NOTABLE), f" {name}{price}; flagged: {flag}"

@@ -56,7 +56,7 @@ def command(
     count, size = len(pruning.deletions), bytes_text(pruning.bytes)
     pictures = counted(count, "picture")
     if yes:
-        click.echo(f"{pictures} deleted, {size} freed; what they cost still counts")
+        click.echo(f"{pictures} deleted, {size} freed; the cost still counts")
     elif count or pruning.attempts:
         layout = project.find_layout(recipe_path, sandbox=sandbox)
         words = [f"--{kind.value.replace(' ', '-')}" for kind in kinds if kind in flags]
@@ -86,7 +86,7 @@ def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> in
     pictures = counted(count, "picture")
     click.echo(
         f"{pictures} wanted again: `{run}` fetches for free what the API still has, which is about"
-        " a day; `retry` makes the rest anew, for money"
+        " a day; `retry` makes the rest again, for money"
     )
     session.print_unwritten(written)
     return written.exit_code

@@ -76,4 +76,4 @@ def _conclude(rescued: project.Rescued, layout: project.RecipeLayout) -> None:
         status = layout.command("status")
         click.echo(f"{count} uncertain: `{status}` lists them with the command", err=True)
     if tally.exit_code() is ExitCode.INTERRUPTED:
-        click.echo("interrupted: run it again for the rest", err=True)
+        click.echo("interrupted: run `rescue` again for the rest", err=True)

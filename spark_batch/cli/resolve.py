@@ -51,8 +51,8 @@ def command(
         raise UsageError("give one of --task-id ID, --not-charged and --resubmit")
     if (job is None) is not bool(only) or (only and task_id is not None):
         raise UsageError(
-            "give JOB, or with --not-charged or --resubmit --only EXPR, such as"
-            " --only status=uncertain"
+            "give JOB; or --only EXPR, such as --only status=uncertain, with --not-charged or"
+            " --resubmit"
         )
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.settling(layout, job, only, task_id=task_id) as settlement:
@@ -92,4 +92,4 @@ def _confirm(attempts: str, yes: bool, *, many: bool) -> None:
     if sys.stdin.isatty() and sys.stderr.isatty():
         click.confirm(f"Settle {attempts} like this?", abort=True, err=True)
     elif many:
-        raise UsageError(f"nobody can be asked here whether to settle {attempts}: add --yes")
+        raise UsageError(f"there is no terminal to ask whether to settle {attempts}: add --yes")

@@ -25,16 +25,16 @@ from spark_batch.text import printable
 def command(recipe_path: Path, *, sandbox: bool, open_it: bool, port: int) -> None:
     """Serve the page on this machine, and save verdicts at once.
 
-    Verdicts go into the picks file beside the recipe. New pictures appear while a run goes on. The
-    command runs until Ctrl-C. The address has a random token: whoever has it can see the pictures
-    and set verdicts, from this machine alone.
+    Verdicts are saved in the picks file beside the recipe. New pictures appear while a run goes on.
+    The command runs until Ctrl-C. The address has a random token: whoever has it can see the
+    pictures and set verdicts, from this machine alone.
     """
     recipe = session.load(recipe_path)
     with until_stopped() as stopped, project.review(recipe, sandbox=sandbox, port=port) as served:
         click.echo(f"review at {served.url}")
         if served.picks is not None:
             where = printable(shown(served.picks))
-            click.echo(f"verdicts go into {where}; Ctrl-C ends it", err=True)
+            click.echo(f"verdicts are saved in {where}; Ctrl-C ends the review", err=True)
         with _redirect(served.url) as page:
             if open_it:
                 open_page(page.as_uri(), served.url)

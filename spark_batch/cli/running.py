@@ -38,7 +38,7 @@ def execute(
     codes.
     """
     if options.plan is not None and len(recipe_paths) > 1:
-        raise UsageError("a saved plan is of one recipe: give that one alone")
+        raise UsageError("a saved plan is for one recipe: give only that one")
     recipes = _loaded(recipe_paths)
     with project.EventLog(events) if events else nullcontext() as log:
         worst = ExitCode.DONE
@@ -163,7 +163,7 @@ def _confirm(prepared: project.PreparedRun) -> None:
 
 
 def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
-    """Print the result on stdout: what was made, and where every job stands."""
+    """Print the result on stdout: what was made, and the number of jobs by status."""
     tally, layout, counts = result.tally, prepared.layout, result.counts
     if result.idle:
         kept = counted(result.forecast.counts[Action.KEEP], "job")

@@ -20,7 +20,7 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
         context.exit()
 
 
-@click.command(short_help="serve the Spark API on this machine, with previews for nothing")
+@click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the system picks one.")
 @click.option(
     "--dir",
@@ -44,8 +44,8 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
     "faults",
     metavar="NAME=RATE",
     multiple=True,
-    help="Inject a fault at a rate, as 429=0.1 or poll:cut=0.05, or at the first requests about "
-    "each task, as result:404=first:3; may be repeated.",
+    help="Inject a fault at a rate, such as 429=0.1 or poll:cut=0.05, or at the first requests "
+    "about each task, such as result:404=first:3; may be repeated.",
 )
 @click.option(
     "--list-faults",
@@ -110,7 +110,7 @@ def _price(text: str) -> Decimal:
     except InvalidOperation:
         price = Decimal("NaN")
     if not price.is_finite() or price < 0:
-        raise UsageError(f"--price {text!r} is not an amount in USD, as 0.03 is")
+        raise UsageError(f"--price {text!r} is not an amount in USD, such as 0.03")
     return price
 
 
@@ -121,5 +121,5 @@ def _seconds(text: str) -> tuple[float, float]:
     except ValueError:
         seconds = (-1.0, -1.0)
     if not 0 <= seconds[0] <= seconds[1] < float("inf"):
-        raise UsageError(f"--task-seconds {text!r} is not A:B in seconds, as 0.4:1.6 is")
+        raise UsageError(f"--task-seconds {text!r} is not A:B in seconds, such as 0.4:1.6")
     return seconds

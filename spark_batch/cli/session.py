@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,8 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
         click.echo(f"note: {note.message}", err=True)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
-        click.echo(f"{path}: {words}; `spark-batch validate {path}` shows what", err=True)
+        command = shlex.join(["spark-batch", "validate", str(path)])
+        click.echo(f"{path}: {words}, listed by `{command}`", err=True)
     return loaded.recipe
 
 
@@ -112,4 +114,4 @@ def print_unmerged_shards(layout: project.RecipeLayout) -> None:
     shards = [] if layout.shard else project.shards_of(layout)
     if shards:
         words = counted(len(shards), "shard")
-        click.echo(f"{words} not merged, not counted here: `{layout.merging}`", err=True)
+        click.echo(f"{words} not merged, not counted here: `{layout.merging}` joins them", err=True)

@@ -1,4 +1,4 @@
-"""Where the jobs of a recipe stand, and what to type next: for `run`, `retry` and `status`."""
+"""The jobs of a recipe by status, and what to type next: for `run`, `retry` and `status`."""
 
 from __future__ import annotations
 

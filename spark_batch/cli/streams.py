@@ -100,7 +100,7 @@ class Streams:
     def finish(self) -> tuple[str | None, str | None]:
         """Flush both; the reason why something could not be written to stdout, and to stderr.
 
-        A reader that has gone away is no such reason.
+        A reader that has gone away does not count.
         """
         sys.stdout.flush()
         sys.stderr.flush()

@@ -85,7 +85,7 @@ def _spent(plan: project.Plan) -> dict[int, Decimal]:
 
 
 def aligned(rows: Sequence[tuple[str, ...]], *, numbers: int) -> Iterator[str]:
-    """The lines of a table; its last columns, so many, are `numbers` and stand to the right."""
+    """The lines of a table, with its last `numbers` columns aligned to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         left = [cell.ljust(width) for cell, width in zip(row[:-numbers], widths, strict=False)]

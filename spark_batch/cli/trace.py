@@ -78,7 +78,7 @@ def command(
             code = ExitCode.WRONG
             continue
         for reason in traced.passed_over:
-            click.echo(f"passed over: {reason}", err=True)
+            click.echo(f"skipped: {reason}", err=True)
         if not traced.traces:
             click.echo(f"spark-batch: {file}: {_NOT_FOUND.format(where=where)}", err=True)
             code = max(code, ExitCode.FAILED)
@@ -93,7 +93,7 @@ def command(
 
 
 def _records(folder: Path | None, manifest: Path | None) -> list[RunRecords] | None:
-    """Those that are named; None without."""
+    """The records that --in and --manifest name; None without these options."""
     if folder is None and manifest is None:
         return None
     named = [records_named(manifest)] if manifest else []
@@ -209,7 +209,7 @@ def _job(trace: Trace) -> dict[str, Any]:
 
 
 def _line(line: JobRecord) -> dict[str, Any]:
-    """A line of a recipe that wants the picture: its output's name, ids, and where it stands."""
+    """A line of a recipe that has the picture: its output's name, ids, and place in the recipe."""
     names = ("output", "input", "prompt_id", "image", "source")
     return {name: getattr(line, name) for name in names}
 

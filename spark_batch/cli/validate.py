@@ -46,7 +46,7 @@ class _Verdict:
 def command(ctx: click.Context, recipes: tuple[str, ...], *, form: str, strict: bool) -> None:
     """Check recipes, without a key.
 
-    Needs no network but for inputs in object stores. Checks their syntax, ranges, names and
+    Needs no network, except for inputs in object stores. Checks their syntax, ranges, names and
     pictures. Exits with 2 when a recipe has errors. Warnings carry the API's own advice and change
     nothing, unless --strict turns them into errors. A recipe lists the warnings to hide in
     `silence`.

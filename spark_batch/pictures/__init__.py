@@ -1,4 +1,4 @@
-"""Pictures: the only place with Pillow. Read, judge, put on the disk, look at."""
+"""Pictures: read, fit, inspect, mark and write them. The only room with Pillow."""
 
 from spark_batch.pictures.disk import copy, make_folder, place, sha256, write
 from spark_batch.pictures.fitting import fitted, probe

@@ -1,7 +1,7 @@
 """Read what a HEIC or AVIF file says of its main picture. No Pillow here.
 
 The boxes are those of ISO 14496-12, items and their properties those of ISO 23008-12 (HEIF). How a
-picture is turned stands in properties, which decoders obey: EXIF repeats it, and has no effect.
+picture is turned is in properties, which decoders obey: EXIF repeats it, and has no effect.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ def _boxes(data: bytes) -> Iterator[Part]:
 
 
 def _box(data: bytes, at: int) -> Part:
-    """The box at a place; one that its size makes impossible ends behind the data."""
+    """The box at a place; one with an impossible size ends behind the data."""
     size, body = int.from_bytes(data[at : at + 4], "big"), at + 8
-    if size == 1:  # the size stands behind the name
+    if size == 1:  # the size is behind the name
         size, body = int.from_bytes(data[at + 8 : at + 16], "big"), at + 16
     end = len(data) if size == 0 else at + size
     end = end if end >= body else len(data) + 1
@@ -134,7 +134,7 @@ def _associated(body: bytes, item: int) -> frozenset[int]:
         first = at + wide + 1
         end = first + long * count[0]
         if int.from_bytes(body[at : at + wide], "big") == item:
-            essential = 1 << (8 * long - 1)  # the highest bit is no part of the number
+            essential = 1 << (8 * long - 1)  # the highest bit is not part of the number
             places = range(first, end, long)
             numbers = (int.from_bytes(body[place : place + long], "big") for place in places)
             return frozenset(number & ~essential for number in numbers)
@@ -161,9 +161,9 @@ def _numbers(body: bytes) -> tuple[int, int]:
 def _shown(size: tuple[int, int], own: list[tuple[bytes, bytes]]) -> tuple[int, int]:
     """The size after the properties that cut (`clap`, by fractions) and turn, in their order."""
     for name, body in own:
-        (width, by), (height, by_too) = _numbers(body[:8]), _numbers(body[8:16])
-        if name == b"clap" and by and by_too:
-            size = min(width // by, size[0]), min(height // by_too, size[1])
+        (width, across), (height, down) = _numbers(body[:8]), _numbers(body[8:16])
+        if name == b"clap" and across and down:
+            size = min(width // across, size[0]), min(height // down, size[1])
         elif name == b"irot" and body[:1] and body[0] & 1:
             size = size[1], size[0]
     return size

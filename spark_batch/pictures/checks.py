@@ -1,4 +1,4 @@
-"""The checks that need no other program: judge what is measured of a decoded picture."""
+"""The checks that need no other program: judge the measures of a decoded picture."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from spark_batch.pictures.suspects import Before
 
 _NO_INPUT = "the input's file cannot be read"
 _NO_PIXELS = "its pixels are of a kind that cannot be measured"
-_SHARP_SIDE = 512
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A decoded picture, of which `image` may be a reduced copy, and what it is compared with.
 
-    `size` is its width and height in pixels, `expected` those that the API gives, None
-    where nobody knows them, `small` the
-    shrunk picture, None where it cannot be made, and `before` the input, None without one.
+    `size` is its width and height in pixels, `expected` the size that the API gives, None where it
+    is not known. `small` is the shrunk picture, None where it cannot be made, and `before` the
+    input, None without one.
     """
 
     image: Image.Image
@@ -35,7 +34,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Cannot(Exception):
-    """A check that cannot be made; why."""
+    """The check cannot be made; `reason` says why."""
 
     reason: str
 
@@ -43,7 +42,7 @@ class _Cannot(Exception):
 def needed(checks: Iterable[Check], image: Image.Image) -> tuple[int, int]:
     """The width and height in pixels at which a picture has to be decoded for these checks."""
     if any(check.kind is Kind.SHARP for check in checks):
-        factor = min(1.0, _SHARP_SIDE / max(image.size))
+        factor = min(1.0, measures.LONG_SIDE / max(image.size))
         return round(image.width * factor), round(image.height * factor)
     return 1, 1
 
@@ -68,7 +67,7 @@ def _size(_: Check, view: View) -> _Judgement:
         return False, f"it is {width}x{height}; the model documents no size to expect"
     if view.size == view.expected:
         return True, f"it is {width}x{height}"
-    return False, f"it is {width}x{height}, and not {view.expected[0]}x{view.expected[1]}"
+    return False, f"it is {width}x{height}, not {view.expected[0]}x{view.expected[1]}"
 
 
 def _differs(check: Check, view: View) -> _Judgement:
@@ -121,5 +120,5 @@ def _at_least(check: Check, found: float, good: str, bad: str) -> _Judgement:
     """Whether a measure reaches the check's limit, in words."""
     shown, limit = f"{found:.3g}", f"{check.limit:g}"
     if found >= check.limit:
-        return True, f"{good.format(shown)}, at least {limit} is wanted"
-    return False, f"{bad.format(shown)}, and at least {limit} is wanted"
+        return True, f"{good.format(shown)} (at least {limit} is required)"
+    return False, f"{bad.format(shown)} (at least {limit} is required)"

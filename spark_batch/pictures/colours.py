@@ -1,8 +1,8 @@
 """Convert pixels of any mode to 8-bit RGB, with transparency kept.
 
-The ways where Pillow's plain `convert` would be wrong are here: 16-bit grey is scaled, where
-`convert` clips it; CMYK and RGB of other profiles go through the profile (LittleCMS), where it has
-one that can be used; transparency that stands in a palette or in one colour becomes a channel.
+This is for cases in which Pillow's plain `convert` is wrong: 16-bit grey is scaled, where `convert`
+clips it; CMYK and RGB are converted by their embedded profile (LittleCMS), if it can be used;
+transparency in a palette or of one colour becomes a channel.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from PIL import Image, ImageChops, ImageCms, ImageStat
 
 _OPAQUE = 255
 _LEVELS_OF_8 = 256
-# Of 255 levels: what rounding may do.
+# How far rounding may change a level, of 255.
 _UNSEEN = 2
-# What a pixel of 16 bits or fewer can be.
+# The values of a pixel of 16 bits or fewer.
 _LEVELS = 1 << 16
-# What Pillow names its modes of one number of 16 bits.
+# Pillow's modes of one number of 16 bits.
 _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 _SPACES = {"RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}
@@ -27,8 +27,8 @@ _SPACES = {"RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}
 def even(image: Image.Image, *, bits: int, inverted: bool = False) -> Image.Image:
     """The picture in mode L, RGB, RGBA, CMYK or LAB, with 8 bits a channel.
 
-    `bits` are those of a sample in the file, `inverted` says that its 0 is white. RGBA is given
-    only where something is transparent indeed.
+    `bits` are those of a sample in the file, `inverted` says that its 0 is white. The mode is RGBA
+    only where some pixel is transparent.
     """
     if image.mode in _SIXTEEN:
         return _scaled(image, bits=bits, inverted=inverted)
@@ -41,7 +41,7 @@ def even(image: Image.Image, *, bits: int, inverted: bool = False) -> Image.Imag
 
 
 def see_through(image: Image.Image) -> bool:
-    """Whether a place of the picture is not wholly opaque."""
+    """Whether any pixel is not fully opaque."""
     if image.mode != "RGBA":
         return False
     lowest, _ = image.getchannel("A").getextrema()
@@ -49,7 +49,7 @@ def see_through(image: Image.Image) -> bool:
 
 
 def _scaled(image: Image.Image, *, bits: int, inverted: bool) -> Image.Image:
-    """16-bit grey in 8 bits: the brightest that `bits` can say is white."""
+    """16-bit grey in 8 bits: the brightest value of `bits` bits is white."""
     brightest = (1 << bits) - 1
     table = [min(255, (level * 255 + brightest // 2) // brightest) for level in range(_LEVELS)]
     if inverted:
@@ -65,7 +65,7 @@ def _scaled(image: Image.Image, *, bits: int, inverted: bool) -> Image.Image:
 
 
 def transform(icc: object, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The way from an embedded profile to sRGB; None without one that can be used.
+    """The transform from an embedded profile to sRGB; None without a usable profile.
 
     A profile that changes no colour, such as that of sRGB itself, has none either. `mode` is the
     picture's.
@@ -80,30 +80,30 @@ def transform(icc: object, mode: str) -> ImageCms.ImageCmsTransform | None:
         else:
             return None
         inside = _SPACES.get(mode, mode)
-        way = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), inside, "RGB")
-        return None if inside == "RGB" and _is_idle(way) else way
+        found = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), inside, "RGB")
+        return None if inside == "RGB" and _is_idle(found) else found
     except Exception:  # noqa: BLE001 - a profile is a foreign file, and LittleCMS may be missing
         return None
 
 
-def _is_idle(way: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a transform of RGB changes nothing that is seen, whatever its profile is called."""
+def _is_idle(found: ImageCms.ImageCmsTransform) -> bool:
+    """Whether a transform of RGB changes nothing visible, whatever its profile is called."""
     steps = range(0, _LEVELS_OF_8, _LEVELS_OF_8 // 8)
     cube = bytes(value for colour in product(steps, repeat=3) for value in colour)
     before = Image.frombytes("RGB", (64, 8), cube)
-    difference = ImageChops.difference(before, way.apply(before))
+    difference = ImageChops.difference(before, found.apply(before))
     return all(high <= _UNSEEN for _, high in ImageStat.Stat(difference).extrema)
 
 
 def to_rgb(image: Image.Image, icc: object) -> Image.Image:
     """A picture that `even` gave in RGB, or in RGBA where it is transparent, as sRGB."""
-    way = transform(icc, image.mode)
-    if way is None:
+    found = transform(icc, image.mode)
+    if found is None:
         return image if image.mode in ("RGB", "RGBA") else image.convert("RGB")
     if image.mode != "RGBA":
-        return way.apply(image)
+        return found.apply(image)
     alpha = image.getchannel("A")
-    colours = way.apply(image.convert("RGB"))
+    colours = found.apply(image.convert("RGB"))
     colours.putalpha(alpha)
     return colours
 

@@ -1,6 +1,6 @@
 """Find and insert an XMP packet in JPEG, PNG and WebP files, byte by byte.
 
-Nothing is encoded anew: all bytes of the picture itself are copied as they are. The places are
+Nothing is encoded again: all bytes of the picture itself are copied as they are. The places are
 those of ISO 16684-3 (XMP: storage in files), the PNG specification and the WebP container
 specification. No Pillow here.
 """
@@ -33,7 +33,7 @@ _FLAG_XMP, _FLAG_ALPHA = 0x04, 0x10
 _REMOTE = (b"http://purl.org/dc/terms/", b"provenance")
 _SIGNED = "it carries Content Credentials (C2PA), which a change of the file would break"
 _ODD = "it is not laid out as its format says"
-_SEVERAL = "it holds several pictures, whose places are written down in it"
+_SEVERAL = "it holds several pictures and their offsets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def find(data: bytes, kind: str) -> bytes | None:
 def put(data: bytes, kind: str, renew: Renew, *, texts: Mapping[str, str]) -> bytes:
     """The whole file `data` with the packet that `renew` makes of the one that it has, or of None.
 
-    `texts` by keyword become PNG text. Raises ValueError, in words, when it cannot carry them.
+    `texts` by keyword become PNG text. Raises ValueError, whose text says why it cannot be done.
     """
     if is_signed(data, kind):
         raise ValueError(_SIGNED)
@@ -93,7 +93,7 @@ def is_signed(data: bytes, kind: str) -> bool:
 
 
 def without_metadata(data: bytes, kind: str) -> list[bytes]:
-    """The parts of a file but those that `put` writes: they are the same before and after it."""
+    """The parts of a file without those that `put` writes: it does not change them."""
     if kind == "JPEG":
         parts = list(segments(data))
         rest = [data[parts[-1].end if parts else 2 :]]
@@ -128,7 +128,7 @@ def _is_jpeg_xmp(data: bytes, part: Part) -> bool:
 
 
 def _put_jpeg(data: bytes, renew: Renew) -> bytes:
-    """Behind JFIF and EXIF, which want to be first, or in the place of the packet that is there."""
+    """Put the packet behind JFIF and EXIF, which come first, or in the place of the present one."""
     start = end = 2
     packet = None
     leading = True
@@ -164,12 +164,13 @@ def chunks(data: bytes, at: int, reader: Callable[[bytes, int], Part]) -> Iterat
 
 
 def png_chunk(data: bytes, at: int) -> Part:
+    """The chunk of a PNG at a place, which may reach behind the data."""
     end = at + 8 + int.from_bytes(data[at : at + 4], "big")
     return Part(data[at + 4 : at + 8], at, at + 8, end, end + 4)
 
 
 def _put_png(data: bytes, renew: Renew, texts: Mapping[str, str]) -> bytes:
-    """Before the first chunk of the picture; what had the same keyword goes."""
+    """Put the texts before the first chunk of the picture; others with the same keyword go."""
     keywords = {_PNG_XMP, *(keyword.encode() for keyword in texts)}
     kept: list[bytes] = [data[:_PNG_BEGIN]]
     place = None
@@ -217,7 +218,7 @@ def _riff_chunk(data: bytes, at: int) -> Part:
 
 
 def _put_webp(data: bytes, renew: Renew) -> bytes:
-    """At the end, and a flag in the header, which a simple file first has to be given."""
+    """Put the packet at the end, and its flag into the header, which a simple file has to get."""
     whole = int.from_bytes(data[4:8], "little") + 8
     riff, behind = data[:whole], data[whole:]
     parts = list(chunks(riff, _RIFF_BEGIN, _riff_chunk))

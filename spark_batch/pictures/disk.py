@@ -1,6 +1,6 @@
 """Atomic, durable writes of picture files, and their hashes. No Pillow here.
 
-Whatever the disk refuses becomes an OutputError in one line.
+Errors of the disk become an OutputError in one line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from spark_batch import atomic
 from spark_batch.errors import NameBlocked, OutputError, PictureError
 
 _CHUNK = 1 << 20
-# What the system says when something is wrong with one name, and not with the disk.
+# Errors about one name, and not about the disk.
 _OF_ONE_NAME = (
     errno.EACCES,
     errno.EEXIST,
@@ -46,8 +46,8 @@ def place(part: Path, target: Path) -> None:
     """Move the finished file `part` to `target`, so that a crash leaves all of it or nothing.
 
     The file is on disk before it has its name, and its name is on disk before this returns, where
-    the system can do that. Both must lie on one disk. The folder is made when it is missing; what
-    stands at `target` is replaced. Raises OutputError.
+    the system can do that. Both must be on one disk. A missing folder is made; a file at `target`
+    is replaced. Raises OutputError.
     """
     try:
         atomic.make_folder(target.parent)
@@ -60,7 +60,7 @@ def copy(source: Path, target: Path) -> None:
     """Copy a file, as safely as `place` moves one. Raises OutputError."""
     try:
         atomic.make_folder(target.parent)
-        # What a killed run has left among the pictures is written over.
+        # A file that a killed run has left under the temporary name is overwritten.
         with source.open("rb") as old, atomic.replacing(target, fixed_name=True) as new:
             shutil.copyfileobj(old, new, _CHUNK)
     except OSError as error:
@@ -68,7 +68,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a new file, not durably; what stands there is removed. Raises OutputError."""
+    """Write a new file, not durably; a file with that name is removed. Raises OutputError."""
     try:
         with atomic.create(path) as file:
             file.write(data)
@@ -85,7 +85,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _refusal(error: OSError, what: str) -> OutputError:
-    """The error for a file that the system refuses: of this name alone, or of the whole disk."""
+    """The error for a file that the system refuses: about this name, or about the whole disk."""
     kind = NameBlocked if error.errno in _OF_ONE_NAME else OutputError
     return kind(f"{what}: {reason(error)}")
 
@@ -99,11 +99,11 @@ def reason(error: OSError) -> str:
         errno.EACCES: "permission denied; check who may read and write there",
         errno.EPERM: "permission denied; check who may read and write there",
         errno.EROFS: "the disk is read-only",
-        errno.EISDIR: "a folder of that name stands there; move it away",
-        errno.ELOOP: "a symbolic link stands there; remove it",
-        errno.ENOTEMPTY: "a folder of that name stands there; move it away",
+        errno.EISDIR: "a folder has that name; move it away",
+        errno.ELOOP: "a symbolic link has that name; remove it",
+        errno.ENOTEMPTY: "a folder has that name; move it away",
         errno.ENOTDIR: "a part of the path is a file, not a folder",
-        errno.EEXIST: "a file of that name stands there; move it away",
+        errno.EEXIST: "a file has that name; move it away",
         errno.ENAMETOOLONG: "the name is too long for this disk",
     }
     return known.get(error.errno or 0, error.strerror or type(error).__name__)

@@ -1,4 +1,4 @@
-"""Encode a picture as JPEG or PNG of at most so many bytes, at the best quality that fits."""
+"""Encode a picture as JPEG or PNG within a limit of bytes, at the best quality that fits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from spark_batch.pictures.geometry import scaled
 
-# Above 95 a JPEG grows much and gains nothing that is seen (Pillow's own advice).
+# Above 95 a JPEG grows much and gains nothing visible (Pillow's own advice).
 _BEST = 95
 # 4:4:4 keeps the edges of colours. Below this quality the bytes are better spent on brightness.
 _LOWEST_444 = 75
@@ -23,7 +23,7 @@ def jpeg(image: Image.Image, *, most: int) -> bytes:
     """An RGB picture as JPEG of at most `most` bytes: 4:4:4 where that fits, else 4:2:0.
 
     Even noise of 4096 by 4096 pixels fits into 4.7 MB (at quality 30; measured), so that a picture
-    need not be shrunk for its bytes. Where nothing fits, the smallest is given.
+    need not be shrunk for its bytes. If nothing fits, it is the smallest.
     """
     fine = _bisected(lambda quality: _jpeg(image, quality, _444), _LOWEST_444, most)
     if len(fine) <= most:
@@ -55,7 +55,7 @@ def _jpeg(image: Image.Image, quality: int, subsampling: int) -> bytes:
 
 
 def png(image: Image.Image, *, most: int, max_ratio: float) -> bytes:
-    """An RGB or RGBA picture as PNG of at most `most` bytes: shrunk step by step where it must.
+    """An RGB or RGBA picture as PNG of at most `most` bytes, shrunk step by step if necessary.
 
     A picture within `max_ratio`, long side by short side, stays within it.
     """

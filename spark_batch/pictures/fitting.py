@@ -25,12 +25,12 @@ from spark_batch.pictures.sources import Source, source, translated
 # in the schemas, that shows in the pixels has to raise it, and makes those jobs new ones.
 VERSION = 1
 
-# Pictures that are decoded at once: each may take a gigabyte.
+# How many pictures are decoded at once: each may take a gigabyte.
 _room = threading.BoundedSemaphore(2)
 
 
 def probe(path: Path, fit: Fit | None, rules: PictureRules) -> Picture:
-    """Read an input picture and judge it by `rules`; with `fit` say what has to be done to it.
+    """Read an input picture and judge it by `rules`; with `fit` decide what has to be done to it.
 
     Without `fit`, or where nothing is to be done, the picture has no treatment: the file is sent
     as it is. Raises PictureError, in one line that begins with the path.
@@ -53,7 +53,7 @@ def fitted(path: Path, picture: Picture, rules: PictureRules) -> bytes:
     Raises PictureError when it cannot be read, or is no longer the file that was probed.
     """
     if picture.treatment is None:
-        raise PictureError(f"{path}: nothing is to be done to this picture")
+        raise PictureError(f"{path}: this picture needs no treatment")
     image = rendered(path, picture, rules)
     most = rules.recommended_bytes
     with translated(path, picture.format):
@@ -77,36 +77,36 @@ def rendered(path: Path, picture: Picture, rules: PictureRules) -> Image.Image:
 
 def _rendered(found: Source, treatment: Treatment, rules: PictureRules) -> Image.Image:
     image = found.image
-    ways = geometry(*image.size, treatment.ratio or "pad", rules)
-    if ways.inner != image.size:
+    shape = geometry(*image.size, treatment.ratio or "pad", rules)
+    if shape.inner != image.size:
         lanczos = Image.Resampling.LANCZOS
-        image = image.resize(ways.inner, lanczos, box=ways.box, reducing_gap=3.0)
+        image = image.resize(shape.inner, lanczos, box=shape.box, reducing_gap=3.0)
     image = colours.to_rgb(image, found.icc)
-    return colours.onto(image, ways.canvas, treatment.background)
+    return colours.onto(image, shape.canvas, treatment.background)
 
 
 def _treatment(found: Source, fit: Fit, rules: PictureRules) -> Treatment | None:
     """The treatment, with the options that have an effect; None if nothing is to be done."""
-    ways = geometry(*found.image.size, fit.ratio, rules)
-    if not _needed(found, ways, fit, rules):
+    shape = geometry(*found.image.size, fit.ratio, rules)
+    if not _needed(found, shape, fit, rules):
         return None
     clear = found.clear
     kind = "PNG" if fit.format == "png" or (fit.format == "auto" and clear) else "JPEG"
-    bars = ways.long and fit.ratio == "pad"
+    bars = shape.long and fit.ratio == "pad"
     flat = (clear and kind == "JPEG") or (bars and not clear)
     background = fit.background.lower() if flat else None
     return Treatment(
         version=VERSION,
         format=kind,
-        width=ways.canvas[0],
-        height=ways.canvas[1],
-        ratio=fit.ratio if ways.long else None,
+        width=shape.canvas[0],
+        height=shape.canvas[1],
+        ratio=fit.ratio if shape.long else None,
         background=background,
-        words=", ".join(_words(found, ways, kind, fit.ratio, background, rules=rules)),
+        words=", ".join(_words(found, shape, kind, fit.ratio, background, rules=rules)),
     )
 
 
-def _needed(found: Source, ways: Geometry, fit: Fit, rules: PictureRules) -> bool:
+def _needed(found: Source, shape: Geometry, fit: Fit, rules: PictureRules) -> bool:
     """Whether the API would refuse the file, or might read it wrongly, or another is asked for."""
     picture = found.picture
     return (
@@ -116,15 +116,15 @@ def _needed(found: Source, ways: Geometry, fit: Fit, rules: PictureRules) -> boo
         or found.several
         or found.deep
         or found.image.mode in ("CMYK", "LAB")
-        or ways.canvas != found.image.size
-        or ways.inner != found.image.size
+        or shape.canvas != found.image.size
+        or shape.inner != found.image.size
         or (fit.format != "auto" and fit.format.upper() != picture.format)
     )
 
 
 def _words(
     found: Source,
-    ways: Geometry,
+    shape: Geometry,
     kind: str,
     ratio: str,
     background: str | None,
@@ -137,17 +137,17 @@ def _words(
         words.append("turned upright")
     if found.deep:
         words.append(f"{found.bits}-bit → 8-bit")
-    if ways.long:
+    if shape.long:
         most = f"{rules.max_ratio:g}:1"
         ground = "transparent bars" if background is None else background
         words.append(f"cropped to {most}" if ratio == "crop" else f"padded to {most} with {ground}")
-    if ways.canvas != found.image.size:
-        before, after = found.image.size, ways.canvas
+    if shape.canvas != found.image.size:
+        before, after = found.image.size, shape.canvas
         words.append(f"{before[0]}x{before[1]} → {after[0]}x{after[1]}")
     words += _colour_words(found)
     if found.clear and kind == "JPEG":
         words.append(f"transparency laid on {background}")
-    return [*words, f"saved as {kind}{_limit_words(found, ways, kind, rules)}"]
+    return [*words, f"saved as {kind}{_limit_words(found, shape, kind, rules)}"]
 
 
 def _colour_words(found: Source) -> list[str]:
@@ -156,10 +156,10 @@ def _colour_words(found: Source) -> list[str]:
     return ["colours → sRGB"] if colours.transform(found.icc, found.image.mode) else []
 
 
-def _limit_words(found: Source, ways: Geometry, kind: str, rules: PictureRules) -> str:
+def _limit_words(found: Source, shape: Geometry, kind: str, rules: PictureRules) -> str:
     """The change that the byte limit may require, which only the encoder knows."""
     most = rules.recommended_bytes
     channels = 4 if found.clear else 3
-    if kind == "PNG" and ways.canvas[0] * ways.canvas[1] * channels > most:
+    if kind == "PNG" and shape.canvas[0] * shape.canvas[1] * channels > most:
         return f", shrunk if it passes {most} bytes"
     return f" of at most {most} bytes" if found.picture.bytes > most else ""

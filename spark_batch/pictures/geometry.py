@@ -16,7 +16,7 @@ class Geometry:
 
     All in pixels. `box` is left, upper, right, lower in the upright picture; `inner` is centred on
     `canvas`, and smaller than it only where the picture is padded. `long` says that the picture
-    was past the API's proportions.
+    was beyond the API's proportions.
     """
 
     box: Box
@@ -26,9 +26,9 @@ class Geometry:
 
 
 def geometry(width: int, height: int, ratio: str, rules: PictureRules) -> Geometry:
-    """The way of an upright picture of `width` and `height` pixels into the API's limits.
+    """How an upright picture of `width` and `height` pixels is brought within the API's limits.
 
-    A picture past the largest proportions is brought to just these, by bars (`pad`) or by cutting
+    A picture beyond the largest proportions is brought to them, by bars (`pad`) or by cutting
     both ends (`crop`); then it is shrunk to the largest side. Nothing is ever enlarged.
     """
     most = rules.max_ratio

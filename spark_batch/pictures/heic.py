@@ -2,8 +2,8 @@
 
 Its decoders are C and C++, and not as hardened as those of Pillow: of 60 files with a few spoilt
 bytes one ended the process (pi-heif 1.4.0, tests/pictures/test_hostile_sources.py). So they get a
-process for each picture (0.1 s of processor time), which knows no secret, and whose answer is no
-pickle: bytes of pixels, whose number is checked.
+process for each picture (0.1 s of processor time), which knows no secret, and whose answer is not a
+pickle, but bytes of pixels, whose number is checked.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from spark_batch.pictures.thumbnails import Thumbnail
 class Inspection:
     """A whole picture: its facts, what is odd about it in words, its checks and its thumbnail.
 
-    `suspect` and `thumbnail` are None for nothing odd, and where none can be made.
+    `suspect` is None where nothing is odd, `thumbnail` where none can be made.
     """
 
     picture: Picture
@@ -40,11 +40,10 @@ def inspect(
 ) -> Inspection:
     """Read and decode a downloaded file once.
 
-    `expected` are the width and height in pixels that the API gives (`Model.expected_size`), None
-    where nobody knows them,
-    `before` is the input picture (`before_of`), None when there is none to compare with, `checks`
-    are those that start no program. Raises PictureError for what is no whole JPEG, PNG or WebP
-    picture, in one line that begins with the path.
+    `expected` is the width and height in pixels that the API gives (`Model.expected_size`), None
+    where they are not known. `before` is the input picture (`before_of`), None without one to
+    compare with. `checks` are those that start no program. Raises PictureError for a file that is
+    not a whole JPEG, PNG or WebP picture, in one line that begins with the path.
     """
     picture, image = reading.decoded(path, at_least=partial(_needed, checks))
     size, small = (picture.width, picture.height), None

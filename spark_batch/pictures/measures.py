@@ -16,9 +16,10 @@ SMALL = (32, 32)
 _MOST_DIFFERENT = 64  # of the 1024 places: an edit of a small part counts as much as a large one
 _COARSE = (16, 16)
 _COARSEST = (8, 8)
-_LONG_SIDE = 512  # at which sharpness is measured: what an enlarged photo lacks does not count
+LONG_SIDE = 512  # at which sharpness is measured: what an enlarged photo lacks does not count
 _TILES = 8  # a side: a photo with a soft background is sharp somewhere
-# Added to a tile's own contrast, in levels squared, so that the noise of an even area is no detail.
+# Added to a tile's contrast, in levels squared, so that noise in an even area is not taken for
+# detail.
 _EVEN = 60.0
 _LEVELS = 255.0
 # How far the proportions of two pictures may differ: the API rounds each side.
@@ -34,7 +35,7 @@ def shrunk(image: Image.Image) -> Image.Image:
 
 def grey(image: Image.Image) -> Image.Image:
     """A grey copy with a long side of at most 512 pixels, for `sharpness`; raises as `shrunk`."""
-    factor = min(1.0, _LONG_SIDE / max(image.size))
+    factor = min(1.0, LONG_SIDE / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     return image.convert("L").resize(size, Image.Resampling.BOX)
 

@@ -30,14 +30,14 @@ _WHOLE = re.compile("-?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Unmarked:
-    """The file cannot carry its metadata, and is as it was; why, in words."""
+    """The file cannot carry its metadata, and is as it was; `reason` says why."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a picture says of its making: IPTC's source type, and signed Content Credentials."""
+    """What a picture says about its origin: IPTC's source type, signed Content Credentials."""
 
     source_type: str | None
     signed: bool
@@ -46,8 +46,8 @@ class Marks:
 def mark(part: Path, picture: Picture, facts: Provenance | None) -> Picture | Unmarked:
     """Write the mark of a trained model into the checked file `part`, and `facts` if any.
 
-    Gives the picture that stands there now. A file that has a source type already stays as it is,
-    unless there are facts.
+    Gives the facts of the file as it is now. A file with a source type stays as it is, unless there
+    are facts.
 
     Nothing is decoded again: the new file takes the place of the old one only when all of its parts
     but the metadata are those of the old one, and its header says the same size. Raises OutputError
@@ -79,7 +79,7 @@ def _checked(part: Path, data: bytes, marked: bytes, picture: Picture) -> Pictur
     if containers.without_metadata(marked, kind) != containers.without_metadata(data, kind):
         raise ValueError("it would no longer be the same picture")
     made, _ = reading.opened(
-        part, marked, kind, most=reading.MAX_PIXELS, limit="that are too many pixels"
+        part, marked, kind, most=reading.MAX_PIXELS, limit=f"at most {reading.MAX_PIXELS} are taken"
     )
     if (made.width, made.height) != (picture.width, picture.height):
         raise ValueError("it would have another size")
@@ -89,7 +89,7 @@ def _checked(part: Path, data: bytes, marked: bytes, picture: Picture) -> Pictur
 def embed(data: bytes, kind: str, facts: Provenance | None = None) -> bytes:
     """The bytes of a picture file of the format `kind` with the mark, and `facts`, in them.
 
-    The same bytes for the same facts. Raises ValueError, in words, when the file cannot carry them.
+    The same facts give the same bytes. Raises ValueError, whose text says why it cannot be done.
     """
     if facts is None and marks(data, kind).source_type is not None:
         return data
@@ -103,14 +103,14 @@ def embed(data: bytes, kind: str, facts: Provenance | None = None) -> bytes:
 
 
 def marks(data: bytes, kind: str) -> Marks:
-    """What the bytes of a picture file say of its making; anybody may have written it."""
+    """What the bytes of a picture file say about its origin; anybody may have written it."""
     packet = containers.find(data, kind)
     source_type = None if packet is None else xmp.source_type(packet)
     return Marks(source_type, containers.is_signed(data, kind))
 
 
 def marks_in(path: Path) -> Marks:
-    """What a picture file says of its making. Raises PictureError when it is no picture."""
+    """What a picture file says about its origin. Raises PictureError when it is not a picture."""
     picture, data = reading.look(path)
     return marks(data, picture.format)
 
@@ -118,8 +118,8 @@ def marks_in(path: Path) -> Marks:
 def facts_in(path: Path) -> tuple[Picture, Provenance | None]:
     """A picture file, also one that is broken behind its header, and the facts that it carries.
 
-    What is carried was written by anybody: only facts of the right form are given. The picture is
-    not decoded. Raises PictureError when it is no picture.
+    Anybody may have written them: only facts of the right form are given. The picture is not
+    decoded. Raises PictureError when it is not a picture.
     """
     picture, data = reading.look(path)
     return picture, extract(data, picture.format)
@@ -171,5 +171,5 @@ def _facts(texts: Mapping[str, str]) -> Provenance | None:
 
 def _whole(text: str) -> int:
     if not _WHOLE.fullmatch(text):
-        raise ValueError("no whole number")
+        raise ValueError("not a whole number")
     return int(text)

@@ -13,8 +13,8 @@ from spark_batch.pictures import reading
 from spark_batch.pictures.disk import reason
 from spark_batch.pictures.reading import MAX_FITTED_PIXELS
 
-# What is said of a picture that `fit` could mend.
-MENDED = {
+# Advice about a picture that `fit` can bring within the rules, by the rule.
+_FIT_ADVICE = {
     "format": "; `fit: true` converts it",
     "bytes": ", or let `fit: true` do it",
     "width": ", or let `fit: true` do it",
@@ -22,7 +22,7 @@ MENDED = {
     "ratio": ", or let `fit: true` pad it",
 }
 
-_BEGINNING = 1 << 20  # bytes in which the size stands, but for a TIFF
+_BEGINNING = 1 << 20  # bytes that hold the size, but for a TIFF
 
 
 def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
@@ -36,28 +36,28 @@ def probe_as_it_is(path: Path, rules: PictureRules) -> Picture:
     side = f"the API takes at most {rules.max_side} a side"
     limit = f"{side}, and `fit` reads at most {MAX_FITTED_PIXELS}; make the picture smaller"
     if size > rules.max_bytes:
-        mend = _bytes_mend(path, limit)
-        raise PictureError(f"{path}: {_fault('bytes', {'bytes': size}, rules.max_bytes)}{mend}")
+        advice = _bytes_advice(path, limit)
+        raise PictureError(f"{path}: {_fault('bytes', {'bytes': size}, rules.max_bytes)}{advice}")
     data = reading.read_bytes(path)
     kind = reading.format_of(data)
     if kind not in reading.FITTED:
         raise PictureError(
-            f"{path}: {reading.said(data)}; the API takes {' and '.join(rules.formats)}"
+            f"{path}: {reading.described(data)}; the API takes {' and '.join(rules.formats)}"
         )
     needed = reading.needs(kind)
     if needed is None:
         picture, image = reading.opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)
     if kind not in rules.formats:
-        mend = MENDED["format"] + (f", which needs {needed}" if needed else "")
+        advice = _FIT_ADVICE["format"] + (f", which needs {needed}" if needed else "")
         taken = f"the API takes {' and '.join(rules.formats)}"
-        raise PictureError(f"{path}: {reading.said(data)}; {taken}{mend}")
+        raise PictureError(f"{path}: {reading.described(data)}; {taken}{advice}")
     refuse(path, facts_of(picture), rules)
     reading.decode(path, data, kind, image, at_least=(1, 1))
     way = reading.orientation(image)
     return replace(picture, turned=way in reading.TURNED, sideways=way in reading.SIDEWAYS)
 
 
-def _bytes_mend(path: Path, limit: str) -> str:
+def _bytes_advice(path: Path, limit: str) -> str:
     """Advice about too large a file. Raises PictureError when it has too many pixels as well."""
     try:
         with path.open("rb") as file:
@@ -70,10 +70,11 @@ def _bytes_mend(path: Path, limit: str) -> str:
     reading.refuse_pixels(
         path, reading.claimed_size(path, beginning, kind), MAX_FITTED_PIXELS, limit
     )
-    return MENDED["bytes"]
+    return _FIT_ADVICE["bytes"]
 
 
 def facts_of(picture: Picture) -> dict[str, Any]:
+    """The facts that the API's rules judge, by name."""
     sides = picture.width, picture.height
     return {
         "format": picture.format,
@@ -89,8 +90,12 @@ def refuse(path: Path, facts: dict[str, Any], rules: PictureRules) -> None:
     faults = rules.faults(facts)
     if faults:
         words = "; ".join(_fault(name, facts, limit) for name, limit in faults)
-        mend = MENDED[faults[0][0]] if facts["width"] * facts["height"] <= MAX_FITTED_PIXELS else ""
-        raise PictureError(f"{path}: {words}{mend}")
+        advice = (
+            _FIT_ADVICE[faults[0][0]]
+            if facts["width"] * facts["height"] <= MAX_FITTED_PIXELS
+            else ""
+        )
+        raise PictureError(f"{path}: {words}{advice}")
 
 
 def _fault(name: str, facts: dict[str, Any], limit: Any) -> str:

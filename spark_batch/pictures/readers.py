@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from types import MappingProxyType
 
-# What reads a format that not every installation reads. Wheels of pi-heif decode no AVIF.
+# What formats need that not every installation reads. Wheels of pi-heif decode no AVIF.
 NEEDS: Mapping[str, str] = MappingProxyType(
     {
         "HEIC": "the extra `heif` (pip install pi-heif)",
@@ -31,11 +31,11 @@ _READERS = {
 
 
 class CannotDecode(Exception):
-    """The picture is not to blame; the text says why, in words."""
+    """The file is not at fault; the text says what is."""
 
 
 def reader(kind: str) -> Callable[[BytesIO], object]:
-    """What makes an image, not yet decoded, of a file. Raises ImportError when it is missing."""
+    """A function that opens a file as an image, not yet decoded. Raises ImportError without it."""
     if kind == "HEIC" and find_spec("pi_heif") is None:
         raise ImportError("pi-heif is not installed")
     module, name = _READERS[kind]

@@ -3,8 +3,8 @@
 Whatever Pillow raises or warns about becomes a PictureError. A picture's format is known by its
 first bytes; its pixels are counted in the header before anything is decoded; it is whole when all
 of it decodes and its end is there (measured: Pillow decodes a PNG that lacks its last 21 bytes, and
-its `verify` sees no truncated JPEG). Metadata that Pillow cannot read, and what stands behind the
-end, make no picture broken.
+its `verify` sees no truncated JPEG). Metadata that Pillow cannot read, and data behind the
+end, do not make a picture broken.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from spark_batch.pictures.disk import reason
 
 EXTENSIONS: Mapping[str, str] = MappingProxyType({"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"})
 
-# Bounds of our own for what comes over the net: far above what the API makes, far below what hurts.
+# Our own bounds for downloads: far above what the API makes, far below what does harm.
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 100_000_000
 
@@ -80,8 +80,8 @@ def decoded(
 ) -> tuple[Picture, Image.Image]:
     """Read and decode a downloaded file, as `accept` does.
 
-    `at_least` gives, for the image by its header, the width and height in pixels that are needed of
-    it: a JPEG may come at a half, a quarter or an eighth. Raises PictureError as `accept` does.
+    `at_least` gives the width and height in pixels that are needed, for the image by its header: a
+    JPEG may be decoded at a half, a quarter or an eighth. Raises PictureError as `accept` does.
     """
     picture, image, data = admitted(path, max_pixels=max_pixels)
     decode(path, data, picture.format, image, at_least=at_least(image))
@@ -122,12 +122,12 @@ def _whole_file(path: Path) -> tuple[bytes, str]:
     data = read_bytes(path)
     kind = format_of(data)
     if kind not in EXTENSIONS:
-        raise PictureError(f"{path}: {said(data)}; a JPEG, PNG or WebP picture is expected")
+        raise PictureError(f"{path}: {described(data)}; a JPEG, PNG or WebP picture is expected")
     return data, kind
 
 
 def file_size(path: Path) -> int:
-    """The bytes of a file; a folder, pipe or device is none, and is not opened."""
+    """The bytes of a regular file. Raises PictureError; a folder, pipe or device is not opened."""
     try:
         status = path.stat()
     except OSError as error:
@@ -170,12 +170,12 @@ def format_of(data: bytes) -> str:
     return next((name for begin, name in _BEGINNINGS if data.startswith(begin)), "")
 
 
-def said(data: bytes) -> str:
-    """Describe a file that is no picture."""
+def described(data: bytes) -> str:
+    """What a file is, in words for an error."""
     if not data:
         return "the file is empty"
     if data[:64].lstrip().lower().startswith(_MARKUP):
-        return "this is a text or a web page, no picture"
+        return "this is a text or a web page, not a picture"
     kind = format_of(data)
     article = "an" if kind == "AVIF" else "a"
     return f"this is {article} {kind} file" if kind else "this is not a picture of a known format"
@@ -183,7 +183,7 @@ def said(data: bytes) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Pillow warns of many pixels, which are judged here, and of odd metadata: not to the user."""
+    """Silence Pillow's warnings: of many pixels, which are judged here, and of odd metadata."""
     with _filters, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -223,7 +223,7 @@ def _read_header(data: bytes, kind: str) -> Image.Image:
     with quiet():
         image = readers.reader(kind)(BytesIO(data))
     if not isinstance(image, Image.Image):
-        raise TypeError(f"{kind}: no image was made")
+        raise TypeError(f"{kind}: its reader gave no image")
     if kind in readers.NEEDS:
         image.info.pop("xmp", None)  # an orientation there has no effect; Pillow would heed it
     return image
@@ -242,6 +242,7 @@ def needs(kind: str) -> str | None:
 
 
 def refuse_pixels(path: Path, size: tuple[int, int], most: int, limit: str) -> None:
+    """Raise PictureError for more than `most` pixels; `limit` says in words what is allowed."""
     width, height = size
     if width * height > most:
         raise PictureError(f"{path}: {width}x{height} pixels are too many; {limit}")
@@ -257,9 +258,9 @@ def decode(
 ) -> None:
     """Decode all pixels. Raises PictureError when some are missing, or the file's end is.
 
-    With `at_least`, a JPEG is reduced to a half, a quarter or an eighth as it is decoded, while it
-    keeps that width and height: all of its data are read all the same, and what is broken is found
-    as in a full decode (tests/pictures/test_reduced.py), in a third of the time.
+    With `at_least`, a JPEG is decoded at a half, a quarter or an eighth, but at no less than that
+    width and height. All of its data are read, so that damage is found as in a full decode
+    (tests/pictures/test_reduced.py), in a third of the time.
     """
     try:
         if at_least is not None and kind == "JPEG":
@@ -279,7 +280,9 @@ def decode(
 
 def _missing(path: Path, data: bytes, kind: str) -> PictureError:
     advice = "or save it as JPEG"
-    return PictureError(f"{path}: {said(data)}, which needs {readers.NEEDS.get(kind)}; {advice}")
+    return PictureError(
+        f"{path}: {described(data)}, which needs {readers.NEEDS.get(kind)}; {advice}"
+    )
 
 
 def _undecodable(path: Path, data: bytes, kind: str) -> PictureError:
@@ -302,4 +305,5 @@ def orientation(image: Image.Image) -> int:
 
 
 def broken(path: Path, kind: str) -> PictureError:
-    return PictureError(f"{path}: this {kind} file is broken or cut short; get it anew")
+    """The error for a file that does not decode, or has no end."""
+    return PictureError(f"{path}: this {kind} file is broken or cut short; get a whole copy")

@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from spark_batch.text import romanized
 
-MARK = "spark-batch contact sheet"  # stands in each sheet as its software
+MARK = "spark-batch contact sheet"  # the text "Software" of a sheet
 
 _CELL = (240, 180)  # pixels of a picture's place
 _GAP = 14
@@ -28,7 +28,7 @@ _TITLE, _TEXT = 20, 13  # sizes of the font
 class SheetCell:
     """One picture of a sheet: the bytes of a thumbnail, its name and a line below that.
 
-    Without a thumbnail, None, an empty frame stands there. `colour` is that of the line below.
+    With None as its thumbnail it is an empty frame. `colour` is that of the line below.
     """
 
     thumbnail: bytes | None
@@ -40,7 +40,7 @@ class SheetCell:
 def contact_sheet(cells: Sequence[SheetCell], *, title: str, count: str) -> bytes:
     """Return a PNG file with these pictures in rows: the same bytes for the same cells.
 
-    `title` and `count` stand above them. Characters that the font lacks are written in ASCII.
+    `title` and `count` are written above them. Characters that the font lacks are written in ASCII.
     """
     columns = max(1, min(_COLUMNS, round((len(cells) * _WIDE) ** 0.5)))
     across, down = _CELL[0] + _GAP, _CELL[1] + _WORDS + _GAP
@@ -89,7 +89,7 @@ def _write(
 ) -> None:
     """Write one line, with its middle left out where it is wider than `width` pixels.
 
-    What distinguishes a name from its neighbours stands at its end.
+    Names differ from their neighbours at their ends.
     """
     font = ImageFont.load_default(size)
     plain = line = romanized(text)[0]

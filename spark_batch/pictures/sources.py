@@ -55,14 +55,14 @@ class Source:
 
     @property
     def clear(self) -> bool:
-        """Whether a place of the picture is not wholly opaque."""
+        """Whether any pixel is not fully opaque."""
         return self.image.mode == "RGBA"
 
 
 def source(path: Path) -> Source:
     """Read and decode a picture, at most 128 megapixels and 800 MB of it.
 
-    Only the first frame is looked at. Whatever EXIF says that nobody understands is passed over.
+    Only the first frame is read. EXIF data that make no sense are ignored.
     Raises PictureError, in one line that begins with the path.
     """
     size = reading.file_size(path)
@@ -73,7 +73,7 @@ def source(path: Path) -> Source:
     kind = reading.format_of(data)
     if kind not in reading.FITTED:
         known = ", ".join(reading.FITTED)
-        raise PictureError(f"{path}: {reading.said(data)}; `fit` reads {known}")
+        raise PictureError(f"{path}: {reading.described(data)}; `fit` reads {known}")
     most = reading.MAX_FITTED_PIXELS
     limit = f"`fit` reads at most {most}"
     picture, image = reading.opened(path, data, kind, most=most, limit=limit)
@@ -100,7 +100,7 @@ def source(path: Path) -> Source:
 
 @contextmanager
 def translated(path: Path, kind: str) -> Iterator[None]:
-    """Whatever Pillow raises about a picture becomes a PictureError in one line."""
+    """Turn whatever Pillow raises about a picture into a PictureError in one line."""
     try:
         yield
     except PictureError:
@@ -129,7 +129,7 @@ def _profile(path: Path, image: Image.Image, data: bytes, kind: str) -> object:
 
 
 def _several(image: Image.Image) -> bool:
-    """Whether there are frames behind the first, but for those of an animated PNG: it is a PNG."""
+    """Whether there are frames behind the first; those of an animated PNG do not count."""
     with reading.quiet():
         return image.format != "PNG" and bool(getattr(image, "is_animated", False))
 
@@ -158,6 +158,6 @@ def _refuse_numbers(path: Path, image: Image.Image, kind: str, hdr: str | None) 
         )
     if image.mode == "F" or (image.mode == "I" and kind != "PNG"):
         raise PictureError(
-            f"{path}: this {kind} file holds numbers of which nobody can tell what white is;"
-            " save it with 8 or 16 bits a channel"
+            f"{path}: this {kind} file holds numbers without a known white level; save it with 8 or"
+            " 16 bits a channel"
         )

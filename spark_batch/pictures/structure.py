@@ -1,4 +1,4 @@
-"""The layout of picture files: whether a file is whole, and what of it a decoder needs.
+"""The layout of picture files: whether a file is whole, and which parts a decoder needs.
 
 Metadata and data behind the picture say nothing about the picture itself. Phones append a video or
 a gain map to a JPEG, and tools write workflows of many megabytes into a PNG; Pillow refuses some of
@@ -23,7 +23,7 @@ MAX_PROFILE = 16 << 20
 # Encoders write chunks of 8 KiB and more, so that even 800 MB have no more than 100 000.
 _MAX_CHUNKS = 1_000_000
 
-# A marker that is no restart marker. FF 00 is data, and FF before FF is fill (T.81, B.1.1).
+# A marker other than a restart marker. FF 00 is data, and FF before FF is fill (T.81, B.1.1).
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _TEM, _SOI, _EOI, _SOS = 0x01, 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -101,10 +101,10 @@ def unsupported(data: bytes, kind: str) -> str | None:
 def essential(data: bytes, kind: str) -> bytes:
     """The file without what can keep Pillow from decoding it.
 
-    Of a JPEG the metadata go that Pillow interprets while it opens a file, but for EXIF and the
-    colour profile. Of a PNG all ancillary chunks go but for transparency and orientation. A chunk
-    whose checksum is wrong goes as well, as the PNG specification (13.2) advises. The colour
-    profile of a PNG is read by `png_profile`.
+    A JPEG loses the metadata that Pillow interprets while it opens a file, except EXIF and the
+    colour profile; a PNG loses all ancillary chunks, except transparency and orientation, and those
+    whose checksum is wrong, as the PNG specification (13.2) advises. `png_profile` reads the colour
+    profile of a PNG.
     """
     if kind == "JPEG":
         return _essential_jpeg(data)

@@ -1,7 +1,7 @@
 """Find downloaded pictures that are suspect: not what was asked for, as far as a machine can see.
 
 A suspect picture is kept and reported, and never paid for again by itself (spark_batch/README.md,
-"Downloads"): all of it is a guess, and the judge is a person.
+"Downloads"): these are guesses, which a person has to judge.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def suspicion(
 ) -> str | None:
     """Why a decoded picture is suspect, in words; None if it is not.
 
-    `small` is the shrunk picture, None where it cannot be made, `size` its width and height in
-    pixels; `expected` are those that the API gives (`Model.expected_size`), None where
-    nobody knows them.
+    `small` is the shrunk picture, None where it cannot be made, `size` the picture's width and
+    height in pixels; `expected` is the size that the API gives (`Model.expected_size`), None where
+    it is not known.
     """
     fault = _proportions(size, expected)
     if fault or small is None:
@@ -67,7 +67,7 @@ def before_of(source: Path, sent: Picture | None, rules: PictureRules) -> Before
     """The input picture at `source` as it was sent; None when it can no longer be read.
 
     `sent` says what was done to it before it was sent (`Picture.treatment`), `rules` are the
-    model's for input pictures. It is kept, 3 kB each, since many jobs use one.
+    model's for input pictures. The last 2000 are kept, 3 kB each, since many jobs use one.
     """
     try:
         if sent is not None and sent.treatment is not None:
@@ -84,7 +84,7 @@ def _proportions(size: tuple[int, int], expected: tuple[int, int] | None) -> str
     width, height = expected
     if measures.same_proportions(size, expected):
         return None
-    return f"{size[0]}x{size[1]} has not the proportions of {width}x{height}, which is expected"
+    return f"{size[0]}x{size[1]} does not have the proportions of the expected {width}x{height}"
 
 
 def _colour(small: Image.Image) -> str | None:
@@ -101,7 +101,7 @@ def _returned(small: Image.Image, size: tuple[int, int], before: Before) -> str 
     difference = ImageChops.difference(small, before.small)
     if any(high > _SAME for _, high in ImageStat.Stat(difference).extrema):
         return None
-    return "it looks like the very input picture"
+    return "it looks the same as the input picture"
 
 
 def _fitted(source: Path, sent: Picture, rules: PictureRules) -> Before:

@@ -3,7 +3,7 @@
 They are JPEG files, and WebP where a picture has transparency.
 
 A page after every run makes only those that are new. The folder is a cache: it can be removed at
-any time, what is broken in it is made again, and a disk that takes nothing more costs only time.
+any time, broken files in it are made again, and a full disk costs only time.
 """
 
 from __future__ import annotations
@@ -30,9 +30,6 @@ _BOX = (320, 240)
 _QUALITY = 72
 _METHOD = 2
 _FILTER = Image.Resampling.HAMMING  # half of bicubic's time, and as good at making smaller
-
-# The EXIF orientations that turn a picture by a quarter.
-_LYING = range(5, 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +62,9 @@ def thumbnail(
 ) -> Thumbnail | None:
     """The thumbnail of the picture file `path`, from the cache `folder` or made.
 
-    With `stored`, one that was made is put into the cache. `picture` is what is known of the file:
-    while its length is still the same, its SHA-256 is taken as given. For a Git LFS pointer, the
-    cache may have the thumbnail. Gives None when there is no file, or no whole picture in it. Safe
-    to use from several threads.
+    With `stored`, a new one is put into the cache. `picture` is what is known of the file: its
+    SHA-256 is trusted while its length is the same. For a Git LFS pointer, the cache may have the
+    thumbnail. Gives None when there is no file, or no whole picture in it. Thread-safe.
     """
     try:
         digest = _digest(path, picture)
@@ -98,7 +94,7 @@ def _shrunk(found: Thumbnail) -> tuple[Image.Image, tuple[int, int]]:
 
 def box(image: Image.Image) -> tuple[int, int]:
     """Width and height in pixels of the thumbnail of a picture, before it is turned upright."""
-    width, height = _BOX[::-1] if reading.orientation(image) in _LYING else _BOX
+    width, height = _BOX[::-1] if reading.orientation(image) in reading.SIDEWAYS else _BOX
     factor = min(1, width / image.width, height / image.height)
     return max(1, round(image.width * factor)), max(1, round(image.height * factor))
 
@@ -140,7 +136,7 @@ def _kept(folder: Path, digest: str) -> Thumbnail | None:
 
 
 def _made(path: Path, folder: Path | None) -> Thumbnail | None:
-    """Made from the picture, and kept in a folder under the hash of what was read."""
+    """Make a thumbnail of a picture, and keep it in a folder under the hash of what was read."""
     try:
         picture, image = reading.decoded(path, at_least=box)
     except PictureError:

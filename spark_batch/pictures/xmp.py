@@ -1,7 +1,7 @@
 """Write, extend and read XMP packets. No Pillow here.
 
 XMP (ISO 16684-1) is the metadata that picture tools and picture databases read in every format.
-The facts stand in a namespace of our own; prompt and model also where others look for them: in
+The facts are in a namespace of our own; prompt and model also where others look for them: in
 Dublin Core's description and in the fields that IPTC's photo metadata 2025.1 has for prompt and
 system. Whoever rewrites the packet, as picture tools do, may turn attributes into elements and
 choose another prefix: it is read as XML, and one with a DOCTYPE, which could grow, is not read.
@@ -40,7 +40,7 @@ _OURS = re.compile(
 )
 # Characters that XML 1.0 has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# What an attribute and an element cannot hold as it is, line ends included, which XML would change.
+# What attributes and elements cannot hold as it is, and line ends, which XML would change.
 _ESCAPES = str.maketrans(
     {
         "&": "&amp;",
@@ -55,15 +55,15 @@ _ESCAPES = str.maketrans(
 
 
 class _Refused(ValueError):
-    """The packet is of a kind that is not read."""
+    """The packet is of a kind that is not read, such as one with a DOCTYPE."""
 
 
 def renewed(packet: bytes | None, facts: Mapping[str, str]) -> bytes:
     """A packet with the mark of a trained model, and with `facts` by name where there are any.
 
-    It is `packet` with them in it, or one of our own without it; the same bytes for the same facts.
-    What stood in it of ours goes, what others wrote stays, a source type too. Raises ValueError
-    when it has no place for them.
+    It is `packet` with them in it, or a new one without it; the same facts give the same bytes. Our
+    earlier facts are replaced; what others wrote stays, a source type too. Raises ValueError when
+    they cannot be added.
     """
     ours = packet is not None and packet.startswith(_HEAD.encode()) and _OURS.search(packet)
     return _composed(facts) if packet is None or ours else _added(packet, facts)
@@ -98,7 +98,7 @@ def _composed(facts: Mapping[str, str]) -> bytes:
 def _added(packet: bytes, facts: Mapping[str, str]) -> bytes:
     before, end, after = _OURS.sub(b"", packet).rpartition(_END)
     if not end or not _RDF.search(before):
-        raise ValueError("it has XMP metadata of a kind that nothing can be added to")
+        raise ValueError("it has XMP metadata that nothing can be added to")
     mark = "" if source_type(packet) else _MARK
     ours = f"{mark}{_description(facts) if facts else ''}"
     return before + ours.encode() + end + after

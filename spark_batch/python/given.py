@@ -43,7 +43,7 @@ def given(
 ) -> Iterator[GivenRecipe]:
     """The recipe that a caller gives, for the length of a call.
 
-    Raises UsageError for what is none. The text of a RecipeError from the block gets its
+    Raises UsageError for anything else. The text of a RecipeError from the block gets its
     diagnostics, since nobody else prints them.
     """
     found = _given(recipe, base)
@@ -60,8 +60,8 @@ def _given(recipe: RecipeLike, base: StrPath | None) -> GivenRecipe:
         return GivenRecipe(_path("base", base or ".") / project.MAPPING, recipe)
     if base is not None:
         raise UsageError(
-            "base: goes with a recipe that is a mapping; paths in a recipe's file count from its"
-            " folder"
+            "base: only for a recipe that is a mapping; paths in a recipe's file are relative to"
+            " its folder"
         )
     return GivenRecipe(_path("recipe", recipe), None)
 
@@ -75,7 +75,7 @@ def _path(name: str, value: object) -> Path:
 
 
 def path(name: str, value: StrPath | None) -> Path | None:
-    """The path in an option. Raises UsageError for a value that is none."""
+    """The path in an option. Raises UsageError for a value that is not a path."""
     return None if value is None else _path(name, value)
 
 
@@ -90,7 +90,7 @@ def only(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def amount(name: str, value: Amount | None) -> Decimal | None:
-    """An amount of USD. Raises UsageError for a value that is none."""
+    """An amount of USD. Raises UsageError for a value that is not an amount."""
     if value is None:
         return None
     number = isinstance(value, Decimal | Real) and not isinstance(value, bool)
@@ -101,11 +101,13 @@ def amount(name: str, value: Amount | None) -> Decimal | None:
 
 
 def whole(name: str, value: int | None, *, least: int) -> int | None:
-    """A whole number of at least `least`. Raises UsageError for a value that is none."""
+    """A whole number of at least `least`. Raises UsageError for any other value."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{name}: expected a whole number from {least}, not {_shown(value)}")
+        raise UsageError(
+            f"{name}: expected a whole number of at least {least}, not {_shown(value)}"
+        )
     return value
 
 
@@ -137,7 +139,7 @@ def sample(value: int | str | None) -> project.SampleSize | None:
 
 
 def text(name: str, value: str | None) -> str | None:
-    """A text. Raises UsageError for a value that is none."""
+    """A text. Raises UsageError for a value that is not a text."""
     if value is None:
         return None
     with _about(name):

@@ -116,7 +116,7 @@ def status(
     shard: str | None = None,
     allow_outside: bool = False,
 ) -> StatusResult:
-    """Where the jobs of a recipe stand, from its checkpoint alone, also during a run.
+    """The status of the jobs of a recipe, from its checkpoint alone, also during a run.
 
     The options are those of `run`. Input pictures may be missing. Raises UsageError when nothing
     has been run yet, and RecipeError and CheckpointError as `run` does.
@@ -157,7 +157,7 @@ def resolve(
 
     `job` is its key, the beginning of the key, or its picture's name or path. Give one of
     `task_id` (there is a task), `not_charged` (there is none) and `resubmit` (not known: make it
-    again, and maybe pay twice). The next `run` or `rescue` goes on. Returns where all jobs stand.
+    again, and maybe pay twice). The next `run` or `rescue` goes on. Returns the status of all jobs.
     Raises UsageError unless `job` names one job that is uncertain.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
@@ -166,7 +166,7 @@ def resolve(
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         layout = found.layout(sandbox=sandbox, shard=part)
         with project.settling(layout, job, (), task_id=task_id) as settlement:
-            attempts = [attempt for it in settlement.jobs for attempt in it.attempts]
+            attempts = [attempt for unsettled in settlement.jobs for attempt in unsettled.attempts]
             for attempt in attempts[-1:] if task_id is not None else attempts:
                 settlement.settle(attempt, task_id=task_id, not_charged=not_charged)
             failures = settlement.write_reports().failures
@@ -186,7 +186,7 @@ def merge(
     """Join the recipe's shards, or `sources`: checkpoints, manifests and output folders.
 
     With `renamed` the sources are of this recipe under an earlier name. Sends nothing and
-    overwrites no picture. Raises UsageError for a path that is no source, CheckpointError and
+    overwrites no picture. Raises UsageError for a path that is not a source, CheckpointError and
     OutputError.
     """
     paths = [path for source in sources if (path := given.path("sources", source)) is not None]

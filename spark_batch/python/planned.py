@@ -12,7 +12,7 @@ from spark_batch.project import Action, Job, JobLine, Status, Step
 class PlannedJob(JobLine):
     """A job and what a run would do with it.
 
-    `action` says what, `reason` why, in words; `status` is where the job stands now. `cost` is what
+    `action` says what, `reason` why, in words; `status` is the job's present status. `cost` is what
     the run is expected to pay for it in USD: 0 where it pays nothing, None where no price is known.
     """
 

@@ -30,7 +30,7 @@ class ValidationResult:
 
 @dataclass(frozen=True, slots=True)
 class StatusResult:
-    """Where the jobs of a recipe stand, and what they cost.
+    """The status of the jobs of a recipe, and what they cost.
 
     `jobs` are those that were chosen, all without a choice. `spent` is what all attempts of the
     recipe cost in USD, as far as the API said; `reserved` is held for attempts that may still cost
@@ -60,7 +60,7 @@ class StatusResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult(StatusResult):
-    """How a run ended, and where the jobs stand after it.
+    """How a run ended, and the status of the jobs after it.
 
     `exit_code` is what the command would end with. `created` is the number of tasks that this run
     created, `made` that of the pictures that it fetched, and `cost` what it spent. `manifest` is
@@ -141,7 +141,8 @@ class MergeResult:
 class RunInterrupted(KeyboardInterrupt):
     """Ctrl-C ended a run, which stopped as the command does; `result` is how it ended.
 
-    Nothing is lost: the next run goes on from there. As any KeyboardInterrupt it is no `Exception`.
+    Nothing is lost: the next run goes on from there. Like any KeyboardInterrupt this is not an
+    `Exception`.
     """
 
     def __init__(self, result: RunResult) -> None:

@@ -67,7 +67,7 @@ def run(
     `RunInterrupted`, a KeyboardInterrupt, is raised, which has the result. That holds in the main
     thread, where Python delivers signals, unless the program handles SIGINT itself.
 
-    Jobs that fail are no error: see `RunResult.ok` and each job's status. Raises RecipeError with
+    Jobs that fail raise no error: see `RunResult.ok` and each job's status. Raises RecipeError with
     its diagnostics, UsageError without a key or for an option that is wrong, CheckpointError when
     another process runs the recipe or the checkpoint is damaged, and OutputError when a file cannot
     be written.
@@ -89,7 +89,7 @@ def run(
         strict=strict,
     )
     with given.given(recipe, base, allow_outside=allow_outside) as found:
-        return _run(found, options, Watcher(on_event, bar=progress))
+        return _run(found, options, Watcher(on_event, bar=progress, sandbox=sandbox))
 
 
 def retry(
@@ -113,7 +113,7 @@ def retry(
     on_event: OnEvent | None = None,
     progress: bool = False,
 ) -> RunResult:
-    """Make jobs again that failed or whose picture has expired, for money; new ones are left.
+    """Make failed and expired jobs again, for money; jobs that were never made are left.
 
     The options, and what it raises, are those of `run`.
     """
@@ -134,7 +134,7 @@ def retry(
         strict=strict,
     )
     with given.given(recipe, base, allow_outside=allow_outside) as found:
-        return _run(found, options, Watcher(on_event, bar=progress))
+        return _run(found, options, Watcher(on_event, bar=progress, sandbox=sandbox))
 
 
 def rescue(
@@ -154,7 +154,7 @@ def rescue(
     The options, and what it raises, are those of `run`; where nothing has been run yet, the result
     has no jobs.
     """
-    watcher = Watcher(on_event, bar=progress)
+    watcher = Watcher(on_event, bar=progress, sandbox=sandbox)
     part, keys = given.shard(shard), given.path("env_file", env_file)
     with given.given(recipe, base, allow_outside=allow_outside) as found:
         layout = found.layout(sandbox=sandbox, shard=part)

@@ -41,7 +41,7 @@ OnEvent = Callable[[Event, Progress], object]
 
 
 def progress_of(tally: Tally, total: int) -> Progress:
-    """The progress that a run's tally says."""
+    """The progress of a run by its tally."""
     return Progress(
         total=total,
         ended=tally.ended,
@@ -58,28 +58,29 @@ def progress_of(tally: Tally, total: int) -> Progress:
 
 
 class Watcher:
-    """Does a run to its end, also when the caller's function raises or Ctrl-C is pressed.
+    """Carries a run to its end, also when the caller's function raises or Ctrl-C is pressed.
 
     Either has the run stop as the command does: nothing more is sent, and what is paid for is
     fetched for as long as `run.stop_timeout` says. `error` is what the function raised,
     `interrupted` says that Ctrl-C was pressed, `notes` are the run's notes.
     """
 
-    def __init__(self, on_event: OnEvent | None, *, bar: bool) -> None:
+    def __init__(self, on_event: OnEvent | None, *, bar: bool, sandbox: bool) -> None:
         self._on_event = on_event
         self._bar = bar
+        self._currency = "play USD" if sandbox else "USD"
         self.error: BaseException | None = None
         self.interrupted = False
         self.notes: list[str] = []
 
     def __call__(self, driver: Driver, total: int) -> None:
-        """Do the run and show it."""
+        """Carry out the run and show it."""
 
         def stop() -> None:
             self.interrupted = True
             driver.stop()
 
-        with _interrupts(stop), _bar(total, shown=self._bar) as show:
+        with _interrupts(stop), _bar(total, self._currency, shown=self._bar) as show:
             for event in driver.events():
                 self._note(event)
                 if self.error is None:
@@ -123,7 +124,7 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _bar(total: int, *, shown: bool) -> Iterator[Callable[[Progress], None]]:
+def _bar(total: int, currency: str, *, shown: bool) -> Iterator[Callable[[Progress], None]]:
     """Give a function that shows progress as a bar on stderr, if it is to be shown."""
     if not shown:
         yield lambda progress: None
@@ -137,7 +138,7 @@ def _bar(total: int, *, shown: bool) -> Iterator[Callable[[Progress], None]]:
 
     def show(progress: Progress) -> None:
         bar.n = progress.ended
-        bar.set_postfix_str(_figures(progress), refresh=False)
+        bar.set_postfix_str(_figures(progress, currency), refresh=False)
         bar.update(0)
 
     try:
@@ -146,11 +147,11 @@ def _bar(total: int, *, shown: bool) -> Iterator[Callable[[Progress], None]]:
         bar.close()
 
 
-def _figures(progress: Progress) -> str:
+def _figures(progress: Progress, currency: str) -> str:
     counts = {
         "in flight": progress.in_flight,
         "failed": progress.failed,
         "uncertain": progress.uncertain,
     }
     parts = [f"{count} {what}" for what, count in counts.items() if count]
-    return ", ".join((*parts, f"{progress.spent} USD"))
+    return ", ".join((*parts, f"{progress.spent} {currency}"))

@@ -31,7 +31,7 @@ _TIMES = (
     re.compile(
         r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})[T ]" + _CLOCK + "(Z|[+]00:00)?"
     ),
-    # Dots stand only in dates whose first number is the day.
+    # Only dates whose first number is the day have dots.
     re.compile(r"(?P<day>[0-9]{1,2})[.](?P<month>[0-9]{1,2})[.](?P<year>[0-9]{4}) " + _CLOCK),
 )
 

@@ -175,7 +175,7 @@ def _with_verdicts(target: Target) -> tuple[Target, tuple[str, ...]]:
     try:
         return replace(target, verdicts=read_picks(target.picks)), ()
     except PicksError as error:
-        return target, (f"{error}; the reports have no verdicts until that is mended",)
+        return target, (f"{error}; the reports have no verdicts until that is fixed",)
 
 
 # Writes one report while it receives the jobs by `send`, some at a time; None ends it.
@@ -218,8 +218,8 @@ def _replaced(path: Path) -> Iterator[IO[str]]:
             yield file
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; mend that, then `spark-batch report`"
-            " writes it"
+            f"cannot write {path}: {error.strerror or error}; once that is fixed, `spark-batch"
+            " report` writes it"
         ) from None
 
 

@@ -23,8 +23,8 @@ from spark_batch.version import __version__
 class Freshness:
     """Which of some reports are up to date, as of now.
 
-    What they are made from is looked at when this is made, so that a picture that is replaced while
-    the page is being made has it made again. Make it outside a transaction, since it reads the
+    It notes what they are made from when it is created: a picture that is replaced while the page
+    is written makes the page stale. Create it outside a transaction, since it reads the
     checkpoint's file.
     """
 
@@ -46,7 +46,7 @@ class Freshness:
         that its reports do not have.
         """
         found = map(self._finding, formats)
-        remembered.remember(one for one in found if one is not None)
+        remembered.remember(finding for finding in found if finding is not None)
 
     def _finding(self, name: str) -> str | None:
         """A report with what it is made from; None where there is no file, or no checkpoint."""
@@ -88,7 +88,7 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def _hash(path: Path) -> str | None:
-    """The SHA-256 of a file; None for a missing one, and for a link, which is no report."""
+    """The SHA-256 of a file; None for a missing one, and for a link, which is not a report."""
     try:
         return sha256(path) if atomic.is_regular(path) else None
     except PictureError:

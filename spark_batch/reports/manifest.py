@@ -57,7 +57,7 @@ def manifest_columns() -> tuple[str, ...]:
 
 
 def required_columns() -> tuple[str, ...]:
-    """The columns without which nobody can tell what is paid for."""
+    """The columns without which it is not known what is paid for."""
     columns = schema(MANIFEST)["items"]["properties"]
     return tuple(name for name in manifest_columns() if not columns[name].get("x-optional"))
 
@@ -112,7 +112,7 @@ def read_manifest(path: Path) -> Iterator[dict[str, str]]:
     """Yield the rows of a manifest as `row` made them, also after a spreadsheet has saved the file.
 
     Columns are found by name; unknown columns and rows that are not of a job are skipped. A column
-    that the file lacks is empty, unless it is required, and so is a `pick` that is no verdict. A
+    that the file lacks is empty, unless it is required, and so is a `pick` that is not a verdict. A
     cell that a spreadsheet has damaged is returned as it is. Raises ManifestError.
     """
     if lfs.read(path) is not None:

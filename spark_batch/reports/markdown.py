@@ -12,7 +12,7 @@ from itertools import chain, islice
 from urllib.parse import quote
 
 from spark_batch.checkpoint import CheckpointReader, Counts
-from spark_batch.jobs import FLAGGED, JobRecord, Status
+from spark_batch.jobs import FLAGGED, SANDBOX_API, JobRecord, Status
 from spark_batch.jobs.picks import Picks
 from spark_batch.models import Models
 from spark_batch.reports.report import Report, Target, WholeReport
@@ -121,13 +121,16 @@ def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str
 
 def _money(reader: CheckpointReader) -> Iterator[str]:
     money = reader.money()
+    is_play = reader.apis() == {SANDBOX_API}
     parts = [f"**{amount_text(money.spent)} USD** spent"]
+    if is_play:
+        parts = [f"nothing charged, would be about {amount_text(money.spent)} USD"]
     if money.reserved:
         parts.append(
             f"{amount_text(money.reserved)} USD reserved for what may still cost something"
         )
     if money.unpriced:
-        parts.append(f"the price of {money.unpriced} not known")
+        parts.append(f"the price of {counted(money.unpriced, 'task')} is not known")
     yield from (f"{', '.join(parts)}.", "")
     spent = reader.spent_by_prompt()
     if len(spent) > 1:
@@ -138,7 +141,7 @@ def _money(reader: CheckpointReader) -> Iterator[str]:
             )
             for prompt_id, usd in islice(spent.items(), _PROMPTS)
         )
-        yield from _table(("prompt", "USD spent"), rows)
+        yield from _table(("prompt", "play USD" if is_play else "USD spent"), rows)
     if len(spent) > _PROMPTS:
         yield from (f"… and {len(spent) - _PROMPTS} more prompts.", "")
 

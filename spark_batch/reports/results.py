@@ -74,7 +74,7 @@ class JobLine:
 
 @dataclass(frozen=True, slots=True)
 class JobResult(JobLine):
-    """A job and where it stands: a line of a recipe, or a row of a manifest.
+    """A job and its status: a line of a recipe, or a row of a manifest.
 
     `output` is the picture's file, None until there is one. `cost` is what all attempts of the
     job cost in USD as far as the API said, None while that is not known; with `api` `sandbox` it is
@@ -143,7 +143,7 @@ class Folders:
 def read_results(path: Path) -> Iterator[JobResult]:
     """The rows of a manifest, also after a spreadsheet has saved the file.
 
-    A picture's file stands below the manifest's folder. Raises ManifestError for a file that
+    A picture's file is below the manifest's folder. Raises ManifestError for a file that
     cannot be read, and for a row that spark-batch did not write.
     """
     folder = output_folder(path.absolute())
@@ -154,7 +154,7 @@ def read_results(path: Path) -> Iterator[JobResult]:
                 yield _made(cells, folder, name=_stem(cells["output"]), image=None)
                 continue
         except (ValueError, ArithmeticError, RecursionError):
-            fault = "a number, a time or a list in it cannot be read"
+            fault = "it has a number, a time or a list that cannot be read"
         raise ManifestError(f"cannot read the manifest {path}: job {number}: {fault}")
 
 
@@ -177,7 +177,7 @@ def _faults(cells: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with the cells, by the patterns of the manifest's schema."""
     for column, pattern in _patterns().items():
         if pattern.fullmatch(cells[column]) is None:
-            yield f"{column} is {cells[column][:_SHOWN]!r}"
+            yield f"{column} cannot be {cells[column][:_SHOWN]!r}"
 
 
 @cache

@@ -73,7 +73,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, UnicodeError):
-        return "it is not in UTF-8; a spreadsheet saves it so as 'CSV UTF-8'"
+        return "it is not in UTF-8; in a spreadsheet, save it as 'CSV UTF-8'"
     return str(error)
 
 

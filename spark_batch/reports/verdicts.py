@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.jobs import FLAGGED, SANDBOX_API, Attempt, JobRecord, Status
 from spark_batch.models import ErrorCode, Models
+from spark_batch.recipe.table import ENDINGS
 
-UNKNOWN = "RECIPE"  # stands for the recipe's file when it is not known
-_TABLES = (".csv", ".jsonl", ".ndjson")
+UNKNOWN = "RECIPE"  # in the place of the recipe's file when it is not known
 
 
 class Trouble(str, Enum):
-    """Kinds of trouble, the gravest first: may be paid twice, then has no picture."""
+    """Kinds of trouble, the gravest first: may be paid twice, no picture, a picture to look at."""
 
     UNCERTAIN = "uncertain"
     FAILED = "failed"
@@ -45,10 +45,10 @@ _ADVICE = {
     ),
 }
 _UNKNOWN_CODE = (
-    "This code is not known, so the job is not sent again by itself: `spark-batch retry`."
+    "This code is not known, so the job is not sent again by itself: `spark-batch retry` sends it."
 )
 _NO_CODE = "`spark-batch retry` sends it again."
-_BEING_SENT = "it is being sent, or a run ended while it was"
+_BEING_SENT = "a run is sending it, or ended while it did"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def recipe_file(reader: CheckpointReader) -> str:
     """
     for text in reader.sources():
         found = source(text)
-        if found and PurePosixPath(found.file).suffix.lower() not in _TABLES:
+        if found and PurePosixPath(found.file).suffix.lower() not in ENDINGS:
             return found.file
     return UNKNOWN
 

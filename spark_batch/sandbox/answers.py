@@ -37,8 +37,8 @@ def no_task() -> Response:
 
 
 def foreign_host() -> Response:
-    """The response to a Host that is no loopback name; it does not repeat the name."""
-    return _error(421, 421, "The sandbox answers to 127.0.0.1, localhost and [::1] alone")
+    """The response to a Host that is not a loopback name; it does not repeat the name."""
+    return _error(421, 421, "The sandbox answers only to 127.0.0.1, localhost and [::1]")
 
 
 def store_error(code: str, *, status: int) -> Response:
@@ -58,7 +58,7 @@ def redirect_loop() -> Response:
 
 
 def not_json() -> Response:
-    """Status 200 with a body that is no JSON."""
+    """Status 200 with a body that is not JSON."""
     return PlainTextResponse("OK")
 
 

@@ -203,7 +203,7 @@ class Sandbox:
 
     async def _result(self, request: Request) -> Response:
         if "authorization" in request.headers:
-            why = "a result URL was asked with an Authorization header: it would give the key away"
+            why = "a result URL was requested with an Authorization header: it discloses the key"
             self._note(ledger.MISUSE, "authorization", why, request)
             return answers.store_error("InvalidRequest", status=400)
         name, form = request.path_params["name"], request.path_params["form"]

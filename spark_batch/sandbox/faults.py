@@ -22,8 +22,8 @@ PRECHARGE = "precharge"
 
 _GATEWAY = {
     "401": "the key is refused",
-    "402": "the balance does not suffice, as the vendor's clients expect it",
-    "403": "the balance does not suffice, as the vendor's page has it",
+    "402": "the balance is too low, as the vendor's clients expect it",
+    "403": "the balance is too low, as the vendor's page has it",
     "429": "rate limit, with Retry-After",
     "429-bare": "rate limit, without Retry-After",
     "500": "server error, as JSON",
@@ -50,7 +50,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "hang-after": "a task is made, and no answer ever comes",
             "not-json": "a task is made, and the answer is not JSON",
             "slow-answer": "a task is made, and the answer comes late",
-            "id-name:NAME": "the id stands under this name, as task_id or request_id",
+            "id-name:NAME": "the id has this name, such as task_id or request_id",
             "integer-id": "the id is an integer",
             "task-code:CODE": "the task fails with this code",
             "task-code-text:CODE": "the task fails, its code is a text",
@@ -69,7 +69,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "hang": "no answer ever comes",
             "not-json": "the answer is not JSON",
             "poll-code:CODE": "an HTTP error with this error code",
-            "unknown-status": "a status that nobody knows",
+            "unknown-status": "an unknown status",
             "waiting:WORD": "this status, and the task is not finished",
             "status:WORD": "the right answer with this status in it",
             "cost-empty": "the cost is an empty text",
@@ -78,11 +78,11 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "cost-credit": "the cost is in the currency `credit`",
             "discount": "a discount of 0.7 beside the cost",
             "no-usage": "nothing about the cost",
-            "type:WORD": "the picture's type is this, as url, image_url or image/jpeg",
+            "type:WORD": "the picture's type is this, such as url, image_url or image/jpeg",
             "flat-output": "`output` lists the pictures without `content`",
-            "outputs": "the pictures stand in `outputs`",
+            "outputs": "the pictures are in `outputs`",
             "url-list": "`outputs` lists the URLs alone",
-            "nested-url": "the URL stands in an object, `image_url`",
+            "nested-url": "the URL is in an object, `image_url`",
             "two-pictures": "a second picture behind the first",
             "no-size": "the answer has no size of the picture",
             "size-off": "the answer has a wrong size of the picture",
@@ -105,7 +105,7 @@ KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "504": "a gateway's timeout, as HTML",
             "cut": "the connection is closed",
             "hang": "no answer ever comes",
-            "expired": "the URL has ended",
+            "expired": "the URL has expired",
             "redirect-loop": "a redirect that never ends",
             "html": "a page instead of the picture",
             "short": "half the file, as if it were whole",
@@ -151,8 +151,8 @@ class Faults:
     `firsts` over `rates`. `retry_after` is the Retry-After of a 429 in seconds, None for none;
     `slow_seconds` is the duration of slow answers, and the pause between two bytes of `drip`.
 
-    Raises UsageError for an unknown name, for a rate that is no probability and for a number below
-    1.
+    Raises UsageError for an unknown name, for a rate that is not a probability and for a number
+    below 1.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -226,7 +226,7 @@ def _at(faults: Sequence[tuple[Fault, float]], point: float) -> Fault | None:
 def read_script(path: Path) -> Mapping[str, Sequence[str | None]]:
     """The script in a YAML or JSON file: a mapping of places to lists of names.
 
-    Raises UsageError for a file that cannot be read or is no such mapping.
+    Raises UsageError for a file that cannot be read or is not such a mapping.
     """
     import yaml
 
@@ -238,7 +238,7 @@ def read_script(path: Path) -> Mapping[str, Sequence[str | None]]:
         isinstance(names, list) for names in loaded.values()
     ):
         places = ", ".join(KNOWN)
-        raise UsageError(f"{path}: must map each of {places} to a list of fault names")
+        raise UsageError(f"{path}: must map {places} to lists of fault names")
     return {
         str(place): [None if name is None else str(name) for name in names]
         for place, names in loaded.items()
@@ -266,8 +266,8 @@ def parse(
             name = ""
         if not name:
             raise UsageError(
-                f"the fault {option!r} is not NAME=RATE, as 429=0.1, or NAME=first:N, "
-                "as result:404=first:3"
+                f"the fault {option!r} is not NAME=RATE, such as 429=0.1, or NAME=first:N, such as"
+                " result:404=first:3"
             )
     return Faults(rates=rates, firsts=firsts, script=script or {})
 

@@ -22,7 +22,7 @@ _THUMBNAIL = 200
 # In pixels of such a thumbnail.
 _WORD, _FACTS, _PROMPT, _GAP, _TILES = 26, 15, 11, 6, 4
 _PROMPT_LINES = 2
-_LYING = 1.25  # from this ratio of the sides on the label stands beside the picture
+_LYING = 1.25  # from this ratio of the sides on, the label is beside the picture
 _COLUMN = 0.4
 _TILE_COUNT = 24
 

@@ -1,7 +1,7 @@
 """The ledger: what the sandbox accepted, billed, refused and spoiled, as JSON Lines.
 
-An accepted request stands in the file before its answer leaves, so the ledger is what the sandbox
-billed, whatever became of the answer. Tasks are computed from their entries; there is no other
+An accepted request is in the file before its answer leaves, so the ledger is what the sandbox
+billed, even if the answer was lost. Tasks are computed from their entries; there is no other
 state.
 """
 
@@ -76,8 +76,8 @@ class Ledger:
     """A ledger file and its entries. Thread-safe.
 
     Several processes may write one file; each reads what the others wrote before it opened it. A
-    killed process may leave an unfinished last line, whose answer was never sent: it is no entry,
-    and is cut off before the next line is written. Raises UsageError for a file that is no
+    killed process may leave an unfinished last line, whose answer was not sent: it does not count,
+    and is cut off before the next line is written. Raises UsageError for a file that is not a
     ledger.
     """
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BAD_REQUEST = 400
 NOT_FOUND = 404
 
-_ANY_SIZE = (1024, 1024)  # pixels of a preview for which nobody knows the size
+_ANY_SIZE = (1024, 1024)  # pixels of a preview whose size is not known
 _MOST = 5000  # pixels of a preview's side
 _SIDES = re.compile("([0-9]{1,6})x([0-9]{1,6})")
 _URL = re.compile("https?://", re.IGNORECASE)
@@ -131,7 +131,7 @@ def _loaded(body: bytes) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _check_envelope(payload: Mapping[str, Any]) -> None:
@@ -250,7 +250,7 @@ def _decoded(text: str, model: Model) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise _bad_picture("no Base64", model) from None
+        raise _bad_picture("not Base64", model) from None
 
 
 def _check_picture(data: bytes, model: Model) -> None:
@@ -260,7 +260,7 @@ def _check_picture(data: bytes, model: Model) -> None:
             _check_facts(picture, len(data), model)
             picture.load()
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
-        raise _bad_picture("no whole picture in a supported format", model) from None
+        raise _bad_picture("not a whole picture in a supported format", model) from None
 
 
 def _check_facts(picture: Image.Image, size: int, model: Model) -> None:

@@ -240,6 +240,7 @@ def test_notes_go_to_stderr_and_into_the_other_forms(
         (["--against", "main", "--markdown", "--json"], "give either --json or --markdown"),
         (["--against", "main", "--only", "scale=0.4"], "give no --only, --by"),
         (["--against", "main", "--by", "prompt"], "give no --only, --by"),
+        (["--against", "main", "--sample", "3"], "--shard, --sample, --out"),
         (["--against", "mian"], "did you mean 'main'?"),
         (["--against", "README"], "there is no file, branch, tag or commit 'README'"),
         (["--against", "recipe.yaml"], "it has no column job"),
@@ -404,7 +405,7 @@ def test_a_flagged_picture_that_was_retried_is_compared_with_its_first_one(
     told = against(call, folder, given=manifest)
     assert told.code == 0
     assert told.out.count("  moved ?  made again") == 2
-    assert "first; of 2 the earlier one is not here\n" in told.out
+    assert "first; 2 of the earlier ones not here\n" in told.out
 
 
 def test_a_job_of_another_model_differs_in_what_only_one_of_them_takes(

@@ -19,7 +19,7 @@ def test_a_cut_file_is_put_back_without_a_new_task(folder: Folder, call: Call) -
     told = call("plan", folder.recipe, "--sandbox", "--detailed-exitcode")
     assert told.code == ExitCode.CHANGES
     differs = f"size differs: 120 bytes, {len(whole)} recorded"
-    assert f"{differs}; what stands there is kept in .spark-batch/kept" in told.out
+    assert f"{differs}; the file that is there is kept in .spark-batch/kept" in told.out
     assert "1 to restore (file missing or changed)" in told.out
     document = json.loads(call("plan", folder.recipe, "--sandbox", "--json").out)
     assert [job["cause"] for job in document["jobs"]].count("size-differs") == 1

@@ -194,7 +194,7 @@ def test_check_passes_over_what_is_not_the_recorded_picture(checked: Folder, cal
     checked.edit("similar: 0.999", "similar: 0.0001")
     ended = call("check", checked.recipe, "--sandbox")
     assert ended.code == 0
-    assert "1 picture checked, 3 pictures passed over; 3 jobs flagged" in ended.out
+    assert "1 picture checked, 3 pictures skipped; 3 jobs flagged" in ended.out
     assert "not checked: its file is not there" in ended.out
     assert "not checked: its file is not the recorded picture" in ended.out
 

@@ -126,6 +126,13 @@ def test_a_plan_tells_what_each_exclude_drops(folder: Folder, call: Call) -> Non
     assert (document["excluded"], len(document["jobs"])) == ([1, 2], 1)
 
 
+def test_the_command_that_shows_warnings_can_be_copied(folder: Folder, call: Call) -> None:
+    """A path with a space is quoted."""
+    recipe = folder.recipe.rename(folder.path / "my recipe.yaml")
+    told = call("plan", recipe).err
+    assert f"{recipe}: 2 warnings, listed by `spark-batch validate '{recipe}'`\n" in told
+
+
 def test_status_tells_where_everything_stands(folder: Folder, call: Call) -> None:
     """As text and as JSON; before any run it says that there is none."""
     assert call("status", folder.recipe).code == ExitCode.WRONG

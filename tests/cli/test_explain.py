@@ -13,7 +13,8 @@ from tests.makers import MODEL
 def test_everything_that_is_listed_is_explained(call: Call) -> None:
     """Error codes, statuses, warnings and HTTP codes, each with what follows from it."""
     listed = call("explain").out
-    names = (*MODEL.errors.by_code, *(status.value for status in Status), *warning_codes())
+    statuses = (*(status.value for status in Status), "flagged")
+    names = (*MODEL.errors.by_code, *statuses, *warning_codes())
     for name in (*names, *map(str, HTTP_STATUSES)):
         assert f"  {name} " in listed
         ended = call("explain", name)

@@ -92,7 +92,7 @@ def test_what_is_not_delivered_any_more_is_named(made: Folder, call: Call) -> No
     _export(call, made, "--picked")
     choose(made, "", "pick")
     words = "0 pictures copied, 1 there already, 1 from earlier exports left there"
-    assert _export(call, made, "--picked") == (0, f"{words} (--mirror deletes)")
+    assert _export(call, made, "--picked") == (0, f"{words} (--mirror deletes them)")
     assert len(_listed(made.path / "to")) == 2
     assert _export(call, made, "--picked", "--mirror")[1].endswith("1 deleted")
     assert _export(call, made, "--picked") == (0, "0 pictures copied, 1 there already")

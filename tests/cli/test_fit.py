@@ -205,7 +205,7 @@ def test_nothing_but_the_error_is_said_of_hostile_files(fits: Folder) -> None:
     assert process.returncode == ExitCode.WRONG
     assert out == f"{fits.recipe}: 1 error\n"
     first, *rest = err.splitlines()
-    assert first.endswith("scan.tif: this TIFF file is broken or cut short; get it anew")
+    assert first.endswith("scan.tif: this TIFF file is broken or cut short; get a whole copy")
     assert [line.strip() for line in rest] == ["- {path: scans/*.tif, fit: true}", "^"]
 
 
@@ -244,5 +244,5 @@ def test_a_damaged_heic_file_is_an_error_at_its_line(
     path.write_bytes(path.read_bytes()[:-100])
     told = call("validate", folder.recipe)
     assert told.code == ExitCode.WRONG
-    assert "a.heic: this HEIC file is broken or cut short; get it anew" in told.err
+    assert "a.heic: this HEIC file is broken or cut short; get a whole copy" in told.err
     assert "- {path: a.heic" in told.err or "[{path: a.heic" in told.err

@@ -42,6 +42,13 @@ def test_a_model_of_ones_own_runs_without_a_line_of_code(duo: Folder, call: Call
     assert "512x512, take 1, size 512x512, strength 0.6, model mine_1" in history
 
 
+def test_a_plan_says_of_how_many_jobs_the_cost_is_not_known(duo: Folder, call: Call) -> None:
+    """The price of one model says nothing about the other."""
+    duo.edit("price: 0.03", "price: {spark_i2i_3_0: 0.03}")
+    told = call("plan", duo.recipe, "--sandbox").out
+    assert "cost not known for 2 of 6 (give the recipe a price)" in told
+
+
 def test_the_manifest_alone_knows_what_is_paid_for(duo: Folder, call: Call) -> None:
     """A fresh clone adopts requests without scale, seed and size, and pays for nothing twice."""
     call("run", duo.recipe, "--sandbox")

@@ -56,7 +56,7 @@ def test_where_nobody_looks_the_page_is_named(
             monkeypatch.setenv(name, value)
     ended = call("run", folder.recipe, "--sandbox", "--open")
     assert ended.code == 0
-    assert f"no browser to open here: {folder.previews / 'tiny.html'}" in ended.err
+    assert f"cannot open a browser here: open {folder.previews / 'tiny.html'}" in ended.err
     assert not browser.exists()
 
 

@@ -105,7 +105,7 @@ def test_include_is_counted(folder: Folder, call: Call) -> None:
     """What each entry adds, beside what each exclude drops."""
     folder.edit("price:", "include: [{scale: 0.9, size: 512x512}]\nexclude: [{scale: 0.7}]\nprice:")
     told = call("plan", folder.recipe, "--sandbox").out
-    assert "2 of its jobs by include[0]" in told
+    assert "2 of the jobs come from include[0]" in told
     assert "2 dropped by exclude[0]" in told
     assert _document(call, folder)["origins"] == {"variants": 2, "include[0]": 2}
 

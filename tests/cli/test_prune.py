@@ -155,7 +155,7 @@ def test_a_file_that_somebody_changed_is_named_and_stays(
     judge(folder, {made[0]["job"]: "reject"})
     ended = call("prune", folder.recipe, "--sandbox", "--rejected", "--yes")
     assert f"left alone: {made[0]['output']}: somebody has changed it" in ended.err
-    assert ended.out == "0 pictures deleted, 0 bytes freed; what they cost still counts\n"
+    assert ended.out == "0 pictures deleted, 0 bytes freed; the cost still counts\n"
     assert path.read_bytes() == b"somebody's work"
     assert rows(folder)[0]["status"] == "done"
 

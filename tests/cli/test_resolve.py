@@ -37,7 +37,7 @@ def test_many_are_settled_at_once(uncertain: Folder, call: Call) -> None:
 def test_many_are_not_settled_where_nobody_can_be_asked(uncertain: Folder, call: Call) -> None:
     ended = call("resolve", uncertain.recipe, "--only", "status=uncertain", "--not-charged")
     assert ended.code == ExitCode.WRONG
-    assert "nobody can be asked here whether to settle 3 attempts: add --yes" in ended.err
+    assert "there is no terminal to ask whether to settle 3 attempts: add --yes" in ended.err
     assert statuses(uncertain) == ["done", "uncertain", "uncertain", "uncertain"]
 
 

@@ -32,7 +32,7 @@ def test_it_serves_until_it_is_stopped(folder: Folder, call: Call, number: signa
             process.communicate()
     assert (process.returncode, out) == (0, "")
     last = err.splitlines()[-1]
-    assert last == f"verdicts go into {folder.path / 'tiny.picks.csv'}; Ctrl-C ends it"
+    assert last == f"verdicts are saved in {folder.path / 'tiny.picks.csv'}; Ctrl-C ends the review"
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(url, timeout=5)
 

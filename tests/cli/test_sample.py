@@ -29,7 +29,7 @@ def test_the_canary(matrix: Folder, call: Call) -> None:
     assert "15 left as they are (--sample)" in planned
     assert "sample of 5 of 20 jobs, with every value of each axis" in planned
     assert "expected 0.15 USD (by the recipe's price)" in planned
-    assert "the whole, 20 jobs: 20 pictures to create, expected 0.60 USD" in planned
+    assert "all 20 jobs: 20 pictures to create, expected 0.60 USD" in planned
     ended = call("run", matrix.recipe, "--sandbox", "--sample", "25%")
     assert (ended.code, len(matrix.ledger())) == (0, 5)
     looked = call("plan", matrix.recipe, "--sandbox", "--sample", "25%").out

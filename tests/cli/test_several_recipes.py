@@ -91,7 +91,7 @@ def test_a_saved_plan_is_of_one_recipe(
     folder: Folder, others: tuple[Path, Path], call: Call
 ) -> None:
     ended = call("run", folder.recipe, *others, "--plan", "a.plan")
-    assert (ended.code, "a saved plan is of one recipe" in ended.err) == (2, True)
+    assert (ended.code, "a saved plan is for one recipe" in ended.err) == (2, True)
     assert call("run").code == ExitCode.WRONG
 
 

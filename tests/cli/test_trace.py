@@ -190,10 +190,10 @@ def test_broken_books_are_passed_over(marked: Folder, call: Call, broken: str) -
     assert ended.code == ExitCode.DONE
     assert "attempt 1  done at sandbox" in ended.out
     if broken == "checkpoint":
-        assert "passed over: the checkpoint" in ended.err
+        assert "skipped: the checkpoint" in ended.err
     far = call("trace", marked.path / "photo.jpg", "--in", marked.path)
     assert far.code == ExitCode.FAILED
-    assert f"passed over: {'the checkpoint ' if broken == 'checkpoint' else ''}" in far.err
+    assert f"skipped: {'the checkpoint ' if broken == 'checkpoint' else ''}" in far.err
 
 
 def test_a_picture_that_was_replaced(marked: Folder, call: Call) -> None:

@@ -148,7 +148,7 @@ def test_paths_of_a_recipe_mean_the_same_on_workers(
 
     assert world.run(on_event=give_back).done == 1
     (done,) = [event for event in world.events if isinstance(event, Done)]
-    assert done.flag == "it looks like the very input picture"
+    assert done.flag == "it looks the same as the input picture"
     assert watched.done_here == []
 
 

@@ -67,10 +67,10 @@ def test_the_reason_says_what_was_found_and_what_is_wanted(
     judge: Judge, photo: Image.Image
 ) -> None:
     results = judge(photo.resize((1024, 704)))
-    assert results["size"].reason == "it is 1024x704, and not 1536x1056"
+    assert results["size"].reason == "it is 1024x704, not 1536x1056"
     said = results["differs"].reason
     assert said.startswith("it is the input again: 0.00")
-    assert said.endswith(", and at least 0.02 is wanted")
+    assert said.endswith("(at least 0.02 is required)")
 
 
 def test_the_middle_of_the_input_is_the_input_again(judge: Judge) -> None:

@@ -193,7 +193,9 @@ def test_sixteen_bit_grey_whose_zero_is_white(tmp_path: Path) -> None:
 def test_numbers_without_a_white_are_refused(tmp_path: Path, mode: str) -> None:
     """32 bits and fractions: any scale would be a guess."""
     path = saved(tmp_path / "a", "TIFF", Image.new(mode, (8, 8), 1))
-    with pytest.raises(PictureError, match="what white is; save it with 8 or 16 bits") as caught:
+    with pytest.raises(
+        PictureError, match="without a known white level; save it with 8 or 16 bits"
+    ) as caught:
         probe(path, DEFAULT)
     assert str(caught.value).startswith(f"{path}: ")
 

@@ -208,7 +208,7 @@ def test_tiles_of_another_size_than_the_header_says(tmp_path: Path, sides: tuple
     """Neither of them makes room for a bomb."""
     path = tiled(tmp_path / "a")
     patch(path, TILES, struct.pack(">4B2H", 0, 0, 2, 3, *sides))
-    assert refused(path) == "this HEIC file is broken or cut short; get it anew"
+    assert refused(path) == "this HEIC file is broken or cut short; get a whole copy"
 
 
 # --- Of several pictures, the main one.
@@ -306,7 +306,7 @@ def test_a_picture_larger_than_the_header_says_is_not_decoded(tmp_path: Path) ->
     """A header that claims 8 by 8 pixels hides no bomb."""
     path = a_photo(tmp_path / "a")
     patch(path, struct.pack(">4s4xII", b"ispe", *SIZE), struct.pack(">4s4xII", b"ispe", 8, 8))
-    assert refused(path) == "this HEIC file is broken or cut short; get it anew"
+    assert refused(path) == "this HEIC file is broken or cut short; get a whole copy"
 
 
 def test_what_is_cut_off_counts_as_pixels(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ def test_a_decoder_that_breaks_or_lies_breaks_nothing_else(
     """Spoilt files make it crash, and hostile ones may take it over."""
     path = a_photo(tmp_path / "a")
     plant(program)
-    assert refused(path) == "this HEIC file is broken or cut short; get it anew"
+    assert refused(path) == "this HEIC file is broken or cut short; get a whole copy"
 
 
 def test_a_decoder_that_is_killed_before_it_has_read_breaks_nothing_else(

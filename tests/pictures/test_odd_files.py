@@ -326,4 +326,4 @@ def test_an_input_with_a_long_text_is_recognized_when_it_comes_back(tmp_path: Pa
     result.write_bytes(data)
     assert suspicion(result, asked=(1328, 1328), source=None) is not None
     odd = suspicion(result, asked=(1472, 1104), source=source)
-    assert odd == "it looks like the very input picture"
+    assert odd == "it looks the same as the input picture"

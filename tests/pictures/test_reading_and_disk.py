@@ -282,7 +282,7 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
     """A folder where the file should go is an OutputError, and the part is kept."""
     part, target = _file(tmp_path, b"paid", "x.part"), tmp_path / "t.jpg"
     target.mkdir()
-    with pytest.raises(OutputError, match="a folder of that name") as caught:
+    with pytest.raises(OutputError, match="a folder has that name") as caught:
         pictures.place(part, target)
     assert str(caught.value).startswith(f"{target}: cannot be written")
     assert part.read_bytes() == b"paid"

@@ -50,7 +50,7 @@ def test_what_the_api_rounds_and_clamps_is_not_suspect(
         (Image.new("RGB", ASKED, (9, 3, 12)), "all black"),
         (Image.new("L", ASKED, 200), "one colour"),
         (Image.new("RGB", ASKED, (250, 10, 10)), "one colour"),
-        (noise((1024, 1024)), "1024x1024 has not the proportions of 1024x768"),
+        (noise((1024, 1024)), "1024x1024 does not have the proportions of the expected 1024x768"),
     ],
 )
 def test_black_one_colour_and_wrong_proportions(
@@ -67,7 +67,9 @@ def test_the_very_input_back_in_another_size_and_format(tmp_path: Path) -> None:
     image = noise((640, 480))
     source = saved(tmp_path / "source.jpg", image)
     result = saved(tmp_path / "result.png", image.resize(ASKED))
-    assert suspicion(result, asked=ASKED, source=source) == ("it looks like the very input picture")
+    assert suspicion(result, asked=ASKED, source=source) == (
+        "it looks the same as the input picture"
+    )
 
 
 def test_a_slight_edit_is_an_edit(tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_a_fitted_picture_is_compared_as_it_was_sent(tmp_path: Path) -> None:
     result, asked = tmp_path / "result.jpg", (1536, 512)
     result.write_bytes(fitted(source, sent))
     told = suspicion(result, asked=asked, source=source, sent=sent)
-    assert told == "it looks like the very input picture"
+    assert told == "it looks the same as the input picture"
     other = saved(tmp_path / "other.png", noise(asked))
     assert suspicion(other, asked=asked, source=source, sent=sent) is None
 

@@ -17,11 +17,11 @@ from tests.python.conftest import MAPPING
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"limit": -1}, "limit: expected a whole number from 0, not -1"),
-        ({"limit": 1.5}, "limit: expected a whole number from 0, not 1.5"),
-        ({"limit": True}, "limit: expected a whole number from 0, not True"),
-        ({"concurrency": 0}, "concurrency: expected a whole number from 1, not 0"),
-        ({"concurrency": "4"}, "concurrency: expected a whole number from 1, not '4'"),
+        ({"limit": -1}, "limit: expected a whole number of at least 0, not -1"),
+        ({"limit": 1.5}, "limit: expected a whole number of at least 0, not 1.5"),
+        ({"limit": True}, "limit: expected a whole number of at least 0, not True"),
+        ({"concurrency": 0}, "concurrency: expected a whole number of at least 1, not 0"),
+        ({"concurrency": "4"}, "concurrency: expected a whole number of at least 1, not '4'"),
         ({"max_cost": "5,00"}, "max_cost: '5,00' is not an amount of USD, such as 5.00"),
         ({"max_cost": float("nan")}, "max_cost: 'nan' is not an amount of USD"),
         ({"max_cost": Decimal("-1")}, "max_cost: '-1' is not an amount of USD"),
@@ -40,7 +40,7 @@ from tests.python.conftest import MAPPING
         ({"only": "colour=red"}, "no job has the axis 'colour'"),
         ({"env_file": 5}, "env_file: expected a path, not 5"),
         ({"dask": 8786}, "dask: expected a text, not 8786"),
-        ({"base": "."}, "base: goes with a recipe that is a mapping"),
+        ({"base": "."}, "base: only for a recipe that is a mapping"),
         ({"dask": "tcp://127.0.0.1:1", "workers": 2}, "give either --dask or --workers"),
     ],
 )

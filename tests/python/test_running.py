@@ -94,7 +94,7 @@ def test_a_bar_is_shown_on_request(recipe: Path, capfd: pytest.CaptureFixture[st
     out, err = capfd.readouterr()
     assert out == ""
     assert "4/4" in err
-    assert "0.12 USD" in err
+    assert "0.12 play USD" in err
 
 
 def test_a_selection_has_its_jobs_alone(recipe: Path) -> None:

@@ -77,6 +77,23 @@ def test_counts_and_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
     assert "**0.12 USD** spent, 0.09 USD reserved" in text
 
 
+def test_money_of_the_sandbox_is_play_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """As in every other output: nothing was charged."""
+    jobs = [
+        replace(job, prompt=replace(job.prompt, id=f"prompt-{number}"))
+        for number, job in enumerate(some_jobs(2))
+    ]
+    checkpoint.sync_jobs(jobs)
+    for number, job in enumerate(jobs):
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
+        checkpoint.submitted(attempt, f"task-{number}")
+        checkpoint.fetching(attempt, a_result())
+    text = written(checkpoint, tmp_path)
+    assert "\nnothing charged, would be about 0.06 USD.\n" in text
+    assert "| prompt | play USD |" in text
+    assert "spent" not in text
+
+
 def test_picks_are_counted(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """In one line; none without verdicts, and none of a picks file with an error."""
     jobs = fill(checkpoint)

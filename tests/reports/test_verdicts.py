@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spark_batch.checkpoint import Checkpoint
+from spark_batch.recipe.table import ENDINGS
 from spark_batch.reports.verdicts import Source, recipe_file, source, verdict
 from tests.makers import MODELS, some_jobs
 from tests.reports.conftest import fill
@@ -71,13 +72,14 @@ def test_what_is_on_its_way_has_no_verdict(checkpoint: Checkpoint) -> None:
     ]
 
 
-def test_the_recipes_file_is_known_from_its_lines(checkpoint: Checkpoint) -> None:
+@pytest.mark.parametrize("table_name", [f"shots{ending}" for ending in ENDINGS])
+def test_the_recipes_file_is_known_from_its_lines(checkpoint: Checkpoint, table_name: str) -> None:
     """Those of a table stand in the table; without any other there is a word in its place."""
     jobs = some_jobs(2)
     assert recipe_file(checkpoint) == "RECIPE"
     table, recipe = (
         replace(job, prompt=replace(job.prompt, source=text))
-        for job, text in zip(jobs, ("shots.csv:2:1", "summer.yaml:3:1"), strict=True)
+        for job, text in zip(jobs, (f"{table_name}:2:1", "summer.yaml:3:1"), strict=True)
     )
     checkpoint.sync_jobs([table])
     assert recipe_file(checkpoint) == "RECIPE"

@@ -61,17 +61,17 @@ _ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2
 def report(reader: CheckpointReader, target: Target) -> Report:
     """Make the page of a checkpoint: the same bytes for the same checkpoint and pictures.
 
-    It stands in the output folder. Without the recipe's folder it shows no input pictures.
+    It is for the output folder. Without the recipe's folder it shows no input pictures.
     """
     return WholeReport(lambda: _text(reader, target))
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server that gives the page, for its links, its verdicts and what is new.
+    """The server of a page: where its links lead, and where it sends verdicts and asks for news.
 
-    `picks` and `state` are addresses relative to the page: where verdicts are sent, and where the
-    page asks for news. `version` is that of the page's content; `link` gives a file's address.
+    `picks` and `state` are addresses relative to the page: verdicts are sent to the first, and news
+    come from the second. `version` is that of the page's content; `link` gives a file's address.
     """
 
     picks: str

@@ -1,7 +1,7 @@
 """The earlier pictures of a page's jobs, and how far the present ones are from them.
 
 An earlier picture is one of an earlier attempt, or of another request, such as an earlier prompt,
-that stood under the job's name. It can be shown while it is kept.
+that had the job's name. It can be shown while it is kept.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class EarlierPictures:
         self._former = reader.former(record.output for record in shown.records)
 
     def add_to(self, job: _Facts, record: JobRecord) -> None:
-        """Set a job's `earlier` pictures, the last one first; `gone`: it was not kept.
+        """Set a job's `earlier` pictures, the last one first, and `gone`: that one was not kept.
 
-        A job without a picture has none: what stands under its name is not replaced yet.
+        A job without a picture has none: the file under its name is not replaced yet.
         """
         job["earlier"], job["gone"] = [], False
         now = record.attempt.picture if record.attempt else None

@@ -13,9 +13,9 @@ from typing import Any
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
-from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord, Usage
+from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord
 from spark_batch.jobs.picks import PICKS_SUFFIX, Picks, read_picks
-from spark_batch.jobs.request import number_text, value_text
+from spark_batch.jobs.request import number_text
 from spark_batch.jobs.select import facts
 from spark_batch.models import Models
 from spark_batch.pictures import Thumbnail
@@ -97,8 +97,6 @@ def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, model
         "flag": record.flag,
         "failed_checks": [found.check for found in last.checks if not found.passed] if last else [],
         "prompt": request.prompt,
-        "model": request.model,
-        "parameters": [(name, value_text(value)) for name, value in request.parameters],
         "scale": None if request.scale is None else number_text(request.scale),
         "seed": request.seed,
         "take": request.take,
@@ -149,22 +147,14 @@ def _attempts(
 
 
 def _attempt(attempt: Attempt, history: _History) -> Facts:
-    usage = attempt.result.usage if attempt.result else Usage()
     values = {
         "state": attempt.state.value,
-        "unsent": attempt.not_accepted,
         "expired": attempt.lost,
-        "settled": attempt.settled,
         "api": attempt.api,
         "task": attempt.task_id,
-        "remoteJob": attempt.result.remote_job_id if attempt.result else None,
         "code": attempt.error_code,
         "message": attempt.error_message,
-        "again": attempt.again,
-        "flag": attempt.flag,
-        "cost": amount_text(usage.cost),
-        "reserved": amount_text(attempt.reserved),
-        "tokens": usage.total_tokens,
+        "tokens": attempt.result.usage.total_tokens if attempt.result else None,
         "submitted": moment_text(attempt.submitted_at),
         "completed": moment_text(attempt.completed_at),
     }

@@ -53,7 +53,7 @@ class Gallery:
         return self._number(path, picture), self._link(path)
 
     def kept(self, picture: Picture) -> tuple[int | None, str | None]:
-        """Return number and link of a picture that made room for another one."""
+        """Return number and link of a picture that was replaced."""
         extensions = pictures.EXTENSIONS.values()  # its format may not be known
         paths = [self._layout.kept_picture(picture.sha256, extension) for extension in extensions]
         path = next(filter(_is_file, paths), None)
@@ -78,7 +78,7 @@ class Gallery:
         if cloud.protocol_of(image) in cloud.OBJECT_STORES:
             path = self._copied(sha256 or "")
         elif self._boundary is None or self._boundary.fault(path) is not None:
-            return None, None  # a checkpoint of a stranger's may name any picture of the disk
+            return None, None  # a stranger's checkpoint may name any picture on the disk
         if not _is_file(path):
             return None, None
         return self._number(path, None), self._link(path)

@@ -27,18 +27,18 @@ PHOTOS = Path(__file__).parents[3] / "recipes" / "photos"
 _PHOTO_SIZE = (360, 240)  # for tests, which have no eyes
 
 # Of the creates in turn: three requests that the API refuses, one that nobody knows about, and a
-# task that fails at the vendor, so that a second attempt follows. Jobs are sent one by one, so that
-# it is always the same ones: tests name jobs that are done.
+# task that fails at the vendor, so that a second attempt follows after a random wait. That fault is
+# the last one, so that the second attempt meets none. Jobs are sent one by one, so that it is
+# always the same ones: tests name jobs that are done.
 CREATE = [
     *[None] * 3,
     "create-code:003003002",
     *[None] * 4,
     "cut-after",
     *[None] * 3,
-    "task-code:003003095",
     "create-code:003003009",
-    *[None] * 4,
     "create-code:003003002",
+    "task-code:003003095",
 ]
 
 RECIPE = """\

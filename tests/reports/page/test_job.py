@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Locator, expect
 
 from spark_batch import project
-from spark_batch.jobs import JobRecord, Status
+from spark_batch.checkpoint import Checkpoint
+from spark_batch.jobs import JobRecord, Size, Status
 from spark_batch.project import RecipeLayout
+from tests.makers import MODELS, a_job
+from tests.reports.page import showcase
 from tests.reports.page.conftest import Open, Opened
 
 
@@ -101,11 +105,26 @@ def test_every_fact_is_there(open_page: Open, file: Path, layout: RecipeLayout) 
     assert fact(opened, "cost") == "0.03 USD"
     assert fact(opened, "task") == attempt.task_id
     assert fact(opened, "SHA-256") == attempt.picture.sha256
-    assert fact(opened, "asked") == fact(opened, "came") == "512 × 512"  # noqa: RUF001
-    assert fact(opened, "written in") == record.source
+    assert fact(opened, "asked") == fact(opened, "actual") == "512 × 512"  # noqa: RUF001
+    assert fact(opened, "recipe line") == record.source
     assert fact(opened, "took").endswith(" s")
     link = opened.page.locator("#job dd a", has_text=str(record.file))
     assert link.get_attribute("href") == record.file
+
+
+def test_a_job_of_a_model_without_size_and_seed_is_shown(open_page: Open, tmp_path: Path) -> None:
+    """A model may have neither: nobody knows then what size its picture will have."""
+    layout = RecipeLayout("bare", tmp_path, MODELS)
+    bare = replace(a_job(), size=Size("none", None, None), scale=None, seed=None)
+    with Checkpoint.open(layout.checkpoint) as checkpoint:
+        checkpoint.sync_jobs([bare])
+    opened = open_page(showcase.write_page(layout, None))
+    expect(opened.tiles()).to_have_count(1)
+    opened.tiles().first.click()
+    expect(opened.page.locator("#job .blank")).to_have_text("pending")
+    expect(opened.page.locator("#job dt", has_text="prompt")).to_have_count(1)
+    for name in ("size", "scale", "seed", "asked", "expected", "actual"):
+        expect(opened.page.locator("#job dt").get_by_text(name, exact=True)).to_have_count(0)
 
 
 def test_every_attempt_has_its_history(open_page: Open, file: Path, layout: RecipeLayout) -> None:

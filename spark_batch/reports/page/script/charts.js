@@ -36,7 +36,7 @@ function shortened(text, most) {
   return letters.length > most ? `${letters.slice(0, Math.floor(most) - 1).join("")}…` : text;
 }
 
-/** What had been spent by when: steps, since money is paid picture by picture. */
+/** The money spent over time, in steps: it is paid picture by picture. */
 function lineChart(points, width, title) {
   const [first, last] = [points[0].at, points[points.length - 1].at];
   const most = points[points.length - 1].sum;
@@ -57,7 +57,7 @@ function lineChart(points, width, title) {
 function ticks(most) {
   const rough = Math.max(most, 1) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const size = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= rough);
+  const size = [1, 2, 5, 10].map((step) => step * power).find((step) => step >= rough);
   return Array.from({ length: Math.floor(most / size) + 1 }, (_, number) => number * size);
 }
 

@@ -10,7 +10,7 @@ function compare(job) {
   const before = picture(job.input.thumbnail, job.input.thumbnail === null ? null : job.input.link, "before");
   const words = caption(job, []) || job.output;
   if (!after && !before) return el("div", { class: "compare" }, blank(job));
-  const root = el("div", { class: "compare", "--ratio": ratio(job), "data-width": pixelWidth(job) });
+  const root = el("div", { class: "compare", "--ratio": ratio(job), "data-width": sizeOf(job)[0] });
   if (before) before.alt = `Before: ${job.input.image}`;
   if (after) after.alt = `After: ${words}`;
   if (!after) {
@@ -31,16 +31,12 @@ function compare(job) {
 function single(job, version) {
   const { thumbnail: number, link } = version ?? job;
   const image = picture(number, link, "after");
-  const size = version ? version.size : (job.picture?.size ?? job.expected);
+  const size = version ? version.size : sizeOf(job);
   const root = el("div", { class: "compare", "--ratio": limited(size[0] / size[1]), "data-width": size[0] });
   if (image) image.alt = version ? `${job.output}, earlier version` : caption(job, []) || job.output;
   root.append(image ?? blank(job));
   if (image) zoomable(root);
   return root;
-}
-
-function pixelWidth(job) {
-  return (job.picture?.size ?? job.expected)[0];
 }
 
 /** Whether a picture can fill a frame of that ratio with little cut off; else it is shown whole. */
@@ -49,7 +45,7 @@ function isAlike(image, frame) {
   return Math.min(times, 1 / times) >= 1 - CUT;
 }
 
-/** The picture itself, with its thumbnail until it is there, or in its stead when it is not. */
+/** The picture itself, with its thumbnail until it is loaded, or in its place when it is missing. */
 function picture(number, link, name) {
   const small = thumbnail(number);
   if (!small && !link) return null;

@@ -7,7 +7,7 @@ function renderControls() {
   );
 }
 
-/** Brings the toolbar up to date without taking the search field from under the reader's hands. */
+/** Updates the toolbar, and keeps the search field as it is while the reader writes into it. */
 function updateControls() {
   const focused = document.activeElement?.id;
   const field = byId("search");
@@ -97,7 +97,7 @@ function chips(label, all, id) {
   return el("div", { class: "chips", role: "group", "aria-label": label, id }, all);
 }
 
-/** A button that shows only the jobs of a kind or with a verdict, and of the others pressed with it. */
+/** A button for a kind or a verdict: the page shows only the jobs of those that are pressed. */
 function chip(list, name, label, count) {
   const on = state[list].includes(name);
   const toggled = on ? state[list].filter((other) => other !== name) : [...state[list], name];
@@ -116,9 +116,9 @@ function chip(list, name, label, count) {
   );
 }
 
-/** For the pictures that are shown: to select some, also by touch, and to save all as a picture. */
+/** Buttons for the pictures that are shown: select some, also by touch, or save all as one file. */
 function viewButtons() {
-  const pressed = { "aria-pressed": String(selecting), title: "Each click selects, until this is pressed again" };
+  const pressed = { "aria-pressed": String(selecting), title: "Every click selects, until you press this again" };
   const select = el("button", { type: "button", class: "quiet", id: "select", ...pressed, onclick: () => setSelecting(!selecting) }, "Select");
   const title = "Save the pictures of this view as one PNG file";
   const sheet = el("button", { type: "button", class: "quiet", id: "sheet", title, onclick: () => saveSheet(reading) }, "Contact sheet");

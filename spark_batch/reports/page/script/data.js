@@ -3,7 +3,7 @@
 const facts = JSON.parse(byId("facts").textContent);
 const thumbnails = JSON.parse(byId("thumbnails").textContent);
 
-// The kinds of jobs, those that need a person first. `next` is what that person can do.
+// The kinds of jobs, those that need a person first. `next` says what to do.
 const KINDS = {
   failed: { label: "failed", next: "Retry what may be retried: spark-batch retry" },
   uncertain: {
@@ -14,22 +14,22 @@ const KINDS = {
   },
   expired: {
     label: "expired",
-    next: 
+    next:
       "It was paid for, and the API no longer gives its picture. To look once more, for free: spark-batch rescue." +
       " To make it again, for money: spark-batch retry",
   },
   flagged: {
     label: "flagged",
-    next: "It is kept, and never made again by itself. Judge it with your own eyes.",
+    next: "It is kept, and never made again by itself. Look at it, then pick or reject it.",
   },
   flight: { label: "in flight", next: "It is paid for. To fetch it: spark-batch run, or rescue" },
   pending: { label: "pending", next: "Not made yet: spark-batch run" },
   pruned: { label: "pruned", next: "Its picture was deleted by spark-batch prune, and stays paid for." },
   done: { label: "done", next: "" },
 };
-/** Why a picture is not shown that stands in git, and not on this disk. */
+/** Why a picture that is in Git LFS, and not on this disk, is not shown. */
 const POINTER = "A Git LFS pointer: git lfs pull fetches the picture.";
-/** The value of a variable that a prompt has not. */
+/** The value of a variable that a prompt lacks. */
 const NOTHING = "(none)";
 const TROUBLE = ["failed", "uncertain", "expired", "flagged"];
 const FLIGHT = ["submitting", "running", "fetching"];
@@ -55,7 +55,7 @@ function kindOf(job) {
   return job.status === "done" && job.flag ? "flagged" : job.status;
 }
 
-/** Where a job stands on an axis, as the number of the value; 0 where there is no such axis. */
+/** The number of a job's value on an axis; 0 where there is no such axis. */
 function placeOn(job, name) {
   const axis = axisNamed.get(name);
   return axis ? job.at[axis.number] : 0;
@@ -71,19 +71,24 @@ function named(name, label) {
   return ["input", "prompt", "size"].includes(name) ? label : `${name} ${label}`;
 }
 
-/** What distinguishes a job from its neighbours: its values on the axes beside `besides`. */
+/** What distinguishes a job from its neighbours: its values on all axes but `besides`. */
 function caption(job, besides) {
   const names = wide.filter((name) => !besides.includes(name) && valueOn(job, name) !== NOTHING);
   return names.map((name) => named(name, valueOn(job, name))).join(" · ");
 }
 
-/** Width by height of what came, or of what is expected. */
+/** Width and height of the picture, else of the expected one; a square where neither is known. */
+function sizeOf(job) {
+  return job.picture?.size ?? job.expected ?? [1, 1];
+}
+
+/** Width by height of a job's picture, limited. */
 function ratio(job) {
-  const [width, height] = job.picture?.size ?? job.expected;
+  const [width, height] = sizeOf(job);
   return limited(width / height);
 }
 
-/** A ratio of sides that still makes a frame in which something can be seen. */
+/** A ratio of sides, limited so that a very long picture still has a frame that can be seen. */
 function limited(sides) {
   return Math.min(Math.max(sides, 0.4), 2.6);
 }
@@ -124,7 +129,7 @@ function haystack(job) {
     job.input.image,
     job.flag,
     ...axes.map((axis) => axis.values[job.at[axisNamed.get(axis.name).number]].label),
-    ...job.attempts.flatMap((each) => [each.task, each.code, each.message]),
+    ...job.attempts.flatMap(({ task, code, message }) => [task, code, message]),
   ]
     .filter(Boolean)
     .join("\n")

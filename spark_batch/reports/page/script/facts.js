@@ -1,4 +1,4 @@
-// What is known of one job: first what one chooses by, then, folded, all that is technical.
+// The facts of one job: first those that help to choose, then, folded, the technical ones.
 
 let technicalOpen = false;
 
@@ -29,7 +29,7 @@ function technical(job) {
   return details;
 }
 
-/** The jobs of the same input and prompt, to go to by a click; with control or shift, to compare. */
+/** The jobs of the same input and prompt: a click opens one, with control or shift beside this one. */
 function variantStrip(job) {
   const all = variantsOf(job);
   if (all.length < 2) return null;
@@ -79,7 +79,7 @@ function commandLine(command) {
   return line;
 }
 
-/** Pairs of a name and what stands for it; those without a value are left out. */
+/** A section of pairs of a name and a value; those without a value are left out. */
 function section(title, pairs) {
   const lines = pairs
     .filter(([, value]) => value !== null && value !== undefined && value !== "")
@@ -95,12 +95,12 @@ function variantFacts(job) {
     ["input", link ? linkTo(link, image) : image],
     ["", changed ? el("em", {}, "The file has changed since it was sent.") : null],
     ["prompt", valueOn(job, "prompt")],
-    ...variables.map((name) => [name, valueOn(job, name)]).filter(([, value]) => value !== NOTHING),
+    ...variables.map((name) => [name, valueOn(job, name)]),
     ["size", valueOn(job, "size")],
     ["scale", job.scale],
-    ["seed", job.seed < 0 ? `${job.seed} (random), take ${job.take}` : String(job.seed)],
+    ["seed", job.seed < 0 ? `${job.seed} (random), take ${job.take}` : job.seed],
     ["cost", costOf(job)],
-  ];
+  ].filter(([, value]) => value !== NOTHING);
 }
 
 function costOf(job) {
@@ -111,21 +111,21 @@ function costOf(job) {
 function requestFacts(job) {
   return [
     ["sent as", job.input.fit],
-    ["written in", job.source],
+    ["recipe line", job.source],
     ["key", copied(job.key, "key")],
   ];
 }
 
 function pictureFacts(job) {
   const { picture: came, asked, expected } = job;
-  const other = came && String(came.size) !== String(expected);
+  const other = came && expected && String(came.size) !== String(expected);
   return [
     ["file", job.link ? linkTo(job.link, job.file) : job.file],
     ["", job.pointer ? el("em", {}, POINTER) : null],
     ["moved", job.earlier[0]?.moved?.toFixed(2) ?? (job.gone ? "The picture that it replaced is no longer kept." : null)],
-    ["asked", sides(asked)],
-    ["expected", sides(expected)],
-    ["came", came && el("span", { class: other ? "other" : null }, sides(came.size))],
+    ["asked", asked && sides(asked)],
+    ["expected", expected && sides(expected)],
+    ["actual", came && el("span", { class: other ? "other" : null }, sides(came.size))],
     ["format", came && `${came.format}, ${bytes(came.bytes)}`],
     ["SHA-256", came && copied(came.sha256, "SHA-256")],
   ];
@@ -146,12 +146,12 @@ function taskFacts(job) {
 
 function attemptList(job) {
   if (!job.attempts.length) return null;
-  const items = job.attempts.map((each) =>
+  const items = job.attempts.map((attempt) =>
     el(
       "li",
       {},
-      el("h4", {}, `Attempt ${each.number}`, el("span", { class: "state" }, each.expired ? "expired" : each.state)),
-      el("ol", { class: "history" }, each.history.map(historyLine)),
+      el("h4", {}, `Attempt ${attempt.number}`, el("span", { class: "state" }, attempt.expired ? "expired" : attempt.state)),
+      el("ol", { class: "history" }, attempt.history.map(historyLine)),
     ),
   );
   return el(
@@ -184,12 +184,12 @@ function copied(text, name) {
     button.classList.add("is-copied");
     setTimeout(() => button.classList.remove("is-copied"), 900);
   });
-  // A word of a command breaks at its hyphens only where it is longer than the line.
+  // Each word has an element of its own, so that it breaks only where it is longer than the line.
   const words = text.split(" ").flatMap((word, number) => [number ? " " : "", el("span", {}, word)]);
   return el("span", { class: "code" }, el("code", {}, words), button);
 }
 
-/** Whether it was copied: where a page has no clipboard, through a selection. */
+/** Copies a text, through a selection where the page has no clipboard; gives whether it did. */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,14 +1,14 @@
-// The grid: one axis down, one across; every job of a cell stands in it.
+// The grid: one axis down, one across; a cell has all of its jobs.
 
-/** The jobs of the grid as they are read, row by row: what an opened job's neighbours are. */
+/** The jobs of the grid, row by row: the neighbours of an opened job. */
 let reading = [];
 
-/** The longest words under a tile for its ratio, in letters: they need a second line on small tiles. */
+/** The longest text under a tile, in letters by its ratio: small tiles need a second line for it. */
 let longest = 0;
 
-/** Pixels that are no tile: the page's edges, the heads of rows, and what is between tiles. */
+/** Pixels beside the tiles: the page's edges, the heads of rows, and the gaps between tiles. */
 const GAPS = { edge: 20, head: 146, column: 20, tile: 8 };
-/** Pixels of a letter under a tile, as they are on average. */
+/** The average width of a letter under a tile, in pixels. */
 const LETTER = 6;
 /** How far tiles of a size grow; a thumbnail has 240 lines. */
 const GROWN = { small: 120, medium: 240, large: 320 };
@@ -23,7 +23,7 @@ function renderGrid() {
   if (!found.length) {
     reading = [];
     widest = null;
-    root.replaceChildren(el("p", { class: "empty" }, jobs.length ? "No job matches." : "There is no job yet."));
+    root.replaceChildren(el("p", { class: "empty" }, jobs.length ? "No job matches." : "There are no jobs yet."));
     return;
   }
   const cells = sorted(found);
@@ -35,7 +35,7 @@ function renderGrid() {
   root.replaceChildren(whole);
 }
 
-/** What one line of every column takes: the sum of its tiles' ratios, and the number of tiles. */
+/** The room of the widest line of every column: the sum of its tiles' ratios, and their number. */
 let widest = null;
 
 function widestLines({ rows, columns, at }) {
@@ -53,7 +53,7 @@ function sum(items, name) {
   return items.reduce((all, item) => all + item[name], 0);
 }
 
-/** Tiles grow to fill the width where all of them stand in one line, as far as thumbnails look well. */
+/** Tiles grow to fill the width where one line holds all of a cell, up to what thumbnails allow. */
 function fitTiles() {
   const least = TILES[state.tile];
   const stage = byId("stage");
@@ -67,7 +67,7 @@ function fitTiles() {
   stage.toggleAttribute("data-long", longest * LETTER > height);
 }
 
-/** The jobs by row and column; both without those that have no job. */
+/** The jobs by row and column, without empty rows and columns. */
 function sorted(found) {
   const byCell = new Map();
   const rows = new Set();
@@ -115,7 +115,7 @@ function headLine(columns) {
 
 function header(scope, name, place) {
   const { label, note } = axisNamed.get(name).values[place];
-  const job = name === "input" ? jobs.find((each) => placeOn(each, name) === place) : null;
+  const job = name === "input" ? jobs.find((other) => placeOn(other, name) === place) : null;
   const source = job && thumbnail(job.input.thumbnail);
   return el(
     "th",

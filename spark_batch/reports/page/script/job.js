@@ -56,7 +56,7 @@ function iconButton(name, label, onclick) {
   return el("button", { ...attributes, onclick }, icon(name));
 }
 
-/** The neighbour `by` places away, or the last one there; beside a job, none of that job itself. */
+/** The neighbour `by` places away, or the last one in that direction; never the job it stands beside. */
 function nextBy(by) {
   const moving = jobNamed.get(state.with) ?? jobNamed.get(state.job);
   const place = neighbours.indexOf(moving);
@@ -75,12 +75,12 @@ function go(by) {
   change(moves ? { with: next.output } : { job: next.output, with: again });
 }
 
-/** Back to the tile that the reader came to, which need not be the one that was clicked. */
+/** Puts the focus on the tile of the last job shown, which need not be the one that was clicked. */
 function jobClosed() {
   const name = state.job;
   change({ job: "", with: "" });
   // Unless the reader has gone elsewhere already, as with the slash.
   if (!document.activeElement.matches("body, .tile")) return;
   const tiles = [...document.querySelectorAll("#grid .tile")];
-  tiles.find((each) => each.dataset.job === name)?.focus();
+  tiles.find((tile) => tile.dataset.job === name)?.focus();
 }

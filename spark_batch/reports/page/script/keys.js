@@ -1,6 +1,6 @@
 // The keyboard: on the whole page, in the grid and in the view of a job.
 
-/** Whether a key goes into a field of text or a list. */
+/** Whether a key is typed into a text field or a list. */
 function isWriting(event) {
   return Boolean(event.target.matches?.("input:not([type=range]), select, textarea"));
 }
@@ -30,7 +30,7 @@ function pageKeys(event) {
   }
 }
 
-/** In the view of a job arrows, Home and End go to its neighbours, unless they move the slider; others zoom. */
+/** In the view of a job, arrows, Home and End go to its neighbours or move the slider; others zoom. */
 function jobKeys(event) {
   if (isWriting(event) || isHeld(event)) return;
   const inSlider = event.target.type === "range";
@@ -43,7 +43,7 @@ function jobKeys(event) {
   event.preventDefault();
 }
 
-/** Arrows go from tile to tile: left and right as they are read, up and down as they stand. */
+/** Arrows go from tile to tile: left and right in reading order, up and down by their places. */
 function gridKeys(event) {
   const from = event.target.closest(".tile");
   const ways = {
@@ -60,15 +60,15 @@ function beside(by) {
   return (from, tiles) => tiles[tiles.indexOf(from) + by];
 }
 
-/** The tile of the nearest line above or below that lies nearest across. */
+/** The tile nearest across, of the nearest line above or below. */
 function across(by) {
   return (from, tiles) => {
     const here = from.getBoundingClientRect();
-    const places = tiles.map((each) => ({ each, at: each.getBoundingClientRect() }));
+    const places = tiles.map((tile) => ({ tile, at: tile.getBoundingClientRect() }));
     const there = places.filter(({ at }) => (at.top - here.top) * by > 1);
     const gap = Math.min(...there.map(({ at }) => Math.abs(at.top - here.top)));
     const line = there.filter(({ at }) => Math.abs(at.top - here.top) < gap + 1);
     const far = ({ at }) => Math.abs(at.left + at.width / 2 - here.left - here.width / 2);
-    return line.sort((one, other) => far(one) - far(other))[0]?.each;
+    return line.sort((one, other) => far(one) - far(other))[0]?.tile;
   };
 }

@@ -1,4 +1,4 @@
-// Everything put together.
+// Draws the page, and connects the parts to its events.
 
 const THEMES = ["auto", "light", "dark"];
 
@@ -17,16 +17,16 @@ function renderBar() {
     .filter(([, count]) => count)
     .map(([kind, count]) => el("span", { class: `is-${kind}`, "--share": count }));
   lookBeside();
-  byId("shares").setAttribute("aria-hidden", "true"); // the chips tell the same in words
+  byId("shares").setAttribute("aria-hidden", "true"); // the chips say the same in words
   byId("shares").replaceChildren(...shares.reverse());
 }
 
-/** Says so when a whole picture is not to be had, as on a page that was sent without its folder. */
+/** Shows a badge when the full pictures are missing, as on a page that was sent without its folder. */
 function lookBeside() {
   const link = jobs.find((job) => job.link)?.link;
   if (!link) return;
   const whole = new Image();
-  const title = "The whole pictures are not beside this file: put it into their folder to see them.";
+  const title = "The full pictures are not beside this file: move it into their folder to see them.";
   whole.addEventListener("error", () => byId("sums").append(el("span", { class: "badge", id: "beside", title }, "thumbnails only")));
   whole.src = link;
 }
@@ -57,7 +57,7 @@ function measureControls() {
   byId("stage").style.setProperty("--controls-height", height);
 }
 
-/** Keeps the reader's choice, where the browser lets a page from disk keep anything. */
+/** Keeps the reader's theme, where the browser lets a page from disk keep anything. */
 function remembered(theme) {
   try {
     if (theme) localStorage.setItem("spark-batch.theme", theme);

@@ -1,11 +1,11 @@
-// What it cost: by any axis, and over time. Each chart stands as a table beside itself.
+// What it cost: by any axis, and over time. Each chart has a table with the same numbers.
 
 let moneyAxis = "prompt";
 
 function renderMoney() {
   const root = byId("money");
   if (state.view !== "money") return;
-  // A chart is drawn for the room that there is.
+  // A chart is as wide as the window allows.
   const width = Math.min(root.clientWidth - 2 * 20, 1100);
   root.replaceChildren(figures(), axisPart(width), timePart(width));
 }

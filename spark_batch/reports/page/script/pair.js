@@ -3,7 +3,7 @@
 const EARLIER = "~"; // begins no output name; the number of an earlier version follows
 const MOST_OFFERED = 40;
 
-/** What stands beside a job, as the state says it: a job, and its version if it is an earlier one. */
+/** What the state puts beside a job: a job, and the version if it is an earlier one. */
 function partnerOf(job) {
   if (state.with.startsWith(EARLIER)) {
     const version = job.earlier[Number(state.with.slice(1))];

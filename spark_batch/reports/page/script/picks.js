@@ -1,7 +1,7 @@
 // Verdicts: which pictures are picked or rejected, with a note.
 //
 // The picks file had some when this page was written. Changes to them stay in the browser, by the
-// page's address, until the reader has downloaded the picks file and the page is written anew.
+// page's address, until the reader has downloaded the picks file and the page is written again.
 
 const PICKS_COLUMNS = ["job", "output", "verdict", "note"];
 const PICKS_FILE = facts.picks.file;
@@ -83,7 +83,7 @@ function keepChanges() {
   }
 }
 
-/** Takes over what the browser keeps, without what the picks file has by now. */
+/** Takes over what the browser keeps, except what the picks file has by now. */
 function readChanges() {
   changes.clear();
   downloaded.clear();
@@ -93,7 +93,7 @@ function readChanges() {
     const saved = new Map(kept.downloaded);
     for (const [key, changed] of kept.changes) {
       const now = inFile.get(key) ?? UNMARKED;
-      // Somebody else's newer verdict goes before one of the reader's that was downloaded.
+      // Somebody else's newer verdict takes precedence over one of the reader's that was downloaded.
       const overtaken = saved.get(key) === JSON.stringify(changed) && before.has(key) && !isSame(now, before.get(key));
       if (!isSame(changed, now) && !overtaken) changes.set(key, changed);
     }
@@ -202,7 +202,7 @@ function renderVerdicts(keys) {
   renderPicks();
 }
 
-/** Shows on a button of a job its verdict, and whether it is selected. */
+/** Shows a job's verdict on its button, and whether it is selected. */
 function markTile(button, job) {
   const { verdict } = verdictOf(job);
   button.dataset.verdict = verdict;

@@ -43,7 +43,7 @@ async function sendThese(keys) {
   });
   for (const [key, now] of Object.entries(answer.jobs)) takeOver(key, now, sent.get(key));
   if (answer.conflicts.length) {
-    announce(`Somebody else has judged ${plural(answer.conflicts.length, "picture")}: their verdict stays`);
+    announce(`Somebody else has judged ${plural(answer.conflicts.length, "picture")}: those verdicts stay`);
   }
 }
 
@@ -76,7 +76,7 @@ async function poll() {
       if (JSON.stringify(now) !== JSON.stringify(stored(key)) && !unsaved().includes(key)) takeOver(key, now, mine);
     }
     offline = "";
-    // The page of a damaged picks file sets no verdicts: once that is mended, it is made anew.
+    // The page of a damaged picks file sets no verdicts: once that is fixed, it reloads.
     stale = news.version !== SERVER.version || facts.picks.error !== null;
     if (stale && isQuiet()) location.reload();
   } catch (error) {
@@ -105,7 +105,7 @@ function serverLine() {
 
 function reloadButton() {
   const attributes = { type: "button", id: "show-new", onclick: () => location.reload() };
-  return stale && el("button", attributes, facts.picks.error ? "Load anew" : "Show new pictures");
+  return stale && el("button", attributes, facts.picks.error ? "Reload" : "Show new pictures");
 }
 
 function startServer() {

@@ -61,7 +61,7 @@ function drawJob(context, job, image, x, y) {
   write(context, words, x, y + height + 32, { width, colour: SHEET_COLOURS[verdict] ?? SHEET_COLOURS.soft });
 }
 
-/** One line of text, its middle left out for a width: what distinguishes names stands at their end. */
+/** One line of text, its middle left out for a width: names differ at their ends. */
 function write(context, text, x, y, { font = "13px system-ui, sans-serif", align = "left", colour = SHEET_COLOURS.ink, width = SHEET.tile } = {}) {
   Object.assign(context, { font, textAlign: align, fillStyle: colour });
   const letters = [...text];

@@ -1,7 +1,7 @@
-// What the reader has chosen. It stands in the address behind the #, so that a view can be shared.
+// What the reader has chosen. The address has it after the #, so that a view can be shared.
 
-const NONE = "-"; // no variable is called so
-/** The verdicts to show only, as they are called on the page. */
+const NONE = "-"; // no variable has this name
+/** The names of verdicts on the chips that filter by them. */
 const VERDICT_CHIPS = { pick: "picked", reject: "rejected", open: "no verdict" };
 const TILES = { small: 84, medium: 132, large: 220 };
 
@@ -26,8 +26,8 @@ function fresh() {
 }
 
 /**
- * The rows and columns of a page that nobody has turned yet: the first axis, and the first other one
- * that it does not decide. A table's columns all say the same of a product: its pictures then wrap.
+ * The rows and columns of a page at first: the first axis, and the first other one that it does not
+ * decide. All columns of a table of products follow from the product: its pictures then wrap.
  */
 function firstSides() {
   const [rows = NONE, ...others] = wide;
@@ -72,7 +72,7 @@ function writeAddress() {
   try {
     history.replaceState(null, "", address());
   } catch {
-    // Some browsers refuse more than so many in a while: the page goes on without.
+    // Some browsers limit how often the address may change: the page works without.
   }
 }
 
@@ -90,7 +90,7 @@ function address() {
   return `#${parts}`;
 }
 
-/** Takes the address over; what it says of unknown axes, values and jobs is left out. */
+/** Takes over the address, but for unknown axes, values and jobs. */
 function readAddress() {
   const parts = new URLSearchParams(location.hash.slice(1));
   const read = { ...fresh(), filters: {} };

@@ -50,7 +50,7 @@ function plural(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** Millionths of a USD, so that sums are exact; of text as the checkpoint writes it. */
+/** An amount as text in millionths of a USD, so that sums are exact; 0 without one. */
 function micros(text) {
   return text === null || text === undefined ? 0 : Math.round(Number(text) * 1e6);
 }
@@ -85,7 +85,7 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
-/** Tells a screen reader. */
+/** Has screen readers say a text. */
 function announce(text) {
   byId("told").textContent = text;
 }

@@ -14,7 +14,7 @@ const near = new IntersectionObserver(
 
 const shown = new WeakMap();
 
-/** A button that opens a job; `words` stand under its picture. */
+/** A button that opens a job, with `words` under its picture. */
 function tile(job, { words, list }) {
   const button = el("button", {
     type: "button",
@@ -29,9 +29,9 @@ function tile(job, { words, list }) {
   return button;
 }
 
-/** Gives up tiles that are about to leave the page. */
+/** Stops observing tiles that are about to leave the page. */
 function forget(root) {
-  for (const each of root.querySelectorAll(".tile")) near.unobserve(each);
+  for (const button of root.querySelectorAll(".tile")) near.unobserve(button);
 }
 
 function fill(button) {

@@ -1,14 +1,14 @@
-// What needs a person: first on the page, alike ones together, each with its reason.
+// Jobs that need a person: first on the page, those with the same reason together.
 
 const GROUPS = 6;
 const SAMPLES = 6;
 const COMMANDS = 3;
 
-/** The jobs of a kind and a reason. Numbers make no other reason, nor what a check found in each picture. */
+/** The jobs by kind and reason. Numbers in a reason, and what a check found, make no other group. */
 function troubleGroups() {
   const groups = new Map();
   for (const kind of TROUBLE) {
-    for (const job of jobs.filter((each) => each.kind === kind)) {
+    for (const job of jobs.filter((other) => other.kind === kind)) {
       const why = reason(job);
       const alike = kind === "flagged" && job.failed_checks.length ? job.failed_checks.join("\n") : why.said.replace(/\d+/g, "#");
       const name = `${kind}\n${why.code || alike}`;
@@ -55,7 +55,7 @@ function card(group) {
   );
 }
 
-/** What to type: one command where it is the same for all, else that of the first jobs. */
+/** The commands to type: one where it is the same for all, else those of the first jobs. */
 function commands(group) {
   const all = [...new Set(group.jobs.map((job) => job.command).filter(Boolean))];
   const rest = all.length - COMMANDS;

@@ -54,7 +54,7 @@ function zoomAt(zoom, x = 0.5, y = 0.5) {
   });
 }
 
-/** The zoom of 100 %; where a picture is smaller than its frame, it is as large as that. */
+/** Zooms to 100 %, but never so far out that a picture is smaller than its frame. */
 function zoomWhole(x, y) {
   const frame = firstFrame();
   if (frame) zoomAt(wholeZoom(frame), x, y);
