@@ -18,15 +18,18 @@ from spark_batch.jobs import matrix
 JOBS = 1_000_000
 
 
-def write_recipe(folder: Path, jobs: int) -> Path:
-    """A recipe of one photo, a hundred prompts, ten scales and as many seeds as it takes."""
+def write_recipe(folder: Path, jobs: int, *, picture: str = "photo.jpg", model: str = "") -> Path:
+    """A recipe of one picture, a hundred prompts, ten scales and as many seeds as it takes.
+
+    `jobs` are those of one model; `model` is the recipe's line of models, empty for the default.
+    """
     Image.new("RGB", (96, 64), (200, 120, 40)).save(folder / "photo.jpg")
     prompts = ", ".join(f"Change the colour of item {n}" for n in range(100))
     seeds = ", ".join(str(n) for n in range(1, jobs // 1000 + 1))
     scales = ", ".join(f"0.{n}" for n in range(10))
     path = folder / "recipe.yaml"
     path.write_text(
-        f"version: 1\nname: big\ninputs: [photo.jpg]\nprompts: [{prompts}]\n"
+        f"version: 1\nname: big\n{model}inputs: ['{picture}']\nprompts: [{prompts}]\n"
         f"variants: {{scale: [{scales}], seed: [{seeds}]}}\nprice: 0.03\n"
     )
     return path

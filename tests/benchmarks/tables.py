@@ -37,7 +37,7 @@ def measure(name: str, table: str, recipe: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         for n in range(PICTURES):
-            Image.new("RGB", (2000, 1500), (200, 120, n)).save(folder / f"photo-{n}.jpg")
+            Image.new("RGB", (600, 450), (200, 120, n)).save(folder / f"photo-{n}.jpg")
         (folder / "rows.csv").write_text(table)
         path = folder / "recipe.yaml"
         path.write_text(f"version: 1\nname: {name}\nrows: rows.csv\nprice: 0.03\n{recipe}")
