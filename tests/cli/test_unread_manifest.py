@@ -118,7 +118,7 @@ def test_beside_a_whole_checkpoint_it_stops_nothing(
     ended = call("plan", made.recipe, "--sandbox")
     assert (ended.code, "nothing to pay" in ended.out) == (ExitCode.DONE, True)
     assert "cannot read the manifest" in ended.err
-    assert "`spark-batch report` writes it again" in ended.err
+    assert f"`spark-batch report {made.recipe} --sandbox` writes it again" in ended.err
     for command in ("rescue", "run"):
         the_manifest(made).write_bytes(before)
         change(the_manifest(made))

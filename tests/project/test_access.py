@@ -91,7 +91,7 @@ def test_a_file_does_not_choose_where_a_key_of_the_environment_goes(
 def test_a_proxy_is_not_named_by_a_file(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be silently left out; a branch that brings the file must not choose it."""
     env_file.write_text(f"SPARK_API_KEY={KEY}\nSPARK_PROXY=http://user:hunter2@proxy.example:1\n")
-    with pytest.raises(UsageError, match="SPARK_PROXY stands in the file") as caught:
+    with pytest.raises(UsageError, match="SPARK_PROXY is set in the file") as caught:
         access(env_file)
     assert "hunter2" not in str(caught.value)
     monkeypatch.setenv("SPARK_PROXY", "http://other.example:3128")
