@@ -21,6 +21,17 @@ def read_amount(text: str) -> Decimal:
     return amount
 
 
+def manifest_cost(text: str) -> Decimal:
+    """Parse the cost in a manifest's row, in USD. Raises ValueError for what the API cannot charge.
+
+    Sums of larger numbers than an amount can have would overflow.
+    """
+    try:
+        return read_amount(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
 def read_workers(text: str) -> int | str:
     """Parse a number of processes, or `auto`. Raises UsageError for any other text."""
     if text == "auto":

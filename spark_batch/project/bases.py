@@ -12,6 +12,7 @@ from spark_batch.checkpoint.rows import parameters
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, record_of
 from spark_batch.jobs.request import KEY_DIGITS, picture_text
+from spark_batch.project.amounts import manifest_cost
 from spark_batch.project.history import earlier_recipe
 from spark_batch.reports import manifest
 from spark_batch.text import quoted
@@ -144,9 +145,6 @@ def _row_cost(row: Mapping[str, str]) -> Iterator[tuple[int, Decimal | None]]:
     """
     free = Status(row["status"]) in (Status.PENDING, Status.FAILED)
     if row["cost_usd"]:
-        cost = Decimal(row["cost_usd"])
-        if not cost.is_finite():
-            raise ValueError
-        yield int(row["job"], 16), cost
+        yield int(row["job"], 16), manifest_cost(row["cost_usd"])
     elif not free:
         yield int(row["job"], 16), None

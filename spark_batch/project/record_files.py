@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,7 @@ from spark_batch.jobs import Status
 from spark_batch.jobs.shard import labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER
 from spark_batch.pictures import EXTENSIONS
+from spark_batch.project.amounts import manifest_cost
 from spark_batch.recipe.globs import Generated, Origin
 from spark_batch.reports import manifest
 
@@ -99,10 +100,9 @@ def entries(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[os
 
 def _cost(text: str | None) -> Decimal:
     try:
-        amount = Decimal(text or 0)
-    except InvalidOperation:
+        return manifest_cost(text or "0")
+    except ValueError:
         return Decimal(0)
-    return amount if amount.is_finite() and amount > 0 else Decimal(0)
 
 
 # --- Generated pictures among the matches of a glob: those that a checkpoint or manifest above them

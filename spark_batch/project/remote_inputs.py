@@ -18,7 +18,6 @@ from spark_batch import atomic, cloud
 from spark_batch.errors import PictureError, StoreError, UsageError
 from spark_batch.pictures.disk import sha256
 from spark_batch.recipe.inputs import Fetched
-from spark_batch.text import digest
 
 _MOST_INDEX = 1 << 16  # bytes
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -40,7 +39,8 @@ def fetch(address: str, folder: Path, *, most: int) -> Fetched:
     Raises PictureError.
     """
     shown = cloud.shown(address)
-    index = folder / f"{digest(address)}.json"
+    name = hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
+    index = folder / f"{name}.json"
     try:
         atomic.refuse_links(folder.parent, folder, index)
         known = _read(index, folder)

@@ -131,8 +131,8 @@ class Review:
         if seen is None or seen != self._seen[0]:
             with self._opened() as reader:
                 counts = reader.counts()
-                ends = [counts.jobs[kind] for kind in _ENDS]
-                parts = (counts.total, counts.flagged, *sorted(ends), reader.money().spent)
+                ends = (counts.jobs[kind] for kind in _ENDS)
+                parts = (counts.total, counts.flagged, *ends, reader.money().spent)
             self._seen = (seen, hashlib.sha256(repr(parts).encode()).hexdigest()[:16])
         return self._seen[1]
 
