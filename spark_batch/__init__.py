@@ -1,6 +1,6 @@
 """spark-batch: Terraform for AI picture edits, from Python.
 
-Each function is the command of the same name, with its options as keywords:
+The functions are the commands of the same names, with their options as keywords:
 
     import spark_batch
 
@@ -9,14 +9,14 @@ Each function is the command of the same name, with its options as keywords:
         print(job.output, job.cost, job.status.value)
 
 `validate`, `plan`, `run`, `retry`, `rescue`, `resolve`, `merge` and `status` take the path of a
-recipe, or a mapping with its keys and the folder `base` that its paths count from. `read_manifest`
-reads `NAME.manifest.csv`. Results are frozen dataclasses; a `JobList` is a sequence of jobs, which
-`to_pandas` makes a data frame of and a notebook shows as a table with pictures.
+recipe, or a mapping with its keys and the folder `base` for its relative paths. `read_manifest`
+reads `NAME.manifest.csv`. Results are frozen dataclasses; a `JobList` is a sequence of jobs, with a
+method `to_pandas`, which a notebook shows as a table with pictures.
 
-What goes wrong on purpose is a `SparkBatchError`: its text says what is wrong, where, and what to
-do; a `RecipeError` has `diagnostics` as data. Jobs that fail are no error, but a status.
+Expected errors are a `SparkBatchError`, whose text says what is wrong, where, and what to do; a
+`RecipeError` has `diagnostics` as data. A failed job is not an error, but has a status.
 
-Everything is imported when it is first used, so that `import spark_batch` costs nothing.
+Everything is imported at first use, so that `import spark_batch` is fast.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Atomic file writes: a file gets its name when it is whole, and no symbolic link is followed.
+"""Atomic, durable file writes: a file gets its name when it is whole; no symbolic link is followed.
 
-The one way in which a file of ours gets its final name. A new file is made with `O_EXCL`, which
-POSIX defines not to follow a symbolic link in the last part of the path; `os.replace` replaces a
-link and not the file that it names. Links in the folders above are refused by `refuse_links`.
+All our files get their final names here. A new file is created with `O_EXCL`, which by POSIX does
+not follow a symbolic link in the last part of the path; `os.replace` replaces a link and not its
+target. `refuse_links` refuses links in the folders above.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from spark_batch.paths import PART_SUFFIX
 from spark_batch.redact import KeyFreeText
 
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
-_NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)  # for the other end of a pipe
-# Windows' links to folders ("junctions") are no symbolic links for Python before 3.12.
+_NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)  # does not wait for the other end of a pipe
+# Before Python 3.12, Windows' links to folders ("junctions") do not count as symbolic links.
 _MOUNT_POINT = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
 
@@ -36,10 +36,10 @@ def replacing(
     keep_same: bool = False,
     fixed_name: bool = False,
 ) -> Iterator[IO[Any]]:
-    """Open a new file that takes the place of `path` when the block ends, and not before.
+    """Open a new file that replaces `path` when the block ends without an error.
 
-    It takes bytes, or `text` that becomes UTF-8; half a surrogate pair, as in a path that is not
-    UTF-8, is written as `\\udcff`, which JSON reads back. The API key is in no such text.
+    It takes bytes, or with `text` text for UTF-8; a lone surrogate, as in a path that is not UTF-8,
+    is written as `\\udcff`, which JSON reads back, and the API key is redacted.
 
     `durable`, `keep_same` and `fixed_name` are those of `replacing_path`. Raises OSError.
     """
@@ -54,18 +54,18 @@ def replacing(
 def replacing_path(
     path: Path, *, durable: bool = True, keep_same: bool = False, fixed_name: bool = False
 ) -> Iterator[Path]:
-    """Give the path of a new file that takes the place of `path` when the block ends.
+    """Yield the path for a new file that replaces `path` when the block ends without an error.
 
-    For files that a library writes; `replacing` opens the file itself. The new file stands in the
-    same folder; an error in the block removes it.
+    For files that a library writes; `replacing` opens the file itself. The new file is in the same
+    folder; an error in the block removes it.
 
-    With `durable` its bytes and its name are on disk before this returns, as far as the system can
-    do that; without it a power cut can leave an empty file, which suits caches alone. With
-    `keep_same` a file that has these bytes already is not touched.
+    With `durable` its bytes and its name are on disk before this returns, as far as the system
+    supports that; without it a power cut can leave an empty file, which is acceptable only for
+    caches. With `keep_same` a file that has the same bytes already is not replaced.
 
-    The temporary name is random, so that nobody can have put a link there and several processes do
-    not disturb each other. With `fixed_name` it is `path` and `.part`: what a killed process left
-    there is written over by the next one. Raises OSError.
+    The temporary name is random, so that nobody can have put a link there, and processes do not
+    disturb each other. With `fixed_name` it is `path` and `.part`, so that the next process
+    overwrites what a killed one left. Raises OSError.
     """
     fresh = path.with_name(path.name + PART_SUFFIX) if fixed_name else temporary_name(path)
     try:
@@ -83,7 +83,7 @@ def replacing_path(
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside `path` that nobody can have put a file or a link at."""
+    """A random name beside `path`, where nobody can have put a file or a link."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
 
 
@@ -95,18 +95,15 @@ def _new(path: Path, *, text: bool) -> IO[Any]:
 
 
 def create(path: Path) -> IO[bytes]:
-    """A new, empty file at `path`; a file or link that stands there is removed first.
-
-    Raises OSError.
-    """
+    """Create an empty file at `path`, after removing a file or link there. Raises OSError."""
     path.unlink(missing_ok=True)
     return path.open("xb")
 
 
 def open_to_append(path: Path) -> int:
-    """Open a file that is changed in place, made when missing; gives its descriptor.
+    """Open or create a file that is changed in place; returns its descriptor.
 
-    Raises OSError for a symbolic link and for what is not a regular file, UsageError as
+    Raises OSError for a symbolic link or anything but a regular file, UsageError as
     `refuse_hard_links` does.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _NO_LINK | _NO_WAIT
@@ -126,7 +123,7 @@ def refuse_hard_links(*paths: Path) -> None:
     """Raise UsageError for the first file of `paths` that has a second name (a hard link).
 
     For files that are changed in place, and not replaced: the second name may be somebody else's
-    file, as an unpacked archive can bring it, or a backup that is to stay as it is.
+    file, as an unpacked archive can create it, or a backup that must not change.
     """
     for path in paths:
         with suppress(OSError, ValueError):
@@ -142,12 +139,12 @@ def _refuse_hard_link(status: os.stat_result, path: Path) -> None:
 
 
 def move(part: Path, target: Path) -> None:
-    """Give the finished file `part` its final name: its bytes are on disk first, then its name.
+    """Rename the finished file `part` to `target`, durably: first its bytes, then its name.
 
-    Both must be on one disk; what stands at `target` is replaced. Raises OSError, also when `part`
-    is a link.
+    Both must be on one disk; an existing `target` is replaced. Raises OSError, also when `part` is
+    a link.
     """
-    # Some systems need a file that was opened for writing to flush it.
+    # Some systems flush only a file that was opened for writing.
     handle = os.open(part, os.O_RDWR | _NO_LINK | getattr(os, "O_BINARY", 0))
     try:
         os.fsync(handle)
@@ -158,7 +155,7 @@ def move(part: Path, target: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each on disk before this returns. Raises OSError."""
+    """Make a folder and those above it, all on disk before this returns. Raises OSError."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
@@ -183,7 +180,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_link(path: Path | os.DirEntry[str]) -> bool:
-    """Whether a path is a symbolic link, or a junction on Windows; False when nothing is there."""
+    """Whether a path is a symbolic link, or a junction on Windows; False if it does not exist."""
     try:
         status = path.stat(follow_symlinks=False)
     except (OSError, ValueError):
@@ -200,7 +197,7 @@ def is_regular(path: Path) -> bool:
 
 
 def refuse_links(*paths: Path) -> None:
-    """Raise UsageError for the first of `paths` that is a link: nothing is written through it."""
+    """Raise UsageError for the first of `paths` that is a link, so that nothing follows it."""
     for path in paths:
         if is_link(path):
             raise UsageError(

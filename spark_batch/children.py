@@ -1,4 +1,4 @@
-"""The only place that starts other programs: which file, which environment, for how long."""
+"""Start other programs, with a fixed environment and a time limit. The only module that does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-MAX_BYTES = 100_000_000  # of what one call may print
+MAX_BYTES = 100_000_000  # that one program may print
 PIPE = subprocess.PIPE
 
 T = TypeVar("T")
@@ -26,11 +26,11 @@ T = TypeVar("T")
 _started: set[subprocess.Popen[bytes]] = set()
 _CHUNK = 1 << 18
 _START_SECONDS = 5.0
-_READ_SECONDS = 5.0  # for what is left in a pipe whose program has ended
+_READ_SECONDS = 5.0  # to read the rest from the pipe of a program that has ended
 _END_SECONDS = 2.0  # for a worker that was killed
 # A child gets these variables and no others: neither the API key nor any other secret of the shell
-# or the CI job, and no GIT_* or SSH_* variable, some of which name programs to run. SUDO_UID tells
-# git who calls it through sudo, whose repositories it trusts as well.
+# or the CI job, and no GIT_* or SSH_* variable, some of which name programs to run. SUDO_UID is the
+# caller of sudo, whose repositories git trusts as well.
 _INHERITED = (
     *("HOME", "LANG", "SUDO_UID", "TMPDIR", "XDG_CONFIG_HOME"),
     *("APPDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", "PROGRAMDATA", "USERPROFILE"),  # Windows
@@ -40,17 +40,17 @@ _INHERITED = (
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The exit code of a program, and what it printed to the stream that was read."""
+    """The exit code of a program, and its output on the stream that was read."""
 
     code: int
     output: bytes
 
 
 def find_program(name: str, *, outside: Path | None) -> str | None:
-    """Find a program on PATH, as an absolute path; None when it is not there.
+    """Find a program on PATH, as an absolute path; None when it is not found.
 
-    Empty and relative entries of PATH do not count, since they lead to the current folder. Nor do
-    entries below `outside`, a folder whose files may be a stranger's (`node_modules/.bin`), if any.
+    Ignores empty and relative entries of PATH, which lead to the current folder, and entries below
+    `outside`, a folder whose files may be a stranger's (`node_modules/.bin`).
     """
     file = f"{name}.exe" if os.name == "nt" else name
     for folder in _search_path():
@@ -68,9 +68,9 @@ def environment(**further: str) -> dict[str, str]:
 
 
 def python(*arguments: str) -> list[str]:
-    """The command of a Python program: `arguments`, and behind them our folders of modules.
+    """The command line of a Python program: `arguments`, followed by our folders of modules.
 
-    Python takes nothing else from the environment. The program sets `sys.path` to these folders.
+    Python ignores its environment (-I). The program sets `sys.path` to these folders.
     """
     package = str(Path(__file__).parents[1])
     folders = [package, *(folder for folder in sys.path if Path(folder).is_absolute())]
@@ -88,12 +88,10 @@ def started(
     stderr: int = subprocess.DEVNULL,
     folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program; it and what it started are ended with the block, or after `seconds`.
+    """Start a program; it and its children are killed after the block, or after `seconds`.
 
-    `folder` is its current folder, if not ours.
-
-    It runs in a session of its own, so that it has no terminal to ask for a password on. Raises
-    OSError when it cannot be started.
+    `folder` is its current folder, if not ours. It runs in a session of its own, so that it has no
+    terminal to ask for a password on. Raises OSError when it cannot be started.
     """
     with subprocess.Popen(
         command,
@@ -119,7 +117,7 @@ def started(
 def left_running(command: Sequence[str], variables: dict[str, str]) -> bool:
     """Start a program that may outlive this process; False when it fails, or cannot be started.
 
-    One that is still running after some seconds counts as started.
+    A program that still runs after some seconds counts as started.
     """
     try:
         process = subprocess.Popen(
@@ -141,9 +139,9 @@ def left_running(command: Sequence[str], variables: dict[str, str]) -> bool:
 
 @contextlib.contextmanager
 def answering(command: Sequence[str], data: bytes, *, seconds: float) -> Iterator[IO[bytes]]:
-    """Start a program that reads all of `data` before it answers, and read its answer.
+    """Start a program that reads all of `data` before it answers; yields its standard output.
 
-    It is ended with the block, or after `seconds`. Raises OSError when it cannot be started.
+    It is killed after the block, or after `seconds`. Raises OSError when it cannot be started.
     """
     with started(command, environment(), seconds=seconds, stdin=PIPE, stdout=PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
@@ -155,7 +153,7 @@ def answering(command: Sequence[str], data: bytes, *, seconds: float) -> Iterato
 
 
 class WorkerEnded(Exception):
-    """A worker has ended, or answers with what is no answer."""
+    """A worker has ended, or has sent something that is not an answer."""
 
 
 class CallFailed(Exception):
@@ -164,7 +162,7 @@ class CallFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker answers to the request of a number: the function's result, or that it failed.
+    """A worker's answer to the request with this number: the function's result, or a failure.
 
     A request is a number, a function of a module, and a tuple of its arguments.
     """
@@ -177,9 +175,9 @@ class Answer:
 class Worker:
     """A program that calls functions, several at once, until its standard input is closed.
 
-    Both ways go pickles. So it ends as well when this process is killed. It gets no signal of the
-    terminal, and none of our secrets, but the variables `further`. Safe to use from several
-    threads. Raises OSError when it cannot be started.
+    So it ends also when this process is killed. Requests and answers are pickles. It gets no
+    signals from the terminal and no secrets, only the environment variables `further`. Safe to use
+    from several threads. Raises OSError when it cannot be started.
     """
 
     def __init__(self, command: Sequence[str], **further: str) -> None:
@@ -200,7 +198,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     @property
@@ -209,7 +207,10 @@ class Worker:
         return len(self._waiting)
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Have `function` called, and wait for its result. Raises WorkerEnded and CallFailed."""
+        """Call `function` in the worker and wait for its result.
+
+        Raises WorkerEnded and CallFailed.
+        """
         assert self._process.stdin is not None
         number, answer = next(self._numbers), Future[Answer]()
         request = pickle.dumps((number, function, arguments))
@@ -220,7 +221,7 @@ class Worker:
                 self._process.stdin.flush()
         except (OSError, ValueError):  # ValueError: the pipe is closed
             self._ended = True
-        if self._ended:  # perhaps after the others were answered by WorkerEnded
+        if self._ended:  # perhaps after `_read` has ended the other calls
             self._waiting.pop(number, None)
             raise WorkerEnded
         if (found := answer.result()).failed:
@@ -229,15 +230,15 @@ class Worker:
         return result
 
     def end(self) -> None:
-        """Kill it, and close its pipes. What is under way is answered by WorkerEnded.
+        """Kill it, and close its pipes. Calls under way raise WorkerEnded.
 
-        The pipes are closed last: while another thread reads or writes, closing would wait for it.
+        The pipes are closed last, since closing would wait for a thread that reads or writes.
         """
         self._process.kill()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            return  # it waits for a disk, and ends after that
+            return  # it hangs in the kernel, and ends after that
         self._reader.join(_END_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
@@ -250,7 +251,7 @@ class Worker:
             while True:
                 answer = pickle.load(self._process.stdout)
                 self._waiting.pop(answer.number).set_result(answer)
-        except Exception:  # noqa: BLE001 (whatever it writes that is no answer)
+        except Exception:  # noqa: BLE001 (the end, or anything that is not an answer)
             self._ended = True
         for number in list(self._waiting):
             if (waiting := self._waiting.pop(number, None)) is not None:
@@ -266,11 +267,11 @@ def run(
     folder: Path | None = None,
     most: int | None = None,
 ) -> Ended:
-    """Run a program to its end and read what it prints, with `errors` its standard error instead.
+    """Run a program to its end and read its output, or with `errors` its standard error.
 
-    `folder` is its current folder, if not ours. What it leaves running in the background is ended.
+    `folder` is its current folder, if not ours. Kills what it leaves running in the background.
     Raises TimeoutError after `seconds`, ValueError when it prints more than `most` bytes
-    (`MAX_BYTES`) or its output has no end, and OSError when it cannot be started.
+    (`MAX_BYTES`) or its output does not end, and OSError when it cannot be started.
     """
     began = time.monotonic()
     stream = {"stderr" if errors else "stdout": PIPE}
@@ -282,7 +283,7 @@ def run(
         if hasattr(os, "waitid"):  # not on Windows, and on macOS from Python 3.13 on
             _end_after(process)
         else:
-            output.join(seconds)  # its output ends with all that it started
+            output.join(seconds)  # the output ends when all its children have ended
         code = process.wait()
         output.join(_READ_SECONDS)
     if code and time.monotonic() - began >= seconds:
@@ -291,9 +292,9 @@ def run(
 
 
 class _Output(threading.Thread):
-    """Reads what a program prints, and ends the program when that is more than `most` bytes.
+    """Reads the output of a program, and kills the program after more than `most` bytes.
 
-    It reads a file descriptor of its own, which can stay open when the program's is closed.
+    It reads a file descriptor of its own, which may stay open when the program's is closed.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes], most: int) -> None:
@@ -312,23 +313,23 @@ class _Output(threading.Thread):
                     return
 
     def whole(self) -> bytes:
-        """All that was printed. Raises ValueError when it is too much, or did not come to an end.
+        """The whole output. Raises ValueError when it is too much, or did not end.
 
-        A program in a session of its own, which cannot be ended, can hold the stream for ever.
+        A child in another session cannot be killed, and may keep the stream open forever.
         """
         if len(self._read) > self._most:
             raise ValueError(f"it printed more than {self._most // 1_000_000} MB")
         if self.is_alive():
-            raise ValueError("what it started in the background goes on, and holds its output open")
+            raise ValueError("a program that it started still runs and keeps its output open")
         return bytes(self._read)
 
 
 def _end_after(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a program, and end what it started and left running.
+    """Wait for a program to end, then kill the children that it left running.
 
-    The program is not reaped before that: afterwards its number may be another process's.
+    The program is not reaped before that: afterwards its id may be another process's.
     """
-    with contextlib.suppress(ChildProcessError):  # the timer has ended it
+    with contextlib.suppress(ChildProcessError):  # the timer has killed it
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         _end(process)
 
@@ -340,14 +341,14 @@ def _search_path() -> list[Path]:
 
 @atexit.register
 def _end_all() -> None:
-    """End what a thread still waits for: this process ends without it."""
+    """Kill programs that a thread still waits for, when this process ends."""
     for process in list(_started):
         _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.returncode is not None:
-        return  # its number may be another process's by now
+        return  # its id may be another process's by now
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""Files at addresses such as `s3://bucket/key`: the only module that speaks fsspec.
+"""Files at addresses such as `s3://bucket/key`. The only module that uses fsspec.
 
-fsspec (the extra `cloud`) and the driver of an address are installed by the user. Credentials are
-those that the driver finds by itself; none of them is in a text of ours.
+The user installs fsspec (the extra `cloud`) and the driver for an address. The driver finds its
+credentials itself; none of our texts contains them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from spark_batch.errors import StoreError, UsageError
 from spark_batch.redact import redacted, without_queries
 from spark_batch.text import one_line, pip_install, printable, quoted
 
-# Object stores, whose objects get their name when they are whole, with their drivers.
+# Object stores, in which an object appears only when it is whole, and their drivers.
 OBJECT_STORES = {
     **dict.fromkeys(("s3", "s3a"), "s3fs"),
     **dict.fromkeys(("gs", "gcs"), "gcsfs"),
@@ -36,13 +36,13 @@ def protocol_of(text: str) -> str | None:
 
 
 def shown(address: str) -> str:
-    """An address as messages have it: without a password, and without the query of a signed one."""
+    """An address as messages show it: without a password, and without the query that signs it."""
     return printable(_PASSWORD.sub("[secret]@", without_queries(address)))
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file as its store describes it: its bytes, and a text that changes with its content."""
+    """A store's description of a file: its size in bytes, and a text that changes with it."""
 
     bytes: int
     version: str
@@ -51,7 +51,7 @@ class Seen:
 class Store:
     """The files below an address, or the one at it, whose name is empty.
 
-    Opening it reads nothing. Raises UsageError for what is no address, or when fsspec or the driver
+    Opening it reads nothing. Raises UsageError for an invalid address, or when fsspec or the driver
     is not installed; all methods raise StoreError when the store refuses or cannot be reached.
     """
 
@@ -67,7 +67,7 @@ class Store:
         return 8 if getattr(self._files, "async_impl", False) else 1
 
     def sizes(self) -> dict[str, int]:
-        """The bytes of every file below the address, by name."""
+        """The sizes in bytes of all files below the address, by name."""
         with self._errors("list"):
             self._files.invalidate_cache()
             try:
@@ -78,7 +78,7 @@ class Store:
         return {path.lstrip("/")[start:]: int(facts["size"] or 0) for path, facts in found.items()}
 
     def seen(self, name: str = "") -> Seen | None:
-        """How the store describes a file; None when there is none."""
+        """The store's description of a file; None when there is none."""
         with self._errors("read", name):
             self._files.invalidate_cache()
             try:
@@ -102,19 +102,19 @@ class Store:
         return content
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file. An object store has all of it or what it had before."""
+        """Write a file; in an object store, all of it or nothing."""
         path = self._path(name)
         with self._errors("write", name):
             try:
                 self._files.pipe_file(path, content)
             except FileNotFoundError:
-                if self._protocol in OBJECT_STORES:  # no bucket, which a slip would then make
+                if self._protocol in OBJECT_STORES:  # do not create a bucket for a misspelt name
                     raise
                 self._files.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
                 self._files.pipe_file(path, content)
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is gone is no error."""
+        """Delete a file, if it exists."""
         with self._errors("delete", name):
             try:
                 self._files.rm_file(self._path(name))
@@ -126,10 +126,10 @@ class Store:
 
     @contextmanager
     def _errors(self, verb: str, name: str = "") -> Iterator[None]:
-        """Turn what a driver raises, which may be anything, into a StoreError in one line."""
+        """Turn any exception of a driver into a StoreError of one line."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+        except Exception as error:  # noqa: BLE001 - drivers raise errors of their own
             place = f"{self.shown.rstrip('/')}/{name}" if name else self.shown
             raise StoreError(f"cannot {verb} {place}: {_reason(error)}") from None
 
@@ -144,29 +144,29 @@ def _opened(address: str, protocol: str, shown_address: str) -> tuple[Any, str]:
         packages = ("fsspec", *filter(None, [OBJECT_STORES.get(protocol)]))
         raise UsageError(f"{shown_address} needs {pip_install(packages)}") from None
     try:
-        # No instance of before: its credentials and its lists of files may be out of date.
+        # Not a cached instance, whose credentials and lists of files may be out of date.
         files, root = core.url_to_fs(address, skip_instance_cache=True)
     except ImportError as error:
         if driver := OBJECT_STORES.get(protocol):
             raise UsageError(f"{shown_address} needs {pip_install([driver])}") from None
         raise UsageError(f"{shown_address} needs a driver of fsspec: {_reason(error)}") from None
-    except Exception as error:  # noqa: BLE001 - each driver has errors of its own
+    except Exception as error:  # noqa: BLE001 - drivers raise errors of their own
         raise UsageError(f"{shown_address} cannot be used: {_reason(error)}") from None
     if not root.strip("/") and protocol in OBJECT_STORES:
-        raise UsageError(f"{quoted(shown_address)} names no bucket")
+        raise UsageError(f"{quoted(shown_address)} names no bucket: write {protocol}://BUCKET/NAME")
     return files, root
 
 
 def _is_no_echo(record: logging.LogRecord) -> bool:
-    """Whether a record is none of those that asyncio logs of a driver's connections.
+    """Whether a record is not one that asyncio logs about a driver's connections.
 
-    A driver raises their errors, too, and an error is one line.
+    The driver raises these errors as well, and we report them in one line.
     """
     kind = record.exc_info[0] if record.exc_info else None
     return kind is None or not kind.__module__.startswith("aiohttp")
 
 
 def _reason(error: Exception) -> str:
-    """What a driver says, on one line, without credentials."""
+    """A driver's error message, on one line, without credentials."""
     words = str(error) or type(error).__name__
     return one_line(_PASSWORD.sub("[secret]@", redacted(words)), _SHOWN)

@@ -8,16 +8,16 @@ SparkBatchError
 │   └── PicksError          a picks file cannot be read, or not understood     exit 2
 ├── CheckpointError         the checkpoint cannot be used                      exit 1
 │   ├── CheckpointLocked    another process runs this recipe
-│   └── CheckpointDamaged   the file is no checkpoint, or is broken
+│   └── CheckpointDamaged   the file is not a checkpoint, or is broken
 ├── StoreError              an object store refuses, or cannot be reached      exit 1
 └── OutputError             a file cannot be written                           exit 1
     ├── CheckpointReplaced  it is no longer the file that a run began with
-    └── NameBlocked         something stands in the way of one name alone
+    └── NameBlocked         a file or folder blocks one name only
 
-A refused key or an empty balance (exit 5) is no error: the client returns it as an outcome,
-`StopRun`, so that a run lets finish what is paid for.
+A refused key or an empty balance (exit 5) is not an error: the client returns it as an outcome,
+`StopRun`, so that a run can finish what is paid for.
 
-`cli` is the only place that turns one of them into a message and an exit code.
+Only `cli` turns an error into a message and an exit code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import ClassVar, Protocol
 
 
 class ExitCode(IntEnum):
-    """What the process ends with (spark_batch/README.md, "Exit codes")."""
+    """The exit codes of the process (spark_batch/README.md, "Exit codes")."""
 
     DONE = 0
     FAILED = 1
@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
 
 
 class SparkBatchError(Exception):
-    """An expected end: its text is one line that says what is wrong, where, and what to do."""
+    """An expected error: its text is one line that says what is wrong, where, and what to do."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
@@ -54,7 +54,7 @@ class Renders(Protocol):
 
     @property
     def code(self) -> str:
-        """The kind of mistake; it stays the same in later versions."""
+        """The kind of mistake, which later versions do not rename."""
 
     @property
     def path(self) -> str:
@@ -68,11 +68,11 @@ class Renders(Protocol):
         """Lines of text."""
 
     def as_json(self) -> dict[str, str | int]:
-        """File, line and column, severity, code, path and message; line 0 is none."""
+        """File, line and column, severity, code, path and message; line 0 means no line."""
 
 
 class UsageError(SparkBatchError):
-    """The command line, the environment or a file that it names is wrong."""
+    """The command line, the environment or a file that they name is wrong."""
 
     exit_code = ExitCode.WRONG
 
@@ -80,7 +80,7 @@ class UsageError(SparkBatchError):
 class RecipeError(UsageError):
     """A recipe has errors.
 
-    `diagnostics` holds what is to be shown; the text of the exception is their count in words.
+    `diagnostics` are the errors to show; the text of the exception is their number in words.
     """
 
     def __init__(self, message: str, diagnostics: tuple[Renders, ...] = ()) -> None:
@@ -89,17 +89,17 @@ class RecipeError(UsageError):
 
 
 class PictureError(UsageError):
-    """A picture is missing, no whole JPEG or PNG file, or against the API's rules."""
+    """A picture is missing, broken, of an unsupported format, or against the API's rules."""
 
 
 class ManifestError(UsageError):
-    """A manifest cannot be read, or says what spark-batch did not write."""
+    """A manifest cannot be read, or has content that spark-batch did not write."""
 
 
 class PicksError(UsageError):
     """A picks file cannot be read, or has an error; `line` is where, from 1.
 
-    `fault` is what is wrong without the place, which the text of the exception begins with.
+    `fault` is the message without the place with which the exception's text begins.
     """
 
     def __init__(self, place: str, fault: str, line: int = 1) -> None:
@@ -125,7 +125,7 @@ class StoreError(SparkBatchError):
 
 
 class OutputError(SparkBatchError):
-    """A file cannot be written: no permission, no space, or something else stands there."""
+    """A file cannot be written: no permission, no space, or something else is in its place."""
 
 
 class CheckpointReplaced(OutputError):
@@ -133,4 +133,4 @@ class CheckpointReplaced(OutputError):
 
 
 class NameBlocked(OutputError):
-    """One file cannot be written under its name, while others may be: a folder stands there."""
+    """One file cannot be written under its name, because a folder or a link is in its place."""

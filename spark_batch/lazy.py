@@ -1,4 +1,4 @@
-"""Names that a package imports from their modules when they are first used (PEP 562)."""
+"""Import the names of a package from their modules at first use (PEP 562)."""
 
 from __future__ import annotations
 

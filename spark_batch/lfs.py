@@ -1,4 +1,4 @@
-"""Git LFS pointers: the small text files that stand in the working tree for files not fetched yet.
+"""Git LFS pointers: small text files in the working tree in place of files not fetched yet.
 
 The format is that of https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md, with the version
 URLs of pre-releases, which Git LFS still reads, and the lines of extensions.
@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-# Git LFS takes no larger file for a pointer (`blobSizeCutoff` in its lfs/pointer.go).
+# No larger file is a pointer for Git LFS (`blobSizeCutoff` in its lfs/pointer.go).
 MAX_BYTES = 1024
 NOTICE = "this is a Git LFS pointer, not the file itself (`git lfs pull` fetches it)"
 
@@ -29,11 +29,10 @@ _KEY = re.compile(rb"[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What a pointer says of the file that it stands for.
+    """The SHA-256 (hex) and the size of the file that `git lfs pull` puts in the pointer's place.
 
-    `sha256` (hex) and `bytes` are those of the file in the working tree after `git lfs pull`.
-    `bytes` is None where an extension stored the file in another form: the pointer then has the
-    size of the stored form only.
+    `bytes` is None if an extension stores the file in another form: the pointer then has only the
+    size of the stored form.
     """
 
     sha256: str
@@ -58,7 +57,7 @@ def parse(data: bytes) -> Pointer | None:
     oid = _SHA256.fullmatch(values.get(b"oid", b""))
     if len(values) < len(pairs) or size is None or oid is None:
         return None
-    # The first extension got the file of the working tree, and its line has that file's hash.
+    # The first extension processed the file of the working tree, and has that file's hash.
     extensions = sorted(key for key in values if _EXTENSION.fullmatch(key))
     if not extensions:
         return Pointer(oid[1].decode().lower(), int(size[0]))
@@ -69,7 +68,7 @@ def parse(data: bytes) -> Pointer | None:
 def read(path: Path) -> Pointer | None:
     """Read the pointer in a file; None when there is no such file, or no whole pointer in it.
 
-    Only a regular file is opened, and at most `MAX_BYTES` of it are read.
+    Opens only regular files, and reads at most `MAX_BYTES` and one more byte.
     """
     try:
         status = path.stat()

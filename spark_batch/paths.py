@@ -1,4 +1,4 @@
-"""Every file and folder name that stands below an output folder, and in the sandbox's own folder.
+"""The names of all files and folders below an output folder, and in the sandbox's own folder.
 
     OUTPUT/
       PICTURE.jpg ...                       the finished pictures
@@ -14,7 +14,7 @@
         sandbox/                            the folder of the sandbox that `--sandbox` starts
 
 NAME is the recipe's name; the files of a shard are called NAME.shard-I-of-N. These names are an
-interface: files of older versions stand under them.
+interface: files of older versions have them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PART_SUFFIX = ".part"  # of a file that is not finished
 class Layout:
     """The paths of a recipe's files below its output folder.
 
-    `is_preview` says whether the folder holds the sandbox's previews, and no paid pictures.
+    `is_preview` is whether the folder has the sandbox's previews, and no paid pictures.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Layout:
 
     @property
     def label(self) -> str:
-        """The part of a file's name that says whose it is: NAME above."""
+        """The beginning of its files' names: NAME above."""
         return self.name
 
     @property
     def paid_dir(self) -> Path:
-        """The output folder of paid pictures, which the previews' is in."""
+        """The output folder of paid pictures, which contains that of previews."""
         return self.output_dir.parent if self.is_preview else self.output_dir
 
     @property
@@ -74,18 +74,18 @@ class Layout:
     def parts(self) -> Path:
         """The folder of downloads that are not finished.
 
-        It is this checkpoint's alone, since several checkpoints count their attempts alike.
+        Every checkpoint has its own, since the ids of their attempts are alike.
         """
         return self.state / "parts" / self.label
 
     @property
     def run_token(self) -> Path:
-        """The file that names the run under way, for workers (`engine.fetching`)."""
+        """The file with the token of the run under way, for workers (`engine.fetching`)."""
         return self.parts / "run-token"
 
     @property
     def kept(self) -> Path:
-        """The folder of pictures that made room for others, and of paid ones without a job."""
+        """The folder of replaced pictures, and of paid ones without a name."""
         return self.state / "kept"
 
     def kept_picture(self, sha256: str, extension: str) -> Path:
@@ -116,12 +116,12 @@ class SandboxLayout:
 
     @property
     def ledger(self) -> Path:
-        """What it accepted and billed, as JSON Lines."""
+        """The record of what it accepted and billed, as JSON Lines."""
         return self.folder / "ledger.jsonl"
 
     @property
     def images(self) -> Path:
-        """The folder of input pictures, each named by its SHA-256."""
+        """The folder of input pictures, named by their SHA-256."""
         return self.folder / "images"
 
     @property
@@ -140,15 +140,15 @@ class SandboxLayout:
 
 
 def pictures_folder(output_dir: Path, *, sandbox: bool) -> Path:
-    """The folder that pictures are written to: previews never stand among paid pictures."""
+    """The folder that pictures are written to; previews have their own."""
     return output_dir / SANDBOX if sandbox else output_dir
 
 
 def user_folder() -> Path | None:
-    """The user's own folder for what outlives a run; None when there is no home folder.
+    """The user's own folder for data that outlives a run; None when there is no home folder.
 
-    `spark-batch` below XDG_STATE_HOME (~/.local/state); the specification
-    (https://specifications.freedesktop.org/basedir-spec/latest/) has relative paths ignored.
+    It is `spark-batch` below XDG_STATE_HOME (~/.local/state). By the specification
+    (https://specifications.freedesktop.org/basedir-spec/latest/) relative paths are ignored.
     """
     state = Path(os.environ.get("XDG_STATE_HOME", ""))
     try:
@@ -164,7 +164,7 @@ def output_folder(record: Path) -> Path:
 
 
 def shown(path: Path) -> str:
-    """A path as a person types it: from the current folder when it is below it."""
+    """A path as a user would type it: relative if it is below the current folder."""
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):  # OSError: the current folder was deleted
@@ -182,7 +182,7 @@ def backup_path(checkpoint: Path, version: int) -> Path:
 
 
 def merged_path(checkpoint: Path) -> Path:
-    """The name of a checkpoint whose content stands in another one since a merge."""
+    """The name that a checkpoint gets after it was merged into another one."""
     return _beside(checkpoint, "merged")
 
 

@@ -1,7 +1,7 @@
-"""Secrets and control characters: what no output, report or log of ours may contain.
+"""Remove secrets and control characters from output, reports and logs.
 
-One home for both rules. Texts from outside (recipes, file names, servers) pass `key_free` wherever
-they are written, and `harmless` where a terminal or GitHub's runner reads them.
+Texts from outside (recipes, file names, servers) pass `key_free` wherever they are written, and
+`harmless` where a terminal or GitHub's runner reads them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from urllib.parse import quote, quote_plus
 
 KEY_NAME = "SPARK_API_KEY"
 
-_SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and hides nothing
-# As a shell, YAML and JSON assign it. The sandbox takes the word "sandbox", which is no secret.
+_SHORTEST = 8  # characters; a shorter value is a word, such as "sandbox", and not a secret
+# Assignments of the key in a shell, YAML and JSON. The sandbox's key, "sandbox", is not a secret.
 _ASSIGNED = re.compile(
     rf"({KEY_NAME}\\?[\"']?\s*[=:]\s*\\?[\"']?)"
     r"(?![…$<]|\[secret|sandbox(?:[\s\"'\\<>,;&|]|$))[^\s\"'\\<>,;&|]+"
@@ -29,14 +29,14 @@ _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[^\s'\"]+", re.IGNORECASE)
 _QUERY = re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*")
 _USER = re.compile(r"://[^\s/@\"']+@")
 
-# Control characters but line feed and tab, line separators, marks that change the direction of
-# writing ("Trojan Source", CVE-2021-42574), and what nobody sees: two names would look the same.
-# The joiners U+200C and U+200D stay, which Persian and emoji need.
+# Control characters except line feed and tab, line separators, marks that change the direction of
+# writing ("Trojan Source", CVE-2021-42574), and invisible characters, with which two names look the
+# same. The joiners U+200C and U+200D stay: Persian and emoji need them.
 _CONTROL = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e"
     "\\u2060-\\u206f\\ufeff\\U000e0000-\\U000e007f]"
 )
-# What GitHub's runner takes for a command: `::` where a line begins, `##[` anywhere in it
+# The commands of GitHub's runner: `::` at the beginning of a line, `##[` anywhere in it
 # (actions/runner, ActionCommand.cs).
 _COMMAND = re.compile(r"^([^\S\n]*)::|##\[", re.MULTILINE)
 
@@ -47,7 +47,7 @@ _known: set[str] = set()
 
 
 def remember(secret: str) -> None:
-    """Have a secret that was read from a file blotted out from now on."""
+    """Redact a secret that was read from a file from now on."""
     _known.add(secret)
 
 
@@ -58,7 +58,7 @@ def key_free(text: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """`text` for a log that is sent to others: no secret at all, and no query of a URL."""
+    """`text` for a log that is sent to others: without any secret, and without queries of URLs."""
     named = (value for name, value in os.environ.items() if _SECRET_NAME.search(name))
     text = key_free(_without(text, (*named, *_known)))
     text = _BEARER.sub(r"\1\2[secret]", text)
@@ -66,20 +66,20 @@ def redacted(text: str) -> str:
 
 
 def without_queries(text: str) -> str:
-    """`text` whose URLs have no queries: a result's URL is signed by it."""
+    """`text` without the queries of its URLs, which contain a result's signature."""
     return _QUERY.sub("?…", text)
 
 
 def without_controls(text: str) -> str:
-    """`text` whose characters cannot steer a terminal.
+    """`text` without characters that control a terminal.
 
-    They are written as JSON escapes them, such as `\\u001b`, so that JSON means the same.
+    They are written in JSON's escapes, such as `\\u001b`, so that JSON keeps its meaning.
     """
     return text if text.isprintable() else _CONTROL.sub(_escaped, text)
 
 
 def harmless(text: str) -> str:
-    """`text` that steers neither a terminal nor, in GitHub Actions, the runner."""
+    """`text` that controls neither a terminal nor, in GitHub Actions, the runner."""
     text = without_controls(text)
     if os.environ.get("GITHUB_ACTIONS") == "true" and ("::" in text or "##[" in text):
         text = _COMMAND.sub(_defused, text)
@@ -87,14 +87,14 @@ def harmless(text: str) -> str:
 
 
 class KeyFreeText(io.TextIOWrapper):
-    """A text file in which the key is blotted out. A text is to be written in one call."""
+    """A text file that redacts the key, if a text with it is written in one call."""
 
     def write(self, text: str, /) -> int:
         return super().write(key_free(text))
 
 
 def carries(text: str, secret: str) -> bool:
-    """Whether `text` has the secret, also where a server has encoded it.
+    """Whether `text` contains the secret, also in an encoded form.
 
     A secret of fewer than 8 characters is a word, such as "sandbox", and is never found.
     """
@@ -102,7 +102,7 @@ def carries(text: str, secret: str) -> bool:
 
 
 def without(text: str, secret: str, mark: str) -> str:
-    """`text` with `mark` wherever it `carries` the secret."""
+    """`text` with `mark` in place of the secret and its encoded forms."""
     return _encoded(secret).sub(mark, text)
 
 
@@ -115,13 +115,13 @@ def _without(text: str, secrets: Iterable[str]) -> str:
 
 @lru_cache(maxsize=256)
 def _forms(secret: str) -> tuple[str, ...]:
-    """A secret as texts of ours may have it: as it is, or escaped."""
+    """The forms of a secret in our own texts: as it is, and escaped."""
     return tuple(dict.fromkeys(_escapes(secret))) if len(secret) >= _SHORTEST else ()
 
 
 @lru_cache(maxsize=4)
 def _encoded(secret: str) -> re.Pattern[str]:
-    """The forms of a secret that `carries` looks for, in upper and lower case."""
+    """A pattern for the forms of a secret that `carries` looks for, ignoring case."""
     if len(secret) < _SHORTEST:
         return _NOTHING
     forms = {*_escapes(secret), *_encodings(secret)}
@@ -135,13 +135,13 @@ def _escapes(secret: str) -> Iterator[str]:
 
 
 def _encodings(secret: str) -> Iterator[str]:
-    """Of all characters, whether they need it or not, as base64, and backwards."""
+    """A secret reversed, in base64, and with all characters escaped, needed or not."""
     data = secret.encode()
     yield from (secret[::-1], quote_plus(secret), data.hex(), re.sub("(..)", r"%\1", data.hex()))
     yield from ("".join(form.format(ord(sign)) for sign in secret) for form in _NUMBERED)
-    for before in range(3):  # bytes in front of it in a group of base64
+    for before in range(3):  # bytes before it in a group of base64
         coded = base64.b64encode(bytes(before) + data).decode()
-        # The first and the last characters also have bits of what stands beside the secret.
+        # The first and the last characters also encode bits of the bytes beside the secret.
         whole = coded[(0, 2, 3)[before] :].rstrip("=")[: -1 if coded.endswith("=") else None]
         yield from (whole, whole.replace("+", "-").replace("/", "_"))
 

@@ -1,8 +1,8 @@
-"""Remember what was found out about files, so that it is not found out again.
+"""Remember findings about files between runs, such as that a checkpoint is sound.
 
 Findings are hashes in a file of the user, outside every repository: files below an output folder
-may come from somebody else, who must not be able to send findings with them. The file is a cache,
-which can be removed at any time; without a home folder nothing is remembered.
+may come from somebody else, who must not be able to send findings with them. The file is a cache
+that may be deleted at any time; without a home folder nothing is remembered.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _MOST_BYTES = 1 << 17
 
 
 def finding(*facts: object) -> str:
-    """A finding, as the hash of all that it follows from: texts, numbers, lists of them."""
+    """A finding: the hash of all facts that it depends on (texts, numbers, lists of them)."""
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def findings() -> set[str]:
-    """All findings that are remembered."""
+    """All remembered findings."""
     return set(_read())
 
 
 def remember(found: Iterable[str]) -> None:
-    """Add findings; a disk that takes nothing more costs only time."""
+    """Add findings. Ignores a disk that cannot be written, which only costs time later."""
     path, kept = _file(), _read()
     new = [one for one in found if one not in kept]
     if path is None or not new:

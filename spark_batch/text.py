@@ -19,31 +19,31 @@ INVISIBLE = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _VALUE_LENGTH = 60  # characters of a value that a message quotes
 _TICKS = re.compile("`+")
-_PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # of ASCII, but "-", which means nothing in a cell
+_PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # of ASCII, without "-", which is safe in a cell
 _TEMPLATE = re.compile(r"\$\$|\$\{(?P<name>[^{}$]*)\}|\$\{?")
 _WORD = re.compile("[a-z0-9]+")
 _VALUE_WORD = re.compile("[a-z0-9.]+")  # 0.5 is one word of a value
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
-_MARKS = re.compile("['`]")  # anyascii's signs for letters that Latin does not have
+_MARKS = re.compile("['`]")  # which anyascii writes for letters without a Latin form
 _APOSTROPHES = re.compile("['\u2019]")
 _UNITS = ("kB", "MB", "GB", "TB")
 _SLUG_LENGTH = 60  # readable in a file name
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """`1 picture`, `2 pictures`; `plural` is for what takes no `s`, as in `2 rows repeat`."""
+    """`1 picture`, `2 pictures`; `plural` is for other forms, as in `2 rows repeat`."""
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def pip_install(packages: Iterable[str]) -> str:
-    """The names of packages that are missing, and the command that installs them."""
+    """The names of missing packages, and the command that installs them."""
     names = tuple(packages)
     python = shlex.quote(sys.executable or "python")
     return f"{' and '.join(names)}: {python} -m pip install {' '.join(names)}"
 
 
 def bytes_text(number: int) -> str:
-    """A number of bytes as people read it, in decimal units: `412 bytes`, `1.2 MB`."""
+    """A number of bytes in decimal units: `412 bytes`, `1.2 MB`."""
     power = min((len(str(number)) - 1) // 3, len(_UNITS))
     if power == 0:
         return counted(number, "byte")
@@ -58,7 +58,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """A text as `printable` shows it, with its line ends."""
+    """A text as `printable` returns it, with its line ends."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -68,31 +68,28 @@ def shortened(text: str, longest: int) -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """A text on one line, with one space for several, printable, and cut to `longest`."""
+    """A text on one line, with single spaces, printable, and cut to `longest` characters."""
     return shortened(printable(" ".join(text.split())), longest)
 
 
 def visible(text: str) -> str:
-    """The text with `<U+00A0>` in place of each character that editors do not show."""
+    """The text with characters that editors do not show written as `<U+00A0>`."""
     return text if text.isascii() else _INVISIBLE.sub(lambda c: f"<U+{ord(c[0]):04X}>", text)
 
 
 def quoted(text: str) -> str:
-    """A text as messages show it: in quotes, on one line, cut to 60 characters.
-
-    Characters that editors do not show are written as `<U+00A0>`.
-    """
+    """A text in quotes for a message: on one line, printable, `visible`, cut to 60 characters."""
     return f"'{one_line(visible(text), _VALUE_LENGTH)}'"
 
 
 def suggestion(word: str, known: tuple[str, ...]) -> str:
-    """`; did you mean 'x'?` when a known word is close, else nothing."""
+    """`; did you mean 'x'?` if a known word is similar, else an empty text."""
     close = closest(word, known)
     return f"; did you mean {quoted(close)}?" if close else ""
 
 
 def closest(word: str, known: tuple[str, ...]) -> str | None:
-    """The known word that is close to `word`, or None."""
+    """The known word that is most similar to `word`, ignoring case; None if none is similar."""
     from difflib import get_close_matches
 
     folded: Mapping[str, str] = {name.casefold(): name for name in known}
@@ -101,9 +98,9 @@ def closest(word: str, known: tuple[str, ...]) -> str | None:
 
 
 def code_span(line: str) -> str:
-    """A line as a code span of Markdown: nothing in it is a link, a mention, emphasis or HTML.
+    """A line as a code span of Markdown, in which nothing is a link, a mention, emphasis or HTML.
 
-    Not for a table with a `|` in the text, see `code_cell`. Source: CommonMark 0.31, "Code spans".
+    In a table, use `code_cell`. Source: CommonMark 0.31, "Code spans".
     """
     longest = max((len(run) for run in _TICKS.findall(line)), default=0)
     fence = "`" * (longest + 1)
@@ -112,7 +109,7 @@ def code_span(line: str) -> str:
 
 
 def code_cell(line: str) -> str:
-    """A line as code in a cell of a table, where a code span would end at a `|`."""
+    """A line as code in a cell of a Markdown table, where a code span would end at a `|`."""
     shown = _PUNCTUATION.sub(lambda sign: f"&#{ord(sign[0])};", line)
     return f"<code>{shown}</code>"
 
@@ -126,17 +123,17 @@ class Token:
 
     @property
     def text(self) -> str:
-        """What a literal piece stands for: a doubled dollar is one."""
+        """The meaning of a literal piece: a doubled dollar is one dollar."""
         return "$" if self.written == "$$" else self.written
 
     @property
     def is_stray(self) -> bool:
-        """Whether it is a dollar that is not doubled and begins no `${name}`: `$`, or `${`."""
+        """Whether it is a dollar that is neither doubled nor part of a `${name}`: `$`, or `${`."""
         return self.written in ("$", "${")
 
 
 def template_tokens(text: str) -> Iterator[Token]:
-    """Take a template apart at `${name}`, `$$` and stray dollars. Names are not checked here."""
+    """Split a template at `${name}`, `$$` and stray dollars. Does not check the names."""
     at = 0
     for match in _TEMPLATE.finditer(text):
         if match.start() > at:
@@ -147,15 +144,14 @@ def template_tokens(text: str) -> Iterator[Token]:
         yield Token(text[at:])
 
 
-@lru_cache(
-    maxsize=300_000
-)  # three columns of a table of 100 000 rows, which is gone through thrice
+# The cache is for three columns of a table of 100 000 rows, which is read three times.
+@lru_cache(maxsize=300_000)
 def slug(value: str, *, distinct: bool = False) -> str:
     """A variable's value as names write it: `Navy Blue` → `navy-blue`, `0.5` → `0.5`.
 
     Lower-case letters, digits and dots, joined by `-`, at most 60 characters; letters of other
-    scripts in ASCII. A value that is cut, has such letters or nothing else, or shall be `distinct`
-    from another of the same words, gets 8 hex digits of its hash.
+    scripts are written in ASCII. A value that is cut, has such letters or no words, or must be
+    `distinct` from another with the same words, gets 8 hex digits of its hash.
     """
     text, foreign = romanized(_APOSTROPHES.sub("", value))
     words = _VALUE_WORD.findall(text.lower())
@@ -171,9 +167,9 @@ def slug(value: str, *, distinct: bool = False) -> str:
 def prompt_id(text: str, *, distinct: bool = False) -> str:
     """The id of a prompt that has none: its words in lower case, joined by `-`.
 
-    As many whole words as 60 characters hold; letters of other scripts in ASCII. A text that has
-    such letters or no words, or shall be `distinct` from another of the same words, gets 8 hex
-    digits of its hash.
+    At most 60 characters, in whole words; letters of other scripts are written in ASCII. A text
+    that has such letters or no words, or must be `distinct` from another with the same words, gets
+    8 hex digits of its hash.
     """
     written, foreign = romanized(_APOSTROPHES.sub("", text))
     words: list[str] = []
@@ -192,9 +188,9 @@ def prompt_id(text: str, *, distinct: bool = False) -> str:
 def picture_id(name: str, *, longest: int) -> str:
     """The id of an input that has none, from its file's name without the extension.
 
-    Letters, digits, `.`, `_` and `-` stay, accents are taken off, anything else becomes `-`; cut to
-    `longest` characters. A name that has letters of other scripts gets 8 hex digits of its hash, so
-    that no two become alike.
+    Keeps letters, digits, `.`, `_` and `-`, removes accents, writes `-` for other characters, and
+    cuts to `longest` characters. A name with letters of other scripts gets 8 hex digits of its
+    hash, so that no two are alike.
     """
     folded, foreign = without_accents(name)
     whole = _NO_ID.sub("-", folded).strip("-._")
@@ -211,13 +207,13 @@ def digest(text: str) -> str:
 
 
 def seen(text: str) -> str:
-    """The text as readers see it: accents composed, one space for several, nothing of no width."""
+    """The text as readers see it: accents composed, single spaces, no zero-width characters."""
     composed = unicodedata.normalize("NFC", text)
     return " ".join("".join(c for c in composed if unicodedata.category(c) != "Cf").split())
 
 
 def without_accents(text: str) -> tuple[str, bool]:
-    """The text without its accents, and whether letters are left that are not ASCII."""
+    """The text without its accents, and whether it still has letters that are not ASCII."""
     if text.isascii():
         return text, False
     decomposed = unicodedata.normalize("NFKD", text)
@@ -226,7 +222,7 @@ def without_accents(text: str) -> tuple[str, bool]:
 
 
 def romanized(text: str) -> tuple[str, bool]:
-    """The text with its letters in ASCII, and whether there were any but accented ones."""
+    """The text with its letters in ASCII, and whether it had letters of other scripts."""
     plain, foreign = without_accents(text)
     if not foreign:
         return plain, False
@@ -242,12 +238,12 @@ def _romanized(character: str) -> str:
     if not foreign and not (plain and category.startswith("M")):
         return plain
     written = _MARKS.sub("", anyascii(character))
-    # Ideographs and Hangul syllables are words of their own: anyascii begins them with a capital.
+    # Ideographs and Hangul syllables are separate words: anyascii begins them with a capital.
     return f"-{written}" if category == "Lo" and written[:1].isupper() else written
 
 
 def letters(text: str) -> str:
-    """The letters and digits of a text, without case and accents, to compare what was read."""
+    """The letters and digits of a text, without case and accents, to compare texts."""
     plain, _ = without_accents(text)
     return "".join(c for c in plain.casefold() if c.isalnum())
 
@@ -257,9 +253,9 @@ _FORMULA_FIRST = frozenset(("'", *_FORMULA))
 
 
 def escape_formula(text: str) -> str:
-    """Text for a cell of a CSV file, with an apostrophe before what would be a formula.
+    """Text for a cell of a CSV file, with an apostrophe before a formula.
 
-    Text that looks escaped already gets one more, so that `unescape_formula` restores it.
+    Text that looks escaped already gets another one, so that `unescape_formula` restores it.
     """
     return f"'{text}" if _looks_escaped(text) else text
 

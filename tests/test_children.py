@@ -191,7 +191,7 @@ def test_a_stream_that_is_held_open_for_ever_keeps_nobody_waiting(
     number = tmp_path / "number"
     began = time.monotonic()
     try:
-        with pytest.raises(ValueError, match="goes on, and holds its output open"):
+        with pytest.raises(ValueError, match="still runs and keeps its output open"):
             command = [sys.executable, "-c", text, str(number)]
             children.run(command, children.environment(), seconds=90)
         assert time.monotonic() - began < 60

@@ -1,4 +1,4 @@
-"""The checkpoint: every attempt ever made, in one SQLite file. The only place with SQL."""
+"""The checkpoint: every attempt ever made, in one SQLite file. The only package with SQL."""
 
 from spark_batch.checkpoint.import_manifest import adopt, is_news
 from spark_batch.checkpoint.lines import Finished, FinishedLines

@@ -13,8 +13,8 @@ from spark_batch.jobs import Attempt, State
 Cells = dict[str, object]
 Event = tuple[str, str, str | None]
 
-# The order of the states (spark_batch/README.md, "States of an attempt"). Evidence of a task goes
-# before what the user said of an attempt whose task nobody knew.
+# The order of the states (spark_batch/README.md, "States of an attempt"). Evidence of a task ranks
+# above the user's settlement of an attempt without a known task.
 _RANKS = {
     State.SUBMITTING: 1,
     State.UNCERTAIN: 2,
@@ -23,10 +23,10 @@ _RANKS = {
     State.FETCHING: 7,
     State.DONE: 9,
 }
-ADOPTED = "adopted"  # what the history says of an attempt that only a manifest knew
+ADOPTED = "adopted"  # in the history of an attempt that came from a manifest
 _UNSENT, _RESUBMIT, _NOT_CHARGED, _LOST = 0, 3, 4, 8
 
-# What one side may know and the other not, whichever is further.
+# Columns that are filled in from the other side if they are empty.
 _FACTS = (
     "task_id",
     "reserved",
@@ -39,7 +39,7 @@ _FACTS = (
     "total_tokens",
     "generated_images",
 )
-# What decides between two that are equally far; nothing of it is taken over from the other side.
+# Columns that decide between two copies in the same state; they are not filled in.
 _TIES = (
     "completed_at",
     "submitted_at",
@@ -53,7 +53,7 @@ _TIES = (
 
 @dataclass(slots=True)
 class AttemptRow:
-    """An attempt: its columns but the id, and its history. `id` is its row here, 0 for none yet."""
+    """An attempt: its columns without the id, and its history. `id` is 0 if it has no row yet."""
 
     cells: Cells
     events: list[Event]
@@ -67,12 +67,12 @@ class AttemptRow:
 
     @property
     def moment(self) -> str:
-        """When it was sent; of an old row without a time its number."""
+        """When it was sent, as text; for an old row without a time, its number."""
         return str(self.cells["submitted_at"] or f"number {self.cells['number']}")
 
     @property
     def adopted(self) -> bool:
-        """Whether it came from a manifest, which gives the cost of all attempts of the job."""
+        """Whether it came from a manifest, which has the cost of all attempts of the job."""
         return any(what == ADOPTED for _, what, _ in self.events)
 
     @property
@@ -89,18 +89,18 @@ class AttemptRow:
     def was_paid(self) -> bool:
         """Whether it counts as a payment for the job: it blocks another attempt, or it cost money.
 
-        What was lost or settled counts only when the API charged for it.
+        A lost or settled attempt counts only if the API charged for it.
         """
         attempt = self.attempt
         return attempt.blocks_another or bool(attempt.cost)
 
     def progress(self) -> tuple[object, ...]:
-        """Compares how much is known: a total order, so that joining does not depend on order."""
+        """A sort key for how much is known: a total order, so that the order of joins is free."""
         texts = (str(self.cells[name] or "") for name in _TIES)
         return (_rank(self.cells), self.task is not None, *texts)
 
     def learn(self, other: AttemptRow) -> None:
-        """Take over what `other`, the same attempt, knows more of. No state moves backwards."""
+        """Take over what `other`, a copy of this attempt, has more. No state moves backwards."""
         best, rest = (other, self) if other.progress() > self.progress() else (self, other)
         cells = {**best.cells, "number": self.cells["number"]}
         for name in _FACTS:
@@ -109,9 +109,9 @@ class AttemptRow:
         if self.adopted != other.adopted:
             own, row = (other, self) if self.adopted else (self, other)
             known = own.cells["cost"] is not None and _rank(own.cells) >= _rank(row.cells)
-            if known:  # the row's is that of all attempts
+            if known:  # the manifest row's cost is that of all attempts
                 cells["cost"] = own.cells["cost"]
-        # What was deleted on purpose on one side stays away from both.
+        # A picture that one side has pruned is pruned on both.
         cells["pruned"] = int(bool(self.cells["pruned"] or other.cells["pruned"]))
         seen = bool(self.events)
         fresh = [
@@ -136,30 +136,30 @@ def _rank(cells: Cells) -> int:
 
 
 def same(ours: Iterable[AttemptRow], their: AttemptRow) -> AttemptRow | None:
-    """The one of `ours` that is the attempt `their`: all of one job.
+    """The one of `ours` that is the same attempt as `their`, or None; all are of one job.
 
-    A task's id decides. Without one on both sides it is the time of the last sending, which must
-    be one of the other's: a copy that was sent again since is the same attempt, two copies that
-    both were sent again are two attempts.
+    The task's id decides. If a side has none, the time decides at which one side was last sent: the
+    other side must have been sent at that time too. So a copy that was sent again since is the same
+    attempt, while two copies that were both sent again are two attempts.
     """
     candidates = [row for row in ours if row.cells["api"] == their.cells["api"]]
     for row in candidates:
         if row.task is not None and row.task == their.task:
             return row
     for row in candidates:
-        if (row.task is None or their.task is None) and _one(row, their):
+        if (row.task is None or their.task is None) and _share_a_send(row, their):
             return row
     return None
 
 
-def _one(a: AttemptRow, b: AttemptRow) -> bool:
+def _share_a_send(a: AttemptRow, b: AttemptRow) -> bool:
     if a.moment == b.moment:
         return True
     return bool(a.sends and b.sends) and (a.sends[-1] in b.sends or b.sends[-1] in a.sends)
 
 
 def attempt_rows(checkpoint: CheckpointReader, key: str) -> list[AttemptRow]:
-    """All attempts of a job, the first one first."""
+    """All attempts of a job, in their order."""
     query = f"SELECT {', '.join(columns('attempt'))} FROM attempt WHERE key = ? ORDER BY number"
     rows = checkpoint.store.execute(query, (key,)).fetchall()
     return [attempt_row(checkpoint, dict(row)) for row in rows]
@@ -172,9 +172,9 @@ def attempt_row(checkpoint: CheckpointReader, row: Cells) -> AttemptRow:
 
 
 def renumber(checkpoint: CheckpointReader, key: str) -> None:
-    """Number the attempts of a job anew, where `numbered` would; inside a transaction.
+    """Number the attempts of a job as `numbered` does; inside a transaction.
 
-    Those of one run are in order already: several that were at work at once come from a merge.
+    The attempts of one run are in order already; several open ones come from a merge.
     """
     found = attempt_rows(checkpoint, key)
     if len(found) > 1:
@@ -186,20 +186,19 @@ def renumber(checkpoint: CheckpointReader, key: str) -> None:
 
 
 def make_room(checkpoint: CheckpointReader, key: str) -> None:
-    """Have no attempt of a job in the way of another's number."""
+    """Free the numbers of a job's attempts, so that they can be exchanged."""
     checkpoint.store.execute("UPDATE attempt SET number = -number WHERE key = ?", (key,))
 
 
 def numbered(found: list[AttemptRow]) -> None:
-    """Number the attempts of one job so that the last one decides the job's status.
+    """Number the attempts of one job so that the one that decides its status is the last.
 
-    A finished picture goes before a task at work, that before what is uncertain, and that before
-    what has come to nothing: else a job that is done on one side would be made again for what
-    happened on the other.
+    A finished picture outranks a task in progress, that an uncertain attempt, and that all others:
+    otherwise a job that is done on one side would be made again because of the other.
     """
     order = sorted(found, key=lambda row: (_weight(row.attempt), row.moment, str(row.task)))
     number = 0
-    # The numbers that there are, made different: an adopted attempt 3 stays the third.
+    # Keep the existing numbers, made distinct: an adopted attempt 3 stays the third.
     for row, given in zip(order, sorted(_number(row) for row in found), strict=True):
         number = max(number + 1, given)
         if number != _number(row):
@@ -212,7 +211,7 @@ def _number(row: AttemptRow) -> int:
 
 
 def _weight(attempt: Attempt) -> int:
-    """3 for a finished picture, 2 for a task, 1 for what is uncertain, 0 for the rest."""
+    """3 for a finished picture, 2 for a task, 1 for an uncertain attempt, 0 for others."""
     if not attempt.blocks_another:
         return 0
     return {State.DONE: 3, State.RUNNING: 2, State.FETCHING: 2}.get(attempt.state, 1)

@@ -1,6 +1,6 @@
-"""Check each state of a big checkpoint once (`remembered`).
+"""Remember which states of big checkpoints were found to be sound (`remembered`).
 
-A changed byte, or another version of spark-batch or SQLite, has it checked again.
+After a changed byte, or with other rules or another SQLite, a checkpoint is checked again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _CHUNK = 1 << 20
 def digest(path: Path) -> str:
     """The SHA-256 of a checkpoint's bytes, in hex. Raises OSError.
 
-    Call it outside a transaction: closing a file gives up the process's POSIX locks on it, which
-    are SQLite's (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    Call it outside a transaction: closing a file drops the process's POSIX locks on it, which are
+    SQLite's (https://www.sqlite.org/howtocorrupt.html, section 2.2).
     """
     found = hashlib.sha256()
     with path.open("rb") as file:

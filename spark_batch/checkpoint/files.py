@@ -1,4 +1,4 @@
-"""Open a checkpoint's file safely: what is not a whole checkpoint is refused and left as it is."""
+"""Open a checkpoint's file safely: any file but a sound checkpoint is refused and not changed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from spark_batch.errors import CheckpointDamaged, CheckpointError, OutputError, 
 from spark_batch.paths import backup_path
 
 _BUSY_SECONDS = 30.0
-# At the end of a rollback journal it follows the name of a super-journal, which SQLite deletes when
-# it rolls back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only
-# transactions over several files have one.
+# The end of a rollback journal with the name of a super-journal, which SQLite deletes when it rolls
+# back (fileformat2.html, "The Rollback Journal"; pager.c, pager_delsuper). Only transactions over
+# several files have one.
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _COMPANIONS = ("-journal", "-wal", "-shm")
-# A checkpoint of a million jobs is checked in some 2 000 million steps of SQLite.
+# The check of a checkpoint with a million jobs takes some 2 000 million steps of SQLite.
 _STEPS_PER_CALL = 1_000_000
 _MOST_CALLS = 20_000
-# A file that cannot be read. SQLite's message may quote bytes of it that are no text.
+# Errors of an unreadable file. SQLite's message may quote bytes of it that are not UTF-8.
 _UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def open_to_write(path: Path) -> tuple[sqlite3.Connection, str | None]:
-    """Open `path`, making it when it is missing; one of an older version is migrated.
+    """Open `path`, or create it; migrate an older version, after a copy of it was made.
 
-    A whole copy of an older one is kept beside it. Also returns the digest of a big file, since
-    reading it takes long. Raises as `Store.open` does.
+    Also returns the digest of a big file, since reading that takes long. Raises as `Store.open`
+    does.
     """
     if not os.path.lexists(path):
         _make(path)
@@ -41,7 +41,7 @@ def open_to_write(path: Path) -> tuple[sqlite3.Connection, str | None]:
     with _closed_on_error(_connect(path, mode="rw")) as connection:
         version, state = _check(connection, path)
         if state is not None:
-            checked.remember(state)  # the lock keeps it as it was checked
+            checked.remember(state)  # the lock keeps others from changing it
         connection.set_progress_handler(None, 0)
         if version < VERSION:
             _back_up(connection, path, version)
@@ -51,7 +51,7 @@ def open_to_write(path: Path) -> tuple[sqlite3.Connection, str | None]:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """The file to read from; of an older version a copy in memory that has been migrated."""
+    """Open `path` to read; an older version is copied into memory and migrated there."""
     if not os.path.lexists(path):
         return empty()
     # Not mode=ro: after a killed run the first reader has to roll its journal back.
@@ -78,13 +78,14 @@ def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connect
 
 
 def empty() -> sqlite3.Connection:
+    """An empty checkpoint in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.executescript(SCHEMA)
     return connection
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Keep a whole copy of an older file beside it, before it is changed."""
+    """Copy an older file beside it, before it is changed."""
     target = backup_path(path, version)
     try:
         with (
@@ -97,10 +98,10 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring an older version up to this one, in one transaction.
+    """Migrate an older version to this one, in one transaction.
 
-    A table to which others refer can be replaced only while foreign keys are not enforced
-    (SQLite's lang_altertable.html, section 7).
+    A table that others refer to can be replaced only while foreign keys are not enforced (SQLite's
+    lang_altertable.html, section 7).
     """
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.execute("BEGIN IMMEDIATE")
@@ -117,7 +118,7 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _make(path: Path) -> None:
-    """Make a checkpoint under another name first: a killed start must leave no empty one."""
+    """Create a checkpoint, under another name first: a killed start must not leave an empty one."""
     try:
         with (
             atomic.replacing_path(path) as fresh,
@@ -132,13 +133,13 @@ def _make(path: Path) -> None:
 
 
 def _check_files(path: Path) -> None:
-    """Raise CheckpointError for what SQLite must not open: it would hang, or harm other files."""
+    """Raise CheckpointError for files on which SQLite would hang, or harm other files."""
     companions = _companions(path)
     try:
-        # SQLite follows a link at each of these names; it writes to the file when it rolls back.
+        # SQLite follows a link at any of these names, and writes to the file when it rolls back.
         atomic.refuse_links(path, *companions)
         for file in (path, *companions):
-            # A run that works on it makes and removes the journal meanwhile.
+            # A run that uses it creates and removes the journal meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISREG(file.lstat().st_mode):
                     raise _damaged(path, f"{file.name} is not a regular file")
@@ -149,8 +150,8 @@ def _check_files(path: Path) -> None:
     journal = companions[0]
     if _ends_with(journal, _JOURNAL_MAGIC):
         raise CheckpointError(
-            f"{journal} names a further file that SQLite would delete, which no run of ours writes:"
-            " nothing was read; remove both files, or put good copies in their place"
+            f"{journal} names another file that SQLite would delete, which spark-batch never"
+            f" writes; nothing was read: remove this file and {path}, or restore good copies"
         )
 
 
@@ -163,7 +164,7 @@ def _ends_with(path: Path, end: bytes) -> bool:
         with path.open("rb") as file:
             file.seek(-len(end), os.SEEK_END)
             return file.read() == end
-    except OSError:  # there is none, or it is too short
+    except OSError:  # it does not exist, or is too short
         return False
 
 
@@ -181,7 +182,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
 
 def _set_up(connection: sqlite3.Connection) -> None:
     _limit(connection)
-    # Nothing that a file's schema holds may do more than read (SQLite's security.html).
+    # Functions in a file's schema must have no side effects (SQLite's security.html).
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     # Survives SIGKILL at any moment and leaves one file to copy; measured, see
@@ -194,7 +195,7 @@ def _set_up(connection: sqlite3.Connection) -> None:
 
 
 def _limit(connection: sqlite3.Connection) -> None:
-    """Have SQLite end a query with an error when all of them took too many steps."""
+    """Make SQLite end a query with an error after too many steps of all queries together."""
     calls = 0
 
     def stop() -> bool:
@@ -206,7 +207,7 @@ def _limit(connection: sqlite3.Connection) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> tuple[int, str | None]:
-    """The version of a file that can be trusted, and the digest of a big one."""
+    """The version of a sound file, and the digest of a big one."""
     try:
         return _checked(connection, path)
     except _UNREADABLE as error:
@@ -227,15 +228,15 @@ def _checked(connection: sqlite3.Connection, path: Path) -> tuple[int, str | Non
             f"{path} was written by a newer spark-batch (format {version}, this one knows"
             f" {VERSION}): update spark-batch"
         )
-    # What a killed run left in a journal was rolled back by the queries above.
+    # The queries above have rolled back the journal of a killed run.
     state = checked.big_digest(path)
     if not checked.contains(state) and (fault := validation.fault(connection, version)):
         raise _damaged(path, fault)
     return int(version), state
 
 
-# What SQLite says when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).
-# Python 3.10 does not give the codes themselves.
+# SQLite's messages when it cannot lock or open a file (BUSY, CANTOPEN; PROTOCOL, PERM, IOERR).
+# Python 3.10 does not have the codes.
 _BUSY = "database is locked"
 _STOPPED = "interrupted"
 _CLOSED = "unable to open database file"
@@ -251,7 +252,7 @@ def reason(error: Exception) -> str:
     if text == _BUSY:
         return f"{text}: another program has it open, such as a database browser, or {NO_LOCKS}"
     if text == _CLOSED:
-        return f"{text}: check who may read and write it and its folder"
+        return f"{text}: check the permissions of the file and its folder"
     return f"{text}: the disk does not work, or {NO_LOCKS}" if text in _UNLOCKABLE else text
 
 

@@ -1,7 +1,7 @@
 """Read checkpoints found on disk, which may belong to other recipes.
 
-Nothing is trusted: a file may be damaged, may only be called like a checkpoint, or may have been
-made to keep its reader busy. A query is bounded by the steps that SQLite takes for it.
+They are not trusted: a file may be damaged, may have only the name of a checkpoint, or may be made
+to keep its reader busy. The number of SQLite's steps for a query is limited.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROLLBACK_JOURNAL = b"\x01\x01"  # at 18; ours are never in WAL mode
 _APPLICATION_ID = slice(68, 72)
 
 _CLAIMS = "SELECT output, key, file, current FROM placement"
-# Jobs of which no further attempt may be made, and what all attempts of the job cost.
+# Jobs that are paid for, or may be, and the costs of all their attempts.
 _PAID = f"""
 SELECT key, (SELECT group_concat(cost, ' ') FROM attempt b WHERE b.key = a.key)
   FROM attempt a
@@ -42,8 +42,8 @@ SELECT key, (SELECT group_concat(cost, ' ') FROM attempt b WHERE b.key = a.key)
 class Claim:
     """A name that a recipe writes, below its output folder and without extension.
 
-    `file` has the extension, and is None until a picture was written; `current` is whether the
-    recipe still wanted it when the checkpoint was written.
+    `file` has the extension, and is None before a picture was written; `current` is whether the
+    recipe still had this name when the checkpoint was last written.
     """
 
     output: str
@@ -53,7 +53,7 @@ class Claim:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a file begins as a checkpoint does. SQLite does not open it."""
+    """Whether a file has the header of a checkpoint. Does not open it with SQLite."""
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
@@ -68,7 +68,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def claims(path: Path) -> Iterator[Claim]:
-    """The names that the checkpoint's recipe writes, those of its older versions too.
+    """The names that the checkpoint's recipe writes, with those of its older versions.
 
     Raises CheckpointError when it cannot be read.
     """
@@ -78,7 +78,7 @@ def claims(path: Path) -> Iterator[Claim]:
 
 
 def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
-    """The jobs that are done, under way or uncertain, by key, and what each cost so far, in USD.
+    """The keys of jobs that are done, under way or uncertain, and what they cost so far in USD.
 
     Raises CheckpointError when it cannot be read.
     """
@@ -90,7 +90,7 @@ def paid(path: Path) -> Iterator[tuple[str, Decimal]]:
 
 
 def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
-    """Raises CheckpointDamaged, also for a query that takes too long."""
+    """The rows of a query. Raises CheckpointDamaged, also when it takes too long."""
     try:
         with opened(path) as reader:
             yield from map(tuple, reader.store.execute(query))
@@ -100,10 +100,10 @@ def _rows(path: Path, query: str) -> Iterator[tuple[object, ...]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[CheckpointReader]:
-    """A checkpoint to read, whoever wrote it; the file is never changed.
+    """Open a checkpoint of any origin to read, without changing the file.
 
-    SQLite writes what a journal beside it holds into the checkpoint, and a branch of somebody else
-    may bring a journal: where there is one, a copy of both is opened. Raises CheckpointDamaged and
+    SQLite writes the content of a journal beside it into the checkpoint, and somebody else's branch
+    may contain a journal: if there is one, a copy of both is opened. Raises CheckpointDamaged and
     CheckpointError as `Checkpoint.open` does.
     """
     with ExitStack() as stack:
@@ -124,7 +124,7 @@ def _opened_copy(path: Path, folder: Path) -> CheckpointReader:
         return CheckpointReader.open_readonly(copy)
     except OSError as error:
         raise _unreadable(path, error.strerror) from None
-    except CheckpointError as error:  # it names the copy
+    except CheckpointError as error:  # its message names the copy
         raise type(error)(str(error).replace(str(copy), str(path))) from None
 
 

@@ -1,7 +1,7 @@
 """Adopt rows of a manifest that a checkpoint does not have.
 
-A fresh CI runner, or a restored cache, has a manifest and no checkpoint, or an older one. What the
-manifest lists is paid for, or may be: it must not cost money again (spark_batch/README.md,
+A fresh CI runner, or a restored cache, has a manifest and no checkpoint, or an older one. Jobs in
+the manifest are paid for, or may be, and must not cost money again (spark_batch/README.md,
 "The manifest").
 """
 
@@ -26,7 +26,7 @@ from spark_batch.models.schemas import MANIFEST, validator
 Row = Mapping[str, str]
 
 _STATES = {
-    Status.PENDING: State.FAILED,  # in a history: one that was settled, and cost something
+    Status.PENDING: State.FAILED,  # in a history: a settled attempt that cost something
     Status.SUBMITTING: State.UNCERTAIN,
     Status.RUNNING: State.RUNNING,
     Status.FETCHING: State.RUNNING,
@@ -36,13 +36,13 @@ _STATES = {
     Status.FAILED: State.FAILED,
     Status.UNCERTAIN: State.UNCERTAIN,
 }
-# What a spreadsheet makes of an id that looks like a large number: 1.23457E+15.
+# The form in which a spreadsheet saves an id that looks like a large number: 1.23457E+15.
 _LOST_DIGITS = re.compile(r"[0-9]+([.,][0-9]+)?E\+[0-9]+")
 _MOST_DIGITS = 18  # of a number that SQLite can hold
-_MOST_OTHERS = 1000  # attempts of one job beside the last
+_MOST_OTHERS = 1000  # attempts of one job besides the last
 _LOST_TIME = timedelta(seconds=1)  # a spreadsheet may drop the fraction of a second
 _SHOWN = 60  # characters of a cell in an error
-# The columns of a manifest that an attempt takes over under the same names.
+# The columns of a manifest that an attempt has under the same names.
 _SAME = (
     *("api", "task_id", "remote_job_id", "discount", "input_tokens", "output_tokens"),
     *("total_tokens", "generated_images", "width", "height", "bytes", "sha256", "error_code"),
@@ -62,15 +62,15 @@ def adopt(
     wanted: Callable[[Row], bool] = lambda row: True,
     passed_over: Callable[[str], None] | None = None,
 ) -> int:
-    """Insert the attempts of a manifest's `rows` that `checkpoint` does not know; return how many.
+    """Insert the attempts of a manifest's `rows` that `checkpoint` does not have; return how many.
 
-    The rows are of requests to `models`; one that names none is of the first. A finished job is
-    adopted with its file when the row's is `trusted`, else without, so that it is fetched again
-    without a new task. A task id that is not known is polled again. What was being sent, or is
-    uncertain, stays uncertain. Rows that are not `wanted` are passed over. A row that names its
-    picture is a line of the recipe as it was then: call `sync_jobs` afterwards with the recipe as
-    it is now. For a row that spark-batch did not write `passed_over` is called with what is wrong;
-    without it ManifestError is raised.
+    The rows are of requests to `models`; a row without a model is of the first one. A finished job
+    is adopted with its file if the row is `trusted`, else without, so that it is fetched again
+    without a new task. An unknown task id will be polled again. A job that was being sent, or is
+    uncertain, becomes uncertain. Rows that are not `wanted` are skipped. A row that names its
+    picture also becomes a line of the recipe as it was then: call `sync_jobs` afterwards with the
+    present recipe. For a row that spark-batch did not write, calls `passed_over` with a message, or
+    without it raises ManifestError.
     """
     taken = 0
     with checkpoint.transaction():
@@ -89,7 +89,7 @@ def adopt(
 
 
 def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
-    """Whether the row has a task, or an attempt, that the checkpoint does not know."""
+    """Whether the row has a task, or an attempt, that the checkpoint does not have."""
     if row.get("status") == Status.PENDING.value or row.get("attempts") == "0":
         return False
     task = row.get("task_id", "")
@@ -99,13 +99,13 @@ def is_news(checkpoint: CheckpointReader, row: Row) -> bool:
     last = checkpoint.last_attempt(row.get("job", ""))
     if last is None or not task:
         return last is None
-    attempts = row.get("attempts", "")  # all that distinguishes attempts without the task's id
+    attempts = row.get("attempts", "")  # distinguishes attempts if the task's id is lost
     digits = attempts.isdecimal() and len(attempts) <= _MOST_DIGITS
     return not digits or int(attempts) > last.number
 
 
 def _pruned_elsewhere(checkpoint: CheckpointReader, row: Row) -> Attempt | None:
-    """The finished attempt whose picture was deleted on purpose where the manifest was written."""
+    """The finished attempt that is pruned in the manifest; None without such an attempt."""
     if row.get("status") != Status.PRUNED.value:
         return None
     last = checkpoint.last_attempt(row.get("job", ""))
@@ -114,14 +114,14 @@ def _pruned_elsewhere(checkpoint: CheckpointReader, row: Row) -> Attempt | None:
 
 
 def _fault(row: Row, number: int) -> str | None:
-    """The error in a row that spark-batch cannot have written; None without one."""
+    """The error in a row that spark-batch cannot have written, or None."""
     error = next(validator(MANIFEST).iter_errors([dict(row)]), None)
     if error is None:
         return None
     column = str(error.absolute_path[-1])
     text = row.get(column, "")
     lost = (
-        ", a number of which a spreadsheet dropped digits" if _LOST_DIGITS.fullmatch(text) else ""
+        ", a number that has lost digits in a spreadsheet" if _LOST_DIGITS.fullmatch(text) else ""
     )
     return _not_ours(number, f"{column} is {text[:_SHOWN]!r}{lost}")
 
@@ -133,7 +133,7 @@ def _not_ours(number: int, why: str) -> str:
 def _taken(
     checkpoint: Checkpoint, row: Row, number: int, models: Models, trusted: Callable[[Row], bool]
 ) -> str | None:
-    """Take a row over; if the checkpoint would then be refused, take that back and say why."""
+    """Take a row over; if the checkpoint would become invalid, undo that and return the error."""
     with checkpoint.store.savepoint() as undo:
         try:
             _take(checkpoint, row, number, models, trusted)
@@ -169,7 +169,7 @@ def _take(
 
 
 def _history_fault(row: Row, number: int) -> str | None:
-    """The error in the history of a row; None without one."""
+    """The error in the history of a row, or None."""
     try:
         _history(row)
     except (ValueError, RecursionError):
@@ -180,8 +180,8 @@ def _history_fault(row: Row, number: int) -> str | None:
 def _history(row: Row) -> tuple[Row, list[Row]]:
     """The row with the cost of its own attempt, and the job's other attempts as rows.
 
-    A row without a history has the cost of all its attempts: that of one, or in a manifest of an
-    older version of several. Raises ValueError and RecursionError.
+    A row without a history has the cost of all its attempts: of one, or in a manifest of an older
+    version of several. Raises ValueError and RecursionError.
     """
     if not row["history"]:
         return row, []
@@ -199,11 +199,11 @@ def _history(row: Row) -> tuple[Row, list[Row]]:
 
 
 def _attempt_in(row: Row, entry: object) -> Row:
-    """An attempt of a row's history as a row. Raises ValueError for what is none."""
+    """An entry of a row's history as a row. Raises ValueError for an invalid entry."""
     if not (isinstance(entry, dict) and _OF_AN_ATTEMPT.issuperset(entry)):
         raise ValueError
     attempt: Row = {**row, **dict.fromkeys(_OF_AN_ATTEMPT, ""), "history": "", **entry}
-    # The row names a file only when its last attempt has one.
+    # The row has a file only if its last attempt has one.
     named = {**attempt, "output": row["output"] or "picture.jpg"}
     if not all(isinstance(cell, str) for cell in attempt.values()) or _fault(named, 0):
         raise ValueError
@@ -211,10 +211,10 @@ def _attempt_in(row: Row, entry: object) -> Row:
 
 
 def _take_others(checkpoint: Checkpoint, key: str, others: list[Row], models: Models) -> None:
-    """Insert those attempts of a job beside the row's own that the checkpoint does not know.
+    """Insert the job's other attempts that the checkpoint does not have.
 
-    All of the job's are then numbered as after a merge: a finished picture stays the last one,
-    whatever is adopted, or the job would be paid for again.
+    Then numbers all attempts of the job as after a merge: a finished picture must stay the last
+    one, or the job would be paid for again.
     """
     for other in others:
         if checkpoint.knows_task(other["api"], other["task_id"]):
@@ -228,9 +228,9 @@ def _take_others(checkpoint: Checkpoint, key: str, others: list[Row], models: Mo
 
 
 def _is_same(last: Attempt, row: Row) -> bool:
-    """Whether the attempt whose answer the older checkpoint did not see is the manifest's.
+    """Whether the checkpoint's last attempt, whose answer is unknown, is the one of the row.
 
-    Another machine may have sent the job, too: then the times at which they were sent differ.
+    Another machine may have sent the job, too: then the times of sending differ.
     """
     if last.state is not State.UNCERTAIN or last.task_id is not None or last.settled is not None:
         return False
@@ -241,7 +241,7 @@ def _is_same(last: Attempt, row: Row) -> bool:
 
 
 def _line(row: Row, output: str, position: int) -> dict[str, object]:
-    """A line of the recipe that wrote the manifest, by column."""
+    """The columns of a line of the recipe that wrote the manifest."""
     return {
         "output": output,
         "key": row["job"],
@@ -279,7 +279,7 @@ def _attempt(row: Row, number: int, models: Models) -> dict[str, object]:
     return {
         **cells,
         "cost": row["cost_usd"] or None,
-        # A spreadsheet may have dropped its leading zeros.
+        # A spreadsheet may have dropped leading zeros of the code.
         **({"error_code": known.code} if known else {}),
         "key": row["job"],
         "number": number,
@@ -294,9 +294,9 @@ def _attempt(row: Row, number: int, models: Models) -> dict[str, object]:
 
 
 def _suspect(row: Row, status: Status) -> dict[str, object]:
-    """Why a picture is flagged, which the manifest has in the column of the last error.
+    """The columns of a flagged picture, whose flag the manifest has as the last error.
 
-    There stand what is suspect and then the checks that failed, which have their own column.
+    That text is what makes it suspect, followed by the failed checks, which have their own column.
     """
     if status is not Status.DONE or row["error_code"] not in FLAG_CODES:
         return {}

@@ -28,7 +28,7 @@ COLUMNS = (
     "source",
 )
 _COLUMNS = ", ".join(f"p.{name}" for name in COLUMNS)
-# A request that was adopted from a manifest does not have its picture.
+# A request that was adopted from a manifest does not have its input picture.
 _IS_KNOWN = "r.picture IS NOT NULL OR r.url IS NOT NULL"
 _LINES = 500  # that are read at once
 _DAY = len("2026-01-01")
@@ -43,7 +43,7 @@ SELECT p.file, a.bytes, a.completed_at, a.cost, {_COLUMNS}
 
 
 class Finished(NamedTuple):
-    """A done job's picture at one of its names: the file, and its bytes as they were written.
+    """A done job's picture at one of its names: the file, and its size in bytes as written.
 
     `day` is when it was completed (UTC, ISO 8601), `cost` that of the job's last attempt in USD.
     """
@@ -70,13 +70,13 @@ def cells(position: int, job: Job) -> tuple[object, ...]:
     )
 
 
-@lru_cache(maxsize=256)  # those of a prompt, which many jobs have
+@lru_cache(maxsize=256)  # many jobs share a prompt
 def _variables(variables: tuple[tuple[str, str], ...]) -> str:
     return json.dumps(dict(variables))
 
 
 def current_lines(reader: CheckpointReader) -> Generator[tuple[object, ...], None, None]:
-    """The cells of each line, and 1 when its request has its picture, else 0."""
+    """The cells of every line, and 1 if its request has its picture, else 0."""
     query = (
         f"SELECT {_COLUMNS}, {_IS_KNOWN} FROM placement p JOIN request r ON r.key = p.key"
         " WHERE p.current = 1 ORDER BY p.position, p.output"
@@ -85,9 +85,9 @@ def current_lines(reader: CheckpointReader) -> Generator[tuple[object, ...], Non
 
 
 class FinishedLines:
-    """The lines of done jobs whose picture was written, a few hundred in memory at a time.
+    """The lines of done jobs whose picture was written, read a few hundred at a time.
 
-    A line that was read before it is asked for is still right during a run: a done job stays done.
+    A line that was read ahead stays valid during a run: a done job stays done.
     """
 
     def __init__(self, reader: CheckpointReader) -> None:
@@ -98,9 +98,9 @@ class FinishedLines:
         self._found: dict[tuple[object, ...], Finished] = {}
 
     def find(self, position: int, job: Job) -> Finished | None:
-        """The picture of the job at a position of the recipe; ask for jobs in the recipe's order.
+        """The picture of the job at a position of the recipe; call it in the recipe's order.
 
-        None unless the line is just as `sync_jobs` would write it.
+        None unless the line is exactly as `sync_jobs` would write it.
         """
         if position >= self._end:
             self._end = position + _LINES

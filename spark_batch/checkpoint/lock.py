@@ -1,4 +1,4 @@
-"""One process a checkpoint: a lock that the system frees when its holder dies."""
+"""One process for a checkpoint: a lock that the system frees when its holder dies."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from types import TracebackType
 from spark_batch import atomic
 from spark_batch.errors import CheckpointError, CheckpointLocked, OutputError
 
-# How flock(2), the fcntl(2) locks that stand in for it on NFS, and Windows' _locking say that
-# another process has the lock. Any other error means that there are no locks to be had.
+# Errors of flock(2), of the fcntl(2) locks that replace it on NFS, and of Windows' _locking when
+# another process has the lock. Any other error means that the disk has no locks.
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 NO_LOCKS = (
-    "its disk has no file locks, as some network and FUSE file systems have none, so two runs at"
-    " once could pay twice: set output.dir to a folder on a local disk, or mount this one with"
-    " locks"
+    "its disk has no file locks, like some network and FUSE file systems, so two runs at once could"
+    " pay twice: set output.dir to a folder on a local disk, or mount this one with locks"
 )
-"""What to do about a checkpoint that cannot be locked."""
+"""The cause and the cure for a checkpoint that cannot be locked."""
 
 if sys.platform == "win32":
     import msvcrt
 
     def _take(file: FileIO, seat: int | None) -> None:
-        # Far beyond the text, so that another process can still read who holds it. It has no locks
-        # to be shared: each who shares has a byte of its own, and who does not takes them all.
+        # Far beyond the text, so that other processes can still read the holder. Windows has no
+        # shared locks here: every seat locks a byte of its own, and an exclusive lock all of them.
         file.seek((1 << 30) + (seat or 0))
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1 << 16 if seat is None else 1)
 else:
@@ -43,11 +42,12 @@ else:
 
 
 class Lock:
-    """Holds `path` until `release`, or until the process ends in whatever way.
+    """Locks `path` until `release`, or until the process ends in any way.
 
-    Alone, or with a `seat` (a small number of its own) together with others that have one. Raises
-    CheckpointLocked with the holder's pid, host and time when another process has it,
-    CheckpointError when the disk has no locks, and OutputError when the file cannot be written.
+    The lock is exclusive, or with a `seat` (a small number, distinct for every holder) shared with
+    other seats. Raises CheckpointLocked with the holder's pid, host and time when another process
+    has it, CheckpointError when the disk has no locks, and OutputError when the file cannot be
+    written.
     """
 
     def __init__(self, path: Path, *, seat: int | None = None) -> None:
@@ -82,16 +82,16 @@ class Lock:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
 
     def _sign(self) -> None:
-        """Write who holds the lock into its file."""
+        """Write the holder of the lock into its file."""
         self._file.seek(0)
         self._file.truncate()
         since = datetime.now(timezone.utc).isoformat(timespec="seconds")
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {since}"
-        # Who shares says nothing of itself: the others could not see when it has gone.
+        # A shared lock names no process, since others could not see when that one has ended.
         self._file.write(f"{holder if self._seat is None else 'the runs of its shards'}\n".encode())
 
     def release(self) -> None:
-        """Let go. The file stays: removing it would let two processes hold two files."""
+        """Free the lock. The file stays: without it, two processes could lock two files."""
         if self._seat is None:
             with contextlib.suppress(OSError):
                 self._file.truncate(0)

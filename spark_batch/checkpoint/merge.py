@@ -1,7 +1,7 @@
 """Merge checkpoints: the union of their attempts, in one transaction.
 
-Joining is idempotent, and which of them is joined first makes no difference but to the numbers of
-the attempts of a job that several of them tried.
+Joining is idempotent. Its order affects only the numbers of the attempts of a job that several
+checkpoints have tried.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from spark_batch.jobs import State
 class DoublePayment:
     """A job that was paid for more than once, or may be.
 
-    `tasks` are the ids of all its tasks, the one that stands last, None for what is uncertain;
-    `cost` is what the others cost in USD, with what is reserved for those whose cost is not known;
-    None when that is not known.
+    `tasks` are the ids of all its tasks, the deciding one last, None for uncertain attempts; `cost`
+    is that of the others in USD, with the reservations of those whose cost is unknown; None when a
+    reservation is unknown too.
     """
 
     key: str
@@ -51,13 +51,13 @@ def join(
     same_folder: bool = False,
     recipe: str | None = None,
 ) -> set[str]:
-    """Take over every attempt of `source`, or what it knows more of one; of jobs that `owns`.
+    """Take over the attempts of `source`, and what it has more about known ones, of jobs it `owns`.
 
-    An attempt is known by its API and task id, or, where a side has no id, by when it was sent.
-    What of it has come further stands; no state moves backwards. What the recipe of `source` wants
-    becomes left over until `sync_jobs` has been called; its files are taken over when it has the
-    `same_folder`. With `recipe` its lines become those of a recipe of that name. Gives the keys of
-    the jobs that were paid for on both sides.
+    An attempt is identified by its API and task id, or, if a side has no id, by when it was sent.
+    The copy that is further on wins; no state moves backwards. The lines of `source` are left over
+    until `sync_jobs` is called; their files are taken over if it has the `same_folder`. With
+    `recipe`, its lines become those of a recipe of that name. Returns the keys of the jobs that
+    were paid for on both sides.
     """
     twice = set()
     with target.transaction():
@@ -77,9 +77,9 @@ def join(
 
 
 def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[DoublePayment]:
-    """Every job with two attempts that cost, or may, and were not lost; and those of `also`.
+    """The jobs with two attempts that cost money, or may, and were not lost; and those of `also`.
 
-    A job whose picture was lost or flagged and that was made anew on purpose is none.
+    Without jobs that were made again on purpose after their picture was lost or flagged.
     """
     query = (
         f"SELECT key FROM attempt a WHERE {BLOCKS_ANOTHER} AND NOT {FLAGGED}"
@@ -91,9 +91,9 @@ def paid_twice(checkpoint: CheckpointReader, also: Iterable[str] = ()) -> list[D
 
 
 def mark_twins(target: Checkpoint) -> None:
-    """Have the same bytes for two seeds suspected, as a run would have that had made both.
+    """Mark pictures with the same bytes for another seed as suspect, as a run that made both would.
 
-    The one that came first stays above suspicion.
+    The first picture of them is not marked.
     """
     query = (
         "WITH came AS (SELECT *, coalesce(received_sha256, sha256) AS bytes_sha256 FROM attempt)"
@@ -138,7 +138,7 @@ def _rows(source: CheckpointReader, query: str, owns: Owns) -> Iterator[Cells]:
 
 
 def _join_request(target: Checkpoint, request: Cells) -> None:
-    """A job that was adopted from a manifest does not know its picture; the other side may."""
+    """Insert a request; fill in the picture, which a request from a manifest does not have."""
     target.store.insert("INSERT OR IGNORE", "request", request)
     target.store.execute(
         "UPDATE request SET picture = coalesce(picture, :picture), url = coalesce(url, :url),"
@@ -148,7 +148,7 @@ def _join_request(target: Checkpoint, request: Cells) -> None:
 
 
 def _join_job(target: Checkpoint, key: str, theirs: list[AttemptRow]) -> bool:
-    """Join the attempts of a job; gives whether it was paid for on both sides."""
+    """Join the attempts of a job; returns whether it was paid for on both sides."""
     ours = attempt_rows(target, key)
     known, paid, twice = len(ours), any(row.was_paid for row in ours), False
     for their in theirs:
@@ -166,12 +166,12 @@ def _join_job(target: Checkpoint, key: str, theirs: list[AttemptRow]) -> bool:
 
 
 def _give_up_foreign_task(target: Checkpoint, key: str, their: AttemptRow) -> None:
-    """Two requests with one task id: the later attempt becomes uncertain, as in a run."""
+    """If another request has the task's id, the attempt becomes uncertain, as in a run."""
     query = "SELECT key FROM attempt WHERE api = ? AND task_id = ? AND key <> ?"
     found = target.store.execute(query, (their.cells["api"], their.task, key)).fetchone()
     if found is None:
         return
-    reason = f"the API gave the id {their.task} for job {found['key']}, too"
+    reason = f"the API gave the task id {their.task} to job {found['key']} as well"
     their.cells["task_id"] = None
     if their.cells["state"] in (State.RUNNING.value, State.FETCHING.value):
         their.cells.update(state=State.UNCERTAIN.value, url=None, error_message=reason)

@@ -1,4 +1,4 @@
-"""The queries of a checkpoint: everything that can be read from it."""
+"""The queries of a checkpoint."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SELECT {STATUS} AS status, count(*) AS jobs, total({FLAGGED}) AS flagged,
  GROUP BY status
 """
 
-# The lines that a page shows when it cannot show all: those to look at, then the first ones.
+# The lines that a page shows when it cannot show all: those that need a look, then the first ones.
 _NOTABLE = f"""
 SELECT p.output
   FROM placement p
@@ -60,7 +60,7 @@ SELECT p.output
  LIMIT ?
 """
 
-# Two lines may share a request: what it cost counts for the first of them.
+# Two lines may share a request: its cost counts for the first of them.
 _SPENT = """
 SELECT (SELECT prompt_id FROM placement WHERE key = a.key AND current = 1 ORDER BY position LIMIT 1)
        AS prompt_id, a.cost
@@ -78,9 +78,9 @@ def everything(key: str) -> bool:
 class Money:
     """Totals over all attempts in USD: charged, and reserved.
 
-    `reserved` counts attempts that may still cost something, and finished ones for which the API
-    gave no price; `unpriced` is the number of those for which nothing could be reserved, and
-    `doubtful` the number of these that may yet be billed: all but the finished ones.
+    `reserved` is for attempts that may still cost something, and for finished ones without a price
+    from the API. `unpriced` is the number of such attempts without a reservation, and `doubtful`
+    the number of these that may still be billed: all but the finished ones.
     """
 
     spent: Decimal
@@ -91,10 +91,10 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Lines of the recipe by status; `flagged` counts the finished ones with a flag.
+    """Numbers of the recipe's lines by status; `flagged` counts the finished ones with a flag.
 
-    `begun` is when the first of their last attempts was sent, `seconds` how long all of these took,
-    one after another.
+    `begun` is when the first of their last attempts was sent, `seconds` the sum of the durations of
+    these attempts.
     """
 
     jobs: Mapping[Status, int] = field(default_factory=Counter)
@@ -117,7 +117,7 @@ class Charge:
 
 
 class Payment(NamedTuple):
-    """What an attempt was charged, in USD.
+    """The charge for an attempt, in USD.
 
     `at` is when it was completed, else when it was sent (UTC, ISO 8601); `current` is whether the
     recipe has the job.
@@ -130,9 +130,9 @@ class Payment(NamedTuple):
 
 
 class CheckpointReader:
-    """A checkpoint without any way to change it. Close it, or use it in a `with` block.
+    """A checkpoint that can only be read. Close it, or use it in a `with` block.
 
-    `store` is for the modules of this package, so that no SQL stands outside it.
+    `store` is for the modules of this package, which alone have SQL.
     """
 
     def __init__(self, store: Store) -> None:
@@ -141,9 +141,9 @@ class CheckpointReader:
 
     @staticmethod
     def open_readonly(path: Path) -> CheckpointReader:
-        """Open `path` to look at it, beside a run that may hold it; a missing one is empty.
+        """Open `path` to read, while a run may hold it; a missing one is empty.
 
-        Raises CheckpointDamaged when it is no whole checkpoint, and CheckpointError when a newer
+        Raises CheckpointDamaged when it is not a sound checkpoint, and CheckpointError when a newer
         version wrote it.
         """
         return CheckpointReader(Store.open_readonly(path))
@@ -177,7 +177,7 @@ class CheckpointReader:
     def snapshot(self) -> Iterator[None]:
         """Read a consistent snapshot inside the block; the writes of a run wait meanwhile.
 
-        Sums are computed once in it, since several reports show the same ones.
+        Computes sums only once inside it, since several reports show the same ones.
         """
         with self.store.snapshot():
             self._sums = {}
@@ -196,13 +196,13 @@ class CheckpointReader:
         return found
 
     def records(self, *, left_over: bool = False) -> Iterator[JobRecord]:
-        """The recipe's lines in its order, or those that older versions of it left over."""
+        """The recipe's lines in its order, or those left over from its older versions."""
         query = f"{RECORDS} WHERE p.current = ? ORDER BY p.position, p.output"
         for row in self.store.execute(query, (int(not left_over),)):
             yield record_of(row)
 
     def records_in(self, status: Status) -> Iterator[JobRecord]:
-        """The recipe's lines with a status, in its order; the others are not even built."""
+        """The recipe's lines with a status, in its order."""
         query = f"{RECORDS} WHERE p.current = 1 AND {STATUS} = ? ORDER BY p.position, p.output"
         for row in self.store.execute(query, (status.value,)):
             yield record_of(row)
@@ -214,10 +214,9 @@ class CheckpointReader:
             yield record_of(row)
 
     def notable_records(self, statuses: Iterable[Status], most: int) -> list[JobRecord]:
-        """At most so many of the recipe's lines, in its order.
+        """At most `most` of the recipe's lines, in its order.
 
-        Lines with one of `statuses` or a flag go before others, then earlier lines before
-        later ones.
+        Prefers lines with one of `statuses` or a flag, then earlier lines.
         """
         query = f"{RECORDS} WHERE p.output IN ({_NOTABLE}) ORDER BY p.position, p.output"
         named = json.dumps([status.value for status in statuses])
@@ -226,7 +225,7 @@ class CheckpointReader:
     def notable_files(
         self, statuses: Iterable[Status], most: int
     ) -> Iterator[tuple[str | None, str | None]]:
-        """The finished picture and the input (or its URL) of each of `notable_records`."""
+        """The finished picture and the input (or its URL) of the lines of `notable_records`."""
         query = (
             f"SELECT p.file, p.image FROM placement p WHERE p.output IN ({_NOTABLE})"
             " ORDER BY p.position, p.output"
@@ -251,7 +250,7 @@ class CheckpointReader:
         return {row["key"] for row in self.store.execute(query)}
 
     def recipes(self) -> set[str]:
-        """The names of the recipes whose lines it has; there is one, or none."""
+        """The names of the recipes whose lines it has: one, or none."""
         return {
             row["recipe"] for row in self.store.execute("SELECT DISTINCT recipe FROM placement")
         }
@@ -261,13 +260,13 @@ class CheckpointReader:
         return {row["api"] for row in self.store.execute("SELECT DISTINCT api FROM attempt")}
 
     def is_empty(self) -> bool:
-        """Whether it has no request: no recipe was ever written into it."""
+        """Whether it has no request, since no recipe was ever written into it."""
         return self.store.execute("SELECT 1 FROM request LIMIT 1").fetchone() is None
 
     def has_unnamed(self) -> bool:
-        """Whether there are attempts of jobs whose output names are not known.
+        """Whether there are attempts of jobs without a known output name.
 
-        A manifest names those of finished jobs alone; the recipe's lines name the others.
+        A manifest has the names of finished jobs only; the recipe's lines have the others.
         """
         query = "SELECT 1 FROM attempt WHERE key NOT IN (SELECT key FROM placement) LIMIT 1"
         return self.store.execute(query).fetchone() is not None
@@ -288,14 +287,14 @@ class CheckpointReader:
         return None if row is None else attempt_of(row)
 
     def open_attempts(self) -> list[Attempt]:
-        """Every attempt that has been paid for, or may have been, and has not come to its end."""
+        """All attempts that are paid for, or may be, and have not ended."""
         query = (
             "SELECT * FROM attempt WHERE state NOT IN ('done', 'failed') AND lost = 0 ORDER BY id"
         )
         return [attempt_of(row) for row in self.store.execute(query)]
 
     def attempts_of(self, key: str) -> list[Attempt]:
-        """All attempts of a job, the first one first."""
+        """All attempts of a job, in their order."""
         query = "SELECT * FROM attempt WHERE key = ? ORDER BY number"
         return [attempt_of(row) for row in self.store.execute(query, (key,))]
 
@@ -317,7 +316,7 @@ class CheckpointReader:
         )
 
     def variables(self, key: str) -> tuple[tuple[str, str], ...]:
-        """The variables of the first line that wants a job's picture."""
+        """The variables of a job's first line."""
         query = (
             "SELECT variables FROM placement WHERE key = ? ORDER BY current DESC, position LIMIT 1"
         )
@@ -325,31 +324,31 @@ class CheckpointReader:
         return () if row is None else tuple(json.loads(row["variables"]).items())
 
     def jobs_with(self, sha256: str) -> list[str]:
-        """The keys of the jobs whose picture is, or was when it came, the file of this SHA-256."""
+        """The keys of jobs whose picture has this SHA-256, or had it when it was downloaded."""
         query = "SELECT DISTINCT key FROM attempt WHERE ? IN (sha256, received_sha256) ORDER BY id"
         return [str(row["key"]) for row in self.store.execute(query, (sha256,))]
 
     def records_of(self, key: str) -> list[JobRecord]:
-        """The lines that want a job's picture, or that an older recipe left over."""
+        """The lines of a job, current ones first, then those that an older recipe left over."""
         query = f"{RECORDS} WHERE p.key = ? ORDER BY p.current DESC, p.position"
         return [record_of(row) for row in self.store.execute(query, (key,))]
 
     def request(self, key: str) -> Request:
-        """What the API is asked for a job, which has to be known."""
+        """The request of a job, which must be in the checkpoint."""
         found = self.find_request(key)
         assert found is not None, key
         return found
 
     def find_request(self, key: str) -> Request | None:
-        """What the API is asked for a job; None for one that is not known."""
+        """The request of a job; None for one that is not in the checkpoint."""
         query = f"SELECT {REQUEST_COLUMNS} FROM request r WHERE r.key = ?"
         row = self.store.execute(query, (key,)).fetchone()
         return None if row is None else request_of(row)
 
     def outputs(self, key: str) -> list[str]:
-        """The names (no extension) under which a job's picture is wanted.
+        """The output names (no extension) of a job's picture.
 
-        Those of the recipe; where it no longer has the job, those that it left over.
+        Those of the recipe, or if it no longer has the job, those that it left over.
         """
         query = (
             "SELECT output FROM placement WHERE key = ?1 AND current ="
@@ -364,12 +363,12 @@ class CheckpointReader:
         return None if row is None else row["file"]
 
     def written(self, key: str) -> dict[str, str]:
-        """The files that were written for a job under the names that want it, by output name."""
+        """The files that were written under a job's current names, by output name."""
         query = "SELECT output, file FROM placement WHERE key = ? AND current = 1 AND file NOT NULL"
         return {row["output"]: row["file"] for row in self.store.execute(query, (key,))}
 
     def replaced(self, output: str, key: str) -> int | None:
-        """The bytes of a file that stays in the place of a job's picture, if one does."""
+        """The size in bytes of a file that stays in the place of a job's picture, or None."""
         query = "SELECT replaced FROM placement WHERE output = ? AND key = ?"
         row = self.store.execute(query, (output, key)).fetchone()
         return None if row is None else row["replaced"]
@@ -380,7 +379,7 @@ class CheckpointReader:
         return [row["file"] for row in self.store.execute(query, (key,))]
 
     def placed_keys(self, *, left_over: bool = False) -> Iterator[str]:
-        """The key of each file's job; with `left_over` of files of lines that the recipe lacks."""
+        """The keys of the jobs of all files; with `left_over` only for lines that are left over."""
         where = " AND current = 0" if left_over else ""
         query = f"SELECT key FROM placement WHERE file IS NOT NULL{where}"
         for (key,) in self.store.execute(query):
@@ -398,9 +397,9 @@ class CheckpointReader:
         return self.store.execute(query, (api, task_id)).fetchone() is not None
 
     def twin(self, key: str, sha256: str) -> str | None:
-        """The key of another job with the same bytes as picture, though its seed is another one.
+        """The key of another job whose picture has the same bytes although its seed differs.
 
-        The bytes are those that came: metadata, which are never the same, play no part.
+        Compares the bytes as downloaded, before metadata are added, which always differ.
         """
         query = (
             "SELECT a.key FROM attempt a JOIN request r ON r.key = a.key"
@@ -413,7 +412,7 @@ class CheckpointReader:
         return None if row is None else str(row["key"])
 
     def records_like(self, text: str) -> list[JobRecord]:
-        """The lines that `text` names: by output name, by key, or by the beginning of one."""
+        """The lines with this output name, file, key, or beginning of a key."""
         query = (
             f"{RECORDS} WHERE p.output = ?1 OR p.file = ?1 OR substr(p.key, 1, length(?1)) = ?1"
             " ORDER BY p.current DESC, p.position"
@@ -423,12 +422,12 @@ class CheckpointReader:
     def money(self, owns: Owns = everything) -> Money:
         """The cost of all attempts, and the reservations of those that may still cost something.
 
-        Of those jobs alone whose key `owns` accepts.
+        Counts only jobs whose key `owns` accepts.
         """
         return self._once(_money) if owns is everything else _money(self, owns)
 
     def job_costs(self) -> Iterator[tuple[str, Decimal]]:
-        """Every job that has an attempt, by key, and what its attempts cost in USD."""
+        """The keys of all jobs that have attempts, and what these cost in USD."""
         query = "SELECT key, group_concat(cost, ' ') AS costs FROM attempt GROUP BY key"
         for row in self.store.execute(query):
             yield row["key"], total(row["costs"])
@@ -436,7 +435,7 @@ class CheckpointReader:
     def fingerprint(self) -> str:
         """A SHA-256 of the state and cost of every attempt.
 
-        What was being sent counts as uncertain, since that is what the next run makes of it.
+        An attempt that was being sent counts as uncertain, as the next run will record it.
         """
         digest = hashlib.sha256()
         query = (
@@ -454,7 +453,7 @@ class CheckpointReader:
         return None if row is None else str(row["at"])
 
     def charges(self, owns: Owns = everything) -> Iterator[Charge]:
-        """The charge for each picture made, of the jobs that `owns` accepts."""
+        """The charges for all pictures made, of the jobs that `owns` accepts."""
         size = "coalesce(json_extract(r.parameters, '$.size'), r.width || 'x' || r.height, '')"
         alike = f"r.model, {size}, a.cost" if owns is everything else "a.id"
         query = (
@@ -467,10 +466,10 @@ class CheckpointReader:
                 yield from repeat(Charge(Kind(model, size), Decimal(cost)), number)
 
     def durations(self, longest: float, limit: int) -> list[float]:
-        """Seconds from a task's creation until it was seen to be done, of the last `limit` tasks.
+        """Seconds from a task's creation until a poll found it done, of the last `limit` tasks.
 
-        Left out are those that took more than `longest` seconds and those that a run went on with
-        after a break, since the break would count.
+        Without tasks that took more than `longest` seconds, and those that a run resumed, since the
+        break would count.
         """
         query = (
             "SELECT (julianday(min(done.at)) - julianday(made.at)) * 86400 AS seconds"
@@ -484,7 +483,7 @@ class CheckpointReader:
         return [row["seconds"] for row in self.store.execute(query, (*names, longest, limit))]
 
     def finished_at(self, attempt: int) -> datetime | None:
-        """A time at which an attempt's task was finished for sure; None while it may be at work."""
+        """A time at which an attempt's task was certainly finished; None while it may not be."""
         query = (
             "SELECT coalesce((SELECT min(at) FROM event WHERE attempt = ?1 AND what = ?2),"
             " (SELECT completed_at FROM attempt WHERE id = ?1))"
@@ -493,16 +492,16 @@ class CheckpointReader:
         return moment(found)
 
     def costs(self) -> Iterator[tuple[int, Decimal | None]]:
-        """Each attempt that cost something or may have: its job's key as a number, and USD.
+        """All attempts that cost something, or may: the job's key as a number, and USD.
 
-        None where the API has not said yet, or never said.
+        None if the API has not reported a cost.
         """
         query = f"SELECT key, cost FROM attempt a WHERE cost IS NOT NULL OR {MAY_COST}"
         for row in self.store.execute(query):
             yield int(row["key"], 16), decimal(row["cost"])
 
     def history(self, attempt: int) -> list[tuple[str, str, str | None]]:
-        """An attempt's transitions: time (UTC, ISO 8601), what, and what was said."""
+        """An attempt's transitions: time (UTC, ISO 8601), name, and detail."""
         query = "SELECT at, what, detail FROM event WHERE attempt = ? ORDER BY at, rowid"
         return [tuple(row) for row in self.store.execute(query, (attempt,))]
 
@@ -513,12 +512,12 @@ class CheckpointReader:
     def spent_by_prompt(self) -> Mapping[str | None, Decimal]:
         """The USD charged by prompt id, in the recipe's order.
 
-        None, at the end, is what the recipe left over. The sum is `money().spent`.
+        None, at the end, is for jobs that the recipe left over. The sum is `money().spent`.
         """
         return self._once(_spent_by_prompt)
 
     def sources(self) -> list[str]:
-        """The sources of the recipe's lines, as `file:line:column`; each once, in order."""
+        """The distinct sources of the recipe's lines, as `file:line:column`, in order."""
         query = (
             "SELECT source FROM placement WHERE current = 1 AND source IS NOT NULL"
             " GROUP BY source ORDER BY min(position)"
@@ -526,7 +525,7 @@ class CheckpointReader:
         return [row["source"] for row in self.store.execute(query)]
 
     def attempts_among(self, keys: Iterable[str]) -> Iterator[Attempt]:
-        """All attempts of these jobs, those of a job together, the first one first."""
+        """All attempts of these jobs, ordered by job and number."""
         query = (
             "SELECT * FROM attempt WHERE key IN (SELECT value FROM json_each(?))"
             " ORDER BY key, number"
@@ -535,9 +534,9 @@ class CheckpointReader:
             yield attempt_of(row)
 
     def former(self, outputs: Iterable[str]) -> dict[str, list[Attempt]]:
-        """By output name, the attempts of other requests whose pictures stood there, last first.
+        """By output name, the attempts of earlier requests that had this name, the latest first.
 
-        Not of a request that the recipe still has, under another name.
+        Without requests that the recipe still has under another name.
         """
         query = (
             "SELECT e.detail AS output, a.* FROM event e JOIN attempt a ON a.id = e.attempt"
@@ -551,7 +550,7 @@ class CheckpointReader:
         return found
 
     def payments(self) -> Iterator[Payment]:
-        """Everything that was charged, in no particular order."""
+        """All charges, in no particular order."""
         query = (
             "SELECT a.key, a.cost, coalesce(a.completed_at, a.submitted_at) AS at,"
             " EXISTS (SELECT 1 FROM placement WHERE key = a.key AND current = 1) AS current"
@@ -561,7 +560,7 @@ class CheckpointReader:
             yield Payment(key, Decimal(cost), milliseconds(at), bool(current))
 
     def histories(self, attempts: Iterable[int]) -> dict[int, list[tuple[str, str, str | None]]]:
-        """By the ids of `attempts`: what `history` gives of each."""
+        """The histories of `attempts`, as `history` returns them, by id."""
         found: dict[int, list[tuple[str, str, str | None]]] = {}
         query = (
             "SELECT attempt, at, what, detail FROM event"

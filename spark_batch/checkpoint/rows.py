@@ -25,7 +25,7 @@ from spark_batch.jobs.structure import plain_values, structured
 
 Cells = Row | Mapping[str, Any]
 
-# The rules of `jobs.Attempt` in SQL, for an attempt `a`; a test holds each of them to its twin.
+# The rules of `jobs.Attempt` in SQL, for an attempt `a`; tests compare them with Python.
 # `jobs.status_of`; the attempt may be missing.
 STATUS = """
 CASE WHEN a.id IS NULL OR a.settled IS NOT NULL OR (a.state = 'submitting' AND a.unsent)
@@ -49,8 +49,8 @@ r.model, r.prompt, coalesce(r.url, r.picture) AS sent_picture, r.seed, r.scale,
 r.width AS asked_width, r.height AS asked_height, r.take, r.fit, r.parameters
 """
 
-# The placements with their requests and their jobs' last attempts, for `record_of`. What has the
-# name of one of the attempt's columns has another name here.
+# The placements with their requests and their jobs' last attempts, for `record_of`. Columns that
+# have the name of one of the attempt's columns are renamed here.
 RECORDS = f"""
 SELECT p.key AS job, p.output, p.recipe, p.input, p.prompt_id, p.current, p.file, p.variables,
        p.image, p.source, {REQUEST_COLUMNS},
@@ -78,7 +78,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def milliseconds(text: str | None) -> str | None:
-    """A time that the checkpoint wrote, as `time_text` writes it; one from elsewhere may differ."""
+    """A time from the checkpoint in the form of `time_text`; one that was imported may differ."""
     at = None if text is None or len(text) == _TIME_LENGTH else moment(text)
     return text if at is None else time_text(at)
 
@@ -90,12 +90,12 @@ def decimal(text: str | None) -> Decimal | None:
 
 
 def total(costs: str | None) -> Decimal:
-    """The sum of amounts that `group_concat(cost, ' ')` gave."""
+    """The sum of amounts, as `group_concat(cost, ' ')` returns them."""
     return sum(map(Decimal, (costs or "").split()), Decimal(0))
 
 
 def cells_of(row: Row) -> dict[str, Any]:
-    """The cells of a row by column: a `Row` finds one in ten times the time."""
+    """The cells of a row by column; a `Row` takes ten times as long to look one up."""
     return dict(zip(row.keys(), row, strict=True))
 
 
@@ -177,12 +177,12 @@ def request_of(row: Cells) -> Request:
 def parameters(text: str | None) -> Parameters:
     """Further parameters as the checkpoint and the manifest write them.
 
-    Raises ValueError for a text that is not a JSON object. A value that no parameter has becomes a
-    text.
+    Raises ValueError for a text that is not a JSON object. A value that no parameter can have
+    becomes a text.
     """
     found = json.loads(text, parse_constant=str) if text else {}
     if not isinstance(found, dict):
-        raise ValueError("no JSON object")
+        raise ValueError("not a JSON object")
     return tuple((name, _parameter(value)) for name, value in found.items())
 
 
@@ -195,7 +195,7 @@ def _parameter(value: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def parameters_text(values: Parameters) -> str | None:
-    """Further parameters as JSON, None for none."""
+    """Further parameters as JSON; None without any."""
     return json.dumps(plain_values(values), sort_keys=True) if values else None
 
 
@@ -225,6 +225,6 @@ def _results(text: str | None) -> tuple[CheckResult, ...]:
     return results_of(text)
 
 
-@lru_cache(maxsize=256)  # those of a prompt, which many jobs have
+@lru_cache(maxsize=256)  # many jobs share a prompt
 def _variables(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(json.loads(text).items())

@@ -1,23 +1,23 @@
-"""The checkpoint's tables, their version, and how an older version is brought up to date."""
+"""The checkpoint's tables, their version, and the migrations from older versions."""
 
 from __future__ import annotations
 
 from spark_batch.jobs import State
 
-# "SPKB" in ASCII: SQLite's own place for the kind of a file.
+# "SPKB" in ASCII, in the header field of SQLite for the kind of a file.
 APPLICATION_ID = 0x53504B42
 
 # History of the schema:
 # 1  request, placement, attempt, event.
-# 2  attempt.settled (what `resolve` said), attempt.suspect (what is odd about a picture).
-# 3  placement.image, placement.source (where a line's picture and prompt stand), request.fit.
+# 2  attempt.settled (the settlement by `resolve`), attempt.suspect (what is odd about a picture).
+# 3  placement.image, placement.source (the places of a line's picture and prompt), request.fit.
 # 4  used_plan (saved plans that have been used), placement.replaced (a file of other bytes that
-#    stays in a picture's place), attempt.recipe_commit, attempt.received_sha256 (a picture as it
-#    came, without metadata).
-# 5  attempt_bytes (an index by which a picture with the same bytes is found).
+#    stays in a picture's place), attempt.recipe_commit, attempt.received_sha256 (a picture as
+#    downloaded, without metadata).
+# 5  attempt_bytes (an index to find pictures with the same bytes).
 # 6  attempt.pruned (a picture that was deleted on purpose), attempt.checks (the results of the
-#    recipe's checks), request.parameters (what else a model takes), and requests without seed,
-#    scale or size.
+#    recipe's checks), request.parameters (further parameters of a model), and requests without
+#    seed, scale or size.
 VERSION = 6
 
 # Its columns are in the order of `Checkpoint.sync_jobs`.
@@ -37,7 +37,7 @@ CREATE TABLE request (
     parameters TEXT              -- a JSON object: further parameters, and a size that is a text
 ) WITHOUT ROWID"""
 
-# Tables that a migration makes anew, as the version before has them: SQLite takes no NOT NULL away.
+# Tables that a migration recreates, as the version before has them: SQLite cannot drop NOT NULL.
 REPLACED = {
     5: {
         "request": """
@@ -57,7 +57,7 @@ CREATE TABLE request (
     }
 }
 
-# What brings a file of a version to the next one.
+# Statements that migrate a file of a version to the next one.
 MIGRATIONS = {
     1: (
         "ALTER TABLE attempt ADD COLUMN settled TEXT",
@@ -87,10 +87,9 @@ MIGRATIONS = {
     ),
 }
 
-# What the history says of an attempt that a run went on with after a break.
+# The event of an attempt that a run resumed.
 TAKEN_UP = "taken up"
-# What it says of the attempt whose picture stood where another request's is wanted now; the output
-# name follows.
+# The event of an attempt whose output name another request has now; its detail is that name.
 NAME_TAKEN = "name taken"
 
 SCHEMA = f"""
@@ -166,7 +165,7 @@ CREATE TABLE event (
 );
 CREATE INDEX event_attempt ON event (attempt);
 
--- Saved plans that have been used: each may be once.
+-- Saved plans that have been used, each only once.
 CREATE TABLE used_plan (
     id TEXT PRIMARY KEY,
     at TEXT NOT NULL

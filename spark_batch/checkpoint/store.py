@@ -20,7 +20,7 @@ from spark_batch.errors import (
 )
 from spark_batch.paths import lock_path
 
-# Errors of SQLite that say nothing about the file.
+# Errors of SQLite that come from a bug of ours, and not from the file.
 _OF_A_BUG = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 Clock = Callable[[], datetime]
@@ -34,7 +34,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A checkpoint's file: which one it is, its size, and the number of others' changes."""
+    """A checkpoint's file: its device and inode, its size, and SQLite's `data_version`."""
 
     identity: tuple[int, int]
     bytes: int
@@ -46,7 +46,7 @@ def _file_of(path: Path, connection: sqlite3.Connection) -> _File | None:
         status = path.stat()
     except OSError:
         return None
-    # Changes when another connection has changed the file, and not by changes of this one.
+    # It changes when another connection changes the file, but not when this one does.
     (data_version,) = connection.execute("PRAGMA data_version").fetchone()
     return _File((status.st_dev, status.st_ino), status.st_size, data_version)
 
@@ -54,7 +54,7 @@ def _file_of(path: Path, connection: sqlite3.Connection) -> _File | None:
 class Store:
     """An open checkpoint file, or one in memory: its statements, its transactions and its lock.
 
-    Close it. Only what `open` and `copy_to_memory` give can be written.
+    Close it. Those from `open_readonly` cannot be written.
     """
 
     def __init__(
@@ -65,16 +65,16 @@ class Store:
         self._clock = clock
         self._lock = lock
         self._depth = 0
-        self._digest: tuple[int, str] | None = None  # after so many changes
+        self._digest: tuple[int, str] | None = None  # with the number of changes before it
         self._seen = None if lock is None else _file_of(path, connection)
         self.path = path
 
     @classmethod
     def open(cls, path: Path, *, clock: Clock = utc_now) -> Store:
-        """Open `path` to write, making it when it is missing.
+        """Open `path` to write, or create it.
 
-        Raises CheckpointLocked when another process has it, CheckpointDamaged when it is no whole
-        checkpoint (it is left as it is: an empty one in its place would pay for everything again),
+        Raises CheckpointLocked when another process has it, CheckpointDamaged when it is not a
+        sound checkpoint (which is not replaced: an empty one would pay for everything again),
         CheckpointError when a newer version wrote it, OutputError when it cannot be written.
         """
         atomic.refuse_links(path.parent)
@@ -82,8 +82,8 @@ class Store:
             atomic.make_folder(path.parent)
         except OSError as error:
             raise OutputError(
-                f"cannot make the folder {path.parent}: {error.strerror}; give output.dir a folder"
-                " that can be written"
+                f"cannot make the folder {path.parent}: {error.strerror}; set output.dir to a"
+                " folder that can be written"
             ) from None
         lock = Lock(lock_path(path))
         try:
@@ -98,7 +98,7 @@ class Store:
 
     @classmethod
     def open_readonly(cls, path: Path) -> Store:
-        """Open `path` for queries alone, while a run may hold it; a missing file is empty.
+        """Open `path` for queries only, while a run may hold it; a missing file is empty.
 
         Raises CheckpointDamaged and CheckpointError as `open` does.
         """
@@ -119,7 +119,7 @@ class Store:
 
     @classmethod
     def blank(cls, *, clock: Clock = utc_now) -> Store:
-        """An empty one in memory, which has no file."""
+        """An empty checkpoint in memory, without a file."""
         return cls(files.empty(), path=Path(":memory:"), clock=clock, lock=None)
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Store:
             self._lock = None
 
     def raise_for(self, error: BaseException | None) -> None:
-        """Raise CheckpointError when `error` is one of SQLite's that says something of the file."""
+        """Raise CheckpointError when `error` is one of SQLite's about the file."""
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _OF_A_BUG):
             raise files.unusable(self.path, error) from None
 
@@ -139,7 +139,7 @@ class Store:
         return self._db.execute(statement, values)
 
     def executemany(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run one SQL statement once for each of the rows of parameters."""
+        """Run one SQL statement for every row of parameters."""
         self._db.executemany(statement, rows)
 
     def insert(self, verb: str, table: str, cells: Mapping[str, object]) -> int:
@@ -155,7 +155,7 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Inside another one it joins that one, so that writes share a commit.
+        """Commit the block's writes together, or none; a nested one is part of the outer one.
 
         Raises OutputError when the disk is full or the file can no longer be written, and
         CheckpointReplaced when it is no longer the file that was opened.
@@ -171,7 +171,7 @@ class Store:
             self._db.execute("COMMIT")
             self._check_unchanged()
         except sqlite3.OperationalError as error:
-            # Without its folder, which was moved away meanwhile, there is a "disk I/O error".
+            # If its folder was moved away meanwhile, SQLite reports a "disk I/O error".
             with contextlib.suppress(sqlite3.Error):
                 self._check_unchanged()
             raise OutputError(f"cannot write {self.path}: {files.reason(error)}") from None
@@ -183,14 +183,14 @@ class Store:
             ) from None
         finally:
             self._depth = 0
-            # Still open means that it did not come to its COMMIT. SQLite may have ended it itself.
+            # It is still open if it did not reach COMMIT, unless SQLite itself has ended it.
             if self._db.in_transaction:
                 with contextlib.suppress(sqlite3.DatabaseError):
                     self._db.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[Callable[[], None]]:
-        """Inside a transaction: gives a function that takes back what the block has written."""
+        """Inside a transaction, yield a function that undoes the writes of the block."""
 
         def undo() -> None:
             self._db.execute("ROLLBACK TO block")
@@ -200,13 +200,13 @@ class Store:
         self._db.execute("RELEASE block")
 
     def row_fault(self, key: str) -> str | None:
-        """The first value in the rows of a job that spark-batch does not write, or None."""
+        """The first value in a job's rows that spark-batch would not write, or None."""
         return validation.row_fault(self._db, VERSION, key=key)
 
     def _check_unchanged(self) -> None:
-        """Raise CheckpointReplaced when another file stands in its place, or a part is missing.
+        """Raise CheckpointReplaced when the file was deleted, replaced, cut or changed by others.
 
-        SQLite itself goes on writing into a file that was deleted.
+        SQLite itself would go on writing into a deleted file.
         """
         if self._seen is None:
             return
@@ -225,9 +225,9 @@ class Store:
         raise CheckpointReplaced(f"the checkpoint {self.path} {what} while the run used it")
 
     def digest(self) -> str | None:
-        """A SHA-256 of the file's bytes, None without one; read again only after a change.
+        """A SHA-256 of the file's bytes, None without a file; reads it again only after a change.
 
-        Call it outside a transaction, as `checked.digest` says. Between transactions SQLite holds
+        Call it outside a transaction, because of `checked.digest`. Between transactions SQLite has
         no lock, and `Lock` keeps other processes from writing.
         """
         changes = self._db.total_changes

@@ -1,8 +1,8 @@
-"""Everything that changes a checkpoint: one method is one transition and one commit.
+"""The methods that change a checkpoint: one method is one transition and one commit.
 
-The order of writes is the caller's: intent before the POST, the id before it is polled, done after
-the rename (spark_batch/README.md, "States of an attempt"). A transition from a state that does not
-allow it raises CheckpointError and writes nothing.
+The caller decides the order of writes: the intent before the POST, the id before the first poll,
+done after the rename (spark_batch/README.md, "States of an attempt"). A transition from a state
+that does not allow it raises CheckpointError and writes nothing.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from spark_batch.jobs import NO_USAGE, Job, Picture, Result, State, Usage
 from spark_batch.jobs.checks import CheckResult, results_text
 
 _SUBMITTING = (State.SUBMITTING,)
-_ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt of the job may be further
-_INTERRUPTED = "the run ended between sending the request and writing down its answer"
+_ENDS = (State.FAILED, State.UNCERTAIN)  # another attempt may now decide the job's status
+_INTERRUPTED = "the run ended after it sent the request and before it recorded the answer"
 
 
 class Checkpoint(CheckpointReader):
-    """A checkpoint that can be written. Raises OutputError when the disk does not take it."""
+    """A checkpoint that can be written. Its methods raise OutputError when the disk refuses."""
 
     @staticmethod
     def open(path: Path, *, clock: Clock = utc_now) -> Checkpoint:
-        """Open `path` and hold its lock; a missing file is made. Raises as `Store.open` does."""
+        """Open `path`, or create it, and hold its lock. Raises as `Store.open` does."""
         return Checkpoint(Store.open(path, clock=clock))
 
     @staticmethod
     def copy_to_memory(path: Path) -> Checkpoint:
-        """Copy `path` into memory, to read at leisure or to write without touching the file.
+        """Copy `path` into memory, to read for long or to write without touching the file.
 
         Raises CheckpointDamaged and CheckpointError as `CheckpointReader.open_readonly` does.
         """
@@ -46,24 +46,19 @@ class Checkpoint(CheckpointReader):
 
     @staticmethod
     def blank(*, clock: Clock = utc_now) -> Checkpoint:
-        """An empty checkpoint in memory, which has no file."""
+        """An empty checkpoint in memory, without a file."""
         return Checkpoint(Store.blank(clock=clock))
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing. Inside another one it joins that one, so that writes share a commit.
-
-        Raises OutputError when the disk is full or the file can no longer be written, and
-        CheckpointReplaced when it is no longer the file that was opened.
-        """
+        """Commit the block's writes together; see `Store.transaction`."""
         return self.store.transaction()
 
     def sync_jobs(self, jobs: Iterable[Job]) -> None:
         """Update the placements to the recipe's jobs; those of other jobs are left over.
 
         A placement whose key changed forgets its file: the picture there belongs to the old key,
-        whose history says that its name was taken.
-        Placements are written from the first one on that is not as the recipe wants it, so that
-        the file stays the same when nothing has changed.
+        whose history gets the event NAME_TAKEN. Writes from the first placement on that differs, so
+        that the file stays the same when nothing has changed.
         """
         numbered = enumerate(jobs)
         with self.transaction():
@@ -87,7 +82,7 @@ class Checkpoint(CheckpointReader):
         picture = job.input.picture
         self.store.execute(
             "INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            # A manifest, from which a request may have been adopted, does not have the picture.
+            # A request that was adopted from a manifest does not have its picture.
             " ON CONFLICT (key) DO UPDATE SET picture = excluded.picture, url = excluded.url,"
             " fit = excluded.fit WHERE picture IS NULL AND url IS NULL",
             (
@@ -125,7 +120,7 @@ class Checkpoint(CheckpointReader):
         )
 
     def placed(self, key: str, files: Mapping[str, str]) -> None:
-        """Record a job's pictures on disk: paths with extension, by output name."""
+        """Record the files of a job's picture: paths with extension, by output name."""
         with self.transaction():
             self.store.executemany(
                 "UPDATE placement SET file = ?, replaced = NULL WHERE output = ? AND key = ?",
@@ -133,9 +128,9 @@ class Checkpoint(CheckpointReader):
             )
 
     def stand_in(self, key: str, files: Mapping[str, int]) -> None:
-        """Record that files of other bytes stay at a job's names: their sizes, by output name.
+        """Record files of other bytes that stay at a job's names: their sizes, by output name.
 
-        The picture itself is no longer to be had, and what stands there is somebody's work.
+        The picture itself is lost, and those files are somebody's work.
         """
         with self.transaction():
             self.store.executemany(
@@ -144,9 +139,9 @@ class Checkpoint(CheckpointReader):
             )
 
     def adopt_line(self, line: Mapping[str, object]) -> None:
-        """Insert a line of an older recipe that another file has: the columns of its placement.
+        """Insert a line from another file, by the columns of its placement.
 
-        A line with the same key stays as it is.
+        A line that has the same name and key already stays as it is.
         """
         with self.transaction():
             query = "DELETE FROM placement WHERE output = ? AND key <> ?"
@@ -162,9 +157,9 @@ class Checkpoint(CheckpointReader):
         api: str,
         commit: str | None = None,
     ) -> int:
-        """Insert a new attempt, about to be sent: it must be on disk before the POST leaves.
+        """Insert an attempt that is about to be sent; call it before the POST. Returns its id.
 
-        `commit` is the recipe's, in git.
+        `commit` is the recipe's commit in git.
         """
         cells = {
             "key": key,
@@ -181,11 +176,11 @@ class Checkpoint(CheckpointReader):
         return attempt
 
     def not_accepted(self, attempt: int, reason: str) -> None:
-        """Nothing of the request can have reached the API, or it refused to look at it."""
+        """Record that the API cannot have received the request, or did not accept it."""
         self._move(attempt, State.SUBMITTING, _SUBMITTING, reason, what="unsent", unsent=1)
 
     def resend(self, attempt: int, *, reserved: Decimal | None) -> None:
-        """An unsent attempt is about to be sent again: the same intent, anew."""
+        """Record that an attempt that was not accepted is about to be sent again."""
         self._move(
             attempt,
             State.SUBMITTING,
@@ -196,11 +191,11 @@ class Checkpoint(CheckpointReader):
         )
 
     def submitted(self, attempt: int, task_id: str) -> None:
-        """The API made a task: it must be on disk before it is polled."""
+        """Record the task that the API created; call it before the first poll."""
         self._move(attempt, State.RUNNING, _SUBMITTING, task_id, task_id=task_id)
 
     def uncertain(self, attempt: int, reason: str) -> None:
-        """It is unknown whether a task was created, or the API no longer knows the task."""
+        """Record that it is unknown whether there is a task, or that the API does not know it."""
         allowed = (State.SUBMITTING, State.RUNNING)
         self._move(attempt, State.UNCERTAIN, allowed, reason, error_message=reason)
 
@@ -213,9 +208,9 @@ class Checkpoint(CheckpointReader):
         again: str,
         usage: Usage = NO_USAGE,
     ) -> None:
-        """The API refused the request, or the task failed; `again` as in `ErrorCode.again`.
+        """Record that the API refused the request, or the task failed.
 
-        `usage` is what the failed task cost: the API may charge for one.
+        `again` is as in `ErrorCode.again`; `usage` is the cost of the failed task, if any.
         """
         reason = f"{code}: {message}" if code else message
         paid = _cost_text(usage)
@@ -232,10 +227,10 @@ class Checkpoint(CheckpointReader):
         )
 
     def fetching(self, attempt: int, result: Result) -> None:
-        """The task is done: where its picture is to be had, and what it cost.
+        """Record the result of a completed task: the URL of its picture, and the cost.
 
-        Also for an attempt that is fetching already and was asked again for a fresh URL: an answer
-        that no longer names the cost does not take back what was charged.
+        Also for a fresh URL of an attempt that is fetching already: an answer without the cost does
+        not remove the recorded one.
         """
         charged = _usage_columns(result.usage).items()
         self._move(
@@ -259,11 +254,11 @@ class Checkpoint(CheckpointReader):
         checks: Sequence[CheckResult] = (),
         received: str | None = None,
     ) -> None:
-        """The picture is on disk under its final names: `files` by output name.
+        """Record that the picture is on disk under its final names: `files` by output name.
 
-        `suspect` is what is odd about it, `checks` are the results of the recipe's checks: it is
-        kept, reported, and never paid for again by itself.
-        `received` is its SHA-256 as it came, where metadata have changed that since.
+        `suspect` is what is odd about it, `checks` are the results of the recipe's checks; a
+        flagged picture is never paid for again by itself. `received` is the SHA-256 of the download
+        if metadata have changed it.
         """
         with self.transaction():
             self._move(
@@ -288,9 +283,9 @@ class Checkpoint(CheckpointReader):
         *,
         received: str | None = None,
     ) -> None:
-        """The picture of a paid attempt was missing or lost, and has been fetched or found.
+        """Record that a missing or lost picture of a paid attempt has been fetched or found.
 
-        `received` as in `done`; also of one that was found, which is as it was.
+        `received` is as in `done`, also for a picture that was found.
         """
         with self.transaction():
             self._move(
@@ -305,31 +300,31 @@ class Checkpoint(CheckpointReader):
                 received_sha256=received,
                 columns=_picture_columns(picture),
             )
-            self.store.execute(  # one that was lost before its picture had ever arrived has none
+            self.store.execute(  # an attempt that was lost before its picture arrived has no time
                 "UPDATE attempt SET completed_at = ? WHERE id = ? AND completed_at IS NULL",
                 (self.store.now(), attempt),
             )
             self.placed(self._key(attempt), files)
 
     def checked(self, attempt: int, checks: Sequence[CheckResult]) -> None:
-        """The recipe's checks were made again on a finished picture."""
+        """Record new results of the recipe's checks on a finished picture."""
         failed = [result.check for result in checks if not result.passed]
-        said = f"failed: {', '.join(failed)}" if failed else "passed"
+        summary = f"failed: {', '.join(failed)}" if failed else "passed"
         found = results_text(checks)
-        self._move(attempt, None, (State.DONE,), said, what="checked", checks=found)
+        self._move(attempt, None, (State.DONE,), summary, what="checked", checks=found)
 
     def note_resumed(self, attempt: int) -> None:
-        """A run goes on with a task after a break: its time says nothing of how long tasks take."""
+        """Record that a run resumed a task, so that its duration is not used for estimates."""
         with self.transaction():
             self._note(attempt, TAKEN_UP, None)
 
     def use_plan(self, plan: str) -> None:
-        """A saved plan is about to be done: it must be on disk before anything is sent."""
+        """Record that a saved plan is used; call it before anything is sent."""
         with self.transaction():
             self.store.execute("INSERT INTO used_plan VALUES (?, ?)", (plan, self.store.now()))
 
     def expire(self, attempt: int, reason: str) -> None:
-        """The picture was paid for, is not on disk, and the API no longer has it."""
+        """Record that a paid picture is not on disk, and the API no longer has it."""
         self._move(
             attempt,
             None,
@@ -341,7 +336,7 @@ class Checkpoint(CheckpointReader):
         )
 
     def prune(self, attempt: int) -> None:
-        """The picture is deleted on purpose: no run fetches it, and what it cost still counts."""
+        """Record that a picture is deleted on purpose: no run fetches it; its cost still counts."""
         with self.transaction():
             self._move(attempt, None, (State.DONE,), what="pruned", pruned=1)
             self.store.execute(
@@ -350,17 +345,17 @@ class Checkpoint(CheckpointReader):
             )
 
     def unprune(self, attempt: int) -> None:
-        """The picture of a pruned attempt is wanted again: the next run fetches it."""
+        """Undo `prune`: the next run fetches the picture."""
         self._move(attempt, None, (State.DONE,), what="no longer pruned", pruned=0)
 
     def forget_file(self, key: str, output: str) -> None:
-        """A job's file under one of its names was deleted; it has its picture under another one."""
+        """Record that a job's file under one name was deleted; another name has the picture."""
         with self.transaction():
             query = "UPDATE placement SET file = NULL, replaced = NULL WHERE key = ? AND output = ?"
             self.store.execute(query, (key, output))
 
     def found_task(self, attempt: int, task_id: str) -> None:
-        """The user, or a manifest, knows the task of an uncertain attempt: it can be polled."""
+        """Record the task of an uncertain attempt, which the user or a manifest names."""
         self._move(
             attempt,
             State.RUNNING,
@@ -372,7 +367,7 @@ class Checkpoint(CheckpointReader):
         )
 
     def settle_not_charged(self, attempt: int) -> None:
-        """The user says that an uncertain attempt made no task: it costs nothing, may go anew."""
+        """Record the user's word that an uncertain attempt made no task: it may be sent again."""
         self._move(
             attempt,
             State.FAILED,
@@ -384,7 +379,7 @@ class Checkpoint(CheckpointReader):
         )
 
     def settle_resubmit(self, attempt: int) -> None:
-        """The user asks for the job again; the uncertain attempt stays counted as spent."""
+        """Record that the user wants the job again; the uncertain attempt counts as spent."""
         self._move(
             attempt,
             None,
@@ -395,9 +390,9 @@ class Checkpoint(CheckpointReader):
         )
 
     def adopt(self, request: Mapping[str, object], attempt: Mapping[str, object]) -> None:
-        """Insert an attempt that another file has, and its request: their columns by name.
+        """Insert an attempt from another file, and its request, by their columns.
 
-        A request that is known stays as it is.
+        A request that is there already stays as it is.
         """
         with self.transaction():
             self.store.insert("INSERT OR IGNORE", "request", request)
@@ -405,7 +400,7 @@ class Checkpoint(CheckpointReader):
             self._note(taken, "adopted", "from the manifest")
 
     def mark_interrupted(self) -> int:
-        """At start: what was being sent when a run ended is uncertain. Gives their number."""
+        """At start: mark attempts that were being sent as uncertain. Returns how many."""
         query = "SELECT id FROM attempt WHERE state = ? AND unsent = 0"
         with self.transaction():
             rows = self.store.execute(query, (State.SUBMITTING.value,)).fetchall()
@@ -414,7 +409,7 @@ class Checkpoint(CheckpointReader):
         return len(rows)
 
     def poll_unknown_again(self) -> None:
-        """At start: a task that the API did not know may have come back, and a look is free."""
+        """At start: poll tasks again that the API did not know, which costs nothing."""
         query = (
             "SELECT id, task_id FROM attempt"
             " WHERE state = ? AND task_id IS NOT NULL AND settled IS NULL"
@@ -442,7 +437,7 @@ class Checkpoint(CheckpointReader):
         columns: Mapping[str, object] | None = None,
         **further: object,
     ) -> None:
-        """Bring an attempt into the state `to` (None: leave its state) from one of `allowed`."""
+        """Move an attempt from one of the `allowed` states to `to`, or only set its columns."""
         columns = {**(columns or {}), **further}
         if to is not None:
             columns["state"] = to.value
@@ -455,7 +450,7 @@ class Checkpoint(CheckpointReader):
             )
             if cursor.rowcount != 1:
                 raise CheckpointError(
-                    f"attempt {attempt} cannot become {what or (to and to.value)} from where it is"
+                    f"attempt {attempt} cannot become {what or (to and to.value)} from its state"
                 )
             self._note(attempt, what or (to.value if to else "changed"), detail)
             if to in _ENDS or what == "lost":

@@ -1,6 +1,6 @@
 """Check that an open SQLite file is a checkpoint as spark-batch writes it: its schema and its rows.
 
-A checkpoint may come from a cache, an artifact or a branch, so that a stranger may have written it.
+A checkpoint may come from a cache, an artifact or a branch, so a stranger may have written it.
 A view, a trigger or a generated column in it would run as SQL; a negative cost would raise a limit;
 a file name with `..` would lead out of the output folder. See "Defense Against The Dark Arts",
 https://www.sqlite.org/security.html.
@@ -21,33 +21,33 @@ from spark_batch.jobs.request import KEY_DIGITS
 
 _MOST_OBJECTS = 100  # of a schema; ours has 16
 _MOST_SQL = 100_000  # characters of an object's SQL; ours has 2 500
-_MOST_TEXT = 1 << 20  # bytes; the recipe that a prompt comes from has no more
+_MOST_TEXT = 1 << 20  # bytes; a recipe, and so a prompt, has no more
 _MOST_NAME = 4 << 10  # bytes of an id
-_MOST_PATH = 64 << 10  # bytes; 400 characters of output.name may stand for 80 names of 200 bytes
-_MOST_PART = 255  # characters of a folder's or file's name; most disks take as many bytes
+_MOST_PATH = 64 << 10  # bytes; 400 characters of output.name may become 80 names of 200 bytes
+_MOST_PART = 255  # characters of a folder's or file's name; most disks allow as many bytes
 _MOST_NUMBER = 10_000_000  # of an attempt
 _MOST_VALUE = 2e19  # of a parameter; a recipe's numbers have 64 bits
-_MOST_DEPTH = 200  # of a parameter's value; a recipe has no such depth
+_MOST_DEPTH = 200  # of a parameter's value; deeper than any recipe
 _MOST_AMOUNT = 512  # characters; a recipe's price of 5e-324 has 326
-# Before the point of an amount in USD. The client takes no larger cost from the API; what is
-# reserved may be a recipe's price, which has 64 bits.
+# Digits before the point of an amount in USD. The client accepts no larger cost from the API; a
+# reservation may be a recipe's price, which has 64 bits.
 _COST_DIGITS = 10
 _RESERVED_DIGITS = 19
 _SHOWN = 60  # characters of a name in an error
 
-# Parameters of SQL; SQLite's own rule for what is white space, a comment and a literal.
+# Tokens of SQL, by SQLite's rules for white space, comments and literals.
 _TOKEN = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|\s+|.""", re.ASCII | re.DOTALL
 )
 
-# What a definition of a table is like: its beginning, its columns and constraints, its end. Columns
-# have another order in a file that was migrated.
+# A definition in SQL: its beginning, its columns and constraints, its end. Columns have another
+# order in a file that was migrated.
 _Definition = tuple[str, tuple[str, ...], str]
 _Object = tuple[str, str, str]  # type, name, table
 
 
 def fault(connection: sqlite3.Connection, version: int) -> str | None:
-    """The first thing in a checkpoint that spark-batch does not write, or None.
+    """The first thing in a checkpoint that spark-batch would not write, or None.
 
     Raises sqlite3.Error when SQLite cannot read it.
     """
@@ -65,15 +65,15 @@ def rules_digest() -> str:
 def _page_fault(connection: sqlite3.Connection) -> str | None:
     """The error that SQLite finds in the pages and indexes, or None.
 
-    `quick_check` would leave out the indexes: one that has other values than its table would hide
-    attempts, and have values read that `row_fault` has not seen.
+    `quick_check` would skip the indexes: one with other values than its table would hide attempts,
+    and let values be read that `row_fault` has not checked.
     """
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     return None if found == "ok" else str(found)
 
 
 def _orphan_fault(connection: sqlite3.Connection) -> str | None:
-    # By the index of the keys, ten times as fast as PRAGMA foreign_key_check.
+    # Uses the index of the keys, and is ten times as fast as PRAGMA foreign_key_check.
     for table in ("placement", "attempt"):
         query = f"SELECT 1 FROM {table} WHERE key NOT IN (SELECT key FROM request) LIMIT 1"
         if connection.execute(query).fetchone():
@@ -83,7 +83,7 @@ def _orphan_fault(connection: sqlite3.Connection) -> str | None:
 
 @cache
 def columns(table: str, version: int = VERSION) -> tuple[str, ...]:
-    """The names of a table's columns, in no particular order; none of a table that is not there."""
+    """The names of a table's columns, in no particular order; none for an unknown table."""
     definition = _expected(version).get(("table", table, table))
     names = [part.split()[0] for part in definition[1]] if definition else []
     return tuple(name for name in names if name != "UNIQUE")
@@ -99,14 +99,14 @@ def _schema_fault(connection: sqlite3.Connection, version: int) -> str | None:
         if definition is None:
             return f"it has a {kind} that is not spark-batch's: {repr(name)[:_SHOWN]}"
         if not isinstance(sql, str) or len(sql) > _MOST_SQL or _parsed(sql) != definition:
-            return f"its {kind} {name} is not defined as spark-batch does"
+            return f"its {kind} {name} is not defined as spark-batch defines it"
     missing = next(iter(expected), None)
     return f"it has no {missing[0]} {missing[1]}" if missing else None
 
 
 @cache
 def _expected(version: int) -> Mapping[_Object, _Definition]:
-    """The objects of a version's schema: those of today without what was added since."""
+    """The objects of a version's schema: the present ones without later additions."""
     database = sqlite3.connect(":memory:")
     database.executescript(SCHEMA)
     rows = database.execute(
@@ -125,7 +125,7 @@ def _expected(version: int) -> Mapping[_Object, _Definition]:
 
 
 def _take_back(words: list[str], objects: dict[_Object, _Definition]) -> None:
-    """Take what a migration adds out of the objects of a schema."""
+    """Remove from the objects of a schema what a migration adds."""
     key = ("table", words[2], words[2])
     if words[:2] == ["CREATE", "INDEX"]:
         del objects["index", words[2], words[4]]
@@ -165,7 +165,7 @@ def _parsed(sql: str) -> _Definition:
 def row_fault(
     connection: sqlite3.Connection, version: int, *, key: str | None = None
 ) -> str | None:
-    """The first value in a row that spark-batch does not write; with `key` in that job's rows."""
+    """The first value in a row that spark-batch would not write; with `key` only in its rows."""
     for table, rules in _RULES.items():
         known = {name: rules[name] for name in columns(table, version)}
         if not known or (key is not None and "key" not in known):
@@ -183,12 +183,12 @@ def row_fault(
 
 
 def _rules(**rules: str) -> Mapping[str, str]:
-    """The condition for each column, in SQL: `rules` with the column's name for `@`."""
+    """The conditions for columns, in SQL: `rules` with the column's name in place of `@`."""
     return MappingProxyType({name: rule.replace("@", name) for name, rule in rules.items()})
 
 
 def _text(most: int = _MOST_TEXT) -> str:
-    # instr: for most functions of SQLite a text ends at a zero byte.
+    # instr, since for most functions of SQLite a text ends at a zero byte.
     return f"typeof(@) = 'text' AND length(CAST(@ AS BLOB)) <= {most} AND NOT instr(@, char(0))"
 
 
@@ -210,7 +210,7 @@ def _one_of(*texts: str) -> str:
 
 
 def _amount(digits: int) -> str:
-    """An amount in USD with at most so many digits before the point."""
+    """An amount in USD with at most `digits` digits before the point."""
     return f"{_DECIMAL} AND @ GLOB '[0-9]*' AND instr(@ || '.', '.') <= {digits + 1}"
 
 
@@ -219,8 +219,8 @@ _DECIMAL = (
     f"{_text(_MOST_AMOUNT)} AND (@ GLOB '[0-9]*' OR @ GLOB '-[0-9]*')"
     " AND substr(@, 2) NOT GLOB '*[^0-9.]*' AND @ NOT GLOB '*.*.*'"
 )
-# A date that is none, such as February 30, comes back as another one. A day later has to be a date.
-# Python 3.10 reads milliseconds and microseconds alone.
+# strftime turns an invalid date such as February 30 into another one. Python 3.10 reads only
+# milliseconds and microseconds.
 _TIME = (
     f"{_text(40)} AND @ BETWEEN '1' AND '3'"
     " AND strftime('%Y-%m-%dT%H:%M:%S', substr(@, 1, 19), '+0 days') = substr(@, 1, 19)"
@@ -236,7 +236,7 @@ _PATH = (  # below a folder, as the manifest's schema has it; Windows separates 
     f" AND (length(@) <= {_MOST_PART} OR @ NOT GLOB '*{_LONG}*')"
 )
 _PICTURE = f"{_PATH} AND (@ GLOB '*.jpg' OR @ GLOB '*.png' OR @ GLOB '*.webp')"
-# `jobs.checks.results_text`; json_each of what is no list would give other rows.
+# `jobs.checks.results_text`; json_each of anything but a list would return other rows.
 _RESULTS = (
     f"{_text()} AND json_valid(@) AND json_type(@) = 'array' AND NOT EXISTS (SELECT 1 FROM"
     " json_each(@) AS r WHERE json_type(r.value) <> 'object'"
@@ -248,7 +248,7 @@ _OBJECT = f"{_text()} AND json_valid(@) AND json_type(@) = 'object'"
 
 
 _TEXTS = f"{_OBJECT} AND NOT EXISTS (SELECT 1 FROM json_each(@) AS v WHERE v.type <> 'text')"
-# Values of any kind, with numbers of 64 bits; what lies too deep could not be read.
+# Values of any kind, with numbers of 64 bits; values that are nested too deep cannot be read.
 _VALUES = (
     f"{_OBJECT} AND NOT EXISTS (SELECT 1 FROM json_tree(@) AS v WHERE"
     f" (v.type IN ('integer', 'real') AND v.value NOT BETWEEN {-_MOST_VALUE} AND {_MOST_VALUE})"
@@ -263,7 +263,7 @@ _RULES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             key=_hex(KEY_DIGITS),
             model=_text(_MOST_NAME),
             prompt=_text(),
-            # The name of an input's copy below the output folder, too.
+            # Also the name of an input's copy below the output folder.
             picture=_optional(f"{_text(_MOST_NAME)} AND @ NOT GLOB '*[^0-9A-Za-z]*'"),
             url=_optional(_text()),
             seed=_optional(_whole(-(1 << 62))),

@@ -1,11 +1,11 @@
-"""The only room that speaks HTTP: requests go out, outcomes come back.
+"""The only package that speaks HTTP: it sends requests and returns outcomes.
 
-`Downloader` fetches pictures and knows no key, `TaskReader` polls as well and has no way to create
-a task, and `TaskClient` can submit. None retries anything: that is the engine's affair. What an
-answer means is decided in `submission` and `reading`, how far a request got in `transport`.
+`Downloader` fetches pictures without a key, `TaskReader` can also poll but not create a task, and
+`TaskClient` can submit. None of them retries anything: the engine does. `submission` and `reading`
+decide what an answer means, `transport` how far a request got.
 
-The names are imported when they are first used: requests takes a tenth of a second, and many
-commands send nothing.
+The names are imported at first use: importing requests takes a tenth of a second, and many commands
+send nothing.
 """
 
 from __future__ import annotations

@@ -7,13 +7,12 @@ import socket
 from urllib.parse import SplitResult, urlsplit
 
 from spark_batch.errors import UsageError
+from spark_batch.redact import KEY_NAME
 
-KEY_VARIABLE = "SPARK_API_KEY"
-
-_MAX_URL = 16 * 1024  # a signed URL is long; one past this is no URL
-# What is not of the open internet by IANA's special-purpose registries, iana-ipv4-special-registry
-# and iana-ipv6-special-registry on iana.org; of networks with exceptions, such as anycast addresses
-# in 192.0.0.0/24, all. Python's own `is_global` gives other answers in other versions ("Changed in
+LONGEST_URL = 16 * 1024  # characters; signed URLs are long, but shorter than this
+# Networks that are not public by IANA's special-purpose registries, iana-ipv4-special-registry and
+# iana-ipv6-special-registry on iana.org. Networks with exceptions, such as the anycast addresses in
+# 192.0.0.0/24, are listed whole. Python's own `is_global` differs between versions ("Changed in
 # version 3.13" in its documentation of `ipaddress`).
 _NOT_PUBLIC = tuple(
     ipaddress.ip_network(network)
@@ -40,7 +39,7 @@ _NOT_PUBLIC = tuple(
 )
 # Top-level domains that no public host has: RFC 6761, RFC 6762, and ICANN's for private use.
 _LOCAL_DOMAINS = ("localhost", "local", "internal")
-_UNICAST = ipaddress.ip_network("2000::/3")  # all global unicast that IANA gives out, RFC 4291
+_UNICAST = ipaddress.ip_network("2000::/3")  # all global unicast that IANA assigns, RFC 4291
 # IPv6 addresses that carry an IPv4 one: the network, and the bits behind the carried address.
 _CARRIERS = (
     (ipaddress.ip_network("::ffff:0:0/96"), 0),  # mapped, RFC 4291
@@ -52,16 +51,16 @@ _CARRIERS = (
 def check_key(text: str) -> str:
     """The API key `text` without surrounding white space.
 
-    Raises UsageError, which never shows the key, for one that is empty or could not stand in a
-    header: the HTTP library's own error would print one with a line end inside.
+    Raises UsageError, which never shows the key, for a key that is empty or not allowed in a
+    header: the HTTP library's own error would print a key with a line end inside.
     """
     key = text.strip()
     if not key:
-        raise UsageError(f"there is no API key: set {KEY_VARIABLE}")
+        raise UsageError(f"there is no API key: set {KEY_NAME}")
     if any(not "!" <= character <= "~" for character in key):
         raise UsageError(
-            f"the API key in {KEY_VARIABLE} is not usable: it must be printable ASCII "
-            "without spaces; copy it again, without `Bearer`"
+            f"the API key in {KEY_NAME} is not usable: it must be printable ASCII without spaces;"
+            " copy it again, without `Bearer`"
         )
     return key
 
@@ -69,8 +68,8 @@ def check_key(text: str) -> str:
 def check_base_url(text: str) -> str:
     """The base URL `text` without a slash at its end.
 
-    It is https; http is taken for this machine only, since the key would travel in clear. Raises
-    UsageError for anything else; a password inside is not shown.
+    It must be https; http is allowed only for this machine, since it sends the key unencrypted.
+    Raises UsageError for anything else, without showing a password.
     """
     parts = split_url(text.strip())
     if parts is None:
@@ -80,13 +79,16 @@ def check_base_url(text: str) -> str:
     if parts.query or parts.fragment:
         raise UsageError("the base URL has a query or a fragment: check SPARK_BASE_URL")
     if parts.scheme == "http" and not is_this_machine(parts.hostname or ""):
-        raise UsageError(f"the base URL of {parts.hostname} must be https: http shows the key")
+        raise UsageError(
+            f"the base URL of {parts.hostname} must be https, since http would send the key"
+            " unencrypted: check SPARK_BASE_URL"
+        )
     return parts.geturl().rstrip("/")
 
 
 def split_url(text: str) -> SplitResult | None:
     """The parts of an absolute http(s) URL; None for anything else, and for one with a user."""
-    if len(text) > _MAX_URL or any(not "!" <= character <= "~" for character in text):
+    if len(text) > LONGEST_URL or any(not "!" <= character <= "~" for character in text):
         return None
     try:
         parts = urlsplit(text)
@@ -108,10 +110,10 @@ def is_this_machine(host: str) -> bool:
 
 
 def stated_address(host: str) -> str | None:
-    """The address that `host` states without a name server; None for a name that one knows.
+    """The IP address that `host` is without a name server; None for a name to be resolved.
 
-    IPv4 addresses count in all forms that a resolver takes, such as `127.1`. A name that belongs to
-    no public host gives the empty text, which is no public address.
+    IPv4 addresses count in all forms that resolvers accept, such as `127.1`. A name that no public
+    host can have gives the empty text, which is not a public address.
     """
     plain = host.rstrip(".").casefold()
     try:
@@ -127,10 +129,10 @@ def stated_address(host: str) -> str | None:
 
 
 def is_public(address: str) -> bool:
-    """Whether the IP address `address` is one of the open internet.
+    """Whether the IP address `address` is public.
 
-    An IPv6 address that carries an IPv4 one is judged by what it carries; of the others those are
-    public that IANA gives out and has no special purpose for. What is no address is not public.
+    An IPv6 address that carries an IPv4 address is judged by that. Other IPv6 addresses are public
+    if IANA assigns them without a special purpose. Any other text is not a public address.
     """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])

@@ -1,7 +1,7 @@
 """Parse answers of the API, which are not trusted.
 
-Whatever the bytes are, what comes out is a plain value: nothing here raises because of them
-(spark_batch/README.md, "Hostile input").
+Any bytes give a plain value: nothing here raises because of them (spark_batch/README.md, "Hostile
+input").
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from spark_batch.client.text import Wash
+from spark_batch.client.text import Clean
 from spark_batch.models import AnswerRules, Model, gateway
 
 Content = Mapping[str, Any]
 
 _LONGEST_NUMBER = 40  # digits; no field of the API needs as many
-_LARGEST_AMOUNT = 10**9  # of any unit; a task that costs more is a fault of the answer
+_LARGEST_AMOUNT = 10**9  # of any unit; a larger cost is an error in the answer
 _LARGEST_COUNT = 2**63 - 1  # what a database column holds
 _LONGEST_WAIT = 300.0  # seconds; a longer Retry-After is cut to this
-_ABSURD_WAIT = 86_400.0  # seconds; a Retry-After past a day is taken for a fault
+_ABSURD_WAIT = 86_400.0  # seconds; a longer Retry-After is taken for an error
 _UNREADABLE = float("nan")
 
 
@@ -31,7 +31,7 @@ _UNREADABLE = float("nan")
 class Answer:
     """An HTTP answer: its JSON object, or None, and its text sanitized for display.
 
-    `retry_after` is seconds; `cut` says why the body is not whole.
+    `retry_after` is in seconds; `cut` is why the body is not whole, None if it is.
     """
 
     status: int
@@ -50,20 +50,20 @@ class Answer:
 class AnswerContext:
     """What reading an answer needs.
 
-    `model` is that of the request, `answers` are the gateway's rules, and `wash` sanitizes texts.
+    `model` is that of the request, `answers` are the gateway's rules, and `clean` sanitizes texts.
     """
 
     model: Model
-    wash: Wash
+    clean: Clean
     answers: AnswerRules = field(default_factory=gateway)
 
 
 def parse(body: bytes) -> Content | None:
-    """The JSON object that `body` is, or None.
+    """The JSON object in `body`, or None.
 
-    Numbers with a fraction are `Decimal`. NaN, infinities and numbers of absurd length become a
-    float NaN, which no field takes: one of them loses no task where nobody needs the field, and
-    still shows that there is an id where it stands in its place.
+    Numbers with a fraction are `Decimal`. NaN, infinities and absurdly long numbers become a float
+    NaN, which no field accepts: in a field that is not needed it does no harm, and in the place of
+    an id it still shows that there is one.
     """
     try:
         value = json.loads(
@@ -78,9 +78,9 @@ def parse(body: bytes) -> Content | None:
 
 
 def _decimal(text: str) -> Decimal | None:
-    """The number `text`, if it is finite and can be written out within `_LONGEST_NUMBER` digits.
+    """The number `text`, if it is finite and has at most `_LONGEST_NUMBER` digits when written out.
 
-    `Decimal` alone would take `1_000` and the digits of every script.
+    `Decimal` alone would accept `1_000` and the digits of every script.
     """
     if len(text) > _LONGEST_NUMBER or not text.isascii() or "_" in text:
         return None
@@ -92,13 +92,13 @@ def _decimal(text: str) -> Decimal | None:
 
 
 def money(value: object) -> Decimal | None:
-    """An amount in a text or a number; None for nothing, or for no amount that a task may cost."""
+    """An amount, given as a number or a text; None for anything that is not a plausible cost."""
     number = _positive(value)
     return number if number is not None and number <= _LARGEST_AMOUNT else None
 
 
 def _positive(value: object) -> Decimal | None:
-    """A number of JSON, or one written as a text, that is not below 0."""
+    """A number of at least 0, also one written as a text; None for anything else."""
     number = _decimal(value.strip()) if isinstance(value, str) else quantity(value)
     return abs(number) if number is not None and number >= 0 else None  # abs: -0 is 0
 
@@ -140,9 +140,9 @@ def items(value: object) -> list[Any]:
 
 
 def usable_id(value: object, rules: AnswerRules) -> str | None:
-    """`value` as text if it may be put into a URL as a task's id (`taskId` of the schema).
+    """`value` as text if it is safe as a task's id in a URL (`taskId` of the schema); else None.
 
-    None for anything else. A text stays as it is, its leading zeros too.
+    A text keeps its leading zeros.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -150,9 +150,9 @@ def usable_id(value: object, rules: AnswerRules) -> str | None:
 
 
 def task_ids(content: Content) -> list[object]:
-    """What `content` names its task by, the likeliest first.
+    """The values in `content` that may be its task's id, the likeliest first.
 
-    The gateway's answers have `id` or `task_id`, some of its services put them into `data`.
+    The gateway's answers have `id` or `task_id`; some of its services put them into `data`.
     """
     places = (content, mapping(content.get("data")))
     found = [place.get(field) for place in places for field in ("id", "task_id")]
@@ -160,14 +160,14 @@ def task_ids(content: Content) -> list[object]:
 
 
 def is_named(value: object) -> bool:
-    """Whether there is a value where an id belongs; a server in Go writes 0 for none."""
+    """Whether the value of an id field is set; a server in Go writes 0 for an unset one."""
     return value not in (None, "", 0) or value is False
 
 
 def retry_after(header: str | None, *, now: Callable[[], datetime]) -> float | None:
-    """Seconds of a `Retry-After` header, given as seconds or as a date, cut to five minutes.
+    """The seconds of a `Retry-After` header, given as seconds or as a date, at most five minutes.
 
-    None for what is negative, past a day, or not to be read.
+    None for a value that is negative, longer than a day, or not readable.
     """
     if header is None or len(header) > _LONGEST_NUMBER:
         return None

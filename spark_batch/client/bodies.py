@@ -1,4 +1,4 @@
-"""Request bodies. A picture is read, checked and encoded once, however many jobs use it."""
+"""Make request bodies. A picture is read, checked and encoded once, however many jobs use it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spark_batch.jobs import Input, Job, Picture, Treatment
 from spark_batch.jobs.structure import plain_values
 from spark_batch.models import Models, PictureField
 
-_MEMORY = 256 * 1024 * 1024  # bytes of encoded pictures that are kept
+_MEMORY = 256 * 1024 * 1024  # bytes of encoded pictures in memory
 _Key = tuple[str, Treatment | None]
 _CHANGED = "the picture has changed since it was planned; plan and run again"
 
@@ -25,9 +25,9 @@ _CHANGED = "the picture has changed since it was planned; plan and run again"
 class Bodies:
     """Makes the bodies of jobs for `models`; safe to share between threads.
 
-    At most `max_bytes` of encoded pictures are kept, those that were used last. `fitted` gives the
-    file that is sent for a picture with a treatment, or raises PictureError; `executor` does it
-    ahead of time.
+    Keeps at most `max_bytes` of encoded pictures, those that were used last. `fitted` returns the
+    file to send for a picture with a treatment, or raises PictureError; `executor` calls it ahead
+    of time.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Bodies:
     def body(self, job: Job) -> bytes:
         """The body of the POST for `job`: JSON with every parameter, the API's defaults too.
 
-        The picture is put between two small pieces of JSON, since a JSON encoder would go through
+        The picture is inserted between two small pieces of JSON, since a JSON encoder would check
         megabytes of it character by character (11 ms against 2 ms: tests/benchmarks/bodies.py).
 
         Raises PictureError if the file cannot be read, or if its SHA-256 is no longer that of the
@@ -69,10 +69,9 @@ class Bodies:
         return b"".join((opening.encode(), picture, f'"{end}}}}}]}}'.encode()))
 
     def ready(self, source: Input) -> bool:
-        """Whether sending a picture takes no longer than another; if not, it is being fitted.
+        """Whether a picture can be sent at once; if not, the executor is fitting it: ask again.
 
-        The executor does that: ask again. A picture for which it fails is ready, and reported when
-        it is sent.
+        A picture that cannot be fitted is ready: `body` reports the error.
         """
         path, picture = source.path, source.picture
         if path is None or picture is None or picture.treatment is None or self._executor is None:
@@ -101,16 +100,16 @@ class Bodies:
         fields, source = self._models.of(job.model).fields, job.input
         if source.path is not None and source.picture is not None:
             if fields.base64 is None:
-                raise PictureError(f"{source.path}: the model {job.model} takes URLs alone")
+                raise PictureError(f"{source.path}: the model {job.model} takes only URLs")
             return fields.base64, self._encoded(source.path, source.picture)
         if source.url is None:
             raise PictureError(f"input {source.id}: there is neither a file nor a URL")
         if fields.url is None:
-            raise PictureError(f"{source.url}: the model {job.model} takes files alone")
+            raise PictureError(f"{source.url}: the model {job.model} takes only files")
         return fields.url, json.dumps(source.url)[1:-1].encode()
 
     def _encoded(self, path: Path, picture: Picture) -> bytes:
-        """The file in Base64; whoever asks first reads it, the others wait for that."""
+        """The file in Base64. The first thread that asks reads it, others wait for the result."""
         key = picture.sha256, picture.treatment
         with self._lock:
             kept = self._kept.get(key)
@@ -137,7 +136,7 @@ class Bodies:
         if picture.treatment is None:
             return _read(path, picture)
         if self._fitted is None:
-            raise PictureError(f"{path}: there is nothing here that could fit the picture")
+            raise PictureError(f"{path}: the picture needs fitting, and `fitted` is not given")
         return base64.b64encode(self._fitted(path, picture))
 
     def _keep(self, key: _Key, encoded: bytes) -> None:

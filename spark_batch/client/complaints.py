@@ -1,4 +1,4 @@
-"""Parse error objects of answers, in every shape that the gateway gives them."""
+"""Parse the error objects of answers, in every shape that the gateway uses."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from spark_batch.client.answers import Answer, AnswerContext, Content, mapping, parse, text
-from spark_batch.client.text import Wash
+from spark_batch.client.text import Clean
 from spark_batch.models import ErrorCode, ErrorCodes
 
 _LONGEST_CODE = 40  # characters of a code that are shown
-_HEAD = 120  # characters of a text in which a code may stand at the beginning
+_HEAD = 120  # characters of a text that are searched for a leading code
 _STATUSES = frozenset(
     str(status.value)
     for status in (
@@ -22,7 +22,7 @@ _STATUSES = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     )
 )
-_SHORT = 4  # digits; so short a number at the beginning of a text may be a count of something
+_SHORT = 4  # digits; so short a number at the beginning of a text may be a count
 
 # "003003095: text", "[50511] text", "code=50411, text", "Error code: 50411 - text".
 _LEADING = re.compile(
@@ -36,10 +36,10 @@ _LEADING = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """An error as the API gives it: a known code as the schema writes it, another as it came.
+    """An error in an answer: a known code as the schema writes it, any other as received.
 
-    `refuses` says that an `error`, or a status object with a code, stands in the answer; a mere
-    `message` or `code` may be friendly.
+    `refuses` is whether the answer has an `error`, or a status object with a code; a `message` or
+    `code` alone may come with a success.
     """
 
     code: str | None
@@ -60,14 +60,14 @@ class Complaint:
 
 
 def complaint(content: Content | None, context: AnswerContext) -> Complaint | None:
-    """The error in `content`, in any of the documented shapes; None if there is none of them.
+    """The error in `content`, in any of the known shapes; None if there is none.
 
     They are `error` as an object or a text, `message`, and `status` as an object (the gateway's
     public clients and their fixtures). An object may be written as JSON inside a text, and may
-    have the upstream's own words in `provider_error`. A known code counts before another one,
-    also where it stands at the beginning of the message.
+    have the upstream's error in `provider_error`. A known code is preferred to an unknown one,
+    also when it is only the beginning of the message.
     """
-    codes, wash, whole = context.model.errors, context.wash, mapping(content)
+    codes, clean, whole = context.model.errors, context.clean, mapping(content)
     error, status = _unfolded(whole.get("error")), mapping(whole.get("status"))
     provider = _unfolded(mapping(error).get("provider_error"))
     message = _message(error) or _message(provider) or _message(status) or _message(whole)
@@ -85,8 +85,8 @@ def complaint(content: Content | None, context: AnswerContext) -> Complaint | No
     known = codes.find(code)
     message = rest if leading is not None and code == leading else message
     return Complaint(
-        code=known.code if known else _shown_code(code, wash),
-        message=wash(message) or (known.title if known else "no reason given"),
+        code=known.code if known else _shown_code(code, clean),
+        message=clean(message) or (known.title if known else "no reason given"),
         known=known,
         balance=codes.is_balance(code),
         refuses=refuses,
@@ -94,13 +94,13 @@ def complaint(content: Content | None, context: AnswerContext) -> Complaint | No
 
 
 def status_meant(answer: Answer, error: Complaint | None) -> int:
-    """The HTTP status; of a success with an error, the status that the error has as its code."""
+    """The HTTP status; for a success with an error, the status in the error's code if any."""
     code = error.code if error is not None and error.refuses else None
     return int(code) if answer.fine and code in _STATUSES else answer.status
 
 
 def _unfolded(value: object) -> object:
-    """`value`, or the object that it holds as JSON in a text; the first item of a list."""
+    """`value`, or the object in it when it is a JSON text; of a list, the first item."""
     if isinstance(value, list):
         value = value[0] if value else None
     if isinstance(value, str) and value.lstrip().startswith("{"):
@@ -112,8 +112,8 @@ def _unfolded(value: object) -> object:
 def _message(node: object) -> str:
     """The message of an error, which is a string or an object."""
     fields = mapping(node)
-    said = (fields.get("error_message"), fields.get("message"), node)
-    return next(filter(None, (text(value).strip() for value in said)), "")
+    places = (fields.get("error_message"), fields.get("message"), node)
+    return next(filter(None, (text(value).strip() for value in places)), "")
 
 
 def _stated(node: object, codes: ErrorCodes) -> list[str | int]:
@@ -124,7 +124,7 @@ def _stated(node: object, codes: ErrorCodes) -> list[str | int]:
 
 
 def _says_error(error: object, codes: ErrorCodes) -> bool:
-    """Whether `error` is one: a server in Go writes an object of empty values where none is."""
+    """Whether `error` is set; a server in Go writes an object of empty values for an unset one."""
     if isinstance(error, dict):
         return any(_says_something(value, codes) for value in error.values())
     return _says_something(error, codes)
@@ -162,5 +162,5 @@ def _leading_code(message: str, codes: ErrorCodes) -> tuple[str | None, str]:
     return found["code"], message[found.end() :]
 
 
-def _shown_code(code: str | int | None, wash: Wash) -> str | None:
-    return None if code is None else wash(str(code))[:_LONGEST_CODE] or None
+def _shown_code(code: str | int | None, clean: Clean) -> str | None:
+    return None if code is None else clean(str(code))[:_LONGEST_CODE] or None

@@ -26,7 +26,7 @@ _REDIRECTS = (
     HTTPStatus.TEMPORARY_REDIRECT,
     HTTPStatus.PERMANENT_REDIRECT,
 )
-# What object stores answer for a signature that has ended, or for an object that has gone.
+# What object stores answer for an expired signature, or for a deleted object.
 _ENDED = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
@@ -35,7 +35,7 @@ _ENDED = (
     HTTPStatus.GONE,
 )
 _PRINTABLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
-_PAGE = (b"<", b"{")  # how HTML, XML and JSON begin, and no picture does
+_PAGE = (b"<", b"{")  # HTML, XML and JSON begin so, and no picture does
 _SPACE = b" \t\r\n\xef\xbb\xbf"
 
 Wait: TypeAlias = Callable[[str | None], float | None]
@@ -45,7 +45,8 @@ Wait: TypeAlias = Callable[[str | None], float | None]
 class Terms:
     """Settings for every hop of a download: headers without the key, and allowed addresses.
 
-    `total` is seconds for all hops together; `clock` counts them; `wait` reads a `Retry-After`.
+    `total` is in seconds, for all hops together; `clock` counts them; `wait` parses a
+    `Retry-After`.
     """
 
     agent: str
@@ -61,10 +62,10 @@ def fetch(
 ) -> FetchOutcome:
     """Write the picture at `url` into `part`; on failure no file is left there.
 
-    Redirects are followed by hand, and each address is judged anew by the connection itself, once
-    it stands: a name that resolves to something else a moment later gains nothing.
+    Follows redirects itself, and every connection checks the address that it has reached: a name
+    that resolves to another address a moment later gains nothing.
 
-    Raises OutputError if the disk refuses the file.
+    Raises OutputError if the file cannot be written.
     """
     deadline = terms.clock() + terms.total
     where: str | None = url
@@ -86,9 +87,9 @@ def fetch(
 
 
 def _target(url: str | None) -> str | None:
-    """`url` in the form that is sent, or None if it is no http(s) URL without a user.
+    """`url` in the form to send; None unless it is an http(s) URL without a user.
 
-    A signature covers its bytes: only those that may not stand in a request line are escaped.
+    A signature covers its bytes: only those that a request line cannot contain are escaped.
     """
     try:
         escaped = quote(url or "", safe=_PRINTABLE)
@@ -131,7 +132,7 @@ def _arrived(
         return _failed(f"HTTP {status}", fresh=status in _ENDED, wait=wait)
     announced = _announced(incoming)
     if max(announced or 0, expected_bytes or 0) > terms.max_bytes:
-        return _failed(f"the picture is longer than {terms.max_bytes} bytes")
+        return _failed(f"the picture is larger than {terms.max_bytes} bytes")
     try:
         size = _save(_picture(incoming, cap=terms.max_bytes), part, (announced, expected_bytes))
     except _NoPicture as fault:
@@ -157,26 +158,26 @@ def _announced(incoming: Incoming) -> int | None:
 
 
 def _picture(incoming: Incoming, *, cap: int) -> Iterator[bytes]:
-    """The picture's bytes; raises _NoPicture for a page, and past `cap`."""
+    """The picture's bytes; raises _NoPicture for a page, and after more than `cap` bytes."""
     size = 0
     for chunk in incoming.chunks():
         if not size and chunk.lstrip(_SPACE).startswith(_PAGE):
             raise _NoPicture("a page came instead of a picture", fresh=True)
         size += len(chunk)
         if size > cap:
-            raise _NoPicture(f"the picture is longer than {cap} bytes")
+            raise _NoPicture(f"the picture is larger than {cap} bytes")
         yield chunk
 
 
 def _save(chunks: Iterator[bytes], part: Path, announced: tuple[int | None, ...]) -> int:
-    """Write `chunks` into `part` and give their length, which must equal every announced one."""
+    """Write `chunks` into `part`; returns their length, which must equal every announced one."""
     with _new(part) as file:
         for chunk in chunks:
             file.write(chunk)
         size = file.tell()
         for length in announced:
             if length is not None and length != size:
-                raise _NoPicture(f"{size} bytes came where {length} were announced")
+                raise _NoPicture(f"received {size} bytes, expected {length}")
         if not size:
             raise _NoPicture("the file is empty")
     return size
@@ -194,7 +195,7 @@ def _new(part: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         reason = error.strerror or "no reason given"
         raise OutputError(
-            f"{part}: cannot be written: {reason}; free space or change permissions, run again"
+            f"cannot write {part}: {reason}; free space or change permissions, then run again"
         ) from None
     finally:
         if not whole:
@@ -205,4 +206,4 @@ def _remove(part: Path) -> None:
     try:
         part.unlink(missing_ok=True)
     except OSError:
-        return  # the error that is being raised says more
+        return  # the error that led here is the better one to report

@@ -21,7 +21,7 @@ class Made:
 class NotAccepted:
     """No task was created, and the request is not at fault: send the same attempt again later.
 
-    `retry_after` is in seconds; `rate_limited` says that fewer requests are wanted.
+    `retry_after` is in seconds; `rate_limited` is whether the API asked for fewer requests.
     """
 
     reason: str
@@ -62,7 +62,7 @@ class StopRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InProgress:
-    """The task is in progress; `unknown_status` is a status that is not documented."""
+    """The task is in progress; `unknown_status` is its status if that is not a documented one."""
 
     progress: float | None = None
     unknown_status: str | None = None
@@ -77,9 +77,9 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFailed:
-    """The task failed; `again` as in `models.ErrorCode`, `never` for codes not known.
+    """The task failed. `again` is as in `models.ErrorCode`, `never` for an unknown code.
 
-    `usage` is what it cost all the same.
+    `usage` is what it cost nevertheless.
     """
 
     code: str | None
@@ -113,7 +113,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailed:
-    """The download failed; `fresh_url`: its URL has expired. `retry_after` is in seconds."""
+    """The download failed; `fresh_url` is whether a new URL is needed. `retry_after` is seconds."""
 
     reason: str
     fresh_url: bool

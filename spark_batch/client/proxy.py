@@ -1,7 +1,7 @@
 """The HTTP proxy that requests go through: the one that SPARK_PROXY names, and no other.
 
-What other programs take for a proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, the system's settings) is
-not looked at, so that no request takes another way by accident.
+Other proxy settings (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, those of the system) are ignored, so that
+no request takes another route by accident.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _HTTP_PORT = 80
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy without its user and password, which only `headers` have and no `repr` shows."""
+    """A proxy. Its user and password are only in `headers`, which no repr shows."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
 
     @property
     def by_scheme(self) -> dict[str, str]:
-        """The proxy as requests wants it: for each scheme of a target."""
+        """The proxy in the form of requests: by the scheme of the target."""
         return {"http": self.url, "https": self.url}
 
 
 def proxy_of(environ: Mapping[str, str]) -> Proxy | None:
-    """The proxy that `SPARK_PROXY` names in `environ`; None if that is not set or empty.
+    """The proxy that `SPARK_PROXY` names in `environ`; None if that is unset or empty.
 
-    Its password is blotted out of all output from now on. Raises UsageError, which shows nothing of
-    the value, for what is no address of an HTTP proxy.
+    All output is redacted of its password from now on. Raises UsageError, which shows nothing of
+    the value, for anything but the address of an HTTP proxy.
     """
     text = environ.get(PROXY_VARIABLE, "").strip()
     if not text:
@@ -56,7 +56,7 @@ def proxy_of(environ: Mapping[str, str]) -> Proxy | None:
 
 
 def _parts(text: str) -> SplitResult | None:
-    """The parts of a proxy's address; None for what is none."""
+    """The parts of a proxy's address; None for anything else."""
     if any(not "!" <= character <= "~" for character in text):
         return None
     try:
@@ -69,7 +69,7 @@ def _parts(text: str) -> SplitResult | None:
 
 
 def _headers(parts: SplitResult) -> dict[str, str]:
-    """The header that carries the user and the password, if there are any."""
+    """The header with the user and the password, if there are any."""
     if parts.username is None:
         return {}
     user, password = unquote(parts.username), unquote(parts.password or "")

@@ -53,7 +53,7 @@ def judge_fault(fault: Fault) -> PollOutcome:
 
 
 def _task_in(answer: Answer) -> Content | None:
-    """The task in an answer: all of it, or what its `data` holds, where the status is there."""
+    """The task in an answer: the whole answer, with its `data` if the status is there."""
     if not answer.fine or answer.content is None:
         return None
     inner = mapping(answer.content.get("data"))
@@ -63,9 +63,9 @@ def _task_in(answer: Answer) -> Content | None:
 def _of_task(
     task: Content, context: AnswerContext, *, task_id: str, key: str
 ) -> PollOutcome | None:
-    """The outcome by a task's fields, or None. A usable picture outweighs any other field."""
+    """The outcome by a task's fields, or None. A usable picture decides over any other field."""
     if _is_another(task, task_id, context.answers):
-        return PollAgain(reason="the API answered about another task")
+        return PollAgain(reason="the API's answer is about another task")
     words, word = context.answers, _word(task)
     completed, failed = word in words.completed, word in words.failed
     made = result(task, context, key=key, finished=completed or not word)
@@ -78,12 +78,14 @@ def _of_task(
         return PollAgain(reason="the task is completed, and its answer names no picture")
     if not word:
         return None
-    unknown = None if word in words.waiting else context.wash(text(task.get("status"))) or "no word"
+    unknown = (
+        None if word in words.waiting else context.clean(text(task.get("status"))) or "no word"
+    )
     return InProgress(progress=fraction(task.get("progress")), unknown_status=unknown)
 
 
 def _is_another(task: Content, task_id: str, rules: AnswerRules) -> bool:
-    """Whether an answer names a task, and not this one. A number has lost its leading zeros."""
+    """Whether an answer names another task. Ignores leading zeros, which a number has lost."""
     named = [found for value in task_ids(task) if (found := usable_id(value, rules)) is not None]
     if not named:
         return False
@@ -99,7 +101,7 @@ def _word(task: Content) -> str:
 def _failed(task: Content, error: Complaint | None, context: AnswerContext) -> PollOutcome:
     paid = usage(task, context)
     if error is None:
-        status = context.wash(text(task.get("status")))
+        status = context.clean(text(task.get("status")))
         message = f"the task ended as {status!r}, and the API gave no reason"
         return TaskFailed(code=None, message=message, again="never", usage=paid)
     if error.asks_again:
@@ -109,7 +111,7 @@ def _failed(task: Content, error: Complaint | None, context: AnswerContext) -> P
 
 
 def _of_no_task(answer: Answer, context: AnswerContext) -> PollOutcome:
-    """The outcome of an answer that says nothing about a task."""
+    """The outcome of an answer without a task."""
     error = complaint(answer.content, context)
     status, reason = status_meant(answer, error), described(answer, error)
     stop = unpaid(error, reason) or denied(status, reason)

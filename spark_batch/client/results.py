@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from spark_batch import redact
+from spark_batch.client.address import LONGEST_URL
 from spark_batch.client.answers import (
     AnswerContext,
     Content,
@@ -18,8 +19,8 @@ from spark_batch.client.answers import (
 )
 from spark_batch.jobs import Result, Usage
 
-# Where pictures stand: as documented, and in the other shapes that public clients read. Only below
-# these is anything looked for, since an answer may repeat the request with its input pictures.
+# The fields of pictures, as documented and in other shapes that public clients read. Others are not
+# searched, since an answer may repeat the request with its input pictures.
 _OUTPUTS = ("output", "outputs")
 _INSIDE = (
     *("content", *_OUTPUTS, "data", "result", "results"),
@@ -27,10 +28,9 @@ _INSIDE = (
 )
 _DEEPEST = 6  # levels of lists and objects; the documented form has four
 _MOST = 64  # pictures of one task
-_LONGEST_URL = 16 * 1024
 _LONGEST_UNIT = 20  # characters
-# Without control characters and halves of surrogate pairs: they are in no address, and SQLite takes
-# no such half as text.
+# Without control characters and lone surrogates: no URL has them, and SQLite does not store lone
+# surrogates as text.
 _PICTURE_URL = re.compile(
     r"https?://[^/\s?#\x00-\x1f\ud800-\udfff][^\x00-\x1f\ud800-\udfff]*", re.IGNORECASE
 )
@@ -39,8 +39,8 @@ _PICTURE_URL = re.compile(
 def result(task: Content, context: AnswerContext, *, key: str, finished: bool) -> Result | None:
     """The first usable picture of a task with what it cost, and the URLs of further ones.
 
-    `finished` says that its status is a final one: a `data` that is no output itself is then read
-    as one. None without a picture; a URL that carries the API key is not usable.
+    `finished` is whether its status is final: then `data` itself may be the output. None without a
+    picture; a URL that contains the API key is not usable.
     """
     places = [task.get(field) for field in _OUTPUTS]
     data = task.get("data")
@@ -55,14 +55,14 @@ def result(task: Content, context: AnswerContext, *, key: str, finished: bool) -
     return Result(
         url=url,
         bytes=count(first.get("size")) or None,
-        remote_job_id=context.wash(text(first.get("jobId"))) or None,
+        remote_job_id=context.clean(text(first.get("jobId"))) or None,
         usage=usage(task, context),
         further=tuple(other for other, _ in others),
     )
 
 
 def _pictures(node: object, depth: int = 0) -> Iterator[Content]:
-    """The objects with a `url` in `node`, at any place where a picture may stand, in order."""
+    """The objects with a `url` in the picture fields of `node`, in order."""
     if depth > _DEEPEST:
         return
     if isinstance(node, str):
@@ -84,7 +84,7 @@ def _url(picture: Content) -> str:
 def _is_usable(picture: Content, context: AnswerContext, *, key: str) -> bool:
     url, kind = _url(picture), text(picture.get("type")).strip().lower()
     return (
-        len(url) <= _LONGEST_URL
+        len(url) <= LONGEST_URL
         and _PICTURE_URL.fullmatch(url) is not None
         and context.answers.picture_type.search(kind) is not None
         and not redact.carries(url, key)
@@ -92,7 +92,7 @@ def _is_usable(picture: Content, context: AnswerContext, *, key: str) -> bool:
 
 
 def usage(task: Content, context: AnswerContext) -> Usage:
-    """What a task cost, whatever became of it. A cost that is not in USD is a text, no amount."""
+    """What a task cost, whether or not it succeeded. A cost in another unit than USD is a text."""
     fields = mapping(task.get("usage"))
     cost = money(fields.get("cost"))
     other = unit_other_than_usd(fields, context)
@@ -108,11 +108,11 @@ def usage(task: Content, context: AnswerContext) -> Usage:
 
 
 def unit_other_than_usd(amount: Content, context: AnswerContext) -> str | None:
-    """The `currency` that stands beside a cost, fit to be shown; None for USD, and without one."""
+    """The `currency` beside a cost, sanitized for display; None for USD or without one."""
     unit = amount.get("currency")
     if unit is None:
         return None
-    shown = context.wash(text(unit))
+    shown = context.clean(text(unit))
     if isinstance(unit, str) and shown.lower() in context.answers.usd:
         return None
     return shown[:_LONGEST_UNIT] or "of an unknown unit"

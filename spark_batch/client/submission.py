@@ -1,6 +1,7 @@
 """Interpret the answer to the POST: the rules that keep a request from being paid twice.
 
-They are asked in this order; spark_batch/README.md has the table and what was measured.
+The first rule in `_RULES` that applies decides; spark_batch/README.md has the table and the
+measurements.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _DENIALS: Mapping[int, str] = {
     HTTPStatus.FORBIDDEN: "the API denies permission, or the balance does not suffice",
 }
 _NO_ENDPOINT = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-# A path has the word too: /model/v1/generation.
+# Not the word in a path such as /model/v1/generation.
 _MODEL = re.compile(r"(?<!/)model(?!s?/)|模型", re.IGNORECASE)
 _REFUSALS = (
     HTTPStatus.BAD_REQUEST,
@@ -56,11 +57,11 @@ _REFUSALS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
-    """An answer with what the rules ask of it.
+class _Reply:
+    """An answer and the facts that the rules need.
 
-    `names_id` is true of an unusable id as well; `status` is what the answer means by its error's
-    code where its own says success.
+    `names_id` is also true for an unusable id; `status` is the error's code if that is an HTTP
+    status and the answer's own is a success.
     """
 
     answer: Answer
@@ -72,16 +73,16 @@ class _Said:
 
     @property
     def reason(self) -> str:
-        """The answer in some words."""
+        """A short description of the answer."""
         return described(self.answer, self.complaint)
 
 
 def judge(answer: Answer, context: AnswerContext) -> SubmitOutcome:
     """The outcome of a POST that was answered."""
     named, rules = _named_ids(answer), context.answers
-    usable = (usable_id(value, rules) for value in named if context.wash(str(value)) == str(value))
+    usable = (usable_id(value, rules) for value in named if context.clean(str(value)) == str(value))
     error = complaint(answer.content, context)
-    said = _Said(
+    reply = _Reply(
         answer=answer,
         model=context.model,
         status=answer.status if named else status_meant(answer, error),
@@ -90,16 +91,16 @@ def judge(answer: Answer, context: AnswerContext) -> SubmitOutcome:
         complaint=error,
     )
     for rule in _RULES:
-        outcome = rule(said)
+        outcome = rule(reply)
         if outcome is not None:
             return outcome
-    return Uncertain(reason=_unclear(said))
+    return Uncertain(reason=_unclear(reply))
 
 
 def judge_fault(fault: Fault) -> SubmitOutcome:
     """The outcome of a POST that was not answered.
 
-    What was sent only in part counts as sent: that is the safe side.
+    A request that was sent only in part counts as sent, to be on the safe side.
     """
     if fault.certificate:
         return StopRun(exit_code=ExitCode.FAILED, message=f"{fault.reason}; nothing was sent")
@@ -108,36 +109,36 @@ def judge_fault(fault: Fault) -> SubmitOutcome:
     return Uncertain(reason=f"{fault.reason}: the request was sent and may have made a task")
 
 
-def _made(said: _Said) -> SubmitOutcome | None:
-    """An id is kept whatever stands beside it: its task may be billed."""
-    if said.answer.fine and said.task_id is not None:
-        return Made(task_id=said.task_id)
+def _made(reply: _Reply) -> SubmitOutcome | None:
+    """An id in a success counts, whatever else the answer has: its task may be billed."""
+    if reply.answer.fine and reply.task_id is not None:
+        return Made(task_id=reply.task_id)
     return None
 
 
-def _without_balance(said: _Said) -> SubmitOutcome | None:
-    return None if said.names_id else unpaid(said.complaint, said.reason)
+def _without_balance(reply: _Reply) -> SubmitOutcome | None:
+    return None if reply.names_id else unpaid(reply.complaint, reply.reason)
 
 
-def _denied(said: _Said) -> SubmitOutcome | None:
-    """403 with a known code of the model speaks of this request, and of no key."""
-    known = said.complaint is not None and said.complaint.known is not None
-    if said.status == HTTPStatus.FORBIDDEN and known and not said.names_id:
+def _denied(reply: _Reply) -> SubmitOutcome | None:
+    """A 403 with a known code of the model is about this request, not about the key."""
+    known = reply.complaint is not None and reply.complaint.known is not None
+    if reply.status == HTTPStatus.FORBIDDEN and known and not reply.names_id:
         return None
-    return denied(said.status, said.reason)
+    return denied(reply.status, reply.reason)
 
 
-def _limited(said: _Said) -> SubmitOutcome | None:
-    by_code = said.complaint is not None and said.complaint.rate_limit and not said.names_id
-    if said.status != HTTPStatus.TOO_MANY_REQUESTS and not by_code:
+def _limited(reply: _Reply) -> SubmitOutcome | None:
+    by_code = reply.complaint is not None and reply.complaint.rate_limit and not reply.names_id
+    if reply.status != HTTPStatus.TOO_MANY_REQUESTS and not by_code:
         return None
-    return NotAccepted(reason=said.reason, retry_after=said.answer.retry_after, rate_limited=True)
+    return NotAccepted(reason=reply.reason, retry_after=reply.answer.retry_after, rate_limited=True)
 
 
-def _by_code(said: _Said) -> SubmitOutcome | None:
-    """A code beside an id decides nothing, since a task may then be at work."""
-    error = said.complaint
-    if error is None or said.names_id or error.known is None:
+def _by_code(reply: _Reply) -> SubmitOutcome | None:
+    """A code beside an id decides nothing, since there may be a task."""
+    error = reply.complaint
+    if error is None or reply.names_id or error.known is None:
         return None
     if error.known.again == "never":
         return Refused(code=error.code, message=error.message)
@@ -146,45 +147,45 @@ def _by_code(said: _Said) -> SubmitOutcome | None:
     return None
 
 
-def _unknown_model(said: _Said) -> SubmitOutcome | None:
-    if said.status != HTTPStatus.NOT_FOUND or said.names_id:
+def _unknown_model(reply: _Reply) -> SubmitOutcome | None:
+    if reply.status != HTTPStatus.NOT_FOUND or reply.names_id:
         return None
-    if _MODEL.search(said.reason) is None:
+    if _MODEL.search(reply.reason) is None:
         return None
     return StopRun(
         exit_code=ExitCode.FAILED,
-        message=f"this endpoint does not know the model {said.model.name}: check SPARK_BASE_URL,"
-        f" and that your key may use the model ({said.reason})",
+        message=f"this endpoint does not know the model {reply.model.name}: check SPARK_BASE_URL,"
+        f" and that your key may use the model ({reply.reason})",
     )
 
 
-def _no_task(said: _Said) -> SubmitOutcome | None:
-    """A success that has an error and no id made no task; a body that was cut proves nothing."""
-    error = said.complaint
-    if not said.answer.fine or said.answer.cut or said.names_id:
+def _no_task(reply: _Reply) -> SubmitOutcome | None:
+    """A success with an error and no id made no task; a body that was cut proves nothing."""
+    error = reply.complaint
+    if not reply.answer.fine or reply.answer.cut or reply.names_id:
         return None
     if error is None or not error.refuses or error.asks_again:
         return None
     return Refused(code=error.code, message=error.message)
 
 
-def _no_endpoint(said: _Said) -> SubmitOutcome | None:
-    if said.answer.status not in _NO_ENDPOINT:
+def _no_endpoint(reply: _Reply) -> SubmitOutcome | None:
+    if reply.answer.status not in _NO_ENDPOINT:
         return None
     return StopRun(
         exit_code=ExitCode.FAILED,
-        message=f"the API has no such endpoint: check SPARK_BASE_URL ({said.reason})",
+        message=f"the API has no such endpoint: check SPARK_BASE_URL ({reply.reason})",
     )
 
 
-def _refused(said: _Said) -> SubmitOutcome | None:
-    if said.answer.status not in _REFUSALS:
+def _refused(reply: _Reply) -> SubmitOutcome | None:
+    if reply.answer.status not in _REFUSALS:
         return None
-    code = said.complaint.code if said.complaint else None
-    return Refused(code=code, message=said.reason)
+    code = reply.complaint.code if reply.complaint else None
+    return Refused(code=code, message=reply.reason)
 
 
-_RULES: tuple[Callable[[_Said], SubmitOutcome | None], ...] = (
+_RULES: tuple[Callable[[_Reply], SubmitOutcome | None], ...] = (
     _made,
     _without_balance,
     _denied,
@@ -198,10 +199,10 @@ _RULES: tuple[Callable[[_Said], SubmitOutcome | None], ...] = (
 
 
 def _named_ids(answer: Answer) -> list[object]:
-    """What an answer to create may name its task by.
+    """The values in an answer to create that may be the task's id.
 
-    Of a success any id counts, also `request_id`. Elsewhere that is the gateway's own mark of the
-    request, which every answer may carry.
+    In a success, `request_id` counts too. Elsewhere it is the gateway's own id of the request,
+    which any answer may have.
     """
     content = mapping(answer.content)
     named = task_ids(content)
@@ -211,14 +212,14 @@ def _named_ids(answer: Answer) -> list[object]:
 
 
 def unpaid(error: Complaint | None, reason: str) -> StopRun | None:
-    """The end of the run, if an error's code says that the balance does not suffice."""
+    """StopRun if an error's code means that the balance does not suffice, else None."""
     if error is None or not error.balance:
         return None
     return StopRun(exit_code=ExitCode.REFUSED, message=f"the balance does not suffice ({reason})")
 
 
 def denied(status: int, reason: str) -> StopRun | None:
-    """The end of the run, if a status refuses the key or the account."""
+    """StopRun if a status refuses the key or the account, else None."""
     if status not in _DENIALS:
         return None
     return StopRun(exit_code=ExitCode.REFUSED, message=f"{_DENIALS[status]} ({reason})")
@@ -233,9 +234,9 @@ def described(answer: Answer, error: Complaint | None) -> str:
     return ": ".join([f"HTTP {status}", *(part for part in parts if part != status)])
 
 
-def _unclear(said: _Said) -> str:
-    """Why an answer leaves open whether a task was made; it shows what an id may stand in."""
-    answer = said.answer
+def _unclear(reply: _Reply) -> str:
+    """Why it is unknown whether a task was made, with the text that may contain its id."""
+    answer = reply.answer
     if answer.status // 100 == 3:  # noqa: PLR2004 - HTTP's own notation is 3xx
         return f"HTTP {answer.status}: a redirect is not followed; check SPARK_BASE_URL"
     shown = answer.excerpt or "no text"
@@ -247,8 +248,8 @@ def _unclear(said: _Said) -> str:
 def quote_of(answer: Answer, context: AnswerContext) -> QuoteOutcome:
     """The price in an answer to precharge.
 
-    It stands in `data`, and in a service's own answers beside the other fields. A failure has a
-    `reason` there, in a code.
+    It is in `data`, or in some services' answers beside the other fields. A failure has a code in
+    `data.reason`.
     """
     whole = mapping(answer.content)
     data = mapping(whole.get("data"))
@@ -261,7 +262,7 @@ def quote_of(answer: Answer, context: AnswerContext) -> QuoteOutcome:
     if text(whole.get("status")).strip().casefold() in rules.failed:
         code = text(data.get("reason")).strip()
         words = rules.quote_reasons.get(code, "the API gives no price")
-        return QuoteRefused(reason=f"{words} ({context.wash(code) or 'no reason given'})")
+        return QuoteRefused(reason=f"{words} ({context.clean(code) or 'no reason given'})")
     for place in (data, whole, mapping(whole.get("usage"))):
         cost = money(place.get("cost"))
         if cost is None:

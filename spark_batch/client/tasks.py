@@ -1,4 +1,4 @@
-"""Read tasks and create them, and fetch their pictures."""
+"""Create and poll tasks, and fetch their pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
 )
 from spark_batch.client.proxy import PROXY_VARIABLE, proxy_of
-from spark_batch.client.text import excerpt, washer
+from spark_batch.client.text import cleaner, excerpt
 from spark_batch.client.wire import Fault, Request, Wire
 from spark_batch.errors import UsageError
 from spark_batch.models import Models
@@ -39,7 +39,7 @@ _TASK = "/model/v1/generation/task/"
 _PRECHARGE = "/model/v1/generation/precharge"
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")  # the first that is set counts
-# All that the environment decides about connections; a process that fetches pictures needs them.
+# The environment variables for connections, which a process that fetches pictures needs.
 NETWORK_VARIABLES = (*_CA_VARIABLES, PROXY_VARIABLE)
 
 _MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
@@ -47,9 +47,9 @@ _MAX_ANSWER = 4 * 1024 * 1024  # bytes; an answer of the API has some hundreds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Seconds: for a connection, for a silence of the server, and for whole operations.
+    """Time limits in seconds: for connecting, for a silent server, and for whole operations.
 
-    `create_total` is long, since an answer that is given up makes its attempt uncertain.
+    `create_total` is long, since giving up on an answer makes its attempt uncertain.
     """
 
     connect: float = 10.0
@@ -65,10 +65,10 @@ def _now() -> datetime:
 
 
 class Downloader:
-    """Fetches pictures; knows no key. Safe to share between threads, and to be closed.
+    """Fetches pictures without a key. Safe to share between threads; `close` it afterwards.
 
-    `private` says whether a picture may be fetched from a private or loopback address: where the
-    API itself stands on one. `environ` may have `NETWORK_VARIABLES`; others are not looked at.
+    `private` returns whether a picture may be fetched from a private or loopback address, which is
+    so when the API itself is on one. `environ` may have `NETWORK_VARIABLES`; others are ignored.
     `clock` counts seconds, `now` gives the time. Raises UsageError as `check_network` does.
     """
 
@@ -107,9 +107,9 @@ class Downloader:
     def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
         """Write the picture at the signed `url` into the file `part`.
 
-        No key goes to its host. It is taken if it is as long as its server and the API
-        (`expected_bytes`) say; no file is left when it fails. Raises OutputError if the disk
-        refuses it.
+        Sends no key to its host. The length must be the one that its server and the API
+        (`expected_bytes`) announce; no file is left after a failure. Raises OutputError if the
+        file cannot be written.
         """
         return download.fetch(
             self._wire, url, part, expected_bytes=expected_bytes, terms=self._terms
@@ -122,10 +122,9 @@ class Downloader:
 class TaskReader(Downloader):
     """Reads tasks and fetches their pictures.
 
-    `base_url` and `key` are checked: UsageError. Error codes are those of the model among `models`
-    that a task belongs to.
-    `resolve` is asked once whether the API itself stands on a private address. The rest is as in
-    `Downloader`.
+    The error codes of a task are those of its model in `models`. `resolve` is called once, to find
+    out whether the API itself is on a private address. The rest is as in `Downloader`. Raises
+    UsageError for an invalid `base_url` or `key`.
     """
 
     def __init__(
@@ -147,7 +146,7 @@ class TaskReader(Downloader):
         self._resolve = resolve
         self._near: bool | None = None
         self._models = models
-        self._wash = washer(self._key)
+        self._wash = cleaner(self._key)
         super().__init__(
             private=self.is_private,
             timeouts=timeouts,
@@ -164,10 +163,10 @@ class TaskReader(Downloader):
         self.close()
 
     def poll(self, task_id: str, model: str) -> PollOutcome:
-        """Ask how the task is doing, which belongs to the model of this name."""
+        """Poll a task; `model` is the name of its model."""
         context = self._context(model)
         if usable_id(task_id, context.answers) is None:
-            return TaskUnknown(reason="this is not the id of a task")
+            return TaskUnknown(reason="the recorded task id is not valid")
         try:
             answer = self._ask("GET", _TASK + task_id, total=self._timeouts.poll_total)
         except Fault as fault:
@@ -178,7 +177,7 @@ class TaskReader(Downloader):
         return AnswerContext(self._models.of(model), self._wash)
 
     def _ask(self, method: str, path: str, *, total: float, body: bytes | None = None) -> Answer:
-        """One exchange with the API; raises Fault if no answer came."""
+        """Send one request to the API; raises Fault without an answer."""
         headers = {
             "Authorization": f"Bearer {self._key}",
             "User-Agent": self._agent,
@@ -218,13 +217,13 @@ class TaskReader(Downloader):
 
 
 class TaskClient(TaskReader):
-    """A reader that can create tasks, each of which costs money."""
+    """A reader that can also create tasks, which cost money."""
 
     def __enter__(self) -> TaskClient:
         return self
 
     def submit(self, body: bytes, model: str) -> SubmitOutcome:
-        """Create a task of the model of this name: one POST, sent once, whatever happens to it.
+        """Create a task of the model with this name, by one POST that is never repeated.
 
         `body` comes from `bodies.Bodies`. The intent must be on disk before this is called.
         """
@@ -235,7 +234,7 @@ class TaskClient(TaskReader):
         return submission.judge(answer, self._context(model))
 
     def quote(self, body: bytes, model: str) -> QuoteOutcome:
-        """Ask what a request would cost. Creates no task; the API may refuse."""
+        """Ask the API what a request would cost. Creates no task; the API may refuse."""
         try:
             answer = self._ask("POST", _PRECHARGE, total=self._timeouts.quote_total, body=body)
         except Fault as fault:
@@ -246,14 +245,14 @@ class TaskClient(TaskReader):
 def check_network(environ: Mapping[str, str] = os.environ) -> None:
     """Check `NETWORK_VARIABLES`.
 
-    Raises UsageError for a CA bundle that cannot be read, and an address that is no proxy's.
+    Raises UsageError for a CA bundle that cannot be read, and for an invalid proxy address.
     """
     _tls(environ)
     proxy_of(environ)
 
 
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """A verifying TLS context: of the environment's CA bundle, or of the one that requests brings.
+    """A verifying TLS context with the environment's CA bundle, or else the one of requests.
 
     Raises UsageError for a bundle that cannot be read.
     """

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from spark_batch import redact
 from spark_batch.text import shortened
 
-Wash: TypeAlias = Callable[[str], str]
+Clean: TypeAlias = Callable[[str], str]
 
 _LONGEST = 300  # characters of a server's text that are shown
 
@@ -24,15 +24,15 @@ _UNSEEN = re.compile(
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>([^<]*)", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>?")
 _LONGEST_TITLE = 80  # characters
-_HEAD = 5000  # characters of a page in which its title is looked for
+_HEAD = 5000  # characters of a page that are searched for its title
 
 
-def washer(key: str) -> Wash:
+def cleaner(key: str) -> Clean:
     """A function that sanitizes a server's text for display and removes `key` from it."""
-    return partial(_washed, key=key)
+    return partial(_cleaned, key=key)
 
 
-def _washed(text: str, *, key: str) -> str:
+def _cleaned(text: str, *, key: str) -> str:
     """`text` on one line, short, without control characters, queries of URLs and the key."""
     plain = _UNSEEN.sub("", _SPACE.sub(" ", text)).strip()
     if redact.carries(plain.replace(" ", ""), key):  # a page may break the key's line
@@ -40,18 +40,18 @@ def _washed(text: str, *, key: str) -> str:
     return shortened(redact.without_queries(plain), _LONGEST)
 
 
-def excerpt(body: bytes, wash: Wash) -> str:
+def excerpt(body: bytes, clean: Clean) -> str:
     """An excerpt of a body for display: the title of an HTML or XML page, or its first words."""
     text = body.decode("utf-8-sig", errors="replace")
     if not text.lstrip().startswith("<"):
-        return wash(text)
+        return clean(text)
     head = text[:_HEAD]
     title = _TITLE.search(head)
-    words = wash(html.unescape(title[2] if title else _TAG.sub(" ", head)))[:_LONGEST_TITLE]
+    words = clean(html.unescape(title[2] if title else _TAG.sub(" ", head)))[:_LONGEST_TITLE]
     return f"a page, {words!r}" if words else "a page"
 
 
 @lru_cache(maxsize=1)
 def _joined(key: str) -> re.Pattern[str]:
-    """The key with or without a space behind each character."""
+    """A pattern for the key, with or without a space after any character."""
     return re.compile(" ?".join(map(re.escape, key)))

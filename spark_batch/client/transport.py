@@ -1,10 +1,10 @@
 """Connections that record how much of a request was sent.
 
-The exceptions of requests and urllib3 do not say whether a server had the request. A
+The exceptions of requests and urllib3 do not say whether the server received the request. A
 `ConnectionError` covers "refused" as well as "it took everything, then hung up", and an SSL error
-may come before the first byte or after the answer was due (measured: spark_batch/README.md). So
-each connection writes what it does into the `Trace` of the exchange that it serves, and only that
-is asked.
+may come before the first byte or after the answer was due (measured: spark_batch/README.md). So a
+connection records its progress in the `Trace` of the exchange that it serves, and only that
+decides.
 """
 
 from __future__ import annotations
@@ -49,16 +49,17 @@ class Overdue(OSError):
 
 
 class Forbidden(OSError):
-    """The connection leads to an address that this exchange may not speak to."""
+    """The connection leads to an address that is not allowed for this exchange."""
 
 
 class Trace:
     """The progress of one exchange; shared by its thread and the watchdog.
 
-    `admit` judges the address of the peer before anything is sent to it. `target` stands in the
-    request line in place of what requests and urllib3 make of the URL: they write escapes in their
-    own way, and the signature in a URL covers its bytes. `at_proxy` is true while a connection to
-    a proxy has not become one to the server: nothing of the request leaves meanwhile.
+    `total` is the exchange's time limit in seconds, `whole` that of the operation that it is part
+    of. `admit` is called with the peer's address before anything is sent. `target` is what the
+    request line says, since requests and urllib3 rewrite escapes, and a URL's signature covers its
+    bytes. `at_proxy` is true until a connection to a proxy has become one to the server; nothing
+    of the request is sent before that.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Trace:
         self._adopted = False
 
     def attach(self, line: socket.socket) -> None:
-        """From now on the watchdog ends the exchange by shutting `line` down."""
+        """Let the watchdog end the exchange by shutting `line` down. Raises Overdue when late."""
         with self._lock:
             self._line = line
             late = self.overdue
@@ -90,15 +91,15 @@ class Trace:
             raise Overdue
 
     def adopt(self, line: socket.socket) -> bool:
-        """Take `line` over, if it is this exchange's, from a connection that is being closed.
+        """Take `line` over from a connection that is being closed, if it is this exchange's.
 
-        http.client closes a connection that will not be kept as soon as it has the headers, while
-        the body is still to come; the watchdog must be able to cut that, too.
+        http.client closes a connection that is not kept as soon as it has the headers, while the
+        body is still to come; the watchdog must be able to cut that, too.
         """
         with self._lock:
             if line is not self._line:
-                # Another connection, closed meanwhile: by the garbage collector, for example. That
-                # says nothing about the one that this exchange has taken over.
+                # Another connection was closed, for example by the garbage collector. The one that
+                # this exchange has taken over is not affected.
                 return False
             self._adopted = True
             return True
@@ -128,15 +129,15 @@ def _shut_down(line: socket.socket) -> None:
     try:
         line.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # it was down already
+        return  # it is down already
 
 
-# A connection is used by the thread that waits for it, and by no other.
+# The exchange of the current thread: only the thread that waits for a connection uses it.
 current: ContextVar[Trace] = ContextVar("current")
 
 
 class _Quiet(logging.Filter):
-    """Suppresses urllib3's log of our exchanges, which has signed URLs and bytes of answers."""
+    """Suppresses urllib3's log of our exchanges, which contains signed URLs and answers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` is not about one of our exchanges."""
@@ -162,8 +163,8 @@ else:
 class _Traced(_Base):
     """What HTTP and HTTPS connections add to those of urllib3."""
 
-    # A second handle on the connection: TLS takes the socket apart while it wraps it, and only
-    # this one can be shut down from outside at any moment.
+    # A second handle on the connection: TLS detaches the socket while it wraps it, and only this
+    # handle can be shut down from another thread at any moment.
     _line: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
@@ -172,7 +173,7 @@ class _Traced(_Base):
             self._line = sock.dup()
             trace = current.get()
             trace.attach(self._line)
-            if self.proxy is None:  # else the peer is the proxy, and `wire` has judged the host
+            if self.proxy is None:  # else the peer is the proxy, and `wire` has checked the host
                 trace.check_peer(sock)
         except BaseException:
             sock.close()
@@ -188,7 +189,7 @@ class _Traced(_Base):
         trace.at_proxy = False
 
     def _tunnel(self) -> None:
-        """Have the proxy open a tunnel (CONNECT). After it, TLS is spoken with the server."""
+        """Have the proxy open a tunnel (CONNECT), through which TLS then reaches the server."""
         super()._tunnel()
         current.get().at_proxy = False
 
@@ -207,13 +208,13 @@ class _Traced(_Base):
     def send(self, data: Any) -> None:
         """Send bytes of a request, in slices."""
         trace = current.get()
-        if trace.at_proxy:  # CONNECT, which is no part of the request; within the connect timeout
+        if trace.at_proxy:  # CONNECT, not part of the request; under the connect timeout
             super().send(data)
             return
         if self.sock is None:
             self.connect()
-        # urllib3 leaves the timeout for connecting on the socket, which a body of some megabytes
-        # on a slow line would not meet; the operation's deadline holds all the same.
+        # urllib3 leaves the connect timeout on the socket, which is too short for a body of some
+        # megabytes on a slow line; the operation's deadline still applies.
         self.sock.settimeout(trace.total)
         view = memoryview(data)
         for start in range(0, len(view), _SLICE):
@@ -245,7 +246,7 @@ class _HTTPS(_Traced, HTTPSConnection):
 
 
 class _Pool(HTTPConnectionPool):
-    """Keeps connections; a returned connection is no longer shut down by its exchange."""
+    """Keeps connections, and detaches a returned connection from its exchange."""
 
     ConnectionCls = _HTTP
 
@@ -267,8 +268,8 @@ class _TLSPool(HTTPSConnectionPool):
 class _OncePool(_Pool):
     """Closes connections instead of keeping them.
 
-    A kept-alive connection that the server closes as the next POST arrives fails although the
-    server had it all (spark_batch/README.md): a POST goes over a connection of its own.
+    If a server closes a kept-alive connection as the next POST arrives, the POST fails although
+    the server received all of it (spark_batch/README.md). So a POST has its own connection.
     """
 
     def _put_conn(self, conn: Any) -> None:
@@ -307,11 +308,11 @@ _KEPT: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TLSPool}
 
 
 class OnceAdapter(HTTPAdapter):
-    """Sends prepared requests, each exactly once and over a connection of its own.
+    """Sends prepared requests exactly once, over connections of their own.
 
-    No redirect is followed, nothing is tried again, and neither proxies nor `.netrc` of the
-    environment are looked at: those belong to `requests.Session`, which is not used. A request goes
-    through `proxy` if it is sent with `proxies`.
+    Follows no redirect, repeats nothing, and ignores the environment's proxies and `.netrc`: those
+    belong to `requests.Session`, which is not used. A request is sent through `proxy` if it is
+    sent with `proxies`.
     """
 
     def __init__(self, *, context: ssl.SSLContext, proxy: Proxy | None = None) -> None:
@@ -337,11 +338,10 @@ class OnceAdapter(HTTPAdapter):
 
 
 class KeptConnections:
-    """Sends requests that may be repeated over connections that are kept, by host.
+    """Sends requests that may be repeated, over kept connections by host.
 
-    Straight through urllib3, since a request through requests takes twice the processor time. As in
-    `OnceAdapter`, no redirect is followed, nothing is tried again, and the environment is not
-    looked at.
+    Uses urllib3 directly, since requests needs twice the processor time. Like `OnceAdapter`, it
+    follows no redirect, repeats nothing, and ignores the environment.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Deadlines for whole operations.
 
-A socket's timeout starts anew with every byte, so that a server that drips can hold a call for as
-long as it likes (measured: 4.8 s with `timeout=1`). One thread ends what is overdue.
+A socket's timeout starts again with every byte, so a server that sends a byte at a time can hold a
+call forever (measured: 4.8 s with `timeout=1`). One thread ends operations that are overdue.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Watchdog:
                 overdue()
 
     def close(self) -> None:
-        """Stop the thread. Operations under way have no deadline any more."""
+        """Stop the thread. Operations in progress no longer have a deadline."""
         with self._wake:
             self._closed = True
             self._wake.notify()

@@ -1,6 +1,6 @@
-"""HTTP exchanges as plain values: the request, the response, and the fault of one that failed.
+"""HTTP exchanges as plain values: request, response, and fault.
 
-The only place that knows the exceptions of requests and urllib3; none of them leaves it.
+The only module that handles the exceptions of requests and urllib3; none of them leaves it.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ _NOT_PUBLIC = "the address is not a public one"
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{1,3})\b")  # http.client, `_tunnel`
 _PROXY_ADVICE: Mapping[int, str] = {
     403: "it does not allow this host",
-    407: f"it wants a user and a password that it knows: check {PROXY_VARIABLE}",
+    407: f"it requires a valid user and password: check {PROXY_VARIABLE}",
     502: "it could not reach the server",
     503: "it could not reach the server",
     504: "it could not reach the server in time",
 }
 # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN and
-# _UNABLE_TO_GET_ISSUER_CERT_LOCALLY: what a proxy that reads along looks like.
+# _UNABLE_TO_GET_ISSUER_CERT_LOCALLY: the errors behind a proxy that decrypts the traffic.
 _UNKNOWN_ISSUER = (18, 19, 20)
-_EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that say nothing by themselves
+_EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that only wrap the cause
 _BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request; `total` is seconds for all of it, the reading of the answer included.
+    """A request; `total` is its time limit in seconds, with the reading of the answer.
 
-    Where it is a part of a longer operation, `whole` is what that was given, for messages. `once`
-    gives it a connection of its own; `admit` judges the address that it would go to. `as_it_is`
-    sends the path and the query byte for byte, which must be printable ASCII.
+    If it is part of a longer operation, `whole` is that operation's limit, for messages. `once`
+    gives it a connection of its own; `admit` returns whether an IP address is allowed. `as_it_is`
+    sends the path and the query byte for byte; they must be printable ASCII.
     """
 
     method: str
@@ -84,7 +84,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An answer whose body has yet to be read; header names are looked up in any case."""
+    """An answer whose body has yet to be read; `headers` ignores the case of names."""
 
     status: int
     headers: Mapping[str, str]
@@ -104,9 +104,9 @@ class Incoming:
             raise _overdue(self.trace)
 
     def read(self, cap: int) -> tuple[bytes, str | None]:
-        """The body, and why it is not whole: because it broke off, or is longer than `cap`.
+        """The body, and why it is not whole: it broke off, or is longer than `cap` bytes.
 
-        What came before a cut is kept, since it may hold the id of a task that is billed.
+        The part before a cut is kept, since it may have the id of a task that is billed.
         """
         self.raw.enforce_content_length = False
         body = bytearray()
@@ -121,10 +121,10 @@ class Incoming:
 
 
 def is_coded(encoding: str) -> bool:
-    """Whether a `Content-Encoding` names a compression that is undone here.
+    """Whether a `Content-Encoding` names a compression that `chunks` undoes.
 
-    Object stores hand out whatever was written down when a file was uploaded: `utf-8`, `none`,
-    `binary` and `aws-chunked` were seen, and say nothing about the bytes.
+    Object stores return what was stated when a file was uploaded: `utf-8`, `none`, `binary` and
+    `aws-chunked` were seen, and mean nothing for the bytes.
     """
     return any(part.strip().lower() in _COMPRESSIONS for part in encoding.split(","))
 
@@ -132,8 +132,8 @@ def is_coded(encoding: str) -> bool:
 def _inflated(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """`chunks` decompressed piece by piece, so that a small answer cannot fill the memory.
 
-    Compression is not asked for; a gateway may compress all the same, and a store may say so of a
-    file that is not compressed.
+    We do not ask for compression; a gateway may compress nevertheless, and a store may state a
+    compression for a file that is not compressed.
     """
     first = next(chunks, b"")
     if not (is_coded(encoding) and first.startswith(_COMPRESSED)):
@@ -164,13 +164,13 @@ class Wire:
 
     @contextmanager
     def open(self, request: Request) -> Iterator[Incoming]:
-        """Send `request`, exactly once, and give its answer; raises Fault without one.
+        """Send `request` exactly once and yield its answer; raises Fault without one.
 
-        It goes through the proxy, unless it is for this machine: the proxy's own is another one.
+        Uses the proxy, except for this machine, which a proxy elsewhere cannot reach.
         """
         parts = urlsplit(request.url)
         proxied = self._proxy is not None and not is_this_machine(parts.hostname or "")
-        whole_url = proxied and parts.scheme == "http"  # what a proxy forwards, it has to know
+        whole_url = proxied and parts.scheme == "http"  # a proxy needs the host to forward it
         trace = Trace(
             total=request.total,
             whole=request.whole,
@@ -205,7 +205,7 @@ class Wire:
             )
         except _BROKEN as error:
             raise _fault(error, trace) from None
-        assert isinstance(raw, urllib3.HTTPResponse)  # another kind only where one opts for HTTP/2
+        assert isinstance(raw, urllib3.HTTPResponse)  # urllib3 has another kind only for HTTP/2
         return Incoming(raw.status, raw.headers, raw, trace)
 
     def _send_once(
@@ -226,9 +226,9 @@ class Wire:
 
 
 def _check_stated(host: str, trace: Trace, admit: Callable[[str], bool] | None) -> None:
-    """Raise Fault if `host` is by itself an address that is not admitted, or a name of one.
+    """Raise Fault if `host` is an IP address that is not admitted, or a name of a local host.
 
-    The proxy resolves all other names, and whom it connects to is for its owner to decide.
+    The proxy resolves all other names, and its owner decides what it connects to.
     """
     stated = stated_address(host)
     if admit is not None and stated is not None and not admit(stated):
@@ -236,7 +236,7 @@ def _check_stated(host: str, trace: Trace, admit: Callable[[str], bool] | None) 
 
 
 def _target(url: str, *, whole: bool) -> str:
-    """The path and the query of an absolute URL, as they are; with `whole` all but its fragment."""
+    """The path and the query of an absolute URL; with `whole`, all of it but the fragment."""
     url = url.partition("#")[0]
     rest = url.partition("://")[2]
     if whole:
@@ -250,14 +250,14 @@ def _overdue(trace: Trace) -> Fault:
 
 
 def _located(reason: str, trace: Trace, *, certificate: bool = False) -> Fault:
-    """A fault for `reason`, which says so if the proxy had not let the request through."""
+    """A fault for `reason`, which names the proxy if that did not let the request through."""
     if trace.at_proxy:
-        reason = f"no way through the proxy of {PROXY_VARIABLE}: {reason}"
+        reason = f"no connection through the proxy in {PROXY_VARIABLE}: {reason}"
     return Fault(reason, reach=trace.reach, certificate=certificate)
 
 
 def _fault(error: BaseException, trace: Trace) -> Fault:
-    """`error` as a fault; its own text is not used, since it may hold a signed URL."""
+    """`error` as a fault, without its text, which may contain a signed URL."""
     if trace.overdue:
         return _overdue(trace)
     if trace.forbidden:
@@ -270,11 +270,11 @@ def _fault(error: BaseException, trace: Trace) -> Fault:
         if found is not None:
             certificate = kind is ssl.SSLCertVerificationError and trace.reach is Reach.NOTHING
             return _located(describe(found), trace, certificate=certificate)
-    return _located("the connection broke, or spoke no HTTP", trace)
+    return _located("the connection broke, or the server does not speak HTTP", trace)
 
 
 def _refusal(causes: tuple[BaseException, ...]) -> str | None:
-    """Why a proxy opened no tunnel, by its status; its own words are not used."""
+    """Why a proxy opened no tunnel, by its HTTP status; its own text is not shown."""
     for cause in causes:
         if type(cause) is OSError and (found := _TUNNEL.match(str(cause))):
             status = int(found[1])
@@ -284,7 +284,7 @@ def _refusal(causes: tuple[BaseException, ...]) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and every exception that it was made from, wherever the libraries keep them."""
+    """`error` and every exception inside it, wherever the libraries keep them."""
     waiting: list[BaseException] = [error]
     seen: set[int] = set()
     while waiting:
@@ -297,7 +297,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [inner for inner in further if isinstance(inner, BaseException)]
 
 
-def _said(words: str) -> Callable[[BaseException], str]:
+def _fixed(words: str) -> Callable[[BaseException], str]:
     return lambda _: words
 
 
@@ -314,22 +314,22 @@ def _system(error: BaseException) -> str:
     return f"the connection failed: {os.strerror(number) if number else 'no reason given'}"
 
 
-# In this order: the first kind that is found among the causes says most.
+# The first kind that is among the causes is the most specific one.
 _REASONS: tuple[tuple[type[BaseException], Callable[[BaseException], str]], ...] = (
     (ssl.SSLCertVerificationError, _certificate),
-    (socket.gaierror, _said("the host's name was not resolved")),
-    (ConnectionRefusedError, _said("the connection was refused")),
-    (http.client.RemoteDisconnected, _said("the connection was closed without an answer")),
-    (ConnectionResetError, _said("the connection was cut")),
+    (socket.gaierror, _fixed("the host name was not resolved")),
+    (ConnectionRefusedError, _fixed("the connection was refused")),
+    (http.client.RemoteDisconnected, _fixed("the connection was closed without an answer")),
+    (ConnectionResetError, _fixed("the connection was cut")),
     (NewConnectionError, _system),  # before the next one, of which it is a kind
-    (ConnectTimeoutError, _said("no connection within the time allowed")),
-    (ReadTimeoutError, _said("the server fell silent")),
-    (TimeoutError, _said("the server fell silent")),
-    (ConnectionError, _said("the connection was cut")),
-    (http.client.IncompleteRead, _said("the answer was cut")),
-    (zlib.error, _said("the answer is compressed and broken")),
-    (http.client.HTTPException, _said("the answer is not readable HTTP")),
-    (ValueError, _said("the URL or the answer is not readable")),
-    (ssl.SSLError, _said("TLS failed")),
+    (ConnectTimeoutError, _fixed("no connection within the time allowed")),
+    (ReadTimeoutError, _fixed("the server fell silent")),
+    (TimeoutError, _fixed("the server fell silent")),
+    (ConnectionError, _fixed("the connection was cut")),
+    (http.client.IncompleteRead, _fixed("the answer was cut")),
+    (zlib.error, _fixed("the compressed answer is damaged")),
+    (http.client.HTTPException, _fixed("the answer is not readable HTTP")),
+    (ValueError, _fixed("the URL or the answer is not readable")),
+    (ssl.SSLError, _fixed("TLS failed")),
     (OSError, _system),
 )

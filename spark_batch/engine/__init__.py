@@ -1,7 +1,6 @@
-"""One run: `decide` says what follows from what happens, `driver` makes it durable and does it.
+"""One run: `decide` makes the decisions, `driver` commits and executes them.
 
-How many tasks are in flight has nothing to do with the number of threads: a task in flight is an
-entry in a heap of timers.
+A task in flight is an entry in a heap of timers, so their number does not depend on the threads.
 """
 
 from __future__ import annotations

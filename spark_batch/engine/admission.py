@@ -1,4 +1,4 @@
-"""The jobs that wait to be sent: retries that are due, then the steps of the plan, in order."""
+"""The queue of jobs to send, and the attempts in flight."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spark_batch.jobs import Request as Asked
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A job that wants to be sent; `resends` is the attempt that is sent again as it is."""
+    """A job to send as attempt `number`; `resends` is the row id of an attempt to send again."""
 
     job: Job
     number: int
@@ -22,10 +22,10 @@ class Candidate:
 
 
 class Queue:
-    """Jobs that wait to be sent. Times are the run's clock, in seconds.
+    """Jobs that wait to be sent: retries that are due first, then the plan's steps in order.
 
     `attempts` is the recipe's bound on the attempts of a job, `limit` bounds the jobs of the plan
-    that are sent.
+    that are sent. Times are the run's clock, in seconds.
     """
 
     def __init__(self, *, attempts: int, limit: int | None) -> None:
@@ -36,17 +36,17 @@ class Queue:
         self._sent = 0
         self._order = count()
         self._retries: list[tuple[float, int, Candidate]] = []
-        # Attempts that a `retry` does not count against the recipe's bound, by key.
+        # Numbers of attempts, by key, that do not count against the recipe's bound in a `retry`.
         self._base: dict[str, int] = {}
 
     @property
     def empty(self) -> bool:
-        """Whether no job waits, and none will come from the plan."""
+        """Whether no job waits, and the plan has no more."""
         return self._exhausted and self._ahead is None and not self._retries
 
     @property
     def wants_step(self) -> bool:
-        """Whether the next step of the plan is to be offered."""
+        """Whether the queue needs the next step of the plan."""
         return self._ahead is None and not self._exhausted
 
     @property
@@ -55,18 +55,18 @@ class Queue:
         return self._retries[0][0] if self._retries else None
 
     def offer(self, step: Step | None) -> None:
-        """Keep the next step of the plan if it is to be sent; None: there are no more."""
+        """Take the next step of the plan, if it is to be sent; None means there are no more."""
         if step is None:
             self._exhausted = True
         elif step.action in COSTS and (self._limit is None or self._sent < self._limit):
             self._ahead = step
 
     def retry(self, job: Job, number: int, due: float) -> None:
-        """Have a further attempt of `job` sent at `due`."""
+        """Queue a further attempt of `job`, to be sent at `due`."""
         heapq.heappush(self._retries, (due, next(self._order), Candidate(job, number)))
 
     def drop_retries(self) -> int:
-        """Send no retry any more; gives how many there were."""
+        """Drop all retries; returns how many there were."""
         dropped = len(self._retries)
         self._retries.clear()
         return dropped
@@ -78,13 +78,13 @@ class Queue:
         return None if self._ahead is None else _from_step(self._ahead)
 
     def take(self, candidate: Candidate) -> None:
-        """Remove what `candidate` gave: it is being sent."""
+        """Remove a candidate that is being sent."""
         if self._retries and self._retries[0][2] is candidate:
             heapq.heappop(self._retries)
             return
         before = self._ahead.attempt if self._ahead else None
-        by_itself = before is None or retriable(before, self._attempts)
-        if before is not None and candidate.resends is None and not by_itself:
+        automatic = before is None or retriable(before, self._attempts)
+        if before is not None and candidate.resends is None and not automatic:
             self._base[candidate.job.key] = before.number
         self._ahead = None
         self._sent += 1
@@ -130,16 +130,15 @@ class Request:
 class Task:
     """An attempt whose task exists and is paid for. Times are the run's clock.
 
-    `asked` is the request that made it. `job` is None where a failed task is not to be made again.
-    `restoring` is the attempt as it was done, when its picture is to be put back, `replacing` why a
-    file that stands in its place has to make room. `watched` says that this run saw the task made
-    and was not suspended since, so that its time can be learned from; `scout` that it is asked for
-    early. `since` is when the task was created, or taken up, or completed; `asked_at` when it was
-    last asked for, `still_at` when it was asked for and still at work, `poll_at` when it is asked
-    for next; `word` what the API then called it, where that is no documented word. `failures`
-    counts polls that failed in a row, `fetch_failures` all failed downloads. `last_look` says that
-    the API no longer knows the task and the URL that it gave before is being tried; `expired` is
-    why the picture is not to be had, while files in its place are looked at.
+    `asked` is the request that created it. `job` is None if a failed task is not retried.
+    `restoring` is the done attempt whose picture is being restored, `replacing` why a file in its
+    place is moved away. `watched` is whether this run saw the task created and was not suspended
+    since, so that its duration can be learned; `scout` whether it is polled early. `since` is when
+    the task was created, or taken up, or completed; `polled_at` is the last poll, `unfinished_at`
+    the last poll that found it in progress, `poll_at` the next poll; `word` is an undocumented
+    status from the API. `failures` counts failed polls in a row, `fetch_failures` all failed
+    downloads. `last_look` is whether the last known URL is being tried, since the API no longer
+    knows the task; `expired` is why the picture is lost, while files in its place are checked.
     """
 
     ticket: int
@@ -158,8 +157,8 @@ class Task:
     fetch_failures: int = 0
     unknown_since: float | None = None
     scout: bool = False
-    asked_at: float = 0.0
-    still_at: float | None = None
+    polled_at: float = 0.0
+    unfinished_at: float | None = None
     poll_at: float | None = None
     word: str | None = None
     last_look: bool = False
@@ -167,10 +166,10 @@ class Task:
 
     @property
     def poll(self) -> effects.Poll:
-        """Asks for the task."""
+        """The effect that polls the task."""
         return effects.Poll(self.ticket, self.key, self.task_id, self.asked.model)
 
     @property
     def was_completed(self) -> bool:
-        """Whether the API has said that the task is completed, in this run or before."""
+        """Whether the API has reported the task as completed, in this run or before."""
         return self.restoring is not None or self.result is not None

@@ -1,4 +1,4 @@
-"""Money: the estimate of a job, and the reservation that keeps a run within its limit."""
+"""Money: estimates for jobs, and reservations that keep a run within its limit."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from types import MappingProxyType
 
 from spark_batch.checkpoint import Charge, Money
 from spark_batch.jobs import Kind
+from spark_batch.text import counted
 
 _NONE: Mapping[str, Decimal] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The job may be sent, with this much reserved; None while no price is known."""
+    """The job may be sent, with `reserve` USD reserved; None while no price is known."""
 
     reserve: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: what is in flight may teach the price or free its reservation."""
+    """Not now: an attempt in flight may reveal the price or free its reservation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Not in this run."""
+    """Not in this run, for this reason."""
 
     reason: str
 
@@ -42,10 +43,10 @@ Verdict = Go | Wait | Over
 class Prices:
     """Prices of pictures in USD by kind, which is a model and a size.
 
-    The estimate is, in this order: the median of what the API has charged for the kind in this
-    checkpoint, the recipe's price for the model, unknown (spark_batch/README.md, "Money"). A quote
-    of the API (`quote`) stands beside it: the API is not bound to it. `charges` are read when a
-    price is first asked for, since a run without work asks for none, or by `load`.
+    The estimate is, in this order: the median of the API's charges for the kind in this checkpoint,
+    the recipe's price for the model, unknown (spark_batch/README.md, "Money"). A quote of the API
+    (`quote`) is kept apart, since the API is not bound to it. `charges` are read by `load`, or when
+    a price is first needed: a run without work needs none.
     """
 
     def __init__(
@@ -66,15 +67,15 @@ class Prices:
         return charged
 
     def load(self) -> None:
-        """Read the charges now: a cost that is learned later must not be read as well."""
+        """Read the charges now, before `learn` adds costs that they would have as well."""
         self._charged  # noqa: B018 - reads them
 
     def learn(self, kind: Kind, cost: Decimal) -> None:
-        """The API charged `cost` for a picture of `kind`."""
+        """Add a `cost` that the API charged for a picture of `kind`."""
         insort(self._charged[kind], cost)
 
     def quote(self, prices: Mapping[Kind, Decimal]) -> None:
-        """The API says by itself what pictures of these kinds will cost."""
+        """Set the API's quotes for pictures of these kinds."""
         self._quoted = dict(prices)
 
     def estimate(self, kind: Kind) -> Decimal | None:
@@ -97,7 +98,7 @@ class Prices:
         return self._quoted.get(kind)
 
     def upper(self, kind: Kind) -> Decimal | None:
-        """The quote or the estimate, whichever is higher: what is to be reserved; or None."""
+        """The amount to reserve: the quote or the estimate, whichever is higher; or None."""
         known = [price for price in (self.quoted(kind), self.estimate(kind)) if price is not None]
         return max(known, default=None)
 
@@ -109,10 +110,11 @@ class Prices:
 
 
 class Budget:
-    """Spent and reserved, against a limit in USD over all attempts of the checkpoint.
+    """Spent and reserved money, with a limit in USD over all attempts of the checkpoint.
 
-    A job may be sent when what is spent, what is reserved for tasks in flight or uncertain, and
-    its own estimate fit together. With a limit and no price known, one job goes first to learn it.
+    A job may be sent when the money spent, the money reserved for attempts in flight or uncertain,
+    and its own estimate fit together. With a limit and no known price, one job is sent first to
+    learn it.
     """
 
     def __init__(
@@ -123,7 +125,7 @@ class Budget:
         prices: Prices,
         cure: str = "raise max_cost to go on",
     ) -> None:
-        """`cure` is what a person has to do when the limit is reached."""
+        """`cure` is the advice for the user when the limit is reached."""
         prices.load()
         self._limit = limit
         self._cure = cure
@@ -161,24 +163,24 @@ class Budget:
         return Wait() if self._open else self._over(estimate, self._limit)
 
     def _ask_blind(self, limit: Decimal) -> Verdict:
-        """One job goes first to learn the price; when the API names none, nothing more goes.
+        """Allow one job, to learn the price; when the API reports none, allow no more.
 
-        Nor does anything while no price is known at all and an attempt may be billed that nothing
-        could be reserved for: it may be that first job. What a failed attempt cost is no price of a
-        picture, but the next one may cost it as well.
+        Allow none while no price is known and an attempt without a reservation may be billed: it
+        may be that first job. The cost of a failed attempt is not the price of a picture, but the
+        next attempt may cost as much.
         """
         if self._open:
             return Wait()
         if self._learned_nothing:
             return Over(
-                f"the API has reported no price, and there is a limit of {limit} USD:"
-                " give the recipe a price"
+                f"the API reports no price, and there is a limit of {limit} USD: give the recipe a"
+                " `price`"
             )
         if self._doubtful and not self._prices.highest():
             return Over(
-                f"attempts of unknown price may be billed ({self._doubtful}), and there is a limit"
-                f" of {limit} USD: `spark-batch status` lists them; settle them with `resolve`, or"
-                " give the recipe a price"
+                f"{counted(self._doubtful, 'attempt')} of unknown price may be billed, and there is"
+                f" a limit of {limit} USD: `spark-batch status` lists them; settle them with"
+                " `resolve`, or give the recipe a `price`"
             )
         least = self._failed_cost or Decimal(0)
         if self.committed >= limit or self.committed + least > limit:
@@ -193,7 +195,7 @@ class Budget:
         )
 
     def reserve(self, attempt: int, amount: Decimal | None) -> None:
-        """An attempt is about to be sent."""
+        """Reserve an amount for an attempt that is about to be sent."""
         self._open[attempt] = amount
         self._held += amount or Decimal(0)
 
@@ -202,21 +204,21 @@ class Budget:
         return self._open.get(attempt)
 
     def resume(self, attempt: int, amount: Decimal | None) -> None:
-        """An attempt of an earlier run is in flight; it counts already."""
+        """Take up an attempt of an earlier run, whose reservation counts already."""
         self._open[attempt] = amount
         if amount is None:
             self._unpriced -= 1
             self._doubtful -= 1
 
     def release(self, attempt: int) -> None:
-        """The attempt costs nothing: it was not made, or failed."""
+        """Free the reservation of an attempt that costs nothing: it was not made, or failed."""
         self._held -= self._open.pop(attempt, None) or Decimal(0)
 
     def charge_failed(self, attempt: int, cost: Decimal | None) -> None:
-        """An attempt failed, and cost this all the same; None where the API named no cost.
+        """Count a failed attempt that cost `cost` nevertheless; None if the API reported no cost.
 
-        It is no price of a picture, but what the next one is expected to cost while no price is
-        known.
+        This is not the price of a picture, but it is the estimate for the next one while no price
+        is known.
         """
         if cost:
             self._failed_cost = max(cost, self._failed_cost or cost)
@@ -224,11 +226,11 @@ class Budget:
         self._spent += cost or Decimal(0)
 
     def charge(self, attempt: int, kind: Kind, cost: Decimal | None) -> None:
-        """The API reported what a finished attempt cost; None keeps its reservation."""
+        """Count the reported cost of a finished attempt; None keeps its reservation."""
         if attempt not in self._open:
             return
         if cost is None:
-            if self._open.pop(attempt) is None:  # else its reservation stands
+            if self._open.pop(attempt) is None:  # else its reservation stays in `_held`
                 self._learned_nothing = True
                 self._unpriced += 1
             return
@@ -237,7 +239,7 @@ class Budget:
         self._prices.learn(kind, cost)
 
     def leave(self, attempt: int) -> None:
-        """The attempt is out of this run's hands, uncertain or unfinished: it stays reserved."""
+        """Stop following an attempt that is uncertain or unfinished; it stays reserved."""
         if attempt in self._open and self._open.pop(attempt) is None:
             self._unpriced += 1
             self._doubtful += 1

@@ -1,4 +1,4 @@
-"""Track the calls that executors have for a run: start, wait, cancel, give up."""
+"""Track a run's calls on executors: start, wait, cancel, give up."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Ended = tuple[Call, Future[Any]]
 
 
 class Clock:
-    """Time as a run sees it. A test has one that it moves itself."""
+    """The run's source of time. Tests replace it with one that they advance."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Seconds on a clock that never goes back."""
         return time.monotonic()
 
     def utc(self) -> datetime:
@@ -31,7 +31,7 @@ class Clock:
         return datetime.now(timezone.utc)
 
     def wait(self, arrivals: Arrivals, seconds: float | None) -> Future[Any] | None:
-        """The first call that has ended; None after so many seconds, or when it is woken."""
+        """The first call that has ended; None after `seconds`, or when woken."""
         try:
             return arrivals.get(timeout=None if seconds is None else min(seconds, TIMEOUT_MAX))
         except Empty:
@@ -49,9 +49,9 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A call that has not ended in time; `begun` says whether anything of it was done.
+    """A call that has not ended in time; `begun` is whether a thread has begun it.
 
-    One that was not begun never will be.
+    A call that was not begun is cancelled.
     """
 
     call: Call
@@ -70,13 +70,13 @@ class Calls:
         self._active = dict.fromkeys(executors, clock.monotonic())
 
     def start(self, call: Call, executor: Executor, work: Callable[..., Any], *args: Any) -> None:
-        """Have `executor` do the work of `call`. Raises RuntimeError when it takes no more."""
+        """Run `work` for `call` on `executor`. Raises RuntimeError when that takes no calls."""
         future = executor.submit(work, *args)
         self._running[future] = _Running(call, executor, self._clock.monotonic())
         future.add_done_callback(self._arrivals.put)
 
     def wake(self) -> None:
-        """Let a waiting `wait` come back. May be called from a signal handler."""
+        """Make a waiting `wait` return. May be called from a signal handler."""
         self._arrivals.put(None)
 
     def wait(self, seconds: float | None) -> list[Ended]:
@@ -106,9 +106,9 @@ class Calls:
         return None if oldest is None else oldest.since + LONGEST_CALL
 
     def overdue(self, now: float) -> Iterator[Overdue]:
-        """Give up the calls that do not return, such as one that waits for a disk.
+        """Give up calls that do not return, such as one that waits for a hanging disk.
 
-        One that no thread has begun yet, behind many slow ones, has its time before it, as long as
+        A call that no thread has begun yet, behind many slow ones, gets its time again as long as
         its executor still ends calls: at most twice `LONGEST_CALL`.
         """
         while (due := self.overdue_at) is not None and due <= now:
@@ -122,7 +122,7 @@ class Calls:
                 self._running[future] = replace(running, since=now)
 
     def take_back(self, *, only_requests: bool) -> list[Submit]:
-        """Cancel the calls that no thread has begun; gives the requests among them."""
+        """Cancel the calls that no thread has begun; returns the requests among them."""
         taken = [
             future
             for future, running in self._running.items()
@@ -132,12 +132,12 @@ class Calls:
         return [call for call in calls if isinstance(call, Submit)]
 
     def shut_down(self) -> None:
-        """Have the executors begin no more calls; those under way are not waited for."""
+        """Shut the executors down, without waiting for calls under way."""
         for executor in self._active:
             executor.shutdown(wait=False, cancel_futures=True)
 
     def _ended(self, future: Future[Any]) -> Call | None:
-        """Which call has ended; None for one that was taken back."""
+        """The call that has ended; None for one that was taken back."""
         running = self._running.pop(future, None)
         if running is None:
             return self._given_up.pop(future, None)

@@ -1,8 +1,8 @@
-"""Work on pictures on a Dask cluster.
+"""Process pictures on a Dask cluster.
 
-Dask runs a task again when its worker dies, also one that had finished and whose result that worker
-held (measured with distributed 2026.8). So nothing that costs money is ever a task of it; and a
-result is taken from the cluster, and its task released, as soon as it is there.
+Dask runs a task again when its worker dies, even a finished one whose result that worker held
+(measured with distributed 2026.8). So nothing that costs money is ever a Dask task, and a result is
+taken from the cluster, and its task released, as soon as it is there.
 """
 
 from __future__ import annotations
@@ -20,20 +20,18 @@ from urllib.parse import urlsplit
 
 from spark_batch.errors import UsageError
 from spark_batch.redact import KEY_NAME
+from spark_batch.text import pip_install
 from spark_batch.version import __version__
 
 if TYPE_CHECKING:
     import distributed
 
-# What the extra `dask` of pyproject.toml installs; the message does not name the extra, as that of
-# the sandbox does not.
-_MISSING = "--dask needs the package distributed: pip install distributed"
 _SCHEDULER_SECONDS = 10.0
 _WORKER_SECONDS = 60.0
-# For a result; a cluster may have lost all its workers. Doing the same in this process takes at
-# most as long, and both end within `waits.LONGEST_CALL`.
+# For a result, since a cluster may have lost all its workers. The same call in this process takes
+# at most as long, and both end within `waits.LONGEST_CALL`.
 RESULT_SECONDS = 300.0
-_MOST_FAILURES = 3  # in a row, before nothing is given to the cluster any more
+_MOST_FAILURES = 3  # in a row, after which the cluster gets no more calls
 _MOST_AT_ONCE = 512
 _PROTOCOLS = ("tcp", "tls", "ws", "wss")
 
@@ -43,16 +41,16 @@ T = TypeVar("T")
 class Cluster:
     """Calls functions of plain values on the workers of a Dask cluster; an `Elsewhere`.
 
-    `address` is its scheduler's, such as `tcp://10.0.0.5:8786`. Where a call fails, such as in a
-    worker that cannot reach the picture's host, it is repeated in this process; after
-    `_MOST_FAILURES` in a row everything is, and `take_note` says so once. Safe to use from several
-    threads.
+    `address` is its scheduler's, such as `tcp://10.0.0.5:8786`. A call that fails, such as in a
+    worker that cannot reach the picture's host, is repeated in this process. After `_MOST_FAILURES`
+    in a row all calls are made here, and `take_note` returns a note about that. Safe to use from
+    several threads.
 
-    Raises UsageError when distributed is not installed, no scheduler answers or no worker joins it
-    in `worker_seconds`, or another version of Python, distributed or spark-batch runs there.
+    Raises UsageError when distributed is not installed, no scheduler answers, no worker joins
+    within `worker_seconds`, or another version of Python, distributed or spark-batch runs there.
     """
 
-    far = True
+    is_remote = True
 
     def __init__(self, address: str, *, worker_seconds: float = _WORKER_SECONDS) -> None:
         self._address = _address(address)
@@ -68,14 +66,14 @@ class Cluster:
 
     @property
     def at_once(self) -> int:
-        """How many calls keep the workers busy, and some waiting for them."""
+        """The number of calls that keep the workers busy, with some in reserve."""
         workers: dict[str, int] = self._client.nthreads()
         return min(2 * sum(workers.values()), _MOST_AT_ONCE)
 
     def do(
         self, name: str, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]
     ) -> T:
-        """Call `function` on a worker; where that fails, `instead` here."""
+        """Call `function` on a worker; when that fails, `instead` in this process."""
         if self._failures >= _MOST_FAILURES:
             return instead()
         key = f"spark-batch-{name}-{next(self._numbers)}"
@@ -87,19 +85,19 @@ class Cluster:
                 future.cancel()
                 raise
             future.release()
-        except Exception as error:  # noqa: BLE001 (whatever goes wrong there)
+        except Exception as error:  # noqa: BLE001 (any error on the cluster)
             self._failed(error)
             return instead()
         self._failures = 0
         return result
 
     def take_note(self) -> str | None:
-        """A note about the cluster for the user, given once."""
+        """A note about the cluster for the user, returned only once."""
         note, self._note = self._note, None
         return note
 
     def close(self) -> None:
-        """Leave the cluster; it forgets what it has not begun for this run."""
+        """Leave the cluster, which drops this run's calls that it has not begun."""
         try:
             self._client.close(timeout=1)
         except Exception:  # noqa: BLE001 (it is gone)
@@ -110,20 +108,20 @@ class Cluster:
         if self._failures == _MOST_FAILURES:
             self._note = (
                 f"the Dask cluster at {self._address} failed {_MOST_FAILURES} times in a row"
-                f" ({_first_line(error)}): pictures are worked on in this process"
+                f" ({_first_line(error)}): pictures are now processed in this process"
             )
 
     def _wait_for_worker(self, seconds: float) -> None:
         try:
             self._client.wait_for_workers(1, timeout=seconds)
-        except Exception:  # noqa: BLE001 (also when the scheduler goes meanwhile)
-            text = f"no worker of the Dask cluster at {self._address} was there in {seconds:g} s"
-            raise UsageError(f"{text}: start some and run again") from None
+        except Exception:  # noqa: BLE001 (also when the scheduler ends meanwhile)
+            text = f"no worker joined the Dask cluster at {self._address} within {seconds:g} s"
+            raise UsageError(f"{text}: start some workers and run again") from None
 
     def _check_nodes(self) -> str | None:
-        """A note when a worker has the key in its environment. Raises UsageError for versions.
+        """A note if a worker has the key in its environment, else None.
 
-        A node that goes away meanwhile says nothing.
+        Raises UsageError for a node with other versions. Skips a node that ends meanwhile.
         """
         ours, with_key = _facts(), []
         for node, facts in self._facts_of_nodes():
@@ -139,13 +137,13 @@ class Cluster:
                 with_key.append(node)
         if not with_key:
             return None
-        text = f"has {KEY_NAME} in its environment, which it does not need: start it without"
-        return f"{with_key[0]} {text}"
+        text = f"has {KEY_NAME} in its environment, which it does not need"
+        return f"{with_key[0]} {text}: start it without that variable"
 
     def _facts_of_nodes(self) -> Iterator[tuple[str, _Facts | Exception]]:
         try:
             yield f"the scheduler {self._address}", self._client.run_on_scheduler(_facts)
-        except Exception as error:  # noqa: BLE001 (of the network, or spark_batch is not there)
+        except Exception as error:  # noqa: BLE001 (the network, or spark_batch is not installed)
             yield f"the scheduler {self._address}", error
         answers = self._client.run(_facts, on_error="return")
         for address, answer in answers.items():
@@ -154,7 +152,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What a node of a cluster has: versions in words, and whether it could read the API key."""
+    """A node's versions in words, and whether its environment has the API key."""
 
     versions: str
     has_key: bool
@@ -179,18 +177,20 @@ def _connected(address: str) -> distributed.Client:
     try:
         import distributed
     except ImportError:
-        raise UsageError(_MISSING) from None
-    for name in ("distributed", "distributed.client"):  # its failures are reported in our words
+        raise UsageError(f"--dask needs {pip_install(['distributed'])}") from None
+    for name in ("distributed", "distributed.client"):  # we report its failures ourselves
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those of versions, which are checked later
+            warnings.simplefilter("ignore")  # about versions, which are checked later
             return distributed.Client(
                 address, timeout=_SCHEDULER_SECONDS, set_as_default=False, name="spark-batch"
             )
-    except Exception as error:  # noqa: BLE001 (whatever the network has)
+    except Exception as error:  # noqa: BLE001 (any error of the network)
         reason = _first_line(error)
-        raise UsageError(f"no Dask scheduler answers at {address}: {reason}") from None
+        raise UsageError(
+            f"no Dask scheduler answers at {address} ({reason}): check the address, or start it"
+        ) from None
 
 
 def _facts() -> _Facts:

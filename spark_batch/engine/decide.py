@@ -1,13 +1,13 @@
-"""The decision: what follows from everything that happens in a run.
+"""The decisions of a run.
 
-`Engine.take` gets a trigger and the time, and gives the transitions to commit, the effects to start
-after that, and the events for the caller. It does no I/O and knows no clock, no thread and no
+`Engine.take` takes a trigger and the time, and returns the transitions to commit, the effects to
+start after that, and the events for the caller. It does no I/O and has no clock, thread or
 checkpoint: the same triggers at the same times make the same decisions.
 
-A job goes through these states. Each arrow is decided in the function behind it.
+A job goes through these states. The function on an arrow decides it.
 
     Queue ── _input_checked ──> Request     its attempt is on disk, its POST under way
-    Request ── _created ──────> Task        the API has made a task, which is polled
+    Request ── _created ──────> Task        the API has created a task, which is polled
     Request ── _not_accepted ─> Request     it waits to be sent again
     Request ── _fail, _give_up              failed; uncertain
     Task ── _completed ───────> Task        its picture is downloaded, checked and placed
@@ -53,16 +53,17 @@ from spark_batch.jobs import NO_USAGE, Input, Job, Result, RunSettings, State, U
 from spark_batch.jobs.checks import flag_of
 from spark_batch.models import Models
 
-# Seconds until admission looks again at a job whose input is still being fitted.
+# Seconds before rechecking a job whose input is still being fitted.
 _RECHECK_INPUT = 0.05
-# Seconds until a request is looked at again while a probe is under way.
+# Seconds before rechecking a request while a probe is under way.
 _PROBE_SECONDS = 0.25
-# Finished tasks whose pictures are not here yet, beside the tasks that may be under way.
+# Completed tasks that may wait for their pictures, beside `run.concurrency` others.
 _BACKLOG = 64
-# Downloads that have to have the size that the API gave; later ones need not.
+# Downloads that must have the size that the API reported; later ones need not.
 _TRIES_WITH_SIZE = 3
 # Seconds between two polls of a task that the API does not know, at most.
 _LONGEST_WAIT_FOR_UNKNOWN = 10.0
+_FETCHED_LATER = "the next run or `rescue` fetches what is paid for"
 
 
 P = ParamSpec("P")
@@ -73,7 +74,7 @@ Subject = TypeVar("Subject", int, str)
 class Decision:
     """The consequences of a trigger.
 
-    `transitions` have to be committed before `effects` are started; `events` are for the caller.
+    Commit `transitions` before starting `effects`; `events` are for the caller.
     """
 
     transitions: list[Transition] = field(default_factory=list)
@@ -82,14 +83,14 @@ class Decision:
 
 
 class Engine:
-    """Decides for one run.
+    """Makes the decisions of one run.
 
-    `run` and `models` are the recipe's, `api` and `commit` are written with each new attempt,
+    `run` and `models` are the recipe's. `api` and `commit` are recorded with every new attempt.
     `can_send` is False for a run that only fetches, `limit` bounds the jobs that are sent, `kept`
     is the folder for replaced pictures as messages show it. `tally` is kept up to date.
 
-    `recheck_at` is when admission is worth trying again though nothing has happened. `leave_at` is
-    when a stopped run no longer waits.
+    `recheck_at` is when to try admission again even if nothing happens. `leave_at` is when a
+    stopped run ends.
     """
 
     def __init__(
@@ -122,12 +123,12 @@ class Engine:
         self._queue = Queue(attempts=run.attempts, limit=limit)
         self._requests: dict[int, Request] = {}
         self._tasks: dict[int, Task] = {}
-        self._completed_tasks: set[int] = set()  # tickets of tasks that are done at the API
+        self._completed_tasks: set[int] = set()  # tickets of tasks that the API has completed
         self._timers: list[tuple[float, int, effects.Timed]] = []
         self._order = count()
         self._tickets = count(-1, -1)
-        self._resumed: set[str] = set()  # keys of jobs with a task from before: this run's own
-        self._noted: set[str] = set()  # reasons for which a note was given
+        self._resumed: set[str] = set()  # keys of jobs whose task an earlier run created
+        self._noted: set[str] = set()  # reasons of notes that were reported
         self._uncertain = 0  # attempts, also of earlier runs
         self._outages = waits.Outages()
         self._unready_since: float | None = None
@@ -149,7 +150,7 @@ class Engine:
         return self._decision
 
     def question(self, now: float) -> triggers.Question | None:
-        """The question to answer before a further job is admitted; None if none may be, now."""
+        """The question to answer before another job can be admitted; None if none may be now."""
         if self._blocked or self._is_full or self.tally.halted is not None:
             return None
         if self._queue.wants_step:
@@ -162,10 +163,10 @@ class Engine:
 
     @property
     def _is_full(self) -> bool:
-        """Whether as many tasks are under way as may be; one that is done at the API is not.
+        """Whether as many tasks are under way as allowed, without those that the API has completed.
 
-        Before a picture has arrived, and while one does not, no further task takes its place: each
-        is paid for.
+        Completed tasks count before the first picture has arrived and while pictures are late,
+        since further tasks would have to be paid for.
         """
         at_work = self.in_flight - len(self._completed_tasks)
         backlog = _BACKLOG if self.tally.done and not self._outages.picture_is_late else 0
@@ -173,7 +174,7 @@ class Engine:
 
     @property
     def in_flight(self) -> int:
-        """The number of attempts being sent or with an unfinished task."""
+        """The number of attempts that are being sent or have an unfinished task."""
         return len(self._requests) + len(self._tasks)
 
     @property
@@ -183,7 +184,7 @@ class Engine:
 
     @property
     def next_due(self) -> float | None:
-        """When something is due by itself."""
+        """When the next timer, recheck or end of a stopped run is due; None without any."""
         timer = self._timers[0][0] if self._timers else None
         moments = (self.recheck_at, timer, self.leave_at)
         return min((moment for moment in moments if moment is not None), default=None)
@@ -193,7 +194,7 @@ class Engine:
         return ticket in self._requests or ticket in self._tasks
 
     def tasks_in_flight(self) -> list[tuple[str, str]]:
-        """The key and the task id of each task in flight."""
+        """The keys and task ids of the tasks in flight."""
         return [(task.key, task.task_id) for task in self._tasks.values() if task.task_id]
 
     # --- Parts of a decision.
@@ -205,7 +206,7 @@ class Engine:
         *arguments: P.args,
         **named: P.kwargs,
     ) -> None:
-        """Have the checkpoint's `method` called for an attempt, by ticket, or for a job, by key."""
+        """Add a transition: the checkpoint's `method` for an attempt's ticket or a job's key."""
         self._decision.transitions.append(Move(method, subject, arguments, named))
 
     def _start(self, effect: effects.Effect) -> None:
@@ -215,33 +216,33 @@ class Engine:
         self._decision.events.append(event)
 
     def _note_once(self, reason: str, text: str) -> None:
-        """A note, the first time that its reason is met in this run."""
+        """Report a note, unless this run has reported one for the same reason."""
         if reason not in self._noted:
             self._noted.add(reason)
             self._report(events.Note(text))
 
     def _later(self, effect: effects.Timed, seconds: float = 0.0) -> None:
-        """Start `effect` in so many seconds, if its attempt is in flight then."""
+        """Start `effect` after `seconds`, if its attempt is in flight then."""
         heapq.heappush(self._timers, (self._now + seconds, next(self._order), effect))
 
     def _poll_later(self, task: Task, seconds: float = 0.0) -> None:
-        """Ask for the task in so many seconds; an earlier appointment for it no longer counts."""
+        """Poll the task after `seconds`; this replaces its scheduled poll, if any."""
         task.poll_at = self._now + seconds
         self._later(task.poll, seconds)
 
-    def _land(self, ticket: int) -> None:
-        """The attempt is no longer in flight."""
+    def _forget(self, ticket: int) -> None:
+        """Remove an attempt that is no longer in flight."""
         self._requests.pop(ticket, None)
         self._tasks.pop(ticket, None)
         self._completed_tasks.discard(ticket)
 
     def _drop(self, request: Request) -> None:
-        """A request that made nothing is not sent in this run."""
+        """Do not send a request in this run, since it created no task."""
         self._budget.release(request.ticket)
-        self._land(request.ticket)
+        self._forget(request.ticket)
 
     def _halt(self, code: ExitCode, reason: str) -> None:
-        """Send nothing more; what waits for a further attempt failed. The first reason holds."""
+        """Send nothing more; jobs that wait for a retry have failed. The first reason is kept."""
         if self.tally.halted is not None:
             return
         self.tally.halted = events.Halted(code, reason)
@@ -254,7 +255,7 @@ class Engine:
     # --- The run: start, time, stop.
 
     def _run_started(self, start: triggers.RunStarted) -> None:
-        """Go on with every task that is paid for, also where the recipe no longer has the line."""
+        """Resume every paid task, also those that the recipe no longer has."""
         self._uncertain = start.uncertain
         for found in start.tasks:
             self._resume(found)
@@ -283,26 +284,26 @@ class Engine:
         self._poll_later(task)
 
     def _suspended(self, _: triggers.Suspended) -> None:
-        """The process did not run: its tasks say nothing of how long tasks take."""
+        """The process was suspended: learn nothing from the durations of its tasks."""
         for task in self._tasks.values():
             if task.watched:
                 task.watched = False
                 self._write(Checkpoint.note_resumed, task.ticket)
 
     def _stop_requested(self, _: triggers.StopRequested) -> None:
-        """Send nothing more, and wait a while for what is paid for."""
+        """Send nothing more, and wait `run.stop_timeout` for paid tasks."""
         self.tally.interrupted = True
         patience = self._run.stop_timeout
         self.leave_at = self._now + patience
         reason = (
-            f"interrupted: nothing more is sent; waiting at most {patience:g} s for what is paid"
-            " for (again: stop now, the next run fetches it)"
+            f"interrupted: nothing more is sent; waiting up to {patience:g} s for pictures that are"
+            " paid for (interrupt again to stop now; the next run fetches them)"
         )
         self._halt(ExitCode.INTERRUPTED, reason)
 
     def _patience_ended(self, _: triggers.PatienceEnded) -> None:
-        """Leave to the next run what a stopped run has waited for in vain."""
-        reason = f"interrupted, and not there after {self._run.stop_timeout:g} s"
+        """Leave unfinished attempts of a stopped run to the next run."""
+        reason = f"interrupted, and not finished after {self._run.stop_timeout:g} s"
         for request in list(self._requests.values()):
             if request.waiting:
                 self._drop(request)
@@ -315,7 +316,7 @@ class Engine:
         self._halt(ExitCode.FAILED, stuck.reason)
 
     def _call_lost(self, lost: triggers.CallLost) -> None:
-        """A request may have made a task; a task stays paid for."""
+        """A lost request is uncertain, since it may have created a task; a task stays paid for."""
         if (request := self._requests.get(lost.ticket)) is not None:
             self._pace.failed_there(self._now)
             self._give_up(request, lost.reason)
@@ -323,7 +324,7 @@ class Engine:
             self._leave(task, lost.reason)
 
     def _call_taken_back(self, taken: triggers.CallTakenBack) -> None:
-        """Nothing of the call was done: a request may be sent by a later run."""
+        """The call was not begun, so a later run may send its request."""
         if (request := self._requests.get(taken.ticket)) is not None:
             self._write(Checkpoint.not_accepted, request.ticket, taken.reason)
             self._drop(request)
@@ -331,7 +332,7 @@ class Engine:
             self._leave(task, taken.reason)
 
     def _timers_due(self, _: triggers.TimersDue) -> None:
-        """Start what is due; requests last, since the others may halt the run."""
+        """Start due effects; requests last, since the others may halt the run."""
         self._blocked, self.recheck_at = False, None
         due: list[effects.Timed] = []
         while self._timers and self._timers[0][0] <= self._now:
@@ -347,21 +348,21 @@ class Engine:
                 self._send_again(request, effect)
 
     def _start_polls(self, polls: list[effects.Poll]) -> None:
-        """Ask for the tasks whose appointment it is, as many as may be asked at once."""
+        """Poll the tasks that are due, as many as the rate allows; postpone the others."""
         late = 0
         for poll in polls:
             task = self._tasks.get(poll.ticket)
             if task is None or task.poll_at is None or task.poll_at > self._now:
                 continue
             if self._polls.admit(self._now):
-                task.poll_at, task.asked_at = None, self._now
+                task.poll_at, task.polled_at = None, self._now
                 self._start(poll)
             else:
                 late += 1
                 self._poll_later(task, late / self._polls.rate)
 
     def _start_fetch(self, task: Task, effect: effects.Fetch) -> None:
-        """While no picture arrives, or none can be written, none is fetched."""
+        """Fetch a picture, unless none can be written or none arrives at present."""
         if self._outages.disk is not None:
             self._leave(task, self._outages.disk)
         elif self._no_pictures():
@@ -369,7 +370,7 @@ class Engine:
         else:
             self._start(effect)
 
-    # --- Admission: which job goes next, and whether it may go now.
+    # --- Admission: pick the next job, subject to concurrency, rate, budget and --limit.
 
     def _step_offered(self, offer: triggers.StepOffered) -> None:
         step = offer.step
@@ -385,8 +386,8 @@ class Engine:
     def _input_checked(self, checked: triggers.InputChecked) -> None:
         """Send the next job, if input, budget and pace allow it; else none in this turn.
 
-        To fit an input may take seconds, and a job that was being sent when the process died is
-        uncertain: nothing long may follow the job's intent.
+        Fitting an input may take seconds, so it precedes the intent: a job with an intent and no
+        answer is uncertain when the process dies.
         """
         candidate = self._queue.candidate(self._now)
         if candidate is None:
@@ -404,13 +405,13 @@ class Engine:
             self._send(candidate, verdict)
 
     def _wait_for_input(self, job: Job) -> None:
-        """Stop when an input takes too long to be fitted: a disk may hang."""
+        """Recheck the input later; halt when fitting takes too long, as with a hanging disk."""
         self.recheck_at = self._now + _RECHECK_INPUT
         patience = self._run.task_timeout
         if self._unready_since is None:
             self._unready_since = self._now
         if self._now - self._unready_since >= patience:
-            late = f"is not read and fitted after {patience:g} s (run.task_timeout)"
+            late = f"was not read and fitted within {patience:g} s (run.task_timeout)"
             self._halt(ExitCode.FAILED, f"{job.input.path} {late}")
 
     def _in_pace(self) -> bool:
@@ -421,7 +422,7 @@ class Engine:
         return False
 
     def _send(self, candidate: Candidate, go: Go) -> None:
-        """The intent is committed before the request is started."""
+        """Record the intent, then send the request."""
         job = candidate.job
         if candidate.resends is not None:
             ticket = candidate.resends
@@ -438,7 +439,7 @@ class Engine:
         self._start(effects.Submit(ticket, job))
 
     def _restore(self, missing: Restore) -> None:
-        """Put back the picture of a done attempt, unless another line has it put back already."""
+        """Restore the picture of a done attempt, unless that is being done for another line."""
         attempt = missing.attempt
         if missing.key in self._resumed or attempt.id in self._tasks:
             return
@@ -487,7 +488,7 @@ class Engine:
                 self._halt(exit_code, message)
 
     def _answered_late(self, answer: triggers.SubmitAnswered) -> None:
-        """The request was given up as uncertain: its task can be polled by the next run."""
+        """Record the task of a request that was given up as uncertain: the next run polls it."""
         if isinstance(answer.outcome, Made) and not answer.known_id:
             self._write(Checkpoint.found_task, answer.ticket, answer.outcome.task_id)
             self._uncertain -= 1
@@ -495,11 +496,11 @@ class Engine:
     def _created(self, request: Request, task_id: str, *, known: bool) -> None:
         self._pace.succeeded()
         if known:
-            reason = f"the API answered with the id of another task, {task_id}"
+            reason = f"the API answered with the id of another attempt's task, {task_id}"
             self._give_up(request, reason)
             return
         self._write(Checkpoint.submitted, request.ticket, task_id)
-        self._land(request.ticket)
+        self._forget(request.ticket)
         task = self._tasks[request.ticket] = Task(
             ticket=request.ticket,
             key=request.key,
@@ -517,7 +518,7 @@ class Engine:
         self._report(events.Submitted(request.key, task_id))
 
     def _not_accepted(self, request: Request, outcome: NotAccepted) -> None:
-        """The same attempt again, later, until the run gives up."""
+        """Send the same attempt again later, until the run gives up."""
         self._write(Checkpoint.not_accepted, request.ticket, outcome.reason)
         if outcome.rate_limited:
             self._pace.limited(self._now, outcome.retry_after)
@@ -551,7 +552,7 @@ class Engine:
         self._start(submit)
 
     def _check_sending(self, reason: str) -> None:
-        """Halt when the API has taken nothing for too long; `reason` is its last answer."""
+        """Halt when the API has accepted nothing for too long; `reason` is its last answer."""
         ended = waits.nothing_sent(self._pace, self._now, self._run)
         if ended is not None:
             self._halt(ExitCode.FAILED, f"{ended}: {reason}; run again later")
@@ -566,16 +567,16 @@ class Engine:
         again: str,
         usage: Usage = NO_USAGE,
     ) -> None:
-        """The attempt failed; a further one follows when that may help and is allowed.
+        """Record a failed attempt, and queue a retry when that may help and is allowed.
 
-        `usage` is what it cost all the same.
+        `usage` is what it cost nevertheless.
         """
         self._write(
             Checkpoint.fail, attempt.ticket, code=code, message=message, again=again, usage=usage
         )
         self._budget.charge_failed(attempt.ticket, usage.cost)
         self.tally.spent = self._budget.spent
-        self._land(attempt.ticket)
+        self._forget(attempt.ticket)
         made = self._queue.made(attempt.key, attempt.number)
         retrying = (
             again in ("new-task", "create")
@@ -594,19 +595,19 @@ class Engine:
         self._note_other_money(usage)
 
     def _give_up(self, attempt: Request | Task, reason: str) -> None:
-        """The attempt is uncertain: it stays reserved and is never sent again by itself."""
+        """Record an uncertain attempt: it stays reserved and is never sent again by itself."""
         self._write(Checkpoint.uncertain, attempt.ticket, reason)
         self._budget.leave(attempt.ticket)
-        self._land(attempt.ticket)
+        self._forget(attempt.ticket)
         self._uncertain += 1
         self.tally.uncertain += 1
         self._report(events.BecameUncertain(attempt.key, attempt.name, reason))
         self._check_uncertain()
 
     def _check_uncertain(self) -> None:
-        """More uncertain attempts than the recipe bears stop further submissions.
+        """Halt at more uncertain attempts than `run.max_uncertain`.
 
-        A run that only fetches has none to stop, and goes on.
+        A run that only fetches is not halted, since it submits nothing.
         """
         found, most = self._uncertain, self._run.max_uncertain
         if self._can_send and found > most:
@@ -655,24 +656,24 @@ class Engine:
     def _learn(self, task: Task) -> None:
         """Learn the duration of a task that this run has seen from its creation on.
 
-        With the first of them known, those that wait without knowing get another appointment.
+        The first known duration reschedules the polls of all other watched tasks.
         """
         if not task.watched:
             return
         waiting = self._tasks.values() if self._polls.usual is None else ()
-        still = None if task.still_at is None else task.still_at - task.since
-        self._polls.learn(duration(asked=task.asked_at - task.since, still=still))
+        unfinished = None if task.unfinished_at is None else task.unfinished_at - task.since
+        self._polls.learn(duration(polled=task.polled_at - task.since, unfinished=unfinished))
         for other in waiting:
             if other.poll_at is not None and other.watched:
                 waited = self._now - other.since
                 self._poll_later(other, self._polls.next(waited, scout=other.scout))
 
     def _in_progress(self, task: Task, outcome: InProgress) -> None:
-        """An undocumented status counts as in progress, and is reported once a run."""
+        """Poll again later. An undocumented status counts as in progress, and is reported once."""
         status = outcome.unknown_status
         task.failures = 0
         task.unknown_since = None
-        task.still_at = task.asked_at
+        task.unfinished_at = task.polled_at
         task.word = status
         if status is not None:
             text = f"{task.name}: the API calls the task {status!r}, which is not documented"
@@ -697,7 +698,7 @@ class Engine:
         self._poll_later(task, wait)
 
     def _too_late(self, task: Task) -> str | None:
-        """Why the run no longer asks for the task; None while it does."""
+        """Why the run no longer polls the task; None while it does."""
         if self._outages.disk is not None:
             return f"its picture could not be written: {self._outages.disk}"
         patience = self._run.task_timeout
@@ -705,20 +706,20 @@ class Engine:
             return None
         if task.result is not None:
             return f"task {task.task_id} gave no picture for {patience:g} s (run.task_timeout)"
-        called = f", the API calls it {task.word!r}" if task.word else ""
+        called = f", its status is {task.word!r}" if task.word else ""
         return f"task {task.task_id} is not done after {patience:g} s (run.task_timeout){called}"
 
     def _leave_overdue(self, task: Task, reason: str) -> None:
-        """Leave a task to a later run. When none is completed any more, nothing more is sent."""
+        """Leave a task to a later run. Halt when no task is completed any more."""
         self._outages.task_left()
         self._leave(task, reason)
         if self._outages.no_tasks(self._now, self._run.task_timeout):
-            text = f"{self._outages.tasks} tasks in a row were not finished ({reason}); what is"
-            self._halt(ExitCode.FAILED, f"{text} paid for is fetched by the next run or `rescue`")
+            text = f"{self._outages.tasks} tasks in a row were not finished ({reason})"
+            self._halt(ExitCode.FAILED, f"{text}; {_FETCHED_LATER}")
 
     def _task_failed(self, task: Task, outcome: TaskFailed, history: triggers.JobHistory) -> None:
         if task.was_completed:
-            # It was completed before: its cost stands, and only its picture is not to be had.
+            # It was completed before: its cost counts, and only its picture is lost.
             self._gone(task, f"the API now says that the task failed: {outcome.message}")
             return
         self._fail(
@@ -731,7 +732,7 @@ class Engine:
         )
 
     def _task_unknown(self, task: Task, reason: str) -> None:
-        """A known id that answers 404 is polled for a while, then left to the user."""
+        """Poll a known id that answers 404 for a while, then give it up as uncertain or lost."""
         if task.unknown_since is None:
             task.unknown_since = self._now
         if self._now - task.unknown_since < waits.UNKNOWN_AFTER:
@@ -744,10 +745,10 @@ class Engine:
             self._give_up(task, reason)
 
     def _gone(self, task: Task, reason: str) -> None:
-        """The API no longer gives a URL for a completed task.
+        """Handle a completed task for which the API no longer gives a URL.
 
-        The URL that it gave before may live longer than the task (results are kept for a day, tasks
-        for half of one), so that it is tried once more.
+        Its last URL may live longer than the task (results are kept for a day, tasks for half of
+        one), so it is tried once more.
         """
         if task.result is not None and task.result.url and not task.last_look:
             task.last_look = True
@@ -756,20 +757,20 @@ class Engine:
             self._expire(task, reason)
 
     def _leave(self, task: Task, reason: str) -> None:
-        """The task stays as it is on disk, for a later run."""
+        """Leave a task to a later run, as the checkpoint has it."""
         self._budget.leave(task.ticket)
-        self._land(task.ticket)
+        self._forget(task.ticket)
         self.tally.unfinished += 1
         self._report(events.Unfinished(task.key, task.name, reason))
 
     def _note_other_money(self, usage: Usage) -> None:
-        """Say, once for each unit, that a cost in another unit than USD is not counted."""
+        """Note, once for every unit, that a cost in another unit than USD is not counted."""
         if usage.other is not None:
-            text = f"the API gives a cost as {usage.other!r}: it is not counted"
+            text = f"the API reported a cost of {usage.other!r}, which is not counted"
             unit = usage.other.split()[-1]
-            self._note_once(f"money: {unit}", f"{text}, max_cost knows USD alone")
+            self._note_once(f"money: {unit}", f"{text}: max_cost is in USD")
 
-    # --- The picture: downloaded, checked, placed; or restored. Nothing here can create a task.
+    # --- The picture: downloaded, checked, placed; or restored. Nothing below creates a task.
 
     def _fetch(self, task: Task, result: Result) -> None:
         tries = self._run.fetch_tries
@@ -796,14 +797,14 @@ class Engine:
                 self._not_placed(task, outcome, expired=answer.expired)
 
     def _restore_answered(self, task: Task, answer: triggers.RestoreAnswered) -> None:
-        """A copy was found, or the task is asked for a fresh URL."""
+        """Use the copy that was found, or poll the task for a fresh URL."""
         match answer.outcome:
             case effects.Delivered() as delivered:
                 self._delivered(task, delivered, None)
             case effects.NotHere():
                 self._ask_for_url(task)
             case effects.PointerOnly(file=file):
-                # Not lost, even when the API no longer has it: do not ask.
+                # The picture is in Git LFS, even when the API no longer has it: do not poll.
                 reason = f"{file} is a Git LFS pointer to its picture (`git lfs pull` fetches it)"
                 self._leave(task, reason)
             case outcome:
@@ -828,10 +829,11 @@ class Engine:
                 self._halt(ExitCode.FAILED, reason)
 
     def _ask_for_url(self, task: Task) -> None:
-        """Ask the task for a fresh URL, where it was made: elsewhere it would seem lost."""
+        """Poll the task for a fresh URL, if this run uses the API that made it."""
         made_at = task.restoring.api if task.restoring else ""
         if made_at != self._api:
-            self._leave(task, f"it was made at {made_at}, which SPARK_BASE_URL does not name")
+            text = f"it was made at {made_at}, and this run uses {self._api}"
+            self._leave(task, f"{text}: set SPARK_BASE_URL to fetch it")
         else:
             self._poll_later(task)
 
@@ -854,10 +856,10 @@ class Engine:
                 received=received,
             )
             cost = task.result.usage.cost if task.result else None
-            # Still open where an earlier run had its result, which named no cost, and this one got
-            # the picture from its last URL.
+            # The reservation is still open if an earlier run recorded a result without a cost, and
+            # this run fetched the picture from its last URL.
             self._budget.charge(task.ticket, task.asked.kind, cost)
-        self._land(task.ticket)
+        self._forget(task.ticket)
         self.tally.done += 1
         self._outages.picture_arrived()
         self._report(events.Done(task.key, tuple(files.values()), cost, flag))
@@ -867,7 +869,7 @@ class Engine:
         """Report notes about a delivered picture: replaced, further or unmarked files."""
         further, unmarked = delivered.further, delivered.unmarked
         if task.replacing is not None:
-            text = f"{task.replacing}; what stood there is kept in {self._kept}"
+            text = f"{task.replacing}; the file that was there is kept in {self._kept}"
             self._report(events.Note(text))
         if further.places:
             places = ", ".join(further.places)
@@ -881,7 +883,7 @@ class Engine:
             self._note_once(unmarked, text)
 
     def _fetch_failed(self, task: Task, outcome: FetchFailed, *, expired: bool) -> None:
-        """Ask the task for a fresh URL and try again, up to `run.fetch_tries` times."""
+        """Poll the task for a fresh URL and try again, up to `run.fetch_tries` times."""
         task.fetch_failures += 1
         self._outages.download_failed(self._now, outcome.reason)
         if task.last_look:
@@ -900,33 +902,32 @@ class Engine:
             self._leave_picture(task, f"{late}: {outcome.reason}")
             return
         wait = fetch_backoff(task.fetch_failures, fresh_url=outcome.fresh_url, rng=self._rng)
-        # A broken download may be the URL's fault too; asking again for one costs nothing.
+        # Poll in any case: the URL may have caused the failure, and a poll costs nothing.
         self._poll_later(task, wait + (outcome.retry_after or 0.0))
 
     def _last_look_failed(self, task: Task, outcome: FetchFailed) -> None:
-        """The API no longer knows the task, and the URL that it gave before did not help."""
+        """The API no longer knows the task, and its last URL failed too."""
         if outcome.fresh_url:
             self._expire(task, f"the API no longer knows its task; {outcome.reason}")
         else:
             self._leave_picture(task, outcome.reason)
 
     def _leave_picture(self, task: Task, reason: str) -> None:
-        """Leave a paid picture to a later run. When none arrives at all, nothing more is sent."""
+        """Leave a paid picture to a later run. Halt when no picture arrives at all."""
         self._outages.picture_left(self._now)
         self._leave(task, reason)
         if self._no_pictures():
-            pictures = f"{self._outages.pictures} pictures in a row could not be fetched"
-            text = f"{pictures} ({reason}); what is paid for is fetched by the next run or `rescue`"
-            self._halt(ExitCode.FAILED, text)
+            text = f"{self._outages.pictures} pictures in a row could not be fetched ({reason})"
+            self._halt(ExitCode.FAILED, f"{text}; {_FETCHED_LATER}")
 
     def _no_pictures(self) -> bool:
-        """Whether no picture has arrived for so long that paying for more makes no sense."""
+        """Whether no picture has arrived for so long that no more should be paid for."""
         return self._outages.no_pictures(self._now, self._run.unreachable_timeout)
 
     def _expire(self, task: Task, reason: str) -> None:
-        """The picture is paid for and no longer to be had: never paid again by itself.
+        """Handle a paid picture that the API no longer has; it is never paid for again by itself.
 
-        Where a whole picture of other bytes stands in its place, somebody worked on it: it stays.
+        A whole picture of other bytes in its place is somebody's work, and stays.
         """
         if task.restoring is not None and task.replacing is not None:
             task.expired = reason
@@ -939,13 +940,13 @@ class Engine:
             self._mark_expired(task, task.expired)
             return
         self._write(Checkpoint.stand_in, task.key, found.files)
-        self._land(task.ticket)
+        self._forget(task.ticket)
         self._report(events.Note(f"{task.replacing}; it is left as it is, since {task.expired}"))
 
     def _mark_expired(self, task: Task, reason: str) -> None:
         self._write(Checkpoint.expire, task.ticket, reason)
         self._budget.leave(task.ticket)
-        self._land(task.ticket)
+        self._forget(task.ticket)
         self.tally.expired += 1
         self._report(events.Expired(task.key, task.name, reason))
 

@@ -1,9 +1,9 @@
 """The driver: commits the engine's decisions, then starts their effects.
 
-One turn: take what has happened, have the engine decide what follows, commit all transitions in one
-transaction, then report the events and start the effects. The order is what makes a run safe to
-kill: an attempt is on disk before its POST leaves, a task's id before it is polled, and what an
-answer said before anything follows from it.
+One turn: collect triggers, let the engine decide, commit all transitions in one transaction, then
+report the events and start the effects. This order makes a run safe to kill: an attempt is on disk
+before its POST leaves, a task's id before it is polled, and the content of an answer before
+anything follows from it.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ from spark_batch.paths import Layout
 if TYPE_CHECKING:
     from spark_batch.client import TaskReader
 
-# So many questions of admission are answered before the driver looks at what has come in.
+# Questions of admission that are answered before the driver handles calls that have ended.
 _QUESTIONS_A_TURN = 1000
-# Seconds by which a wait is longer than it was meant to be when the process was suspended.
+# A wait that is longer than planned by so many seconds means that the process was suspended.
 _SUSPENDED = 2.0
 _NOT_SENT = "the run ended before it was sent"
 
 
 class Driver:
-    """One run. `events` does it, `stop` may be called from a signal handler.
+    """One run. `events` runs it; `stop` may be called from a signal handler.
 
-    `run` and `models` are the recipe's. `send` is None for a run that only fetches. `ready` says
-    whether all that a job sends is at hand, and else has it made. `api` is the base URL, or
-    `sandbox`. `steps` are those of the plan, lazily; `open_jobs` are the jobs of tasks from earlier
-    runs that may be made again, by key. `limit` bounds the jobs that are sent, `metadata` says what
-    pictures shall carry, `checks` are made on each new picture, those that start programs by
-    `programs`; `commit` is the recipe's, in git.
+    `run` and `models` are the recipe's. `send` is None for a run that only fetches. `ready` returns
+    whether a job can be sent at once, and else begins to prepare it. `api` is the base URL, or
+    `sandbox`. `steps` are the plan's, taken lazily; `open_jobs` are the jobs, by key, of tasks from
+    earlier runs that may be retried. `limit` bounds the jobs that are sent, `metadata` is what
+    pictures carry, `checks` are made on every new picture, those that start programs by
+    `programs`; `commit` is the recipe's commit in git.
 
-    `executors` do what waits for the API and its hosts, and what reads and writes pictures; they
-    are shut down when the run ends, and so is `elsewhere`, which fetches pictures in other
-    processes; without it, they are fetched in this one.
+    `executors` make the calls to the API and its hosts, and read and write pictures. `elsewhere`
+    fetches pictures in other processes; without it, this process does. Both are shut down when the
+    run ends.
     """
 
     def __init__(
@@ -121,19 +121,19 @@ class Driver:
         self._calls = Calls(*executors.all(), clock=self._clock)
         self._rows = Rows()
         self._due: deque[Effect] = deque()  # committed, and not yet started
-        self._pending: list[Trigger] = []  # of the next turn, beside what calls bring
-        self._error: BaseException | None = None  # of a call: ends the run after the turn
+        self._pending: list[Trigger] = []  # of the next turn, beside those of ended calls
+        self._error: BaseException | None = None  # of a call; ends the run after the turn
         self._token = ""
         self._stops = 0
         self._now = 0.0  # of the turn
 
     def stop(self) -> None:
-        """Once: submit nothing more, wait a while for what is paid for. Twice: stop now."""
+        """Once: submit nothing more, and wait a while for paid tasks. Twice: stop now."""
         self._stops += 1
         self._calls.wake()
 
     def events(self) -> Iterator[Event]:
-        """Do the run. Raises OutputError when the checkpoint can no longer be written."""
+        """Run to the end. Raises OutputError when the checkpoint can no longer be written."""
         try:
             self._token = fetching.begin(self._layout)
             yield from self._turns()
@@ -168,9 +168,9 @@ class Driver:
             ended = self._wait()
 
     def _turn(self, happened: Iterable[Trigger], ended: Sequence[Ended] = ()) -> Iterator[Event]:
-        """Decide and commit what follows from what has happened, report it, start the effects.
+        """Decide and commit the consequences of triggers, report the events, start the effects.
 
-        `ended` are the calls that are answered by it. Raises the error that ends the run.
+        `ended` are the calls that the triggers come from. Raises the error that ends the run.
         """
         try:
             due, reports = self._commit(happened)
@@ -186,7 +186,7 @@ class Driver:
             raise self._error
 
     def _commit(self, happened: Iterable[Trigger]) -> tuple[list[Effect], list[Event]]:
-        """Have the engine decide, and write all transitions in one transaction."""
+        """Let the engine decide, and write all transitions in one transaction."""
         self._now = self._clock.monotonic()
         due: list[Effect] = []
         reports: list[Event] = []
@@ -201,7 +201,7 @@ class Driver:
         return due, reports
 
     def _happened(self, ended: list[Ended]) -> Iterator[Trigger]:
-        """Triggers of this turn, made lazily: each sees the transitions of those before it."""
+        """The triggers of this turn, lazily: a trigger sees the transitions of earlier ones."""
         yield from self._take_pending()
         yield from self._answers(ended)
         yield from self._overdue()
@@ -214,7 +214,7 @@ class Driver:
         return pending
 
     def _answers(self, ended: list[Ended]) -> Iterator[Trigger]:
-        """Triggers for the calls that have ended; none for a call that raised."""
+        """The triggers of calls that have ended; none for a call that raised."""
         for call, future in ended:
             if future.cancelled():
                 yield CallTakenBack(call.ticket, "the call was dropped before it was begun")
@@ -240,10 +240,10 @@ class Driver:
         return not self._stops and self._engine.question(self._now) is not None
 
     def _admission(self) -> Iterator[Trigger]:
-        """Answer the engine's questions, up to a number: answers of the API may be waiting.
+        """Answer the engine's questions, up to a number, since answers of the API may be waiting.
 
-        This is a turn of its own, so that no answer waits for the plan to be committed: to look at
-        a thousand finished jobs takes a while on a slow disk.
+        This is a turn of its own, so that no answer of the API waits for it: checking a thousand
+        finished jobs takes a while on a slow disk.
         """
         for _ in range(_QUESTIONS_A_TURN):
             question = self._engine.question(self._now)
@@ -256,7 +256,7 @@ class Driver:
                     yield triggers.InputChecked(self._ready is None or self._ready(job))
 
     def _wait(self) -> list[Ended]:
-        """Wait until a call has ended or something is due; gives the calls that have ended."""
+        """Wait until a call has ended or something is due; returns the calls that have ended."""
         seconds = self._patience()
         before = self._clock.monotonic()
         ended = self._calls.wait(seconds)
@@ -265,7 +265,7 @@ class Driver:
         return ended
 
     def _patience(self) -> float | None:
-        """Seconds until something is due by itself."""
+        """Seconds until a timer or a call's deadline is due; None without any."""
         if self._pending or self._may_admit:
             return 0.0
         moments = (self._engine.next_due, self._calls.overdue_at)
@@ -285,7 +285,7 @@ class Driver:
     # --- Effects.
 
     def _start(self, effect: Effect) -> None:
-        """Start an effect. After an error no call is started, after a stop no request."""
+        """Start an effect; after an error no call, and after a stop no request."""
         if isinstance(effect, effects.TakeBackRequests):
             self._pending += self._take_back(only_requests=True)
             return
@@ -294,13 +294,13 @@ class Driver:
             try:
                 self._start_call(effect)
                 return
-            except RuntimeError as error:  # BrokenExecutor is one; or the executor was shut down
+            except RuntimeError as error:  # the executor is broken or was shut down
                 self._error = error
         if is_request:
             self._pending.append(CallTakenBack(effect.ticket, _NOT_SENT))
 
     def _start_call(self, call: Call) -> None:
-        """Hand a call to its executor, with what it needs of the checkpoint."""
+        """Hand a call to its executor, with the data that it needs from the checkpoint."""
         executors = self._executors
         on_pictures = partial(self._calls.start, call, executors.pictures)
         match call:
@@ -323,7 +323,7 @@ class Driver:
         row = self._rows[fetch.ticket]
         full = self._metadata is Metadata.FULL
         checks: tuple[Check, ...] = ()
-        if self._checks and fetch.recorded is None:  # one that is put back was checked
+        if self._checks and fetch.recorded is None:  # a restored picture was checked before
             checks = checks_for(self._checks, self._checkpoint.variables(fetch.key))
         return FetchWork(
             row,
@@ -337,19 +337,19 @@ class Driver:
         )
 
     def _names(self, key: str) -> Names:
-        """The names that want a job's picture."""
+        """The output names of a job's picture, and the files written for them."""
         outputs, written = self._checkpoint.outputs(key), self._checkpoint.written(key)
         return Names(self._layout, tuple(outputs), written)
 
     def _take_back(self, *, only_requests: bool = False) -> list[Trigger]:
-        """Cancel the calls that no thread has begun; such a request may be sent later."""
+        """Cancel the calls that no thread has begun; a later run may send such a request."""
         requests = self._calls.take_back(only_requests=only_requests)
         return [CallTakenBack(request.ticket, _NOT_SENT) for request in requests]
 
-    # --- What the checkpoint knows about what has happened.
+    # --- Triggers, with the data that the checkpoint has about them.
 
     def _start_of_run(self) -> Trigger:
-        """The tasks that earlier runs paid for."""
+        """The trigger with the tasks that earlier runs paid for."""
         paid = tuple(
             triggers.TaskFromBefore(
                 attempt,
@@ -363,7 +363,7 @@ class Driver:
         return triggers.RunStarted(paid, self._checkpoint.uncertain_count())
 
     def _answer(self, call: Call, outcome: Any) -> Trigger:
-        """The trigger for what a call has brought."""
+        """The trigger for the result of a call."""
         ticket = call.ticket
         match call:
             case effects.Submit(job=job):
@@ -396,7 +396,7 @@ class Driver:
         )
 
     def _has_expired(self, ticket: int, outcome: object) -> bool:
-        """Whether a URL that has ended has ended for good."""
+        """Whether a refused URL means that the API no longer keeps the picture."""
         if not (isinstance(outcome, FetchFailed) and outcome.fresh_url):
             return False
         finished = self._checkpoint.finished_at(self._rows[ticket])
@@ -404,7 +404,7 @@ class Driver:
         return waits.has_expired(finished, self._clock.utc(), kept_hours=kept)
 
     def _twin(self, key: str, outcome: object) -> str | None:
-        """Another job with the same bytes, though its seed is another one."""
+        """Another job whose picture has the same bytes although its seed differs, or None."""
         if not isinstance(outcome, effects.Delivered) or outcome.suspect:
             return None
         return self._checkpoint.twin(key, outcome.received or outcome.picture.sha256)
@@ -412,12 +412,12 @@ class Driver:
     # --- The end.
 
     def _leave_rest(self) -> list[Event]:
-        """Leave to the next run what a stopped run has waited for in vain."""
+        """Leave unfinished attempts of a stopped run to the next run."""
         rest = [*self._take_pending(), *self._take_back(), triggers.PatienceEnded()]
         return self._commit(rest)[1]
 
     def _close(self) -> None:
-        """Write down which requests were not sent; nothing else is waited for."""
+        """Record which requests were not sent, without waiting for anything."""
         rest = [*self._take_pending(), *self._take_back()]
         rest += [
             CallTakenBack(effect.ticket, _NOT_SENT)
@@ -430,7 +430,10 @@ class Driver:
             self._commit(rest)
 
     def _drain(self) -> str:
-        """After an error: write down what calls under way still bring; gives what did not go."""
+        """After an error, record the results of calls under way.
+
+        Returns a text with the task ids that could not be recorded, empty if there are none.
+        """
         with contextlib.suppress(SparkBatchError):
             self._close()
         ended = self._calls.wait_for_all(self._stop_timeout)
@@ -441,7 +444,7 @@ class Driver:
         return ""
 
     def _with_tasks(self, message: str) -> str:
-        """`message` with the ids of all tasks in flight, which no file may know any more."""
+        """`message` with the ids of all tasks in flight, which may be in no file any more."""
         named = [
             f"job {key} is task {task_id}"
             for key, task_id in self._engine.tasks_in_flight()
@@ -449,13 +452,13 @@ class Driver:
         ]
         tasks = f"; in flight: {', '.join(named)}" if named else ""
         return (
-            f"{message}{tasks}; nothing more is sent: put a copy of the checkpoint back, and name"
-            " tasks that it does not know with `spark-batch resolve`"
+            f"{message}{tasks}; nothing more is sent: restore a copy of the checkpoint, and enter"
+            " the tasks that it lacks with `spark-batch resolve RECIPE JOB --task-id ID`"
         )
 
 
 def _unwritten(ended: Iterable[Ended]) -> str:
-    """The task ids that the checkpoint did not take: the last chance to report them."""
+    """A text with the task ids that the checkpoint did not take, to report them at least."""
     made = [
         f"job {call.job.key} is task {future.result().task_id}"
         for call, future in ended
@@ -463,4 +466,4 @@ def _unwritten(ended: Iterable[Ended]) -> str:
         and not (future.cancelled() or future.exception())
         and isinstance(future.result(), Made)
     ]
-    return f"; not written down: {', '.join(made)}" if made else ""
+    return f"; not recorded: {', '.join(made)}" if made else ""

@@ -1,6 +1,6 @@
-"""Effects: what the driver starts once the transitions of a turn are committed; and their outcomes.
+"""Effects, which the driver starts after the transitions of a turn; their outcomes; transitions.
 
-A ticket names an attempt, as in `transitions`.
+A ticket identifies an attempt: it is the id of its row, or a negative number until it has a row.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Ask for the task of a job, which the model of this name makes."""
+    """Poll the task of a job; `model` is the name of its model."""
 
     ticket: int
     key: str
@@ -38,15 +38,15 @@ class Poll:
 class Fetch:
     """Download, check and place the picture of a completed task, and its further pictures.
 
-    `expected_bytes` is the size that has to arrive, None for any; a further picture that does not
-    arrive fails the call, unless it is the `last_try`. `expected` is the width and height in pixels
-    that the API gives for those asked, None where that is not known, `source` the input picture,
-    `recorded` the picture that is being restored, if one is.
+    `expected_bytes` is the size that must arrive, None for any. A further picture that does not
+    arrive fails the call, except in the `last_try`. `expected` is the width and height in pixels
+    that the API returns for the requested ones, None if unknown; `source` is the input picture,
+    `recorded` the picture that is being restored, if any.
     """
 
     ticket: int
     key: str
-    result: Result = field(repr=False)  # it has a signed URL
+    result: Result = field(repr=False)  # contains a signed URL
     expected_bytes: int | None
     last_try: bool
     expected: tuple[int, int] | None
@@ -73,17 +73,17 @@ class FindStandIns:
 
 @dataclass(frozen=True, slots=True)
 class TakeBackRequests:
-    """Cancel the requests that no thread has begun: nothing more is to be sent."""
+    """Cancel the requests that no thread has begun, since nothing more is sent."""
 
 
-Timed = Submit | Poll | Fetch  # what may be started later
+Timed = Submit | Poll | Fetch  # effects that may be started later
 Call = Submit | Poll | Fetch | Restore | FindStandIns
 Effect = Call | TakeBackRequests
 
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """The places of further pictures that a task made, and why one of them is `missing`."""
+    """The paths of further pictures that a task made, and why one is `missing`, if so."""
 
     places: tuple[str, ...] = ()
     missing: str | None = None
@@ -93,9 +93,8 @@ class Further:
 class Delivered:
     """The picture was placed under its names; `suspect` is why it looks wrong, if it does.
 
-    `checks` are the results of the recipe's checks.
-    `received` is its SHA-256 as it came, where metadata have changed that; `unmarked` says why it
-    could not be given any.
+    `checks` are the results of the recipe's checks. `received` is the SHA-256 of the download if
+    metadata have changed it; `unmarked` is why metadata could not be added, if so.
     """
 
     picture: Picture
@@ -137,9 +136,8 @@ PictureOutcome = Delivered | FetchFailed | DiskRefused | Blocked
 RestoreOutcome = Delivered | NotHere | PointerOnly | DiskRefused | Blocked
 
 
-# --- Transitions, which the driver has the checkpoint apply. `checkpoint.transitions` says what
-# they mean and from which state each is allowed. A ticket names an attempt: the id of its row, or a
-# negative number until the row is made.
+# --- Transitions, which the driver applies to the checkpoint. `checkpoint.transitions` has their
+# meanings and the states in which they are allowed.
 
 
 class Rows(dict[int, int]):
@@ -161,7 +159,7 @@ class Begin:
     commit: str | None
 
     def apply(self, checkpoint: Checkpoint, rows: Rows) -> None:
-        """Make the attempt's row, and note which it is."""
+        """Insert the attempt's row, and record its id under the ticket."""
         rows[self.ticket] = checkpoint.begin_attempt(
             self.key,
             number=self.number,
@@ -173,7 +171,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A method of the checkpoint for a subject: an attempt, by ticket, or a job, by key."""
+    """A call of a checkpoint's method for an attempt, by ticket, or for a job, by key."""
 
     method: Callable[..., object]
     subject: int | str

@@ -18,7 +18,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A picture is on disk under `files`; `cost` is USD as the API reported it.
+    """A picture is on disk under `files`; `cost` is in USD, as the API reported it.
 
     `flag` is why a person should look at the picture, if one should.
     """
@@ -31,9 +31,9 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt failed; `retrying` says that a further one follows in this run.
+    """An attempt failed; `retrying` is whether another one follows in this run.
 
-    `cost` is USD that the API charged for it all the same.
+    `cost` is in USD, if the API charged for it nevertheless.
     """
 
     key: str
@@ -64,7 +64,7 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A paid task is left for a later run, which will ask for it again."""
+    """A paid task is left to a later run, which polls it again."""
 
     key: str
     name: str
@@ -73,14 +73,14 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that a person may want to know, in one line."""
+    """Information for the user, in one line."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """Nothing more is sent; what has been paid for goes on."""
+    """Nothing more is sent; paid tasks continue."""
 
     code: ExitCode
     reason: str
@@ -91,10 +91,10 @@ Event = Submitted | Done | Failed | BecameUncertain | Expired | Unfinished | Not
 
 @dataclass(slots=True)
 class Tally:
-    """The tally of a run: jobs by how they ended in it, and money in USD.
+    """The tally of a run: numbers of jobs by how they ended, and money in USD.
 
-    `stuck` counts the jobs that failed, or whose picture expired, before this run and are left as
-    they are; `uncertain_before` the attempts that earlier runs left uncertain.
+    `stuck` counts the jobs that failed or expired before this run and are left as they are,
+    `uncertain_before` the attempts that earlier runs left uncertain.
     """
 
     done: int = 0
@@ -117,7 +117,7 @@ class Tally:
         return self.done + self.failed + self.uncertain + self.expired + self.unfinished
 
     def exit_code(self) -> ExitCode:
-        """The exit code of this end (spark_batch/README.md, "Exit codes"); the gravest first."""
+        """The run's exit code (spark_batch/README.md, "Exit codes"); the gravest wins."""
         halt = self.halted.code if self.halted else ExitCode.DONE
         if self.interrupted:
             return ExitCode.INTERRUPTED

@@ -1,10 +1,9 @@
 """Fetch a picture: download, check, mark and place it, in this process or in another one.
 
-All of it is a function of plain values that may be repeated for nothing, and nothing in them is
-secret but the picture's signed URL. So it may run in a worker process or on another machine, which
-can be lost at any moment. Such a worker places a picture only while it can read the token of the
-run that asked for it; one that has no access to the output folder, or whose run has ended, hands
-the bytes back instead.
+All of it is a function of plain values that may be repeated at no cost, and the only secret in them
+is the picture's signed URL. So it may run in a worker process or on another machine, which can be
+lost at any moment. Such a worker places a picture only while it can read the token of its run. One
+that has no access to the output folder, or whose run has ended, returns the bytes instead.
 """
 
 from __future__ import annotations
@@ -53,42 +52,39 @@ class Download(Protocol):
 
 
 class Elsewhere(Protocol):
-    """Does work on pictures in other processes; `far` ones may see other files than this one.
+    """Processes pictures in other processes; `is_remote` ones may not see this machine's files."""
 
-    `at_once` is the number of calls that keep them busy; 0 for what this process needs anyway.
-    """
-
-    far: bool
+    is_remote: bool
 
     @property
     def at_once(self) -> int:
-        """The number of calls."""
+        """The number of calls that keep the processes busy; 0 for as many as without them."""
 
     def do(self, name: str, function: Callable[..., T], *args: Any, instead: Callable[[], T]) -> T:
-        """Call `function` there, or `instead` here where that fails or does not pay.
+        """Call `function` there, or `instead` here when that fails or does not pay.
 
-        `name` says what it is for.
+        `name` describes the call.
         """
 
     def take_note(self) -> str | None:
-        """A note for the user, given once."""
+        """A note for the user, returned only once."""
 
     def close(self) -> None:
-        """End it; what is under way is not waited for."""
+        """End the processes, without waiting for calls under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names that want a job's picture, and the files that were written for them, by name."""
+    """The output names of a job's picture, and the files that were written for them, by name."""
 
     layout: Layout
     outputs: tuple[str, ...]
     written: dict[str, str]
 
     def free_for(self, recorded: Picture | None) -> list[str]:
-        """The names that get the job's picture; `recorded` is the one that is being restored.
+        """The names to write the picture to; `recorded` is the picture being restored, if any.
 
-        One that is only put back does not replace a Git LFS pointer that somebody committed.
+        A restored picture does not replace a Git LFS pointer to another one, which was committed.
         """
         if recorded is None:
             return list(self.outputs)
@@ -98,12 +94,12 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class FetchWork:
-    """All that it takes to fetch a picture of an attempt.
+    """The data that is needed to fetch the picture of an attempt.
 
-    `metadata` says what is embedded, and `facts` are what it was made of, None where that is not;
+    `metadata` is the kind of metadata to embed, and `facts` their content, None if not needed.
     `rules` are the model's for pictures, `checks` are made on the picture. For other processes:
-    `token` is the run's, `private` says whether private addresses may be spoken to, and `before` is
-    the input picture, where they cannot read its file.
+    `token` is the run's, `private` is whether private addresses are allowed, and `before` is the
+    input picture if they cannot read its file.
     """
 
     attempt: int
@@ -125,7 +121,7 @@ class FetchWork:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A whole picture in a part file, and what is to be recorded of it; as in `Delivered`."""
+    """A whole picture in a part file, and the data to record about it, as in `Delivered`."""
 
     picture: Picture
     thumbnail: pictures.Thumbnail | None
@@ -138,7 +134,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """A picture that a worker has fetched and checked, and cannot place."""
+    """A picture that a worker has fetched and checked, but cannot place."""
 
     data: bytes = field(repr=False)
     checked: Checked
@@ -148,7 +144,7 @@ class HandedBack:
 
 
 def begin(layout: Layout) -> str:
-    """Remove the downloads that a killed run has left, and give this run a token, in a file.
+    """Remove the downloads that a killed run left; write a token for this run and return it.
 
     Raises OutputError.
     """
@@ -162,18 +158,18 @@ def begin(layout: Layout) -> str:
 
 
 def end(layout: Layout) -> None:
-    """Remove the token: what a worker is still at work on is no longer placed."""
+    """Remove the token, so that workers place no more pictures."""
     with suppress(OSError):
         layout.run_token.unlink()
 
 
 def _new_part(work: FetchWork) -> Path:
-    """A part file of its own, since a worker that was given up may still be at work on another."""
+    """A new part file, since a worker that was given up may still write into another."""
     return atomic.temporary_name(work.layout.parts / str(work.attempt))
 
 
 def _is_current(work: FetchWork) -> bool:
-    """Whether this process sees the output folder, and the run that asked still goes on."""
+    """Whether this process sees the output folder, and the run has not ended."""
     try:
         return work.layout.run_token.read_bytes() == work.token.encode()
     except OSError:
@@ -189,11 +185,11 @@ def fetch(
     elsewhere: Elsewhere | None,
     programs: Programs | None = None,
 ) -> PictureOutcome:
-    """Fetch a picture `elsewhere`, or in this process, and have `programs` check it here.
+    """Fetch a picture `elsewhere`, or in this process, and let `programs` check it here.
 
-    The API's size of the file is insisted on at first, but not in the last try; when it goes on to
-    differ from what comes whole, by its Content-Length and to the decoder, what comes is taken. A
-    further picture that does not arrive holds up the job's own until the last try.
+    At first the file must have the API's size. If that keeps differing from files that are whole by
+    their Content-Length and for the decoder, the last tries accept them. A further picture that
+    does not arrive delays the job's own picture until the last try.
     """
 
     def here() -> PictureOutcome | HandedBack:
@@ -203,8 +199,8 @@ def fetch(
         outcome = here()
     else:
         sent, function = replace(work, private=reader.is_private()), fetch_there
-        if elsewhere.far:
-            sent, function = _for_afar(sent), fetch_afar
+        if elsewhere.is_remote:
+            sent, function = _for_remote(sent), fetch_remotely
         outcome = elsewhere.do(f"fetch-{work.attempt}", function, sent, instead=here)
     placed = _take_over(work, outcome) if isinstance(outcome, HandedBack) else outcome
     if programs is not None and isinstance(placed, Delivered):
@@ -223,8 +219,8 @@ def _judged(work: FetchWork, placed: Delivered, programs: Programs) -> Delivered
     return replace(placed, checks=in_order(work.checks, (*placed.checks, *found)))
 
 
-def _for_afar(work: FetchWork) -> FetchWork:
-    """For a worker with another current folder, and perhaps without our files."""
+def _for_remote(work: FetchWork) -> FetchWork:
+    """The work for a worker with another current folder, and perhaps without our files."""
     source, names = work.fetch.source, work.names
     absolute = replace(names.layout, output_dir=names.layout.output_dir.absolute())
     before = None
@@ -234,7 +230,7 @@ def _for_afar(work: FetchWork) -> FetchWork:
 
 
 def fetch_here(work: FetchWork, download: Download) -> PictureOutcome:
-    """Fetch a picture to its names."""
+    """Fetch a picture and place it under its names, in this process."""
     part = _new_part(work)
     try:
         pictures.make_folder(part.parent)
@@ -252,9 +248,9 @@ def fetch_here(work: FetchWork, download: Download) -> PictureOutcome:
 
 
 def fetch_there(work: FetchWork) -> PictureOutcome | HandedBack:
-    """Fetch a picture in another process: to its names, or into the hands of the run.
+    """Fetch a picture in another process, and place it or hand it back to the run.
 
-    Raises OutputError when there is no room for it.
+    Raises OutputError when it cannot be written.
     """
     download = _downloader(private=work.private).fetch
     if _is_current(work):
@@ -276,8 +272,8 @@ def fetch_there(work: FetchWork) -> PictureOutcome | HandedBack:
         return HandedBack(part.read_bytes(), checked)
 
 
-def fetch_afar(work: FetchWork) -> PictureOutcome | HandedBack:
-    """The same on another machine, whose network and disk may be worse than those of the run.
+def fetch_remotely(work: FetchWork) -> PictureOutcome | HandedBack:
+    """Fetch a picture on another machine, whose network and disk may be worse than the run's.
 
     Raises PictureError for a picture that cannot be fetched there.
     """
@@ -307,7 +303,7 @@ def _take_over(work: FetchWork, handed: HandedBack) -> PictureOutcome:
 
 
 def _remove(part: Path) -> None:
-    with suppress(OSError):  # what is left is removed by the next run
+    with suppress(OSError):  # the next run removes what is left
         part.unlink(missing_ok=True)
 
 
@@ -321,7 +317,7 @@ def fitted(path: Path, picture: Picture, *, rules: PictureRules, elsewhere: Else
 
 
 def _checked(work: FetchWork, part: Path, download: Download) -> Checked | FetchFailed:
-    """Download into `part`, inspect and mark. Raises OutputError."""
+    """Download a picture into `part`, inspect and mark it. Raises OutputError."""
     further, failed = _fetch_further(work, part, download)
     if failed is not None and not work.fetch.last_try:
         return failed
@@ -337,9 +333,9 @@ def _checked(work: FetchWork, part: Path, download: Download) -> Checked | Fetch
 
 
 def _inspected(work: FetchWork, part: Path, further: Further) -> Checked:
-    """Inspect a download; its metadata are written in, where it can carry them.
+    """Inspect a download, and add its metadata if possible; a failure to add them loses nothing.
 
-    What is paid for is never lost for their sake. Raises PictureError and OutputError.
+    Raises PictureError and OutputError.
     """
     fetch = work.fetch
     before = work.before
@@ -357,14 +353,14 @@ def _inspected(work: FetchWork, part: Path, further: Further) -> Checked:
 
 
 def _is_marked(work: FetchWork, picture: Picture) -> bool:
-    """Whether a picture gets metadata. One that is put back as it came before gets no mark."""
+    """Whether a picture gets metadata; not if it is restored with its recorded bytes."""
     recorded = work.fetch.recorded
     as_before = recorded is not None and recorded.sha256 == picture.sha256
     return work.metadata is Metadata.FULL or (work.metadata is Metadata.MARK and not as_before)
 
 
 def _deliver(work: FetchWork, part: Path, checked: Checked) -> Delivered:
-    """Move a picture to its names, and keep its thumbnail. Raises OutputError."""
+    """Move a picture to its names, and store its thumbnail. Raises OutputError."""
     layout = work.layout
     outputs = work.names.free_for(work.fetch.recorded)
     files = deliver(part, checked.picture, outputs=outputs, layout=layout)
@@ -384,10 +380,10 @@ def _deliver(work: FetchWork, part: Path, checked: Checked) -> Delivered:
 def _fetch_further(
     work: FetchWork, part: Path, download: Download
 ) -> tuple[Further, FetchFailed | None]:
-    """Fetch the further pictures of a task into the folder of kept ones.
+    """Fetch the further pictures of a task into the folder `kept`.
 
-    Gives their places, and why the rest is missing: after a failure, or `_FURTHER_SECONDS`, it is
-    not fetched in this try. Raises OutputError.
+    Returns their paths, and why the rest is missing: this try ends at the first failure, or after
+    `_FURTHER_SECONDS`. Raises OutputError.
     """
     end_at = time.monotonic() + _FURTHER_SECONDS
     places: list[str] = []

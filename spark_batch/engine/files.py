@@ -13,15 +13,15 @@ from spark_batch.paths import Layout
 
 
 def kept_path(layout: Layout, picture: Picture) -> Path:
-    """The path of a picture that no line wants, by its content."""
+    """The path in the folder `kept` of a picture that has no output name."""
     return layout.kept_picture(picture.sha256, pictures.extension(picture))
 
 
 def deliver(part: Path, picture: Picture, *, outputs: list[str], layout: Layout) -> dict[str, str]:
-    """Move a checked download to its names; gives the path with extension by output name.
+    """Move a checked download to its names; returns the paths with extension by output name.
 
-    What stands there with another content, also with another extension, is moved to the folder
-    `kept`: it may have been paid for. A picture that no line wants goes there itself. Raises
+    A file that is there with another content, also with another extension, is moved to the folder
+    `kept`, since it may have been paid for. A picture without names is moved there itself. Raises
     OutputError.
     """
     if not outputs:
@@ -40,15 +40,15 @@ def deliver(part: Path, picture: Picture, *, outputs: list[str], layout: Layout)
 def restore(
     picture: Picture, *, outputs: list[str], written: list[str], layout: Layout
 ) -> dict[str, str] | None:
-    """Write the missing names of a picture from a copy that is still on this disk, if there is one.
+    """Write the missing files of a picture from a copy on this disk; None if there is no copy.
 
-    `written` are the files that once held it, below the output folder, or with a folder of their
-    own. A name whose file is a Git LFS pointer to the picture has it already, and a pointer is
-    never copied. Raises OutputError.
+    Returns the paths by output name. `written` are the files that once held the picture, below the
+    output folder or absolute. A Git LFS pointer to the picture counts as its file, and is never
+    copied. Raises OutputError.
     """
     files = {output: output + pictures.extension(picture) for output in outputs}
     targets = [layout.output_dir / file for file in files.values()]
-    missing = [target for target in targets if not stands(target, picture.sha256)]
+    missing = [target for target in targets if not holds_or_points(target, picture.sha256)]
     if files and not missing:
         return files
     places = [*_places(picture, outputs, written, layout), kept_path(layout, picture)]
@@ -64,7 +64,7 @@ def restore(
 def pointer_to(
     picture: Picture, *, outputs: list[str], written: list[str], layout: Layout
 ) -> Path | None:
-    """A Git LFS pointer to a picture, among the files that `restore` looks at."""
+    """A Git LFS pointer to a picture, among the files that `restore` checks."""
     places = _places(picture, outputs, written, layout)
     return next((place for place in places if _points_to(place, picture.sha256)), None)
 
@@ -85,8 +85,8 @@ def _places(picture: Picture, outputs: list[str], written: list[str], layout: La
     return [layout.output_dir / file for file in dict.fromkeys([*written, *wanted])]
 
 
-def stands(path: Path, sha256: str) -> bool:
-    """Whether a file has this SHA-256, or is a Git LFS pointer to one that has."""
+def holds_or_points(path: Path, sha256: str) -> bool:
+    """Whether a file has this SHA-256, or is a Git LFS pointer to a file that has."""
     return _points_to(path, sha256) or holds(path, sha256)
 
 
@@ -96,7 +96,7 @@ def _points_to(path: Path, sha256: str) -> bool:
 
 
 def holds(path: Path, sha256: str) -> bool:
-    """Whether a file is there with this SHA-256."""
+    """Whether there is a file with this SHA-256."""
     try:
         return pictures.sha256(path) == sha256
     except PictureError:
@@ -104,19 +104,18 @@ def holds(path: Path, sha256: str) -> bool:
 
 
 def size_of(path: Path | str) -> int | None:
-    """The bytes of a file; None when there is none."""
+    """The number of bytes of a file; None when there is none."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - a run asks for each picture: a Path takes 4 µs
+        status = os.stat(path)  # noqa: PTH116 - called for every picture: a Path takes 4 µs
     except OSError:
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def stand_ins(files: dict[str, str], layout: Layout) -> dict[str, int] | None:
-    """The bytes of the whole pictures that stand under every one of `files`, by output name.
+    """The sizes in bytes, by output name, if all of `files` are whole pictures; else None.
 
-    A Git LFS pointer stands for a whole picture; its own bytes count. None when there is none, or
-    when one of them is missing or no whole picture.
+    A Git LFS pointer counts as a whole picture, with its own size. None without files.
     """
     try:
         found = {output: _bytes_of(layout.output_dir / file) for output, file in files.items()}
@@ -126,7 +125,7 @@ def stand_ins(files: dict[str, str], layout: Layout) -> dict[str, int] | None:
 
 
 def _bytes_of(path: Path) -> int:
-    """The bytes of a file that is a whole picture or a pointer. Raises PictureError."""
+    """The size of a file that is a whole picture or a pointer. Raises PictureError."""
     size = size_of(path) if lfs.read(path) else None
     return pictures.accept(path).bytes if size is None else size
 
@@ -142,7 +141,7 @@ def _make_room(target: Path, picture: Picture, layout: Layout) -> None:
 
 
 def _inside(target: Path, layout: Layout) -> None:
-    """Follow symbolic links: what is written must stand in the output folder."""
+    """Raise NameBlocked if a link leads the folder of `target` out of the output folder."""
     if not target.parent.resolve().is_relative_to(layout.output_dir.resolve()):
         raise NameBlocked(
             f"{target.parent} leads out of the output folder {layout.output_dir}: remove the link"

@@ -24,16 +24,15 @@ class _Price(NamedTuple):
 
 @dataclass(slots=True)
 class Forecast:
-    """A plan summed up. `open_jobs` are the jobs of attempts that a run has to go on with.
+    """The sums of a plan, in USD. `open_jobs` are the jobs of tasks under way, by key.
 
-    Of what may be created `expected` is the cost when every first attempt succeeds, `quoted` the
-    same by the API's own quotes; `unpriced` and `unquoted` count the jobs for which there is none.
-    `most` is what is paid when every job needs all of its `attempts` and each of them is charged,
-    since that failed tasks are free is nowhere said: at the quote or at the estimate, whichever is
-    higher; `unbounded` counts the jobs that have neither, and `resumed` is the part of it for
-    further attempts of tasks that are under way. `sources` are where the estimates come from, as
-    `Prices.source` names them. With a `limit` only the first jobs to create,
-    so many, have a cost.
+    For the jobs to create, `expected` is the cost if every first attempt succeeds, and `quoted` is
+    the same by the API's quotes; `unpriced` and `unquoted` count the jobs without such a price.
+    `most` is the cost if every job needs all of its `attempts` and all are charged, since nothing
+    guarantees that failed tasks are free: at the quote or the estimate, whichever is higher.
+    `unbounded` counts the jobs that have neither; `resumed` is the part of `most` for further
+    attempts of tasks under way. `sources` are those of the estimates, as in `Prices.source`. With
+    a `limit`, only so many jobs to create have a cost.
     """
 
     counts: Counter[Action] = field(default_factory=Counter)
@@ -61,7 +60,7 @@ class Forecast:
         return 0 if self.limit is None else max(0, self.total(COSTS) - self.limit)
 
     def add(self, step: Step, prices: Prices) -> None:
-        """Count `step`, and its cost by what `prices` say when its kind is first met."""
+        """Count `step` and its cost, by the `prices` at the first step of its kind."""
         self.counts[step.action] += 1
         self.causes[step.cause] += 1
         costs = step.action in COSTS
@@ -92,7 +91,7 @@ class Forecast:
         self.sources.add(price.source)
 
     def _look_up(self, kind: Kind, prices: Prices) -> _Price:
-        """Once a kind: a recipe has a million jobs of few kinds."""
+        """Look up the prices of a kind once: a recipe may have a million jobs of few kinds."""
         found = _Price(
             prices.estimate(kind), prices.quoted(kind), prices.upper(kind), prices.source(kind)
         )
@@ -100,7 +99,7 @@ class Forecast:
         return found
 
     def _attempts_left(self, step: Step) -> int:
-        """The number of attempts a step may lead to in one run, beside one that is under way."""
+        """The number of attempts that a step may lead to in one run, besides one under way."""
         before = step.attempt.number if step.attempt else 0
         left = self.attempts - before + (step.action is Action.RESEND)
         return max(step.action in COSTS, left)

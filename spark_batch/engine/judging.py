@@ -1,8 +1,8 @@
-"""The checks that start a program: text read by tesseract, and commands of the recipe.
+"""Run the checks that start a program: text read by tesseract, and commands of the recipe.
 
-They run in the run's own process, on the file under its name, since a worker on another machine may
-have neither the program nor the recipe's folder. A program gets no key, no shell, no terminal and
-no standard input, and a bounded time.
+The run's own process starts them, on the file under its name, since a worker on another machine may
+have neither the program nor the recipe's folder. A program gets no key, no shell, no terminal, no
+standard input, and a limited time.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ _LONGEST_REASON = 300  # characters
 _MOST_OUTPUT = 1 << 20  # bytes that a program may print
 _HINTS = {
     errno.EACCES: " (`chmod +x` makes a file a program)",
-    errno.ENOEXEC: " (its first line names what runs it, such as #!/usr/bin/env python3)",
+    errno.ENOEXEC: " (its first line must name an interpreter, such as #!/usr/bin/env python3)",
 }
-# Ways in which tesseract divides a page: as a page of text, and as single words anywhere.
+# Values of tesseract's --psm: a page of text, and single words anywhere.
 _LAYOUTS = ("3", "11")
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """What checks of a recipe may start: `folder` is the recipe's, where its commands run.
+    """Runs the programs of a recipe's checks in `folder`, which is the recipe's.
 
-    `outside` is the folder of a stranger's files, in which tesseract is not looked for. `allowed`
-    says whether the user lets the recipe start programs of its own, `seconds` how long one may
-    take.
+    `outside` is a folder of possibly foreign files, where tesseract is not looked for. `allowed` is
+    whether the user allows the recipe's own commands, `seconds` the time limit of a program.
     """
 
     folder: Path
@@ -46,7 +45,7 @@ class Programs:
     seconds: float = SECONDS
 
     def judge(self, checks: Iterable[Check], file: Path) -> tuple[CheckResult, ...]:
-        """The results of checks on a picture's file. One that cannot be made has failed."""
+        """The results of checks on a picture's file. A check that cannot run has failed."""
         return tuple(self._judge(check, file.absolute()) for check in checks)
 
     def _judge(self, check: Check, file: Path) -> CheckResult:
@@ -76,16 +75,16 @@ class Programs:
 
     def _command(self, check: Check, file: Path) -> tuple[bool, str]:
         if not self.allowed:
-            raise ValueError(f"{ALLOW_OPTION} was not given, and the recipe's command is not run")
+            raise ValueError(f"the recipe's commands run only with {ALLOW_OPTION}")
         name, *others = check.command
-        # With a slash in its name it stands in the recipe's folder, as for a shell.
+        # As in a shell, a name with a slash is a path, here from the recipe's folder.
         program = (
             str(self.folder / name) if "/" in name else children.find_program(name, outside=None)
         )
         if program is None:
             raise ValueError(
-                f"there is no program {quoted(name)} on PATH, and no shell runs it; one in the"
-                f" recipe's folder is written {quoted(f'./{name}')}"
+                f"there is no program {quoted(name)} on PATH, and no shell is used; for one in the"
+                f" recipe's folder write {quoted(f'./{name}')}"
             )
         words = [program, *("".join(_filled(word, str(file))) for word in others)]
         code, output = self._output(words)
@@ -110,18 +109,18 @@ class Programs:
         return ended.code, ended.output.decode(errors="replace")
 
     def missing(self, checks: Iterable[Check]) -> str | None:
-        """A note where a check needs tesseract and it is not installed; None otherwise."""
+        """A note if a check needs tesseract and it is not installed, else None."""
         first = next((check for check in checks if check.kind is Kind.TEXT), None)
         if first is None or children.find_program(TESSERACT, outside=self.outside) is not None:
             return None
         return (
             f"{quoted(first.label)} reads pictures with {TESSERACT}, which is not installed:"
-            " every picture that is checked for a text fails"
+            " this check fails for every picture; install it"
         )
 
 
 def _ocr_variables() -> dict[str, str]:
-    """One thread for each picture, and the user's folder of languages."""
+    """Environment variables for tesseract: one thread a picture, the user's language folder."""
     folder = os.environ.get("TESSDATA_PREFIX")
     return {"OMP_THREAD_LIMIT": "1", **({"TESSDATA_PREFIX": folder} if folder else {})}
 
@@ -131,7 +130,7 @@ def _filled(word: str, file: str) -> Iterable[str]:
 
 
 def _words(error: Exception) -> str:
-    """What is wrong, without the path of a file that an OSError names."""
+    """The error as a text, without the full path in an OSError."""
     if isinstance(error, OSError) and error.strerror:
         name = Path(str(error.filename)).name if error.filename else "it"
         hint = _HINTS.get(error.errno or 0, "")

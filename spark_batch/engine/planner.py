@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader, Finished, FinishedLines
-from spark_batch.engine.files import size_of, stands
+from spark_batch.engine.files import holds_or_points, size_of
 from spark_batch.jobs import (
     Attempt,
     Difference,
@@ -33,18 +33,18 @@ class Cause(str, Enum):
     NEW = "new"
     CHANGED = "changed"  # another request wrote this name before
     FAILED = "failed"
-    SETTLED = "settled"  # `resolve` said that it is to be made again
-    NOT_ACCEPTED = "unsent"  # the last try did not reach the API
+    SETTLED = "settled"  # `resolve` settled it as to be made again
+    NOT_ACCEPTED = "unsent"  # the API did not accept the last try
     PAID = "paid"  # a task is under way
-    MISSING = "missing"  # done, and its file is not there
-    SIZE_DIFFERS = "size-differs"  # done, and its file has other bytes than were written
-    ELSEWHERE = "elsewhere"  # done, and not written under this name yet
+    MISSING = "missing"  # done, and its file is missing
+    SIZE_DIFFERS = "size-differs"  # done, and its file has another size than was written
+    ELSEWHERE = "elsewhere"  # done, and not yet written under this name
     DONE = "done"
     POINTER = "lfs-pointer"  # done, and its file is a Git LFS pointer to the picture
     OTHER_POINTER = "other-lfs-pointer"  # done, and its file is a pointer to another picture
     EXPIRED = "expired"
     PRUNED = "pruned"
-    FLAGGED = "flagged"  # done, and to be made again since the user asks for it
+    FLAGGED = "flagged"  # done, and to be made again at the user's request
     UNCERTAIN = "uncertain"
     SHARED = "shared"  # another line makes the same request
     LEFT_OUT = "left-out"  # by a selection, or new in a `retry`
@@ -55,9 +55,9 @@ class Cause(str, Enum):
 class Action(str, Enum):
     """The action of a run for a job."""
 
-    CREATE = "create"  # a new task, which costs
-    RESEND = "resend"  # an attempt that never reached the API
-    RESUME = "resume"  # a task that is paid for: poll and fetch
+    CREATE = "create"  # a new task, which costs money
+    RESEND = "resend"  # the same attempt again, which the API did not accept
+    RESUME = "resume"  # poll and fetch a task that is paid for
     RESTORE = "restore"  # done, but its file is missing or changed: fetch it again, no new task
     KEEP = "keep"  # nothing
     LEAVE = "leave"  # nothing: it is new in a `retry`, or left out by `--only`
@@ -74,7 +74,7 @@ COSTS = frozenset({Action.CREATE, Action.RESEND})
 WORK = COSTS | {Action.RESUME, Action.RESTORE}
 
 
-_SAME_SEED = " (its seed is fixed: the same picture may come; another seed is another job)"
+_SAME_SEED = " (its seed is fixed, so it may get the same picture; another seed is another job)"
 
 # A job as the recipe or as the checkpoint has it.
 AnyJob = Job | JobRecord
@@ -84,7 +84,8 @@ AnyJob = Job | JobRecord
 class Finding:
     """The action for a job and its reason in words; `attempt` is the job's last one.
 
-    `cause` is the reason in one word, `changes` are the fields that make a request another one.
+    `cause` is the reason in one word, `changes` are the fields in which the request differs from
+    the earlier one of this name.
     """
 
     action: Action
@@ -98,8 +99,8 @@ class Finding:
 class Step(Finding):
     """The action for a job of the recipe.
 
-    `unchanged` says that the checkpoint has the job's line just as the recipe does, where that is
-    known (`brief` of `plan_actions`).
+    `unchanged` is whether the checkpoint has the job's line exactly as the recipe does; known only
+    with `brief` of `plan_actions`.
     """
 
     job: Job = field(kw_only=True)
@@ -108,10 +109,10 @@ class Step(Finding):
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """A picture that is paid for and not in its place: `attempt` made it.
+    """A picture that is paid for and not in its place; `attempt` made it.
 
     `output` is its name without extension below the output folder, `asked` the request that made
-    it. `replacing` says why the file that stands in its place is put aside.
+    it. `replacing` is why a file in its place is moved away, if there is one.
     """
 
     key: str
@@ -123,10 +124,10 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Settings that decide the action of each job.
+    """Settings that decide the actions of jobs.
 
-    `models` are the recipe's, `attempts` is the recipe's bound; `retry` makes failed and expired
-    jobs anew and leaves new ones; `rescue` looks once more for what has expired.
+    `models` are the recipe's, `attempts` is the recipe's bound; `retry` creates failed and expired
+    jobs again and leaves new ones out; `rescue` tries once more to fetch expired pictures.
     """
 
     output_dir: Path
@@ -146,15 +147,15 @@ def plan_actions(
     again: Callable[[Facts], bool] | None = None,
     brief: bool = False,
 ) -> Iterator[Step]:
-    """A step for each job, in the recipe's order; holds nothing of a job but its key.
+    """A step for every job, in the recipe's order; keeps only the keys of jobs in memory.
 
-    `seen` is filled with the keys, as numbers, for a caller that wants to know them. Jobs that are
-    not `chosen` are left as they are; what they share with one that is chosen is made. Of these, a
-    `retry` makes the flagged ones anew for which `again` says so. Steps may be taken while a run
-    goes on: it makes attempts only for jobs whose step has been given.
+    Fills `seen` with the keys as numbers. Jobs that are not `chosen` get LEAVE, unless a chosen
+    job makes the same request. A `retry` creates those chosen flagged jobs again that `again`
+    accepts. Steps may be taken during a run, which makes attempts only for jobs whose step has been
+    returned.
 
-    With `brief`, a run finds quickly what is left to do: steps that keep a picture in its place
-    have no attempt, and say whether the job's line is unchanged.
+    `brief` is faster: steps that keep a picture in its place have no attempt, and `unchanged` is
+    known.
     """
     seen = set() if seen is None else seen
     history = _History(reader, given=seen if chosen is None else set())
@@ -221,7 +222,7 @@ class _History:
 
 
 def _is_in_place(picture: Finished, folder: str) -> bool:
-    """Whether a picture's file has the bytes that were written, and is no Git LFS pointer."""
+    """Whether a picture's file has the recorded size, and is too large for a Git LFS pointer."""
     is_picture = picture.bytes > lfs.MAX_BYTES
     return is_picture and size_of(folder + picture.file) == picture.bytes
 
@@ -251,7 +252,7 @@ def _step(job: AnyJob, reader: CheckpointReader, scope: Scope) -> Finding:
     if attempt is None:
         return _new(job, reader, scope)
     if attempt.settled:
-        reason = f"settled as {attempt.settled}: made again"
+        reason = f"settled as {attempt.settled}, to be made again"
         return Finding(Action.CREATE, reason, attempt, Cause.SETTLED)
     if attempt.pruned:
         return _pruned(job, attempt, reader, scope)
@@ -266,13 +267,13 @@ def _step(job: AnyJob, reader: CheckpointReader, scope: Scope) -> Finding:
 
 def _under_way(job: AnyJob, attempt: Attempt) -> Finding:
     if attempt.state is State.UNCERTAIN:
-        reason = attempt.error_message or "nobody knows whether there is a task"
+        reason = attempt.error_message or "it is unknown whether there is a task"
         return Finding(Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
     if attempt.state is not State.SUBMITTING:
         reason = f"task {attempt.task_id} is paid for"
         return Finding(Action.RESUME, reason, attempt, Cause.PAID)
     if attempt.not_accepted:
-        reason = "the last try did not reach the API"
+        reason = "the API did not accept the last try"
         return Finding(Action.RESEND, reason, attempt, Cause.NOT_ACCEPTED)
     reason = "it was being sent when a run ended"
     return Finding(Action.UNCERTAIN, reason, attempt, Cause.UNCERTAIN)
@@ -299,13 +300,13 @@ def _failed(job: AnyJob, attempt: Attempt, scope: Scope) -> Finding:
 
 
 def retriable(attempt: Attempt, attempts: int) -> bool:
-    """Whether a failed attempt has a successor by itself, with so many attempts a job allowed."""
+    """Whether a failed attempt is retried by itself; a job has at most `attempts`."""
     return attempt.again in ("new-task", "create") and attempt.number < attempts
 
 
 def _expired(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Finding:
     if scope.rescue:
-        return Finding(Action.RESTORE, "expired: looked for once more", attempt, Cause.EXPIRED)
+        return Finding(Action.RESTORE, "expired: tried once more", attempt, Cause.EXPIRED)
     if (file := _found(job, attempt, reader, scope)) is not None:
         reason = f"it had expired, and {file} has the picture again"
         return Finding(Action.RESTORE, reason, attempt, Cause.EXPIRED)
@@ -314,7 +315,7 @@ def _expired(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Sco
 
 
 def _pruned(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Finding:
-    """A pruned picture stays away, unless somebody has put it back."""
+    """A pruned picture stays deleted, unless somebody has put it back."""
     if (file := _found(job, attempt, reader, scope)) is not None:
         reason = f"it was pruned, and {file} has the picture again"
         return Finding(Action.RESTORE, reason, attempt, Cause.PRUNED)
@@ -322,22 +323,22 @@ def _pruned(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scop
 
 
 def _found(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> str | None:
-    """A file that has an expired or pruned job's picture after all, whole or as a pointer."""
+    """A file with the picture of an expired or pruned job, whole or as a pointer; None without."""
     picture = attempt.picture
     if picture is None:
         return None
     files = [*reader.files_of(job.key), job.output + pictures.extension(picture)]
     folder = scope.output_dir
-    return next((file for file in files if stands(folder / file, picture.sha256)), None)
+    return next((file for file in files if holds_or_points(folder / file, picture.sha256)), None)
 
 
 def _done(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope) -> Finding:
-    """A done job is kept while its file has the bytes that were written.
+    """A done job is kept while its file has the size that was written.
 
-    The size is known without reading the file; `verify` reads the files. A file of another size
-    is an emptied or cut one, or somebody worked on it: the picture is put back without a new task,
-    and what stood there is kept (`files.deliver`). A Git LFS pointer stands for a whole picture
-    that is not fetched yet, and stays.
+    The size is known without reading the file; `verify` reads the files. A file of another size was
+    emptied, cut or edited: the picture is restored without a new task, and that file is moved to
+    `kept` (`files.deliver`). A Git LFS pointer counts as a whole picture that is not fetched yet,
+    and stays.
     """
     file = reader.file(job.output, job.key)
     if file is None:
@@ -354,7 +355,7 @@ def _done(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope)
     if recorded is None or size == recorded:
         return Finding(Action.KEEP, done(attempt), attempt, Cause.DONE)
     if size == reader.replaced(job.output, job.key):
-        reason = f"{done(attempt)}; another file stands in its place, and is left as it is"
+        reason = f"{done(attempt)}; another file is in its place, and is left as it is"
         return Finding(Action.KEEP, reason, attempt, Cause.DONE)
     reason = f"size differs: {size} bytes, {recorded} recorded"
     return Finding(Action.RESTORE, reason, attempt, Cause.SIZE_DIFFERS)
@@ -363,7 +364,8 @@ def _done(job: AnyJob, attempt: Attempt, reader: CheckpointReader, scope: Scope)
 def _pointed(job: AnyJob, attempt: Attempt, pointer: lfs.Pointer, file: str) -> Finding:
     """A done job whose file is a Git LFS pointer is kept, also when it points to another picture.
 
-    Somebody committed that other picture: it is work, and is not here to be put aside in `kept`.
+    Somebody committed that other picture, and only its pointer is here, so it cannot be moved to
+    `kept`.
     """
     if attempt.picture is None or pointer.sha256 == attempt.picture.sha256:
         reason = f"{done(attempt)}; {file} is a Git LFS pointer (`git lfs pull` fetches it)"
@@ -379,7 +381,7 @@ def _pointed(job: AnyJob, attempt: Attempt, pointer: lfs.Pointer, file: str) -> 
 
 
 def done(attempt: Attempt) -> str:
-    """When a job was done, and for how much."""
+    """The day on which a job was done, and its cost, in words."""
     day = f"{attempt.completed_at:%Y-%m-%d}" if attempt.completed_at else None
     return _done_words(day, attempt.cost)
 
@@ -389,7 +391,7 @@ def _done_words(day: str | None, cost: Decimal | None) -> str:
 
 
 def failed(attempt: Attempt, model: Model) -> str:
-    """Why an attempt failed: the API's code and words, and what is advised for the code."""
+    """Why an attempt failed: the API's code and message, and the advice for the code."""
     code = f"{attempt.error_code}: " if attempt.error_code else ""
     known = model.errors.find(attempt.error_code)
     advice = f" ({known.advice})" if known else ""

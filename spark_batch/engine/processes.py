@@ -1,7 +1,7 @@
-"""Work on pictures in worker processes, where that pays.
+"""Process pictures in worker processes, when that pays.
 
-With tasks of some seconds the processor waits, and workers gain nothing; they do where it is the
-limit (`python -m tests.benchmarks.peers --load b --workers 0`, and with 2). So with
+With tasks of some seconds the processor is mostly idle, and workers gain nothing; they pay when it
+is the limit (`python -m tests.benchmarks.peers --load b --workers 0`, and with 2). So with
 `run.workers: auto` they are started once this process keeps a processor busy.
 """
 
@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 from spark_batch import client
 from spark_batch.children import CallFailed, Worker, WorkerEnded, python
 
-# The processor time of a start, 0.3 s, is that of some 30 pictures.
+# Starting a worker takes 0.3 s of processor time, as much as some 30 pictures.
 _CALLS_BEFORE_A_START = 20
 _BUSY = 0.7  # of a processor
 _BUSY_SECONDS = 0.5  # over which that is measured
 _MOST_BY_ITSELF = 4
-_MOST_BREAKS = 3  # workers that end by themselves, before none is started any more
+_MOST_BREAKS = 3  # workers that ended unexpectedly, after which no more are started
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[1:]; from spark_batch.engine.worker import main; main()"
 )
@@ -30,17 +30,17 @@ T = TypeVar("T")
 
 
 class WorkerProcesses:
-    """Calls functions of plain values, safe to use from several threads; an `Elsewhere`.
+    """Calls functions of plain values in worker processes; an `Elsewhere`.
 
-    `most` is the number of processes, None for as many as pay: none before this process is busy,
-    and then one for each core but ours. A worker that breaks, such as one that is killed for its
-    memory, loses nothing: its calls are repeated. After `_MOST_BREAKS` of them, they are done in
-    this process, and `take_note` says so once. `processor` counts the seconds of processor time of
-    this process, `clock` those that pass.
+    `most` is the number of processes, None for as many as pay: none until this process is busy, and
+    then one for every core but one. A worker that breaks, such as one killed for its memory, loses
+    nothing: its calls are repeated. After `_MOST_BREAKS` of them, all calls are made in this
+    process, and `take_note` returns a note about that. `processor` counts this process's seconds of
+    processor time, `clock` the seconds that pass. Safe to use from several threads.
     """
 
-    far = False
-    at_once = 0  # threads wait for these, as many as without them
+    is_remote = False
+    at_once = 0  # as many threads as without worker processes
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class WorkerProcesses:
     def do(
         self, name: str, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]
     ) -> T:
-        """Call `function` in a worker where that pays; else, and where it fails, `instead`."""
+        """Call `function` in a worker if that pays; else, or when it fails, `instead`."""
         while (worker := self._worker()) is not None:
             try:
                 return worker.call(function, *arguments)
@@ -76,12 +76,12 @@ class WorkerProcesses:
         return instead()
 
     def take_note(self) -> str | None:
-        """A note about the workers for the user, given once."""
+        """A note about the workers for the user, returned only once."""
         note, self._note = self._note, None
         return note
 
     def close(self) -> None:
-        """End all workers; what they are at work on is not waited for."""
+        """End all workers, without waiting for calls under way."""
         with self._lock:
             self._closed = True
             workers, self._workers = self._workers, []
@@ -89,7 +89,7 @@ class WorkerProcesses:
             worker.end()
 
     def _worker(self) -> Worker | None:
-        """The worker with the fewest calls, perhaps a new one; None when there is to be none."""
+        """The worker with the fewest calls, perhaps a new one; None if none is to be used."""
         with self._lock:
             self._calls += 1
             if self._closed or self._breaks >= _MOST_BREAKS:
@@ -101,7 +101,7 @@ class WorkerProcesses:
             return min(self._workers, key=lambda worker: worker.calls, default=None)
 
     def _is_busy(self) -> bool:
-        """Whether this process has used a processor's time since it was last measured."""
+        """Whether this process has kept a processor busy since the last measurement."""
         seconds, processor = self._clock() - self._measured[0], self._processor()
         if seconds < _BUSY_SECONDS:
             return False
@@ -117,15 +117,15 @@ class WorkerProcesses:
             self._break(f"no worker process can be started: {error.strerror}")
 
     def _has_ended(self, worker: Worker) -> None:
-        """Forget a worker that has ended by itself."""
+        """Forget a worker that has ended unexpectedly."""
         with self._lock:
             if worker not in self._workers:
                 return  # another of its calls has noticed, or all were closed
             self._workers.remove(worker)
-            self._break(f"{_MOST_BREAKS} worker processes ended by themselves")
+            self._break(f"{_MOST_BREAKS} worker processes ended unexpectedly")
         worker.end()
 
     def _break(self, why: str) -> None:
         self._breaks += 1
         if self._breaks == _MOST_BREAKS:
-            self._note = f"{why}: pictures are worked on without them"
+            self._note = f"{why}: pictures are now processed without them"

@@ -1,4 +1,4 @@
-"""When to send, when to ask, and how long to wait after a failure. Times are seconds."""
+"""When to send, when to poll, and how long to wait after a failure. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _FAILURES_TO_BREAK = 5
 _POLLS_A_SECOND = 400.0
 _LEAST_POLLS_A_SECOND = 1.0
 _BURST_OF_POLLS = 50.0
-# What was not sent in this last while may be made up for, so that a slow turn of the loop does not
-# lower the rate.
+# Submissions of this last time may be caught up on, so that a slow turn of the loop does not lower
+# the rate.
 _BURST_SECONDS = 0.1
-_LEAST_RATE = 0.1  # tasks a second, so that a run that is being refused notices its end
-_FIRST_LOOK = 0.5  # seconds, while nothing is known
-_SOON = 0.05  # seconds, at least, between two questions
-_LONGEST_WAIT = 10.0  # seconds, at most, between two questions
+_LEAST_RATE = 0.1  # tasks a second, so that a refused run still tries until it gives up
+_FIRST_LOOK = 0.5  # seconds to the first poll, while no duration is known
+_SOON = 0.05  # seconds between two polls, at least
+_LONGEST_WAIT = 10.0  # seconds between two polls, at most
 _LONGEST_FETCH_WAIT = 8.0  # seconds between two downloads of a picture
-_LONGEST_WAIT_FOR_URL = 60.0  # the same, when its URL was refused
+_LONGEST_WAIT_FOR_URL = 60.0  # seconds between two downloads, after its URL was refused
 _EARLY = (0.25, 0.5, 0.97)  # of the usual time
 _FIRST_SCOUTS, _ONE_IN = 4, 8
 REMEMBERED = 40  # tasks
@@ -32,8 +32,8 @@ def backoff(failures: int, *, rng: Random, base: float = 0.5, cap: float = 30.0)
 def fetch_backoff(failures: int, *, fresh_url: bool, rng: Random) -> float:
     """Seconds to wait after the n-th failed download of a picture.
 
-    `fresh_url` says that its URL was refused: an object store may answer 404 for minutes before a
-    new object is seen everywhere. A server that fails is either back soon or not in this run.
+    `fresh_url` is whether its URL was refused: an object store may answer 404 for minutes until a
+    new object is visible everywhere. A server that fails is back soon, or not in this run.
     """
     longest = _LONGEST_WAIT_FOR_URL if fresh_url else _LONGEST_FETCH_WAIT
     half = min(longest, 2.0 ** (failures - 1)) / 2
@@ -43,13 +43,13 @@ def fetch_backoff(failures: int, *, fresh_url: bool, rng: Random) -> float:
 class Pace:
     """The rate at which tasks may be created.
 
-    A 429 halves the rate for the whole run and holds every submission for as long as the API
-    asks; each success raises it by a tenth of the recipe's rate. After five failures in a row one
-    submission at a time goes out as a probe, with a growing pause, until one succeeds.
+    A 429 halves the rate for the whole run and holds every submission for as long as the API asks;
+    a success raises the rate by a tenth of the recipe's. After five failures in a row only one
+    submission at a time is sent as a probe, with a growing pause, until one succeeds.
 
-    `failing_since` is when requests began not to reach the API, `refused_since` when it began to
-    take none of those that did; each is None while that is not so. Only a request that it takes
-    ends the latter.
+    `failing_since` is the time since which requests do not reach the API, `refused_since` the time
+    since which the API accepts none of those that do; they are None otherwise. Only an accepted
+    request ends the latter.
     """
 
     def __init__(self, *, rate: float, rng: Random) -> None:
@@ -65,27 +65,27 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        """Tasks a second that may be created now."""
+        """The number of tasks a second that may be created now."""
         return self._rate
 
     @property
     def broken(self) -> bool:
-        """Whether the last submissions failed, so that only probes go out."""
+        """Whether the last submissions failed, so that only probes are sent."""
         return self._failures >= _FAILURES_TO_BREAK
 
     def ready_at(self, now: float) -> float | None:
-        """When the next submission may go; None while a probe is under way."""
+        """When the next submission may be sent; None while a probe is under way."""
         if self.broken and self._probing:
             return None
         return max(now, self._next, self._hold)
 
     def sent(self, now: float) -> None:
-        """A submission goes out."""
+        """Count a submission that is sent now."""
         self._next = max(now - _BURST_SECONDS, self._next) + 1.0 / self._rate
         self._probing = self.broken
 
     def succeeded(self) -> None:
-        """The API took a request, or refused it for what it says."""
+        """Count a request that the API accepted, or refused because of its content."""
         self._rate = min(self._full, self._rate + self._full / 10)
         self._failures = 0
         self._probing = False
@@ -93,27 +93,27 @@ class Pace:
         self.refused_since = None
 
     def limited(self, now: float, retry_after: float | None) -> None:
-        """The API answered 429, to whatever call: slow down."""
+        """Slow down after a 429 to any call; `retry_after` is in seconds."""
         self._rate = max(self._rate / 2, self._full / 64, min(self._full, _LEAST_RATE))
         pause = retry_after if retry_after is not None else backoff(2, rng=self._rng)
         self._hold = max(self._hold, now + pause)
         self._next = max(self._next, self._hold)
 
     def failed(self, now: float) -> None:
-        """A submission did not reach the API."""
+        """Count a submission that did not reach the API."""
         if self.failing_since is None:
             self.failing_since = now
         self._count_failure(now)
 
     def refused(self, now: float) -> None:
-        """The API was reached and took no task, for no fault of the request."""
+        """Count a submission that reached the API, which created no task for reasons of its own."""
         self._probing = False
         self.failing_since = None
         if self.refused_since is None:
             self.refused_since = now
 
     def failed_there(self, now: float) -> None:
-        """A submission failed by a fault of the API's own, or its answer was none."""
+        """Count a submission that failed at the API, or had no usable answer."""
         self.refused(now)
         self._count_failure(now)
 
@@ -125,15 +125,15 @@ class Pace:
 
 
 class PollTimes:
-    """When to ask for a task, learned from how long tasks have taken.
+    """When to poll a task, learned from the durations of earlier tasks.
 
-    A task is asked for once it usually is done, which is the time in which a tenth of the last ones
-    were done, and then after growing pauses. One task in eight is a scout, and so are the first
-    ones and those that are nearly alone: it is asked for earlier as well, at a quarter and at a
-    half of that time, so that what is learned can shrink. While nothing is known, scouts are asked
-    for often, and the others wait for what the scouts find.
+    A task is polled first at the usual time, by which a tenth of the last tasks were done, and then
+    after growing pauses. One task in eight is a scout, and so are the first ones and those that are
+    nearly alone: a scout is polled also at a quarter and at a half of that time, so that the usual
+    time can become shorter. While no duration is known, scouts are polled often, and the other
+    tasks wait for their results.
 
-    All tasks together are asked at most `rate` times a second; a 429 halves that.
+    All tasks together are polled at most `rate` times a second; a 429 halves that.
     """
 
     def __init__(self, durations: Iterable[float] = ()) -> None:
@@ -144,13 +144,13 @@ class PollTimes:
 
     @property
     def usual(self) -> float | None:
-        """The time in which a task usually is done, in seconds; None while nothing is known."""
+        """The usual duration of a task, in seconds; None while none is known."""
         if not self._durations:
             return None
         return sorted(self._durations)[len(self._durations) // 10]
 
     def learn(self, seconds: float) -> None:
-        """A task took this long."""
+        """Add the duration of a task."""
         self._durations.append(max(0.0, seconds))
 
     def is_scout(self, number: int, *, in_flight: int) -> bool:
@@ -158,10 +158,10 @@ class PollTimes:
         return number < _FIRST_SCOUTS or number % _ONE_IN == 0 or in_flight <= _FIRST_SCOUTS
 
     def next(self, waited: float, *, scout: bool, progress: float | None = None) -> float:
-        """Seconds to the next question for a task that was created so many seconds ago.
+        """Seconds to the next poll of a task that was created `waited` seconds ago.
 
-        `progress` is what the API said of it, from 0 to 1: it changes the wait by a factor of two
-        at most, since nobody promises that it grows evenly.
+        `progress` is the API's, from 0 to 1: it changes the wait by a factor of two at most, since
+        it may not grow evenly.
         """
         wait = self._wait(waited, scout=scout)
         if progress is not None and 0.0 < progress < 1.0:
@@ -177,7 +177,7 @@ class PollTimes:
         return max(usual * 0.03, (waited - usual) * 0.15) if due is None else due - waited
 
     def admit(self, now: float) -> bool:
-        """Whether a question may be asked now, which counts it."""
+        """Whether a poll may be made now; if so, it is counted."""
         self._tokens += max(0.0, now - self._counted_at) * self.rate
         self._tokens = min(self._tokens, _BURST_OF_POLLS)
         self._counted_at = now
@@ -187,19 +187,19 @@ class PollTimes:
         return True
 
     def limited(self) -> None:
-        """The API answered 429 to a question."""
+        """Slow down after a 429 to a poll."""
         self.rate = max(self.rate / 2, _LEAST_POLLS_A_SECOND)
 
     def answered(self) -> None:
-        """The API answered a question."""
+        """Count an answered poll, which raises the rate."""
         self.rate = min(_POLLS_A_SECOND, self.rate + _POLLS_A_SECOND / 100)
 
 
-def duration(*, asked: float, still: float | None) -> float:
-    """The duration of a task, in seconds, that the poll after `asked` seconds found done.
+def duration(*, polled: float, unfinished: float | None) -> float:
+    """The estimated duration, in seconds, of a task that the poll after `polled` s found done.
 
-    `still` is when the question was asked that found it at work; None without one: then the task
-    was done before `asked`, and the answer is a guess below it. When the answers came says nothing:
-    that is decided by our own load.
+    `unfinished` is the time of the last poll that found it in progress, None without one: then the
+    estimate is below `polled`. The times of the answers do not count, since they depend on our own
+    load.
     """
-    return asked * 0.9 if still is None else (still + asked) / 2
+    return polled * 0.9 if unfinished is None else (unfinished + polled) / 2

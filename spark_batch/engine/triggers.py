@@ -1,7 +1,7 @@
-"""Triggers: what has happened, as the driver hands it to the engine; and the engine's questions.
+"""Triggers, which the driver hands to the engine, and the engine's questions.
 
-A trigger brings with it what the checkpoint knows about it, so that the engine reads nothing. A
-ticket names an attempt, as in `transitions`.
+A trigger includes the checkpoint's data about it, so that the engine reads nothing. A ticket
+identifies an attempt, as in `effects`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spark_batch.jobs import Attempt, Job, Request
 class JobHistory:
     """The attempts of a job: the highest number, and whether another one is or may be paid for.
 
-    A merge can leave several attempts of one job at work.
+    A merge can leave several open attempts of one job.
     """
 
     last_number: int = 0
@@ -27,7 +27,7 @@ class JobHistory:
 
 @dataclass(frozen=True, slots=True)
 class TaskFromBefore:
-    """A paid attempt of an earlier run; `job` where the recipe may make it again."""
+    """A paid attempt of an earlier run; `job` is None if the recipe may not make it again."""
 
     attempt: Attempt
     name: str
@@ -45,7 +45,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class SubmitAnswered:
-    """A POST has ended; `known_id` says that another attempt has the task's id already."""
+    """A POST has ended; `known_id` is whether another attempt has the task's id already."""
 
     ticket: int
     outcome: SubmitOutcome
@@ -66,7 +66,7 @@ class PollAnswered:
 class FetchAnswered:
     """A picture was fetched and placed, or not.
 
-    `expired` says that the API no longer keeps it, `twin` is another job with the same bytes.
+    `expired` is whether the API no longer keeps it, `twin` is another job with the same bytes.
     """
 
     ticket: int
@@ -85,7 +85,7 @@ class RestoreAnswered:
 
 @dataclass(frozen=True, slots=True)
 class StandInsFound:
-    """The bytes of whole pictures by output name; None when there is none."""
+    """The search for stand-ins has ended: their sizes in bytes by output name, None without."""
 
     ticket: int
     files: dict[str, int] | None
@@ -93,7 +93,7 @@ class StandInsFound:
 
 @dataclass(frozen=True, slots=True)
 class CallLost:
-    """A call that will not be waited for any longer: its answer may still come."""
+    """A call is no longer waited for; its answer may still come."""
 
     ticket: int
     reason: str
@@ -101,7 +101,7 @@ class CallLost:
 
 @dataclass(frozen=True, slots=True)
 class CallTakenBack:
-    """A call was cancelled before anything of it was done; `reason` says why."""
+    """A call was cancelled before it was begun, for this reason."""
 
     ticket: int
     reason: str
@@ -109,14 +109,14 @@ class CallTakenBack:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorStuck:
-    """An executor begins no call any more."""
+    """An executor no longer begins calls."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """The process did not run for a while."""
+    """The process was suspended for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class PatienceEnded:
 
 @dataclass(frozen=True, slots=True)
 class TimersDue:
-    """Time has passed: start what is due, and begin to admit jobs."""
+    """Time has passed: start due effects, and admit jobs again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class StepOffered:
 
 @dataclass(frozen=True, slots=True)
 class InputChecked:
-    """The answer to `InputReady`: whether all that is sent is at hand."""
+    """The answer to `InputReady`: whether the job can be sent at once."""
 
     ready: bool
 

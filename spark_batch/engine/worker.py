@@ -1,7 +1,7 @@
 """A worker process: calls the functions that its parent names, until its input is closed.
 
-It does nothing that costs money, knows no key, and opens no checkpoint: whatever happens to it, its
-work can be repeated for nothing. It is started with an environment of its own.
+It does nothing that costs money, has no key and opens no checkpoint: whatever happens to it, its
+work can be repeated at no cost. It has an environment of its own.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _THREADS = 64  # most of them wait for the network
 
 
 def main() -> None:
-    """Answer each request of standard input; see `children.Worker`."""
+    """Answer the requests on standard input; see `children.Worker`."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keep what a library prints out of answers
     writing = Lock()
     threads = ThreadPoolExecutor(_THREADS)
     while True:
         try:
             number, function, arguments = pickle.load(sys.stdin.buffer)
         except EOFError:
-            os._exit(0)  # the parent has ended: nobody waits for what is under way
+            os._exit(0)  # the parent has ended, and nobody waits for calls under way
         threads.submit(_answer, answers, writing, number, function, arguments)
 
 
@@ -38,7 +38,7 @@ def _answer(
 ) -> None:
     try:
         answer = Answer(number, function(*arguments), failed=False)
-    except Exception:  # noqa: BLE001 (the parent repeats the call, and raises what it raises)
+    except Exception:  # noqa: BLE001 (the parent repeats the call, which raises the error there)
         answer = Answer(number, None, failed=True)
     data = pickle.dumps(answer)
     with writing:

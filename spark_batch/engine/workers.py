@@ -1,4 +1,4 @@
-"""The threads of a run, and functions that it calls on them."""
+"""The threads of a run, and functions that are called on them."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ _Work = tuple[Future[Any], Callable[[], Any]]
 
 
 class DaemonThreads(Executor):
-    """An executor of up to `most` threads, which do not hold up a process that is to stop at once.
+    """An executor of up to `most` daemon threads, which do not delay the end of the process.
 
-    A thread is started when a call finds none idle. Those of `ThreadPoolExecutor` are joined when
-    the interpreter ends; what these were sending is uncertain then, and written down as such.
+    A thread is started when a call finds none idle. The threads of `ThreadPoolExecutor` would be
+    joined when the interpreter ends; here, a request that is being sent then is uncertain, and
+    recorded as such.
     """
 
     def __init__(self, most: int, name: str) -> None:
@@ -49,7 +50,7 @@ class DaemonThreads(Executor):
         self._threads: list[Thread] = []
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have `fn` called on one of the threads. Raises RuntimeError after `shutdown`."""
+        """Call `fn` on one of the threads. Raises RuntimeError after `shutdown`."""
         if self._closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
         future: Future[T] = Future()
@@ -61,7 +62,7 @@ class DaemonThreads(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; those under way, and those waiting unless cancelled, are done."""
+        """Take no more calls; finish those under way, and those waiting unless cancelled."""
         self._closed = True
         while cancel_futures:
             try:
@@ -92,11 +93,11 @@ class DaemonThreads(Executor):
 
 @dataclass(frozen=True, slots=True)
 class Executors:
-    """Who does the calls of a run. Each kind has a lane of its own, so that none starves another.
+    """The executors of a run, one for every kind of call, so that none starves another.
 
-    A request may upload for minutes, a slow host holds up downloads, and a poll that waits behind
-    them finds a finished task late. `fetches` download pictures, check and place them; `pictures`
-    prepare inputs, and look for pictures on this disk.
+    A request may upload for minutes, a slow host delays downloads, and a poll that waits behind
+    them finds a finished task late. `fetches` downloads, checks and places pictures; `pictures`
+    prepares inputs, and looks for pictures on this disk.
     """
 
     posts: Executor
@@ -105,18 +106,18 @@ class Executors:
     pictures: Executor
 
     def all(self) -> tuple[Executor, ...]:
-        """Every one of them."""
+        """All four executors."""
         return self.posts, self.polls, self.fetches, self.pictures
 
 
 def threads(concurrency: int, elsewhere: int = 0) -> Executors:
-    """Threads for a run of so many tasks in flight: about half as many in each lane.
+    """Threads for a run with `concurrency` tasks in flight: about half as many for every kind.
 
-    `elsewhere` is the number of pictures that other processes want to be given at once: a thread
-    waits for each.
+    `elsewhere` is the number of pictures that other processes handle at once, with a waiting thread
+    for each of them.
 
-    Measured with 0.3 s added to each call, 400 tasks of 3 s and 100 in flight: with 16 threads in
-    all it takes half as long again as with 48 or 100 (tests/benchmarks/peers.py).
+    Measured with 0.3 s added to every call, 400 tasks of 3 s and 100 in flight: with 16 threads in
+    all, a run takes half as long again as with 48 or 100 (tests/benchmarks/peers.py).
     """
     most = max(_FEWEST_THREADS, min(concurrency // 2, _MOST_THREADS))
     return Executors(
@@ -128,9 +129,9 @@ def threads(concurrency: int, elsewhere: int = 0) -> Executors:
 
 
 def sender(submit: Callable[[bytes, str], SubmitOutcome], bodies: Bodies) -> Sender:
-    """A function that sends a job; the thread that calls it builds the body.
+    """A function that builds the body of a job and sends it, in the thread that calls it.
 
-    A picture that is no longer the one that was planned is refused here, before anything is sent.
+    It refuses a picture that has changed since it was planned, before anything is sent.
     """
 
     def send(job: Job) -> SubmitOutcome:

@@ -16,24 +16,24 @@ from dotenv import dotenv_values
 from spark_batch import client, redact
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.address import check_base_url
+from spark_batch.client.proxy import PROXY_VARIABLE
 from spark_batch.errors import UsageError
 from spark_batch.jobs import SANDBOX_API
 from spark_batch.project.layout import RecipeLayout
 from spark_batch.redact import KEY_NAME
 
 DEFAULT_URL = "https://cloud.vtrix.ai"
-# Of a preview: long enough to see the progress, and not as long as a model would take.
+# How long a preview takes: long enough to see the progress, shorter than a model.
 _PREVIEW_SECONDS = (0.1, 0.5)
 _PREVIEW_KEY = "sandbox"
 _URL = "SPARK_BASE_URL"
-_PROXY = "SPARK_PROXY"
 _ENV_FILE = "SPARK_ENV_FILE"
 _MAX_ENV_FILE = 64 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Endpoint:
-    """Where to send; `api` is what the checkpoint calls it. Has no repr that could show the key."""
+    """The API's address and key; checkpoints record it as `api`. Its repr does not show the key."""
 
     base_url: str
     key: str
@@ -44,15 +44,15 @@ def access(env_file: Path | None) -> Endpoint:
     """The endpoint and the key from the environment, or else from `env_file`.
 
     Without `env_file`, SPARK_ENV_FILE may name one. Raises UsageError when there is no key, when
-    the file would have a key of the environment sent to another address, and for a CA bundle or a
-    proxy that cannot be used.
+    the file would send the environment's key to another address, and for a CA bundle or a proxy
+    that cannot be used.
     """
     client.check_network()
     found = _environment(env_file)
-    if found.get(_PROXY) and not _is_set(_PROXY):
+    if found.get(PROXY_VARIABLE) and not _is_set(PROXY_VARIABLE):
         raise UsageError(
-            f"{_PROXY} stands in {_described(env_file or _named_file())}, which may name the key"
-            " and the address of the API alone: set it in the environment"
+            f"{PROXY_VARIABLE} is set in {_described(env_file or _named_file())}, which may set"
+            f" only {KEY_NAME} and {_URL}: set {PROXY_VARIABLE} in the environment"
         )
     key = found.get(KEY_NAME, "")
     if not key:
@@ -67,17 +67,17 @@ def access(env_file: Path | None) -> Endpoint:
     if _is_set(KEY_NAME) and not _is_set(_URL) and base_url != DEFAULT_URL:
         # The file may be part of a branch that somebody else wrote.
         raise UsageError(
-            f"{_URL} stands in {_described(env_file or _named_file())} and {KEY_NAME} in the"
-            " environment: whoever can change the file could have the key sent elsewhere; set both"
-            " in the environment, or both in the file"
+            f"{_URL} is set in {_described(env_file or _named_file())}, and {KEY_NAME} in the"
+            " environment: anyone who can change the file could have the key sent elsewhere; set"
+            " both in the environment, or both in the file"
         )
     return Endpoint(base_url=base_url, key=key, api=base_url.rstrip("/"))
 
 
 def address(*, sandbox: bool, env_file: Path | None) -> str:
-    """What the checkpoint calls the API that would be used; needs no key.
+    """The address of the API that would be used, as checkpoints record it; needs no key.
 
-    Raises UsageError for an address that cannot be used: it could hold a password.
+    Raises UsageError for an address that cannot be used, such as one with a password in it.
     """
     if sandbox:
         return SANDBOX_API
@@ -115,7 +115,7 @@ def _is_set(name: str) -> bool:
 
 @contextlib.contextmanager
 def endpoint(layout: RecipeLayout, *, sandbox: bool, env_file: Path | None) -> Iterator[Endpoint]:
-    """The API that is to be used; the sandbox lives as long as it is. Raises UsageError."""
+    """The API to use; a sandbox is served until the block ends. Raises UsageError."""
     if not sandbox:
         yield access(env_file)
         return
@@ -128,16 +128,13 @@ def endpoint(layout: RecipeLayout, *, sandbox: bool, env_file: Path | None) -> I
         yield Endpoint(served.url, key=_PREVIEW_KEY, api=SANDBOX_API)
 
 
-def check_api(checkpoint: Checkpoint, api: str) -> None:
-    """A task is known only where it was made: asked elsewhere it would seem lost.
-
-    Raises UsageError.
-    """
+def check_api(checkpoint: Checkpoint, layout: RecipeLayout, api: str) -> None:
+    """Raise UsageError when tasks are still open at another API, which alone knows them."""
     others = {attempt.api for attempt in checkpoint.open_attempts() if attempt.task_id} - {api}
     if others:
         raise UsageError(
-            f"tasks that are paid for are still open at {', '.join(sorted(others))}, and this is"
-            f" {api}: set SPARK_BASE_URL back and run again before you change it"
+            f"paid tasks are still open at {', '.join(sorted(others))}, but SPARK_BASE_URL is now"
+            f" {api}: set it back, run `{layout.command('rescue')}`, then change it"
         )
 
 
@@ -147,7 +144,7 @@ def _read_env(path: Path) -> dict[str, str | None]:
     Raises UsageError, which shows nothing of the content.
     """
     try:
-        # A pipe could keep the command waiting, and can be read only once.
+        # A pipe could block the command, and can be read only once.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(f"cannot read {_described(path)}: it is not a regular file")
         with path.open("rb") as file:

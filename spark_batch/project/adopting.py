@@ -27,10 +27,10 @@ _KEY = re.compile(
     re.MULTILINE,
 )
 
+# The status follows the job, whatever separates the cells.
 _PENDING = re.compile(rb"[0-9a-f]+\"?[,;\t]\"?%s\"?[,;\t]" % Status.PENDING.value.encode())
 
 # What to do about a manifest that cannot be read.
-_KNOWN = "the checkpoint has every job in it, and `spark-batch report` writes it again"
 _UNKNOWN = (
     "it may list paid work that the checkpoint does not have: restore the file from git, or save"
     " it as 'CSV UTF-8'; move it away only if nothing in it is paid for"
@@ -39,10 +39,10 @@ _UNKNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """The number of jobs adopted from manifests, and messages about manifests that are unreadable.
+    """The number of jobs adopted from manifests, and messages about unreadable manifests.
 
-    `faults` concern manifests whose jobs the checkpoint has, `unknown` those that may list paid
-    work that it does not have.
+    `faults` are about manifests whose jobs the checkpoint has, `unknown` about those that may list
+    paid work that it does not have.
     """
 
     jobs: int = 0
@@ -101,7 +101,8 @@ def _adopted(checkpoint: Checkpoint, layout: RecipeLayout, path: Path) -> Adopti
         return Adoption(jobs, unknown=(f"{path}: {rejected[0]}; {_UNKNOWN}",))
     if unread and may_know_more(checkpoint, path, owns=_owned(layout)):
         return Adoption(jobs, unknown=(f"{unread[0]}; {_UNKNOWN}",))
-    return Adoption(jobs, tuple(f"{fault}; {_KNOWN}" for fault in unread))
+    known = f"the checkpoint has every job in it, and `{layout.command('report')}` writes it again"
+    return Adoption(jobs, tuple(f"{fault}; {known}" for fault in unread))
 
 
 def _until_fault(path: Path, unread: list[str]) -> Iterator[dict[str, str]]:
@@ -120,7 +121,7 @@ def unknown_in(checkpoint: CheckpointReader, layout: RecipeLayout) -> str | None
     try:
         if not _has_news(checkpoint, layout, path):
             return None
-        advice = "`spark-batch rescue` takes them over"
+        advice = f"`{layout.command('rescue')}` takes them over"
         return f"{path} is kept: it lists jobs that the checkpoint does not have; {advice}"
     except ManifestError as error:
         more = may_know_more(checkpoint, path, owns=_owned(layout))
@@ -175,7 +176,7 @@ def _has_whole(layout: RecipeLayout) -> bool:
 def _has_news(checkpoint: CheckpointReader, layout: RecipeLayout, path: Path) -> bool:
     """Whether a manifest has rows to adopt. Raises ManifestError when it cannot be read.
 
-    The recipe's own has none as long as it is what was made from this very checkpoint.
+    The recipe's own manifest has none while it is up to date with this checkpoint.
     """
     if path == layout.manifest and not Freshness(checkpoint, layout.target, ["csv"]).stale():
         return False
@@ -194,7 +195,7 @@ def _wanted(layout: RecipeLayout) -> Callable[[Mapping[str, str]], bool]:
 
 
 def _owned(layout: RecipeLayout) -> Callable[[str], bool]:
-    """Whether a job belongs to the shard; True for a text that is no key, which `adopt` rejects."""
+    """Whether a job belongs to the shard; True for an invalid key, which `adopt` rejects."""
 
     def owned(key: str) -> bool:
         try:
@@ -217,9 +218,6 @@ def _trusted(layout: RecipeLayout) -> Callable[[Mapping[str, str]], bool]:
 
 # --- Manifests that cannot be read. Ids of jobs and tasks are ASCII: they survive a wrong encoding,
 # other delimiters and lost columns, and can be found in the bytes.
-
-
-# The status follows the job, whatever separates the cells.
 
 
 def may_know_more(checkpoint: CheckpointReader, path: Path, *, owns: Callable[[str], bool]) -> bool:
@@ -247,7 +245,7 @@ def may_know_more(checkpoint: CheckpointReader, path: Path, *, owns: Callable[[s
 
 
 def _is_unknown(checkpoint: CheckpointReader, key: str, record: bytes) -> bool:
-    """Whether a row is of a job that was sent and that the checkpoint has no such task of.
+    """Whether a row is for a job that was sent, with a task that the checkpoint does not have.
 
     `record` is the text from the job's key up to the next key.
     """

@@ -1,4 +1,4 @@
-"""Values of options that stand for an amount or a number, as a person writes them."""
+"""Parse the values of options that are amounts or numbers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from decimal import Decimal, InvalidOperation
 
 from spark_batch.errors import UsageError
 
-# Before and after the point of an amount; with more, a sum or a share of it may be no number.
+# Before and after the point of an amount; sums and shares of longer ones may be inexact.
 _MOST_DIGITS = 18
 
 
 def read_amount(text: str) -> Decimal:
-    """An amount of USD. Raises UsageError for what is none."""
+    """Parse an amount of USD, such as `5.00`. Raises UsageError for any other text."""
     try:
         amount = Decimal(text)
     except InvalidOperation:
@@ -21,8 +21,19 @@ def read_amount(text: str) -> Decimal:
     return amount
 
 
+def manifest_cost(text: str) -> Decimal:
+    """Parse the cost in a manifest's row, in USD. Raises ValueError for what the API cannot charge.
+
+    Sums of larger numbers than an amount can have would overflow.
+    """
+    try:
+        return read_amount(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
 def read_workers(text: str) -> int | str:
-    """A number of processes, or `auto`. Raises UsageError for anything else."""
+    """Parse a number of processes, or `auto`. Raises UsageError for any other text."""
     if text == "auto":
         return text
     if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):

@@ -1,4 +1,4 @@
-"""What a plan is compared with: the recipe at a commit, or a manifest."""
+"""Load what a plan is compared with: the recipe at a commit, or a manifest."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from spark_batch.checkpoint.rows import parameters
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, JobRecord, Recipe, Request, Status, matrix, record_of
 from spark_batch.jobs.request import KEY_DIGITS, picture_text
+from spark_batch.project.amounts import manifest_cost
 from spark_batch.project.history import earlier_recipe
 from spark_batch.reports import manifest
 from spark_batch.text import quoted
@@ -31,8 +32,8 @@ class Made:
 class Base:
     """What a plan is compared with: the jobs of a recipe at a commit, or the rows of a manifest.
 
-    `given` is the user's argument. `commit` is None for a manifest. `costs` are USD by key, as in
-    `Plan.costs` and `made` the pictures by job; only a manifest has them.
+    `given` is the user's argument. `commit` is None for a manifest. `costs` are in USD by key, as
+    in `Plan.costs`, and `made` are the pictures by job; only a manifest has them.
     """
 
     given: str
@@ -47,8 +48,8 @@ def base(recipe: Recipe, given: str) -> Base:
     """The base that `given` names: a manifest if it is the path of a file, else a commit.
 
     A path ends in `.csv`, begins with `./` or `../`, or is absolute. Any other name is a git
-    revision, even if a file has it: otherwise a branch could add a file `origin/main` and decide
-    what it is compared with. Raises UsageError when it names neither, and for an unreadable
+    revision, even if a file has that name: otherwise a branch could add a file `origin/main` and
+    decide what it is compared with. Raises UsageError when it names neither, and for an unreadable
     manifest.
     """
     there = _is_file(given)
@@ -76,7 +77,7 @@ def comparable(job: Job) -> JobRecord:
 def _is_file(given: str) -> bool:
     try:
         return Path(given).is_file()
-    except (OSError, ValueError):  # no disk takes such a name
+    except (OSError, ValueError):  # not a valid file name
         return False
 
 
@@ -112,7 +113,7 @@ def _row_made(row: Mapping[str, str]) -> Iterator[tuple[str, Made]]:
 
 
 def _row_record(row: Mapping[str, str]) -> JobRecord:
-    """The job of a manifest row. A job without a picture has no name there, and is given one."""
+    """The job of a manifest row; one without a picture, which has no name there, gets a name."""
     request = Request(
         model=row["model"],
         prompt=row["prompt"],
@@ -144,9 +145,6 @@ def _row_cost(row: Mapping[str, str]) -> Iterator[tuple[int, Decimal | None]]:
     """
     free = Status(row["status"]) in (Status.PENDING, Status.FAILED)
     if row["cost_usd"]:
-        cost = Decimal(row["cost_usd"])
-        if not cost.is_finite():
-            raise ValueError
-        yield int(row["job"], 16), cost
+        yield int(row["job"], 16), manifest_cost(row["cost_usd"])
     elif not free:
         yield int(row["job"], 16), None

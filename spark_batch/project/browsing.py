@@ -1,4 +1,4 @@
-"""Open a page in the user's browser, which gets none of our secrets."""
+"""Open a page in the user's browser, which does not get the API key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spark_batch import children
 
-# What a browser needs of a desktop; BROWSER is the user's own choice of one.
+# The variables of a desktop that a browser needs; BROWSER names the user's own choice.
 _DESKTOP = (
     *("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"),
     *("DESKTOP_SESSION", "XDG_CURRENT_DESKTOP", "XDG_DATA_DIRS", "XDG_RUNTIME_DIR"),
@@ -24,10 +24,9 @@ def browse(
     platform: str = sys.platform,
     start: Callable[[Sequence[str], dict[str, str]], bool] = children.left_running,
 ) -> bool:
-    """Open an address in the browser; False where there is none to open it in.
+    """Open an address in the browser; returns False when it cannot be opened.
 
-    That is a system without a display, where a browser of the terminal could take the place of the
-    command's own output.
+    That is so without a display: a browser for terminals could cover the command's own output.
     """
     has_display = "DISPLAY" in variables or "WAYLAND_DISPLAY" in variables
     if platform not in ("win32", "darwin") and not has_display:

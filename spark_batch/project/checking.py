@@ -1,4 +1,4 @@
-"""`check`: make the recipe's checks again on the pictures that are there; no network."""
+"""`check`: run the recipe's checks again on the finished pictures, without a network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from spark_batch.reports.formats import Written
 from spark_batch.text import quoted
 
 _AT_ONCE = min(os.cpu_count() or 1, 4)
-_BATCH = 64  # pictures that are checked before their results are committed together
+_BATCH = 64  # pictures whose results are committed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class CheckOptions:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPicture:
-    """A finished job and the results of its checks, or why its picture was not looked at."""
+    """A finished job and the results of its checks, or why its picture was not checked."""
 
     record: JobRecord
     results: tuple[CheckResult, ...] = ()
@@ -52,7 +52,7 @@ class CheckedPicture:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """What `check` came to; `flagged` are the recipe's flagged jobs, those of earlier runs too."""
+    """Numbers of checked and skipped pictures and of the recipe's flagged jobs, and the reports."""
 
     checked: int
     passed_over: int
@@ -61,18 +61,18 @@ class CheckOutcome:
 
 
 def programs_of(layout: RecipeLayout, *, allowed: bool) -> Programs:
-    """What the checks of a recipe may start."""
+    """The programs that a recipe's checks may start; none unless `allowed`."""
     folder = layout.recipe_dir or layout.output_dir
     return Programs(folder, Boundary(folder).root, allowed)
 
 
 def refuse_commands(checks: Sequence[Check], *, allowed: bool) -> None:
-    """Raise UsageError where a check would start a program of the recipe and may not."""
+    """Raise UsageError when a check would start a program and commands are not allowed."""
     first = next((check for check in checks if check.kind is Kind.RUN), None)
     if first is not None and not allowed:
         raise UsageError(
-            f"the check {quoted(first.label)} starts a program, with your rights: look at the"
-            f" recipe, and if you trust it add {ALLOW_OPTION}"
+            f"the check {quoted(first.label)} starts a program with your rights: read the recipe,"
+            f" and if you trust it add {ALLOW_OPTION}"
         )
 
 
@@ -83,10 +83,10 @@ def check(
     on_checked: Callable[[CheckedPicture], None],
     on_note: Callable[[str], None],
 ) -> CheckOutcome:
-    """Make the recipe's checks on its finished pictures, record what they say, write the reports.
+    """Run the recipe's checks on its finished pictures, record the results, write the reports.
 
-    `on_checked` is called with each picture, in the recipe's order, `on_note` with what the user
-    should know before. Raises UsageError for a recipe without checks, or with commands that are not
+    Calls `on_checked` with each picture, in the recipe's order, and `on_note` with notes for the
+    user before that. Raises UsageError for a recipe without checks, or with commands that are not
     allowed, and when nothing has been run yet; OutputError when the checkpoint cannot be written.
     """
     if not recipe.checks:
@@ -117,7 +117,7 @@ def check(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A finished job of the recipe, and all that it takes to check its picture."""
+    """A finished job of the recipe, and what is needed to check its picture."""
 
     record: JobRecord
     file: Path | None
@@ -130,7 +130,7 @@ class _Look:
 def _looks(
     recipe: Recipe, layout: RecipeLayout, checkpoint: Checkpoint, only: tuple[str, ...]
 ) -> Iterator[_Look]:
-    """The finished jobs that are chosen, in the recipe's order; two lines of one picture once."""
+    """The chosen finished jobs in the recipe's order; a job that has several lines comes once."""
     chooser = chooser_of(only, layout)
     seen: set[str] = set()
     for job in layout.jobs(recipe):
@@ -148,7 +148,7 @@ def _looks(
 
 
 def _record(checkpoint: Checkpoint, job: Job) -> JobRecord:
-    """The job as it was recorded; without a file where the recipe gives it another name since."""
+    """The job's record with a file; without one, a record of the job as the recipe has it."""
     found = next(
         (record for record in checkpoint.records_of(job.key) if record.file is not None), None
     )
@@ -163,7 +163,7 @@ def _batches(looks: Iterator[_Look]) -> Iterator[list[_Look]]:
 
 
 def _checked(look: _Look, *, programs: Programs) -> CheckedPicture:
-    """Check one picture, unless its file is not the recorded one."""
+    """Check one picture; its file must be the recorded one."""
     picture = look.record.attempt.picture if look.record.attempt else None
     if look.file is None or picture is None or not look.file.is_file():
         return CheckedPicture(look.record, passed_over="its file is not there")

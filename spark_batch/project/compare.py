@@ -49,9 +49,9 @@ class Move:
 class Entry:
     """A job and how it changed.
 
-    `before` is the earlier job, if there was one. `costs` says whether a run would pay for it, and
-    `cost` about how much, in USD; None when the price is unknown. `picture` is the job's while it
-    is in its place, and `move` how far that is from the one that it replaces (`moves`).
+    `before` is the earlier job, if there was one. `costs` is whether a run would pay for it, and
+    `cost` the estimate in USD, None when the price is unknown. `picture` is the job's finished
+    picture, and `move` how far that is from the one that it replaces (`moves`).
     """
 
     change: Change
@@ -98,7 +98,7 @@ class Totals:
     `waiting` counts kept jobs whose picture is not made yet. `paid` is what jobs have cost, by
     change: a renamed job counts as kept, and the earlier version of a changed one as removed. The
     cost of a request counts once, for the first of its jobs. `moved` counts the pictures that
-    replace others, `unmeasured` those of them of which nobody knows how far they moved.
+    replace others, `unmeasured` those whose distance is not known.
     """
 
     all: Sum = field(default_factory=Sum)
@@ -118,7 +118,7 @@ class Totals:
 
 
 class Comparison:
-    """A plan compared with a base, job by job; `totals` sums up the entries taken so far."""
+    """Compare a plan with a base, job by job; `totals` sums up the entries taken so far."""
 
     def __init__(self, plan: Plan, against: Base) -> None:
         self.plan = plan
@@ -145,7 +145,7 @@ class Comparison:
                 yield self._counted(Entry(Change.REMOVED, line, line))
 
     def _claim(self, jobs: Iterable[Job]) -> set[str]:
-        """Match jobs that kept key and name; return the keys of the base that are still wanted."""
+        """Match jobs with the same key and name; return the keys of the base that are in use."""
         wanted = set()
         for job in jobs:
             at = self._names.get(job.output)
@@ -175,7 +175,7 @@ class Comparison:
         return Entry(Change.CHANGED, now, before, found, costs, cost, made)
 
     def _elsewhere(self, key: str) -> tuple[Change, JobRecord]:
-        """An earlier job with this key under another name; a taken one when none is free."""
+        """An earlier job with this key under another name; a matched one if all are matched."""
         places = self._keys[key]
         free = next((at for at in places if not self._taken[at]), None)
         if free is None:

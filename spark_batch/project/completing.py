@@ -1,6 +1,6 @@
-"""What a shell can complete: the axes and values of a recipe's jobs, and the jobs' names.
+"""Shell completions: the axes and values of a recipe's jobs, and the jobs' names.
 
-Each function fills a dict as it goes, so that a caller who waits no longer has what was found.
+The functions fill a dict as they go, so that a caller that stops waiting has what was found.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from spark_batch.jobs.select import Facts, facts
 from spark_batch.project.layout import find_layout, layout_of, open_readonly
 from spark_batch.project.loading import load
 
-_MOST_JOBS = 20_000  # that are looked at
+_MOST_JOBS = 20_000  # that are read
 
 Names = dict[str, None]  # in the order in which they were found
 
 
 def fill_axes(path: Path, found: dict[str, Names], *, sandbox: bool) -> None:
-    """Fill `found` with the values of each axis that `--only` knows.
+    """Fill `found` with the values of the axes that `--only` takes.
 
-    They come from the recipe, or from its checkpoint where the recipe has errors. Raises what both
-    raise.
+    They come from the recipe, or from its checkpoint when the recipe has errors. Raises
+    UsageError, RecipeError and CheckpointError.
     """
     found["status"] = dict.fromkeys(status.value for status in Status)
     found["pick"] = dict.fromkeys(AXIS_VALUES)

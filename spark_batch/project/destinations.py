@@ -1,4 +1,4 @@
-"""Where `export` delivers to: a folder, or an address such as `s3://bucket/prefix`."""
+"""Destinations of `export`: a folder, or an address such as `s3://bucket/prefix`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LOCAL = ("file", "local")
 class Destination(Protocol):
     """Files by their names below one place; a name has slashes between its parts.
 
-    `is_remote` says that reading a file costs money and time, so that its bytes are looked at
-    first. `at_once` is how many files may be written at the same time. `shown` is the place as
-    messages have it. All methods raise OutputError or StoreError when the place cannot be used.
+    `is_remote` is whether reading a file costs money and time, so that its size is compared first.
+    `at_once` is how many files may be written at the same time. `shown` is the place as messages
+    show it. All methods raise OutputError or StoreError when the place cannot be used.
     """
 
     is_remote: bool
@@ -38,7 +38,7 @@ class Destination(Protocol):
         """The SHA-256 of a file; None when there is none, "" for what is not a regular file."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file so that it has all of its content or keeps what it had."""
+        """Write a file whole; when that fails, the file keeps its earlier content."""
 
     def delete(self, name: str) -> None:
         """Delete a file."""
@@ -47,7 +47,7 @@ class Destination(Protocol):
 class FolderDestination:
     """A folder on this machine. Nothing is written, read or deleted through a symbolic link.
 
-    Unless it `has_originals`, nothing in an output folder below it is either: its files would be
+    Output folders below it are not touched either, unless it `has_originals`: their files would be
     taken for delivered copies of themselves, which `--mirror` deletes.
     """
 
@@ -64,8 +64,8 @@ class FolderDestination:
         path = self._path(name)
         if not os.path.lexists(path):
             return None
-        if not atomic.is_regular(path):  # a pipe would be waited for
-            raise OutputError(f"cannot read {path}: it is no regular file")
+        if not atomic.is_regular(path):  # opening a pipe would block
+            raise OutputError(f"cannot read {path}: it is not a regular file")
         try:
             return path.read_bytes()
         except OSError as error:
@@ -102,7 +102,7 @@ class FolderDestination:
             raise OutputError(f"cannot write {path}: {error.strerror}") from None
 
     def delete(self, name: str) -> None:
-        """See `Destination`; folders that are empty then are deleted too."""
+        """See `Destination`; also deletes the folders that this leaves empty."""
         path = self._path(name)
         try:
             path.unlink()
@@ -120,8 +120,8 @@ class FolderDestination:
         atomic.refuse_links(path, *above)
         if not self._has_originals and any(map(_is_output_folder, above)):
             raise UsageError(
-                f"{path} is in an output folder, which has the originals: choose another folder or"
-                " other names"
+                f"{path} is in an output folder, which holds the originals: choose another folder"
+                " or other names"
             )
         return path
 
@@ -131,7 +131,7 @@ def _is_output_folder(folder: Path) -> bool:
 
 
 class StoreDestination:
-    """Files below an address, listed once: what others do there meanwhile is not noticed."""
+    """Files below an address, which is listed once: later changes by others are not noticed."""
 
     is_remote = True
 
@@ -155,7 +155,7 @@ class StoreDestination:
         return None if content is None else hashlib.sha256(content).hexdigest()
 
     def write(self, name: str, content: bytes) -> None:
-        """See `Destination`; where the address is no object store, a kill can leave a part."""
+        """See `Destination`; a kill can leave a partial file, except in an object store."""
         self._store.write(name, content)
         self._sizes()[name] = len(content)
 
@@ -190,7 +190,9 @@ def destination(text: str, *, output_dir: Path) -> Destination:
     if real.is_relative_to(output_dir.resolve()) or any(
         map(_is_output_folder, (real, *real.parents))
     ):
-        raise UsageError(f"--to {text}: the output folder has the originals; choose another folder")
+        raise UsageError(
+            f"--to {text} is in an output folder, which holds the originals: choose another folder"
+        )
     if os.path.lexists(folder) and not folder.is_dir():
-        raise UsageError(f"--to {text}: this is not a folder")
+        raise UsageError(f"--to {text} is not a folder: choose another path")
     return FolderDestination(folder, text)

@@ -1,7 +1,7 @@
 """`run --events FILE`: every event of a run as a line of JSON (schemas/events.schema.json).
 
-For whoever wants to be notified. A run never waits for the file and never fails by it: what cannot
-be written is left out, and the caller gets the reason.
+For programs that watch a run. A run never waits for the file, and never fails because of it: lines
+that cannot be written are left out, and the caller gets the reason.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FLAGS = (
     | os.O_APPEND
     | os.O_CREAT
     | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # nobody may read the other end of a pipe
+    | getattr(os, "O_NONBLOCK", 0)  # a pipe may have no reader
 )
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 _LEFT = {BecameUncertain: "uncertain", Expired: "expired", Unfinished: "unfinished"}
@@ -48,15 +48,15 @@ _DEVICES = Path("/dev")  # where links such as /dev/stdout are the system's
 
 
 class EventLog:
-    """A file of events that lines are added to; each is handed to the system at once.
+    """Appends lines to a file of events, unbuffered.
 
-    `failure` is why lines are missing, None while none is. `now` gives the time.
+    `failure` is why lines are missing, None while none are. `now` gives the time.
     """
 
     def __init__(
         self, path: Path, *, now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     ) -> None:
-        """Open or create the file. Raises UsageError for one that is no file of events."""
+        """Open or create the file. Raises UsageError for a file that holds something else."""
         self.path = path
         self.failure: str | None = None
         self._now = now
@@ -85,7 +85,7 @@ class EventLog:
         return RunEvents(self, {"recipe": str(recipe), "sandbox": sandbox})
 
     def add(self, values: dict[str, Any]) -> None:
-        """Add a line. Raises nothing: after the first one that is not written, none is tried."""
+        """Add a line. Raises nothing: after the first failure, no further line is tried."""
         if self.failure is not None:
             return
         line = json.dumps({"time": time_text(self._now()), **_clean(values)})
@@ -186,8 +186,8 @@ def _check_begun(path: Path, file: int) -> None:
         return
     if not _BEGINNING.match(os.read(file, 16)):
         raise UsageError(
-            f"--events {path}: it is there already and holds no events: it is left as it is;"
-            " name another file"
+            f"--events {path}: it is there already, holds no events, and is left as it is: name"
+            " another file"
         )
     os.lseek(file, -1, os.SEEK_END)
     if os.read(file, 1) != b"\n":

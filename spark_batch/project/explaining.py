@@ -1,4 +1,4 @@
-"""What an HTTP status of the API and the code of a warning mean, from the rules that decide."""
+"""Explain HTTP statuses and warning codes, by the code that judges answers."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from spark_batch.client.outcomes import (
 )
 from spark_batch.models import schemas
 
-# Those that gateways and APIs use, and whoever stands between.
+# Those that APIs, gateways and proxies use.
 HTTP_STATUSES = (400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504)
 
 
 def warning_codes() -> Mapping[str, str]:
-    """The codes of a recipe's warnings, each with a sentence."""
+    """The codes of a recipe's warnings, with a sentence about each."""
     codes = schemas.schema(schemas.RECIPE)["$defs"]["warningCode"]["oneOf"]
     return {code["const"]: code["title"] for code in codes}
 
 
 def http_title(status: int) -> str | None:
-    """The phrase of an HTTP status, None for a number that is none."""
+    """The phrase of an HTTP status; None for a number that is not a status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -38,9 +38,9 @@ def http_title(status: int) -> str | None:
 
 
 def http_meaning(status: int) -> Iterator[tuple[str, str]]:
-    """What the status of an answer without a body does, to a request and to a poll."""
+    """What a run does after an answer with this status and no body, to a request and to a poll."""
     answer = Answer(status=status, content=None, excerpt="")
-    context = AnswerContext(models.default(), wash=str)
+    context = AnswerContext(models.default(), clean=str)
     yield "request", _of_request(submission.judge(answer, context))
     yield "poll", _of_poll(reading.judge(answer, context, task_id="task", key=""))
 
@@ -56,7 +56,7 @@ def _of_request(outcome: SubmitOutcome) -> str:
         case _:
             return (
                 "the job is uncertain: it may have made a task, counts as spent, and is not sent"
-                " again by itself; `spark-batch resolve` settles it"
+                " again by itself; `spark-batch resolve RECIPE JOB` settles it"
             )
 
 

@@ -1,9 +1,9 @@
-"""`export`: deliver finished pictures under final names, with a manifest of what was delivered.
+"""`export`: deliver finished pictures under final names, with a manifest of the delivered files.
 
-Nothing is written before every name was checked. The export manifest lists each file with its
-SHA-256, and is written when all of them are there. Before the first picture a list of what is about
-to be written is written beside it: so an export that was killed knows its own files when it is
-started again. Only files with a content that one of the two lists has are replaced or deleted.
+Checks every name before it writes anything. The export manifest lists the files with their SHA-256,
+and is written when all of them are there. Before the first picture, a list of the files to come is
+written beside it, so that an export that was killed recognizes its own files when it runs again.
+Only files whose content one of these two lists has are replaced or deleted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ExportChange(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file of the destination: its name, its content, and the job that it is of.
+    """A file of the destination: its name, its content, and its job.
 
     `output` is the picture's file below the output folder. `bytes` is None where an older manifest
     does not list it.
@@ -77,8 +77,8 @@ class ExportOptions:
 class Export:
     """An export that has been checked, and has not written anything.
 
-    `changes` has what becomes of each file in the manifest's order, `earlier` the files of earlier
-    exports that stand, `unfinished` the number of chosen jobs without a picture.
+    `changes` has what happens to every file in the manifest's order, `earlier` the unchanged files
+    of earlier exports, `unfinished` the number of chosen jobs without a picture.
     """
 
     layout: RecipeLayout
@@ -88,20 +88,20 @@ class Export:
     unfinished: int
 
     def count(self, change: ExportChange) -> int:
-        """How many files it does this with."""
+        """The number of files with this change."""
         return sum(found is change for found, _ in self.changes)
 
     @property
     def others(self) -> tuple[Delivery, ...]:
-        """Files of earlier exports that stand, and that this one does nothing with."""
+        """Unchanged files of earlier exports that are not part of this one."""
         names = {delivery.file for _, delivery in self.changes}
         return tuple(one for one in self.earlier if one.file not in names)
 
     def execute(self) -> None:
         """Copy and delete the files.
 
-        Started again after an error or a kill, it goes on where it was. Raises UsageError for an
-        original that changed, OutputError and StoreError.
+        After an error or a kill, a new export continues. Raises UsageError for an original that
+        changed, OutputError and StoreError.
         """
         manifest, intent = _names(self.layout)
         chosen = [one for change, one in self.changes if change is not ExportChange.DELETE]
@@ -119,7 +119,7 @@ class Export:
         return [delivery for found, delivery in self.changes if found is change]
 
     def _copy(self, deliveries: list[Delivery]) -> None:
-        """Copy pictures, several at once where the destination takes them so."""
+        """Copy pictures, as many at once as the destination allows."""
 
         def copy(delivery: Delivery) -> None:
             self.destination.write(delivery.file, _original(self.layout, delivery))
@@ -138,16 +138,16 @@ class Export:
 
 
 def _names(layout: RecipeLayout) -> tuple[str, str]:
-    """The export manifest, and the list of what an export that is not finished writes."""
+    """The names of the export manifest, and of the list that an unfinished export leaves."""
     return f"{layout.label}.export.csv", f"{layout.label}.export.unfinished.csv"
 
 
 def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
-    """Decide what an export does, and check it; nothing is written.
+    """Decide what an export does, and check it; writes nothing.
 
-    Raises UsageError for names that collide or are not allowed, for a file at one of them that no
-    export wrote, for an original that is missing or has changed, and for a damaged manifest;
-    OutputError and StoreError for a destination that cannot be read.
+    Raises UsageError for names that collide or are not allowed, for a file of one of these names
+    that no export wrote, for an original that is missing or has changed, and for a damaged
+    manifest; OutputError and StoreError for a destination that cannot be read.
     """
     place = destination(options.to, output_dir=layout.paid_dir)
     earlier: dict[str, list[Delivery]] = {}
@@ -188,7 +188,10 @@ def _deliveries(
                 unfinished.append(record.key)
                 continue
             if _leads_away(record.file):
-                raise UsageError(f"the checkpoint names a file outside its folder: {record.file!r}")
+                raise UsageError(
+                    f"{layout.checkpoint} lists a file outside of its output folder:"
+                    f" {quoted(record.file)}"
+                )
             name = _name(record, layout, options.name)
             found.append(Delivery(name, picture.sha256, record.key, record.file, picture.bytes))
     return found, unfinished
@@ -205,7 +208,7 @@ def _name(record: JobRecord, layout: RecipeLayout, template: str | None) -> str:
     missing = [token.name for token in tokens(template) if token.name and token.name not in values]
     if missing:
         raise UsageError(
-            f"--name {template}: the prompt of job {record.key} has no ${{{missing[0]}}}"
+            f"--name {template}: the prompt of job {record.key} has no variable ${{{missing[0]}}}"
         )
     name = output_name(template, values)
     for fault in name_faults(name):
@@ -267,7 +270,7 @@ def _change(
     ours = {one.sha256 for one in recorded}
     if there is not None and (there not in ours or not _is_still(place, delivery.file, there)):
         raise UsageError(
-            f"the destination has a file {quoted(delivery.file)} that export did not write, or that"
+            f"{place.shown} has a file {quoted(delivery.file)} that export did not write, or that"
             " was changed since: move it away, or choose other names with --name"
         )
     return ExportChange.COPY, delivery
@@ -279,9 +282,9 @@ def _content(
     recorded: Sequence[Delivery],
     wanted: Delivery | None = None,
 ) -> str | None:
-    """The SHA-256 of a file; None when there is none, and may be "" for one that no export wrote.
+    """The SHA-256 of a file; None when there is none, "" possibly for one that no export wrote.
 
-    A remote file is downloaded only where its size does not say which recorded content it has.
+    A remote file is downloaded only when its size does not identify its recorded content.
     """
     if not place.is_remote:
         return place.sha256(file)
@@ -300,7 +303,7 @@ def _content(
 
 
 def _is_still(place: Destination, file: str, sha256: str) -> bool:
-    """Whether a file has a content for sure, before it is replaced or deleted."""
+    """Whether a file certainly has this content, before it is replaced or deleted."""
     return not place.is_remote or place.sha256(file) == sha256
 
 
@@ -310,9 +313,10 @@ def _deletions(
     standing: Iterable[Delivery],
     unfinished: Iterable[str],
 ) -> Iterator[tuple[ExportChange, Delivery]]:
-    """What earlier exports wrote, is still as they wrote it, and is no longer chosen.
+    """The deletions of unchanged files of earlier exports that are no longer chosen.
 
-    A chosen job without a picture, such as a pruned or expired one, may have its only copy there.
+    Keeps the files of chosen jobs without a picture, such as pruned or expired ones: they may be
+    the only copies.
     """
     chosen, kept = {delivery.file.casefold() for delivery in deliveries}, frozenset(unfinished)
     for one in standing:
@@ -324,9 +328,12 @@ def _deletions(
 def _original(layout: RecipeLayout, delivery: Delivery) -> bytes:
     """The bytes of a finished picture. Raises UsageError when they are not the recorded ones."""
     path = layout.output_dir / delivery.output
-    cure = "`spark-batch verify` shows such files, and `spark-batch run` fetches missing ones"
+    cure = (
+        f"`{layout.command('verify')}` lists such files, and `{layout.command('run')}` fetches"
+        " missing ones"
+    )
     if not is_regular(path):
-        raise UsageError(f"{path} is missing, or no regular file: {cure}")
+        raise UsageError(f"{path} is missing, or not a regular file: {cure}")
     if lfs.read(path) is not None:
         raise UsageError(f"{path}: {lfs.NOTICE}")
     try:
@@ -334,7 +341,7 @@ def _original(layout: RecipeLayout, delivery: Delivery) -> bytes:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if hashlib.sha256(content).hexdigest() != delivery.sha256:
-        raise UsageError(f"{path} changed: its SHA-256 is not the recorded one; {cure}")
+        raise UsageError(f"{path} was changed, its SHA-256 is not the recorded one: {cure}")
     return content
 
 
@@ -349,7 +356,7 @@ def _list_text(deliveries: Iterable[Delivery]) -> str:
 
 
 def _read_list(place: Destination, name: str, shown: str) -> tuple[Delivery, ...]:
-    """What earlier exports wrote. Raises UsageError for a file that is no export manifest."""
+    """The files in a list of earlier exports. Raises UsageError for any other file."""
     error = UsageError(f"{shown} is not the manifest of an export: move it away, or restore it")
     if (place.size(name) or 0) > _MOST_BYTES:
         raise error
@@ -375,6 +382,6 @@ def _read_list(place: Destination, name: str, shown: str) -> tuple[Delivery, ...
 
 
 def _leads_away(name: str) -> bool:
-    """Whether a name is no plain path below the destination."""
+    """Whether a name is anything but a plain path below the destination."""
     odd = any(character in name for character in "\\:\0")
     return odd or any(part in ("", ".", "..") for part in name.split("/"))

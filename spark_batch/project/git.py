@@ -1,4 +1,4 @@
-"""Read a repository through the program git. Changes no index, work tree or HEAD."""
+"""Read a repository through the program git. Does not change its index, work tree or HEAD."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from spark_batch import children, lfs
 from spark_batch.errors import UsageError
 from spark_batch.text import printable, quoted, suggestion
 
-_COMMIT_SECONDS = 5.0  # for one question about a recipe's commit
+_COMMIT_SECONDS = 5.0  # for one call of git about a recipe's commit
 
-SECONDS = 60.0  # for one question
+SECONDS = 60.0  # for one call of git
 READING_SECONDS = 900.0  # for all that is read of a commit
-MAX_BYTES = 100_000_000  # of a blob that is handed out; larger ones are only hashed
+MAX_BYTES = 100_000_000  # of a blob that is returned; larger ones are only hashed
 
 _SHALLOW = (
     "; this clone is shallow: fetch the whole history (`fetch-depth: 0` of actions/checkout,"
@@ -32,15 +32,15 @@ _CHUNK = 1 << 18
 _SHA1_DIGITS = 40
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 # Git runs programs that a repository's configuration names. The repository, or what its
-# configuration includes, may be a stranger's. So only commands are used that read objects and
-# never the work tree, which no filter, textconv, external diff or alias takes part in; and what
-# could still start a program or reach a host is off:
+# configuration includes, may come from a stranger. So we use only commands that read objects and
+# never the work tree: no filter, textconv, external diff or alias applies to them. Whatever else
+# could start a program or reach a host is off:
 # - the folder is the one with `.git`, found by `repository`. Git itself would also take a bare
-#   repository, which files of a branch can be; `safe.bareRepository` (git 2.38) forbids that again.
+#   repository, which files of a branch can be; `safe.bareRepository` (git 2.38) forbids that too.
 # - a partial clone fetches missing objects by programs of its configuration. GIT_NO_LAZY_FETCH (git
 #   2.44.1 and 2.39.4) forbids it; before, GIT_ALLOW_PROTOCOL (git 2.6) does, which overrides any
 #   `protocol.*.allow`: no transport has the name `none`.
-# Versions of git that do not know one of these settings pass it over. The user's and the system's
+# Older versions of git ignore settings that they do not know. The user's and the system's
 # configuration are read: they hold `safe.directory`, and no branch can write them.
 _SETTINGS = {
     "safe.bareRepository": "explicit",
@@ -69,7 +69,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """The content of a file; `data` is empty where it has more than 100 MB."""
+    """The content of a file, its size in bytes and SHA-256; `data` is empty above 100 MB."""
 
     data: bytes
     size: int
@@ -81,7 +81,7 @@ class Repository:
     """A work tree that git trusts, and a folder in it.
 
     `root` is the top of the work tree, and `prefix` leads from there to the folder: empty, or with
-    a slash at its end. `program` is git, and `seconds` what one question may take.
+    a slash at its end. `program` is the path of git, and `seconds` the time limit of one call.
     """
 
     root: Path
@@ -90,11 +90,11 @@ class Repository:
     seconds: float
 
     def commit(self, ref: str) -> str:
-        """The id of the commit that a branch, a tag or another expression of git's names.
+        """The id of the commit that a branch, a tag or another git revision names.
 
         Raises UsageError when there is none.
         """
-        # What begins with a dash is no name of git's, and is not to become an option of its.
+        # A revision cannot begin with a dash; such a text must not become an option of git.
         question = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
         possible = ref and not ref.startswith("-") and "\0" not in ref
         found = self._ask(*question) if possible else None
@@ -123,7 +123,7 @@ class Repository:
         """The files and links of a commit, by their path from the top. Raises UsageError."""
         listed = self._ask("ls-tree", "-r", "-z", "--full-tree", commit)
         if listed is None:
-            raise UsageError(f"git cannot list the commit {commit}: `git fsck` says what is wrong")
+            raise UsageError(f"git cannot list the commit {commit}: `git fsck` shows what is wrong")
         found = {}
         for line in listed.split("\0")[:-1]:
             facts, _, path = line.partition("\t")
@@ -141,7 +141,7 @@ class Repository:
 
     @contextlib.contextmanager
     def blobs(self, *, seconds: float = READING_SECONDS) -> Iterator[Blobs]:
-        """What reads the contents of files; ends git after `seconds`, however that goes on."""
+        """A reader of file contents through one git, which is ended after `seconds` at most."""
         command, variables = _command(self.program, self.root, "cat-file", "--batch")
         with children.started(
             command, variables, seconds=seconds, stdin=children.PIPE, stdout=children.PIPE
@@ -150,7 +150,7 @@ class Repository:
                 yield Blobs(process.stdin, process.stdout)
 
     def _hint(self, ref: str) -> str:
-        """What may have been meant, or why it is not here."""
+        """A similar name, or a reason why the commit may be missing here."""
         listed = self._ask("for-each-ref", "--format=%(refname:short)") or ""
         names = tuple(listed.split())
         remote = tuple(name for name in names if name.endswith(f"/{ref}"))
@@ -158,13 +158,13 @@ class Repository:
         return close or (_SHALLOW if self.is_shallow() else "")
 
     def _ask(self, *question: str) -> str | None:
-        """What git answers, or None when it says no."""
+        """What git prints; None when it exits with an error."""
         ended = _run(self.program, self.root, self.seconds, *question)
         return None if ended.code else os.fsdecode(ended.output)
 
 
 class Blobs:
-    """One git that is asked for one content after another; may be asked from several threads."""
+    """Reads contents through one `git cat-file --batch`. Safe to use from several threads."""
 
     def __init__(self, questions: IO[bytes], answers: IO[bytes]) -> None:
         self._questions = questions
@@ -183,8 +183,8 @@ class Blobs:
                 return self._content(int(head[2]))
             except (OSError, ValueError, EOFError):
                 raise UsageError(
-                    f"git cannot read the object {name}: is the clone a partial one, or damaged?"
-                    " `git fsck` says what is wrong"
+                    f"git cannot read the object {name}: the clone may be partial or damaged;"
+                    " `git fsck` shows what is wrong"
                 ) from None
 
     def _content(self, size: int) -> Blob:
@@ -208,10 +208,10 @@ def blob_id(data: bytes, like: str) -> str:
 
 
 def repository(folder: Path, *, seconds: float = SECONDS) -> Repository:
-    """The repository whose work tree contains a folder; a question may take `seconds`.
+    """The repository whose work tree contains a folder; one call of git may take `seconds`.
 
-    Its root is the nearest folder with a `.git`, which git puts into no work tree from a commit.
-    Raises UsageError when there is none, when git is not installed, and when git does not trust it.
+    Its root is the nearest folder with a `.git`, which no commit can contain. Raises UsageError
+    when there is none, when git is not installed, and when git does not trust it.
     """
     folder = folder.resolve()
     root = next((top for top in (folder, *folder.parents) if os.path.lexists(top / ".git")), None)
@@ -231,7 +231,7 @@ def repository(folder: Path, *, seconds: float = SECONDS) -> Repository:
 
 
 def _check(program: str, root: Path, folder: Path, seconds: float) -> None:
-    """Raise UsageError unless git takes this folder for the root of a work tree, and trusts it."""
+    """Raise UsageError unless git trusts this folder, and sees it as the root of a work tree."""
     question = ("rev-parse", "--show-toplevel")
     ended = _run(program, root, seconds, *question)
     if ended.code:
@@ -258,7 +258,7 @@ def _none_at(folder: Path, reason: str) -> UsageError:
 def _run(
     program: str, root: Path, seconds: float, *question: str, errors: bool = False
 ) -> children.Ended:
-    """What git prints; raises UsageError when it does not run to its end."""
+    """What git prints. Raises UsageError when it cannot run, or takes too long."""
     try:
         return children.run(*_command(program, root, *question), seconds=seconds, errors=errors)
     except (OSError, ValueError) as error:
@@ -266,9 +266,9 @@ def _run(
 
 
 def _command(program: str, root: Path, *question: str) -> tuple[list[str], dict[str, str]]:
-    """A command line of git's and its environment; every call of git is made of them."""
+    """The command line and environment of every call of git."""
     settings = (word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}"))
-    # Git looks for a repository in the root alone, and not above it when that one is damaged.
+    # When the repository at the root is damaged, git must not go on to one above it.
     variables = children.environment(**_VARIABLES, GIT_CEILING_DIRECTORIES=str(root.parent))
     return [program, "-C", str(root), "--no-pager", *settings, *question], variables
 
@@ -277,12 +277,12 @@ def _command(program: str, root: Path, *question: str) -> tuple[list[str], dict[
 
 
 def commit_of(recipe: Path, *, seconds: float = _COMMIT_SECONDS) -> str | None:
-    """The commit that a recipe's folder is at; `-dirty` behind it when the recipe differs from it.
+    """The commit that is checked out around a recipe, with `-dirty` when the recipe differs.
 
     The file's content is compared with the commit's; the index, modes and git's filters play no
-    part. Line ends make no difference, and a Git LFS pointer stands for its file. A recipe
-    that git does not know differs. None without git or a repository, in one that git does not
-    trust, and when git has not answered a question after `seconds`: that is never an error.
+    part. Line ends make no difference, and a Git LFS pointer counts as its file. A recipe that is
+    not in the commit differs. None without git or a repository, in one that git does not trust,
+    and when a call of git takes longer than `seconds`. Raises nothing.
     """
     path = recipe.resolve()
     try:

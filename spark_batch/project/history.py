@@ -1,8 +1,8 @@
 """Load a recipe as it was at a commit, through git, in a temporary folder.
 
 The usual loader reads it there. The folder holds the recipe and its table as they were, and an
-empty file for every picture, whose content is read from git when it is probed. Only pictures that
-the present recipe does not have are written to disk.
+empty file for every picture, whose content is read from git when the loader probes it. Only
+pictures that the present recipe does not have are written to disk.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def earlier_recipe(now: Recipe, ref: str) -> EarlierRecipe:
         if not found.is_shallow() and not found.is_ancestor(commit):
             notes.append(
                 f"{quoted(ref)} has commits that HEAD does not have, and what only they add counts"
-                f" as removed; '{printable(ref)}{MERGE_BASE}' compares with where HEAD left it"
+                " as removed; to compare with the commit where HEAD left it, write"
+                f" '{printable(ref)}{MERGE_BASE}'"
             )
     old, fault = _loaded(found, commit, now, ref)
     return EarlierRecipe(
@@ -81,7 +82,7 @@ def _loaded(
         there.fill_manifests()
         file = there.root / name
         try:
-            # No repository stands around the folder, and its links lead nowhere else.
+            # The folder is in no repository, and none of its links leads out of it.
             with outside_allowed():
                 return recipe.load(file, probe=there.probe, find=find_generated).recipe, None
         except RecipeError as error:
@@ -89,7 +90,7 @@ def _loaded(
 
 
 def _beside(name: str, texts: Iterable[str]) -> list[str]:
-    """Paths that a recipe names, from the top; those that lead out of the repository are none."""
+    """Paths that a recipe names, from the top, without those that lead out of the repository."""
     folder = posixpath.dirname(name)
     paths = (posixpath.normpath(posixpath.join(folder, text)) for text in texts)
     return [path for path in paths if _is_inside(path)]
@@ -132,9 +133,9 @@ class _Folder:
         self._laid: set[str] = set()
 
     def lay(self, wanted: Iterable[str]) -> None:
-        """Make an empty file for each of these, and for what is in those that are folders.
+        """Make an empty file for every path that is `wanted`, or in a folder that is.
 
-        Symbolic links are made where they stay in the repository, with what they lead to.
+        Makes symbolic links that stay in the repository, and the files that they lead to.
         """
         paths = set(wanted)
         while True:
@@ -152,7 +153,7 @@ class _Folder:
                 self._make(path)
 
     def fill(self, path: str) -> bool:
-        """Write the content of a text; says whether there is such a file."""
+        """Write the content of a text file; returns whether the commit has it."""
         file = self.root / path
         leaf = self._leaf(file)
         if leaf is None:
@@ -161,7 +162,7 @@ class _Folder:
         return True
 
     def fill_manifests(self) -> None:
-        """Write the manifests that may list what has been laid out: those in folders above it."""
+        """Write the manifests in folders above the files so far, which may list those files."""
         folders = {parent for path in self._laid for parent in PurePosixPath(path).parents}
         for path in self._tree:
             if path.endswith(MANIFEST_SUFFIX) and PurePosixPath(path).parent in folders:
@@ -169,7 +170,7 @@ class _Folder:
                 self.fill(path)
 
     def probe(self, path: Path, fit: Fit | None, rules: PictureRules) -> Picture:
-        """The picture as it was. The API's rules are not checked: it is not sent.
+        """The picture as it was, without a check of the API's rules, since it is not sent.
 
         Raises PictureError for a file that is not in the commit.
         """
@@ -177,7 +178,7 @@ class _Folder:
         if leaf is None:
             if path.is_relative_to(self.root):
                 raise PictureError(f"{path}: it is not in this commit")
-            return pictures.probe(path, fit, rules)  # an absolute path, of which git knows nothing
+            return pictures.probe(path, fit, rules)  # an absolute path outside of the repository
         blob = self._blobs.read(leaf.object)
         size, sha256 = _stored(blob)
         if fit is None and sha256 in self._known:
@@ -219,22 +220,22 @@ class _Folder:
             else:
                 file.symlink_to(os.path.relpath(self.root / target, file.parent))
         except OSError:
-            pass  # a name that this disk does not take: the loader reports it as missing
+            pass  # a name that this disk refuses: the loader reports it as missing
 
 
 def _is_below(path: str, folders: set[str]) -> bool:
-    """Whether a path, or a folder that it is in, is one of these."""
+    """Whether a path, or a folder above it, is one of `folders`."""
     if "." in folders or path in folders:
         return True
     return any(str(parent) in folders for parent in PurePosixPath(path).parents)
 
 
 def _holds(link: str, paths: set[str]) -> bool:
-    """Whether one of these leads through the link."""
+    """Whether one of `paths` leads through the link."""
     return any(path.startswith(f"{link}/") for path in paths)
 
 
 def _stored(blob: Blob) -> tuple[int, str]:
-    """Size and SHA-256 of a picture, also where git has only the pointer to it."""
+    """Size and SHA-256 of a picture, from its Git LFS pointer when git has only that."""
     pointer = lfs.parse(blob.data) if blob.size <= lfs.MAX_BYTES else None
     return (blob.size, blob.sha256) if pointer is None else (pointer.bytes or 0, pointer.sha256)

@@ -26,9 +26,9 @@ class RecipeLayout(Layout):
     """The layout of a recipe's output folder, or of the part of it that belongs to `shard`.
 
     `recipe_dir` is the folder of the recipe file, None when unknown. Both folders are absolute.
-    `metadata` says what pictures carry, `checks` what is looked at in them. `further` are further
-    takes that `jobs` adds to the recipe's (`rerolling`). `recipe_path` is the recipe as the user
-    named it, for the commands in messages.
+    `metadata` and `checks` are the recipe's. `further` are further takes that `jobs` adds to the
+    recipe's (`rerolling`). `recipe_path` is the recipe as the user named it, for the commands in
+    messages.
     """
 
     models: Models
@@ -50,7 +50,7 @@ class RecipeLayout(Layout):
         return replace(self, shard=None)
 
     def command(self, name: str, *options: str, job: str = "") -> str:
-        """A command for this recipe as the user has to type it, for these previews and shard."""
+        """A command line for this recipe, its previews or shard, ready to be copied."""
         flags = ["--sandbox"] if self.is_preview else []
         if self.shard is not None:
             flags += ["--shard", str(self.shard)]
@@ -59,12 +59,12 @@ class RecipeLayout(Layout):
 
     @property
     def merging(self) -> str:
-        """The command that merges the shards, for messages."""
+        """The command that merges the shards, ready to be copied."""
         return self.whole.command("merge")
 
     @property
     def target(self) -> Target:
-        """What its reports are made for."""
+        """The target of its reports."""
         return Target(self.label, self.output_dir, self.recipe_dir, self.models, self.picks)
 
     @property
@@ -77,7 +77,7 @@ class RecipeLayout(Layout):
         return Picks() if self.picks is None else read_picks(self.picks)
 
     def owns(self, key: str) -> bool:
-        """Whether a job belongs to it. Raises ValueError for a text that is no key."""
+        """Whether a job belongs to it. Raises ValueError for a text that is not a key."""
         return self.shard is None or self.shard.owns(key)
 
     def jobs(self, recipe: Recipe) -> Iterator[Job]:
@@ -111,9 +111,9 @@ def find_layout(
     sandbox: bool,
     shard: Shard | None = None,
 ) -> RecipeLayout:
-    """The layout, read from the recipe's header alone: its pictures may be missing.
+    """The layout, read from the recipe's header alone, so that its pictures may be missing.
 
-    `values` are as in `recipe.load`.
+    `values` are as in `recipe.load`. Raises RecipeError, and UsageError as `layout_of` does.
     """
     found = header(path, values)
     output_dir = pictures_folder(found.output_dir, sandbox=sandbox)
@@ -145,7 +145,7 @@ def open_readonly(layout: RecipeLayout) -> CheckpointReader:
 
 
 def copied(layout: RecipeLayout) -> CheckpointReader:
-    """The checkpoint as it is now, copied into memory, so that a long look keeps no run waiting.
+    """A copy of the checkpoint in memory, so that a long read does not keep a run waiting.
 
     Raises UsageError when there is none.
     """
@@ -159,13 +159,13 @@ def _check_there(layout: RecipeLayout) -> None:
     if layout.shard is None and (shards := shards_of(layout)):
         raise UsageError(
             f"there is no checkpoint {layout.checkpoint} yet, but there are shards:"
-            f" `{layout.merging}` joins them, --shard {shards[0].shard} looks at one"
+            f" `{layout.merging}` joins them, --shard {shards[0].shard} shows one"
         )
     why = "nothing has been run yet"
     if layout.manifest.exists():
         why = f"`{layout.command('rescue')}` makes it from {layout.manifest} and pays for nothing"
     elif replace(layout, output_dir=layout.output_dir / SANDBOX).checkpoint.exists():
-        why += "; to look at the sandbox's pictures, add --sandbox"
+        why += "; for the sandbox's previews, add --sandbox"
     raise UsageError(f"there is no checkpoint {layout.checkpoint}: {why}")
 
 

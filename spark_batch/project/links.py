@@ -1,6 +1,6 @@
 """Check an output folder for links and foreign files before anything is written there.
 
-A branch that somebody else wrote may bring symbolic links. The state folder may hold none at all;
+A branch that somebody else wrote may contain symbolic links. The state folder may hold none at all;
 the folders of pictures may not lead out of the output folder. All of it is checked before the
 first task is paid for.
 """
@@ -26,8 +26,8 @@ _CURE = "remove the link"
 def check_output(layout: Layout) -> None:
     """Check everything but the pictures: the state folder and the reports' files.
 
-    Raises UsageError for a link, for what is neither a file nor a folder, for a journal that git
-    has, and for a file at a report's name that spark-batch did not write.
+    Raises UsageError for a link, for what is neither a file nor a folder, for a journal that is in
+    git, and for a file with a report's name that spark-batch did not write.
     """
     reports = [form.path(layout) for form in formats.FORMATS.values()]
     refuse_links(layout.output_dir, layout.state, *reports)
@@ -39,23 +39,23 @@ def check_output(layout: Layout) -> None:
 
 
 def _refuse_committed_journals(state: Path) -> None:
-    """Raise UsageError for a journal that the repository's commit has.
+    """Raise UsageError for a journal that is in the repository's commit.
 
-    SQLite writes what a journal holds into the checkpoint beside it. A branch of somebody else
-    could so replace the records of what is paid for. What a killed run left is in no commit.
+    SQLite writes the content of a journal into the checkpoint beside it, so that somebody else's
+    branch could replace the records of what is paid for. A killed run's journal is in no commit.
     """
     journals = [entry.name for entry in _entries(state) if entry.name.endswith("-journal")]
     if not journals:
         return
     try:
         repository = git.repository(state)
-    except UsageError:  # there is none, so that nothing came with it
+    except UsageError:  # there is none that could have brought a journal
         return
     for name in journals:
         if repository.object("HEAD", repository.prefix + name) is not None:
             raise UsageError(
-                f"{state / name} is in git, and would change what the checkpoint says is paid for:"
-                " remove it from git"
+                f"{state / name} is in git, and would change the checkpoint's records of what is"
+                " paid for: delete it and remove it from git"
             )
 
 
@@ -73,7 +73,7 @@ def _odd(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """The entries of a folder; none when it is unreadable, since nothing is written there then."""
+    """The entries of a folder; none when it is unreadable, where nothing can be written either."""
     try:
         return list(os.scandir(folder))
     except OSError:
@@ -81,7 +81,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_too_long(path: Path) -> bool:
-    """Whether the disk refuses the name of a picture, or its longer name while it is written."""
+    """Whether the disk refuses a picture's name, or its longer temporary name, as too long."""
     try:
         os.lstat(temporary_name(path.with_name(f"{path.name}.jpg")))
     except OSError as error:
@@ -90,7 +90,7 @@ def _is_too_long(path: Path) -> bool:
 
 
 class PictureLinks:
-    """Links where pictures will be written, looked for once a folder."""
+    """Finds links where pictures will be written; reads every folder once."""
 
     def __init__(self, output_dir: Path) -> None:
         self._output = output_dir
@@ -99,7 +99,7 @@ class PictureLinks:
         self._problem: str | None = None
 
     def look(self, step: Step) -> None:
-        """Look at where the picture of a step will be written, if it will be."""
+        """Check the place of a step's picture, if the step writes one."""
         if step.action not in WORK:
             return
         path = self._output / step.job.output

@@ -15,10 +15,10 @@ from spark_batch.recipe.inputs import Fetched
 
 
 def load(path: str | Path, values: Mapping[str, object] | None = None) -> Loaded:
-    """The recipe, checked, its pictures probed, and the warnings about it.
+    """Load and check a recipe, and probe its pictures; returns it with its warnings.
 
-    With `values` the recipe is this mapping, and `path` stands for its file, as in `recipe.load`.
-    Needs no key, and a network for inputs in object stores alone. Raises RecipeError with every
+    With `values` the recipe is this mapping, and `path` serves as its file, as in `recipe.load`.
+    Needs no key, and a network only for inputs in object stores. Raises RecipeError with every
     error and its position.
     """
     return recipe.load(

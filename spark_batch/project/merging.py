@@ -1,8 +1,8 @@
 """`merge`: join checkpoints and manifests, copy their pictures, write one manifest.
 
-The order is that of a run. One transaction records what is paid for. Then each picture gets its
-name, and then its file is recorded. A merge that is killed loses nothing, and the same merge again
-does the rest. The shards of this folder are moved aside last.
+The order is that of a run: one transaction records what is paid for, then pictures get their names,
+then their files are recorded. A killed merge loses nothing, and the same command completes it. The
+shards in this folder are moved aside last.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Merged:
     """The result of a merge.
 
     `sources` are the merged files and `double_payments` the jobs that were paid for more than once.
-    `counts` has the recipe's jobs by status, `brought` the number of pictures that were copied
-    here, `pointers` that of finished jobs whose picture every source has as a Git LFS pointer only,
-    and `missing` that of pictures that no source has. `written` are the reports.
+    `counts` has the recipe's jobs by status. `brought`, `pointers` and `missing` are numbers of
+    pictures: copied here, in the sources only as Git LFS pointers, and in no source. `written` are
+    the reports.
     """
 
     layout: RecipeLayout
@@ -58,12 +58,12 @@ class Merged:
 def merge(
     recipe: Recipe, given: Iterable[Path] = (), *, sandbox: bool = False, renamed: bool = False
 ) -> Merged:
-    """Join `given` into the recipe's checkpoint; without any the shards of its output folder.
+    """Join `given` into the recipe's checkpoint; by default the shards in its output folder.
 
     `given` are checkpoints, manifests and output folders. With `renamed` they belong to the recipe
     under an earlier name, whose files in this output folder are moved aside. Sends nothing and
-    overwrites no picture; a second merge changes nothing. Raises UsageError for a path that is no
-    source, CheckpointError for a checkpoint that is damaged, newer or in use, and OutputError.
+    overwrites no picture; a second merge changes nothing. Raises UsageError for a path that cannot
+    be merged, CheckpointError for a checkpoint that is damaged, newer or in use, and OutputError.
     """
     layout = layout_of(recipe, sandbox=sandbox)
     paths = find_sources(layout, given, renamed=renamed)
@@ -93,15 +93,15 @@ def merge(
 
 
 def _refuse_live(recipe: Recipe, layout: RecipeLayout, paths: Iterable[Path]) -> None:
-    """Raise UsageError when the recipe to be taken over still exists under its own name."""
+    """Raise UsageError when the recipe to take over still exists under its own name."""
     merged = {path.resolve() for path in paths}
     for record_file in record_files.in_folder(layout.output_dir):
         if record_file.path.resolve() not in merged or record_file.recipe == layout.name:
             continue
         if output_of(record_file, besides=recipe.path) is not None:
             raise UsageError(
-                f"recipe {record_file.recipe} is still there, so that {layout.name} is not its new"
-                " name: give one of them another output.dir"
+                f"recipe {record_file.recipe} still exists, so {layout.name} is not its new name:"
+                " give one of them another output.dir"
             )
 
 
@@ -124,8 +124,7 @@ def _bring(
 ) -> tuple[int, int, int]:
     """Copy the pictures that are missing here.
 
-    Returns the number of copied pictures, of those that the sources have only as Git LFS pointers,
-    and of those that no source has.
+    Returns three numbers of pictures: copied, in sources only as Git LFS pointers, in no source.
     """
     lines = [*checkpoint.records(), *checkpoint.records(left_over=True)]
     wanted: dict[str, Picture] = {}
@@ -165,9 +164,9 @@ def _candidates(source: Source, key: str, picture: Picture) -> list[Path]:
 def _put_aside(layout: RecipeLayout, paths: Iterable[Path]) -> None:
     """Move the merged files of this folder aside, so that they do not block a run.
 
-    These are shards, and the recipe's files under an earlier name. Their checkpoints are renamed.
-    Their reports are deleted, since the whole recipe's manifest has the same rows. A later run of
-    the same shard starts from the whole recipe's checkpoint.
+    These are shards, and the recipe's files under an earlier name. Renames their checkpoints, and
+    deletes their reports, since the whole recipe's manifest has the same rows. A later run of the
+    same shard starts from the whole recipe's checkpoint.
     """
     merged = {path.resolve() for path in paths}
     try:
@@ -183,5 +182,6 @@ def _put_aside(layout: RecipeLayout, paths: Iterable[Path]) -> None:
                 form.path(shard_layout).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
-            f"merged, but {error.filename} cannot be put aside: {error.strerror}"
+            f"merged, but {error.filename} cannot be moved aside: {error.strerror}; mend that, then"
+            " merge again"
         ) from None

@@ -1,8 +1,8 @@
-"""How far pictures moved that replace earlier ones: `plan --against`.
+"""Measure how far pictures moved from those that they replace: `plan --against`.
 
-Which picture a job had is what the manifest says that was given, or that the commit has; without
-one, what the checkpoint knows of the earlier request. That picture is looked for among those that
-were kept, beside the manifest that was given, and in the commit. Nothing is written.
+The given manifest, or the commit's, names the picture that a job had; without a manifest, the
+checkpoint does by the earlier request. The picture itself is searched for among the kept pictures,
+beside the given manifest, and in the commit. Nothing is written.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from spark_batch.project.compare import Comparison, Entry, Move
 from spark_batch.project.git import Blobs, Leaf, repository
 from spark_batch.project.planning import Plan
 
-_CHUNK = 256  # entries whose pictures are decoded side by side
+_CHUNK = 256  # entries whose pictures are decoded in parallel
 _THREADS = min(8, (os.cpu_count() or 1) + 1)  # Pillow releases the interpreter's lock
 
 
 def measured(comparison: Comparison) -> Iterator[Entry]:
-    """The entries of a comparison; those whose picture replaces another one have their `move`.
+    """The entries of a comparison, with the `move` of pictures that replace others.
 
-    Call it once, in the place of `entries`.
+    Call it once, instead of `Comparison.entries`.
     """
     entries = comparison.entries()
     with (
@@ -59,7 +59,7 @@ class _EarlierPictures:
         self._stack = stack
 
     def replaced(self, entry: Entry) -> Made | None:
-        """The picture that a job had and that another one replaced; None without such a one."""
+        """The picture of a job that another one replaced, or None."""
         if entry.picture is None or entry.before is None:
             return None
         made = self._made.get(entry.before.key)
@@ -71,7 +71,7 @@ class _EarlierPictures:
         return None if made is None or made.sha256 == entry.picture.sha256 else made
 
     def measure(self, entry: Entry, made: Made | None) -> Entry:
-        """The entry with its move from the picture `made`. Safe to use from several threads."""
+        """The entry with its distance from the picture `made`. Safe to use from several threads."""
         if made is None or entry.picture is None:
             return entry
         before = self._thumbnail(made)
@@ -97,11 +97,11 @@ class _EarlierPictures:
             copy.write_bytes(content)
             try:
                 return made_in(copy)
-            except ManifestError:  # it is no part of what is planned
+            except ManifestError:  # the plan does not depend on it
                 return {}
 
     def _thumbnail(self, made: Made) -> Thumbnail | None:
-        """The thumbnail of an earlier picture, wherever it still is."""
+        """The thumbnail of an earlier picture, wherever it can be found; None otherwise."""
         output_dir, extensions = self._layout.output_dir, pictures.EXTENSIONS.values()
         kept = (self._layout.kept_picture(made.sha256, extension) for extension in extensions)
         places = [(output_dir, str(path.relative_to(output_dir))) for path in kept]
@@ -114,22 +114,22 @@ class _EarlierPictures:
         return self._committed(made)
 
     def _whole(self, folder: Path, file: str, sha256: str) -> Thumbnail | None:
-        """The thumbnail of the picture with this SHA-256, if that is what stands at a path.
+        """The thumbnail of a file below `folder` with this SHA-256; None for any other file.
 
-        What leads out of the folder, by its name or by a link, is not opened.
+        A path that leads out of the folder, by its name or by a link, is not opened.
         """
         try:
             top = folder.resolve()
             path = top / file
             if path.resolve() != path or not path.is_relative_to(top):
                 return None
-        except (OSError, ValueError, RuntimeError):  # a name that no disk takes, a circle of links
+        except (OSError, ValueError, RuntimeError):  # not a valid file name, or a circle of links
             return None
         found = pictures.thumbnail(path, folder=self._layout.thumbnails, stored=False)
         return found if found is not None and found.sha256 == sha256 else None
 
     def _committed(self, made: Made) -> Thumbnail | None:
-        """The thumbnail of an earlier picture that stands in the commit."""
+        """The thumbnail of an earlier picture in the commit, or None."""
         content = self._content(made.file)
         if content is None:
             return None
@@ -152,13 +152,16 @@ class _EarlierPictures:
 
     @cached_property
     def _at_commit(self) -> tuple[Mapping[str, Leaf], str, Blobs] | None:
-        """The files of the commit, where the output folder is among them, and their contents."""
+        """The commit's files, the output folder's path there, and a reader of contents.
+
+        None for a manifest, and for an output folder outside of the repository.
+        """
         if self._base.commit is None:
             return None
         found = repository(self._plan.recipe.path.parent)
         try:
             prefix = self._layout.output_dir.resolve().relative_to(found.root.resolve())
-        except ValueError:  # the output folder is outside of the repository
+        except ValueError:
             return None
         tree = found.tree(self._base.commit)
         blobs = self._stack.enter_context(found.blobs())

@@ -12,17 +12,17 @@ from spark_batch.project.layout import RecipeLayout
 from spark_batch.project.record_files import RecordFile
 from spark_batch.recipe.outline import Header, header
 
-_MOST_FOLDERS = 1000  # beside a recipe, that are looked into for its earlier work
+_MOST_FOLDERS = 1000  # beside a recipe, that are searched for its earlier work
 _LEVELS = 3  # from an output folder up to its recipe: OUTPUT, out, the recipe's folder
 _RECIPES = (".yaml", ".yml")
 _RECIPE_BYTES = 1 << 20
 
 
 def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
-    """The output folder that the recipe of a record file has now, `besides` another recipe.
+    """The present output folder of the recipe that a record file belongs to.
 
-    Its file is looked for beside that other recipe, and in the output folder and those above it.
-    None when there is none: it was renamed, or is elsewhere.
+    That recipe is looked for beside `besides`, which is another one, and in the output folder and
+    those above it. None when it is not found: it was renamed, or is elsewhere.
     """
     above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
     for folder in dict.fromkeys([besides.parent.absolute(), *above]):
@@ -36,7 +36,7 @@ def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
 
 
 def header_of(path: Path) -> Header | None:
-    """The header of a recipe; None for what is none."""
+    """The header of a recipe; None for a file that is not one."""
     try:
         return header(path)
     except (RecipeError, OSError):
@@ -59,11 +59,12 @@ def _mentions(path: Path, name: str) -> bool:
 
 
 def is_own(record_file: RecordFile, layout: RecipeLayout) -> bool:
+    """Whether a checkpoint or manifest is the recipe's own, or a shard's."""
     return record_file.folder == layout.output_dir and record_file.recipe == layout.name
 
 
 def others(layout: RecipeLayout, *, sandbox: bool) -> Iterator[RecordFile]:
-    """The checkpoints and manifests around, without the recipe's own."""
+    """The checkpoints and manifests of other recipes around this one."""
     for folder in _neighbours(layout, sandbox=sandbox):
         for record_file in record_files.in_folder(folder):
             if not is_own(record_file, layout):
@@ -75,8 +76,8 @@ def _neighbours(layout: RecipeLayout, *, sandbox: bool) -> Iterator[Path]:
 
     Its own, for a recipe that was renamed; those beside it and beside the recipe; and the same
     relative path from the folders around the recipe, for a recipe or pictures that were moved.
-    Folders beside the recipe's own are searched only within a git repository and below the current
-    folder: elsewhere nothing says that they belong to the same project.
+    Folders beside the recipe's own are searched only in a git repository and below the current
+    folder: elsewhere they may belong to another project.
     """
     output = layout.output_dir.parent if sandbox else layout.output_dir
     home = layout.recipe_dir or output.parent

@@ -71,7 +71,7 @@ class Ownership:
         self._conflicts: dict[bool, Conflict] = {}  # the first one with each `is_live`
 
     def look(self, step: Step) -> None:
-        """Check a step that would cost money, or write a picture under a name that it had not."""
+        """Check a step that would cost money, or write a picture under a new name."""
         if step.action not in COSTS:
             if step.action is Action.RESTORE and step.cause is Cause.ELSEWHERE:
                 self._look_for_conflict(step.job.output, of_live=True)
@@ -107,7 +107,7 @@ class Ownership:
     def shared(self) -> str | None:
         """The jobs that other existing recipes have paid for as well, in words; None when none.
 
-        They are no reason to refuse: a copy of a recipe has its own pictures.
+        They are not a reason to refuse: a copy of a recipe has its own pictures.
         """
         paid = [other for other in self.paid_elsewhere if other.is_live]
         if not paid:
@@ -116,7 +116,7 @@ class Ownership:
 
     @cached_property
     def paid_elsewhere(self) -> Sequence[PaidElsewhere]:
-        """Where the jobs are paid for, of a recipe that has no attempts of its own yet.
+        """Where jobs of a recipe without attempts of its own were paid for.
 
         Known after `look` has had every step.
         """
@@ -156,7 +156,7 @@ class Ownership:
         is_live = home == folder
         there = claim.file is not None and (owner.folder / claim.file).is_file()
         if not there and not (claim.current and home in (None, folder)):
-            return None  # it never wrote it, and no longer will
+            return None  # the owner has no such file, and will not write one
         if not is_live and self._has_written(output):
             return None  # the file there is this recipe's
         return Conflict(output, owner, is_live)
@@ -211,7 +211,7 @@ def merge_command(recipe: Path, paths: Sequence[Path], *, sandbox: bool, renamed
 def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | None:
     """Advice for a recipe that has never run and seems to have been renamed or moved.
 
-    That is so when a checkpoint or manifest nearby has no recipe any more. None for a recipe that
+    It seems so when the recipe of a checkpoint or manifest nearby is gone. None for a recipe that
     has attempts of its own.
     """
     with CheckpointReader.open_readonly(layout.checkpoint) as reader:
@@ -222,14 +222,14 @@ def earlier_hint(recipe: Path, layout: RecipeLayout, *, sandbox: bool) -> str | 
             renamed = found.recipe != layout.name
             merge = merge_command(recipe, [found.path], sandbox=sandbox, renamed=renamed)
             return (
-                f"{shown(found.path)} is of a recipe {found.recipe} that is no longer there: if"
+                f"{shown(found.path)} belongs to a recipe {found.recipe} that no longer exists: if"
                 f" this recipe was renamed or moved, run `{merge}` and rescue again"
             )
     return None
 
 
 class _Claims:
-    """The names that other recipes write in and around an output folder, read when asked for."""
+    """The names that other recipes write in and around an output folder, read on demand."""
 
     def __init__(self, layout: RecipeLayout) -> None:
         self._layout = layout
@@ -240,7 +240,7 @@ class _Claims:
         self._around = cache(self._folders)
 
     def owner(self, output: str) -> tuple[RecordFile, Claim] | None:
-        """Who else writes a file of this name, upper and lower case being alike."""
+        """The other recipe that writes a file of this name, ignoring case, and its claim."""
         for folder in self._around(output.rpartition("/")[0]):
             name = (self._layout.output_dir / output).relative_to(folder).as_posix()
             if found := self._read(folder).get(_folded(name)):
@@ -264,7 +264,7 @@ class _Claims:
 
 
 def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
-    """The jobs among those that are wanted that it has paid for, and their cost."""
+    """The `wanted` jobs that a record file has paid for, and their cost in USD."""
     try:
         return {key: cost for key, cost in record_file.paid() if key in wanted}
     except SparkBatchError:
@@ -272,5 +272,5 @@ def _paid(record_file: RecordFile, wanted: set[str]) -> dict[str, Decimal]:
 
 
 def _folded(name: str) -> str:
-    """A name as a disk sees it that minds neither case nor Unicode's forms."""
+    """A name as a disk compares it that ignores case and Unicode's forms."""
     return unicodedata.normalize("NFC", name.casefold())

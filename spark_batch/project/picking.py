@@ -1,4 +1,4 @@
-"""The verdicts of a picks file, compared with the jobs that there are."""
+"""Compare the verdicts of a picks file with the jobs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from spark_batch.jobs.matrix import jobs
 from spark_batch.jobs.picks import PickCounts, Picks, picks_file, read_picks
 from spark_batch.recipe.diagnostics import ERROR, NOTE, Diagnostic
 
-if TYPE_CHECKING:  # it brings the engine, and `validate` starts without that
+if TYPE_CHECKING:  # it imports the engine, which `validate` does not need
     from spark_batch.project.layout import RecipeLayout
 
 
 def count_picks(checkpoint: CheckpointReader, layout: RecipeLayout) -> PickCounts:
-    """The numbers of verdicts on the jobs of a checkpoint, for a shard on its own jobs.
+    """Count the verdicts on the jobs of a checkpoint; for a shard, on its own jobs.
 
     Raises PicksError.
     """
@@ -42,7 +42,7 @@ def check_picks(recipe: Recipe) -> tuple[Diagnostic, ...]:
 
 
 def unknown_picks(count: int) -> str:
-    """What a message says about verdicts on jobs that the recipe does not have."""
+    """The message about `count` verdicts on jobs that the recipe does not have."""
     if count == 1:
         return "1 verdict on a job that the recipe does not have; it is kept"
     return f"{count} verdicts on jobs that the recipe does not have; they are kept"

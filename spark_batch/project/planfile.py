@@ -1,6 +1,6 @@
-"""A saved plan as a file: JSON that carries its own SHA-256, written whole and read with suspicion.
+"""Read and write saved plans: JSON with its own SHA-256.
 
-The SHA-256 reveals damage and careless edits; it is no signature.
+The SHA-256 reveals damage and careless edits; it is not a signature.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,7 +34,7 @@ _WORK = frozenset(action.value for action in WORK)
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """What was planned, and what has to be as it was then. Money in USD.
+    """The planned actions, and the state that they depend on. Money in USD.
 
     `files` are the SHA-256 of the recipe's files and `pictures` those of its input pictures, by
     path from its folder; `state` is the checkpoint's fingerprint. `committed` is what was spent and
@@ -58,7 +59,7 @@ class SavedPlan:
 
 
 def check_target(path: Path) -> None:
-    """Raise UsageError where a plan cannot be saved, or where something else would be lost."""
+    """Raise UsageError when a plan cannot be saved there, or would replace another file."""
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to save a plan in: make it first")
     if fault := boundary.target_fault(path):
@@ -67,8 +68,7 @@ def check_target(path: Path) -> None:
         return
     if not path.is_file() or not _BEGINNING.match(_read(path)[:1000]):
         raise UsageError(
-            f"{path} is there already and is not a saved plan: it is left as it is; name another"
-            " file"
+            f"{path} is there already, is not a saved plan, and is left as it is: name another file"
         )
 
 
@@ -90,9 +90,7 @@ def read(path: Path) -> SavedPlan:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise UsageError(
-            f"{path} is not a saved plan: `spark-batch plan RECIPE --out {path}` makes one"
-        )
+        raise UsageError(f"{path} is not a saved plan: `{_saving(path)}` makes one")
     version = document.get("version")
     if isinstance(version, int) and version > VERSION:
         raise UsageError(
@@ -102,9 +100,13 @@ def read(path: Path) -> SavedPlan:
     if document.get("sha256") != _digest(document) or not _is_valid(document):
         raise UsageError(
             f"the plan {path} is damaged, or was changed after it was saved: save a new one with"
-            " `spark-batch plan --out`"
+            f" `{_saving(path)}`"
         )
     return _plan(document)
+
+
+def _saving(path: Path) -> str:
+    return shlex.join(["spark-batch", "plan", "RECIPE", "--out", str(path)])
 
 
 def _read(path: Path) -> bytes:
@@ -112,7 +114,8 @@ def _read(path: Path) -> bytes:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path} is not a file, so it is not a saved plan")
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{path} has more than {MAX_BYTES} bytes: it is not a saved plan")
+            most = MAX_BYTES >> 20
+            raise UsageError(f"{path} is larger than {most} MiB, so it is not a saved plan")
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the plan {path}: {error.strerror}") from None
@@ -122,14 +125,14 @@ def _read(path: Path) -> bytes:
 
 
 def _digest(document: Mapping[str, Any]) -> str:
-    """The SHA-256 of what a plan says, however it is laid out."""
-    said = {name: value for name, value in document.items() if name != "sha256"}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    """The SHA-256 of a plan's content, which does not depend on its layout."""
+    content = {name: value for name, value in document.items() if name != "sha256"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _is_valid(document: Mapping[str, Any]) -> bool:
-    """Judged by the schema, but for the jobs: a large plan would take minutes."""
+    """Validate by the schema, except for the jobs, which would take minutes in a large plan."""
     jobs = document.get("jobs")
     if not isinstance(jobs, list) or not all(map(_is_job, jobs)):
         return False
@@ -147,7 +150,7 @@ def _is_job(job: object) -> bool:
 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    """The file's text: one line a job."""
+    """The file's text, with a line for every job."""
     head = {name: value for name, value in document.items() if name != "jobs"}
     yield json.dumps(head, indent=2, ensure_ascii=False).removesuffix("\n}") + ',\n  "jobs": ['
     for position, job in enumerate(document["jobs"]):
@@ -199,7 +202,7 @@ def _plan(document: Mapping[str, Any]) -> SavedPlan:
 
 
 def _kind(quote: Mapping[str, Any]) -> Kind:
-    """What a quote is about; older plans have width and height, and were for the one model."""
+    """The model and size of a quote; older plans have width and height, and one model."""
     if "model" in quote:
         return Kind(quote["model"], quote["size"])
     return Kind(models.default().name, size_text(quote["width"], quote["height"]))

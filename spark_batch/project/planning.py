@@ -1,4 +1,4 @@
-"""`plan`: a step for every job, and the sums."""
+"""`plan`: a step for every job, and their sums."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.selecting import chooser_with
 
-MAX_QUESTIONS = 20  # sizes that are asked about; each is a request with a whole picture
+MAX_QUESTIONS = 20  # quotes to ask for; a request carries a whole picture
 
 
 @dataclass(slots=True)
@@ -49,9 +49,9 @@ class PlanSnapshot:
 class Plan:
     """What a run would do, job by job; `forecast` sums up the steps that have been taken.
 
-    `adopted` is what a run would first adopt from the manifest. `prices` has the prices that
-    estimates are made with. `sample` is the sample that is planned, if any, and `whole` the
-    forecast for the selection that it is taken from.
+    `adopted` is what a run would first adopt from the manifest. `prices` has the prices for
+    estimates. `sample` is the sample that is planned, if any, and `whole` the forecast for the
+    selection that it is taken from.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Plan:
         return self._snapshot
 
     def quote(self, *, sandbox: bool, env_file: Path | None = None) -> Quotes:
-        """Ask the API what the jobs to create would cost. Call it before `steps`.
+        """Ask the API for the prices of the jobs to create. Call it before `steps`.
 
         Raises UsageError when there is no key.
         """
@@ -120,7 +120,7 @@ class Plan:
     def check(self) -> None:
         """Take the sample, and check the selection.
 
-        Raises UsageError when it names what no job has, or matches no job.
+        Raises UsageError when it names a value that no job has, or matches no job.
         """
         chooser = self._chooser()
         if self._sample_size is not None:
@@ -138,7 +138,7 @@ class Plan:
             chooser.check()
 
     def _sampled(self, *, brief: bool) -> Iterator[Step]:
-        """The steps, those outside of the sample left out; all of them count for `whole`."""
+        """The steps, with those outside of the sample as LEAVE; `whole` counts all of them."""
         for step in self._survey(self._chooser(), brief=brief):
             if self.sample is not None and step.action is not Action.LEAVE:
                 self.whole.add(step, self.prices)
@@ -185,7 +185,7 @@ class Plan:
         return self._checkpoint.costs()
 
     def last_picture(self, key: str) -> Picture | None:
-        """The last picture that was made of a request, also of one that the recipe lacks."""
+        """The last picture made for a key, also for one that the recipe no longer has."""
         made = (attempt.picture for attempt in reversed(self._checkpoint.attempts_of(key)))
         return next(filter(None, made), None)
 
@@ -197,17 +197,17 @@ class Plan:
         return self._ownership.problem()
 
     def shared(self) -> str | None:
-        """Which jobs other recipes have paid for, for themselves, or None.
+        """The jobs that other existing recipes have paid for as well, in words; None when none.
 
         Known once all steps have been taken.
         """
         return self._ownership.shared()
 
     def most(self) -> Decimal | None:
-        """The most that may be spent in USD: spent, reserved, and every attempt that may be made.
+        """The upper bound of spending in USD: spent, reserved, and all attempts that may be made.
 
-        At most the recipe's `max_cost`, unless that is exceeded already, and exactly that when a
-        price is unknown; None without either. Known once all steps have been taken.
+        At most the recipe's `max_cost`, unless that is exceeded already. When a price is unknown,
+        it is `max_cost`, or None without one. Known once all steps have been taken.
         """
         money, limit = self.money(), self.recipe.run.max_cost
         if self.forecast.unbounded or money.unpriced:
@@ -245,8 +245,8 @@ def plan(
 ) -> Iterator[Plan]:
     """What `run`, or `retry`, would do, and why. Sends nothing and changes no file.
 
-    `only`, `shard`, `sample`, `retry` and `reroll` are as in `RunOptions`. Without `further` it is
-    about the recipe's own jobs alone, and no further takes, so that recipes can be compared. Raises
+    `only`, `shard`, `sample`, `retry` and `reroll` are as in `RunOptions`. Without `further` the
+    plan has the recipe's own jobs and no further takes, so that recipes can be compared. Raises
     CheckpointError when the checkpoint is damaged, and UsageError for a manifest that cannot be
     read or a selection that chooses nothing.
     """
@@ -277,9 +277,9 @@ def plan(
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """Quotes in USD a picture by model and size as asked, and why the API gave none for others.
+    """Quotes in USD a picture by model and size, and why the API gave none for others.
 
-    `unasked` is the number of these kinds beyond the first 20, which are not asked about.
+    `unasked` is the number of models and sizes beyond the first 20, which are not asked about.
     """
 
     prices: Mapping[Kind, Decimal]
@@ -302,7 +302,7 @@ def ask(
     refused: dict[str, None] = {}
     fitted = partial(pictures.fitted, rules=layout.models.picture)
     bodies = Bodies(layout.models, fitted=fitted)
-    # A sandbox of its own, since a plan touches no file of the recipe's.
+    # A sandbox in a temporary folder, since a plan does not write to the recipe's.
     with (
         tempfile.TemporaryDirectory() as folder,
         access.endpoint(

@@ -1,8 +1,8 @@
-"""`prune`: delete pictures that are no longer wanted, and remember that they are not to come back.
+"""`prune`: delete pictures that are no longer wanted, and record that no run fetches them again.
 
-Only what spark-batch wrote is deleted: files that the checkpoint lists, with the SHA-256 that it
-lists. A job whose picture is deleted becomes `pruned` before the file goes. So a prune that was
-killed leaves pictures behind, which the next run takes back, and never one that is fetched again.
+Deletes only what spark-batch wrote: files that the checkpoint lists, with the SHA-256 that it
+lists. A job becomes `pruned` before its file is deleted. So a killed prune may leave pictures
+behind, which the next run takes back, but never one that the next run fetches again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from spark_batch.reports.formats import Written
 
 
 class Kind(str, Enum):
-    """What a picture is that `prune` deletes."""
+    """Why `prune` deletes a picture."""
 
     REJECTED = "rejected"
     LEFT_OVER = "left over"
@@ -43,7 +43,7 @@ _USUAL = frozenset({Kind.REJECTED, Kind.LEFT_OVER, Kind.KEPT})
 class Deletion:
     """A file to delete: its name below the output folder, its bytes on disk, and its SHA-256.
 
-    `bytes` is 0 for one that somebody has deleted already, whose job is only marked.
+    `bytes` is 0 for a file that is deleted already, whose job is only marked.
     """
 
     kind: Kind
@@ -65,7 +65,7 @@ class Pruning:
     """What a prune deletes, and what it leaves alone.
 
     `attempts` are those whose job becomes pruned, `copies` the keys and output names of further
-    copies of pictures that stay. `written` are the reports, once it has been done.
+    copies of pictures that stay. `written` are the reports; None before anything is deleted.
     """
 
     deletions: list[Deletion] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Pruning:
 
     @property
     def bytes(self) -> int:
-        """The bytes on disk that it frees."""
+        """The number of bytes on disk that it frees."""
         return sum(deletion.bytes for deletion in self.deletions)
 
 
@@ -112,9 +112,9 @@ def prune(recipe: Recipe, kinds: Iterable[Kind] = (), *, sandbox: bool, act: boo
 
 
 def undo(recipe: Recipe, only: tuple[str, ...], *, sandbox: bool) -> tuple[int, Written]:
-    """Have pruned pictures fetched by the next run; gives how many, and the reports.
+    """Let the next run fetch pruned pictures again; returns how many, and the reports.
 
-    Of the jobs that match one of the expressions `only`, or of all. Raises what `prune` raises.
+    Only those of jobs that match one of the expressions `only`, if any. Raises what `prune` raises.
     """
     layout = layout_of(recipe, sandbox=sandbox)
     with _opened(layout) as checkpoint:
@@ -128,7 +128,7 @@ def undo(recipe: Recipe, only: tuple[str, ...], *, sandbox: bool) -> tuple[int, 
 
 @contextlib.contextmanager
 def _opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
-    """The checkpoint with what the manifest knows more. Raises UsageError when there is neither."""
+    """Open the checkpoint and adopt from the manifest. Raises UsageError when there is neither."""
     adopting.recorded(layout).close()
     with sharding.opened(layout) as checkpoint:
         checkpoint.mark_interrupted()
@@ -141,7 +141,7 @@ def _folder(layout: RecipeLayout) -> FolderDestination:
 
 
 class _Search:
-    """Finds the files to delete; `find` once."""
+    """Finds the files to delete. Call `find` once."""
 
     def __init__(
         self, recipe: Recipe, layout: RecipeLayout, reader: CheckpointReader, picks: Picks
@@ -175,7 +175,7 @@ class _Search:
         return (record for record in records if record.status is Status.DONE)
 
     def _add_left_over(self, record: JobRecord) -> None:
-        """A file of a line that the recipe no longer has; its job may have another line."""
+        """Add the file of a line that the recipe lacks, whose job may still have another line."""
         if record.file is None or record.key in self._seen:
             return
         if self._picks.verdict(record.key) is Verdict.PICK:
@@ -191,7 +191,7 @@ class _Search:
                 self._found.copies.append((record.key, record.output))
 
     def _add_job(self, record: JobRecord, kind: Kind) -> None:
-        """All files of a job, unless somebody has changed one of them."""
+        """Add all files of a job, unless one of them was changed."""
         if record.key in self._seen or record.attempt is None:
             return
         self._seen.add(record.key)
@@ -203,7 +203,7 @@ class _Search:
             self._found.attempts.append(record.attempt.id)
 
     def _deletion(self, record: JobRecord, file: str, kind: Kind) -> Deletion | None:
-        """The deletion of a line's file; None, and it is spared, when it is not as recorded."""
+        """The deletion of a line's file; None for one that is not as recorded, which is spared."""
         sums = {a.picture.sha256 for a in self._reader.attempts_of(record.key) if a.picture}
         sha256 = record.attempt.picture.sha256 if record.attempt and record.attempt.picture else ""
         path = self._layout.output_dir / file
@@ -215,11 +215,11 @@ class _Search:
         except UsageError:
             self._spare(file, "it is reached through a symbolic link")
             return None
-        self._spare(file, "somebody has changed it: its SHA-256 is not the recorded one")
+        self._spare(file, "it was changed: its SHA-256 is not the recorded one")
         return None
 
     def _add_kept(self) -> None:
-        """Pictures that others have replaced, of which this recipe's checkpoint knows."""
+        """Add pictures that others have replaced, if this recipe's checkpoint has them."""
         kept = self._layout.kept.relative_to(self._layout.output_dir).as_posix()
         try:
             names = sorted(path.name for path in self._layout.kept.iterdir())
@@ -236,7 +236,7 @@ class _Search:
             return
         keys = self._reader.jobs_with(sha256) if sha256 else []
         if not sha256 or not keys:
-            self._spare(file, "this recipe has made no such picture")
+            self._spare(file, "this recipe did not make it")
         elif any(key in self._names and not self._is_settled(key) for key in keys):
             self._spare(file, "the recipe wants it again: run it first")
         else:
@@ -244,12 +244,12 @@ class _Search:
             self._found.deletions.append(Deletion(Kind.KEPT, file, size, sha256))
 
     def _is_settled(self, key: str) -> bool:
-        """Whether a job that the recipe wants needs no copy of its picture."""
+        """Whether a job of the recipe needs no kept copy of its picture."""
         last = self._reader.last_attempt(key)
         return key in self._seen or bool(last and last.pruned) or self._is_in_place(key)
 
     def _is_in_place(self, key: str) -> bool:
-        """Whether a job that the recipe wants has its picture under all of its names."""
+        """Whether a job of the recipe has its picture under all of its names."""
         names = self._names[key]
         lines = [line for line in self._reader.records_of(key) if line.output in names]
         return len(lines) == len(names) and all(map(self._holds_picture, lines))
@@ -268,7 +268,7 @@ class _Search:
 
 
 def _holds(folder: FolderDestination, layout: RecipeLayout, file: str, sums: set[str]) -> bool:
-    """Whether a file, or what a Git LFS pointer stands for, has one of these SHA-256.
+    """Whether a file, or the file that a Git LFS pointer names, has one of these SHA-256.
 
     Raises UsageError for a link, and OutputError for a file that cannot be read.
     """

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -20,11 +20,12 @@ from spark_batch.jobs import Status
 from spark_batch.jobs.shard import labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER
 from spark_batch.pictures import EXTENSIONS
+from spark_batch.project.amounts import manifest_cost
 from spark_batch.recipe.globs import Generated, Origin
 from spark_batch.reports import manifest
 
-_MOST_ENTRIES = 200_000  # of a folder that is looked through
-# Rows whose job was paid for, or may have been.
+_MOST_ENTRIES = 200_000  # of a folder that are read
+# The statuses of jobs that were paid for, or may have been.
 _PAID = frozenset(Status) - {Status.PENDING, Status.FAILED, Status.EXPIRED}
 
 
@@ -44,7 +45,7 @@ class RecordFile:
 
     @property
     def is_manifest(self) -> bool:
-        """Whether it is a manifest, and no checkpoint."""
+        """Whether it is a manifest, and not a checkpoint."""
         return self.path.name.endswith(MANIFEST_SUFFIX)
 
     def claims(self) -> Iterator[Claim]:
@@ -59,7 +60,7 @@ class RecordFile:
             yield from foreign.claims(self.path)
 
     def paid(self) -> Iterator[tuple[str, Decimal]]:
-        """The jobs that are paid for, or may be, by key, and what each cost so far, in USD.
+        """The keys of jobs that are paid for, or may be, and what they cost so far in USD.
 
         Raises SparkBatchError when it cannot be read.
         """
@@ -74,7 +75,7 @@ class RecordFile:
 def in_folder(folder: Path) -> tuple[RecordFile, ...]:
     """The checkpoints and manifests of an output folder, checkpoints first, by name.
 
-    What is not a regular file is passed over, and so is a folder that cannot be read.
+    Skips anything but regular files; a folder that cannot be read has none.
     """
     return tuple(
         RecordFile(path, folder, path.name[: -len(tail)])
@@ -99,20 +100,19 @@ def entries(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[os
 
 def _cost(text: str | None) -> Decimal:
     try:
-        amount = Decimal(text or 0)
-    except InvalidOperation:
+        return manifest_cost(text or "0")
+    except ValueError:
         return Decimal(0)
-    return amount if amount.is_finite() and amount > 0 else Decimal(0)
 
 
-# --- Generated pictures among the matches of a glob. A checkpoint or manifest above a picture lists
-# it: of any recipe under any name. A fresh clone may have the manifest alone.
+# --- Generated pictures among the matches of a glob: those that a checkpoint or manifest above them
+# lists, of any recipe and name. A fresh clone may have the manifest alone.
 
 
 def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
-    """The pictures among `files` that spark-batch made, as `FindGenerated` has it.
+    """The pictures among `files` that spark-batch made; see `FindGenerated`.
 
-    Each checkpoint and manifest is read once. One that cannot be read is listed, and stops nothing.
+    Reads every checkpoint and manifest once. Those that cannot be read are listed in the result.
     """
     origins: dict[Path, set[Origin]] = defaultdict(set)
     unreadable = []
@@ -133,14 +133,14 @@ def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
 
 
 def _state_folder(folder: Path) -> Path | None:
-    """The `.spark-batch` folder that contains a folder, or is it."""
+    """The `.spark-batch` folder that a folder is in, or is; None for others."""
     return next((above for above in (folder, *folder.parents) if above.name == STATE_FOLDER), None)
 
 
 def _by_folder(
     files: Sequence[Path], top: Path
 ) -> Mapping[Path, tuple[tuple[RecordFile, ...], dict[str, Path]]]:
-    """Each output folder: its checkpoints and manifests, and the files below it, by name."""
+    """Output folders with their checkpoints and manifests, and with the files below by name."""
     records = cache(in_folder)
     found: dict[Path, tuple[tuple[RecordFile, ...], dict[str, Path]]] = {}
     above: dict[Path, list[Path]] = {}
@@ -155,7 +155,7 @@ def _by_folder(
 
 
 def upwards(folder: Path, top: Path) -> Iterator[Path]:
-    """A folder and those above it, up to `top` where it is below that (a link may lead out)."""
+    """A folder and those above it, up to `top` if it is below that (a link may lead out)."""
     for above in (folder, *folder.parents):
         yield above
         if above == top:
@@ -168,12 +168,12 @@ def _claimed(record_file: RecordFile, below: Mapping[str, Path]) -> Iterator[Pat
 
 
 def _names(claim: Claim) -> list[str]:
-    """The files that a claim is about: without one that is known, every one that may be there."""
+    """The file of a claim; when it is not known, every name that the file may have."""
     if claim.file is not None:
         return [_normal(claim.file)]
     return [_normal(claim.output + extension) for extension in EXTENSIONS.values()]
 
 
 def _normal(name: str) -> str:
-    """A name in one Unicode form: macOS lists names in another one than they were written in."""
+    """A name in Unicode's form NFC: macOS may list names in another form than was written."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)

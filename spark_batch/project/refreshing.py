@@ -1,4 +1,4 @@
-"""Make the HTML page anew while a run goes on, in a thread of its own."""
+"""Write the HTML page again while a run goes on, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.reports.formats import write_all
 
 SECONDS = 60.0  # between two pages, when there are new pictures
-PICTURES = 50  # after so many the page is made sooner
-_SHARE = 10  # a page that takes a second is not made for ten
-_TICK = 1.0  # seconds between two looks
+PICTURES = 50  # new ones, after which the page is written sooner
+_SHARE = 10  # after a page that took a second, the next one waits for ten
+_TICK = 1.0  # seconds between two checks
 
 
 @dataclass(slots=True)
 class Schedule:
     """When the page is due: after so many seconds or new pictures, whichever comes first.
 
-    `clock` gives seconds. Making the page never takes more than a tenth of the time.
+    `clock` gives seconds. Writing the page takes at most a tenth of the time.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -44,7 +44,7 @@ class Schedule:
         )
 
     def made(self, done: int, took: float) -> None:
-        """The page has been made with so many pictures, which took so many seconds."""
+        """Record that the page was written with `done` pictures, in `took` seconds."""
         self._made, self._at, self._pause = done, self.clock(), took * _SHARE
 
 
@@ -56,10 +56,10 @@ def refreshed(
     schedule: Schedule | None = None,
     tick: float = _TICK,
 ) -> Iterator[None]:
-    """Make the page anew when it is due, until the block ends; `done` counts new pictures.
+    """Write the page whenever it is due, until the block ends; `done` counts new pictures.
 
-    It reads a copy of the checkpoint, so that it keeps no transaction waiting. A page that cannot
-    be written is left to the end of the run, which reports that.
+    Reads a copy of the checkpoint, so that no transaction waits. Ignores a page that cannot be
+    written: the end of the run reports that.
     """
     plan, stop = schedule or Schedule(), threading.Event()
 
@@ -72,7 +72,7 @@ def refreshed(
                     write_all(reader, layout.target, ["html"])
                 plan.made(number, plan.clock() - began)
 
-    whole = contextvars.copy_context()  # whether files outside are allowed
+    whole = contextvars.copy_context()  # has whether files outside of the repository are allowed
     thread = threading.Thread(target=whole.run, args=(work,), name="spark-page", daemon=True)
     thread.start()
     try:

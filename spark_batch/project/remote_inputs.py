@@ -1,8 +1,8 @@
-"""Input pictures at addresses of object stores: read once, and kept below the output folder.
+"""Fetch input pictures from object stores, and keep them below the output folder.
 
-`OUTPUT/.spark-batch/inputs/` has each picture under its SHA-256, and for each address a file that
-says which picture was there, and how the store described it then. The store is asked for that
-description alone as long as it stays the same.
+`OUTPUT/.spark-batch/inputs/` has pictures under their SHA-256, and for every address a file with
+the picture's SHA-256 and the store's description of it: its size and version. A picture is read
+again only when that description has changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from spark_batch import atomic, cloud
 from spark_batch.errors import PictureError, StoreError, UsageError
 from spark_batch.pictures.disk import sha256
 from spark_batch.recipe.inputs import Fetched
-from spark_batch.text import digest
 
 _MOST_INDEX = 1 << 16  # bytes
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -26,7 +25,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What was read at an address, and how its store described it."""
+    """A picture that was read at an address, and the store's description of it."""
 
     bytes: int
     version: str
@@ -34,12 +33,14 @@ class _Known:
 
 
 def fetch(address: str, folder: Path, *, most: int) -> Fetched:
-    """The picture at an address as a file in `folder`, of at most `most` bytes.
+    """Fetch the picture at an address, of at most `most` bytes, into `folder`.
 
-    When the store cannot be reached, the picture that was read before. Raises PictureError.
+    When the store cannot be reached, returns the picture that was read before, with a warning.
+    Raises PictureError.
     """
     shown = cloud.shown(address)
-    index = folder / f"{digest(address)}.json"
+    name = hashlib.sha256(address.encode(errors="surrogatepass")).hexdigest()
+    index = folder / f"{name}.json"
     try:
         atomic.refuse_links(folder.parent, folder, index)
         known = _read(index, folder)
@@ -51,7 +52,7 @@ def fetch(address: str, folder: Path, *, most: int) -> Fetched:
                 raise
             return Fetched(folder / known.sha256, f"{error}; taken as it was read before")
         if seen is None:
-            raise PictureError(f"there is no object {shown}")
+            raise PictureError(f"there is no object {shown}: check the address")
         if known is not None and seen.version and _describes(known, seen):
             return Fetched(folder / known.sha256)
         return Fetched(_kept(_content(store, seen, most), seen, index))
@@ -66,7 +67,7 @@ def _describes(known: _Known, seen: cloud.Seen) -> bool:
 
 
 def _content(store: cloud.Store, seen: cloud.Seen, most: int) -> bytes:
-    """The content of an object, whose size is looked at before. Raises PictureError, StoreError."""
+    """The content of an object of at most `most` bytes. Raises PictureError and StoreError."""
     if seen.bytes > most:
         raise PictureError(
             f"{store.shown} has {seen.bytes} bytes, at most {most} are allowed; save it smaller, or"
@@ -92,7 +93,7 @@ def _kept(content: bytes, seen: cloud.Seen, index: Path) -> Path:
 
 
 def _read(index: Path, folder: Path) -> _Known | None:
-    """What was read at an address, if the picture is still kept whole."""
+    """The picture that was read at an address, if it is still kept whole; None otherwise."""
     if not os.path.lexists(index) or not atomic.is_regular(index):
         return None
     try:

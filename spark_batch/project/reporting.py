@@ -1,4 +1,4 @@
-"""The reports of a recipe, written after everything that changes its checkpoint."""
+"""Write a recipe's reports after a change of its checkpoint."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ def write_reports(
 ) -> Written:
     """Write the reports of a recipe that are not up to date.
 
-    Only for the process that holds the checkpoint's lock. A report that cannot be written is in
-    the result's `failures` and raises nothing: a run must show its result and its cost in any
-    case.
+    Only for the process that holds the checkpoint's lock. Lists a report that cannot be written in
+    the result's `failures` and raises nothing: a run must show its result and cost in any case.
     """
     chosen = tuple(formats)
     target = layout.target
@@ -45,10 +44,10 @@ def write_reports(
 def write_known_reports(
     layout: RecipeLayout, checkpoint: CheckpointReader, formats: Iterable[str] = tuple(FORMATS)
 ) -> Written:
-    """Write reports where no manifest was taken over first; all of them, also up-to-date ones.
+    """Write reports, also up-to-date ones, without having adopted from the manifest first.
 
-    One that may tell of paid work that the checkpoint does not know is kept, which counts as a
-    report that cannot be written. Raises UsageError as `write_sheet` does.
+    A manifest that may list paid work that the checkpoint does not have is kept, and is listed in
+    `failures`. Raises UsageError as `write_sheet` does.
     """
     chosen = tuple(formats)
     written = _write_known(layout, checkpoint, tuple(name for name in chosen if name in FORMATS))
@@ -61,7 +60,7 @@ def write_known_reports(
 def write_sheet(layout: RecipeLayout, records: Sequence[JobRecord]) -> Written:
     """Write the contact sheet of these jobs.
 
-    Raises UsageError for a file in its place that is none, and for a picks file with an error.
+    Raises UsageError for another file in its place, and for a picks file with an error.
     """
     from spark_batch.reports import sheet
 
@@ -86,11 +85,11 @@ def _write_known(
 
 @contextlib.contextmanager
 def manifest_of_deleted(layout: RecipeLayout, checkpoint: CheckpointReader) -> Iterator[None]:
-    """When the checkpoint is deleted during the block, write the manifest from what is still open.
+    """When the checkpoint is deleted during the block, write the manifest from the open file.
 
     The system keeps a deleted file for the process that has it open. Without any record the next
-    run would pay again for what this one paid for. Where another file stands in its place, its
-    journal is in the way of reading the old one.
+    run would pay again for what this one paid for. When another file has replaced it, that file's
+    journal prevents reading the old one.
     """
     try:
         yield
@@ -98,7 +97,7 @@ def manifest_of_deleted(layout: RecipeLayout, checkpoint: CheckpointReader) -> I
         if os.path.lexists(layout.checkpoint):
             raise
         written = write_reports(layout, checkpoint, ["csv"])
-        saved = [f"without a copy, the next run takes over what {layout.manifest} lists"]
+        saved = [f"without a copy of it, the next run takes over what {layout.manifest} lists"]
         endings = written.failures or saved
         raise CheckpointReplaced("; ".join([str(error), *endings])) from None
 
@@ -116,7 +115,7 @@ def summary_text(
 
     try:
         picks = layout.read_picks()
-    except PicksError:  # writing the reports has said so
+    except PicksError:  # writing the reports has reported it
         picks = Picks()
     return markdown.text(
         checkpoint, layout.models, name=layout.name, recipe=recipe, pictures=pictures, picks=picks
@@ -126,7 +125,7 @@ def summary_text(
 def annotation_commands(
     checkpoint: CheckpointReader, layout: RecipeLayout, *, recipe: Path, workspace: Path
 ) -> Iterable[str]:
-    """GitHub's workflow commands for the jobs with trouble, as in `reports.annotations`."""
+    """GitHub's workflow commands for jobs with problems, as in `reports.annotations`."""
     from spark_batch.reports import annotations
 
     return annotations.commands(

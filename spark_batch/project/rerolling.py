@@ -18,14 +18,16 @@ _FINISHED = (Status.DONE, Status.EXPIRED, Status.PRUNED)
 def with_further_takes(
     recipe: Recipe, layout: RecipeLayout, checkpoint: CheckpointReader, *, reroll: bool = False
 ) -> RecipeLayout:
-    """The layout whose `jobs` include further takes: those tried before, with `reroll` new ones.
+    """The layout with further takes: those tried before, and with `reroll` new ones.
 
-    `checkpoint` has adopted what the manifest knows more. Raises UsageError for a picks file that
-    cannot be read, for a name that is another job's, and for `reroll` of one shard, which does not
-    know the verdicts' pictures of the others.
+    `checkpoint` has adopted the manifest. Raises UsageError for a picks file that cannot be read,
+    for a name that another job has, and for `reroll` with a shard, which does not know the rejected
+    pictures of the other shards.
     """
     if reroll and layout.shard is not None:
-        raise UsageError("--reroll is for the whole recipe: merge the shards, leave out --shard")
+        raise UsageError(
+            "--reroll is for the whole recipe: merge the shards, then leave --shard out"
+        )
     known = _known(recipe, checkpoint)
     further = further_takes(recipe, layout.read_picks(), known, reroll=reroll)
     _check_names(recipe, further)
@@ -46,7 +48,7 @@ def _known(recipe: Recipe, checkpoint: CheckpointReader) -> Known:
 
 
 def _check_names(recipe: Recipe, further: FurtherTakes) -> None:
-    """Raise UsageError for a further take whose name cannot be, or is another job's."""
+    """Raise UsageError for a further take whose name is not allowed, or is another job's."""
     names: dict[str, Job] = {}
     for job in further:
         faults = name_faults(job.output)

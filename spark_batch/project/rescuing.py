@@ -34,9 +34,9 @@ _PAID = (State.RUNNING, State.FETCHING)
 class Rescued:
     """The result of a rescue. `wanted` is the number of pictures that were paid for and missing.
 
-    `causes` counts the jobs by what was found of them before. `adopted` is what was taken over from
-    the manifest. A manifest that may list more than could be read is kept, so that no later run
-    pays for that again.
+    `causes` counts the jobs by the planner's cause before the rescue. `adopted` is what was adopted
+    from the manifest. A manifest that may list more than could be read is kept, so that no later
+    run pays for that again.
     """
 
     tally: Tally
@@ -47,7 +47,7 @@ class Rescued:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The command line's exit code; a report that could not be written is no success."""
+        """The command line's exit code; a report that could not be written is a failure."""
         unread = ExitCode.WRONG if self.adopted.unknown else ExitCode.DONE
         return self.tally.exit_code() or self.written.exit_code or unread
 
@@ -64,11 +64,10 @@ def rescue(
 ) -> Rescued | None:
     """Poll and download what the recipe at `path` paid for, and write the reports.
 
-    `values` are as in `recipe.load`.
-    Returns None when nothing has been run yet. The recipe's `run` mapping applies as in a run. Its
-    commands are run with `allow_commands`; without it, their checks have failed.
-    Adopts readable manifest rows that the checkpoint does not have first. Raises UsageError when a
-    key is needed and there is none.
+    `values` are as in `recipe.load`. Returns None when nothing has been run yet. First adopts the
+    readable manifest rows that the checkpoint does not have. The recipe's `run` mapping applies as
+    in a run. Without `allow_commands`, the checks that start programs fail. Raises UsageError when
+    a key is needed and there is none.
     """
     layout = find_layout(path, values, sandbox=sandbox, shard=shard)
     if not adopting.has_records(layout):
@@ -90,7 +89,7 @@ def rescue(
         )
         if wanted:
             with access.endpoint(layout, sandbox=sandbox, env_file=env_file) as endpoint:
-                access.check_api(checkpoint, endpoint.api)
+                access.check_api(checkpoint, layout, endpoint.api)
                 with client.TaskReader(
                     endpoint.base_url, endpoint.key, models=layout.models
                 ) as reader:
@@ -153,7 +152,7 @@ def _opened(layout: RecipeLayout) -> AbstractContextManager[Checkpoint]:
 def _missing(
     checkpoint: Checkpoint, layout: RecipeLayout, settings: RunSettings, causes: Counter[Cause]
 ) -> list[Restore]:
-    """The pictures that are paid for and not here; counts the causes of all jobs."""
+    """The pictures that are paid for and missing; counts the causes of all jobs."""
     scope = Scope(layout.output_dir, layout.models, settings.attempts, rescue=True)
     missing = []
     for found, picture in paid_pictures(checkpoint.records(), reader=checkpoint, scope=scope):
@@ -164,5 +163,5 @@ def _missing(
 
 
 def _nothing(checkpoint: Checkpoint) -> Budget:
-    """A budget of nothing."""
+    """A budget that allows no task."""
     return Budget(limit=Decimal(0), money=checkpoint.money(), prices=Prices())

@@ -1,4 +1,4 @@
-"""`resolve`: settle uncertain attempts as the user says."""
+"""`resolve`: settle uncertain attempts as the user decides."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from spark_batch.project.layout import RecipeLayout, open_readonly
 from spark_batch.project.reporting import write_known_reports
 from spark_batch.project.selecting import chosen_records, find_job
 from spark_batch.reports.formats import Written
+from spark_batch.text import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,21 @@ class Settlement:
     checkpoint: Checkpoint
 
     def found_task(self, attempt: Attempt, task_id: str) -> None:
-        """The attempt did create a task. Raises UsageError when it is another attempt's."""
+        """Settle: the attempt created this task. Raises UsageError for another attempt's task."""
         if task_id != attempt.task_id and self.checkpoint.knows_task(attempt.api, task_id):
-            raise UsageError(f"task {task_id} belongs to another attempt already")
+            raise UsageError(f"task {task_id} belongs to another attempt: give this job's task")
         self.checkpoint.found_task(attempt.id, task_id)
 
     def not_charged(self, attempt: Attempt) -> None:
-        """The attempt created no task and costs nothing."""
+        """Settle: the attempt created no task and costs nothing."""
         self.checkpoint.settle_not_charged(attempt.id)
 
     def resubmit(self, attempt: Attempt) -> None:
-        """Nobody knows: count the attempt as paid, and make the job again."""
+        """Settle: count the attempt as paid, and make the job again."""
         self.checkpoint.settle_resubmit(attempt.id)
 
     def settle(self, attempt: Attempt, *, task_id: str | None, not_charged: bool) -> None:
-        """Settle by what the user gives: a task's id, that there is none, or nothing of both."""
+        """Settle by the user's options: `found_task`, `not_charged`, or without them `resubmit`."""
         if task_id is not None:
             self.found_task(attempt, task_id)
         elif not_charged:
@@ -60,7 +61,7 @@ class Settlement:
             self.resubmit(attempt)
 
     def write_reports(self) -> Written:
-        """Write the reports of the recipe with what was settled."""
+        """Write the reports of the recipe after settling."""
         return write_known_reports(self.layout, self.checkpoint)
 
 
@@ -68,15 +69,15 @@ class Settlement:
 def settling(
     layout: RecipeLayout, job: str | None, only: tuple[str, ...], *, task_id: str | None
 ) -> Iterator[Settlement]:
-    """Open the checkpoint to settle a job, or the uncertain ones of those that `only` chooses.
+    """Open the checkpoint to settle `job`, or the uncertain jobs that `only` chooses.
 
-    `task_id` is the id that the user will give. Raises UsageError for an impossible task id, when
-    there is no checkpoint, unless `job` names one job that is uncertain, and when none of the
-    chosen ones is; CheckpointError as `Checkpoint.open` does.
+    `task_id` is the id that the user gives, which is checked here. Raises UsageError for a task id
+    that the API cannot have, when there is no checkpoint, when `job` does not name exactly one job,
+    and when none of the jobs is uncertain; CheckpointError as `Checkpoint.open` does.
     """
     if task_id is not None and usable_id(task_id, gateway()) is None:
-        raise UsageError("this task id has characters that no id of the API has")
-    open_readonly(layout).close()  # says what to do when there is none
+        raise UsageError(f"{quoted(task_id)} is not a task id of the API")
+    open_readonly(layout).close()  # raises UsageError with advice when there is none
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.mark_interrupted()
         if job is None:
@@ -88,8 +89,7 @@ def settling(
             jobs = _uncertain(checkpoint, [record])
             if not jobs:
                 raise UsageError(
-                    f"job {job} is {record.status.value}: only an uncertain job needs to be"
-                    " resolved"
+                    f"job {job} is {record.status.value}: only an uncertain job can be resolved"
                 )
         yield Settlement(jobs, layout, checkpoint)
 

@@ -1,4 +1,4 @@
-"""What has become of a recipe's jobs, as values for a program."""
+"""The results of a recipe's jobs, as values for a program."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def job_results(
 
 
 def thumbnail_url(picture: Path, cache: Path | None) -> str:
-    """A thumbnail of a picture as a `data:` URL; empty where there is no picture, or a link.
+    """A thumbnail of a picture as a `data:` URL; empty for a link or when there is no picture.
 
-    It is kept in the folder `cache`, None for nowhere.
+    It is stored in the folder `cache`, unless that is None.
     """
     if not is_regular(picture):
         return ""

@@ -1,7 +1,7 @@
-"""The HTTP server of `review`, on 127.0.0.1, for one browser of the person who started it.
+"""The HTTP server of `review`, on 127.0.0.1, for the browser of the person who started it.
 
-Whoever does not know the token in the address gets nothing. A page of another origin can neither
-read (its Host or Origin differs) nor write, and no other file than the page's pictures is served.
+Requests without the token in the address get nothing. A page of another origin can neither read
+nor write, since its Host or Origin differs. Only the page and its pictures are served.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _HEADERS = {
 
 
 class _Guard:
-    """ASGI middleware: another host, another origin or another token is answered by 404.
+    """ASGI middleware: answers 404 to another host, another origin or another token.
 
-    A name of somebody else's that resolves to 127.0.0.1 (DNS rebinding) is another host.
+    A stranger's domain name that resolves to 127.0.0.1 (DNS rebinding) is another host.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: frozenset[str], token: str) -> None:
@@ -65,7 +65,7 @@ class _Guard:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         given = str(scope["path"]).removeprefix("/").partition("/")[0].encode()
-        # A browser sends the origin with each POST.
+        # A browser sends the origin with every POST.
         expected = {f"http://{host}", *([] if scope["method"] == "POST" else [None])}
         known = host in self._hosts and origin in expected
         return hmac.compare_digest(given, self._token) and known
@@ -73,7 +73,7 @@ class _Guard:
 
 @contextmanager
 def serve(review: Review, *, port: int) -> Iterator[str]:
-    """Serve a review until the block ends; gives the page's address, with its token.
+    """Serve a review until the block ends; yields the page's address, with its token.
 
     Raises UsageError when the port cannot be used.
     """
@@ -134,7 +134,7 @@ class _Answers:
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
-            return JSONResponse({"error": "this is no JSON"}, 400)
+            return JSONResponse({"error": "the request is not JSON"}, 400)
         return JSONResponse(await run_in_threadpool(self._review.change, document))
 
 

@@ -1,7 +1,6 @@
-"""`review`: the page with its full pictures, what is new in it, and verdicts that are stored.
+"""`review`: the page with its full pictures, its changes, and stored verdicts.
 
-This module knows nothing of HTTP; `review_server` does. A method may be called by several threads
-at once.
+The HTTP is in `review_server`. Methods of `Review` are safe to call from several threads.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from spark_batch.project.layout import copied, layout_of
 from spark_batch.sandbox.server import needing_extra
 from spark_batch.text import one_line, printable
 
-PICKS, STATE, FILES = "picks", "state", "files"  # addresses below the page's
+PICKS, STATE, FILES = "picks", "state", "files"  # paths below the page's address
 LONGEST_NOTE = 2000  # characters
 MOST_CHANGES = 10_000  # verdicts in one request
 _ENDS = (Status.DONE, Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.PRUNED)
@@ -44,7 +43,7 @@ class ServedFile:
 
 
 class Review:
-    """The page of a recipe and its picks file, as a server gives them.
+    """The page of a recipe and its picks file, for a server.
 
     Raises UsageError when nothing has been run yet.
     """
@@ -64,7 +63,7 @@ class Review:
         self._opened().close()
 
     def page(self) -> str:
-        """The page as things are now; made anew when the checkpoint has changed."""
+        """The page, rendered again when the checkpoint or the picks file has changed."""
         with self._lock:
             version = self._version()
             key = f"{version} {_digest(self._picks())}"
@@ -73,15 +72,14 @@ class Review:
             return self._page[1]
 
     def state(self) -> dict[str, Any]:
-        """What is new: the version of the page's content, and all verdicts of the picks file."""
+        """The version of the page's content, and all verdicts of the picks file."""
         with self._lock:
             return {"version": self._version(), **self._picks()}
 
     def file(self, name: str) -> ServedFile | None:
-        """A picture that the page links, by the name that it has there; None for any other.
+        """A picture that the page links, by its name there; None for any other.
 
-        A file that is reached through a symbolic link is none, unless it is an input, which the
-        recipe's rules allow.
+        Symbolic links are followed only to inputs, where the recipe's rules allow them.
         """
         path = self._files.get(name)
         content = None if path is None else self._content(path)
@@ -90,10 +88,10 @@ class Review:
         return ServedFile(content, mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
     def change(self, document: object) -> dict[str, Any]:
-        """Store verdicts that the page sent; gives those of the changed jobs and the conflicts.
+        """Store verdicts that the page sent; returns those of the changed jobs, and conflicts.
 
-        Raises UsageError for a document that the page does not send, and for a picks file that
-        cannot be read or written.
+        Raises UsageError for an invalid document, and for a picks file that cannot be read or
+        written.
         """
         path = self.layout.picks
         if path is None:
@@ -124,7 +122,7 @@ class Review:
             return page.served(reader, self.layout.target, server)
 
     def _version(self) -> str:
-        """A text that changes when a job comes to its end, and not with each step on its way."""
+        """A text that changes when a job ends, but not with the steps on its way."""
         try:
             status = self.layout.checkpoint.stat()
             seen: object = (status.st_ino, status.st_size, status.st_mtime_ns)
@@ -133,8 +131,8 @@ class Review:
         if seen is None or seen != self._seen[0]:
             with self._opened() as reader:
                 counts = reader.counts()
-                ends = [counts.jobs[kind] for kind in _ENDS]
-                parts = (counts.total, counts.flagged, *sorted(ends), reader.money().spent)
+                ends = (counts.jobs[kind] for kind in _ENDS)
+                parts = (counts.total, counts.flagged, *ends, reader.money().spent)
             self._seen = (seen, hashlib.sha256(repr(parts).encode()).hexdigest()[:16])
         return self._seen[1]
 
@@ -146,7 +144,7 @@ class Review:
         return {"jobs": {pick.job: _pick(pick) for pick in picks}, "error": None}
 
     def _link(self, path: Path) -> str:
-        """The address of a picture; from now on it is served."""
+        """The address of a picture, which is served from now on."""
         digits = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
         name = f"{digits}{path.suffix.lower()}"
         self._files[name] = path
@@ -207,23 +205,25 @@ def _changes(document: object, outputs: Mapping[str, str]) -> Sequence[PickChang
     """The changes in a document. Raises UsageError for what the page does not send."""
     found = document.get("changes") if isinstance(document, dict) else None
     if not isinstance(found, list) or len(found) > MOST_CHANGES:
-        raise UsageError("these are not verdicts")
+        raise UsageError(f"the request has no list of at most {MOST_CHANGES} verdicts")
     return [_change(entry, outputs) for entry in found]
 
 
 def _change(entry: object, outputs: Mapping[str, str]) -> PickChange:
     job = entry.get("job") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(job, str) or job not in outputs:
-        raise UsageError("a verdict is on a job that the recipe does not have")
+        raise UsageError("a verdict is for a job that the recipe does not have")
     verdict, note = _judged(entry)
     note = one_line(note, LONGEST_NOTE)
     return PickChange(job, outputs[job], verdict, note, before=_judged(entry.get("before")))
 
 
 def _judged(entry: object) -> tuple[Verdict | None, str]:
-    """A verdict and its note. Raises UsageError for what is none."""
+    """A verdict and its note. Raises UsageError for anything else."""
     verdict = entry.get("verdict") if isinstance(entry, dict) else None
     note = entry.get("note") if isinstance(entry, dict) else None
     if verdict not in ("", *Verdict) or not isinstance(note, str) or len(note) > LONGEST_NOTE:
-        raise UsageError("this is not a verdict, or its note is too long")
+        raise UsageError(
+            f"a verdict is not valid, or its note has more than {LONGEST_NOTE} characters"
+        )
     return (Verdict(verdict), note) if verdict else (None, "")

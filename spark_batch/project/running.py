@@ -38,10 +38,10 @@ from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.project.selecting import chooser_of
 from spark_batch.reports.formats import Written
 
-# Carries out a run of so many jobs and shows its progress.
+# Runs a driver and shows its progress; the number is that of jobs to do.
 Watch = Callable[[Driver, int], None]
 
-# Options that would change a saved plan.
+# Options that a saved plan fixes.
 _PLANNED = ("retry", "only", "sample", "limit", "max_cost", "shard", "reroll")
 
 
@@ -49,16 +49,16 @@ _PLANNED = ("retry", "only", "sample", "limit", "max_cost", "shard", "reroll")
 class RunOptions:
     """Options of a run. Money is USD.
 
-    `retry` creates failed and expired jobs again and leaves new ones. `limit` bounds the number of
-    created tasks. `concurrency`, `workers` (a number or `auto`) and `max_cost` override the
-    recipe's. `dask` is the address of the scheduler of a Dask cluster that works on the pictures
+    `retry` creates failed and expired jobs again and leaves new ones out. `limit` bounds the number
+    of created tasks. `concurrency`, `workers` (a number or `auto`) and `max_cost` override the
+    recipe's. `dask` is the address of the scheduler of a Dask cluster that processes the pictures
     in place of worker processes. `only` are expressions of `jobs.select`; a job has to match one.
     `sample` takes so many of these jobs, with every value of every axis as early as possible.
     `shard` runs a part of the jobs, with a checkpoint of its own and a part of `max_cost`. `plan`
-    is a saved plan, which brings its own selection and ceiling. `pay_again` creates jobs that
-    another checkpoint or manifest nearby has paid for, such as that of a renamed recipe. `reroll`
-    makes one further take for each rejected picture of a random seed. `allow_commands` lets the
-    recipe's checks start programs; `strict` makes flagged pictures a failure.
+    is a saved plan, which has its own selection and ceiling. `pay_again` creates jobs that another
+    checkpoint or manifest nearby has paid for, such as that of a renamed recipe. `reroll` makes one
+    further take for each rejected picture of a random seed. `allow_commands` lets the recipe's
+    checks start programs; `strict` makes flagged pictures a failure.
     """
 
     sandbox: bool = False
@@ -83,9 +83,9 @@ class RunOptions:
 class RunResult:
     """The result of a run: its tally, the forecast made before it, and the path of the manifest.
 
-    `idle` says that there was nothing to do. `written` lists all reports, with the manifest.
+    `idle` is whether there was nothing to do. `written` lists all reports, with the manifest.
     `counts` are the recipe's jobs by status, those of earlier runs included, and `flagged` is the
-    number of those done that a person should look at.
+    number of done jobs that a person should look at.
     """
 
     tally: Tally
@@ -99,9 +99,9 @@ class RunResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The command line's exit code; a report that could not be written is no success.
+        """The command line's exit code; a report that could not be written is a failure.
 
-        With `strict`, nor is a flagged picture.
+        With `strict`, so is a flagged picture.
         """
         flagged = ExitCode.FAILED if self.strict and self.flagged else ExitCode.DONE
         return self.tally.exit_code() or self.written.exit_code or flagged
@@ -111,10 +111,9 @@ class RunResult:
 class PreparedRun:
     """A run that has been checked and planned, and has not started.
 
-    `adopted` is what was taken over from the manifest, `paid` the number of tasks of earlier runs
-    that are still open, `synced` whether the checkpoint has the recipe's lines as they are,
-    `chooser` the selection, `bound` the saved plan that is run, if any, and `sample` the jobs that
-    are, if not all.
+    `adopted` is what was adopted from the manifest, `paid` the number of tasks of earlier runs that
+    are still open, `synced` whether the checkpoint has the recipe's lines already, `chooser` the
+    selection, `bound` the saved plan to run, if any, and `sample` the sample of jobs, if not all.
     """
 
     recipe: Recipe
@@ -136,13 +135,13 @@ class PreparedRun:
         return not self.paid and not self.forecast.total(WORK)
 
     def steps(self) -> Iterator[Step]:
-        """The steps of the jobs, those outside of a sample left out."""
-        # With the verdicts that were read before the costs were shown.
+        """The steps of the jobs; those outside of a sample are LEAVE."""
+        # `chooser` has the verdicts that were read before the costs were shown.
         steps = _steps(self.recipe, self.options, self.layout, self.checkpoint, self.chooser)
         return sampled(steps, self.sample)
 
     def execute(self, watch: Watch) -> RunResult:
-        """Run it and write the reports. Raises UsageError without a key, and OutputError."""
+        """Run the jobs and write the reports. Raises UsageError without a key, and OutputError."""
         tally = Tally(
             stuck=self.forecast.total((Action.FAILED, Action.EXPIRED)),
             uncertain_before=self.checkpoint.uncertain_count(),
@@ -155,7 +154,7 @@ class PreparedRun:
             with access.endpoint(
                 self.layout, sandbox=options.sandbox, env_file=options.env_file
             ) as endpoint:
-                access.check_api(self.checkpoint, endpoint.api)
+                access.check_api(self.checkpoint, self.layout, endpoint.api)
                 self._begin()
                 with manifest_of_deleted(self.layout, self.checkpoint):
                     self._run(endpoint, tally, watch)
@@ -231,10 +230,10 @@ class PreparedRun:
 def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
     """Open the checkpoint, adopt from the manifest, plan every job, and check that it may run.
 
-    Raises UsageError when there is no key, the selection matches no job, an unreadable manifest may
-    list paid work, files or paid jobs belong to another recipe, a link is in the way of a file to
-    be written, or a saved plan no longer holds; CheckpointError when another process holds the
-    checkpoint or it is damaged.
+    Raises ManifestError for an unreadable manifest that may list paid work; UsageError when there
+    is no key, the selection matches no job, files or paid jobs belong to another recipe, a link is
+    in the place of a file to write, or a saved plan no longer holds; CheckpointError when another
+    process holds the checkpoint or it is damaged.
     """
     bound, options = _bound(recipe, options)
     recipe = _overridden(recipe, options)
@@ -313,7 +312,7 @@ def _steps(
 def _refuse_work(
     recipe: Recipe, options: RunOptions, layout: RecipeLayout, forecast: Forecast
 ) -> None:
-    """Raise UsageError for work that must not begin: without a price, or with its commands."""
+    """Raise UsageError for a shard without a known price, and for commands that are not allowed."""
     sharding.refuse_blind(recipe, layout, unpriced=forecast.unpriced)
     if forecast.total(WORK):
         refuse_commands(recipe.checks, allowed=options.allow_commands)
@@ -322,7 +321,7 @@ def _refuse_work(
 def _sample(
     recipe: Recipe, options: RunOptions, layout: RecipeLayout, checkpoint: Checkpoint
 ) -> Sample | None:
-    """The sample that the options ask for, taken once: statuses change while a run goes on."""
+    """The sample that the options ask for, chosen once, since statuses change during a run."""
     if options.sample is None:
         return None
     chooser = chooser_of(options.only, layout)
@@ -339,16 +338,16 @@ def _bound(recipe: Recipe, options: RunOptions) -> tuple[Binding | None, RunOpti
     ]
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UsageError(f"a saved plan is done as it is: leave {names} out, or save a new plan")
-    bound = bind(options.plan)
+        raise UsageError(f"a saved plan is run as it is: leave {names} out, or save a new plan")
+    bound = bind(options.plan, recipe.path)
     bound.check_surroundings(recipe, sandbox=options.sandbox, env_file=options.env_file)
     return bound, replace(options, only=bound.plan.only, max_cost=bound.plan.ceiling)
 
 
 def _overridden(recipe: Recipe, options: RunOptions) -> Recipe:
-    """The recipe with what the options set in place of it. Raises UsageError."""
+    """The recipe with the settings that the options override. Raises UsageError."""
     if options.dask is not None and options.workers is not None:
-        text = "the workers of a cluster take the place of worker processes"
+        text = "a cluster's workers replace the worker processes"
         raise UsageError(f"{text}: give either --dask or --workers")
     run = recipe.run
     if options.concurrency is not None:

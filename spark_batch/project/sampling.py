@@ -1,4 +1,4 @@
-"""Take a sample of the recipe's jobs (`--sample`), and leave out the steps of the others."""
+"""Sample the recipe's jobs (`--sample`), and leave out the steps of the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sample_of(
     size: SampleSize,
     chooser: Chooser,
 ) -> Sample:
-    """The sample of the jobs that `chooser` accepts; with a shard, of the shard's jobs."""
+    """A sample of the layout's jobs that `chooser` accepts."""
     return sample(_chosen(recipe, layout, checkpoint, chooser), size)
 
 
@@ -37,7 +37,7 @@ def _chosen(
 
 
 def sampled(steps: Iterable[Step], sample: Sample | None) -> Iterator[Step]:
-    """The steps, of which those outside of `sample` do nothing; None is all of them."""
+    """The steps, with those outside of `sample` as LEAVE; without a sample all as they are."""
     for step in steps:
         if sample is None or step.job.key in sample or step.action is Action.LEAVE:
             yield step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from spark_batch.project.planning import Plan, PlanSnapshot
 from spark_batch.recipe.outline import sources
 from spark_batch.text import printable
 
-_NAMED = 3  # differences that a message names
+_NAMED = 3  # differences that a message lists
 
 
 def save(
@@ -30,11 +31,11 @@ def save(
     max_cost: Decimal | None = None,
     env_file: Path | None = None,
 ) -> SavedPlan:
-    """Save `plan`, all of whose steps have been taken since `kept`, its snapshot, was made.
+    """Save `plan`. Its snapshot `kept` was made before its steps, all of which have been taken.
 
     The ceiling is what is spent and reserved plus the cost of all attempts that the jobs may need,
-    at most `max_cost` and the recipe's own. Raises UsageError when nothing bounds the cost and
-    where `check_target` does, and OutputError.
+    at most `max_cost` and the recipe's own. Raises UsageError when nothing bounds the cost and as
+    `check_target` does, and OutputError.
     """
     planfile.check_target(path)
     committed = kept.money.spent + kept.money.reserved
@@ -61,7 +62,7 @@ def save(
 def pictures_of(recipe: Recipe) -> Mapping[str, str]:
     """The SHA-256 of every input picture that is a file, by its path from the recipe's folder.
 
-    A URL may be signed, so that it is a secret; the jobs' keys bind it.
+    Leaves out URLs, which may be signed and so secret; the jobs' keys contain them.
     """
     return {
         item.image: item.picture.sha256
@@ -78,8 +79,8 @@ def _ceiling(plan: Plan, kept: PlanSnapshot, max_cost: Decimal | None) -> Decima
         bounds.append(money.spent + money.reserved + forecast.most - forecast.resumed)
     if not bounds:
         raise UsageError(
-            "the price is not known, so that nothing bounds what the plan may cost:"
-            " give --max-cost, ask with --quote, or give the recipe a price"
+            "no price is known, so nothing limits the cost of the plan: give --max-cost, ask the"
+            " API with --quote, or give the recipe a `price`"
         )
     return min(bounds)
 
@@ -89,10 +90,11 @@ def _ceiling(plan: Plan, kept: PlanSnapshot, max_cost: Decimal | None) -> Decima
 
 @dataclass(slots=True)
 class Binding:
-    """A saved plan and the file that it came from; `look` compares the steps of a run with it."""
+    """A saved plan, its file and the recipe's; `look` compares the steps of a run with it."""
 
     path: Path
     plan: SavedPlan
+    recipe: Path
     _open: dict[str, tuple[str, Action]] = field(init=False)
     _drift: list[str] = field(init=False, default_factory=list)
 
@@ -100,14 +102,17 @@ class Binding:
         self._open = dict(self.plan.jobs)
 
     def check_surroundings(self, recipe: Recipe, *, sandbox: bool, env_file: Path | None) -> None:
-        """Raise UsageError when the recipe, its pictures or the API are others than planned."""
+        """Raise UsageError when the recipe, its pictures or the API are not those of the plan."""
         plan = self.plan
         if plan.sandbox is not sandbox:
-            what = "for the sandbox: give --sandbox too" if plan.sandbox else "not for the sandbox"
-            raise UsageError(f"the plan {self.path} is {what}")
+            what = "add --sandbox" if plan.sandbox else "leave --sandbox out"
+            kind = "for the sandbox" if plan.sandbox else "not for the sandbox"
+            raise UsageError(f"the plan {self.path} is {kind}: {what}")
         if plan.recipe != recipe.name:
             name = printable(plan.recipe)
-            raise UsageError(f"the plan {self.path} is for the recipe {name}, not {recipe.name}")
+            raise UsageError(
+                f"the plan {self.path} is for the recipe {name}, not {recipe.name}: give its recipe"
+            )
         api = access.address(sandbox=sandbox, env_file=env_file)
         if plan.api != api:
             self._refuse([f"it is for {printable(plan.api)}, and this is {api}"])
@@ -115,12 +120,12 @@ class Binding:
         self._refuse(_differences(plan.pictures, pictures_of(recipe)))
 
     def check_unused(self, checkpoint: Checkpoint) -> None:
-        """Raise UsageError when the plan has been used, by a finished or an unfinished run."""
+        """Raise UsageError when a run has used the plan, whether or not it finished."""
         at = checkpoint.plan_used(self.plan.id)
         if at is not None:
             raise UsageError(
-                f"the plan {self.path} was used at {at}, and a plan is used once: `spark-batch run`"
-                " without --plan goes on with what is missing, or save a new plan"
+                f"the plan {self.path} was used at {at}, and a plan runs only once: to go on with"
+                f" what is missing, run `{self._command('run')}` without --plan, or save a new plan"
             )
 
     def look(self, step: Step) -> None:
@@ -133,14 +138,14 @@ class Binding:
             self._drift.append(f"{what} ({step.reason})")
 
     def check_state(self, checkpoint: Checkpoint) -> None:
-        """Raise UsageError when a step was not as planned, or the checkpoint has gone on.
+        """Raise UsageError when a step was not as planned, or the checkpoint has changed.
 
         Call it after `look` has had every step.
         """
         gone = (f"{printable(output)} is no longer in the recipe" for output in self._open)
         self._refuse([*self._drift, *gone])
         if checkpoint.fingerprint() != self.plan.state:
-            self._refuse(["a run, rescue, retry or resolve has gone on since then"])
+            self._refuse(["a run, retry, rescue or resolve has changed the checkpoint since"])
 
     def steps(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Those of `steps` that the plan has."""
@@ -151,7 +156,7 @@ class Binding:
                 yield step
 
     def open_jobs(self, jobs: Mapping[str, Job]) -> dict[str, Job]:
-        """Those of `jobs` that the plan creates: others are fetched, and not made again."""
+        """Those of `jobs` that the plan creates: other tasks are fetched, never created again."""
         created = {key for key, action in self.plan.jobs.values() if action in COSTS}
         return {key: job for key, job in jobs.items() if key in created}
 
@@ -160,20 +165,26 @@ class Binding:
             more = f" (and {len(drift) - _NAMED} more)" if len(drift) > _NAMED else ""
             raise UsageError(
                 f"the plan {self.path} no longer holds: {'; '.join(drift[:_NAMED])}{more};"
-                " nothing was sent: save a new one with `spark-batch plan --out`"
+                " nothing was sent: save a new one with"
+                f" `{self._command('plan', '--out', str(self.path))}`"
             )
 
+    def _command(self, name: str, *options: str) -> str:
+        """A command line for the recipe with the plan's selection, ready to be copied."""
+        flags = ["--sandbox"] if self.plan.sandbox else []
+        flags += [word for expression in self.plan.only for word in ("--only", expression)]
+        return shlex.join(["spark-batch", name, str(self.recipe), *flags, *options])
 
-def bind(path: Path) -> Binding:
-    """The saved plan in `path`. Raises UsageError when there is none."""
-    return Binding(path, planfile.read(path))
+
+def bind(path: Path, recipe: Path) -> Binding:
+    """The saved plan in `path`, for a recipe's file. Raises UsageError when there is no plan."""
+    return Binding(path, planfile.read(path), recipe)
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Messages about the files that were changed, removed or added."""
-    words = {True: "changed", False: "is gone"}
+    """Messages about files that were changed, removed or added."""
     changed = [
-        f"{printable(name)} {words[name in now]}"
+        f"{printable(name)} {'was changed' if name in now else 'is missing'}"
         for name, sha256 in before.items()
         if now.get(name) != sha256
     ]

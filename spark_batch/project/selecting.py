@@ -14,6 +14,7 @@ from spark_batch.jobs import JobRecord
 from spark_batch.jobs.picks import Picks
 from spark_batch.jobs.select import Chooser, facts
 from spark_batch.project.layout import RecipeLayout
+from spark_batch.text import quoted
 
 _NAMED = 5  # keys that a message lists
 
@@ -25,10 +26,10 @@ def chosen_records(
     *,
     strict: bool = True,
 ) -> Iterator[JobRecord]:
-    """The recipe's jobs that match one of the expressions `only`, or all; take them all.
+    """The recipe's jobs that match one of the expressions `only`; all without any.
 
-    Raises UsageError at the end when an expression names what no job has, or none matches, unless
-    `strict` is false.
+    After the last one, raises UsageError when an expression names a value that no job has, or no
+    job matches, unless `strict` is false. So iterate to the end.
     """
     chooser = chooser_of(only, layout)
     for record in checkpoint.records():
@@ -41,15 +42,15 @@ def chosen_records(
 def chooser_of(only: tuple[str, ...], layout: RecipeLayout) -> Chooser:
     """The selection by the expressions `only`, with the picks file's verdicts.
 
-    The path of a picture, as a shell completes it, stands for its output. The picks file is read
-    for a selection alone. Raises UsageError for an expression that is none, and
-    for a picks file that cannot be read.
+    An output may be given as the path of its picture, as a shell completes it. Reads the picks
+    file only if there are expressions. Raises UsageError for an expression with an error, and for
+    a picks file that cannot be read.
     """
     return chooser_with(only, layout, layout.read_picks() if only else None)
 
 
 def chooser_with(only: tuple[str, ...], layout: RecipeLayout, picks: Picks | None) -> Chooser:
-    """The same with verdicts that were read before."""
+    """A selection as `chooser_of` makes it, with verdicts that were read before."""
     return Chooser(only, picks, output_name=partial(_output_name, layout=layout))
 
 
@@ -65,22 +66,23 @@ def find_job(checkpoint: CheckpointReader, text: str, layout: RecipeLayout) -> J
         return found[0]
     if not keys:
         raise UsageError(
-            f"no job is called {text!r}: give its key from the manifest or from `spark-batch"
-            " status`, or its picture's name or path"
+            f"there is no job {quoted(text)}: give its key from the manifest or from"
+            f" `{layout.command('status')}`, or its picture's name or path"
         )
     listed = ", ".join(sorted(keys)[:_NAMED])
-    raise UsageError(f"{len(keys)} jobs begin with {text!r}: {listed}, …")
+    more = ", …" if len(keys) > _NAMED else ""
+    raise UsageError(f"{quoted(text)} names {len(keys)} jobs ({listed}{more}): give the whole key")
 
 
 def _output_name(text: str, *, layout: RecipeLayout) -> str:
-    """The output for the path or name of its picture; no output's name ends in an extension."""
+    """The output for its picture's path or name; no output ends in a picture's extension."""
     name = _below(text, layout)
     stem, dot, extension = name.rpartition(".")
     return stem if f"{dot}{extension}" in pictures.EXTENSIONS.values() else name
 
 
 def _below(path: str, layout: RecipeLayout) -> str:
-    """A path as a name below the output folder; itself where it leads elsewhere."""
+    """A path as a name below the output folder; as it is when it leads elsewhere."""
     try:
         # By the text alone, since a picture may be missing; a shell completes `..` too.
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps `..`)

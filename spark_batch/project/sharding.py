@@ -1,4 +1,4 @@
-"""Checks and budget of a shard's run, and of a run beside shards, before anything is sent."""
+"""Checks before a run of a shard or beside shards, and a shard's budget."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spark_batch.project.adopting import with_adopted
 from spark_batch.project.layout import RecipeLayout, shards_of
 
 _SHARES = Context(prec=9, rounding=ROUND_DOWN)  # never more than the limit, and short to read
-_NAMED = 4  # shards that an error names
+_NAMED = 4  # shards that an error lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ShardBudget:
 def refuse_unmerged(layout: RecipeLayout) -> None:
     """Raise UsageError while there are shards with paid jobs that a run here would pay for again.
 
-    Shards of the same count are no problem: they have other jobs than this one.
+    Shards of the same count are allowed: they have other jobs than this one.
     """
     count = layout.shard.count if layout.shard else None
     others = [other for other in shards_of(layout) if other.shard and other.shard.count != count]
@@ -41,8 +41,8 @@ def refuse_unmerged(layout: RecipeLayout) -> None:
         shards = ", ".join(str(other.shard) for other in others[:_NAMED])
         more = ", …" if len(others) > _NAMED else ""
         raise UsageError(
-            f"shards of this recipe are not merged ({shards}{more}): what they paid for would be"
-            f" paid for again; merge first: {layout.merging}"
+            f"shards of this recipe are not merged ({shards}{more}), and a run would pay for their"
+            f" jobs again: merge them first with `{layout.merging}`"
         )
 
 
@@ -53,14 +53,15 @@ def opened(layout: RecipeLayout) -> Iterator[Checkpoint]:
     A shard also takes a shared lock on the whole recipe's checkpoint, which excludes runs of the
     whole recipe and merges. Raises what `Checkpoint.open` raises, and UsageError.
     """
-    refuse_unmerged(layout)  # before a file is made that others would see
+    refuse_unmerged(layout)  # before this creates a file that others would see
     with contextlib.ExitStack() as stack:
         if layout.shard is not None:
             make_folder(layout.state)
             whole = lock_path(layout.whole.checkpoint)
             stack.enter_context(Lock(whole, seat=layout.shard.index))
         checkpoint = stack.enter_context(Checkpoint.open(layout.checkpoint))
-        # Check again now that this checkpoint exists: of two that start at once one sees the other.
+        # Checked again now that this checkpoint exists: of two simultaneous starts, one sees the
+        # other.
         try:
             refuse_unmerged(layout)
             yield checkpoint
@@ -105,6 +106,7 @@ def refuse_blind(recipe: Recipe, layout: RecipeLayout, *, unpriced: int) -> None
     """
     if layout.shard is not None and recipe.run.max_cost is not None and unpriced:
         raise UsageError(
-            "there is a limit, and no price is known: each shard would make a picture to learn it;"
-            " give the recipe a price, or make one first: spark-batch run RECIPE --limit 1"
+            "max_cost is set and no price is known, so that every shard would make a picture to"
+            " learn it: give the recipe a `price`, or make one picture first with"
+            f" `{layout.whole.command('run', '--limit', '1')}`"
         )

@@ -1,4 +1,4 @@
-"""Open the sources of a merge and check them, before a byte is written."""
+"""Open and check the sources of a merge, before anything is written."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from spark_batch.reports import manifest
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to merge, opened: a checkpoint, or a manifest read into one.
+    """An opened file to merge: a checkpoint, or a manifest read into one.
 
-    `recipes` are the names of the recipes that it lists and `folder` is the output folder with its
-    pictures. `files` are the files that a manifest names, by job.
+    `folder` is its output folder, `recipes` are the names of the recipes that it lists, and `files`
+    the pictures that a manifest lists, by job.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Source:
     files: dict[str, str] = field(default_factory=dict)
 
     def pictures(self, key: str) -> list[Path]:
-        """The paths at which the picture of a job was written."""
+        """The paths to which the picture of a job was written."""
         names = [*self.reader.files_of(key), self.files.get(key, "")]
         return [self.folder / name for name in names if name]
 
@@ -53,12 +53,12 @@ class Source:
 def find_sources(
     layout: RecipeLayout, given: Iterable[Path], *, renamed: bool = False
 ) -> list[Path]:
-    """The files that `given` names, checkpoints first; by default the shards of the output folder.
+    """The files that `given` names, checkpoints first; by default the shards in the output folder.
 
-    A folder is an output folder or holds some; it stands for the recipe's checkpoints and manifests
-    in it, those of shards included. With `renamed` a path stands for all files of the one other
-    recipe that it belongs to. Raises UsageError for a path that does not exist and for the recipe's
-    own files.
+    A folder is an output folder or contains some; it means the recipe's checkpoints and manifests
+    in it, those of shards included. With `renamed` a path means all files of the other recipe that
+    it belongs to. Raises UsageError for a path that does not exist, for a folder without such
+    files and for the recipe's own files.
     """
     paths = list(given)
     if not paths and layout.output_dir.is_dir():
@@ -81,12 +81,15 @@ def _files(layout: RecipeLayout, path: Path) -> list[Path]:
             file for folder in _below(layout, path) for file in _recorded_in(layout, folder)
         ]
         if not found and here.resolve() != layout.output_dir.resolve():
-            raise UsageError(f"{path} holds no checkpoint and no manifest of recipe {layout.name}")
+            raise UsageError(
+                f"{path} holds no checkpoint and no manifest of recipe {layout.name}: name another"
+                " folder or file"
+            )
         return [file for file in found if file.resolve() not in own]
     if not path.exists():
         raise UsageError(f"there is no {path} to merge")
     if path.resolve() in own:
-        raise UsageError(f"{path} is what is merged into: name the others")
+        raise UsageError(f"{path} is the target of the merge: name only the files to merge into it")
     return [path]
 
 
@@ -120,14 +123,17 @@ def _recorded_in(layout: RecipeLayout, folder: Path) -> list[Path]:
 
 
 def _below(layout: RecipeLayout, path: Path) -> list[Path]:
-    """The output folders in a folder, such as a CI artifact: of previews or of paid pictures."""
+    """The output folders of previews, or of paid pictures, below a folder such as a CI artifact."""
     found = {folder.parent for folder in path.rglob(STATE_FOLDER)}
     found |= {folder.parent for folder in path.rglob(f"{layout.name}.*{MANIFEST_SUFFIX[1:]}")}
     return sorted(folder for folder in found if _depth(folder) == _depth(layout.output_dir))
 
 
 def _depth(folder: Path) -> int:
-    """How many folders of previews it is: 1 for those of a recipe that writes to `sandbox`, too."""
+    """The number of `sandbox` folders at a path's end, at most 2.
+
+    Paid pictures of a recipe that writes to `sandbox` have 1, its previews 2.
+    """
     names = [path.name for path in (folder, folder.parent)]
     return len(names) if set(names) == {SANDBOX} else names[:1].count(SANDBOX)
 
@@ -144,9 +150,9 @@ def open_sources(
 ) -> Iterator[list[Source]]:
     """Open the sources read-only, and lock their checkpoints.
 
-    Raises CheckpointLocked while a run goes on, CheckpointDamaged and CheckpointError as
-    `Checkpoint.open` does, UsageError for files of another recipe, unless it was `renamed`, or
-    another kind of pictures.
+    Raises CheckpointLocked while a run uses one, CheckpointDamaged and CheckpointError as
+    `Checkpoint.open` does, and UsageError for files of another recipe, unless `renamed`, and for
+    previews among paid pictures or the reverse.
     """
     with contextlib.ExitStack() as stack:
         sources = []
@@ -164,18 +170,18 @@ def open_sources(
 def _checkpoint(layout: RecipeLayout, path: Path) -> Iterator[Source]:
     """A checkpoint, opened read-only and locked.
 
-    A checkpoint of this output folder is opened in place, which plays its journal back: it is moved
+    A checkpoint of this output folder is opened in place, which applies its journal: it is moved
     aside after the merge, and a journal left behind would damage the next checkpoint of that name.
-    Foreign checkpoints are not changed.
+    Other checkpoints are not changed.
     """
     is_own = path.parent.resolve() == layout.state.resolve()
     read = CheckpointReader.open_readonly if is_own else foreign.opened
     try:
-        with read(path):  # no lock beside what is no checkpoint
+        with read(path):  # checked first, since a lock creates a file beside it
             pass
     except CheckpointDamaged:
         raise CheckpointDamaged(
-            f"{path} is not a checkpoint of spark-batch, or a damaged one: nothing was merged;"
+            f"{path} is not a checkpoint of spark-batch, or is damaged, and nothing was merged:"
             " name a good copy of it, or its manifest"
         ) from None
     with contextlib.ExitStack() as stack:
@@ -202,8 +208,8 @@ def _check_source(layout: RecipeLayout, source: Source, *, sandbox: bool, rename
     others = source.recipes - {layout.name}
     if others and not renamed:
         raise UsageError(
-            f"{source.path} is of recipe {', '.join(sorted(others))}, not of {layout.name}: if that"
-            " is an earlier name of this recipe, add --renamed"
+            f"{source.path} belongs to recipe {', '.join(sorted(others))}, not to {layout.name}: if"
+            " that is an earlier name of this recipe, add --renamed"
         )
     apis = source.reader.apis()
     if not sandbox and SANDBOX_API in apis:

@@ -17,7 +17,7 @@ from spark_batch.paths import shown
 from spark_batch.recipe import boundary
 
 WORKFLOW = ".github/workflows/pictures.yml"
-# Where each file of the package's folder `starter` goes.
+# The files of the package's folder `starter`, and where `init` writes them.
 _FILES = {
     "recipe.yaml": "recipe.yaml",
     "gitignore": ".gitignore",
@@ -26,8 +26,8 @@ _FILES = {
     "photos/LICENSE.md": "photos/LICENSE.md",
 }
 _SCHEMA = "recipe.schema.json"
-# What the starter's workflow installs until an address is known. Nobody can own this host
-# (RFC 2606), so that the step fails rather than installs somebody else's program.
+# What the starter's workflow installs while the origin is unknown. Nobody can own this host
+# (RFC 2606), so the step fails instead of installing a stranger's program.
 _NO_ORIGIN = "git+https://git.example.com/spark-batch@COMMIT"
 
 
@@ -35,9 +35,8 @@ _NO_ORIGIN = "git+https://git.example.com/spark-batch@COMMIT"
 class Starter:
     """The files that were written.
 
-    `has_origin` says whether the workflow installs this program from where it was installed.
-    `repository` is the top of the git repository when the folder stands deeper in one: GitHub runs
-    workflows from the top alone.
+    `has_origin` is whether the workflow installs this program from its own origin. `repository` is
+    the top of the git repository when the folder is below it: GitHub runs workflows only there.
     """
 
     paths: Sequence[Path]
@@ -46,9 +45,9 @@ class Starter:
 
 
 def write_starter(folder: Path) -> Starter:
-    """Write the starter into a folder; a file that exists is never changed.
+    """Write the starter into a folder; never changes a file that exists.
 
-    Raises UsageError when a file exists already or a link is in the way, and OutputError.
+    Raises UsageError when a file exists already or a link is in its place, and OutputError.
     """
     origin = _origin()
     content = _content(origin or _NO_ORIGIN)
@@ -70,7 +69,7 @@ def write_starter(folder: Path) -> Starter:
 
 
 def _content(origin: str) -> dict[str, bytes]:
-    """The content of each file, by its path; the workflow installs from `origin`."""
+    """The content of every file, by its path; the workflow installs from `origin`."""
     starter = files("spark_batch") / "starter"
     found = {path: (starter / name).read_bytes() for name, path in _FILES.items()}
     found[WORKFLOW] = found[WORKFLOW].replace(_NO_ORIGIN.encode(), origin.encode())
@@ -79,10 +78,10 @@ def _content(origin: str) -> dict[str, bytes]:
 
 
 def _origin() -> str | None:
-    """The git address and commit that this program was installed from, as pip takes it.
+    """The git address and commit that this program was installed from, in pip's form.
 
-    None for any other origin, such as a checkout, and for an address that a CI machine could not
-    use: one that is not https, or that has a user's name in it. Source: PEP 610, direct_url.json.
+    None for any other origin, such as a checkout, and for an address that a CI machine cannot use:
+    one that is not https, or that contains a user name. Source: PEP 610, direct_url.json.
     """
     try:
         record = distribution("spark-i2i-batch").read_text("direct_url.json")

@@ -35,9 +35,9 @@ class Trace:
     """What made a picture.
 
     `by` is SHA256 when a record has exactly this file, and METADATA when only the metadata in the
-    file name the job. `records` is where the job is recorded, None when nowhere. `lines` are the
+    file name the job. `records` is where the job is recorded, None when it is not. `lines` are the
     job's records, `attempts` all its attempts, and `made` the number of the attempt that made the
-    picture. `cost` is USD over all attempts.
+    picture. `cost` is in USD, over all attempts; None when none was charged.
     """
 
     facts: Provenance
@@ -53,8 +53,8 @@ class Trace:
 class Traced:
     """The result of a trace: no job, one job, or several that received the same bytes.
 
-    `carried` are the metadata in the picture, `marks` what it says of its making, None for a Git
-    LFS pointer. `passed_over` says which records could not be read, and why.
+    `carried` are the metadata in the picture, `marks` its marks as AI-generated; both are None for
+    a Git LFS pointer. `passed_over` are messages about records that could not be read.
     """
 
     sha256: str
@@ -67,7 +67,7 @@ class Traced:
 def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
     """Find what made the picture `file` in `records`, by default those in the folders above it.
 
-    A Git LFS pointer stands for the picture that it names. Raises PictureError for any other file.
+    A Git LFS pointer counts as the picture that it names. Raises PictureError for any other file.
     """
     sha256, carried, marks = _identity(file)
     passed: list[str] = []
@@ -86,7 +86,7 @@ def trace(file: Path, *, records: Iterable[RunRecords] | None = None) -> Traced:
             named += found
     if not named and carried is not None:
         named = [Trace(carried, METADATA)]
-    # A preview and a paid picture may be of one job: the one whose task it was goes first.
+    # A preview and a paid picture may have the same job: prefer the one whose task made the file.
     named.sort(key=lambda trace: trace.made is None)
     return Traced(sha256, carried, tuple(named[:1]), tuple(passed), marks)
 
@@ -108,7 +108,7 @@ def records_above(file: Path) -> Iterator[RunRecords]:
 
 
 def records_below(folder: Path) -> Iterator[RunRecords]:
-    """The records of `folder` and every folder below it, in the order of their names."""
+    """The records of `folder` and every folder below it, sorted by name."""
     for here, folders, _ in os.walk(folder):
         folders.sort()
         if STATE_FOLDER in folders:
@@ -134,9 +134,9 @@ def records_of(path: Path) -> RunRecords:
 
 
 def _named_by_picture(exact: tuple[Trace, ...], carried: Provenance | None) -> tuple[Trace, ...]:
-    """Of jobs that received the same bytes, the one that the picture's metadata name, if any.
+    """The traces, or only the one whose job the picture's metadata name.
 
-    A manifest has no commit; the metadata of the picture, whose bytes are the recorded ones, may.
+    Adds the commit from the metadata, which a manifest does not have.
     """
     if carried is None:
         return exact
@@ -212,7 +212,7 @@ def _maker(
 
 
 def _with_lines(trace: Trace, rows: list[dict[str, str]]) -> Trace:
-    """Add what only the manifest's rows have: the outputs, ids and the recipe's name."""
+    """Add the data that only manifest rows have: outputs, ids and the recipe's name."""
     facts = trace.facts
     mine = [row for row in rows if row["job"] == facts.key]
     lines = tuple(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from spark_batch import lfs
-from spark_batch.engine.files import stands
+from spark_batch.engine.files import holds_or_points
 from spark_batch.jobs import JobRecord, Status
 from spark_batch.project.adopting import recorded
 from spark_batch.project.layout import RecipeLayout
@@ -17,7 +16,7 @@ from spark_batch.project.layout import RecipeLayout
 class Verified:
     """A finished job and what is wrong with its file, or None.
 
-    `is_pointer` says whether the file is a Git LFS pointer.
+    `is_pointer` is whether the file is a Git LFS pointer.
     """
 
     record: JobRecord
@@ -26,7 +25,7 @@ class Verified:
 
 
 def verify(layout: RecipeLayout) -> Iterator[Verified]:
-    """Check the file of every finished job of the checkpoint, or of the manifest without one.
+    """Check the file of every finished job in the checkpoint, or else in the manifest.
 
     Raises UsageError when there is neither, and ManifestError.
     """
@@ -34,18 +33,19 @@ def verify(layout: RecipeLayout) -> Iterator[Verified]:
         for record in checkpoint.records():
             if record.status is Status.DONE:
                 pointer = lfs.read(layout.output_dir / record.file) if record.file else None
-                fault = _fault(layout.output_dir, record, pointer)
+                fault = _fault(layout, record, pointer)
                 yield Verified(record, fault, pointer is not None)
 
 
-def _fault(folder: Path, record: JobRecord, pointer: lfs.Pointer | None) -> str | None:
+def _fault(layout: RecipeLayout, record: JobRecord, pointer: lfs.Pointer | None) -> str | None:
     picture = record.attempt.picture if record.attempt else None
     if record.file is None or picture is None:
-        return "not written yet; `spark-batch run` writes it"
-    if not (folder / record.file).is_file():
-        return "missing; `spark-batch run` fetches it again without a new task"
+        return f"not written yet; `{layout.command('run')}` writes it"
+    path = layout.output_dir / record.file
+    if not path.is_file():
+        return f"missing; `{layout.command('run')}` fetches it again without a new task"
     if pointer is not None and pointer.sha256 != picture.sha256:
         return f"changed: a Git LFS pointer to another picture (sha256 {pointer.sha256[:8]})"
-    if not stands(folder / record.file, picture.sha256):
+    if not holds_or_points(path, picture.sha256):
         return "changed: its SHA-256 is not the recorded one"
     return None

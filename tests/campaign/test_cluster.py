@@ -131,7 +131,7 @@ class Play:
     def _read_client(self) -> None:
         errors = self.client.communicate(timeout=_PATIENCE)[1]
         assert "Traceback" not in errors, errors
-        self.given_up += "pictures are worked on in this process" in errors
+        self.given_up += "pictures are now processed in this process" in errors
 
     @property
     def _checkpoint(self) -> Path:

@@ -15,7 +15,7 @@ from spark_batch.checkpoint import Checkpoint, adopt, join, validation
 from spark_batch.checkpoint.schema import VERSION
 from spark_batch.client import outcomes, reading
 from spark_batch.client.answers import Answer, AnswerContext, parse
-from spark_batch.client.text import washer
+from spark_batch.client.text import cleaner
 from spark_batch.errors import CheckpointError
 from spark_batch.jobs import Result, Usage
 from spark_batch.models.schemas import MANIFEST, validator
@@ -24,7 +24,7 @@ from tests.makers import MODEL, MODELS, a_job, a_picture, some_jobs
 
 JOBS = some_jobs(3)
 KEY = "a-key-of-some-length"
-CONTEXT = AnswerContext(MODEL, washer(KEY))
+CONTEXT = AnswerContext(MODEL, cleaner(KEY))
 LARGEST_PRICE = 2.0**63  # of a recipe, whose numbers have 64 bits
 
 AMOUNTS = st.none() | st.decimals(0, 10**9, allow_nan=False)

@@ -81,7 +81,7 @@ def test_a_full_disk_takes_no_lock_file(tmp_path: Path) -> None:
         ("locking protocol", "output.dir"),
         ("access permission denied", "output.dir"),
         ("disk I/O error", "output.dir"),
-        ("unable to open database file", "who may read and write it"),
+        ("unable to open database file", "check the permissions"),
     ],
 )
 @pytest.mark.parametrize("way", [Checkpoint.open, CheckpointReader.open_readonly])

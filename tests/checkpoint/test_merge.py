@@ -336,7 +336,7 @@ def test_one_id_for_two_jobs_is_uncertain_for_the_second(world: World) -> None:
         join(one, two)
         last = one.last_attempt(JOBS[1].key)
         assert (last.state, last.task_id) == (State.UNCERTAIN, None)
-        assert f"for job {KEY}" in (last.error_message or "")
+        assert f"to job {KEY} as well" in (last.error_message or "")
 
 
 def test_the_history_is_joined_in_the_order_of_time(world: World, base: Checkpoint) -> None:

@@ -200,9 +200,9 @@ os._exit(1)
         + checksum.to_bytes(4, "big")
         + bytes.fromhex("d9d505f920a163d7")
     )
-    with pytest.raises(CheckpointError, match="further file"):
+    with pytest.raises(CheckpointError, match="names another file"):
         Checkpoint.open(path)
-    with pytest.raises(CheckpointError, match="further file"):
+    with pytest.raises(CheckpointError, match="names another file"):
         CheckpointReader.open_readonly(path)
     assert victim.exists()
 

@@ -107,6 +107,21 @@ def test_a_store_that_cannot_be_reached_is_a_warning_once_the_picture_was_read(
     assert planned(call, remote) == before
 
 
+def test_what_was_read_at_another_address_never_takes_an_objects_place(
+    remote: Folder, call: Call, s3: S3
+) -> None:
+    """Of two addresses whose SHA-256 begin with the same 8 digits, while the store is silent."""
+    one, other = (f"s3://bucket/photos/{number}.jpg" for number in (20033, 99323))
+    for name, colour in (("20033", "teal"), ("99323", "tan")):
+        s3.put(f"photos/{name}.jpg", a_photo(colour))
+    remote.edit(ADDRESS, one)
+    assert call("validate", remote.recipe).code == 0
+    remote.edit(one, other)
+    s3.wire.cut(0)
+    ended = call("validate", remote.recipe)
+    assert (ended.code, f"inputs[0]: cannot read {other}: " in ended.err) == (2, True)
+
+
 def test_a_missing_object_is_an_error_at_its_line(remote: Folder, call: Call, s3: S3) -> None:
     """Also when it was read before: it was removed on purpose, or moved."""
     assert call("validate", remote.recipe).code == 0

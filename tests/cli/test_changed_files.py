@@ -24,7 +24,7 @@ def test_a_cut_file_is_put_back_without_a_new_task(folder: Folder, call: Call) -
     document = json.loads(call("plan", folder.recipe, "--sandbox", "--json").out)
     assert [job["cause"] for job in document["jobs"]].count("size-differs") == 1
     ended = call("run", folder.recipe, "--sandbox")
-    assert f"{differs}; what stood there is kept in .spark-batch/kept" in ended.err
+    assert f"{differs}; the file that was there is kept in .spark-batch/kept" in ended.err
     assert path.read_bytes() == whole
     kept = folder.previews / ".spark-batch" / "kept"
     assert [each.read_bytes() for each in kept.iterdir()] == [whole[:120]]
@@ -62,7 +62,7 @@ def test_work_on_a_picture_that_is_no_longer_to_be_had_stays(folder: Folder, cal
     assert path.read_bytes() == retouched
     told = call("plan", folder.recipe, "--sandbox", "--all", "--detailed-exitcode")
     assert told.code == ExitCode.DONE
-    assert "another file stands in its place, and is left as it is" in told.out
+    assert "another file is in its place, and is left as it is" in told.out
     assert "4 done" in call("status", folder.recipe, "--sandbox").out
     assert call("retry", folder.recipe, "--sandbox").code == ExitCode.DONE
     assert "1 changed or missing" in call("verify", folder.recipe, "--sandbox").out

@@ -151,7 +151,7 @@ def test_a_fixed_seed_is_named_before_it_is_paid_for(checked: Folder, call: Call
     """The same request is likely to give the same picture."""
     call("run", checked.recipe, "--sandbox")
     planned = call("plan", checked.recipe, "--sandbox", "--retry", "--only", "status=flagged")
-    assert "its seed is fixed: the same picture may come" in planned.out
+    assert "its seed is fixed, so it may get the same picture" in planned.out
 
 
 def test_a_plan_of_retry_is_not_saved(checked: Folder, call: Call, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_recipes_command_is_run_only_when_it_is_allowed(checked: Folder, call:
         ended = call(*words, checked.recipe, "--sandbox")
         if words == ("run",):
             assert ended.code == 2
-            assert "starts a program, with your rights" in ended.err
+            assert "starts a program with your rights" in ended.err
             assert "--allow-commands" in ended.err
     assert not checked.ledger()
     assert not (checked.path / "ran").exists()

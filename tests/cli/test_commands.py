@@ -236,7 +236,7 @@ def test_without_a_checkpoint_the_next_step_is_named(
     call("run", folder.recipe, "--sandbox")
     ended = call(command, folder.recipe)
     assert ended.code == ExitCode.WRONG
-    assert ended.err.endswith("to look at the sandbox's pictures, add --sandbox\n")
+    assert ended.err.endswith("for the sandbox's previews, add --sandbox\n")
     (folder.previews / ".spark-batch" / "tiny.checkpoint").unlink()
     ended = call(command, folder.recipe, "--sandbox")
     if command == "verify":  # the manifest is enough for it

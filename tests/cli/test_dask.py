@@ -53,7 +53,7 @@ def test_a_run_does_not_begin_without_its_cluster(folder: Folder, call: Call) ->
     port = free_port()
     ended = call("run", folder.recipe, "--sandbox", "--dask", f"tcp://127.0.0.1:{port}")
     assert (ended.code, folder.pictures()) == (ExitCode.WRONG, [])
-    assert f"no Dask scheduler answers at tcp://127.0.0.1:{port}: " in ended.err
+    assert f"no Dask scheduler answers at tcp://127.0.0.1:{port} " in ended.err
     assert "Traceback" not in ended.err
 
 

@@ -83,7 +83,7 @@ def test_a_pipe_in_the_place_of_the_export_manifest_is_not_waited_for(
     (made.path / "to").mkdir()
     os.mkfifo(made.path / "to/tiny.export.csv")
     code, error = _export(call, made)
-    assert (code, "it is no regular file" in error) == (1, True)
+    assert (code, "it is not a regular file" in error) == (1, True)
 
 
 def test_what_is_not_delivered_any_more_is_named(made: Folder, call: Call) -> None:
@@ -223,7 +223,7 @@ def test_another_recipes_output_folder_is_no_destination(made: Folder, call: Cal
     for to in (made.previews, made.previews / "x"):
         assert call("run", other, "--sandbox", "--pay-again").code == 0
         ended = call("export", other, "--sandbox", "--to", str(to))
-        assert (ended.code, "has the originals" in ended.err) == (2, True)
+        assert (ended.code, "holds the originals" in ended.err) == (2, True)
 
 
 def test_a_disk_that_fails_in_the_middle_is_continued(

@@ -128,6 +128,22 @@ def test_a_row_that_no_checkpoint_may_hold_is_not_taken_over(
     assert call("run", folder.recipe, "--sandbox").code == 0
 
 
+@pytest.mark.parametrize("cost", ["9e999999", "-5", "NaN", "much"])
+def test_a_cost_that_is_none_in_a_manifest_nearby_ends_no_plan(
+    folder: Folder, call: Call, cost: str
+) -> None:
+    """Sums of such costs would overflow; the jobs are paid for all the same."""
+    _previewed(folder, call).unlink()
+    manifest = folder.previews / "tiny.manifest.csv"
+    manifest.write_text(manifest.read_text().replace(",0.03,", f",{cost},"))
+    assert f",{cost}," in manifest.read_text()
+    folder.edit("name: tiny", "name: small\noutput: {dir: out/tiny}")
+    ended = call("plan", folder.recipe, "--sandbox")
+    assert (ended.code, "made before for 0 USD" in ended.err + ended.out) == (0, True), ended
+    ended = call("plan", folder.recipe, "--sandbox", "--against", manifest)
+    assert (ended.code, "line 2 of" in ended.err) == (2, True), ended
+
+
 @pytest.mark.parametrize("kind", ["a FIFO", "/dev/zero"])
 @pytest.mark.parametrize(
     "file",

@@ -94,7 +94,7 @@ def test_a_proxy_that_refuses_costs_nothing(
     with closing(Server(answering(http(b"no", status=status)))) as proxy:
         ended = _run(folder, "https://api.test", proxy, authority)
     assert ended.code == ExitCode.FAILED
-    assert f"no way through the proxy of SPARK_PROXY: HTTP {status}" in ended.err
+    assert f"no connection through the proxy in SPARK_PROXY: HTTP {status}" in ended.err
     assert "uncertain" not in ended.out + ended.err
     assert "4 pending" in " ".join(ended.out.split())
     assert _hides_secrets(ended, folder)

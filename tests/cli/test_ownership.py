@@ -388,7 +388,7 @@ def test_a_recipe_that_is_still_there_was_not_renamed(folder: Folder, call: Call
     source = folder.path / "out/sandbox/.spark-batch/tiny.checkpoint"
     ended = call("merge", other, source, "--sandbox", "--renamed")
     assert ended.code == ExitCode.WRONG
-    assert "recipe tiny is still there" in ended.err
+    assert "recipe tiny still exists" in ended.err
     assert source.exists()
 
 

@@ -154,7 +154,7 @@ def test_a_file_that_somebody_changed_is_named_and_stays(
     path.write_bytes(b"somebody's work")
     judge(folder, {made[0]["job"]: "reject"})
     ended = call("prune", folder.recipe, "--sandbox", "--rejected", "--yes")
-    assert f"left alone: {made[0]['output']}: somebody has changed it" in ended.err
+    assert f"left alone: {made[0]['output']}: it was changed" in ended.err
     assert ended.out == "0 pictures deleted, 0 bytes freed; the cost still counts\n"
     assert path.read_bytes() == b"somebody's work"
     assert rows(folder)[0]["status"] == "done"
@@ -231,7 +231,7 @@ def test_kept_pictures_that_were_made_here_are_deleted(
     assert "2 pictures deleted" in ended.out
     digits = hashlib.sha256(replaced).hexdigest()[:16]
     assert f"kept       .spark-batch/kept/{digits}.jpg" in ended.out
-    assert ended.err.count("this recipe has made no such picture") == 1
+    assert ended.err.count("this recipe did not make it") == 1
     assert [path.read_bytes() for path in kept.iterdir()] == [
         (folder.path / "photo.jpg").read_bytes()
     ]

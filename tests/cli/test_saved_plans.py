@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from decimal import Decimal
@@ -114,7 +115,8 @@ def test_a_plan_that_was_broken_off_is_used(
     ended = call("run", folder.recipe, "--plan", saved, "--concurrency", "1")
     assert ended.code == ExitCode.REFUSED
     assert served.ledger.accepted() == []
-    refused(call("run", folder.recipe, "--plan", saved), "was used at", "without --plan goes on")
+    again = f"run `spark-batch run {folder.recipe}` without --plan"
+    refused(call("run", folder.recipe, "--plan", saved), "was used at", again)
     assert call("run", folder.recipe).code == ExitCode.DONE
 
 
@@ -157,11 +159,11 @@ def a_picture_went(folder: Folder, call: Call) -> None:
 
 
 DRIFT: dict[str, tuple[Callable[[Folder, Call], None], str]] = {
-    "photo": (a_photo_changed, "photo.jpg changed"),
-    "recipe": (a_recipe_changed, "recipe.yaml changed"),
-    "table": (a_table_changed, "shots.csv changed"),
+    "photo": (a_photo_changed, "photo.jpg was changed"),
+    "recipe": (a_recipe_changed, "recipe.yaml was changed"),
+    "table": (a_table_changed, "shots.csv was changed"),
     "job": (a_run_went_on, "seed7: create was planned, now keep (done 20"),
-    "checkpoint": (another_line_was_run, "a run, rescue, retry or resolve has gone on"),
+    "checkpoint": (another_line_was_run, "a run, retry, rescue or resolve has changed"),
     "file": (a_picture_went, "seed7: nothing was planned, now restore (photo/"),
 }
 
@@ -177,11 +179,14 @@ def test_drift_is_named_and_nothing_is_sent(
         folder.edit("price:", "rows: shots.csv\nprice:")
     if case == "file":
         call("run", folder.recipe, "--sandbox", "--only", "scale=0.7")
-    save(call, folder, saved, *([] if case == "file" else ["--only", "scale=0.4"]))
+    only = [] if case == "file" else ["--only", "scale=0.4"]
+    save(call, folder, saved, *only)
     drift(folder, call)
     before = len(folder.ledger())
     ended = call("run", folder.recipe, "--sandbox", "--plan", saved)
-    refused(ended, f"the plan {saved} no longer holds: ", words, "nothing was sent")
+    command = shlex.join(["plan", str(folder.recipe), "--sandbox", *only, "--out", str(saved)])
+    cure = f"nothing was sent: save a new one with `spark-batch {command}`"
+    refused(ended, f"the plan {saved} no longer holds: ", words, cure)
     assert len(folder.ledger()) == before
 
 
@@ -192,7 +197,7 @@ def test_a_new_picture_of_a_glob_is_drift(folder: Folder, call: Call, saved: Pat
     shutil.copy(folder.path / "photo.jpg", folder.path / "other.jpg")
     refused(call("run", folder.recipe, "--sandbox", "--plan", saved), "other.jpg is new")
     (folder.path / "photo.jpg").unlink()
-    refused(call("run", folder.recipe, "--sandbox", "--plan", saved), "photo.jpg is gone")
+    refused(call("run", folder.recipe, "--sandbox", "--plan", saved), "photo.jpg is missing")
 
 
 def test_a_plan_is_for_one_recipe_one_api_and_the_sandbox_or_not(
@@ -200,7 +205,7 @@ def test_a_plan_is_for_one_recipe_one_api_and_the_sandbox_or_not(
 ) -> None:
     """Each is told, before anything is made on disk."""
     save(call, folder, saved)
-    refused(call("run", folder.recipe, "--plan", saved), "is for the sandbox: give --sandbox too")
+    refused(call("run", folder.recipe, "--plan", saved), "is for the sandbox: add --sandbox")
     served = api()
     call("plan", folder.recipe, "--out", saved)
     refused(call("run", folder.recipe, "--sandbox", "--plan", saved), "is not for the sandbox")
@@ -220,7 +225,7 @@ def test_options_that_would_change_the_plan_are_refused(
     """Also where they ask for nothing."""
     save(call, folder, saved)
     ended = call("run", folder.recipe, "--sandbox", "--plan", saved, *options)
-    refused(ended, f"a saved plan is done as it is: leave {options[0]} out")
+    refused(ended, f"a saved plan is run as it is: leave {options[0]} out")
     assert folder.ledger() == []
 
 
@@ -247,7 +252,7 @@ def test_a_plan_without_a_price_needs_a_ceiling(folder: Folder, call: Call, save
     """A quote is one, a limit is one; nothing is none."""
     folder.edit("price: 0.03\n", "")
     ended = call("plan", folder.recipe, "--sandbox", "--out", saved)
-    refused(ended, "nothing bounds what the plan may cost", "--max-cost", "--quote")
+    refused(ended, "nothing limits the cost of the plan", "--max-cost", "--quote")
     assert not saved.exists()
     assert save(call, folder, saved, "--quote")["cost_usd"]["ceiling"] == "0.36"
     document = save(call, folder, saved, "--max-cost", "0.10")
@@ -400,8 +405,8 @@ def test_where_a_plan_cannot_be_read_or_saved(folder: Folder, call: Call, saved:
     refused(call(*run, folder.path), "is not a file")
     refused(call(*run, folder.recipe), "is not a saved plan")
     plan = ("plan", folder.recipe, "--sandbox", "--out")
-    refused(call(*plan, folder.recipe), "is there already and is not a saved plan")
-    refused(call(*plan, folder.path), "is there already and is not a saved plan")
+    refused(call(*plan, folder.recipe), "is there already, is not a saved plan")
+    refused(call(*plan, folder.path), "is there already, is not a saved plan")
     refused(call(*plan, folder.path / "nowhere" / "p"), "there is no folder")
     refused(call("plan", folder.recipe, "--max-cost", "1"), "give --out too")
     save(call, folder, saved)

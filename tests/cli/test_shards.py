@@ -167,7 +167,7 @@ def test_beside_shards_that_are_not_merged_nothing_else_may_pay(
     ended = call(command, folder.recipe, "--sandbox", *rest)
     assert ended.code == ExitCode.WRONG
     assert "not merged (1/2, 2/2)" in ended.err
-    assert f"merge first: spark-batch merge {folder.recipe} --sandbox" in ended.err
+    assert f"merge them first with `spark-batch merge {folder.recipe} --sandbox`" in ended.err
     assert not (folder.previews / ".spark-batch" / "tiny.checkpoint").exists()
     assert not shard_checkpoint(folder.previews, "1/3").exists()
     assert call("merge", folder.recipe, "--sandbox").code == ExitCode.DONE
@@ -248,7 +248,7 @@ def test_without_a_price_shards_do_not_feel_for_the_limit(folder: Folder, call: 
     folder.edit("price: 0.03\n", "")
     ended = call("run", folder.recipe, "--sandbox", "--shard", "1/1", "--max-cost", "1")
     assert ended.code == ExitCode.WRONG
-    assert "give the recipe a price" in ended.err
+    assert f"`spark-batch run {folder.recipe} --sandbox --limit 1`" in ended.err
     assert folder.ledger() == []
     call("merge", folder.recipe, "--sandbox")
     call("run", folder.recipe, "--sandbox", "--limit", "1")

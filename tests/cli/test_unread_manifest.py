@@ -118,7 +118,7 @@ def test_beside_a_whole_checkpoint_it_stops_nothing(
     ended = call("plan", made.recipe, "--sandbox")
     assert (ended.code, "nothing to pay" in ended.out) == (ExitCode.DONE, True)
     assert "cannot read the manifest" in ended.err
-    assert "`spark-batch report` writes it again" in ended.err
+    assert f"`spark-batch report {made.recipe} --sandbox` writes it again" in ended.err
     for command in ("rescue", "run"):
         the_manifest(made).write_bytes(before)
         change(the_manifest(made))
@@ -186,7 +186,7 @@ def test_rescue_adopts_every_row_that_can_be_read(made: Folder, call: Call) -> N
     ended = call("rescue", made.recipe, "--sandbox")
     assert ended.code == ExitCode.WRONG
     assert "3 jobs rescued" in ended.out
-    assert "job is '1.23457E+15', a number of which a spreadsheet dropped digits" in ended.err
+    assert "job is '1.23457E+15', a number that has lost digits in a spreadsheet" in ended.err
     assert "1.23457E+15" in the_manifest(made).read_text()
     assert call("run", made.recipe, "--sandbox").code == ExitCode.WRONG
     assert len(made.ledger()) == JOBS

@@ -30,13 +30,13 @@ from spark_batch.client.outcomes import (
     TaskUnknown,
     Uncertain,
 )
-from spark_batch.client.text import excerpt, washer
+from spark_batch.client.text import cleaner, excerpt
 from spark_batch.jobs import Usage
 from tests.client.conftest import KEY
 from tests.makers import MODEL
 
-WASH = washer(KEY)
-CONTEXT = AnswerContext(MODEL, WASH)
+CLEAN = cleaner(KEY)
+CONTEXT = AnswerContext(MODEL, CLEAN)
 URL = "https://cdn.example.com/a.png?X-Signature=abc"
 OTHER = "https://cdn.example.com/b.png?X-Signature=def"
 WORDS = models.gateway()
@@ -46,7 +46,7 @@ def _answer(content: object, status: int = 200) -> Answer:
     return Answer(
         status=status,
         content=content if isinstance(content, dict) else None,
-        excerpt=WASH(str(content)),
+        excerpt=CLEAN(str(content)),
     )
 
 
@@ -123,7 +123,7 @@ def test_a_number_elsewhere_is_no_code(text: str) -> None:
     """Prose that has a number in it stays prose."""
     found = _complaint({"error": text})
     assert found.known is None
-    assert found.message == WASH(text)
+    assert found.message == CLEAN(text)
 
 
 def test_an_object_in_a_text() -> None:
@@ -300,7 +300,7 @@ def test_an_id_with_the_key_in_it_is_none(place: str) -> None:
 @pytest.mark.parametrize("key", ["!0-key-of-a-test", "zz-key-of-a-test"])
 def test_an_id_is_no_other_text_when_it_is_washed(key: str) -> None:
     """Whichever way the two are sorted."""
-    context = AnswerContext(MODEL, washer(key))
+    context = AnswerContext(MODEL, cleaner(key))
     answer = replace(_answer({"x": 1}), content={"id": key})
     assert isinstance(submission.judge(answer, context), Uncertain)
 
@@ -369,7 +369,7 @@ def test_a_404_that_speaks_of_the_model(text: str, speaks_of_model: bool, shape:
 )
 def test_pages_are_not_shown_raw(body: bytes, shown: str) -> None:
     """Of a gateway's page only the title, or its first words."""
-    assert excerpt(body, WASH) == shown
+    assert excerpt(body, CLEAN) == shown
 
 
 # Statuses

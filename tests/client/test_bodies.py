@@ -239,5 +239,5 @@ def test_a_picture_that_cannot_be_fitted_is_told_when_it_is_sent(
     if most:
         with pytest.raises(PictureError, match="broken"):
             made.body(_job(input=source))
-    with pytest.raises(PictureError, match="nothing here that could fit"):
+    with pytest.raises(PictureError, match="needs fitting"):
         Bodies(MODELS).body(_job(input=source))

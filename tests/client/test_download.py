@@ -186,7 +186,7 @@ def test_cap(serve: Serve, connect: Connect, part: Path) -> None:
         client = connect(server.url, max_picture_bytes=1000)
         outcome = client.fetch(server.url, part, expected_bytes=None)
         assert isinstance(outcome, FetchFailed)
-        assert "longer than 1000 bytes" in outcome.reason
+        assert "larger than 1000 bytes" in outcome.reason
         assert not part.exists()
 
 
@@ -327,7 +327,7 @@ def test_disk_that_refuses(serve: Serve, connect: Connect, tmp_path: Path) -> No
     """A file that cannot be written is the disk's fault: OutputError, in one line."""
     server = serve(answering(http(PNG)))
     client = connect(server.url)
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot write"):
         client.fetch(server.url, tmp_path / "no" / "a.part", expected_bytes=None)
     (tmp_path / "dir.part").mkdir()
     with pytest.raises(OutputError):

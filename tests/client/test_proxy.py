@@ -219,7 +219,7 @@ def _tunnel_to_nowhere(line: Line) -> None:
 # What a proxy may do before a tunnel to the server stands, and a word of what is said of it.
 REFUSALS: dict[str, tuple[Behaviour, str]] = {
     "403": (_refusing(403), "HTTP 403: it does not allow this host"),
-    "407": (_refusing(407), "HTTP 407: it wants a user and a password"),
+    "407": (_refusing(407), "HTTP 407: it requires a valid user and password"),
     "429": (_refusing(429), "HTTP 429"),
     "500": (_refusing(500), "HTTP 500"),
     "502": (_refusing(502), "HTTP 502: it could not reach the server"),
@@ -257,7 +257,7 @@ def test_a_proxy_that_does_not_let_a_request_through_leaves_nothing_uncertain(
     assert not outcome.rate_limited
     assert words in outcome.reason
     tunnelled = "tunnel" in name or name in ("no TLS", "dripping")
-    assert tunnelled or "no way through the proxy of SPARK_PROXY" in outcome.reason
+    assert tunnelled or "no connection through the proxy in SPARK_PROXY" in outcome.reason
     assert outcome.reason.isprintable()
     for secret in (KEY, PASSWORD, USER.split()[1]):
         assert secret not in repr(outcome)
@@ -275,7 +275,7 @@ def test_a_proxy_that_is_not_there_leaves_nothing_uncertain(
         environ = {"SPARK_PROXY": f"http://{host}", "SSL_CERT_FILE": authority.bundle}
         outcome = connect("https://api.test", environ=environ).submit(BODY, MODEL.name)
         assert isinstance(outcome, NotAccepted)
-        assert "the proxy of SPARK_PROXY" in outcome.reason
+        assert "the proxy in SPARK_PROXY" in outcome.reason
 
 
 @pytest.mark.usefixtures("without_collections")

@@ -202,7 +202,7 @@ def test_a_stop_says_how_many_attempts_are_in_doubt() -> None:
     budget.leave(1)
     verdict = budget.ask(SIZE)
     assert isinstance(verdict, Over)
-    assert verdict.reason.startswith("attempts of unknown price may be billed (2), and there is a")
+    assert verdict.reason.startswith("2 attempts of unknown price may be billed, and there is a")
 
 
 def test_a_stop_at_the_limit_says_what_did_not_fit() -> None:

@@ -124,7 +124,7 @@ def test_a_worker_whose_run_has_ended_hands_the_picture_back(
 def test_what_is_handed_back_is_placed_by_the_run(work: FetchWork) -> None:
     """With the facts that the worker found."""
     afar = replace(work, token="another run's")
-    handed = fetching.fetch_afar(afar)
+    handed = fetching.fetch_remotely(afar)
     assert isinstance(handed, HandedBack)
     assert fetching._take_over(work, handed) == fetching.fetch_there(work)
 

@@ -189,5 +189,5 @@ def test_a_file_that_stays_in_a_pictures_place_is_kept_until_it_changes(tmp_path
         checkpoint.sync_jobs([a_job()])
         (forgotten,) = look(checkpoint, tmp_path)
     assert (kept.action, again.action) == (Action.KEEP, Action.RESTORE)
-    assert "another file stands in its place" in kept.reason
+    assert "another file is in its place" in kept.reason
     assert forgotten.cause is Cause.ELSEWHERE

@@ -128,7 +128,7 @@ def test_a_killed_worker_loses_nothing(processes: WorkerProcesses, tmp_path: Pat
         assert ends(pid)
         assert look(processes, path) == expected
     assert pids(processes) == []
-    note = "3 worker processes ended by themselves: pictures are worked on without them"
+    note = "3 worker processes ended unexpectedly: pictures are now processed without them"
     assert processes.take_note() == note
     assert processes.take_note() is None
 
@@ -147,7 +147,7 @@ def test_where_none_can_be_started_work_is_done_here(
         look(processes, a_result(tmp_path))
     assert processes.take_note() == (
         "no worker process can be started: Resource temporarily unavailable:"
-        " pictures are worked on without them"
+        " pictures are now processed without them"
     )
 
 

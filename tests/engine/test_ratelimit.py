@@ -89,7 +89,7 @@ def looks(times: PollTimes, seconds: float, *, scout: bool = False) -> list[floa
 
 def learned(found: list[float]) -> float:
     """What is learned of a task that was asked for at these times."""
-    return duration(asked=found[-1], still=found[-2] if len(found) > 1 else None)
+    return duration(polled=found[-1], unfinished=found[-2] if len(found) > 1 else None)
 
 
 def test_a_task_is_asked_for_when_a_tenth_of_the_others_were_done() -> None:
@@ -128,8 +128,8 @@ def test_what_is_learned_can_grow() -> None:
 
 def test_a_task_is_done_before_the_question_that_found_it_done() -> None:
     """Between that one and the one before; without one before, earlier."""
-    assert duration(asked=4.0, still=3.0) == 3.5
-    assert duration(asked=4.0, still=None) == 3.6
+    assert duration(polled=4.0, unfinished=3.0) == 3.5
+    assert duration(polled=4.0, unfinished=None) == 3.6
 
 
 def test_a_long_break_that_was_learned_holds_nothing_up_for_long() -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import UsageError
-from spark_batch.project.access import DEFAULT_URL, access, address
+from spark_batch.project.access import DEFAULT_URL, access, address, check_api
+from spark_batch.project.layout import RecipeLayout
+from tests.makers import MODELS, a_job
 
 KEY = "sk-0123456789-key"
 
@@ -91,7 +94,7 @@ def test_a_file_does_not_choose_where_a_key_of_the_environment_goes(
 def test_a_proxy_is_not_named_by_a_file(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be silently left out; a branch that brings the file must not choose it."""
     env_file.write_text(f"SPARK_API_KEY={KEY}\nSPARK_PROXY=http://user:hunter2@proxy.example:1\n")
-    with pytest.raises(UsageError, match="SPARK_PROXY stands in the file") as caught:
+    with pytest.raises(UsageError, match="SPARK_PROXY is set in the file") as caught:
         access(env_file)
     assert "hunter2" not in str(caught.value)
     monkeypatch.setenv("SPARK_PROXY", "http://other.example:3128")
@@ -153,3 +156,22 @@ def test_a_file_that_cannot_be_read(
     assert named in text
     assert words in text
     assert KEY not in text
+
+
+def test_a_paid_task_is_asked_for_only_where_it_was_made(tmp_path: Path) -> None:
+    """Elsewhere it would seem lost: the way back is named, with the command that fetches it."""
+    layout = RecipeLayout("tiny", tmp_path, MODELS, recipe_path=Path("a recipe.yaml"))
+    with Checkpoint.blank() as checkpoint:
+        job = a_job()
+        checkpoint.sync_jobs([job])
+        made_at = "https://one.example"
+        attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api=made_at)
+        checkpoint.submitted(attempt, "1")
+        check_api(checkpoint, layout, made_at)
+        with pytest.raises(UsageError) as caught:
+            check_api(checkpoint, layout, "https://two.example")
+    assert str(caught.value) == (
+        "paid tasks are still open at https://one.example, but SPARK_BASE_URL is now"
+        " https://two.example: set it back, run `spark-batch rescue 'a recipe.yaml'`, then change"
+        " it"
+    )

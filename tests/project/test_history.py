@@ -159,7 +159,7 @@ def test_a_branch_that_has_gone_on(repo: Repository) -> None:
     repo.git("checkout", "--quiet", "mine")
     _, totals, notes = compared(repo, "main")
     assert totals.all.counts[Change.REMOVED] == 2
-    assert "'main...' compares with where HEAD left it" in notes[0]
+    assert "with the commit where HEAD left it, write 'main...'" in notes[0]
     _, totals, notes = compared(repo, "main...")
     assert totals.all.counts == {Change.CHANGED: 2, Change.KEPT: 2}
     assert notes == ()

@@ -86,6 +86,13 @@ def client(recipe: Path) -> Iterator[Client]:
         yield client
 
 
+def test_pruned_pictures_change_the_page(client: Client, recipe: Path) -> None:
+    """As many jobs are pruned as were done: the version has to tell the two apart."""
+    before = json.loads(client.ask(f"{client.base}state")[1])["version"]
+    project.prune(project.load(recipe).recipe, [project.Kind.PREVIEW], sandbox=True, act=True)
+    assert json.loads(client.ask(f"{client.base}state")[1])["version"] != before
+
+
 @contextlib.contextmanager
 def reviewed(recipe: Path) -> Iterator[Client]:
     with project.review(project.load(recipe).recipe, sandbox=True) as served:

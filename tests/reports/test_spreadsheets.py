@@ -190,12 +190,12 @@ def test_an_error_code_gets_its_zeros_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"job": "1.23457E+15"}, "job is '1.23457E+15', a number of which a spreadsheet dropped"),
+        ({"job": "1.23457E+15"}, "job is '1.23457E+15', a number that has lost digits"),
         ({"job": "123456789012345"}, "job is '123456789012345'"),
-        ({"task_id": "1,23457E+17"}, "task_id is '1,23457E+17', a number of which"),
+        ({"task_id": "1,23457E+17"}, "task_id is '1,23457E+17', a number that has lost digits"),
         ({"submitted_at": "11/12/2026 9:05"}, "submitted_at is '11/12/2026 9:05'"),
         ({"cost_usd": "1,234.5"}, "cost_usd is '1,234.5'"),
-        ({"seed": "1.23E+09"}, "seed is '1.23E+09', a number of which"),
+        ({"seed": "1.23E+09"}, "seed is '1.23E+09', a number that has lost digits"),
         ({"sha256": ""}, "sha256 is ''"),
     ],
 )
