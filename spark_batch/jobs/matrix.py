@@ -419,6 +419,6 @@ def _pattern(parts: tuple[Token, ...], recipe: Recipe, block: Block, group: _Gro
             if value is None:
                 own = (*recipe.models.further, *(name for name, _ in group[1].variables))
                 known = ", ".join(dict.fromkeys((*names.VARIABLES, *own)))
-                raise UsageError(f"unknown variable {token.written}: known are {known}")
+                raise UsageError(f"unknown variable {token.written}: choose one of {known}")
             written.append(value.replace("%", "%%"))
     return "".join(written)

@@ -76,7 +76,7 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
         elif token.name in facts:
             written.append(str(facts[token.name]))
         else:
-            raise UsageError(f"unknown variable {token.written}: known are {', '.join(facts)}")
+            raise UsageError(f"unknown variable {token.written}: choose one of {', '.join(facts)}")
     return "".join(written)
 
 

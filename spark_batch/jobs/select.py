@@ -237,4 +237,4 @@ def _meant(word: str, known: tuple[str, ...]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     more = ", …" if len(known) > _LISTED else ""
-    return f"; there are {', '.join(known[:_LISTED])}{more}"
+    return f"; choose one of {', '.join(known[:_LISTED])}{more}"

@@ -89,7 +89,7 @@ def _fault(token: Token, names: Sequence[str] | None) -> str | None:
     if token.name is None or names is None or token.name in names:
         return None
     known = tuple(dict.fromkeys(names))
-    hint = suggestion(token.name, known) or (f"; there are {', '.join(known)}" if known else "")
+    hint = suggestion(token.name, known) or (f"; choose one of {', '.join(known)}" if known else "")
     return f"no job has the variable {quoted('${' + token.name + '}')}{hint}"
 
 

@@ -83,7 +83,7 @@ def chosen(
         elif matches := _matches(text, kind, known):
             change(matches)
         else:
-            hint = findings.suggestion(text, known) or f"; there are {listed(known)}"
+            hint = findings.suggestion(text, known) or f"; choose one of {listed(known)}"
             message = f"no {kind} has the id {quoted(text)}{hint}"
             findings.error(place[0], code="no-such-id", path=place[1], message=message)
     return frozenset(found)

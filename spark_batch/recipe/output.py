@@ -102,7 +102,7 @@ def template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
     for token in parts:
         if token.name is not None:
             if names is not None and token.name not in names:
-                hint = suggestion(token.name, names) or f"; known are {', '.join(names)}"
+                hint = suggestion(token.name, names) or f"; choose one of {', '.join(names)}"
                 return [f"unknown variable ${{{token.name[:40]}}}{hint}"]
         elif token.text != "$" and (odd := _LITERAL.search(token.text)):
             allowed = "letters, digits, '.', '_', '-' and '/'"

@@ -270,7 +270,7 @@ def _fault(
         return f"{quoted('${' + name + '}')} is not a variable here; {dollar}"
     hint = suggest(name, names)
     if not hint:
-        hint = f"; known are {', '.join(names)}" if names else "; give its values in 'vars'"
+        hint = f"; choose one of {', '.join(names)}" if names else "; give its values in 'vars'"
         hint += f", or {dollar}"
     return f"unknown variable {quoted('${' + name + '}')}{hint}"
 

@@ -294,7 +294,8 @@ class _Reader:
             known = self._models.names
             hint = self._table.findings.suggestion(str(name), known)
             message = f"{quoted(str(name))} is not a model of the recipe"
-            self._table.error(row, MODEL, message + (hint or f"; there are {ids.listed(known)}"))
+            message += hint or f"; choose one of {ids.listed(known)}"
+            self._table.error(row, MODEL, message)
         return found
 
     def _block(

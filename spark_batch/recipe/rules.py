@@ -216,7 +216,7 @@ def _values(
             hint = findings.suggestion(item.text(), texts) if isinstance(item.value, str) else ""
             axis = where.rpartition(".")[2]
             what = shown(item) if item.raw else f"this {axis}"
-            message = f"{what} is not in the recipe{hint or f'; there are {ids.listed(texts)}'}"
+            message = f"{what} is not in the recipe{hint or f'; choose one of {ids.listed(texts)}'}"
             findings.error(item.mark, code="no-such-value", path=here, message=message)
     return frozenset(found)
 
@@ -224,7 +224,7 @@ def _values(
 def _unknown(node: Node, where: str, known: tuple[str, ...], findings: Findings) -> None:
     for key, mark in node.keys.items():
         if key not in known:
-            hint = findings.suggestion(key, known) or f"; known are {', '.join(known)}"
+            hint = findings.suggestion(key, known) or f"; choose one of {', '.join(known)}"
             message = f"{quoted(key)} is not an axis of this recipe{hint}"
             findings.error(mark, code="unknown-key", path=where, message=message)
 

@@ -61,7 +61,7 @@ def _judged(fault: Fault, part: str, shown: str) -> str:
     """The message about a value, or about one inside of it."""
     if fault.keyword == "additionalProperties":
         known = keys_text(fault.schema["properties"])
-        return f"unknown key {quoted(wording.unknown(fault)[0])}; known are {known}"
+        return f"unknown key {quoted(wording.unknown(fault)[0])}; choose one of {known}"
     if absent := wording.missing(fault):
         return f"missing key{'s' * (len(absent) > 1)} {keys_text(absent)}"
     if fault.path:
@@ -184,7 +184,7 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
             hint = "; put a text with ': ' in quotes"
         if not hint and key in axes_of_schema():
             hint = "; no model of the recipe has it"
-        hint = hint or f"; known are {keys_text(known)}"
+        hint = hint or f"; choose one of {keys_text(known)}"
         message = f"unknown key {quoted(key)}{hint}"
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
 

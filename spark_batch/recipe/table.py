@@ -264,7 +264,7 @@ class Table:
         while columns and not columns[-1]:
             columns.pop()
         self._trailing, self._header_line = count - len(columns), line
-        self._bound(line, "columns", columns, known)
+        self._bound(line, "columns", columns)
         self._columns = columns
         names: dict[str, str] = {}
         faults = []
@@ -304,10 +304,10 @@ class Table:
             self.free[column] = name
         return None
 
-    def _bound(self, line: int, what: str, names: list[str], known: tuple[str, ...]) -> None:
-        """Raise Stop for too many names to report each."""
+    def _bound(self, line: int, what: str, names: list[str]) -> None:
+        """Raise Stop for more names than a table may have."""
         if len(names) > MAX_COLUMNS:
-            message = f"{len(names)} {what} are too many; known are {', '.join(known)}"
+            message = f"the table has {len(names)} {what}; at most {MAX_COLUMNS} are allowed"
             raise stop(self.findings, Mark(line), "table", message)
 
     def _uneven(self, line: int, cells: list[str]) -> None:
@@ -340,7 +340,7 @@ class Table:
     def _knows_keys(self, row: Row, known: tuple[str, ...], names: dict[str, str]) -> bool:
         """Enter the keys of an object that are new; whether all of them are usable."""
         new = [key for key in row.cells if key not in known and key not in self.free]
-        self._bound(row.line, "keys", [*self.free, *new], known)
+        self._bound(row.line, "keys", [*self.free, *new])
         right = True
         for key in new:
             fault = self._name_column(key, known, names)

@@ -149,14 +149,15 @@ def _number_hint(text: str) -> str:
 
 
 def _const(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
-    return "value", f"{shown} is not known; the one value is {fault.limit}"
+    only = quoted(fault.limit) if isinstance(fault.limit, str) else plain(fault.limit)
+    return "value", f"{shown} is not known; the only value is {only}"
 
 
 def _enum(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     names = tuple(value if isinstance(value, str) else plain(value) for value in fault.limit)
     hint = suggestion(fault.value, names) if isinstance(fault.value, str) else ""
     known = ", ".join(names[:_LISTED]) + ", …" * (len(names) > _LISTED)
-    return "value", f"{shown} is not known{hint or f'; there are {known}'}"
+    return "value", f"{shown} is not known{hint or f'; choose one of {known}'}"
 
 
 def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:

@@ -91,8 +91,8 @@ def test_an_expression_that_is_none(expression: str) -> None:
     [
         ("inptu=hero", "no job has the axis 'inptu'; did you mean 'input'?"),
         ("input=heroo", "no job has the input 'heroo'; did you mean 'hero'?"),
-        ("size=4:3", "no job has the size '4:3'; there are 16:9"),
-        ("input=hero,seed=8", "no job has the seed '8'; there are 7"),
+        ("size=4:3", "no job has the size '4:3'; choose one of 16:9"),
+        ("input=hero,seed=8", "no job has the seed '8'; choose one of 7"),
         ("status=done", "no job is chosen"),
         ("status=failed|expird", "there is no status 'expird'; did you mean 'expired'?"),
         ("input!=hero", "no job is chosen"),

@@ -290,7 +290,7 @@ SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
             changed(size=None, width=NARROW, height=NARROW, sizes={"big": 513}),
             "513 is more than 512; width is 512 or less",
         ),
-        (changed(style={"type": "date"}), "'date' is not known; there are string, number"),
+        (changed(style={"type": "date"}), "'date' is not known; choose one of string, number"),
         (changed(seed={"type": "string"}), "'seed' is of type integer in every recipe"),
         (changed(scale={"type": "object"}), "'scale' is of type number in every recipe"),
         (
@@ -303,14 +303,17 @@ SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
         ),
         (
             changed(style={"type": "string", "enum": ["oil"], "default": "ink"}),
-            "the default is not allowed by the rest: 'ink' is not known; there are oil",
+            "the default is not allowed by the rest: 'ink' is not known; choose one of oil",
         ),
         (
             changed(style={"type": "string", "minLength": 3, "default": "a"}),
             "the default is not allowed by the rest: 'a' is too short; give at least 3 characters",
         ),
         (changed(style={"type": "integer", "enum": ["a"]}), "expected a whole number, not 'a'"),
-        (changed(size={"type": "string", "enum": ["large"]}), "'small' is not known; there are"),
+        (
+            changed(size={"type": "string", "enum": ["large"]}),
+            "'small' is not known; choose one of",
+        ),
         (
             with_part("sizeName", {"oneOf": [{"const": "a"}] * 2}),
             "the name 'a' is given twice; remove one",

@@ -123,7 +123,7 @@ def test_an_axis_that_no_model_has_is_an_error_at_the_input(errors: Errors) -> N
     text = f"model: {TEXT}\ninputs:\n  - {{path: photos/hero.jpg, scale: 0.5, sede: 7}}\n"
     assert messages(errors, text) == [
         "6: unknown key 'scale'; no model of the recipe has it",
-        "6: unknown key 'sede'; known are 'size', 'id', 'path', 'url' and 'fit'",
+        "6: unknown key 'sede'; choose one of 'size', 'id', 'path', 'url' and 'fit'",
     ]
 
 
@@ -132,7 +132,7 @@ def test_an_axis_that_no_model_has_is_an_error_at_the_input(errors: Errors) -> N
     [
         ("scale: 1.5", "1.5 is more than 1; scale is from 0 to 1"),
         ("seed: 1.5", "expected a whole number, not 1.5"),
-        ("takes: 3", "unknown key 'takes'; known are"),
+        ("takes: 3", "unknown key 'takes'; choose one of"),
         ("size: 100x100", "100 is less than 512; width is from 512 to 2016"),
         ("size: inptu", "'inptu' is not a named size; did you mean 'input'?"),
         ("seed: [7, 7]", "7 is given twice in line 5; remove one"),
@@ -165,7 +165,7 @@ def test_a_rule_names_the_size_that_comes_out(loaded: Load, errors: Errors) -> N
     )
     assert sizes(jobs_of(loaded, text % "1536x512")).count(("wide", "1536x512")) == 1
     (found,) = messages(errors, text % "input")
-    assert found == "6: 'input' is not in the recipe; there are 1328x1328, 4:3, 1536x512"
+    assert found == "6: 'input' is not in the recipe; choose one of 1328x1328, 4:3, 1536x512"
 
 
 def test_a_rule_about_a_size_counts_for_every_model_that_has_it(loaded: Load) -> None:

@@ -247,6 +247,10 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         ),
         ("colour,title\nr,t\n", "t.csv:1:1: error: the header lacks 'image'"),
         (
+            ",".join(["image", "colour", "title", *(f"c{n}" for n in range(98))]) + "\n",
+            "t.csv:1:1: error: the table has 101 columns; at most 100 are allowed",
+        ),
+        (
             "image;colour;title\na.jpg;r;t;x\n",
             "t.csv:2:1: error: the row has 4 cells, the header 3; put a text with a semicolon in",
         ),
