@@ -64,7 +64,7 @@ def chosen(
 ) -> frozenset[str]:
     """The ids that match a list of ids and patterns; reports an item that matches none.
 
-    What matches an item that begins with `!` is taken out; of all ids when it is the first.
+    An item that begins with `!` removes what it matches; if it is the first item, from all ids.
     """
     exact = frozenset(known)
     found: set[str] = set()

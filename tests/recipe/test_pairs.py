@@ -96,7 +96,7 @@ def test_a_pattern_takes_out_what_comes_before_it(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("inputs: ['!hero-*', '*.jpg']\nprompts: [A]\n", "inputs[0]: nothing before it matches"),
+        ("inputs: ['!hero-*', '*.jpg']\nprompts: [A]\n", "inputs[0]: no input before it matches"),
         (
             "inputs: [mug.jpg]\nprompts: [{id: p, text: A, inputs: [mgu]}]\n",
             "prompts[0].inputs[0]: no input has the id 'mgu'",
