@@ -340,7 +340,7 @@ def _read_blocks(
         sections.models,
         base,
         named.text().strip(),
-        sure="inputs" not in sections.doubtful,
+        inputs_valid="inputs" not in sections.doubtful,
         prompts=(sections.prompts or ()) if sections.by_rows else (),
         template=sections.template,
         findings=findings,
@@ -359,7 +359,7 @@ def _check_roles(sections: _Sections, root: Node, findings: Findings) -> None:
     for key in ("exclude", "include"):
         rule = root.get(key)
         if rule is not None and sections.by_rows:
-            message = "this does not apply to the rows of a table; remove it"
+            message = "the prompts are for the table's rows, where this does not apply; remove it"
             findings.error(rule.mark, code="rows", path=key, message=message)
 
 

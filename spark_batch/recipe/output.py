@@ -59,7 +59,7 @@ def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> P
 
 def _folder_fault(text: str, path: Path) -> str | None:
     if text.startswith("~"):
-        return "'~' does not stand for the home folder here; write the full path"
+        return "'~' is not expanded to the home folder here; write the full path"
     if path.parent == path:
         return f"{quoted(text)} is the root of the disk; name a folder"
     blocked = next((above for above in (path, *path.parents) if above.is_file()), None)
@@ -94,7 +94,7 @@ def template(node: Node | None, variables: Iterable[str] | None, findings: Findi
 
 
 def template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
-    """What is wrong with a template of names; any variable will do when `names` is None."""
+    """What is wrong with a template of names; any variable is allowed if `names` is None."""
     try:
         parts = tokens(text)
     except UsageError as error:
@@ -140,11 +140,11 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
     if fault is None:
         reserved: list[str] = []
 
-        def look(name: str) -> None:
+        def visit(name: str) -> None:
             if not reserved:
                 reserved.extend(_reserved(name))
 
-        pair = colliding_jobs(recipe, look=look)
+        pair = colliding_jobs(recipe, visit=visit)
         fault = next(iter(reserved), None) or _over_input(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)

@@ -53,7 +53,7 @@ def check_by(validator: Validator, root: Node, findings: Findings) -> frozenset[
 
 
 def judge(value: Any, validator: Validator, *, part: str, shown: str) -> list[str]:
-    """The messages of a validator, which is that of `$defs/PART` of a schema, about one value."""
+    """The messages of a validator about one value, `part` in messages, shown as `shown`."""
     return [_judged(wording.fault(error), part, shown) for error in validator.iter_errors(value)]
 
 
@@ -98,7 +98,8 @@ def start(node: Node) -> Mark:
 def _is_own(fault: Fault) -> bool:
     """Whether a fault needs a message.
 
-    A text instead of a mapping lacks no keys; an unknown model is reported where models are read.
+    A text in place of a mapping does not lack keys; an unknown model is reported where models are
+    read.
     """
     if fault.path[:1] == ("model",):
         return fault.keyword != "anyOf"

@@ -20,7 +20,7 @@ from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are an error in any case
-# Stands for the size with the proportions of the input; each block of jobs has sides in its place.
+# Stands for the size with the proportions of the input; blocks of jobs have sides in its place.
 INPUT_SIZE = Size(validators.INPUT_SIZE, None, None, validators.INPUT_SIZE)
 T = TypeVar("T", bound=Hashable)
 
@@ -74,10 +74,10 @@ def variants(
     path: str = "variants",
     size_names: Collection[str] = (),
 ) -> Variants:
-    """The checked axes of the mapping at `path` for a model, which passes over those it lacks.
+    """The checked axes of the mapping at `path` for a model, without the axes that it lacks.
 
-    It passes over named sizes that are none of its own but among `size_names`, those of all of the
-    recipe's models, too; a note says so.
+    `size_names` are the named sizes of all of the recipe's models. Those that this model lacks are
+    left out too, and a note says so.
     """
 
     def axis(name: str, default: T, read: Callable[[Node, str], T | None]) -> tuple[T, ...]:
@@ -90,7 +90,7 @@ def variants(
 
     def size(item: Node, where: str) -> Size | None:
         if is_of_another(item, model, size_names):
-            message = f"there is no size {shown(item)} here, so it is left out"
+            message = f"the model has no size {shown(item)}, so it is left out"
             findings.note(item.mark, code="size-of-another-model", path=where, message=message)
             return None
         value = size_of(item, where, model, findings)

@@ -46,7 +46,7 @@ _TRUTH = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A violated keyword: its limit, the schema that it stands in, the value and its path.
+    """A violated keyword: its limit, the schema that has it, the value and its path.
 
     `names` says that the value is the name of a key in the mapping at `path`.
     """
@@ -106,7 +106,7 @@ def worded(fault: Fault, shown: str, name: str) -> tuple[str, str]:
 
 
 def plain(value: object) -> str:
-    """A value of JSON that is no text as messages show it."""
+    """A value of JSON other than a text, as messages show it."""
     if isinstance(value, list | Mapping):
         return "a list" if isinstance(value, list) else "a mapping"
     if value is None:

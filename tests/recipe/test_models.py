@@ -102,8 +102,8 @@ def test_a_size_of_another_model_is_left_out_with_a_note(tmp_path: Path) -> None
         (TEXT, "1024x768"),
     ]
     assert [note.message for note in loaded.notes] == [
-        f"there is no size '4:3' here, so it is left out (model {TEXT})",
-        f"there is no size '2K' here, so it is left out (model {MODEL.name})",
+        f"the model has no size '4:3', so it is left out (model {TEXT})",
+        f"the model has no size '2K', so it is left out (model {MODEL.name})",
     ]
     assert errors(tmp_path, f"model: [{MODEL.name}, {TEXT}]\nvariants: {{size: 3K}}\n")
 

@@ -151,8 +151,8 @@ def test_of_a_url_the_size_is_not_known(errors: Errors, loaded: Load) -> None:
     text = "inputs:\n  - {id: web, url: 'https://a.example/a.jpg'%s}\nvariants: {size: input}\n"
     (found,) = messages(errors, text % "")
     assert found == (
-        "5: 'size: input' needs the picture's pixels, and of a URL they are not known: save the"
-        " picture and name the file, or give it a size of its own"
+        "5: 'size: input' needs the picture's pixels, which are not known for a URL: save the"
+        " picture and give its path, or give the input a size of its own"
     )
     assert sizes(jobs_of(loaded, text % ", size: 4:3")) == [("web", "4x3")]
 
@@ -257,7 +257,7 @@ def test_a_model_of_names_without_proportions_is_an_error(errors: Errors, folder
     (folder / "m.json").write_text(json.dumps(model))
     text = "model: m.json\ninputs: [photos/hero.jpg]\nvariants: {size: input}\n"
     assert messages(errors, text) == [
-        "5: m has no size of known proportions, so 'size: input' finds none"
+        "5: m has no size of known proportions for 'size: input'; choose a size"
     ]
     model["$defs"]["sizeName"] = {"oneOf": [{"const": "input"}]}
     (folder / "m.json").write_text(json.dumps(model))
