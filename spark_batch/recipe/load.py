@@ -224,6 +224,7 @@ def _read_sections(
     if findings.errors > before:
         doubtful.add("variants")
     _check_urls(listed or (), models, findings)
+    variants.check_prices(None if "price" in broken else root.get("price"), models, findings)
     warnings.prompts(texts or (), models, findings)
     return _Sections(
         models=models,

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
+from spark_batch.models import names as shipped_models
 from spark_batch.recipe import schema, validators
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
@@ -167,6 +168,20 @@ def money(node: Node | None) -> Decimal | None:
     if node is None:
         return None
     return abs(Decimal(node.value if isinstance(node.value, int) else node.raw))
+
+
+def check_prices(node: Node | None, models: Models, findings: Findings) -> None:
+    """Report prices for models that neither the recipe nor spark-batch has.
+
+    A shipped model that the recipe does not use may keep its price.
+    """
+    known = dict.fromkeys((*models.names, *shipped_models()))
+    for name, mark in node.keys.items() if node is not None else ():
+        if name not in known:
+            hint = findings.suggestion(name, tuple(known))
+            message = f"there is no model {quoted(name)}"
+            message += hint or f"; choose one of {', '.join(models.names)}"
+            findings.error(mark, code="value", path="price", message=message)
 
 
 def prices(node: Node | None, models: Models) -> dict[str, Decimal]:

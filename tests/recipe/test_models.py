@@ -227,6 +227,15 @@ def test_prices_are_by_model(tmp_path: Path) -> None:
     assert prices == {"mine_1": Decimal("0.05")}
 
 
+def test_a_price_for_an_unknown_model_is_an_error(tmp_path: Path) -> None:
+    """One for a shipped model that the recipe does not use is none."""
+    given(tmp_path, f"model: mine.json\nprice: {{mine_1: 0.05, {TEXT}: 0.04}}\n")
+    (found,) = errors(tmp_path, "model: mine.json\nprice: {mine_2: 0.05}\n")
+    assert found == "recipe.yaml:6: there is no model 'mine_2'; did you mean 'mine_1'?"
+    (found,) = errors(tmp_path, "model: mine.json\nprice: {other: 0.05}\n")
+    assert found == "recipe.yaml:6: there is no model 'other'; choose one of mine_1"
+
+
 def test_a_picture_that_a_model_cannot_take_is_an_error_at_its_line(tmp_path: Path) -> None:
     """A file for a model of URLs, and a URL for one of files."""
     (found,) = errors(tmp_path, f"model: [{MODEL.name}, {BY_URL}]\n")
