@@ -137,6 +137,9 @@ def _report(
                 ("and", "s" * (len(left) > 1)) if fault.keyword == "required" else ("or", "")
             )
             message = f"missing key{plural} {keys_text(left, joint)}"
+            matrix = {"inputs", "prompts"}.intersection(left)
+            if matrix and not fault.path and "rows" in node.keys:
+                message += "; 'exclude' and 'include' do not apply to the rows of a table"
             findings.error(start(node), code="missing-key", path=where, message=message)
         return
     if fault.names:

@@ -139,7 +139,7 @@ class _Composer:
         except yaml.YAMLError:
             raise stop(self._findings, Mark(), "yaml", "this is not YAML") from None
         if self._root is None:
-            raise stop(self._findings, Mark(), "empty", "the file is empty; write a recipe")
+            raise stop(self._findings, Mark(), "empty", "the file is empty")
         return self._root
 
     def _take(self, event: yaml.Event) -> None:
@@ -154,7 +154,7 @@ class _Composer:
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise self._fatal(event, "documents", "a recipe is one document; remove '---'")
+                raise self._fatal(event, "documents", "only one document is allowed; remove '---'")
 
     def _scalar(self, event: Any) -> None:
         self._no_tag(event)
