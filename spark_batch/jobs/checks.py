@@ -13,7 +13,7 @@ FILE = "file"  # the variable of a command that stands for the picture's file
 
 
 class Kind(str, Enum):
-    """What a check looks at; `text` and `run` start a program."""
+    """The kinds of checks; `text` and `run` start a program."""
 
     SIZE = "size"
     DIFFERS = "differs"

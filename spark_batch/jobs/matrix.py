@@ -284,7 +284,7 @@ def _dropper(block: Block) -> Callable[[int], bool]:
 
 
 def _blocks(recipe: Recipe) -> Iterator[tuple[Block, tuple[Token, ...], _Tails]]:
-    """Each block with its template taken apart, and its tails."""
+    """Each block with the tokens of its template, and its tails."""
     tails_of = lru_cache(_KEPT)(_tails)
     parts = {name: names.tokens(text) for name, text in templates(recipe).items()}
     for block in recipe.blocks:

@@ -53,7 +53,7 @@ def default_for(
 
 
 def tokens(text: str) -> tuple[Token, ...]:
-    """A template taken apart.
+    """The tokens of a template.
 
     Raises UsageError for a dollar that does not begin `${name}` and is not doubled. Names of
     variables are not checked here.

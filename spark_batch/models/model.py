@@ -97,7 +97,7 @@ class OutputRules:
     def side(self, asked: int) -> int:
         """The side of the result for a requested side.
 
-        It is rounded to the closest multiple, a tie upwards, and then brought within the range. The
+        It is rounded to the closest multiple, a tie upwards, and then limited to the range. The
         vendor's page leaves both the tie and the order open (schemas/README.md, "What the vendor's
         page leaves open").
         """

@@ -109,7 +109,7 @@ class _Builder:
         return printable_only(text)
 
     def _mark(self, place: str) -> Mark:
-        """The number of a new node, or of a key, which stands at the place of its mapping."""
+        """The number of a new node, or of a key, which has the place of its mapping."""
         if len(self._places) >= MAX_NODES:
             message = f"more than {MAX_NODES} values; split the recipe"
             raise stop(self._findings, Mark(len(self._places)), "too-large", message)

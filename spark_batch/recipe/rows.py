@@ -554,7 +554,7 @@ def _written(tokens: Sequence[Token]) -> str:
 def _warn(
     table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block], models: Models
 ) -> None:
-    """Warnings about a table, each once for all rows, at the first of them."""
+    """Warn about a table: once for all rows with the same fault, at the first of them."""
     best = warnings.best_length(models)
     long = [
         row

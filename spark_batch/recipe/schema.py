@@ -44,7 +44,7 @@ def check_by(validator: Validator, root: Node, findings: Findings) -> frozenset[
     faults = filter(
         _is_own, map(wording.fault, islice(validator.iter_errors(plain_values(root)), _MOST))
     )
-    # jsonschema reports each missing key by itself; one message names them all.
+    # jsonschema reports missing keys one by one; one message names them all.
     once = {_mark_of(fault): fault for fault in faults}
     guessed = _guessed(once.values(), findings)
     for fault in once.values():

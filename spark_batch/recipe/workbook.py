@@ -85,7 +85,7 @@ def _checked(path: Path) -> io.BytesIO:
         raise Refused("no such file") from None
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
         # RuntimeError: it is encrypted, or packed in a way that this Python does not know.
-        raise Refused("this is not an .xlsx workbook; save it anew, or as CSV") from None
+        raise Refused("this is not an .xlsx workbook; save it again, or as CSV") from None
     _check_sheets(parts)
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:
@@ -154,7 +154,7 @@ def _parse(name: str, data: bytes, sheet: _Sheet | _Texts) -> None:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, LookupError, ValueError):
-        raise Refused(f"the workbook's part {quoted(name)} is broken; save it anew") from None
+        raise Refused(f"the workbook's part {quoted(name)} is broken; save it again") from None
 
 
 class _Texts:
