@@ -84,7 +84,7 @@ def in_order(checks: Iterable[Check], results: Iterable[CheckResult]) -> tuple[C
 
 
 def flag_of(suspect: str | None, results: Iterable[CheckResult]) -> str | None:
-    """Why a person should look at a picture, in words; None for no reason.
+    """Why a person should look at a picture, in words; None if there is no reason.
 
     `suspect` is what the built-in checks found, `results` are those of the recipe's checks.
     """

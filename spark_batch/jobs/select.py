@@ -236,5 +236,7 @@ def _meant(word: str, known: tuple[str, ...]) -> str:
     close = get_close_matches(word, known, n=1, cutoff=0.7)
     if close:
         return f"; did you mean {close[0]!r}?"
+    if not known:
+        return ""
     more = ", …" if len(known) > _LISTED else ""
     return f"; choose one of {', '.join(known[:_LISTED])}{more}"

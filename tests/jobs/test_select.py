@@ -107,6 +107,13 @@ def test_what_no_job_has(expression: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_a_selection_from_no_jobs_offers_no_choice() -> None:
+    """The message ends where a list of axes would be empty."""
+    with pytest.raises(UsageError) as caught:
+        Chooser(["input=hero"]).check()
+    assert str(caught.value) == "--only input=hero: no job has the axis 'input'"
+
+
 def test_a_status_that_no_job_has_now_is_no_mistake() -> None:
     """`status=failed|expired` is right while nothing has expired, and so is its older word."""
     for word in ("expired", "lost"):
