@@ -227,8 +227,7 @@ def _glob(
     for file in selected.files:
         yield replace(entry, file=file)
     if not matches:
-        message = f"no file matches {quoted(pattern)} in {quoted(str(around.folder))}"
-        message += _other_case(pattern, around.folder)
+        message = _no_match(pattern, around.folder)
         findings.error(entry.node.mark, code="no-match", path=entry.where, message=message)
     if selected.left_out:
         _report_left_out(entry, pattern, selected, around.folder.resolve(), findings)
@@ -239,6 +238,12 @@ def _glob(
             f" {quoted(pattern)} matches that picture, it becomes an input"
         )
         findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
+
+
+def _no_match(pattern: str, folder: Path) -> str:
+    """The error for a glob that matches no file."""
+    where = "" if Path(pattern).is_absolute() else f" in {quoted(str(folder))}"
+    return f"no file matches {quoted(pattern)}{where}{_other_case(pattern, folder)}"
 
 
 def _other_case(pattern: str, folder: Path) -> str:

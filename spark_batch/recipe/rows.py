@@ -192,8 +192,10 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
             repeated.append(row)
         yield from fresh
     if repeated:
-        rows = counted(len(repeated), "row repeats", "rows repeat")
-        message = f"{rows} earlier ones, this one first; their jobs are made once"
+        message = "the row repeats an earlier one; its jobs are made once"
+        if len(repeated) > 1:
+            message = f"{len(repeated)} rows repeat earlier ones, this one first"
+            message += "; their jobs are made once"
         mark = table.mark(repeated[0], "image")
         table.findings.warn(mark, code="row-repeated", path="", message=message)
 
