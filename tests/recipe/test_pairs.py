@@ -113,4 +113,4 @@ def test_a_name_that_matches_nothing_is_an_error(folder: Path, text: str, expect
 
 def test_a_prompt_for_no_input_is_an_error(folder: Path) -> None:
     text = "inputs: [mug.jpg]\nprompts: [{id: p, text: A, inputs: ['mug', '!mug']}, B]\n"
-    assert any("prompts[0].inputs: no input is left" in error for error in errors(folder, text))
+    assert any("prompts[0].inputs: this leaves no input" in error for error in errors(folder, text))
