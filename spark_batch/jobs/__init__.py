@@ -1,6 +1,6 @@
-"""The nouns: recipe, job, attempt, result, and the states that an attempt goes through.
+"""The nouns: recipe, job, attempt, result, and the states of an attempt.
 
-All of them are frozen values without behaviour beyond what follows from their own fields.
+All are frozen values; their methods compute nothing but what follows from their own fields.
 Money is `decimal.Decimal` in USD, sizes are pixels, times are aware UTC datetimes.
 """
 

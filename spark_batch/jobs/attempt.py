@@ -29,9 +29,9 @@ class State(str, Enum):
 class Status(str, Enum):
     """The status of a job: its last attempt's state, `pending` without one.
 
-    `expired` is a job whose picture was paid for, is not on disk, and is no longer to be had: the
-    API gives no URL for it. Version 0.1.0 called it `lost`, which manifests and selections may
-    still say. `pruned` is one whose picture was deleted by `prune`, and is not fetched again.
+    `expired` is a job whose picture was paid for, is not on disk, and can no longer be fetched: the
+    API gives no URL for it. Version 0.1.0 called it `lost`, as manifests and selections may still
+    do. `pruned` is a job whose picture was deleted by `prune`, and is not fetched again.
     """
 
     PENDING = "pending"
@@ -71,7 +71,7 @@ NO_USAGE = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished task: the signed URL of its picture, bytes as the API says, its cost.
+    """A finished task: the signed URL of its picture, the bytes that the API reports, its cost.
 
     `further` are the signed URLs of the pictures that the task made beside it.
     """
@@ -89,11 +89,11 @@ class Attempt:
 
     `not_accepted` says of a submitting attempt that the API cannot have accepted it; `again` is
     what a failed one allows (`ErrorCode.again`); `lost` says of a done one that its picture is not
-    on disk and no longer to be had, `pruned` that it was deleted on purpose; `api` is the base URL,
-    or `sandbox`. `settled` is what the user said of an uncertain one: `not-charged`, or `resubmit`;
-    `suspect` is what is odd about the picture that came, `checks` are the results of the recipe's
-    checks on it. `commit` is the recipe's in git when the attempt was made; `received` the SHA-256
-    of the picture as it came, before metadata were written into it.
+    on disk and can no longer be fetched, `pruned` that it was deleted on purpose; `api` is the base
+    URL, or `sandbox`. `settled` is how the user settled an uncertain one: `not-charged`, or
+    `resubmit`; `suspect` is what is odd about the finished picture, `checks` are the results of the
+    recipe's checks on it. `commit` is the git commit of the recipe when the attempt was made;
+    `received` is the SHA-256 of the picture as downloaded, before metadata were written into it.
     """
 
     id: int
@@ -126,7 +126,7 @@ class Attempt:
 
     @property
     def may_cost(self) -> bool:
-        """Whether the API may have charged for it, or still may, and has not said how much.
+        """Whether the API may have charged for it, or still may, and has not reported how much.
 
         A picture that was lost may have been charged for. So may an uncertain attempt that the user
         settled with `resubmit`; one that was settled as not charged has failed.
@@ -138,7 +138,7 @@ class Attempt:
     def flag(self) -> str | None:
         """Why a person should look at the picture, in words; None when nothing was found.
 
-        The one place that knows what flags a job; `checkpoint.rows.FLAGGED` is its twin in SQL.
+        The only place that decides what flags a job; `checkpoint.rows.FLAGGED` is the same in SQL.
         """
         return flag_of(self.suspect, self.checks)
 
@@ -146,8 +146,8 @@ class Attempt:
     def blocks_another(self) -> bool:
         """Whether no further attempt of the job may be made: it is done, in progress or uncertain.
 
-        Unlike `may_cost` it is false for what was lost or settled: the job may be made again,
-        though that attempt may be on the bill.
+        Unlike `may_cost` it is false for an attempt that was lost or settled: the job may be made
+        again, although that attempt may be on the bill.
         """
         return status_of(self) not in (Status.PENDING, Status.FAILED, Status.EXPIRED)
 

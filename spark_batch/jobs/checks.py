@@ -9,11 +9,11 @@ from enum import Enum
 
 from spark_batch.text import Token
 
-FILE = "file"  # the variable of a command that is the picture's file
+FILE = "file"  # the variable of a command that stands for the picture's file
 
 
 class Kind(str, Enum):
-    """What a check looks at; `text` and `run` start a program."""
+    """The kinds of checks; `text` and `run` start a program."""
 
     SIZE = "size"
     DIFFERS = "differs"
@@ -32,9 +32,9 @@ _OF_INPUT = frozenset((Kind.DIFFERS, Kind.SIMILAR))
 class Check:
     """One check of a recipe.
 
-    `limit` is the least that is measured of a picture that passes, from 0 to 1; `text` is the text
-    that the picture shall show; `command` are the words of a program, in which `${file}` is the
-    picture's file. `label` names it in reports, as the recipe writes it.
+    `limit` is the lowest measurement that passes, in the unit of its kind; `text` is the text that
+    the picture must show; `command` are the words of a program, in which `${file}` is the picture's
+    file. `label` names the check in reports, as the recipe writes it.
     """
 
     kind: Kind
@@ -84,7 +84,7 @@ def in_order(checks: Iterable[Check], results: Iterable[CheckResult]) -> tuple[C
 
 
 def flag_of(suspect: str | None, results: Iterable[CheckResult]) -> str | None:
-    """Why a person should look at a picture, in words; None for no reason.
+    """Why a person should look at a picture, in words; None if there is no reason.
 
     `suspect` is what the built-in checks found, `results` are those of the recipe's checks.
     """
@@ -112,12 +112,12 @@ def results_of(text: str | None) -> tuple[CheckResult, ...]:
         listed = json.loads(text)
         found = tuple(CheckResult(item["check"], item["passed"], item["reason"]) for item in listed)
     except (KeyError, TypeError, RecursionError):
-        raise ValueError("no results of checks") from None
+        raise ValueError("not results of checks") from None
     if not all(
         isinstance(result.check, str)
         and isinstance(result.passed, bool)
         and isinstance(result.reason, str)
         for result in found
     ):
-        raise ValueError("no results of checks")
+        raise ValueError("not results of checks")
     return found

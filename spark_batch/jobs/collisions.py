@@ -10,18 +10,18 @@ from spark_batch.jobs.matrix import input_rules, jobs, outputs, templates
 
 
 def colliding_jobs(
-    recipe: Recipe, *, look: Callable[[str], object] = lambda name: None
+    recipe: Recipe, *, visit: Callable[[str], object] = lambda name: None
 ) -> tuple[Job, Job] | None:
     """Two jobs whose pictures would have the same name, ignoring case; or None.
 
     Stores a 64-bit hash for each job, and confirms a hit by the names themselves; `reduced` says
-    why a few inputs are enough. Calls `look` with each name, so that other checks of names need no
+    why a few inputs are enough. Calls `visit` with each name, so that other checks of names need no
     further pass over the jobs.
     """
     fewer = reduced(recipe)
     seen: set[int] = set()
     for name in outputs(fewer):
-        look(name)
+        visit(name)
         folded = name.casefold()
         mark = hash(folded)
         if mark in seen and (pair := _pair(fewer, folded)):
@@ -31,7 +31,7 @@ def colliding_jobs(
 
 
 def _pair(recipe: Recipe, folded: str) -> tuple[Job, Job] | None:
-    """The first two jobs with a name that differ in more than that."""
+    """The first two different jobs with this name; None if all of them are the same job."""
     same = (job for job in jobs(recipe) if job.output.casefold() == folded)
     first = next(same)
     others = (job for job in same if _place(job) != _place(first) or job.input is not first.input)

@@ -83,7 +83,7 @@ def excluded(recipe: Recipe) -> tuple[int, ...]:
 
 
 def _most_exclusions(recipe: Recipe) -> int:
-    """The number of exclusions: the blocks that have any, one a model, have the same ones."""
+    """The number of exclusions: all blocks that have exclusions have the same ones."""
     return max((len(block.excludes) for block in recipe.blocks), default=0)
 
 
@@ -127,8 +127,8 @@ def outputs(recipe: Recipe) -> Iterator[str]:
 def templates(recipe: Recipe) -> dict[str, str]:
     """The output template for each model that has jobs, by the model's name.
 
-    It is the recipe's; the default one is without the axes that the model does not have, and has
-    those further ones that distinguish jobs: the model, further parameters, and the take.
+    It is the recipe's. The default one leaves out the axes that the model does not have, and adds
+    those that distinguish jobs: the model, further parameters, and the take.
     """
     given, default = recipe.output_name, names.default_template()
     blocks: dict[str, list[Block]] = {}
@@ -326,7 +326,7 @@ def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, 
 
 
 def _kept(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
-    """The groups of a block that has rules; those of which nothing is left are passed over."""
+    """The groups of a block that has rules, without those that the rules drop entirely."""
     dropped = _dropper(block)
     input_bits, prompt_bits, size_bits, tail_bits = _axes(block)
     kept: dict[int, _Tails] = {}
@@ -354,7 +354,7 @@ def _variants(
     tails: _Tails,
     shape: _Shape,
 ) -> Iterator[Job]:
-    """The jobs of one input, prompt and size; what they have in common is done once."""
+    """The jobs of one input, prompt and size; what they have in common is computed once."""
     head = requests.head(
         model=block.model.name,
         picture=requests.picture_text(picture),
@@ -413,13 +413,13 @@ def _variable(name: str, recipe: Recipe, model: str) -> _Outer:
     instead = names.value_slug(model) if name == names.MODEL else absent
 
     def value(picture: Input, prompt: Prompt, size: Size) -> str:
-        # A prompt may have a variable that is called like a parameter of another model, or `model`:
-        # that is the one which the template means.
+        # A prompt's variable may have the name of a parameter of another model, or `model`: then the
+        # template means the variable.
         found = names.variable_name(prompt, name)
         if found is None and instead is None:
             own = (*recipe.models.further, *(name for name, _ in prompt.variables))
             known = ", ".join(dict.fromkeys((*names.VARIABLES, *own)))
-            raise UsageError(f"unknown variable ${{{name}}}: known are {known}")
+            raise UsageError(f"unknown variable ${{{name}}}: choose one of {known}")
         return found or instead or ""
 
     return value

@@ -24,7 +24,7 @@ VARIABLES = (
     "recipe",
     MODEL,
 )
-ABSENT = "none"  # an axis that a job's model does not have, in names
+ABSENT = "none"  # in names, the value of an axis that a job's model does not have
 
 
 def default_template() -> str:
@@ -53,10 +53,10 @@ def default_for(
 
 
 def tokens(text: str) -> tuple[Token, ...]:
-    """A template taken apart.
+    """The tokens of a template.
 
-    Raises UsageError for a dollar that begins no `${name}` and is not doubled. Names are not
-    checked here.
+    Raises UsageError for a dollar that does not begin `${name}` and is not doubled. Names of
+    variables are not checked here.
     """
     found = tuple(template_tokens(text))
     if any(token.is_stray for token in found):
@@ -76,14 +76,14 @@ def output_name(text: str, facts: Mapping[str, object]) -> str:
         elif token.name in facts:
             written.append(str(facts[token.name]))
         else:
-            raise UsageError(f"unknown variable {token.written}: known are {', '.join(facts)}")
+            raise UsageError(f"unknown variable {token.written}: choose one of {', '.join(facts)}")
     return "".join(written)
 
 
 def value_slug(value: str | float | Structure | None) -> str:
     """The value of an axis as file names write it; `none` where a job's model has no such axis.
 
-    Of a mapping or a list these are its words and a hash.
+    For a mapping or a list, it is made of its words and a hash.
     """
     if value is None:
         return ABSENT
@@ -102,7 +102,7 @@ def prompt_name(prompt: Prompt) -> str:
 
 
 def variable_name(prompt: Prompt, variable: str) -> str | None:
-    """The value of a variable of a prompt as file names write it; None if it has no such one."""
+    """The value of a prompt's variable as file names write it; None if the prompt lacks it."""
     for name, value in prompt.variables:
         if name == variable:
             return _value_name(prompt, name, value)

@@ -28,7 +28,7 @@ _TRIES = 5  # to write a file that others write at the same time
 
 
 class Verdict(str, Enum):
-    """What was decided about a picture, as the picks file writes it."""
+    """The decision about a picture, as the picks file writes it."""
 
     PICK = "pick"
     REJECT = "reject"
@@ -88,9 +88,9 @@ class Picks:
     def with_verdict(
         self, job: str, verdict: Verdict | None, *, output: str = "", note: str | None = None
     ) -> Picks:
-        """These picks with another verdict on one job; None removes it, and its note.
+        """These picks with another verdict on one job; None removes the verdict and its note.
 
-        Without `note` the job keeps the note that it has.
+        Without `note` the job keeps its present note.
         """
         before = self.by_job.get(job)
         others = {key: pick for key, pick in self.by_job.items() if key != job}
@@ -114,8 +114,8 @@ def picks_file(recipe_dir: Path, recipe: str) -> Path:
 def read_picks(path: Path) -> Picks:
     """The verdicts of a picks file; none when there is no file.
 
-    Raises PicksError with the line for what is no picks file, an unknown verdict, a job with two
-    rows, and the markers of a merge conflict. A link is not followed.
+    Raises PicksError with the line for a file that is not a picks file, an unknown verdict, a job
+    with two rows, and the markers of a merge conflict. A link is not followed.
     """
     return _parsed(path, _read(path))
 
@@ -140,7 +140,7 @@ def _parsed(path: Path, text: str) -> Picks:
 class PickChange:
     """A verdict to write for a job, None to remove one; `output` names its picture.
 
-    `before` are the verdict and the note that whoever changes it has seen.
+    `before` are the verdict and the note that the person who changes them saw.
     """
 
     job: str
@@ -155,11 +155,11 @@ def change_picks(
 ) -> tuple[Picks, tuple[str, ...]]:
     """Write verdicts into a picks file; all others in it are kept.
 
-    A job that has another verdict or note by now than the change has seen is left alone: the second
-    result has these jobs. The first has the file's verdicts as they are then. The file is
-    replaced atomically. Raises OSError, and UsageError as `read_picks` does, for a symbolic link in
-    the file's place, for a file with columns of its own, which would be lost, and when other
-    programs write the file all the time.
+    A job whose verdict or note has changed since `PickChange.before` is left as it is. Returns the
+    verdicts that the file then has, and the jobs that were left. The file is replaced atomically.
+    Raises PicksError as `read_picks` does, UsageError for a symbolic link in the file's place, for
+    a file with columns of its own, which would be lost, and when other programs keep writing the
+    file, and OSError.
     """
     wanted, keys = tuple(changes), tuple(order)
     atomic.refuse_links(path)
@@ -170,7 +170,7 @@ def change_picks(
         after, conflicts = _changed(before, wanted)
         if after == before or _replaced(path, after, keys, over=text):
             return after, conflicts
-    raise UsageError(f"{path}: another program writes this file all the time")
+    raise UsageError(f"{path}: another program keeps writing this file; try again")
 
 
 def _changed(picks: Picks, changes: Iterable[PickChange]) -> tuple[Picks, tuple[str, ...]]:
@@ -192,11 +192,11 @@ def _refuse_own_columns(path: Path, text: str) -> None:
     others = [name for name in columns if name not in _columns()]
     if others:
         shown = quoted(one_line(others[0], _SHOWN))
-        raise _error(path, 1, f"the column {shown} would be lost: take it out, or edit by hand")
+        raise _error(path, 1, f"the column {shown} would be lost: remove it, or edit by hand")
 
 
 def _replaced(path: Path, picks: Picks, order: Iterable[str], *, over: str) -> bool:
-    """Write a picks file unless it has another content than `over` by now."""
+    """Write a picks file, unless its content is no longer `over`: then return False."""
     try:
         with atomic.replacing(path, text=True, keep_same=True) as file:
             file.write(_text(picks, order))
@@ -212,7 +212,7 @@ class _OvertakenError(Exception):
 
 
 def _text(picks: Picks, order: Iterable[str]) -> str:
-    """The text of a picks file; the same picks in the same `order` have the same.
+    """The text of a picks file; the same picks in the same `order` give the same text.
 
     `order` has the keys of the recipe's jobs. Jobs that it lacks are kept, after the others, sorted
     by key.
@@ -242,14 +242,18 @@ def _read(path: Path) -> str:
     if not os.path.lexists(path):
         return ""
     if not atomic.is_regular(path):
-        raise PicksError(str(path), "a picks file is a file, and no link, folder or pipe")
+        raise PicksError(
+            str(path), "a picks file must be a regular file, not a link, folder or pipe"
+        )
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
         raise PicksError(str(path), f"the picks cannot be read: {error.strerror}") from None
     if len(data) > _LARGEST:
-        raise PicksError(str(path), f"a picks file has at most {_LARGEST} bytes")
+        raise PicksError(
+            str(path), f"the picks file is larger than {_LARGEST >> 20} MiB; delete rows"
+        )
     if lfs.read(path) is not None:
         raise PicksError(str(path), lfs.NOTICE)
     try:
@@ -278,14 +282,14 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
                 yield begins, dict(zip(columns, cells, strict=True))
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise _error(path, begins, f"this is no CSV ({error})") from None
+        raise _error(path, begins, f"this is not CSV ({error})") from None
 
 
 def _checked_header(path: Path, line: int, cells: list[str]) -> list[str]:
     needed = [name for name in _columns() if name != "note"]
     if len(set(cells)) != len(cells) or not set(needed) <= set(cells):
         wanted = ",".join(_columns())
-        raise _error(path, line, f"the first line has to be {wanted}")
+        raise _error(path, line, f"the first line must be {wanted}")
     return cells
 
 
@@ -293,7 +297,7 @@ def _pick(path: Path, line: int, cells: Mapping[str, str]) -> Pick:
     job, verdict = cells["job"].strip(), cells["verdict"].strip()
     if not re.fullmatch(_properties()["job"]["pattern"], job):
         shown = quoted(one_line(job, _SHOWN))
-        raise _error(path, line, f"{shown} is not a job id: it has 16 digits of 0 to 9 and a to f")
+        raise _error(path, line, f"{shown} is not a job id: 16 digits of 0 to 9 and a to f")
     if verdict not in _properties()["verdict"]["enum"]:
         shown = quoted(one_line(verdict, _SHOWN))
         raise _error(path, line, f"unknown verdict {shown}: write pick or reject")

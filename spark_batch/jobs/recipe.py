@@ -26,11 +26,11 @@ class SourceLocation:
 
 
 class Metadata(str, Enum):
-    """What a recipe has written into its pictures (`output.metadata`)."""
+    """What spark-batch writes into a recipe's pictures (`output.metadata`)."""
 
     NONE = "false"
     MARK = "mark"  # that it was made with a trained model
-    FULL = "full"  # and what it was made of
+    FULL = "full"  # also its request and task
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Fit:
 class Treatment:
     """Changes to a picture file before it is sent; `words` describes them.
 
-    `format`, `width` and `height` are those of what is sent. `ratio` and `background` are None
-    where they play no part. `version` is that of the way it is done.
+    `format`, `width` and `height` are those of the picture that is sent. `ratio` and `background`
+    are None where they have no effect. `version` is the version of the conversion.
     """
 
     version: int
@@ -68,8 +68,8 @@ class Picture:
 
     The format is empty where only a manifest without its file knows of the picture.
     `treatment` is what is done to it before it is sent; None sends the file as it is. `turned` says
-    of a file that is sent as it is that its EXIF orientation turns or mirrors it, `sideways` that
-    this makes its height its width.
+    that the file is sent as it is and its EXIF orientation turns or mirrors it, `sideways` that the
+    orientation swaps its width and height.
     """
 
     format: str
@@ -83,7 +83,7 @@ class Picture:
 
     @property
     def upright(self) -> tuple[int, int]:
-        """Width and height of what is sent, in pixels, as its EXIF orientation has it shown."""
+        """Width and height of what is sent, in pixels, after its EXIF orientation is applied."""
         sent = self.treatment or self
         return (sent.height, sent.width) if self.sideways else (sent.width, sent.height)
 
@@ -110,7 +110,7 @@ class Prompt:
 
     `source` is where it is written, as `file:line:column` from the recipe's folder. `distinct` are
     the variables of which another value has the same words, such as C and C++: names add a hash.
-    `unnamed` are the variables that do not stand in the prompt's own name.
+    `unnamed` are the variables whose values are not in the prompt's own name.
     """
 
     id: str
@@ -140,7 +140,7 @@ class Size:
 
     @property
     def parameters(self) -> Parameters:
-        """What a request says of the size."""
+        """The parameters of a request that state the size."""
         if self.text is not None:
             return (("size", self.text),)
         if self.width is None or self.height is None:
@@ -184,9 +184,9 @@ class Block:
     An axis that the model does not have holds None alone. `parameters` are the combinations of its
     further parameters.
 
-    `excludes` is what the author does not want, `apart` the prompts with the inputs that they are
-    not for, `repeats` what an earlier block makes already. `takes` counts for the model's random
-    seed, or where no seed is sent. `origin` is the recipe's key that made it: `variants`,
+    `excludes` are the recipe's exclusions, `apart` drops prompts with the inputs that they are not
+    for, `repeats` drops jobs of earlier blocks. `takes` applies to the model's random seed, or
+    where no seed is sent. `origin` is the recipe's key that made the block: `variants`,
     `include[0]`, `rows`.
     """
 
@@ -205,7 +205,7 @@ class Block:
 
     @property
     def rules(self) -> tuple[Exclusion, ...]:
-        """What is dropped; the `excludes` come first."""
+        """All rules that drop jobs; the `excludes` come first."""
         return (*self.excludes, *self.apart, *self.repeats)
 
     @property
@@ -229,7 +229,7 @@ class Block:
 class RunSettings:
     """The recipe's `run` mapping, with the schema's defaults filled in. Times are seconds.
 
-    `workers` is the number of processes that inspect pictures, None for as many as pay.
+    `workers` is the number of processes that inspect pictures, None for `auto`.
     """
 
     concurrency: int
@@ -249,7 +249,7 @@ class RunSettings:
 class Recipe:
     """A checked recipe. `output_dir` is absolute; `prices` are USD a picture by model.
 
-    `metadata` says what each new picture shall carry, `checks` what is looked at in it.
+    `metadata` says what is written into each new picture, `checks` how it is checked.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""A job as the checkpoint, a manifest or a picture's metadata know it."""
+"""A job as the checkpoint, a manifest or a picture's metadata record it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class JobRecord:
     """One line of a recipe as the checkpoint knows it: its request, its names, its last attempt.
 
     `input` and `prompt_id` are ids, `output` the name without extension, `file` the picture's path
-    below the output folder once it has been written. `current` is whether the recipe still had the
-    line when it was last run, `attempts` how many there have been, and `cost` what all of them cost
-    as far as the API said, in USD. `image` and `source` are those of `Input` and `Prompt`, None
-    where an older version did not write them down.
+    below the output folder once it has been written. `current` says whether the recipe still had
+    the line when it was last run; `attempts` is the number of attempts, and `cost` what all of them
+    cost as far as the API reported it, in USD. `image` and `source` are those of `Input` and
+    `Prompt`, None where an older version did not record them.
     """
 
     key: str
@@ -67,8 +67,8 @@ def record_of(job: Job, attempt: Attempt | None = None) -> JobRecord:
 class Provenance:
     """Metadata of a picture (`output.metadata`): its request and its task, no secrets.
 
-    `recipe` is the recipe's name, `commit` the git commit that it stood in when the attempt was
-    made, with `-dirty` behind it when it differed.
+    `recipe` is the recipe's name, `commit` its git commit when the attempt was made, followed by
+    `-dirty` if the file differed from it.
     """
 
     key: str

@@ -5,9 +5,9 @@ The canonical form of a request is this JSON, without spaces, in ASCII, with the
     {"model":"…","picture":"sha256:HEX","prompt":"…","width":1328,"height":1328,
      "scale":0.5,"seed":7,"take":1}
 
-A parameter that the model does not have, or that is not sent, is left out; a size that is sent as a
-text stands in the place of width and height, and further parameters of the model before `take`, as
-`"parameters":{…}` in the order of their names, as are the keys of those that are mappings.
+A parameter that the model does not have, or that is not sent, is left out. A size that is sent as a
+text takes the place of width and height. Further parameters of the model come before `take`, as
+`"parameters":{…}`, with the keys of all mappings sorted.
 
 `picture` is the URL itself where the input is one, and `sha256:HEX;fit=…` where `fit` makes another
 picture of the file: the file's own hash and what is done to it, never the bytes that an encoder
@@ -40,7 +40,7 @@ Value = str | int | float | None
 class Request:
     """The part of a job that the API sees, as in the checkpoint's table `request`.
 
-    `picture` is the SHA-256 of the input's file, or its URL; None where nobody knows it, as of a
+    `picture` is the SHA-256 of the input's file, or its URL; None where it is not known, as for a
     job that only a manifest has. `width` and `height` are as asked, in pixels; like seed and scale
     they are None where they are not sent. `fit` says in words what is done to the picture before it
     is sent. `parameters` are the further ones of the model, and a size that is sent as a text.
@@ -91,7 +91,7 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field of a request whose value is another one than before."""
+    """A field of a request whose value has changed."""
 
     field: str
     before: Value
@@ -106,8 +106,8 @@ class Difference:
 def differences(before: Request, after: Request) -> tuple[Difference, ...]:
     """The fields in which two requests differ.
 
-    A picture that is not known before is named only when nothing else differs: then nothing else
-    can have changed the key.
+    If the earlier picture is not known, the picture counts as different only when nothing else
+    differs: then nothing else can have changed the key.
     """
     found = tuple(_differences(before, after))
     if len(found) > 1 and before.picture is None:
@@ -129,14 +129,14 @@ def _differences(before: Request, after: Request) -> Iterator[Difference]:
 
 
 def shown(value: str | float | Structure | None) -> Value:
-    """The value of a parameter, with JSON as a text in the place of a mapping or a list."""
+    """The value of a parameter; a mapping or a list is written as JSON."""
     return value.text if isinstance(value, Structure) else value
 
 
 def picture_words(picture: Value) -> str:
     """An input as messages show it: its URL, or the beginning of its SHA-256 and its fit."""
     if picture is None:
-        return "one that is not known"
+        return "an unknown one"
     text = str(picture)
     if "://" in text:
         return text
@@ -208,8 +208,8 @@ def key(
 def picture_text(picture: Input) -> str:
     """An input in the canonical form: the URL, or `sha256:` and the file's hash.
 
-    What is done to the file is written behind it, `;fit=1,jpeg,pad,#ffffff`: version, format, and
-    the way with the proportions and the background where they play a part.
+    What is done to the file follows, `;fit=1,jpeg,pad,#ffffff`: version, format, and the ratio mode
+    and the background where they have an effect.
     """
     if picture.url is not None:
         return picture.url

@@ -1,9 +1,9 @@
 """Further takes: another picture of a random seed for each one that was rejected.
 
-Which takes a line of the recipe has follows from the recipe and the picks file: as many as the
-recipe says, and one more for each that is rejected, further ones among them. A further take that
-was picked stays, whatever becomes of the verdicts on the others. Only `--reroll` makes takes that
-nobody has asked for yet; once made, each is a job of the recipe like any other.
+The recipe and the picks file determine the takes of a line of the recipe: as many as the recipe
+asks for, and one more for each rejected one, including rejected further takes. A further take that
+was picked stays, whatever the verdicts on the others become. Only `--reroll` makes further takes
+for the first time; once made, each is a job of the recipe like any other.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class FurtherTakes:
 class Known:
     """What a checkpoint knows of jobs, by their keys.
 
-    `tried` says whether a job has an attempt, `finished` whether its picture was made, and `take`
-    gives the number of its take, None for a job of a fixed seed or one that it does not have.
+    `tried` says whether a job has an attempt, `finished` whether its picture was made. `take` gives
+    the number of its take, None for a job with a fixed seed or one that the checkpoint lacks.
     """
 
     tried: Callable[[str], bool]
@@ -49,8 +49,8 @@ class Known:
 def further_takes(recipe: Recipe, picks: Picks, known: Known, *, reroll: bool) -> FurtherTakes:
     """The further takes of a recipe: those that were tried, and with `reroll` all that are wanted.
 
-    Takes one pass over the jobs when there are verdicts, and a second one when one of them is on a
-    random seed's picture.
+    Makes one pass over the jobs when there are verdicts, and a second one when a verdict is on a
+    picture of a random seed.
     """
     rejected = {pick.job for pick in picks if pick.verdict is Verdict.REJECT}
     unseen = {pick.job for pick in picks if pick.verdict is Verdict.PICK}
@@ -91,8 +91,8 @@ def with_further(jobs: Iterator[Job], further: FurtherTakes) -> Iterator[Job]:
 class _Search:
     """Finds the further takes of single lines.
 
-    `finished` are those `rejected` keys whose picture was made, `base` is the last take that the
-    recipe has.
+    `finished` are those `rejected` keys whose picture was made, `base` is the number of the last
+    take that the recipe asks for.
     """
 
     recipe: Recipe
@@ -138,9 +138,9 @@ def _line(job: Job) -> Job:
 
 
 def _takes(recipe: Recipe, job: Job, most: int) -> list[Job]:
-    """The takes of a job's line up to the number `most`, whatever the recipe's rules say of them.
+    """The takes of a job's line up to the number `most`, regardless of the recipe's rules.
 
-    Names of further ones differ also where the template has no take.
+    Their names differ even if the template has no take.
     """
     if most < 1:
         return []

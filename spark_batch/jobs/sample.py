@@ -54,7 +54,7 @@ def read_size(text: str) -> SampleSize:
 class Sample:
     """The keys of a sample's jobs, as numbers, out of `total` jobs.
 
-    `covering` is the number of jobs that it takes to have each value of each axis.
+    `covering` is the number of jobs that are needed to have each value of each axis.
     """
 
     keys: frozenset[int]
@@ -68,10 +68,10 @@ class Sample:
 def sample(jobs: Iterable[tuple[str, Axes]], size: SampleSize) -> Sample:
     """A sample of `jobs`, each given by its key and by the value that it has of each axis.
 
-    First comes, again and again, the job with the most values that no job before it has, and the
-    lowest key among equals: the greedy algorithm for a set cover. Once each value is there, the
-    jobs with the lowest keys follow, which are hashes, so that this is an even draw. It depends
-    on neither the order of the jobs nor the time, and a larger sample has all of a smaller one.
+    Each next job is the one with the most values that no earlier one has, and the lowest key among
+    equals: the greedy algorithm for a set cover. Once each value is there, the jobs with the lowest
+    keys follow; keys are hashes, so that this is an even draw. The sample depends on neither the
+    order of the jobs nor the time, and a larger sample contains every smaller one.
     """
     table = _Table(jobs)
     order = sorted(range(len(table.keys)), key=table.keys.__getitem__)
@@ -85,7 +85,7 @@ def sample(jobs: Iterable[tuple[str, Axes]], size: SampleSize) -> Sample:
 
 
 class _Table:
-    """Jobs by row: their keys, and their values as numbers, since there may be a million jobs."""
+    """Jobs by row: their keys, and their values as numbers, to hold a million jobs."""
 
     def __init__(self, jobs: Iterable[tuple[str, Axes]]) -> None:
         self.keys = array("Q")
@@ -108,7 +108,7 @@ class _Table:
 
 
 def _cover(table: _Table, order: list[int]) -> Iterator[int]:
-    """Rows that have all values together, each with the most new ones, in `order` among equals.
+    """Rows that together have all values: always one with the most new ones, the first in `order`.
 
     The number of new values of a row only falls, so that one pass over the rows for each number
     finds the greedy order. A pass ends once fewer axes have values left than it looks for.

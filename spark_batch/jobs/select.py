@@ -1,8 +1,8 @@
 """Selections: `--only 'input=hero,prompt=re*,status=failed|expired'`.
 
-Clauses joined by commas hold together; several expressions are alternatives. A value is compared as
-a shell's pattern, a number as a number, a job by the beginning of its key; several values of one
-clause are separated by `|`, and `!=` is none of them. A value in double quotes stands for itself.
+All clauses of an expression must match; several expressions are alternatives. A value is compared
+as a shell's pattern, a number as a number, a job by the beginning of its key. `|` separates several
+values of a clause, of which one must match, or with `!=` none. A value in double quotes is literal.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _CLAUSE = re.compile(
 )
 _VALUE = re.compile(r'(?:"[^"]*"|[^"|])+')
 _NUMBERS = frozenset({"scale", "seed", "take"})
-_OWN = frozenset({"job", "output", "status"})  # facts about one job alone: no axes
+_OWN = frozenset({"job", "output", "status"})  # facts about one job alone, not axes
 _STATUSES = (*(status.value for status in Status), FLAGGED)
-# Axes whose values are known, so that one that no job has right now is no mistake.
+# Axes with fixed values, where one that no job has right now is not a mistake.
 _VALUES = {"status": _STATUSES, "pick": AXIS_VALUES}
 # What earlier versions called a status.
 _OLDER = {"lost": Status.EXPIRED.value, "suspect": FLAGGED}
@@ -42,7 +42,7 @@ _REMEMBERED = 1000  # values of an axis that are remembered for messages
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One axis and the patterns of which one has to match, or, `negated`, none may."""
+    """An axis and patterns, of which one must match or, if `negated`, none may."""
 
     axis: str
     patterns: tuple[str, ...]
@@ -53,7 +53,7 @@ class Clause:
 
 
 def parse(text: str) -> tuple[Clause, ...]:
-    """An expression as its clauses. Raises UsageError for what is none."""
+    """The clauses of an expression. Raises UsageError for a text that is not an expression."""
     found: list[Clause] = []
     at = 0
     while at < len(text) or not found:
@@ -121,10 +121,11 @@ def _sizes(request: Request, model: Model) -> tuple[str, ...]:
 
 
 class Chooser:
-    """Says of each job whether it is chosen, and remembers what no job has.
+    """Decides which jobs are chosen, and remembers which axes and values no job has.
 
-    Without expressions every job is. `picks` are the verdicts that `pick=` compares; `output_name`
-    gives the name of an output for the path of its picture, and other texts as they are.
+    Without expressions every job is chosen. `picks` are the verdicts that `pick=` compares;
+    `output_name` turns the path of a picture into the name of its output, and returns other texts
+    unchanged.
     """
 
     def __init__(
@@ -134,7 +135,7 @@ class Chooser:
         *,
         output_name: Callable[[str], str] = str,
     ) -> None:
-        """Raises UsageError for an expression that is none."""
+        """Raises UsageError for a text that is not an expression."""
         self._picks = Picks() if picks is None else picks
         self._terms = tuple(
             tuple(_named(clause, output_name) for clause in parse(expression))
@@ -159,16 +160,16 @@ class Chooser:
             seen = self._seen.setdefault(axis, {})
             if len(seen) < _REMEMBERED:
                 seen.update(dict.fromkeys(facts.get(axis, ())[:1]))
-        # Each clause is asked, also when another one has said no, so that all of them are judged.
+        # Every clause is evaluated, even if another one does not match, so that `check` knows all.
         chosen = any([all([self._holds(clause, facts) for clause in term]) for term in self._terms])
         self._some |= chosen
         self._known = tuple(facts)
         return chosen
 
     def names_flagged(self, facts: Facts) -> bool:
-        """Whether an expression that says `status=flagged` itself chooses a job with these facts.
+        """Whether an expression that has `status=flagged` chooses a job with these facts.
 
-        Of money it is not enough that a job is chosen and flagged: it has to be asked for.
+        Making a flagged job again costs money, so an expression must ask for flagged jobs by name.
         """
         return any(
             any(self._is_flagged(clause) for clause in term)
@@ -191,14 +192,13 @@ class Chooser:
     def check(self) -> None:
         """Raise UsageError for an axis or value that no job has, and when no job is chosen.
 
-        Ask once every job has been looked at. A status or verdict that no job has right now is no
-        mistake.
+        Call it after all jobs. A status or verdict that no job has right now is not a mistake.
         """
         for clause in (clause for term in self._terms for clause in term):
             for fault in self._faults(clause):
                 raise UsageError(f"--only {clause}: {fault}")
         if self._terms and not self._some:
-            raise UsageError("--only: no job is chosen; `spark-batch status` shows what there is")
+            raise UsageError("--only: no job is chosen; see `spark-batch status RECIPE`")
 
     def _faults(self, clause: Clause) -> Iterator[str]:
         seen = tuple(self._seen.get(clause.axis, ()))
@@ -236,5 +236,7 @@ def _meant(word: str, known: tuple[str, ...]) -> str:
     close = get_close_matches(word, known, n=1, cutoff=0.7)
     if close:
         return f"; did you mean {close[0]!r}?"
+    if not known:
+        return ""
     more = ", …" if len(known) > _LISTED else ""
-    return f"; there are {', '.join(known[:_LISTED])}{more}"
+    return f"; choose one of {', '.join(known[:_LISTED])}{more}"

@@ -19,9 +19,9 @@ _LABEL = re.compile(r"shard-([0-9]{1,6})-of-([0-9]{1,6})")
 class Shard:
     """Shard `index` of `count`, counted from 1.
 
-    A key is the beginning of a SHA-256, so its remainder deals jobs out evenly; it follows from
-    what the API will see alone, so a job stays in its shard whatever else the recipe says, and two
-    lines with one key are in the same one.
+    A key is the beginning of a SHA-256, so its remainder divides jobs evenly. It depends only on
+    what the API will see, so a job stays in its shard when the rest of the recipe changes, and two
+    lines with the same key are in the same shard.
     """
 
     index: int
@@ -32,15 +32,15 @@ class Shard:
 
     @property
     def label(self) -> str:
-        """The part of its files' names that names it."""
+        """The part of file names that identifies the shard."""
         return f"shard-{self.index}-of-{self.count}"
 
     def owns(self, key: str) -> bool:
-        """Whether a job with this key belongs to the shard. Raises ValueError for no key."""
+        """Whether a job with this key belongs to the shard. Raises ValueError for other text."""
         return int(key, 16) % self.count == self.index - 1
 
     def of(self, jobs: Iterable[Job]) -> Iterator[Job]:
-        """Those of `jobs` that are the shard's."""
+        """Those of `jobs` that belong to the shard."""
         return (job for job in jobs if self.owns(job.key))
 
 

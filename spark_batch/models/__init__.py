@@ -1,8 +1,8 @@
 """The models of the API: their parameters, picture rules, answers and error codes.
 
-The only reader of `schemas/`. A `Model` is a value: a recipe carries the one that it names, and
-whoever needs a rule gets the model as an argument. `models.schemas` reads the schemas that belong
-to no model: the recipe, the manifest, a saved plan.
+The only reader of `schemas/`. A `Model` is a value: a recipe holds the models that it names, and
+code that needs a rule gets the model as an argument. `models.schemas` also reads the schemas that
+do not belong to a model: the recipe, the manifest, a saved plan.
 """
 
 from spark_batch.models.codes import ErrorCode, ErrorCodes

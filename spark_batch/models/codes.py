@@ -10,8 +10,9 @@ from dataclasses import dataclass
 class ErrorCode:
     """One error code of the model, of its upstream service or of the gateway.
 
-    `again` is what the same request may do: `never`, `new-task`, `create` or `poll`; `fault` is
-    `request` or `vendor`; `rate_limit` says that fewer requests are wanted.
+    `again` says how the same request may be repeated: `never`, `new-task`, `create` or `poll`
+    (schemas/errors.schema.json); `fault` says whose fault it is, `request` or `vendor`;
+    `rate_limit` says that the API wants fewer requests.
     """
 
     code: str

@@ -38,15 +38,15 @@ def default() -> Model:
 
 
 def load(name: str) -> Model:
-    """The model `name` of those that are shipped; it is read from its schema once.
+    """The shipped model `name`; its schema is read once.
 
-    Raises UsageError for a name that is none of `names()`.
+    Raises UsageError for a name that is not in `names()`.
     """
     return _load(schemas.schema_folder(), name)
 
 
 def of_recipe(*chosen: Model) -> Models:
-    """The models of a recipe, which knows the shipped ones beside its own."""
+    """The models of a recipe, which can look up the shipped ones as well."""
     return Models(chosen, lambda name: load(name) if name in names() else None)
 
 
@@ -66,7 +66,7 @@ def _load(folder: Path, name: str) -> Model:
 
 
 def build(schema: Schema, codes: Schema | None = None) -> Model:
-    """The model that a schema describes, with the error codes of another: the gateway's if None."""
+    """The model that a schema describes; `codes` has its error codes, by default the gateway's."""
     if codes is None:
         codes = schemas.schema(schemas.name_of(schemas.schema(schemas.GATEWAY)["x-errorCodes"]))
     parts: _Parts = schema["$defs"]
@@ -131,7 +131,7 @@ def _picture(schema: Schema) -> PictureRules:
 
 
 def _fields(parameters: Mapping[str, Schema]) -> PictureFields:
-    """The picture's parameters, which `x-picture` marks as `url`, `base64` or `either`."""
+    """The parameters that carry the picture: `x-picture` is `url`, `base64` or `either`."""
     found: dict[str, PictureField] = {}
     for name, node in parameters.items():
         way = node.get("x-picture")
@@ -142,7 +142,7 @@ def _fields(parameters: Mapping[str, Schema]) -> PictureFields:
 
 
 def _errors(schema: Schema, own: Iterable[_Parts]) -> ErrorCodes:
-    """The error codes of a schema, and a model's own, which come before them."""
+    """The error codes of a schema and a model's own, which take precedence."""
     known = (
         ErrorCode(
             code=code["const"],

@@ -34,7 +34,7 @@ class PictureRules:
     schema: Schema = field(repr=False, compare=False)
 
     def narrowed(self, other: PictureRules) -> PictureRules:
-        """The rules of what satisfies both."""
+        """The rules for a picture that satisfies both: the stricter limit of each rule."""
         if self == other:
             return self
         formats = tuple(name for name in self.formats if name in other.formats)
@@ -79,7 +79,7 @@ class PictureField:
 
 @dataclass(frozen=True, slots=True)
 class PictureFields:
-    """How the input picture travels: by `url`, or as the file itself in `base64`.
+    """The parameters for the input picture: by `url`, or as the file itself in `base64`.
 
     Both may be the same parameter. None means that the model does not take a picture in that form.
     """
@@ -90,7 +90,7 @@ class PictureFields:
 
 @dataclass(frozen=True, slots=True)
 class OutputRules:
-    """The sides that the API gives its pictures, in pixels."""
+    """The sides that the API's pictures may have, in pixels."""
 
     minimum: int
     maximum: int
@@ -99,7 +99,7 @@ class OutputRules:
     def side(self, asked: int) -> int:
         """The side of the result for a requested side.
 
-        It is rounded to the closest multiple, a tie upwards, and then brought within the range. The
+        It is rounded to the closest multiple, a tie upwards, and then limited to the range. The
         vendor's page leaves both the tie and the order open (schemas/README.md, "What the vendor's
         page leaves open").
         """
@@ -113,7 +113,7 @@ class AnswerRules:
 
     `waiting`, `completed` and `failed` are status words, `usd` the ways to write USD; all are in
     lower case. `picture_type` matches the types of pictures, `task_id` a whole task id.
-    `quote_reasons` explains, by the code of the reason, why precharge names no price. The API keeps
+    `quote_reasons` explains, by code, why precharge gives no price. The API keeps
     a result for `result_hours`.
     """
 
@@ -166,7 +166,7 @@ class Model:
 
     @cached_property
     def axes(self) -> tuple[str, ...]:
-        """The axes of recipes that the model has, without those that every recipe has."""
+        """The axes of recipes that the model has, without those that every model has."""
         has_size = self.size_parameter is not None or self.parameters.keys() >= _SIDES
         own = ("size",) * has_size + tuple(name for name in _SHARED if name in self.parameters)
         return (*own, *self.further)
@@ -222,13 +222,13 @@ class Model:
         return seed is None or seed == self.random_seed
 
     def is_usual_seed(self, seed: int) -> bool:
-        """Whether the vendor's page recommends a seed; it recommends any that it does not limit."""
+        """Whether the vendor's page recommends a seed; without a range it recommends any."""
         return self.usual_seeds is None or seed == self.random_seed or seed in self.usual_seeds
 
     def expected_size(self, width: int | None, height: int | None) -> tuple[int, int] | None:
-        """The size in pixels of the result for a requested size; each side counts by itself.
+        """The size in pixels of the result for a requested size; each side is rounded by itself.
 
-        None where nobody knows it.
+        None where it is not known.
         """
         if self.output is None or width is None or height is None:
             return None
@@ -243,7 +243,7 @@ def _is_simple_text(rules: Schema) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models of a recipe, in its order; the first one is that of requests that name none."""
+    """The models of a recipe, in its order; a request that names no model is for the first."""
 
     chosen: tuple[Model, ...]
     shipped: Callable[[str], Model | None] = field(repr=False, compare=False)

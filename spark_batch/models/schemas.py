@@ -1,4 +1,4 @@
-"""JSON schemas from `schemas/`, by name: as they stand, without references, as validators."""
+"""JSON Schemas from `schemas/` by name: as written, with references expanded, as validators."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def name_of(file: str) -> str:
 
 
 def schema(name: str) -> Schema:
-    """The schema `name`, as it stands in its file; a file is read once.
+    """The schema `name`, as its file has it; a file is read once.
 
-    Raises UsageError for a name that is none of `names()`.
+    Raises UsageError for a name that is not in `names()`.
     """
     return _read(schema_folder(), name)
 
@@ -83,7 +83,7 @@ def default_model() -> str:
 
 
 def bundled(name: str) -> Schema:
-    """The schema `name` with every schema that it refers to inside, so that one file is enough."""
+    """The schema `name` with every schema that it refers to in its `$defs`, for use as one file."""
     inside: dict[str, Any] = {}
     whole = dict(_rewritten(schema(name), here="", inside=inside))
     if inside:
@@ -92,7 +92,7 @@ def bundled(name: str) -> Schema:
 
 
 def expanded(name: str, part: str = "", instead: Mapping[str, Schema] = _NONE) -> Schema:
-    """The schema `name`, or `$defs/PART` of it, with the target of each `$ref` in its place.
+    """The schema `name`, or its `$defs/PART`, with each `$ref` replaced by its target.
 
     Schemas of `instead` replace those of the same names. jsonschema needs three times as long to
     check a value when it has to follow references (measured).
@@ -101,7 +101,7 @@ def expanded(name: str, part: str = "", instead: Mapping[str, Schema] = _NONE) -
 
 
 def expanded_at(pointer: str, name: str, instead: Mapping[str, Schema] = _NONE) -> Schema:
-    """As `expanded`, for the part of a schema that a JSON pointer leads to."""
+    """As `expanded`, for the part of a schema at a JSON pointer."""
     found: Schema = _expanded(_at(pointer, name, instead), name, instead)
     return found
 
@@ -141,10 +141,10 @@ def _at(pointer: str, name: str, instead: Mapping[str, Schema]) -> Any:
 
 
 def _expanded(node: Any, name: str, instead: Mapping[str, Schema]) -> Any:
-    """`node` of the schema `name` with the target of each `$ref` in its place.
+    """`node` of the schema `name` with each `$ref` replaced by its target.
 
-    A schema that refers to itself cannot be expanded. Where both say the same keyword, the one that
-    is pointed to counts: titles and descriptions alone stand beside a `$ref`.
+    A schema that refers to itself cannot be expanded. If both have the same keyword, the target's
+    counts: only titles and descriptions are written beside a `$ref`.
     """
     if isinstance(node, list):
         return [_expanded(item, name, instead) for item in node]

@@ -20,11 +20,11 @@ Sides = tuple[int, int]
 def size_like(model: Model, width: int, height: int) -> Sides | str | None:
     """The size to ask for so that the result has the proportions of a picture of these pixels.
 
-    Width and height, or the name of a size. Of the sides that the model gives back as asked, with
-    the picture's proportions as nearly as their steps allow, these are the ones whose area is
-    closest to the model's default size, or to the picture where the model has none in pixels. A
-    model that takes the size as a text gets the name with the nearest proportions, or the sides as
-    a text where no name has any. None where the model has no such size.
+    Returns width and height in pixels, or the name of a size, or None if the model has no such
+    size. Of the sides that come back as asked, with the picture's proportions as nearly as their
+    steps allow, it chooses those whose area is closest to the model's default size, or to the
+    picture if the model has no default size in pixels. For a model that takes the size as a text,
+    it chooses the name with the nearest proportions, or sides if no name has proportions.
     """
     area = math.prod(model.sizes.get(model.default_size or "") or (width, height))
     if model.size_parameter is None:
@@ -39,7 +39,7 @@ def size_like(model: Model, width: int, height: int) -> Sides | str | None:
 
 
 def _sides_of(model: Model, name: str) -> Sides | None:
-    """The proportions that a name stands for: its pixels, or those that it names itself."""
+    """The proportions of a named size: its sides in pixels, or the numbers in its name."""
     match = _NAMED.fullmatch(name)
     return model.sizes[name] or (None if match is None else (int(match[1]), int(match[2])))
 
@@ -58,7 +58,7 @@ def _allowed(model: Model, parameter: str) -> range:
 def _closest(widths: range, heights: range, picture: Sides, area: int) -> Sides | None:
     """The allowed sides with the picture's proportions whose area is closest to `area`, in pixels.
 
-    For proportions that no allowed sides have, those that come nearest.
+    If no allowed sides have these proportions, those with the nearest ones.
     """
     if not (widths and heights):
         return None
@@ -87,7 +87,7 @@ def _multiple(side: float, step: int) -> int:
 
 
 def _distortion(one: Sides, other: Sides) -> Fraction:
-    """By how much proportions are stretched to become others; 1 where they are the same.
+    """The factor by which proportions are stretched to become others; 1 if they are equal.
 
     Exact, so that every machine chooses the same size.
     """

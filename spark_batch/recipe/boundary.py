@@ -1,7 +1,7 @@
 """The files that a recipe may name: those of its repository, unless the user allows others.
 
 A pull request may add a recipe, a table or a picture that is a link to `.env`, or a path that leads
-out of the checkout. Without this check an error's excerpt would show the file, or the API get it.
+out of the checkout. Without this check, an error could quote such a file, or the API could get it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _SECRET_NAME = re.compile(
     r"|id_(rsa|dsa|ecdsa|ed25519).*|.*\.(pem|key|p12|pfx|jks|kdbx|tfstate)"
 )
 _SECRET_FOLDERS = {_GIT, ".ssh", ".aws", ".gnupg", ".docker", ".kube", ".azure"}
-# A link's own name says nothing of its target's: these are not shown under another name.
+# Names of targets that links may not have: a link's own name can hide what it leads to.
 _SUSPICIOUS = re.compile(r"\..*|.*(secret|credential|creds|passw|token|private|api.?key).*")
 _allowed: ContextVar[bool] = ContextVar("outside_allowed", default=False)
 
 
 @contextmanager
 def outside_allowed() -> Iterator[None]:
-    """Within the block recipes may name files outside of their repository."""
+    """Let recipes name files outside of their repository within the block."""
     token = _allowed.set(True)
     try:
         yield
@@ -85,13 +85,13 @@ class Boundary:
             return None
         return (
             f"is, or is behind, a link that leads out of the folder, to {quoted(str(real))}:"
-            f" copy it, or allow it with {OUTSIDE_OPTION}"
+            f" copy it into the folder, or allow it with {OUTSIDE_OPTION}"
         )
 
     def address_fault(self) -> str | None:
-        """Why the recipe may name no file of an object store; None when it may.
+        """Why the recipe may not name files of an object store; None when it may.
 
-        It would be read with the user's credentials, and sent to the API.
+        They would be read with the user's credentials and sent to the API.
         """
         if self._real_root is None or _allowed.get():
             return None
@@ -103,13 +103,13 @@ class Boundary:
     def output_fault(self, folder: Path) -> str | None:
         """Why nothing may be written into `folder`; None when it may be.
 
-        Reading is less strict: git-annex keeps pictures in git's own folder.
+        Reading is less strict: git-annex keeps pictures in `.git`.
         """
         real = folder.resolve()
         root = self._real_root
         below = real if root is None or not _is_in(real, [root]) else real.relative_to(root)
         if _GIT in map(str.lower, below.parts):
-            return f"leads to {quoted(str(real))}, in a folder of git's own"
+            return f"leads to {quoted(str(real))}, inside a .git folder: choose another folder"
         return self.fault(folder)
 
     def _resolved(self, file: Path) -> Path:
@@ -118,7 +118,7 @@ class Boundary:
         if folder is None:
             folder = self._real[file.parent] = file.parent.resolve()
         try:
-            # `..` is a name for Path, too.
+            # For Path, `..` is a name too.
             final = file.name != ".." and not file.is_symlink()
             return folder / file.name if final else file.resolve()
         except (OSError, RuntimeError):  # a loop
@@ -126,9 +126,9 @@ class Boundary:
 
 
 def target_fault(path: Path) -> str | None:
-    """Why no file is written at `path`, which a person has named; None when it may be.
+    """Why no file may be written at `path`, which the user has named; None when it may.
 
-    Inside of a repository no link may lead out of it: a branch can bring one.
+    Inside a repository, no link may lead out of it: a branch can add such a link.
     """
     absolute = Path(os.path.normpath(path.absolute()))
     root = repository_of(absolute.parent)
@@ -147,18 +147,18 @@ def read_text(
     most: int = MAX_BYTES,
     also: Callable[[bytes], str | None] = lambda data: None,
 ) -> str:
-    """The text of a file: UTF-8, at most `most` bytes, 1 MiB of a recipe. Raises Stop.
+    """The text of a UTF-8 file of at most `most` bytes, by default 1 MiB. Raises Stop.
 
-    `also` decodes another encoding that may be there, or returns None.
+    `also` decodes data in another encoding, and returns None for any other data.
     """
     data = b""
     try:
-        path.name.encode()  # the checkpoint and the reports hold it
+        path.name.encode()  # the checkpoint and the reports store it as UTF-8
         _refuse_kind(path, findings)
         with path.open("rb") as file:
             data = file.read(most + 1)
         if len(data) > most:
-            message = f"the file is larger than {most} bytes; split the recipe"
+            message = f"the file is larger than {most >> 20} MiB; split it"
             raise stop(findings, Mark(), "too-large", message)
         if lfs.is_pointer(data):
             raise stop(findings, Mark(), "file", lfs.NOTICE)
@@ -179,7 +179,7 @@ def read_text(
 
 
 def _refuse_kind(path: Path, findings: Findings) -> None:
-    """Raise Stop for what is no file, or a file whose text may not be shown."""
+    """Raise Stop for a path that is not a file, or whose text may not be shown."""
     if path.is_dir():
         raise stop(findings, Mark(), "file", "is a folder; name the recipe's file")
     if path.exists() and not path.is_file():
@@ -198,8 +198,8 @@ def text_fault(path: Path) -> str | None:
         return fault
     if _is_secret(real) or (real.name != path.name and _is_other(real, path)):
         return (
-            f"leads to {quoted(str(real))}, which may hold secrets: it is not read as a recipe or"
-            " a table; copy it to a file of another name if it is one"
+            f"leads to {quoted(str(real))}, which may hold secrets, so it is not read as a recipe"
+            " or a table; if it is one, copy it to a file with another name"
         )
     return None
 
@@ -210,7 +210,7 @@ def _is_secret(real: Path) -> bool:
 
 
 def _is_other(real: Path, link: Path) -> bool:
-    """Whether the target of a link is no file of the kind that the link's name says."""
+    """Whether a link's target has another ending than the link, or a name that hints at secrets."""
     kind, real_kind = (path.suffix.lower().replace(".yml", ".yaml") for path in (link, real))
     return kind != real_kind or _SUSPICIOUS.fullmatch(real.name.lower()) is not None
 
@@ -218,7 +218,7 @@ def _is_other(real: Path, link: Path) -> bool:
 def _system_fault(real: Path) -> str | None:
     if not _is_in(real, _SYSTEM) or _is_in(real, _ORDINARY):
         return None
-    return f"leads to {quoted(str(real))}, a file of the system and not of a recipe"
+    return f"leads to {quoted(str(real))}, which belongs to the system: a recipe may not use it"
 
 
 def repository_of(folder: Path) -> Path | None:

@@ -63,7 +63,7 @@ def advice(character: str) -> str | None:
 def in_curly_quotes(text: str) -> bool:
     """Whether typographic quotes enclose the whole text, or open before it and are never closed.
 
-    A comma in a quoted text of a list causes the latter.
+    The latter is what a YAML list leaves of a text in such quotes with a comma in it.
     """
     return _ENCLOSED.fullmatch(text) is not None
 

@@ -1,4 +1,4 @@
-"""Read `checks`: what a machine looks at in each finished picture."""
+"""Read `checks`: the automatic checks of each finished picture."""
 
 from __future__ import annotations
 
@@ -36,20 +36,21 @@ def read(node: Node | None, names: Sequence[str] | None, findings: Findings) -> 
 def warn(
     node: Node | None, checks: Iterable[Check], blocks: Iterable[Block], findings: Findings
 ) -> None:
-    """Warn of inputs without a file for checks that compare with it; note what starts programs."""
+    """Warn about inputs without a file that a check needs; note checks that start programs."""
     first = next((check for check in checks if check.needs_input), None)
     urls = {picture.id: None for block in blocks for picture in block.inputs if picture.url}
     if node is None:
         return
     if first is not None and urls:
         message = (
-            f"the check {quoted(first.label)} needs the input's file: with the URL of"
-            f" {quoted(next(iter(urls)))} it always fails"
+            f"the check {quoted(first.label)} needs the input's file: it always fails for"
+            f" {quoted(next(iter(urls)))}, which is a URL"
         )
         findings.warn(node.mark, code="check-no-file", path="checks", message=message)
     commands = [check for check in checks if check.kind is Kind.RUN]
     if commands:
-        message = f"{quoted(commands[0].label)} starts a program: `run` needs --allow-commands"
+        first_label = quoted(commands[0].label)
+        message = f"{first_label} starts a program: `spark-batch run` needs --allow-commands"
         findings.note(node.mark, code="check-command", path="checks", message=message)
 
 
@@ -89,12 +90,12 @@ def _fault(token: Token, names: Sequence[str] | None) -> str | None:
     if token.name is None or names is None or token.name in names:
         return None
     known = tuple(dict.fromkeys(names))
-    hint = suggestion(token.name, known) or (f"; there are {', '.join(known)}" if known else "")
+    hint = suggestion(token.name, known) or (f"; choose one of {', '.join(known)}" if known else "")
     return f"no job has the variable {quoted('${' + token.name + '}')}{hint}"
 
 
 def _command(node: Node, where: str, findings: Findings) -> Check | None:
-    """A command, taken apart as a POSIX shell would, and without one."""
+    """A command, split into words as a POSIX shell does; it runs without a shell."""
     fault = None
     words: list[str] = []
     try:
@@ -104,13 +105,13 @@ def _command(node: Node, where: str, findings: Findings) -> Check | None:
     names = [token.name for word in words for token in template_tokens(word) if token.name]
     others = [name for name in names if name != FILE]
     if fault is None and not (words and words[0]):
-        fault = "name a program"
+        fault = "the command is empty; name a program"
     elif fault is None and others:
-        fault = f"{quoted('${' + others[0] + '}')} is not known here; ${{file}} is the picture"
+        fault = f"unknown variable {quoted('${' + others[0] + '}')}; ${{file}} is the picture"
     elif fault is None and FILE not in names:
-        fault = "the command does not use ${file}, which is the picture's file"
+        fault = "the command does not use ${file}, the picture's file; add it"
     elif fault is None and any(token.name for token in template_tokens(words[0])):
-        fault = "the program itself cannot be ${file}"
+        fault = "the program itself cannot be ${file}; name a program"
     if fault is not None:
         findings.error(node.mark, code="check", path=where, message=fault)
         return None

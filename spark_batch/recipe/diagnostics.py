@@ -18,9 +18,9 @@ WARNING = "warning"
 NOTE = "note"
 
 _SHOWN = 100  # characters of a source line that are shown
-_BEFORE = 60  # of them, those before the place, when the line is longer
-# Names that are compared for suggestions. A recipe of a few KB can have thousands of wrong names,
-# and as many that each of them could mean.
+_BEFORE = 60  # of these, before the column, when the line is longer
+# Comparisons of names for suggestions. A recipe of a few KB can have thousands of wrong names, and
+# thousands of names that each of them could mean.
 _MOST_COMPARISONS = 20_000
 # Comparisons of an id with a pattern: some five seconds.
 _MOST_MATCHES = 20_000_000
@@ -31,8 +31,8 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 class Source:
     """A recipe's file and its lines, as YAML counts them.
 
-    A recipe that is no file but a mapping has `places` in place of lines: the path of the value
-    that a mark's line counts, such as `variants.scale[1]`.
+    A recipe that is a mapping has `places` instead of lines: a mark's line is then the number of
+    an item of `places`, which is the path of a value, such as `variants.scale[1]`.
     """
 
     file: Path
@@ -53,7 +53,7 @@ class Diagnostic:
     """One error, warning or note. `path` is the place in the recipe, such as `variants.scale[1]`.
 
     `code` is stable, for tools; `source` is the line of the file. Line and column of the place are
-    0 for a recipe that is a mapping and no file.
+    0 for a recipe that is a mapping.
     """
 
     place: SourceLocation
@@ -128,13 +128,13 @@ class Findings:
 
     @property
     def may_suggest(self) -> bool:
-        """Whether `closest` and `suggestion` still compare names: a source has many to compare."""
+        """Whether `closest` and `suggestion` still compare names, which takes time."""
         return self._comparisons < _MOST_COMPARISONS
 
     def may_match(self, ids: int, mark: Mark, path: str) -> bool:
-        """Whether the pattern at a place may be compared with so many ids.
+        """Whether the pattern at a place may be compared with this number of ids.
 
-        A source has a bound; the first pattern beyond it is an error.
+        Comparisons in one source are limited; the first pattern beyond the limit is an error.
         """
         before, self._matches = self._matches, self._matches + ids
         if before <= _MOST_MATCHES < self._matches:
@@ -175,9 +175,9 @@ class Findings:
         return f"in line {mark.line}" if places is None else f"at {places[mark.line - 1]}"
 
     def by_model(self, names: Iterable[str]) -> Iterator[tuple[str, Findings]]:
-        """Findings of its own for each model of a recipe, by the model's name.
+        """Yield separate findings for each model of a recipe, with the model's name.
 
-        What all of them have is added once, and what only some have with the names of these.
+        In the end, diagnostics that all models share are added once, others with the models' names.
         """
         parts = {name: Findings(self.source) for name in names}
         for name, part in parts.items():
@@ -245,7 +245,7 @@ def mark_after(before: str) -> Mark:
 
 
 def _excerpt(line: str, column: int) -> tuple[str, int]:
-    """The part of a line around a column, and how many cells of a terminal stand before it."""
+    """The part of a line around a column, and how many terminal cells precede the column in it."""
     line = key_free(line)  # before it is cut
     begin = max(0, column - 1 - _BEFORE) if len(line) > _SHOWN else 0
     shown = printable(line[begin : begin + _SHOWN].replace("\t", " "))

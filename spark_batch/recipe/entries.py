@@ -51,6 +51,7 @@ class InputEntry:
             return self.file.as_posix()
 
     def named(self, folder: Path) -> ids.Named:
+        """The id of the entry, its own or made from its file name or URL, with its place."""
         link = self.address or self.url
         what = link if link is not None else relative(self.file or folder, folder)
         name = url_name(what) if link is not None else Path(what).stem
@@ -66,6 +67,7 @@ class InputEntry:
 def entries_of(
     node: Node, where: str, around: Surroundings, findings: Findings
 ) -> Iterator[InputEntry]:
+    """The entries that an item of `inputs` becomes; reports an item with errors."""
     if isinstance(node.value, Mapping):
         yield from _mapping(node, where, around, findings)
         return
@@ -225,18 +227,23 @@ def _glob(
     for file in selected.files:
         yield replace(entry, file=file)
     if not matches:
-        message = f"no file matches {quoted(pattern)} in {quoted(str(around.folder))}"
-        message += _other_case(pattern, around.folder)
+        message = _no_match(pattern, around.folder)
         findings.error(entry.node.mark, code="no-match", path=entry.where, message=message)
     if selected.left_out:
         _report_left_out(entry, pattern, selected, around.folder.resolve(), findings)
     for path in selected.unreadable:
         shown = quoted(relative(path, around.folder.resolve()))
         message = (
-            f"{shown} cannot be read: pictures that only it records as made by spark-batch become"
-            f" inputs where {quoted(pattern)} matches them"
+            f"{shown} cannot be read: if it alone records that spark-batch made a picture, and"
+            f" {quoted(pattern)} matches that picture, it becomes an input"
         )
         findings.note(entry.node.mark, code="generated", path=entry.where, message=message)
+
+
+def _no_match(pattern: str, folder: Path) -> str:
+    """The error for a glob that matches no file."""
+    where = "" if Path(pattern).is_absolute() else f" in {quoted(str(folder))}"
+    return f"no file matches {quoted(pattern)}{where}{_other_case(pattern, folder)}"
 
 
 def _other_case(pattern: str, folder: Path) -> str:
@@ -290,6 +297,7 @@ def entry_of(node: Node, text: str, folder: Path, findings: Findings) -> Iterato
 
 
 def relative(file: Path, folder: Path) -> str:
+    """The path of a file relative to a folder; its whole path if it is not in the folder."""
     return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
 
 

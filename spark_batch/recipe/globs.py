@@ -55,9 +55,9 @@ def find(folder: Path, pattern: str) -> list[Path]:
     try:
         files = sorted(islice(_Walk(pattern, parts).files(start), MAX_MATCHES + 1))
     except OSError as error:
-        raise ValueError(f"{quoted(pattern)} cannot be searched for: {error.strerror}") from None
+        raise ValueError(f"the search for {quoted(pattern)} failed: {error.strerror}") from None
     if len(files) > MAX_MATCHES:
-        raise ValueError(f"{quoted(pattern)} matches more than {MAX_MATCHES} files; be narrower")
+        raise ValueError(f"{quoted(pattern)} matches more than {MAX_MATCHES} files; narrow it")
     odd = next((file for file in files if not _is_text(str(file)[len(str(folder)) :])), None)
     if odd is not None:
         message = f"matches a file whose name is not UTF-8, {quoted(odd.name)}: rename it"
@@ -68,9 +68,9 @@ def find(folder: Path, pattern: str) -> list[Path]:
 def _fault(pattern: str, parts: list[str]) -> str | None:
     """The error in a glob whose parts from the first wildcard on are `parts`, or None."""
     if "\0" in pattern:
-        return "a path has no null character"
+        return "a path cannot have a null character"
     if ".." in parts:
-        return "'..' must stand before the first wildcard"
+        return "'..' is allowed only before the first wildcard"
     if any("**" in part and part != "**" for part in parts):
         return "'**' must be a whole part of the path"
     return None
@@ -100,7 +100,7 @@ class _Walk:
         self._end = time.monotonic() + MAX_SECONDS
 
     def files(self, start: Path) -> Iterator[Path]:
-        """The files below `start` that match. Raises ValueError when there is too much."""
+        """The files below `start` that match. Raises ValueError for too large a search."""
         folders = [(start, self._open({0}))]
         while folders:
             folder, places = folders.pop()
@@ -144,7 +144,7 @@ class _Walk:
         return self._open(found)
 
     def _open(self, places: set[int]) -> set[int]:
-        """`places`, and the parts after a `**` among them, which may match no folder at all."""
+        """`places`, and the part after each `**` among them: a `**` may match no folder at all."""
         found = set(places)
         for place in range(min(places, default=0), len(self._tests) - 1):
             if place in found and self._tests[place] is None:

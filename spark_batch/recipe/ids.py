@@ -64,7 +64,7 @@ def chosen(
 ) -> frozenset[str]:
     """The ids that match a list of ids and patterns; reports an item that matches none.
 
-    What matches an item that begins with `!` is taken out; of all ids when it is the first.
+    An item that begins with `!` removes what it matches; if it is the first item, from all ids.
     """
     exact = frozenset(known)
     found: set[str] = set()
@@ -83,7 +83,7 @@ def chosen(
         elif matches := _matches(text, kind, known):
             change(matches)
         else:
-            hint = findings.suggestion(text, known) or f"; there are {listed(known)}"
+            hint = findings.suggestion(text, known) or f"; choose one of {listed(known)}"
             message = f"no {kind} has the id {quoted(text)}{hint}"
             findings.error(place[0], code="no-such-id", path=place[1], message=message)
     return frozenset(found)

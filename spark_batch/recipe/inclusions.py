@@ -116,14 +116,14 @@ def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
 
 
 def _inherited(block: Block, source: Block, node: Node, where: str, findings: Findings) -> Block:
-    """A block with the axes of `variants` that its entry leaves open; a note says which."""
+    """A block with the axes of `variants` that its entry leaves open; a note lists them."""
     left = [axis for axis in source.model.axes if node.get(axis) is None]
     if node.get("takes") is None and ("seed" in left or not source.model.has_axis("seed")):
         left.append("takes")  # they belong to a seed
     changed = {field: getattr(source, field) for axis, field in _FIELDS.items() if axis in left}
     whole = replace(block, **changed, parameters=_given_parameters(block, source, left))
     if whole != block:
-        message = f"{where} takes {', '.join(left)} from variants"
+        message = f"inherits {', '.join(left)} from variants"
         findings.note(start(node), code="include-inherits", path=where, message=message)
     return whole
 

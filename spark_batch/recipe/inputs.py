@@ -28,7 +28,7 @@ from spark_batch.text import quoted
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One input and the entry of the recipe that it comes from; `given` is that as a mapping."""
+    """One input and the entry of the recipe that it comes from; `given` is the entry's mapping."""
 
     node: Node
     where: str
@@ -78,21 +78,21 @@ def read(
 def _without(
     entries: list[InputEntry], node: Node, where: str, folder: Path, findings: Findings
 ) -> list[InputEntry]:
-    """The entries but for those whose path or URL matches `!PATTERN`, as a shell's pattern.
+    """The entries without those whose path or URL matches `!PATTERN`, a shell's pattern.
 
-    Reports a pattern that takes nothing out.
+    Reports a pattern that removes nothing.
     """
     pattern = node.text().strip()[1:].strip()
     kept = [entry for entry in entries if not fnmatchcase(entry.image(folder), pattern)]
     if len(kept) == len(entries):
-        message = f"nothing before it matches {quoted(pattern)}; write it behind what it takes from"
+        message = f"no input before it matches {quoted(pattern)}; move it behind what it removes"
         findings.error(node.mark, code="no-match", path=where, message=message)
     return kept
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The copy of a picture of an object store; `stale` is why the store was not asked for it."""
+    """The copy of a picture in an object store; `stale` says why it may be out of date."""
 
     path: Path
     stale: str | None = None
@@ -108,7 +108,7 @@ def _fetched(
 ) -> list[InputEntry]:
     """The entries with the files of their addresses; reports those that cannot be read.
 
-    An address stands once for each fit, since that bounds its size.
+    Each address is fetched once for each fit, which decides how large the object may be.
     """
     asked = list(dict.fromkeys((entry.address, entry.fit) for entry in entries if entry.address))
 
@@ -136,9 +136,9 @@ def _fetched(
 
 
 def possible(node: Node | None, listed: Sequence[Listed]) -> tuple[str, ...] | None:
-    """The ids that an `inputs` with errors would have without them; None if unknown.
+    """The ids that `inputs` would have without its errors; None if unknown.
 
-    `listed` are its entries without errors.
+    `listed` are the entries without errors.
     """
     found = [picture.input.id for picture in listed]
     known = {picture.where for picture in listed}
@@ -208,8 +208,8 @@ def _apart(
             other = first.setdefault(name.casefold(), text)
             wrong = ids.fault(name)
             if other is not text or wrong:
-                fault = f"is that of {quoted(other)} too" if other is not text else wrong
-                advice = "list it in `inputs` with an id of its own"
+                fault = f"is also that of {quoted(other)}" if other is not text else wrong
+                advice = "list the picture in `inputs` with an id of its own"
                 message = f"the id {quoted(name)} of this picture {fault}; {advice}"
                 findings.error(entry.node.mark, code="id", path="image", message=message)
             picture = pictures.get((entry.file, None)) if entry.file else None
@@ -222,8 +222,8 @@ def _absolute(file: Path | None) -> Path | None:
     return None if file is None else file.absolute()
 
 
-# Reads an input picture, or raises PictureError; may be called from several threads. With a fit
-# the picture says what is done to it before it is sent.
+# Reads an input picture, or raises PictureError; may be called from several threads. With a fit,
+# `Picture.treatment` is what is done to the file before it is sent.
 Probe = Callable[[Path, Fit | None], Picture]
 Asked = tuple[Path, Fit | None]
 

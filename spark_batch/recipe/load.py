@@ -1,8 +1,8 @@
 """Load a recipe: parse, check against the schema, read its sections, build its blocks of jobs.
 
-`load` is the whole pipeline; its steps follow in the order of their calls. Errors
-do not stop it where it can go on: what has errors is left out, and what refers to that is not
-checked, so that one run reports every error.
+`load` is the whole pipeline; its steps follow in the order of their calls. An error does not stop
+it where it can go on: parts with errors are left out, and references to them are not checked, so
+that one run reports every error.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class FetchAddress(Protocol):
     def __call__(
         self, address: str, output: Path, *, fit: Fit | None, rules: PictureRules
     ) -> Fetched:
-        """The picture as a file below the recipe's folder `output`, its pixels not looked at."""
+        """The picture as a file below the output folder `output`; its pixels are not checked."""
 
 
 def nothing_fetched(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:
@@ -87,8 +87,8 @@ def load(
     `probe` reads an input picture with the `fit` that the recipe asks for, or None, and by the
     rules of the recipe's model, or raises PictureError; it may be called from several threads.
     `find` returns which matches of a glob spark-batch made. `fetch` reads the inputs that are
-    addresses of object stores, the only ones that need a network. With `values` the recipe is this
-    mapping and `path` stands for its file: paths in it count from the folder of `path`.
+    addresses of object stores, the only ones that need a network. With `values`, the recipe is this
+    mapping instead of the file `path`; paths in it are relative to the folder of `path`.
     Raises RecipeError, whose diagnostics are the errors in the file's order, at most 50.
     """
     root, findings = mapping.read(path, values)
@@ -96,7 +96,7 @@ def load(
         raise error_of(findings)
     models = read_models(root, path.parent, findings)
     if findings.errors and any(model_files(root)):
-        raise error_of(findings)  # what a model of one's own takes is not known
+        raise error_of(findings)  # the rules of the user's own model are not known
     broken = check(root, models, findings)
     recipe, probe_input = None, _probing(probe, models)
 
@@ -134,12 +134,12 @@ def _fetched(
 ) -> Fetched:
     """The picture at an address. Raises PictureError, also where `output` has errors."""
     if output is None:
-        raise PictureError(f"{address} is not read: the output folder is not known")
+        raise PictureError(f"{address} is not read: `output` has errors")
     return fetch(address, output, fit=fit, rules=rules)
 
 
 def _probing(probe: ProbeByRules, models: Models) -> Probe:
-    """Reads an input picture, which all models have to take as a file. It raises PictureError."""
+    """A probe by the rules of all models; it refuses files if one of them takes only URLs."""
     by_url = [model.name for model in models.chosen if model.fields.base64 is None]
 
     def probe_input(file: Path, fit: Fit | None) -> Picture:
@@ -157,7 +157,7 @@ class _Sections:
     """The sections of a recipe; None where one has errors against the schema.
 
     `variants` are those for each model, `own` those that entries of `inputs` give. `doubtful` are
-    the sections with errors of any kind: what they would hold without these is not known.
+    the sections with errors of any kind, whose intended content is not known.
     """
 
     models: Models
@@ -217,13 +217,14 @@ def _read_sections(
         return inputs.read(node, around, probe=probe, fetch=fetch, findings=findings)
 
     axes = section("variants", lambda node: _variants(node, models, findings))
-    looks = section("checks", lambda node: checks.read(node, names, findings))
+    picture_checks = section("checks", lambda node: checks.read(node, names, findings))
     listed = section("inputs", pictures)
     before = findings.errors
     own = per_input.read(listed or (), models, findings)
     if findings.errors > before:
         doubtful.add("variants")
     _check_urls(listed or (), models, findings)
+    variants.check_prices(None if "price" in broken else root.get("price"), models, findings)
     warnings.prompts(texts or (), models, findings)
     return _Sections(
         models=models,
@@ -235,7 +236,7 @@ def _read_sections(
         folder=folder,
         template=template,
         table=table,
-        checks=looks,
+        checks=picture_checks,
         doubtful=frozenset(doubtful),
     )
 
@@ -258,7 +259,7 @@ def _check_urls(listed: Iterable[Listed], models: Models, findings: Findings) ->
     names = " and ".join(model.name for model in models.chosen if model.fields.url is None)
     for picture in listed if names else ():
         if picture.input.url is not None:
-            message = f"no URL can be given to {names}; save the picture, and name the file"
+            message = f"no URL can be sent to {names}; save the picture and give its path"
             findings.error(picture.node.mark, code="url", path=picture.where, message=message)
 
 
@@ -273,7 +274,7 @@ def _texts(
 
 
 def _is_unread(table: Table | None) -> bool:
-    """Whether errors keep a table from telling its columns."""
+    """Whether errors hide the columns of a table."""
     return table is not None and table.has_errors and not table.has_prompts
 
 
@@ -340,7 +341,7 @@ def _read_blocks(
         sections.models,
         base,
         named.text().strip(),
-        sure="inputs" not in sections.doubtful,
+        inputs_valid="inputs" not in sections.doubtful,
         prompts=(sections.prompts or ()) if sections.by_rows else (),
         template=sections.template,
         findings=findings,
@@ -349,15 +350,17 @@ def _read_blocks(
 
 
 def _check_roles(sections: _Sections, root: Node, findings: Findings) -> None:
-    """Report prompts that nothing uses, and rules about a matrix that there is not."""
+    """Report prompts that nothing uses, and rules about a matrix that does not exist."""
     given = root.get("prompts")
     if given is not None and not sections.by_rows and root.get("inputs") is None:
-        message = "the table has prompts of its own, and there are no inputs for these; remove one"
+        message = (
+            "the table has its own prompts, and no inputs use these; remove these, or add inputs"
+        )
         findings.error(given.mark, code="rows", path="prompts", message=message)
     for key in ("exclude", "include"):
         rule = root.get(key)
         if rule is not None and sections.by_rows:
-            message = "the prompts are for the rows of the table, to which this does not apply"
+            message = "the prompts are for the table's rows, where this does not apply; remove it"
             findings.error(rule.mark, code="rows", path=key, message=message)
 
 

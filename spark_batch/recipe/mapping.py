@@ -2,7 +2,7 @@
 
 A mapping becomes the nodes that `yaml.read` makes of a file, so that everything after this is the
 same. It has no lines: `Source.places` has the place of each node instead, `variants.size[1]`, and
-the nodes are numbered as if each stood in a line of its own.
+the nodes are numbered as if each had its own line.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from spark_batch.recipe.syntax import MAX_DEPTH, TOO_DEEP
 from spark_batch.recipe.yaml import MAX_NODES, Node, Scalar, resolve
 from spark_batch.text import quoted
 
-# The last part of the path of a recipe without a file, as Python calls a program without one
-# `<string>`.
+# The file name of a recipe without a file; Python names a program without a file `<string>`.
 MAPPING = "<recipe>"
 
 _MOST_BITS = 64  # of a number; `resolve` judges it exactly
@@ -110,7 +109,7 @@ class _Builder:
         return printable_only(text)
 
     def _mark(self, place: str) -> Mark:
-        """The number of a new node, or of a key, which stands at the place of its mapping."""
+        """The number of a new node, or of a key, which has the place of its mapping."""
         if len(self._places) >= MAX_NODES:
             message = f"more than {MAX_NODES} values; split the recipe"
             raise stop(self._findings, Mark(len(self._places)), "too-large", message)
@@ -133,10 +132,10 @@ def _written(value: object) -> str | None:
 
 
 def _fault(value: object) -> str:
-    """Why a value cannot stand in a recipe."""
+    """The error for a value that a recipe cannot have."""
     if isinstance(value, Real | Decimal):
         return "the number is too large, too small or not finite"
-    return f"a value of the type {_type(value)} cannot stand in a recipe; write a text or a number"
+    return f"a value of the type {_type(value)} is not allowed in a recipe; use a text or a number"
 
 
 def _type(value: object) -> str:

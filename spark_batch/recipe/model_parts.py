@@ -1,4 +1,4 @@
-"""Check what a JSON Schema of model files cannot say: how the parts of a model belong together."""
+"""Check what the schema of model files cannot express: whether the parts of a model fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Fault = Callable[[Node, str, str], None]
 
-# What a parameter cannot be called: columns of tables, axes and facts about jobs.
+# Names that a parameter cannot have: columns of tables, axes and facts about jobs.
 _TAKEN = frozenset(
     (
         *(VARIABLES),
@@ -36,7 +36,7 @@ _BOUNDS = (
 
 
 def check_parts(root: Node, findings: Findings) -> None:
-    """Report the parts of a model file that its schema allows and that do not fit together."""
+    """Report parts of a model file that do not fit together although its schema allows them."""
     parts = _part(root, "$defs")
     params = _part(_part(parts, "params"), "properties")
     parameters = params.value if isinstance(params.value, Mapping) else {}
@@ -56,31 +56,33 @@ def check_parts(root: Node, findings: Findings) -> None:
         _check_sizes(names, parameters, fault)
     formats = parts.get("picture") and _part(_part(parts, "picture"), "format")
     if formats and formats.get("x-recommended") and not _is_listed(formats):
-        fault(formats, "picture.format", "'x-recommended' is none of the formats")
+        fault(formats, "picture.format", "'x-recommended' is not one of the formats")
 
 
 def _check_names(params: Node, parameters: Mapping[str, Node], fault: Fault) -> None:
     """Report parameters that lack another one, or whose name is taken."""
     pictures = {name for name, node in parameters.items() if node.get("x-picture")}
     if not pictures:
-        fault(params, "params.properties", "no parameter has 'x-picture': none carries the picture")
+        fault(
+            params, "params.properties", "add 'x-picture' to the parameter that carries the picture"
+        )
     if len({"width", "height"} & parameters.keys()) == 1:
         fault(params, "params.properties", "width and height belong together; give both or none")
     elif {"width", "size"} <= parameters.keys():
-        message = "a size is a text, or width and height; give one of them"
+        message = "give either size, or width and height, but not both"
         fault(parameters["size"], "params.properties.size", message)
     for name in parameters.keys() & _TAKEN - pictures:
         message = (
-            f"{quoted(name)} has a meaning of its own in recipes: no parameter can be called so"
+            f"{quoted(name)} has a meaning of its own in recipes; a parameter cannot have this name"
         )
         fault(parameters[name], f"params.properties.{name}", message)
 
 
 def _check_parameter(name: str, node: Node, where: str, fault: Fault) -> None:
-    """Report a parameter that takes no value, or not what it is for in every recipe."""
+    """Report a parameter that no value fits, or of another type than in every other model."""
     kinds, kind = _TYPES.get(name), _part(node, "type").text()
     if kinds and kind not in kinds:
-        fault(node, f"{where}.type", f"{quoted(name)} is of type {kinds[0]} in every recipe")
+        fault(node, f"{where}.type", f"the type of {quoted(name)} must be {kinds[0]}")
     for inner, place in _schemas(node, where):
         _check_bounds(inner, place, fault)
     validator = _validator(node)
@@ -88,16 +90,16 @@ def _check_parameter(name: str, node: Node, where: str, fault: Fault) -> None:
         given = node.get(key)
         for item in () if given is None else (given,) if key == "default" else given.items():
             for message in judge(plain_values(item), validator, part=name, shown=shown(item))[:1]:
-                what = "the default" if key == "default" else "a value of the list"
-                fault(item, f"{where}.{key}", f"{what} is not allowed by the rest: {message}")
+                what = "the default" if key == "default" else "a value of enum"
+                fault(item, f"{where}.{key}", f"{what} breaks the other rules: {message}")
 
 
 def _check_bounds(node: Node, where: str, fault: Fault) -> None:
-    """Report bounds between which there is nothing."""
+    """Report a lower bound above the upper one."""
     known = plain_values(node)
     for low, high in _BOUNDS:
         if low in known and high in known and known[low] > known[high]:
-            message = f"{low} {known[low]} is more than {high} {known[high]}: no value is left"
+            message = f"{low} {known[low]} is more than {high} {known[high]}"
             fault(node, where, message)
 
 
@@ -113,12 +115,12 @@ def _schemas(node: Node, where: str) -> Iterator[tuple[Node, str]]:
 
 
 def _check_sizes(names: Node, parameters: Mapping[str, Node], fault: Fault) -> None:
-    """Report named sizes that the model cannot be sent."""
+    """Report named sizes that cannot be sent to the model."""
     where, items = "sizeName", _part(names, "oneOf").items()
     known = [_part(item, "const").text() for item in items]
     default = names.get("default")
     if default is not None and default.text() not in known:
-        fault(default, where, f"the default {quoted(default.text())} is none of the names")
+        fault(default, where, f"the default {quoted(default.text())} is not one of the names")
     if not parameters.keys() & {"size", "width"}:
         message = "the model has neither width and height nor a size; remove the names"
         fault(names, where, message)
@@ -133,12 +135,12 @@ def _check_sizes(names: Node, parameters: Mapping[str, Node], fault: Fault) -> N
 
 
 def _size_faults(item: Node, name: str, parameters: Mapping[str, Node]) -> Iterator[str]:
-    """What is wrong with what is sent for a named size."""
+    """The faults of the values that are sent for a named size."""
     sides = item.get("x-size")
     if "size" in parameters:
         yield from judge(name, _validator(parameters["size"]), part="size", shown=quoted(name))
     elif sides is None:
-        yield "without 'x-size' the name says neither width nor height"
+        yield "the name has no 'x-size'; add it, with width and height"
     else:
         for part, side in plain_values(sides).items():
             yield from judge(side, _validator(parameters[part]), part=part, shown=str(side))

@@ -33,7 +33,7 @@ class Header:
 
 
 def header(path: Path, values: Mapping[str, object] | None = None) -> Header:
-    """The header of a recipe, even if other parts have errors; of `values` as in `load`.
+    """The header of a recipe, even if other parts have errors; `values` are as in `load`.
 
     A `run` mapping, a `model` or `checks` with errors count as left out: paid results can be
     fetched without them.
@@ -52,8 +52,8 @@ def header(path: Path, values: Mapping[str, object] | None = None) -> Header:
     if folder is None:
         raise error_of(findings)
     run = variants.run(None if "run" in broken else root.get("run"))
-    looks = checks.read(None if "checks" in broken else root.get("checks"), None, findings)
-    return Header(name.text(), models, folder, output.metadata(section), run, looks)
+    picture_checks = checks.read(None if "checks" in broken else root.get("checks"), None, findings)
+    return Header(name.text(), models, folder, output.metadata(section), run, picture_checks)
 
 
 def sources(path: Path) -> Mapping[str, str]:

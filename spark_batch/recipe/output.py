@@ -52,7 +52,7 @@ def folder(node: Node | None, *, base: Path, name: str, findings: Findings) -> P
 
 def _folder_fault(text: str, path: Path) -> str | None:
     if text.startswith("~"):
-        return "'~' does not stand for the home folder here; write the full path"
+        return "'~' is not expanded to the home folder here; write the full path"
     if path.parent == path:
         return f"{quoted(text)} is the root of the disk; name a folder"
     blocked = next((above for above in (path, *path.parents) if above.is_file()), None)
@@ -87,7 +87,7 @@ def template(node: Node | None, variables: Iterable[str] | None, findings: Findi
 
 
 def template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
-    """What is wrong with a template of names; any variable will do when `names` is None."""
+    """What is wrong with a template of names; any variable is allowed if `names` is None."""
     try:
         parts = tokens(text)
     except UsageError as error:
@@ -95,7 +95,7 @@ def template_faults(text: str, names: tuple[str, ...] | None) -> list[str]:
     for token in parts:
         if token.name is not None:
             if names is not None and token.name not in names:
-                hint = suggestion(token.name, names) or f"; known are {', '.join(names)}"
+                hint = suggestion(token.name, names) or f"; choose one of {', '.join(names)}"
                 return [f"unknown variable ${{{token.name[:40]}}}{hint}"]
         elif token.text != "$" and (odd := _LITERAL.search(token.text)):
             allowed = "letters, digits, '.', '_', '-' and '/'"
@@ -133,13 +133,13 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
         reserved: list[str] = []
         longest = ""
 
-        def look(name: str) -> None:
+        def visit(name: str) -> None:
             nonlocal longest
             longest = max(longest, *name.split("/"), key=len)
             if not reserved:
                 reserved.extend(_reserved(name))
 
-        pair = colliding_jobs(recipe, look=look)
+        pair = colliding_jobs(recipe, visit=visit)
         fault = _too_long(longest) or next(iter(reserved), None) or _over_input(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)

@@ -21,8 +21,8 @@ def read_models(root: Node, base: Path, findings: Findings) -> Models:
     """The models that a recipe names, or the default one for a recipe that names none.
 
     Reports names that no model has, and errors in files; the rest of the recipe is then checked by
-    the rules of the other models, or of the default one. Values that are no texts are left to the
-    recipe's schema.
+    the rules of the other models, or of the default one. Values that are not texts are
+    left to the recipe's schema.
     """
     node = root.get("model")
     found: dict[str, Model] = {}

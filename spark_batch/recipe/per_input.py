@@ -1,4 +1,4 @@
-"""The axes of each input: what its entry says in place of `variants`, and a size like its own."""
+"""The axes of each input: those that its entry gives in place of `variants`, and `size: input`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FIELDS = {"size": "sizes", "scale": "scales", "seed": "seeds"}
 AXES = tuple(_FIELDS)  # the axes that an entry of `inputs` may give
 _SHOWN = 5  # sizes that a note lists
 
-# By the place of an entry of `inputs`, for each model.
+# The axes that entries of `inputs` give, one item for each model, by the entry's place.
 Given = Mapping[str, Sequence[Variants]]
-# Reports an input whose size is not known, with the reason.
+# Reports an input whose size is not known; the text is the reason.
 Refuse = Callable[[Input, str], None]
 
 
@@ -30,7 +30,7 @@ Refuse = Callable[[Input, str], None]
 class Values:
     """The axes of `variants` for each model, and those of inputs that have their own.
 
-    `own` is by model and input. An input that does not stand there has the axes of its model.
+    `own` is by the model's name and the input's id; other inputs have the axes in `base`.
     """
 
     base: tuple[Variants, ...]
@@ -46,12 +46,12 @@ class Values:
         return sum(found.values())
 
     def of(self, base: Variants, picture: Input) -> Variants:
-        """The axes of an input, for the model of `base`, which is one of those of all models."""
+        """The axes of an input for the model of `base`, which is an item of `self.base`."""
         return self.own.get((base.model.name, picture.id), base) if self.own else base
 
 
 def read(listed: Iterable[Listed], models: Models, findings: Findings) -> Given:
-    """The axes that entries of `inputs` give; for those that an entry lacks the model's default."""
+    """The axes that entries of `inputs` give, with the model's defaults for the others."""
     found: dict[str, Sequence[Variants]] = {}
     for picture in listed:
         node, where = picture.given, _where(picture)
@@ -90,11 +90,11 @@ def _where(picture: Listed) -> str:
 
 
 def _merged(base: Variants, own: Variants, picture: Listed) -> Variants:
-    """The axes of `base`, with those in their place that an entry gives and the model has."""
+    """The axes of `base`, replaced by those that the entry gives and the model has."""
     node = picture.given
     names = {axis for axis in AXES if node is not None and node.get(axis) is not None}
     names &= set(base.model.axes)
-    if not own.located:  # its sizes are those of other models
+    if not own.located:  # all of its sizes belong to other models
         names.discard("size")
     changed = {_FIELDS[axis]: getattr(own, _FIELDS[axis]) for axis in names}
     return replace(base, **changed, located=own.located)
@@ -105,7 +105,7 @@ def blocks(
 ) -> tuple[Block, ...]:
     """The matrix: for each model a block for each run of inputs with the same axes.
 
-    Reports an input of which no size is known. A note says what size `input` is.
+    Reports an input whose size is not known. A note says which sizes `input` stands for.
     """
     found: list[Block] = []
     models = {axes.model.name: axes for axes in given.base}
@@ -119,7 +119,7 @@ def blocks(
 
 
 def refusal(listed: Iterable[Listed], findings: Findings) -> Refuse:
-    """Reports at its entry that an input's size is not known."""
+    """A function that reports, at an input's entry, that its size is not known."""
     places = {picture.input.id: picture for picture in listed}
 
     def refuse(picture: Input, reason: str) -> None:
@@ -145,7 +145,7 @@ def _runs(
 def _note(
     base: Variants, runs: Iterable[tuple[Variants, Sequence[Input]]], findings: Findings
 ) -> None:
-    """Say which size `input` is, at each place where a recipe writes it."""
+    """Note which sizes `input` stands for, wherever the recipe uses it."""
     sizes: dict[str, tuple[Located, Counter[str]]] = {}
     for axes, pictures in runs:
         named = axes.located or base.located
@@ -164,7 +164,7 @@ def _note(
 
 
 def split(block: Block, refuse: Refuse) -> Iterator[Block]:
-    """The block, with sides in the place of `INPUT_SIZE`: one for each run of inputs of a size."""
+    """The block with sides in place of `INPUT_SIZE`: a block for each run of inputs of one size."""
     if INPUT_SIZE not in block.sizes:
         yield block
         return
@@ -184,9 +184,9 @@ def split(block: Block, refuse: Refuse) -> Iterator[Block]:
 def sizes_for(
     sizes: tuple[Size, ...], model: Model, picture: Input, refuse: Refuse
 ) -> tuple[Size, ...]:
-    """The sizes for an input, with its own in the place of `INPUT_SIZE`; each once.
+    """The sizes for an input, without duplicates, with its own size in place of `INPUT_SIZE`.
 
-    Without an own one, which is reported, the others are left.
+    If its own size is not known, that is reported, and the other sizes are left.
     """
     if INPUT_SIZE not in sizes:
         return sizes
@@ -207,14 +207,14 @@ def _like(model: Model, picture: Input) -> Size | str | None:
     """
     if picture.url is not None:
         return (
-            "'size: input' needs the picture's pixels, and of a URL they are not known: save the"
-            " picture and name the file, or give it a size of its own"
+            "'size: input' needs the picture's pixels, which are not known for a URL: save the"
+            " picture and give its path, or give the input a size of its own"
         )
     if picture.picture is None:
         return None
     found = size_like(model, *picture.picture.upright)
     if found is None:
-        return f"{model.name} has no size of known proportions, so 'size: input' finds none"
+        return f"{model.name} has no size of known proportions for 'size: input'; choose a size"
     if isinstance(found, str):
         return variants.named_size(found, model)
     width, height = found

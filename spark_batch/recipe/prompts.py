@@ -66,7 +66,7 @@ def read(
 
 
 def possible(node: Node | None) -> tuple[str, ...] | None:
-    """The ids that a `prompts` with errors would have without them; None if unknown."""
+    """The ids that `prompts` would have without its errors; None if unknown."""
     found = []
     for item in () if node is None else node.items():
         given = item.get("id") or item.get("text") or item
@@ -121,7 +121,7 @@ def of_row(
 ) -> Iterator[Prompt]:
     """The prompts that an entry becomes with the variables of a row, which has all that it uses.
 
-    `distinct` are the row's variables with values that are alike to those of another row.
+    `distinct` are the row's variables whose values have the same slug as another row's.
     """
     if not entry.variables:
         yield filled(entry.id, entry.tokens, cells, source, distinct)
@@ -145,7 +145,7 @@ def filled(
     source: str,
     distinct: frozenset[str] = frozenset(),
 ) -> Prompt:
-    """A prompt with its variables put in; those that its text does not use do not name it."""
+    """A prompt with its variables filled in; its name has only those that its text uses."""
     used = {token.name for token in tokens if token.name}
     text = "".join(values[token.name] if token.name else token.text for token in tokens).strip()
     unnamed = frozenset(name for name in values if name not in used)
@@ -153,9 +153,9 @@ def filled(
 
 
 def reserved(models: Models) -> frozenset[str]:
-    """The names that no variable can have: what they mean in output names.
+    """The names that a variable cannot have, because they have a meaning in output names.
 
-    With one model, `model` is free: it says nothing about a job.
+    With one model, `model` is free: it does not distinguish jobs.
     """
     free = {MODEL} if len(models.chosen) == 1 else set()
     return frozenset((*VARIABLES, *models.further)) - free
@@ -269,7 +269,7 @@ def _fault(
         return f"{quoted('${' + name + '}')} is not a variable here; {dollar}"
     hint = suggest(name, names)
     if not hint:
-        hint = f"; known are {', '.join(names)}" if names else "; give its values in 'vars'"
+        hint = f"; choose one of {', '.join(names)}" if names else "; give its values in 'vars'"
         hint += f", or {dollar}"
     return f"unknown variable {quoted('${' + name + '}')}{hint}"
 

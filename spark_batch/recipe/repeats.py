@@ -1,4 +1,4 @@
-"""What blocks of jobs make already, so that later ones do not repeat it."""
+"""The jobs that blocks make already, so that later blocks do not repeat them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Repeats:
         self.add(blocks)
 
     def add(self, blocks: Iterable[Block]) -> None:
-        """Have the jobs of these blocks not repeated."""
+        """Add the jobs of these blocks to those that later blocks do not repeat."""
         for block in blocks:
             rule = matrix.made_by(block)
             for picture in block.inputs:
                 self._rules[block.model.name, picture.id].append(rule)
 
     def of(self, model: str, inputs: Iterable[str]) -> tuple[Exclusion, ...]:
-        """The rules that can match a job of a model with one of the inputs, each once."""
+        """The rules that can match a job of a model with one of the inputs, without duplicates."""
         if not self._rules:
             return ()
         rules = (rule for name in inputs for rule in self._rules.get((model, name), ()))

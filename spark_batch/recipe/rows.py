@@ -1,6 +1,6 @@
-"""Read `rows`: a block of one picture for each row of the table.
+"""Read `rows`: a block with one picture for each row of the table.
 
-Its prompt is the row's, or, in a table without prompts, each of the recipe's.
+The block has the row's prompt, or all of the recipe's prompts if the table has no prompts.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ _Axes = tuple[Prompt, Size, "float | None", "int | None", Parameters]
 class Given:
     """The rest of the recipe: its blocks, the axes of its models and inputs, its folder.
 
-    `name` is the table's path as written; `sure` means that `inputs` has no errors. `prompts` are
-    the recipe's, for a table without its own, and `template` is that of output names.
+    `name` is the table's path as written; `inputs_valid` says that `inputs` has no errors.
+    `prompts` are the recipe's, for a table without its own; `template` is that of output names.
     """
 
     blocks: tuple[Block, ...]
@@ -63,7 +63,7 @@ class Given:
     models: Models
     folder: Path
     name: str
-    sure: bool
+    inputs_valid: bool
     prompts: tuple[PromptEntry, ...]
     template: str | None
     findings: Findings
@@ -98,7 +98,7 @@ def read(
     _check_prompts(table, given)
     _check_columns(table, given)
     pictures = _pictures(table, given, listed, probe)
-    blocks = tuple(_joined(_blocks(table, given, pictures))) if _sensible(table, given) else ()
+    blocks = tuple(_joined(_blocks(table, given, pictures))) if _is_bounded(table, given) else ()
     if not table.has_errors:
         _warn(table, pictures, blocks, given.models)
     findings.adopt(table.findings)
@@ -113,14 +113,17 @@ def _check_prompts(table: Table, given: Given) -> None:
                 table.error(row, "prompt", "the row has no value; write one")
     elif not (given.prompts or table.has_errors):
         known = ", ".join(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
-        message = "the table has no column 'prompt', and the recipe no prompts: write one of them"
+        message = "neither the table nor the recipe has prompts: add a column 'prompt', or prompts"
         table.findings.error(
-            Mark(), code="table", path="", message=f"{message} (the columns are {known})"
+            Mark(),
+            code="table",
+            path="",
+            message=f"{message} (the recipe's own columns are {known})",
         )
 
 
 def _check_columns(table: Table, given: Given) -> None:
-    """Report a further column that looks like a mistyped one, and rows without a value in use."""
+    """Report a column that looks mistyped, and rows without a value that output.name uses."""
     used = _used(table, given)
     for column, name in table.free.items():
         if name not in used and (hint := table.findings.suggestion(column, table.known)):
@@ -133,7 +136,7 @@ def _check_columns(table: Table, given: Given) -> None:
     for token_name in template & set(table.free.values()):
         for row in table.rows:
             if token_name not in table.values(row):
-                message = f"the row has no value, and output.name has ${{{token_name}}}"
+                message = f"the row has no value for ${{{token_name}}}, which output.name uses"
                 table.variable_error(row, token_name, message)
 
 
@@ -147,7 +150,7 @@ def _used(table: Table, given: Given) -> set[str | None]:
 
 
 def _alike(table: Table, used: set[str | None]) -> dict[str, frozenset[str]]:
-    """For each variable in use its values that are alike in names, such as C and C++."""
+    """For each variable in use, the values that have the same slug, such as C and C++."""
     found = {}
     for column, name in table.free.items():
         if name in used:
@@ -170,7 +173,7 @@ def _pictures(
     nodes = [
         Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
     ]
-    if not given.sure:  # a text may be the id of an input with errors
+    if not given.inputs_valid:  # a text may be the id of an input with errors
         nodes = [node for node in nodes if entries.is_file(given.folder / node.raw)]
     return inputs.single(
         nodes, folder=given.folder, probe=probe, known=listed, findings=table.findings
@@ -191,8 +194,10 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
             repeated.append(row)
         yield from fresh
     if repeated:
-        rows = counted(len(repeated), "row repeats", "rows repeat")
-        message = f"{rows} earlier ones, this one first; their jobs are made once"
+        message = "the row repeats an earlier one; its jobs are made once"
+        if len(repeated) > 1:
+            message = f"{len(repeated)} rows repeat earlier ones, this one first"
+            message += "; their jobs are made once"
         mark = table.mark(repeated[0], "image")
         table.findings.warn(mark, code="row-repeated", path="", message=message)
 
@@ -233,7 +238,7 @@ def _fresh(block: Block, in_output_name: frozenset[str], seen: set[_Atom]) -> Se
     return fresh
 
 
-def _sensible(table: Table, given: Given) -> bool:
+def _is_bounded(table: Table, given: Given) -> bool:
     """Whether the number of requests is within bounds; reports a table that exceeds them."""
     prompts = 1
     if not table.has_prompts:
@@ -312,7 +317,8 @@ class _Reader:
             known = self._models.names
             hint = self._table.findings.suggestion(str(name), known)
             message = f"{quoted(str(name))} is not a model of the recipe"
-            self._table.error(row, MODEL, message + (hint or f"; there are {ids.listed(known)}"))
+            message += hint or f"; choose one of {ids.listed(known)}"
+            self._table.error(row, MODEL, message)
         return found
 
     def _block(
@@ -388,7 +394,7 @@ class _Reader:
         return picture.id in self._chosen[entry.id]
 
     def _lacks(self, row: Row, tokens: Sequence[Token], names: Sequence[str]) -> bool:
-        """Report the columns that a text uses and the row leaves empty; whether there are any."""
+        """Report the variables of a text that a row leaves empty; return whether there are any."""
         empty = [token.name for token in tokens if token.name and token.name not in names]
         for name in dict.fromkeys(empty):
             self._table.variable_error(row, name, f"the row has no value for ${{{name}}}")
@@ -427,7 +433,7 @@ class _Reader:
         if known is not None and name in (None, known.id):
             return self._placed(known, row, cells)
         prompt = Prompt(self._generated_id(text) if name is None else name, text)
-        self._own(row, prompt.id, prompt, named=name is not None)
+        self._record_id(row, prompt.id, prompt, named=name is not None)
         if name is None:
             self._prompts[text] = prompt
         return self._placed(prompt, row, cells)
@@ -435,21 +441,21 @@ class _Reader:
     def _filled(
         self, row: Row, written: str, tokens: Sequence[Token], cells: Mapping[str, str]
     ) -> Prompt | None:
-        """A row's prompt with variables: its id is that of the text with them."""
+        """A row's prompt with its variables filled in; its id comes from the text as written."""
         name = self._name(row) or self._generated_id(written)
         distinct = self._distinct(cells)
         prompt = prompts.filled(name, tokens, cells, self._source(row), distinct)
         if fault := self._text_fault(prompt.text):
             self._table.error(row, "prompt", fault)
             return None
-        self._own(row, name, Prompt(name, written), named="id" in row.cells)
+        self._record_id(row, name, Prompt(name, written), named="id" in row.cells)
         return prompt
 
-    def _own(self, row: Row, name: str, prompt: Prompt, *, named: bool) -> None:
-        """Report an id that another text has already."""
+    def _record_id(self, row: Row, name: str, prompt: Prompt, *, named: bool) -> None:
+        """Record the id of a prompt; report one that another text has already."""
         owner = self._owners.setdefault(name.casefold(), prompt)
         if owner.text != prompt.text or owner.variables:
-            message = f"the id {quoted(name)} is that of {quoted(owner.text)} already"
+            message = f"the id {quoted(name)} is already that of {quoted(owner.text)}"
             column = "id" if named else "prompt"
             self._table.error(row, column, f"{message}; give the row an id of its own")
 
@@ -461,7 +467,7 @@ class _Reader:
         return Prompt(prompt.id, prompt.text, *given)
 
     def _distinct(self, cells: Mapping[str, str]) -> frozenset[str]:
-        """The variables of a row whose values are alike to those of other rows in names."""
+        """The variables of a row whose values have the same slug as other rows' values."""
         return frozenset(name for name, alike in self._alike.items() if cells.get(name) in alike)
 
     def _count_texts(self) -> Counter[str]:
@@ -528,7 +534,7 @@ class _Reader:
     def _sized(
         self, row: Row, model: Model, picture: Input, sizes: tuple[Size, ...]
     ) -> tuple[Size, ...]:
-        """The sizes with the picture's own in the place of `input`."""
+        """The sizes, with the picture's own in place of `input`."""
 
         def refuse(_: Input, reason: str) -> None:
             self._table.error(row, "size" if "size" in row.cells else "image", reason)
@@ -554,7 +560,7 @@ class _Reader:
 
 
 def _written(text: str) -> str:
-    """A prompt's text with its doubled dollars as one; one with variables as it is written."""
+    """A prompt's text with its escapes resolved; with variables, the text as written."""
     tokens = tuple(template_tokens(text)) if "$" in text else ()
     if not tokens or any(token.name for token in tokens):
         return text
@@ -564,7 +570,7 @@ def _written(text: str) -> str:
 def _warn(
     table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block], models: Models
 ) -> None:
-    """Warnings about a table, each once for all rows, at the first of them."""
+    """Warn about a table: once for all rows with the same fault, at the first of them."""
     best = warnings.best_length(models)
     long = [
         row

@@ -51,13 +51,13 @@ def apart(
 
 
 def inputs_for(entry: PromptEntry, known: tuple[str, ...], findings: Findings) -> frozenset[str]:
-    """The ids of the inputs that a prompt is for; reports one that is for none."""
+    """The ids of the inputs that a prompt is for; reports a prompt that is for none."""
     if entry.inputs is None:
         return frozenset(known)
     where, before = f"{entry.where}.inputs", findings.errors
     found = ids.chosen(entry.inputs, where, kind="input", known=known, findings=findings)
     if not found and findings.errors == before:
-        message = "no input is left for this prompt; remove it, or name one"
+        message = "this leaves no input for the prompt; name one, or remove the prompt"
         findings.error(entry.inputs.mark, code="no-such-id", path=where, message=message)
     return found
 
@@ -160,7 +160,7 @@ def _exclusion(node: Node, where: str, axes: _Axes, findings: Findings) -> Exclu
 def _identities(
     item: Node, here: str, models: Sequence[Model], findings: Findings
 ) -> frozenset[SizeIdentity]:
-    """What a size is to each of the models that know it; reports one that none knows."""
+    """The identities of a size in the models that have it; reports a size that no model has."""
     able = [model for model in models if model.has_axis("size")]
     known = (size_of(item, here, model, Findings(findings.source)) for model in able)
     found = frozenset(size.identity for size in known if size is not None)
@@ -204,7 +204,7 @@ def _values(
 ) -> frozenset[T]:
     """The values that an exclusion names on an axis; reports those that the recipe lacks.
 
-    `meant` is what a value may be to the recipe's models; one that has errors is nothing.
+    `meant` returns what a value means to the recipe's models; nothing for a value with errors.
     """
     found: set[T] = set()
     for at, item in enumerate(node.items()):
@@ -216,7 +216,7 @@ def _values(
             hint = findings.suggestion(item.text(), texts) if isinstance(item.value, str) else ""
             axis = where.rpartition(".")[2]
             what = shown(item) if item.raw else f"this {axis}"
-            message = f"{what} is not in the recipe{hint or f'; there are {ids.listed(texts)}'}"
+            message = f"{what} is not in the recipe{hint or f'; choose one of {ids.listed(texts)}'}"
             findings.error(item.mark, code="no-such-value", path=here, message=message)
     return frozenset(found)
 
@@ -224,7 +224,7 @@ def _values(
 def _unknown(node: Node, where: str, known: tuple[str, ...], findings: Findings) -> None:
     for key, mark in node.keys.items():
         if key not in known:
-            hint = findings.suggestion(key, known) or f"; known are {', '.join(known)}"
+            hint = findings.suggestion(key, known) or f"; choose one of {', '.join(known)}"
             message = f"{quoted(key)} is not an axis of this recipe{hint}"
             findings.error(mark, code="unknown-key", path=where, message=message)
 

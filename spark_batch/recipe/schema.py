@@ -44,7 +44,7 @@ def check_by(validator: Validator, root: Node, findings: Findings) -> frozenset[
     faults = filter(
         _is_own, map(wording.fault, islice(validator.iter_errors(plain_values(root)), _MOST))
     )
-    # jsonschema reports each missing key by itself; one message names them all.
+    # jsonschema reports missing keys one by one; one message names them all.
     once = {_mark_of(fault): fault for fault in faults}
     guessed = _guessed(once.values(), findings)
     for fault in once.values():
@@ -53,7 +53,7 @@ def check_by(validator: Validator, root: Node, findings: Findings) -> frozenset[
 
 
 def judge(value: Any, validator: Validator, *, part: str, shown: str) -> list[str]:
-    """The messages of a validator, which is that of `$defs/PART` of a schema, about one value."""
+    """The messages of a validator about one value, `part` in messages, shown as `shown`."""
     return [_judged(wording.fault(error), part, shown) for error in validator.iter_errors(value)]
 
 
@@ -61,7 +61,7 @@ def _judged(fault: Fault, part: str, shown: str) -> str:
     """The message about a value, or about one inside of it."""
     if fault.keyword == "additionalProperties":
         known = keys_text(fault.schema["properties"])
-        return f"unknown key {quoted(wording.unknown(fault)[0])}; known are {known}"
+        return f"unknown key {quoted(wording.unknown(fault)[0])}; choose one of {known}"
     if absent := wording.missing(fault):
         return f"missing key{'s' * (len(absent) > 1)} {keys_text(absent)}"
     if fault.path:
@@ -98,7 +98,8 @@ def start(node: Node) -> Mark:
 def _is_own(fault: Fault) -> bool:
     """Whether a fault needs a message.
 
-    A text instead of a mapping lacks no keys; an unknown model is reported where models are read.
+    A text in place of a mapping does not lack keys; an unknown model is reported where models are
+    read.
     """
     if fault.path[:1] == ("model",):
         return fault.keyword != "anyOf"
@@ -136,6 +137,9 @@ def _report(
                 ("and", "s" * (len(left) > 1)) if fault.keyword == "required" else ("or", "")
             )
             message = f"missing key{plural} {keys_text(left, joint)}"
+            matrix = {"inputs", "prompts"}.intersection(left)
+            if matrix and not fault.path and "rows" in node.keys:
+                message += "; 'exclude' and 'include' do not apply to the rows of a table"
             findings.error(start(node), code="missing-key", path=where, message=message)
         return
     if fault.names:
@@ -184,7 +188,7 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
             hint = "; put a text with ': ' in quotes"
         if not hint and key in axes_of_schema():
             hint = "; no model of the recipe has it"
-        hint = hint or f"; known are {keys_text(known)}"
+        hint = hint or f"; choose one of {keys_text(known)}"
         message = f"unknown key {quoted(key)}{hint}"
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
 

@@ -1,6 +1,6 @@
-"""Read a table into rows of cells: CSV, JSONL or a workbook; only messages need a cell's place.
+"""Read a table, CSV, JSONL or a workbook, into rows of cells; find a cell's place for messages.
 
-A column that is none of the recipe's own is a variable: `free` maps such columns to their names.
+A column that is not one of the recipe's own is a variable: `free` maps it to the variable's name.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab"}  # between cells
 _DECIMAL_COMMA = re.compile(r"[0-9]*,[0-9]+")
 _WORD = re.compile(r"[a-z0-9]+")
-_BEGINNING = 100  # characters; of UTF-16 that is read as UTF-8 each second one is NUL
+_BEGINNING = 100  # characters; in UTF-16 read as UTF-8, every second one is NUL
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 # The byte order marks of UTF-16, which spreadsheets write as "Unicode text".
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_RESERVED = frozenset(VARIABLES) - {MODEL}  # names that no variable can have
+_RESERVED = frozenset(VARIABLES) - {MODEL}  # names that a variable cannot have
 _UTF_8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 _FOREIGN = re.compile(r"\w*[^\x00-\x7f]\w*")
 _NONE: Mapping[str, bool] = MappingProxyType({})
@@ -62,7 +62,7 @@ class Table:
     def __init__(self, path: Path, parameters: Mapping[str, bool] = _NONE) -> None:
         """Read the file. Errors are in `findings`; rows with errors are left out.
 
-        `parameters` are further columns that are no variables; those with True hold texts.
+        `parameters` are further columns that are not variables; those with True hold texts.
         """
         self._parameters = parameters
         self._texts = {*_TEXTS, *(name for name, is_text in parameters.items() if is_text)}
@@ -98,7 +98,7 @@ class Table:
         text = read_text(path, self.findings, most=MAX_BYTES, also=_other_encoding)
         beginning = text[:_BEGINNING]
         if beginning.count("\0") * 3 > len(beginning):  # of ASCII in UTF-16 every second byte is 0
-            message = "the file is not UTF-8 text but like UTF-16; save it as UTF-8"
+            message = "the file is not UTF-8 text and looks like UTF-16; save it as UTF-8"
             raise stop(self.findings, Mark(), "table", message)
         self._lines = list(io.StringIO(text, newline=""))
         lines = tuple(line.rstrip("\r\n") for line in self._lines)
@@ -108,18 +108,18 @@ class Table:
         return reader()
 
     def _warn_of_encoding(self, text: str) -> None:
-        """Warn at the first word with a letter that another encoding would have otherwise."""
+        """Warn at the first word with a letter that another encoding would read otherwise."""
         word = _FOREIGN.search(text)
         at = 0 if word is None else word.start()
         message = (
-            f"the file is not UTF-8 and was read as Windows-1252, so that this is"
+            "the file is not UTF-8 and was read as Windows-1252, in which this is"
             f" {quoted(word[0] if word else '')}; save it as UTF-8 to be sure"
         )
         self.findings.warn(mark_after(text[:at]), code="table-encoding", path="", message=message)
 
     @cached_property
     def known(self) -> tuple[str, ...]:
-        """The columns that are no variables."""
+        """The columns that are not variables."""
         row = schemas.schema(schemas.RECIPE)["$defs"]["row"]
         return (*row["properties"], *self._parameters)
 
@@ -214,8 +214,8 @@ class Table:
                 begin, line = line, reader.line_num + 1
                 yield from self._row(begin, cells)
         except csv.Error as error:
-            message = "this is not CSV: a quote is not closed, or is inside a text; double it"
-            if "NUL" in str(error):  # Python 3.10 reads none
+            message = "this is not CSV: close each quote, and double a quote inside a text"
+            if "NUL" in str(error):  # Python 3.10 does not read it
                 message = "the character U+0000 is not allowed in a table; remove it"
             raise stop(self.findings, Mark(line), "table", message) from None
 
@@ -255,7 +255,7 @@ class Table:
         if column in self._texts or column in self.free:
             return text
         if self._delimiter != "," and _DECIMAL_COMMA.fullmatch(text):
-            text = text.replace(",", ".")  # as a spreadsheet writes it that separates by semicolons
+            text = text.replace(",", ".")  # as spreadsheets that use semicolons write it
         return resolve(text)
 
     def _header(self, line: int, columns: list[str]) -> None:
@@ -264,7 +264,7 @@ class Table:
         while columns and not columns[-1]:
             columns.pop()
         self._trailing, self._header_line = count - len(columns), line
-        self._bound(line, "columns", columns, known)
+        self._bound(line, "columns", columns)
         self._columns = columns
         names: dict[str, str] = {}
         faults = []
@@ -286,7 +286,7 @@ class Table:
     def _name_column(
         self, column: str, known: tuple[str, ...], names: dict[str, str]
     ) -> str | None:
-        """Enter a column and the variable that it is; gives the error in its name."""
+        """Record a column and its variable; return the error in its name, or None."""
         name = column if column in known else variable_name(column)
         if not name:
             return f"the column {quoted(column)} has no letter; give it a name, or remove it"
@@ -297,17 +297,17 @@ class Table:
             )
         if name in names:
             first = quoted(names[name])
-            same = "" if names[name] == column else f": it has the name of {first}"
+            same = "" if names[name] == column else f": it is the same variable as {first}"
             return f"the column {quoted(column)} is given twice{same}"
         names[name] = column
         if column not in known:
             self.free[column] = name
         return None
 
-    def _bound(self, line: int, what: str, names: list[str], known: tuple[str, ...]) -> None:
-        """Raise Stop for too many names to report each."""
+    def _bound(self, line: int, what: str, names: list[str]) -> None:
+        """Raise Stop for more names than a table may have."""
         if len(names) > MAX_COLUMNS:
-            message = f"{len(names)} {what} are too many; known are {', '.join(known)}"
+            message = f"the table has {len(names)} {what}; at most {MAX_COLUMNS} are allowed"
             raise stop(self.findings, Mark(line), "table", message)
 
     def _uneven(self, line: int, cells: list[str]) -> None:
@@ -338,9 +338,9 @@ class Table:
                 yield row
 
     def _knows_keys(self, row: Row, known: tuple[str, ...], names: dict[str, str]) -> bool:
-        """Enter the keys of an object that are new; whether all of them are usable."""
+        """Record the new keys of an object; return whether all of its keys are usable."""
         new = [key for key in row.cells if key not in known and key not in self.free]
-        self._bound(row.line, "keys", [*self.free, *new], known)
+        self._bound(row.line, "keys", [*self.free, *new])
         right = True
         for key in new:
             fault = self._name_column(key, known, names)
@@ -396,7 +396,7 @@ class _Windows(str):
 def _other_encoding(data: bytes) -> str | None:
     """The text of UTF-16 with a byte order mark, or of Windows-1252; None for anything else.
 
-    What has a letter of UTF-8 in it is UTF-8 that is damaged.
+    Data with a letter of UTF-8 in it is damaged UTF-8.
     """
     if data.startswith(_UTF_16):
         return data.decode("utf-16")
@@ -426,7 +426,7 @@ def _cell(value: Any) -> Any:
 
 
 def _fault(column: str, value: object) -> str | None:
-    """The error in a cell that no column allows, or None."""
+    """The error in a value that no column allows, or None."""
     if isinstance(value, BadNumber):
         if column in _TEXTS:
             return "expected a text; put it in quotes"

@@ -39,7 +39,7 @@ JSON = json.JSONDecoder(
 def json_value(cell: Any) -> Any:
     """The value of a cell that holds JSON: a text or, in a JSONL file, that value itself.
 
-    Raises ValueError, in words for the user, for a text that is no JSON.
+    Raises ValueError, with a message for the user, for a text that is not JSON.
     """
     if isinstance(cell, str) and not isinstance(cell, BadNumber):
         try:
@@ -51,12 +51,12 @@ def json_value(cell: Any) -> Any:
 
 def _plain(value: Any, depth: int = 0) -> Any:
     if depth > _DEEPEST:
-        raise ValueError(f"more than {_DEEPEST} mappings and lists stand inside each other")
+        raise ValueError(f"mappings and lists are nested more than {_DEEPEST} levels deep")
     if isinstance(value, BadNumber):
-        raise ValueError(f"{quoted(value)} is no number of JSON that can be used")
+        raise ValueError(f"{quoted(value)} is not a number that can be used")
     if isinstance(value, Pairs):
         if len(dict(value)) < len(value):
-            raise ValueError("a key is given twice")
+            raise ValueError("a key is given twice; remove one")
         return {key: _plain(item, depth + 1) for key, item in value}
     return [_plain(item, depth + 1) for item in value] if isinstance(value, list) else value
 

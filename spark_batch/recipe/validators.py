@@ -36,7 +36,7 @@ def size_validator(model: Model, models: Models) -> Validator:
 
 @dataclass(frozen=True)
 class _Hashed:
-    """A model as a part of a cache's key."""
+    """A model that can be part of a cache's key."""
 
     model: Model
 

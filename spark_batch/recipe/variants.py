@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
+from spark_batch.models import names as shipped_models
 from spark_batch.recipe import schema, validators
 from spark_batch.recipe.diagnostics import Findings
 from spark_batch.recipe.schema import judge, shown
@@ -20,7 +21,7 @@ from spark_batch.text import quoted
 
 _SIDES = re.compile("([0-9]+)[xX\N{MULTIPLICATION SIGN}]([0-9]+)")
 _DIGITS = 9  # of a side; more are an error in any case
-# Stands for the size with the proportions of the input; each block of jobs has sides in its place.
+# Stands for the size with the proportions of the input; blocks of jobs have sides in its place.
 INPUT_SIZE = Size(validators.INPUT_SIZE, None, None, validators.INPUT_SIZE)
 T = TypeVar("T", bound=Hashable)
 
@@ -74,10 +75,10 @@ def variants(
     path: str = "variants",
     size_names: Collection[str] = (),
 ) -> Variants:
-    """The checked axes of the mapping at `path` for a model, which passes over those it lacks.
+    """The checked axes of the mapping at `path` for a model, without the axes that it lacks.
 
-    It passes over named sizes that are none of its own but among `size_names`, those of all of the
-    recipe's models, too; a note says so.
+    `size_names` are the named sizes of all of the recipe's models. Those that this model lacks are
+    left out too, and a note says so.
     """
 
     def axis(name: str, default: T, read: Callable[[Node, str], T | None]) -> tuple[T, ...]:
@@ -90,7 +91,7 @@ def variants(
 
     def size(item: Node, where: str) -> Size | None:
         if is_of_another(item, model, size_names):
-            message = f"there is no size {shown(item)} here, so it is left out"
+            message = f"the model has no size {shown(item)}, so it is left out"
             findings.note(item.mark, code="size-of-another-model", path=where, message=message)
             return None
         value = size_of(item, where, model, findings)
@@ -167,6 +168,20 @@ def money(node: Node | None) -> Decimal | None:
     if node is None:
         return None
     return abs(Decimal(node.value if isinstance(node.value, int) else node.raw))
+
+
+def check_prices(node: Node | None, models: Models, findings: Findings) -> None:
+    """Report prices for models that neither the recipe nor spark-batch has.
+
+    A shipped model that the recipe does not use may keep its price.
+    """
+    known = dict.fromkeys((*models.names, *shipped_models()))
+    for name, mark in node.keys.items() if node is not None else ():
+        if name not in known:
+            hint = findings.suggestion(name, tuple(known))
+            message = f"there is no model {quoted(name)}"
+            message += hint or f"; choose one of {', '.join(models.names)}"
+            findings.error(mark, code="value", path="price", message=message)
 
 
 def prices(node: Node | None, models: Models) -> dict[str, Decimal]:

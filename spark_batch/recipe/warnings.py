@@ -1,4 +1,4 @@
-"""Warn once about each value that the API's page advises against."""
+"""Warn once about each value that the API's documentation advises against."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.prompts import PromptEntry
 from spark_batch.recipe.variants import Located, whole
 from spark_batch.recipe.yaml import Node
+from spark_batch.text import bytes_text
 
 # Ends of instructions. _STRONG are verbs that are hardly ever nouns: "a red hat and paint" has no
 # second instruction.
@@ -81,7 +82,7 @@ def _first_word(text: str) -> str:
 def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
     """Warn about sizes whose picture may come out black or at another size.
 
-    A named size is the API's own, and what it comes back at is documented: no warning.
+    There is no warning about a named size, whose result is documented.
     """
     smallest = model.recommended_side
     for located in found:
@@ -104,11 +105,11 @@ def sizes(found: Iterable[Located], model: Model, findings: Findings) -> None:
 def seeds(
     node: Node | None, model: Model, findings: Findings, *, path: str = "variants.seed"
 ) -> None:
-    """Warn about seeds that the API accepts and its page does not recommend."""
+    """Warn about seeds that the API accepts and does not recommend."""
     for item in node.items() if node is not None else ():
         if model.usual_seeds is not None and not model.is_usual_seed(whole(item)):
             first, last = model.usual_seeds[0], model.usual_seeds[-1]
-            message = f"{item.raw} is unusual: seeds go from {first} to {last}"
+            message = f"{item.raw} is unusual; the API recommends seeds from {first} to {last}"
             findings.warn(item.mark, code="seed-unusual", path=path, message=message)
 
 
@@ -156,7 +157,7 @@ def _judged(
     yield (
         "input-bytes",
         [picture for picture in group if _bytes(picture) > rules.recommended_bytes],
-        f"over {rules.recommended_bytes} bytes, which the API may refuse; save it smaller",
+        f"over {bytes_text(rules.recommended_bytes)}, which the API may refuse; save it smaller",
     )
     yield (
         "input-turned",
@@ -205,4 +206,4 @@ def _which(hits: Sequence[Listed], group: Sequence[Listed]) -> str:
 def _facts(picture: Picture) -> str:
     if picture.treatment:
         return f"{picture.treatment.width}x{picture.treatment.height} as it is sent"
-    return f"{picture.width}x{picture.height}, {picture.bytes} bytes"
+    return f"{picture.width}x{picture.height}, {bytes_text(picture.bytes)}"

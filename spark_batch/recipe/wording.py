@@ -46,7 +46,7 @@ _TRUTH = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A violated keyword: its limit, the schema that it stands in, the value and its path.
+    """A violated keyword: its limit, the schema that has it, the value and its path.
 
     `names` says that the value is the name of a key in the mapping at `path`.
     """
@@ -106,7 +106,7 @@ def worded(fault: Fault, shown: str, name: str) -> tuple[str, str]:
 
 
 def plain(value: object) -> str:
-    """A value of JSON that is no text as messages show it."""
+    """A value of JSON other than a text, as messages show it."""
     if isinstance(value, list | Mapping):
         return "a list" if isinstance(value, list) else "a mapping"
     if value is None:
@@ -149,14 +149,15 @@ def _number_hint(text: str) -> str:
 
 
 def _const(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
-    return "value", f"{shown} is not known; the one value is {fault.limit}"
+    only = quoted(fault.limit) if isinstance(fault.limit, str) else plain(fault.limit)
+    return "value", f"{shown} is not known; the only value is {only}"
 
 
 def _enum(fault: Fault, shown: str, _name: str) -> tuple[str, str]:
     names = tuple(value if isinstance(value, str) else plain(value) for value in fault.limit)
     hint = suggestion(fault.value, names) if isinstance(fault.value, str) else ""
     known = ", ".join(names[:_LISTED]) + ", …" * (len(names) > _LISTED)
-    return "value", f"{shown} is not known{hint or f'; there are {known}'}"
+    return "value", f"{shown} is not known{hint or f'; choose one of {known}'}"
 
 
 def _one_of(fault: Fault, shown: str, _name: str) -> tuple[str, str]:

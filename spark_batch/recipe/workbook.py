@@ -20,7 +20,7 @@ from typing import Any
 from xml.parsers import expat
 
 from spark_batch.recipe.boundary import text_fault
-from spark_batch.text import quoted
+from spark_batch.text import counted, quoted
 
 MAX_BYTES = 64 << 20
 MAX_UNPACKED = 256 << 20
@@ -30,7 +30,7 @@ MAX_CHARACTERS = 64 << 20  # in the texts of all cells
 
 # The parts that python-calamine reads.
 _READ = re.compile(r"(xl[/\\]|_rels[/\\]|\[content_types\]).*\.(xml|rels)", re.IGNORECASE)
-_TEXTS = "xl/sharedstrings.xml"  # the texts that cells name by their numbers; in lower case
+_TEXTS = "xl/sharedstrings.xml"  # texts that cells refer to by number; in lower case
 _COLUMN = re.compile("[A-Z]{1,3}")
 _DIGITS = "0123456789"
 _LETTERS = 26
@@ -61,7 +61,7 @@ def first_sheet(path: Path) -> Iterator[list[str]]:
     except (CalamineError, OSError, ValueError, IndexError) as error:
         raise _unreadable(error) from None
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of Rust; it is no Exception
+        if type(error).__name__ != "PanicException":  # of Rust; it is not an Exception
             raise
         raise _unreadable(error) from None
     return ([_text(cell) for cell in row] for row in rows)
@@ -78,14 +78,14 @@ def _checked(path: Path) -> io.BytesIO:
         raise Refused(fault)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise Refused(f"the file is larger than {MAX_BYTES >> 20} MiB; split the recipe")
+            raise Refused(f"the file is larger than {MAX_BYTES >> 20} MiB; split it")
         with zipfile.ZipFile(path) as archive:
             parts = _parts(archive)
     except FileNotFoundError:
         raise Refused("no such file") from None
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
         # RuntimeError: it is encrypted, or packed in a way that this Python does not know.
-        raise Refused("this is not an .xlsx workbook; save it anew, or as CSV") from None
+        raise Refused("this is not an .xlsx workbook; save it again, or as CSV") from None
     _check_sheets(parts)
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:
@@ -120,9 +120,9 @@ def _parts(archive: zipfile.ZipFile) -> dict[str, bytes]:
 
 
 def _check_sheets(parts: dict[str, bytes]) -> None:
-    """Refuse parts that are no XML, and a sheet that would fill the memory. Raises Refused.
+    """Refuse parts that are not XML, and a sheet that would fill the memory. Raises Refused.
 
-    Any part may be the sheet: a workbook says so itself.
+    Any part may be the sheet: the workbook names the one that is.
     """
     texts = _Texts()
     for name, data in parts.items():
@@ -132,18 +132,21 @@ def _check_sheets(parts: dict[str, bytes]) -> None:
         sheet = _Sheet(texts.lengths)
         _parse(name, data, sheet)
         if max(sheet.cells, sheet.rows * sheet.columns) > MAX_CELLS:
-            where = f"{sheet.cells} cells in {sheet.rows} rows and {sheet.columns} columns"
+            where = (
+                f"{counted(sheet.cells, 'cell')} in {counted(sheet.rows, 'row')} and"
+                f" {counted(sheet.columns, 'column')}"
+            )
             raise Refused(
-                f"the sheet {quoted(name)} has {where}: delete what stands far from the table, or"
+                f"the sheet {quoted(name)} has {where}: delete the cells far from the table, or"
                 " save it as CSV"
             )
         if sheet.characters > MAX_CHARACTERS:
-            most = MAX_CHARACTERS >> 20
-            raise Refused(f"the sheet {quoted(name)} has more than {most} Mi characters; split it")
+            most = f"more than {MAX_CHARACTERS} characters"
+            raise Refused(f"the sheet {quoted(name)} has {most}; split it")
 
 
 def _parse(name: str, data: bytes, sheet: _Sheet | _Texts) -> None:
-    """Measure a part. Raises Refused for what is no XML."""
+    """Measure a part. Raises Refused for a part that is not XML."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _no_doctype  # it may define texts that multiply
@@ -151,11 +154,11 @@ def _parse(name: str, data: bytes, sheet: _Sheet | _Texts) -> None:
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, LookupError, ValueError):
-        raise Refused(f"the workbook's part {quoted(name)} is broken; save it anew") from None
+        raise Refused(f"the workbook's part {quoted(name)} is broken; save it again") from None
 
 
 class _Texts:
-    """The lengths of the texts that cells name by their numbers."""
+    """The lengths of the texts that cells refer to by number."""
 
     def __init__(self) -> None:
         self.lengths: list[int] = []
@@ -177,7 +180,7 @@ class _Texts:
 
 
 class _Sheet:
-    """The cells of a sheet, its rows and columns, and the characters of cells that name a text."""
+    """The number of cells, rows and columns of a sheet, and of characters in texts it refers to."""
 
     def __init__(self, texts: list[int]) -> None:
         self.cells = self.rows = self.columns = self.characters = 0
@@ -225,7 +228,7 @@ class _Sheet:
         self.columns = max(self.columns, self._column)
 
     def _other(self, *_: object) -> None:
-        """Refuse a text's number that is not plain: others may read it as another one."""
+        """Refuse a text's number with markup in it: other readers may read another number."""
         if self._in_number:
             raise ValueError
 
@@ -238,7 +241,7 @@ class _Sheet:
 
 @cache
 def _column(letters: str) -> int:
-    """The number of a column: A is 1, AA is 27. Raises ValueError for no column."""
+    """The number of a column: A is 1, AA is 27. Raises ValueError for other letters."""
     if not _COLUMN.fullmatch(letters):
         raise ValueError
     number = 0

@@ -32,7 +32,7 @@ from spark_batch.recipe.syntax import COMMENT, MAX_DEPTH, TOO_DEEP, syntax_error
 from spark_batch.text import quoted
 
 MAX_NODES = 200_000  # an alias counts each time it is used
-# YAML's printable characters; surrogates are none of them.
+# All but YAML's printable characters, which surrogates are not.
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\ufffe\uffff]"
 )
@@ -139,7 +139,7 @@ class _Composer:
         except yaml.YAMLError:
             raise stop(self._findings, Mark(), "yaml", "this is not YAML") from None
         if self._root is None:
-            raise stop(self._findings, Mark(), "empty", "the file is empty; write a recipe")
+            raise stop(self._findings, Mark(), "empty", "the file is empty")
         return self._root
 
     def _take(self, event: yaml.Event) -> None:
@@ -154,7 +154,7 @@ class _Composer:
         elif isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise self._fatal(event, "documents", "a recipe is one document; remove '---'")
+                raise self._fatal(event, "documents", "only one document is allowed; remove '---'")
 
     def _scalar(self, event: Any) -> None:
         self._no_tag(event)
@@ -175,7 +175,7 @@ class _Composer:
             self._add(Node(value=value, mark=mark, raw=text), event.anchor)
 
     def _judge_plain(self, event: Any, value: Scalar) -> None:
-        """Report what YAML allows in a text without quotes and its author probably did not mean."""
+        """Report what YAML reads in a text without quotes and its author probably did not mean."""
         lines, start, end = self._findings.source.lines, event.start_mark, event.end_mark
         for number in range(start.line, end.line + 1) if not event.value.isascii() else ():
             begin = start.column if number == start.line else 0

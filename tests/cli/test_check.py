@@ -245,7 +245,7 @@ def test_the_variable_allows_it_too(
 
 def test_validate_and_plan_run_no_command(checked: Folder, call: Call) -> None:
     a_command(checked, "open('ran', 'w')")
-    assert "starts a program: `run` needs --allow-commands" in call("validate", checked.recipe).err
+    assert "`spark-batch run` needs --allow-commands" in call("validate", checked.recipe).err
     assert call("plan", checked.recipe, "--sandbox").code == 0
     assert not (checked.path / "ran").exists()
 

@@ -121,7 +121,7 @@ def test_a_picks_file_that_is_a_link_or_pipe_is_refused(folder: Folder, call: Ca
     picks = folder.path / "tiny.picks.csv"
     picks.symlink_to(folder.recipe)
     ended = call("status", folder.recipe, "--sandbox", "--only", "pick=yes")
-    assert (ended.code, "a picks file is a file, and no link" in ended.err) == (2, True)
+    assert (ended.code, "a picks file must be a regular file" in ended.err) == (2, True)
     picks.unlink()
     os.mkfifo(picks)
     assert call("status", folder.recipe, "--sandbox", "--only", "pick=yes").code == 2
@@ -142,7 +142,7 @@ def test_status_counts_verdicts_and_names_unknown_ones(folder: Folder, call: Cal
     picks.write_text("no picks\n")
     ended = call("status", folder.recipe, "--sandbox", "--json")
     assert (ended.code, json.loads(ended.out)["picks"]) == (0, None)
-    assert "note: " in ended.err and "tiny.picks.csv:1: the first line has to be" in ended.err
+    assert "note: " in ended.err and "tiny.picks.csv:1: the first line must be" in ended.err
 
 
 def test_validate_and_plan_name_verdicts_on_unknown_jobs(folder: Folder, call: Call) -> None:

@@ -89,7 +89,7 @@ def test_strict_makes_errors_of_warnings(folder: Path, form: str) -> None:
     assert result.exit_code == 2
     told = result.stdout + result.stderr
     assert {
-        "text": "seeds go from 1 to 2147483647 [seed-unusual]\n",
+        "text": "recommends seeds from 1 to 2147483647 [seed-unusual]\n",
         "json": '"severity": "error"',
         "github": "::error file=warned.yaml,line=5,col=18",
     }[form] in told

@@ -125,8 +125,8 @@ def test_a_verdict_is_changed_and_removed() -> None:
         (f"{HEADER}{A},a,pick,\n=======\n", ":3: a merge conflict of git"),
         (f'{HEADER}{A},a,pick,"x\ny"\nxyz,b,pick,\n', ":4: 'xyz' is not a job id"),
         (f"{HEADER}{A},a,pick\n", ":2: 3 cells, but the first line has 4"),
-        (f'{HEADER}{A},"a,pick,\n', ":2: this is no CSV"),
-        ("a;b;c\n", ":1: the first line has to be job,output,verdict,note"),
+        (f'{HEADER}{A},"a,pick,\n', ":2: this is not CSV"),
+        ("a;b;c\n", ":1: the first line must be job,output,verdict,note"),
         (HEADER.encode() + b"\xff\n", ":2: this is not UTF-8"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_file_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     """Before it is parsed."""
-    with pytest.raises(UsageError, match="a picks file has at most"):
+    with pytest.raises(UsageError, match="the picks file is larger than 16 MiB"):
         read_picks(_file(tmp_path, b"\n" * (16 * 1024 * 1024 + 1)))
 
 

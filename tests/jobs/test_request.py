@@ -28,7 +28,7 @@ def test_a_picture_that_is_not_known_is_named_when_nothing_else_differs() -> Non
     """A manifest does not have the pictures: what it does not have cannot be called changed."""
     unknown = replace(REQUEST, picture=None)
     (difference,) = differences(unknown, REQUEST)
-    assert str(difference) == "picture from one that is not known to sha256 abababab"
+    assert str(difference) == "picture from an unknown one to sha256 abababab"
     (difference,) = differences(unknown, replace(REQUEST, seed=8))
     assert str(difference) == "seed from 7 to 8"
 

@@ -91,8 +91,8 @@ def test_an_expression_that_is_none(expression: str) -> None:
     [
         ("inptu=hero", "no job has the axis 'inptu'; did you mean 'input'?"),
         ("input=heroo", "no job has the input 'heroo'; did you mean 'hero'?"),
-        ("size=4:3", "no job has the size '4:3'; there are 16:9"),
-        ("input=hero,seed=8", "no job has the seed '8'; there are 7"),
+        ("size=4:3", "no job has the size '4:3'; choose one of 16:9"),
+        ("input=hero,seed=8", "no job has the seed '8'; choose one of 7"),
         ("status=done", "no job is chosen"),
         ("status=failed|expird", "there is no status 'expird'; did you mean 'expired'?"),
         ("input!=hero", "no job is chosen"),
@@ -105,6 +105,13 @@ def test_what_no_job_has(expression: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         chooser.check()
     assert said in str(caught.value)
+
+
+def test_a_selection_from_no_jobs_offers_no_choice() -> None:
+    """The message ends where a list of axes would be empty."""
+    with pytest.raises(UsageError) as caught:
+        Chooser(["input=hero"]).check()
+    assert str(caught.value) == "--only input=hero: no job has the axis 'input'"
 
 
 def test_a_status_that_no_job_has_now_is_no_mistake() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from spark_batch.jobs import Input, Picture
 from spark_batch.recipe import Diagnostic, Loaded, load
+from spark_batch.text import quoted
 
 Load = Callable[[str], Loaded]
 Errors = Callable[[str], list[Diagnostic]]
@@ -28,6 +29,17 @@ def _fill(folder: Path, *names: str) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+
+def test_a_glob_without_a_match_names_the_folder_that_it_counts_from(
+    errors: Errors, folder: Path
+) -> None:
+    """None for one that begins at the root."""
+    (error,) = errors(f"{HEAD}inputs: [none/*.jpg]\n")
+    assert error.message == f"no file matches 'none/*.jpg' in {quoted(str(folder))}"
+    whole = f"{folder.as_posix()}/none/*.jpg"
+    (error,) = errors(f"{HEAD}inputs: ['{whole}']\n")
+    assert error.message == f"no file matches {quoted(whole)}"
 
 
 def test_globs_are_sorted_and_relative_to_the_recipe(loaded: Load, folder: Path) -> None:

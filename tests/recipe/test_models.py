@@ -102,8 +102,8 @@ def test_a_size_of_another_model_is_left_out_with_a_note(tmp_path: Path) -> None
         (TEXT, "1024x768"),
     ]
     assert [note.message for note in loaded.notes] == [
-        f"there is no size '4:3' here, so it is left out (model {TEXT})",
-        f"there is no size '2K' here, so it is left out (model {MODEL.name})",
+        f"the model has no size '4:3', so it is left out (model {TEXT})",
+        f"the model has no size '2K', so it is left out (model {MODEL.name})",
     ]
     assert errors(tmp_path, f"model: [{MODEL.name}, {TEXT}]\nvariants: {{size: 3K}}\n")
 
@@ -227,6 +227,15 @@ def test_prices_are_by_model(tmp_path: Path) -> None:
     assert prices == {"mine_1": Decimal("0.05")}
 
 
+def test_a_price_for_an_unknown_model_is_an_error(tmp_path: Path) -> None:
+    """One for a shipped model that the recipe does not use is none."""
+    given(tmp_path, f"model: mine.json\nprice: {{mine_1: 0.05, {TEXT}: 0.04}}\n")
+    (found,) = errors(tmp_path, "model: mine.json\nprice: {mine_2: 0.05}\n")
+    assert found == "recipe.yaml:6: there is no model 'mine_2'; did you mean 'mine_1'?"
+    (found,) = errors(tmp_path, "model: mine.json\nprice: {other: 0.05}\n")
+    assert found == "recipe.yaml:6: there is no model 'other'; choose one of mine_1"
+
+
 def test_a_picture_that_a_model_cannot_take_is_an_error_at_its_line(tmp_path: Path) -> None:
     """A file for a model of URLs, and a URL for one of files."""
     (found,) = errors(tmp_path, f"model: [{MODEL.name}, {BY_URL}]\n")
@@ -237,7 +246,7 @@ def test_a_picture_that_a_model_cannot_take_is_an_error_at_its_line(tmp_path: Pa
     url = "[{url: 'https://a.example/a.png'}]"
     (found,) = errors(tmp_path, "model: mine.json\n", own=files, inputs=url)
     assert found == (
-        "recipe.yaml:4: no URL can be given to mine_1; save the picture, and name the file"
+        "recipe.yaml:4: no URL can be sent to mine_1; save the picture and give its path"
     )
 
 
@@ -276,7 +285,7 @@ SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
     [
         ([], "expected a mapping"),
         ({"$defs": {}}, "missing keys 'model' and 'params'"),
-        (changed(picture=None), "no parameter has 'x-picture': none carries the picture"),
+        (changed(picture=None), "add 'x-picture' to the parameter that carries the picture"),
         (changed(prompt=None), "missing key 'prompt'"),
         (changed(width={"type": "integer"}), "width and height belong together"),
         (changed(take={"type": "integer"}), "'take' has a meaning of its own in recipes"),
@@ -290,12 +299,12 @@ SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
             changed(size=None, width=NARROW, height=NARROW, sizes={"big": 513}),
             "513 is more than 512; width is 512 or less",
         ),
-        (changed(style={"type": "date"}), "'date' is not known; there are string, number"),
-        (changed(seed={"type": "string"}), "'seed' is of type integer in every recipe"),
-        (changed(scale={"type": "object"}), "'scale' is of type number in every recipe"),
+        (changed(style={"type": "date"}), "'date' is not known; choose one of string, number"),
+        (changed(seed={"type": "string"}), "the type of 'seed' must be integer"),
+        (changed(scale={"type": "object"}), "the type of 'scale' must be number"),
         (
             changed(style={"type": "integer", "minimum": 5, "maximum": 1}),
-            "minimum 5 is more than maximum 1: no value is left",
+            "minimum 5 is more than maximum 1",
         ),
         (
             changed(logo={"type": "object", "properties": {"a": SHORT}}),
@@ -303,14 +312,17 @@ SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
         ),
         (
             changed(style={"type": "string", "enum": ["oil"], "default": "ink"}),
-            "the default is not allowed by the rest: 'ink' is not known; there are oil",
+            "the default breaks the other rules: 'ink' is not known; choose one of oil",
         ),
         (
             changed(style={"type": "string", "minLength": 3, "default": "a"}),
-            "the default is not allowed by the rest: 'a' is too short; give at least 3 characters",
+            "the default breaks the other rules: 'a' is too short; give at least 3 characters",
         ),
         (changed(style={"type": "integer", "enum": ["a"]}), "expected a whole number, not 'a'"),
-        (changed(size={"type": "string", "enum": ["large"]}), "'small' is not known; there are"),
+        (
+            changed(size={"type": "string", "enum": ["large"]}),
+            "'small' is not known; choose one of",
+        ),
         (
             with_part("sizeName", {"oneOf": [{"const": "a"}] * 2}),
             "the name 'a' is given twice; remove one",
@@ -336,7 +348,7 @@ SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
                     "sizeName": {"oneOf": [{"const": "a"}], "default": "b"},
                 },
             },
-            "the default 'b' is none of the names",
+            "the default 'b' is not one of the names",
         ),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_pattern_takes_out_what_comes_before_it(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("inputs: ['!hero-*', '*.jpg']\nprompts: [A]\n", "inputs[0]: nothing before it matches"),
+        ("inputs: ['!hero-*', '*.jpg']\nprompts: [A]\n", "inputs[0]: no input before it matches"),
         (
             "inputs: [mug.jpg]\nprompts: [{id: p, text: A, inputs: [mgu]}]\n",
             "prompts[0].inputs[0]: no input has the id 'mgu'",
@@ -113,4 +113,4 @@ def test_a_name_that_matches_nothing_is_an_error(folder: Path, text: str, expect
 
 def test_a_prompt_for_no_input_is_an_error(folder: Path) -> None:
     text = "inputs: [mug.jpg]\nprompts: [{id: p, text: A, inputs: ['mug', '!mug']}, B]\n"
-    assert any("prompts[0].inputs: no input is left" in error for error in errors(folder, text))
+    assert any("prompts[0].inputs: this leaves no input" in error for error in errors(folder, text))

@@ -123,7 +123,7 @@ def test_an_axis_that_no_model_has_is_an_error_at_the_input(errors: Errors) -> N
     text = f"model: {TEXT}\ninputs:\n  - {{path: photos/hero.jpg, scale: 0.5, sede: 7}}\n"
     assert messages(errors, text) == [
         "6: unknown key 'scale'; no model of the recipe has it",
-        "6: unknown key 'sede'; known are 'size', 'id', 'path', 'url' and 'fit'",
+        "6: unknown key 'sede'; choose one of 'size', 'id', 'path', 'url' and 'fit'",
     ]
 
 
@@ -132,7 +132,7 @@ def test_an_axis_that_no_model_has_is_an_error_at_the_input(errors: Errors) -> N
     [
         ("scale: 1.5", "1.5 is more than 1; scale is from 0 to 1"),
         ("seed: 1.5", "expected a whole number, not 1.5"),
-        ("takes: 3", "unknown key 'takes'; known are"),
+        ("takes: 3", "unknown key 'takes'; choose one of"),
         ("size: 100x100", "100 is less than 512; width is from 512 to 2016"),
         ("size: inptu", "'inptu' is not a named size; did you mean 'input'?"),
         ("seed: [7, 7]", "7 is given twice in line 5; remove one"),
@@ -151,8 +151,8 @@ def test_of_a_url_the_size_is_not_known(errors: Errors, loaded: Load) -> None:
     text = "inputs:\n  - {id: web, url: 'https://a.example/a.jpg'%s}\nvariants: {size: input}\n"
     (found,) = messages(errors, text % "")
     assert found == (
-        "5: 'size: input' needs the picture's pixels, and of a URL they are not known: save the"
-        " picture and name the file, or give it a size of its own"
+        "5: 'size: input' needs the picture's pixels, which are not known for a URL: save the"
+        " picture and give its path, or give the input a size of its own"
     )
     assert sizes(jobs_of(loaded, text % ", size: 4:3")) == [("web", "4x3")]
 
@@ -165,7 +165,7 @@ def test_a_rule_names_the_size_that_comes_out(loaded: Load, errors: Errors) -> N
     )
     assert sizes(jobs_of(loaded, text % "1536x512")).count(("wide", "1536x512")) == 1
     (found,) = messages(errors, text % "input")
-    assert found == "6: 'input' is not in the recipe; there are 1328x1328, 4:3, 1536x512"
+    assert found == "6: 'input' is not in the recipe; choose one of 1328x1328, 4:3, 1536x512"
 
 
 def test_a_rule_about_a_size_counts_for_every_model_that_has_it(loaded: Load) -> None:
@@ -257,7 +257,7 @@ def test_a_model_of_names_without_proportions_is_an_error(errors: Errors, folder
     (folder / "m.json").write_text(json.dumps(model))
     text = "model: m.json\ninputs: [photos/hero.jpg]\nvariants: {size: input}\n"
     assert messages(errors, text) == [
-        "5: m has no size of known proportions, so 'size: input' finds none"
+        "5: m has no size of known proportions for 'size: input'; choose a size"
     ]
     model["$defs"]["sizeName"] = {"oneOf": [{"const": "input"}]}
     (folder / "m.json").write_text(json.dumps(model))

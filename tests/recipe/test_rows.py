@@ -135,6 +135,16 @@ def test_what_is_there_already_is_made_once(loaded: Load, folder: Path) -> None:
     ]
     (warning,) = found.warnings
     assert (warning.code, warning.place.line) == ("row-repeated", 4)
+    assert warning.message == "the row repeats an earlier one; its jobs are made once"
+
+
+def test_rows_that_repeat_earlier_ones_are_counted(loaded: Load, folder: Path) -> None:
+    (folder / "t.csv").write_text("image,prompt\n" + "photos/hero.jpg,Red\n" * 3)
+    (warning,) = loaded(ROWS).warnings
+    assert warning.place.line == 3
+    assert warning.message == (
+        "2 rows repeat earlier ones, this one first; their jobs are made once"
+    )
 
 
 def test_each_picture_is_probed_once(folder: Path) -> None:

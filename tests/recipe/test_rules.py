@@ -99,7 +99,7 @@ def test_what_is_not_named(loaded: Load) -> None:
     assert second.scales == (0.9,)
     assert (second.seeds, second.sizes) == (first.seeds, first.sizes)
     (note,) = found.notes
-    assert note.message == "include[0] takes size, seed, takes from variants"
+    assert note.message == "inherits size, seed, takes from variants"
 
 
 def test_takes_belong_to_the_seed_that_is_given(loaded: Load) -> None:

@@ -127,7 +127,7 @@ def test_rules_compare_whole_values(tmp_path: Path) -> None:
     assert values(jobs, "tags") == ['["a"]'] * 2
     (found,) = errors(tmp_path, text % "top, opacity: 1")
     assert found.endswith(
-        'this logo is not in the recipe; there are {"position":"top"}, {"position":"bottom"}'
+        'this logo is not in the recipe; choose one of {"position":"top"}, {"position":"bottom"}'
     )
 
 
@@ -162,13 +162,13 @@ def test_a_cell_holds_json(tmp_path: Path, name: str) -> None:
     ("cell", "message"),
     [
         ("{position: top}", "'{position: top}' is not JSON, such as"),
-        ('{"position": "left"}', "'left' is not known; there are top, bottom"),
+        ('{"position": "left"}', "'left' is not known; choose one of top, bottom"),
         ('{"position": "top", "opacity": 2}', "2 is more than 1; opacity is from 0 to 1"),
         ('{"position": "top", "position": "top"}', "a key is given twice"),
-        ('{"position": "top", "opacity": NaN}', "'NaN' is no number of JSON that can be used"),
-        ('{"position": "top", "opacity": 1e999}', "'1e999' is no number of JSON that"),
+        ('{"position": "top", "opacity": NaN}', "'NaN' is not a number that can be used"),
+        ('{"position": "top", "opacity": 1e999}', "'1e999' is not a number that"),
         ('["top"]', "expected a mapping, not a list"),
-        ("[" * 30 + "]" * 30, "more than 20 mappings and lists stand inside each other"),
+        ("[" * 30 + "]" * 30, "mappings and lists are nested more than 20 levels deep"),
         ("[" * 100_000, "is not JSON"),
         ("7", "expected a mapping, not 7"),
     ],
