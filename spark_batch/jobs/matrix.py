@@ -413,8 +413,8 @@ def _variable(name: str, recipe: Recipe, model: str) -> _Outer:
     instead = names.value_slug(model) if name == names.MODEL else absent
 
     def value(picture: Input, prompt: Prompt, size: Size) -> str:
-        # A prompt's variable may have the name of a parameter of another model, or `model`: then the
-        # template means the variable.
+        # A prompt's variable may have the name of a parameter of another model, or `model`: then
+        # the template means the variable.
         found = names.variable_name(prompt, name)
         if found is None and instead is None:
             own = (*recipe.models.further, *(name for name, _ in prompt.variables))
