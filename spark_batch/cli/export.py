@@ -8,6 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.project import Shard
 from spark_batch.text import counted, printable
 
@@ -64,4 +65,4 @@ def command(
         parts.append(f"{counted(export.unfinished, 'job')} without a picture left out")
     if not mirror and export.others:
         parts.append(f"{len(export.others)} from earlier exports left there (--mirror deletes)")
-    click.echo(printable(f"{export.destination.shown}: {', '.join(parts)}"))
+    print_wrapped(printable(f"{export.destination.shown}: {', '.join(parts)}"))

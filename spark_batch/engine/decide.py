@@ -296,7 +296,7 @@ class Engine:
         self.leave_at = self._now + patience
         reason = (
             f"interrupted: nothing more is sent; waiting at most {patience:g} s for what is paid"
-            " for (again: stop now, the next run fetches it)"
+            " for (Ctrl-C again stops now, and the next run fetches it)"
         )
         self._halt(ExitCode.INTERRUPTED, reason)
 
