@@ -210,4 +210,4 @@ def _report(error: BaseException, arguments: list[str]) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(printable_lines(f"spark-batch: {text}"), err=True)
+    colours.print_wrapped(printable_lines(f"spark-batch: {text}"), err=True)

@@ -12,7 +12,8 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import changes, comment
-from spark_batch.cli.sums import aligned
+from spark_batch.cli.colours import print_folded, print_wrapped
+from spark_batch.cli.sums import print_table
 from spark_batch.errors import UsageError
 from spark_batch.project import Change, Comparison, Entry, Paid, Sum, Totals, base, measured
 from spark_batch.text import printable, quoted
@@ -72,7 +73,7 @@ def show(plan: project.Plan, given: str, *, form: Form, shown: int | None) -> bo
     """
     comparison = Comparison(plan, base(plan.recipe, given))
     for note in comparison.base.notes:
-        click.echo(f"note: {note}", err=True)
+        print_wrapped(f"note: {note}", err=True)
     if form is Form.JSON:
         _print_json(comparison)
     elif form is Form.MARKDOWN:
@@ -87,7 +88,7 @@ def _print_text(comparison: Comparison, shown: int | None) -> None:
     """Print at most `shown` changed jobs, then the sums; None prints every job."""
     lines, hidden = _lines(comparison, shown)
     for line in lines:
-        click.echo(line)
+        print_folded(line, after="  ")
     if hidden:
         click.echo(f"… and {hidden} more (--all lists them)")
     totals, against = comparison.totals, comparison.base
@@ -95,9 +96,9 @@ def _print_text(comparison: Comparison, shown: int | None) -> None:
         _print_table(axis, sums, shown)
     commit = f" ({against.commit[:10]})" if against.commit else ""
     name = f"{comparison.plan.recipe.name} against {quoted(against.given)}{commit}"
-    click.echo(f"{name}: {changes.headline(totals)}")
+    print_wrapped(f"{name}: {changes.headline(totals)}")
     for line in changes.details(totals):
-        click.echo(f"  {line}")
+        print_wrapped(f"  {line}")
 
 
 def _lines(comparison: Comparison, shown: int | None) -> tuple[list[str], int]:
@@ -130,8 +131,7 @@ def _print_table(axis: str, sums: Mapping[str, Sum], shown: int | None) -> None:
     rows = changes.rows(sums)
     if rows:
         cut = rows if shown is None else rows[:shown]
-        for line in aligned([(axis, *changes.HEAD), *cut], numbers=len(changes.HEAD)):
-            click.echo(line)
+        print_table([(axis, *changes.HEAD), *cut], numbers=len(changes.HEAD))
         if len(cut) < len(rows):
             click.echo(f"… and {len(rows) - len(cut)} more (--all lists them)")
 

@@ -8,7 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, options, session
-from spark_batch.cli.colours import Colour, print_line
+from spark_batch.cli.colours import Colour, print_folded, print_wrapped
 from spark_batch.errors import ExitCode
 from spark_batch.project import CheckedPicture, Shard
 from spark_batch.text import counted, printable
@@ -41,7 +41,7 @@ def command(
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     others = f", {counted(outcome.passed_over, 'picture')} skipped" * bool(outcome.passed_over)
     pictures = counted(outcome.checked, "picture")
-    click.echo(f"{pictures} checked{others}; {counted(outcome.flagged, 'job')} flagged")
+    print_wrapped(f"{pictures} checked{others}; {counted(outcome.flagged, 'job')} flagged")
     session.print_reports(outcome.written, layout)
     code = github.publish(recipe_path, layout)
     failed = ExitCode.FAILED if strict and outcome.flagged else ExitCode.DONE
@@ -52,12 +52,12 @@ def _print(checked: CheckedPicture) -> None:
     """Print the checks that a picture failed, or why it was skipped."""
     name = printable(checked.record.file or checked.record.output)
     if checked.passed_over is not None:
-        print_line(f"{name}: not checked: {printable(checked.passed_over)}")
+        print_folded(f"{name}: not checked: {printable(checked.passed_over)}")
     for result in checked.results:
         if not result.passed:
             words = f" {name}: {printable(f'{result.check}: {result.reason}')}"
-            print_line(("flagged", Colour.NOTABLE), words)
+            print_folded(("flagged", Colour.NOTABLE), words)
 
 
 def _print_note(note: str) -> None:
-    click.echo(f"note: {note}", err=True)
+    print_wrapped(f"note: {note}", err=True)

@@ -33,6 +33,7 @@ class Colour(Enum):
 
 
 _INDENT = "    "
+_LEAST = 16  # columns for words, on the narrowest terminal
 _COMMAND = re.compile(r"`[^`\n]*`")
 _SEVERITY = re.compile(r": (error|warning|note): ")
 
@@ -70,14 +71,16 @@ def print_line(*parts: Part, err: bool = False) -> None:
     target.flush()
 
 
-def print_folded(*parts: Part, after: str = ": ") -> None:
+def print_folded(*parts: Part, after: str = ": ", indent: str = _INDENT) -> None:
     """Print a line on stdout, on a terminal folded to its width."""
     if sys.stdout.isatty():
-        parts = folded(parts, shutil.get_terminal_size().columns, after=after)
+        parts = folded(parts, shutil.get_terminal_size().columns, after=after, indent=indent)
     print_line(*parts)
 
 
-def folded(parts: tuple[Part, ...], columns: int, *, after: str = ": ") -> tuple[Part, ...]:
+def folded(
+    parts: tuple[Part, ...], columns: int, *, after: str = ": ", indent: str = _INDENT
+) -> tuple[Part, ...]:
     """A line that is longer than the terminal is wide, as several: what follows is indented.
 
     The line is cut behind the first `after` of its last part; without any, before that part. A
@@ -90,11 +93,36 @@ def folded(parts: tuple[Part, ...], columns: int, *, after: str = ": ") -> tuple
     name, cut, rest = text.partition(after) if after else ("", "", text)
     if not rest:
         return parts
-    kept = _COMMAND.sub(lambda command: command[0].replace(" ", "\0"), rest)
-    width = max(columns - len(_INDENT), len(_INDENT))
-    lines = textwrap.wrap(kept, width, break_long_words=False, break_on_hyphens=False)
-    below = textwrap.indent("\n".join(lines).replace("\0", " "), _INDENT)
+    below = wrapped(f"{indent}{rest}", columns, further="")
     return (*heads, f"{name}{cut.rstrip()}\n{below}")
+
+
+def wrapped(text: str, columns: int, *, further: str = _INDENT) -> str:
+    """A line as several of at most so many columns, cut between words.
+
+    The lines after the first are indented as it is, and by `further`. A command in backticks stays
+    in one line, so that it can be copied.
+    """
+    kept = _COMMAND.sub(lambda command: command[0].replace(" ", "\0"), text.lstrip(" "))
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    width = max(columns, len(indent + further) + _LEAST)
+    lines = textwrap.wrap(
+        kept,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace("\0", " ")
+
+
+def print_wrapped(text: str, *, err: bool = False) -> None:
+    """Print lines, on a terminal wrapped between words."""
+    if (sys.stderr if err else sys.stdout).isatty():
+        columns = shutil.get_terminal_size().columns
+        text = "\n".join(wrapped(line, columns) for line in text.split("\n"))
+    print_line(text, err=err)
 
 
 def print_link(before: str, path: Path) -> None:

@@ -8,6 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.project import Shard
 from spark_batch.text import counted, printable
 
@@ -65,4 +66,4 @@ def command(
     if not mirror and export.others:
         others = f"{len(export.others)} from earlier exports"
         parts.append(f"{others} left there (--mirror deletes them)")
-    click.echo(printable(f"{export.destination.shown}: {', '.join(parts)}"))
+    print_wrapped(printable(f"{export.destination.shown}: {', '.join(parts)}"))

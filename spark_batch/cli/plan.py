@@ -10,6 +10,7 @@ import click
 from spark_batch import project
 from spark_batch.cli import against as comparing
 from spark_batch.cli import completing, options, plandocument, plantext, session, sums
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.options import amount
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
@@ -87,7 +88,7 @@ def command(
     _check_saving(out, max_cost, shard, sample, retry=retry, reroll=reroll)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
     for found in project.check_picks(recipe):
-        click.echo(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
+        print_wrapped(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
     with project.plan(
         recipe,
         sandbox=sandbox,
@@ -108,9 +109,9 @@ def command(
         _show(plan, as_json=as_json, by=by, every=show_all)
         session.print_further(plan.layout, recipe_path, reroll=reroll)
         if problem := plan.refusal():
-            click.echo(f"note: `run` will refuse this: {problem}", err=True)
+            print_wrapped(f"note: `run` will refuse this: {problem}", err=True)
         if shared := plan.shared():
-            click.echo(f"note: {shared}", err=True)
+            print_wrapped(f"note: {shared}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
             _print_saved(saved, out, plan)
@@ -158,13 +159,13 @@ def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> No
     """Print the saved plan on stderr, so that a program can read the plan from stdout."""
     new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
     command = command_line("run", plan.recipe.path, plan.layout, "--plan", str(path))
-    click.echo(
+    print_wrapped(
         f"saved {shown(path)}: {new} to create, at most {saved.ceiling} USD together with"
         f" the {saved.committed} USD so far; `{command}` does it, once",
         err=True,
     )
     if saved.expected is not None and saved.committed + saved.expected > saved.ceiling:
-        click.echo(
+        print_wrapped(
             f"it will stop before its end: it is expected to cost {saved.expected} USD in addition"
             f" to the {saved.committed} USD so far",
             err=True,

@@ -11,7 +11,18 @@ import click
 
 from spark_batch import project
 from spark_batch.cli.standing import command_line
-from spark_batch.project import Action, Input, Job, Models, Prompt, Step, excluded, origins, source
+from spark_batch.project import (
+    Action,
+    ErrorCode,
+    Input,
+    Job,
+    Models,
+    Prompt,
+    Step,
+    excluded,
+    origins,
+    source,
+)
 
 
 def show(plan: project.Plan) -> None:
@@ -32,9 +43,23 @@ def next_command(plan: project.Plan, step: Step) -> str | None:
         return command_line("rescue", recipe, layout)
     if step.action is Action.PRUNED:
         return command_line("prune", recipe, layout, "--undo", "--only", f"job={key}")
-    if step.action is Action.FAILED:
+    if step.action is Action.FAILED and not is_refused(step, plan.recipe.models):
         return command_line("retry", recipe, layout, "--only", f"job={key}")
     return None
+
+
+def known_error(step: Step, models: Models) -> ErrorCode | None:
+    """The documented error code of a job's last attempt, if it failed with one."""
+    attempt = step.attempt
+    if attempt is None or attempt.error_message is None:
+        return None
+    return models.of(step.job.model).errors.find(attempt.error_code)
+
+
+def is_refused(step: Step, models: Models) -> bool:
+    """Whether a job is left failed since the API refuses its request."""
+    known = known_error(step, models) if step.action is Action.FAILED else None
+    return known is not None and known.refuses_request
 
 
 def _job(plan: project.Plan, step: Step) -> dict[str, Any]:
@@ -109,7 +134,7 @@ def _error(step: Step, models: Models) -> dict[str, str | None] | None:
     attempt = step.attempt
     if attempt is None or attempt.error_message is None:
         return None
-    known = models.of(step.job.model).errors.find(attempt.error_code)
+    known = known_error(step, models)
     return {
         "code": attempt.error_code,
         "message": attempt.error_message,

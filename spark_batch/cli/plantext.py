@@ -9,7 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import plandocument, session, standing
-from spark_batch.cli.colours import Colour, print_folded, print_line
+from spark_batch.cli.colours import Colour, print_folded, print_line, print_wrapped
 from spark_batch.paths import shown
 from spark_batch.project import (
     COSTS,
@@ -59,6 +59,7 @@ _ADVICE = {
     Action.EXPIRED: (("rescue",), "looks once more for free"),
     Action.PRUNED: (("prune", "--undo"), "has them fetched again"),
 }
+_REFUSED = "failed, refused by the API: the same request fails again, change it in the recipe"
 _SOURCES = {
     "charged": "what was charged before",
     "recipe": "the recipe's price",
@@ -71,14 +72,15 @@ def show(plan: project.Plan, *, every: bool) -> None:
     A few steps are listed. Of many, those that make a new picture are shown by axis, and the others
     are listed; with `every`, all steps are, those of finished jobs too.
     """
-    listing = _Listing()
+    listing, printer, refused = _Listing(), _Printer(plan), 0
     for step in plan.steps(brief=True):
+        refused += plandocument.is_refused(step, plan.recipe.models)
         if every:
-            _print_step(plan, step)
+            printer.print(step)
         elif step.action not in (Action.KEEP, Action.LEAVE, Action.PRUNED):
-            listing.add(plan, step)
-    listing.print(plan)
-    show_sums(plan)
+            listing.add(step)
+    listing.print(printer)
+    show_sums(plan, refused=refused)
 
 
 class _Listing:
@@ -91,7 +93,7 @@ class _Listing:
         self._created = 0
         self._new: _Counts = defaultdict(lambda: defaultdict(int))
 
-    def add(self, plan: project.Plan, step: Step) -> None:
+    def add(self, step: Step) -> None:
         self._steps += 1
         if len(self._few) <= _FEW:
             self._few.append(step)
@@ -101,19 +103,19 @@ class _Listing:
         elif len(self._others) <= _FEW:
             self._others.append(step)
 
-    def print(self, plan: project.Plan) -> None:
+    def print(self, printer: _Printer) -> None:
         """Print the lines, after all steps were added."""
         if self._steps <= _FEW:
             for step in self._few:
-                _print_step(plan, step)
+                printer.print(step)
             return
         if self._created:
             created = counted(self._created, "new picture")
             print_line(_SIGNS[Action.CREATE], f" {created} (--all lists each), by axis:")
             for head, values in _axis_lines(self._new):
-                print_folded(f"  {head}  ", values, after="")
+                print_folded(f"  {head}  ", values, after="", indent=" " * 6)
         for step in self._others[:_FEW]:
-            _print_step(plan, step)
+            printer.print(step)
         hidden = self._steps - self._created - len(self._others[:_FEW])
         if hidden:
             click.echo(f"… and {hidden} more (--all lists them)")
@@ -156,10 +158,25 @@ def _axis_lines(counts: _Counts) -> Iterator[tuple[str, str]]:
         yield f"{axis:<{width}}  {len(values):>5}", f"{', '.join(shown)}{more}{each}"
 
 
-def _print_step(plan: project.Plan, step: Step) -> None:
-    sign, colour = _sign(step)
-    text = f"{step.job.output}  {step.reason}{_rest(plan, step)}"
-    print_folded((sign, colour), f" {text}", after="  ")
+class _Printer:
+    """Prints steps, with the advice on an error code where the code comes first."""
+
+    def __init__(self, plan: project.Plan) -> None:
+        self._plan = plan
+        self._advised: set[str] = set()
+
+    def print(self, step: Step) -> None:
+        """Print the line of a step."""
+        sign, colour = _sign(step)
+        text = f"{step.job.output}  {self._reason(step)}{_rest(self._plan, step)}"
+        print_folded((sign, colour), f" {text}", after="  ")
+
+    def _reason(self, step: Step) -> str:
+        known = plandocument.known_error(step, self._plan.recipe.models)
+        if known is None or known.code not in self._advised:
+            self._advised.update([known.code] if known else [])
+            return step.reason
+        return step.reason.removesuffix(f" ({known.advice})")
 
 
 def _sign(step: Step) -> tuple[str, Colour]:
@@ -187,12 +204,16 @@ def _rest(plan: project.Plan, step: Step) -> str:
     return ""
 
 
-def show_sums(plan: project.Plan) -> None:
-    """Print the sums, after every step has been taken."""
+def show_sums(plan: project.Plan, *, refused: int = 0) -> None:
+    """Print the sums, after every step has been taken; the API refuses `refused` failed jobs."""
     total = counted(plan.forecast.total(), "job")
-    click.echo(f"{plan.recipe.name}: {total} in {shown(plan.layout.output_dir)}")
+    print_wrapped(f"{plan.recipe.name}: {total} in {shown(plan.layout.output_dir)}")
     for action, count in plan.forecast.counts.items():
-        click.echo(f"  {count:>7} {_words(action, plan)}")
+        if action is not Action.FAILED or refused < count:
+            left = count - refused if action is Action.FAILED else count
+            print_wrapped(f"  {left:>7} {_words(action, plan)}")
+        if action is Action.FAILED and refused:
+            print_wrapped(f"  {refused:>7} {_REFUSED}")
     sections: list[Callable[[project.Plan], Iterable[str]]] = [
         _sample_lines,
         _pointer_lines,
@@ -203,7 +224,7 @@ def show_sums(plan: project.Plan) -> None:
         _whole_lines,
     ]
     for line in (line for lines in sections for line in lines(plan)):
-        click.echo(f"  {line}")
+        print_wrapped(f"  {line}")
 
 
 def _words(action: Action, plan: project.Plan) -> str:

@@ -31,7 +31,9 @@ from spark_batch.project import (
     Unfinished,
 )
 
-_NARROW = 70  # columns, below which a bar and words have no room
+_BAR = 8  # columns of a bar; it is left out where there is less room
+_TIME = 12  # columns of `1:23:45 left`
+_MARGIN = 3  # columns behind the bar, for the ^C that a terminal echoes
 _TOO_EARLY = 0.05  # share of the jobs, below which no time left is shown
 _ENDS = (Done, Failed, BecameUncertain, Expired, Unfinished)
 
@@ -93,7 +95,7 @@ class Bar:
         self._currency = currency
         self._terminal = terminal(sys.stderr)
         self._total = total
-        self._bar = tqdm(total=total, file=self._terminal, unit="job", dynamic_ncols=True)
+        self._bar = tqdm(total=total, file=self._terminal, unit="job", ncols=_columns())
         self._trouble = Trouble()
         self._advice = Advice(codes)
 
@@ -113,19 +115,28 @@ class Bar:
         self._trouble.count(event)
         parts = describe(event, self._currency)
         quiet = isinstance(event, Done) and event.flag is None
-        columns = shutil.get_terminal_size().columns
         if parts and not quiet:
-            self._write(parts, columns)
+            self._write(*parts)
         if advice := self._advice.on(event):
-            self._write((advice,), columns)
+            self._write(advice)
         self._bar.n = tally.ended
+        self._bar.ncols = columns = _columns()
         self._bar.bar_format = bar_format(
             tally, self._trouble, self._total, columns, self._currency
         )
         self._bar.update(0)
 
-    def _write(self, parts: tuple[Part, ...], columns: int) -> None:
-        self._bar.write(line(sys.stderr, *folded(parts, columns)), file=self._terminal)
+    def _write(self, *parts: Part) -> None:
+        """Print a line above the bar; on a terminal it covers all of the bar, and an echoed ^C."""
+        columns = shutil.get_terminal_size().columns
+        text = line(sys.stderr, *folded(parts, columns))
+        self._terminal.write(f"\r{' ' * (columns - 1)}")
+        self._bar.write(text, file=self._terminal)
+
+
+def _columns() -> int:
+    """The columns that a bar may take."""
+    return max(shutil.get_terminal_size().columns - _MARGIN, 1)
 
 
 class Lines:
@@ -172,29 +183,51 @@ class Trouble:
         self.flagged += isinstance(event, Done) and event.flag is not None
 
 
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """A part of the bar; of those that have no room the highest `rank` goes first, and 0 never.
+
+    `width` is that of a text with fields.
+    """
+
+    text: str
+    rank: int = 0
+    width: int = 0
+
+    @property
+    def columns(self) -> int:
+        return self.width or len(self.text)
+
+
 def bar_format(
     tally: Tally, trouble: Trouble, total: int, columns: int, currency: str = "USD"
 ) -> str:
-    """The format of the bar for a terminal of so many columns.
+    """The format of a bar of so many columns.
 
-    In flight and money are always there. A time that is left is not guessed from the first
-    pictures.
+    The number of jobs, what is in flight and money are always there; the rest as far as there is
+    room. A time that is left is not guessed from the first pictures.
     """
-    money = f"{tally.spent} {currency}"
-    if columns < _NARROW:
-        return f"{{n_fmt}}/{{total_fmt}}, {tally.in_flight} in flight, {money}"
-    if tally.expected is not None:
-        money = f"{tally.spent} of about {tally.expected} {currency}"
-    counts = {
-        "failed": tally.failed,
-        "retry" if trouble.retries == 1 else "retries": trouble.retries,
-        "flagged": trouble.flagged,
-        "in flight": tally.in_flight,
-    }
-    parts = [f"{count} {what}" for what, count in counts.items() if count or what == "in flight"]
-    left = ["{remaining} left"] if tally.ended >= total * _TOO_EARLY else []
-    figures = ", ".join([*left, *parts, money])
-    return f"{{percentage:3.0f}}% {{bar}} {{n_fmt}}/{{total_fmt}} [{figures}]"
+    left = tally.ended >= total * _TOO_EARLY
+    retries = "retry" if trouble.retries == 1 else "retries"
+    known = tally.expected is not None
+    figures = [
+        _Figure("{percentage:3.0f}% {bar} ", 4, 6 + _BAR),
+        _Figure("{n_fmt}/{total_fmt}", width=2 * len(str(total)) + 1),
+        *[_Figure(", {remaining} left", 3, _TIME + 2)] * left,
+        *[_Figure(f", {tally.failed} failed", 1)] * bool(tally.failed),
+        *[_Figure(f", {trouble.retries} {retries}", 5)] * bool(trouble.retries),
+        *[_Figure(f", {trouble.flagged} flagged", 2)] * bool(trouble.flagged),
+        _Figure(f", {tally.in_flight} in flight"),
+        _Figure(f", {tally.spent}"),
+        *[_Figure(f" of about {tally.expected}", 6)] * known,
+        _Figure(f" {currency}"),
+    ]
+    while sum(figure.columns for figure in figures) > columns:
+        last = max(figures, key=lambda figure: figure.rank)
+        if not last.rank:
+            break
+        figures.remove(last)
+    return "".join(figure.text for figure in figures)
 
 
 def describe(event: Event, currency: str = "USD") -> tuple[Part, ...]:

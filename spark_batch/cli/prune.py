@@ -8,6 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Kind, Pruning
@@ -56,12 +57,12 @@ def command(
     count, size = len(pruning.deletions), bytes_text(pruning.bytes)
     pictures = counted(count, "picture")
     if yes:
-        click.echo(f"{pictures} deleted, {size} freed; the cost still counts")
+        print_wrapped(f"{pictures} deleted, {size} freed; the cost still counts")
     elif count or pruning.attempts:
         layout = project.find_layout(recipe_path, sandbox=sandbox)
         words = [f"--{kind.value.replace(' ', '-')}" for kind in kinds if kind in flags]
         again = command_line("prune", recipe_path, layout, *words, "--yes")
-        click.echo(f"{pictures} to delete, {size}: `{again}` deletes them")
+        print_wrapped(f"{pictures} to delete, {size}: `{again}` deletes them")
     else:
         click.echo("nothing to delete")
     if pruning.written is None:
@@ -76,7 +77,7 @@ def _print_files(pruning: Pruning) -> None:
         size = bytes_text(deletion.bytes) if deletion.bytes else "gone already"
         click.echo(printable(f"{deletion.kind.value:<9}  {deletion.file}  {size}"))
     for spared in pruning.spared:
-        click.echo(printable(f"left alone: {spared.file}: {spared.reason}"), err=True)
+        print_wrapped(printable(f"left alone: {spared.file}: {spared.reason}"), err=True)
 
 
 def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> int:
@@ -84,7 +85,7 @@ def _undo(recipe: project.Recipe, only: tuple[str, ...], *, sandbox: bool) -> in
     layout = project.find_layout(recipe.path, sandbox=sandbox)
     run = command_line("run", recipe.path, layout)
     pictures = counted(count, "picture")
-    click.echo(
+    print_wrapped(
         f"{pictures} wanted again: `{run}` fetches for free what the API still has, which is about"
         " a day; `retry` makes the rest again, for money"
     )

@@ -48,7 +48,10 @@ def command(
     vendor's billing page, or ask its support. Sends nothing: the next `run` or `rescue` continues.
     """
     if sum((task_id is not None, not_charged, resubmit)) != 1:
-        raise UsageError("give one of --task-id ID, --not-charged and --resubmit")
+        raise UsageError(
+            "say what the billing page shows: --task-id ID (there is a task), --not-charged (there"
+            " is none), or --resubmit (not known: make it again, and maybe pay twice)"
+        )
     if (job is None) is not bool(only) or (only and task_id is not None):
         raise UsageError(
             "give JOB; or --only EXPR, such as --only status=uncertain, with --not-charged or"

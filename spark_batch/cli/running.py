@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ import click
 from spark_batch import project
 from spark_batch.cli import github, session, standing
 from spark_batch.cli.browser import open_page
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode, SparkBatchError, UsageError
 from spark_batch.paths import shown
@@ -21,7 +23,7 @@ from spark_batch.text import counted
 
 # After these ends, the next recipe would end in the same way, or nobody wants it.
 _STOP_ALL = (ExitCode.INTERRUPTED, ExitCode.REFUSED)
-_COLUMNS = 80  # of a terminal, and of what is read in a log
+_COLUMNS = 80  # of what is read in a log
 
 
 def execute(
@@ -42,7 +44,7 @@ def execute(
     recipes = _loaded(recipe_paths)
     with project.EventLog(events) if events else nullcontext() as log:
         worst = ExitCode.DONE
-        for path, recipe in recipes:
+        for number, (path, recipe) in enumerate(recipes, 1):
             if len(recipes) > 1:
                 click.echo(f"{path}:")
             run_events = log.of(path, sandbox=options.sandbox) if log else None
@@ -57,10 +59,17 @@ def execute(
             )
             worst = max(worst, code)
             if code in _STOP_ALL:
+                _print_left([path for path, _ in recipes[number:]])
                 break
         if log and log.failure:
             click.echo(f"spark-batch: events are missing in {events}: {log.failure}", err=True)
     return worst or (log.exit_code if log else ExitCode.DONE)
+
+
+def _print_left(paths: Sequence[Path]) -> None:
+    """Print which recipes were not run, since all had to stop."""
+    if paths:
+        print_wrapped(f"not run: {', '.join(map(str, paths))}")
 
 
 def _loaded(paths: Sequence[Path]) -> list[tuple[Path, project.Recipe]]:
@@ -110,7 +119,8 @@ def _run(
     session.print_reports(result.written, prepared.layout)
     if options.shard is not None:
         click.echo(f"`{prepared.layout.merging}` joins the shards", err=True)
-    end = result.tally.exit_code()
+    halted = result.tally.halted
+    end = halted.code if halted else ExitCode.DONE
     more = ("--reroll",) if options.reroll else ()
     if step := standing.next_step(result.counts, recipe_path, prepared.layout, *more, end=end):
         click.echo(step)
@@ -172,7 +182,14 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
         left = f", {tally.unfinished} unfinished" if tally.unfinished else ""
         made = f"{counted(tally.done, 'job')} done{left}; {counted(tally.created, 'task')} created,"
         money = f"{standing.spent(layout, tally.spent)} so far"
-        fits = len(made) + 1 + len(money) <= _COLUMNS
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS
+        fits = len(made) + 1 + len(money) <= columns
         click.echo(f"{made} {money}" if fits else f"{made}\n{money}")
     if result.flagged or any(counts[status] for status in counts if status is not Status.DONE):
-        standing.print_rows(counts, prepared.recipe.path, layout, flagged=result.flagged)
+        standing.print_rows(
+            counts,
+            prepared.recipe.path,
+            layout,
+            flagged=result.flagged,
+            refused=result.refused,
+        )

@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from spark_batch import project
-from spark_batch.cli.colours import print_link
+from spark_batch.cli.colours import print_link, print_wrapped
 from spark_batch.cli.standing import command_line
 from spark_batch.paths import shown
 from spark_batch.project import (
@@ -28,11 +26,11 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
     """
     loaded = project.load(path)
     for note in loaded.notes if notes else ():
-        click.echo(f"note: {note.message}", err=True)
+        print_wrapped(f"note: {note.message}", err=True)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
         command = shlex.join(["spark-batch", "validate", str(path)])
-        click.echo(f"{path}: {words}, listed by `{command}`", err=True)
+        print_wrapped(f"{path}: {words}, listed by `{command}`", err=True)
     return loaded.recipe
 
 
@@ -44,9 +42,9 @@ def print_reports(written: Written, layout: project.RecipeLayout) -> None:
     page = project.FORMATS["html"].path(layout)
     others = [path.name for path in written.paths if path not in (layout.manifest, page)]
     if layout.manifest in written.paths:
-        click.echo(f"manifest {shown(layout.manifest)}")
+        print_wrapped(f"manifest {shown(layout.manifest)}")
     if others:
-        click.echo(f"reports {', '.join(others)} in {shown(layout.output_dir)}")
+        print_wrapped(f"reports {', '.join(others)} in {shown(layout.output_dir)}")
     if page in written.paths:
         print_link("page ", page)
     print_unwritten(written)
@@ -55,22 +53,22 @@ def print_reports(written: Written, layout: project.RecipeLayout) -> None:
 def print_unwritten(written: Written) -> None:
     """Print on stderr which reports were not written, and why."""
     for failure in written.failures:
-        click.echo(f"spark-batch: {failure}", err=True)
+        print_wrapped(f"spark-batch: {failure}", err=True)
 
 
 def print_adopted(adoption: project.Adoption, layout: project.RecipeLayout) -> None:
     """Print on stderr how many jobs were adopted from manifests, and what could not be read."""
     if adoption.jobs:
         path = layout.manifest if layout.manifest.exists() else layout.whole.manifest
-        click.echo(f"{counted(adoption.jobs, 'job')} adopted from {shown(path)}", err=True)
+        print_wrapped(f"{counted(adoption.jobs, 'job')} adopted from {shown(path)}", err=True)
     for fault in (*adoption.faults, *adoption.unknown):
-        click.echo(f"spark-batch: {fault}", err=True)
+        print_wrapped(f"spark-batch: {fault}", err=True)
 
 
 def print_pointers(causes: Counter[Cause]) -> None:
     """Print on stderr how many finished pictures are Git LFS pointers, if any are."""
     for line in pointer_lines(causes):
-        click.echo(line, err=True)
+        print_wrapped(line, err=True)
 
 
 def pointer_lines(causes: Counter[Cause]) -> Iterator[str]:
@@ -94,19 +92,21 @@ def print_further(layout: project.RecipeLayout, recipe: Path, *, reroll: bool) -
     if further.new and not reroll:
         takes = counted(further.new, "rejected picture")
         command = command_line("plan", recipe, layout, "--reroll")
-        click.echo(f"note: {takes} can have a further take: `{command}` shows the cost", err=True)
+        print_wrapped(
+            f"note: {takes} can have a further take: `{command}` shows the cost", err=True
+        )
     if further.new and reroll:
         takes = counted(further.new, "further take")
-        click.echo(f"reroll: {takes}, one for each rejected picture that has none yet", err=True)
+        print_wrapped(f"reroll: {takes}, one for each rejected picture that has none yet", err=True)
     if reroll and further.fixed:
         pictures = counted(further.fixed, "rejected picture")
-        click.echo(
+        print_wrapped(
             f"reroll: no further take for {pictures} of a fixed seed, since the same request makes"
             " the same picture: change the seed, or make it random (seed: -1)",
             err=True,
         )
     if reroll and not further.new and not further.fixed:
-        click.echo("reroll: no rejected picture is without a further take", err=True)
+        print_wrapped("reroll: no rejected picture is without a further take", err=True)
 
 
 def print_unmerged_shards(layout: project.RecipeLayout) -> None:
@@ -114,4 +114,6 @@ def print_unmerged_shards(layout: project.RecipeLayout) -> None:
     shards = [] if layout.shard else project.shards_of(layout)
     if shards:
         words = counted(len(shards), "shard")
-        click.echo(f"{words} not merged, not counted here: `{layout.merging}` joins them", err=True)
+        print_wrapped(
+            f"{words} not merged, not counted here: `{layout.merging}` joins them", err=True
+        )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from spark_batch.cli.colours import Colour, print_folded, print_line
+from spark_batch.cli.colours import Colour, print_folded
 from spark_batch.errors import ExitCode
 from spark_batch.project import FLAGGED, JobRecord, RecipeLayout, Status
 
@@ -24,6 +24,9 @@ COLOURS = {
     Status.UNCERTAIN: Colour.NOTABLE,
 }
 _UNDER_WAY = (Status.PENDING, Status.RUNNING, Status.FETCHING)
+_INDENT = " " * 8  # of what is below a number of jobs
+_REFUSED = "refused"
+_REFUSED_NOTE = "of those failed: the same request fails again, change it in the recipe"
 _FLAGGED_NOTE = "of those done: look at the pictures"
 _NOTES = {
     Status.PENDING: "not made yet",
@@ -45,19 +48,33 @@ def command_line(
 
 
 def print_rows(
-    counts: Mapping[Status, int], recipe: Path, layout: RecipeLayout, *, flagged: int = 0
+    counts: Mapping[Status, int],
+    recipe: Path,
+    layout: RecipeLayout,
+    *,
+    flagged: int = 0,
+    refused: int = 0,
 ) -> None:
     """Print a line for each status that jobs have: their number, the status, what to do.
 
-    `flagged` of the done ones have a flag.
+    `flagged` of the done ones have a flag; of the failed ones the API refuses the requests of
+    `refused`.
     """
     for status in _ORDER:
-        if counts.get(status):
+        if count := counts.get(status):
             note = _note(status, recipe, layout)
-            word = f"{status.value:<10} " if note else status.value
-            print_folded(f"{counts[status]:>7} ", (word, COLOURS[status]), note, after="")
+            if status is Status.FAILED and refused == count:
+                note = ""  # no retry helps
+            _print_row(count, status.value, COLOURS[status], note)
         if status is Status.DONE and flagged:
-            print_line(f"{flagged:>7} ", (f"{FLAGGED:<10} ", Colour.NOTABLE), _FLAGGED_NOTE)
+            _print_row(flagged, FLAGGED, Colour.NOTABLE, _FLAGGED_NOTE)
+        if status is Status.FAILED and refused:
+            _print_row(refused, _REFUSED, Colour.BAD, _REFUSED_NOTE)
+
+
+def _print_row(count: int, name: str, colour: Colour, note: str) -> None:
+    word = f"{name:<10} " if note else name
+    print_folded(f"{count:>7} ", (word, colour), note, after="", indent=_INDENT)
 
 
 def next_step(
@@ -100,8 +117,9 @@ def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:
         case Status.FAILED:
             return f"{retry} makes them again, for money"
         case Status.UNCERTAIN:
-            settle = command_line("resolve", recipe, layout, job="JOB")
-            return f"maybe paid for: `{settle}` settles one, `--only status=uncertain` all"
+            one = command_line("resolve", recipe, layout, job="JOB")
+            every = command_line("resolve", recipe, layout, "--only", "status=uncertain")
+            return f"maybe paid for: `{one}` settles one, `{every}` all"
         case Status.EXPIRED:
             rescue = command_line("rescue", recipe, layout)
             return f"`{rescue}` looks once more for free; {retry} makes them again, for money"

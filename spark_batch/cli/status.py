@@ -12,7 +12,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options, session, standing
-from spark_batch.cli.colours import print_folded
+from spark_batch.cli.colours import print_folded, print_wrapped
 from spark_batch.errors import PicksError
 from spark_batch.paths import shown
 from spark_batch.project import FLAGGED, CheckpointReader, JobRecord, PickCounts, Shard, Status
@@ -49,7 +49,7 @@ def command(
             if step := standing.next_step(counts, recipe_path, layout):
                 click.echo(step)
     if picks and picks.unknown:
-        click.echo(f"note: {project.unknown_picks(picks.unknown)}", err=True)
+        print_wrapped(f"note: {project.unknown_picks(picks.unknown)}", err=True)
     session.print_unmerged_shards(layout)
 
 
@@ -58,7 +58,7 @@ def _counted_picks(layout: project.RecipeLayout, checkpoint: CheckpointReader) -
     try:
         return project.count_picks(checkpoint, layout)
     except PicksError as error:
-        click.echo(printable(f"note: {error}"), err=True)
+        print_wrapped(printable(f"note: {error}"), err=True)
         return None
 
 
@@ -69,17 +69,19 @@ def _print_text(
     counts: Counter[Status],
     trouble: Sequence[JobRecord],
 ) -> None:
+    """Print the jobs to look at, then the sums, which a terminal still shows at the end."""
     total = sum(counts.values())
-    click.echo(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
-    standing.print_rows(counts, recipe_path, layout, flagged=_flagged(trouble))
-    money = checkpoint.money()
-    reserved = f", {money.reserved} USD reserved" if money.reserved else ""
-    click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
+    refused = sum(project.refused(record, layout.models) for record in trouble)
     for record in trouble:
         status = (_status(record), standing.colour(record))
         print_folded(status, f" {record.output}: {_why(record)} (job {record.key})")
+    print_wrapped(f"{layout.name}: {counted(total, 'job')} in {shown(layout.output_dir)}")
+    standing.print_rows(counts, recipe_path, layout, flagged=_flagged(trouble), refused=refused)
+    money = checkpoint.money()
+    reserved = f", {money.reserved} USD reserved" if money.reserved else ""
+    click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
     if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
-        click.echo(f"  {session.left_over_files(files, recipe_path, layout)}")
+        print_wrapped(f"  {session.left_over_files(files, recipe_path, layout)}")
 
 
 def _print_picks(
@@ -98,7 +100,7 @@ def _print_picks(
     if count := sum(1 for _ in project.chosen_records(checkpoint, (only,), layout, strict=False)):
         undo = standing.command_line("prune", recipe, layout, "--undo", "--only", only)
         pictures = counted(count, "picked picture")
-        click.echo(f"  {pictures} without a file, since pruned: `{undo}` undoes that")
+        print_wrapped(f"  {pictures} without a file, since pruned: `{undo}` undoes that")
 
 
 def _flagged(records: Iterable[JobRecord]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from decimal import Decimal
 import click
 
 from spark_batch import project
+from spark_batch.cli.colours import print_folded
 from spark_batch.errors import UsageError
 from spark_batch.project import COSTS, Step, facts, record_of
 
@@ -72,8 +75,7 @@ def show(plan: project.Plan, axes: Sequence[str]) -> None:
     if plan.prices.quotes:
         quotes = ("quoted USD", *(total.quote() for total in sums.values()))
         rows = [(*row, quote) for row, quote in zip(rows, quotes, strict=True)]
-    for line in aligned(rows, numbers=len(rows[0]) - len(axes)):
-        click.echo(line)
+    print_table(rows, numbers=len(rows[0]) - len(axes))
 
 
 def _spent(plan: project.Plan) -> dict[int, Decimal]:
@@ -82,6 +84,23 @@ def _spent(plan: project.Plan) -> dict[int, Decimal]:
     for key, cost in plan.costs():
         spent[key] += cost or 0
     return spent
+
+
+def print_table(rows: Sequence[tuple[str, ...]], *, numbers: int) -> None:
+    """Print a table whose last columns, so many, are `numbers`.
+
+    On a terminal that is too narrow, a line in words for each row.
+    """
+    lines = list(aligned(rows, numbers=numbers))
+    if sys.stdout.isatty() and max(map(len, lines)) > shutil.get_terminal_size().columns:
+        head = rows[0][-numbers:]
+        for row in rows[1:]:
+            values = zip(row[-numbers:], head, strict=True)
+            words = ", ".join(f"{value} {name}" for value, name in values)
+            print_folded(f"{', '.join(row[:-numbers])}: {words}")
+        return
+    for line in lines:
+        click.echo(line)
 
 
 def aligned(rows: Sequence[tuple[str, ...]], *, numbers: int) -> Iterator[str]:

@@ -8,6 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import completing, options
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.project import (
     Attempt,
     CheckpointReader,
@@ -45,7 +46,7 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
         for attempt in attempts:
             _print_attempt(checkpoint, attempt)
             last = attempt.number == attempts[-1].number
-            click.echo(f"  → {_next(attempt, layout, record.key) if last else _FOLLOWED}")
+            print_wrapped(f"  → {_next(record, attempt, layout) if last else _FOLLOWED}")
 
 
 def _print_job(record: JobRecord) -> None:
@@ -76,11 +77,12 @@ def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt) -> None:
 
 def _print(text: str) -> None:
     """Print a text of a checkpoint, which may be a stranger's; a prompt may have several lines."""
-    click.echo(printable_lines(text))
+    print_wrapped(printable_lines(text))
 
 
-def _next(attempt: Attempt, layout: project.RecipeLayout, key: str) -> str:
+def _next(record: JobRecord, attempt: Attempt, layout: project.RecipeLayout) -> str:
     """What follows the last attempt of a job, and what to type."""
+    key = record.key
     if attempt.settled:
         return "settled by you: the next run makes a further attempt"
     if attempt.state is State.UNCERTAIN:
@@ -94,7 +96,7 @@ def _next(attempt: Attempt, layout: project.RecipeLayout, key: str) -> str:
     only = ("--only", f"job={key}")
     retry = f"`{layout.command('retry', *only)}` makes it again, for money"
     if attempt.state is State.FAILED:
-        return f"{_AGAIN.get(attempt.again or 'never', _AGAIN['never'])}; {retry}"
+        return _failed(record, attempt, layout, retry)
     rescue = layout.command("rescue")
     match status_of(attempt):
         case Status.DONE:
@@ -109,3 +111,11 @@ def _next(attempt: Attempt, layout: project.RecipeLayout, key: str) -> str:
             )
         case _:
             return f"paid for: the next run, or `{rescue}`, polls and fetches it"
+
+
+def _failed(record: JobRecord, attempt: Attempt, layout: project.RecipeLayout, retry: str) -> str:
+    known = layout.models.of(record.request.model).errors.find(attempt.error_code)
+    if known is not None and known.refuses_request:
+        run = layout.command("run")
+        return f"{known.advice} Change that in the recipe; `{run}` then makes what has changed"
+    return f"{_AGAIN.get(attempt.again or 'never', _AGAIN['never'])}; {retry}"

@@ -297,7 +297,7 @@ class Engine:
         self.leave_at = self._now + patience
         reason = (
             f"interrupted: nothing more is sent; waiting up to {patience:g} s for pictures that are"
-            " paid for (interrupt again to stop now; the next run fetches them)"
+            " paid for (Ctrl-C again stops now; the next run fetches them)"
         )
         self._halt(ExitCode.INTERRUPTED, reason)
 
@@ -542,6 +542,9 @@ class Engine:
     def _send_again(self, request: Request, submit: effects.Submit) -> None:
         """Send a request that was not accepted again, when the pace allows it."""
         ready = self._pace.ready_at(self._now)
+        if ready is not None and self._pace.failing_since is not None:
+            # The pause between probes must not put the last one behind the bound.
+            ready = self._now + waits.last_try(self._pace, self._now, ready - self._now, self._run)
         if ready is None or ready > self._now:
             self._later(submit, _PROBE_SECONDS if ready is None else ready - self._now)
             return

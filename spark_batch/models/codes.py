@@ -22,6 +22,11 @@ class ErrorCode:
     advice: str
     rate_limit: bool = False
 
+    @property
+    def refuses_request(self) -> bool:
+        """Whether the same request would be refused again: it must change."""
+        return self.fault == "request" and self.again == "never"
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorCodes:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from spark_batch.jobs.select import facts as facts
     from spark_batch.jobs.shard import Shard as Shard
     from spark_batch.jobs.shard import read_shard as read_shard
+    from spark_batch.models import ErrorCode as ErrorCode
     from spark_batch.models import ErrorCodes as ErrorCodes
     from spark_batch.models import Models as Models
     from spark_batch.models import schemas as schemas
@@ -155,6 +156,7 @@ if TYPE_CHECKING:
     from spark_batch.reports.results import JobLine as JobLine
     from spark_batch.reports.results import JobResult as JobResult
     from spark_batch.reports.results import read_results as read_results
+    from spark_batch.reports.verdicts import refused as refused
     from spark_batch.reports.verdicts import source as source
 
 _HOMES = {
@@ -248,14 +250,14 @@ _HOMES = {
     "jobs.sample": ("SampleSize", "read_size"),
     "jobs.select": ("facts",),
     "jobs.shard": ("Shard", "read_shard"),
-    "models": ("ErrorCodes", "Models", "schemas"),
+    "models": ("ErrorCode", "ErrorCodes", "Models", "schemas"),
     "recipe": ("Diagnostic", "Loaded"),
     "recipe.boundary": ("OUTSIDE_OPTION", "outside_allowed"),
     "recipe.diagnostics": ("ERROR",),
     "recipe.mapping": ("MAPPING",),
     "reports.formats": ("FORMATS", "ON_DEMAND", "Written", "chosen_formats"),
     "reports.results": ("JobLine", "JobResult", "read_results"),
-    "reports.verdicts": ("source",),
+    "reports.verdicts": ("refused", "source"),
 }
 
 __all__ = [name for names in _HOMES.values() for name in names]

@@ -37,6 +37,7 @@ from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.project.selecting import chooser_of
 from spark_batch.reports.formats import Written
+from spark_batch.reports.verdicts import refused
 
 # Runs a driver and shows its progress; the number is that of jobs to do.
 Watch = Callable[[Driver, int], None]
@@ -85,7 +86,8 @@ class RunResult:
 
     `idle` is whether there was nothing to do. `written` lists all reports, with the manifest.
     `counts` are the recipe's jobs by status, those of earlier runs included, and `flagged` is the
-    number of done jobs that a person should look at.
+    number of those done that a person should look at, `refused` of those failed whose request the
+    API refuses.
     """
 
     tally: Tally
@@ -95,6 +97,7 @@ class RunResult:
     written: Written
     counts: Mapping[Status, int]
     flagged: int = 0
+    refused: int = 0
     strict: bool = False
 
     @property
@@ -168,8 +171,13 @@ class PreparedRun:
             written=written,
             counts=counts.jobs,
             flagged=counts.flagged,
+            refused=self._refused(),
             strict=self.options.strict,
         )
+
+    def _refused(self) -> int:
+        failed = self.checkpoint.records_in(Status.FAILED)
+        return sum(refused(record, self.recipe.models) for record in failed)
 
     def _begin(self) -> None:
         """Record the jobs and the use of a saved plan, in one commit, before anything is sent."""

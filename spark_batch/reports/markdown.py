@@ -24,6 +24,7 @@ _COMMANDS = {
     Trouble.FAILED: "To make them again:",
     Trouble.EXPIRED: "To look for them once more, for free:",
 }
+_CHANGED = "To make those whose request is refused, once the recipe has changed:"
 _LISTED = 50  # jobs of each trouble
 _PROMPTS = 50  # prompts whose cost is shown
 _PICTURES = 24
@@ -154,17 +155,18 @@ def _section(
     if not total:
         return
     yield from (f"## {counted(total, 'job')} {trouble.value}", "")
-    command = ""
+    commands: dict[str, str] = {}
     for record in islice(records, _LISTED):
         found = verdict(record, recipe=recipe, models=models)
         if found is not None:
             yield from _item(record, found)
-            command = found.command if trouble in _COMMANDS else ""
+            commands[_CHANGED if found.refused else _COMMANDS.get(trouble, "")] = found.command
     if total > _LISTED:
         yield f"- … and {total - _LISTED} more"
     yield ""
-    if command:
-        yield from (_COMMANDS[trouble], "", f"    {command}", "")
+    for what, command in commands.items():
+        if what:
+            yield from (what, "", f"    {command}", "")
 
 
 def _troubled(

@@ -48,6 +48,7 @@ _UNKNOWN_CODE = (
     "This code is not known, so the job is not sent again by itself: `spark-batch retry` sends it."
 )
 _NO_CODE = "`spark-batch retry` sends it again."
+_REFUSED = "Change that in the recipe, and run it again."
 _BEING_SENT = "a run is sending it, or ended while it did"
 
 
@@ -56,7 +57,7 @@ class Verdict:
     """What is wrong with a job.
 
     `code` is the API's error code, else the name of the trouble; `title` is the code's title, else
-    the name of the trouble; `command` is the command to type.
+    the name of the trouble; `command` is the command to type. `refused` is as in `refused`.
     """
 
     trouble: Trouble
@@ -65,6 +66,7 @@ class Verdict:
     reason: str
     advice: str
     command: str
+    refused: bool = False
 
     @property
     def known(self) -> bool:
@@ -100,14 +102,29 @@ def verdict(record: JobRecord, *, recipe: str, models: Models) -> Verdict | None
         return _flagged(record, attempt, recipe)
     known = models.of(record.request.model).errors.find(attempt.error_code)
     reason = attempt.error_message or _BEING_SENT
+    refuses = refused(record, models)
     return Verdict(
         trouble=trouble,
         code=attempt.error_code or trouble.value,
         title=known.title if known else trouble.value,
         reason=reason,
         advice=_ADVICE.get(trouble) or _failed_advice(attempt, known),
-        command=_command(record, attempt, trouble, recipe),
+        command=_command(record, attempt, trouble, recipe, refuses=refuses),
+        refused=refuses,
     )
+
+
+def refused(record: JobRecord, models: Models) -> bool:
+    """Whether a job failed since the API refuses its request, so that the recipe must change."""
+    if record.status is not Status.FAILED or record.attempt is None:
+        return False
+    known = models.of(record.request.model).errors.find(record.attempt.error_code)
+    return known is not None and known.refuses_request
+
+
+def advice(known: ErrorCode) -> str:
+    """What to do about a documented error code."""
+    return f"{known.advice} {_REFUSED}" if known.refuses_request else known.advice
 
 
 def recipe_file(reader: CheckpointReader) -> str:
@@ -147,16 +164,23 @@ def _flagged(record: JobRecord, attempt: Attempt, recipe: str) -> Verdict | None
 
 def _failed_advice(attempt: Attempt, known: ErrorCode | None) -> str:
     if known is not None:
-        return known.advice
+        return advice(known)
     return _UNKNOWN_CODE if attempt.error_code else _NO_CODE
 
 
-def _command(record: JobRecord, attempt: Attempt, trouble: Trouble, recipe: str) -> str:
+def _command(
+    record: JobRecord,
+    attempt: Attempt,
+    trouble: Trouble,
+    recipe: str,
+    *,
+    refuses: bool = False,
+) -> str:
     named = shlex.quote(recipe)
     words = {
         Trouble.UNCERTAIN: f"resolve {named} {record.key} --task-id ID",
         Trouble.EXPIRED: f"rescue {named}",
         Trouble.FLAGGED: f"why {named} {record.key}",
-    }.get(trouble, f"retry {named}")
+    }.get(trouble, f"{'run' if refuses else 'retry'} {named}")
     sandbox = " --sandbox" if attempt.api == SANDBOX_API else ""
     return f"spark-batch {words}{sandbox}"

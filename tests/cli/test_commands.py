@@ -256,3 +256,21 @@ def test_a_mistyped_command_is_told_the_one_that_it_may_mean(
 ) -> None:
     ended = call(typed, "recipe.yaml")
     assert (ended.code, hint in ended.err) == (ExitCode.WRONG, True)
+
+
+def test_an_interrupt_while_the_command_line_is_imported_shows_no_traceback() -> None:
+    program = (
+        "import sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Interrupts(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'spark_batch.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "from spark_batch.__main__ import main\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.INTERRUPTED, "", "")

@@ -126,7 +126,7 @@ def test_failed_jobs_are_told_at_the_recipes_line(
     (line,) = annotations(ended.err)
     place = "file=recipe.yaml,line=4,col=11"
     assert line.startswith(f"::error {place},title=spark-batch%3A 2 jobs failed::photo/beach-")
-    assert f"%0Aspark-batch retry {folder.recipe}" in line
+    assert f"%0Aspark-batch run {folder.recipe}" in line
     assert "::" not in ended.out
     assert annotations(call("retry", folder.recipe).err) == []
 

@@ -247,9 +247,50 @@ def test_every_job_says_why(
     assert failed["error"]["code"] == "003003005"
     assert failed["error"]["advice"] == known.advice
     assert any("003003005: " in line and known.advice in line for line in lines)
-    assert failed["next"] == f"spark-batch retry {folder.recipe} --only job={failed['job']}"
+    assert failed["next"] is None  # a retry would fail again
     assert any(line.endswith(f"done {done['done_at'][:10]}, 0.03 USD") for line in lines)
     assert (done["charged_usd"], done["next"], done["error"]) == ("0.03", None, None)
+
+
+def test_advice_stands_once_and_what_the_api_refuses_is_no_case_for_retry(
+    folder: Folder,
+    call: Call,
+    server: Callable[..., Served],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codes = ["003003005", "003003005", "50501", "50501"]
+    served = server(create=[f"create-code:{code}" for code in codes])
+    monkeypatch.setenv("SPARK_API_KEY", "sk-1")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    call("run", folder.recipe, "--concurrency", "1")
+    lines = call("plan", folder.recipe).out.splitlines()
+    for code in ("003003005", "50501"):
+        known = MODEL.errors.find(code)
+        assert known is not None
+        said = [line for line in lines if f"{code}: " in line]
+        assert [known.advice in line for line in said] == [True, False]
+    assert f"        2 failed: `spark-batch retry {folder.recipe}` makes them again" in lines
+    refused = "the same request fails again, change it in the recipe"
+    assert f"        2 failed, refused by the API: {refused}" in lines
+    document = json.loads(call("plan", folder.recipe, "--json").out)
+    commands = {job["error"]["code"]: job["next"] for job in document["jobs"]}
+    assert commands["003003005"] is None
+    assert commands["50501"].startswith(f"spark-batch retry {folder.recipe} --only job=")
+
+
+def test_sums_that_are_wider_than_the_terminal_are_lines_in_words(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.edit("[Beach, Snow]", f"[{{id: {'b' * 60}, text: Beach}}, Snow]")
+    monkeypatch.setenv("COLUMNS", "80")
+    table = call("plan", folder.recipe, "--by", "prompt").out.splitlines()
+    assert table[0].split() == ["prompt", "jobs", "to", "create", "spent", "USD", "expected", "USD"]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    lines = call("plan", folder.recipe, "--by", "prompt").out.splitlines()
+    assert lines[:2] == [
+        f"{'b' * 60}:",
+        "    2 jobs, 2 to create, 0 spent USD, 0.06 expected USD",
+    ]
 
 
 def test_an_expired_job_says_what_to_type(folder: Folder, call: Call) -> None:

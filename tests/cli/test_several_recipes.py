@@ -83,6 +83,7 @@ def test_a_refused_key_stops_all(
     monkeypatch.setenv("SPARK_BASE_URL", server(key="the-key").url)
     ended = call("run", *others, folder.recipe)
     assert ended.code == ExitCode.REFUSED
+    assert ended.out.splitlines()[-1] == f"not run: {others[1]}, {folder.recipe}"
     assert (folder.path / "out" / "second").exists()
     assert not (folder.path / "out" / "third").exists()
 

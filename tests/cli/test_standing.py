@@ -70,8 +70,8 @@ def test_an_uncertain_job_has_its_command(
     ended = call("run", folder.recipe)
     assert ended.code == ExitCode.UNCERTAIN
     assert (
-        f"1 uncertain  maybe paid for: `spark-batch resolve {folder.recipe} JOB` settles one"
-        in ended.out
+        f"1 uncertain  maybe paid for: `spark-batch resolve {folder.recipe} JOB` settles one,"
+        f" `spark-batch resolve {folder.recipe} --only status=uncertain` all" in ended.out
     )
     line = next(line for line in call("status", folder.recipe).out.splitlines() if "(job " in line)
     key = line.rpartition("(job ")[2].rstrip(")")
@@ -90,3 +90,46 @@ def test_a_refused_key_says_when_to_go_on(
     assert "4 pending    not made yet" in ended.out
     last = ended.out.splitlines()[-1]
     assert last.startswith("Continue, once the key and the balance are in order: spark-batch run ")
+
+
+@pytest.mark.parametrize("refused", [3, 4])
+def test_a_request_that_the_api_refuses_has_to_change_and_no_retry_is_offered_for_it(
+    refused: int, folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    codes = ["003003005"] * refused + ["50501"] * (4 - refused)
+    served = server(create=[f"create-code:{code}" for code in codes])
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", served.url)
+    note = "of those failed: the same request fails again, change it in the recipe"
+    retry = f"`spark-batch retry {folder.recipe}` makes them again, for money"
+    failed = "4 failed" if refused == 4 else f"4 failed     {retry}"
+    ended = call("run", folder.recipe, "--concurrency", "1")
+    status = call("status", folder.recipe).out
+    for out in (ended.out, status):
+        assert f"      {failed}\n      {refused} refused    {note}\n" in out
+    key = status.partition("(job ")[2].partition(")")[0]
+    why = call("why", folder.recipe, key).out
+    assert f"Change that in the recipe; `spark-batch run {folder.recipe}` then makes" in why
+    assert "retry" not in why
+
+
+def test_a_limit_beside_an_uncertain_job_still_says_how_to_go_on(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(create=["cut-after"]).url)
+    ended = call("run", folder.recipe, "--max-cost", "0.06", "--concurrency", "1")
+    assert ended.code == ExitCode.UNCERTAIN
+    assert f"Continue, with a higher max_cost: spark-batch run {folder.recipe}" in ended.out
+
+
+def test_the_sums_of_status_are_at_its_end(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, server: MakeServer
+) -> None:
+    """Where a terminal shows them, however many jobs have failed."""
+    monkeypatch.setenv("SPARK_API_KEY", "k")
+    monkeypatch.setenv("SPARK_BASE_URL", server(create=["create-code:003003005"] * 4).url)
+    call("run", folder.recipe)
+    lines = call("status", folder.recipe).out.splitlines()
+    assert [line.partition(" ")[0] for line in lines[:4]] == ["failed"] * 4
+    assert lines[4].startswith("tiny: 4 jobs in ")

@@ -11,11 +11,14 @@ import pytest
 
 from spark_batch.cli import colours, progress
 from spark_batch.cli.colours import Colour
+from spark_batch.errors import ExitCode
 from spark_batch.project import (
     BecameUncertain,
     Done,
     Expired,
     Failed,
+    Halted,
+    Submitted,
     Tally,
     Unfinished,
     models,
@@ -76,13 +79,43 @@ def test_a_changed_job_has_a_sign_of_its_own(folder: Folder, call: Call) -> None
     assert call("plan", folder.recipe, "--sandbox").out.startswith("~ photo/beach")
 
 
-@pytest.mark.parametrize("columns", [40, 80, 120])
-def test_the_bar_has_money_and_what_is_in_flight_at_any_width(columns: int) -> None:
-    tally = Tally(done=2, failed=1, in_flight=100, spent=Decimal("12.48"), expected=Decimal("20.5"))
-    shown = progress.bar_format(tally, progress.Trouble(3, 4), 400, columns)
-    assert "100 in flight" in shown
-    assert "12.48 " in shown
-    assert columns > 40 or len(shown.replace("{n_fmt}/{total_fmt}", "399/400")) <= 40
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (20, "{n}, 8 in flight, 12.48 USD"),
+        (40, "{n}, 19 failed, 8 in flight, 12.48 USD"),
+        (52, "{n}, 19 failed, 4 flagged, 8 in flight, 12.48 USD"),
+        (80, "{bar}{n}, {left}, 19 failed, 4 flagged, 8 in flight, 12.48 USD"),
+        (120, "{bar}{n}, {left}, 19 failed, 3 retries, 4 flagged, 8 in flight, 12.48{of} USD"),
+    ],
+)
+def test_the_bar_has_what_there_is_room_for_and_always_money(columns: int, expected: str) -> None:
+    tally = Tally(done=30, failed=19, in_flight=8, spent=Decimal("12.48"), expected=Decimal("20.5"))
+    shown = progress.bar_format(tally, progress.Trouble(3, 4), 72, columns)
+    for name, field in (
+        ("{bar}", "{percentage:3.0f}% {bar} "),
+        ("{n}", "{n_fmt}/{total_fmt}"),
+        ("{left}", "{remaining} left"),
+        ("{of}", " of about 20.5"),
+    ):
+        shown = shown.replace(field, name)
+    assert shown == expected
+
+
+def test_a_line_above_the_bar_covers_the_bar_and_an_echoed_interrupt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stderr", screen := Terminal())
+    with progress.Bar(3, models.default().errors, "USD") as bar:
+        bar.show(Submitted("k", "task"), Tally(in_flight=1))
+        screen.write("^C")
+        bar.show(Halted(ExitCode.INTERRUPTED, "enough"), Tally(in_flight=1))
+    drawn = screen.getvalue().split("^C")
+    assert all(len(shown) + len("^C") < 60 for shown in drawn[0].split("\r"))
+    assert drawn[1].startswith(f"\r{' ' * 59}\r")
+    assert "\rstopping: enough\n" in drawn[1]
 
 
 def test_the_bar_shows_retries_and_flagged_pictures() -> None:
@@ -168,6 +201,10 @@ def test_a_command_in_a_folded_line_can_be_copied() -> None:
     command = "`spark-batch retry recipes/summer.yaml --sandbox --only status=failed`"
     _, text = colours.folded(("      5 ", f"{command} makes them again, for money"), 40, after="")
     assert text == f"\n    {command}\n    makes them again, for money"
+    line = f"  saved: {command} makes them again, for money"
+    assert (
+        colours.wrapped(line, 40) == f"  saved:\n      {command}\n      makes them again, for money"
+    )
 
 
 def test_a_line_is_folded_on_a_terminal_alone(

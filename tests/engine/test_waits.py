@@ -95,6 +95,7 @@ class Life:
     rescue: bool = False
     ready: Callable[[Job], bool] | None = None
     takes: Callable[[str], tuple[float, float]] | None = None
+    seed: int = 5
 
     def run(self, *, stop_at: float | None = None) -> Tally:
         """One run; `stop_at` is a signal at that time of the clock."""
@@ -142,7 +143,7 @@ class Life:
             executors=Executors(network, network, network, VirtualExecutor(self.clock, soon)),
             ready=self.ready,
             clock=self.clock,
-            rng=Random(5),
+            rng=Random(self.seed),
         )
 
     def statuses(self) -> list[str]:
@@ -217,7 +218,7 @@ KINDS = {
     # what never ends: seconds until the run ends by itself, and how the job stands then
     "429": (150, "pending"),
     "429 that asks for five minutes": (330, "pending"),
-    "unreachable": (100, "pending"),
+    "unreachable": (61, "pending"),
     "no task is made": (150, "failed"),
     "no answer to a create": (310, "uncertain"),
     "the task fails": (120, "failed"),
@@ -546,6 +547,15 @@ def many_prompts(life: Life, number: int, **settings: object) -> None:
 
 LIMITED = NotAccepted(reason="HTTP 429", rate_limited=True)
 UNREACHED = NotAccepted(reason="connection refused")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_pause_between_probes_does_not_move_the_bound(life: Life, seed: int) -> None:
+    """The last probe goes out at the bound, however long the pause that was drawn."""
+    life.seed = seed
+    life.api.submit = lambda: UNREACHED
+    life.run()
+    assert life.clock.now <= PATIENCE["unreachable_timeout"] + 1
 
 
 @pytest.mark.parametrize("then", [LIMITED, replace(LIMITED, retry_after=1.0)])

@@ -82,8 +82,9 @@ def test_failed_and_lost_are_errors_uncertain_and_flagged_warnings(checkpoint: C
     assert {each["file"] for each in found} == {"recipes/test.yaml"}
     assert found[0]["message"].splitlines() == [
         f"{jobs[7].output}: 003003002 Invalid prompt length: too long",
-        "Shorten the prompt to at most 800 characters; 120 or fewer work best.",
-        "spark-batch retry recipes/test.yaml",
+        "Shorten the prompt to at most 800 characters; 120 or fewer work best. Change that in"
+        " the recipe, and run it again.",
+        "spark-batch run recipes/test.yaml",
     ]
 
 

@@ -48,8 +48,11 @@ def test_a_failed_job_has_all_its_attempts_and_what_to_do(
         "code": "003003002",
         "title": "Invalid prompt length",
         "reason": "too long",
-        "advice": MODEL.errors.by_code["003003002"].advice,
-        "command": "spark-batch retry test.yaml",
+        "advice": (
+            f"{MODEL.errors.by_code['003003002'].advice} Change that in the recipe, and run it"
+            " again."
+        ),
+        "command": "spark-batch run test.yaml",
     }
 
 

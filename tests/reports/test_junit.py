@@ -66,8 +66,9 @@ def test_a_failure_tells_code_reason_advice_place_and_command(
     )
     assert failure.text.splitlines() == [
         "test.yaml:13:5: 003003002 Invalid prompt length: the prompt is too long",
-        "Shorten the prompt to at most 800 characters; 120 or fewer work best.",
-        "spark-batch retry test.yaml",
+        "Shorten the prompt to at most 800 characters; 120 or fewer work best. Change that in"
+        " the recipe, and run it again.",
+        "spark-batch run test.yaml",
         f"job {jobs[7].key}, attempt 2",
     ]
 

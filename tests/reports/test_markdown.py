@@ -129,10 +129,13 @@ def test_what_needs_a_person_comes_with_reason_advice_and_command(
     ]
     said = (
         "- `cat/beach-8`, `test.yaml:13:5`: `003003002` Invalid prompt length `too long`\\\n"
-        "  Shorten the prompt to at most 800 characters; 120 or fewer work best.\n"
+        "  Shorten the prompt to at most 800 characters; 120 or fewer work best. Change that in the"
+        " recipe, and run it again.\n"
     )
     assert said in text
-    assert "    spark-batch retry test.yaml\n" in text
+    changed = "To make those whose request is refused, once the recipe has changed:"
+    assert f"{changed}\n\n    spark-batch run test.yaml\n" in text
+    assert "spark-batch retry test.yaml" not in text
     assert f"`spark-batch resolve test.yaml {jobs[8].key} --task-id ID`" in text
 
 

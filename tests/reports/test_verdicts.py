@@ -31,18 +31,22 @@ def test_a_source_is_taken_apart(text: str | None, expected: Source | None) -> N
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "said"),
+    ("code", "message", "said", "command"),
     [
-        ("003003002", "Invalid prompt length", "003003002 Invalid prompt length"),
-        ("003003002", "801 of 800", "003003002 Invalid prompt length: 801 of 800"),
-        ("777", "odd", "777: odd"),
-        (None, "no reason", "failed: no reason"),
+        ("003003002", "Invalid prompt length", "003003002 Invalid prompt length", "run"),
+        ("003003002", "801 of 800", "003003002 Invalid prompt length: 801 of 800", "run"),
+        ("50501", "no", "50501 Upstream internal call failed: no", "retry"),
+        ("777", "odd", "777: odd", "retry"),
+        (None, "no reason", "failed: no reason", "retry"),
     ],
 )
 def test_a_failure_is_told_in_one_line(
-    checkpoint: Checkpoint, code: str | None, message: str, said: str
+    checkpoint: Checkpoint, code: str | None, message: str, said: str, command: str
 ) -> None:
-    """Nothing in it twice, with advice for whatever code there is."""
+    """Nothing in it twice, with advice for whatever code there is.
+
+    Where the API refuses the request, a retry cannot help: the recipe must change.
+    """
     (job,) = some_jobs(1)
     checkpoint.sync_jobs([job])
     attempt = checkpoint.begin_attempt(job.key, number=1, reserved=None, api="sandbox")
@@ -52,7 +56,8 @@ def test_a_failure_is_told_in_one_line(
     assert found is not None
     assert found.summary == said
     assert found.advice
-    assert found.command == "spark-batch retry 'my recipe.yaml' --sandbox"
+    assert ("Change that in the recipe" in found.advice) is found.refused is (command == "run")
+    assert found.command == f"spark-batch {command} 'my recipe.yaml' --sandbox"
 
 
 def test_what_is_on_its_way_has_no_verdict(checkpoint: Checkpoint) -> None:

@@ -24,7 +24,7 @@ from spark_batch.reports.page.earlier import EarlierPictures, measure
 from spark_batch.reports.page.gallery import Gallery
 from spark_batch.reports.report import Target
 from spark_batch.reports.values import amount_text, moment_text
-from spark_batch.reports.verdicts import recipe_file, verdict
+from spark_batch.reports.verdicts import advice, recipe_file, verdict
 
 Facts = dict[str, Any]
 _History = list[tuple[str, str, str | None]]
@@ -172,7 +172,7 @@ def _codes(shown: Chosen, models: Models) -> dict[str, Facts]:
     }
     known = {code: errors.find(code) for code, errors in sorted(found.items(), key=itemgetter(0))}
     return {
-        code: {"title": error.title, "advice": error.advice}
+        code: {"title": error.title, "advice": advice(error)}
         for code, error in known.items()
         if error is not None
     }

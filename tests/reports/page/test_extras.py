@@ -39,7 +39,7 @@ def test_trouble_has_its_whole_command_to_copy(open_page: Open, file: Path) -> N
     """With the recipe and the job, as it is typed in the recipe's folder."""
     opened = open_page(file)
     reasons = opened.page.locator("#trouble .reason")
-    expect(reasons.nth(0).locator("code")).to_have_text("spark-batch retry spring.yaml")
+    expect(reasons.nth(0).locator("code")).to_have_text("spark-batch run spring.yaml")
     uncertain = reasons.nth(2).locator("code")
     expect(uncertain).to_contain_text("spark-batch resolve spring.yaml ")
     expect(uncertain).to_contain_text(" --task-id ID")
