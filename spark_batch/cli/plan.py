@@ -87,8 +87,7 @@ def command(
         raise UsageError("--json lists every job: give either --json or --by")
     _check_saving(out, max_cost, shard, sample, retry=retry, reroll=reroll)
     recipe, shown = session.load(recipe_path, notes=True), None if show_all else _SHOWN
-    for found in project.check_picks(recipe):
-        print_wrapped(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
+    _print_picks(recipe, errors=against is not None)
     with project.plan(
         recipe,
         sandbox=sandbox,
@@ -142,6 +141,13 @@ def _check_saving(
     if sample is not None:
         raise UsageError("a saved plan names its jobs: give either --out or --sample")
     project.check_target(out)
+
+
+def _print_picks(recipe: project.Recipe, *, errors: bool) -> None:
+    """Print notes on the picks file; its errors too with `errors`, without which they end a plan."""
+    for found in project.check_picks(recipe):
+        if errors or found.severity != project.ERROR:
+            print_wrapped(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
 
 
 def _show(plan: project.Plan, *, as_json: bool, by: str | None, every: bool) -> None:

@@ -63,6 +63,17 @@ def test_a_damaged_picks_file_ends_a_selection_before_anything_is_sent(
     assert folder.ledger() == []
 
 
+def test_plan_reports_a_damaged_picks_file_once(folder: Folder, call: Call) -> None:
+    """As an error; a comparison, which needs no verdicts, goes on with a note."""
+    call("run", folder.recipe, "--sandbox")
+    (folder.path / "tiny.picks.csv").write_text("job,output,verdict,note\n<<<<<<< HEAD\n")
+    ended = call("plan", folder.recipe, "--sandbox")
+    assert (ended.code, ended.err.count("a merge conflict of git")) == (2, 1)
+    manifest = str(folder.previews / "tiny.manifest.csv")
+    ended = call("plan", folder.recipe, "--sandbox", "--against", manifest)
+    assert (ended.code, ended.err.count("a merge conflict of git")) == (0, 1)
+
+
 def test_the_manifest_has_the_verdicts_and_a_run_without_work_follows_them(
     folder: Folder, call: Call
 ) -> None:
@@ -166,7 +177,7 @@ def test_validate_reports_a_damaged_picks_file_at_its_line(folder: Folder, call:
     assert "tiny.picks.csv:2:1: error: unknown verdict 'maybe'" in ended.err
     assert "1 error in its picks file" in ended.out
     ended = call("plan", folder.recipe, "--sandbox")
-    assert (ended.code, "note: tiny.picks.csv: unknown verdict 'maybe'" in ended.err) == (2, True)
+    assert (ended.code, "tiny.picks.csv:2: unknown verdict 'maybe'" in ended.err) == (2, True)
 
 
 def test_summary_and_junit_and_json_count_verdicts(folder: Folder, call: Call) -> None:
