@@ -144,7 +144,7 @@ def _check_saving(
 
 
 def _print_picks(recipe: project.Recipe, *, errors: bool) -> None:
-    """Print notes on the picks file; its errors too with `errors`, without which they end a plan."""
+    """Print notes on the picks file; its errors only with `errors`, since they end other plans."""
     for found in project.check_picks(recipe):
         if errors or found.severity != project.ERROR:
             print_wrapped(printable(f"note: {found.place.file.name}: {found.message}"), err=True)
