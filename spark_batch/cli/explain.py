@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from spark_batch import project
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import UsageError
 from spark_batch.project import FLAGGED, Status, models
 from spark_batch.text import suggestion
@@ -72,7 +73,7 @@ def command(code: str | None) -> None:
             f" (`spark-batch explain` lists them){suggestion(code, _names())}"
         )
     for line in lines:
-        click.echo(line)
+        print_wrapped(line)
 
 
 def _list() -> None:
@@ -90,7 +91,7 @@ def _list() -> None:
         click.echo(f"{group}:")
         width = max(map(len, titles))
         for name, title in titles.items():
-            click.echo(f"  {name:<{width}}  {title}")
+            print_wrapped(f"  {name:<{width}}  {title}")
 
 
 def _names() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.paths import shown
 
 
@@ -21,16 +22,16 @@ def command(folder: Path) -> None:
     for path in starter.paths:
         click.echo(shown(path))
     if not starter.has_origin:
-        click.echo(
+        print_wrapped(
             f"before CI can run: in {project.WORKFLOW}, set SPARK_BATCH to the git address and"
             " commit of spark-batch"
         )
     if starter.repository is not None:
         inside = folder.resolve().relative_to(starter.repository).as_posix()
-        click.echo(
+        print_wrapped(
             f"GitHub reads workflows only at the top of a repository: move {project.WORKFLOW} to"
             f" {shown(starter.repository)}, and write {shown(Path(inside))}/ before recipe.yaml and"
             " out in it"
         )
     inside = "" if folder == Path() else f"cd {shown(folder)} && "
-    click.echo(f"now: {inside}spark-batch run recipe.yaml --sandbox")
+    print_wrapped(f"now: {inside}spark-batch run recipe.yaml --sandbox")

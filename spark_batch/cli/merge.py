@@ -8,6 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, options, session
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.paths import shown
 from spark_batch.project import DoublePayment, Status
@@ -38,10 +39,10 @@ def command(
     merged = project.merge(session.load(recipe_path), given, sandbox=sandbox, renamed=renamed)
     if not merged.sources:
         folder = shown(merged.layout.output_dir)
-        click.echo(f"nothing to merge: no shards of {merged.layout.name} in {folder}")
+        print_wrapped(f"nothing to merge: no shards of {merged.layout.name} in {folder}")
         return ExitCode.DONE
     for payment in merged.double_payments:
-        click.echo(_describe(payment))
+        print_wrapped(_describe(payment))
     _conclude(merged)
     github_exit_code = github.publish(recipe_path, merged.layout)
     return merged.written.exit_code or github_exit_code
@@ -61,10 +62,10 @@ def _conclude(merged: project.Merged) -> None:
     )
     brought = f"; {counted(merged.brought, 'picture')} copied" if merged.brought else ""
     files = counted(len(merged.sources), "file")
-    click.echo(f"{files} merged: {counts or 'no jobs'}{brought}")
+    print_wrapped(f"{files} merged: {counts or 'no jobs'}{brought}")
     if merged.pointers:
         pointers = counted(merged.pointers, "picture")
-        click.echo(
+        print_wrapped(
             f"{pointers} not copied: the sources have Git LFS pointers; run `git lfs pull` there,"
             " then merge again",
             err=True,
@@ -72,5 +73,5 @@ def _conclude(merged: project.Merged) -> None:
     if merged.missing:
         missing = counted(merged.missing, "picture")
         rescue = merged.layout.command("rescue")
-        click.echo(f"{missing} missing: `{rescue}` fetches them without a new task", err=True)
+        print_wrapped(f"{missing} missing: `{rescue}` fetches them without a new task", err=True)
     session.print_reports(merged.written, merged.layout)

@@ -181,7 +181,7 @@ def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> No
 def _print_missing_quotes(quotes: Quotes) -> None:
     """Print on stderr why there are no quotes; the sums have those that there are."""
     for reason in quotes.refused:
-        click.echo(f"no quote: {reason}", err=True)
+        print_wrapped(f"no quote: {reason}", err=True)
     if quotes.unasked:
         sizes = counted(quotes.unasked, "further size")
-        click.echo(f"{sizes} not quoted: their costs are estimates", err=True)
+        print_wrapped(f"{sizes} not quoted: their costs are estimates", err=True)

@@ -9,6 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import github, options, session, standing
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.progress import watch
 from spark_batch.errors import ExitCode
 from spark_batch.project import Shard
@@ -44,7 +45,7 @@ def command(
         watch=partial(watch, codes=layout.models.errors, currency=standing.currency(layout)),
     )
     if rescued is None:
-        click.echo("nothing to rescue: nothing has been run yet")
+        print_wrapped("nothing to rescue: nothing has been run yet")
         _print_earlier_hint(recipe_path, layout, sandbox=sandbox)
         return ExitCode.DONE
     session.print_adopted(rescued.adopted, layout)
@@ -60,20 +61,20 @@ def command(
 def _print_earlier_hint(recipe_path: Path, layout: project.RecipeLayout, *, sandbox: bool) -> None:
     """Print on stderr where the recipe may have paid work under an earlier name."""
     if hint := project.earlier_hint(recipe_path, layout, sandbox=sandbox):
-        click.echo(f"note: {hint}", err=True)
+        print_wrapped(f"note: {hint}", err=True)
 
 
 def _conclude(rescued: project.Rescued, layout: project.RecipeLayout) -> None:
     tally = rescued.tally
     if not rescued.wanted:
-        click.echo("nothing to rescue: every picture that is paid for is here")
+        print_wrapped("nothing to rescue: every picture that is paid for is here")
         return
     rest = {"expired": tally.expired, "unfinished": tally.unfinished, "failed": tally.failed}
     others = "".join(f", {count} {what}" for what, count in rest.items() if count)
-    click.echo(f"{counted(tally.done, 'job')} rescued{others}")
+    print_wrapped(f"{counted(tally.done, 'job')} rescued{others}")
     if tally.uncertain_before:
         count = counted(tally.uncertain_before, "attempt")
         status = layout.command("status")
-        click.echo(f"{count} uncertain: `{status}` lists them with the command", err=True)
+        print_wrapped(f"{count} uncertain: `{status}` lists them with the command", err=True)
     if tally.exit_code() is ExitCode.INTERRUPTED:
-        click.echo("interrupted: run `rescue` again for the rest", err=True)
+        print_wrapped("interrupted: run `rescue` again for the rest", err=True)

@@ -9,7 +9,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import completing, github, options, session
-from spark_batch.cli.colours import print_folded
+from spark_batch.cli.colours import print_folded, print_wrapped
 from spark_batch.cli.standing import command_line
 from spark_batch.errors import ExitCode, UsageError
 from spark_batch.project import Attempt, JobRecord, Shard
@@ -71,7 +71,7 @@ def command(
             settlement.settle(attempt, task_id=task_id, not_charged=not_charged)
         written = settlement.write_reports()
     go_on = command_line("rescue" if task_id else "run", recipe_path, layout)
-    click.echo(f"settled; now `{go_on}`")
+    print_wrapped(f"settled; now `{go_on}`")
     session.print_unwritten(written)
     github_exit_code = github.publish(recipe_path, layout)
     return written.exit_code or github_exit_code

@@ -93,7 +93,7 @@ def _guarded(
     except SparkBatchError as error:
         if alone:
             raise
-        click.echo(f"spark-batch: {path}: {error}", err=True)
+        print_wrapped(f"spark-batch: {path}: {error}", err=True)
         return error.exit_code
 
 
@@ -118,7 +118,7 @@ def _run(
     session.print_pointers(result.forecast.causes)
     session.print_reports(result.written, prepared.layout)
     if options.shard is not None:
-        click.echo(f"`{prepared.layout.merging}` joins the shards", err=True)
+        print_wrapped(f"`{prepared.layout.merging}` joins the shards", err=True)
     halted = result.tally.halted
     end = halted.code if halted else ExitCode.DONE
     more = ("--reroll",) if options.reroll else ()
@@ -151,7 +151,7 @@ def _print_shard_budget(prepared: project.PreparedRun) -> None:
     """Print this shard's part of max_cost."""
     shard, limit = prepared.options.shard, prepared.recipe.run.max_cost
     if shard is not None and limit is not None:
-        click.echo(
+        print_wrapped(
             f"shard {shard}: budget {limit} USD, its share of max_cost (`merge` redistributes what"
             " is left)",
             err=True,
@@ -184,7 +184,7 @@ def _conclude(prepared: project.PreparedRun, result: project.RunResult) -> None:
         money = f"{standing.spent(layout, tally.spent)} so far"
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS
         fits = len(made) + 1 + len(money) <= columns
-        click.echo(f"{made} {money}" if fits else f"{made}\n{money}")
+        print_wrapped(f"{made} {money}" if fits else f"{made}\n{money}")
     if result.flagged or any(counts[status] for status in counts if status is not Status.DONE):
         standing.print_rows(
             counts,

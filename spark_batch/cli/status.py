@@ -79,7 +79,7 @@ def _print_text(
     standing.print_rows(counts, recipe_path, layout, flagged=_flagged(trouble), refused=refused)
     money = checkpoint.money()
     reserved = f", {money.reserved} USD reserved" if money.reserved else ""
-    click.echo(f"  {standing.spent(layout, money.spent)}{reserved}")
+    print_wrapped(f"  {standing.spent(layout, money.spent)}{reserved}")
     if files := sum(1 for _ in checkpoint.placed_keys(left_over=True)):
         print_wrapped(f"  {session.left_over_files(files, recipe_path, layout)}")
 
@@ -93,7 +93,7 @@ def _print_picks(
 ) -> None:
     """Print the numbers of verdicts, and how to get back picked pictures that were pruned."""
     if picks.picked or picks.rejected:
-        click.echo(f"  {picks.picked} picked, {picks.rejected} rejected")
+        print_wrapped(f"  {picks.picked} picked, {picks.rejected} rejected")
     if not counts[Status.PRUNED]:
         return
     only = "pick=yes,status=pruned"

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import ExitCode, PictureError
 from spark_batch.paths import shown
 from spark_batch.project import (
@@ -74,13 +75,13 @@ def command(
         try:
             traced = trace(file, records=records)
         except PictureError as error:
-            click.echo(f"spark-batch: {error}", err=True)
+            print_wrapped(f"spark-batch: {error}", err=True)
             code = ExitCode.WRONG
             continue
         for reason in traced.passed_over:
-            click.echo(f"skipped: {reason}", err=True)
+            print_wrapped(f"skipped: {reason}", err=True)
         if not traced.traces:
-            click.echo(f"spark-batch: {file}: {_NOT_FOUND.format(where=where)}", err=True)
+            print_wrapped(f"spark-batch: {file}: {_NOT_FOUND.format(where=where)}", err=True)
             code = max(code, ExitCode.FAILED)
         found.append((file, traced))
     if as_json:
@@ -105,13 +106,13 @@ def _print(file: Path, traced: Traced, where: str) -> None:
     if marks and not traced.traces:
         click.echo(str(file))
     if len(traced.traces) > 1:
-        click.echo(f"{file}: {len(traced.traces)} jobs got these very bytes")
+        print_wrapped(f"{file}: {len(traced.traces)} jobs got these very bytes")
     for found in traced.traces:
-        click.echo(f"{file}: job {found.facts.key} of {printable(found.facts.recipe) or '?'}")
+        print_wrapped(f"{file}: job {found.facts.key} of {printable(found.facts.recipe) or '?'}")
         for line in (*_made_of(found), *_record(found), _known(traced, found, where)):
-            click.echo(f"  {line}")
+            print_wrapped(f"  {line}")
     for line in marks:
-        click.echo(f"  {line}")
+        print_wrapped(f"  {line}")
 
 
 def _marks(marks: Marks | None) -> Iterator[str]:

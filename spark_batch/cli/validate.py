@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from spark_batch.cli import colours
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.cli.options import outside_option
 from spark_batch.cli.streams import print_command
 from spark_batch.errors import ExitCode, RecipeError
@@ -87,7 +88,7 @@ def _text(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
         for diagnostic in (*verdict.errors, *verdict.warnings, *verdict.notes):
             colours.print_diagnostic(diagnostic.render())
-        click.echo(verdict.summary)
+        print_wrapped(verdict.summary)
 
 
 def _json(verdicts: list[_Verdict]) -> None:
@@ -109,7 +110,7 @@ def _github(verdicts: list[_Verdict]) -> None:
     for verdict in verdicts:
         for diagnostic in (*verdict.errors, *verdict.warnings, *verdict.notes):
             print_command(diagnostic.as_github())
-        click.echo(verdict.summary)
+        print_wrapped(verdict.summary)
 
 
 _PRINTERS: dict[str, Callable[[list[_Verdict]], None]] = {

@@ -8,6 +8,7 @@ import click
 
 from spark_batch import project
 from spark_batch.cli import options
+from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import ExitCode
 from spark_batch.project import Shard
 from spark_batch.text import counted, printable
@@ -31,14 +32,14 @@ def command(recipe_path: Path, *, sandbox: bool, shard: Shard | None) -> int:
         good += fault is None
         pointers += fault is None and verified.is_pointer
         if fault:
-            click.echo(printable(f"{record.file or record.output}: {fault}"))
+            print_wrapped(printable(f"{record.file or record.output}: {fault}"))
         if record.flag:
             flagged += 1
-            click.echo(printable(f"{record.file}: flagged: {record.flag}"))
+            print_wrapped(printable(f"{record.file}: flagged: {record.flag}"))
     odd = f", {flagged} flagged" if flagged else ""
     of_them = f" ({_pointed(pointers)})" if pointers else ""
     files = counted(good, "file")
-    click.echo(f"{files} as recorded{of_them}, {bad} changed or missing{odd}")
+    print_wrapped(f"{files} as recorded{of_them}, {bad} changed or missing{odd}")
     return ExitCode.FAILED if bad else ExitCode.DONE
 
 
