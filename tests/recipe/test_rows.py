@@ -46,6 +46,27 @@ def test_defaults_and_own_values(loaded: Load, folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("column", ["image", "size", "scale", "seed"])
+def test_consecutive_rows_keep_their_order_and_their_own_values(
+    loaded: Load, folder: Path, column: str
+) -> None:
+    """Also where those that differ in their prompts alone become one block of jobs."""
+    photos = folder / "photos"
+    (photos / "other.jpg").write_bytes((photos / "hero.jpg").read_bytes())
+    usual = {"image": "photos/hero.jpg", "size": "1:1", "scale": "0.5", "seed": "3"}
+    other = {"image": "photos/other.jpg", "size": "16:9", "scale": "0.7", "seed": "4"}
+    rows = [usual, usual, {**usual, column: other[column]}, usual, usual]
+    lines = [f"{','.join(row.values())},Number {at}" for at, row in enumerate(rows)]
+    (folder / "t.csv").write_text("\n".join([",".join([*usual, "prompt"]), *lines]) + "\n")
+    found = loaded(ROWS)
+    assert _names(found) == [
+        f"{Path(row['image']).stem}/number-{at}-{row['size'].replace(':', 'x')}"
+        f"-scale{row['scale']}-seed{row['seed']}"
+        for at, row in enumerate(rows)
+    ]
+    assert len(found.recipe.blocks) == 3
+
+
 def test_a_table_and_a_matrix_give_the_same_keys(loaded: Load, folder: Path) -> None:
     """A row is the same request as the combination that it spells out."""
     (folder / "t.csv").write_text("image,prompt,size\nphotos/hero.jpg,  A $$5 tag ,1024x768\n")
