@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import click
 
@@ -26,7 +26,8 @@ from spark_batch.text import counted
 _FEW = 30  # steps that are listed
 _VALUES = 6  # of an axis that are named
 _FITS = 20  # inputs that are listed
-_Counts = defaultdict[str, defaultdict[str, int]]  # the number of jobs by axis and value
+_Value = str | float | None  # None for jobs that lack the axis
+_Counts = defaultdict[str, defaultdict[_Value, int]]  # the number of jobs by axis and value
 _CHANGED = ("~", Colour.NOTABLE)
 _SIGNS = {
     Action.CREATE: ("+", Colour.GOOD),
@@ -132,30 +133,38 @@ def _count_axes(counts: _Counts, job: Job) -> None:
     counts["prompt"][job.prompt.id] += 1
     if job.size.label != "none":
         counts["size"][job.size.label] += 1
-    if job.scale is not None:
-        counts["scale"][f"{job.scale:g}"] += 1
-    if job.seed is not None:
-        counts["seed"][str(job.seed)] += 1
+    counts["scale"][job.scale] += 1
+    counts["seed"][job.seed] += 1
     for name, value in job.parameters:
         counts[name][str(value)] += 1
     if job.take > 1:
-        counts["take"][str(job.take)] += 1
+        counts["take"][job.take] += 1
     for name, text in job.prompt.variables:
         counts[name][text] += 1
 
 
 def _axis_lines(counts: _Counts) -> Iterator[tuple[str, str]]:
     """Each axis with the number of its values, and the first of these with their jobs."""
-    width = max(map(len, counts))
-    for axis, numbers in counts.items():
-        if axis == "model" and len(numbers) == 1:
+    axes = {axis: values for axis, numbers in counts.items() if (values := _values(numbers))}
+    width = max(map(len, axes))
+    for axis, values in axes.items():
+        if axis == "model" and len(values) == 1:
             continue
-        values = list(numbers.items())
-        alike = len(set(numbers.values())) == 1
+        numbers = {number for _, number in values}
+        alike = len(numbers) == 1
         shown = [value if alike else f"{value} ({number})" for value, number in values[:_VALUES]]
         more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""
         each = f", {values[0][1]} each" if alike and len(values) > 1 else ""
         yield f"{axis:<{width}}  {len(values):>5}", f"{', '.join(shown)}{more}{each}"
+
+
+def _values(numbers: Mapping[_Value, int]) -> list[tuple[str, int]]:
+    """The values of an axis as text, each with its number of jobs."""
+    return [
+        (f"{value:g}" if isinstance(value, float) else str(value), number)
+        for value, number in numbers.items()
+        if value is not None
+    ]
 
 
 class _Printer:

@@ -10,16 +10,23 @@ from typing import NamedTuple
 
 from spark_batch.engine.budget import Prices
 from spark_batch.engine.planner import COSTS, Action, Cause, Step
-from spark_batch.jobs import Job, Kind
+from spark_batch.jobs import Job, Size
+
+# The steps that have a cost, or may have a further one.
+_PRICED = COSTS | {Action.RESUME}
+
+# Steps with the same costs: their action, model and size, and the attempts so far. A recipe may
+# have a million jobs in a few groups.
+_Group = tuple[Action, str, Size, int]
 
 
 class _Price(NamedTuple):
-    """The prices of a kind of picture."""
+    """The prices of a step in USD; `most` is for all attempts that it may lead to."""
 
     estimate: Decimal | None
     quoted: Decimal | None
     upper: Decimal | None
-    source: str
+    most: Decimal
 
 
 @dataclass(slots=True)
@@ -48,7 +55,7 @@ class Forecast:
     unbounded: int = 0
     sources: set[str] = field(default_factory=set)
     open_jobs: dict[str, Job] = field(default_factory=dict)
-    _prices: dict[Kind, _Price] = field(default_factory=dict)
+    _prices: dict[_Group, _Price] = field(default_factory=dict)
 
     def total(self, actions: Iterable[Action] = tuple(Action)) -> int:
         """The number of jobs with one of `actions`."""
@@ -60,21 +67,23 @@ class Forecast:
         return 0 if self.limit is None else max(0, self.total(COSTS) - self.limit)
 
     def add(self, step: Step, prices: Prices) -> None:
-        """Count `step` and its cost, by the `prices` at the first step of its kind."""
-        self.counts[step.action] += 1
+        """Count `step` and its cost, by the `prices` at the first step of its group."""
+        action = step.action
+        self.counts[action] += 1
         self.causes[step.cause] += 1
-        costs = step.action in COSTS
-        if not costs and step.action is not Action.RESUME:
+        if action not in _PRICED:
             return
-        if costs and self.limit is not None and self.beyond_limit:
+        if action is not Action.RESUME and self.limit is not None and self.beyond_limit:
             return
-        kind = step.job.kind
-        price = self._prices.get(kind) or self._look_up(kind, prices)
-        most = (price.upper or Decimal(0)) * self._attempts_left(step)
-        self.most += most
-        if step.action is Action.RESUME:
-            self.resumed += most
-            self.open_jobs[step.job.key] = step.job
+        job = step.job
+        group = action, job.model, job.size, step.attempt.number if step.attempt else 0
+        price = self._prices.get(group)
+        if price is None:
+            price = self._prices[group] = self._price(step, prices)
+        self.most += price.most
+        if action is Action.RESUME:
+            self.resumed += price.most
+            self.open_jobs[job.key] = job
         else:
             self._add_cost(price)
 
@@ -88,15 +97,14 @@ class Forecast:
             self.unquoted += 1
         else:
             self.quoted += price.quoted
-        self.sources.add(price.source)
 
-    def _look_up(self, kind: Kind, prices: Prices) -> _Price:
-        """Look up the prices of a kind once: a recipe may have a million jobs of few kinds."""
-        found = _Price(
-            prices.estimate(kind), prices.quoted(kind), prices.upper(kind), prices.source(kind)
-        )
-        self._prices[kind] = found
-        return found
+    def _price(self, step: Step, prices: Prices) -> _Price:
+        kind = step.job.kind
+        upper = prices.upper(kind)
+        if step.action is not Action.RESUME:
+            self.sources.add(prices.source(kind))
+        most = (upper or Decimal(0)) * self._attempts_left(step)
+        return _Price(prices.estimate(kind), prices.quoted(kind), upper, most)
 
     def _attempts_left(self, step: Step) -> int:
         """The number of attempts that a step may lead to in one run, besides one under way."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from spark_batch import lfs, pictures
 from spark_batch.checkpoint import CheckpointReader, Finished, FinishedLines
@@ -80,8 +81,7 @@ _SAME_SEED = " (its seed is fixed, so it may get the same picture; another seed 
 AnyJob = Job | JobRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """The action for a job and its reason in words; `attempt` is the job's last one.
 
     `cause` is the reason in one word, `changes` are the fields in which the request differs from
@@ -95,16 +95,23 @@ class Finding:
     changes: tuple[Difference, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Finding):
-    """The action for a job of the recipe.
+class Step(NamedTuple):
+    """A job of the recipe, and the `Finding` for it, field by field.
 
     `unchanged` is whether the checkpoint has the job's line exactly as the recipe does; known only
     with `brief` of `plan_actions`.
     """
 
-    job: Job = field(kw_only=True)
-    unchanged: bool = field(default=False, kw_only=True)
+    job: Job
+    action: Action
+    reason: str
+    attempt: Attempt | None = None
+    cause: Cause = Cause.LEFT_OUT
+    changes: tuple[Difference, ...] = ()
+    unchanged: bool = False
+
+
+_CREATE = Finding(Action.CREATE, "new", cause=Cause.NEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,23 +175,22 @@ def plan_actions(
             record = record_of(job, last)
             known = facts(record, scope.models)
             if not chosen(known):
-                yield Step(Action.LEAVE, "left out by --only", last, job=job)
+                yield Step(job, Action.LEAVE, "left out by --only", last)
                 continue
             is_first = number not in history.given
             if record.flag and is_first and scope.retry and again is not None and again(known):
                 history.given.add(number)
                 fixed = not scope.models.of(job.model).draws(job.seed)
                 reason = f"flagged: {record.flag}{_SAME_SEED * fixed}"
-                yield Step(Action.CREATE, reason, last, Cause.FLAGGED, job=job)
+                yield Step(job, Action.CREATE, reason, last, Cause.FLAGGED)
                 continue
         finished = lines.find(position, job) if brief else None
         if finished is not None and _is_in_place(finished, folder):
             history.given.add(int(job.key, 16))
             reason = _done_words(finished.day, finished.cost)
-            yield Step(Action.KEEP, reason, None, Cause.DONE, job=job, unchanged=True)
+            yield Step(job, Action.KEEP, reason, None, Cause.DONE, unchanged=True)
             continue
-        found = _find(job, history, scope)
-        yield Step(found.action, found.reason, found.attempt, found.cause, found.changes, job=job)
+        yield Step(job, *_find(job, history, scope))
 
 
 def paid_pictures(
@@ -197,7 +203,7 @@ def paid_pictures(
         yield found, restore(record, found)
 
 
-def restore(job: AnyJob, found: Finding) -> Restore | None:
+def restore(job: AnyJob, found: Finding | Step) -> Restore | None:
     """The picture of a job to put back, or None."""
     if found.action is not Action.RESTORE or found.attempt is None:
         return None
@@ -284,7 +290,7 @@ def _new(job: AnyJob, reader: CheckpointReader | None, scope: Scope) -> Finding:
         return Finding(Action.LEAVE, "new: `run` makes it")
     before = reader.record(job.output) if reader else None
     if reader is None or before is None or before.key == job.key:
-        return Finding(Action.CREATE, "new", cause=Cause.NEW)
+        return _CREATE
     changes = differences(before.request, job.request)
     reason = f"changed: {', '.join(map(str, changes)) or 'the picture'}"
     return Finding(Action.CREATE, reason, cause=Cause.CHANGED, changes=changes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from spark_batch.jobs.checks import Check
 from spark_batch.jobs.structure import Structure
@@ -125,8 +126,7 @@ class Prompt:
 Parameters = tuple[tuple[str, "str | int | float | bool | Structure"], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """A size to ask for; `label` is how file names write it: `16x9`, `1024x768`, `2K`.
 
     `text` is what is sent to a model that takes the size as a text; its pixels are None where the

@@ -134,7 +134,7 @@ def _is_random(recipe: Recipe, job: Job) -> bool:
 
 def _line(job: Job) -> Job:
     """What all takes of a line have in common."""
-    return replace(job, key="", take=0, output="")
+    return job._replace(key="", take=0, output="")
 
 
 def _takes(recipe: Recipe, job: Job, most: int) -> list[Job]:
@@ -162,4 +162,4 @@ def _takes(recipe: Recipe, job: Job, most: int) -> list[Job]:
     parts = names.tokens(matrix.templates(one)[job.model])
     named = any(token.name in ("take", "job") for token in parts)
     end = "" if named else "-take{}"
-    return [replace(job, output=job.output + end.format(job.take)) for job in matrix.jobs(one)]
+    return [job._replace(output=job.output + end.format(job.take)) for job in matrix.jobs(one)]

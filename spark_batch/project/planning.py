@@ -139,10 +139,14 @@ class Plan:
 
     def _sampled(self, *, brief: bool) -> Iterator[Step]:
         """The steps, with those outside of the sample as LEAVE; `whole` counts all of them."""
-        for step in self._survey(self._chooser(), brief=brief):
-            if self.sample is not None and step.action is not Action.LEAVE:
+        steps = self._survey(self._chooser(), brief=brief)
+        return steps if self.sample is None else sampled(self._counted(steps), self.sample)
+
+    def _counted(self, steps: Iterable[Step]) -> Iterator[Step]:
+        for step in steps:
+            if step.action is not Action.LEAVE:
                 self.whole.add(step, self.prices)
-            yield from sampled([step], self.sample)
+            yield step
 
     def _chooser(self) -> Chooser:
         return chooser_with(self.only, self.layout, self._picks)

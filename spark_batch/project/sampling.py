@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.engine.planner import Action, Cause, Step
@@ -43,6 +42,6 @@ def sampled(steps: Iterable[Step], sample: Sample | None) -> Iterator[Step]:
             yield step
         else:
             reason = "left out by --sample"
-            yield replace(
-                step, action=Action.LEAVE, reason=reason, cause=Cause.LEFT_OUT, changes=()
+            yield step._replace(
+                action=Action.LEAVE, reason=reason, cause=Cause.LEFT_OUT, changes=()
             )

@@ -130,22 +130,39 @@ def check(recipe: Recipe, listed: Iterable[Listed], *, mark: Mark, findings: Fin
             return
     fault, pair = _lacking(recipe), None
     if fault is None:
-        reserved: list[str] = []
-        longest = ""
-
-        def visit(name: str) -> None:
-            nonlocal longest
-            longest = max(longest, *name.split("/"), key=len)
-            if not reserved:
-                reserved.extend(_reserved(name))
-
-        pair = colliding_jobs(recipe, visit=visit)
-        fault = _too_long(longest) or next(iter(reserved), None) or _over_input(recipe)
+        names = _Names()
+        pair = colliding_jobs(recipe, visit=names.visit)
+        fault = _too_long(names.longest) or names.fault or _over_input(recipe)
     if fault:
         findings.error(mark, code="name", path="output.name", message=fault)
     elif pair:
         message = _collision(*pair, matrix.templates(recipe))
         findings.error(mark, code="same-name", path="output.name", message=message)
+
+
+class _Names:
+    """The longest part of many names, and the first error of `_reserved`.
+
+    Consecutive names mostly have the same folder, which is looked at once.
+    """
+
+    def __init__(self) -> None:
+        self.longest = ""
+        self.fault: str | None = None
+        self._folder: str | None = None
+
+    def visit(self, name: str) -> None:
+        folder, _, last = name.rpartition("/")
+        if folder != self._folder:
+            self._folder = folder
+            self._look(name)
+        elif len(last) > len(self.longest) or ids.fault(last):
+            self._look(name)
+
+    def _look(self, name: str) -> None:
+        self.longest = max(self.longest, *name.split("/"), key=len)
+        if self.fault is None:
+            self.fault = next(_reserved(name), None)
 
 
 def _lacking(recipe: Recipe) -> str | None:

@@ -68,12 +68,12 @@ def test_a_file_without_changes_keeps_its_bytes(tmp_path: Path) -> None:
 
 
 CHANGES = {
-    "recipe": lambda job: replace(job, recipe="other"),
-    "input id": lambda job: replace(job, input=replace(job.input, id="dog")),
-    "input file": lambda job: replace(job, input=replace(job.input, image="photos/dog.jpg")),
-    "prompt id": lambda job: replace(job, prompt=replace(job.prompt, id="snow")),
-    "variables": lambda job: replace(job, prompt=replace(job.prompt, variables=(("x", "1"),))),
-    "source": lambda job: replace(job, prompt=replace(job.prompt, source="recipe.yaml:4:1")),
+    "recipe": lambda job: job._replace(recipe="other"),
+    "input id": lambda job: job._replace(input=replace(job.input, id="dog")),
+    "input file": lambda job: job._replace(input=replace(job.input, image="photos/dog.jpg")),
+    "prompt id": lambda job: job._replace(prompt=replace(job.prompt, id="snow")),
+    "variables": lambda job: job._replace(prompt=replace(job.prompt, variables=(("x", "1"),))),
+    "source": lambda job: job._replace(prompt=replace(job.prompt, source="recipe.yaml:4:1")),
 }
 
 
@@ -121,7 +121,7 @@ def test_only_a_finished_picture_of_an_unchanged_line_is_found() -> None:
         found = FinishedLines(checkpoint).find(0, done)
         assert found is not None
         assert (found.file, found.bytes, str(found.cost)) == (f"{done.output}.jpg", 1000, "0.04")
-        renamed = replace(done, prompt=Prompt(id="other", text=done.prompt.text))
-        moved = replace(done, input=Input(id="dog", picture=done.input.picture))
+        renamed = done._replace(prompt=Prompt(id="other", text=done.prompt.text))
+        moved = done._replace(input=Input(id="dog", picture=done.input.picture))
         for position, job in ((0, renamed), (0, moved), (1, done), (1, running)):
             assert FinishedLines(checkpoint).find(position, job) is None

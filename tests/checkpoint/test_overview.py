@@ -59,7 +59,7 @@ def test_statuses_are_those_of_the_lines(path: Path) -> None:
 def test_money_by_prompt_is_all_money(tmp_path: Path) -> None:
     """Two lines that share a request count once; attempts of older recipes count, too."""
     jobs = some_jobs(3)
-    twin = replace(jobs[0], output="again", prompt=replace(jobs[0].prompt, id="later"))
+    twin = jobs[0]._replace(output="again", prompt=replace(jobs[0].prompt, id="later"))
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         checkpoint.sync_jobs([*jobs, twin])
         for job in jobs:
@@ -80,7 +80,7 @@ def test_money_by_prompt_is_all_money(tmp_path: Path) -> None:
 def test_sources_come_once_and_in_order(tmp_path: Path) -> None:
     """Lines without one are none."""
     jobs = [
-        replace(job, prompt=replace(job.prompt, source=source))
+        job._replace(prompt=replace(job.prompt, source=source))
         for job, source in zip(some_jobs(4), ("b:2:1", "a:1:1", "", "b:2:1"), strict=True)
     ]
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -71,7 +70,7 @@ def test_what_stood_under_a_name_before(tmp_path: Path) -> None:
         found = checkpoint.former([beach.output])
         assert [attempt.key for attempt in found[beach.output]] == [night.key, beach.key]
         assert checkpoint.former(["cat/other"]) == {}
-        checkpoint.sync_jobs([snow, replace(night, output="cat/night")])
+        checkpoint.sync_jobs([snow, night._replace(output="cat/night")])
         found = checkpoint.former([beach.output])
         assert [attempt.key for attempt in found[beach.output]] == [beach.key]
         ((_, what, detail),) = checkpoint.history(found[beach.output][0].id)[-1:]
@@ -88,8 +87,8 @@ def test_a_name_whose_picture_was_never_made_had_none_before(tmp_path: Path) -> 
         _make(checkpoint, night)
         checkpoint.sync_jobs([night])
         assert checkpoint.former([beach.output]) == {}
-        checkpoint.sync_jobs([night, replace(night, output="cat/copy")])  # not written there yet
-        checkpoint.sync_jobs([replace(beach, output="cat/copy")])
+        checkpoint.sync_jobs([night, night._replace(output="cat/copy")])  # not written there yet
+        checkpoint.sync_jobs([beach._replace(output="cat/copy")])
         assert checkpoint.former(["cat/copy"]) == {}
 
 

@@ -11,7 +11,7 @@ import sqlite3
 import struct
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -174,7 +174,7 @@ def checkpoint(output_dir: Path, name: str, script: str = "") -> None:
     """A checkpoint of the recipe that has a job paid back with a thousand USD, and a script run."""
     path = output_dir / ".spark-batch" / f"{name}.checkpoint"
     path.parent.mkdir(parents=True, exist_ok=True)
-    job = replace(a_job(), recipe="shop")
+    job = a_job()._replace(recipe="shop")
     with Checkpoint.open(path) as made, made.transaction():
         made.sync_jobs([job])
         attempt = made.begin_attempt(job.key, number=1, reserved=Decimal("0.03"), api="sandbox")

@@ -38,7 +38,7 @@ def _job(**changes: object) -> Job:
         take=1,
         output="a",
     )
-    return replace(job, **changes)  # type: ignore[arg-type]
+    return job._replace(**changes)  # type: ignore[arg-type]
 
 
 def _file(path: Path, data: bytes = DATA) -> Input:

@@ -93,7 +93,7 @@ def admit(engine: Engine, job: Job, now: float = 0.0) -> Decision:
     """Have a new job sent; the decision that sends it."""
     engine.take(triggers.TimersDue(), now)
     assert engine.question(now) == triggers.NextStep()
-    engine.take(triggers.StepOffered(Step(Action.CREATE, "new", cause=Cause.NEW, job=job)), now)
+    engine.take(triggers.StepOffered(Step(job, Action.CREATE, "new", cause=Cause.NEW)), now)
     assert engine.question(now) == triggers.InputReady(job)
     return engine.take(triggers.InputChecked(ready=True), now)
 
@@ -110,7 +110,7 @@ def a_restored_task(engine: Engine, job: Job, cause: Cause = Cause.MISSING) -> i
     attempt = Attempt(
         7, job.key, 1, State.DONE, api="sandbox", task_id="task-7", picture=PICTURE, result=RESULT
     )
-    step = Step(Action.RESTORE, "size differs", attempt, cause, job=job)
+    step = Step(job, Action.RESTORE, "size differs", attempt, cause)
     decision = engine.take(triggers.StepOffered(step), 0.0)
     assert decision == Decision(effects=[effects.Restore(7, job.key, attempt)])
     return attempt.id
@@ -351,7 +351,7 @@ def test_a_restored_picture_that_is_not_to_be_had_has_expired(
 def test_a_run_that_only_fetches_sends_nothing(recipe: Recipe, jobs: list[Job]) -> None:
     """Whatever the plan offers."""
     engine = an_engine(recipe, can_send=False)
-    engine.take(triggers.StepOffered(Step(Action.CREATE, "new", job=jobs[0])), 0.0)
+    engine.take(triggers.StepOffered(Step(jobs[0], Action.CREATE, "new")), 0.0)
     assert engine.question(0.0) == triggers.NextStep()
 
 
@@ -402,7 +402,7 @@ def test_an_input_that_is_not_ready_holds_back_its_job_and_no_other_work(
 ) -> None:
     """No intent is written; the engine asks again soon."""
     engine.take(triggers.TimersDue(), 0.0)
-    engine.take(triggers.StepOffered(Step(Action.CREATE, "new", job=jobs[0])), 0.0)
+    engine.take(triggers.StepOffered(Step(jobs[0], Action.CREATE, "new")), 0.0)
     assert engine.take(triggers.InputChecked(ready=False), 0.0) == Decision()
     assert engine.question(0.0) is None
     assert engine.next_due == pytest.approx(0.05)

@@ -36,8 +36,8 @@ def both(checkpoint: Checkpoint, folder: Path, jobs: list[Job]) -> list[Step]:
     brief = list(plan_actions(jobs, reader=checkpoint, scope=scope, seen=keys[0], brief=True))
     full = list(plan_actions(jobs, reader=checkpoint, scope=scope, seen=keys[1]))
     assert keys[0] == keys[1]
-    assert [replace(step, attempt=None, unchanged=False) for step in brief] == [
-        replace(step, attempt=None) for step in full
+    assert [step._replace(attempt=None, unchanged=False) for step in brief] == [
+        step._replace(attempt=None) for step in full
     ]
     assert [step.attempt for step in brief if not step.unchanged] == [
         step.attempt for step, short in zip(full, brief, strict=True) if not short.unchanged
@@ -116,7 +116,7 @@ def test_a_recipe_in_another_order_is_looked_at_thoroughly(tmp_path: Path) -> No
 def test_two_lines_of_one_request_are_both_kept(tmp_path: Path) -> None:
     """And the second is shared when its own picture is missing."""
     one, other = some_jobs(2)
-    twin = replace(one, output="cat/twin")
+    twin = one._replace(output="cat/twin")
     with Checkpoint.open(tmp_path / "t.checkpoint") as checkpoint:
         made(checkpoint, tmp_path, [one, other])
         (tmp_path / "cat/twin.jpg").write_bytes(bytes(3000))

@@ -114,7 +114,7 @@ def test_keys_depend_on_nothing_but_the_request(block: Block, chance: object) ->
             for n, picture in enumerate(reversed(block.inputs))
         ),
         prompts=tuple(Prompt(f"q{n}", prompt.text) for n, prompt in enumerate(block.prompts[::-1])),
-        sizes=tuple(replace(size, label=f"s{n}") for n, size in enumerate(block.sizes[::-1])),
+        sizes=tuple(size._replace(label=f"s{n}") for n, size in enumerate(block.sizes[::-1])),
         scales=block.scales[::-1],
         seeds=block.seeds[::-1],
         takes=block.takes,

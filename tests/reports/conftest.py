@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -94,4 +93,4 @@ def _intend(checkpoint: Checkpoint, job: Job, *, number: int = 1) -> int:
 
 def _placed(job: Job, line: int, prompt: str | None) -> Job:
     text = job.prompt.text if prompt is None else prompt
-    return replace(job, prompt=Prompt("beach", text, (("hue", text),), f"test.yaml:{line}:5"))
+    return job._replace(prompt=Prompt("beach", text, (("hue", text),), f"test.yaml:{line}:5"))

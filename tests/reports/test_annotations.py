@@ -93,7 +93,7 @@ def test_a_line_with_many_failed_jobs_is_one_annotation_and_comes_first(
 ) -> None:
     """What broke most is seen first."""
     jobs = [
-        replace(job, prompt=replace(job.prompt, source=f"test.yaml:{3 if n else 9}:1"))
+        job._replace(prompt=replace(job.prompt, source=f"test.yaml:{3 if n else 9}:1"))
         for n, job in enumerate(some_jobs(5))
     ]
     fail_all(checkpoint, jobs)
@@ -107,7 +107,7 @@ def test_a_line_with_many_failed_jobs_is_one_annotation_and_comes_first(
 def test_there_are_never_more_than_github_shows(checkpoint: Checkpoint) -> None:
     """And a notice says how many there would be."""
     jobs = [
-        replace(job, prompt=replace(job.prompt, source=f"test.yaml:{n}:1"))
+        job._replace(prompt=replace(job.prompt, source=f"test.yaml:{n}:1"))
         for n, job in enumerate(some_jobs(13), 1)
     ]
     fail_all(checkpoint, jobs)
@@ -129,7 +129,7 @@ def test_a_recipe_outside_of_the_workspace_and_a_line_without_a_place(
 ) -> None:
     """The whole path; and a checkpoint of an older version knows no place at all."""
     jobs = some_jobs(2)
-    jobs[0] = replace(jobs[0], prompt=replace(jobs[0].prompt, source="../shared/shots.csv:4:1"))
+    jobs[0] = jobs[0]._replace(prompt=replace(jobs[0].prompt, source="../shared/shots.csv:4:1"))
     fail_all(checkpoint, jobs)
     found = told(checkpoint, Path("/elsewhere/recipes"))
     assert found[0]["file"] == "/elsewhere/shared/shots.csv"

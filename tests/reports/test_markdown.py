@@ -80,7 +80,7 @@ def test_counts_and_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
 def test_money_of_the_sandbox_is_play_money(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """As in every other output: nothing was charged."""
     jobs = [
-        replace(job, prompt=replace(job.prompt, id=f"prompt-{number}"))
+        job._replace(prompt=replace(job.prompt, id=f"prompt-{number}"))
         for number, job in enumerate(some_jobs(2))
     ]
     checkpoint.sync_jobs(jobs)
@@ -142,7 +142,7 @@ def test_what_needs_a_person_comes_with_reason_advice_and_command(
 def test_the_cost_of_each_prompt(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """In the recipe's order, what an older recipe left over last."""
     jobs = some_jobs(3)
-    jobs = [replace(j, prompt=Prompt(f"p{n}", j.prompt.text)) for n, j in enumerate(jobs)]
+    jobs = [j._replace(prompt=Prompt(f"p{n}", j.prompt.text)) for n, j in enumerate(jobs)]
     checkpoint.sync_jobs(jobs)
     for job in reversed(jobs):
         attempt = checkpoint.begin_attempt(job.key, number=1, reserved=Decimal("1"), api="x")

@@ -83,7 +83,7 @@ def test_the_recipes_file_is_known_from_its_lines(checkpoint: Checkpoint, table_
     jobs = some_jobs(2)
     assert recipe_file(checkpoint) == "RECIPE"
     table, recipe = (
-        replace(job, prompt=replace(job.prompt, source=text))
+        job._replace(prompt=replace(job.prompt, source=text))
         for job, text in zip(jobs, (f"{table_name}:2:1", "summer.yaml:3:1"), strict=True)
     )
     checkpoint.sync_jobs([table])

@@ -164,7 +164,7 @@ def many(folder: Path, count: int, *, sides: tuple[int, int] = (96, 72)) -> Reci
     (folder / "cat").mkdir(parents=True)
     with Checkpoint.open(layout.checkpoint) as checkpoint, checkpoint.transaction():
         checkpoint.sync_jobs(
-            replace(job, prompt=replace(job.prompt, id=f"number-{n % 10}"))
+            job._replace(prompt=replace(job.prompt, id=f"number-{n % 10}"))
             for n, job in enumerate(jobs)
         )
         for n, job in enumerate(jobs):

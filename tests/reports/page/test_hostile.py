@@ -54,7 +54,7 @@ def _job(number: int, text: str) -> Job:
     job = a_job(f"job-{number}", prompt=text)
     prompt = Prompt(id=f"p{number}", text=text, variables=(("word", text),))
     picture = Input(id="cat", picture=job.input.picture, image=text)
-    return replace(job, prompt=prompt, input=picture)
+    return job._replace(prompt=prompt, input=picture)
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
@@ -99,7 +99,7 @@ def test_odd_names_are_links_that_work(open_page: Open, tmp_path: Path, name: st
     """The picture opens under its URL-encoded name, and so does the input."""
     layout = RecipeLayout("odd", tmp_path / "out", MODELS)
     job = a_job(name)
-    job = replace(job, input=replace(job.input, image=f"{name}.png"))
+    job = job._replace(input=replace(job.input, image=f"{name}.png"))
     layout.output_dir.mkdir()
     Image.new("RGB", (64, 48), (10, 90, 60)).save(layout.output_dir / f"{name}.jpg")
     Image.new("RGB", (64, 48), (90, 10, 60)).save(tmp_path / f"{name}.png")

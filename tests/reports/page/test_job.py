@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from playwright.sync_api import Locator, expect
@@ -115,7 +114,7 @@ def test_every_fact_is_there(open_page: Open, file: Path, layout: RecipeLayout) 
 def test_a_job_of_a_model_without_size_and_seed_is_shown(open_page: Open, tmp_path: Path) -> None:
     """A model may have neither: nobody knows then what size its picture will have."""
     layout = RecipeLayout("bare", tmp_path, MODELS)
-    bare = replace(a_job(), size=Size("none", None, None), scale=None, seed=None)
+    bare = a_job()._replace(size=Size("none", None, None), scale=None, seed=None)
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs([bare])
     opened = open_page(showcase.write_page(layout, None))

@@ -26,7 +26,7 @@ def replaced(tmp_path: Path) -> RecipeLayout:
     """Three grey pictures that others replaced, of another prompt or attempt; and a new one."""
     layout = RecipeLayout("moved", tmp_path, MODELS)
     jobs = [a_job(name, prompt=f"Make {name}") for name in COLOURS]
-    again = [replace(job, key=job.key[::-1], prompt=_prompt(job)) for job in jobs[:2]]
+    again = [job._replace(key=job.key[::-1], prompt=_prompt(job)) for job in jobs[:2]]
     with Checkpoint.open(layout.checkpoint) as checkpoint:
         checkpoint.sync_jobs(jobs)
         for job in jobs:

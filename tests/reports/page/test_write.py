@@ -205,7 +205,7 @@ def test_an_input_from_the_net_is_linked_and_not_fetched(
     layout = RecipeLayout("net", tmp_path / "out", MODELS)
     job = a_job()
     with Checkpoint.open(layout.checkpoint) as checkpoint:
-        checkpoint.sync_jobs([replace(job, input=replace(job.input, image=image or ""))])
+        checkpoint.sync_jobs([job._replace(input=replace(job.input, image=image or ""))])
     source = facts_of(write_page(layout, tmp_path))["jobs"][0]["input"]
     assert (source["link"], source["thumbnail"]) == (link, None)
 
