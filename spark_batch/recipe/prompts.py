@@ -146,9 +146,8 @@ def filled(
     distinct: frozenset[str] = frozenset(),
 ) -> Prompt:
     """A prompt with its variables filled in; its name has only those that its text uses."""
-    used = {token.name for token in tokens if token.name}
-    text = "".join(values[token.name] if token.name else token.text for token in tokens).strip()
-    unnamed = frozenset(name for name in values if name not in used)
+    text = "".join([values[token.name] if token.name else token.text for token in tokens]).strip()
+    unnamed = frozenset(values).difference([token.name for token in tokens])
     return Prompt(id, text, tuple(values.items()), source, distinct, unnamed)
 
 
