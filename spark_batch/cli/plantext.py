@@ -125,8 +125,8 @@ class _Listing:
 def _count_axes(counts: _Counts, job: Job) -> None:
     """Count the values of a job by axis.
 
-    Not by `jobs.select.axis_values`, which reads them off a job's facts: for a million jobs that
-    takes 8 s, and this 1 s.
+    Not by `jobs.select.axis_values`, which reads them off a job's facts and takes more than ten
+    times as long: a plan may have a million jobs.
     """
     counts["model"][job.model] += 1
     counts["input"][job.input.id] += 1
