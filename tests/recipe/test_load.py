@@ -163,3 +163,26 @@ def test_same_name_for_one_prompt_under_two_ids(errors: Errors) -> None:
     (found,) = errors(HEAD + INPUTS + prompts + "output: {name: '${job}'}\n")
     assert found.code == "same-name"
     assert "add ${prompt}" in found.message
+
+
+@pytest.mark.parametrize(
+    ("template", "look"),
+    [
+        *(
+            (template, look)
+            for look in ("con", "NUL", "com1")
+            for template in ("${look}", "a/${look}")
+        ),
+        ("${look}/${prompt}", "aux"),
+        ("a/${look}-${look}-${look}-${look}", "d" * 60),
+    ],
+)
+def test_a_name_that_no_disk_takes_is_found_behind_good_ones(
+    template: str, look: str, errors: Errors
+) -> None:
+    """In the folder of the good names, and as the folder after a good one."""
+    looks = f"{{look: [beach, snow, {look}]}}"
+    prompts = f'prompts: [{{id: p, text: "A ${{look}}", vars: {looks}}}]\n'
+    (found,) = errors(f"{HEAD}{INPUTS}{prompts}output: {{name: '{template}'}}\n")
+    assert (found.code, found.path) == ("name", "output.name")
+    assert f"the part '{look[:50].casefold()}" in found.message
