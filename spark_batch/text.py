@@ -25,7 +25,6 @@ _WORD = re.compile("[a-z0-9]+")
 _VALUE_WORD = re.compile("[a-z0-9.]+")  # 0.5 is one word of a value
 _NO_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _MARKS = re.compile("['`]")  # which anyascii writes for letters without a Latin form
-_APOSTROPHES = re.compile("['\u2019]")
 _UNITS = ("kB", "MB", "GB", "TB")
 _SLUG_LENGTH = 60  # readable in a file name
 
@@ -144,8 +143,6 @@ def template_tokens(text: str) -> Iterator[Token]:
         yield Token(text[at:])
 
 
-# The cache is for three columns of a table of 100 000 rows, which is read three times.
-@lru_cache(maxsize=300_000)
 def slug(value: str, *, distinct: bool = False) -> str:
     """A variable's value as names write it: `Navy Blue` → `navy-blue`, `0.5` → `0.5`.
 
@@ -153,7 +150,7 @@ def slug(value: str, *, distinct: bool = False) -> str:
     scripts are written in ASCII. A value that is cut, has such letters or no words, or must be
     `distinct` from another with the same words, gets 8 hex digits of its hash.
     """
-    text, foreign = romanized(_APOSTROPHES.sub("", value))
+    text, foreign = romanized(_without_apostrophes(value))
     words = _VALUE_WORD.findall(text.lower())
     if "." in text:
         words = list(filter(None, (word.strip(".") for word in words)))
@@ -171,7 +168,7 @@ def prompt_id(text: str, *, distinct: bool = False) -> str:
     that has such letters or no words, or must be `distinct` from another with the same words, gets
     8 hex digits of its hash.
     """
-    written, foreign = romanized(_APOSTROPHES.sub("", text))
+    written, foreign = romanized(_without_apostrophes(text))
     words: list[str] = []
     length = -1
     for word in _WORD.findall(written.lower()):
@@ -183,6 +180,10 @@ def prompt_id(text: str, *, distinct: bool = False) -> str:
     if whole and not (foreign or distinct):
         return whole
     return f"{whole or 'prompt'}-{digest(seen(text) if distinct else text)}"
+
+
+def _without_apostrophes(text: str) -> str:
+    return text.replace("'", "").replace("\N{RIGHT SINGLE QUOTATION MARK}", "")
 
 
 def picture_id(name: str, *, longest: int) -> str:

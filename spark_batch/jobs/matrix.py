@@ -313,8 +313,14 @@ def _blocks(recipe: Recipe) -> Iterator[tuple[Block, _Shape]]:
             keyed=_names_key(tokens),
         )
 
+    last, found = None, None
     for block in recipe.blocks:
-        yield block, shape(block.model.name, block.scales, block.draws, block.parameters)
+        # Mostly the same objects as in the block before, so that comparing takes less than hashing.
+        axes = block.model.name, block.scales, block.seeds, block.takes, block.parameters
+        if found is None or axes != last:
+            last = axes
+            found = shape(block.model.name, block.scales, block.draws, block.parameters)
+        yield block, found
 
 
 def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
@@ -381,7 +387,7 @@ def _names_key(parts: tuple[Token, ...]) -> bool:
 
 _OUTER: Mapping[str, _Outer] = {
     "input": lambda picture, prompt, size: picture.id,
-    "prompt": lambda picture, prompt, size: names.prompt_name(prompt),
+    "prompt": lambda picture, prompt, size: prompt.name,
     "size": lambda picture, prompt, size: size.label,
     "width": lambda picture, prompt, size: names.value_slug(size.width),
     "height": lambda picture, prompt, size: names.value_slug(size.height),
@@ -415,7 +421,7 @@ def _variable(name: str, recipe: Recipe, model: str) -> _Outer:
     def value(picture: Input, prompt: Prompt, size: Size) -> str:
         # A prompt's variable may have the name of a parameter of another model, or `model`: then
         # the template means the variable.
-        found = names.variable_name(prompt, name)
+        found = prompt.slugs.get(name)
         if found is None and instead is None:
             own = (*recipe.models.further, *(name for name, _ in prompt.variables))
             known = ", ".join(dict.fromkeys((*names.VARIABLES, *own)))

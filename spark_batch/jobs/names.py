@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from spark_batch.errors import UsageError
-from spark_batch.jobs import Prompt, Structure
+from spark_batch.jobs import Structure
 from spark_batch.jobs.request import value_text
 from spark_batch.models import schemas
 from spark_batch.text import Token, slug, template_tokens
@@ -90,24 +90,3 @@ def value_slug(value: str | float | Structure | None) -> str:
     if isinstance(value, Structure):
         return slug(value.text, distinct=True)
     return slug(value) if isinstance(value, str) else value_text(value)
-
-
-def prompt_name(prompt: Prompt) -> str:
-    """A prompt in file names: its id, followed by the values of the variables that name it."""
-    written = [prompt.id]
-    for name, value in prompt.variables:
-        if name not in prompt.unnamed:
-            written.append(_value_name(prompt, name, value))
-    return "-".join(written)
-
-
-def variable_name(prompt: Prompt, variable: str) -> str | None:
-    """The value of a prompt's variable as file names write it; None if the prompt lacks it."""
-    for name, value in prompt.variables:
-        if name == variable:
-            return _value_name(prompt, name, value)
-    return None
-
-
-def _value_name(prompt: Prompt, name: str, value: str) -> str:
-    return slug(value, distinct=True) if name in prompt.distinct else slug(value)

@@ -109,17 +109,22 @@ class Input:
 class Prompt:
     """One instruction; `variables` are the values that were put in, by name.
 
-    `source` is where it is written, as `file:line:column` from the recipe's folder. `distinct` are
-    the variables of which another value has the same words, such as C and C++: names add a hash.
-    `unnamed` are the variables whose values are not in the prompt's own name.
+    `source` is where it is written, as `file:line:column` from the recipe's folder. `slugs` are the
+    values as file names write them, by variable; those that no name has may be missing. `suffix` is
+    what file names put behind the id: the slugs of the variables in the text.
     """
 
     id: str
     text: str
     variables: tuple[tuple[str, str], ...] = ()
     source: str = field(default="", compare=False)
-    distinct: frozenset[str] = frozenset()
-    unnamed: frozenset[str] = frozenset()
+    slugs: Mapping[str, str] = field(default_factory=dict, compare=False)
+    suffix: str = ""
+
+    @property
+    def name(self) -> str:
+        """The prompt in file names."""
+        return self.id + self.suffix
 
 
 # A parameter of a model by its name, with its value.

@@ -70,7 +70,7 @@ def in_curly_quotes(text: str) -> bool:
 
 def line_feeds(text: str) -> str:
     """The text with LF line ends, so that a CRLF file has the same prompts."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def forbidden(text: str) -> str | None:

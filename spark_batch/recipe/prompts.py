@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from spark_batch.jobs import Prompt
@@ -23,6 +23,7 @@ from spark_batch.text import Token, prompt_id, quoted, seen, slug, suggestion, t
 MAX_TEXTS = 100_000  # that the variables of all prompts make together
 
 Values = Mapping[str, tuple[str, ...]]
+Slugs = Mapping[str, Mapping[str, str]]  # for each variable, its values as file names write them
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class PromptEntry:
     """One entry of `prompts` and the prompts that it becomes.
 
     With a table that has no prompts of its own these are made row by row (`of_row`). `inputs` are
-    the patterns of the inputs that it is for, None for all.
+    the patterns of the inputs that it is for, None for all. `slugs` are the values of `variables`
+    as file names write them.
     """
 
     node: Node
@@ -38,6 +40,7 @@ class PromptEntry:
     id: str
     prompts: tuple[Prompt, ...]
     variables: Values
+    slugs: Slugs
     tokens: tuple[Token, ...] = ()
     inputs: Node | None = None
 
@@ -101,54 +104,52 @@ def _entry(
     findings: Findings,
     columns: tuple[str, ...] | None,
 ) -> PromptEntry:
-    node, where = item.get("text") or item, name.where
-    prompts: tuple[Prompt, ...] = ()
-    given = item.get("vars")
-    for column, mark in given.keys.items() if given else ():
-        if column in (columns or ()):
-            message = f"{quoted(column)} is a column of the table; use another name"
-            findings.error(mark, code="variable", path=f"{where}.vars", message=message)
+    node, where, given = item.get("text") or item, name.where, item.get("vars")
     tokens = _tokens(node, name, (*values, *(columns or ())), findings)
     if tokens is not None:
-        _unused(item.get("vars"), f"{where}.vars", tokens, findings)
-        if columns is None:
-            prompts = _prompts(node, name, tokens, values, models=models, findings=findings)
-    return PromptEntry(node, where, name.id, prompts, values, tokens or (), item.get("inputs"))
+        _unused(given, f"{where}.vars", tokens, findings)
+    for column in columns or ():
+        if given is not None and column in given.keys:
+            message, tokens = f"{quoted(column)} is a column of the table; use another name", None
+            mark = given.keys[column]
+            findings.error(mark, code="variable", path=f"{where}.vars", message=message)
+    own = {variable: slugs(several) for variable, several in values.items()}
+    entry = PromptEntry(node, where, name.id, (), values, own, tokens or (), item.get("inputs"))
+    if tokens is None or columns is not None:
+        return entry
+    return replace(entry, prompts=_prompts(entry, models, findings))
 
 
 def of_row(
-    entry: PromptEntry, cells: Mapping[str, str], source: str, distinct: frozenset[str]
+    entry: PromptEntry, cells: Mapping[str, str], names: Mapping[str, str], source: str
 ) -> Iterator[Prompt]:
     """The prompts that an entry becomes with the variables of a row, which has all that it uses.
 
-    `distinct` are the row's variables whose values have the same slug as another row's.
+    `names` are the row's values as file names write them.
     """
     if not entry.variables:
-        yield filled(entry.id, entry.tokens, cells, source, distinct)
+        yield filled(entry.id, entry.tokens, cells, names, source)
         return
-    similar = {name: alike(several) for name, several in entry.variables.items()}
-    for chosen in product(*entry.variables.values()):
-        own = dict(zip(entry.variables, chosen, strict=True))
-        yield filled(
-            entry.id,
-            entry.tokens,
-            {**cells, **own},
-            source,
-            distinct.union(name for name, value in own.items() if value in similar[name]),
-        )
+    for own in _combinations(entry.variables):
+        further = {name: entry.slugs[name][value] for name, value in own.items()}
+        yield filled(entry.id, entry.tokens, {**cells, **own}, {**names, **further}, source)
 
 
 def filled(
     id: str,
     tokens: Sequence[Token],
     values: Mapping[str, str],
+    names: Mapping[str, str],
     source: str,
-    distinct: frozenset[str] = frozenset(),
 ) -> Prompt:
-    """A prompt with its variables filled in; its name has only those that its text uses."""
+    """A prompt with its variables filled in; `names` are the values as file names write them.
+
+    Its own name has those that its text uses, in the order of `values`.
+    """
     text = "".join([values[token.name] if token.name else token.text for token in tokens]).strip()
-    unnamed = frozenset(values).difference([token.name for token in tokens])
-    return Prompt(id, text, tuple(values.items()), source, distinct, unnamed)
+    used = {token.name for token in tokens}
+    parts = [f"-{names[variable]}" for variable in values if variable in used]
+    return Prompt(id, text, tuple(values.items()), source, names, "".join(parts))
 
 
 def reserved(models: Models) -> frozenset[str]:
@@ -188,43 +189,44 @@ def _values(node: Node, where: str, findings: Findings) -> tuple[str, ...]:
     return tuple(item.text() for item in node.items())
 
 
-def alike(values: Iterable[str]) -> frozenset[str]:
-    """The values with the same slug as another, such as C and C++, or SALE and Sale."""
-    slugs = {value: slug(value) for value in values}
-    times = Counter(slugs.values())
-    return frozenset(value for value, name in slugs.items() if times[name] > 1)
+def slugs(values: Iterable[str]) -> dict[str, str]:
+    """Each value as file names write it; a hash tells apart those alike, such as C and C++."""
+    found = {value: slug(value) for value in values}
+    if len(set(found.values())) == len(found):
+        return found
+    times = Counter(found.values())
+    return {
+        value: name if times[name] == 1 else slug(value, distinct=True)
+        for value, name in found.items()
+    }
 
 
-def _prompts(
-    node: Node,
-    name: ids.Named,
-    tokens: tuple[Token, ...],
-    values: Values,
-    *,
-    models: Models,
-    findings: Findings,
-) -> tuple[Prompt, ...]:
+def _prompts(entry: PromptEntry, models: Models, findings: Findings) -> tuple[Prompt, ...]:
     """A prompt for each combination; reports the first whose text the API would refuse."""
-    source = findings.location(node.mark)
-    similar = {name: alike(several) for name, several in values.items()}
+    source = findings.location(entry.node.mark)
     found = []
-    for chosen in product(*values.values()):
-        filled = dict(zip(values, chosen, strict=True))
-        whole = "".join(filled[t.name] if t.name else t.text for t in tokens).strip()
-        faults = text_faults(whole, models)
+    for own in _combinations(entry.variables):
+        names = {name: entry.slugs[name][value] for name, value in own.items()}
+        prompt = filled(entry.id, entry.tokens, own, names, source)
+        faults = text_faults(prompt.text, models)
         for fault in faults:
-            message = f"with {_combination(filled)}: {fault}" if filled else fault
-            findings.error(node.mark, code="length", path=name.where, message=message)
+            message = f"with {_combination(own)}: {fault}" if own else fault
+            findings.error(entry.node.mark, code="length", path=entry.where, message=message)
         if faults:
             return ()
-        distinct = frozenset(name for name, value in filled.items() if value in similar[name])
-        found.append(Prompt(name.id, whole, tuple(filled.items()), source, distinct))
+        found.append(prompt)
     return tuple(found)
+
+
+def _combinations(variables: Values) -> Iterator[dict[str, str]]:
+    """Each combination of values; a single empty one without variables."""
+    for chosen in product(*variables.values()):
+        yield dict(zip(variables, chosen, strict=True))
 
 
 def text_faults(text: str, models: Models) -> tuple[str, ...]:
     """What is wrong with a prompt's text for one of the models."""
-    if all(model.admits_prompt(text) for model in models.chosen):
+    if all([model.admits_prompt(text) for model in models.chosen]):
         return ()
     shown = quoted(text)
     found = (

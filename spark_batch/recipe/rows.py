@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby, product
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ MAX_REQUESTS = 1_000_000
 
 _OF_MODELS = ("size", "scale", "seed")  # columns that a model may not have
 
-_Atom = tuple[object, ...]
-_Axes = tuple[Prompt, Size, "float | None", "int | None", Parameters]
+# One request of a row without its takes: model, input and prompt, and a combination of the axes.
+_Atom = tuple[tuple[str, ...], tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +150,13 @@ def _used(table: Table, given: Given) -> set[str | None]:
     return {token.name for token in tokens}
 
 
-def _alike(table: Table, used: set[str | None]) -> dict[str, frozenset[str]]:
-    """For each variable in use, the values that have the same slug, such as C and C++."""
-    found = {}
-    for column, name in table.free.items():
-        if name in used:
-            cells = {str(row.cells[column]) for row in table.rows if column in row.cells}
-            if values := prompts.alike(cells):
-                found[name] = values
-    return found
+def _slugs(table: Table, used: set[str | None]) -> prompts.Slugs:
+    """For each variable in use, its values as file names write them."""
+    return {
+        name: prompts.slugs({str(row.cells[column]) for row in table.rows if column in row.cells})
+        for column, name in table.free.items()
+        if name in used
+    }
 
 
 def _pictures(
@@ -211,31 +210,49 @@ def _joined(blocks: Iterable[Block]) -> Iterator[Block]:
 
 
 def _without_prompts(block: Block) -> tuple[object, ...]:
+    # The id comes first, since it mostly differs and comparing inputs takes long.
     axes = (block.sizes, block.scales, block.seeds, block.takes, block.parameters)
-    return (block.model, block.inputs, *axes, block.repeats)
+    return (block.inputs[0].id, block.model, block.inputs, *axes, block.repeats)
 
 
 def _fresh(block: Block, in_output_name: frozenset[str], seen: set[_Atom]) -> Sequence[Block]:
-    """A row's block without the requests that are in `seen`, to which it adds its own."""
-    axes = list(product(block.prompts, block.sizes, block.scales, block.seeds, block.parameters))
-    atoms = _atoms(block, in_output_name, axes)
-    if seen.isdisjoint(atoms):
-        seen.update(atoms)
-        return (block,)
-    fresh = [
-        replace(
-            block,
-            prompts=(prompt,),
-            sizes=(size,),
-            scales=(scale,),
-            seeds=(seed,),
-            parameters=(further,),
-        )
-        for atom, (prompt, size, scale, seed, further) in zip(atoms, axes, strict=True)
-        if atom not in seen
-    ]
+    """A row's block without the requests that are in `seen`, to which it adds its own.
+
+    `in_output_name` are the variables that `output.name` has: rows that differ in them have
+    pictures of their own.
+    """
+    picture, model = block.inputs[0].id, block.model.name
+    axes = _combinations(block.sizes, block.scales, block.seeds, block.parameters)
+    keys = [(model, picture, *_identity(prompt, in_output_name)) for prompt in block.prompts]
+    atoms = list(product(keys, axes))
+    fresh: Sequence[Block] = (block,)
+    if not seen.isdisjoint(atoms):
+        several = product(block.prompts, block.sizes, block.scales, block.seeds, block.parameters)
+        fresh = [
+            replace(
+                block,
+                prompts=(prompt,),
+                sizes=(size,),
+                scales=(scale,),
+                seeds=(seed,),
+                parameters=(further,),
+            )
+            for atom, (prompt, size, scale, seed, further) in zip(atoms, several, strict=True)
+            if atom not in seen
+        ]
     seen.update(atoms)
     return fresh
+
+
+@lru_cache(maxsize=1000)
+def _combinations(
+    sizes: tuple[Size, ...],
+    scales: tuple[float | None, ...],
+    seeds: tuple[int | None, ...],
+    parameters: tuple[Parameters, ...],
+) -> list[tuple[object, ...]]:
+    """What distinguishes the combinations of a block's axes; most rows have the same axes."""
+    return [(size.identity, *others) for size, *others in product(sizes, scales, seeds, parameters)]
 
 
 def _is_bounded(table: Table, given: Given) -> bool:
@@ -252,29 +269,10 @@ def _is_bounded(table: Table, given: Given) -> bool:
     return number <= MAX_REQUESTS
 
 
-def _atoms(block: Block, in_output_name: frozenset[str], axes: Iterable[_Axes]) -> list[_Atom]:
-    """The single requests of a row, without their takes.
-
-    `in_output_name` are the variables that `output.name` has: rows that differ in them have
-    pictures of their own.
-    """
-    picture, model = block.inputs[0].id, block.model.name
-    return [
-        (model, picture, _identity(prompt, in_output_name), size.identity, scale, seed, further)
-        for prompt, size, scale, seed, further in axes
-    ]
-
-
 def _identity(prompt: Prompt, in_output_name: frozenset[str]) -> tuple[str, ...]:
     """What distinguishes the prompts of two rows: the text, and the values in the name."""
-    if not prompt.variables:
-        return prompt.id, prompt.text
-    named = [
-        value
-        for name, value in prompt.variables
-        if name in in_output_name or name not in prompt.unnamed
-    ]
-    return prompt.id, prompt.text, *named
+    named = [prompt.slugs[name] for name in in_output_name if name in prompt.slugs]
+    return prompt.name, prompt.text, *named
 
 
 class _Reader:
@@ -289,9 +287,11 @@ class _Reader:
         self._owners = {prompt.id.casefold(): prompt for prompt in self._prompts.values()}
         self._ids: dict[str, str] = {}
         self._columns = tuple(table.free.values())
+        further = (name for model in given.models.chosen for name in model.further)
+        self._own_axes = frozenset((*_OF_MODELS, *further))
         output_name = {token.name for token in template_tokens(given.template or "")}
         self.in_output_name = frozenset(name for name in self._columns if name in output_name)
-        self._alike = _alike(table, _used(table, given))
+        self._slugs = _slugs(table, _used(table, given))
         self._texts = self._count_texts()
         self._sizes: dict[tuple[str, str], Size] = {}
         self._chosen: dict[str, frozenset[str]] = {}
@@ -325,22 +325,33 @@ class _Reader:
         self, row: Row, picture: Input, prompts: tuple[Prompt, ...], axes: Variants
     ) -> Block:
         model = axes.model
-        size = self._size(row, model)
-        sizes = self._sized(row, model, picture, axes.sizes if size is None else (size,))
-        scale = self._value(row, "scale", model)
-        seed = self._value(row, "seed", model)
+        if not self._own_axes.isdisjoint(row.cells):
+            axes = self._with_own(row, axes)
         return Block(
             model=model,
             inputs=(picture,),
             prompts=prompts,
-            sizes=sizes,
+            sizes=self._sized(row, model, picture, axes.sizes),
+            scales=axes.scales,
+            seeds=axes.seeds,
+            takes=axes.takes,
+            parameters=axes.parameters,
+            repeats=self._repeats(picture, prompts, model),
+            origin="rows",
+        )
+
+    def _with_own(self, row: Row, axes: Variants) -> Variants:
+        """The axes with the values that a row gives."""
+        model = axes.model
+        size, scale = self._size(row, model), self._value(row, "scale", model)
+        seed = self._value(row, "seed", model)
+        return replace(
+            axes,
+            sizes=axes.sizes if size is None else (size,),
             # -0.0 + 0.0 is 0.0: with its sign it would be the same request under another key.
             scales=axes.scales if scale is None else (float(scale) + 0.0,),
             seeds=axes.seeds if seed is None else (int(seed),),
-            takes=axes.takes,
-            parameters=self._further(row, axes) if model.further else axes.parameters,
-            repeats=self._repeats(picture, prompts, model),
-            origin="rows",
+            parameters=self._further(row, axes),
         )
 
     def _further(self, row: Row, axes: Variants) -> tuple[Parameters, ...]:
@@ -363,7 +374,9 @@ class _Reader:
         self, picture: Input, prompts: Sequence[Prompt], model: Model
     ) -> tuple[Exclusion, ...]:
         earlier = self._repeatable.of(model.name, (picture.id,))
-        names = {prompt.id for prompt in prompts} if earlier else set()
+        if not earlier:
+            return ()
+        names = {prompt.id for prompt in prompts}
         return tuple([rule for rule in earlier if names & (rule.prompts or frozenset())])
 
     def _prompts_of(self, row: Row, picture: Input) -> tuple[Prompt, ...]:
@@ -372,13 +385,13 @@ class _Reader:
             prompt = self._prompt(row) if "prompt" in row.cells else None
             return () if prompt is None else (prompt,)
         cells, found = self._table.values(row), []
-        source, distinct = self._source(row), self._distinct(cells)
+        source, names = self._source(row), self._names(cells)
         for entry in self._given.prompts:
             if not (entry.tokens and self._is_for(entry, picture)):
                 continue  # without tokens it has errors
-            if self._lacks(row, entry.tokens, (*cells, *entry.variables)):
+            if self._lacks(row, entry.tokens, cells, entry.variables):
                 continue
-            for prompt in filled_prompts(entry, cells, source, distinct):
+            for prompt in filled_prompts(entry, cells, names, source):
                 if fault := self._text_fault(prompt.text):
                     self._table.error(row, "image", f"the prompt {quoted(entry.id)}: {fault}")
                 found.append(prompt)
@@ -393,9 +406,19 @@ class _Reader:
             self._chosen[entry.id] = rules.inputs_for(entry, known, findings)
         return picture.id in self._chosen[entry.id]
 
-    def _lacks(self, row: Row, tokens: Sequence[Token], names: Sequence[str]) -> bool:
-        """Report the variables of a text that a row leaves empty; return whether there are any."""
-        empty = [token.name for token in tokens if token.name and token.name not in names]
+    def _lacks(
+        self,
+        row: Row,
+        tokens: Iterable[Token],
+        cells: Collection[str],
+        own: Collection[str] = (),
+    ) -> bool:
+        """Report the variables of a text that neither the row nor the prompt itself has.
+
+        Returns whether there are any.
+        """
+        used = [token.name for token in tokens if token.name]
+        empty = [name for name in used if name not in cells and name not in own]
         for name in dict.fromkeys(empty):
             self._table.variable_error(row, name, f"the row has no value for ${{{name}}}")
         return bool(empty)
@@ -417,7 +440,7 @@ class _Reader:
         if fault:
             self._table.error(row, "prompt", fault)
             return None
-        if self._lacks(row, tokens, tuple(cells)):
+        if self._lacks(row, tokens, cells):
             return None
         if any(token.name for token in tokens):
             return self._filled(row, written, tokens, cells)
@@ -443,8 +466,7 @@ class _Reader:
     ) -> Prompt | None:
         """A row's prompt with its variables filled in; its id comes from the text as written."""
         name = self._name(row) or self._generated_id(written)
-        distinct = self._distinct(cells)
-        prompt = prompts.filled(name, tokens, cells, self._source(row), distinct)
+        prompt = prompts.filled(name, tokens, cells, self._names(cells), self._source(row))
         if fault := self._text_fault(prompt.text):
             self._table.error(row, "prompt", fault)
             return None
@@ -461,14 +483,15 @@ class _Reader:
 
     def _placed(self, prompt: Prompt, row: Row, cells: Mapping[str, str]) -> Prompt:
         """A prompt with the place of a row, and with its further columns, which do not name it."""
-        given = prompt.variables, self._source(row), prompt.distinct, prompt.unnamed
-        if cells and not prompt.variables:
-            given = tuple(cells.items()), given[1], self._distinct(cells), frozenset(cells)
-        return Prompt(prompt.id, prompt.text, *given)
+        variables, names = prompt.variables, prompt.slugs
+        if cells and not variables:
+            variables, names = tuple(cells.items()), self._names(cells)
+        source = self._source(row)
+        return Prompt(prompt.id, prompt.text, variables, source, names, prompt.suffix)
 
-    def _distinct(self, cells: Mapping[str, str]) -> frozenset[str]:
-        """The variables of a row whose values have the same slug as other rows' values."""
-        return frozenset(name for name, alike in self._alike.items() if cells.get(name) in alike)
+    def _names(self, cells: Mapping[str, str]) -> dict[str, str]:
+        """The values of a row's variables as file names write them, if a name may have them."""
+        return {name: slugs[cells[name]] for name, slugs in self._slugs.items() if name in cells}
 
     def _count_texts(self) -> Counter[str]:
         """The number of texts that have, or would have, each id, ignoring case."""

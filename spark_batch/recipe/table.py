@@ -231,13 +231,13 @@ class Table:
 
     def _row(self, line: int, cells: list[str]) -> Iterator[Row]:
         """The row in a line, unless it is empty or the header."""
-        if not any(cell.strip() for cell in cells):
+        if not "".join(cells).strip():
             return
         if not self._columns:
             self._header(line, [cell.strip() for cell in cells])
             return
         count = len(self._columns)
-        if any(cell.strip() for cell in cells[count:]) or (
+        if "".join(cells[count:]).strip() or (
             len(cells) < count and not self._is_book and self._trailing == 0
         ):
             self._uneven(line, cells)

@@ -29,9 +29,9 @@ from tests.makers import MODEL, MODELS
 SIZES = (Size("1x1", 1328, 1328), Size("16x9", 1664, 936))
 PROMPTS = (
     Prompt("p0", "Beach"),
-    Prompt("p1", "Pink hat", (("color", "pink"), ("item", "hat"))),
-    Prompt("p1", "Red hat", (("color", "red"), ("item", "hat"))),
-    Prompt("p2", "Red sky", (("color", "red"),)),
+    Prompt("p1", "Pink hat", (("color", "pink"), ("item", "hat")), suffix="-pink-hat"),
+    Prompt("p1", "Red hat", (("color", "red"), ("item", "hat")), suffix="-red-hat"),
+    Prompt("p2", "Red sky", (("color", "red"),), suffix="-red"),
 )
 
 
