@@ -400,7 +400,7 @@ def _check_size(recipe: Recipe, root: Node, findings: Findings) -> bool:
     combinations = matrix.combinations(recipe)
     if combinations > MAX_COMBINATIONS:
         fault = f"has {combinations} combinations; at most {MAX_COMBINATIONS} are allowed"
-    elif (count := matrix.count_jobs(recipe)) > MAX_JOBS:
+    elif combinations > MAX_JOBS and (count := matrix.count_jobs(recipe)) > MAX_JOBS:
         fault = f"makes {count} jobs; at most {MAX_JOBS} are allowed"
     else:
         return True

@@ -171,7 +171,8 @@ def _lacking(recipe: Recipe) -> str | None:
     own = (*VARIABLES, *recipe.models.further)
     needed = {token.name for token in parts if token.name}.difference(own)
     for prompt in (prompt for block in recipe.blocks for prompt in block.prompts if needed):
-        for name in sorted(needed - {name for name, _ in prompt.variables}):
+        if not needed <= prompt.slugs.keys():
+            name = min(needed - prompt.slugs.keys())
             advice = "use ${prompt}, which ends in the values of a prompt's variables"
             return f"the prompt {quoted(prompt.id)} has no variable {quoted(name)}; {advice}"
     return None

@@ -427,10 +427,10 @@ def _cell(value: Any) -> Any:
 
 def _fault(column: str, value: object) -> str | None:
     """The error in a value that no column allows, or None."""
-    if isinstance(value, BadNumber):
-        if column in _TEXTS:
-            return "expected a text; put it in quotes"
-        if value[-1].isdigit():
-            return f"{quoted(value)} is too large or too long for a number"
-        return f"{quoted(value)} is not valid JSON; write a number, or leave it out"
-    return forbidden(value) if isinstance(value, str) else None
+    if not isinstance(value, BadNumber):
+        return forbidden(value) if isinstance(value, str) else None
+    if column in _TEXTS:
+        return "expected a text; put it in quotes"
+    if value[-1].isdigit():
+        return f"{quoted(value)} is too large or too long for a number"
+    return f"{quoted(value)} is not valid JSON; write a number, or leave it out"
