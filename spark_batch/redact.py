@@ -81,7 +81,7 @@ def without_controls(text: str) -> str:
 def harmless(text: str) -> str:
     """`text` that controls neither a terminal nor, in GitHub Actions, the runner."""
     text = without_controls(text)
-    if os.environ.get("GITHUB_ACTIONS") == "true" and ("::" in text or "##[" in text):
+    if ("::" in text or "##[" in text) and os.environ.get("GITHUB_ACTIONS") == "true":
         text = _COMMAND.sub(_defused, text)
     return text
 

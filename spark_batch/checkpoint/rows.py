@@ -68,7 +68,7 @@ SELECT p.key AS job, p.output, p.recipe, p.input, p.prompt_id, p.current, p.file
 @lru_cache(maxsize=256)  # the reports of a job have the same times
 def time_text(moment: datetime) -> str:
     """A UTC time as the checkpoint and the manifest write it: ISO 8601, milliseconds, Z."""
-    utc = moment.astimezone(timezone.utc)
+    utc = moment if moment.tzinfo is timezone.utc else moment.astimezone(timezone.utc)
     return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -162,12 +162,15 @@ class Lines:
     def show(self, event: Event, tally: Tally) -> None:
         """Print the event; the events of one turn of the loop share a tally, so count them here."""
         self._ended += isinstance(event, _ENDS) and not getattr(event, "retrying", False)
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         count = f"[{self._ended}/{self._total}] " if isinstance(event, Done) else ""
         if parts := describe(event, self._currency):
-            print_line(f"{now} {count}", *parts, err=True)
+            print_line(f"{_now()} {count}", *parts, err=True)
         if advice := self._advice.on(event):
-            print_line(f"{now} {advice}", err=True)
+            print_line(f"{_now()} {advice}", err=True)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)

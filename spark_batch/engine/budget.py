@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from statistics import median
 from types import MappingProxyType
 
 from spark_batch.checkpoint import Charge, Money
@@ -81,7 +80,7 @@ class Prices:
     def estimate(self, kind: Kind) -> Decimal | None:
         """The estimated cost of a picture of `kind`, or None."""
         charged = self._charged.get(kind)
-        return median(charged) if charged else self._prices.get(kind.model)
+        return _median(charged) if charged else self._prices.get(kind.model)
 
     def highest(self) -> Decimal:
         """The highest price of any kind that is known; 0 when none is."""
@@ -107,6 +106,12 @@ class Prices:
         if self._charged.get(kind):
             return "charged"
         return "recipe" if kind.model in self._prices else "unknown"
+
+
+def _median(costs: Sequence[Decimal]) -> Decimal:
+    """The median of sorted costs, as `statistics.median`, which would sort them at each call."""
+    lower, upper = costs[(len(costs) - 1) // 2], costs[len(costs) // 2]
+    return lower if lower == upper else (lower + upper) / 2
 
 
 class Budget:

@@ -49,9 +49,9 @@ def mark(part: Path, picture: Picture, facts: Provenance | None) -> Picture | Un
     Gives the facts of the file as it is now. A file with a source type stays as it is, unless there
     are facts.
 
-    Nothing is decoded again: the new file takes the place of the old one only when all of its parts
-    but the metadata are those of the old one, and its header says the same size. Raises OutputError
-    when the disk refuses.
+    Nothing is decoded again: the file is rewritten only when all of its parts but the metadata stay
+    as they are, and its header says the same size. Raises OutputError when the disk refuses; the
+    file may then be cut short.
     """
     try:
         data = part.read_bytes()
@@ -59,8 +59,7 @@ def mark(part: Path, picture: Picture, facts: Provenance | None) -> Picture | Un
         if marked == data:
             return picture
         made = _checked(part, data, marked, picture)
-        with atomic.replacing(part, durable=False, fixed_name=True) as file:
-            file.write(marked)
+        atomic.rewrite(part, marked)  # a run that is killed here fetches the picture again
     except OSError as error:
         refused = error.filename or part
         raise OutputError(f"{refused}: cannot be written: {reason(error)}") from None

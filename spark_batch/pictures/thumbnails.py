@@ -110,7 +110,8 @@ def reduced(image: Image.Image, sha256: str) -> Thumbnail | None:
 def keep(folder: Path, made: Thumbnail) -> None:
     """Put a thumbnail into the cache; one that a crash leaves half written is made again."""
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
         with atomic.create(folder / f"{made.sha256}.{made.kind}") as file:
             file.write(made.data)
 

@@ -44,6 +44,7 @@ class Gallery:
         self._cache = self._layout.thumbnails
         self._numbers: dict[Path, int] = {}
         self._known: list[Picture | None] = []
+        self._inputs: dict[tuple[str, str | None], tuple[int | None, str | None]] = {}
 
     def result(self, file: str, picture: Picture | None) -> tuple[int | None, str | None]:
         """Return number and link of a finished picture; `file` is relative to the output folder."""
@@ -72,6 +73,11 @@ class Gallery:
         """
         if image is None:
             return None, None
+        if (image, sha256) not in self._inputs:  # many jobs have the same
+            self._inputs[image, sha256] = self._input(image, sha256)
+        return self._inputs[image, sha256]
+
+    def _input(self, image: str, sha256: str | None) -> tuple[int | None, str | None]:
         if image.startswith(("http://", "https://")):
             return None, image
         path = (self._recipe_dir or Path()) / image
