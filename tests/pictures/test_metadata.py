@@ -353,12 +353,13 @@ def test_another_size_is_not_written(tmp_path: Path) -> None:
     assert path.read_bytes() == JPEG
 
 
-def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
-    """A folder stands where the new file would be written: the picture stays."""
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    """The system refuses to write through it: the picture behind it stays as it is."""
     path = picture_file(tmp_path, JPEG)
-    (tmp_path / "picture.part").mkdir()
-    with pytest.raises(OutputError, match=r"picture\.part: cannot be written"):
-        pictures.mark(path, pictures.accept(path), FACTS)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with pytest.raises(OutputError, match=r"link: cannot be written: a symbolic link"):
+        pictures.mark(link, pictures.accept(path), FACTS)
     assert path.read_bytes() == JPEG
 
 
