@@ -33,8 +33,8 @@ class WorkerProcesses:
     """Calls functions of plain values in worker processes; an `Elsewhere`.
 
     `most` is the number of processes, None for as many as pay: none until this process is busy, and
-    then one for every core but one. A worker that breaks, such as one killed for its memory, loses
-    nothing: its calls are repeated. After `_MOST_BREAKS` of them, all calls are made in this
+    then one for every core, at most four. A worker that breaks, such as one killed for its memory,
+    loses nothing: its calls are repeated. After `_MOST_BREAKS` of them, all calls are made in this
     process, and `take_note` returns a note about that. `processor` counts this process's seconds of
     processor time, `clock` the seconds that pass. Safe to use from several threads.
     """
@@ -46,10 +46,13 @@ class WorkerProcesses:
         self,
         most: int | None,
         *,
+        cores: int = os.cpu_count() or 1,
         processor: Callable[[], float] = time.process_time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        by_itself = min((os.cpu_count() or 1) - 1, _MOST_BY_ITSELF)
+        # As many as cores, although this process is busy too: the threads of a single worker wait
+        # for its interpreter lock (`python -m tests.benchmarks.peers --load b --workers 1 2`).
+        by_itself = min(cores, _MOST_BY_ITSELF) if cores > 1 else 0
         self._most = by_itself if most is None else most
         self._pays = most is not None
         self._processor = processor

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -172,13 +172,44 @@ def test_by_itself_workers_are_started_when_the_processor_is_the_limit(
 ) -> None:
     """After some calls; and not while this process mostly waits."""
     meter = Meter(share)
-    processes = WorkerProcesses(None, processor=meter.processor, clock=meter.clock)
+    processes = WorkerProcesses(None, cores=2, processor=meter.processor, clock=meter.clock)
     path = a_result(tmp_path)
     for _ in range(calls):
         meter.now += 0.2
         look(processes, path)
     assert len(pids(processes)) == started
     processes.close()
+
+
+@pytest.mark.parametrize(("cores", "started"), [(1, 0), (2, 2), (8, 4)])
+def test_by_itself_there_is_a_worker_for_every_core_and_at_most_four(
+    tmp_path: Path, cores: int, started: int
+) -> None:
+    """Another one is started while all of them are busy: here, they wait for a pipe's other end."""
+    meter = Meter(0.9)
+    processes = WorkerProcesses(None, cores=cores, processor=meter.processor, clock=meter.clock)
+    for _ in range(40):
+        meter.now += 0.2
+        processes.do("nothing", bytes, instead=bytes)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    calls = 6 if started else 0
+    with ThreadPoolExecutor(6) as pool, contextlib.closing(processes):  # which ends the calls
+        for number in range(1, calls + 1):
+            pool.submit(processes.do, "read", Path.read_bytes, pipe, instead=bytes)
+            wait_until(lambda number=number: under_way(processes) == number)
+        assert len(pids(processes)) == started
+
+
+def under_way(processes: WorkerProcesses) -> int:
+    return sum(worker.calls for worker in processes._workers)
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < end, "not within 30 s"
+        time.sleep(0.01)
 
 
 def test_a_worker_has_no_secret(
