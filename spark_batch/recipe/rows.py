@@ -183,12 +183,14 @@ def _blocks(table: Table, given: Given, pictures: Mapping[str, Listed]) -> Itera
     reader = _Reader(table, given, pictures)
     seen: set[_Atom] = set()
     repeated: list[Row] = []
+    combinations = lru_cache(maxsize=100)(_combinations)  # most rows have the same axes
     for row in table.rows:
         listed = pictures.get(str(row.cells["image"]))
         blocks = reader.blocks(row, listed.input if listed else Input(id=""))
-        fresh = [
-            single for block in blocks for single in _fresh(block, reader.in_output_name, seen)
-        ]
+        fresh: list[Block] = []
+        for block in blocks:
+            axes = combinations(block.sizes, block.scales, block.seeds, block.parameters)
+            fresh.extend(_fresh(block, axes, reader.in_output_name, seen))
         if blocks and not fresh:
             repeated.append(row)
         yield from fresh
@@ -215,14 +217,18 @@ def _without_prompts(block: Block) -> tuple[object, ...]:
     return (block.inputs[0].id, block.model, block.inputs, *axes, block.repeats)
 
 
-def _fresh(block: Block, in_output_name: frozenset[str], seen: set[_Atom]) -> Sequence[Block]:
+def _fresh(
+    block: Block,
+    axes: Sequence[tuple[object, ...]],
+    in_output_name: frozenset[str],
+    seen: set[_Atom],
+) -> Sequence[Block]:
     """A row's block without the requests that are in `seen`, to which it adds its own.
 
-    `in_output_name` are the variables that `output.name` has: rows that differ in them have
-    pictures of their own.
+    `axes` are the block's `_combinations`. `in_output_name` are the variables that `output.name`
+    has: rows that differ in them have pictures of their own.
     """
     picture, model = block.inputs[0].id, block.model.name
-    axes = _combinations(block.sizes, block.scales, block.seeds, block.parameters)
     keys = [(model, picture, *_identity(prompt, in_output_name)) for prompt in block.prompts]
     atoms = list(product(keys, axes))
     fresh: Sequence[Block] = (block,)
@@ -244,14 +250,13 @@ def _fresh(block: Block, in_output_name: frozenset[str], seen: set[_Atom]) -> Se
     return fresh
 
 
-@lru_cache(maxsize=1000)
 def _combinations(
     sizes: tuple[Size, ...],
     scales: tuple[float | None, ...],
     seeds: tuple[int | None, ...],
     parameters: tuple[Parameters, ...],
 ) -> list[tuple[object, ...]]:
-    """What distinguishes the combinations of a block's axes; most rows have the same axes."""
+    """What distinguishes the combinations of a block's axes."""
     return [(size.identity, *others) for size, *others in product(sizes, scales, seeds, parameters)]
 
 

@@ -511,3 +511,19 @@ def test_without_the_extra_a_workbook_is_one_clear_line(
 )
 def test_the_name_of_a_column(column: str, name: str) -> None:
     assert variable_name(column) == name
+
+
+def test_rows_that_only_the_machine_tells_apart_are_made_once(folder: Path) -> None:
+    """They would have one name: a zero-width space in a value of `output.name` makes no picture."""
+    rows = "image,colour,sku\na.jpg,red,A-1\na.jpg,red,A\u200b-1\na.jpg,red,a 1\n"
+    (folder / "t.csv").write_text(rows, encoding="utf-8")
+    recipe = "prompts: [{id: tint, text: 'Tint it ${colour}'}]\noutput: {name: '${sku}'}\n"
+    names = [job.output for job in jobs_of(folder, "t.csv", recipe=recipe)]
+    assert len(names) == len(set(names)) == 2
+
+
+def test_a_variable_of_a_prompt_is_no_column_as_well(folder: Path) -> None:
+    (folder / "t.csv").write_text("image,colour\na.jpg,red\n")
+    recipe = "prompts: [{text: 'Tint it ${colour}', vars: {colour: [blue, green]}}]\n"
+    (error,) = errors_of(folder, "t.csv", recipe=recipe)
+    assert error.endswith("'colour' is a column of the table; use another name")
