@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spark_batch.checkpoint import Checkpoint
 from spark_batch.client.outcomes import FetchFailed
 from spark_batch.jobs import Attempt, Input, Job, Picture, Result
 from spark_batch.jobs.checks import CheckResult
+
+if TYPE_CHECKING:  # workers, which have no checkpoint, start sooner
+    from spark_batch.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

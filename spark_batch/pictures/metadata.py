@@ -90,7 +90,7 @@ def embed(data: bytes, kind: str, facts: Provenance | None = None) -> bytes:
 
     The same facts give the same bytes. Raises ValueError, whose text says why it cannot be done.
     """
-    if facts is None and marks(data, kind).source_type is not None:
+    if facts is None and _source_type(data, kind) is not None:
         return data
     named = {} if facts is None else _texts(facts)
     return containers.put(
@@ -103,9 +103,12 @@ def embed(data: bytes, kind: str, facts: Provenance | None = None) -> bytes:
 
 def marks(data: bytes, kind: str) -> Marks:
     """What the bytes of a picture file say about its origin; anybody may have written it."""
+    return Marks(_source_type(data, kind), containers.is_signed(data, kind))
+
+
+def _source_type(data: bytes, kind: str) -> str | None:
     packet = containers.find(data, kind)
-    source_type = None if packet is None else xmp.source_type(packet)
-    return Marks(source_type, containers.is_signed(data, kind))
+    return None if packet is None else xmp.source_type(packet)
 
 
 def marks_in(path: Path) -> Marks:
