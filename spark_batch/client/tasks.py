@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -261,11 +261,21 @@ def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
         if named:
             break
     else:
-        return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+        return _trusting(DEFAULT_CA_BUNDLE_PATH)
     try:
         if Path(named).is_dir():
             return ssl.create_default_context(capath=named)
-        return ssl.create_default_context(cafile=named)
+        return _trusting(named)
     except OSError as error:
         reason = error.strerror or "no certificates in it"
         raise UsageError(f"{variable}: {named}: no usable CA bundle: {reason}") from None
+
+
+def _trusting(bundle: str) -> ssl.SSLContext:
+    path = Path(bundle).resolve()
+    return _loaded(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # loading a bundle takes 18 ms, and a run needs it three times
+def _loaded(bundle: Path, _modified: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=bundle)

@@ -7,7 +7,7 @@ from spark_batch.pictures.metadata import Marks, Unmarked, facts_in, mark, marks
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
 from spark_batch.pictures.sheet import SheetCell, contact_sheet
 from spark_batch.pictures.suspects import Before, before_of
-from spark_batch.pictures.thumbnails import Thumbnail, distance, keep, thumbnail
+from spark_batch.pictures.thumbnails import Thumbnail, distance, keep, kept, thumbnail
 
 __all__ = [
     "EXTENSIONS",
@@ -28,6 +28,7 @@ __all__ = [
     "fitted",
     "inspect",
     "keep",
+    "kept",
     "make_folder",
     "mark",
     "marks_in",

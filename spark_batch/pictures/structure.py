@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from spark_batch.pictures import boxes
-from spark_batch.pictures.containers import Part, chunks, png_chunk, segments
+from spark_batch.pictures.containers import Part, chunks, png_chunk, segments, webp_size
 
 # Bytes that a compressed text or profile may unpack to. Pillow refuses a file for a text of more
 # than 1 MiB (its MAX_TEXT_CHUNK); profiles of scanners and printers have up to 3 MB.
@@ -86,9 +86,8 @@ def unsupported(data: bytes, kind: str) -> str | None:
     """Why a whole file of an uncommon kind cannot be decoded, in words; None for no such reason."""
     if kind == "HEIC":
         return boxes.unsupported(data)
-    parts = segments(data) if kind == "JPEG" else ()
-    frame = next((part for part in parts if part.name[0] in _FRAMES), None)
-    if frame is None or frame.body_end - frame.body <= _FRAME_CHANNELS:
+    frame = _frame(data) if kind == "JPEG" else None
+    if frame is None:
         return None
     bits, channels = data[frame.body], data[frame.body + _FRAME_CHANNELS]
     if frame.name[0] not in _DECODED_FRAMES:
@@ -96,6 +95,23 @@ def unsupported(data: bytes, kind: str) -> str | None:
     if bits != _DECODED_BITS:
         return f"it has {bits} bits a channel"
     return None if channels in _DECODED_CHANNELS else f"it has {channels} channels"
+
+
+def size(data: bytes, kind: str) -> tuple[int, int] | None:
+    """Width and height of a JPEG or WebP file by its header, in pixels; None without one."""
+    if kind == "WEBP":
+        return webp_size(data)
+    if (frame := _frame(data)) is None:
+        return None
+    sides = (data[at : at + 2] for at in (frame.body + 3, frame.body + 1))  # T.81, B.2.2
+    width, height = (int.from_bytes(side, "big") for side in sides)
+    return width, height
+
+
+def _frame(data: bytes) -> Part | None:
+    """The segment of a JPEG that describes its picture."""
+    frame = next((part for part in segments(data) if part.name[0] in _FRAMES), None)
+    return frame if frame and frame.body_end - frame.body > _FRAME_CHANNELS else None
 
 
 def essential(data: bytes, kind: str) -> bytes:

@@ -73,6 +73,18 @@ def thumbnail(
         return None
 
 
+def kept(path: Path, picture: Picture, *, folder: Path) -> Thumbnail | None:
+    """The thumbnail of the picture file `path` in the cache `folder`, if `picture` is still in it.
+
+    Reads nothing else. None for a file of another length, as in `thumbnail`.
+    """
+    try:
+        is_same = path.stat().st_size == picture.bytes
+    except OSError:
+        return None
+    return _kept(folder, picture.sha256) if is_same else None
+
+
 def distance(one: Thumbnail, other: Thumbnail) -> float | None:
     """How far two pictures differ by their thumbnails, from 0 to 1 (`measures.distance`).
 
@@ -127,12 +139,13 @@ def _digest(path: Path, picture: Picture | None) -> str:
 
 def _kept(folder: Path, digest: str) -> Thumbnail | None:
     """The cached thumbnail of a picture; None if there is none or it is broken."""
-    for kind in ("jpeg", "webp"):
-        with suppress(OSError, ValueError, SyntaxError):
-            data = (folder / f"{digest}.{kind}").read_bytes()
-            with Image.open(io.BytesIO(data), formats=(kind.upper(),)) as image:
-                if structure.is_whole(data, kind.upper()):
-                    return Thumbnail(data, *image.size, digest)
+    for kind in ("JPEG", "WEBP"):
+        with suppress(OSError):
+            data = (folder / f"{digest}.{kind.lower()}").read_bytes()
+            if reading.format_of(data) == kind and structure.is_whole(data, kind):
+                size = structure.size(data, kind)
+                if size is not None:
+                    return Thumbnail(data, *size, digest)
     return None
 
 

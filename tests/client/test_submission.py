@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from spark_batch.client import Timeouts
 from spark_batch.client.outcomes import (
@@ -20,7 +23,7 @@ from spark_batch.client.outcomes import (
 from spark_batch.errors import ExitCode
 from tests.client.conftest import KEY, QUICK, Connect, Serve
 from tests.client.faults import FAULTS, WHOLE, redirect
-from tests.client.server import Line, answering, http, then_close, within
+from tests.client.server import CERTIFICATE, Line, answering, http, then_close, within
 from tests.makers import MODEL
 
 BODY = b'{"model": "spark_i2i_3_0"}'
@@ -265,3 +268,18 @@ def test_tls_context_verifies() -> None:
     context = _tls({})
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+def test_a_bundle_is_loaded_again_when_it_has_changed(tmp_path: Path) -> None:
+    """Once for all connections; a notebook that runs for weeks sees a renewed bundle."""
+    from spark_batch.client.tasks import _tls
+
+    bundle = tmp_path / "bundle.pem"
+    named = {"SSL_CERT_FILE": str(bundle)}
+    bundle.write_bytes(CERTIFICATE.read_bytes())
+    os.utime(bundle, (1, 1))
+    context = _tls(named)
+    assert _tls(named) is context
+    assert context.cert_store_stats()["x509"] == 1
+    bundle.write_bytes(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
+    assert _tls(named).cert_store_stats()["x509"] > 1
