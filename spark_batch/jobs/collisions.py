@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spark_batch.jobs import Block, Job, Recipe
-from spark_batch.jobs.matrix import input_rules, jobs, outputs, templates
+from spark_batch.jobs.dropping import input_rules
+from spark_batch.jobs.matrix import jobs, outputs, templates
 
 
 def colliding_jobs(

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, reduce
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from spark_batch.errors import UsageError
 from spark_batch.jobs import (
     NO_SIZE,
     Block,
-    Exclusion,
     Input,
     Job,
     Parameters,
     Prompt,
     Recipe,
     Size,
+    dropping,
     names,
 )
 from spark_batch.jobs import request as requests
@@ -51,49 +50,20 @@ class _Shape(NamedTuple):
 
 def combinations(recipe: Recipe) -> int:
     """The number of combinations of the recipe's axes, excluded ones included."""
-    return sum(map(_combinations, recipe.blocks))
+    return sum(map(dropping.combinations, recipe.blocks))
 
 
 def count_jobs(recipe: Recipe) -> int:
     """The number of jobs; builds none of them."""
-    return sum(map(_count, recipe.blocks))
+    return sum(map(dropping.count, recipe.blocks))
 
 
 def origins(recipe: Recipe) -> dict[str, int]:
     """The number of jobs of each `Block.origin`, in the recipe's order."""
     found: dict[str, int] = {}
     for block in recipe.blocks:
-        found[block.origin] = found.get(block.origin, 0) + _count(block)
+        found[block.origin] = found.get(block.origin, 0) + dropping.count(block)
     return found
-
-
-def excluded(recipe: Recipe) -> tuple[int, ...]:
-    """The number of jobs that each exclusion drops, in the recipe's order.
-
-    A job that several exclusions match counts for the first of them, so that the sum is the number
-    of dropped jobs.
-    """
-    dropped = [0] * _most_exclusions(recipe)
-    for block in recipe.blocks:
-        for bits, times in _tally(block).items() if block.excludes else ():
-            own = bits & _all_bits(block.excludes)
-            if own:
-                dropped[(own & -own).bit_length() - 1] += times
-    return tuple(dropped)
-
-
-def _most_exclusions(recipe: Recipe) -> int:
-    """The number of exclusions: all blocks that have exclusions have the same ones."""
-    return max((len(block.excludes) for block in recipe.blocks), default=0)
-
-
-def idle(recipe: Recipe) -> tuple[int, ...]:
-    """The positions, among all exclusions, of those that match no job at all."""
-    matched = 0
-    for block in recipe.blocks:
-        if block.excludes:
-            matched |= reduce(int.__or__, _tally(block), 0)
-    return tuple(n for n in range(_most_exclusions(recipe)) if not matched >> n & 1)
 
 
 def jobs(recipe: Recipe) -> Iterator[Job]:
@@ -103,7 +73,7 @@ def jobs(recipe: Recipe) -> Iterator[Job]:
     an axis nor a variable of the job's prompt.
     """
     for block, shape in _blocks(recipe):
-        for picture, prompt, size, kept in _groups(block, shape.tails):
+        for picture, prompt, size, kept in dropping.groups(block, shape.tails):
             yield from _variants(
                 recipe, block, picture=picture, prompt=prompt, size=size, tails=kept, shape=shape
             )
@@ -118,7 +88,7 @@ def outputs(recipe: Recipe) -> Iterator[str]:
         yield from (job.output for job in jobs(recipe))
         return
     for block, shape in _blocks(recipe):
-        for picture, prompt, size, kept in _groups(block, shape.tails):
+        for picture, prompt, size, kept in dropping.groups(block, shape.tails):
             pattern = _pattern(shape.pieces, picture, prompt, size)
             for *_, values in kept:
                 yield pattern % values
@@ -174,132 +144,6 @@ def _varied(blocks: Iterable[Block]) -> tuple[str, ...]:
     return tuple(name for name, found in values.items() if len(found) > 1)
 
 
-def made_by(block: Block) -> Exclusion:
-    """A rule that matches the jobs of a block, so that later blocks do not repeat them."""
-    return Exclusion(
-        inputs=frozenset(picture.id for picture in block.inputs),
-        prompts=frozenset(prompt.id for prompt in block.prompts),
-        models=frozenset((block.model.name,)),
-        sizes=frozenset(size.identity for size in block.sizes),
-        scales=frozenset(block.scales),
-        seeds=frozenset(block.seeds),
-        takes=frozenset(range(1, block.takes + 1)),
-        parameters=frozenset(block.parameters),
-        unless=(*block.excludes, *block.apart),
-    )
-
-
-def input_rules(block: Block) -> tuple[int, ...]:
-    """For each input the rules of the block that accept it, as bits; alike inputs have the same."""
-    if not block.rules:
-        return (0,) * len(block.inputs)
-    return _bits([rule.inputs for rule in _rules(block)], [picture.id for picture in block.inputs])
-
-
-def _count(block: Block) -> int:
-    if not block.rules:
-        return _combinations(block)
-    dropped = _dropper(block)
-    return sum(times for bits, times in _tally(block).items() if not dropped(bits))
-
-
-def _combinations(block: Block) -> int:
-    outer = len(block.inputs) * len(block.prompts) * len(block.sizes)
-    return outer * len(block.scales) * block.draw_count * len(block.parameters)
-
-
-# Rules. A block may have 1000 exclusions and a million combinations: testing each rule on each of
-# them takes minutes. So rule number n is the bit 1 << n, each value of an axis has the bits of the
-# rules that accept it, and a combination matches the rules whose bits all of its values have.
-
-
-def _rules(block: Block) -> tuple[Exclusion, ...]:
-    """The block's rules in the order of their bits; those in `unless` come last."""
-    rules = block.rules
-    return (*rules, *(other for rule in rules for other in rule.unless))
-
-
-def _all_bits(rules: Sequence[Exclusion]) -> int:
-    return (1 << len(rules)) - 1
-
-
-def _bits(accepted: Iterable[frozenset[Any] | None], values: Iterable[Hashable]) -> tuple[int, ...]:
-    """For each value the rules that accept it, as bits; a rule with None accepts any value."""
-    rules = [(1 << number, chosen) for number, chosen in enumerate(accepted)]
-    always = sum(bit for bit, chosen in rules if chosen is None)
-    picky = [(bit, chosen) for bit, chosen in rules if chosen is not None]
-    return tuple(always | sum(bit for bit, chosen in picky if value in chosen) for value in values)
-
-
-def _axes(block: Block) -> tuple[tuple[int, ...], ...]:
-    """For each input, prompt, size and tail the rules that accept it, as bits.
-
-    The tails are the combinations of scale, seed, take and further parameters.
-    """
-    rules = _rules(block)
-    (by_model,) = _bits([rule.models for rule in rules], [block.model.name])
-    sizes = [size.identity for size in block.sizes]
-    further_bits = _bits([rule.parameters for rule in rules], block.parameters)
-    scale_bits = _bits([rule.scales for rule in rules], block.scales)
-    seed_bits = _bits([rule.seeds for rule in rules], [seed for seed, _ in block.draws])
-    take_bits = _bits([rule.takes for rule in rules], [take for _, take in block.draws])
-    tails = tuple(
-        scale & seed & take & further
-        for scale in scale_bits
-        for seed, take in zip(seed_bits, take_bits, strict=True)
-        for further in further_bits
-    )
-    return (
-        input_rules(block),
-        _prompt_rules(block.prompts, rules),
-        tuple(by_model & bits for bits in _bits([rule.sizes for rule in rules], sizes)),
-        tails,
-    )
-
-
-def _prompt_rules(prompts: Sequence[Prompt], rules: Sequence[Exclusion]) -> tuple[int, ...]:
-    found = _bits([rule.prompts for rule in rules], [prompt.id for prompt in prompts])
-    for name in dict.fromkeys(name for rule in rules for name, _ in rule.variables):
-        accepted = [dict(rule.variables).get(name) for rule in rules]
-        values = [dict(prompt.variables).get(name) for prompt in prompts]
-        found = tuple(map(int.__and__, found, _bits(accepted, values)))
-    return found
-
-
-def _tally(block: Block) -> Counter[int]:
-    """The number of combinations that match each set of rules, as bits."""
-    tally = Counter({_all_bits(_rules(block)): 1})
-    for values in _axes(block):
-        crossed: Counter[int] = Counter()
-        for (bits, times), (own, further) in product(tally.items(), Counter(values).items()):
-            crossed[bits & own] += times * further
-        tally = crossed
-    return tally
-
-
-def _dropper(block: Block) -> Callable[[int], bool]:
-    """Whether a combination that matches the rules `bits` is dropped.
-
-    A rule does not count where one of its `unless` matches as well.
-    """
-    conditions = []
-    end = len(block.rules)
-    plain = 0
-    for number, rule in enumerate(block.rules):
-        if rule.unless:
-            conditions.append((1 << number, _all_bits(rule.unless) << end))
-            end += len(rule.unless)
-        else:
-            plain |= 1 << number
-
-    def dropped(bits: int) -> bool:
-        return bool(bits & plain) or any(
-            bits & rule and not bits & unless for rule, unless in conditions
-        )
-
-    return dropped
-
-
 def _blocks(recipe: Recipe) -> Iterator[tuple[Block, _Shape]]:
     """Each block with what it shares with others: a table has a block for each row."""
     parts = {name: names.tokens(text) for name, text in templates(recipe).items()}
@@ -321,33 +165,6 @@ def _blocks(recipe: Recipe) -> Iterator[tuple[Block, _Shape]]:
             last = axes
             found = shape(block.model.name, block.scales, block.draws, block.parameters)
         yield block, found
-
-
-def _groups(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
-    """Each input, prompt and size of a block, with the tails that no rule drops."""
-    if block.rules:
-        yield from _kept(block, tails)
-    else:
-        yield from product(block.inputs, block.prompts, block.sizes, (tails,))
-
-
-def _kept(block: Block, tails: _Tails) -> Iterator[tuple[Input, Prompt, Size, _Tails]]:
-    """The groups of a block that has rules, without those that the rules drop entirely."""
-    dropped = _dropper(block)
-    input_bits, prompt_bits, size_bits, tail_bits = _axes(block)
-    kept: dict[int, _Tails] = {}
-    outer = product(
-        zip(block.inputs, input_bits, strict=True),
-        zip(block.prompts, prompt_bits, strict=True),
-        zip(block.sizes, size_bits, strict=True),
-    )
-    for (picture, by_picture), (prompt, by_prompt), (size, by_size) in outer:
-        bits = by_picture & by_prompt & by_size
-        if bits not in kept:
-            pairs = zip(tails, tail_bits, strict=True)
-            kept[bits] = tuple(tail for tail, own in pairs if not dropped(bits & own))
-        if kept[bits]:
-            yield picture, prompt, size, kept[bits]
 
 
 def _variants(

@@ -7,7 +7,7 @@ from spark_batch.pictures.metadata import Marks, Unmarked, facts_in, mark, marks
 from spark_batch.pictures.reading import EXTENSIONS, MAX_PIXELS, accept, extension
 from spark_batch.pictures.sheet import SheetCell, contact_sheet
 from spark_batch.pictures.suspects import Before, before_of
-from spark_batch.pictures.thumbnails import Thumbnail, distance, keep, kept, thumbnail
+from spark_batch.pictures.thumbnails import Thumbnail, cached, distance, keep, thumbnail
 
 __all__ = [
     "EXTENSIONS",
@@ -20,6 +20,7 @@ __all__ = [
     "Unmarked",
     "accept",
     "before_of",
+    "cached",
     "contact_sheet",
     "copy",
     "distance",
@@ -28,7 +29,6 @@ __all__ = [
     "fitted",
     "inspect",
     "keep",
-    "kept",
     "make_folder",
     "mark",
     "marks_in",

@@ -73,7 +73,7 @@ def thumbnail(
         return None
 
 
-def kept(path: Path, picture: Picture, *, folder: Path) -> Thumbnail | None:
+def cached(path: Path, picture: Picture, *, folder: Path) -> Thumbnail | None:
     """The thumbnail of the picture file `path` in the cache `folder`, if `picture` is still in it.
 
     Reads nothing else. None for a file of another length, as in `thumbnail`.

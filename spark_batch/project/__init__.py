@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from spark_batch.jobs import Status as Status
     from spark_batch.jobs import record_of as record_of
     from spark_batch.jobs import status_of as status_of
+    from spark_batch.jobs.dropping import excluded as excluded
     from spark_batch.jobs.matrix import count_jobs as count_jobs
-    from spark_batch.jobs.matrix import excluded as excluded
     from spark_batch.jobs.matrix import origins as origins
     from spark_batch.jobs.picks import PickCounts as PickCounts
     from spark_batch.jobs.request import picture_words as picture_words
@@ -244,7 +244,8 @@ _HOMES = {
         "record_of",
         "status_of",
     ),
-    "jobs.matrix": ("count_jobs", "excluded", "origins"),
+    "jobs.dropping": ("excluded",),
+    "jobs.matrix": ("count_jobs", "origins"),
     "jobs.picks": ("PickCounts",),
     "jobs.request": ("picture_words",),
     "jobs.sample": ("SampleSize", "read_size"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from spark_batch.jobs import Block, Exclusion, matrix
+from spark_batch.jobs import Block, Exclusion, dropping
 
 
 class Repeats:
@@ -18,7 +18,7 @@ class Repeats:
     def add(self, blocks: Iterable[Block]) -> None:
         """Add the jobs of these blocks to those that later blocks do not repeat."""
         for block in blocks:
-            rule = matrix.made_by(block)
+            rule = dropping.made_by(block)
             for picture in block.inputs:
                 self._rules[block.model.name, picture.id].append(rule)
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from spark_batch.jobs import Block, Exclusion, Parameters, Recipe, Size, SizeIdentity, matrix
+from spark_batch.jobs import (
+    Block,
+    Exclusion,
+    Parameters,
+    Recipe,
+    Size,
+    SizeIdentity,
+    dropping,
+    matrix,
+)
 from spark_batch.jobs.names import value_slug
 from spark_batch.jobs.request import value_text
 from spark_batch.models import Model
@@ -66,7 +75,7 @@ def check_exclusions(recipe: Recipe, node: Node | None, findings: Findings) -> N
     """Report exclusions that match no job, and a recipe without jobs."""
     if node is None:
         return
-    idle = matrix.idle(recipe)
+    idle = dropping.idle(recipe)
     for at in idle:
         message = "no combination of the recipe matches this; remove it"
         mark, where = start(node.items()[at]), f"exclude[{at}]"

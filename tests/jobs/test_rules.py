@@ -20,6 +20,7 @@ from spark_batch.jobs import (
     Recipe,
     RunSettings,
     Size,
+    dropping,
     matrix,
 )
 from spark_batch.jobs.collisions import colliding_jobs
@@ -127,8 +128,8 @@ def test_what_each_drops(rules: tuple[Exclusion, ...]) -> None:
         met.update(matching)
         dropped.update(matching[:1])
     recipe = _recipe(replace(BLOCK, excludes=rules))
-    assert matrix.excluded(recipe) == tuple(dropped[at] for at in range(len(rules)))
-    assert matrix.idle(recipe) == tuple(at for at in range(len(rules)) if at not in met)
+    assert dropping.excluded(recipe) == tuple(dropped[at] for at in range(len(rules)))
+    assert dropping.idle(recipe) == tuple(at for at in range(len(rules)) if at not in met)
 
 
 @given(RULES, st.sampled_from([None, "${input}/${prompt}", "${input}/${size}-${seed}-${take}"]))
@@ -167,7 +168,7 @@ def test_repeats_are_made_once(rules: tuple[Exclusion, ...], further: list[Block
     """Blocks that know their predecessors make what those do not, and all of that."""
     blocks = [replace(BLOCK, excludes=rules)]
     for block in further:
-        blocks.append(replace(block, repeats=tuple(map(matrix.made_by, blocks))))
+        blocks.append(replace(block, repeats=tuple(map(dropping.made_by, blocks))))
     made = [_request(job) for job in matrix.jobs(_recipe(*blocks))]
     alone = [replace(block, repeats=()) for block in blocks]
     assert made == list(dict.fromkeys(map(_request, matrix.jobs(_recipe(*alone)))))
@@ -183,5 +184,5 @@ def test_a_million_are_counted_at_once() -> None:
     rules = (Exclusion(inputs=frozenset({"i0"})), Exclusion(seeds=frozenset({1})))
     block = replace(BLOCK, inputs=inputs, prompts=prompts, seeds=seeds, excludes=rules)
     recipe = _recipe(block)
-    assert matrix.excluded(recipe) == (4 * 10**6, 999 * 1000 * 4)
+    assert dropping.excluded(recipe) == (4 * 10**6, 999 * 1000 * 4)
     assert matrix.count_jobs(recipe) == 999 * 1000 * 4 * 999

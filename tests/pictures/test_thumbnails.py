@@ -171,15 +171,15 @@ def test_what_is_kept_for_a_known_picture(tmp_path: Path, colour: str) -> None:
     photo = tmp_path / "a.png"
     Image.new("RGBA" if len(colour) > 7 else "RGB", (500, 100), colour).save(photo)
     picture = accept(photo)
-    assert thumbnails.kept(photo, picture, folder=folder) is None
+    assert thumbnails.cached(photo, picture, folder=folder) is None
     made = thumbnail(photo, folder=folder, picture=picture)
     assert made is not None and (made.width, made.height) == (320, 64)
-    assert thumbnails.kept(photo, picture, folder=folder) == made
+    assert thumbnails.cached(photo, picture, folder=folder) == made
     with photo.open("ab") as file:
         file.write(b"\0")
-    assert thumbnails.kept(photo, picture, folder=folder) is None
+    assert thumbnails.cached(photo, picture, folder=folder) is None
     photo.unlink()
-    assert thumbnails.kept(photo, picture, folder=folder) is None
+    assert thumbnails.cached(photo, picture, folder=folder) is None
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:

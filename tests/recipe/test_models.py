@@ -15,7 +15,7 @@ from PIL import Image
 from spark_batch import models, pictures
 from spark_batch.client.bodies import Bodies
 from spark_batch.errors import RecipeError
-from spark_batch.jobs import Job, matrix, record_of
+from spark_batch.jobs import Job, dropping, matrix, record_of
 from spark_batch.jobs.request import tail
 from spark_batch.jobs.select import Chooser, facts
 from spark_batch.models import schemas
@@ -147,7 +147,7 @@ def test_rules_and_selections_name_models(tmp_path: Path) -> None:
         ("mine_1", None, {"strength": 0.9, "style": "oil"}),
         ("mine_1", None, {"strength": 0.9, "style": "ink"}),
     ]
-    assert matrix.excluded(recipe) == (1, 1)
+    assert dropping.excluded(recipe) == (1, 1)
     chooser = Chooser(("model=mine*,style=ink",))
     chosen = [chooser(facts(record_of(job), recipe.models)) for job in matrix.jobs(recipe)]
     assert chosen == [False, False, False, True]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from spark_batch.jobs import matrix
+from spark_batch.jobs import dropping, matrix
 from spark_batch.recipe import Diagnostic, Loaded, diagnostics
 
 Load = Callable[[str], Loaded]
@@ -39,9 +39,9 @@ MATRIX = (
 def test_what_is_dropped(loaded: Load, rule: str, dropped: int) -> None:
     """Every axis can be named by any of its writings, ids by wildcards too."""
     recipe = loaded(MATRIX + f"exclude: [{rule}, {{input: hero, seed: 7, color: red}}]\n").recipe
-    assert matrix.excluded(recipe)[0] == dropped
+    assert dropping.excluded(recipe)[0] == dropped
     jobs = list(matrix.jobs(recipe))
-    assert len(jobs) == matrix.count_jobs(recipe) == 96 - sum(matrix.excluded(recipe))
+    assert len(jobs) == matrix.count_jobs(recipe) == 96 - sum(dropping.excluded(recipe))
 
 
 @pytest.mark.parametrize("id", ["prompt-41d585c9", "ba-tian-kong-bian-cheng-hong-se-41d585c9"])
@@ -51,7 +51,7 @@ def test_a_prompt_of_another_script_has_its_older_id_as_well(
     """A recipe that was written when such an id was only a hash stays right."""
     text = MATRIX.replace("Beach", "把天空变成红色")
     recipe = loaded(text + f"exclude: [{{prompt: {id}}}]\n").recipe
-    assert matrix.excluded(recipe) == (24,)
+    assert dropping.excluded(recipe) == (24,)
     (error,) = errors(text + f"exclude: [{{prompt: {id[:-1]}8}}]\n")
     assert error.code == "no-such-id"
 

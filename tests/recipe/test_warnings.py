@@ -113,7 +113,7 @@ def test_every_warning_can_be_silenced_by_name() -> None:
     """The schema knows exactly the codes that the recipe's room warns with."""
     known = {code["const"] for code in schemas.schema("recipe")["$defs"]["warningCode"]["oneOf"]}
     room = Path(warnings.__file__).parent
-    text = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in room.rglob("*.py"))
     warned = set(re.findall(r'\.warn\([^"]*code="([a-z-]+)"', text))
     given = set(re.findall(r'^        "(input-[a-z]+)",$', text, re.MULTILINE))
     assert known == warned | given

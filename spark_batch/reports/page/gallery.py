@@ -100,7 +100,7 @@ class Gallery:
     def thumbnails(self) -> list[Thumbnail]:
         """Return a thumbnail for each number; an empty one for a file that cannot be decoded."""
         known = dict(zip(self._numbers, self._known, strict=True))
-        found = {path: self._kept(path, picture) for path, picture in known.items()}
+        found = {path: self._cached(path, picture) for path, picture in known.items()}
         # Only those to be made go to the threads: a call there takes longer than reading the cache.
         missing = {path: known[path] for path, thumbnail in found.items() if thumbnail is None}
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -108,8 +108,8 @@ class Gallery:
             found.update(zip(missing, made, strict=True))
         return [thumbnail or _MISSING for thumbnail in found.values()]
 
-    def _kept(self, path: Path, known: Picture | None) -> Thumbnail | None:
-        return None if known is None else pictures.kept(path, known, folder=self._cache)
+    def _cached(self, path: Path, known: Picture | None) -> Thumbnail | None:
+        return None if known is None else pictures.cached(path, known, folder=self._cache)
 
     def _made(self, path: Path, known: Picture | None) -> Thumbnail | None:
         return pictures.thumbnail(path, folder=self._cache, picture=known)

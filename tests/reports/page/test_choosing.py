@@ -85,6 +85,7 @@ def choose_by_keys(page: Page) -> dict[str, str]:
         expect(page.locator("#job .place")).to_have_text(f"{number} of 16")
         names.append(title.inner_text())
     page.keyboard.press("Escape")
+    expect(page.locator("[data-job]:focus")).to_have_attribute("data-job", names[-1])  # again
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
     for name, key in zip(names, KEYS, strict=True):

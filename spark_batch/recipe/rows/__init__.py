@@ -1,0 +1,168 @@
+"""Read `rows`: a block with one picture for each row of the table.
+
+The block has the row's prompt, or all of the recipe's prompts if the table has no prompts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from spark_batch.jobs import Block
+from spark_batch.jobs.names import MODEL
+from spark_batch.models import Models, schemas
+from spark_batch.recipe import entries, inputs, warnings
+from spark_batch.recipe.characters import in_curly_quotes
+from spark_batch.recipe.diagnostics import Findings, Mark
+from spark_batch.recipe.inputs import Listed, Probe
+from spark_batch.recipe.rows.blocks import blocks_of
+from spark_batch.recipe.rows.given import OF_MODELS, Given
+from spark_batch.recipe.rows.prompts import used_variables
+from spark_batch.recipe.table import ENDINGS, Row, Table
+from spark_batch.recipe.yaml import Node, Scalar
+from spark_batch.text import counted, quoted, template_tokens
+
+__all__ = ["MAX_REQUESTS", "Given", "open_table", "read"]
+
+MAX_REQUESTS = 1_000_000
+
+
+def open_table(node: Node, folder: Path, models: Models, findings: Findings) -> Table | None:
+    """The table that a recipe names; None, with an error, for a path that names none."""
+    text = node.text().strip()
+    if not text.lower().endswith(ENDINGS):
+        message = f"{quoted(text)} is not a table; name a .csv, .tsv, .jsonl or .xlsx file"
+        findings.error(node.mark, code="table", path="rows", message=message)
+        return None
+    if not entries.exists(node, text, "rows", folder, findings):
+        return None
+    parameters = {
+        name: model.parameters[name].get("type", "string") in ("string", "array", "object")
+        for model in models.chosen
+        for name in model.further
+    }
+    several = {MODEL: True} if len(models.chosen) > 1 else {}
+    return Table(folder / text, {**several, **parameters})
+
+
+def read(
+    table: Table, given: Given, *, listed: Sequence[Listed], probe: Probe, findings: Findings
+) -> tuple[Block, ...]:
+    """The rows as blocks. Errors in the table have their line and column there.
+
+    A row's own parameters replace those of `variants`, and its `model` all models. Jobs of the
+    matrix or of an earlier row are not repeated.
+    """
+    _check_prompts(table, given)
+    _check_columns(table, given)
+    pictures = _pictures(table, given, listed, probe)
+    blocks = blocks_of(table, given, pictures) if _is_bounded(table, given) else ()
+    if not table.has_errors:
+        _warn(table, pictures, blocks, given.models)
+    findings.adopt(table.findings)
+    return () if table.has_errors else blocks
+
+
+def _check_prompts(table: Table, given: Given) -> None:
+    """Report a table without prompts where the recipe has none, and rows that lack one."""
+    if table.has_prompts:
+        for row in table.rows:
+            if "prompt" not in row.cells:
+                table.error(row, "prompt", "the row has no value; write one")
+    elif not (given.prompts or table.has_errors):
+        known = ", ".join(schemas.schema(schemas.RECIPE)["$defs"]["row"]["properties"])
+        message = "neither the table nor the recipe has prompts: add a column 'prompt', or prompts"
+        table.findings.error(
+            Mark(),
+            code="table",
+            path="",
+            message=f"{message} (the recipe's own columns are {known})",
+        )
+
+
+def _check_columns(table: Table, given: Given) -> None:
+    """Report a column that looks mistyped, and rows without a value that output.name uses."""
+    used = used_variables(table, given)
+    for column, name in table.free.items():
+        if name not in used and (hint := table.findings.suggestion(column, table.known)):
+            table.unknown(column, hint)
+    for column in OF_MODELS:
+        row = next((row for row in table.rows if column in row.cells), None)
+        if row is not None and column not in given.models.axes:
+            table.error(row, column, f"no model of the recipe has {quoted(column)}; remove it")
+    template = {token.name for token in template_tokens(given.template or "") if token.name}
+    for token_name in template & set(table.free.values()):
+        for row in table.rows:
+            if token_name not in table.values(row):
+                message = f"the row has no value for ${{{token_name}}}, which output.name uses"
+                table.variable_error(row, token_name, message)
+
+
+def _pictures(
+    table: Table, given: Given, listed: Sequence[Listed], probe: Probe
+) -> Mapping[str, Listed]:
+    first: dict[str, Row] = {}
+    for row in table.rows:
+        image = row.cells["image"]
+        if isinstance(image, str):
+            first.setdefault(image, row)
+        else:
+            table.error(row, "image", "expected a text; put it in quotes")
+    nodes = [
+        Node(value=text, raw=text, mark=table.mark(row, "image")) for text, row in first.items()
+    ]
+    if not given.inputs_valid:  # a text may be the id of an input with errors
+        nodes = [node for node in nodes if entries.is_file(given.folder / node.raw)]
+    return inputs.single(
+        nodes, folder=given.folder, probe=probe, known=listed, findings=table.findings
+    )
+
+
+def _is_bounded(table: Table, given: Given) -> bool:
+    """Whether the number of requests is within bounds; reports a table that exceeds them."""
+    prompts = 1
+    if not table.has_prompts:
+        sizes = ([len(values) for values in entry.variables.values()] for entry in given.prompts)
+        prompts = sum(map(math.prod, sizes))
+    variants = given.axes.most
+    number = len(table.rows) * prompts * variants
+    if number > MAX_REQUESTS:
+        message = f"the rows make {number} requests; at most {MAX_REQUESTS} are allowed: split it"
+        table.findings.error(Mark(), code="too-many-jobs", path="", message=message)
+    return number <= MAX_REQUESTS
+
+
+def _warn(
+    table: Table, pictures: Mapping[str, Listed], blocks: Sequence[Block], models: Models
+) -> None:
+    """Warn about a table: once for all rows with the same fault, at the first of them."""
+    best = warnings.best_length(models)
+    long = [
+        row
+        for row in table.rows
+        if best is not None and len(str(row.cells.get("prompt", ""))) > best
+    ]
+    if long:
+        rows = counted(len(long), "row has", "rows have")
+        message = f"{rows} a prompt of more than {best} characters; {best} or fewer work best"
+        mark = table.mark(long[0], "prompt")
+        table.findings.warn(mark, code="prompt-long", path="prompt", message=message)
+    quotes = [row for row in table.rows if in_curly_quotes(str(row.cells.get("prompt", "")))]
+    if quotes:
+        which = "the prompt is"
+        if len(quotes) > 1:
+            which = f"{len(quotes)} prompts, this one first, are"
+        mark, message = table.mark(quotes[0], "prompt"), f"{which} {warnings.QUOTES}"
+        table.findings.warn(mark, code="prompt-quotes", path="prompt", message=message)
+    own = [picture for picture in pictures.values() if picture.where == "image"]
+    warnings.inputs(own, blocks, models, table.findings)
+    seeds: dict[Scalar, Row] = {}
+    for row in table.rows:
+        seed = row.cells.get("seed")
+        if isinstance(seed, int | float):
+            seeds.setdefault(seed, row)
+    for model in models.chosen:
+        for seed, row in seeds.items():
+            node = Node(value=seed, raw=str(seed), mark=table.mark(row, "seed"))
+            warnings.seeds(node, model, table.findings, path="seed")
