@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -135,13 +135,11 @@ def _unused(blocks: Iterable[Block]) -> set[str]:
     return left
 
 
-def _varied(blocks: Iterable[Block]) -> tuple[str, ...]:
-    """The further parameters that have several values in these blocks of one model."""
-    values: dict[str, set[object]] = {}
-    for combination in {combination for block in blocks for combination in block.parameters}:
-        for name, value in combination:
-            values.setdefault(name, set()).add(value)
-    return tuple(name for name, found in values.items() if len(found) > 1)
+def _varied(blocks: Sequence[Block]) -> tuple[str, ...]:
+    """The further parameters that differ in these blocks of one model; some jobs may lack one."""
+    chosen = [dict(one) for one in {one for block in blocks for one in block.parameters}]
+    names = blocks[0].model.further
+    return tuple(name for name in names if len({values.get(name) for values in chosen}) > 1)
 
 
 def _blocks(recipe: Recipe) -> Iterator[tuple[Block, _Shape]]:

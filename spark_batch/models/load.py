@@ -77,8 +77,8 @@ def build(schema: Schema, codes: Schema | None = None) -> Model:
     }
     fields = _fields(parameters)
     seed, prompt = parameters.get("seed", _NONE), parameters["prompt"]
-    own = {"prompt", "width", "height", "size", "scale", "seed"}
-    own.update(key for key, node in parameters.items() if "x-picture" in node)
+    always = {"prompt", *(key for key, node in parameters.items() if "x-picture" in node)}
+    own = {*always, "width", "height", "size", "scale", "seed"}
     sizes = parts.get("sizeName", _NONE)
     usual = seed.get("x-recommended", _NONE).get("anyOf")
     picture = parts.get("picture") or schemas.schema(schemas.GATEWAY)["$defs"]["picture"]
@@ -87,6 +87,7 @@ def build(schema: Schema, codes: Schema | None = None) -> Model:
         name=name,
         parameters=MappingProxyType(parameters),
         further=tuple(key for key in parameters if key not in own),
+        required=frozenset(parts["params"].get("required", ())) - always,
         default_scale=parameters.get("scale", _NONE).get("default"),
         default_seed=seed.get("default"),
         random_seed=seed.get("x-random"),

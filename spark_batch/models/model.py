@@ -133,7 +133,8 @@ class Model:
 
     `parameters` are the schemas of its parameters by name. The prompt and the picture, the seed,
     the scale and the size mean the same in every model that has them; `further` are the others. A
-    value is None, and an axis empty, for what the model does not have or leaves open.
+    value is None, and an axis empty, for what the model does not have or leaves open. A
+    request needs a value for each of `required`, beside the prompt and the picture.
 
     `sizes` are width and height in pixels by name; None where the name itself is sent.
     `size_parameter` takes the size as a text; without it width and height are two parameters.
@@ -145,6 +146,7 @@ class Model:
     name: str
     parameters: Mapping[str, Schema] = field(repr=False)
     further: tuple[str, ...]
+    required: frozenset[str]
     default_scale: float | None
     default_seed: int | None
     random_seed: int | None

@@ -330,6 +330,8 @@ def _read_blocks(
         main = tuple(replace(block, apart=apart, excludes=excludes) for block in main)
         added = inclusions.inclusions(part("include"), main, listed, known, findings)
         blocks = (*main, *added)
+        if not findings.errors:
+            variants.check_required(blocks, root, findings)
     warnings.inputs(listed, blocks, sections.models, findings)
     table, named = sections.table, part("rows")
     if table is None or named is None:

@@ -48,6 +48,7 @@ def check_parts(root: Node, findings: Findings) -> None:
     _check_names(params, parameters, fault)
     for name, node in parameters.items():
         _check_parameter(name, node, f"params.properties.{name}", fault)
+    _check_required(_part(parts, "params").get("required"), tuple(parameters), findings)
     side = parts.get("outputSide")
     if side is not None:
         _check_bounds(side, "outputSide", fault)
@@ -57,6 +58,16 @@ def check_parts(root: Node, findings: Findings) -> None:
     formats = parts.get("picture") and _part(_part(parts, "picture"), "format")
     if formats and formats.get("x-recommended") and not _is_listed(formats):
         fault(formats, "picture.format", "'x-recommended' is not one of the formats")
+
+
+def _check_required(node: Node | None, known: tuple[str, ...], findings: Findings) -> None:
+    """Report names of required parameters that the model does not have."""
+    for item in () if node is None else node.items():
+        name = item.text()
+        if name not in known:
+            hint = findings.suggestion(name, known) or "; add it to properties, or remove it"
+            message = f"there is no parameter {quoted(name)}{hint}"
+            findings.error(item.mark, code="model", path="$defs.params.required", message=message)
 
 
 def _check_names(params: Node, parameters: Mapping[str, Node], fault: Fault) -> None:

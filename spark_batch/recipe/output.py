@@ -10,6 +10,7 @@ from spark_batch.errors import UsageError
 from spark_batch.jobs import Job, Metadata, Recipe, matrix
 from spark_batch.jobs.collisions import colliding_jobs, in_folders
 from spark_batch.jobs.names import (
+    ABSENT,
     VARIABLES,
     default_template,
     tokens,
@@ -234,10 +235,10 @@ def _collision(first: Job, second: Job, texts: Mapping[str, str]) -> str:
     if first.prompt.id == second.prompt.id:
         facts.update(first.prompt.variables)
         others.update(second.prompt.variables)
-    differing = [name for name in facts if facts[name] != others.get(name)]
+    differing = [name for name in {**facts, **others} if facts.get(name) != others.get(name)]
     absent = [f"${{{name}}}" for name in differing if name not in names]
     one, other = (
-        ", ".join(f"{name} {values.get(name, '')[:60]}" for name in differing)
+        ", ".join(f"{name} {values.get(name, ABSENT)[:60]}" for name in differing)
         for values in (facts, others)
     )
     advice = f"add {' and '.join(absent)}" if absent else "put a '/' between the variables"

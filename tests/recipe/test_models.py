@@ -116,6 +116,87 @@ def test_an_axis_that_no_model_has_is_an_error(tmp_path: Path) -> None:
     assert found == "recipe.yaml:6: unknown key 'styel'; did you mean 'style'?"
 
 
+def test_a_parameter_in_include_alone_stands_in_the_names(tmp_path: Path) -> None:
+    """Jobs without it have `none` there, since two jobs would have one name otherwise."""
+    text = (
+        f"model: [{MODEL.name}, mine.json]\n"
+        "include: [{style: oil}, {model: mine_1, style: ink}]\n"
+    )
+    names = [job.output for job in jobs_of(tmp_path, text) if job.model == "mine_1"]
+    assert names == [f"a/make-it-red-mine-1-small-style{style}" for style in ("none", "oil", "ink")]
+
+
+def test_jobs_that_differ_in_a_parameter_that_one_lacks_are_named_in_the_error(
+    tmp_path: Path,
+) -> None:
+    text = "model: mine.json\noutput: {name: '${input}'}\ninclude: [{style: oil}]\n"
+    (found,) = errors(tmp_path, text)
+    assert found == (
+        "recipe.yaml:6: two jobs would write 'a': style none, and style oil; add ${style}"
+    )
+
+
+def requiring(*names: str) -> dict[str, Any]:
+    """The model OWN with required parameters."""
+    own = json.loads(json.dumps(OWN))
+    own["$defs"]["params"]["required"] = ["prompt", "picture", *names]
+    return own
+
+
+def test_a_required_parameter_is_asked_for_before_anything_is_sent(tmp_path: Path) -> None:
+    """The API would refuse every request without it."""
+    own = requiring("style", "strength", "size")
+    assert errors(tmp_path, "model: mine.json\n", own=own) == [
+        "recipe.yaml:5: mine_1 requires 'style', and jobs have no value for it; add variants.style"
+    ]
+    text = "model: mine.json\nvariants: {strength: 0.5}\ninclude:\n- {strength: 0.7}\n"
+    assert errors(tmp_path, text, own=own) == [
+        "recipe.yaml:6: mine_1 requires 'style', and jobs have no value for it; add variants.style",
+        "recipe.yaml:8: mine_1 requires 'style', and jobs have no value for it;"
+        " add include[0].style",
+    ]
+    text = (
+        f"model: [mine.json, {MODEL.name}]\nvariants: {{style: ink}}\ninclude: [{{scale: 0.9}}]\n"
+    )
+    assert len(list(matrix.jobs(given(tmp_path, text, own=own).recipe))) == 3
+
+
+def test_a_row_without_a_required_parameter_is_an_error_there(tmp_path: Path) -> None:
+    table = "image,prompt,style\na.png,Red,ink\na.png,Blue,\n"
+    (tmp_path / "t.csv").write_text(table)
+    text = "model: mine.json\nrows: t.csv\n"
+    found = errors(tmp_path, text, own=requiring("style"))
+    assert "t.csv:3: the row has no value; mine_1 requires 'style'" in found
+    (tmp_path / "recipe.yaml").write_text(f"version: 1\nname: x\n{text}")
+    (tmp_path / "t.csv").write_text(table.replace("Blue,", "Blue,oil"))
+    loaded = load(tmp_path / "recipe.yaml", probe=pictures.probe)
+    assert [dict(job.parameters)["style"] for job in matrix.jobs(loaded.recipe)] == ["ink", "oil"]
+
+
+@pytest.mark.parametrize("axis", ["size", "width", "scale", "seed"])
+def test_a_required_axis_needs_a_value_too(tmp_path: Path, axis: str) -> None:
+    own = requiring(axis)
+    del own["$defs"]["sizeName"]
+    parameters = own["$defs"]["params"]["properties"]
+    parameters["scale"] = {"type": "number"}
+    parameters["seed"] = {"type": "integer"}
+    if axis == "width":
+        del parameters["size"]
+        parameters["width"] = parameters["height"] = {"type": "integer"}
+        own["$defs"]["params"]["required"].append("height")
+    name, value = ("size", "64x48") if axis in ("size", "width") else (axis, "1")
+    (found,) = errors(tmp_path, "model: mine.json\n", own=own)
+    assert f"requires '{name}'" in found
+    text = f"model: mine.json\nvariants: {{{name}: {value}}}\n"
+    assert len(list(matrix.jobs(given(tmp_path, text, own=own).recipe))) == 1
+
+
+def test_a_required_parameter_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    (found,) = errors(tmp_path, "model: mine.json\n", own=requiring("stlye"))
+    assert found.startswith("mine.json:")
+    assert found.endswith("there is no parameter 'stlye'; did you mean 'style'?")
+
+
 def test_what_is_wrong_for_one_model_names_it(tmp_path: Path) -> None:
     """What all of them refuse is said once, without their names."""
     both = f"model: [{MODEL.name}, mine.json]\n"

@@ -172,7 +172,7 @@ class _Reader:
         model = axes.model
         if not self._own_axes.isdisjoint(row.cells):
             axes = self._with_own(row, axes)
-        return Block(
+        block = Block(
             model=model,
             inputs=(picture,),
             prompts=prompts,
@@ -184,6 +184,10 @@ class _Reader:
             repeats=self._repeats(picture, prompts, model),
             origin="rows",
         )
+        for axis in variants.lacking(block) if model.required else ():
+            message = f"the row has no value; {model.name} requires {quoted(axis)}"
+            self._table.error(row, axis, message)
+        return block
 
     def _with_own(self, row: Row, axes: Variants) -> Variants:
         """The axes with the values that a row gives."""
