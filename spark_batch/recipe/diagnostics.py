@@ -42,10 +42,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a source; line and column count from 1."""
+    """A place in a source; line and column count from 1. `cell` is its name in a workbook, `B7`."""
 
     line: int = 1
     column: int = 1
+    cell: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class Findings:
                 place=place,
                 severity=severity,
                 code=code,
-                path=printable(path),
+                path=printable(f"{mark.cell} {path}".strip()),
                 message=printable(message),
                 source=self.line(mark.line),
             )

@@ -36,7 +36,10 @@ MAX_ERRORS = 1000  # then reading stops
 
 _TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab"}  # between cells
-_DECIMAL_COMMA = re.compile(r"[0-9]*,[0-9]+")
+_DECIMAL_COMMA = re.compile(r"-?[0-9]*,[0-9]+")
+# A number as a workbook may hold it: no code such as `007,5`, and no more digits than it has.
+_NUMBER = re.compile(r"(?!.{18})-?(?:0|[1-9][0-9]*),[0-9]+")
+_STATED_MARK = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)  # Excel's line before the header
 _WORD = re.compile(r"[a-z0-9]+")
 _BEGINNING = 100  # characters; in UTF-16 read as UTF-8, every second one is NUL
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
@@ -143,7 +146,7 @@ class Table:
 
     def error(self, row: Row, column: str, message: str) -> None:
         """Add an error about a cell, at its place."""
-        self._error(self.mark(row, column), "row", column, message)
+        self.findings.error(self.mark(row, column), code="row", path=column, message=message)
 
     def variable_error(self, row: Row, name: str, message: str) -> None:
         """Add an error about the cell of a variable; `name` is as `${name}` writes it."""
@@ -157,13 +160,8 @@ class Table:
         else:
             row = next(row for row in self.rows if column in row.cells)
             mark, what = self.mark(row, column), "key"
-        self._error(mark, "table", "", f"unknown {what} {quoted(column)}{hint}")
-
-    def _error(self, mark: Mark, code: str, path: str, message: str) -> None:
-        """Add an error; in a workbook it names the cell."""
-        if self._is_book:
-            path = f"{_letters(mark.column)}{mark.line} {path}".rstrip()
-        self.findings.error(mark, code=code, path=path, message=message)
+        message = f"unknown {what} {quoted(column)}{hint}"
+        self.findings.error(mark, code="table", path="", message=message)
 
     def mark(self, row: Row, column: str) -> Mark:
         """The place of a cell, or of its row if the row has no such cell."""
@@ -173,13 +171,13 @@ class Table:
                 self._placed = row.line, columns
             return Mark(row.line, self._placed[1].get(column, 1))
         if column not in self._columns:
-            return Mark(row.line)
+            return self._cell_mark(row.line, 0)
         return self._cell_mark(row.line, self._columns.index(column))
 
     def _cell_mark(self, line: int, commas: int) -> Mark:
         """The place of a row's cell, after that many delimiters outside of quotes."""
         if self._is_book:
-            return Mark(line, commas + 1)
+            return Mark(line, commas + 1, f"{_letters(commas + 1)}{line}")
         inside = False
         for number in range(line, len(self._lines) + 1):
             for at, character in enumerate(self._lines[number - 1]):
@@ -206,8 +204,13 @@ class Table:
             self.rows.append(row)
 
     def _csv(self) -> Iterator[Row]:
-        self._delimiter = _delimiter(next((line for line in self._lines if line.strip()), ""))
-        reader = csv.reader(iter(self._lines), delimiter=self._delimiter, strict=True)
+        lines = list(self._lines)
+        first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+        stated = _STATED_MARK.fullmatch(lines[first]) if lines else None
+        if stated:
+            lines[first] = "\n"
+        self._delimiter = stated[1] if stated else _delimiter(lines[first] if lines else "")
+        reader = csv.reader(iter(lines), delimiter=self._delimiter, strict=True)
         line = 1
         try:
             for cells in reader:
@@ -252,10 +255,14 @@ class Table:
         }
 
     def _value(self, column: str, text: str) -> Scalar:
-        if column in self._texts or column in self.free:
+        if column in self._texts:
             return text
-        if self._delimiter != "," and _DECIMAL_COMMA.fullmatch(text):
-            text = text.replace(",", ".")  # as spreadsheets that use semicolons write it
+        has_comma = "," in text and self._delimiter != ","  # as spreadsheets with semicolons write
+        if column in self.free:  # so that the same workbook gives the same text
+            is_number = has_comma and _NUMBER.fullmatch(text)
+            return workbook.number_text(float(text.replace(",", "."))) if is_number else text
+        if has_comma and _DECIMAL_COMMA.fullmatch(text):
+            text = text.replace(",", ".")
         return resolve(text)
 
     def _header(self, line: int, columns: list[str]) -> None:
@@ -279,7 +286,7 @@ class Table:
             self.free.pop(near or "", None)  # it is reported here
             faults.append((0, f"the header lacks {quoted('image')}{hint}"))
         for at, message in faults:
-            self._error(self._cell_mark(line, at), "table", "", message)
+            self.findings.error(self._cell_mark(line, at), code="table", path="", message=message)
         if faults:
             raise Stop
 
@@ -316,16 +323,15 @@ class Table:
         if self._is_book:
             at = next(at for at in range(columns, len(cells)) if cells[at].strip())
             message = "the column has no name in the header; give it one, or empty this cell"
-            self._error(Mark(line, at + 1), "row", "", message)
+            self.findings.error(self._cell_mark(line, at), code="row", path="", message=message)
             return
         mark = _MARKS[self._delimiter]
         hint = f"; put a text with a {mark} in quotes" if len(cells) > columns else ""
         text = self._lines[line - 1]
         if hint and characters.plain(text).count('"') > text.count('"'):
             hint += ', straight ones (")'
-        self._error(
-            Mark(line), "row", "", f"the row has {len(cells)} cells, the header {columns}{hint}"
-        )
+        message = f"the row has {len(cells)} cells, the header {columns}{hint}"
+        self.findings.error(Mark(line), code="row", path="", message=message)
 
     def _jsonl(self) -> Iterator[Row]:
         known = self.known

@@ -254,12 +254,17 @@ def _no_doctype(*_: object) -> None:
     raise ValueError
 
 
+def number_text(number: float) -> str:
+    """A number of a cell with up to 15 significant digits, as spreadsheets show it."""
+    return str(int(number)) if number.is_integer() else f"{number:.15g}"
+
+
 def _text(cell: Any) -> str:
     match cell:
         case bool():
             return "true" if cell else "false"
         case float():
-            return str(int(cell)) if cell.is_integer() else f"{cell:.15g}"
+            return number_text(cell)
         case datetime.datetime() if cell.time() == datetime.time():
             return cell.date().isoformat()
         case datetime.date() | datetime.time():

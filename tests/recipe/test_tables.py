@@ -176,12 +176,75 @@ def test_a_workbook_gives_the_same_jobs(folder: Path) -> None:
     assert [job.prompt.variables for job in found] == [job.prompt.variables for job in expected]
 
 
+@pytest.mark.parametrize(
+    ("written", "in_book", "text"),
+    [
+        ("12,5", 12.5, "12.5"),
+        ("12,50", 12.5, "12.5"),
+        ("-0,5", -0.5, "-0.5"),
+        ("3,0", 3.0, "3"),
+        ("1234567,25", 1234567.25, "1234567.25"),
+        ("7", 7, "7"),
+        ("007,5", "007,5", "007,5"),
+        (",5", ",5", ",5"),
+        ("3,14159265358979323", "3,14159265358979323", "3,14159265358979323"),
+        ("12,5 cm", "12,5 cm", "12,5 cm"),
+        ("1,2,3", "1,2,3", "1,2,3"),
+    ],
+)
+def test_a_number_in_a_variable_is_the_same_in_a_workbook(
+    folder: Path, written: str, in_book: object, text: str
+) -> None:
+    """A text that only looks like one stays as it is written."""
+    (folder / "t.csv").write_text(f"image;colour;title\na.jpg;{written};Hi\n", encoding="utf-8")
+    save_workbook(folder / "t.xlsx", [["image", "colour", "title"], ["a.jpg", in_book, "Hi"]])
+    (one, _), (other, _) = (jobs_of(folder, name) for name in ("t.csv", "t.xlsx"))
+    assert dict(one.prompt.variables)["colour"] == text
+    assert (one.key, one.output) == (other.key, other.output)
+
+
+def test_in_a_table_with_commas_a_variable_stays_as_written(folder: Path) -> None:
+    (folder / "t.csv").write_text('image,colour,title\na.jpg,"12,5",7.50\n', encoding="utf-8")
+    job, _ = jobs_of(folder, "t.csv")
+    assert dict(job.prompt.variables) == {"colour": "12,5", "title": "7.50"}
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", "SEP=;\n", "\ufeffsep=;\n"])
+def test_excel_s_line_before_the_header_names_the_delimiter(folder: Path, line: str) -> None:
+    """Also where the header has more commas; errors keep their lines."""
+    (folder / "t.csv").write_text(f"{line}image;colour;title\na.jpg;red;Hi\n", encoding="utf-8")
+    job, _ = jobs_of(folder, "t.csv")
+    assert dict(job.prompt.variables) == {"colour": "red", "title": "Hi"}
+    (folder / "t.csv").write_text(f"{line}image;colour;title\nx.jpg;red;Hi\n", encoding="utf-8")
+    (error,) = errors_of(folder, "t.csv")
+    assert "t.csv:3:1: error: " in error
+
+
 def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
     save_workbook(
         folder / "t.xlsx", [["image", "colour", "title", "scale"], ["a.jpg", "r", "t", 7]]
     )
     (error,) = errors_of(folder, "t.xlsx")
     assert "t.xlsx:2:4: error: D2 scale: " in error
+
+
+@pytest.mark.parametrize(
+    ("cells", "where"),
+    [
+        (["none.jpg", "red", "Hi", "1:1"], "A3 image: there is no file"),
+        (["a.jpg", "red", "Hi" * 500, "1:1"], "C3 title: the prompt 'text': "),
+        (["a.jpg", "red", "Hi", "99:1"], "D3 size: "),
+        (["a.jpg", "red", None, "1:1"], "C3 title: the row has no value"),
+    ],
+)
+def test_every_error_in_a_workbook_names_the_cell(
+    folder: Path, cells: list[Any], where: str
+) -> None:
+    """Also one that is found with the pictures or the finished prompt."""
+    rows = [["image", "colour", "title", "size"], ["a.jpg", "red", "Hi", "1:1"], cells]
+    save_workbook(folder / "t.xlsx", rows)
+    (error,) = errors_of(folder, "t.xlsx")
+    assert f": error: {where}" in error
 
 
 @pytest.mark.parametrize(
@@ -256,7 +319,7 @@ def test_empty_columns_and_rows_at_the_end_pass(folder: Path) -> None:
         ),
         (
             "image,colour,title\na.jpg,r," + "x" * 900 + "\n",
-            "t.csv:2:1: error: image: the prompt 'text': ",
+            "t.csv:2:9: error: title: the prompt 'text': ",
         ),
     ],
 )

@@ -66,7 +66,10 @@ class RowPrompts:
                 continue
             for prompt in prompts.of_row(entry, cells, names, source):
                 if fault := self._text_fault(prompt.text):
-                    self._table.error(row, "image", f"the prompt {quoted(entry.id)}: {fault}")
+                    used = [name for name in cells if any(name == t.name for t in entry.tokens)]
+                    longest = max(used, key=lambda name: len(cells[name]), default="image")
+                    message = f"the prompt {quoted(entry.id)}: {fault}"
+                    self._table.variable_error(row, longest, message)
                 found.append(prompt)
         return tuple(found)
 
