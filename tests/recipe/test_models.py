@@ -173,6 +173,30 @@ def test_a_row_without_a_required_parameter_is_an_error_there(tmp_path: Path) ->
     assert [dict(job.parameters)["style"] for job in matrix.jobs(loaded.recipe)] == ["ink", "oil"]
 
 
+def rows_of(folder: Path, table: str, model: str) -> str:
+    (folder / "t.csv").write_text(table)
+    text = f"model: {model}\nrows: t.csv\n"
+    (folder / "recipe.yaml").write_text(f"version: 1\nname: x\n{text}")
+    return text
+
+
+@pytest.mark.parametrize("model", [MODEL.name, TEXT])
+def test_a_row_for_a_model_that_the_recipe_lacks_is_an_error(tmp_path: Path, model: str) -> None:
+    """It would be paid for with another model."""
+    other = TEXT if model == MODEL.name else MODEL.name
+    table = f"image,prompt,model\na.png,Red,{model}\na.png,Blue,{other}\n"
+    found = errors(tmp_path, rows_of(tmp_path, table, model))
+    assert found[-1].startswith(f"t.csv:3: the recipe has no model '{other}'; add it")
+
+
+def test_a_column_of_other_models_is_a_variable(tmp_path: Path) -> None:
+    given(tmp_path, "")
+    rows_of(tmp_path, "image,prompt,model\na.png,Red,Air Max\na.png,Blue,Gel\n", TEXT)
+    loaded = load(tmp_path / "recipe.yaml", probe=pictures.probe)
+    found = [dict(job.prompt.variables) for job in matrix.jobs(loaded.recipe)]
+    assert found == [{"model": "Air Max"}, {"model": "Gel"}]
+
+
 @pytest.mark.parametrize("axis", ["size", "width", "scale", "seed"])
 def test_a_required_axis_needs_a_value_too(tmp_path: Path, axis: str) -> None:
     own = requiring(axis)

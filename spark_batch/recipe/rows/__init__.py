@@ -12,6 +12,7 @@ from pathlib import Path
 from spark_batch.jobs import Block
 from spark_batch.jobs.names import MODEL
 from spark_batch.models import Models, schemas
+from spark_batch.models import names as shipped_models
 from spark_batch.recipe import entries, inputs, warnings
 from spark_batch.recipe.characters import in_curly_quotes
 from spark_batch.recipe.diagnostics import Findings, Mark
@@ -56,6 +57,7 @@ def read(
     """
     _check_prompts(table, given)
     _check_columns(table, given)
+    _check_values(table, given)
     pictures = _pictures(table, given, listed, probe)
     blocks = blocks_of(table, given, pictures) if _is_bounded(table, given) else ()
     if not table.has_errors:
@@ -82,21 +84,45 @@ def _check_prompts(table: Table, given: Given) -> None:
 
 
 def _check_columns(table: Table, given: Given) -> None:
-    """Report a column that looks mistyped, and rows without a value that output.name uses."""
+    """Report a column that looks mistyped, and one that no model has."""
     used = used_variables(table, given)
+    if MODEL in table.free:
+        _check_models(table, given.models.names)
     for column, name in table.free.items():
-        if name not in used and (hint := table.findings.suggestion(column, table.known)):
+        is_mistyped = name not in used and column != MODEL
+        if is_mistyped and (hint := table.findings.suggestion(column, table.known)):
             table.unknown(column, hint)
     for column in OF_MODELS:
         row = next((row for row in table.rows if column in row.cells), None)
         if row is not None and column not in given.models.axes:
             table.error(row, column, f"no model of the recipe has {quoted(column)}; remove it")
+
+
+def _check_values(table: Table, given: Given) -> None:
+    """Report rows without a value that output.name uses."""
     template = {token.name for token in template_tokens(given.template or "") if token.name}
     for token_name in template & set(table.free.values()):
         for row in table.rows:
             if token_name not in table.values(row):
                 message = f"the row has no value for ${{{token_name}}}, which output.name uses"
                 table.variable_error(row, token_name, message)
+
+
+def _check_models(table: Table, known: Sequence[str]) -> None:
+    """Report a row for another model in a recipe of one, whose column `model` is a variable.
+
+    The column is taken for models if it has the name of one; shoes have models, too.
+    """
+    named = [(row, str(row.cells[MODEL])) for row in table.rows if MODEL in row.cells]
+    if not {name for _, name in named}.isdisjoint({*known, *shipped_models()}):
+        for row, name in named:
+            if name not in known:
+                message = (
+                    f"the recipe has no model {quoted(name)}; add it to the recipe's `model`, or"
+                    " rename the column if it is a variable"
+                )
+                table.error(row, MODEL, message)
+                return
 
 
 def _pictures(
