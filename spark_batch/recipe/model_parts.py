@@ -55,9 +55,11 @@ def check_parts(root: Node, findings: Findings) -> None:
     names = parts.get("sizeName")
     if names is not None and not findings.errors:
         _check_sizes(names, parameters, fault)
-    formats = parts.get("picture") and _part(_part(parts, "picture"), "format")
-    if formats and formats.get("x-recommended") and not _is_listed(formats):
-        fault(formats, "picture.format", "'x-recommended' is not one of the formats")
+    picture = parts.get("picture")
+    if picture is not None:
+        formats = _part(_part(picture, "properties"), "format")
+        if not _is_listed(formats):
+            fault(formats, "picture.properties.format", "'x-recommended' is not one of the formats")
 
 
 def _check_required(node: Node | None, known: tuple[str, ...], findings: Findings) -> None:

@@ -179,14 +179,15 @@ def _comment_hint(node: Node, findings: Findings) -> str:
 
 def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
     known = tuple(fault.schema["properties"])
+    is_recipe = "$defs" not in (fault.path or known)  # and not a model's file
     for key in wording.unknown(fault):
         mark = node.keys.get(key, node.mark)
         if _report_odd_key(key, mark, known, findings):
             continue
-        hint = findings.suggestion(key, known) or _elsewhere(key, fault.path)
+        hint = findings.suggestion(key, known) or (is_recipe and _elsewhere(key, fault.path))
         if _is_text(key, fault, findings):
             hint = "; put a text with ': ' in quotes"
-        if not hint and key in axes_of_schema():
+        if not hint and is_recipe and key in axes_of_schema():
             hint = "; no model of the recipe has it"
         hint = hint or f"; choose one of {keys_text(known)}"
         message = f"unknown key {quoted(key)}{hint}"

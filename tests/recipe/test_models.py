@@ -39,6 +39,7 @@ OWN: dict[str, Any] = {
         "sizeName": {"oneOf": [{"const": "small"}, {"const": "large"}], "default": "small"},
     }
 }
+MODELS_FOLDER = Path(__file__).parents[2] / "schemas" / "models"
 HEAD = "version: 1\nname: x\nprompts: [Make it red]\n"
 
 
@@ -171,6 +172,19 @@ def test_a_row_without_a_required_parameter_is_an_error_there(tmp_path: Path) ->
     (tmp_path / "t.csv").write_text(table.replace("Blue,", "Blue,oil"))
     loaded = load(tmp_path / "recipe.yaml", probe=pictures.probe)
     assert [dict(job.parameters)["style"] for job in matrix.jobs(loaded.recipe)] == ["ink", "oil"]
+
+
+def test_parts_of_a_shipped_model_can_be_copied(tmp_path: Path) -> None:
+    """The limits of pictures count, and are as strict as the file says."""
+    own = json.loads(json.dumps(OWN))
+    shipped = json.loads((MODELS_FOLDER / f"{MODEL.name}.schema.json").read_text(encoding="utf-8"))
+    for part in ("picture", "outputSide", "errorCode"):
+        if part in shipped["$defs"]:
+            own["$defs"][part] = shipped["$defs"][part]
+    assert given(tmp_path, "model: mine.json\n", own=own)
+    own["$defs"]["picture"]["properties"]["width"]["maximum"] = 1499
+    (found,) = errors(tmp_path, "model: mine.json\n", own=own)
+    assert "1500" in found and "1499" in found
 
 
 def rows_of(folder: Path, table: str, model: str) -> str:
@@ -440,7 +454,15 @@ SHORT = {"type": "string", "minLength": 2, "maxLength": 1}
             with_part("outputSide", {"minimum": 2, "maximum": 1, "multipleOf": 1}),
             "minimum 2 is more than maximum 1",
         ),
-        ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing keys 'format', 'bytes'"),
+        ({**OWN, "$defs": {**OWN["$defs"], "picture": {}}}, "missing key 'properties'"),
+        (
+            {**OWN, "$defs": {**OWN["$defs"], "picture": {"properties": {}}}},
+            "missing keys 'format', 'bytes'",
+        ),
+        (
+            {**OWN, "$defs": {**OWN["$defs"], "scale": {}}},
+            "unknown key 'scale'; choose one of 'model', 'params'",
+        ),
         (
             {**OWN, "$defs": {**OWN["$defs"], "sizeName": {"oneOf": [], "default": "x"}}},
             "the list is empty",
