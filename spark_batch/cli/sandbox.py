@@ -30,6 +30,15 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
     show_default=True,
     help="Where the ledger and the pictures are kept.",
 )
+@click.option(
+    "--model",
+    "models",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Serve the model that this file describes, too, as a recipe's `model` names it; may be "
+    "repeated.",
+)
 @click.option("--key-env", metavar="NAME", help="Take only the key in this environment variable.")
 @click.option("--price", default="0.03", show_default=True, help="USD a picture.")
 @click.option(
@@ -67,6 +76,7 @@ def command(
     *,
     port: int,
     folder: Path,
+    models: tuple[Path, ...],
     key_env: str | None,
     price: str,
     task_seconds: str,
@@ -78,10 +88,11 @@ def command(
 
     It runs until Ctrl-C. Pictures are previews; the ledger shows what the API would have billed.
     """
-    from spark_batch.project import sandbox
+    from spark_batch.project import load_models, sandbox
 
     settings = sandbox.Settings(
         folder=folder,
+        models=load_models(models),
         key=_key(key_env),
         price=_price(price),
         task_seconds=_seconds(task_seconds),

@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from spark_batch.project.layout import open_readonly as open_readonly
     from spark_batch.project.layout import shards_of as shards_of
     from spark_batch.project.loading import load as load
+    from spark_batch.project.loading import load_models as load_models
     from spark_batch.project.merging import Merged as Merged
     from spark_batch.project.merging import merge as merge
     from spark_batch.project.moves import measured as measured
@@ -178,7 +179,7 @@ _HOMES = {
         "open_readonly",
         "shards_of",
     ),
-    "project.loading": ("load",),
+    "project.loading": ("load", "load_models"),
     "project.merging": ("Merged", "merge"),
     "project.ownership": ("earlier_hint",),
     "project.moves": ("measured",),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from spark_batch import pictures, recipe
+from spark_batch import models, pictures, recipe
 from spark_batch.jobs import Fit
-from spark_batch.models import PictureRules
+from spark_batch.models import Models, PictureRules
 from spark_batch.paths import Layout
 from spark_batch.recipe import Loaded
 from spark_batch.recipe.globs import Generated
 from spark_batch.recipe.inputs import Fetched
+from spark_batch.recipe.own_models import read_file
 
 
 def load(path: str | Path, values: Mapping[str, object] | None = None) -> Loaded:
@@ -28,6 +29,11 @@ def load(path: str | Path, values: Mapping[str, object] | None = None) -> Loaded
         fetch=_fetch_address,
         values=values,
     )
+
+
+def load_models(paths: Sequence[Path]) -> Models:
+    """The default model, and those that files describe. Raises RecipeError with a file's errors."""
+    return models.of_recipe(models.default(), *map(read_file, paths))
 
 
 def _fetch_address(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spark_batch import workflow
+from spark_batch.errors import RecipeError
 from spark_batch.jobs import SourceLocation
 from spark_batch.redact import key_free
-from spark_batch.text import closest, printable, quoted
+from spark_batch.text import closest, counted, printable, quoted
 
 ERROR = "error"
 WARNING = "warning"
 NOTE = "note"
+MAX_ERRORS = 50  # diagnostics that a RecipeError carries
 
 _SHOWN = 100  # characters of a source line that are shown
 _BEFORE = 60  # of these, before the column, when the line is longer
@@ -222,6 +224,33 @@ class Findings:
                 source=self.line(mark.line),
             )
         )
+
+
+def error_of(findings: Findings) -> RecipeError:
+    """The RecipeError with the errors that were found, at most 50."""
+    errors = tuple(_with_hash_hint(findings))
+    number = counted(len(errors), "error")
+    if len(errors) > MAX_ERRORS:
+        number += f", the first {MAX_ERRORS} are shown"
+    file = printable(str(findings.source.file))
+    return RecipeError(f"{file}: {number}", errors[:MAX_ERRORS])
+
+
+def _with_hash_hint(findings: Findings) -> Iterator[Diagnostic]:
+    """The errors, with a hint at those in a line where ` #` starts a comment in a text.
+
+    A syntax error has such a hint already.
+    """
+    found = findings.of(WARNING)
+    cut = {
+        (warning.place.file, warning.place.line) for warning in found if warning.code == "hash-cuts"
+    }
+    for error in findings.of(ERROR):
+        if error.code == "yaml" or (error.place.file, error.place.line) not in cut:
+            yield error
+            continue
+        hint = "the text ends before ' #', which starts a comment: put it in quotes"
+        yield replace(error, message=f"{error.message}; {hint}")
 
 
 class Stop(Exception):

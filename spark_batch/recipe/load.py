@@ -7,13 +7,13 @@ that one run reports every error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from spark_batch.errors import PictureError, RecipeError
+from spark_batch.errors import PictureError
 from spark_batch.jobs import Block, Fit, Picture, Recipe, matrix
 from spark_batch.jobs.checks import Check
 from spark_batch.models import Models, PictureRules
@@ -31,7 +31,7 @@ from spark_batch.recipe import (
     variants,
     warnings,
 )
-from spark_batch.recipe.diagnostics import ERROR, NOTE, WARNING, Diagnostic, Findings
+from spark_batch.recipe.diagnostics import NOTE, WARNING, Diagnostic, Findings, error_of
 from spark_batch.recipe.globs import FindGenerated, Surroundings, nothing_generated
 from spark_batch.recipe.inputs import Fetch, Fetched, Listed, Probe
 from spark_batch.recipe.own_models import model_files, read_models
@@ -40,9 +40,8 @@ from spark_batch.recipe.schema import check, start
 from spark_batch.recipe.table import Table
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node
-from spark_batch.text import counted, printable, quoted
+from spark_batch.text import quoted
 
-MAX_ERRORS = 50  # diagnostics that a RecipeError carries
 MAX_JOBS = 1_000_000
 MAX_COMBINATIONS = 10 * MAX_JOBS  # before what is excluded is dropped
 
@@ -423,30 +422,3 @@ def _check_names(recipe: Recipe, sections: _Sections, root: Node, findings: Find
 def _not_silenced(findings: Findings, silence: Node | None) -> tuple[Diagnostic, ...]:
     codes = {item.text() for item in silence.items()} if silence else set()
     return tuple(found for found in findings.of(WARNING) if found.code not in codes)
-
-
-def error_of(findings: Findings) -> RecipeError:
-    """The RecipeError with the errors that were found, at most 50."""
-    errors = tuple(_with_hash_hint(findings))
-    number = counted(len(errors), "error")
-    if len(errors) > MAX_ERRORS:
-        number += f", the first {MAX_ERRORS} are shown"
-    file = printable(str(findings.source.file))
-    return RecipeError(f"{file}: {number}", errors[:MAX_ERRORS])
-
-
-def _with_hash_hint(findings: Findings) -> Iterator[Diagnostic]:
-    """The errors, with a hint at those in a line where ` #` starts a comment in a text.
-
-    A syntax error has such a hint already.
-    """
-    found = findings.of(WARNING)
-    cut = {
-        (warning.place.file, warning.place.line) for warning in found if warning.code == "hash-cuts"
-    }
-    for error in findings.of(ERROR):
-        if error.code == "yaml" or (error.place.file, error.place.line) not in cut:
-            yield error
-            continue
-        hint = "the text ends before ' #', which starts a comment: put it in quotes"
-        yield replace(error, message=f"{error.message}; {hint}")

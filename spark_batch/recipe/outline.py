@@ -12,8 +12,8 @@ from spark_batch.jobs import Metadata, RunSettings
 from spark_batch.jobs.checks import Check
 from spark_batch.models import Models
 from spark_batch.recipe import checks, ids, mapping, output, variants
+from spark_batch.recipe.diagnostics import error_of
 from spark_batch.recipe.globs import is_glob
-from spark_batch.recipe.load import error_of
 from spark_batch.recipe.own_models import model_files, read_models
 from spark_batch.recipe.schema import check
 from spark_batch.recipe.table import Table

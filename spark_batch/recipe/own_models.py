@@ -8,7 +8,7 @@ from pathlib import Path
 from spark_batch import models
 from spark_batch.models import Model, Models, schemas
 from spark_batch.recipe import entries, yaml
-from spark_batch.recipe.diagnostics import Findings
+from spark_batch.recipe.diagnostics import Findings, error_of
 from spark_batch.recipe.model_parts import check_parts
 from spark_batch.recipe.schema import check_by, plain_values
 from spark_batch.recipe.yaml import Node
@@ -67,13 +67,24 @@ def _own_model(item: Node, text: str, where: str, base: Path, findings: Findings
     """The model that a file describes; errors in it have their line and column there."""
     if not entries.exists(item, text, where, base, findings):
         return None
-    root, found = yaml.read(base / text)
-    if root is not None:
-        check_by(schemas.validator(schemas.MODEL), root, found)
-    model = None
-    if root is not None and not found.errors:
-        check_parts(root, found)
-    if root is not None and not found.errors:
-        model = models.build(plain_values(root))
+    model, found = _described(base / text)
     findings.adopt(found)
     return model
+
+
+def read_file(path: Path) -> Model:
+    """The model that a file describes. Raises RecipeError with its errors."""
+    model, findings = _described(path)
+    if model is None:
+        raise error_of(findings)
+    return model
+
+
+def _described(path: Path) -> tuple[Model | None, Findings]:
+    root, found = yaml.read(path)
+    if root is None:
+        return None, found
+    check_by(schemas.validator(schemas.MODEL), root, found)
+    if not found.errors:
+        check_parts(root, found)
+    return (None if found.errors else models.build(plain_values(root))), found

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,24 @@ import pytest
 from click.testing import CliRunner
 
 from spark_batch.cli.sandbox import command
-from spark_batch.errors import UsageError
+from spark_batch.errors import RecipeError, UsageError
 from spark_batch.sandbox import Ledger, Settings, serve
 from spark_batch.sandbox.faults import listing
+from tests.makers import MODEL
 
 ROOT = Path(__file__).parents[2]
+OWN = {
+    "$defs": {
+        "model": {"const": "mine_1"},
+        "params": {
+            "properties": {
+                "prompt": {"type": "string"},
+                "picture": {"type": "string", "x-picture": "url"},
+                "style": {"type": "string", "enum": ["ink"]},
+            }
+        },
+    }
+}
 RUN = "from spark_batch.cli.sandbox import command; command()"
 
 
@@ -67,11 +81,11 @@ def running(*options: str, **environment: str) -> Iterator[tuple[subprocess.Pope
             process.kill()
 
 
-def create(url: str, key: str) -> str:
-    params = {"prompt": "x", "image_urls": ["https://pictures.example/a.jpg"]}
+def create(url: str, key: str, *, model: str = MODEL.name, **params: object) -> str:
+    params = params or {"prompt": "x", "image_urls": ["https://pictures.example/a.jpg"]}
     request = urllib.request.Request(
         f"{url}/model/v1/generation",
-        data=json.dumps({"model": "spark_i2i_3_0", "input": [{"params": params}]}).encode(),
+        data=json.dumps({"model": model, "input": [{"params": params}]}).encode(),
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
@@ -93,6 +107,24 @@ def test_serves_until_stopped(tmp_path: Path, number: signal.Signals) -> None:
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_model_of_the_user_s_own_is_served(tmp_path: Path) -> None:
+    """Beside the shipped ones, by the rules of its file."""
+    own = tmp_path / "mine.schema.json"
+    own.write_text(json.dumps(OWN))
+    with running("--dir", str(tmp_path / "state"), "--model", str(own)) as (_, lines):
+        url = lines[0].split()[2]
+        params = {"prompt": "Beach", "picture": "https://example.com/a.png", "style": "ink"}
+        assert create(url, "any", model="mine_1", **params)
+        assert create(url, "any")
+        with pytest.raises(urllib.error.HTTPError):
+            create(url, "any", model="mine_1", **{**params, "style": "oil"})
+    broken = OWN["$defs"] | {"model": {}}
+    own.write_text(json.dumps({"$defs": broken}))
+    with pytest.raises(RecipeError) as found:
+        command.main(["--model", str(own)], standalone_mode=False)
+    assert "missing key 'const'" in found.value.diagnostics[0].message
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
@@ -123,6 +155,7 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         ["--fault", "429=first:none"],
         ["--script", "missing.yaml"],
         ["--key-env", "NOT_SET_ANYWHERE"],
+        ["--model", "missing.json"],
     ],
 )
 def test_wrong_options(tmp_path: Path, options: list[str]) -> None:
