@@ -308,8 +308,13 @@ def _money_lines(plan: project.Plan) -> list[str]:
 def _expected(forecast: Forecast) -> str:
     if forecast.unpriced:
         count = forecast.total(COSTS)
-        part = f" for {forecast.unpriced} of {count}" if forecast.unpriced < count else ""
-        return f"cost not known{part} (give the recipe a price)"
+        if forecast.unpriced == count:
+            return "cost not known (give the recipe a price)"
+        models = " and ".join(sorted(forecast.unpriced_models))
+        return (
+            f"cost not known for {forecast.unpriced} of {count} (give the recipe a price for"
+            f" {models}), {forecast.expected} USD for the others"
+        )
     sources = " and ".join(_SOURCES[source] for source in sorted(forecast.sources))
     return f"expected {forecast.expected} USD (by {sources})"
 

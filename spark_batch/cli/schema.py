@@ -14,7 +14,8 @@ from spark_batch.project import schemas
 def command(name: str | None) -> None:
     """Print a JSON Schema; without NAME, list them."""
     if name is None:
+        width = max(map(len, schemas.names()))
         for known in schemas.names():
-            click.echo(f"{known:16}{schemas.schema(known)['title']}")
+            click.echo(f"{known:{width}}  {schemas.schema(known)['title']}")
         return
     click.echo(json.dumps(schemas.bundled(name), indent=2, ensure_ascii=False))

@@ -26,7 +26,8 @@ def load(path: Path, *, notes: bool = False) -> Recipe:
     """
     loaded = project.load(path)
     for note in loaded.notes if notes else ():
-        print_wrapped(f"note: {note.message}", err=True)
+        where = f"{note.path}: " if note.path else ""
+        print_wrapped(f"note: {where}{note.message}", err=True)
     if loaded.warnings:
         words = counted(len(loaded.warnings), "warning")
         command = shlex.join(["spark-batch", "validate", str(path)])

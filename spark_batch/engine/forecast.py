@@ -34,7 +34,8 @@ class Forecast:
     """The sums of a plan, in USD. `open_jobs` are the jobs of tasks under way, by key.
 
     For the jobs to create, `expected` is the cost if every first attempt succeeds, and `quoted` is
-    the same by the API's quotes; `unpriced` and `unquoted` count the jobs without such a price.
+    the same by the API's quotes; `unpriced` and `unquoted` count the jobs without such a price, and
+    `unpriced_models` are the models of the former.
     `most` is the cost if every job needs all of its `attempts` and all are charged, since nothing
     guarantees that failed tasks are free: at the quote or the estimate, whichever is higher.
     `unbounded` counts the jobs that have neither; `resumed` is the part of `most` for further
@@ -48,6 +49,7 @@ class Forecast:
     limit: int | None = None
     expected: Decimal = Decimal(0)
     unpriced: int = 0
+    unpriced_models: set[str] = field(default_factory=set)
     quoted: Decimal = Decimal(0)
     unquoted: int = 0
     most: Decimal = Decimal(0)
@@ -104,7 +106,10 @@ class Forecast:
         if step.action is not Action.RESUME:
             self.sources.add(prices.source(kind))
         most = (upper or Decimal(0)) * self._attempts_left(step)
-        return _Price(prices.estimate(kind), prices.quoted(kind), upper, most)
+        estimate = prices.estimate(kind)
+        if estimate is None:
+            self.unpriced_models.add(kind.model)
+        return _Price(estimate, prices.quoted(kind), upper, most)
 
     def _attempts_left(self, step: Step) -> int:
         """The number of attempts that a step may lead to in one run, besides one under way."""

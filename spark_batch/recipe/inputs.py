@@ -85,7 +85,12 @@ def _without(
     pattern = node.text().strip()[1:].strip()
     kept = [entry for entry in entries if not fnmatchcase(entry.image(folder), pattern)]
     if len(kept) == len(entries):
-        message = f"no input before it matches {quoted(pattern)}; move it behind what it removes"
+        folded, names = pattern.casefold(), (entry.image(folder) for entry in entries)
+        near = next((name for name in names if fnmatchcase(name.casefold(), folded)), None)
+        advice = "move it behind what it removes"
+        if near is not None:
+            advice = f"{quoted(near)} differs from it in upper and lower case"
+        message = f"no input before it matches {quoted(pattern)}; {advice}"
         findings.error(node.mark, code="no-match", path=where, message=message)
     return kept
 

@@ -46,7 +46,7 @@ def test_a_plan_says_of_how_many_jobs_the_cost_is_not_known(duo: Folder, call: C
     """The price of one model says nothing about the other."""
     duo.edit("price: 0.03", "price: {spark_i2i_3_0: 0.03}")
     told = call("plan", duo.recipe, "--sandbox").out
-    assert "cost not known for 2 of 6 (give the recipe a price)" in told
+    assert "cost not known for 2 of 6 (give the recipe a price for mine_1), 0.12 USD for" in told
 
 
 def test_the_manifest_alone_knows_what_is_paid_for(duo: Folder, call: Call) -> None:

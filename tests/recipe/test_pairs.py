@@ -98,6 +98,10 @@ def test_a_pattern_takes_out_what_comes_before_it(folder: Path) -> None:
     [
         ("inputs: ['!hero-*', '*.jpg']\nprompts: [A]\n", "inputs[0]: no input before it matches"),
         (
+            "inputs: ['*.jpg', '!HERO-*']\nprompts: [A]\n",
+            "'HERO-*'; 'hero-1.jpg' differs from it in upper and lower case",
+        ),
+        (
             "inputs: [mug.jpg]\nprompts: [{id: p, text: A, inputs: [mgu]}]\n",
             "prompts[0].inputs[0]: no input has the id 'mgu'",
         ),

@@ -220,6 +220,14 @@ def test_excel_s_line_before_the_header_names_the_delimiter(folder: Path, line: 
     assert "t.csv:3:1: error: " in error
 
 
+def test_a_picture_to_convert_is_to_be_listed_in_inputs(folder: Path) -> None:
+    """A row has no `fit`."""
+    Image.new("RGB", (600, 600)).save(folder / "c.gif")
+    (folder / "t.csv").write_text("image,colour,title\nc.gif,red,Hi\n", encoding="utf-8")
+    (error,) = errors_of(folder, "t.csv")
+    assert error.endswith("converts it; list the photo in `inputs`, where it can have `fit`")
+
+
 def test_errors_in_a_workbook_name_the_cell(folder: Path) -> None:
     save_workbook(
         folder / "t.xlsx", [["image", "colour", "title", "scale"], ["a.jpg", "r", "t", 7]]

@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from spark_batch.jobs import Block
+from spark_batch.errors import PictureError
+from spark_batch.jobs import Block, Fit, Picture
 from spark_batch.jobs.names import MODEL
 from spark_batch.models import Models, schemas
 from spark_batch.models import names as shipped_models
@@ -140,8 +141,18 @@ def _pictures(
     ]
     if not given.inputs_valid:  # a text may be the id of an input with errors
         nodes = [node for node in nodes if entries.is_file(given.folder / node.raw)]
+
+    def probe_row(file: Path, fit: Fit | None) -> Picture:
+        try:
+            return probe(file, fit)
+        except PictureError as error:
+            if "`fit" not in str(error):
+                raise
+            advice = "list the photo in `inputs`, where it can have `fit`"
+            raise PictureError(f"{error}; {advice}") from None
+
     return inputs.single(
-        nodes, folder=given.folder, probe=probe, known=listed, findings=table.findings
+        nodes, folder=given.folder, probe=probe_row, known=listed, findings=table.findings
     )
 
 
