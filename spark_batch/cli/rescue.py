@@ -42,7 +42,11 @@ def command(
         shard=shard,
         env_file=env_file,
         allow_commands=allow_commands,
-        watch=partial(watch, codes=layout.models.errors, currency=standing.currency(layout)),
+        watch=partial(
+            watch,
+            codes=layout.models.errors,
+            currency=standing.currency(is_preview=layout.is_preview),
+        ),
     )
     if rescued is None:
         print_wrapped("nothing to rescue: nothing has been run yet")

@@ -135,7 +135,7 @@ def _run(
 
 def _watch(prepared: project.PreparedRun, events: project.RunEvents | None) -> project.Watch:
     """Show a run, and log its events."""
-    currency = standing.currency(prepared.layout)
+    currency = standing.currency(is_preview=prepared.layout.is_preview)
     show = partial(watch, codes=prepared.recipe.models.errors, currency=currency)
     if events is None:
         return show

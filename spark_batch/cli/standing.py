@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spark_batch.cli.colours import Colour, print_folded
 from spark_batch.errors import ExitCode
-from spark_batch.project import FLAGGED, JobRecord, RecipeLayout, Status
+from spark_batch.project import FLAGGED, Attempt, JobRecord, RecipeLayout, Status
 
 _ORDER = (
     *(Status.DONE, Status.PRUNED, Status.FETCHING, Status.RUNNING, Status.SUBMITTING),
@@ -106,9 +106,16 @@ def spent(layout: RecipeLayout, amount: Decimal) -> str:
     return f"{amount} USD spent"
 
 
-def currency(layout: RecipeLayout) -> str:
+def currency(*, is_preview: bool) -> str:
     """The unit of amounts where a sentence has no room: that of the sandbox is play money."""
-    return "play USD" if layout.is_preview else "USD"
+    return "play USD" if is_preview else "USD"
+
+
+def cost_of(attempt: Attempt) -> str:
+    """What an attempt cost, to follow a sentence; empty where it is not known."""
+    if attempt.cost is None:
+        return ""
+    return f", {attempt.cost} {currency(is_preview=attempt.is_preview)}"
 
 
 def _note(status: Status, recipe: Path, layout: RecipeLayout) -> str:

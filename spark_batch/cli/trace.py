@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from spark_batch.cli import standing
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.errors import ExitCode, PictureError
 from spark_batch.paths import shown
@@ -144,7 +145,7 @@ def _record(trace: Trace) -> Iterator[str]:
     """The attempts, and what they cost."""
     for attempt in trace.attempts:
         task = f", task {attempt.task_id}" if attempt.task_id else ""
-        paid = "" if attempt.cost is None else f", {attempt.cost} USD"
+        paid = standing.cost_of(attempt)
         code = f", {attempt.error_code}" if attempt.error_code else ""
         moments = map(_moment, (attempt.submitted_at, attempt.completed_at))
         times = " to ".join(filter(None, moments))
@@ -154,7 +155,9 @@ def _record(trace: Trace) -> Iterator[str]:
         line = f"attempt {attempt.number}  {state} at {attempt.api}{task}{paid}{code}"
         yield printable(f"{line}{', ' if times else ''}{times}{mark}")
     if trace.attempts:
-        cost = "not known" if trace.cost is None else f"{trace.cost} USD"
+        is_preview = all(attempt.is_preview for attempt in trace.attempts)
+        currency = standing.currency(is_preview=is_preview)
+        cost = "not known" if trace.cost is None else f"{trace.cost} {currency}"
         yield f"cost {cost} over all attempts"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from spark_batch import project
-from spark_batch.cli import completing, options
+from spark_batch.cli import completing, options, standing
 from spark_batch.cli.colours import print_wrapped
 from spark_batch.project import (
     Attempt,
@@ -41,7 +41,7 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
     layout = project.find_layout(recipe_path, sandbox=sandbox, shard=shard)
     with project.open_readonly(layout) as checkpoint:
         record = project.find_job(checkpoint, job, layout)
-        _print_job(record)
+        _print_job(record, standing.currency(is_preview=layout.is_preview))
         attempts = checkpoint.attempts_of(record.key)
         for attempt in attempts:
             _print_attempt(checkpoint, attempt)
@@ -49,7 +49,7 @@ def command(recipe_path: Path, job: str, *, sandbox: bool, shard: Shard | None) 
             print_wrapped(f"  → {_next(record, attempt, layout) if last else _FOLLOWED}")
 
 
-def _print_job(record: JobRecord) -> None:
+def _print_job(record: JobRecord, currency: str) -> None:
     request = record.request
     _print(f"job {record.key}  {record.file or record.output}  {record.status.value}")
     _print(f"  input {record.input}, prompt {record.prompt_id}: {request.prompt}")
@@ -57,14 +57,14 @@ def _print_job(record: JobRecord) -> None:
     if request.fit is not None:
         _print(f"  fit: {request.fit}")
     if record.cost is not None:
-        _print(f"  cost {record.cost} USD over all attempts")
+        _print(f"  cost {record.cost} {currency} over all attempts")
     if not record.current:
         _print("  left over: the recipe no longer has this line")
 
 
 def _print_attempt(checkpoint: CheckpointReader, attempt: Attempt) -> None:
     task = f", task {attempt.task_id}" if attempt.task_id else ""
-    paid = "" if attempt.cost is None else f", {attempt.cost} USD"
+    paid = standing.cost_of(attempt)
     _print(f"attempt {attempt.number}  {attempt.state.value} at {attempt.api}{task}{paid}")
     for moment, what, detail in checkpoint.history(attempt.id):
         _print(f"  {moment}  {what}{': ' + detail if detail else ''}")

@@ -125,6 +125,11 @@ class Attempt:
         return self.result.usage.cost if self.result else None
 
     @property
+    def is_preview(self) -> bool:
+        """Whether the sandbox answered, whose money is play money."""
+        return self.api == SANDBOX_API
+
+    @property
     def may_cost(self) -> bool:
         """Whether the API may have charged for it, or still may, and has not reported how much.
 

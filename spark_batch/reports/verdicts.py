@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.jobs import FLAGGED, SANDBOX_API, Attempt, JobRecord, Status
+from spark_batch.jobs import FLAGGED, Attempt, JobRecord, Status
 from spark_batch.models import ErrorCode, Models
 from spark_batch.recipe.table import ENDINGS
 
@@ -182,5 +182,5 @@ def _command(
         Trouble.EXPIRED: f"rescue {named}",
         Trouble.FLAGGED: f"why {named} {record.key}",
     }.get(trouble, f"{'run' if refuses else 'retry'} {named}")
-    sandbox = " --sandbox" if attempt.api == SANDBOX_API else ""
+    sandbox = " --sandbox" if attempt.is_preview else ""
     return f"spark-batch {words}{sandbox}"

@@ -64,9 +64,9 @@ def test_a_picture_tells_its_line_job_attempts_and_cost(plain: Folder, call: Cal
     assert "  prompt: Beach" in lines
     assert "  scale 0.4, 512x512, seed 7, take 1, model spark_i2i_3_0" in lines
     assert "attempt 1  done at sandbox, task sandbox-" in ended.out
-    assert "0.03 USD" in ended.out
+    assert ", 0.03 play USD" in ended.out
     assert "← this picture" in ended.out
-    assert "  cost 0.03 USD over all attempts" in lines
+    assert "  cost 0.03 play USD over all attempts" in lines
     assert lines[-2].startswith("  known by its SHA-256 in ")
     assert lines[-2].endswith("tiny.checkpoint")
     assert lines[-1].startswith("  marked: ")
@@ -160,7 +160,7 @@ def test_only_the_manifest_is_left(marked: Folder, call: Call) -> None:
     ended = call("trace", marked.previews / NAME)
     assert ended.code == ExitCode.DONE
     assert "  input photo, prompt beach, output photo/beach-512x512-scale0.4-seed7" in ended.out
-    assert "  cost 0.03 USD over all attempts" in ended.out
+    assert "  cost 0.03 play USD over all attempts" in ended.out
     assert "tiny.manifest.csv, and by its metadata" in ended.out
 
 
