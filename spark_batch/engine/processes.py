@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from spark_batch import client
 from spark_batch.children import CallFailed, Worker, WorkerEnded, python
 
-# Starting a worker takes 0.3 s of processor time, as much as some 30 pictures.
+# Starting a worker takes 0.2 s of processor time or more, as much as some 30 pictures.
 _CALLS_BEFORE_A_START = 20
 _BUSY = 0.7  # of a processor
 _BUSY_SECONDS = 0.5  # over which that is measured
