@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +60,7 @@ def judge(value: Any, validator: Validator, *, part: str, shown: str) -> list[st
 def _judged(fault: Fault, part: str, shown: str) -> str:
     """The message about a value, or about one inside of it."""
     if fault.keyword == "additionalProperties":
-        known = keys_text(fault.schema["properties"])
-        return f"unknown key {quoted(wording.unknown(fault)[0])}; choose one of {known}"
+        return f"unknown key {quoted(wording.unknown(fault)[0])}{_choices(wording.known(fault))}"
     if absent := wording.missing(fault):
         return f"missing key{'s' * (len(absent) > 1)} {keys_text(absent)}"
     if fault.path:
@@ -69,6 +68,10 @@ def _judged(fault: Fault, part: str, shown: str) -> str:
         part = next((name for name in reversed(fault.path) if isinstance(name, str)), part)
         shown = quoted(inner) if isinstance(inner, str) else wording.plain(inner)
     return wording.worded(fault, shown, part)[1]
+
+
+def _choices(known: Sequence[str]) -> str:
+    return f"; choose one of {keys_text(known)}" if known else "; no keys are allowed"
 
 
 def path_text(path: Iterable[str | int]) -> str:
@@ -178,7 +181,7 @@ def _comment_hint(node: Node, findings: Findings) -> str:
 
 
 def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
-    known = tuple(fault.schema["properties"])
+    known = wording.known(fault)
     is_recipe = "$defs" not in (fault.path or known)  # and not a model's file
     for key in wording.unknown(fault):
         mark = node.keys.get(key, node.mark)
@@ -189,7 +192,7 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
             hint = "; put a text with ': ' in quotes"
         if not hint and is_recipe and key in axes_of_schema():
             hint = "; no model of the recipe has it"
-        hint = hint or f"; choose one of {keys_text(known)}"
+        hint = hint or _choices(known)
         message = f"unknown key {quoted(key)}{hint}"
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
 
@@ -198,7 +201,7 @@ def _is_text(key: str, fault: Fault, findings: Findings) -> bool:
     """Whether a key is the beginning of a text without its quotes, as in `- Poster: in red`."""
     if " " in key:
         return True
-    known = tuple(fault.schema["properties"])
+    known = wording.known(fault)
     is_item = fault.path[:1] != ("checks",) and fault.path and isinstance(fault.path[-1], int)
     is_alone = len(fault.value) == 1 and isinstance(fault.value[key], str)
     return bool(is_item) and is_alone and findings.closest(key, known) is None
@@ -246,7 +249,7 @@ def _guessed(faults: Iterable[Fault], findings: Findings) -> frozenset[tuple[Pat
     found: set[tuple[Path, str]] = set()
     for fault in faults:
         if fault.keyword == "additionalProperties":
-            known = tuple(fault.schema["properties"])
+            known = wording.known(fault)
             for key in wording.unknown(fault)[:_MOST_GUESSED]:
                 is_text = _is_text(key, fault, findings)
                 meant = known if is_text else (findings.closest(key, known),)

@@ -73,9 +73,15 @@ def fault(error: ValidationError) -> Fault:
     )
 
 
+def known(fault: Fault) -> tuple[str, ...]:
+    """The keys that a mapping may have, by the schema of a parameter perhaps none."""
+    return tuple(fault.schema.get("properties", ()))
+
+
 def unknown(fault: Fault) -> tuple[str, ...]:
     """The keys that a mapping has and may not have."""
-    return tuple(key for key in fault.value if key not in fault.schema["properties"])
+    allowed = known(fault)
+    return tuple(key for key in fault.value if key not in allowed)
 
 
 def missing(fault: Fault) -> tuple[str, ...]:

@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spark_batch import pictures
+from spark_batch.client.bodies import Bodies
 from spark_batch.errors import ExitCode, PictureError, RecipeError
-from spark_batch.jobs import Fit, Picture
-from spark_batch.models import PictureRules
+from spark_batch.jobs import Fit, Picture, matrix
+from spark_batch.models import PictureRules, schemas
 from spark_batch.recipe import Diagnostic, load
 
 pytestmark = pytest.mark.proof
@@ -97,6 +102,110 @@ def test_mutated_recipes(
                 assert found.message.isprintable(), text
     assert 0 < refused < MUTANTS
     print_figures(f"mutants seed {SEED}: {MUTANTS} recipes, {refused} refused, 0 tracebacks")
+
+
+MODEL_MUTANTS = MUTANTS // 5
+# A model's file with every part that one may have.
+WHOLE: dict[str, Any] = {
+    "title": "A model",
+    "$defs": {
+        "model": {"const": "mine_1"},
+        "params": {
+            "required": ["prompt"],
+            "properties": {
+                "prompt": {"type": "string", "minLength": 1, "maxLength": 200},
+                "picture": {"type": "array", "items": {"type": "string"}, "x-picture": "either"},
+                "scale": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5},
+                "seed": {"type": "integer", "minimum": -1, "default": -1, "x-random": -1},
+                "width": {"type": "integer", "minimum": 64, "maximum": 2000, "multipleOf": 8},
+                "height": {"type": "integer", "minimum": 64, "maximum": 2000},
+                "style": {"type": "string", "enum": ["oil", "ink"]},
+                "strength": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+                "flag": {"type": "boolean", "default": True},
+                "logo": {
+                    "type": "object",
+                    "properties": {"at": {"type": "string"}},
+                    "required": ["at"],
+                    "additionalProperties": False,
+                },
+                "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 3},
+            },
+        },
+        "sizeName": {
+            "oneOf": [{"const": "small", "x-size": {"width": 512, "height": 512}}],
+            "default": "small",
+        },
+        "outputSide": {"minimum": 64, "maximum": 1000, "multipleOf": 16},
+        "picture": schemas.schema(schemas.default_model())["$defs"]["picture"],
+        "errorCode": {
+            "oneOf": [
+                {
+                    "const": "7",
+                    "title": "Refused",
+                    "x-fault": "request",
+                    "x-again": "never",
+                    "x-advice": "change the prompt",
+                }
+            ]
+        },
+    },
+}
+AXES = (
+    "",
+    "variants: {size: input}\n",
+    "variants: {size: [small, 640x480], style: oil, logo: {at: top}, tags: [[a]]}\n",
+    "include: [{strength: 0.5, seed: 7}]\n",
+)
+VALUES: tuple[Any, ...] = (0, -1, 1, 1.5, 10**30, "", "x", "a" * 300, None, True, [], {}, ["x"])
+VALUES += ("string", "number", "object", "array", "url", "width", "${x}", "\0", {"const": "z"})
+
+
+def _places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of all values inside a JSON value."""
+    inner: Any = enumerate(value) if isinstance(value, list) else ()
+    for key, found in value.items() if isinstance(value, dict) else inner:
+        yield (*at, key)
+        yield from _places(found, (*at, key))
+
+
+def _changed(whole: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """A copy with one to three values removed, replaced, exchanged for another, or renamed."""
+    whole = json.loads(json.dumps(whole))
+    for _ in range(chance.randint(1, 3)):
+        places = list(_places(whole))
+        *above, key = chance.choice(places)
+        holder, other = reduce(getitem, above, whole), chance.choice(places)
+        match chance.randrange(4):
+            case 0:
+                del holder[key]
+            case 1:
+                holder[key] = chance.choice(VALUES)
+            case 2:
+                holder[key] = json.loads(json.dumps(reduce(getitem, other, whole)))
+            case _ if isinstance(holder, dict):
+                holder[str(other[-1])] = holder.pop(key)
+    return whole
+
+
+def test_mutated_models(tmp_path: Path, print_figures: Callable[[str], None]) -> None:
+    """A model's file that is damaged in its structure is refused, or gives jobs and requests."""
+    photo = (EXAMPLES.parent / "photos" / "hero.jpg").as_posix()
+    chance, refused = random.Random(SEED), 0
+    path = tmp_path / "r.yaml"
+    for _ in range(MODEL_MUTANTS):
+        model = _changed(WHOLE, chance)
+        (tmp_path / "mine.json").write_text(json.dumps(model))
+        text = f"version: 1\nname: x\nmodel: mine.json\ninputs: [{photo}]\nprompts: [Beach]\n"
+        path.write_text(text + chance.choice(AXES))
+        try:
+            recipe = load(path, probe=pictures.probe).recipe
+            bodies = Bodies(recipe.models)
+            assert all(bodies.body(job) for job in matrix.jobs(recipe)), model
+        except RecipeError as error:
+            refused += 1
+            assert all(found.message.isprintable() for found in error.diagnostics), model
+    assert 0 < refused < MODEL_MUTANTS
+    print_figures(f"mutants seed {SEED}: {MODEL_MUTANTS} models, {refused} refused, 0 tracebacks")
 
 
 def test_mutated_recipes_through_the_command(tmp_path: Path) -> None:
