@@ -79,6 +79,7 @@ class Table:
         self._is_book = False
         self._header_line = 0
         self._trailing = 0  # empty cells at the end of the header
+        self._first: dict[str, Row] = {}  # the row that first has a key, perhaps one with errors
         self._placed: tuple[int, Mapping[str, int]] = (0, {})  # a line of JSON, and its keys
         try:
             for row in self._read(path, shown):
@@ -158,8 +159,7 @@ class Table:
         if self._columns:
             mark, what = self._cell_mark(self._header_line, self._columns.index(column)), "column"
         else:
-            row = next(row for row in self.rows if column in row.cells)
-            mark, what = self.mark(row, column), "key"
+            mark, what = self.mark(self._first[column], column), "key"
         message = f"unknown {what} {quoted(column)}{hint}"
         self.findings.error(mark, code="table", path="", message=message)
 
@@ -349,6 +349,7 @@ class Table:
         self._bound(row.line, "keys", [*self.free, *new])
         right = True
         for key in new:
+            self._first[key] = row
             fault = self._name_column(key, known, names)
             if fault is not None:
                 right = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -206,6 +207,45 @@ def test_mutated_models(tmp_path: Path, print_figures: Callable[[str], None]) ->
             assert all(found.message.isprintable() for found in error.diagnostics), model
     assert 0 < refused < MODEL_MUTANTS
     print_figures(f"mutants seed {SEED}: {MODEL_MUTANTS} models, {refused} refused, 0 tracebacks")
+
+
+TABLES = {
+    "t.csv": (
+        b"image;colour;size;scale;seed;Price\nh.jpg;red;1:1;0,5;7;12,50\nh.jpg;blue;16:9;;;3\n",
+        b'image,colour,id,seed\nh.jpg,"deep, red",x,1\nh.jpg,blue,,2\n',
+        b"image\tcolour\tmodel\nh.jpg\tred\tspark_i2i_3_0\n",
+    ),
+    "t.jsonl": (
+        b'{"image": "h.jpg", "colour": "red", "seed": 7, "size": "1:1"}\n'
+        b'{"image": "h.jpg", "colour": "blue", "scale": 0.5, "price": 12.5}\n',
+    ),
+}
+PROMPTS = (
+    "['Tint it ${colour}']",
+    "[{id: p, text: 'Tint ${colour} ${tone}', vars: {tone: [x, y]}}]",
+)
+
+
+def test_mutated_tables(tmp_path: Path, print_figures: Callable[[str], None]) -> None:
+    """A damaged table is refused, or gives jobs; also one in UTF-16."""
+    shutil.copy(EXAMPLES.parent / "photos" / "hero.jpg", tmp_path / "h.jpg")
+    chance, refused = random.Random(SEED), 0
+    for _ in range(MODEL_MUTANTS):
+        name = chance.choice(list(TABLES))
+        text = chance.choice(TABLES[name])
+        if chance.random() < 0.1:
+            text = text.decode().encode("utf-16")
+        (tmp_path / name).write_bytes(_mutated(text, chance))
+        (tmp_path / "r.yaml").write_text(
+            f"version: 1\nname: x\nrows: {name}\nprompts: {chance.choice(PROMPTS)}\n"
+        )
+        try:
+            assert list(matrix.jobs(load(tmp_path / "r.yaml", probe=pictures.probe).recipe)), text
+        except RecipeError as error:
+            refused += 1
+            assert all(found.message.isprintable() for found in error.diagnostics), text
+    assert 0 < refused < MODEL_MUTANTS
+    print_figures(f"mutants seed {SEED}: {MODEL_MUTANTS} tables, {refused} refused, 0 tracebacks")
 
 
 def test_mutated_recipes_through_the_command(tmp_path: Path) -> None:

@@ -220,6 +220,13 @@ def test_excel_s_line_before_the_header_names_the_delimiter(folder: Path, line: 
     assert "t.csv:3:1: error: " in error
 
 
+def test_a_mistyped_key_of_a_row_with_errors_is_an_error_there(folder: Path) -> None:
+    (folder / "t.jsonl").write_text('{"imagee": "a.jpg", "colour": "red", "title": "Hi"}\n')
+    first, second = errors_of(folder, "t.jsonl")
+    assert "t.jsonl:1:1: error: image: the row has no value" in first
+    assert "t.jsonl:1:12: error: unknown key 'imagee'; did you mean 'image'?" in second
+
+
 def test_a_picture_to_convert_is_to_be_listed_in_inputs(folder: Path) -> None:
     """A row has no `fit`."""
     Image.new("RGB", (600, 600)).save(folder / "c.gif")
