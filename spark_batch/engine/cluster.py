@@ -7,17 +7,21 @@ taken from the cluster, and its task released, as soon as it is there.
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import os
 import platform
 import warnings
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from spark_batch.engine.workers import DaemonThreads
 from spark_batch.errors import UsageError
 from spark_batch.redact import KEY_NAME
 from spark_batch.text import pip_install
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 _SCHEDULER_SECONDS = 10.0
 _WORKER_SECONDS = 60.0
+_NODES_SECONDS = 30.0  # to ask all nodes for their versions
 # For a result, since a cluster may have lost all its workers. The same call in this process takes
 # at most as long, and both end within `waits.LONGEST_CALL`.
 RESULT_SECONDS = 300.0
@@ -56,10 +61,15 @@ class Cluster:
         self._address = _address(address)
         self._client = _connected(self._address)
         self._numbers = count()
+        self._waiting: dict[str, distributed.Future[Any]] = {}
         self._failures = 0
+        self._note: str | None = None
+        self._at_once = 0
         try:
-            self._wait_for_worker(worker_seconds)
-            self._note = self._check_nodes()
+            _within(worker_seconds + _NODES_SECONDS, lambda: self._look_at_nodes(worker_seconds))
+        except TimeoutError as error:
+            self.close()
+            raise UsageError(f"the Dask cluster at {self._address} is silent: {error}") from None
         except BaseException:
             self.close()
             raise
@@ -67,8 +77,7 @@ class Cluster:
     @property
     def at_once(self) -> int:
         """The number of calls that keep the workers busy, with some in reserve."""
-        workers: dict[str, int] = self._client.nthreads()
-        return min(2 * sum(workers.values()), _MOST_AT_ONCE)
+        return self._at_once
 
     def do(
         self, name: str, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]
@@ -79,13 +88,16 @@ class Cluster:
         key = f"spark-batch-{name}-{next(self._numbers)}"
         try:
             future = self._client.submit(function, *arguments, key=key, pure=False, retries=0)
+            self._waiting[key] = future
             try:
                 result: T = future.result(timeout=RESULT_SECONDS)
             except BaseException:
                 future.cancel()
                 raise
+            finally:
+                self._waiting.pop(key, None)
             future.release()
-        except Exception as error:  # noqa: BLE001 (any error on the cluster)
+        except (Exception, CancelledError) as error:  # noqa: BLE001 (any error on the cluster)
             self._failed(error)
             return instead()
         self._failures = 0
@@ -98,10 +110,7 @@ class Cluster:
 
     def close(self) -> None:
         """Leave the cluster, which drops this run's calls that it has not begun."""
-        try:
-            self._client.close(timeout=1)
-        except Exception:  # noqa: BLE001 (it is gone)
-            return
+        _abandon(self._client)
 
     def _failed(self, error: BaseException) -> None:
         self._failures += 1
@@ -110,6 +119,14 @@ class Cluster:
                 f"the Dask cluster at {self._address} failed {_MOST_FAILURES} times in a row"
                 f" ({_first_line(error)}): pictures are now processed in this process"
             )
+            for future in list(self._waiting.values()):  # none has to wait any longer
+                future.cancel()
+
+    def _look_at_nodes(self, worker_seconds: float) -> None:
+        self._wait_for_worker(worker_seconds)
+        self._note = self._check_nodes()
+        workers: dict[str, int] = self._client.nthreads()
+        self._at_once = min(2 * sum(workers.values()), _MOST_AT_ONCE)
 
     def _wait_for_worker(self, seconds: float) -> None:
         try:
@@ -166,6 +183,10 @@ def _address(text: str) -> str:
         usable = parts.scheme in _PROTOCOLS and parts.hostname and parts.port and not parts.path
     except ValueError:
         usable = False
+    if "@" in address:
+        raise UsageError(
+            "the address of a Dask scheduler has no user and no password: leave it out"
+        )
     if not usable:
         raise UsageError(
             f"{text!r} is not the address of a Dask scheduler, such as tcp://10.0.0.5:8786"
@@ -180,17 +201,53 @@ def _connected(address: str) -> distributed.Client:
         raise UsageError(f"--dask needs {pip_install(['distributed'])}") from None
     for name in ("distributed", "distributed.client"):  # we report its failures ourselves
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Made in two steps, since one that is made in part has to be abandoned as well.
+    client = distributed.Client.__new__(distributed.Client)
+
+    def connect() -> None:
+        client.__init__(  # type: ignore[misc]
+            address, timeout=_SCHEDULER_SECONDS, set_as_default=False, name="spark-batch"
+        )
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about versions, which are checked later
-            return distributed.Client(
-                address, timeout=_SCHEDULER_SECONDS, set_as_default=False, name="spark-batch"
-            )
+            _within(_SCHEDULER_SECONDS + 1, connect)
     except Exception as error:  # noqa: BLE001 (any error of the network)
+        _abandon(client)
         reason = _first_line(error)
         raise UsageError(
             f"no Dask scheduler answers at {address} ({reason}): check the address, or start it"
         ) from None
+    except BaseException:
+        _abandon(client)
+        raise
+    # Results that were given up may fail later, which nobody asks for; asyncio would print that.
+    loop: Any = client.loop
+    loop.asyncio_loop.set_exception_handler(lambda loop, context: None)
+    return client
+
+
+def _within(seconds: float, function: Callable[[], T]) -> T:
+    """Call a function of distributed; raises TimeoutError when it has not ended after `seconds`.
+
+    Its own limits do not hold for a peer that accepts a connection and falls silent, such as a web
+    server, or a scheduler that was stopped (measured with 2026.8).
+    """
+    threads = DaemonThreads(1, "dask")
+    try:
+        return threads.submit(function).result(seconds)
+    except concurrent.futures.TimeoutError as error:
+        raise TimeoutError(str(error) or f"no answer within {seconds:g} s") from None
+    finally:
+        threads.shutdown(wait=False)
+
+
+def _abandon(client: distributed.Client) -> None:
+    """Close a client, also one that is made in part."""
+    with suppress(Exception):  # the cluster is gone
+        client.close(timeout=1)
+    client.status = "closed"  # its `__del__` would wait for 20 s and print a traceback
 
 
 def _facts() -> _Facts:

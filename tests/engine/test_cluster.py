@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -231,6 +235,60 @@ def test_where_no_scheduler_answers_nothing_is_sent(monkeypatch: pytest.MonkeyPa
         port = server.getsockname()[1]
     with pytest.raises(UsageError, match=f"no Dask scheduler answers at tcp://127.0.0.1:{port} "):
         Cluster(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "tls", "ws"])
+def test_what_accepts_and_is_silent_is_no_scheduler(
+    monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    """Such as a web server, or Dask's own page; the client that was made in part is no burden."""
+    monkeypatch.setattr(cluster_module, "_SCHEDULER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"{protocol}://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"no Dask scheduler answers at {address} "):
+            Cluster(address)
+    gc.collect()  # what a client's `__del__` raises would be an error here
+
+
+def test_an_address_has_no_password() -> None:
+    with pytest.raises(UsageError, match="no user and no password") as caught:
+        Cluster("tcp://me:a-password@127.0.0.1:8786")
+    assert "a-password" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no processes")
+def test_a_stopped_scheduler_is_given_up(
+    make_world: MakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a run begins, and in the middle of one, whose pictures are then done here."""
+    monkeypatch.setattr(cluster_module, "RESULT_SECONDS", 2.0)
+    with a_cluster(tmp_path / "dask", workers=1) as dask:
+        world = a_world(make_world, Watched(Cluster(dask.address)), jobs=8)
+
+        def stop(_: Driver, event: Event) -> None:
+            if isinstance(event, Done):
+                dask.scheduler.send_signal(signal.SIGSTOP)
+
+        assert world.run(on_event=stop).done == 8
+        assert is_complete(world)
+        monkeypatch.setattr(cluster_module, "_SCHEDULER_SECONDS", 0.5)
+        with pytest.raises(UsageError, match="no Dask scheduler answers at "):
+            Cluster(dask.address)
+        dask.scheduler.send_signal(signal.SIGCONT)
+
+
+def test_calls_that_wait_do_not_wait_for_a_cluster_that_was_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was sent later than those that failed would have its whole time left."""
+    with a_cluster(tmp_path / "dask", workers=1) as dask, ThreadPoolExecutor(1) as pool:
+        cluster = Cluster(dask.address)
+        waiting = pool.submit(cluster.do, "sleep", time.sleep, 600, instead=lambda: "here")
+        monkeypatch.setattr(cluster_module, "RESULT_SECONDS", 0.1)
+        for number in range(3):
+            cluster.do(f"sleep-{number}", time.sleep, 600, instead=lambda: None)
+        assert waiting.result(timeout=60) == "here"
+        cluster.close()
 
 
 def test_a_cluster_without_workers_is_a_usage_error(tmp_path: Path) -> None:
