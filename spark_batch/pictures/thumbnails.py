@@ -27,6 +27,7 @@ from spark_batch.pictures.sources import TURNS, source
 # Pixels: what a tile of a page shows on a common screen. WebP of the same looks has two thirds of a
 # JPEG's bytes and takes twenty times as long (`tests.benchmarks.pages` measures a whole page).
 _BOX = (320, 240)
+_MOST_BYTES = 1 << 18  # noise with transparency needs half of that
 _QUALITY = 72
 _METHOD = 2
 _FILTER = Image.Resampling.HAMMING  # half of bicubic's time, and as good at making smaller
@@ -99,7 +100,7 @@ def distance(one: Thumbnail, other: Thumbnail) -> float | None:
 
 def _shrunk(found: Thumbnail) -> tuple[Image.Image, tuple[int, int]]:
     with Image.open(io.BytesIO(found.data), formats=("JPEG", "WEBP")) as image:
-        if image.width > _BOX[0] or image.height > _BOX[1]:  # somebody else's, of any size
+        if not _is_small(image.size):  # somebody else's, of any size
             raise ValueError(image.size)
         return measures.shrunk(image), image.size
 
@@ -138,15 +139,25 @@ def _digest(path: Path, picture: Picture | None) -> str:
 
 
 def _kept(folder: Path, digest: str) -> Thumbnail | None:
-    """The cached thumbnail of a picture; None if there is none or it is broken."""
+    """The cached thumbnail of a picture; None if there is none or it is broken.
+
+    One that is larger than those made here is somebody else's, and would be embedded as it is.
+    """
     for kind in ("JPEG", "WEBP"):
-        with suppress(OSError):
-            data = (folder / f"{digest}.{kind.lower()}").read_bytes()
-            if reading.format_of(data) == kind and structure.is_whole(data, kind):
-                size = structure.size(data, kind)
-                if size is not None:
-                    return Thumbnail(data, *size, digest)
+        path = folder / f"{digest}.{kind.lower()}"
+        if not atomic.is_regular(path):  # a pipe may never have an end
+            continue
+        with suppress(OSError), path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+            is_ours = len(data) <= _MOST_BYTES and reading.format_of(data) == kind
+            size = structure.size(data, kind) if is_ours else None
+            if size is not None and _is_small(size) and structure.is_whole(data, kind):
+                return Thumbnail(data, *size, digest)
     return None
+
+
+def _is_small(size: tuple[int, int]) -> bool:
+    return size[0] <= _BOX[0] and size[1] <= _BOX[1]
 
 
 def _made(path: Path, folder: Path | None) -> Thumbnail | None:

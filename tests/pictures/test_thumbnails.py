@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -162,6 +163,25 @@ def test_a_broken_cache_is_made_again(tmp_path: Path, spoil: bytes) -> None:
     kept.write_bytes(spoil)
     assert thumbnail(photo, folder=folder) == first
     assert first is not None and kept.read_bytes() == first.data
+
+
+@pytest.mark.parametrize("spoil", ["a tail", "sides", "another format", "a pipe"])
+def test_what_is_not_ours_in_the_cache_is_made_again(tmp_path: Path, spoil: str) -> None:
+    """A page embeds what is there: somebody else's file could be of any size."""
+    folder = tmp_path / "thumbs"
+    photo = a_photo(tmp_path / "a.jpg")
+    first = thumbnail(photo, folder=folder)
+    (file,) = folder.iterdir()
+    if spoil == "a tail":
+        file.write_bytes(file.read_bytes() + bytes(1 << 20))
+    elif spoil == "a pipe":
+        file.unlink()
+        os.mkfifo(file)
+    else:
+        kind, side = ("JPEG", 4000) if spoil == "sides" else ("GIF", 10)
+        Image.new("RGB", (side, side)).save(file, kind)
+    assert thumbnail(photo, folder=folder) == first
+    assert first is not None and file.read_bytes() == first.data
 
 
 @pytest.mark.parametrize("colour", ["#123456", "#12345680"])
