@@ -305,7 +305,10 @@ def _certificate(error: BaseException) -> str:
     message = getattr(error, "verify_message", "") or "verification failed"
     advice = ""
     if getattr(error, "verify_code", None) in _UNKNOWN_ISSUER:
-        advice = "; SSL_CERT_FILE names a file of the CAs to trust, such as your company's"
+        advice = (
+            "; REQUESTS_CA_BUNDLE, or else SSL_CERT_FILE, names a file of the CAs to trust, such as"
+            " your company's"
+        )
     return f"the server's certificate is not valid: {message}{advice}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -23,6 +24,7 @@ from spark_batch.jobs import Recipe, State, Status
 from spark_batch.jobs.sample import Sample, SampleSize
 from spark_batch.jobs.select import Chooser
 from spark_batch.jobs.shard import Shard
+from spark_batch.models import schemas
 from spark_batch.paths import Layout
 from spark_batch.project import access, adopting, sharding
 from spark_batch.project.checking import programs_of, refuse_commands
@@ -36,6 +38,7 @@ from spark_batch.project.rerolling import with_further_takes
 from spark_batch.project.sampling import sample_of, sampled
 from spark_batch.project.saved_plan import Binding, bind
 from spark_batch.project.selecting import chooser_of
+from spark_batch.recipe.schema import judge
 from spark_batch.reports.formats import Written
 from spark_batch.reports.verdicts import refused
 
@@ -207,7 +210,11 @@ class PreparedRun:
         models = self.recipe.models
         fitted = partial(fetching.fitted, rules=models.picture, elsewhere=elsewhere)
         bodies = Bodies(models, fitted=fitted, executor=executors.pictures)
-        with client.TaskClient(endpoint.base_url, endpoint.key, models=models) as tasks:
+        # The sandbox is on this machine: no proxy and no certificate plays a part.
+        environ = {} if self.options.sandbox else os.environ
+        with client.TaskClient(
+            endpoint.base_url, endpoint.key, models=models, environ=environ
+        ) as tasks:
             driver = Driver(
                 run,
                 models=models,
@@ -357,6 +364,11 @@ def _overridden(recipe: Recipe, options: RunOptions) -> Recipe:
     if options.dask is not None and options.workers is not None:
         text = "a cluster's workers replace the worker processes"
         raise UsageError(f"{text}: give either --dask or --workers")
+    known = schemas.schema(schemas.RECIPE)["properties"]["run"]["properties"]
+    for name, value in (("concurrency", options.concurrency), ("workers", options.workers)):
+        validator = schemas.validator_of(known[name])
+        for fault in () if value is None else judge(value, validator, part=name, shown=str(value)):
+            raise UsageError(f"--{name} {value}: {fault}")
     run = recipe.run
     if options.concurrency is not None:
         run = replace(run, concurrency=options.concurrency)

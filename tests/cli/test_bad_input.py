@@ -193,3 +193,20 @@ def test_a_recipe_whose_name_is_not_utf_8(folder: Folder, call: Call) -> None:
     assert ended.code == ExitCode.WRONG
     assert "not UTF-8" in ended.err
     assert not (folder.path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "fault"),
+    [
+        ("--workers", 65, "expected auto, or a whole number from 0 to 64"),
+        ("--concurrency", 10001, "concurrency is from 1 to 10000"),
+    ],
+)
+def test_an_option_has_the_bounds_of_the_recipe(
+    folder: Folder, call: Call, option: str, value: int, fault: str
+) -> None:
+    """A thousand processes would take the machine's memory."""
+    ended = call("run", folder.recipe, "--sandbox", option, value)
+    assert ended.code == ExitCode.WRONG
+    assert f"{option} {value}: " in ended.err and fault in ended.err
+    assert not folder.pictures()

@@ -131,3 +131,15 @@ def test_a_network_that_cannot_be_used_is_an_error_before_anything_is_sent(
     assert words in ended.err.splitlines()[-1]
     assert PASSWORD not in ended.out + ended.err
     assert not (folder.path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("SSL_CERT_FILE", "/no/such/file.pem"), ("SPARK_PROXY", "socks5://x:1")]
+)
+def test_a_preview_needs_no_network(
+    folder: Folder, call: Call, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """Whatever is wrong with it, the sandbox is on this machine."""
+    monkeypatch.setenv(variable, value)
+    assert call("run", folder.recipe, "--sandbox").code == ExitCode.DONE
+    assert folder.pictures()
