@@ -85,9 +85,12 @@ class _Suite:
     def line(self, record: JobRecord) -> str:
         """Return a job's case."""
         seconds = seconds_of(record.attempt) or 0.0
+        group = f"{self._name}.{record.prompt_id}"
+        if len(self._models.chosen) > 1:
+            group += f".{record.request.model}"
         case = {
             "name": record.output,
-            "classname": f"{self._name}.{record.prompt_id}",
+            "classname": group,
             "time": f"{seconds:.3f}",
         }
         content = self._content(record)

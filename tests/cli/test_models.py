@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from collections import Counter
 
 import pytest
 
@@ -40,6 +42,14 @@ def test_a_model_of_ones_own_runs_without_a_line_of_code(duo: Folder, call: Call
     assert "mine_1" in by_model and "spark_i2i_3_0" in by_model
     history = call("why", duo.recipe, own[0]["job"], "--sandbox").out
     assert "512x512, take 1, size 512x512, strength 0.6, model mine_1" in history
+
+
+def test_the_cases_of_junit_are_grouped_by_model(duo: Folder, call: Call) -> None:
+    call("run", duo.recipe, "--sandbox")
+    report = (duo.previews / "tiny.junit.xml").read_text(encoding="utf-8")
+    groups = Counter(re.findall(r'classname="([^"]+)"', report))
+    expected = {f"tiny.{prompt}.spark_i2i_3_0": 2 for prompt in ("beach", "snow")}
+    assert groups == {**expected, "tiny.beach.mine_1": 1, "tiny.snow.mine_1": 1}
 
 
 def test_a_plan_says_of_how_many_jobs_the_cost_is_not_known(duo: Folder, call: Call) -> None:
