@@ -274,3 +274,22 @@ def test_an_interrupt_while_the_command_line_is_imported_shows_no_traceback() ->
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.INTERRUPTED, "", "")
+
+
+@pytest.mark.parametrize(("command", "code"), [("--version", 0), ("status", 2)])
+def test_what_is_registered_for_the_end_is_done(command: str, code: int) -> None:
+    """The process ends without freeing its objects, but not without its last steps."""
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(print, 'the end')\n"
+        f"sys.argv = ['spark-batch', {command!r}]\n"
+        "from spark_batch.__main__ import main\n"
+        "main()\n"
+        "print('not reached')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert ended.returncode == code
+    assert ended.stdout.endswith("the end\n")
+    assert (ended.stdout + ended.stderr).count("\n") > 1
