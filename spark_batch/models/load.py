@@ -125,7 +125,7 @@ def _picture(schema: Schema) -> PictureRules:
         recommended_format=rules["format"]["x-recommended"],
         max_bytes=rules["bytes"]["maximum"],
         recommended_bytes=rules["bytes"].get("x-recommendedMaximum", rules["bytes"]["maximum"]),
-        max_side=rules["width"]["maximum"],
+        max_side=min(rules["width"]["maximum"], rules["height"]["maximum"]),
         max_ratio=rules["ratio"]["maximum"],
         schema=schema,
     )

@@ -34,7 +34,10 @@ class PictureRules:
     schema: Schema = field(repr=False, compare=False)
 
     def narrowed(self, other: PictureRules) -> PictureRules:
-        """The rules for a picture that satisfies both: the stricter limit of each rule."""
+        """The rules for a picture that satisfies both: the stricter limit of each rule.
+
+        `formats` may be empty, for which the recipe is refused.
+        """
         if self == other:
             return self
         formats = tuple(name for name in self.formats if name in other.formats)
@@ -48,7 +51,7 @@ class PictureRules:
         rules: dict[str, Any] = {name: {"maximum": limit} for name, limit in limits.items()}
         return PictureRules(
             formats=formats,
-            recommended_format=recommended if recommended in formats else formats[0],
+            recommended_format=recommended if recommended in formats else "".join(formats[:1]),
             max_bytes=min(self.max_bytes, other.max_bytes),
             recommended_bytes=min(self.recommended_bytes, other.recommended_bytes),
             max_side=min(self.max_side, other.max_side),

@@ -92,6 +92,7 @@ def _treatment(found: Source, fit: Fit, rules: PictureRules) -> Treatment | None
         return None
     clear = found.clear
     kind = "PNG" if fit.format == "png" or (fit.format == "auto" and clear) else "JPEG"
+    kind = kind if kind in rules.formats else rules.formats[0]
     bars = shape.long and fit.ratio == "pad"
     flat = (clear and kind == "JPEG") or (bars and not clear)
     background = fit.background.lower() if flat else None

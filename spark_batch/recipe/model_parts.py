@@ -55,6 +55,9 @@ def check_parts(root: Node, findings: Findings) -> None:
     names = parts.get("sizeName")
     if names is not None and not findings.errors:
         _check_sizes(names, parameters, fault)
+    if names is None and "size" in parameters and parameters["size"].get("enum") is not None:
+        message = "a recipe cannot name these sizes; list them in 'sizeName' as well"
+        fault(parameters["size"], "params.properties.size", message)
     picture = parts.get("picture")
     if picture is not None:
         formats = _part(_part(picture, "properties"), "format")

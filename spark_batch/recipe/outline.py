@@ -96,6 +96,12 @@ def table_of(path: Path) -> str | None:
     return node.text().strip() if node else None
 
 
+def models_of(path: Path) -> tuple[str, ...]:
+    """The files of its own models that a recipe names, relative to its folder."""
+    root, _ = read(path)
+    return tuple(model_files(root)) if root else ()
+
+
 def table_pictures(table: Path) -> set[str]:
     """The pictures in the rows of a table, relative to the recipe's folder."""
     found = (row.cells["image"] for row in Table(table).rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spark_batch import models
@@ -35,7 +35,17 @@ def read_models(root: Node, base: Path, findings: Findings) -> Models:
             message = f"the model {quoted(model.name)} is given twice; remove one"
             findings.error(item.mark, code="duplicate-value", path=where, message=message)
         found.setdefault(model.name, model)
+    if node is not None:
+        _check_formats(tuple(found.values()), node, findings)
     return models.of_recipe(*(found.values() or (models.default(),)))
+
+
+def _check_formats(chosen: Sequence[Model], node: Node, findings: Findings) -> None:
+    """Report models of which each takes other formats: no picture can be sent to all of them."""
+    if len(chosen) > 1 and not models.of_recipe(*chosen).picture.formats:
+        taken = ", ".join(f"{one.name} takes {' and '.join(one.picture.formats)}" for one in chosen)
+        message = f"no format of pictures is taken by all models: {taken}; use a recipe for each"
+        findings.error(node.mark, code="model", path="model", message=message)
 
 
 def model_files(root: Node) -> Iterator[str]:

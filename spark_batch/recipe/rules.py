@@ -225,7 +225,8 @@ def _values(
             hint = findings.suggestion(item.text(), texts) if isinstance(item.value, str) else ""
             axis = where.rpartition(".")[2]
             what = shown(item) if item.raw else f"this {axis}"
-            message = f"{what} is not in the recipe{hint or f'; choose one of {ids.listed(texts)}'}"
+            known_ones = f"choose one of {ids.listed(texts)}" if texts else f"it has no {axis}"
+            message = f"{what} is not in the recipe{hint or f'; {known_ones}'}"
             findings.error(item.mark, code="no-such-value", path=here, message=message)
     return frozenset(found)
 

@@ -365,7 +365,9 @@ class Table:
         message, column = "each line is one JSON object, in {}", 1
         try:
             pairs: Any = JSON.decode(text.strip())
-            if isinstance(pairs, Pairs) and pairs:
+            if isinstance(pairs, Pairs) and not pairs:
+                message = "the object is empty; remove the line"
+            elif isinstance(pairs, Pairs):
                 keys = [key for key, _ in pairs]
                 if len(set(keys)) == len(keys):
                     return {key: cell for key, value in pairs if (cell := _cell(value)) is not None}

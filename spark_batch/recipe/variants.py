@@ -9,7 +9,16 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, TypeVar
 
-from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
+from spark_batch.jobs import (
+    NO_SIZE,
+    Block,
+    Input,
+    Parameters,
+    Prompt,
+    RunSettings,
+    Size,
+    dropping,
+)
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
 from spark_batch.models import names as shipped_models
@@ -135,7 +144,9 @@ def check_required(blocks: Iterable[Block], root: Node, findings: Findings) -> N
     """
     reported = set()
     for block in blocks:
-        for axis in lacking(block) if block.origin != "rows" else ():
+        if block.origin == "rows" or dropping.count(block) == 0:
+            continue
+        for axis in lacking(block):
             place = (block.origin, block.model.name, axis)
             if place in reported:
                 continue

@@ -254,9 +254,12 @@ def _no_doctype(*_: object) -> None:
     raise ValueError
 
 
+_WHOLE = 10.0**15  # above it, a number has more digits than a spreadsheet keeps
+
+
 def number_text(number: float) -> str:
     """A number of a cell with up to 15 significant digits, as spreadsheets show it."""
-    return str(int(number)) if number.is_integer() else f"{number:.15g}"
+    return str(int(number)) if number.is_integer() and abs(number) < _WHOLE else f"{number:.15g}"
 
 
 def _text(cell: Any) -> str:

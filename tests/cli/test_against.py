@@ -423,3 +423,21 @@ def test_a_job_of_another_model_differs_in_what_only_one_of_them_takes(
     assert found["model"] == ("spark_i2i_3_0", "mine_1")
     assert (found["scale"], found["seed"]) == ((0.4, None), (7, None))
     assert found["strength"] == (None, 0.6)
+
+
+def test_a_model_of_ones_own_is_read_as_it_was(
+    folder: Folder, repo: Repository, call: Call
+) -> None:
+    """Without its file each job would count as new."""
+    folder.edit("scale: [0.4, 0.7], size: 512x512, seed: 7", "size: 512x512")
+    folder.edit("variants:", "model: models/mine.json\nvariants:")
+    path = folder.path / "models" / "mine.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(OWN))
+    repo.git("add", "--all")
+    repo.commit(recipe_yaml=folder.recipe.read_text())
+    told = against(call, folder, given="HEAD")
+    assert (told.code, told.err) == (ExitCode.DONE, "")
+    assert "0 new, 0 changed, 2 kept" in told.out
+    path.write_text(json.dumps(OWN).replace("0.6", "0.7"))
+    assert "0 new, 2 changed, 0 kept" in against(call, folder, given="HEAD").out

@@ -211,6 +211,67 @@ def test_a_column_of_other_models_is_a_variable(tmp_path: Path) -> None:
     assert found == [{"model": "Air Max"}, {"model": "Gel"}]
 
 
+def test_a_wrong_cell_of_a_required_parameter_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,prompt,style\na.png,Red,pink\n")
+    found = errors(tmp_path, "model: mine.json\nrows: t.csv\n", own=requiring("style"))
+    assert [text for text in found if text.startswith("t.csv")] == [
+        "t.csv:2: 'pink' is not known; did you mean 'ink'?"
+    ]
+
+
+def test_what_is_excluded_needs_no_required_parameter(tmp_path: Path) -> None:
+    text = (
+        f"model: [mine.json, {MODEL.name}]\nexclude: [{{model: mine_1}}]\n"
+        "include: [{model: mine_1, style: oil}]\n"
+    )
+    jobs = list(matrix.jobs(given(tmp_path, text, own=requiring("style")).recipe))
+    assert [job.model for job in jobs] == [MODEL.name, "mine_1"]
+
+
+def test_models_without_a_common_format_are_an_error(tmp_path: Path) -> None:
+    """No picture could be sent to both."""
+    own = json.loads(json.dumps(OWN))
+    own["$defs"]["picture"] = json.loads(json.dumps(MODEL.definition("picture")))
+    own["$defs"]["picture"]["properties"]["format"] = {"enum": ["PNG"], "x-recommended": "PNG"}
+    other = json.loads(json.dumps(own).replace("mine_1", "other_1").replace('"PNG"', '"JPEG"'))
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    (found,) = errors(tmp_path, "model: [mine.json, other.json]\n", own=own)
+    assert found == (
+        "recipe.yaml:5: no format of pictures is taken by all models: mine_1 takes PNG,"
+        " other_1 takes JPEG; use a recipe for each"
+    )
+
+
+@pytest.mark.parametrize(("taken", "fit"), [("PNG", "auto"), ("JPEG", "png")])
+def test_fit_gives_a_format_and_sides_that_the_model_takes(
+    tmp_path: Path, taken: str, fit: str
+) -> None:
+    own = json.loads(json.dumps(OWN))
+    own["$defs"]["picture"] = json.loads(json.dumps(MODEL.definition("picture")))
+    facts = own["$defs"]["picture"]["properties"]
+    facts["format"] = {"enum": [taken], "x-recommended": taken}
+    facts["height"]["maximum"] = 300
+    Image.new("RGB", (1600, 900), "teal").save(tmp_path / "b.jpg")
+    inputs = f"[{{path: b.jpg, fit: {{format: {fit}}}}}]"
+    recipe = given(tmp_path, "model: mine.json\n", own=own, inputs=inputs).recipe
+    (job,) = matrix.jobs(recipe)
+    assert job.input.picture is not None and job.input.picture.treatment is not None
+    treatment = job.input.picture.treatment
+    assert (treatment.format, treatment.width <= 300, treatment.height <= 300) == (
+        taken,
+        True,
+        True,
+    )
+
+
+def test_sizes_that_no_recipe_can_name_are_an_error(tmp_path: Path) -> None:
+    own = json.loads(json.dumps(OWN))
+    del own["$defs"]["sizeName"]
+    own["$defs"]["params"]["properties"]["size"] = {"type": "string", "enum": ["S", "L"]}
+    (found,) = errors(tmp_path, "model: mine.json\n", own=own)
+    assert found.endswith("a recipe cannot name these sizes; list them in 'sizeName' as well")
+
+
 @pytest.mark.parametrize("axis", ["size", "width", "scale", "seed"])
 def test_a_required_axis_needs_a_value_too(tmp_path: Path, axis: str) -> None:
     own = requiring(axis)

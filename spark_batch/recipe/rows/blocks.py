@@ -184,7 +184,8 @@ class _Reader:
             repeats=self._repeats(picture, prompts, model),
             origin="rows",
         )
-        for axis in variants.lacking(block) if model.required else ():
+        lacking = variants.lacking(block) if model.required else ()
+        for axis in (name for name in lacking if name not in row.cells):  # else it is wrong
             message = f"the row has no value; {model.name} requires {quoted(axis)}"
             self._table.error(row, axis, message)
         return block
