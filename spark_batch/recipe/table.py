@@ -49,6 +49,13 @@ _RESERVED = frozenset(VARIABLES) - {MODEL}  # names that a variable cannot have
 _UTF_8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 _FOREIGN = re.compile(r"\w*[^\x00-\x7f]\w*")
 _NONE: Mapping[str, bool] = MappingProxyType({})
+# What spreadsheets show for a formula that fails; German ones have names of their own.
+_ERRORS = frozenset(
+    (
+        *("#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!"),
+        *("#NV", "#ZAHL!", "#BEZUG!", "#WERT!", "#ÜBERLAUF!"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +443,10 @@ def _cell(value: Any) -> Any:
 
 def _fault(column: str, value: object) -> str | None:
     """The error in a value that no column allows, or None."""
+    if value == workbook.NOT_SAVED:
+        return "the formula has no saved result; open the file in a spreadsheet program and save it"
+    if isinstance(value, str) and value in _ERRORS:
+        return f"the cell has the error {value}; mend its formula, or empty the cell"
     if not isinstance(value, BadNumber):
         return forbidden(value) if isinstance(value, str) else None
     if column in _TEXTS:

@@ -38,6 +38,17 @@ _COUNTS = ("count", "uniqueCount")  # attributes that name the number of element
 _COUNT = 7  # digits
 
 
+# What python-calamine gives as an empty cell: an error, and a formula without a saved result, as
+# programs write it that do not calculate.
+_ERROR = re.compile(rb"""(<(?:\w+:)?c\b[^<>]*?\st=)(["'])e\2""")
+_NOT_SAVED = re.compile(
+    rb"<((?:\w+:)?)c\b([^<>]*)>\s*<\1f\b[^<>]*(?:/>|>[^<]*</\1f>)\s*"
+    rb"(?:<\1v\s*/>|<\1v>\s*</\1v>)?\s*</\1c>"
+)
+_TYPE = re.compile(rb"""\st=(["'])\w+\1""")
+NOT_SAVED = "#UNSAVED!"  # the text of a cell whose formula has no saved result
+
+
 class Refused(Exception):
     """The file is not read; the text says why and what to do."""
 
@@ -46,7 +57,8 @@ def first_sheet(path: Path) -> Iterator[list[str]]:
     """The rows of a workbook's first sheet, from its first row on, each cell as a text.
 
     A number is written with up to 15 significant digits, as spreadsheets do, a whole one without a
-    decimal point; a date is in ISO form; an empty cell is an empty text. Raises Refused.
+    decimal point; a date is in ISO form; an empty cell is an empty text; an error is its name, such
+    as `#N/A`, and a formula without a saved result is `NOT_SAVED`. Raises Refused.
     """
     checked = _checked(path)
     try:
@@ -90,9 +102,16 @@ def _checked(path: Path) -> io.BytesIO:
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:
         for name, data in parts.items():
-            archive.writestr(name, data)
+            archive.writestr(name, _NOT_SAVED.sub(_named, _ERROR.sub(rb"\1\2str\2", data)))
     copy.seek(0)
     return copy
+
+
+def _named(cell: re.Match[bytes]) -> bytes:
+    """A cell with a formula that has no saved result, as a text that says so."""
+    of_names, attributes = cell[1], _TYPE.sub(b"", cell[2])
+    text = b"<%bv>%b</%bv>" % (of_names, NOT_SAVED.encode(), of_names)
+    return b'<%bc%b t="str">%b</%bc>' % (of_names, attributes, text, of_names)
 
 
 def _parts(archive: zipfile.ZipFile) -> dict[str, bytes]:

@@ -228,6 +228,57 @@ def test_a_mistyped_key_of_a_row_with_errors_is_an_error_there(folder: Path) -> 
     assert "t.jsonl:1:12: error: unknown key 'imagee'; did you mean 'image'?" in second
 
 
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ('<c r="D2" t="e"><v>#N/A</v></c>', "the cell has the error #N/A; mend its formula"),
+        ('<c r="D2" s="1" t=\'e\'><f>1/0</f><v>#DIV/0!</v></c>', "the cell has the error #DIV/0!"),
+        ('<c r="D2"><f>3+4</f></c>', "the formula has no saved result; open the file"),
+        ('<c r="D2"><f>3+4</f><v></v></c>', "the formula has no saved result"),
+        ('<c r="D2" t="str"><f>A1&amp;"x"</f><v/></c>', "the formula has no saved result"),
+        ('<c r="D2"><f t="shared" si="0"/></c>', "the formula has no saved result"),
+    ],
+)
+@pytest.mark.parametrize("column", ["seed", "Stock"])
+def test_a_cell_without_a_value_of_its_formula_is_an_error(
+    folder: Path, cell: str, message: str, column: str
+) -> None:
+    """It would count as empty, and the model's default would be paid for."""
+    names = ("image", "colour", "title", column)
+    texts = [
+        f'<c r="{letter}1" t="inlineStr"><is><t>{name}</t></is></c>'
+        for letter, name in zip("ABCD", names, strict=True)
+    ]
+    row = [
+        f'<c r="{letter}2" t="inlineStr"><is><t>{text}</t></is></c>'
+        for letter, text in zip("ABC", ("a.jpg", "red", "Hi"), strict=True)
+    ]
+    data = f'<row r="1">{"".join(texts)}</row><row r="2">{"".join(row)}{cell}</row>'
+    save_sheet(folder / "t.xlsx", data)
+    (error,) = errors_of(folder, "t.xlsx")
+    assert f": error: D2 {column}: {message}" in error
+
+
+def test_a_saved_result_counts(folder: Path) -> None:
+    save_sheet(
+        folder / "t.xlsx",
+        '<row r="1"><c r="A1" t="inlineStr"><is><t>image</t></is></c>'
+        '<c r="B1" t="inlineStr"><is><t>prompt</t></is></c>'
+        '<c r="C1" t="inlineStr"><is><t>seed</t></is></c></row>'
+        '<row r="2"><c r="A2" t="str"><f>"a"&amp;".jpg"</f><v>a.jpg</v></c>'
+        '<c r="B2" t="inlineStr"><is><t>Red</t></is></c><c r="C2"><f>3+4</f><v>7</v></c></row>',
+    )
+    (job,) = jobs_of(folder, "t.xlsx", recipe="")
+    assert (job.input.id, job.seed) == ("a", 7)
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#NV", "#BEZUG!"])
+def test_an_error_in_a_text_table_is_one_too(folder: Path, error: str) -> None:
+    (folder / "t.csv").write_text(f"image;colour;title\na.jpg;{error};Hi\n", encoding="utf-8")
+    (found,) = errors_of(folder, "t.csv")
+    assert f"t.csv:2:7: error: colour: the cell has the error {error}; mend" in found
+
+
 def test_a_picture_to_convert_is_to_be_listed_in_inputs(folder: Path) -> None:
     """A row has no `fit`."""
     Image.new("RGB", (600, 600)).save(folder / "c.gif")
