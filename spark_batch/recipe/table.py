@@ -348,7 +348,13 @@ class Table:
                 continue
             row = Row(line, self._object(line, text))
             if self._knows_keys(row, known, names) and row.cells:
-                yield row
+                yield Row(line, {key: self._plain(key, cell) for key, cell in row.cells.items()})
+
+    def _plain(self, key: str, cell: Scalar) -> Scalar:
+        """A cell; a variable's number as a workbook has it."""
+        if isinstance(cell, float) and key in self.free:
+            return workbook.number_text(cell)
+        return cell
 
     def _knows_keys(self, row: Row, known: tuple[str, ...], names: dict[str, str]) -> bool:
         """Record the new keys of an object; return whether all of its keys are usable."""

@@ -204,6 +204,19 @@ def test_a_number_in_a_variable_is_the_same_in_a_workbook(
     assert (one.key, one.output) == (other.key, other.output)
 
 
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [("12.0", "12"), ("12.5", "12.5"), ("1e3", "1000"), ("7", "7"), ("0.30000000000000004", "0.3")],
+)
+def test_a_number_of_json_is_the_same_in_a_workbook(folder: Path, written: str, text: str) -> None:
+    """Programs write whole numbers as `12.0`, too."""
+    row = f'{{"image": "a.jpg", "colour": {written}, "title": "Hi", "scale": 0.5}}\n'
+    (folder / "t.jsonl").write_text(row)
+    job, _ = jobs_of(folder, "t.jsonl")
+    assert dict(job.prompt.variables)["colour"] == text
+    assert job.scale == 0.5
+
+
 def test_in_a_table_with_commas_a_variable_stays_as_written(folder: Path) -> None:
     (folder / "t.csv").write_text('image,colour,title\na.jpg,"12,5",7.50\n', encoding="utf-8")
     job, _ = jobs_of(folder, "t.csv")
