@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spark_batch import models, pictures, recipe
+from spark_batch.errors import UsageError
 from spark_batch.jobs import Fit
 from spark_batch.models import Models, PictureRules
 from spark_batch.paths import Layout
@@ -32,8 +33,17 @@ def load(path: str | Path, values: Mapping[str, object] | None = None) -> Loaded
 
 
 def load_models(paths: Sequence[Path]) -> Models:
-    """The default model, and those that files describe. Raises RecipeError with a file's errors."""
-    return models.of_recipe(models.default(), *map(read_file, paths))
+    """The default model, and those that files describe.
+
+    Raises RecipeError with a file's errors, and UsageError for two files with one model.
+    """
+    found = [models.default()]
+    for path in paths:
+        model = read_file(path)
+        if model.name in [known.name for known in found]:
+            raise UsageError(f"{path}: the model {model.name!r} is given twice")
+        found.append(model)
+    return models.of_recipe(*found)
 
 
 def _fetch_address(address: str, output: Path, *, fit: Fit | None, rules: PictureRules) -> Fetched:

@@ -120,6 +120,8 @@ def test_a_model_of_the_user_s_own_is_served(tmp_path: Path) -> None:
         assert create(url, "any")
         with pytest.raises(urllib.error.HTTPError):
             create(url, "any", model="mine_1", **{**params, "style": "oil"})
+    with pytest.raises(UsageError, match="the model 'mine_1' is given twice"):
+        command.main(["--model", str(own), "--model", str(own)], standalone_mode=False)
     broken = OWN["$defs"] | {"model": {}}
     own.write_text(json.dumps({"$defs": broken}))
     with pytest.raises(RecipeError) as found:
