@@ -55,7 +55,9 @@ def headline(totals: Totals) -> str:
         words.append(f"{counts[Change.REMOVED]} removed")
     expected = f"expected {totals.all.expected} USD"
     if totals.all.unpriced:
-        expected = "expected cost not known (give the recipe a price)"
+        known = f"{totals.all.expected} USD, " if totals.all.expected else "cost "
+        jobs = f" for {counted(totals.all.unpriced, 'job')}" if totals.all.expected else ""
+        expected = f"expected {known}not known{jobs} (give the recipe a price)"
     paid = _paid(totals, Change.KEPT, "already paid")
     return f"{', '.join(words)}; {expected}, {paid}"
 

@@ -277,7 +277,7 @@ def _made_lines(plan: project.Plan) -> Iterable[str]:
     """What `include` and `rows` add, and what each entry of `exclude` drops."""
     for origin, count in origins(plan.recipe).items():
         if origin != "variants":
-            yield f"{count:>5} of the jobs {'come' if count > 1 else 'comes'} from {origin}"
+            yield f"{count:>5} of the jobs {'comes' if count == 1 else 'come'} from {origin}"
     for number, dropped in enumerate(excluded(plan.recipe)):
         yield f"{dropped:>5} dropped by exclude[{number}]"
 

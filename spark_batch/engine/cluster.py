@@ -79,17 +79,24 @@ class Cluster:
         """The number of calls that keep the workers busy, with some in reserve."""
         return self._at_once
 
+    @property
+    def _is_given_up(self) -> bool:
+        """Whether all calls are made in this process from now on."""
+        return self._failures >= _MOST_FAILURES
+
     def do(
         self, name: str, function: Callable[..., T], *arguments: Any, instead: Callable[[], T]
     ) -> T:
         """Call `function` on a worker; when that fails, `instead` in this process."""
-        if self._failures >= _MOST_FAILURES:
+        if self._is_given_up:
             return instead()
         key = f"spark-batch-{name}-{next(self._numbers)}"
         try:
             future = self._client.submit(function, *arguments, key=key, pure=False, retries=0)
             self._waiting[key] = future
             try:
+                if self._is_given_up:  # since the look above: nobody would cancel this call
+                    raise TimeoutError
                 result: T = future.result(timeout=RESULT_SECONDS)
             except BaseException:
                 future.cancel()
@@ -100,7 +107,8 @@ class Cluster:
         except (Exception, CancelledError) as error:  # noqa: BLE001 (any error on the cluster)
             self._failed(error)
             return instead()
-        self._failures = 0
+        if not self._is_given_up:  # a late result changes nothing
+            self._failures = 0
         return result
 
     def take_note(self) -> str | None:

@@ -26,6 +26,7 @@ from spark_batch.recipe import (
     output,
     per_input,
     prompts,
+    required,
     rows,
     rules,
     variants,
@@ -330,7 +331,7 @@ def _read_blocks(
         added = inclusions.inclusions(part("include"), main, listed, known, findings)
         blocks = (*main, *added)
         if not findings.errors:
-            variants.check_required(blocks, root, findings)
+            required.check(blocks, root, findings)
     warnings.inputs(listed, blocks, sections.models, findings)
     table, named = sections.table, part("rows")
     if table is None or named is None:

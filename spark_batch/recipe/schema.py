@@ -182,12 +182,14 @@ def _comment_hint(node: Node, findings: Findings) -> str:
 
 def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
     known = wording.known(fault)
-    is_recipe = "$defs" not in (fault.path or known)  # and not a model's file
+    is_recipe = "$defs" not in (fault.path or known)  # the files of models have these
     for key in wording.unknown(fault):
         mark = node.keys.get(key, node.mark)
         if _report_odd_key(key, mark, known, findings):
             continue
-        hint = findings.suggestion(key, known) or (is_recipe and _elsewhere(key, fault.path))
+        hint = findings.suggestion(key, known)
+        if not hint and is_recipe:
+            hint = _elsewhere(key, fault.path)
         if _is_text(key, fault, findings):
             hint = "; put a text with ': ' in quotes"
         if not hint and is_recipe and key in axes_of_schema():

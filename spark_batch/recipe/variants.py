@@ -9,16 +9,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, TypeVar
 
-from spark_batch.jobs import (
-    NO_SIZE,
-    Block,
-    Input,
-    Parameters,
-    Prompt,
-    RunSettings,
-    Size,
-    dropping,
-)
+from spark_batch.jobs import NO_SIZE, Block, Input, Parameters, Prompt, RunSettings, Size
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model, Models, schemas
 from spark_batch.models import names as shipped_models
@@ -124,43 +115,6 @@ def variants(
         parameters=combined(further),
         located=tuple(located),
     )
-
-
-def lacking(block: Block) -> tuple[str, ...]:
-    """The axes that the block's model requires, and for which a request would have no value."""
-    has_sizes = any(size == NO_SIZE for size in block.sizes)
-    open_axes = {"size": has_sizes, "scale": None in block.scales, "seed": None in block.seeds}
-    for name in block.model.further:
-        open_axes[name] = any(name not in dict(chosen) for chosen in block.parameters)
-    required = block.model.required
-    needed = required | {"size"} if required & {"width", "height"} else required
-    return tuple(axis for axis, is_open in open_axes.items() if is_open and axis in needed)
-
-
-def check_required(blocks: Iterable[Block], root: Node, findings: Findings) -> None:
-    """Report parameters that a model requires and some jobs of the blocks lack, once an origin.
-
-    Blocks of rows are left out: `rows` reports them at the row.
-    """
-    reported = set()
-    for block in blocks:
-        if block.origin == "rows" or dropping.count(block) == 0:
-            continue
-        for axis in lacking(block):
-            place = (block.origin, block.model.name, axis)
-            if place in reported:
-                continue
-            reported.add(place)
-            key, _, number = block.origin.rstrip("]").partition("[")
-            node = root.get(key)
-            if node is not None and number:
-                node = list(node.items())[int(number)]
-            message = (
-                f"{block.model.name} requires {quoted(axis)}, and jobs have no value for it; add"
-                f" {block.origin}.{axis}"
-            )
-            mark = (node or root.get("model") or root).mark
-            findings.error(mark, code="required", path=block.origin, message=message)
 
 
 def combined(values: Mapping[str, tuple[Any, ...]]) -> tuple[Parameters, ...]:

@@ -36,7 +36,7 @@ _DIGITS = "0123456789"
 _LETTERS = 26
 _COUNTS = ("count", "uniqueCount")  # attributes that name the number of elements inside
 _COUNT = 7  # digits
-
+_WHOLE = 10.0**15  # above it, a number has more digits than a spreadsheet keeps
 
 # What python-calamine gives as an empty cell: an error, and a formula without a saved result, as
 # programs write it that do not calculate.
@@ -102,12 +102,12 @@ def _checked(path: Path) -> io.BytesIO:
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:
         for name, data in parts.items():
-            archive.writestr(name, _NOT_SAVED.sub(_named, _ERROR.sub(rb"\1\2str\2", data)))
+            archive.writestr(name, _NOT_SAVED.sub(_not_saved, _ERROR.sub(rb"\1\2str\2", data)))
     copy.seek(0)
     return copy
 
 
-def _named(cell: re.Match[bytes]) -> bytes:
+def _not_saved(cell: re.Match[bytes]) -> bytes:
     """A cell with a formula that has no saved result, as a text that says so."""
     of_names, attributes = cell[1], _TYPE.sub(b"", cell[2])
     text = b"<%bv>%b</%bv>" % (of_names, NOT_SAVED.encode(), of_names)
@@ -271,9 +271,6 @@ def _column(letters: str) -> int:
 
 def _no_doctype(*_: object) -> None:
     raise ValueError
-
-
-_WHOLE = 10.0**15  # above it, a number has more digits than a spreadsheet keeps
 
 
 def number_text(number: float) -> str:

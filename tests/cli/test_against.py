@@ -441,3 +441,13 @@ def test_a_model_of_ones_own_is_read_as_it_was(
     assert "0 new, 0 changed, 2 kept" in told.out
     path.write_text(json.dumps(OWN).replace("0.6", "0.7"))
     assert "0 new, 2 changed, 0 kept" in against(call, folder, given="HEAD").out
+
+
+def test_the_known_part_of_a_cost_is_said(folder: Folder, repo: Repository, call: Call) -> None:
+    """One of two models has a price."""
+    (folder.path / "mine.json").write_text(json.dumps(OWN))
+    folder.edit("variants:", "model: [spark_i2i_3_0, mine.json]\nvariants:")
+    folder.edit("price: 0.03", "price: {spark_i2i_3_0: 0.03}")
+    folder.edit("[0.4, 0.7]", "[0.5, 0.6]")
+    told = against(call, folder).out
+    assert "expected 0.12 USD, not known for 2 jobs (give the recipe a price)" in told

@@ -12,7 +12,7 @@ from spark_batch.jobs import Block, Exclusion, Input, Parameters, Prompt, Size
 from spark_batch.jobs.names import MODEL
 from spark_batch.jobs.structure import structured
 from spark_batch.models import Model
-from spark_batch.recipe import ids, per_input, variants, warnings, wording
+from spark_batch.recipe import ids, per_input, required, variants, warnings, wording
 from spark_batch.recipe.inputs import Listed
 from spark_batch.recipe.repeats import Repeats
 from spark_batch.recipe.rows.given import OF_MODELS, Given
@@ -184,8 +184,9 @@ class _Reader:
             repeats=self._repeats(picture, prompts, model),
             origin="rows",
         )
-        lacking = variants.lacking(block) if model.required else ()
-        for axis in (name for name in lacking if name not in row.cells):  # else it is wrong
+        for axis in required.lacking(block):
+            if axis in row.cells:
+                continue  # with an error of its own
             message = f"the row has no value; {model.name} requires {quoted(axis)}"
             self._table.error(row, axis, message)
         return block
