@@ -88,6 +88,11 @@ class Opened:
         return found
 
 
+def wait_until_drawn(page: Page) -> None:
+    """The page's script waits for the browser's storage, and then draws all at once."""
+    expect(page.locator("#theme")).not_to_be_empty()
+
+
 Open = Callable[..., Opened]
 
 
@@ -115,6 +120,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         )
         opened.page.set_default_timeout(_PATIENCE_MS)
         opened.page.goto(file.as_uri() + fragment)
+        wait_until_drawn(opened.page)
         return opened
 
     yield open_it

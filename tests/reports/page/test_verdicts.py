@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from spark_batch.jobs.picks import Verdict, read_picks
 from spark_batch.project import RecipeLayout
 from tests.reports.page import showcase
-from tests.reports.page.conftest import Open, Opened
+from tests.reports.page.conftest import Open, Opened, wait_until_drawn
 
 
 def facts(opened: Opened) -> list[dict[str, str]]:
@@ -62,6 +62,44 @@ def test_verdicts_stay_in_the_browser(open_page: Open, file: Path) -> None:
     opened.page.reload()
     expect(opened.tiles().first).to_have_attribute("data-verdict", "reject")
     expect(opened.page.locator("#picks")).to_contain_text("1 verdict not saved yet")
+
+
+def test_storage_is_opened_only_after_the_browser_knows_the_page(
+    open_page: Open, file: Path
+) -> None:
+    """Chromium gives a page that comes first a storage that keeps nothing."""
+    opened = open_page(file)
+    opened.page.add_init_script("""
+        const { persisted } = StorageManager.prototype, { getItem } = Storage.prototype;
+        window.asked = [];
+        StorageManager.prototype.persisted = async function () {
+            const answer = await persisted.call(this);
+            window.asked.push("persisted");
+            return answer;
+        };
+        Storage.prototype.getItem = function (name) {
+            window.asked.push(name);
+            return getItem.call(this, name);
+        };
+    """)
+    opened.page.reload()
+    wait_until_drawn(opened.page)
+    asked = opened.page.evaluate("window.asked")
+    assert asked[0] == "persisted"
+    assert len(asked) == 3
+
+
+def test_a_browser_that_answers_no_question_about_storage_shows_the_page(
+    open_page: Open, file: Path
+) -> None:
+    """Some refuse it to pages from disk, and older ones lack it."""
+    opened = open_page(file)
+    tiles = opened.tiles().count()
+    refused = "StorageManager.prototype.persisted = () => Promise.reject(new TypeError('no'));"
+    for unusual in (refused, "Object.defineProperty(navigator, 'storage', { value: undefined });"):
+        opened.page.add_init_script(unusual)
+        opened.page.reload()
+        expect(opened.tiles()).to_have_count(tiles)
 
 
 def test_two_tabs_of_one_page_keep_the_verdicts_of_both(open_page: Open, file: Path) -> None:
@@ -166,6 +204,7 @@ def test_only_the_picked_the_rejected_or_the_others_are_shown(open_page: Open, f
     assert opened.names() == [names[0], names[2]]
     expect(opened.page.locator("#chip-pick")).to_have_text("picked 2")
     opened.page.reload()
+    expect(opened.tiles()).to_have_count(2)
     assert opened.names() == [names[0], names[2]]
 
 

@@ -126,4 +126,18 @@ function start() {
   new ResizeObserver(measureControls).observe(byId("controls"));
 }
 
-start();
+/** Starts once the browser has answered a question about storage, for then it knows the page.
+ *
+ * On a busy machine Chromium (150) runs a page's script before. What that reads from localStorage is empty, and what
+ * the page stores is dropped, however much later: one reload in thirty lost the reader's verdicts.
+ */
+async function startWithStorage() {
+  try {
+    await navigator.storage.persisted();
+  } catch {
+    // The browser has no such question, or not for a page from disk.
+  }
+  start();
+}
+
+startWithStorage();

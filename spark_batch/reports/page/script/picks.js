@@ -103,7 +103,7 @@ function readChanges() {
   }
 }
 
-/** Another tab has stored its changes, or a page that was reloaded at once stores them late. */
+/** Another tab has stored its changes. */
 function storeChanged(event) {
   if (event.key !== PICKS_STORE) return;
   const before = new Map(changes);
