@@ -15,6 +15,7 @@ from spark_batch.reports.formats import write_all
 
 SECONDS = 60.0  # between two pages, when there are new pictures
 PICTURES = 50  # new ones, after which the page is written sooner
+LEAST_SECONDS = 10.0  # before the first page and between two: a shorter run has its page at its end
 _SHARE = 10  # after a page that took a second, the next one waits for ten
 _TICK = 1.0  # seconds between two checks
 
@@ -23,18 +24,20 @@ _TICK = 1.0  # seconds between two checks
 class Schedule:
     """When the page is due: after so many seconds or new pictures, whichever comes first.
 
-    `clock` gives seconds. Writing the page takes at most a tenth of the time.
+    `clock` gives seconds. No two pages come within `least` seconds, and writing them takes at most
+    a tenth of the time.
     """
 
     clock: Callable[[], float] = time.monotonic
     seconds: float = SECONDS
     pictures: int = PICTURES
+    least: float = LEAST_SECONDS
     _made: int = 0
     _at: float = field(init=False)
-    _pause: float = 0.0
+    _pause: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._at = self.clock()
+        self._at, self._pause = self.clock(), self.least
 
     def is_due(self, done: int) -> bool:
         """Whether the page is due when `done` pictures have been made."""
@@ -45,7 +48,8 @@ class Schedule:
 
     def made(self, done: int, took: float) -> None:
         """Record that the page was written with `done` pictures, in `took` seconds."""
-        self._made, self._at, self._pause = done, self.clock(), took * _SHARE
+        self._made, self._at = done, self.clock()
+        self._pause = max(self.least, took * _SHARE)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from spark_batch import project
 from spark_batch.engine import Driver
 from spark_batch.engine.events import Done
 from spark_batch.project import refreshing
-from spark_batch.project.refreshing import PICTURES, SECONDS, Schedule, refreshed
+from spark_batch.project.refreshing import LEAST_SECONDS, PICTURES, SECONDS, Schedule, refreshed
 from tests.runs import run
 
 RECIPE = """\
@@ -46,6 +46,7 @@ def recipe(tmp_path: Path) -> project.Recipe:
 def test_it_is_due_after_a_minute_or_fifty_pictures() -> None:
     clock = Clock()
     schedule = Schedule(clock)
+    clock.now = LEAST_SECONDS
     assert not schedule.is_due(PICTURES - 1)
     assert schedule.is_due(PICTURES)
     clock.now = SECONDS
@@ -56,6 +57,21 @@ def test_it_is_due_after_a_minute_or_fifty_pictures() -> None:
     clock.now += SECONDS
     assert schedule.is_due(PICTURES + 1)
     assert not schedule.is_due(PICTURES)
+
+
+def test_pages_are_ten_seconds_apart() -> None:
+    """However many pictures come: a run that is over by then has only the page at its end."""
+    clock = Clock()
+    schedule = Schedule(clock)
+    clock.now = LEAST_SECONDS - 1
+    assert not schedule.is_due(1000)
+    clock.now = LEAST_SECONDS
+    assert schedule.is_due(1000)
+    schedule.made(1000, 0.1)
+    clock.now = 2 * LEAST_SECONDS - 1
+    assert not schedule.is_due(2000)
+    clock.now = 2 * LEAST_SECONDS
+    assert schedule.is_due(2000)
 
 
 def test_a_page_that_takes_long_is_made_seldom() -> None:
@@ -73,7 +89,7 @@ def test_a_run_has_its_page_before_it_ends(
     recipe: project.Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the first picture, and with that picture; it does not wait for the last one."""
-    monkeypatch.setattr(refreshing, "Schedule", partial(Schedule, pictures=1))
+    monkeypatch.setattr(refreshing, "Schedule", partial(Schedule, pictures=1, least=0))
     page = recipe.output_dir / "sandbox" / "tiny.html"
     found: list[str] = []
     written = threading.Event()
@@ -109,7 +125,7 @@ def test_a_page_that_cannot_be_written_stops_nothing(
     page.unlink()
     page.mkdir()
     tried = threading.Event()
-    schedule = Schedule(pictures=1)
+    schedule = Schedule(pictures=1, least=0)
     monkeypatch.setattr(Schedule, "made", lambda *_: tried.set())
     with refreshed(layout, lambda: 1, schedule=schedule, tick=0.01):
         assert tried.wait(60)
