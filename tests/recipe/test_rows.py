@@ -301,6 +301,13 @@ def test_what_is_no_json_is_told_at_its_place(
     assert said in error.message
 
 
+def test_a_key_cannot_become_the_variable_of_a_known_column(errors: Errors, folder: Path) -> None:
+    (folder / "t.jsonl").write_text('{"image": "photos/hero.jpg", "prompt": "a", "image!": "x"}\n')
+    (error,) = errors(JSONL)
+    said = "the key 'image!' is given twice: it is the same variable as 'image'"
+    assert error.message == said
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\r"])
 def test_line_ends_are_of_no_matter(loaded: Load, folder: Path, end: str) -> None:
     """A table that git checks out on Windows is the same table, in cells of several lines too."""

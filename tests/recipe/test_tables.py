@@ -13,8 +13,9 @@ from PIL import Image
 from spark_batch import pictures
 from spark_batch.errors import RecipeError
 from spark_batch.jobs import Job, matrix
-from spark_batch.recipe import load, workbook
-from spark_batch.recipe.table import variable_name
+from spark_batch.recipe import load
+from spark_batch.recipe.table import xlsx
+from spark_batch.recipe.table.columns import variable_name
 
 PROMPTS = "prompts: [{id: tint, text: 'Tint it ${colour}'}, {id: text, text: 'Write ${title}'}]\n"
 HEAD = "version: 1\nname: t\n"
@@ -513,7 +514,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one whose directory names a small size."""
-    monkeypatch.setattr(workbook, "MAX_UNPACKED", 1 << 20)
+    monkeypatch.setattr(xlsx, "MAX_UNPACKED", 1 << 20)
     path = folder / "t.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", bytes(8 << 20))
@@ -594,7 +595,7 @@ def test_a_workbook_that_would_fill_the_memory_is_refused(
 def test_a_workbook_with_many_cells_in_one_place_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MAX_CELLS", 100)
+    monkeypatch.setattr(xlsx, "MAX_CELLS", 100)
     cell = '<c r="A1"><v>1</v></c>'
     save_sheet(folder / "t.xlsx", f'<row r="1">{cell * 101}</row>')
     (error,) = errors_of(folder, "t.xlsx")

@@ -19,7 +19,7 @@ from spark_batch.recipe.rows.given import OF_MODELS, Given
 from spark_batch.recipe.rows.prompts import RowPrompts
 from spark_batch.recipe.schema import judge
 from spark_batch.recipe.table import Row, Table
-from spark_batch.recipe.table_json import json_value
+from spark_batch.recipe.table.json_cells import json_value
 from spark_batch.recipe.validators import size_validator
 from spark_batch.recipe.variants import Variants
 from spark_batch.recipe.yaml import Node

@@ -20,6 +20,7 @@ from typing import Any
 from xml.parsers import expat
 
 from spark_batch.recipe.boundary import text_fault
+from spark_batch.recipe.table.cells import NOT_SAVED, number_text
 from spark_batch.text import counted, quoted
 
 MAX_BYTES = 64 << 20
@@ -36,7 +37,6 @@ _DIGITS = "0123456789"
 _LETTERS = 26
 _COUNTS = ("count", "uniqueCount")  # attributes that name the number of elements inside
 _COUNT = 7  # digits
-_WHOLE = 10.0**15  # above it, a number has more digits than a spreadsheet keeps
 
 # What python-calamine gives as an empty cell: an error, and a formula without a saved result, as
 # programs write it that do not calculate.
@@ -46,7 +46,6 @@ _NOT_SAVED = re.compile(
     rb"(?:<\1v\s*/>|<\1v>\s*</\1v>)?\s*</\1c>"
 )
 _TYPE = re.compile(rb"""\st=(["'])\w+\1""")
-NOT_SAVED = "#UNSAVED!"  # the text of a cell whose formula has no saved result
 
 
 class Refused(Exception):
@@ -271,11 +270,6 @@ def _column(letters: str) -> int:
 
 def _no_doctype(*_: object) -> None:
     raise ValueError
-
-
-def number_text(number: float) -> str:
-    """A number of a cell with up to 15 significant digits, as spreadsheets show it."""
-    return str(int(number)) if number.is_integer() and abs(number) < _WHOLE else f"{number:.15g}"
 
 
 def _text(cell: Any) -> str:

@@ -1,0 +1,51 @@
+"""Rows and cells of a table, whatever file they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from spark_batch.recipe.characters import forbidden
+from spark_batch.recipe.table.json_cells import BadNumber
+from spark_batch.recipe.yaml import Scalar
+from spark_batch.text import quoted
+
+TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
+NOT_SAVED = "#UNSAVED!"  # the text of a cell whose formula has no saved result
+
+_WHOLE = 10.0**15  # above it, a number has more digits than a spreadsheet keeps
+# What spreadsheets show for a formula that fails; German ones have names of their own.
+_ERRORS = frozenset(
+    (
+        *("#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!"),
+        *("#NV", "#ZAHL!", "#BEZUG!", "#WERT!", "#ÜBERLAUF!"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cells of a row that are not empty; `line` is its first."""
+
+    line: int
+    cells: Mapping[str, Scalar]
+
+
+def number_text(number: float) -> str:
+    """A number of a cell with up to 15 significant digits, as spreadsheets show it."""
+    return str(int(number)) if number.is_integer() and abs(number) < _WHOLE else f"{number:.15g}"
+
+
+def fault(column: str, value: object) -> str | None:
+    """The error in a value that no column allows, or None."""
+    if value == NOT_SAVED:
+        return "the formula has no saved result; open the file in a spreadsheet program and save it"
+    if isinstance(value, str) and value in _ERRORS:
+        return f"the cell has the error {value}; mend its formula, or empty the cell"
+    if not isinstance(value, BadNumber):
+        return forbidden(value) if isinstance(value, str) else None
+    if column in TEXTS:
+        return "expected a text; put it in quotes"
+    if value[-1].isdigit():
+        return f"{quoted(value)} is too large or too long for a number"
+    return f"{quoted(value)} is not valid JSON; write a number, or leave it out"
