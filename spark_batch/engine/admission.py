@@ -24,8 +24,8 @@ class Candidate:
 class Queue:
     """Jobs that wait to be sent: retries that are due first, then the plan's steps in order.
 
-    `attempts` is the recipe's bound on the attempts of a job, `limit` bounds the jobs of the plan
-    that are sent. Times are the run's clock, in seconds.
+    `attempts` is the recipe's bound on the attempts of a job, `limit` the run's on the tasks that
+    are created, those of retries included. Times are the run's clock, in seconds.
     """
 
     def __init__(self, *, attempts: int, limit: int | None) -> None:
@@ -33,7 +33,7 @@ class Queue:
         self._limit = limit
         self._ahead: Step | None = None
         self._exhausted = False
-        self._sent = 0
+        self._counted = 0  # attempts that have created a task or may do so
         self._order = count()
         self._retries: list[tuple[float, int, Candidate]] = []
         # Numbers of attempts, by key, that do not count against the recipe's bound in a `retry`.
@@ -54,20 +54,27 @@ class Queue:
         """When the next retry is due."""
         return self._retries[0][0] if self._retries else None
 
+    @property
+    def is_below_limit(self) -> bool:
+        """Whether one more task may be created."""
+        return self._limit is None or self._counted < self._limit
+
     def offer(self, step: Step | None) -> None:
         """Take the next step of the plan, if it is to be sent; None means there are no more."""
         if step is None:
             self._exhausted = True
-        elif step.action in COSTS and (self._limit is None or self._sent < self._limit):
+        elif step.action in COSTS and self.is_below_limit:
             self._ahead = step
 
     def retry(self, job: Job, number: int, due: float) -> None:
-        """Queue a further attempt of `job`, to be sent at `due`."""
+        """Queue a further attempt of `job`, to be sent at `due`; it counts from now on."""
+        self._counted += 1
         heapq.heappush(self._retries, (due, next(self._order), Candidate(job, number)))
 
     def drop_retries(self) -> int:
         """Drop all retries; returns how many there were."""
         dropped = len(self._retries)
+        self._counted -= dropped
         self._retries.clear()
         return dropped
 
@@ -87,7 +94,11 @@ class Queue:
         if before is not None and candidate.resends is None and not automatic:
             self._base[candidate.job.key] = before.number
         self._ahead = None
-        self._sent += 1
+        self._counted += 1
+
+    def not_created(self) -> None:
+        """An attempt that counts has ended without a task."""
+        self._counted -= 1
 
     def made(self, key: str, number: int) -> int:
         """The number of attempts, up to `number`, that count against the recipe's bound."""

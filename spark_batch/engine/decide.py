@@ -22,6 +22,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 from random import Random
 from types import MappingProxyType
@@ -86,8 +87,8 @@ class Engine:
     """Makes the decisions of one run.
 
     `run` and `models` are the recipe's. `api` and `commit` are recorded with every new attempt.
-    `can_send` is False for a run that only fetches, `limit` bounds the jobs that are sent, `kept`
-    is the folder for replaced pictures as messages show it. `tally` is kept up to date.
+    `can_send` is False for a run that only fetches, `limit` bounds the tasks that it creates,
+    `kept` is the folder for replaced pictures as messages show it. `tally` is kept up to date.
 
     `recheck_at` is when to try admission again even if nothing happens. `leave_at` is when a
     stopped run ends.
@@ -580,12 +581,15 @@ class Engine:
         self._budget.charge_failed(attempt.ticket, usage.cost)
         self.tally.spent = self._budget.spent
         self._forget(attempt.ticket)
+        if isinstance(attempt, Request):
+            self._queue.not_created()
         made = self._queue.made(attempt.key, attempt.number)
         retrying = (
             again in ("new-task", "create")
             and made < self._run.attempts
             and self._can_send
             and self.tally.halted is None
+            and self._queue.is_below_limit
             and not history.paid_elsewhere
         )
         if retrying and attempt.job is not None:
@@ -651,10 +655,15 @@ class Engine:
         task.result = result
         if task.restoring is None:
             self._write(Checkpoint.fetching, task.ticket, result)
-            self._budget.charge(task.ticket, task.asked.kind, result.usage.cost)
-            self.tally.spent = self._budget.spent
+            # A task whose cost is not reported yet stays reserved: a later poll may report it.
+            if result.usage.cost is not None:
+                self._charge(task, result.usage.cost)
         self._fetch(task, result)
         self._note_other_money(result.usage)
+
+    def _charge(self, task: Task, cost: Decimal | None) -> None:
+        self._budget.charge(task.ticket, task.asked.kind, cost)
+        self.tally.spent = self._budget.spent
 
     def _learn(self, task: Task) -> None:
         """Learn the duration of a task that this run has seen from its creation on.
@@ -859,9 +868,7 @@ class Engine:
                 received=received,
             )
             cost = task.result.usage.cost if task.result else None
-            # The reservation is still open if an earlier run recorded a result without a cost, and
-            # this run fetched the picture from its last URL.
-            self._budget.charge(task.ticket, task.asked.kind, cost)
+            self._charge(task, cost)  # which was counted already if a poll reported it
         self._forget(task.ticket)
         self.tally.done += 1
         self._outages.picture_arrived()

@@ -236,6 +236,37 @@ def test_the_limit_holds_and_the_rest_is_made_when_it_is_raised(make_world: Make
     assert world.run().exit_code() is ExitCode.DONE
 
 
+def test_a_cost_that_a_later_poll_reports_counts_against_the_limit(make_world: MakeWorld) -> None:
+    """The first poll of the task has none; it is polled again since its URL has expired."""
+    script = {"poll": ["no-usage"], "result": ["404"]}
+    world = make_world(max_cost=Decimal("0.05"), concurrency=1, script=script)
+    tally = world.run()
+    assert (tally.done, tally.created, tally.spent) == (1, 1, Decimal("0.03"))
+    assert tally.exit_code() is ExitCode.OVER_BUDGET
+    assert world.served.ledger.billed() == Decimal("0.03")
+    world.check_books()
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_a_limit_of_tasks_counts_those_of_retries(make_world: MakeWorld, retry: bool) -> None:
+    """A task that failed is one of them: it may have been paid for."""
+    world = make_world(script={"create": ["task-code:003003097"] * 9})
+    if retry:
+        world.run()
+    before = len(world.fingerprints())
+    world.settings["limit"] = 2
+    assert world.run(retry=retry).created == 2
+    assert len(world.fingerprints()) == before + 2
+
+
+def test_a_limit_of_tasks_does_not_count_requests_that_created_none(make_world: MakeWorld) -> None:
+    world = make_world(script={"create": ["create-code:003003095"]}, concurrency=1)
+    world.prompts("Beach", "Snow", "Rain")
+    world.settings["limit"] = 2
+    tally = world.run()
+    assert (tally.created, tally.done) == (2, 2)
+
+
 def test_a_picture_that_changed_after_it_was_planned_is_not_sent(make_world: MakeWorld) -> None:
     """The bytes that would be sent are no longer those that the key was made of."""
     world = make_world()
