@@ -124,6 +124,16 @@ def reroll_option(command: F) -> F:
     return click.option("--reroll", is_flag=True, help=text)(command)
 
 
+class Digits(click.IntRange):
+    """A whole number in digits: `int` would read `1_0` as 10."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number. Raises click.BadParameter for anything else, or one out of range."""
+        if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+            self.fail(f"{value!r} is not a whole number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def amount(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
     """An amount of USD. Raises click.BadParameter for anything else."""
     if value is None:
@@ -160,8 +170,8 @@ def running_options(command: F) -> F:
             help="What all attempts in a recipe's checkpoint may cost together; with --shard those"
             " of all shards, of which each may spend an N-th of what is left.",
         ),
-        click.option("--limit", type=click.IntRange(min=0), help="Create at most this many tasks."),
-        click.option("--concurrency", type=click.IntRange(min=1), help="Tasks in flight, at most."),
+        click.option("--limit", type=Digits(min=0), help="Create at most this many tasks."),
+        click.option("--concurrency", type=Digits(min=1), help="Tasks in flight, at most."),
         click.option(
             "--workers",
             metavar="auto|N",

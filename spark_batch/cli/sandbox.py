@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
+from spark_batch.cli import options
 from spark_batch.cli.stopping import until_stopped, wait
 from spark_batch.errors import UsageError
 
@@ -21,7 +22,7 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: the system picks one.")
+@click.option("--port", type=options.Digits(0, 65535), default=0, help="0: the system picks one.")
 @click.option(
     "--dir",
     "folder",
@@ -40,7 +41,14 @@ def _list_faults(context: click.Context, _: click.Parameter, wanted: bool) -> No
     "repeated.",
 )
 @click.option("--key-env", metavar="NAME", help="Take only the key in this environment variable.")
-@click.option("--price", default="0.03", show_default=True, help="USD a picture.")
+@click.option(
+    "--price",
+    metavar="USD",
+    callback=options.amount,
+    default="0.03",
+    show_default=True,
+    help="What a picture costs.",
+)
 @click.option(
     "--task-seconds",
     metavar="A:B",
@@ -78,7 +86,7 @@ def command(
     folder: Path,
     models: tuple[Path, ...],
     key_env: str | None,
-    price: str,
+    price: Decimal,
     task_seconds: str,
     faults: tuple[str, ...],
     script: Path | None,
@@ -94,7 +102,7 @@ def command(
         folder=folder,
         models=load_models(models),
         key=_key(key_env),
-        price=_price(price),
+        price=price,
         task_seconds=_seconds(task_seconds),
         faults=sandbox.faults.parse(faults, script=sandbox.read_script(script) if script else {}),
         seed=seed,
@@ -113,16 +121,6 @@ def _key(name: str | None) -> str | None:
     if not key:
         raise UsageError(f"--key-env {name}: this environment variable is not set")
     return key
-
-
-def _price(text: str) -> Decimal:
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite() or price < 0:
-        raise UsageError(f"--price {text!r} is not an amount in USD, such as 0.03")
-    return price
 
 
 def _seconds(text: str) -> tuple[float, float]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from spark_batch.errors import UsageError
 
 # Before and after the point of an amount; sums and shares of longer ones may be inexact.
 _MOST_DIGITS = 18
+# Decimal itself reads `5_00` as 500, and digits of other scripts.
+_AMOUNT = re.compile(r"\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 
 def read_amount(text: str) -> Decimal:
     """Parse an amount of USD, such as `5.00`. Raises UsageError for any other text."""
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > _MOST_DIGITS:
+    written = text.strip()
+    amount = Decimal(written) if _AMOUNT.fullmatch(written) else None
+    if amount is None or abs(amount.adjusted()) > _MOST_DIGITS:
         raise UsageError(f"{text!r} is not an amount of USD, such as 5.00")
     return amount
 

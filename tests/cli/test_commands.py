@@ -152,13 +152,23 @@ def test_the_limit_on_tasks(folder: Folder, call: Call) -> None:
     assert len(folder.ledger()) == 1
 
 
+@pytest.mark.parametrize("wrong", ["1_0", "\u0661", "-1", "ten", "+1"])
+@pytest.mark.parametrize("option", ["--limit", "--concurrency"])
+def test_a_number_is_written_in_digits(folder: Folder, call: Call, option: str, wrong: str) -> None:
+    """Python itself reads 1_0 as 10, which would be ten tasks."""
+    ended = call("run", folder.recipe, "--sandbox", option, wrong)
+    assert ended.code == ExitCode.WRONG
+    assert option in ended.err
+    assert folder.ledger() == []
+
+
 def test_the_limit_on_cost(folder: Folder, call: Call) -> None:
     """--max-cost stops before it would be passed, with exit 3; what fits is made."""
     ended = call("run", folder.recipe, "--sandbox", "--max-cost", "0.07")
     assert ended.code == ExitCode.OVER_BUDGET
     assert (len(folder.ledger()), len(folder.pictures())) == (2, 2)
     assert "raise max_cost" in ended.err
-    for wrong in ("-1", "nan", "five", "1e99999999", "1e-99999999"):
+    for wrong in ("-1", "nan", "five", "1e99999999", "1e-99999999", "5_00", "\u0665"):
         ended = call("run", folder.recipe, "--sandbox", "--max-cost", wrong)
         assert ended.code == ExitCode.WRONG
         assert "is not an amount of USD" in ended.err
