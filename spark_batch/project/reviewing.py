@@ -10,7 +10,8 @@ import hashlib
 import json
 import mimetypes
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -23,8 +24,9 @@ from spark_batch.jobs import Recipe, Status
 from spark_batch.jobs.picks import Pick, PickChange, Verdict, change_picks
 from spark_batch.project import adopting
 from spark_batch.project.layout import copied, layout_of
+from spark_batch.redact import key_free
 from spark_batch.sandbox.server import needing_extra
-from spark_batch.text import one_line, printable
+from spark_batch.text import printable, shortened
 
 PICKS, STATE, FILES = "picks", "state", "files"  # paths below the page's address
 LONGEST_NOTE = 2000  # characters
@@ -88,10 +90,11 @@ class Review:
         return ServedFile(content, mimetypes.guess_type(path.name)[0] or "application/octet-stream")
 
     def change(self, document: object) -> dict[str, Any]:
-        """Store verdicts that the page sent; returns those of the changed jobs, and conflicts.
+        """Store verdicts that the page sent; returns those of the jobs in question.
 
-        Raises UsageError for an invalid document, and for a picks file that cannot be read or
-        written.
+        `conflicts` are the jobs that somebody else has judged meanwhile, `unknown` those that the
+        recipe no longer has: their verdicts are not stored, the others are. Raises UsageError for
+        an invalid document, and for a picks file that cannot be read or written.
         """
         path = self.layout.picks
         if path is None:
@@ -100,13 +103,15 @@ class Review:
             outputs: dict[str, str] = {}
             for record in reader.records():
                 outputs.setdefault(record.key, record.output)
-            changes = _changes(document, outputs)
+            entries = _entries(document)
+            known = {job: entry for job, entry in entries.items() if job in outputs}
+            changes = [_change(job, entry, outputs[job]) for job, entry in known.items()]
             try:
                 picks, conflicts = change_picks(path, changes, outputs)
             except OSError as error:
                 raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
-        jobs = {change.job: _pick(picks.by_job.get(change.job)) for change in changes}
-        return {"jobs": jobs, "conflicts": list(conflicts)}
+        jobs = {job: _pick(picks.by_job.get(job)) for job in entries}
+        return {"jobs": jobs, "conflicts": list(conflicts), "unknown": [*(entries.keys() - known)]}
 
     def _opened(self) -> CheckpointReader:
         if self.layout.checkpoint.exists():
@@ -201,29 +206,41 @@ def _pick(pick: Pick | None) -> Mapping[str, str]:
     return {"output": pick.output, "verdict": pick.verdict.value, "note": pick.note}
 
 
-def _changes(document: object, outputs: Mapping[str, str]) -> Sequence[PickChange]:
-    """The changes in a document. Raises UsageError for what the page does not send."""
+def _entries(document: object) -> dict[str, Mapping[str, object]]:
+    """The entries of a document by job. Raises UsageError for what the page does not send."""
     found = document.get("changes") if isinstance(document, dict) else None
     if not isinstance(found, list) or len(found) > MOST_CHANGES:
         raise UsageError(f"the request has no list of at most {MOST_CHANGES} verdicts")
-    return [_change(entry, outputs) for entry in found]
+    entries: dict[str, Mapping[str, object]] = {}
+    for entry in found:
+        job = entry.get("job") if isinstance(entry, dict) else None
+        if not isinstance(job, str):
+            raise UsageError("a verdict names no job")
+        entries[job] = entry
+    return entries
 
 
-def _change(entry: object, outputs: Mapping[str, str]) -> PickChange:
-    job = entry.get("job") if isinstance(entry, dict) else None
-    if not isinstance(entry, dict) or not isinstance(job, str) or job not in outputs:
-        raise UsageError("a verdict is for a job that the recipe does not have")
+def _change(job: str, entry: Mapping[str, object], output: str) -> PickChange:
     verdict, note = _judged(entry)
-    note = one_line(note, LONGEST_NOTE)
-    return PickChange(job, outputs[job], verdict, note, before=_judged(entry.get("before")))
+    return PickChange(job, output, verdict, _note(note), before=_judged(entry.get("before")))
 
 
 def _judged(entry: object) -> tuple[Verdict | None, str]:
     """A verdict and its note. Raises UsageError for anything else."""
     verdict = entry.get("verdict") if isinstance(entry, dict) else None
     note = entry.get("note") if isinstance(entry, dict) else None
-    if verdict not in ("", *Verdict) or not isinstance(note, str) or len(note) > LONGEST_NOTE:
-        raise UsageError(
-            f"a verdict is not valid, or its note has more than {LONGEST_NOTE} characters"
-        )
+    if verdict not in ("", *Verdict) or not isinstance(note, str):
+        raise UsageError("a verdict is not valid")
     return (Verdict(verdict), note) if verdict else (None, "")
+
+
+def _note(text: str) -> str:
+    """A note on one line, without keys and control characters.
+
+    Characters that only join or order others stay: emoji and many scripts need them.
+    """
+    shown = "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Cf" else "\N{REPLACEMENT CHARACTER}"
+        for c in key_free(" ".join(text.split()))
+    )
+    return shortened(shown, LONGEST_NOTE)

@@ -43,6 +43,15 @@ def test_it_follows_the_system_and_the_reader(
     assert ground(opened) < 128
 
 
+def test_paper_shows_every_tile(open_page: Open, file: Path) -> None:
+    """On the screen, only those near it have a picture."""
+    opened = open_page(file, size=(400, 200))
+    empty = "all => all.filter(tile => !tile.firstChild).length"
+    assert opened.tiles().evaluate_all(empty) > 0
+    opened.page.pdf()
+    assert opened.tiles().evaluate_all(empty) == 0
+
+
 @pytest.mark.parametrize("fragment", VIEWS)
 def test_a_phone_scrolls_up_and_down_alone(open_page: Open, file: Path, fragment: str) -> None:
     """Nothing but the grid itself is wider than the screen."""

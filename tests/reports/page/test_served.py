@@ -37,22 +37,30 @@ def recipe(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser, recipe: Path) -> Iterator[Page]:
-    """The page in the browser; what it complains about, or asks another host for, is a fault."""
-    complaints: list[str] = []
-    requests: list[str] = []
+def served_page(browser: Browser, recipe: Path) -> Iterator[Page]:
+    """The page in the browser."""
     with project.review(project.load(recipe).recipe, sandbox=True) as served:
         context = browser.new_context()
         page = context.new_page()
         page.set_default_timeout(LONG)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
-        page.on("request", lambda request: requests.append(request.url))
         page.goto(served.url)
         yield page
         context.close()
-        assert complaints == []
-        assert [url for url in requests if not url.startswith((served.url, "data:"))] == []
+
+
+@pytest.fixture
+def page(served_page: Page) -> Iterator[Page]:
+    """The same; what it complains about, or asks another host for, is a fault."""
+    complaints: list[str] = []
+    requests: list[str] = []
+    address = served_page.url
+    served_page.on("pageerror", lambda error: complaints.append(str(error)))
+    served_page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    served_page.on("request", lambda request: requests.append(request.url))
+    served_page.reload()
+    yield served_page
+    assert complaints == []
+    assert [url for url in requests if not url.startswith((address, "data:"))] == []
 
 
 def picks(recipe: Path) -> dict[str, str]:
@@ -122,3 +130,86 @@ def test_the_full_picture_is_shown(page: Page) -> None:
     picture = page.locator("#job img.after")
     expect(picture).to_have_attribute("src", re.compile("/files/"))
     expect(picture).to_have_js_property("naturalWidth", 512)
+
+
+def another_person_writes(recipe: Path, old: str, new: str) -> None:
+    text = picks_file(recipe).read_text()
+    assert old in text
+    picks_file(recipe).write_text(text.replace(old, new))
+
+
+def test_a_note_that_is_being_written_does_not_replace_another_persons(
+    page: Page, recipe: Path
+) -> None:
+    """The letters stay in the field, and are said to be lost when it is left."""
+    judge(page, 0, "p")
+    expect(page.locator("#picks")).to_contain_text("Saved in", timeout=LONG)
+    page.locator("#grid .tile").first.press("Enter")
+    page.locator("#verdict-note").press_sequentially("nice, b")
+    another_person_writes(recipe, ",pick,", ",reject,theirs")
+    expect(page.locator("#grid .tile").first).to_have_attribute("data-verdict", "reject")
+    page.keyboard.type("ut x u")
+    expect(page.locator("#verdict-note")).to_have_value("nice, but x u")
+    page.keyboard.press("Tab")
+    expect(page.locator("#picks")).to_contain_text("your note is not stored: nice, but x u")
+    expect(page.locator("#verdict-note")).to_have_value("theirs")
+    (pick,) = read_picks(picks_file(recipe))
+    assert (pick.verdict, pick.note) == (Verdict.REJECT, "theirs")
+
+
+def test_undo_leaves_another_persons_verdict(page: Page, recipe: Path) -> None:
+    judge(page, 0, "p")
+    expect(page.locator("#picks")).to_contain_text("Saved in", timeout=LONG)
+    another_person_writes(recipe, ",pick,", ",reject,too dark")
+    expect(page.locator("#picks")).to_contain_text("0 picked · 1 rejected", timeout=LONG)
+    page.keyboard.press("z")
+    expect(page.locator("#picks")).to_contain_text("Somebody else has judged 1 picture since")
+    (pick,) = read_picks(picks_file(recipe))
+    assert (pick.verdict, pick.note) == (Verdict.REJECT, "too dark")
+
+
+def test_a_file_that_cannot_take_verdicts_says_why_and_they_can_be_downloaded(
+    served_page: Page, recipe: Path, tmp_path: Path
+) -> None:
+    """The browser says of each refused request that it failed."""
+    page = served_page
+    judge(page, 0, "p")
+    expect(page.locator("#picks")).to_contain_text("Saved in", timeout=LONG)
+    text = picks_file(recipe).read_text()
+    picks_file(recipe).write_text(
+        "\n".join(f"{line},{cell}" for line, cell in zip(text.split(), ("who", "me"), strict=True))
+    )
+    second = judge(page, 1, "x")
+    expect(page.locator("#picks")).to_contain_text("Not saved: ")
+    expect(page.locator("#picks")).to_contain_text("the column 'who' would be lost")
+    with page.expect_download() as waiting:
+        page.keyboard.press("s")
+    saved = tmp_path / "saved.csv"
+    waiting.value.save_as(saved)
+    assert second in {pick.output for pick in read_picks(saved)}
+
+
+def test_a_review_that_has_ended_says_what_to_do(browser: Browser, recipe: Path) -> None:
+    """Its page keeps the verdicts, and gives them away as a file."""
+    context = browser.new_context()
+    with project.review(project.load(recipe).recipe, sandbox=True) as served:
+        page = context.new_page()
+        page.goto(served.url)
+        expect(page.locator("#grid .tile")).to_have_count(4)
+    judge(page, 0, "p")
+    expect(page.locator("#picks")).to_contain_text("start `spark-batch review` again", timeout=LONG)
+    expect(page.locator("#picks-download")).to_be_visible()
+    context.close()
+
+
+def test_a_page_with_a_selection_is_not_loaded_anew(page: Page, recipe: Path) -> None:
+    """New pictures are offered by a button until then; the grid then stands where it stood."""
+    page.set_viewport_size({"width": 500, "height": 260})
+    page.locator("#grid .tile").first.click(modifiers=["Control"])
+    expect(page.locator("#selection")).to_be_visible()
+    page.locator("#stage").evaluate("stage => stage.scrollTo(0, 150)")
+    run(project.load(recipe).recipe, project.RunOptions(sandbox=True))
+    expect(page.locator("#show-new")).to_be_visible(timeout=LONG)
+    page.locator("#show-new").evaluate("button => button.click()")
+    expect(page.locator("#grid .tile.is-done")).to_have_count(4)
+    expect(page.locator("#stage")).to_have_js_property("scrollTop", 150)

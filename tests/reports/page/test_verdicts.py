@@ -102,6 +102,18 @@ def test_a_browser_that_answers_no_question_about_storage_shows_the_page(
         expect(opened.tiles()).to_have_count(tiles)
 
 
+def test_a_click_on_a_button_ends_a_note_and_counts(open_page: Open, file: Path) -> None:
+    """The note is stored when its field loses the focus, which is before the click arrives."""
+    opened = open_page(file)
+    opened.tiles().first.press("p")
+    opened.tiles().first.press("Enter")
+    opened.page.locator("#verdict-note").press_sequentially("hand wrong")
+    opened.page.locator("#verdict-reject").click()
+    expect(opened.page.locator("#verdict-reject")).to_have_attribute("aria-pressed", "true")
+    expect(opened.page.locator("#verdict-note")).to_have_value("hand wrong")
+    expect(opened.page.locator("#picks")).to_contain_text("0 picked · 1 rejected")
+
+
 def test_two_tabs_of_one_page_keep_the_verdicts_of_both(open_page: Open, file: Path) -> None:
     """A tab takes over what another one sets, and so does not store its own in its stead."""
     opened = open_page(file)

@@ -128,6 +128,7 @@ function haystack(job) {
     job.prompt,
     job.input.image,
     job.flag,
+    ...job.failed_checks,
     ...axes.map((axis) => axis.values[job.at[axisNamed.get(axis.name).number]].label),
     ...job.attempts.flatMap(({ task, code, message }) => [task, code, message]),
   ]

@@ -1,6 +1,7 @@
 // What it cost: by any axis, and over time. Each chart has a table with the same numbers.
 
 let moneyAxis = "prompt";
+const spentWord = playMoney ? "would be about" : "spent";
 
 function renderMoney() {
   const root = byId("money");
@@ -15,9 +16,7 @@ function figures() {
   const made = jobs.filter((job) => job.picture && !job.repeated).length;
   const wasted = jobs.filter((job) => !job.picture && !job.repeated && micros(job.cost)).length;
   const items = [
-    playMoney
-      ? ["would be about", usd(micros(spent)), "nothing charged: the sandbox made these previews"]
-      : ["spent", usd(micros(spent)), "by all attempts, as the API reported"],
+    [spentWord, usd(micros(spent)), playMoney ? "nothing charged: the sandbox made these previews" : "by all attempts, as the API reported"],
     ["reserved", usd(micros(reserved)), unpriced ? `and ${unpriced} without a known price` : "in flight, uncertain, or not reported"],
     ["pictures", made.toLocaleString("en"), made ? `${usd(Math.round((micros(spent) - micros(leftOver) - micros(hidden)) / made))} each` : ""],
     micros(leftOver) ? ["left over", usd(micros(leftOver)), "for lines that the recipe no longer has"] : null,
@@ -57,9 +56,9 @@ function axisPart(width) {
     "section",
     {},
     el("div", { class: "line" }, el("h2", {}, playMoney ? "What it would cost" : "What it cost"), choose),
-    el("p", { class: "legend" }, el("span", { class: "spent" }), "spent", el("span", { class: "reserved" }), "reserved"),
+    el("p", { class: "legend" }, el("span", { class: "spent" }), spentWord, el("span", { class: "reserved" }), "reserved"),
     barChart(items, width, `${title}: ${rows.map(([label, , spent]) => `${label} ${spent}`).join(", ")}`),
-    asTable([moneyAxis, "jobs", "spent", "reserved"], rows),
+    asTable([moneyAxis, "jobs", spentWord, "reserved"], rows),
   );
 }
 
@@ -70,11 +69,11 @@ function timePart(width) {
     return { at: Date.parse(at), text: at, sum };
   });
   const heading = el("h2", {}, "Money over time");
-  if (!points.length) return el("section", {}, heading, el("p", { class: "empty" }, "Nothing has been paid yet."));
+  if (!points.length) return el("section", {}, heading, el("p", { class: "empty" }, playMoney ? "Nothing has been made yet." : "Nothing has been paid yet."));
   const last = points[points.length - 1];
-  const title = `${usd(last.sum)} spent from ${moment(points[0].text)} to ${moment(last.text)} UTC`;
+  const title = `${playMoney ? `would be about ${usd(last.sum)}` : `${usd(last.sum)} spent`} from ${moment(points[0].text)} to ${moment(last.text)} UTC`;
   const rows = points.map((point) => [`${moment(point.text)} UTC`, usd(point.sum)]);
-  return el("section", {}, heading, el("p", { class: "legend" }, title), lineChart(points, width, title), asTable(["time", "spent so far"], rows));
+  return el("section", {}, heading, el("p", { class: "legend" }, title), lineChart(points, width, title), asTable(["time", playMoney ? "so far" : "spent so far"], rows));
 }
 
 /** Its rows are made when it is opened, since there may be thousands. */

@@ -16,12 +16,25 @@ const inFile = new Map(Object.entries(facts.picks.jobs));
 const changes = new Map();
 /** The changes that were downloaded, as JSON by job. */
 const downloaded = new Map();
-/** What an undo restores, the last step last: pairs of a job's key and the change that it had. */
+/** What an undo restores, the last step last: a job's key, the change that it had, and its new one. */
 const undone = [];
+const LONGEST_NOTE = 2000; // characters, as `LONGEST_NOTE` in reviewing.py
 let storable = true;
+let warned = ""; // what the reader has to know, until the next verdict
+
+function current(key) {
+  return changes.get(key) ?? inFile.get(key) ?? UNMARKED;
+}
 
 function verdictOf(job) {
-  return changes.get(job.key) ?? inFile.get(job.key) ?? UNMARKED;
+  return current(job.key);
+}
+
+/** Says something that a reader must not miss: on the line of verdicts, and to a screen reader. */
+function notify(text) {
+  warned = text;
+  announce(text);
+  renderPicks();
 }
 
 /** Gives jobs a verdict, in one step for an undo. */
@@ -34,22 +47,34 @@ function setVerdicts(list, verdict) {
   announce(`${what}: ${verdictWords(verdict)}`);
 }
 
-function setNote(job, note) {
+/** Takes a note over, unless somebody else has changed the verdict `before` that the reader saw. */
+function setNote(job, note, before) {
   if (note === verdictOf(job).note) return;
+  if (!isSame(verdictOf(job), before)) {
+    notify(`Somebody else has judged ${job.output} meanwhile, and your note is not stored: ${note}`);
+    return;
+  }
   changeVerdicts([[job.key, { ...verdictOf(job), output: job.output, note }]]);
 }
 
 /** Takes changes over, as pairs of a job's key and its change. */
 function changeVerdicts(pairs) {
   if (facts.picks.error || !pairs.length) return;
-  undone.push([...new Map(pairs).keys()].map((key) => [key, changes.get(key)]));
+  undone.push([...new Map(pairs)].map(([key, changed]) => [key, changes.get(key), changed]));
+  warned = "";
   putChanges(pairs);
 }
 
+/** Undoes the last step, except where somebody else has set another verdict since. */
 function undoVerdict() {
   if (!undone.length) return;
-  putChanges(undone.pop());
-  announce("Undone");
+  const step = undone.pop();
+  const mine = step.filter(([key, , changed]) => isSame(current(key), changed));
+  warned = "";
+  putChanges(mine);
+  const others = step.length - mine.length;
+  if (others) notify(`Somebody else has judged ${plural(others, "picture")} since: those verdicts stay`);
+  else announce("Undone");
 }
 
 function putChanges(pairs) {
@@ -63,7 +88,7 @@ function putChanges(pairs) {
 
 function unsaved() {
   return [...new Set([...changes.keys(), ...downloaded.keys()])].filter((key) => {
-    const now = JSON.stringify(changes.get(key) ?? inFile.get(key) ?? UNMARKED);
+    const now = JSON.stringify(current(key));
     return now !== (downloaded.get(key) ?? JSON.stringify(inFile.get(key) ?? UNMARKED));
   });
 }
@@ -140,16 +165,17 @@ function csvCell(text) {
 function downloadPicks() {
   download(new Blob([picksText()], { type: "text/csv" }), PICKS_FILE);
   for (const key of new Set([...changes.keys(), ...downloaded.keys()])) {
-    downloaded.set(key, JSON.stringify(changes.get(key) ?? inFile.get(key) ?? UNMARKED));
+    downloaded.set(key, JSON.stringify(current(key)));
   }
   storeChanges();
   renderPicks();
   announce(`${PICKS_FILE} downloaded: put it beside the recipe`);
 }
 
-/** Whether there are verdicts that the picks file may lack; a server has written them already. */
+/** Whether there are verdicts that the picks file may lack; a server that answers writes them. */
 function isDownloadable() {
-  return !SERVER && !facts.picks.error && changes.size + unsaved().length > 0;
+  if (facts.picks.error) return false;
+  return SERVER ? Boolean(offline || unsaveable) && unsaved().length > 0 : changes.size + unsaved().length > 0;
 }
 
 /** The line that counts the verdicts and says which are not saved yet. */
@@ -171,6 +197,7 @@ function picksLine() {
     parts.push(el("span", { class: "unsaved" }, `${plural(waiting, "verdict")} not saved yet${where}`));
   }
   parts.push(...serverLine());
+  if (warned) parts.push(el("span", { class: "unsaved", dir: "auto" }, warned));
   if (isDownloadable()) {
     const title = `Download ${PICKS_FILE} (S), and put it beside the recipe`;
     const attributes = { type: "button", id: "picks-download", "aria-keyshortcuts": "S", title };
@@ -231,6 +258,7 @@ function verdictBar(job, end = "") {
       {
         type: "button",
         id: `verdict-${name || "none"}${end}`,
+        "data-verdict": name,
         "aria-pressed": name ? String(verdict === name) : null,
         "aria-keyshortcuts": key,
         title: `${label} (${key})`,
@@ -243,24 +271,44 @@ function verdictBar(job, end = "") {
     type: "text",
     id: `verdict-note${end}`,
     "aria-label": "Note on the verdict",
-    placeholder: verdict ? "Note" : "A note needs a verdict",
+    placeholder: notePlaceholder(verdict),
     disabled: !verdict,
+    maxlength: LONGEST_NOTE,
     dir: "auto",
     value: note,
-    onchange: (event) => setNote(job, event.target.value.trim()),
   });
-  const label = { role: "group", "aria-label": "Verdict", "data-job": job.output, "data-end": end };
+  let before = null;
+  field.addEventListener("focus", () => (before = verdictOf(job)));
+  field.addEventListener("change", () => {
+    setNote(job, field.value.trim(), before ?? verdictOf(job));
+    before = verdictOf(job);
+  });
+  field.addEventListener("blur", () => updateNote(field, job));
+  const label = { role: "group", "aria-label": "Verdict", "data-job": job.output };
   return el("div", { class: "verdicts", ...label }, buttons, field);
 }
 
+function notePlaceholder(verdict) {
+  return verdict ? "Note" : "A note needs a verdict";
+}
+
+/** Its elements stay the same: a click that ends a note is still on its way to a button. */
 function updateVerdictBar(bar, keys) {
   const job = jobNamed.get(bar.dataset.job);
   if (!keys.has(job.key)) return;
-  const focused = document.activeElement?.id;
-  const fresh = verdictBar(job, bar.dataset.end);
-  bar.replaceWith(fresh);
-  const heir = byId(focused);
-  if (fresh.contains(heir) && !heir.disabled) heir.focus();
+  for (const button of bar.querySelectorAll("button[aria-pressed]")) {
+    button.setAttribute("aria-pressed", String(verdictOf(job).verdict === button.dataset.verdict));
+  }
+  updateNote(bar.querySelector("input"), job);
+}
+
+/** Shows the note as it is stored, but not in a field that the reader is writing in. */
+function updateNote(field, job) {
+  if (field === document.activeElement) return;
+  const { verdict, note } = verdictOf(job);
+  field.value = note;
+  field.disabled = !verdict;
+  field.placeholder = notePlaceholder(verdict);
 }
 
 /** P picks, X rejects, U removes the verdict: see `jobsForKeys`; Z undoes, S saves the picks file. */

@@ -3,12 +3,14 @@
 // A page that was opened from disk has no server, and none of this does anything.
 
 const SERVER = facts.server;
+const SCROLL_STORE = "spark-batch.scroll";
 const POLL_MS = 3000;
 // Without a key or a click for so long the reader is only looking; a reload forgets what Z undoes.
 const QUIET_MS = 4000;
 const QUIET_UNDO_MS = 20_000;
 let sending = false;
-let offline = "";
+let offline = ""; // why the server cannot be reached
+let unsaveable = ""; // why it did not take the last verdicts
 let stale = false;
 let touched = 0;
 
@@ -23,9 +25,9 @@ async function sendVerdicts() {
   sending = true;
   try {
     for (let keys = unsaved(); keys.length; keys = unsaved()) await sendThese(keys);
-    offline = "";
+    unsaveable = "";
   } catch (error) {
-    offline = String(error.message ?? error);
+    unsaveable = String(error.message ?? error);
     setTimeout(sendVerdicts, POLL_MS);
   } finally {
     sending = false;
@@ -34,7 +36,7 @@ async function sendVerdicts() {
 }
 
 async function sendThese(keys) {
-  const sent = new Map(keys.map((key) => [key, changes.get(key) ?? inFile.get(key) ?? UNMARKED]));
+  const sent = new Map(keys.map((key) => [key, current(key)]));
   const list = [...sent].map(([job, { verdict, note }]) => ({ job, verdict, note, before: stored(job) }));
   const answer = await ask(SERVER.picks, {
     method: "POST",
@@ -43,13 +45,16 @@ async function sendThese(keys) {
   });
   for (const [key, now] of Object.entries(answer.jobs)) takeOver(key, now, sent.get(key));
   if (answer.conflicts.length) {
-    announce(`Somebody else has judged ${plural(answer.conflicts.length, "picture")}: those verdicts stay`);
+    notify(`Somebody else has judged ${plural(answer.conflicts.length, "picture")}: those verdicts stay`);
+  }
+  if (answer.unknown.length) {
+    notify(`The recipe no longer has ${plural(answer.unknown.length, "picture")}: the verdict is not stored`);
   }
 }
 
 /** Takes over what the picks file has for a job, unless the reader has changed it since `sent`. */
 function takeOver(key, now, sent) {
-  const mine = changes.get(key) ?? inFile.get(key) ?? UNMARKED;
+  const mine = current(key);
   downloaded.set(key, JSON.stringify(now));
   if (JSON.stringify(mine) !== JSON.stringify(sent) || JSON.stringify(mine) === JSON.stringify(now)) return;
   changes.set(key, now);
@@ -72,13 +77,14 @@ async function poll() {
     const known = new Set([...inFile.keys(), ...changes.keys(), ...Object.keys(news.jobs)]);
     for (const key of sending ? [] : known) {
       const now = news.jobs[key] ?? UNMARKED;
-      const mine = changes.get(key) ?? inFile.get(key) ?? UNMARKED;
-      if (JSON.stringify(now) !== JSON.stringify(stored(key)) && !unsaved().includes(key)) takeOver(key, now, mine);
+      const mine = current(key);
+      const isMine = isSame(now, mine) || !unsaved().includes(key); // another tab may have sent it
+      if (JSON.stringify(now) !== JSON.stringify(stored(key)) && isMine) takeOver(key, now, mine);
     }
     offline = "";
     // The page of a damaged picks file sets no verdicts: once that is fixed, it reloads.
     stale = news.version !== SERVER.version || facts.picks.error !== null;
-    if (stale && isQuiet()) location.reload();
+    if (stale && isQuiet()) reloadInPlace();
   } catch (error) {
     offline = String(error.message ?? error);
   }
@@ -89,7 +95,7 @@ async function poll() {
 /** Whether a reload disturbs nobody: nothing is open, being written or unsaved. */
 function isQuiet() {
   const writing = document.activeElement?.matches("input:not([type=range]), select, textarea");
-  const busy = writing || document.querySelector("dialog[open]") || unsaved().length;
+  const busy = writing || document.querySelector("dialog[open]") || unsaved().length || selected.size || warned;
   return !busy && Date.now() - touched > (undone.length ? QUIET_UNDO_MS : QUIET_MS);
 }
 
@@ -97,14 +103,38 @@ function isQuiet() {
 function serverLine() {
   if (!SERVER) return [];
   const parts = [];
-  if (offline) parts.push(el("span", { class: "unsaved" }, `Not connected: ${offline}`));
+  const again = "start `spark-batch review` again and open its new address";
+  if (offline) parts.push(el("span", { class: "unsaved" }, `Not connected (${offline}): ${again}`));
+  else if (unsaveable && unsaved().length) parts.push(el("span", { class: "unsaved" }, `Not saved: ${unsaveable}`));
   else if (!unsaved().length) parts.push(el("span", {}, `Saved in ${PICKS_FILE}`));
   parts.push(reloadButton());
   return parts;
 }
 
+/** Loads the page anew, and shows the same part of the grid. */
+function reloadInPlace() {
+  const { scrollLeft, scrollTop } = byId("stage");
+  try {
+    sessionStorage.setItem(SCROLL_STORE, JSON.stringify([scrollLeft, scrollTop]));
+  } catch {
+    // The browser keeps nothing: the page begins at its top.
+  }
+  location.reload();
+}
+
+/** Scrolls to where the page was when it loaded itself anew. */
+function restorePlace() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(SCROLL_STORE));
+    sessionStorage.removeItem(SCROLL_STORE);
+    if (kept) byId("stage").scrollTo(...kept);
+  } catch {
+    // As above.
+  }
+}
+
 function reloadButton() {
-  const attributes = { type: "button", id: "show-new", onclick: () => location.reload() };
+  const attributes = { type: "button", id: "show-new", onclick: reloadInPlace };
   return stale && el("button", attributes, facts.picks.error ? "Reload" : "Show new pictures");
 }
 
@@ -113,6 +143,8 @@ function startServer() {
   for (const name of ["keydown", "pointerdown", "wheel"]) {
     document.addEventListener(name, () => (touched = Date.now()), { passive: true });
   }
+  window.addEventListener("beforeunload", (event) => unsaved().length && event.preventDefault());
+  restorePlace();
   sendVerdicts();
   setTimeout(poll, POLL_MS);
 }

@@ -12,6 +12,9 @@ const near = new IntersectionObserver(
   { root: byId("stage"), rootMargin: NEAR },
 );
 
+// Paper shows what is far from the screen as well.
+window.addEventListener("beforeprint", () => document.querySelectorAll(".tile").forEach(fill));
+
 const shown = new WeakMap();
 
 /** A button that opens a job, with `words` under its picture. */

@@ -77,8 +77,9 @@ function samples(group) {
   return el("div", { class: "samples" }, tiles, all);
 }
 
-/** Leaves only the jobs of a group in the grid. */
+/** Leaves only the jobs of a group in the grid, as far as a code or a check tells them apart. */
 function showGroup(group) {
-  change({ kinds: [group.kind], verdicts: [], search: group.why.code, filters: {} });
+  const search = group.why.code || group.jobs[0].failed_checks.join(" ");
+  change({ kinds: [group.kind], verdicts: [], search, filters: {} });
   byId("controls").scrollIntoView({ block: "start" });
 }
