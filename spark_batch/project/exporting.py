@@ -8,14 +8,11 @@ Only files whose content one of these two lists has are replaced or deleted.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
-from io import StringIO
 from pathlib import Path
 
 from spark_batch import lfs
@@ -25,18 +22,21 @@ from spark_batch.jobs import JobRecord, Status
 from spark_batch.jobs.names import ABSENT, VARIABLES, output_name, tokens, value_slug
 from spark_batch.jobs.picks import Picks, Verdict
 from spark_batch.jobs.select import facts
+from spark_batch.project.deliveries import (
+    LIST_SUFFIX,
+    MOST_BYTES,
+    UNFINISHED_SUFFIX,
+    Delivery,
+    leads_away,
+    list_text,
+    read_list,
+)
 from spark_batch.project.destinations import Destination, destination
 from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.project.selecting import chosen_records
 from spark_batch.recipe.output import name_faults, template_faults
 from spark_batch.recipe.variants import size_label
-from spark_batch.text import escape_formula, quoted, slug, unescape_formula
-
-_COLUMNS = ("file", "sha256", "job", "output", "bytes")
-_OLDER_COLUMNS = _COLUMNS[:-1]
-_MOST_BYTES = 1 << 26  # of an export manifest: 100 000 files have 16 MB
-_SHA256 = re.compile("[0-9a-f]{64}")
-_SIZE = re.compile("[0-9]{1,18}")
+from spark_batch.text import quoted, slug
 
 
 class ExportChange(str, Enum):
@@ -45,21 +45,6 @@ class ExportChange(str, Enum):
     COPY = "copy"
     KEEP = "keep"
     DELETE = "delete"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A file of the destination: its name, its content, and its job.
-
-    `output` is the picture's file below the output folder. `bytes` is None where an older manifest
-    does not list it.
-    """
-
-    file: str
-    sha256: str
-    job: str
-    output: str
-    bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +117,14 @@ class Export:
             pool.shutdown(cancel_futures=True)
 
     def _write_list(self, name: str, deliveries: Iterable[Delivery]) -> None:
-        content = _list_text(dict.fromkeys(deliveries)).encode()
+        content = list_text(dict.fromkeys(deliveries)).encode()
         if self.destination.read(name) != content:
             self.destination.write(name, content)
 
 
 def _names(layout: RecipeLayout) -> tuple[str, str]:
     """The names of the export manifest, and of the list that an unfinished export leaves."""
-    return f"{layout.label}.export.csv", f"{layout.label}.export.unfinished.csv"
+    return f"{layout.label}{LIST_SUFFIX}", f"{layout.label}{UNFINISHED_SUFFIX}"
 
 
 def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
@@ -152,7 +137,7 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     place = destination(options.to, output_dir=layout.paid_dir)
     earlier: dict[str, list[Delivery]] = {}
     for name in _names(layout):
-        for one in _read_list(place, name, f"{place.shown}/{name}"):
+        for one in _listed(place, name):
             earlier.setdefault(one.file, []).append(one)
     deliveries, unfinished = _deliveries(layout, options)
     _check_names(deliveries, _names(layout))
@@ -172,6 +157,15 @@ def prepare_export(layout: RecipeLayout, options: ExportOptions) -> Export:
     return Export(layout, place, tuple(changes), standing, len(unfinished))
 
 
+def _listed(place: Destination, name: str) -> tuple[Delivery, ...]:
+    """The files in a list of earlier exports. Raises UsageError for any other file."""
+    shown = f"{place.shown}/{name}"
+    if (place.size(name) or 0) > MOST_BYTES:
+        raise UsageError(f"{shown} is larger than a list of an export: move it away")
+    content = place.read(name)
+    return () if content is None else read_list(content, shown)
+
+
 def _deliveries(
     layout: RecipeLayout, options: ExportOptions
 ) -> tuple[list[Delivery], Sequence[str]]:
@@ -187,7 +181,7 @@ def _deliveries(
             if record.status is not Status.DONE or record.file is None or picture is None:
                 unfinished.append(record.key)
                 continue
-            if _leads_away(record.file):
+            if leads_away(record.file):
                 raise UsageError(
                     f"{layout.checkpoint} lists a file outside of its output folder:"
                     f" {quoted(record.file)}"
@@ -343,45 +337,3 @@ def _original(layout: RecipeLayout, delivery: Delivery) -> bytes:
     if hashlib.sha256(content).hexdigest() != delivery.sha256:
         raise UsageError(f"{path} was changed, its SHA-256 is not the recorded one: {cure}")
     return content
-
-
-def _list_text(deliveries: Iterable[Delivery]) -> str:
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for one in deliveries:
-        size = "" if one.bytes is None else one.bytes
-        writer.writerow((one.file, one.sha256, one.job, escape_formula(one.output), size))
-    return buffer.getvalue()
-
-
-def _read_list(place: Destination, name: str, shown: str) -> tuple[Delivery, ...]:
-    """The files in a list of earlier exports. Raises UsageError for any other file."""
-    error = UsageError(f"{shown} is not the manifest of an export: move it away, or restore it")
-    if (place.size(name) or 0) > _MOST_BYTES:
-        raise error
-    content = place.read(name)
-    if content is None:
-        return ()
-    try:
-        rows = list(csv.reader(StringIO(content.decode(), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error):
-        raise error from None
-    if not rows or tuple(rows[0]) not in (_COLUMNS, _OLDER_COLUMNS):
-        raise error
-    found = []
-    for cells in rows[1:]:
-        if len(cells) != len(rows[0]) or not _SHA256.fullmatch(cells[1]) or _leads_away(cells[0]):
-            raise error
-        size = cells[4] if len(cells) > len(_OLDER_COLUMNS) else ""
-        if size and not _SIZE.fullmatch(size):
-            raise error
-        output, length = unescape_formula(cells[3]), int(size) if size else None
-        found.append(Delivery(cells[0], cells[1], cells[2], output, length))
-    return tuple(found)
-
-
-def _leads_away(name: str) -> bool:
-    """Whether a name is anything but a plain path below the destination."""
-    odd = any(character in name for character in "\\:\0")
-    return odd or any(part in ("", ".", "..") for part in name.split("/"))

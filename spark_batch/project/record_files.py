@@ -9,18 +9,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from spark_batch.checkpoint import foreign
 from spark_batch.checkpoint.foreign import Claim
-from spark_batch.errors import SparkBatchError
+from spark_batch.errors import SparkBatchError, UsageError
 from spark_batch.jobs import Status
 from spark_batch.jobs.shard import labelled_shard
 from spark_batch.paths import CHECKPOINT_SUFFIX, MANIFEST_SUFFIX, SANDBOX, STATE_FOLDER
 from spark_batch.pictures import EXTENSIONS
 from spark_batch.project.amounts import manifest_cost
+from spark_batch.project.deliveries import (
+    LIST_SUFFIX,
+    MOST_BYTES,
+    UNFINISHED_SUFFIX,
+    read_list,
+)
 from spark_batch.recipe.globs import Generated, Origin
 from spark_batch.reports import manifest
 
@@ -105,14 +111,15 @@ def _cost(text: str | None) -> Decimal:
         return Decimal(0)
 
 
-# --- Generated pictures among the matches of a glob: those that a checkpoint or manifest above them
-# lists, of any recipe and name. A fresh clone may have the manifest alone.
+# --- Generated pictures among the matches of a glob: those that a checkpoint, a manifest or an
+# export's list above them has, of any recipe and name. A fresh clone may have the manifest alone.
 
 
 def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
-    """The pictures among `files` that spark-batch made; see `FindGenerated`.
+    """The pictures among `files` that spark-batch made or exported; see `FindGenerated`.
 
-    Reads every checkpoint and manifest once. Those that cannot be read are listed in the result.
+    Reads every checkpoint, manifest and list of an export once. Those that cannot be read are
+    listed in the result.
     """
     origins: dict[Path, set[Origin]] = defaultdict(set)
     unreadable = []
@@ -121,15 +128,21 @@ def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
         if folder := state(file.parent):
             origins[file].add(Origin(folder, ""))
     for folder, (records, below) in _by_folder(files, top).items():
-        for record_file in records:
+        lists = [(one.path, partial(_claimed, one, below), one.recipe) for one in records]
+        lists += [(path, partial(_delivered, path, below), "") for path in _export_lists(folder)]
+        for path, listed, recipe in lists:
             try:
-                for file in _claimed(record_file, below):
-                    origins[file].add(Origin(folder, record_file.recipe))
+                for file in listed():
+                    origins[file].add(Origin(folder, recipe))
             except SparkBatchError:
-                unreadable.append(record_file.path)
+                unreadable.append(path)
         for file in (file for name, file in below.items() if name.startswith(f"{SANDBOX}/")):
             origins[file].add(Origin(folder / SANDBOX, ""))
     return Generated(origins, tuple(unreadable))
+
+
+def _export_lists(folder: Path) -> list[Path]:
+    return [*_files(folder, LIST_SUFFIX), *_files(folder, UNFINISHED_SUFFIX)]
 
 
 def _state_folder(folder: Path) -> Path | None:
@@ -141,13 +154,13 @@ def _by_folder(
     files: Sequence[Path], top: Path
 ) -> Mapping[Path, tuple[tuple[RecordFile, ...], dict[str, Path]]]:
     """Output folders with their checkpoints and manifests, and with the files below by name."""
-    records = cache(in_folder)
+    records, exports = cache(in_folder), cache(_export_lists)
     found: dict[Path, tuple[tuple[RecordFile, ...], dict[str, Path]]] = {}
     above: dict[Path, list[Path]] = {}
     for file in files:
         folder = file.parent
         if folder not in above:
-            above[folder] = list(filter(records, upwards(folder, top)))
+            above[folder] = [one for one in upwards(folder, top) if records(one) or exports(one)]
         for output in above[folder]:
             name = str(file)[len(str(output)) :].replace(os.sep, "/").lstrip("/")
             found.setdefault(output, (records(output), {}))[1][_normal(name)] = file
@@ -165,6 +178,17 @@ def upwards(folder: Path, top: Path) -> Iterator[Path]:
 def _claimed(record_file: RecordFile, below: Mapping[str, Path]) -> Iterator[Path]:
     for claim in record_file.claims():
         yield from (below[name] for name in _names(claim) if name in below)
+
+
+def _delivered(path: Path, below: Mapping[str, Path]) -> Iterator[Path]:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(f"{path} is larger than a list of an export")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    names = (_normal(delivery.file) for delivery in read_list(content, str(path)))
+    yield from (below[name] for name in names if name in below)
 
 
 def _names(claim: Claim) -> list[str]:

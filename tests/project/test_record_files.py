@@ -15,6 +15,7 @@ from spark_batch.checkpoint import Checkpoint
 from spark_batch.errors import RecipeError
 from spark_batch.paths import Layout
 from spark_batch.project import load
+from spark_batch.project.deliveries import Delivery, list_text
 from spark_batch.recipe import Diagnostic, Loaded
 from tests.makers import a_job, a_picture, a_result, write_manifest
 
@@ -95,6 +96,19 @@ def test_a_picture_that_was_being_put_into_place_is_no_input(folder: Path) -> No
     """A killed run leaves it under its final name, and not yet written down."""
     _made(folder / "made", "cat/beach", done=False, books="checkpoint")
     assert _files(folder, _load(folder, "'**/*.jpg'")) == ["photos/hero.jpg"]
+
+
+@pytest.mark.parametrize("name", ["alpha.export.csv", "alpha.export.unfinished.csv"])
+@pytest.mark.parametrize("file", ["final.jpg", "spring/final.jpg"])
+def test_an_exported_picture_is_no_input(folder: Path, name: str, file: str) -> None:
+    """It would be paid for as the input of new jobs; named by its folder, it is one."""
+    _fill(folder, f"delivery/{file}", "delivery/mine.jpg")
+    delivery = Delivery(file, "0" * 64, "1" * 16, "cat/beach.jpg", 5)
+    (folder / "delivery" / name).write_text(list_text([delivery]))
+    found = _files(folder, _load(folder, "'**/*.jpg'"))
+    assert found == ["delivery/mine.jpg", "photos/hero.jpg"]
+    (folder / "delivery" / "mine.jpg").unlink()
+    assert _files(folder, _load(folder, "'delivery/**/*.jpg'")) == [f"delivery/{file}"]
 
 
 def test_what_stands_in_the_state_folder_is_no_input(folder: Path) -> None:
