@@ -17,6 +17,7 @@ from spark_batch.redact import key_free
 INVISIBLE = "\xa0\xad\u1680\u180e\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
+_STATED_DELIMITER = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)
 _VALUE_LENGTH = 60  # characters of a value that a message quotes
 _TICKS = re.compile("`+")
 _PUNCTUATION = re.compile(r"[!-,./:-@\[-`{-~]")  # of ASCII, without "-", which is safe in a cell
@@ -79,6 +80,18 @@ def visible(text: str) -> str:
 def quoted(text: str) -> str:
     """A text in quotes for a message: on one line, printable, `visible`, cut to 60 characters."""
     return f"'{one_line(visible(text), _VALUE_LENGTH)}'"
+
+
+def delimiter(line: str) -> tuple[str, bool]:
+    """What separates the cells of a CSV file, by its first line that is not empty.
+
+    A comma, a semicolon or a tab. True as well when the line is not the header and only states it,
+    as Excel's `sep=;` does.
+    """
+    if stated := _STATED_DELIMITER.fullmatch(line):
+        return stated[1], True
+    bare = re.sub(r'"(?:[^"]|"")*"', "", line)
+    return max(",;\t", key=bare.count), False
 
 
 def suggestion(word: str, known: tuple[str, ...]) -> str:

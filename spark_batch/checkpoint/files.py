@@ -268,5 +268,6 @@ def _damaged(path: Path, why: object) -> CheckpointDamaged:
         return CheckpointDamaged(f"the checkpoint {path}: {lfs.NOTICE}; nothing was sent")
     return CheckpointDamaged(
         f"the checkpoint {path} cannot be read ({why}); it was left as it is and nothing was sent:"
-        " put a good copy in its place, or move it away to start from nothing and pay again"
+        " put a good copy in its place, or move it away: the next run then takes over what the"
+        f" manifest in {path.parent.parent} lists, if there is one, and pays for all else again"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -33,5 +34,5 @@ def command(folder: Path) -> None:
             f" {shown(starter.repository)}, and write {shown(Path(inside))}/ before recipe.yaml and"
             " out in it"
         )
-    inside = "" if folder == Path() else f"cd {shown(folder)} && "
+    inside = "" if folder == Path() else f"cd {shlex.quote(shown(folder))} && "
     print_wrapped(f"now: {inside}spark-batch run recipe.yaml --sandbox")

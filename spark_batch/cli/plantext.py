@@ -137,8 +137,7 @@ def _count_axes(counts: _Counts, job: Job) -> None:
     counts["seed"][job.seed] += 1
     for name, value in job.parameters:
         counts[name][str(value)] += 1
-    if job.take > 1:
-        counts["take"][job.take] += 1
+    counts["take"][job.take] += 1
     for name, text in job.prompt.variables:
         counts[name][text] += 1
 
@@ -148,7 +147,7 @@ def _axis_lines(counts: _Counts) -> Iterator[tuple[str, str]]:
     axes = {axis: values for axis, numbers in counts.items() if (values := _values(numbers))}
     width = max(map(len, axes))
     for axis, values in axes.items():
-        if axis == "model" and len(values) == 1:
+        if axis in ("model", "take") and len(values) == 1:
             continue
         numbers = {number for _, number in values}
         alike = len(numbers) == 1

@@ -16,7 +16,7 @@ from typing import Any
 from spark_batch import atomic, lfs
 from spark_batch.errors import PicksError, UsageError
 from spark_batch.models.schemas import schema
-from spark_batch.text import escape_formula, one_line, quoted, unescape_formula
+from spark_batch.text import delimiter, escape_formula, one_line, quoted, unescape_formula
 
 PICKS_SUFFIX = ".picks.csv"
 PICKS = "picks"  # the name of the schema
@@ -188,7 +188,7 @@ def _changed(picks: Picks, changes: Iterable[PickChange]) -> tuple[Picks, tuple[
 
 
 def _refuse_own_columns(path: Path, text: str) -> None:
-    columns = next(csv.reader(StringIO(text, newline="")), [])
+    columns: list[str] = next((cells for cells in _reader(text, strict=False) if cells), [])
     others = [name for name in columns if name not in _columns()]
     if others:
         shown = quoted(one_line(others[0], _SHOWN))
@@ -268,7 +268,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if _CONFLICT.fullmatch(line.rstrip("\r")):
             raise _error(path, number, "a merge conflict of git: keep one line for each job")
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    reader = _reader(text)
     columns: list[str] | None = None
     begins = 1
     try:
@@ -283,6 +283,16 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
             begins = reader.line_num + 1
     except csv.Error as error:
         raise _error(path, begins, f"this is not CSV ({error})") from None
+
+
+def _reader(text: str, *, strict: bool = True) -> Any:
+    """Read CSV, also as spreadsheets save it, with semicolons or tabs."""
+    lines = text.splitlines(keepends=True)
+    first = next((at for at, line in enumerate(lines) if line.strip()), 0)
+    mark, is_stated = delimiter(lines[first] if lines else "")
+    if is_stated:
+        text = "".join([*lines[:first], "\n", *lines[first + 1 :]])
+    return csv.reader(StringIO(text, newline=""), delimiter=mark, strict=strict)
 
 
 def _checked_header(path: Path, line: int, cells: list[str]) -> list[str]:

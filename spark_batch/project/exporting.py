@@ -36,7 +36,7 @@ from spark_batch.project.layout import RecipeLayout, copied
 from spark_batch.project.selecting import chosen_records
 from spark_batch.recipe.output import name_faults, template_faults
 from spark_batch.recipe.variants import size_label
-from spark_batch.text import quoted, slug
+from spark_batch.text import printable, quoted, slug
 
 
 class ExportChange(str, Enum):
@@ -244,11 +244,16 @@ def _check_names(deliveries: Iterable[Delivery], lists: Iterable[str]) -> None:
         other = other or next((taken[folder] for folder in above if folder in taken), None)
         if other is not None:
             raise UsageError(
-                f"{quoted(delivery.output)} and {other} would both be {quoted(delivery.file)}:"
+                f"{_whole(delivery.output)} and {other} would both be {_whole(delivery.file)}:"
                 " add variables to --name, such as ${input}, ${prompt}, ${seed} or ${job}"
             )
-        taken[name] = quoted(delivery.output)
-        folders.update(dict.fromkeys(above, quoted(delivery.output)))
+        taken[name] = _whole(delivery.output)
+        folders.update(dict.fromkeys(above, _whole(delivery.output)))
+
+
+def _whole(name: str) -> str:
+    """A file's name in quotes for a message, uncut: the ends of two names tell them apart."""
+    return f"'{printable(name)}'"
 
 
 def _change(
@@ -264,7 +269,7 @@ def _change(
     ours = {one.sha256 for one in recorded}
     if there is not None and (there not in ours or not _is_still(place, delivery.file, there)):
         raise UsageError(
-            f"{place.shown} has a file {quoted(delivery.file)} that export did not write, or that"
+            f"{place.shown} has a file {_whole(delivery.file)} that export did not write, or that"
             " was changed since: move it away, or choose other names with --name"
         )
     return ExportChange.COPY, delivery

@@ -18,6 +18,7 @@ from spark_batch.text import quoted
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+_WITHOUT_AXES = ("output", "run", "checks")  # sections
 _MOST_GUESSED = 50  # unknown keys of a mapping
 _MOST = 1000  # errors of jsonschema that are read: a hostile recipe may have millions
 
@@ -193,7 +194,7 @@ def _report_unknown_keys(fault: Fault, node: Node, findings: Findings) -> None:
         if _is_text(key, fault, findings):
             hint = "; put a text with ': ' in quotes"
         if not hint and is_recipe and key in axes_of_schema():
-            hint = "; no model of the recipe has it"
+            hint = _axis_hint(key, fault.path)
         hint = hint or _choices(known)
         message = f"unknown key {quoted(key)}{hint}"
         findings.error(mark, code="unknown-key", path=path_text(fault.path), message=message)
@@ -207,6 +208,13 @@ def _is_text(key: str, fault: Fault, findings: Findings) -> bool:
     is_item = fault.path[:1] != ("checks",) and fault.path and isinstance(fault.path[-1], int)
     is_alone = len(fault.value) == 1 and isinstance(fault.value[key], str)
     return bool(is_item) and is_alone and findings.closest(key, known) is None
+
+
+def _axis_hint(key: str, path: Path) -> str:
+    """A hint for the name of an axis: in a section without axes it may belong into `variants`."""
+    if path and path[0] in _WITHOUT_AXES:
+        return f"; did you mean {quoted(f'variants.{key}')}?"
+    return "; no model of the recipe has it"
 
 
 def _elsewhere(key: str, path: Path) -> str:

@@ -144,6 +144,22 @@ def test_a_file_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
     assert read_picks(path).verdict(A) is Verdict.PICK
 
 
+@pytest.mark.parametrize("begin", ["", "sep=;\r\n", "\n"])
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_file_with_other_separators_is_read_and_changed(
+    tmp_path: Path, begin: str, mark: str
+) -> None:
+    """As German and other spreadsheets save it. It is written with commas."""
+    begin = begin.replace(";", mark)
+    rows = [["job", "output", "verdict", "note"], ["0" * 16, "a", "pick", "one, two"]]
+    path = _file(tmp_path, begin + "".join(f"{mark.join(cells)}\r\n" for cells in rows))
+    (pick,) = read_picks(path)
+    assert (pick.verdict, pick.note) == (Verdict.PICK, "one, two")
+    before = (pick.verdict, pick.note)
+    change_picks(path, [PickChange(pick.job, "a", Verdict.REJECT, "", before)], [pick.job])
+    assert path.read_text() == f"{HEADER}{'0' * 16},a,reject,\n"
+
+
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     """Before it is parsed."""
     with pytest.raises(UsageError, match="the picks file is larger than 16 MiB"):

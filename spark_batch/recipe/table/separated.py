@@ -11,9 +11,9 @@ from spark_batch.recipe.diagnostics import Findings, Mark, stop
 from spark_batch.recipe.table.cells import number_text
 from spark_batch.recipe.table.columns import Columns
 from spark_batch.recipe.table.grid import Grid
+from spark_batch.text import delimiter
 
 _MARKS = {",": "comma", ";": "semicolon", "\t": "tab"}  # between cells
-_STATED_MARK = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)  # Excel's line before the header
 _DECIMAL_COMMA = re.compile(r"-?[0-9]*,[0-9]+")
 # A number as a workbook may hold it: no code such as `007,5`, and no more digits than it has.
 _NUMBER = re.compile(r"(?!.{18})-?(?:0|[1-9][0-9]*),[0-9]+")
@@ -31,10 +31,9 @@ class Separated(Grid):
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
         lines = list(self._text)
         first = next((at for at, line in enumerate(lines) if line.strip()), 0)
-        stated = _STATED_MARK.fullmatch(lines[first]) if lines else None
-        if stated:
+        self._delimiter, is_stated = delimiter(lines[first] if lines else "")
+        if is_stated:
             lines[first] = "\n"
-        self._delimiter = stated[1] if stated else _delimiter(lines[first] if lines else "")
         reader = csv.reader(iter(lines), delimiter=self._delimiter, strict=True)
         line = 1
         try:
@@ -89,9 +88,3 @@ class Separated(Grid):
         if of_variable:
             return number_text(float(with_point)) if _NUMBER.fullmatch(text) else text
         return with_point if _DECIMAL_COMMA.fullmatch(text) else text
-
-
-def _delimiter(header: str) -> str:
-    """What separates the cells of a header: a comma, a semicolon or a tab outside of quotes."""
-    bare = re.sub(r'"(?:[^"]|"")*"', "", header)
-    return max(_MARKS, key=bare.count)
