@@ -21,11 +21,14 @@ _RECIPE_BYTES = 1 << 20
 def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
     """The present output folder of the recipe that a record file belongs to.
 
-    That recipe is looked for beside `besides`, which is another one, and in the output folder and
-    those above it. None when it is not found: it was renamed, or is elsewhere.
+    That recipe is looked for beside `besides`, which is another one, in the output folder and those
+    above it, and in the project's folders beside these. None when it is not found: it was renamed,
+    or is elsewhere.
     """
     above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
-    for folder in dict.fromkeys([besides.parent.absolute(), *above]):
+    project = [folder for folder in above[1:] if _is_one_project(folder)]
+    beside = [sub for folder in project for sub in _subfolders(folder)]
+    for folder in dict.fromkeys([besides.parent.absolute(), *above, *beside]):
         for path in _recipes(folder):
             if path.name == besides.name and path.samefile(besides):
                 continue

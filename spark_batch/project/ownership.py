@@ -126,7 +126,7 @@ class Ownership:
             costs = _paid(record_file, missing)
             if costs:
                 missing -= costs.keys()
-                cost, is_live = sum(costs.values(), Decimal(0)), self._home(record_file) is not None
+                cost, is_live = sum(costs.values(), Decimal(0)), self._is_live(record_file)
                 found.append(PaidElsewhere(record_file, len(costs), cost, is_live))
         return found
 
@@ -151,15 +151,18 @@ class Ownership:
         if claimed is None:
             return None
         owner, claim = claimed
-        home = self._home(owner)
-        folder = owner.folder.parent if self._sandbox else owner.folder
-        is_live = home == folder
+        is_live = self._is_live(owner)
         there = claim.file is not None and (owner.folder / claim.file).is_file()
-        if not there and not (claim.current and home in (None, folder)):
+        if not there and not (claim.current and (is_live or self._home(owner) is None)):
             return None  # the owner has no such file, and will not write one
         if not is_live and self._has_written(output):
             return None  # the file there is this recipe's
         return Conflict(output, owner, is_live)
+
+    def _is_live(self, record_file: RecordFile) -> bool:
+        """Whether a recipe is there that has this record file, and not only its name."""
+        folder = record_file.folder.parent if self._sandbox else record_file.folder
+        return self._home(record_file) == folder
 
     def _has_written(self, output: str) -> bool:
         line = self._reader.record(output)

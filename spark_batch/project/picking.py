@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from spark_batch.checkpoint import CheckpointReader
-from spark_batch.errors import PicksError
+from spark_batch.errors import PicksError, SparkBatchError
 from spark_batch.jobs import Recipe, SourceLocation
 from spark_batch.jobs.matrix import jobs
 from spark_batch.jobs.picks import PickCounts, Picks, picks_file, read_picks
@@ -34,11 +35,30 @@ def check_picks(recipe: Recipe) -> tuple[Diagnostic, ...]:
     except PicksError as error:
         place = SourceLocation(path, error.line, 1)
         return (Diagnostic(place, ERROR, "broken-picks", "", error.fault),)
-    unknown = picks.counts({job.key for job in jobs(recipe)}).unknown if picks else 0
+    keys = {job.key for job in jobs(recipe)} if picks else set()
+    if picks.counts(keys).unknown:
+        keys |= _further_takes(recipe)
+    unknown = picks.counts(keys).unknown
     if not unknown:
         return ()
     place = SourceLocation(path, 1, 1)
     return (Diagnostic(place, NOTE, "unknown-picks", "", unknown_picks(unknown)),)
+
+
+def _further_takes(recipe: Recipe) -> set[str]:
+    """The keys of further takes that were made; none where a checkpoint cannot be read."""
+    from spark_batch.project.layout import layout_of
+    from spark_batch.project.rerolling import with_further_takes
+
+    found: set[str] = set()
+    for sandbox in (False, True):
+        layout = layout_of(recipe, sandbox=sandbox)
+        with contextlib.suppress(SparkBatchError):
+            if layout.checkpoint.exists():
+                with CheckpointReader.open_readonly(layout.checkpoint) as reader:
+                    further = with_further_takes(recipe, layout, reader).further
+                found.update(job.key for job in further)
+    return found
 
 
 def unknown_picks(count: int) -> str:

@@ -120,6 +120,7 @@ class PreparedRun:
     `adopted` is what was adopted from the manifest, `paid` the number of tasks of earlier runs that
     are still open, `synced` whether the checkpoint has the recipe's lines already, `chooser` the
     selection, `bound` the saved plan to run, if any, and `sample` the sample of jobs, if not all.
+    `shared` says which jobs other recipes have paid for as well, None when none.
     """
 
     recipe: Recipe
@@ -134,6 +135,7 @@ class PreparedRun:
     synced: bool = False
     bound: Binding | None = None
     sample: Sample | None = None
+    shared: str | None = None
 
     @property
     def idle(self) -> bool:
@@ -305,6 +307,7 @@ def prepare(recipe: Recipe, options: RunOptions) -> Iterator[PreparedRun]:
             synced=synced,
             bound=bound,
             sample=sample,
+            shared=ownership.shared(),
         )
 
 

@@ -380,6 +380,42 @@ def test_a_copied_recipe_pays_for_its_own(folder: Folder, call: Call) -> None:
     assert (ended.code, "4 tasks created" in ended.out) == (ExitCode.DONE, True)
 
 
+def test_a_run_says_what_another_recipe_has_paid_for(folder: Folder, call: Call) -> None:
+    """Who renamed a recipe and kept a copy of it pays once more, and has to see it."""
+    call("run", folder.recipe, "--sandbox")
+    ended = call(
+        "run", _other(folder, RECIPE.replace("tiny", "other")), "--sandbox", "--limit", "1"
+    )
+    assert "note: 4 of the jobs of other were made before for 0.12 USD" in ended.err
+
+
+def test_a_copy_that_writes_elsewhere_is_not_the_renamed_recipe(folder: Folder, call: Call) -> None:
+    """It is called as before, and the pictures are not in its own folder."""
+    folder.recipe.write_text(f"{RECIPE}output: {{dir: out}}\n")
+    call("run", folder.recipe, "--sandbox")
+    (folder.path.parent / "photo.jpg").write_bytes((folder.path / "photo.jpg").read_bytes())
+    (folder.path.parent / "tiny.yaml").write_text(folder.recipe.read_text())
+    folder.edit("name: tiny", "name: small")
+    ended = call("run", folder.recipe, "--sandbox")
+    assert ended.code == ExitCode.WRONG
+    assert "If this recipe was renamed or moved" in ended.err
+
+
+def test_a_recipe_in_a_folder_beside_its_pictures_is_still_there(
+    folder: Folder, call: Call
+) -> None:
+    """As `recipes/` and `out/`: another recipe with some of its jobs is no renamed one."""
+    recipes, mine = folder.path / "recipes", folder.path / "mine"
+    recipes.mkdir()
+    mine.mkdir()
+    text = RECIPE.replace("photo.jpg", "../photo.jpg")
+    (recipes / "tiny.yaml").write_text(f"{text}output: {{dir: ../out/tiny}}\n")
+    (mine / "m.yaml").write_text(text.replace("name: tiny", "name: m"))
+    call("run", recipes / "tiny.yaml", "--sandbox", "--allow-outside")
+    ended = call("run", mine / "m.yaml", "--sandbox", "--allow-outside")
+    assert (ended.code, "m pays for its own pictures" in ended.err) == (ExitCode.DONE, True)
+
+
 def test_a_recipe_that_is_still_there_was_not_renamed(folder: Folder, call: Call) -> None:
     """Its checkpoint is not taken away from it."""
     _shared(folder)
