@@ -11,6 +11,7 @@ from spark_batch import atomic, cloud
 from spark_batch.errors import OutputError, PictureError, UsageError
 from spark_batch.paths import STATE_FOLDER
 from spark_batch.pictures.disk import sha256
+from spark_batch.recipe.boundary import git_fault
 from spark_batch.text import quoted
 
 _LOCAL = ("file", "local")
@@ -193,6 +194,8 @@ def destination(text: str, *, output_dir: Path) -> Destination:
         raise UsageError(
             f"--to {text} is in an output folder, which holds the originals: choose another folder"
         )
+    if fault := git_fault(real):
+        raise UsageError(f"--to {text} {fault}")
     if os.path.lexists(folder) and not folder.is_dir():
         raise UsageError(f"--to {text} is not a folder: choose another path")
     return FolderDestination(folder, text)

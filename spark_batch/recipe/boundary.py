@@ -105,12 +105,7 @@ class Boundary:
 
         Reading is less strict: git-annex keeps pictures in `.git`.
         """
-        real = folder.resolve()
-        root = self._real_root
-        below = real if root is None or not _is_in(real, [root]) else real.relative_to(root)
-        if _GIT in map(str.lower, below.parts):
-            return f"leads to {quoted(str(real))}, inside a .git folder: choose another folder"
-        return self.fault(folder)
+        return git_fault(folder.resolve()) or self.fault(folder)
 
     def _resolved(self, file: Path) -> Path:
         """`file` with all links followed; each folder is resolved once."""
@@ -128,16 +123,31 @@ class Boundary:
 def target_fault(path: Path) -> str | None:
     """Why no file may be written at `path`, which the user has named; None when it may.
 
-    Inside a repository, no link may lead out of it: a branch can add such a link.
+    Inside a repository, no link may lead out of it: a branch can add such a link. Nothing is
+    written into git's own folder.
     """
     absolute = Path(os.path.normpath(path.absolute()))
     root = repository_of(absolute.parent)
     real = absolute.parent.resolve()
+    if fault := git_fault(real):
+        return f"{path} {fault}"
     if root is None or _allowed.get() or _is_in(real, [root.resolve()]):
         return None
     return (
         f"{path} leads to {quoted(str(real))}, outside of the repository: name that folder itself"
     )
+
+
+def git_fault(real: Path) -> str | None:
+    """Why nothing may be written into a folder, links followed: it is git's own; None otherwise.
+
+    The path of the repository itself may have such a name.
+    """
+    root = repository_of(real)
+    below = real if root is None else real.relative_to(root)
+    if _GIT in map(str.lower, below.parts):
+        return f"leads to {quoted(str(real))}, inside a .git folder: choose another folder"
+    return None
 
 
 def read_text(

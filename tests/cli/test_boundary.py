@@ -251,3 +251,24 @@ def test_click_repeats_no_control_character(folder: Folder) -> None:
     assert ended.code == ExitCode.WRONG
     assert "\x1b" not in ended.err
     assert not [line for line in ended.err.splitlines() if line.lstrip().startswith("::")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "RECIPE", "--sandbox", "--events", ".git/events.jsonl"),
+        ("plan", "RECIPE", "--sandbox", "--out", ".git/plan.json"),
+        ("export", "RECIPE", "--sandbox", "--to", ".git/exp"),
+        ("init", ".git/hooks2"),
+    ],
+    ids=["events", "plan", "export", "init"],
+)
+def test_no_command_writes_into_gits_own_folder(shop: Folder, command: tuple[str, ...]) -> None:
+    (root,) = [path for path in (shop.path, *shop.path.parents) if (path / ".git").exists()]
+    process("run", shop.recipe, "--sandbox", "--limit", "1")
+    before = sorted((root / ".git").rglob("*"))
+    places = {"RECIPE": str(shop.recipe)}
+    given = [places.get(part, str(root / part) if ".git" in part else part) for part in command]
+    ended = process(*given)
+    assert (ended.code, "inside a .git folder" in ended.err) == (ExitCode.WRONG, True), ended
+    assert sorted((root / ".git").rglob("*")) == before
