@@ -223,3 +223,18 @@ def test_a_job_without_a_picture_shows_what_was_sent(
     expect(opened.page.locator("#job .compare .before")).to_be_visible()
     expect(opened.page.locator("#job .compare .blank")).to_contain_text("failed")
     expect(opened.page.get_by_role("slider")).to_have_count(0)
+
+
+def test_a_picture_that_is_missing_is_said_to_be(open_page: Open, tmp_path: Path) -> None:
+    """Its thumbnail, drawn as large, looks like a blurred result."""
+    layout = showcase.make_run(tmp_path)
+    opened = open_page(showcase.write_page(layout, tmp_path))
+    tile = opened.page.locator("#grid .tile.is-done").nth(2)
+    (picture,) = layout.output_dir.glob(f"{tile.get_attribute('data-job')}.*")
+    picture.unlink()
+    tile.press("Enter")
+    expect(opened.page.locator("#job .missing")).to_have_text(
+        "only its thumbnail: the picture is missing"
+    )
+    opened.page.keyboard.press("Escape")
+    opened.complaints.clear()  # of the browser, about the file

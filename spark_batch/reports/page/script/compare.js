@@ -53,7 +53,7 @@ function picture(number, link, name) {
   if (small && link) {
     const whole = new Image();
     whole.addEventListener("load", () => (image.src = whole.src));
-    whole.addEventListener("error", () => image.after(el("span", { class: "tag", id: "missing" }, "thumbnail: the picture is missing")));
+    whole.addEventListener("error", () => image.after(el("span", { class: "tag missing" }, "only its thumbnail: the picture is missing")));
     whole.src = link;
   }
   return image;
