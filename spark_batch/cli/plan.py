@@ -113,7 +113,7 @@ def command(
             print_wrapped(f"note: {shared}", err=True)
         if out and kept:
             saved = project.save(plan, kept, out, max_cost=max_cost, env_file=env_file)
-            _print_saved(saved, out, plan)
+            _print_saved(saved, out, plan, max_cost)
     work = plan.forecast.total(WORK)
     return ExitCode.CHANGES if detailed_exitcode and work else ExitCode.DONE
 
@@ -161,7 +161,9 @@ def _show(plan: project.Plan, *, as_json: bool, by: str | None, every: bool) -> 
         plantext.show(plan, every=every)
 
 
-def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> None:
+def _print_saved(
+    saved: project.SavedPlan, path: Path, plan: project.Plan, max_cost: Decimal | None
+) -> None:
     """Print the saved plan on stderr, so that a program can read the plan from stdout."""
     new = counted(sum(action in COSTS for _, action in saved.jobs.values()), "job")
     command = command_line("run", plan.recipe.path, plan.layout, "--plan", str(path))
@@ -170,6 +172,11 @@ def _print_saved(saved: project.SavedPlan, path: Path, plan: project.Plan) -> No
         f" the {saved.committed} USD so far; `{command}` does it, once",
         err=True,
     )
+    own = plan.recipe.run.max_cost
+    if own is not None and max_cost is not None and own < max_cost:
+        print_wrapped(
+            f"note: --max-cost {max_cost} does not lift the recipe's max_cost, {own} USD", err=True
+        )
     if saved.expected is not None and saved.committed + saved.expected > saved.ceiling:
         print_wrapped(
             f"it will stop before its end: it is expected to cost {saved.expected} USD in addition"

@@ -24,8 +24,9 @@ class Candidate:
 class Queue:
     """Jobs that wait to be sent: retries that are due first, then the plan's steps in order.
 
-    `attempts` is the recipe's bound on the attempts of a job, `limit` the run's on the tasks that
-    are created, those of retries included. Times are the run's clock, in seconds.
+    `attempts` is the recipe's bound on the attempts of a job. `limit` is the run's on the jobs of
+    the plan that are sent, and on the tasks that are created, those of retries included. Times are
+    the run's clock, in seconds.
     """
 
     def __init__(self, *, attempts: int, limit: int | None) -> None:
@@ -33,6 +34,7 @@ class Queue:
         self._limit = limit
         self._ahead: Step | None = None
         self._exhausted = False
+        self._sent = 0  # jobs of the plan
         self._counted = 0  # attempts that have created a task or may do so
         self._order = count()
         self._retries: list[tuple[float, int, Candidate]] = []
@@ -59,11 +61,15 @@ class Queue:
         """Whether one more task may be created."""
         return self._limit is None or self._counted < self._limit
 
+    @property
+    def _more_jobs(self) -> bool:
+        return self._limit is None or self._sent < self._limit
+
     def offer(self, step: Step | None) -> None:
         """Take the next step of the plan, if it is to be sent; None means there are no more."""
         if step is None:
             self._exhausted = True
-        elif step.action in COSTS and self.is_below_limit:
+        elif step.action in COSTS and self.is_below_limit and self._more_jobs:
             self._ahead = step
 
     def retry(self, job: Job, number: int, due: float) -> None:
@@ -94,6 +100,7 @@ class Queue:
         if before is not None and candidate.resends is None and not automatic:
             self._base[candidate.job.key] = before.number
         self._ahead = None
+        self._sent += 1
         self._counted += 1
 
     def not_created(self) -> None:

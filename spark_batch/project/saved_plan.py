@@ -73,8 +73,7 @@ def pictures_of(recipe: Recipe) -> Mapping[str, str]:
 
 
 def _ceiling(plan: Plan, kept: PlanSnapshot, max_cost: Decimal | None) -> Decimal:
-    given = plan.recipe.run.max_cost if max_cost is None else max_cost  # as `run` has it
-    bounds = [] if given is None else [given]
+    bounds = [bound for bound in (max_cost, plan.recipe.run.max_cost) if bound is not None]
     forecast, money = plan.forecast, kept.money
     if not forecast.unbounded and not money.unpriced:
         bounds.append(money.spent + money.reserved + forecast.most - forecast.resumed)

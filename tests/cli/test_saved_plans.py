@@ -244,6 +244,8 @@ def test_the_recipes_own_limit_is_the_lower_bound(folder: Folder, call: Call, sa
     """--max-cost does not lift it."""
     folder.edit("run: {", "run: {max_cost: 0.20, ")
     assert save(call, folder, saved)["cost_usd"]["ceiling"] == "0.20"
+    ended = call("plan", folder.recipe, "--sandbox", "--out", saved, "--max-cost", "9")
+    assert "--max-cost 9 does not lift the recipe's max_cost, 0.20 USD" in ended.err
     assert save(call, folder, saved, "--max-cost", "9")["cost_usd"]["ceiling"] == "0.20"
     assert save(call, folder, saved, "--max-cost", "0.10")["cost_usd"]["ceiling"] == "0.10"
 

@@ -259,12 +259,23 @@ def test_a_limit_of_tasks_counts_those_of_retries(make_world: MakeWorld, retry: 
     assert len(world.fingerprints()) == before + 2
 
 
-def test_a_limit_of_tasks_does_not_count_requests_that_created_none(make_world: MakeWorld) -> None:
+def test_a_request_that_created_no_task_is_sent_again_within_the_limit(
+    make_world: MakeWorld,
+) -> None:
     world = make_world(script={"create": ["create-code:003003095"]}, concurrency=1)
     world.prompts("Beach", "Snow", "Rain")
     world.settings["limit"] = 2
     tally = world.run()
     assert (tally.created, tally.done) == (2, 2)
+
+
+def test_a_limit_bounds_the_jobs_that_are_sent_as_well(make_world: MakeWorld) -> None:
+    """Of two that fail for good, none is replaced by a third."""
+    world = make_world(script={"create": ["create-code:003003002"] * 9}, concurrency=1)
+    world.prompts("Beach", "Snow", "Rain")
+    world.settings["limit"] = 2
+    assert world.run().failed == 2
+    assert sorted(record.attempts for record in world.records()) == [0, 1, 1]
 
 
 def test_a_picture_that_changed_after_it_was_planned_is_not_sent(make_world: MakeWorld) -> None:
