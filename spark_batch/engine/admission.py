@@ -34,8 +34,10 @@ class Queue:
         self._limit = limit
         self._ahead: Step | None = None
         self._exhausted = False
-        self._sent = 0  # jobs of the plan
-        self._counted = 0  # attempts that have created a task or may do so
+        self._sent = 0  # jobs of the plan, with the one ahead
+        self._counted = (
+            0  # attempts that have created a task or may do so, retries in the queue too
+        )
         self._order = count()
         self._retries: list[tuple[float, int, Candidate]] = []
         # Numbers of attempts, by key, that do not count against the recipe's bound in a `retry`.
@@ -71,6 +73,8 @@ class Queue:
             self._exhausted = True
         elif step.action in COSTS and self.is_below_limit and self._more_jobs:
             self._ahead = step
+            self._sent += 1
+            self._counted += 1
 
     def retry(self, job: Job, number: int, due: float) -> None:
         """Queue a further attempt of `job`, to be sent at `due`; it counts from now on."""
@@ -100,8 +104,6 @@ class Queue:
         if before is not None and candidate.resends is None and not automatic:
             self._base[candidate.job.key] = before.number
         self._ahead = None
-        self._sent += 1
-        self._counted += 1
 
     def not_created(self) -> None:
         """An attempt that counts has ended without a task."""

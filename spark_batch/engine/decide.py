@@ -665,6 +665,13 @@ class Engine:
         self._budget.charge(task.ticket, task.asked.kind, cost)
         self.tally.spent = self._budget.spent
 
+    def _stop_following(self, task: Task) -> None:
+        """Forget a task without its picture; it stays reserved if its cost is not known."""
+        if task.result is not None:
+            self._charge(task, task.result.usage.cost)  # which was counted if it is known
+        self._budget.leave(task.ticket)
+        self._forget(task.ticket)
+
     def _learn(self, task: Task) -> None:
         """Learn the duration of a task that this run has seen from its creation on.
 
@@ -770,8 +777,7 @@ class Engine:
 
     def _leave(self, task: Task, reason: str) -> None:
         """Leave a task to a later run, as the checkpoint has it."""
-        self._budget.leave(task.ticket)
-        self._forget(task.ticket)
+        self._stop_following(task)
         self.tally.unfinished += 1
         self._report(events.Unfinished(task.key, task.name, reason))
 
@@ -955,8 +961,7 @@ class Engine:
 
     def _mark_expired(self, task: Task, reason: str) -> None:
         self._write(Checkpoint.expire, task.ticket, reason)
-        self._budget.leave(task.ticket)
-        self._forget(task.ticket)
+        self._stop_following(task)
         self.tally.expired += 1
         self._report(events.Expired(task.key, task.name, reason))
 

@@ -22,9 +22,20 @@ def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
     """The present output folder of the recipe that a record file belongs to.
 
     That recipe is looked for beside `besides`, which is another one, in the output folder and those
-    above it, and in the project's folders beside these. None when it is not found: it was renamed,
-    or is elsewhere.
+    above it, and in the project's folders beside these. Of several of that name, it is the one that
+    writes where the record file is, else the first. None when there is none: it was renamed, or is
+    elsewhere.
     """
+    first = None
+    for output in _outputs(record_file, besides):
+        if record_file.folder in (output, pictures_folder(output, sandbox=True)):
+            return output
+        first = first or output
+    return first
+
+
+def _outputs(record_file: RecordFile, besides: Path) -> Iterator[Path]:
+    """The output folders of the recipes that have the name in a record file."""
     above = [record_file.folder, *record_file.folder.parents][: _LEVELS + 1]
     project = [folder for folder in above[1:] if _is_one_project(folder)]
     beside = [sub for folder in project for sub in _subfolders(folder)]
@@ -34,8 +45,7 @@ def output_of(record_file: RecordFile, *, besides: Path) -> Path | None:
                 continue
             found = header_of(path) if _mentions(path, record_file.recipe) else None
             if found is not None and found.name == record_file.recipe:
-                return found.output_dir
-    return None
+                yield found.output_dir
 
 
 def header_of(path: Path) -> Header | None:

@@ -401,6 +401,22 @@ def test_a_copy_that_writes_elsewhere_is_not_the_renamed_recipe(folder: Folder, 
     assert "If this recipe was renamed or moved" in ended.err
 
 
+def test_of_two_recipes_of_one_name_the_one_with_the_pictures_counts(
+    folder: Folder, call: Call
+) -> None:
+    """A copy of a whole project has its own pictures, as a copy of one recipe has."""
+    original, copy = folder.path / "original", folder.path / "copy"
+    original.mkdir()
+    shutil.copy(folder.path / "photo.jpg", original)
+    (original / "tiny.yaml").write_text(RECIPE)
+    (original / "b.yaml").write_text(RECIPE.replace("name: tiny", "name: b"))
+    call("run", original / "tiny.yaml", "--sandbox")
+    copy.mkdir()
+    for name in ("photo.jpg", "tiny.yaml", "b.yaml"):
+        shutil.copy(original / name, copy)
+    assert call("run", copy / "b.yaml", "--sandbox").code == ExitCode.DONE
+
+
 def test_a_recipe_in_a_folder_beside_its_pictures_is_still_there(
     folder: Folder, call: Call
 ) -> None:

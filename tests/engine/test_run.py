@@ -269,6 +269,30 @@ def test_a_request_that_created_no_task_is_sent_again_within_the_limit(
     assert (tally.created, tally.done) == (2, 2)
 
 
+def test_a_retry_does_not_take_the_place_of_a_job_that_waits_for_its_turn(
+    make_world: MakeWorld,
+) -> None:
+    """The second job waits for the price that the first one was to show, which fails."""
+    world = make_world(
+        script={"create": ["task-code:003003097"]}, max_cost=Decimal(5), concurrency=4
+    )
+    world.prompts("Beach", "Snow", "Rain")
+    world.recipe = replace(world.recipe, prices={})
+    world.settings["limit"] = 2
+    assert world.run().created == 2
+
+
+def test_a_task_whose_cost_never_comes_is_no_reason_to_resolve(make_world: MakeWorld) -> None:
+    """It is left for a later run; what helps is a price."""
+    script = {"poll": ["no-usage"] * 50, "result": ["404"] * 50}
+    world = make_world(script=script, max_cost=Decimal(5), fetch_tries=2)
+    world.recipe = replace(world.recipe, prices={})
+    tally = world.run()
+    assert tally.exit_code() is ExitCode.OVER_BUDGET
+    assert tally.halted
+    assert "the API reports no price" in tally.halted.reason
+
+
 def test_a_limit_bounds_the_jobs_that_are_sent_as_well(make_world: MakeWorld) -> None:
     """Of two that fail for good, none is replaced by a third."""
     world = make_world(script={"create": ["create-code:003003002"] * 9}, concurrency=1)

@@ -187,6 +187,10 @@ def test_a_file_that_cannot_take_verdicts_says_why_and_they_can_be_downloaded(
     saved = tmp_path / "saved.csv"
     waiting.value.save_as(saved)
     assert second in {pick.output for pick in read_picks(saved)}
+    expect(page.locator("#picks")).to_contain_text("1 verdict not saved yet")
+    picks_file(recipe).write_text(text)
+    expect(page.locator("#picks")).to_contain_text("Saved in", timeout=LONG)
+    assert picks(recipe)[second] == "reject"
 
 
 def test_a_review_that_has_ended_says_what_to_do(browser: Browser, recipe: Path) -> None:
@@ -210,6 +214,47 @@ def test_a_page_with_a_selection_is_not_loaded_anew(page: Page, recipe: Path) ->
     page.locator("#stage").evaluate("stage => stage.scrollTo(0, 150)")
     run(project.load(recipe).recipe, project.RunOptions(sandbox=True))
     expect(page.locator("#show-new")).to_be_visible(timeout=LONG)
+    page.wait_for_timeout(8_000)  # a page without a selection would be loaded anew by then
+    expect(page.locator("#selection")).to_be_visible()
     page.locator("#show-new").evaluate("button => button.click()")
     expect(page.locator("#grid .tile.is-done")).to_have_count(4)
     expect(page.locator("#stage")).to_have_js_property("scrollTop", 150)
+
+
+def test_a_note_is_kept_from_others_when_the_window_was_left(page: Page, recipe: Path) -> None:
+    """Coming back gives the field the focus again, with the old text in it."""
+    judge(page, 0, "p")
+    expect(page.locator("#picks")).to_contain_text("Saved in", timeout=LONG)
+    page.locator("#grid .tile").first.press("Enter")
+    field = page.locator("#verdict-note")
+    field.press_sequentially("nice, b")
+    field.dispatch_event("change")
+    field.dispatch_event("blur")
+    expect(page.locator("#picks .unsaved")).to_have_count(0, timeout=LONG)
+    another_person_writes(recipe, ',pick,"nice, b"', ",reject,theirs")
+    expect(page.locator("#grid .tile").first).to_have_attribute("data-verdict", "reject")
+    field.dispatch_event("focus")
+    page.keyboard.type("ut")
+    page.keyboard.press("Tab")
+    expect(page.locator("#picks")).to_contain_text("your note is not stored: nice, but")
+    (pick,) = read_picks(picks_file(recipe))
+    assert (pick.verdict, pick.note) == (Verdict.REJECT, "theirs")
+
+
+def test_a_note_in_the_servers_form_is_still_the_readers(page: Page, recipe: Path) -> None:
+    """It has no control characters and no double spaces; the next words follow, and undo works."""
+    judge(page, 0, "p")
+    page.locator("#grid .tile").first.press("Enter")
+    field = page.locator("#verdict-note")
+    field.fill("Good.  But\x07 dark")
+    field.press("Enter")
+    expect(page.locator("#picks .unsaved")).to_have_count(0, timeout=LONG)
+    field.press_sequentially(" here")
+    page.keyboard.press("Tab")
+    expect(page.locator("#picks .unsaved")).to_have_count(0, timeout=LONG)
+    (pick,) = read_picks(picks_file(recipe))
+    assert pick.note == "Good. But\N{REPLACEMENT CHARACTER} dark here"
+    page.locator("#picks-undo").evaluate("button => button.click()")
+    expect(page.locator("#picks .unsaved")).to_have_count(0, timeout=LONG)
+    (pick,) = read_picks(picks_file(recipe))
+    assert pick.note == "Good. But\N{REPLACEMENT CHARACTER} dark"

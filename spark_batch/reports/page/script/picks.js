@@ -47,14 +47,19 @@ function setVerdicts(list, verdict) {
   announce(`${what}: ${verdictWords(verdict)}`);
 }
 
-/** Takes a note over, unless somebody else has changed the verdict `before` that the reader saw. */
-function setNote(job, note, before) {
-  if (note === verdictOf(job).note) return;
-  if (!isSame(verdictOf(job), before)) {
+/** The verdict that the reader saw when a note was begun. */
+const seen = { key: "", verdict: UNMARKED };
+
+/** Takes a note over; false if somebody else has changed the verdict that the reader saw. */
+function setNote(job, text) {
+  const note = text.trim().replace(/\s+/g, " ");
+  if (note === verdictOf(job).note) return true;
+  if (seen.key === job.key && !isSame(verdictOf(job), seen.verdict)) {
     notify(`Somebody else has judged ${job.output} meanwhile, and your note is not stored: ${note}`);
-    return;
+    return false;
   }
   changeVerdicts([[job.key, { ...verdictOf(job), output: job.output, note }]]);
+  return true;
 }
 
 /** Takes changes over, as pairs of a job's key and its change. */
@@ -75,6 +80,13 @@ function undoVerdict() {
   const others = step.length - mine.length;
   if (others) notify(`Somebody else has judged ${plural(others, "picture")} since: those verdicts stay`);
   else announce("Undone");
+}
+
+/** The picks file has a verdict of the reader in a form of its own: that is no change by others. */
+function adoptForm(key, sent, now) {
+  const steps = undone.flat().filter(([other, , changed]) => other === key && isSame(changed, sent));
+  for (const step of steps) step[2] = now;
+  if (seen.key === key && isSame(seen.verdict, sent)) seen.verdict = now;
 }
 
 function putChanges(pairs) {
@@ -164,7 +176,8 @@ function csvCell(text) {
 
 function downloadPicks() {
   download(new Blob([picksText()], { type: "text/csv" }), PICKS_FILE);
-  for (const key of new Set([...changes.keys(), ...downloaded.keys()])) {
+  // A server still has to write them: to it, only what it has written counts.
+  for (const key of SERVER ? [] : new Set([...changes.keys(), ...downloaded.keys()])) {
     downloaded.set(key, JSON.stringify(current(key)));
   }
   storeChanges();
@@ -175,7 +188,7 @@ function downloadPicks() {
 /** Whether there are verdicts that the picks file may lack; a server that answers writes them. */
 function isDownloadable() {
   if (facts.picks.error) return false;
-  return SERVER ? Boolean(offline || unsaveable) && unsaved().length > 0 : changes.size + unsaved().length > 0;
+  return SERVER ? Boolean(offline || damaged || unsaveable) && unsaved().length > 0 : changes.size + unsaved().length > 0;
 }
 
 /** The line that counts the verdicts and says which are not saved yet. */
@@ -277,12 +290,10 @@ function verdictBar(job, end = "") {
     dir: "auto",
     value: note,
   });
-  let before = null;
-  field.addEventListener("focus", () => (before = verdictOf(job)));
-  field.addEventListener("change", () => {
-    setNote(job, field.value.trim(), before ?? verdictOf(job));
-    before = verdictOf(job);
-  });
+  // A window that comes back gives the field the focus again, with a note that is not finished.
+  const see = () => Object.assign(seen, { key: job.key, verdict: verdictOf(job) });
+  field.addEventListener("focus", () => (field.value === verdictOf(job).note || seen.key !== job.key) && see());
+  field.addEventListener("change", () => setNote(job, field.value) && see());
   field.addEventListener("blur", () => updateNote(field, job));
   const label = { role: "group", "aria-label": "Verdict", "data-job": job.output };
   return el("div", { class: "verdicts", ...label }, buttons, field);

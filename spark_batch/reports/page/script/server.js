@@ -11,6 +11,7 @@ const QUIET_UNDO_MS = 20_000;
 let sending = false;
 let offline = ""; // why the server cannot be reached
 let unsaveable = ""; // why it did not take the last verdicts
+let damaged = ""; // what is wrong with the picks file
 let stale = false;
 let touched = 0;
 
@@ -43,13 +44,16 @@ async function sendThese(keys) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ changes: list }),
   });
-  for (const [key, now] of Object.entries(answer.jobs)) takeOver(key, now, sent.get(key));
-  if (answer.conflicts.length) {
-    notify(`Somebody else has judged ${plural(answer.conflicts.length, "picture")}: those verdicts stay`);
+  for (const [key, now] of Object.entries(answer.jobs)) {
+    if (!answer.conflicts.includes(key)) adoptForm(key, sent.get(key), now);
+    takeOver(key, now, sent.get(key));
   }
-  if (answer.unknown.length) {
-    notify(`The recipe no longer has ${plural(answer.unknown.length, "picture")}: the verdict is not stored`);
-  }
+  const { conflicts, unknown } = answer;
+  const parts = [
+    conflicts.length && `Somebody else has judged ${plural(conflicts.length, "picture")}: those verdicts stay`,
+    unknown.length && `The recipe no longer has ${plural(unknown.length, "picture")}: no verdict is stored for it`,
+  ].filter(Boolean);
+  if (parts.length) notify(parts.join(". "));
 }
 
 /** Takes over what the picks file has for a job, unless the reader has changed it since `sent`. */
@@ -73,15 +77,15 @@ async function ask(address, options) {
 async function poll() {
   try {
     const news = await ask(SERVER.state);
-    if (news.error) throw new Error(news.error);
+    offline = "";
+    damaged = news.error ?? "";
     const known = new Set([...inFile.keys(), ...changes.keys(), ...Object.keys(news.jobs)]);
-    for (const key of sending ? [] : known) {
+    for (const key of sending || damaged ? [] : known) {
       const now = news.jobs[key] ?? UNMARKED;
       const mine = current(key);
       const isMine = isSame(now, mine) || !unsaved().includes(key); // another tab may have sent it
       if (JSON.stringify(now) !== JSON.stringify(stored(key)) && isMine) takeOver(key, now, mine);
     }
-    offline = "";
     // The page of a damaged picks file sets no verdicts: once that is fixed, it reloads.
     stale = news.version !== SERVER.version || facts.picks.error !== null;
     if (stale && isQuiet()) reloadInPlace();
@@ -105,6 +109,7 @@ function serverLine() {
   const parts = [];
   const again = "start `spark-batch review` again and open its new address";
   if (offline) parts.push(el("span", { class: "unsaved" }, `Not connected (${offline}): ${again}`));
+  else if (damaged) parts.push(el("span", { class: "unsaved" }, `Not saved: ${damaged}`));
   else if (unsaveable && unsaved().length) parts.push(el("span", { class: "unsaved" }, `Not saved: ${unsaveable}`));
   else if (!unsaved().length) parts.push(el("span", {}, `Saved in ${PICKS_FILE}`));
   parts.push(reloadButton());
