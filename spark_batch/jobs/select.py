@@ -33,7 +33,8 @@ _NUMBERS = frozenset({"scale", "seed", "take"})
 _OWN = frozenset({"job", "output", "status"})  # facts about one job alone, not axes
 _STATUSES = (*(status.value for status in Status), FLAGGED)
 # Axes with fixed values, where one that no job has right now is not a mistake.
-_VALUES = {"status": _STATUSES, "pick": AXIS_VALUES}
+_PICK = "pick"
+_VALUES = {"status": _STATUSES, _PICK: AXIS_VALUES}
 # What earlier versions called a status.
 _OLDER = {"lost": Status.EXPIRED.value, "suspect": FLAGGED}
 _LISTED = 8  # values that a message lists
@@ -154,8 +155,12 @@ class Chooser:
         """Whether a job with these facts is chosen."""
         if not self._terms:
             return True
-        # A variable of a prompt that is called `pick` keeps its name.
-        facts = {"pick": tuple(map(self._picks.axis, facts.get("job", ()))), **facts}
+        if _PICK in facts and _PICK in self._axes:
+            raise UsageError(
+                f"`{_PICK}` is a variable of this recipe and the verdicts' axis as well: give the"
+                " variable another name to select by it"
+            )
+        facts = {_PICK: tuple(map(self._picks.axis, facts.get("job", ()))), **facts}
         for axis in self._axes:
             seen = self._seen.setdefault(axis, {})
             if len(seen) < _REMEMBERED:

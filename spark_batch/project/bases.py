@@ -33,7 +33,8 @@ class Base:
     """What a plan is compared with: the jobs of a recipe at a commit, or the rows of a manifest.
 
     `given` is the user's argument. `commit` is None for a manifest. `costs` are in USD by key, as
-    in `Plan.costs`, and `made` are the pictures by job; only a manifest has them.
+    in `Plan.costs`, `made` are the pictures by job, and `unnamed` the outputs of rows without a
+    file, which were made up; only a manifest has them.
     """
 
     given: str
@@ -42,6 +43,7 @@ class Base:
     notes: tuple[str, ...] = ()
     costs: tuple[tuple[int, Decimal | None], ...] = ()
     made: Mapping[str, Made] = field(default_factory=dict)
+    unnamed: frozenset[str] = frozenset()
 
 
 def base(recipe: Recipe, given: str) -> Base:
@@ -89,9 +91,12 @@ def _from_manifest(given: str) -> Base:
     lines: list[JobRecord] = []
     costs: list[tuple[int, Decimal | None]] = []
     made: dict[str, Made] = {}
+    unnamed: set[str] = set()
     for number, row in enumerate(manifest.read_manifest(Path(given)), 2):
         try:
             lines.append(_row_record(row))
+            if not row["output"]:
+                unnamed.add(lines[-1].output)
             costs.extend(_row_cost(row))
             made.update(_row_made(row))
         except (ValueError, ArithmeticError):
@@ -99,7 +104,7 @@ def _from_manifest(given: str) -> Base:
                 f"line {number} of {given} is not one that spark-batch wrote: give another"
                 " manifest, or a commit"
             ) from None
-    return Base(given, tuple(lines), costs=tuple(costs), made=made)
+    return Base(given, tuple(lines), costs=tuple(costs), made=made, unnamed=frozenset(unnamed))
 
 
 def made_in(path: Path) -> dict[str, Made]:

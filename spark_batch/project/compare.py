@@ -181,7 +181,8 @@ class Comparison:
         if free is None:
             return Change.KEPT, self.base.lines[places[0]]
         self._taken[free] = True
-        return Change.RENAMED, self.base.lines[free]
+        before = self.base.lines[free]
+        return Change.KEPT if before.output in self.base.unnamed else Change.RENAMED, before
 
     def _counted(self, entry: Entry) -> Entry:
         totals = self.totals

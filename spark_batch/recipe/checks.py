@@ -36,7 +36,7 @@ def read(node: Node | None, names: Sequence[str] | None, findings: Findings) -> 
 def warn(
     node: Node | None, checks: Iterable[Check], blocks: Iterable[Block], findings: Findings
 ) -> None:
-    """Warn about inputs without a file that a check needs; note checks that start programs."""
+    """Warn about checks that always fail; note those that start programs."""
     first = next((check for check in checks if check.needs_input), None)
     urls = {picture.id: None for block in blocks for picture in block.inputs if picture.url}
     if node is None:
@@ -47,6 +47,13 @@ def warn(
             f" {quoted(next(iter(urls)))}, which is a URL"
         )
         findings.warn(node.mark, code="check-no-file", path="checks", message=message)
+    sizeless = next((block.model.name for block in blocks if block.model.output is None), None)
+    if sizeless and any(check.kind is Kind.SIZE for check in checks):
+        message = (
+            f"the check 'size' always fails for {quoted(sizeless)}: the model documents no size of"
+            " its results"
+        )
+        findings.warn(node.mark, code="check-no-size", path="checks", message=message)
     commands = [check for check in checks if check.kind is Kind.RUN]
     if commands:
         first_label = quoted(commands[0].label)

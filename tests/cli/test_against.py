@@ -216,6 +216,16 @@ def test_the_exit_code_says_whether_anything_has_changed(
     assert against(call, folder, "--detailed-exitcode", "--markdown").code == 10
 
 
+def test_rows_of_a_manifest_without_a_picture_are_no_renamed_jobs(
+    folder: Folder, repo: Repository, call: Call
+) -> None:
+    """Such a row names no file, so nobody knows that its name has changed."""
+    call("run", folder.recipe, "--sandbox", "--limit", "1")
+    given = folder.previews / "tiny.manifest.csv"
+    ended = against(call, folder, "--detailed-exitcode", given=given)
+    assert (ended.code, "renamed" in ended.out) == (0, False), ended
+
+
 def test_notes_go_to_stderr_and_into_the_other_forms(
     folder: Folder, repo: Repository, call: Call
 ) -> None:

@@ -107,6 +107,14 @@ def test_what_no_job_has(expression: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_a_variable_called_pick_is_not_taken_for_the_verdict() -> None:
+    """`export --only pick=yes` would deliver by the wrong one."""
+    for expression in ("pick=yes", "pick!=reject", "input=hero,pick=apple"):
+        with pytest.raises(UsageError, match="`pick` is a variable of this recipe and the verdict"):
+            Chooser([expression])({**FACTS, "pick": ("apple",)})
+    assert Chooser(["input=hero"])({**FACTS, "pick": ("apple",)})
+
+
 def test_a_selection_from_no_jobs_offers_no_choice() -> None:
     """The message ends where a list of axes would be empty."""
     with pytest.raises(UsageError) as caught:

@@ -13,7 +13,7 @@ from spark_batch.text import quoted
 TEXTS = ("image", "prompt", "id", "size")  # columns in which `7` is a text
 NOT_SAVED = "#UNSAVED!"  # the text of a cell whose formula has no saved result
 
-_WHOLE = 10.0**15  # above it, a number has more digits than a spreadsheet keeps
+_WHOLE = 10.0**21  # from it on, spreadsheets show a number with an exponent
 # What spreadsheets show for a formula that fails; German ones have names of their own.
 _ERRORS = frozenset(
     (
@@ -33,7 +33,8 @@ class Row:
 
 def number_text(number: float) -> str:
     """A number of a cell with up to 15 significant digits, as spreadsheets show it."""
-    return str(int(number)) if number.is_integer() and abs(number) < _WHOLE else f"{number:.15g}"
+    text = f"{number:.15g}"
+    return str(int(float(text))) if number.is_integer() and abs(number) < _WHOLE else text
 
 
 def fault(column: str, value: object) -> str | None:
