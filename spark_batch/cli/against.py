@@ -97,7 +97,8 @@ def _print_text(comparison: Comparison, shown: int | None) -> None:
     commit = f" ({against.commit[:10]})" if against.commit else ""
     name = f"{comparison.plan.recipe.name} against {quoted(against.given)}{commit}"
     print_wrapped(f"{name}: {changes.headline(totals)}")
-    for line in changes.details(totals):
+    is_preview = comparison.plan.layout.is_preview
+    for line in changes.details(totals, is_preview=is_preview):
         print_wrapped(f"  {line}")
 
 

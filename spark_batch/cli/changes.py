@@ -62,8 +62,10 @@ def headline(totals: Totals) -> str:
     return f"{', '.join(words)}; {expected}, {paid}"
 
 
-def details(totals: Totals) -> Iterator[str]:
-    """Lines with what the headline leaves out."""
+def details(totals: Totals, *, is_preview: bool) -> Iterator[str]:
+    """Lines with what the headline leaves out; `is_preview` for previews of the sandbox."""
+    if is_preview:
+        yield "nothing of this is charged: the sandbox makes previews"
     renamed = totals.all.counts[Change.RENAMED]
     if renamed:
         yield f"{renamed} of the kept ones under another name, which costs nothing"

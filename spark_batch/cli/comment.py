@@ -76,7 +76,8 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield f"**{changes.headline(totals)}**"
     notes = (code(note, longest=_NOTE) for note in against.notes)
-    lines = [*changes.details(totals), *notes]
+    is_preview = comparison.plan.layout.is_preview
+    lines = [*changes.details(totals, is_preview=is_preview), *notes]
     yield from ["", *(f"- {line}" for line in lines)] if lines else []
     for axis, sums in (("prompt", totals.prompts), ("input", totals.inputs)):
         yield from _by_axis(axis, sums)

@@ -89,10 +89,11 @@ def test_lines_tables_and_sums(folder: Folder, repo: Repository, call: Call) -> 
         ["beach", "0", "2", "0", "0", "0.06"],
     ]
     commit = repo.git("rev-parse", "HEAD")[:10]
-    assert lines[-2] == (
+    assert lines[-3] == (
         f"tiny against 'main' ({commit}): 2 new, 2 changed, 0 kept, 2 removed;"
         " expected 0.12 USD, 0 USD already paid"
     )
+    assert lines[-2].strip() == "nothing of this is charged: the sandbox makes previews"
     assert lines[-1] == "  0.12 USD paid for what is removed or replaced"
 
 
