@@ -92,11 +92,14 @@ def test_storage_is_opened_only_after_the_browser_knows_the_page(
 def test_a_browser_that_answers_no_question_about_storage_shows_the_page(
     open_page: Open, file: Path
 ) -> None:
-    """Some refuse it to pages from disk, and older ones lack it."""
+    """Some refuse it to pages from disk, older ones lack it, and none may keep the page empty."""
     opened = open_page(file)
     tiles = opened.tiles().count()
-    refused = "StorageManager.prototype.persisted = () => Promise.reject(new TypeError('no'));"
-    for unusual in (refused, "Object.defineProperty(navigator, 'storage', { value: undefined });"):
+    for unusual in (
+        "StorageManager.prototype.persisted = () => Promise.reject(new TypeError('no'));",
+        "StorageManager.prototype.persisted = () => new Promise(() => {});",
+        "Object.defineProperty(navigator, 'storage', { value: undefined });",
+    ):
         opened.page.add_init_script(unusual)
         opened.page.reload()
         expect(opened.tiles()).to_have_count(tiles)

@@ -1,6 +1,7 @@
 // Draws the page, and connects the parts to its events.
 
 const THEMES = ["auto", "light", "dark"];
+const LONGEST_START_MS = 5000;
 
 function renderBar() {
   const { spent, reserved } = facts.money;
@@ -132,8 +133,9 @@ function start() {
  * the page stores is dropped, however much later: one reload in thirty lost the reader's verdicts.
  */
 async function startWithStorage() {
+  const late = new Promise((done) => setTimeout(done, LONGEST_START_MS));
   try {
-    await navigator.storage.persisted();
+    await Promise.race([navigator.storage.persisted(), late]);
   } catch {
     // The browser has no such question, or not for a page from disk.
   }
