@@ -283,3 +283,11 @@ def test_no_path_of_a_command_leads_out_of_a_repository(
     assert (ended.code, "outside of the repository" in ended.err) == (ExitCode.WRONG, True)
     assert not list(elsewhere.iterdir())
     assert call(*beginning, elsewhere / "new").code == ExitCode.DONE
+
+
+def test_the_command_after_init_is_one_for_a_shell(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder's name may have spaces and quotes."""
+    monkeypatch.chdir(tmp_path)
+    assert "now: cd 'sp ace' && spark-batch run" in call("init", "sp ace").out

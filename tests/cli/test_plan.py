@@ -320,3 +320,11 @@ def test_many_new_pictures_are_shown_by_axis_and_the_rest_by_itself(
     lines = call("plan", folder.recipe, "--sandbox").out.splitlines()
     assert lines[0].startswith("+ 31 new pictures")
     assert sum(line.startswith("< ") for line in lines) == 1
+
+
+def test_all_takes_are_among_the_axes(folder: Folder, call: Call) -> None:
+    """Those of the first take too."""
+    folder.edit("seed: 7", "seed: -1, takes: 9")
+    lines = call("plan", folder.recipe, "--sandbox").out.splitlines()
+    takes = [line.split(maxsplit=2) for line in lines if line.strip().startswith("take")]
+    assert takes == [["take", "9", "1, 2, 3, 4, 5, 6 and 3 more, 4 each"]]
