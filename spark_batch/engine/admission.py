@@ -35,9 +35,7 @@ class Queue:
         self._ahead: Step | None = None
         self._exhausted = False
         self._sent = 0  # jobs of the plan, with the one ahead
-        self._counted = (
-            0  # attempts that have created a task or may do so, retries in the queue too
-        )
+        self._counted = 0  # attempts that have created a task or may, with retries in the queue
         self._order = count()
         self._retries: list[tuple[float, int, Candidate]] = []
         # Numbers of attempts, by key, that do not count against the recipe's bound in a `retry`.

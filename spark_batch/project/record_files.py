@@ -90,7 +90,7 @@ def in_folder(folder: Path) -> tuple[RecordFile, ...]:
     )
 
 
-def _files(folder: Path, tail: str) -> list[Path]:
+def _files(folder: Path, tail: str | tuple[str, ...]) -> list[Path]:
     found = entries(folder, lambda entry: entry.name.endswith(tail) and entry.is_file())
     return sorted(folder / entry.name for entry in found)
 
@@ -142,7 +142,7 @@ def find_generated(files: Sequence[Path], /, *, top: Path) -> Generated:
 
 
 def _export_lists(folder: Path) -> list[Path]:
-    return [*_files(folder, LIST_SUFFIX), *_files(folder, UNFINISHED_SUFFIX)]
+    return _files(folder, (LIST_SUFFIX, UNFINISHED_SUFFIX))
 
 
 def _state_folder(folder: Path) -> Path | None:
