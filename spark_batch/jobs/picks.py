@@ -20,6 +20,7 @@ from spark_batch.text import delimiter, escape_formula, one_line, quoted, unesca
 
 PICKS_SUFFIX = ".picks.csv"
 PICKS = "picks"  # the name of the schema
+LONGEST_NOTE = 2000  # characters of a note that the page takes
 # `git merge` writes these, and `|||||||` where merge.conflictStyle is diff3.
 _CONFLICT = re.compile(r"(<{7}|\|{7}|>{7})( .*)?|={7}")
 _LARGEST = 16 * 1024 * 1024  # bytes of a picks file: 100 000 rows have 8 MB

@@ -21,7 +21,7 @@ from spark_batch import atomic
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import Recipe, Status
-from spark_batch.jobs.picks import Pick, PickChange, Verdict, change_picks
+from spark_batch.jobs.picks import LONGEST_NOTE, Pick, PickChange, Verdict, change_picks
 from spark_batch.project import adopting
 from spark_batch.project.layout import copied, layout_of
 from spark_batch.redact import key_free
@@ -29,7 +29,6 @@ from spark_batch.sandbox.server import needing_extra
 from spark_batch.text import printable, shortened
 
 PICKS, STATE, FILES = "picks", "state", "files"  # paths below the page's address
-LONGEST_NOTE = 2000  # characters
 MOST_CHANGES = 10_000  # verdicts in one request
 _ENDS = (Status.DONE, Status.FAILED, Status.UNCERTAIN, Status.EXPIRED, Status.PRUNED)
 _UNMARKED = {"output": "", "verdict": "", "note": ""}

@@ -14,7 +14,7 @@ from typing import Any
 from spark_batch.checkpoint import CheckpointReader
 from spark_batch.errors import UsageError
 from spark_batch.jobs import SANDBOX_API, Attempt, JobRecord
-from spark_batch.jobs.picks import PICKS_SUFFIX, Picks, read_picks
+from spark_batch.jobs.picks import LONGEST_NOTE, PICKS_SUFFIX, Picks, read_picks
 from spark_batch.jobs.request import number_text
 from spark_batch.jobs.select import facts
 from spark_batch.models import Models
@@ -67,7 +67,7 @@ def collect_facts(
 
 
 def collect_picks(target: Target) -> Facts:
-    """Return the picks file's name, and its verdicts by job or its error.
+    """Return the picks file's name, the longest note, and its verdicts by job or its error.
 
     With an error the page sets no verdicts: the file that it offers would lack those of this one.
     """
@@ -75,12 +75,12 @@ def collect_picks(target: Target) -> Facts:
     try:
         picks = Picks() if target.picks is None else read_picks(target.picks)
     except UsageError as error:
-        return {"file": file, "jobs": {}, "error": str(error)}
+        return {"file": file, "longest_note": LONGEST_NOTE, "jobs": {}, "error": str(error)}
     found = {
         pick.job: {"output": pick.output, "verdict": pick.verdict.value, "note": pick.note}
         for pick in picks
     }
-    return {"file": file, "jobs": found, "error": None}
+    return {"file": file, "longest_note": LONGEST_NOTE, "jobs": found, "error": None}
 
 
 def _job(record: JobRecord, attempts: Sequence[Attempt], gallery: Gallery, models: Models) -> Facts:

@@ -18,7 +18,6 @@ const changes = new Map();
 const downloaded = new Map();
 /** What an undo restores, the last step last: a job's key, the change that it had, and its new one. */
 const undone = [];
-const LONGEST_NOTE = 2000; // characters, as `LONGEST_NOTE` in reviewing.py
 let storable = true;
 let warned = ""; // what the reader has to know, until the next verdict
 
@@ -286,7 +285,7 @@ function verdictBar(job, end = "") {
     "aria-label": "Note on the verdict",
     placeholder: notePlaceholder(verdict),
     disabled: !verdict,
-    maxlength: LONGEST_NOTE,
+    maxlength: facts.picks.longest_note,
     dir: "auto",
     value: note,
   });
