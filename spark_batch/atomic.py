@@ -100,13 +100,6 @@ def create(path: Path) -> IO[bytes]:
     return path.open("xb")
 
 
-def rewrite(path: Path, data: bytes) -> None:
-    """Give a file of ours that nobody else uses other bytes. It is not atomic. Raises OSError."""
-    handle = os.open(path, os.O_WRONLY | os.O_TRUNC | _NO_LINK | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-
-
 def open_to_append(path: Path) -> int:
     """Open or create a file that is changed in place; returns its descriptor.
 

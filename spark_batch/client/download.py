@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import IO, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 
-from spark_batch import atomic
 from spark_batch.client.address import split_url
 from spark_batch.client.outcomes import Fetched, FetchFailed, FetchOutcome
 from spark_batch.client.wire import Fault, Incoming, Request, Wire, is_coded
@@ -58,9 +56,9 @@ class Terms:
 
 
 def fetch(
-    wire: Wire, url: str, part: Path, *, expected_bytes: int | None, terms: Terms
+    wire: Wire, url: str, file: IO[bytes], *, expected_bytes: int | None, terms: Terms
 ) -> FetchOutcome:
-    """Write the picture at `url` into `part`; on failure no file is left there.
+    """Write the picture at `url` into `file`, whose content is of no use after a failure.
 
     Follows redirects itself, and every connection checks the address that it has reached: a name
     that resolves to another address a moment later gains nothing.
@@ -79,7 +77,7 @@ def fetch(
         try:
             with wire.open(_request(target, left, terms)) as incoming:
                 if incoming.status not in _REDIRECTS:
-                    return _arrived(incoming, part, expected_bytes=expected_bytes, terms=terms)
+                    return _arrived(incoming, file, expected_bytes=expected_bytes, terms=terms)
                 where = _next(target, incoming.headers.get("Location", ""))
         except Fault as fault:
             return _failed(fault.reason)
@@ -124,7 +122,7 @@ def _failed(reason: str, *, fresh: bool = False, wait: float | None = None) -> F
 
 
 def _arrived(
-    incoming: Incoming, part: Path, *, expected_bytes: int | None, terms: Terms
+    incoming: Incoming, file: IO[bytes], *, expected_bytes: int | None, terms: Terms
 ) -> FetchOutcome:
     status = incoming.status
     if status != HTTPStatus.OK:
@@ -134,7 +132,7 @@ def _arrived(
     if max(announced or 0, expected_bytes or 0) > terms.max_bytes:
         return _failed(f"the picture is larger than {terms.max_bytes} bytes")
     try:
-        size = _save(_picture(incoming, cap=terms.max_bytes), part, (announced, expected_bytes))
+        size = _save(_picture(incoming, cap=terms.max_bytes), file, (announced, expected_bytes))
     except _NoPicture as fault:
         return _failed(str(fault), fresh=fault.fresh)
     return Fetched(bytes=size)
@@ -169,41 +167,31 @@ def _picture(incoming: Incoming, *, cap: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _save(chunks: Iterator[bytes], part: Path, announced: tuple[int | None, ...]) -> int:
-    """Write `chunks` into `part`; returns their length, which must equal every announced one."""
-    with _new(part) as file:
-        for chunk in chunks:
+def _save(chunks: Iterator[bytes], file: IO[bytes], announced: tuple[int | None, ...]) -> int:
+    """Write `chunks` into `file`; returns their length, which must equal every announced one."""
+    size = 0
+    for chunk in chunks:
+        with _writing():
             file.write(chunk)
-        size = file.tell()
-        for length in announced:
-            if length is not None and length != size:
-                raise _NoPicture(f"received {size} bytes, expected {length}")
-        if not size:
-            raise _NoPicture("the file is empty")
+        size += len(chunk)
+    with _writing():
+        file.flush()
+    for length in announced:
+        if length is not None and length != size:
+            raise _NoPicture(f"received {size} bytes, expected {length}")
+    if not size:
+        raise _NoPicture("the file is empty")
     return size
 
 
 @contextmanager
-def _new(part: Path) -> Iterator[IO[bytes]]:
-    """The file `part`, open for writing; removed unless the block ends well."""
-    whole = False
+def _writing() -> Iterator[None]:
     try:
-        with atomic.create(part) as file:
-            yield file
-            file.flush()
-        whole = True
+        yield
     except OSError as error:
         reason = error.strerror or "no reason given"
+        where = f" {error.filename}" if error.filename else ""
         raise OutputError(
-            f"cannot write {part}: {reason}; free space or change permissions, then run again"
+            f"cannot write a download{where}: {reason}; free space or change permissions, then run"
+            " again"
         ) from None
-    finally:
-        if not whole:
-            _remove(part)
-
-
-def _remove(part: Path) -> None:
-    try:
-        part.unlink(missing_ok=True)
-    except OSError:
-        return  # the error that led here is the better one to report

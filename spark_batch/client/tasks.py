@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import certifi
@@ -104,15 +104,15 @@ class Downloader:
         """Close all connections."""
         self._wire.close()
 
-    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
-        """Write the picture at the signed `url` into the file `part`.
+    def fetch(self, url: str, file: IO[bytes], *, expected_bytes: int | None) -> FetchOutcome:
+        """Write the picture at the signed `url` into the open `file`.
 
         Sends no key to its host. The length must be the one that its server and the API
-        (`expected_bytes`) announce; no file is left after a failure. Raises OutputError if the
-        file cannot be written.
+        (`expected_bytes`) announce; after a failure the file's content is of no use. Raises
+        OutputError if the file cannot be written.
         """
         return download.fetch(
-            self._wire, url, part, expected_bytes=expected_bytes, terms=self._terms
+            self._wire, url, file, expected_bytes=expected_bytes, terms=self._terms
         )
 
     def _admits(self, address: str) -> bool:

@@ -33,6 +33,7 @@ class Inspection:
 
 def inspect(
     path: Path,
+    data: bytes | None = None,
     *,
     expected: tuple[int, int] | None,
     before: Before | None,
@@ -40,12 +41,13 @@ def inspect(
 ) -> Inspection:
     """Read and decode a downloaded file once.
 
-    `expected` is the width and height in pixels that the API gives (`Model.expected_size`), None
-    where they are not known. `before` is the input picture (`before_of`), None without one to
-    compare with. `checks` are those that start no program. Raises PictureError for a file that is
-    not a whole JPEG, PNG or WebP picture, in one line that begins with the path.
+    `data` are its bytes if they are at hand; the file is not read then. `expected` is the width and
+    height in pixels that the API gives (`Model.expected_size`), None where they are not known.
+    `before` is the input picture (`before_of`), None without one to compare with. `checks` are
+    those that start no program. Raises PictureError for a file that is not a whole JPEG, PNG or
+    WebP picture, in one line that begins with the path.
     """
-    picture, image = reading.decoded(path, at_least=partial(_needed, checks))
+    picture, image = reading.decoded(path, data, at_least=partial(_needed, checks))
     size, small = (picture.width, picture.height), None
     with suppress(OSError, ValueError):  # of a kind that Pillow does not convert
         small = measures.shrunk(image)

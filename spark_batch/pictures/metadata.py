@@ -6,19 +6,17 @@ those who look there. No Pillow here but to see that the file is still a whole p
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spark_batch import atomic
-from spark_batch.errors import OutputError, PictureError
 from spark_batch.jobs import Picture, Provenance, Request
 from spark_batch.jobs.request import KEY_DIGITS, number_text
 from spark_batch.pictures import containers, reading, structure, xmp
-from spark_batch.pictures.disk import reason
 
 _KEYWORD = "spark-batch"
 _LONGEST = 4000  # characters of a value that are taken; a prompt has at most 800
@@ -43,46 +41,30 @@ class Marks:
     signed: bool
 
 
-def mark(part: Path, picture: Picture, facts: Provenance | None) -> Picture | Unmarked:
-    """Write the mark of a trained model into the checked file `part`, and `facts` if any.
+def mark(
+    data: bytes, picture: Picture, facts: Provenance | None
+) -> tuple[Picture, bytes] | Unmarked:
+    """Add the mark of a trained model to the bytes of a checked picture, and `facts` if any.
 
-    Gives the facts of the file as it is now. A file with a source type stays as it is, unless there
-    are facts.
-
-    Nothing is decoded again: the file is rewritten only when all of its parts but the metadata stay
-    as they are, and its header says the same size. Raises OutputError when the disk refuses; the
-    file may then be cut short.
+    Gives the marked file and its facts. A file with a source type stays as it is, unless there are
+    facts. Nothing is decoded again: a file is marked only when all of its parts but the metadata
+    stay as they are, and its header says the same size.
     """
+    kind = picture.format
     try:
-        data = part.read_bytes()
-        marked = embed(data, picture.format, facts)
+        marked = embed(data, kind, facts)
         if marked == data:
-            return picture
-        made = _checked(part, data, marked, picture)
-        atomic.rewrite(part, marked)  # a run that is killed here fetches the picture again
-    except OSError as error:
-        refused = error.filename or part
-        raise OutputError(f"{refused}: cannot be written: {reason(error)}") from None
-    except PictureError:
-        return Unmarked("it would no longer be a whole picture")
+            return picture, data
+        if not structure.is_whole(marked, kind):
+            raise ValueError("it would no longer be a whole picture")
+        if containers.without_metadata(marked, kind) != containers.without_metadata(data, kind):
+            raise ValueError("it would no longer be the same picture")
+        if structure.size(marked, kind) != (picture.width, picture.height):
+            raise ValueError("it would have another size")
     except ValueError as error:
         return Unmarked(str(error))
-    return made
-
-
-def _checked(part: Path, data: bytes, marked: bytes, picture: Picture) -> Picture:
-    """The facts of `marked`. Raises PictureError and ValueError when it is not the same picture."""
-    kind = picture.format
-    if not structure.is_whole(marked, kind):
-        raise ValueError("it would no longer be a whole picture")
-    if containers.without_metadata(marked, kind) != containers.without_metadata(data, kind):
-        raise ValueError("it would no longer be the same picture")
-    made, _ = reading.opened(
-        part, marked, kind, most=reading.MAX_PIXELS, limit=f"at most {reading.MAX_PIXELS} are taken"
-    )
-    if (made.width, made.height) != (picture.width, picture.height):
-        raise ValueError("it would have another size")
-    return made
+    digest = hashlib.sha256(marked).hexdigest()
+    return replace(picture, bytes=len(marked), sha256=digest), marked
 
 
 def embed(data: bytes, kind: str, facts: Provenance | None = None) -> bytes:

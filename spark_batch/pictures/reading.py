@@ -60,12 +60,13 @@ _filters = threading.Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def accept(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def accept(path: Path, data: bytes | None = None, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a downloaded file: a whole JPEG, PNG or WebP picture of at most `max_pixels` pixels.
 
-    Raises PictureError, in one line that begins with the path.
+    `data` are its bytes if they are at hand; the file is not read then. Raises PictureError, in one
+    line that begins with the path.
     """
-    return decoded(path, max_pixels=max_pixels)[0]
+    return decoded(path, data, max_pixels=max_pixels)[0]
 
 
 def _smallest(_: Image.Image) -> tuple[int, int]:
@@ -74,6 +75,7 @@ def _smallest(_: Image.Image) -> tuple[int, int]:
 
 def decoded(
     path: Path,
+    data: bytes | None = None,
     *,
     at_least: Callable[[Image.Image], tuple[int, int]] = _smallest,
     max_pixels: int = MAX_PIXELS,
@@ -83,19 +85,21 @@ def decoded(
     `at_least` gives the width and height in pixels that are needed, for the image by its header: a
     JPEG may be decoded at a half, a quarter or an eighth. Raises PictureError as `accept` does.
     """
-    picture, image, data = admitted(path, max_pixels=max_pixels)
+    picture, image, data = admitted(path, data, max_pixels=max_pixels)
     decode(path, data, picture.format, image, at_least=at_least(image))
     return picture, image
 
 
-def admitted(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Picture, Image.Image, bytes]:
+def admitted(
+    path: Path, data: bytes | None = None, *, max_pixels: int = MAX_PIXELS
+) -> tuple[Picture, Image.Image, bytes]:
     """Read the header of a downloaded file: its facts, the image, not yet decoded, its bytes.
 
     Raises PictureError, in one line that begins with the path.
     """
-    data, kind = _whole_file(path)
+    data = _whole_file(path) if data is None else data
     limit = f"at most {max_pixels} are taken"
-    picture, image = opened(path, data, kind, most=max_pixels, limit=limit)
+    picture, image = opened(path, data, _format(path, data), most=max_pixels, limit=limit)
     return picture, image, data
 
 
@@ -104,9 +108,9 @@ def look(path: Path) -> tuple[Picture, bytes]:
 
     Raises PictureError, in one line that begins with the path.
     """
-    data, kind = _whole_file(path)
+    data = _whole_file(path)
     limit = f"at most {MAX_FITTED_PIXELS} are read"
-    return opened(path, data, kind, most=MAX_FITTED_PIXELS, limit=limit)[0], data
+    return opened(path, data, _format(path, data), most=MAX_FITTED_PIXELS, limit=limit)[0], data
 
 
 def extension(picture: Picture) -> str:
@@ -114,16 +118,20 @@ def extension(picture: Picture) -> str:
     return EXTENSIONS.get(picture.format, "")
 
 
-def _whole_file(path: Path) -> tuple[bytes, str]:
-    """The bytes of a file that is not too large, and their format: one that a result may have."""
+def _whole_file(path: Path) -> bytes:
+    """The bytes of a file that is not too large."""
     size = file_size(path)
     if size > MAX_BYTES:
         raise PictureError(f"{path}: the file has {size} bytes; at most {MAX_BYTES} are taken")
-    data = read_bytes(path)
+    return read_bytes(path)
+
+
+def _format(path: Path, data: bytes) -> str:
+    """The format of a picture, which must be one that a result may have."""
     kind = format_of(data)
     if kind not in EXTENSIONS:
         raise PictureError(f"{path}: {described(data)}; a JPEG, PNG or WebP picture is expected")
-    return data, kind
+    return kind
 
 
 def file_size(path: Path) -> int:

@@ -6,6 +6,7 @@ The names of the servers are known to the proxy alone, so a request that arrives
 from __future__ import annotations
 
 import socket
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def _any_call(line: Line) -> None:
             line.send(http(PNG))
 
 
-def _check_calls(client: TaskClient, base: str, part: Path) -> None:
+def _check_calls(client: TaskClient, base: str, part: BytesIO) -> None:
     """Each call of a client arrives, and is answered."""
     assert client.submit(BODY, MODEL.name) == Made(task_id="task-1")
     assert isinstance(client.quote(BODY, MODEL.name), Quoted)
@@ -79,13 +80,13 @@ def _check_calls(client: TaskClient, base: str, part: Path) -> None:
 
 @pytest.mark.parametrize("user", ["", f"user:{PASSWORD}@"])
 def test_every_call_goes_through_the_proxy_in_a_tunnel(
-    user: str, serve: Serve, connect: Connect, authority: Authority, tmp_path: Path
+    user: str, serve: Serve, connect: Connect, authority: Authority
 ) -> None:
     """POST, precharge, polls and downloads; the proxy sees neither the key nor the requests."""
     server = serve(_any_call, tls=authority.server)
     proxy = serve(proxying(users=(USER,) if user else ()))
     client = connect(_api(server), environ=_through(proxy, authority, user=user))
-    _check_calls(client, _api(server), tmp_path / "part")
+    _check_calls(client, _api(server), BytesIO())
     assert len(server.requests) == 5
     assert not any(b"proxy" in request.lower() for request in server.requests)
     first = {request.splitlines()[0].rpartition(b" ")[0] for request in proxy.requests}
@@ -100,17 +101,16 @@ def test_every_call_trusts_the_authority_that_is_named(
     serve: Serve,
     connect: Connect,
     authority: Authority,
-    tmp_path: Path,
 ) -> None:
     """Without a proxy, too; and a CA bundle that is named takes the place of the usual one."""
     server = serve(_any_call, tls=authority.server)
     base = f"https://127.0.0.1:{server.port}"
     client = connect(base, environ={variable: authority.bundle})
-    _check_calls(client, base, tmp_path / "part")
+    _check_calls(client, base, BytesIO())
 
 
 def test_no_call_trusts_an_authority_that_is_not_named(
-    serve: Serve, connect: Connect, authority: Authority, tmp_path: Path
+    serve: Serve, connect: Connect, authority: Authority
 ) -> None:
     """Nothing is sent, the run stops, and the message names the variable that helps."""
     server, proxy = serve(_any_call, tls=authority.server), serve(proxying())
@@ -119,14 +119,14 @@ def test_no_call_trusts_an_authority_that_is_not_named(
     assert isinstance(stopped, StopRun)
     assert "nothing was sent" in stopped.message
     assert "SSL_CERT_FILE" in stopped.message
-    fetched = client.fetch(f"{_api(server)}/a.png", tmp_path / "part", expected_bytes=None)
+    fetched = client.fetch(f"{_api(server)}/a.png", BytesIO(), expected_bytes=None)
     others = (client.poll("task-1", MODEL.name), client.quote(BODY, MODEL.name), fetched)
     assert all("certificate is not valid" in repr(outcome) for outcome in others)
     assert server.requests == []
 
 
 def test_a_plain_url_is_forwarded_byte_for_byte(
-    serve: Serve, connect: Connect, authority: Authority, tmp_path: Path
+    serve: Serve, connect: Connect, authority: Authority
 ) -> None:
     """A signed URL covers its bytes: they stand in the absolute form as they are."""
     server, proxy = serve(answering(http(PNG))), serve(proxying(users=(USER,)))
@@ -134,22 +134,20 @@ def test_a_plain_url_is_forwarded_byte_for_byte(
         "https://api.test", environ=_through(proxy, authority, user=f"user:{PASSWORD}@")
     )
     url = f"http://pictures.test:{server.port}/a%7Eb%2fc.png?sig=q%2Bw%2fz"
-    outcome = client.fetch(url + "#part", tmp_path / "part", expected_bytes=None)
+    outcome = client.fetch(url + "#part", BytesIO(), expected_bytes=None)
     assert outcome == Fetched(bytes=len(PNG))
     assert proxy.requests[0].startswith(f"GET {url} HTTP/1.1\r\n".encode())
     assert server.requests[0].startswith(b"GET /a%7Eb%2fc.png?sig=q%2Bw%2fz HTTP/1.1\r\n")
 
 
 def test_this_machine_is_reached_without_the_proxy(
-    serve: Serve, connect: Connect, authority: Authority, tmp_path: Path
+    serve: Serve, connect: Connect, authority: Authority
 ) -> None:
     """The sandbox, for example: at the proxy, 127.0.0.1 is the proxy's machine."""
     server, proxy = serve(_any_call), serve(proxying())
     for host in ("127.0.0.1", "localhost"):
         base = f"http://{host}:{server.port}"
-        _check_calls(
-            connect(base, environ=_through(proxy, authority)), base, tmp_path / f"{host}.part"
-        )
+        _check_calls(connect(base, environ=_through(proxy, authority)), base, BytesIO())
     assert proxy.connections == 0
 
 
@@ -174,9 +172,9 @@ def test_no_other_variable_names_a_proxy(
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     direct = f"https://127.0.0.1:{server.port}"
-    _check_calls(connect(direct, environ=environ), direct, tmp_path / "direct")
+    _check_calls(connect(direct, environ=environ), direct, BytesIO())
     environ["SPARK_PROXY"] = proxy.url
-    _check_calls(connect(_api(server), environ=environ), _api(server), tmp_path / "proxied")
+    _check_calls(connect(_api(server), environ=environ), _api(server), BytesIO())
     assert accident.connections == 0
     keyed = [request for request in server.requests if b"a.png" not in request]
     assert all(f"Authorization: Bearer {KEY}".encode() in request for request in keyed)
@@ -333,12 +331,12 @@ def test_a_proxy_that_cuts_a_request_leaves_it_uncertain(
      "router.home.arpa"],
 )  # fmt: skip
 def test_the_proxy_is_not_asked_for_a_picture_at_a_private_address(
-    host: str, serve: Serve, connect: Connect, authority: Authority, tmp_path: Path
+    host: str, serve: Serve, connect: Connect, authority: Authority
 ) -> None:
     """An answer must not choose what a proxy inside a company reads."""
     proxy = serve(proxying())
     client = connect("https://api.test", environ=_through(proxy, authority))
-    outcome = client.fetch(f"http://{host}/a.png", tmp_path / "part", expected_bytes=None)
+    outcome = client.fetch(f"http://{host}/a.png", BytesIO(), expected_bytes=None)
     assert isinstance(outcome, FetchFailed)
     assert proxy.connections == 0
 

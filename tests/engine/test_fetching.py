@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +15,7 @@ from threading import Thread
 import pytest
 
 from spark_batch import pictures
+from spark_batch.client.outcomes import FetchFailed
 from spark_batch.engine import fetching
 from spark_batch.engine.effects import Delivered, Fetch
 from spark_batch.engine.fetching import FetchWork, HandedBack, Names
@@ -24,21 +28,27 @@ from tests.makers import MODEL
 SIZE = (96, 64)
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Gives a picture, whatever it is asked for; `cut` bytes are missing at its end."""
+
+    data = b""
+    cut: int | None = None
+
+    def do_GET(self) -> None:
+        data = self.data[: self.cut]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> Iterator[str]:
-    """Of a host that gives a picture, whatever it is asked for."""
-    data = a_photo(tmp_path / "result.jpg").read_bytes()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Of a host that gives a picture."""
+    monkeypatch.setattr(Handler, "data", a_photo(tmp_path / "result.jpg").read_bytes())
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -83,6 +93,49 @@ def test_a_worker_of_the_run_places_the_picture(work: FetchWork) -> None:
     assert files(work) == [".spark-batch/parts/test/run-token", thumbnail, "photo/beach.jpg"]
 
 
+def test_a_picture_too_large_for_the_memory_arrives_as_well(
+    work: FetchWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits in a file without a name, which nobody has to remove."""
+    in_memory = fetching.fetch_there(work)
+    monkeypatch.setattr(fetching, "_IN_MEMORY", 100)
+    assert fetching.fetch_there(work) == in_memory
+    assert "photo/beach.jpg" in files(work)
+
+
+@pytest.mark.parametrize("in_memory", [100, 1_000_000])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_failed_download_leaves_no_file(
+    work: FetchWork, monkeypatch: pytest.MonkeyPatch, in_memory: int, cut: bool
+) -> None:
+    """Neither one that is no whole picture nor one of another length."""
+    monkeypatch.setattr(fetching, "_IN_MEMORY", in_memory)
+    afar = replace(work.fetch, expected_bytes=None if cut else 1)
+    if cut:
+        monkeypatch.setattr(Handler, "cut", -9)
+    outcome = fetching.fetch_there(replace(work, fetch=afar))
+    assert isinstance(outcome, FetchFailed)
+    assert files(work) == [".spark-batch/parts/test/run-token"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of a file")
+def test_a_disk_too_full_for_a_download_is_named(
+    work: FetchWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's reason, and no file that is left."""
+    import resource
+
+    monkeypatch.setattr(fetching, "_IN_MEMORY", 100)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(OutputError, match=f"cannot write a.*{os.strerror(errno.EFBIG)}"):
+            fetching.fetch_there(work)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files(work) == [".spark-batch/parts/test/run-token"]
+
+
 def end_it(layout: Layout) -> None:
     fetching.end(layout)
 
@@ -99,7 +152,7 @@ def test_a_worker_whose_run_has_ended_hands_the_picture_back(
     happens: Callable[[Layout], None],
     when: str,
 ) -> None:
-    """Nobody takes it then; it stands in no one's way, and leaves no file."""
+    """It stands in no one's way then, and leaves no file."""
     inspect = pictures.inspect
 
     def inspected(*args: object, **named: object) -> pictures.Inspection:
@@ -111,13 +164,9 @@ def test_a_worker_whose_run_has_ended_hands_the_picture_back(
         happens(work.layout)
     else:
         monkeypatch.setattr(pictures, "inspect", inspected)
-    if (when, happens) == ("meanwhile", begin_another):  # which has removed the download
-        with pytest.raises(FileNotFoundError):
-            fetching.fetch_there(work)
-    else:
-        outcome = fetching.fetch_there(work)
-        assert isinstance(outcome, HandedBack)
-        assert len(outcome.data) == outcome.checked.picture.bytes
+    outcome = fetching.fetch_there(work)
+    assert isinstance(outcome, HandedBack)
+    assert len(outcome.data) == outcome.checked.picture.bytes
     assert [file for file in files(work) if "run-token" not in file] == []
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import IO
 
 import pytest
 
@@ -72,13 +73,12 @@ class Api:
         self.calls.append("poll")
         return self.polls.pop(0) if len(self.polls) > 1 else self.polls[0]
 
-    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
+    def fetch(self, url: str, file: IO[bytes], *, expected_bytes: int | None) -> FetchOutcome:
         self.calls.append("fetch")
         self.urls.append(url)
         if self.fetches:
             return self.fetches.pop(0) if len(self.fetches) > 1 else self.fetches[0]
-        part.write_bytes(self.picture.read_bytes())
-        return Fetched(bytes=part.stat().st_size)
+        return Fetched(bytes=file.write(self.picture.read_bytes()))
 
 
 @dataclass

@@ -114,10 +114,9 @@ def test_signed_content_credentials_stay_byte_for_byte(name: str, tmp_path: Path
     path.write_bytes(data)
     picture = pictures.accept(path)
     for facts in (None, FACTS):
-        left = pictures.mark(path, picture, facts)
+        left = pictures.mark(data, picture, facts)
         assert isinstance(left, pictures.Unmarked)
         assert "Content Credentials" in left.reason
-        assert path.read_bytes() == data
     assert pictures.marks_in(path).signed
 
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from PIL import Image
 
@@ -280,8 +280,8 @@ class Api:
 
     # --- A download.
 
-    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
-        """Download a picture into `part`. Raises OutputError."""
+    def fetch(self, url: str, file: IO[bytes], *, expected_bytes: int | None) -> FetchOutcome:
+        """Download a picture into `file`. Raises OutputError."""
         task_id = task_of(url)
         task = self.tasks[task_id]
         task.fetched = True
@@ -302,9 +302,8 @@ class Api:
             return FetchFailed(reason="a page instead of a picture", fresh_url=False)
         if "cut" in met:
             data = data[: len(data) // 2]
-        part.write_bytes(data)
+        file.write(data)
         if expected_bytes not in (None, len(data)):
-            part.unlink()
             return FetchFailed(reason=f"{len(data)} bytes arrived", fresh_url=False)
         return Fetched(bytes=len(data))
 

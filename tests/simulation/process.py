@@ -13,9 +13,8 @@ from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from random import Random
-from typing import Any
+from typing import IO, Any
 
 from spark_batch.checkpoint import Checkpoint
 from spark_batch.checkpoint.store import Store
@@ -267,14 +266,14 @@ class Client:
         self.process.watch(partial(self._known, task_id))
         return self.api.poll(task_id, model)
 
-    def fetch(self, url: str, part: Path, *, expected_bytes: int | None) -> FetchOutcome:
-        """Download a picture; a process that dies meanwhile leaves a half of it."""
+    def fetch(self, url: str, file: IO[bytes], *, expected_bytes: int | None) -> FetchOutcome:
+        """Download a picture; a process that dies meanwhile has half of it."""
         bounds = self.process.bounds
         if bounds and not url.endswith("/further"):
             self.process.watch(partial(bounds.fetched, url))
-        outcome = self.api.fetch(url, part, expected_bytes=expected_bytes)
-        if self.process.dead and part.exists():
-            part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
+        outcome = self.api.fetch(url, file, expected_bytes=expected_bytes)
+        if self.process.dead:
+            file.truncate(file.tell() // 2)
         return outcome
 
     def _intended(self, key: str) -> None:
