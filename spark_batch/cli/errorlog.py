@@ -20,7 +20,7 @@ from spark_batch.redact import redacted
 from spark_batch.version import __version__
 
 _KEPT = 20  # logs in the folder; older ones are deleted
-_PACKAGES = ("certifi", "click", "jsonschema", "Pillow", "python-dotenv", "PyYAML", "urllib3")
+_PACKAGES = ("click", "jsonschema", "Pillow", "python-dotenv", "PyYAML", "requests", "urllib3")
 
 
 def text(error: BaseException, arguments: Sequence[str]) -> str:

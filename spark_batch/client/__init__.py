@@ -4,7 +4,7 @@
 `TaskClient` can submit. None of them retries anything: the engine does. `submission` and `reading`
 decide what an answer means, `transport` how far a request got.
 
-The names are imported at first use: importing urllib3 takes a tenth of a second, and many commands
+The names are imported at first use: importing requests takes a tenth of a second, and many commands
 send nothing.
 """
 

@@ -27,6 +27,11 @@ class Proxy:
     url: str
     headers: Mapping[str, str] = field(repr=False)
 
+    @property
+    def by_scheme(self) -> dict[str, str]:
+        """The proxy in the form of requests: by the scheme of the target."""
+        return {"http": self.url, "https": self.url}
+
 
 def proxy_of(environ: Mapping[str, str]) -> Proxy | None:
     """The proxy that `SPARK_PROXY` names in `environ`; None if that is unset or empty.

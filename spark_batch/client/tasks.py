@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-import certifi
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from spark_batch.client import download, reading, submission
 from spark_batch.client.address import check_base_url, check_key, is_public
@@ -252,7 +252,7 @@ def check_network(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """A verifying TLS context with the environment's CA bundle, or else Mozilla's (certifi).
+    """A verifying TLS context with the environment's CA bundle, or else the one of requests.
 
     Raises UsageError for a bundle that cannot be read.
     """
@@ -261,7 +261,7 @@ def _tls(environ: Mapping[str, str]) -> ssl.SSLContext:
         if named:
             break
     else:
-        return _trusting(certifi.where())
+        return _trusting(DEFAULT_CA_BUNDLE_PATH)
     try:
         if Path(named).is_dir():
             return ssl.create_default_context(capath=named)

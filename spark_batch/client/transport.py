@@ -1,9 +1,10 @@
 """Connections that record how much of a request was sent.
 
-The exceptions of urllib3 do not say whether the server received the request. The same one may mean
-that nothing was sent or that the server took everything, then hung up, and an SSL error may come
-before the first byte or after the answer was due (measured: spark_batch/README.md). So a connection
-records its progress in the `Trace` of the exchange that it serves, and only that decides.
+The exceptions of requests and urllib3 do not say whether the server received the request. A
+`ConnectionError` covers "refused" as well as "it took everything, then hung up", and an SSL error
+may come before the first byte or after the answer was due (measured: spark_batch/README.md). So a
+connection records its progress in the `Trace` of the exchange that it serves, and only that
+decides.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextvars import ContextVar
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from requests.adapters import HTTPAdapter
 from urllib3 import (
     BaseHTTPResponse,
     HTTPConnectionPool,
@@ -55,9 +57,9 @@ class Trace:
 
     `total` is the exchange's time limit in seconds, `whole` that of the operation that it is part
     of. `admit` is called with the peer's address before anything is sent. `target` is what the
-    request line says, since urllib3 rewrites escapes, and a URL's signature covers its bytes.
-    `at_proxy` is true until a connection to a proxy has become one to the server; nothing of the
-    request is sent before that.
+    request line says, since requests and urllib3 rewrite escapes, and a URL's signature covers its
+    bytes. `at_proxy` is true until a connection to a proxy has become one to the server; nothing
+    of the request is sent before that.
     """
 
     def __init__(
@@ -305,17 +307,48 @@ _ONCE: dict[str, type[HTTPConnectionPool]] = {"http": _OncePool, "https": _OnceT
 _KEPT: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TLSPool}
 
 
-class Connections:
-    """Sends requests, each exactly once; at most `kept` idle connections to a host are kept.
+class OnceAdapter(HTTPAdapter):
+    """Sends prepared requests exactly once, over connections of their own.
 
-    With `kept` = 0 every request has a connection of its own. Follows no redirect, repeats nothing,
-    and ignores the environment, whose proxies and `.netrc` urllib3 does not read.
+    Follows no redirect, repeats nothing, and ignores the environment's proxies and `.netrc`: those
+    belong to `requests.Session`, which is not used. A request is sent through `proxy` if it is
+    sent with `proxies`.
     """
 
-    def __init__(self, *, context: ssl.SSLContext, kept: int, proxy: Proxy | None = None) -> None:
-        pools, connections = (_KEPT, kept) if kept else (_ONCE, 1)
-        self._direct = _manager(pools, context=context, connections=connections)
-        self._proxied = _manager(pools, context=context, connections=connections, proxy=proxy)
+    def __init__(self, *, context: ssl.SSLContext, proxy: Proxy | None = None) -> None:
+        self._context = context
+        self._proxy = proxy
+        super().__init__(pool_maxsize=1, max_retries=_NO_RETRIES)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of traced connections."""
+        self.poolmanager = _manager(_ONCE, context=self._context, connections=1)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
+        """The pools of traced connections through the proxy."""
+        if proxy not in self.proxy_manager:
+            self.proxy_manager[proxy] = _manager(
+                _ONCE, context=self._context, connections=1, proxy=self._proxy
+            )
+        manager: PoolManager = self.proxy_manager[proxy]
+        return manager
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing to set: the shared TLS context verifies."""
+
+
+class KeptConnections:
+    """Sends requests that may be repeated, over kept connections by host.
+
+    Uses urllib3 directly, since requests needs twice the processor time. Like `OnceAdapter`, it
+    follows no redirect, repeats nothing, and ignores the environment.
+    """
+
+    def __init__(
+        self, *, context: ssl.SSLContext, connections: int, proxy: Proxy | None = None
+    ) -> None:
+        self._direct = _manager(_KEPT, context=context, connections=connections)
+        self._proxied = _manager(_KEPT, context=context, connections=connections, proxy=proxy)
 
     def urlopen(
         self,
@@ -324,7 +357,6 @@ class Connections:
         *,
         headers: Mapping[str, str],
         timeout: Timeout,
-        body: bytes | None = None,
         proxied: bool = False,
     ) -> BaseHTTPResponse:
         """Send a request; its answer's body has yet to be read. Raises what urllib3 raises."""
@@ -332,7 +364,6 @@ class Connections:
             method,
             url,
             redirect=False,
-            body=body,
             headers=headers,
             retries=_NO_RETRIES,
             timeout=timeout,

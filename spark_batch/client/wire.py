@@ -1,6 +1,6 @@
 """HTTP exchanges as plain values: request, response, and fault.
 
-The only module that handles the exceptions of urllib3; none of them leaves it.
+The only module that handles the exceptions of requests and urllib3; none of them leaves it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import urlsplit
 
+import requests
 import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -27,7 +28,7 @@ from urllib3.exceptions import (
 
 from spark_batch.client.address import is_this_machine, stated_address
 from spark_batch.client.proxy import PROXY_VARIABLE, Proxy
-from spark_batch.client.transport import Connections, Reach, Trace, current
+from spark_batch.client.transport import KeptConnections, OnceAdapter, Reach, Trace, current
 from spark_batch.client.watchdog import Watchdog
 
 CHUNK = 256 * 1024  # bytes; downloads are cheapest in these (measured)
@@ -47,7 +48,8 @@ _PROXY_ADVICE: Mapping[int, str] = {
 # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN and
 # _UNABLE_TO_GET_ISSUER_CERT_LOCALLY: the errors behind a proxy that decrypts the traffic.
 _UNKNOWN_ISSUER = (18, 19, 20)
-_BROKEN = (HTTPError, http.client.HTTPException, OSError, ValueError)
+_EMPTY = (requests.ConnectionError, requests.Timeout)  # OSErrors that only wrap the cause
+_BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +158,8 @@ class Wire:
         self._connect = connect
         self._read = read
         self._proxy = proxy
-        self._once = Connections(context=context, kept=0, proxy=proxy)
-        self._kept = Connections(context=context, kept=_CONNECTIONS, proxy=proxy)
+        self._once = OnceAdapter(context=context, proxy=proxy)
+        self._kept = KeptConnections(context=context, connections=_CONNECTIONS, proxy=proxy)
         self._watchdog = Watchdog()
 
     @contextmanager
@@ -180,7 +182,7 @@ class Wire:
         token = current.set(trace)
         try:
             with self._watchdog.limit(request.total, trace.expire):
-                incoming = self._send(request, trace, proxied=proxied)
+                incoming = self._send(request, trace, self._proxy if proxied else None)
                 try:
                     yield incoming
                 finally:
@@ -189,21 +191,32 @@ class Wire:
             trace.release()
             current.reset(token)
 
-    def _send(self, request: Request, trace: Trace, *, proxied: bool) -> Incoming:
+    def _send(self, request: Request, trace: Trace, proxy: Proxy | None) -> Incoming:
         connect, read = min(self._connect, request.total), min(self._read, request.total)
         try:
-            raw = (self._once if request.once else self._kept).urlopen(
+            if request.once:
+                return self._send_once(request, trace, proxy, (connect, read))
+            raw = self._kept.urlopen(
                 request.method,
                 request.url,
                 headers=request.headers,
-                body=request.body,
                 timeout=urllib3.Timeout(connect=connect, read=read),
-                proxied=proxied,
+                proxied=proxy is not None,
             )
         except _BROKEN as error:
             raise _fault(error, trace) from None
         assert isinstance(raw, urllib3.HTTPResponse)  # urllib3 has another kind only for HTTP/2
         return Incoming(raw.status, raw.headers, raw, trace)
+
+    def _send_once(
+        self, request: Request, trace: Trace, proxy: Proxy | None, timeout: tuple[float, float]
+    ) -> Incoming:
+        prepared = requests.Request(
+            request.method, request.url, headers=dict(request.headers), data=request.body
+        ).prepare()
+        proxies = {} if proxy is None else proxy.by_scheme
+        response = self._once.send(prepared, stream=True, timeout=timeout, proxies=proxies)
+        return Incoming(response.status_code, response.headers, response.raw, trace)
 
     def close(self) -> None:
         """Close all connections."""
@@ -249,7 +262,7 @@ def _fault(error: BaseException, trace: Trace) -> Fault:
         return _overdue(trace)
     if trace.forbidden:
         return Fault(_NOT_PUBLIC, reach=trace.reach)
-    causes = tuple(_causes(error))
+    causes = tuple(cause for cause in _causes(error) if not isinstance(cause, _EMPTY))
     if trace.at_proxy and (refusal := _refusal(causes)):
         return _located(refusal, trace)
     for kind, describe in _REASONS:

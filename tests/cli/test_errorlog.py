@@ -61,7 +61,7 @@ def test_the_line_names_the_log(state: Path, broken: Break, call: Call) -> None:
     content = path.read_text(encoding="utf-8")
     assert "command: spark-batch run 'my recipe.yaml'" in content
     assert content.endswith("KeyError: 'surprise'\n")
-    for name in ("spark-batch", "Python", "platform", "SQLite", "Pillow", "certifi", "urllib3"):
+    for name in ("spark-batch", "Python", "platform", "SQLite", "Pillow", "requests", "urllib3"):
         assert f"\n{name}: " in content
     assert os.name == "nt" or path.stat().st_mode & 0o077 == 0
 

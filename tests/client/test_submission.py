@@ -8,8 +8,8 @@ import ssl
 from contextlib import ExitStack
 from pathlib import Path
 
-import certifi
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from spark_batch.client import Timeouts
 from spark_batch.client.outcomes import (
@@ -281,5 +281,5 @@ def test_a_bundle_is_loaded_again_when_it_has_changed(tmp_path: Path) -> None:
     context = _tls(named)
     assert _tls(named) is context
     assert context.cert_store_stats()["x509"] == 1
-    bundle.write_bytes(Path(certifi.where()).read_bytes())
+    bundle.write_bytes(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
     assert _tls(named).cert_store_stats()["x509"] > 1

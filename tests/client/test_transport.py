@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import pytest
-import urllib3
+from requests.adapters import HTTPAdapter
 
 from spark_batch.client import TaskClient, Timeouts
 from spark_batch.client.outcomes import InProgress, Made
@@ -125,25 +125,21 @@ def test_connection_given_back_is_not_cut(serve: Serve) -> None:
     wire.close()
 
 
-def test_the_stock_connections_could_not_tell(serve: Serve) -> None:
-    """Why the connections are our own: the stock ones give one exception for both cases.
+def test_the_stock_adapter_could_not_tell(serve: Serve) -> None:
+    """Why the connections are our own: the stock adapter gives one exception for both cases."""
+    import requests
 
-    A server that takes the whole request and says nothing, and one that says nothing to the TLS
-    handshake, so that not a byte of the request was sent.
-    """
-
-    def silent(line: Line) -> None:
-        line.request()
-        line.server.wait(5)
-
-    server = serve(silent)
-    kinds = []
-    for url in (server.url, server.url.replace("http:", "https:")):
-        with urllib3.PoolManager(retries=False, timeout=0.3) as pool:
-            with pytest.raises(urllib3.exceptions.HTTPError) as caught:
-                pool.request("POST", url, body=b"{}")
-            kinds.append(type(caught.value))
-    assert kinds == [urllib3.exceptions.ReadTimeoutError] * 2
+    server = serve(then_close(b""))
+    taken = requests.Request("POST", server.url, data=b"{}").prepare()
+    refused = requests.Request("POST", "http://127.0.0.1:1", data=b"{}").prepare()
+    kinds = set()
+    adapter = HTTPAdapter()
+    for request in (taken, refused):
+        with pytest.raises(requests.ConnectionError) as caught:
+            adapter.send(request, proxies={})
+        kinds.add(type(caught.value))
+    adapter.close()
+    assert len(kinds) == 1
     assert len(server.requests) == 1
 
 
