@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from functools import reduce
 from itertools import product
 from typing import Any, TypeVar
 
@@ -40,10 +39,9 @@ def excluded(recipe: Recipe) -> tuple[int, ...]:
     """
     dropped = [0] * _most_exclusions(recipe)
     for block in recipe.blocks:
-        for bits, times in _tally(block).items() if block.excludes else ():
-            own = bits & _all_bits(block.excludes)
-            if own:
-                dropped[(own & -own).bit_length() - 1] += times
+        for bits, times in _matched(block):
+            if bits:
+                dropped[(bits & -bits).bit_length() - 1] += times
     return tuple(dropped)
 
 
@@ -56,9 +54,21 @@ def idle(recipe: Recipe) -> tuple[int, ...]:
     """The positions, among all exclusions, of those that match no job at all."""
     matched = 0
     for block in recipe.blocks:
-        if block.excludes:
-            matched |= reduce(int.__or__, _tally(block), 0)
+        for bits, _ in _matched(block):
+            matched |= bits
     return tuple(n for n in range(_most_exclusions(recipe)) if not matched >> n & 1)
+
+
+def _matched(block: Block) -> Iterator[tuple[int, int]]:
+    """The exclusions that match combinations, as bits, and the number of these combinations.
+
+    Without those of a prompt and an input that it is not for: they are no jobs in any case.
+    """
+    end = len(block.excludes)
+    apart = _all_bits(block.apart) << end
+    for bits, times in _tally(block).items() if end else ():
+        if not bits & apart:
+            yield bits & _all_bits(block.excludes), times
 
 
 def made_by(block: Block) -> Exclusion:

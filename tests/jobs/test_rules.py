@@ -118,16 +118,20 @@ def test_what_is_left(rules: tuple[Exclusion, ...]) -> None:
     assert matrix.combinations(recipe) == len(whole)
 
 
-@given(RULES)
-def test_what_each_drops(rules: tuple[Exclusion, ...]) -> None:
-    """A dropped job is counted once, for the first exclusion that matches it."""
+@given(RULES, RULES)
+def test_what_each_drops(rules: tuple[Exclusion, ...], apart: tuple[Exclusion, ...]) -> None:
+    """A dropped job is counted once, for the first exclusion that matches it.
+
+    One that is no job in any case, since its prompt is not for its input, is not counted.
+    """
+    block = replace(BLOCK, apart=apart)
     dropped: Counter[int] = Counter()
     met: set[int] = set()
-    for job in matrix.jobs(_recipe(BLOCK)):
+    for job in matrix.jobs(_recipe(block)):
         matching = [at for at, rule in enumerate(rules) if _matches(job, rule)]
         met.update(matching)
         dropped.update(matching[:1])
-    recipe = _recipe(replace(BLOCK, excludes=rules))
+    recipe = _recipe(replace(block, excludes=rules))
     assert dropping.excluded(recipe) == tuple(dropped[at] for at in range(len(rules)))
     assert dropping.idle(recipe) == tuple(at for at in range(len(rules)) if at not in met)
 

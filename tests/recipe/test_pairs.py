@@ -72,6 +72,8 @@ def test_exclude_and_include_know_of_it(folder: Path) -> None:
     assert [pair for pair in found if pair[1] == "p"] == [("mug", "p")] * 2
     found = pairs(folder, f"{text}exclude: [{{prompt: p, input: mug}}]\n")
     assert {prompt for _, prompt in found} == {"q"}
+    (error,) = errors(folder, f"{text}exclude: [{{prompt: p, input: sketch}}]\n")
+    assert "no combination of the recipe matches this" in error
 
 
 def test_in_a_table_it_is_about_the_row_s_picture(folder: Path) -> None:
