@@ -125,6 +125,12 @@ def _alike(first: Named, second: Named, findings: Findings) -> str:
     if first.what == second.what:
         return f"the {second.kind} {quoted(second.what)} is given twice, {line}; remove one"
     key = "text" if second.kind == "prompt" else "url" if "://" in second.what else "path"
+    if second.kind == "input" and second.where == first.where:  # files of one pattern
+        return (
+            f"the id {quoted(second.id)} is given twice, for {quoted(first.what)} and"
+            f" {quoted(second.what)}; take one out and give it an id of its own, with two more"
+            f" inputs: {quoted(f'!{second.what}')} and {{id: {second.id[:20]}-2, {key}: …}}"
+        )
     return (
         f"the id {quoted(second.id)} is given twice, {line} for {quoted(first.what)}; "
         f"give one an id of its own: {{id: {second.id[:20]}-2, {key}: …}}"

@@ -200,3 +200,13 @@ def test_names_beside_the_inputs_are_fine(loaded: Load, folder: Path) -> None:
     """Another name, or another kind of file, replaces nothing."""
     tail = "output: {dir: photos, name: '${input}-${prompt}'}\n"
     assert _inputs(loaded(f"{HEAD}inputs: ['photos/*.jpg']\n{tail}"))
+
+
+def test_two_files_of_a_pattern_with_one_name(folder: Path, loaded: Load, errors: Errors) -> None:
+    """Both are named, and the advice, followed to the letter, gives each an id."""
+    _fill(folder, "two/a.jpeg", "two/a.jpg")
+    (error,) = errors(f"{HEAD}inputs: ['two/*']\n")
+    assert "for 'two/a.jpeg' and 'two/a.jpg'; take one out" in error.message
+    assert "'!two/a.jpg' and {id: a-2, path: …}" in error.message
+    recipe = f"{HEAD}inputs: ['two/*', '!two/a.jpg', {{id: a-2, path: two/a.jpg}}]\n"
+    assert [picture.id for picture in _inputs(loaded(recipe))] == ["a", "a-2"]
